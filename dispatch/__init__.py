@@ -1,0 +1,1 @@
+"""Who carries what: problems, travel, assignment, the rolling loop. Pure but for the solver."""

@@ -1,0 +1,1 @@
+"""The score: liability, the kernel, revisions, standing, explanation. Pure."""

@@ -1,0 +1,1 @@
+"""Worlds to study a rule in: seeded cities and how riders respond."""

@@ -1,0 +1,1 @@
+"""Columnar files in and out."""

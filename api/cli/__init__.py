@@ -1,0 +1,1 @@
+"""The `riderscore` command, one module per command group."""

@@ -1,0 +1,57 @@
+"""Exact quantities: milli-points, fen, seconds, metres. Decimals live at the parsing border only.
+
+A score is an int of milli-points (70 points = 70 000 mp), money an int of fen, an instant an int64 of
+microseconds UTC, a share an int of per-mille. Nothing here accepts a float.
+"""
+
+from decimal import Decimal
+
+MP_PER_POINT = 1_000
+FEN_PER_YUAN = 100
+US_PER_S = 1_000_000
+US_PER_DAY = 86_400 * US_PER_S
+PERMILLE = 1_000
+
+
+def exact(value: Decimal | int, scale: int) -> int:
+    """`value` × `scale` as an int; both must meet exactly.
+
+    Raises
+    ------
+    ValueError
+        If the product is not whole (more decimals than the unit holds) or `value` is not finite.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        raise TypeError(f"expected int or Decimal, got {type(value).__name__}")
+    product = Decimal(value) * scale
+    if not product.is_finite() or product != product.to_integral_value():
+        raise ValueError(f"{value} is not a whole number of 1/{scale}")
+    return int(product)
+
+
+def decimal_text(value: int, scale: int) -> str:
+    """An exact quantity as people write it: `decimal_text(75_100, 1_000)` is `75.1`."""
+    sign = "-" if value < 0 else ""
+    whole, rest = divmod(abs(value), scale)
+    if rest == 0:
+        return f"{sign}{whole}"
+    width = len(str(scale)) - 1
+    return f"{sign}{whole}.{str(rest).rjust(width, '0').rstrip('0')}"
+
+
+def points_text(points_mp: int) -> str:
+    """Milli-points as points, with as many decimals as needed."""
+    return decimal_text(points_mp, MP_PER_POINT)
+
+
+def signed_points_text(points_mp: int) -> str:
+    """Milli-points as points with a sign: `+0.2`, `−1` (U+2212), `0`."""
+    if points_mp == 0:
+        return "0"
+    return ("+" if points_mp > 0 else "−") + points_text(abs(points_mp))
+
+
+def yuan_text(money_fen: int) -> str:
+    """Fen as yuan with two decimals: 350 → `3.50`."""
+    sign = "-" if money_fen < 0 else ""
+    return f"{sign}{abs(money_fen) // FEN_PER_YUAN}.{abs(money_fen) % FEN_PER_YUAN:02d}"
