@@ -1,0 +1,433 @@
+"""What a rule book may say: the closed document model behind a TOML file.
+
+Numbers are converted to exact units while they are read (points → milli-points, minutes → seconds, shares →
+per-mille); a value that does not fit exactly is a fault. Nothing is executed here: `parse` reads documents,
+`check` compares rules with each other, `compile` turns a book into columns.
+"""
+
+import datetime as dt
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import partial
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+)
+from pydantic_core import PydanticCustomError
+
+from rules.events import KINDS, PARTIES, REPORT_KINDS, RIDER_KINDS, CANCEL_PARTIES
+from rules.units import MP_PER_POINT, PERMILLE, exact
+
+MAX_POINTS_MP = 1_000 * MP_PER_POINT
+
+
+def _exact_number(value: object, scale: int, unit: str, decimals: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        raise PydanticCustomError("number_type", "expected a number", {"unit": unit})
+    try:
+        return exact(value, scale)
+    except ValueError:
+        raise PydanticCustomError(
+            "too_many_decimals", "too many decimals", {"unit": unit, "decimals": decimals}
+        ) from None
+
+
+def _whole(value: object) -> object:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise PydanticCustomError("whole_number", "expected a whole number", {})
+    return value
+
+
+def _number(scale: int, unit: str, decimals: int) -> Any:
+    """Annotations of a decimal that is held as an int of 1/`scale`."""
+    return BeforeValidator(partial(_exact_number, scale=scale, unit=unit, decimals=decimals))
+
+
+_JSON_NUMBER = WithJsonSchema({"type": "number"})
+PointsMp = Annotated[
+    int, _number(MP_PER_POINT, "points", 3), Field(ge=-MAX_POINTS_MP, le=MAX_POINTS_MP), _JSON_NUMBER
+]
+PositivePointsMp = Annotated[
+    int, _number(MP_PER_POINT, "points", 3), Field(gt=0, le=MAX_POINTS_MP), _JSON_NUMBER
+]
+MinutesAsS = Annotated[int, _number(60, "minutes", 2), Field(ge=0, le=86_400), _JSON_NUMBER]
+KilometresAsM = Annotated[int, _number(1_000, "km", 3), Field(ge=0, le=1_000_000), _JSON_NUMBER]
+SharePermille = Annotated[int, _number(PERMILLE, "share", 3), Field(ge=-PERMILLE, le=PERMILLE), _JSON_NUMBER]
+PositiveSharePermille = Annotated[
+    int, _number(PERMILLE, "share", 3), Field(ge=0, le=PERMILLE), _JSON_NUMBER
+]
+# A priority multiplier stays close to 1 by type: a book cannot starve a rider of orders.
+PriorityPermille = Annotated[int, _number(PERMILLE, "multiplier", 3), Field(ge=500, le=2_000), _JSON_NUMBER]
+Whole = Annotated[int, BeforeValidator(_whole), Field(ge=0, le=1_000_000), WithJsonSchema({"type": "integer"})]
+PositiveWhole = Annotated[
+    int, BeforeValidator(_whole), Field(ge=1, le=1_000_000), WithJsonSchema({"type": "integer"})
+]
+Fen = Annotated[
+    int, BeforeValidator(_whole), Field(ge=-1_000_000, le=1_000_000), WithJsonSchema({"type": "integer"})
+]
+Level = Annotated[int, BeforeValidator(_whole), Field(ge=0, le=15), WithJsonSchema({"type": "integer"})]
+Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")]
+BookId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
+Words = Annotated[str, StringConstraints(min_length=1, max_length=2_000, strip_whitespace=True)]
+
+Confidence = Literal["H", "M", "L", "ours"]
+EventKind = Literal[KINDS]  # type: ignore[valid-type]
+ReportKind = Literal[REPORT_KINDS]  # type: ignore[valid-type]
+RiderKind = Literal[RIDER_KINDS]  # type: ignore[valid-type]
+CancelParty = Literal[CANCEL_PARTIES]  # type: ignore[valid-type]
+Party = Literal[PARTIES]  # type: ignore[valid-type]
+
+
+class Part(BaseModel):
+    """Base of every part of a book: frozen, and an unknown key is a fault."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=True, validate_by_alias=True)
+
+
+class Bilingual(Part):
+    """The same words in Chinese and English."""
+
+    zh: Words
+    en: Words
+
+
+class Sourced(Part):
+    """A part that says where its numbers come from.
+
+    `confidence` is domain.md's: H primary source or several outlets, M one reputable source, L one forum or blog,
+    `ours` nobody's published number.
+    """
+
+    source: Words | None = None
+    confidence: Confidence | None = None
+    note: Bilingual | None = None
+
+
+class MinutesRange(Part):
+    """A range of minutes; `over` and `below` exclude their limit, `from` and `up_to` include it."""
+
+    over: MinutesAsS | None = None
+    from_: MinutesAsS | None = Field(None, alias="from")
+    up_to: MinutesAsS | None = None
+    below: MinutesAsS | None = None
+
+
+class KilometresRange(Part):
+    """A range of kilometres, held in metres."""
+
+    over: KilometresAsM | None = None
+    from_: KilometresAsM | None = Field(None, alias="from")
+    up_to: KilometresAsM | None = None
+    below: KilometresAsM | None = None
+
+
+class WholeRange(Part):
+    """A range of whole numbers (days, orders, levels)."""
+
+    over: Whole | None = None
+    from_: Whole | None = Field(None, alias="from")
+    up_to: Whole | None = None
+    below: Whole | None = None
+
+
+class TimeRange(Part):
+    """A stretch of the local day, `from` included, `below` excluded; across midnight takes two rules."""
+
+    from_: dt.time | None = Field(None, alias="from")
+    below: dt.time | None = None
+
+
+def _as_list(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+def _not_empty(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    if not values:
+        raise PydanticCustomError("empty_list", "the list is empty", {})
+    if len(set(values)) != len(values):
+        raise PydanticCustomError("repeated_value", "a value stands twice", {})
+    return values
+
+
+_OneOrMore = (BeforeValidator(_as_list), AfterValidator(_not_empty))
+RiderKinds = Annotated[tuple[RiderKind, ...], *_OneOrMore]
+CancelParties = Annotated[tuple[CancelParty, ...], *_OneOrMore]
+LiableParties = Annotated[tuple[Party, ...], *_OneOrMore]
+EventKinds = Annotated[tuple[EventKind, ...], *_OneOrMore]
+
+
+class When(Part):
+    """The conditions of a rule; all that are given must hold. A condition on a fact that is unknown does not hold.
+
+    `late_min` is lateness as the book measures it (`lateness = "remaining"` or `"gross"`), 0 for an exempt order
+    in a book that measures what remains. `num_delivered` counts the rider's deliveries before this event,
+    `tenure_days` local days since joining, `nth_in_month` is 1 for the rider's first event of this kind in the
+    local calendar month.
+    """
+
+    late_min: MinutesRange | None = None
+    rider_kind: RiderKinds | None = None
+    tenure_days: WholeRange | None = None
+    num_delivered: WholeRange | None = None
+    weather_level: WholeRange | None = None
+    distance_km: KilometresRange | None = None
+    time_of_day: TimeRange | None = None
+    nth_in_month: WholeRange | None = None
+    party: CancelParties | None = None
+    liable: LiableParties | None = None
+
+
+class PointsAt(Part):
+    """One corner of a sliding scale of points."""
+
+    late_min: MinutesAsS
+    points_mp: PointsMp = Field(alias="points")
+
+
+class ShareAt(Part):
+    """One corner of a sliding scale of a share of the delivery fee."""
+
+    late_min: MinutesAsS
+    share_permille: SharePermille = Field(alias="share")
+
+
+class Given(Part):
+    """The facts of an example; what is not given is ordinary (on time, clear weather, an experienced rider)."""
+
+    kind: EventKind | None = None
+    late_min: MinutesAsS = 0
+    rider_kind: RiderKind | None = None
+    tenure_days: Whole | None = None
+    num_delivered: Whole = 1_000
+    weather_level: Level = 0
+    distance_km: KilometresAsM = 3_000
+    time_of_day: dt.time | None = None
+    nth_in_month: PositiveWhole = 1
+    party: CancelParty | None = None
+    reports: tuple[ReportKind, ...] = ()
+    fee_fen: Whole = 500
+    score: PointsMp | None = None
+
+
+class Expect(Part):
+    """What an example must give. `points` is the rule's own, `net_points` the event's after caps and limits."""
+
+    points_mp: PointsMp | None = Field(None, alias="points")
+    net_points_mp: PointsMp | None = Field(None, alias="net_points")
+    money_fen: Fen | None = None
+    fires: bool = True
+
+
+class Example(Part):
+    """A worked case stored with its rule; it runs as a test."""
+
+    title: Words | None = None
+    given: Given
+    expect: Expect
+
+
+class Group(Part):
+    """Rules that are read together: `first` match wins, or `all` that match add up within the group's own caps."""
+
+    id: Id
+    title: Bilingual | None = None
+    hit: Literal["first", "all"] = "first"
+    max_deduct_mp: PositivePointsMp | None = Field(None, alias="max_deduct")
+    max_award_mp: PositivePointsMp | None = Field(None, alias="max_award")
+
+
+class Rule(Sourced):
+    """One row: for which events, under which conditions, how many points or how much money."""
+
+    id: Id
+    group: Id
+    title: Bilingual
+    kind: EventKinds
+    when: When = When()
+    points_mp: PointsMp | None = Field(None, alias="points")
+    points_slide: tuple[PointsAt, ...] | None = None
+    fee_share_permille: SharePermille | None = Field(None, alias="fee_share")
+    fee_share_slide: tuple[ShareAt, ...] | None = None
+    money_fen: Fen | None = None
+    example: tuple[Example, ...] = ()
+
+
+class Cap(Sourced):
+    """A limit on points of one event, one order or one local day, in one direction."""
+
+    id: Id
+    title: Bilingual | None = None
+    scope: Literal["event", "order", "day"]
+    max_deduct_mp: PositivePointsMp | None = Field(None, alias="max_deduct")
+    max_award_mp: PositivePointsMp | None = Field(None, alias="max_award")
+    kinds: EventKinds | None = None
+
+
+class Tier(Sourced):
+    """A band of scores by absolute threshold, and all that it affects. The lowest tier has no threshold."""
+
+    id: Id
+    title: Bilingual
+    above_mp: PointsMp | None = Field(None, alias="above")
+    from_mp: PointsMp | None = Field(None, alias="from")
+    bonus_fen: Whole = 0
+    priority_permille: PriorityPermille = Field(PERMILLE, alias="priority")
+    warning: bool = False
+    review: bool = False
+
+    @property
+    def min_mp(self) -> int | None:
+        """The lowest score of the tier; None for the lowest tier."""
+        return self.from_mp if self.above_mp is None else self.above_mp + 1
+
+
+class Report(Sourced):
+    """What a verified exception report does to lateness: exempt the order, or give seconds back."""
+
+    kind: ReportKind
+    level_from: Level = 0
+    exempt: bool = False
+    gives_back_s: MinutesAsS | None = Field(None, alias="gives_back_min")
+
+
+class Score(Sourced):
+    """The scale."""
+
+    base_mp: PointsMp = Field(alias="base")
+    floor_mp: PointsMp = Field(alias="floor")
+    ceiling_mp: PointsMp = Field(alias="ceiling")
+
+
+class CostLimit(Sourced):
+    """The most that one event may cost, stated in on-time orders needed to win it back."""
+
+    on_time_orders: PositiveWhole
+    kinds: EventKinds | None = None
+
+
+class Newcomer(Sourced):
+    """No deduction in a rider's first orders or days, for the event kinds named."""
+
+    first_orders: Whole = 0
+    first_days: Whole = 0
+    kinds: EventKinds = ("delivered",)
+
+
+class Fading(Sourced):
+    """A deduction is returned this many days after its event."""
+
+    after_days: PositiveWhole
+
+
+class Reset(Sourced):
+    """The score returns to the base when a local calendar period begins."""
+
+    every: Literal["week", "month", "quarter", "year"]
+
+
+class Training(Sourced):
+    """A passed course lifts the score to at least this value, at once, at most every so many days."""
+
+    restores_to_mp: PointsMp = Field(alias="restores_to")
+    every_days: Whole = 0
+
+
+class Appeal(Sourced):
+    """How long a rider may appeal, how soon it is decided, and for whom when nobody answers."""
+
+    within_days: PositiveWhole
+    decide_days: PositiveWhole
+    on_timeout: Literal["for_rider", "against_rider"] = "for_rider"
+
+
+class Suspension(Sourced):
+    """Who may suspend and how long before. The system itself only recommends."""
+
+    decided_by: Literal["person", "machine"] = "person"
+    notice_days: Whole = 14
+
+
+class Offers(Sourced):
+    """The largest share of offered orders that a low score may cost (the hidden-fine floor)."""
+
+    max_loss_permille: PositiveSharePermille = Field(alias="max_loss")
+
+
+class Hours(Sourced):
+    """Working time, for the dispatcher."""
+
+    daily_h: PositiveWhole = 8
+    continuous_h: PositiveWhole = 4
+    rest_min: PositiveWhole = 20
+    weekly_rest_days: Whole = 1
+    max_speed_kmh: PositiveWhole = 15
+
+
+class Publication(Sourced):
+    """What riders are told and who was consulted before the book took effect."""
+
+    text: Bilingual
+    consulted: tuple[Words, ...] = ()
+
+
+def _day_starts(value: dt.time) -> dt.time:
+    if value.second or value.microsecond or value.tzinfo:
+        raise PydanticCustomError("whole_minutes", "expected whole minutes", {})
+    return value
+
+
+class BookDocument(Sourced):
+    """A whole rule book as written, after `extends` is resolved."""
+
+    id: BookId
+    effective_from: dt.date
+    title: Bilingual
+    regime: Literal["score", "legacy"] = "score"
+    time_zone: Words = "Asia/Shanghai"
+    day_starts: Annotated[dt.time, AfterValidator(_day_starts)] = dt.time(4)
+    lateness: Literal["remaining", "gross"] = "remaining"
+    late_days: PositiveWhole = 7
+    notice_days: Whole = 7
+    rider_kinds: RiderKinds = RIDER_KINDS
+    score: Score
+    group: tuple[Group, ...]
+    rule: tuple[Rule, ...]
+    cap: tuple[Cap, ...] = ()
+    tier: tuple[Tier, ...]
+    report: tuple[Report, ...] = ()
+    cost_limit: CostLimit | None = None
+    newcomer: Newcomer | None = None
+    fading: Fading | None = None
+    reset: Reset | None = None
+    training: Training | None = None
+    appeal: Appeal | None = None
+    suspension: Suspension | None = None
+    offers: Offers | None = None
+    hours: Hours | None = None
+    publication: Publication | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """A parsed rule book: the document model, the resolved document it came from, and its digest.
+
+    `document` is plain TOML values; `digest` is the SHA-256 of their canonical form (`rules.ids.digest`), so two
+    files that say the same have the same digest. `file` is where it was read, for messages only.
+    """
+
+    model: BookDocument
+    document: dict[str, Any]
+    digest: str
+    file: str
+
+    @property
+    def id(self) -> str:
+        """The book's id, shared by all its versions."""
+        return self.model.id
