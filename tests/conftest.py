@@ -1,0 +1,10 @@
+"""Hypothesis profiles: `default` keeps the timed suite short, `slow` searches longer (HYPOTHESIS_PROFILE=slow)."""
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+QUIET = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much)
+settings.register_profile("default", max_examples=60, deadline=None, suppress_health_check=QUIET)
+settings.register_profile("slow", max_examples=2_000, deadline=None, suppress_health_check=QUIET)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
