@@ -17,6 +17,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    StrictBool,
     StringConstraints,
     WithJsonSchema,
 )
@@ -26,6 +27,7 @@ from rules.events import KINDS, PARTIES, REPORT_KINDS, RIDER_KINDS, CANCEL_PARTI
 from rules.units import MP_PER_POINT, PERMILLE, exact
 
 MAX_POINTS_MP = 1_000 * MP_PER_POINT
+FIRST_YEAR, LAST_YEAR = 2000, 2099
 
 
 def _exact_number(value: object, scale: int, unit: str, decimals: int) -> int:
@@ -45,37 +47,47 @@ def _whole(value: object) -> object:
     return value
 
 
+def _real_date(value: object) -> object:
+    # TOML has real dates; a quoted date or a date with a time is a slip that lax parsing would hide.
+    if isinstance(value, dt.datetime) or not isinstance(value, dt.date):
+        raise PydanticCustomError("date_type", "expected a date", {})
+    if not FIRST_YEAR <= value.year <= LAST_YEAR:
+        raise PydanticCustomError("date_range", "year out of range", {})
+    return value
+
+
+def _real_time(value: object) -> object:
+    if not isinstance(value, dt.time):
+        raise PydanticCustomError("time_type", "expected a time of day", {})
+    if value.second or value.microsecond:
+        raise PydanticCustomError("whole_minutes", "expected whole minutes", {})
+    return value
+
+
 def _number(scale: int, unit: str, decimals: int) -> Any:
     """Annotations of a decimal that is held as an int of 1/`scale`."""
     return BeforeValidator(partial(_exact_number, scale=scale, unit=unit, decimals=decimals))
 
 
 _JSON_NUMBER = WithJsonSchema({"type": "number"})
-PointsMp = Annotated[
-    int, _number(MP_PER_POINT, "points", 3), Field(ge=-MAX_POINTS_MP, le=MAX_POINTS_MP), _JSON_NUMBER
-]
-PositivePointsMp = Annotated[
-    int, _number(MP_PER_POINT, "points", 3), Field(gt=0, le=MAX_POINTS_MP), _JSON_NUMBER
-]
+PointsMp = Annotated[int, _number(MP_PER_POINT, "points", 3), Field(ge=-MAX_POINTS_MP, le=MAX_POINTS_MP), _JSON_NUMBER]
+PositivePointsMp = Annotated[int, _number(MP_PER_POINT, "points", 3), Field(gt=0, le=MAX_POINTS_MP), _JSON_NUMBER]
 MinutesAsS = Annotated[int, _number(60, "minutes", 2), Field(ge=0, le=86_400), _JSON_NUMBER]
 KilometresAsM = Annotated[int, _number(1_000, "km", 3), Field(ge=0, le=1_000_000), _JSON_NUMBER]
 SharePermille = Annotated[int, _number(PERMILLE, "share", 3), Field(ge=-PERMILLE, le=PERMILLE), _JSON_NUMBER]
-PositiveSharePermille = Annotated[
-    int, _number(PERMILLE, "share", 3), Field(ge=0, le=PERMILLE), _JSON_NUMBER
-]
+PositiveSharePermille = Annotated[int, _number(PERMILLE, "share", 3), Field(ge=0, le=PERMILLE), _JSON_NUMBER]
 # A priority multiplier stays close to 1 by type: a book cannot starve a rider of orders.
 PriorityPermille = Annotated[int, _number(PERMILLE, "multiplier", 3), Field(ge=500, le=2_000), _JSON_NUMBER]
 Whole = Annotated[int, BeforeValidator(_whole), Field(ge=0, le=1_000_000), WithJsonSchema({"type": "integer"})]
-PositiveWhole = Annotated[
-    int, BeforeValidator(_whole), Field(ge=1, le=1_000_000), WithJsonSchema({"type": "integer"})
-]
-Fen = Annotated[
-    int, BeforeValidator(_whole), Field(ge=-1_000_000, le=1_000_000), WithJsonSchema({"type": "integer"})
-]
+PositiveWhole = Annotated[int, BeforeValidator(_whole), Field(ge=1, le=1_000_000), WithJsonSchema({"type": "integer"})]
+Fen = Annotated[int, BeforeValidator(_whole), Field(ge=-1_000_000, le=1_000_000), WithJsonSchema({"type": "integer"})]
 Level = Annotated[int, BeforeValidator(_whole), Field(ge=0, le=15), WithJsonSchema({"type": "integer"})]
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")]
 BookId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
 Words = Annotated[str, StringConstraints(min_length=1, max_length=2_000, strip_whitespace=True)]
+
+LocalDate = Annotated[dt.date, BeforeValidator(_real_date)]
+LocalTime = Annotated[dt.time, BeforeValidator(_real_time)]
 
 Confidence = Literal["H", "M", "L", "ours"]
 EventKind = Literal[KINDS]  # type: ignore[valid-type]
@@ -140,8 +152,8 @@ class WholeRange(Part):
 class TimeRange(Part):
     """A stretch of the local day, `from` included, `below` excluded; across midnight takes two rules."""
 
-    from_: dt.time | None = Field(None, alias="from")
-    below: dt.time | None = None
+    from_: LocalTime | None = Field(None, alias="from")
+    below: LocalTime | None = None
 
 
 def _as_list(value: object) -> object:
@@ -208,7 +220,7 @@ class Given(Part):
     num_delivered: Whole = 1_000
     weather_level: Level = 0
     distance_km: KilometresAsM = 3_000
-    time_of_day: dt.time | None = None
+    time_of_day: LocalTime | None = None
     nth_in_month: PositiveWhole = 1
     party: CancelParty | None = None
     reports: tuple[ReportKind, ...] = ()
@@ -222,7 +234,7 @@ class Expect(Part):
     points_mp: PointsMp | None = Field(None, alias="points")
     net_points_mp: PointsMp | None = Field(None, alias="net_points")
     money_fen: Fen | None = None
-    fires: bool = True
+    fires: StrictBool = True
 
 
 class Example(Part):
@@ -279,8 +291,8 @@ class Tier(Sourced):
     from_mp: PointsMp | None = Field(None, alias="from")
     bonus_fen: Whole = 0
     priority_permille: PriorityPermille = Field(PERMILLE, alias="priority")
-    warning: bool = False
-    review: bool = False
+    warning: StrictBool = False
+    review: StrictBool = False
 
     @property
     def min_mp(self) -> int | None:
@@ -293,7 +305,7 @@ class Report(Sourced):
 
     kind: ReportKind
     level_from: Level = 0
-    exempt: bool = False
+    exempt: StrictBool = False
     gives_back_s: MinutesAsS | None = Field(None, alias="gives_back_min")
 
 
@@ -377,21 +389,20 @@ class Publication(Sourced):
     consulted: tuple[Words, ...] = ()
 
 
-def _day_starts(value: dt.time) -> dt.time:
-    if value.second or value.microsecond or value.tzinfo:
-        raise PydanticCustomError("whole_minutes", "expected whole minutes", {})
-    return value
-
-
 class BookDocument(Sourced):
-    """A whole rule book as written, after `extends` is resolved."""
+    """A whole rule book as written, after `extends` is resolved.
+
+    `announced` is the day riders were told of this version; every version but a book's first needs it, since the
+    notice period (`notice_days`) is counted from it.
+    """
 
     id: BookId
-    effective_from: dt.date
+    effective_from: LocalDate
+    announced: LocalDate | None = None
     title: Bilingual
     regime: Literal["score", "legacy"] = "score"
     time_zone: Words = "Asia/Shanghai"
-    day_starts: Annotated[dt.time, AfterValidator(_day_starts)] = dt.time(4)
+    day_starts: LocalTime = dt.time(4)
     lateness: Literal["remaining", "gross"] = "remaining"
     late_days: PositiveWhole = 7
     notice_days: Whole = 7

@@ -32,6 +32,10 @@ class Fault:
         What may stand there, language-free (a list of names, a range); may be empty.
     clause
         Clause of GB/T 46862-2025 or another source, where one is broken.
+    params
+        Further values of the message; one that starts with `@` is itself a catalog key.
+    part
+        What `rule` names: a rule, tier, cap, group, report, or a row of the deployment table.
     """
 
     code: str
@@ -43,21 +47,28 @@ class Fault:
     clause: str = ""
     severity: Severity = "error"
     params: tuple[tuple[str, str], ...] = field(default=())
+    part: str = "rule"
 
     def describe(self, lang: Lang) -> str:
         """One line: place, what is wrong with which value, and the remedy."""
         place = self.file
         if self.rule:
-            place += ": " + text(lang, "fault.place_rule", rule=self.rule)
+            part = text(lang, f"fault.place_{self.part}", rule=self.rule)
+            place = text(lang, "fault.place", file=self.file, part=part)
         values = {
             "rule": self.rule,
             "key": self.key,
             "given": self.given,
             "allowed": self.allowed,
             "clause": self.clause,
-            **dict(self.params),
+            **{name: _worded(lang, value) for name, value in self.params},
         }
-        return f"{place}: {text(lang, f'fault.{self.code}', **values)} {text(lang, f'remedy.{self.code}', **values)}"
+        fault = text(lang, f"fault.{self.code}", **values)
+        return text(lang, "fault.line", place=place, fault=fault, remedy=text(lang, f"remedy.{self.code}", **values))
+
+
+def _worded(lang: Lang, value: str) -> str:
+    return text(lang, value[1:]) if value.startswith("@") else value
 
 
 class BookError(Exception):

@@ -40,7 +40,7 @@ def catalog(lang: Lang) -> dict[str, str]:
     return messages
 
 
-def text(lang: Lang, key: str, **params: object) -> str:
+def text(lang: Lang, key: str, /, **params: object) -> str:
     """One message in one language, its placeholders filled.
 
     Raises

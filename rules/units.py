@@ -4,13 +4,15 @@ A score is an int of milli-points (70 points = 70 000 mp), money an int of fen, 
 microseconds UTC, a share an int of per-mille. Nothing here accepts a float.
 """
 
-from decimal import Decimal
+from decimal import Context, Decimal, DecimalException, Inexact, InvalidOperation, Overflow
 
 MP_PER_POINT = 1_000
 FEN_PER_YUAN = 100
 US_PER_S = 1_000_000
 US_PER_DAY = 86_400 * US_PER_S
 PERMILLE = 1_000
+# The default context rounds to 28 digits in silence: 1.000…0001 would pass as 1.
+_EXACTLY = Context(prec=100, Emax=100, Emin=-100, traps=[Inexact, Overflow, InvalidOperation])
 
 
 def exact(value: Decimal | int, scale: int) -> int:
@@ -23,7 +25,12 @@ def exact(value: Decimal | int, scale: int) -> int:
     """
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         raise TypeError(f"expected int or Decimal, got {type(value).__name__}")
-    product = Decimal(value) * scale
+    if isinstance(value, int):
+        return value * scale
+    try:
+        product = _EXACTLY.multiply(value, Decimal(scale))
+    except DecimalException:
+        raise ValueError(f"{value} is not a whole number of 1/{scale}") from None
     if not product.is_finite() or product != product.to_integral_value():
         raise ValueError(f"{value} is not a whole number of 1/{scale}")
     return int(product)

@@ -1,0 +1,241 @@
+"""From the bytes of a rule book to a `Book`, or to every fault in it at once.
+
+Reads no disk: whoever has files passes their content and a `FindParent`. What a document may say is in `book`,
+what its parts must agree on in `structure`; comparing rules with each other is `check`.
+"""
+
+import datetime as dt
+import re
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from rules.book import Book, BookDocument
+from rules.errors import BookError, Fault
+from rules.ids import digest
+from rules.structure import structural_faults
+from rules.validation import validated
+
+MAX_BYTES = 1 << 20
+_MERGED_LISTS = ("group", "rule", "cap", "tier", "report")
+_OWN_KEYS = ("extends", "remove", "announced")
+_BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
+_AT_LINE = re.compile(r"\(at line (\d+), column \d+\)")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The content of one document and the name it goes by in messages."""
+
+    text: str
+    file: str
+
+
+FindParent = Callable[[str, str, dt.date | None], Source | None]
+"""`find_parent(reference, file, on)`: the document that `file` extends, on the day it takes effect; None if there
+is none. It may raise `BookError` for a parent that cannot be read."""
+
+
+def no_parents(reference: str, file: str, on: dt.date | None) -> Source | None:
+    """The `FindParent` of a book that stands alone."""
+    return None
+
+
+def parse(text: str, file: str, find_parent: FindParent = no_parents) -> Book:
+    """Read one rule book.
+
+    Parameters
+    ----------
+    text
+        TOML.
+    file
+        Its name in messages.
+    find_parent
+        Where the books it `extends` are found.
+
+    Raises
+    ------
+    BookError
+        With every fault of the document and its parents.
+    """
+    document = resolve(Source(text, file), find_parent)
+    return book_of(document, file)
+
+
+def book_of(document: dict[str, Any], file: str) -> Book:
+    """Validate a resolved document: plain TOML values, decimals as `Decimal`, no `extends`.
+
+    Raises
+    ------
+    BookError
+        With every fault found.
+    """
+    model, faults = validated(BookDocument, document, file)
+    faults += structural_faults(document, file)
+    if faults or model is None:
+        raise BookError(tuple(faults))
+    return Book(model=model, document=document, digest=digest(document), file=file)
+
+
+def decode(content: bytes, file: str) -> str:
+    """The text of a document; anything but plain UTF-8 is a fault.
+
+    Raises
+    ------
+    BookError
+        With the one fault found.
+    """
+    if len(content) > MAX_BYTES:
+        raise _single(Fault("too_large", file, given=str(len(content)), allowed=str(MAX_BYTES)))
+    if content.startswith(_BYTE_ORDER_MARKS):
+        raise _single(Fault("byte_order_mark", file))
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        given = f"0x{content[error.start]:02x}"
+        raise _single(Fault("not_utf8", file, given=given, params=(("line", str(line)),))) from None
+    if not text.strip():
+        raise _single(Fault("empty_file", file))
+    return text
+
+
+def read_toml(source: Source) -> dict[str, Any]:
+    """The raw values of a TOML document, decimals exact.
+
+    Raises
+    ------
+    BookError
+        With the one syntax fault that the reader stops at.
+    """
+    try:
+        # Line ends of Windows are valid TOML, but tomllib wants them normalised.
+        return tomllib.loads(source.text.replace("\r\n", "\n"), parse_float=Decimal)
+    except (ValueError, RecursionError) as error:
+        reason = str(error)
+        found = _AT_LINE.search(reason)
+        line = found[1] if found else str(source.text.count("\n") + 1)
+        reason = reason[: found.start()].strip() if found else reason.removesuffix("(at end of document)").strip()
+        raise _single(Fault("toml_syntax", source.file, given=reason, params=(("line", line),))) from None
+
+
+def resolve(source: Source, find_parent: FindParent) -> dict[str, Any]:
+    """The document with all that it `extends` merged in, parents first.
+
+    Raises
+    ------
+    BookError
+        If a document of the chain cannot be read, is missing, or extends itself.
+    """
+    chain: list[tuple[str, dict[str, Any]]] = []
+    current: Source | None = source
+    while current is not None:
+        if any(file == current.file for file, _ in chain):
+            path = " → ".join([*(file for file, _ in chain), current.file])
+            raise _single(Fault("extends_cycle", source.file, key="extends", given=path))
+        raw = read_toml(current)
+        chain.append((current.file, raw))
+        current = _parent_of(raw, current.file, find_parent)
+    faults: list[Fault] = []
+    document: dict[str, Any] = {}
+    for file, raw in reversed(chain):
+        document = _merged(document, raw, file, faults)
+    faults += [
+        Fault("missing_key", source.file, key=key)
+        for key in ("id", "effective_from")
+        if len(chain) > 1 and key not in chain[0][1]
+    ]
+    if faults:
+        # What the document itself gets wrong is reported along with what it extends.
+        _, more = validated(BookDocument, document, source.file)
+        raise BookError((*faults, *more, *structural_faults(document, source.file)))
+    return document
+
+
+def _parent_of(raw: dict[str, Any], file: str, find_parent: FindParent) -> Source | None:
+    if "extends" not in raw:
+        if "remove" in raw:
+            raise _single(Fault("remove_without_extends", file, key="remove"))
+        return None
+    reference = raw["extends"]
+    if not isinstance(reference, str) or not reference:
+        raise _single(Fault("expected_text", file, key="extends", given=str(reference)))
+    on = raw.get("effective_from")
+    parent = find_parent(reference, file, on if type(on) is dt.date else None)
+    if parent is None:
+        raise _single(Fault("unknown_parent", file, key="extends", given=f'"{reference}"'))
+    return parent
+
+
+def _merged(parent: dict[str, Any], child: dict[str, Any], file: str, faults: list[Fault]) -> dict[str, Any]:
+    """`child` over `parent`: tables key by key, lists of parts by id, everything else replaced."""
+    merged = {key: value for key, value in parent.items() if key not in _OWN_KEYS}
+    for key, value in child.items():
+        if key in ("extends", "remove"):
+            continue
+        if key in _MERGED_LISTS and isinstance(value, list) and isinstance(merged.get(key), list):
+            merged[key] = _merged_list(merged[key], value)
+        elif isinstance(value, dict) and isinstance(merged.get(key), dict):
+            merged[key] = _merged_table(merged[key], value)
+        else:
+            merged[key] = value
+    removed = child.get("remove", [])
+    if not isinstance(removed, list) or not all(isinstance(name, str) for name in removed):
+        faults.append(Fault("expected_list", file, key="remove", given=str(removed)))
+        return merged
+    for name in removed:
+        if not _remove(merged, name):
+            faults.append(Fault("remove_unknown", file, key="remove", given=f'"{name}"'))
+    return merged
+
+
+def _merged_table(parent: dict[str, Any], child: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(parent)
+    for key, value in child.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _merged_table(merged[key], value) if both else value
+    return merged
+
+
+def _merged_list(parent: list[Any], child: list[Any]) -> list[Any]:
+    merged = list(parent)
+    positions = {_identity(item): position for position, item in enumerate(parent)}
+    for item in child:
+        position = positions.get(_identity(item))
+        if position is None or _identity(item) == "":
+            merged.append(item)
+        else:
+            merged[position] = item
+    return merged
+
+
+def _identity(item: object) -> str:
+    """What a part of a list goes by; a report has no id but a kind and a level."""
+    if not isinstance(item, dict):
+        return ""
+    if "id" in item:
+        return str(item["id"])
+    return f"{item['kind']}/{item.get('level_from', 0)}" if "kind" in item else ""
+
+
+def _remove(document: dict[str, Any], name: str) -> bool:
+    found = False
+    for key in _MERGED_LISTS:
+        items = document.get(key)
+        if not isinstance(items, list):
+            continue
+        kept = [item for item in items if _identity(item) != name and _report_name(item) != name]
+        if len(kept) < len(items):
+            document[key] = kept
+            found = True
+    return found
+
+
+def _report_name(item: object) -> str:
+    return str(item["kind"]) if isinstance(item, dict) and "id" not in item and "kind" in item else ""
+
+
+def _single(fault: Fault) -> BookError:
+    return BookError((fault,))

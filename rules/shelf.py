@@ -1,0 +1,161 @@
+"""The one door to rule books on disk: the shipped ones, and files and folders that people name.
+
+A reference is a shipped id, `id@2025-12-03` (the version in force on that day), a TOML file, or a folder of versions.
+"""
+
+import datetime as dt
+import difflib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from rules.book import Book
+from rules.deployment import Deployment, parse_deployment
+from rules.errors import BookError, Fault
+from rules.parse import Source, decode, parse
+
+BOOKS_DIR = Path(__file__).parent / "books"
+DEPLOYMENT_FILE = Path(__file__).parent / "deployment.toml"
+
+
+def shipped() -> tuple[str, ...]:
+    """The ids of the shipped books."""
+    return tuple(sorted(path.name for path in BOOKS_DIR.iterdir() if path.is_dir()))
+
+
+@cache
+def versions(book_id: str) -> tuple[Book, ...]:
+    """All versions of a shipped book, oldest first.
+
+    Raises
+    ------
+    BookError
+        If there is no such book, or one of its files has a fault.
+    """
+    if book_id not in shipped():
+        near = difflib.get_close_matches(book_id, shipped(), n=1)
+        params = (("near", near[0] if near else shipped()[0]),)
+        raise BookError((Fault("unknown_book", book_id, given=book_id, allowed=", ".join(shipped()), params=params),))
+    return _folder(BOOKS_DIR / book_id)
+
+
+def find(reference: str) -> tuple[Book, ...]:
+    """The versions that a reference names, oldest first.
+
+    Raises
+    ------
+    BookError
+        If nothing is found, or what is found has faults.
+    """
+    path = Path(reference)
+    if path.suffix == ".toml" or "/" in reference or "\\" in reference:
+        if path.is_dir() and path.suffix != ".toml":
+            return _folder(path)
+        return (_parsed(path, reference),)
+    book_id, at, day = reference.partition("@")
+    if not at:
+        if book_id not in shipped() and path.is_dir():
+            return _folder(path)
+        return versions(book_id)
+    try:
+        on = dt.date.fromisoformat(day)
+    except ValueError:
+        raise BookError((Fault("bad_reference_date", reference, given=day),)) from None
+    return (in_force(versions(book_id), on),)
+
+
+def in_force(books: tuple[Book, ...], on: dt.date) -> Book:
+    """The version in force on a local day; before the first version, the first one."""
+    current = books[0]
+    for book in books[1:]:
+        if book.model.effective_from <= on:
+            current = book
+    return current
+
+
+def deployment() -> Deployment:
+    """The shipped deployment table.
+
+    Raises
+    ------
+    BookError
+        With every fault of the table.
+    """
+    return parse_deployment(_read(DEPLOYMENT_FILE, DEPLOYMENT_FILE.name), DEPLOYMENT_FILE.name)
+
+
+def to_toml(book: Book) -> str:
+    """The book in full as TOML, nothing left to `extends`; it parses to the same digest."""
+    return tomli_w.dumps(_for_tomli_w(book.document), multiline_strings=False)
+
+
+def _for_tomli_w(document: dict[str, Any]) -> dict[str, Any]:
+    # Scalars first: a key after a table would belong to that table.
+    plain = {key: value for key, value in document.items() if not isinstance(value, dict | list)}
+    return plain | {key: value for key, value in document.items() if key not in plain}
+
+
+def _folder(folder: Path) -> tuple[Book, ...]:
+    faults: list[Fault] = []
+    books: list[Book] = []
+    paths = sorted(folder.glob("*.toml"))
+    if not paths:
+        faults.append(Fault("no_versions", str(folder)))
+    for path in paths:
+        file = f"{folder.name}/{path.name}"
+        try:
+            book = _parsed(path, file)
+        except BookError as error:
+            faults += error.faults
+            continue
+        books.append(book)
+        day = book.model.effective_from.isoformat()
+        if path.stem != day:
+            faults.append(Fault("name_not_date", file, key="effective_from", given=day, allowed=f"{day}.toml"))
+        if book.id != books[0].id:
+            faults.append(Fault("mixed_ids", file, key="id", given=f'"{book.id}"', allowed=books[0].id))
+    if faults:
+        raise BookError(tuple(faults))
+    return tuple(sorted(books, key=lambda book: book.model.effective_from))
+
+
+def _parsed(path: Path, file: str) -> Book:
+    def find_parent(reference: str, child: str, on: dt.date | None) -> Source | None:
+        here = path if child == file else Path(child)
+        return _parent(reference, here, on)
+
+    return parse(_read(path, file), file, find_parent)
+
+
+def _parent(reference: str, child: Path, on: dt.date | None) -> Source | None:
+    if reference.endswith(".toml"):
+        path = child.parent / reference
+        return Source(_read(path, str(path)), str(path)) if path.exists() else None
+    book_id, _, day = reference.partition("@")
+    for root in (child.parent.parent, BOOKS_DIR):
+        found = _version_file(root / book_id, child, day or (on.isoformat() if on else ""))
+        if found is not None:
+            return Source(_read(found, str(found)), str(found))
+    return None
+
+
+def _version_file(folder: Path, child: Path, day: str) -> Path | None:
+    """The file in force on a day; never the child itself, so that a version may extend the one before."""
+    paths = [path for path in sorted(folder.glob("*.toml")) if path.resolve() != child.resolve()]
+    begun = [path for path in paths if not day or path.stem <= day]
+    before_all = paths[0] if paths and folder.resolve() != child.parent.resolve() else None
+    return begun[-1] if begun else before_all
+
+
+def _read(path: Path, file: str) -> str:
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise BookError((Fault("not_found", file),)) from None
+    except IsADirectoryError:
+        raise BookError((Fault("is_directory", file),)) from None
+    except OSError as error:
+        raise BookError((Fault("unreadable", file, given=error.strerror or type(error).__name__),)) from None
+    return decode(content, file)
