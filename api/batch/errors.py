@@ -1,0 +1,17 @@
+"""What stops a reading or writing before any row: a missing file, an unknown ending, a table that is none.
+
+Bad rows never come here; they are rejects (`api.batch.rejects`).
+"""
+
+from rules.errors import Fault
+
+
+class InputError(Exception):
+    """Input that cannot be read, or an output place that may not be written; carries every fault found.
+
+    The command line ends with exit code 2 on it.
+    """
+
+    def __init__(self, *faults: Fault) -> None:
+        self.faults = faults
+        super().__init__("\n".join(fault.describe("en") for fault in faults))

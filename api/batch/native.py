@@ -1,0 +1,68 @@
+"""The native event format: CSV, NDJSON or Parquet, chosen by the file's ending."""
+
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from api.batch.canonical import KNOWN_COLUMNS, REQUIRED_COLUMNS
+from api.batch.delimited import csv_chunks, header_of
+from api.batch.errors import InputError
+from api.batch.json_lines import json_chunks
+from api.batch.sources import Inspection, RawChunk
+from rules.errors import Fault
+
+TEXT_ENDINGS: Final = (".csv", ".ndjson", ".jsonl")
+ENDINGS: Final = (*TEXT_ENDINGS, ".parquet")
+_PARQUET_ROWS: Final = 1 << 18
+_FEW_VALUES: Final = ("city", "rider_kind", "kind", "reports", "cause", "party")
+
+
+def native_chunks(path: Path, inspection: Inspection) -> Iterator[RawChunk]:
+    """The known columns of a native file, chunk by chunk.
+
+    Raises
+    ------
+    InputError
+        If the file is no table of its kind or lacks a column that every kind of event needs.
+    """
+    ending = path.suffix.lower()
+    if ending == ".csv":
+        names = header_of(path, inspection)
+        _need_columns(path, names)
+        for chunk in csv_chunks(path, inspection, names, KNOWN_COLUMNS):
+            yield RawChunk(chunk.columns, chunk.rows, chunk.rejects, chunk.bytes_done, _unknown(names))
+    elif ending == ".parquet":
+        yield from _parquet_chunks(path, inspection)
+    else:
+        yield from json_chunks(path, inspection)
+
+
+def _parquet_chunks(path: Path, inspection: Inspection) -> Iterator[RawChunk]:
+    try:
+        with pq.ParquetFile(path, read_dictionary=list(_FEW_VALUES)) as file:
+            names = tuple(file.schema_arrow.names)
+            _need_columns(path, names)
+            num_rows, row = file.metadata.num_rows, 0
+            known = [name for name in names if name in KNOWN_COLUMNS]
+            for batch in file.iter_batches(_PARQUET_ROWS, columns=known):
+                rows = np.arange(row + 1, row + 1 + batch.num_rows)
+                row += batch.num_rows
+                bytes_done = inspection.num_bytes * row // max(num_rows, 1)
+                yield RawChunk(pa.table(batch), rows, [], bytes_done, _unknown(names))
+    except (pa.ArrowException, OSError) as error:
+        reason = str(error).splitlines()[0][:200]
+        raise InputError(Fault("input_not_parquet", file=str(path), given=reason)) from error
+
+
+def _unknown(names: Collection[str]) -> frozenset[str]:
+    return frozenset(names) - KNOWN_COLUMNS
+
+
+def _need_columns(path: Path, names: Collection[str]) -> None:
+    missing = [" / ".join(choice) for choice in REQUIRED_COLUMNS if not set(choice) & set(names)]
+    if missing:
+        raise InputError(Fault("input_columns_missing", file=str(path), key=", ".join(missing)))

@@ -1,0 +1,169 @@
+"""Event files of any format → one canonical table, the rows left out, and what was read.
+
+file → chunks of columns → canonical rows + rejects → one table
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from api.batch.canonical import CANONICAL_SCHEMA, canonical
+from api.batch.mdrp import read_day
+from api.batch.meituan import canonical_waybills, meituan_chunks
+from api.batch.native import ENDINGS, native_chunks
+from api.batch.rejects import Reject
+from api.batch.sources import InputFile, Inspection, Progress, RawChunk, files_of, inspect, sha256_of
+from rules.errors import Fault
+
+Format = Literal["native", "meituan", "mdrp"]
+FORMATS: Final[tuple[Format, ...]] = ("native", "meituan", "mdrp")
+
+
+@dataclass(frozen=True, slots=True)
+class EventFile:
+    """All that was read.
+
+    Parameters
+    ----------
+    table
+        `CANONICAL_SCHEMA`, rows in the order of the files.
+    rejects
+        Bad rows, by file and row.
+    warnings
+        What a person should know and no row was rejected for: unknown columns, a guessed encoding, refused
+        waybills, orders never delivered.
+    inputs
+        The files, in the order read.
+    """
+
+    table: pa.Table
+    rejects: list[Reject]
+    warnings: list[Fault]
+    inputs: tuple[InputFile, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one chunk of one file became.
+
+    `left_out` counts rows that are sound but no event, by the code of the warning that says so.
+    """
+
+    table: pa.Table
+    rejects: list[Reject]
+    left_out: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    endings: tuple[str, ...]
+    chunks: Callable[[Path, Inspection], Iterator[RawChunk]]
+    part: Callable[[pa.Table, str, NDArray[np.int64]], tuple[pa.Table, list[Reject], Mapping[str, int]]]
+
+
+def read_events(
+    paths: Sequence[Path],
+    format: Format,
+    *,
+    time_zone: str = "Asia/Shanghai",
+    progress: Progress | None = None,
+) -> EventFile:
+    """Read event files.
+
+    Parameters
+    ----------
+    paths
+        Files, folders or patterns; for `mdrp` the instance folder and the solution folder.
+    format
+        What the files hold.
+    time_zone
+        IANA zone of day 0 of an `mdrp` instance; no other format needs it.
+    progress
+        Called with (bytes done, bytes in all) after each chunk.
+
+    Raises
+    ------
+    InputError
+        If nothing can be read: a missing file, an unknown ending, no table, required columns missing.
+    """
+    if format == "mdrp":
+        day = read_day(paths, time_zone)
+        inputs = tuple(InputFile(path, sha256_of(path), rows) for path, rows in day.files)
+        return EventFile(day.table, [], list(day.warnings), inputs)
+    shape = _SHAPES[format]
+    files = files_of(paths, shape.endings)
+    num_bytes = sum(path.stat().st_size for path in files)
+    tables = [CANONICAL_SCHEMA.empty_table()]
+    rejects: list[Reject] = []
+    warnings: list[Fault] = []
+    inputs_read: list[InputFile] = []
+    bytes_before = 0
+    for path in files:
+        inspection = inspect(path, is_text=path.suffix.lower() != ".parquet")
+        notes = _Notes()
+        for chunk, part in _parts(path, inspection, shape):
+            tables.append(part.table)
+            rejects += part.rejects
+            notes.add(chunk, part)
+            if progress is not None:
+                progress(bytes_before + chunk.bytes_done, num_bytes)
+        bytes_before += inspection.num_bytes
+        warnings += notes.warnings(path, inspection)
+        inputs_read.append(InputFile(path, inspection.sha256, notes.num_rows))
+    return EventFile(pa.concat_tables(tables).unify_dictionaries(), rejects, warnings, tuple(inputs_read))
+
+
+def _parts(path: Path, inspection: Inspection, shape: _Shape) -> Iterator[tuple[RawChunk, Part]]:
+    file = str(path)
+    for chunk in shape.chunks(path, inspection):
+        table, found, left_out = shape.part(chunk.columns, file, chunk.rows)
+        rejects = sorted([*chunk.rejects, *found], key=lambda reject: reject.row)
+        yield chunk, Part(table, rejects, left_out)
+
+
+class _Notes:
+    """What is worth a warning in one file; each is given once, however many chunks show it."""
+
+    def __init__(self) -> None:
+        self.num_rows = 0
+        self._unknown: set[str] = set()
+        self._left_out: Counter[str] = Counter()
+
+    def add(self, chunk: RawChunk, part: Part) -> None:
+        """Take note of one chunk."""
+        self.num_rows += len(chunk.rows) + len(chunk.rejects)
+        self._unknown |= chunk.unknown
+        self._left_out.update(part.left_out)
+
+    def warnings(self, path: Path, inspection: Inspection) -> list[Fault]:
+        """The warnings of the file, in a fixed order."""
+        found: list[Fault] = []
+        if inspection.encoding != "utf-8":
+            found.append(_warning(f"input_encoding_{inspection.encoding}", path))
+        if self._unknown:
+            found.append(_warning("input_unknown_columns", path, key=", ".join(sorted(self._unknown))))
+        return found + [
+            _warning(code, path, given=str(count)) for code, count in sorted(self._left_out.items()) if count
+        ]
+
+
+def _warning(code: str, path: Path, *, key: str = "", given: str = "") -> Fault:
+    return Fault(code, file=str(path), key=key, given=given, severity="warning")
+
+
+def _native_part(
+    columns: pa.Table, file: str, rows: NDArray[np.int64]
+) -> tuple[pa.Table, list[Reject], Mapping[str, int]]:
+    return *canonical(columns, file, rows), {}
+
+
+_SHAPES: Final[Mapping[Format, _Shape]] = {
+    "native": _Shape(ENDINGS, native_chunks, _native_part),
+    "meituan": _Shape((".csv",), meituan_chunks, canonical_waybills),
+}

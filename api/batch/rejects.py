@@ -1,0 +1,147 @@
+"""Rows that are not scored, and why. One shape for all reasons, those found here and those scoring adds.
+
+A row is rejected once, for the first reason in the order of the columns, then of the checks across columns.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from rules.text import LANGS, Lang, text
+
+VALUE_LENGTH_MAX: Final = 200
+
+# Append, never reorder: `Marks` holds positions.
+REASONS: Final = (
+    "missing_value",
+    "unknown_name",
+    "unknown_report",
+    "too_long",
+    "control_character",
+    "broken_text",
+    "wrong_type",
+    "bad_integer",
+    "out_of_range",
+    "bad_time",
+    "naive_time",
+    "implausible_time",
+    "two_times",
+    "times_out_of_order",
+    "missing_reference",
+    "missing_cause",
+    "missing_extension",
+    "wrong_number_of_columns",
+    "bad_line",
+    "line_too_long",
+    "duplicate_conflict",
+    "too_late",
+    "ref_unknown",
+    "ref_later",
+    "no_book",
+)
+_REASON_CODE: Final = {reason: code for code, reason in enumerate(REASONS)}
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """One row that is not scored.
+
+    Parameters
+    ----------
+    file
+        As the person named it.
+    row
+        1-based: the data row of a CSV or Parquet file (a blank line counts), the line of an NDJSON file.
+    column
+        As the file names it; empty when the whole row is meant.
+    value
+        As the file holds it, at most 200 characters; empty when nothing is there.
+    reason
+        One of `REASONS`; its words are `reject.<reason>` in the catalogs.
+    """
+
+    file: str
+    row: int
+    column: str
+    value: str
+    reason: str
+
+    def describe(self, lang: Lang) -> str:
+        """What is wrong and what to do, in one line without the place."""
+        return text(lang, f"reject.{self.reason}", column=self.column, value=self.value)
+
+    def document(self) -> dict[str, object]:
+        """One line of `rejects.ndjson`."""
+        return {
+            "file": self.file,
+            "row": self.row,
+            "column": self.column,
+            "value": self.value,
+            "reason": self.reason,
+            "message": {lang: self.describe(lang) for lang in LANGS},
+        }
+
+
+def cut(value: str) -> str:
+    """A value as a reject shows it: at most 200 characters, the last of them `…` if some are left out."""
+    return value if len(value) <= VALUE_LENGTH_MAX else value[: VALUE_LENGTH_MAX - 1] + "…"
+
+
+class Marks:
+    """The first fault of each row of one chunk; invariant: a row once marked keeps its first mark."""
+
+    def __init__(self, num_rows: int) -> None:
+        self._reason: NDArray[np.int8] = np.full(num_rows, -1, np.int8)
+        self._column: NDArray[np.int16] = np.full(num_rows, -1, np.int16)
+        self._names: list[str] = []
+
+    def mark(self, mask: NDArray[np.bool_], column: str, reason: str) -> None:
+        """Mark the rows of `mask` (one bool a row) that have no mark yet."""
+        mask = mask & (self._reason < 0)
+        if not mask.any():
+            return
+        if column not in self._names:
+            self._names.append(column)
+        self._reason[mask] = _REASON_CODE[reason]
+        self._column[mask] = self._names.index(column)
+
+    @property
+    def good(self) -> NDArray[np.bool_]:
+        """One bool a row: not marked."""
+        return self._reason < 0
+
+    def rejects(self, columns: pa.Table, file: str, rows: NDArray[np.int64]) -> list[Reject]:
+        """The marked rows with the values that `columns` holds; `rows` are the row numbers in `file`."""
+        marked = np.flatnonzero(self._reason >= 0)
+        values: dict[int, str] = {}
+        for code in np.unique(self._column[marked]):
+            at = marked[self._column[marked] == code]
+            values |= zip(at.tolist(), _shown(columns, self._names[code], at), strict=True)
+        return [
+            Reject(file, int(rows[i]), self._names[self._column[i]], values[i], REASONS[self._reason[i]])
+            for i in marked.tolist()
+        ]
+
+
+def _shown(columns: pa.Table, name: str, at: NDArray[np.int64]) -> Sequence[str]:
+    if name not in columns.column_names:
+        return [""] * len(at)
+    taken = columns.column(name).take(pa.array(at))
+    if pa.types.is_dictionary(taken.type):
+        taken = taken.cast(taken.type.value_type)
+    if pa.types.is_large_string(taken.type) or pa.types.is_string(taken.type):
+        # Broken UTF-8 must still be shown.
+        taken = taken.cast(pa.large_binary())
+    return [cut(_text_of(value)) for value in taken.to_pylist()]
+
+
+def _text_of(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", errors="replace")
+    return str(value)
