@@ -18,6 +18,7 @@ FIRST_DATE = dt.date(2000, 1, 1)
 LAST_DATE = dt.date(2099, 12, 31)
 NUM_DAYS = (LAST_DATE - FIRST_DATE).days + 1
 PERIODS = ("week", "month", "quarter", "year")
+NEVER_US = 2**62
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
@@ -29,13 +30,16 @@ class Calendar:
     ----------
     start_us
         int64[NUM_DAYS + 1], first instant of each local day (UTC µs); the last one closes the range.
+    change_us
+        int64[NUM_DAYS], instant at which the clocks change within the day; `NEVER_US` on all other days.
     offset_us
-        int64[NUM_DAYS], offset from UTC at that instant.
+        int64[NUM_DAYS, 2], offset from UTC before and after that instant.
     period
         int32[4, NUM_DAYS], number of the week, month, quarter and year (order of `PERIODS`) of each day.
     """
 
     start_us: NDArray[np.int64]
+    change_us: NDArray[np.int64]
     offset_us: NDArray[np.int64]
     period: NDArray[np.int32]
 
@@ -69,12 +73,30 @@ def calendar(time_zone: str, day_starts: dt.time) -> Calendar:
     """
     zone = ZoneInfo(time_zone)
     dates = [FIRST_DATE + dt.timedelta(days=day) for day in range(NUM_DAYS + 1)]
-    moments = [dt.datetime.combine(date, day_starts, zone) for date in dates]
-    local_us = [instant_us(moment.replace(tzinfo=dt.UTC)) for moment in moments]
-    start_us = np.array([instant_us(moment) for moment in moments], np.int64)
-    offset_us = np.array(local_us, np.int64)[:-1] - start_us[:-1]
+    start_us = np.array([instant_us(dt.datetime.combine(date, day_starts, zone)) for date in dates], np.int64)
+    offsets = np.array([_offset_us(zone, int(start)) for start in start_us], np.int64)
+    change_us = np.full(NUM_DAYS, NEVER_US, np.int64)
+    for day in np.flatnonzero(np.diff(offsets)):
+        change_us[day] = _change_us(zone, int(start_us[day]), int(start_us[day + 1]))
     days = np.arange(NUM_DAYS)
     first_weekday = FIRST_DATE.weekday()
     months = np.array([date.year * 12 + date.month - 1 for date in dates[:-1]])
     period = np.stack([(days + first_weekday) // 7, months, months // 3, months // 12]).astype(np.int32)
-    return Calendar(start_us, offset_us, period)
+    return Calendar(start_us, change_us, np.stack([offsets[:-1], offsets[1:]], axis=1), period)
+
+
+def _offset_us(zone: ZoneInfo, at_us: int) -> int:
+    moment = (_EPOCH + dt.timedelta(microseconds=at_us)).astimezone(zone)
+    return int((moment.utcoffset() or dt.timedelta()) / dt.timedelta(microseconds=1))
+
+
+def _change_us(zone: ZoneInfo, low_us: int, high_us: int) -> int:
+    """First instant in (low, high] at which the offset is that of `high`, to the second."""
+    after = _offset_us(zone, high_us)
+    while high_us - low_us > US_PER_S:
+        middle = (low_us + high_us) // 2 // US_PER_S * US_PER_S
+        if _offset_us(zone, middle) == after:
+            high_us = middle
+        else:
+            low_us = middle
+    return high_us

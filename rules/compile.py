@@ -224,7 +224,6 @@ class Tables(NamedTuple):
     seg_label: Ints
     row_rule: Ints
     rule_label: Ints
-    rule_takes: Flags
     rule_cond: Ints  # [rule + 1] start of conditions
     rule_points: Ints  # [rule + 1] start of corners
     rule_share: Ints  # [rule + 1] start of corners
@@ -255,7 +254,8 @@ class Tables(NamedTuple):
     nth_slot: Ints  # [kind] position among the kinds counted by month, -1 where not counted
     cal: Ints  # [p] calendar
     day_start_us: Ints  # [calendar, day + 1]
-    day_offset_us: Ints  # [calendar, day]
+    day_change_us: Ints  # [calendar, day] when the clocks change on that day
+    day_offset_us: Ints  # [calendar, day, before or after the change]
     day_period: NDArray[np.int32]  # [calendar, period, day]
 
 
@@ -337,7 +337,7 @@ def _lay_scalars(out: _Layout, book: BookDocument) -> None:
     orders = 0 if book.cost_limit is None else book.cost_limit.on_time_orders
     limits = [max(0, orders * on_time_award_mp(book, kind)) for kind in RIDER_KINDS]
     # A rider of unknown kind gets the limit that costs less.
-    for limit in (min(limits), *limits):
+    for limit in (min((limit for limit in limits if limit > 0), default=0), *limits):
         out.add(limit_mp=limit)
 
 
@@ -346,7 +346,6 @@ def _lay_rules(out: _Layout, book: BookDocument) -> None:
     for rule in book.rule:
         out.add(
             rule_label=out.label(rule.id),
-            rule_takes=int(takes(rule)),
             rule_cond=out.size("cond_fact"),
             rule_points=out.size("points_x"),
             rule_share=out.size("share_x"),
@@ -454,7 +453,7 @@ def compile_books(books: Sequence[Book]) -> Program:
     for kinds, slot in out.slots.items():
         out.add(slot_kinds=kinds, slot_orders=int(slot in out.slot_orders))
     out.columns["nth_slot"] = _nth_slots(books)
-    flags = {"gross", "seg_all", "rule_takes", "slot_orders", "tier_review", "report_exempt"}
+    flags = {"gross", "seg_all", "slot_orders", "tier_review", "report_exempt"}
     arrays: dict[str, Any] = {
         name: np.array(values, np.uint8 if name in flags else np.int64) for name, values in out.columns.items()
     }
@@ -465,7 +464,8 @@ def compile_books(books: Sequence[Book]) -> Program:
         "report_exempt": arrays["report_exempt"].reshape(shape),
         "report_s": arrays["report_s"].reshape(shape),
         "day_start_us": np.array([day.start_us for day in days], np.int64).reshape(-1, NUM_DAYS + 1),
-        "day_offset_us": np.array([day.offset_us for day in days], np.int64).reshape(-1, NUM_DAYS),
+        "day_change_us": np.array([day.change_us for day in days], np.int64).reshape(-1, NUM_DAYS),
+        "day_offset_us": np.array([day.offset_us for day in days], np.int64).reshape(-1, NUM_DAYS, 2),
         "day_period": np.array([day.period for day in days], np.int32).reshape(-1, len(PERIODS), NUM_DAYS),
     }
     max_entries = max((_max_entries(book.model) for book in books), default=0)

@@ -1,0 +1,113 @@
+"""Stable 64-bit hashes of strings and rows: identities of events and orders, and the 96 bits of an entry id.
+
+MurmurHash3's finalizer over 8-byte little-endian words; the values are part of the ledger's format, so the
+arithmetic must never change.
+"""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numba import njit
+
+from scoring.columns import I64, U8, U64
+
+_MULTIPLIER_1 = np.uint64(0xFF51AFD7ED558CCD)
+_MULTIPLIER_2 = np.uint64(0xC4CEB9FE1A85EC53)
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_SHIFT = np.uint64(33)
+_BYTE = np.uint64(8)
+NULL_HASH = np.uint64(0)
+ALPHABET = np.frombuffer(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", np.uint8)
+ID_LENGTH = 16
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def mix(value: np.uint64) -> np.uint64:
+    """MurmurHash3 finalizer."""
+    value ^= value >> _SHIFT
+    value *= _MULTIPLIER_1
+    value ^= value >> _SHIFT
+    value *= _MULTIPLIER_2
+    value ^= value >> _SHIFT
+    return value
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def fold_in(state: np.uint64, value: np.uint64) -> np.uint64:
+    """Hash of a sequence so far and its next word."""
+    return mix((state ^ value) * _GOLDEN + _GOLDEN)  # type: ignore[no-any-return]
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _hash_bytes(offsets: I64, data: U8, out: U64) -> None:
+    for i in range(out.size):
+        first, stop = offsets[i], offsets[i + 1]
+        state = mix(np.uint64(stop - first) + _GOLDEN)
+        at = first
+        while at < stop:
+            word = np.uint64(0)
+            for k in range(min(8, stop - at)):
+                word |= np.uint64(data[at + k]) << (_BYTE * np.uint64(k))
+            state = fold_in(state, word)
+            at += 8
+        # 0 is kept for "no value".
+        out[i] = state if state != NULL_HASH else np.uint64(1)
+
+
+def _hash_array(strings: pa.Array) -> U64:
+    plain = strings.cast(pa.large_string())
+    _, offsets, data = plain.buffers()
+    n = len(plain)
+    bounds = np.frombuffer(offsets, np.int64, n + 1, plain.offset * 8)
+    content = np.zeros(1, np.uint8) if data is None or data.size == 0 else np.frombuffer(data, np.uint8)
+    out = np.empty(n, np.uint64)
+    _hash_bytes(bounds, content, out)
+    if plain.null_count:
+        out[~pc.is_valid(plain).to_numpy(zero_copy_only=False)] = NULL_HASH
+    return out
+
+
+def hash_strings(strings: pa.ChunkedArray | pa.Array) -> U64:
+    """uint64 hash of every string; null gives 0, and nothing else does."""
+    chunks = strings.chunks if isinstance(strings, pa.ChunkedArray) else [strings]
+    if not chunks:
+        return np.empty(0, np.uint64)
+    return np.concatenate([_hash_array(chunk) for chunk in chunks])
+
+
+def hash_text(text: str) -> np.uint64:
+    """Hash of one string, as `hash_strings`."""
+    return np.uint64(hash_strings(pa.array([text]))[0])
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _fold_column(state: U64, values: I64) -> None:
+    for i in range(state.size):
+        state[i] = fold_in(state[i], np.uint64(values[i]))
+
+
+def hash_rows(table: pa.Table, columns: list[str]) -> U64:
+    """uint64 hash of the content of every row over the named columns (strings or integers)."""
+    state = np.zeros(table.num_rows, np.uint64)
+    for name in columns:
+        column = table.column(name)
+        if pa.types.is_integer(column.type):
+            filled = pc.fill_null(column.cast(pa.int64()), -(2**63))
+            values = filled.to_numpy().astype(np.int64, copy=False)
+        else:
+            values = hash_strings(column).view(np.int64)
+        _fold_column(state, np.ascontiguousarray(values))
+    return state
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def write_ids(high: U64, low: U64, out: U8) -> None:
+    """Spell 96 bits (64 of `high`, 32 of `low`) as `ID_LENGTH` characters of base64url per row of `out`."""
+    six = np.uint64(63)
+    for i in range(high.size):
+        a, b = high[i], low[i] & np.uint64(0xFFFFFFFF)
+        for k in range(10):
+            out[i * ID_LENGTH + k] = ALPHABET[(a >> np.uint64(6 * k)) & six]
+        rest = (a >> np.uint64(60)) | (b << np.uint64(4))
+        for k in range(6):
+            out[i * ID_LENGTH + 10 + k] = ALPHABET[(rest >> np.uint64(6 * k)) & six]

@@ -1,0 +1,428 @@
+"""From the canonical table to events that can be scored: identity, order, references, columns.
+
+An event's identity is (rider_id, event_id). The same content twice counts once; different content under one
+identity is refused. Rows that cannot be scored come back as `Refused`, never silently dropped.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numba import njit
+
+from rules.calendar import calendar
+from rules.compile import Program
+from rules.events import CAUSE_CODE, FIELDS, KIND_CODE, PARTY_CODE, REPORT_KINDS, RIDER_KINDS
+from rules.units import US_PER_DAY
+from scoring.columns import I8, I32, I64, NO_TIME, U8, U64, Events
+from scoring.hashing import hash_rows, hash_strings
+
+CORRECTION = KIND_CODE["correction"]
+APPEAL_UPHELD = KIND_CODE["appeal_upheld"]
+CONTENT_COLUMNS = [f"{field.name}_us" if field.type == "time" else field.name for field in FIELDS]
+# Columns that a correction keeps from the event it replaces.
+KEPT_BY_CORRECTION = ("event_id", "rider_id", "city", "rider_kind", "kind", "order_id", "occurred_us", "ref_event_id")
+REASONS = ("duplicate_conflict", "too_late", "ref_unknown", "ref_later", "no_book")
+DUPLICATE_CONFLICT, TOO_LATE, REF_UNKNOWN, REF_LATER, NO_BOOK = range(1, 6)
+REPEATED = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Which book judges an event: by city and rider kind, from an instant on.
+
+    `rules` maps (city, rider kind) to ascending instants (µs) and positions of books in the program; the key
+    ("", "") serves all that have no entry of their own. `reach_back` lets the first version judge earlier events (a
+    what-if); otherwise such events are refused.
+    """
+
+    rules: dict[tuple[str, str], tuple[tuple[int, int], ...]]
+    reach_back: bool
+
+
+def schedule_versions(program: Program, positions: Sequence[int]) -> Schedule:
+    """Schedule of the versions of one book, each from the local day it takes effect."""
+    starts = []
+    for position in positions:
+        model = program.books[position].model
+        starts.append((calendar(model.time_zone, model.day_starts).start_of(model.effective_from), position))
+    return Schedule({("", ""): tuple(sorted(starts))}, reach_back=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """Events ready to score.
+
+    Parameters
+    ----------
+    table
+        n rows of canonical columns in scoring order: by rider, then (occurred_us, event_id).
+    riders
+        R rider ids, ascending by their bytes.
+    events
+        The same n rows as columns.
+    start
+        int64[R + 1]; rows of rider r are `start[r]:start[r + 1]`.
+    fold_from
+        int64[R], first row of each rider that is scored; earlier ones only bear on the liability of later ones.
+    carried_row
+        int64[c], where each carried row stands now.
+    is_new
+        uint8[n]; 0 for rows carried from an earlier run.
+    content
+        uint64[n], hash of the row as it first came.
+    ref
+        int64[n], row that a correction or appeal is about, -1 elsewhere.
+    refused_rows, refused_reasons
+        Rows of the input table that are not scored, and positions in `REASONS`.
+    num_repeated, num_what_if
+        Rows that repeat another's content; rows judged by a version that was not yet in force.
+    """
+
+    table: pa.Table
+    riders: pa.Array
+    events: Events
+    start: I64
+    fold_from: I64
+    carried_row: I64
+    is_new: U8
+    content: U64
+    ref: I64
+    refused_rows: I64
+    refused_reasons: I64
+    num_repeated: int
+    num_what_if: int
+
+
+def _times(table: pa.Table, name: str) -> I64:
+    filled = pc.fill_null(table.column(f"{name}_us"), NO_TIME)
+    return np.ascontiguousarray(filled.to_numpy())
+
+
+def _ints(table: pa.Table, name: str, missing: int, dtype: type[np.signedinteger]) -> np.ndarray:
+    return pc.fill_null(table.column(name), missing).to_numpy().astype(dtype)
+
+
+def _codes(table: pa.Table, name: str, codes: dict[str, int]) -> I8:
+    """Codes of a column of known words; -1 where null or unknown."""
+    encoded = table.column(name).combine_chunks().dictionary_encode()
+    if isinstance(encoded, pa.ChunkedArray):
+        encoded = encoded.combine_chunks()
+    words = encoded.dictionary.to_pylist()
+    lookup = np.array([codes.get(word, -1) for word in words] + [-1], np.int8)
+    positions = pc.fill_null(encoded.indices, len(words)).to_numpy()
+    return lookup[positions]
+
+
+def _report_masks(table: pa.Table) -> np.ndarray:
+    encoded = table.column("reports").combine_chunks().dictionary_encode()
+    if isinstance(encoded, pa.ChunkedArray):
+        encoded = encoded.combine_chunks()
+    masks = [
+        sum(1 << REPORT_KINDS.index(name) for name in set((word or "").split(";")) if name in REPORT_KINDS)
+        for word in encoded.dictionary.to_pylist()
+    ]
+    lookup = np.array([*masks, 0], np.int16)
+    return lookup[pc.fill_null(encoded.indices, len(masks)).to_numpy()]
+
+
+def columns_of(table: pa.Table, rider: I32, book: np.ndarray, waived: U8) -> Events:
+    """Canonical rows as kernel columns, row for row; defaults that liability relies on are filled in."""
+    occurred = _times(table, "occurred")
+    delivered = _times(table, "delivered")
+    deadline = _times(table, "assess_deadline")
+    promised = _times(table, "promised")
+    return Events(
+        rider=rider,
+        book=book.astype(np.int16),
+        kind=_codes(table, "kind", KIND_CODE),
+        rider_kind=_codes(table, "rider_kind", {kind: code for code, kind in enumerate(RIDER_KINDS)}),
+        occurred_us=occurred,
+        order_key=hash_strings(table.column("order_id")),
+        placed_us=_times(table, "placed"),
+        deadline_us=np.where(deadline == NO_TIME, promised, deadline),
+        accepted_us=_times(table, "accepted"),
+        arrived_us=_times(table, "arrived_store"),
+        ready_us=_times(table, "merchant_ready"),
+        promised_ready_us=_times(table, "merchant_promised_ready"),
+        picked_us=_times(table, "picked_up"),
+        delivered_us=np.where(delivered == NO_TIME, occurred, delivered),
+        joined_us=_times(table, "rider_joined"),
+        distance_m=_ints(table, "distance_m", -1, np.int32),
+        fee_fen=_ints(table, "fee_fen", 0, np.int32),
+        reports=_report_masks(table),
+        level=_ints(table, "level", -1, np.int8),
+        cause=_codes(table, "cause", CAUSE_CODE),
+        extend_s=_ints(table, "extend_s", 0, np.int32),
+        party=_codes(table, "party", PARTY_CODE),
+        waived=waived,
+    )
+
+
+def _sorted_riders(column: pa.ChunkedArray) -> tuple[pa.Array, I32]:
+    """Distinct rider ids in order of their bytes, and each row's position among them."""
+    encoded = column.combine_chunks().dictionary_encode()
+    if isinstance(encoded, pa.ChunkedArray):
+        encoded = encoded.combine_chunks()
+    order = pc.sort_indices(encoded.dictionary).to_numpy()
+    rank = np.empty(order.size, np.int32)
+    rank[order] = np.arange(order.size, dtype=np.int32)
+    return encoded.dictionary.take(pa.array(order)), rank[encoded.indices.to_numpy()]
+
+
+def _scoring_order(table: pa.Table, rider: I32) -> I64:
+    """Permutation that sorts rows by rider, time and event id."""
+    occurred = table.column("occurred_us").to_numpy()
+    order = np.lexsort((occurred, rider))
+    tied = (np.diff(rider[order]) == 0) & (np.diff(occurred[order]) == 0)
+    at = 0
+    ties = np.flatnonzero(tied)
+    event_ids = table.column("event_id")
+    while at < ties.size:
+        first = last = ties[at]
+        while at + 1 < ties.size and ties[at + 1] == last + 1:
+            at += 1
+            last = ties[at]
+        rows = order[first : last + 2]
+        names = event_ids.take(pa.array(rows)).to_pylist()
+        order[first : last + 2] = rows[sorted(range(rows.size), key=names.__getitem__)]
+        at += 1
+    return order
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _first_of_identity(start: I64, key: U64, out: I64) -> int:
+    """For each row the first row of its rider with the same event id, into `out`; returns how many are not first."""
+    most = 0
+    for r in range(start.size - 1):
+        most = max(most, start[r + 1] - start[r])
+    size = 16
+    while size < 2 * most:
+        size *= 2
+    slots = np.full(size, -1, np.int64)
+    repeats = 0
+    for r in range(start.size - 1):
+        for i in range(start[r], start[r + 1]):
+            at = np.int64(key[i] & np.uint64(size - 1))
+            while slots[at] >= 0 and key[slots[at]] != key[i]:
+                at = (at + 1) & (size - 1)
+            if slots[at] < 0:
+                slots[at] = i
+            else:
+                repeats += 1
+            out[i] = slots[at]
+        if 4 * (start[r + 1] - start[r]) < size:
+            for i in range(start[r], start[r + 1]):
+                at = np.int64(key[i] & np.uint64(size - 1))
+                while slots[at] >= 0:
+                    slots[at] = -1
+                    at = (at + 1) & (size - 1)
+        else:
+            slots[:] = -1
+    return repeats
+
+
+def _refuse_repeats(first: I64, content: U64, is_new: U8, reason: I64) -> None:
+    """Mark repeats (`REPEATED`) and conflicts; a carried row always stands."""
+    for leader in np.unique(first[np.flatnonzero(first != np.arange(first.size))]):
+        rows = np.flatnonzero(first == leader)
+        stored = rows[is_new[rows] == 0]
+        keep = stored[0] if stored.size else rows[0]
+        same = content[rows] == content[keep]
+        if stored.size == 0 and not same.all():
+            reason[rows] = DUPLICATE_CONFLICT
+            continue
+        reason[rows[~same]] = DUPLICATE_CONFLICT
+        reason[rows[same & (rows != keep)]] = REPEATED
+
+
+def _assign_books(table: pa.Table, schedule: Schedule) -> tuple[np.ndarray, U8]:
+    """Position of the book of each row (-1: none), and whether it was not yet in force."""
+    occurred = table.column("occurred_us").to_numpy()
+    cities, kinds = (table.column(name).combine_chunks().dictionary_encode() for name in ("city", "rider_kind"))
+    book = np.full(table.num_rows, -1, np.int64)
+    early = np.zeros(table.num_rows, np.uint8)
+    if set(schedule.rules) == {("", "")}:
+        groups = [(slice(None), ("", ""))]
+    else:
+        num_kinds = len(kinds.dictionary)
+        pair = cities.indices.to_numpy().astype(np.int64) * num_kinds + kinds.indices.to_numpy()
+        order = np.argsort(pair, kind="stable")
+        values, starts = np.unique(pair[order], return_index=True)
+        bounds = [*starts.tolist(), pair.size]
+        groups = [
+            (
+                order[bounds[k] : bounds[k + 1]],
+                (cities.dictionary[int(value) // num_kinds].as_py(), kinds.dictionary[int(value) % num_kinds].as_py()),
+            )
+            for k, value in enumerate(values)
+        ]
+    for rows, key in groups:
+        versions = schedule.rules.get(key, schedule.rules.get(("", "")))
+        if versions is None:
+            continue
+        starts_us = np.array([start for start, _ in versions], np.int64)
+        positions = np.array([position for _, position in versions], np.int64)
+        at = np.searchsorted(starts_us, occurred[rows], side="right") - 1
+        early[rows] = at < 0
+        book[rows] = positions[np.maximum(at, 0)]
+    if not schedule.reach_back:
+        book[early == 1] = -1
+    return book, early
+
+
+def _resolve_refs(table: pa.Table, events: Events, start: I64, key: U64, reason: I64) -> I64:
+    """Row that each correction or appeal is about; those that name nothing earlier of their rider are marked."""
+    ref = np.full(events.kind.size, -1, np.int64)
+    control = np.flatnonzero((events.kind == CORRECTION) | (events.kind == APPEAL_UPHELD))
+    if not control.size:
+        return ref
+    wanted = hash_strings(table.column("ref_event_id").take(pa.array(control)))
+    for row, name in zip(control, wanted, strict=True):
+        rider = events.rider[row]
+        rows = np.arange(start[rider], start[rider + 1])
+        found = rows[(key[rows] == name) & (reason[rows] == 0)]
+        if not found.size or found[0] == row:
+            reason[row] = REF_UNKNOWN
+            continue
+        target = found[0]
+        if events.occurred_us[target] > events.occurred_us[row]:
+            reason[row] = REF_LATER
+            continue
+        ref[row] = target
+    # A correction of a correction is about the original event.
+    for row in control:
+        for _ in range(control.size):
+            if ref[row] < 0 or ref[ref[row]] < 0:
+                break
+            ref[row] = ref[ref[row]]
+        if ref[row] >= 0 and events.kind[ref[row]] in (CORRECTION, APPEAL_UPHELD):
+            reason[row] = REF_UNKNOWN
+            ref[row] = -1
+    return ref
+
+
+def take_in(
+    table: pa.Table,
+    program: Program,
+    schedule: Schedule,
+    carried: pa.Table | None = None,
+    carried_until_us: int = NO_TIME,
+    carried_from_us: int = NO_TIME,
+    riders: pa.Array | None = None,
+) -> Intake:
+    """Make a run's rows ready to score.
+
+    Parameters
+    ----------
+    table
+        New rows, canonical columns.
+    carried
+        Rows kept by an earlier run: canonical columns, `content` (uint64), `waived`, `context` (uint8; scored for
+        good, kept for the liability of others) and `book` (position in the program).
+    carried_until_us
+        How far the earlier run went; new rows more than a book's `late_days` older are too late.
+    carried_from_us
+        Since when rows were kept; new rows older than that are too late, too.
+    riders
+        Ids of riders who must be present although they may have no row.
+    """
+    num_new = table.num_rows
+    fresh = table.select(CONTENT_COLUMNS)
+    content = hash_rows(fresh, CONTENT_COLUMNS)
+    waived = np.zeros(num_new, np.uint8)
+    is_new = np.ones(num_new, np.uint8)
+    context = np.zeros(num_new, np.uint8)
+    if carried is not None:
+        fresh = pa.concat_tables([fresh, carried.select(CONTENT_COLUMNS)])
+        content = np.concatenate([content, carried.column("content").to_numpy()])
+        waived = np.concatenate([waived, carried.column("waived").to_numpy().astype(np.uint8)])
+        is_new = np.concatenate([is_new, np.zeros(carried.num_rows, np.uint8)])
+        context = np.concatenate([context, carried.column("context").to_numpy()])
+    ids, rider = _sorted_riders(fresh.column("rider_id"))
+    order = _scoring_order(fresh, rider)
+    rows = fresh.take(pa.array(order))
+    rider, content, waived, is_new = rider[order], content[order], waived[order], is_new[order]
+    start = np.searchsorted(rider, np.arange(len(ids) + 1)).astype(np.int64)
+    reason = np.zeros(order.size, np.int64)
+    key = hash_strings(rows.column("event_id"))
+    first = np.empty(order.size, np.int64)
+    if _first_of_identity(start, key, first):
+        _refuse_repeats(first, content, is_new, reason)
+    book, early = _assign_books(rows, schedule)
+    if carried is not None:
+        stored = order >= num_new
+        book[stored] = carried.column("book").to_numpy()[order[stored] - num_new]
+        early[stored] = 0
+        late_us = np.array([one.model.late_days for one in program.books], np.int64) * US_PER_DAY
+        occurred = rows.column("occurred_us").to_numpy()
+        too_late = (
+            (is_new == 1) & (reason == 0) & (occurred < np.maximum(carried_until_us - late_us[book], carried_from_us))
+        )
+        reason[too_late] = TOO_LATE
+    reason[(book < 0) & (reason == 0)] = NO_BOOK
+    events = columns_of(rows, rider, np.maximum(book, 0), waived)
+    ref = _resolve_refs(rows, events, start, key, reason)
+    judged = _Judged(rows, ids, events, is_new, context[order], content, ref, reason, order, early)
+    return _kept(judged, riders, num_new)
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """All rows in scoring order with the reason why each is left out (0: it stays)."""
+
+    rows: pa.Table
+    ids: pa.Array
+    events: Events
+    is_new: U8
+    context: U8
+    content: U64
+    ref: I64
+    reason: I64
+    order: I64
+    early: U8
+
+
+def _kept(judged: _Judged, riders: pa.Array | None, num_new: int) -> Intake:
+    """Leave out what is refused and renumber riders, references and carried rows."""
+    keep = judged.reason == 0
+    refused = (judged.reason > 0) & (judged.reason < REPEATED)
+    position = np.cumsum(keep) - 1
+    order = judged.order[keep]
+    carried_row = np.full(judged.order.size - num_new, -1, np.int64)
+    carried_row[order[order >= num_new] - num_new] = np.flatnonzero(order >= num_new)
+    events = Events(*(column[keep] for column in judged.events))
+    alive = judged.ids.take(pa.array(np.unique(events.rider)))
+    if riders is not None:
+        alive = pc.unique(pa.concat_arrays([alive, riders.cast(alive.type)]))
+        alive = alive.take(pc.sort_indices(alive))
+    renumbered = pc.index_in(judged.ids, alive).fill_null(-1).to_numpy().astype(np.int32)
+    rider = renumbered[events.rider]
+    start = np.searchsorted(rider, np.arange(len(alive) + 1)).astype(np.int64)
+    context = judged.context[keep].astype(np.int64)
+    before = np.concatenate([np.zeros(1, np.int64), np.cumsum(context)])
+    is_new = judged.is_new[keep]
+    ref = judged.ref[keep]
+    return Intake(
+        table=judged.rows.filter(pa.array(keep)),
+        riders=alive,
+        events=events._replace(rider=rider),
+        start=start,
+        fold_from=start[:-1] + before[start[1:]] - before[start[:-1]],
+        carried_row=carried_row,
+        is_new=is_new,
+        content=judged.content[keep],
+        ref=np.where(ref >= 0, position[ref], -1),
+        refused_rows=judged.order[refused],
+        refused_reasons=judged.reason[refused] - 1,
+        num_repeated=int((judged.reason == REPEATED).sum()),
+        num_what_if=int((judged.early[keep] == 1)[is_new == 1].sum()),
+    )
+
+
+def corrected(table: pa.Table, target: int, correction: int) -> dict[str, object]:
+    """The content of row `target` after the correction in row `correction`."""
+    old, new = (table.slice(row, 1).to_pylist()[0] for row in (target, correction))
+    return {name: old[name] if name in KEPT_BY_CORRECTION else new[name] for name in CONTENT_COLUMNS}

@@ -1,0 +1,308 @@
+"""Who caused the lateness, before any rule sees it: time that was not the rider's is given back.
+
+The wait at a merchant beyond its promised ready time extends that order and every other order the rider had
+accepted and not yet delivered during it, each second once (GB/T 46862-2025, make-up time). Extensions and verified
+reports give back what they grant. Missing facts never count against the rider. Arithmetic in whole microseconds;
+lateness rounds down to seconds, time given back rounds up.
+"""
+
+import numpy as np
+from numba import njit
+
+from rules.compile import REPORT_CAUSE_CODE, Tables
+from rules.events import (
+    CANCEL_PARTIES,
+    CAUSE_CODE,
+    CAUSE_PARTY,
+    CAUSES,
+    KIND_CODE,
+    KINDS,
+    PARTIES,
+    PARTY_CODE,
+    REPORT_KINDS,
+    RIDER_FAULT_KINDS,
+)
+from rules.units import US_PER_S
+from scoring.columns import I64, NO_TIME, Events, Liability
+
+NUM_CAUSES = len(CAUSES)
+NUM_PARTIES = len(PARTIES)
+NUM_REPORTS = len(REPORT_KINDS)
+DELIVERED = KIND_CODE["delivered"]
+CANCELLED = KIND_CODE["cancelled"]
+UNDELIVERED = KIND_CODE["undelivered"]
+REASSIGNED = KIND_CODE["reassigned_system"]
+EXTENDED = KIND_CODE["deadline_extended"]
+FIRST_REPORT = KIND_CODE[REPORT_KINDS[0]]
+LAST_REPORT = KIND_CODE[REPORT_KINDS[-1]]
+MERCHANT_SLOW = CAUSE_CODE["merchant_slow"]
+WEATHER_REPORT = REPORT_KINDS.index("severe_weather")
+NOBODY = PARTY_CODE["nobody"]
+RIDER = PARTY_CODE["rider"]
+PLATFORM = PARTY_CODE["platform"]
+CAUSE_PARTY_CODE = np.array([PARTY_CODE[CAUSE_PARTY[cause]] for cause in CAUSES], np.int64)
+RIDER_AT_FAULT = np.array([kind in RIDER_FAULT_KINDS for kind in KINDS], np.uint8)
+_CONSECUTIVE_REPORTS = [KIND_CODE[kind] - FIRST_REPORT for kind in REPORT_KINDS] == list(range(NUM_REPORTS))
+if not _CONSECUTIVE_REPORTS or REPORT_CAUSE_CODE.size != NUM_REPORTS or len(CANCEL_PARTIES) != 4:
+    raise AssertionError("event codes have moved: the tables of this module rely on their order")
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _accepted_us(events: Events, i: int) -> int:
+    """When the order was in the rider's hands: accepted, else placed, else arrived, else delivered."""
+    if events.accepted_us[i] != NO_TIME:
+        return events.accepted_us[i]  # type: ignore[no-any-return]
+    if events.placed_us[i] != NO_TIME:
+        return events.placed_us[i]  # type: ignore[no-any-return]
+    if events.arrived_us[i] != NO_TIME:
+        return events.arrived_us[i]  # type: ignore[no-any-return]
+    return events.delivered_us[i]  # type: ignore[no-any-return]
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _wait_us(events: Events, i: int) -> tuple[int, int]:
+    """Wait at the merchant beyond its promise, as [from, to); empty if to <= from."""
+    arrived = events.arrived_us[i]
+    if arrived == NO_TIME:
+        arrived = _accepted_us(events, i)
+    start = arrived
+    if events.promised_ready_us[i] != NO_TIME and events.promised_ready_us[i] > arrived:
+        start = events.promised_ready_us[i]
+    ready = events.ready_us[i]
+    if ready == NO_TIME:
+        ready = events.picked_us[i]
+    if ready == NO_TIME:
+        return start, start
+    return start, ready
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _overlap_us(a: int, b: int, c: int, d: int) -> int:
+    """Length of [a, b) ∩ [c, d)."""
+    low = max(a, c)
+    high = min(b, d)
+    return max(0, high - low)
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _gained_us(
+    events: Events, i: int, wait_from: I64, wait_to: I64, wait_row: I64, num_waits: int, longest_us: int
+) -> int:
+    """Time that order i gains from merchants: its own wait, and where it overlaps others' waits, each second once.
+
+    `wait_*[:num_waits]` are the rider's non-empty waits by start; none is longer than `longest_us`.
+    """
+    own_from, own_to = _wait_us(events, i)
+    gained = max(0, own_to - own_from)
+    held_from = _accepted_us(events, i)
+    held_to = events.delivered_us[i]
+    # The union of the others' waits is walked in order of start; `reached` is how far it has been counted.
+    reached = held_from
+    first = np.searchsorted(wait_from[:num_waits], held_from - longest_us)
+    for j in range(first, num_waits):
+        if wait_from[j] >= held_to:
+            break
+        if wait_row[j] == i:
+            continue
+        low = max(wait_from[j], reached)
+        high = min(wait_to[j], held_to)
+        if high > low:
+            gained += high - low - _overlap_us(low, high, own_from, own_to)
+            reached = high
+    return gained  # type: ignore[no-any-return]
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _reports_of(events: Events, i: int, special: I64, num_special: int) -> tuple[int, int]:
+    """Verified reports on the order of row i (bit set) and the highest weather level known for it."""
+    mask = events.reports[i]
+    level = events.level[i]
+    if events.order_key[i] != 0:
+        for j in range(num_special):
+            row = special[j]
+            kind = events.kind[row]
+            if kind != EXTENDED and events.order_key[row] == events.order_key[i]:
+                mask |= 1 << (kind - FIRST_REPORT)
+                if kind - FIRST_REPORT == WEATHER_REPORT:
+                    level = max(level, events.level[row])
+    return mask, max(0, level)  # type: ignore[return-value]
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _fill_causes(
+    tables: Tables, events: Events, i: int, special: I64, num_special: int, gained_us: int, cause_us: I64
+) -> tuple[int, int, int]:
+    """Time given back to order i by cause (µs, into `cause_us`).
+
+    Returns
+    -------
+    The party of the first exempting report (-1: none), the order's report bits, the weather level.
+    """
+    cause_us[:] = 0
+    if events.order_key[i] != 0:
+        for j in range(num_special):
+            row = special[j]
+            if events.kind[row] == EXTENDED and events.order_key[row] == events.order_key[i]:
+                if events.cause[row] >= 0 and events.extend_s[row] > 0:
+                    cause_us[events.cause[row]] += events.extend_s[row] * US_PER_S
+    mask, level = _reports_of(events, i, special, num_special)
+    exempt_by = -1
+    for report in range(NUM_REPORTS):
+        if mask >> report & 1:
+            at = level if report == WEATHER_REPORT else 0
+            cause = REPORT_CAUSE_CODE[report]
+            cause_us[cause] = max(cause_us[cause], tables.report_s[events.book[i], report, at] * US_PER_S)
+            if tables.report_exempt[events.book[i], report, at]:
+                party = CAUSE_PARTY_CODE[cause]
+                exempt_by = party if exempt_by < 0 else min(exempt_by, party)
+    cause_us[MERCHANT_SLOW] = max(cause_us[MERCHANT_SLOW], gained_us)
+    return exempt_by, mask, level
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _most_given(cause_us: I64, party_us: I64) -> int:
+    """The party whose causes gave back most; ties go to the earlier in `PARTIES`."""
+    party_us[:] = 0
+    for cause in range(NUM_CAUSES):
+        party_us[CAUSE_PARTY_CODE[cause]] += cause_us[cause]
+    best = NOBODY
+    for party in range(NUM_PARTIES):
+        if party_us[party] > party_us[best]:
+            best = party
+    return best
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _collect(events: Events, first: int, stop: int, waits: I64, special: I64) -> tuple[int, int, int]:
+    """The rider's non-empty waits by start ([from, to, row] into `waits`) and rows of reports and extensions."""
+    num_waits = 0
+    num_special = 0
+    longest_us = 0
+    for i in range(first, stop):
+        kind = events.kind[i]
+        if kind == DELIVERED:
+            start, end = _wait_us(events, i)
+            if end > start:
+                at = num_waits
+                while at > 0 and waits[0, at - 1] > start:
+                    waits[:, at] = waits[:, at - 1]
+                    at -= 1
+                waits[0, at] = start
+                waits[1, at] = end
+                waits[2, at] = i
+                num_waits += 1
+                longest_us = max(longest_us, end - start)
+        elif kind == EXTENDED or FIRST_REPORT <= kind <= LAST_REPORT:
+            special[num_special] = i
+            num_special += 1
+    return num_waits, num_special, longest_us
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _judge_delivery(out: Liability, i: int, gross_s: int, exempt_by: int, cause_us: I64, party_us: I64) -> None:
+    given_us = cause_us.sum()
+    given_s = min(gross_s, -(-given_us // US_PER_S))
+    remaining_s = gross_s - given_s
+    out.late_s[i] = gross_s
+    out.given_s[i] = given_s
+    out.exempt[i] = exempt_by >= 0
+    if gross_s == 0:
+        out.party[i] = NOBODY
+    elif remaining_s > 0 and exempt_by >= 0:
+        out.party[i] = exempt_by
+    elif remaining_s > 0:
+        out.party[i] = RIDER
+    else:
+        out.party[i] = _most_given(cause_us, party_us)
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _judge_other(out: Liability, events: Events, i: int, exempt_by: int) -> None:
+    kind = events.kind[i]
+    if kind == UNDELIVERED and exempt_by >= 0:
+        out.party[i] = exempt_by
+    elif RIDER_AT_FAULT[kind]:
+        out.party[i] = RIDER
+    elif kind == CANCELLED and events.party[i] >= 0:
+        out.party[i] = events.party[i]
+    elif kind == REASSIGNED:
+        out.party[i] = PLATFORM
+    else:
+        out.party[i] = NOBODY
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _attribute_rider(
+    tables: Tables, events: Events, first: int, stop: int, waits: I64, special: I64, out: Liability, causes: I64
+) -> None:
+    num_waits, num_special, longest_us = _collect(events, first, stop, waits, special)
+    cause_us = np.zeros(NUM_CAUSES, np.int64)
+    party_us = np.zeros(NUM_PARTIES, np.int64)
+    for i in range(first, stop):
+        if events.kind[i] == DELIVERED:
+            gross_us = 0
+            if events.deadline_us[i] != NO_TIME:
+                gross_us = max(0, events.delivered_us[i] - events.deadline_us[i])
+            gained_us = _gained_us(events, i, waits[0], waits[1], waits[2], num_waits, longest_us)
+            exempt_by, _, level = _fill_causes(tables, events, i, special, num_special, gained_us, cause_us)
+            out.weather[i] = level
+            _judge_delivery(out, i, gross_us // US_PER_S, exempt_by, cause_us, party_us)
+            if causes.shape[0] > 0:
+                causes[i] = cause_us
+        else:
+            exempt_by = -1
+            if events.kind[i] == UNDELIVERED:
+                exempt_by, _, level = _fill_causes(tables, events, i, special, num_special, 0, cause_us)
+            else:
+                _, level = _reports_of(events, i, special, num_special)
+            out.weather[i] = level
+            _judge_other(out, events, i, exempt_by)
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _attribute(tables: Tables, events: Events, start: I64, out: Liability, causes: I64) -> None:
+    most = 0
+    for r in range(start.size - 1):
+        most = max(most, start[r + 1] - start[r])
+    waits = np.empty((3, most), np.int64)
+    special = np.empty(most, np.int64)
+    for r in range(start.size - 1):
+        _attribute_rider(tables, events, start[r], start[r + 1], waits, special, out, causes)
+
+
+def _empty(num_events: int) -> Liability:
+    return Liability(
+        late_s=np.zeros(num_events, np.int32),
+        given_s=np.zeros(num_events, np.int32),
+        exempt=np.zeros(num_events, np.uint8),
+        party=np.zeros(num_events, np.int8),
+        weather=np.zeros(num_events, np.int8),
+    )
+
+
+def attribute(tables: Tables, events: Events, start: I64) -> Liability:
+    """Liability of every event.
+
+    Parameters
+    ----------
+    tables
+        The compiled books; the reports' effects are those of each event's own book.
+    events
+        n rows, those of rider r being `start[r]:start[r + 1]`.
+    start
+        int64[R + 1].
+    """
+    out = _empty(events.kind.size)
+    _attribute(tables, events, start, out, np.zeros((0, NUM_CAUSES), np.int64))
+    return out
+
+
+def attribute_causes(tables: Tables, events: Events, start: I64) -> tuple[Liability, I64]:
+    """As `attribute`, and the time that each cause claims for each delivery: int64[n, cause], µs.
+
+    The claims add up to what was given back, unless gross lateness needed less.
+    """
+    out = _empty(events.kind.size)
+    causes = np.zeros((events.kind.size, NUM_CAUSES), np.int64)
+    _attribute(tables, events, start, out, causes)
+    return out, causes

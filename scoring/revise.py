@@ -1,0 +1,366 @@
+"""When the past changes: late events, corrections and upheld appeals, entered by reversal and re-entry.
+
+The effective ledger of a rider is always the fold of the history as it is now known. What was written before stays;
+an entry that no longer holds is reversed, one that now holds is (re-)entered, and nothing else is touched.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from rules.compile import Program
+from rules.events import KIND_CODE
+from scoring.columns import I64, NO_EVENT, REENTER, REVERSE, Entries, Events, empty_entries
+from scoring.kernel import fold
+from scoring.liability import attribute
+from scoring.state import State, rows_of
+
+APPEAL_UPHELD = KIND_CODE["appeal_upheld"]
+# What a correction does not change of the event it replaces.
+KEPT_COLUMNS = frozenset({"rider", "book", "kind", "rider_kind", "occurred_us", "order_key", "waived"})
+
+
+class Row(NamedTuple):
+    """One entry of one rider in the form that is compared; columns as in `Entries`."""
+
+    ev: int
+    label: int
+    kind: int
+    delta_mp: int
+    money_fen: int
+    party: int
+    late_s: int
+    given_s: int
+    book: int
+    item_us: int
+
+    @property
+    def item(self) -> tuple[int, int]:
+        """The event or due instant that the entry belongs to."""
+        return self.item_us, self.ev
+
+    @property
+    def key(self) -> tuple[int, int, int, int]:
+        """What makes two entries of two readings the same entry."""
+        return self.item_us, self.ev, self.label, self.kind
+
+
+class Line(NamedTuple):
+    """A ledger line to be written: an entry, how it is entered, and why."""
+
+    row: Row
+    kind: int
+    delta_mp: int
+    money_fen: int
+    occurred_us: int
+    cause_ev: int
+
+
+@dataclass(slots=True)
+class Page:
+    """One rider's ledger while it is being revised: what stands, up to when, and the lines of this run."""
+
+    rider: int
+    score_mp: int
+    until_us: int
+    standing: list[Row]
+    lines: list[Line] = field(default_factory=list)
+
+    def write(self, line: Line) -> None:
+        """Append a line and move the score."""
+        self.lines.append(line)
+        self.score_mp += line.delta_mp
+
+
+def rows_between(entries: Entries, first: int, stop: int) -> list[Row]:
+    """Entries `first:stop` as rows."""
+    return [
+        Row(*values)
+        for values in zip(*(getattr(entries, name)[first:stop].tolist() for name in Row._fields), strict=True)
+    ]
+
+
+@dataclass(slots=True)
+class _Block:
+    """All that changes for one item: what is taken back, newest first, and what is entered, in order."""
+
+    reverse: list[Row] = field(default_factory=list)
+    enter: list[tuple[Row, bool]] = field(default_factory=list)
+
+    def delta_mp(self) -> int:
+        return sum(row.delta_mp for row, _ in self.enter) - sum(row.delta_mp for row in self.reverse)
+
+
+def _reversal(row: Row, at_us: int | None, cause_ev: int) -> Line:
+    occurred_us = row.item_us if at_us is None else at_us
+    return Line(row, REVERSE, -row.delta_mp, -row.money_fen, occurred_us, cause_ev)
+
+
+def _entry(row: Row, plain: bool, at_us: int | None, cause_ev: int) -> Line:
+    if plain:
+        return Line(row, row.kind, row.delta_mp, row.money_fen, row.item_us, NO_EVENT)
+    return Line(row, REENTER, row.delta_mp, row.money_fen, row.item_us if at_us is None else at_us, cause_ev)
+
+
+def _blocks(page: Page, past: Sequence[Row], is_first: Iterable[int], forced_ev: int) -> dict[tuple[int, int], _Block]:
+    """What must change for the past to read as `past`, by item in time order."""
+    fresh = set(is_first)
+    standing = {row.key: row for row in page.standing}
+    wanted = {row.key: row for row in past}
+    blocks: dict[tuple[int, int], _Block] = {}
+    for row in sorted([*page.standing, *past], key=lambda row: row.item):
+        blocks.setdefault(row.item, _Block())
+
+    def stays(row: Row) -> bool:
+        forced = row.ev == forced_ev and forced_ev >= 0
+        return standing.get(row.key) == wanted.get(row.key) and not forced
+
+    for row in page.standing:
+        if not stays(row):
+            blocks[row.item].reverse.insert(0, row)
+    for row in past:
+        if not stays(row):
+            blocks[row.item].enter.append((row, row.ev in fresh))
+    return {item: block for item, block in blocks.items() if block.reverse or block.enter}
+
+
+def _write_in_range(
+    page: Page, blocks: dict[tuple[int, int], _Block], limits: tuple[int, int], at_us: int | None, cause_ev: int
+) -> bool:
+    """Write the blocks, oldest first where the score then stays within its limits; False if no order does."""
+    floor, ceiling = limits
+    order: list[_Block] = []
+    waiting = list(blocks.values())
+    score = page.score_mp
+    while waiting:
+        fits = next((block for block in waiting if floor <= score + block.delta_mp() <= ceiling), None)
+        if fits is None:
+            return False
+        waiting.remove(fits)
+        order.append(fits)
+        score += fits.delta_mp()
+    for block in order:
+        for row in block.reverse:
+            page.write(_reversal(row, at_us, cause_ev))
+        for row, plain in block.enter:
+            page.write(_entry(row, plain, at_us, cause_ev))
+    return True
+
+
+def settle(
+    page: Page,
+    folded: Sequence[Row],
+    until_us: int,
+    is_first: Iterable[int],
+    limits: tuple[int, int],
+    cause_ev: int,
+    at_us: int | None = None,
+    forced_ev: int = NO_EVENT,
+) -> None:
+    """Bring a page to what a new fold says.
+
+    Parameters
+    ----------
+    folded
+        All entries of the fold, in order, up to `until_us`.
+    is_first
+        Events (rows) that have never been entered; their entries are plain, others are re-entries.
+    limits
+        Floor and ceiling (mp) of the book in force.
+    cause_ev, at_us
+        The event that makes the change necessary, and the time it is entered at (None: each entry's own).
+    forced_ev
+        An event whose entries are reversed and re-entered even if nothing changed.
+    """
+    past = [row for row in folded if row.item_us <= page.until_us]
+    blocks = _blocks(page, past, is_first, forced_ev)
+    if blocks and not _write_in_range(page, blocks, limits, at_us, cause_ev):
+        # No order of the changes alone keeps the score in range: the whole suffix is entered again.
+        first_item = min(blocks)
+        for row in reversed([row for row in page.standing if row.item >= first_item]):
+            page.write(_reversal(row, at_us, cause_ev))
+        fresh = set(is_first)
+        for row in past:
+            if row.item >= first_item:
+                page.write(_entry(row, row.ev in fresh, at_us, cause_ev))
+    for row in folded:
+        if row.item_us > page.until_us:
+            page.write(_entry(row, True, None, NO_EVENT))
+    page.standing = list(folded)
+    page.until_us = max(page.until_us, until_us)
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """A correction or upheld appeal: its row, the row it is about, when, and which of the two."""
+
+    row: int
+    target: int
+    at_us: int
+    waives: bool
+
+
+def apply_control(events: Events, row: int, target: int, waives: bool, has_delivered: bool) -> None:
+    """Change the content of `target` in place as the control event in `row` says."""
+    if waives:
+        events.waived[target] = 1
+        return
+    for name in Events._fields:
+        if name not in KEPT_COLUMNS:
+            column = getattr(events, name)
+            column[target] = column[row]
+    if not has_delivered:
+        events.delivered_us[target] = events.occurred_us[target]
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Riders whose past changes, cut out of a run: columns of their rows only.
+
+    `rows` maps local rows to the run's; `controls[k]` are those of local rider k in time order, in local rows.
+    """
+
+    events: Events
+    rows: I64
+    start: I64
+    fold_from: I64
+    state: State
+    is_new: np.ndarray
+    has_delivered: np.ndarray
+    controls: list[list[Control]]
+
+
+def cut_out(
+    events: Events,
+    start: I64,
+    fold_from: I64,
+    state: State,
+    riders: I64,
+    is_new: np.ndarray,
+    ref: I64,
+    has_delivered: np.ndarray,
+) -> History:
+    """The history of some riders, as an own small run whose contents may be changed."""
+    rows = np.concatenate([np.arange(start[r], start[r + 1]) for r in riders]) if riders.size else np.zeros(0, np.int64)
+    lengths = start[riders + 1] - start[riders]
+    local_start = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+    local = Events(*(column[rows].copy() for column in events))
+    local = local._replace(rider=np.repeat(np.arange(riders.size, dtype=np.int32), lengths))
+    controls: list[list[Control]] = []
+    for k, r in enumerate(riders):
+        offset = int(local_start[k] - start[r])
+        controls.append(
+            [
+                Control(
+                    int(row) + offset,
+                    int(ref[row]) + offset,
+                    int(events.occurred_us[row]),
+                    bool(events.kind[row] == APPEAL_UPHELD),
+                )
+                for row in range(start[r], start[r + 1])
+                if ref[row] >= 0 and is_new[row]
+            ]
+        )
+    return History(
+        events=local,
+        rows=rows,
+        start=local_start,
+        fold_from=local_start[:-1] + fold_from[riders] - start[riders],
+        state=rows_of(state, riders),
+        is_new=is_new[rows],
+        has_delivered=has_delivered[rows],
+        controls=controls,
+    )
+
+
+def _folded(program: Program, history: History, until_us: I64) -> list[list[Row]]:
+    """Fold every rider of a history up to an instant of its own; rows in the run's numbering."""
+    events = history.events
+    num_riders = history.fold_from.size
+    stop = np.array(
+        [
+            first + np.searchsorted(events.occurred_us[first:end], until, side="right")
+            for first, end, until in zip(history.fold_from, history.start[1:], until_us, strict=True)
+        ],
+        np.int64,
+    )
+    liability = attribute(program.tables, events, history.start)
+    entries, _, _ = fold(
+        program, events, liability, history.fold_from, stop, history.state, until_us, int(until_us.max(initial=0))
+    )
+    entries = entries._replace(ev=np.where(entries.ev >= 0, history.rows[np.maximum(entries.ev, 0)], entries.ev))
+    bounds = np.searchsorted(entries.rider, np.arange(num_riders + 1))
+    return [rows_between(entries, int(bounds[k]), int(bounds[k + 1])) for k in range(num_riders)]
+
+
+def revise(program: Program, history: History, pages: list[Page], until_us: int) -> None:
+    """Write the pages of riders whose past changes: before, at and after each control event, then to the end.
+
+    Parameters
+    ----------
+    history
+        The riders' rows; contents are changed in place as control events are reached.
+    pages
+        One per rider of the history, holding what stood before this run.
+    until_us
+        End of the run.
+    """
+    tables = program.tables
+    rounds = max((len(controls) for controls in history.controls), default=0)
+    first_new = [
+        next((int(history.rows[i]) for i in range(lo, hi) if history.is_new[i]), NO_EVENT)
+        for lo, hi in zip(history.start[:-1], history.start[1:], strict=True)
+    ]
+    occurred_us = dict(zip(history.rows.tolist(), history.events.occurred_us.tolist(), strict=True))
+    unseen = [
+        {int(history.rows[i]) for i in range(lo, hi) if history.is_new[i]}
+        for lo, hi in zip(history.start[:-1], history.start[1:], strict=True)
+    ]
+
+    def limits(k: int, rows: Sequence[Row]) -> tuple[int, int]:
+        book = rows[-1].book if rows else int(max(history.state.book[k], 0))
+        return int(tables.floor_mp[book]), int(tables.ceiling_mp[book])
+
+    for step in range(rounds + 1):
+        active = [k for k, controls in enumerate(history.controls) if step <= len(controls)]
+        horizon = np.array([page.until_us for page in pages], np.int64)
+        for k in active:
+            controls = history.controls[k]
+            horizon[k] = max(controls[step].at_us, pages[k].until_us) if step < len(controls) else until_us
+        readings = _folded(program, history, horizon)
+        for k in active:
+            settle(pages[k], readings[k], int(horizon[k]), unseen[k], limits(k, readings[k]), first_new[k])
+            unseen[k] = {row for row in unseen[k] if occurred_us[row] > horizon[k]}
+        turned = [k for k in active if step < len(history.controls[k])]
+        for k in turned:
+            control = history.controls[k][step]
+            apply_control(
+                history.events, control.row, control.target, control.waives, bool(history.has_delivered[control.row])
+            )
+        readings = _folded(program, history, horizon) if turned else []
+        for k in turned:
+            control = history.controls[k][step]
+            settle(
+                pages[k], readings[k], int(horizon[k]), unseen[k], limits(k, readings[k]),
+                int(history.rows[control.row]), control.at_us, int(history.rows[control.target]),
+            )  # fmt: skip
+
+
+def entries_of(pages: Sequence[Page], opening_mp: Sequence[int]) -> Entries:
+    """The lines of pages as columns, page after page; `opening_mp` is each page's score before its first line."""
+    out = empty_entries(sum(len(page.lines) for page in pages))
+    at = 0
+    for page, score in zip(pages, opening_mp, strict=True):
+        for line in page.lines:
+            score += line.delta_mp
+            row = line.row
+            values = Entries(
+                page.rider, row.ev, row.label, line.kind, row.kind, line.delta_mp, score, line.money_fen, row.party,
+                row.late_s, row.given_s, row.book, line.occurred_us, row.item_us, line.cause_ev,
+            )  # type: ignore[arg-type]  # fmt: skip
+            for column, value in zip(out, values, strict=True):
+                column[at] = value
+            at += 1
+    return out

@@ -1,0 +1,358 @@
+"""Score a run: events and a carried state in, ledger entries and a new state out.
+
+This is the whole way of an event: identity and order (`intake`), who answers for it (`liability`), points (`kernel`),
+and, where the past has changed, reversal and re-entry (`revise`).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numba import njit
+
+from rules.compile import Program
+from rules.events import KIND_CODE
+from rules.units import US_PER_DAY
+from scoring.columns import CARRIED, I64, NO_TIME, Entries, Events, Liability
+from scoring.intake import Intake, Schedule, corrected, take_in
+from scoring.kernel import fold
+from scoring.liability import attribute
+from scoring.revise import Page, apply_control, cut_out, entries_of, revise, rows_between
+from scoring.state import State, fresh_state, placed
+
+APPEAL_UPHELD = KIND_CODE["appeal_upheld"]
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """What a run hands to the next one.
+
+    Parameters
+    ----------
+    until_us
+        How far fades and resets are written.
+    keep_us
+        Start of the window; nothing older can be entered any more.
+    riders
+        Rider ids, ascending; the rows of `base`, `score_mp` and `seq`.
+    base
+        Each rider before the first thing in the window; `fade_ev` is `CARRIED - k` for row k of `faded`.
+    faded
+        Event ids of deductions that wait to be returned and are older than the window.
+    score_mp, seq
+        Score and number of the last entry written.
+    window
+        Recent rows: canonical columns, `content`, `waived`, `context`, `book` (position in the program).
+    written
+        The entries that stand for the window, by rider in time order; `ev` is a row of `window` or `CARRIED - k`.
+    """
+
+    until_us: int
+    keep_us: int
+    riders: pa.Array
+    base: State
+    faded: pa.Array
+    score_mp: I64
+    seq: I64
+    window: pa.Table
+    written: Entries
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """The result of a run.
+
+    Parameters
+    ----------
+    program
+        The books; `entries.book` and `entries.label` are positions in it.
+    intake
+        The rows that were scored, contents as they first came.
+    events, liability
+        The same rows with corrections applied, and who answers for them.
+    entries
+        Ledger lines of this run, by rider in the order written.
+    seq
+        Number of each line within its rider, from 1 on over all runs.
+    opening_mp
+        int64[R], score before the first line.
+    head
+        The riders at the end.
+    faded
+        Event ids that carried fades refer to.
+    until_us
+        How far fades and resets are written.
+    carried
+        What the next run needs.
+    """
+
+    program: Program
+    intake: Intake
+    events: Events
+    liability: Liability
+    entries: Entries
+    seq: I64
+    opening_mp: I64
+    head: State
+    faded: pa.Array
+    until_us: int
+    carried: Carried
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _compare(entries: Entries, at: I64, written: Entries, written_at: I64, out: I64) -> None:
+    """Per rider, how many entries stand already; -1 where they no longer read the same."""
+    for r in range(out.size):
+        first, written_first = at[r], written_at[r]
+        n = written_at[r + 1] - written_first
+        out[r] = n
+        if n > at[r + 1] - first:
+            out[r] = -1
+            continue
+        for k in range(n):
+            i, j = first + k, written_first + k
+            if (
+                entries.ev[i] != written.ev[j]
+                or entries.label[i] != written.label[j]
+                or entries.kind[i] != written.kind[j]
+                or entries.delta_mp[i] != written.delta_mp[j]
+                or entries.money_fen[i] != written.money_fen[j]
+                or entries.party[i] != written.party[j]
+                or entries.late_s[i] != written.late_s[j]
+                or entries.given_s[i] != written.given_s[j]
+                or entries.item_us[i] != written.item_us[j]
+            ):
+                out[r] = -1
+                break
+
+
+def _offsets(rider: np.ndarray, num_riders: int) -> I64:
+    return np.searchsorted(rider, np.arange(num_riders + 1)).astype(np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """The carried part in this run's numbering of riders and rows; all zero where nothing was carried."""
+
+    state: State
+    score_mp: I64
+    seq: I64
+    known: np.ndarray
+    written: Entries
+    until_us: int
+    faded: pa.Array
+
+
+def _before(program: Program, intake: Intake, carried: Carried | None) -> _Before:
+    num_riders = len(intake.riders)
+    fresh = fresh_state(program, num_riders)
+    zero = np.zeros(num_riders, np.int64)
+    if carried is None:
+        none = Entries(*(np.zeros(0, np.int64) for _ in Entries._fields))
+        return _Before(fresh, zero, zero, zero.astype(bool), none, NO_TIME, pa.array([], pa.string()))
+    rider = pc.index_in(carried.riders, intake.riders).to_numpy()
+    score_mp, seq, known = zero.copy(), zero.copy(), np.zeros(num_riders, bool)
+    score_mp[rider], seq[rider], known[rider] = carried.score_mp, carried.seq, True
+    written = carried.written
+    rows = np.where(written.ev >= 0, intake.carried_row[np.maximum(written.ev, 0)], written.ev)
+    written = written._replace(ev=rows, rider=rider[written.rider].astype(np.int32))
+    state = placed(carried.base, fresh, rider)
+    return _Before(state, score_mp, seq, known, written, carried.until_us, carried.faded)
+
+
+def _with_corrections(intake: Intake, has_delivered: np.ndarray) -> Events:
+    """The rows as they are finally known."""
+    controls = np.flatnonzero((intake.ref >= 0) & (intake.is_new == 1))
+    if not controls.size:
+        return intake.events
+    events = Events(*(column.copy() for column in intake.events))
+    for row in controls[np.argsort(events.occurred_us[controls], kind="stable")]:
+        waives = events.kind[row] == APPEAL_UPHELD
+        apply_control(events, int(row), int(intake.ref[row]), bool(waives), bool(has_delivered[row]))
+    return events
+
+
+def score(
+    program: Program,
+    schedule: Schedule,
+    table: pa.Table,
+    carried: Carried | None = None,
+    as_of_us: int | None = None,
+) -> Scored:
+    """Score the events of whole riders.
+
+    Parameters
+    ----------
+    program
+        The books in play; those of the carried state included.
+    schedule
+        Which book judges which event.
+    table
+        New rows, canonical columns, in any order.
+    carried
+        What an earlier run handed on.
+    as_of_us
+        Fades and resets are written up to here; by default up to the newest event.
+
+    Returns
+    -------
+    Entries by rider in the order written. Any split by rider gives the same lines.
+    """
+    intake = take_in(
+        table,
+        program,
+        schedule,
+        None if carried is None else carried.window,
+        NO_TIME if carried is None else carried.until_us,
+        NO_TIME if carried is None else carried.keep_us,
+        None if carried is None else carried.riders,
+    )
+    before = _before(program, intake, carried)
+    newest_us = int(intake.events.occurred_us.max(initial=NO_TIME))
+    until_us = max(newest_us if as_of_us is None else as_of_us, before.until_us)
+    has_delivered = pc.is_valid(intake.table.column("delivered_us")).to_numpy()
+    events = _with_corrections(intake, has_delivered)
+    liability = attribute(program.tables, events, intake.start)
+    late_days = max((book.model.late_days for book in program.books), default=0)
+    keep_us = max(until_us, NO_TIME + 2 * late_days * US_PER_DAY) - late_days * US_PER_DAY
+    num_riders = len(intake.riders)
+    entries, head, kept = fold(
+        program, events, liability, intake.fold_from, intake.start[1:], before.state,
+        np.full(num_riders, until_us, np.int64), keep_us,
+    )  # fmt: skip
+    opening_mp = np.where(before.known, before.score_mp, _first_base(program, intake))
+    lines = _lines(program, intake, entries, before, opening_mp, has_delivered, until_us)
+    at = _offsets(lines.rider, num_riders)
+    seq = before.seq[lines.rider] + np.arange(lines.rider.size) - at[lines.rider] + 1
+    last_seq = before.seq + np.diff(at)
+    carry = _carry(program, intake, events, entries, head, kept, before, last_seq, keep_us, until_us)
+    return Scored(program, intake, events, liability, lines, seq, opening_mp, head, before.faded, until_us, carry)
+
+
+def _first_base(program: Program, intake: Intake) -> I64:
+    """Base of the book of each rider's first event."""
+    if not intake.events.book.size:
+        return np.zeros(len(intake.riders), np.int64)
+    first = np.minimum(intake.start[:-1], intake.events.book.size - 1)
+    return program.tables.base_mp[intake.events.book[first]]
+
+
+def _lines(
+    program: Program, intake: Intake, entries: Entries, before: _Before, opening_mp: I64,
+    has_delivered: np.ndarray, until_us: int,
+) -> Entries:  # fmt: skip
+    """Ledger lines of the run: the fold's entries, but for riders whose past changed."""
+    num_riders = len(intake.riders)
+    changed = np.zeros(num_riders, bool)
+    changed[intake.events.rider[(intake.ref >= 0) & (intake.is_new == 1)]] = True
+    if not before.known.any() and not changed.any():
+        return entries
+    at, written_at = _offsets(entries.rider, num_riders), _offsets(before.written.rider, num_riders)
+    standing = np.zeros(num_riders, np.int64)
+    _compare(entries, at, before.written, written_at, standing)
+    changed |= standing < 0
+    place = np.arange(entries.rider.size) - at[entries.rider]
+    fresh = ~changed[entries.rider] & (place >= standing[entries.rider])
+    plain = Entries(*(column[fresh] for column in entries))
+    riders = np.flatnonzero(changed)
+    if not riders.size:
+        return plain
+    pages = [
+        Page(
+            int(r),
+            int(opening_mp[r]),
+            before.until_us if before.known[r] else NO_TIME,
+            rows_between(before.written, int(written_at[r]), int(written_at[r + 1])),
+        )
+        for r in riders
+    ]
+    history = cut_out(
+        intake.events, intake.start, intake.fold_from, before.state, riders, intake.is_new, intake.ref, has_delivered
+    )
+    revise(program, history, pages, until_us)
+    revised = entries_of(pages, [int(opening_mp[r]) for r in riders])
+    both = Entries(*(np.concatenate(columns) for columns in zip(plain, revised, strict=True)))
+    order = np.argsort(both.rider, kind="stable")
+    return Entries(*(column[order] for column in both))
+
+
+def _context_rows(events: Events, start: I64, keep_us: int) -> np.ndarray:
+    """Rows older than the window whose order was in hand together with one delivered inside it."""
+    old = events.occurred_us < keep_us
+    held_from = np.where(events.accepted_us != NO_TIME, events.accepted_us, events.placed_us)
+    held_from = np.where(held_from != NO_TIME, held_from, np.minimum(events.occurred_us, events.delivered_us))
+    first_held = np.full(start.size - 1, np.iinfo(np.int64).max)
+    np.minimum.at(first_held, events.rider[~old], held_from[~old])
+    last = np.maximum(events.delivered_us, events.ready_us)
+    return old & (last >= first_held[events.rider])
+
+
+def _carry(
+    program: Program, intake: Intake, events: Events, entries: Entries, head: State, kept: State, before: _Before,
+    last_seq: I64, keep_us: int, until_us: int,
+) -> Carried:  # fmt: skip
+    """Cut the window that the next run folds again, and the state before it."""
+    recent = events.occurred_us >= keep_us
+    context = _context_rows(events, intake.start, keep_us)
+    rows = np.flatnonzero(recent | context)
+    position = np.full(events.occurred_us.size, -1, np.int64)
+    position[rows] = np.arange(rows.size)
+    window = _window(intake, events, rows, context[rows])
+    # Older deductions that wait for their return leave the window; only their event ids stay.
+    standing = entries.item_us >= keep_us
+    gone = np.concatenate([kept.fade_ev, entries.ev[standing]])
+    gone = np.unique(gone[(gone >= 0) & (position[np.maximum(gone, 0)] < 0)])
+    old = np.unique(np.concatenate([kept.fade_ev, entries.ev[standing]]))
+    old = old[old <= CARRIED]
+    faded = pa.concat_arrays(
+        [
+            before.faded.take(pa.array(CARRIED - old)).cast(pa.string()),
+            intake.table.column("event_id").take(pa.array(gone)).combine_chunks().cast(pa.string()),
+        ]
+    )
+    number = {int(ev): k for k, ev in enumerate([*old.tolist(), *gone.tolist()])}
+
+    def renamed(ev: I64) -> I64:
+        out = np.where(ev >= 0, position[np.maximum(ev, 0)], ev)
+        for i in np.flatnonzero((ev <= CARRIED) | ((ev >= 0) & (out < 0))):
+            out[i] = CARRIED - number[int(ev[i])]
+        return out
+
+    written = Entries(*(column[standing] for column in entries))
+    return Carried(
+        until_us=until_us,
+        keep_us=keep_us,
+        riders=intake.riders,
+        base=kept._replace(fade_ev=renamed(kept.fade_ev)),
+        faded=faded,
+        score_mp=head.score_mp,
+        seq=last_seq,
+        window=window,
+        written=written._replace(ev=renamed(written.ev)),
+    )
+
+
+def _window(intake: Intake, events: Events, rows: I64, context: np.ndarray) -> pa.Table:
+    """Rows to carry, with corrections applied to their contents."""
+    window = intake.table.take(pa.array(rows))
+    controls = np.flatnonzero((intake.ref >= 0) & (intake.is_new == 1))
+    controls = controls[events.kind[controls] != APPEAL_UPHELD]
+    if controls.size:
+        latest = {
+            int(intake.ref[row]): int(row) for row in controls[np.argsort(events.occurred_us[controls], kind="stable")]
+        }
+        at = np.arange(window.num_rows)
+        replaced = [(int(np.searchsorted(rows, target)), target, row) for target, row in latest.items()]
+        replaced = [(k, target, row) for k, target, row in replaced if k < rows.size and rows[k] == target]
+        contents = [corrected(intake.table, target, row) for _, target, row in replaced]
+        if contents:
+            for n, (k, _, _) in enumerate(replaced):
+                at[k] = window.num_rows + n
+            window = pa.concat_tables([window, pa.Table.from_pylist(contents, schema=window.schema)]).take(pa.array(at))
+    return (
+        window.append_column("content", pa.array(intake.content[rows]))
+        .append_column("waived", pa.array(events.waived[rows]))
+        .append_column("context", pa.array(context.astype(np.uint8)))
+        .append_column("book", pa.array(events.book[rows].astype(np.int64)))
+    )
