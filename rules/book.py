@@ -23,7 +23,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from rules.events import KINDS, PARTIES, REPORT_KINDS, RIDER_KINDS, CANCEL_PARTIES
+from rules.events import CANCEL_PARTIES, KINDS, PARTIES, REPORT_KINDS, RIDER_KINDS
 from rules.units import MP_PER_POINT, PERMILLE, exact
 
 MAX_POINTS_MP = 1_000 * MP_PER_POINT

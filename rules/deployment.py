@@ -5,9 +5,8 @@ Reads no disk (`shelf.deployment` does). A book of the legacy regime can be stud
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, Field, StrictBool
+from pydantic import Field, StrictBool
 
 from rules.book import BookId, LocalDate, Part, RiderKind, Sourced, Words
 from rules.errors import BookError, Fault

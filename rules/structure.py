@@ -15,7 +15,11 @@ from rules.events import CONTROL_KINDS
 from rules.validation import PARTS, as_written
 
 RESERVED_IDS = ("newcomer", "cost_limit", "ceiling", "floor", "base", "reset", "training", "fading")
+FINE_FREE_KINDS = ("delivered", "bad_review", "complaint")
+NO_FINES_CLAUSE = "GB/T 46862-2025 7.2.8"
 _RANGES = ("late_min", "tenure_days", "num_delivered", "weather_level", "distance_km", "time_of_day", "nth_in_month")
+_FEWEST_CORNERS = 2
+_OUTCOMES = ("points", "points_slide", "fee_share", "fee_share_slide", "money_fen")
 _SLIDES = (("points_slide", "points"), ("fee_share_slide", "share"))
 
 
@@ -79,6 +83,8 @@ def _rules(document: dict[str, Any], file: str) -> Iterator[Fault]:
         if isinstance(group, str) and group not in groups:
             yield Fault("unknown_group", file, name, "group", as_written(group), ", ".join(groups))
         yield from _outcome(rule, name, file)
+        if document.get("regime") != "legacy":
+            yield from _fines(rule, name, file)
         yield from _kinds(rule, name, file)
         when = rule.get("when")
         conditions = when if isinstance(when, dict) else {}
@@ -100,6 +106,20 @@ def _outcome(rule: dict[str, Any], name: str, file: str) -> Iterator[Fault]:
     for keys in (points, money):
         if len(keys) > 1:
             yield Fault("two_outcomes", file, name, keys[1], as_written(rule[keys[1]]), ", ".join(keys))
+
+
+def _fines(rule: dict[str, Any], name: str, file: str) -> Iterator[Fault]:
+    """Money off for lateness or reviews, which only a book of the legacy regime can express."""
+    kind = rule.get("kind")
+    kinds = [kind] if isinstance(kind, str) else kind if isinstance(kind, list) else []
+    if not any(value in FINE_FREE_KINDS for value in kinds):
+        return
+    for key in ("money_fen", "fee_share", "fee_share_slide"):
+        value = rule.get(key)
+        corners = value if isinstance(value, list) else [{"share": value}]
+        shares = [_number(corner.get("share")) for corner in corners if isinstance(corner, dict)]
+        if any(share is not None and share < 0 for share in shares):
+            yield Fault("money_outside_legacy", file, name, key, as_written(value), clause=NO_FINES_CLAUSE)
 
 
 def _kinds(rule: dict[str, Any], name: str, file: str) -> Iterator[Fault]:
@@ -140,7 +160,7 @@ def _ordered(value: object) -> Decimal | None:
 
 
 def _slide(corners: list[Any], name: str, key: str, value: str, file: str) -> Iterator[Fault]:
-    if len(corners) < 2:
+    if len(corners) < _FEWEST_CORNERS:
         yield Fault("slide_short", file, name, key, str(len(corners)), value)
     late = [_number(corner.get("late_min")) if isinstance(corner, dict) else None for corner in corners]
     for position in range(1, len(late)):
@@ -166,7 +186,7 @@ def _tiers(document: dict[str, Any], file: str) -> Iterator[Fault]:
     for position, tier in enumerate(tiers):
         name = str(tier.get("id", f"#{position + 1}"))
         limits = [key for key in ("above", "from") if key in tier]
-        if len(limits) == 2:
+        if len(limits) > 1:
             yield Fault("two_limits", file, name, "from", as_written(tier["from"]), "above, from", part="tier")
         if position == 0 and limits:
             yield Fault("tier_lowest", file, name, limits[0], as_written(tier[limits[0]]), part="tier")

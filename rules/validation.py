@@ -80,7 +80,7 @@ def as_written(value: object) -> str:
 
 def place(document: dict[str, Any], loc: tuple[int | str, ...]) -> tuple[str, str, str]:
     """Where a location is: the kind of part, the part's name, and the dotted key inside it."""
-    if len(loc) >= 2 and loc[0] in PARTS and isinstance(loc[1], int):
+    if len(loc) > 1 and loc[0] in PARTS and isinstance(loc[1], int):
         item = _value_at(document, loc[:2])
         name = f"#{loc[1] + 1}"
         if isinstance(item, dict):
@@ -198,19 +198,27 @@ def _choices(field: FieldInfo | None) -> list[str]:
     return [str(choice) for leaf in leaves if get_origin(leaf) is Literal for choice in get_args(leaf)]
 
 
+def _metadata(field: FieldInfo) -> list[Any]:
+    found = [*field.metadata, *_leaves(field.annotation)]
+    return found + [inner for item in found if isinstance(item, FieldInfo) for inner in item.metadata]
+
+
+def unit_of(field: FieldInfo) -> tuple[int, str]:
+    """Scale and name of the unit that a field is written in: held value = written value × scale."""
+    for found in _metadata(field):
+        if isinstance(found, BeforeValidator) and isinstance(found.func, partial):
+            return int(found.func.keywords["scale"]), str(found.func.keywords["unit"])
+    return 1, ""
+
+
 def _range(field: FieldInfo | None) -> str:
     """The limits of a number in the document's unit, such as `-1000 … 1000` or `> 0 … 1000`."""
     if field is None:
         return ""
-    metadata = [*field.metadata, *_leaves(field.annotation)]
-    metadata += [inner for found in metadata if isinstance(found, FieldInfo) for inner in found.metadata]
-    scale = 1
-    for found in metadata:
-        if isinstance(found, BeforeValidator) and isinstance(found.func, partial):
-            scale = int(found.func.keywords["scale"])
+    scale, _ = unit_of(field)
     limits = {
         name: _in_unit(int(getattr(found, name)), scale)
-        for found in metadata
+        for found in _metadata(field)
         for name in ("ge", "gt", "le", "lt")
         if getattr(found, name, None) is not None
     }

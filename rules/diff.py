@@ -1,0 +1,206 @@
+"""What changed between two books, by part and id, in words and for machines.
+
+Compares what the documents mean, not how they are written: defaults spelled out, other spellings of a number and the
+order of keys are no change; the order of rules is, since the first match wins.
+"""
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+from rules.book import Bilingual, Book, Expect, Given, KilometresRange, MinutesRange, TimeRange, WholeRange
+from rules.text import Lang, text
+from rules.units import MP_PER_POINT, exact, signed_points_text
+from rules.validation import as_written, unit_of
+
+# What people look for first comes first.
+LISTS = ("rule", "cap", "tier", "report", "group")
+_RANGES = (MinutesRange, KilometresRange, WholeRange, TimeRange)
+_POINT_KEYS = ("points", "net_points")
+
+Leaves = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One difference, of `before` to `after` (None: not there), in force from the later book's date.
+
+    `part` and `name` say whose it is (both empty for the book itself), `key` which value; an added or removed part has
+    an empty key and all its values.
+    """
+
+    kind: Literal["added", "removed", "changed", "moved"]
+    part: str
+    name: str
+    key: str
+    before: Any
+    after: Any
+    effective_from: dt.date
+
+    def as_dict(self) -> dict[str, Any]:
+        """The change for machines: values as written in the books' own units."""
+        return {
+            "kind": self.kind,
+            "part": self.part,
+            "id": self.name,
+            "key": self.key,
+            "before": _plain(self.before),
+            "after": _plain(self.after),
+            "effective_from": self.effective_from.isoformat(),
+        }
+
+    def describe(self, lang: Lang) -> str:
+        """One line, such as `late_5: −1 → −2 points, from 2026-01-01`."""
+        values = self.after if self.kind == "added" else self.before
+        if self.kind in ("added", "removed"):
+            summary = text(lang, "diff.between").join(
+                _labelled(lang, key, value) for key, value in values.items() if key in _TELLING
+            )
+            part = text(lang, f"part.{self.part}")
+            key = f"diff.{self.kind}" + ("" if summary else "_bare")
+            return text(lang, key, name=self.name, part=part, summary=summary, date=self.effective_from)
+        template = "diff.points" if self.key == "points" else "diff.changed" if self.name else "diff.book"
+        if self.kind == "moved":
+            template = "diff.moved"
+        return text(
+            lang,
+            template,
+            name=self.name,
+            part=text(lang, f"part.{self.part}") if self.part else "",
+            key=_label(lang, self.key) if self.key else "",
+            before=_worded(lang, self.key, self.before),
+            after=_worded(lang, self.key, self.after),
+            date=self.effective_from,
+        )
+
+
+# What is worth telling of a part that appears or goes.
+_TELLING = (
+    "points",
+    "points_slide",
+    "fee_share",
+    "money_fen",
+    "max_deduct",
+    "max_award",
+    "above",
+    "from",
+    "exempt",
+    "gives_back_min",
+)
+
+
+def diff(before: Book, after: Book) -> tuple[Change, ...]:
+    """All changes from one book to another; none for books that say the same."""
+    since = after.model.effective_from
+    found: list[Change] = []
+    for part in LISTS:
+        found += _list_changes(part, _parts(before, part), _parts(after, part), since)
+    own_before, own_after = _book_leaves(before), _book_leaves(after)
+    found += _leaf_changes("", "", own_before, own_after, since)
+    return tuple(found)
+
+
+def _list_changes(part: str, before: dict[str, Leaves], after: dict[str, Leaves], since: dt.date) -> Iterator[Change]:
+    for name, leaves in before.items():
+        if name not in after:
+            yield Change("removed", part, name, "", leaves, None, since)
+        else:
+            yield from _leaf_changes(part, name, leaves, after[name], since)
+    for name, leaves in after.items():
+        if name not in before:
+            yield Change("added", part, name, "", None, leaves, since)
+    kept_before = [name for name in before if name in after]
+    kept_after = [name for name in after if name in before]
+    if kept_before != kept_after:
+        yield Change("moved", part, "", "", kept_before, kept_after, since)
+
+
+def _leaf_changes(part: str, name: str, before: Leaves, after: Leaves, since: dt.date) -> Iterator[Change]:
+    for key in dict.fromkeys([*before, *after]):
+        if before.get(key) != after.get(key):
+            yield Change("changed", part, name, key, before.get(key), after.get(key), since)
+
+
+def _parts(book: Book, part: str) -> dict[str, Leaves]:
+    """The items of a list by id; a report goes by its kind and level."""
+    found: dict[str, Leaves] = {}
+    for item in getattr(book.model, part):
+        leaves = leaves_of(item)
+        if part == "report":
+            level = leaves.pop("level_from")
+            name = str(leaves.pop("kind")) + (f"/{level}" if level else "")
+        else:
+            name = str(leaves.pop("id"))
+        found[name] = leaves
+    return found
+
+
+def _book_leaves(book: Book) -> Leaves:
+    return leaves_of(book.model, skip=LISTS)
+
+
+def leaves_of(part: BaseModel, skip: tuple[str, ...] = (), prefix: str = "") -> Leaves:
+    """Every value of a part under its dotted key, in the units it is written in; ranges and texts stay whole."""
+    found: Leaves = {}
+    for name, field in type(part).model_fields.items():
+        key = field.alias or name
+        value = getattr(part, name)
+        if value is None or value == () or key in skip:
+            continue
+        if isinstance(part, Given | Expect) and value == field.default:
+            continue
+        if isinstance(value, (*_RANGES, Bilingual)):
+            found[prefix + key] = leaves_of(value)
+        elif isinstance(value, BaseModel):
+            found |= leaves_of(value, prefix=f"{prefix}{key}.")
+        elif isinstance(value, tuple):
+            found[prefix + key] = [leaves_of(item) if isinstance(item, BaseModel) else item for item in value]
+        else:
+            scale, _ = unit_of(field)
+            found[prefix + key] = value if scale == 1 else _written(value, scale)
+    return found
+
+
+def _written(held: int, scale: int) -> Decimal | int:
+    value = Decimal(held) / scale
+    return int(value) if value == value.to_integral_value() else value.normalize()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return as_written(value) if isinstance(value, Decimal | dt.date | dt.time) else value
+
+
+def _label(lang: Lang, key: str) -> str:
+    """The dotted key in the words of the trade."""
+    steps = [step for step in key.split(".") if step != "when"]
+    return text(lang, "diff.of").join(text(lang, f"key.{step}") for step in steps)
+
+
+def _labelled(lang: Lang, key: str, value: Any) -> str:
+    return text(lang, "diff.labelled", key=_label(lang, key), value=_worded(lang, key, value))
+
+
+def _worded(lang: Lang, key: str, value: Any) -> str:
+    if value is None:
+        return text(lang, "diff.none")
+    if isinstance(value, bool):
+        return text(lang, "diff.yes" if value else "diff.no")
+    if isinstance(value, dict):
+        if set(value) == {"zh", "en"}:
+            return str(value[lang])
+        return text(lang, "diff.between").join(_labelled(lang, step, item) for step, item in value.items())
+    if isinstance(value, list):
+        return text(lang, "diff.between").join(
+            f"({_worded(lang, key, item)})" if isinstance(item, dict) else _worded(lang, "", item) for item in value
+        )
+    if key.rsplit(".", 1)[-1] in _POINT_KEYS:
+        return signed_points_text(exact(value, MP_PER_POINT))
+    return value if isinstance(value, str) else as_written(value)
