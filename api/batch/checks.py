@@ -28,8 +28,12 @@ def check_rows(table: pa.Table, names: Collection[str], marks: Marks) -> None:
 
     Parameters
     ----------
+    table
+        One chunk, before bad rows are taken out.
     names
         Columns of the file, so that a mark names a time as the file does (`_at` or `_us`).
+    marks
+        Gets the marks.
     """
     for name in _ALWAYS:
         marks.mark(_missing(table, name), _written(name, names), "missing_value")
@@ -54,11 +58,13 @@ def _check_steps(table: pa.Table, delivered: Mask, names: Collection[str], marks
 
 def _missing(table: pa.Table, name: str) -> Mask:
     column = f"{name}_us" if name == "occurred" else name
-    return table[column].is_null().to_numpy()
+    mask: Mask = table[column].is_null().to_numpy()
+    return mask
 
 
 def _is(kinds: pa.Array, kind: str) -> Mask:
-    return pc.equal(kinds, kind).fill_null(False).to_numpy(zero_copy_only=False)
+    mask: Mask = pc.equal(kinds, kind).fill_null(False).to_numpy(zero_copy_only=False)
+    return mask
 
 
 def _written(name: str, names: Collection[str]) -> str:

@@ -55,7 +55,10 @@ def read_text(source: pa.Array, name: str, field: Field, marks: Marks) -> pa.Arr
 
 
 def read_reports(source: pa.Array, name: str, marks: Marks) -> pa.Array:
-    """A `;`-separated list of report kinds (or a list column) as known names, each once, in the order of `REPORT_KINDS`."""
+    """A `;`-separated list of report kinds (or a list column) as known names.
+
+    Each stands once, in the order of `REPORT_KINDS`.
+    """
     if pa.types.is_list(source.type) or pa.types.is_large_list(source.type):
         if not _is_text(source.type.value_type):
             marks.mark(_bools(pc.is_valid(source)), name, "wrong_type")
@@ -301,7 +304,8 @@ def _bytes(values: pa.Array) -> NDArray[np.uint8]:
 
 
 def _codes(source: pa.Array) -> NDArray[np.int32]:
-    return source.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    codes: NDArray[np.int32] = source.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    return codes
 
 
 def _per_row(mask: Mask, codes: NDArray[np.int32]) -> Mask:
@@ -311,8 +315,10 @@ def _per_row(mask: Mask, codes: NDArray[np.int32]) -> Mask:
 
 def _bools(values: pa.Array, *, fill: bool | None = None) -> Mask:
     filled = values if fill is None else values.fill_null(fill)
-    return filled.to_numpy(zero_copy_only=False)
+    mask: Mask = filled.to_numpy(zero_copy_only=False)
+    return mask
 
 
 def _ints(values: pa.Array) -> NDArray[np.int64]:
-    return values.fill_null(0).to_numpy(zero_copy_only=False)
+    numbers: NDArray[np.int64] = values.fill_null(0).to_numpy(zero_copy_only=False)
+    return numbers

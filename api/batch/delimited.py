@@ -25,10 +25,6 @@ _SLOW_ROWS: Final = 50_000
 _LONG_LINE_TEXT: Final = LONG_LINE.decode()
 
 
-class _LostPlaceError(Exception):
-    """Quotes do not match: what the parser calls a row is several lines."""
-
-
 class _RaggedRows:
     """Collects rows with a wrong number of columns; invariant: `numbers` ascend (data rows, 1-based)."""
 
@@ -39,7 +35,8 @@ class _RaggedRows:
 
     def __call__(self, row: pacsv.InvalidRow) -> str:
         if "\n" in row.text:
-            raise _LostPlaceError
+            # Quotes do not match: what the parser calls a row is several lines. It stops with ArrowInvalid.
+            return "error"
         # Arrow counts the header as row 1.
         self.numbers.append(row.number - 1)
         if row.text.strip():
@@ -62,8 +59,8 @@ def header_of(path: Path, inspection: Inspection) -> tuple[str, ...]:
     """
     with text_stream(path, inspection) as stream:
         line = stream.readline().removeprefix(b"\xef\xbb\xbf").decode()
-    names = tuple(next(csv.reader([line]), ())) if "\0" not in line else ()
-    if not names or line == _LONG_LINE_TEXT:
+    names = tuple(_values_of(line) or ()) if "\0" not in line else ()
+    if not names:
         raise InputError(Fault("input_not_a_table", file=str(path)))
     twice = sorted({name for name in names if names.count(name) > 1 and name})
     if twice:
@@ -75,11 +72,16 @@ def csv_chunks(
     path: Path, inspection: Inspection, names: tuple[str, ...], wanted: Collection[str]
 ) -> Iterator[RawChunk]:
     """The `wanted` columns of a CSV file as text, chunk by chunk; an empty value is null."""
+    if not inspection.has_quotes:
+        yield from _arrow_chunks(path, inspection, names, wanted)
+        return
     try:
-        # Nothing may be handed on before the whole file is known to parse: rows would come twice.
-        yield from list(_arrow_chunks(path, inspection, names, wanted))
-    except (pa.ArrowInvalid, _LostPlaceError):
+        # Nothing may be handed on before all of the file is known to parse, or rows would come twice.
+        chunks = list(_arrow_chunks(path, inspection, names, wanted))
+    except pa.ArrowInvalid:
         yield from _line_chunks(path, inspection, names, wanted)
+    else:
+        yield from chunks
 
 
 def _arrow_chunks(
@@ -93,7 +95,7 @@ def _arrow_chunks(
             # Only one thread gives the numbers of ragged rows.
             read_options=pacsv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES, column_names=names, skip_rows=1),
             parse_options=pacsv.ParseOptions(
-                newlines_in_values=True, ignore_empty_lines=False, invalid_row_handler=ragged
+                newlines_in_values=inspection.has_quotes, ignore_empty_lines=False, invalid_row_handler=ragged
             ),
             convert_options=pacsv.ConvertOptions(
                 column_types=dict.fromkeys(included, pa.string()),

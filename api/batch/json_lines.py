@@ -13,8 +13,10 @@ import pyarrow as pa
 import pyarrow.json as pajson
 
 from api.batch.canonical import KNOWN_COLUMNS
+from api.batch.errors import InputError
 from api.batch.rejects import Reject, cut
 from api.batch.sources import BLOCK_BYTES, LONG_LINE, Inspection, RawChunk, text_stream
+from rules.errors import Fault
 from rules.events import FIELDS
 
 _INT_COLUMNS: Final = frozenset(f"{f.name}_us" for f in FIELDS if f.type == "time") | {
@@ -26,15 +28,26 @@ _SCHEMA: Final = pa.schema(
 
 
 def json_chunks(path: Path, inspection: Inspection) -> Iterator[RawChunk]:
-    """The known columns of an NDJSON file, chunk by chunk."""
+    """The known columns of an NDJSON file, chunk by chunk.
+
+    Raises
+    ------
+    InputError
+        If no line of it is an object.
+    """
     line_number = 1
+    has_object = False
     bytes_done = 0
     for block in _line_blocks(path, inspection):
         bytes_done += len(block)
         num_lines = block.count(b"\n")
         chunk = _fast(block, num_lines, line_number, bytes_done)
-        yield chunk or _slow(block, str(path), line_number, bytes_done)
+        chunk = chunk or _slow(block, str(path), line_number, bytes_done)
         line_number += num_lines
+        has_object = has_object or len(chunk.rows) > 0 or any(reject.column for reject in chunk.rejects)
+        yield chunk
+    if not has_object:
+        raise InputError(Fault("input_not_json_lines", file=str(path)))
 
 
 def _line_blocks(path: Path, inspection: Inspection) -> Iterator[bytes]:
@@ -88,7 +101,7 @@ def _slow(block: bytes, file: str, line_number: int, bytes_done: int) -> RawChun
         unknown |= document.keys() - KNOWN_COLUMNS
         wrong = next((name for name in _SCHEMA.names if not _fits(name, document.get(name))), None)
         if wrong is not None:
-            rejects.append(Reject(file, number, wrong, cut(_shown(document[wrong])), "wrong_type"))
+            rejects.append(Reject(file, number, wrong, cut(_shown(line, wrong)), "wrong_type"))
             continue
         rows.append(number)
         for name, values in columns.items():
@@ -137,8 +150,11 @@ def _fits(name: str, value: object) -> bool:
     return isinstance(value, str)
 
 
-def _shown(value: Any) -> str:
-    return str(value) if isinstance(value, _Spelling) else json.dumps(value, ensure_ascii=False)
+def _shown(line: bytes, name: str) -> str:
+    try:
+        return json.dumps(json.loads(line)[name], ensure_ascii=False)
+    except ValueError:  # an integer of thousands of digits
+        return line.decode("utf-8", errors="replace").strip()
 
 
 def _written(value: Any) -> str | None:

@@ -69,7 +69,7 @@ def read_day(paths: Sequence[Path], time_zone: str) -> ExecutedDay:
     numbers = np.array([delivery.row for delivery in day.deliveries], np.int64)
     table = with_place(pa.Table.from_pylist(rows, schema=EVENT_SCHEMA), str(file), numbers)
     num_undelivered = len(day.orders) - len(day.deliveries)
-    warnings = ()
+    warnings: tuple[Fault, ...] = ()
     if num_undelivered:
         warning = Fault("input_not_delivered", file=str(file), given=str(num_undelivered), severity="warning")
         warnings = (warning,)

@@ -142,12 +142,12 @@ def _read_solution(folder: Path, day: Day) -> None:
         _read_delivery(row, order, carriers, day)
     for order in sorted(carriers.keys() - seen):
         day.faults.append(Fault("input_mdrp_not_executed", file=str(folder / SOLUTION_FILES[1]), given=order))
+    places = day.orders.keys() | day.restaurants.keys() | {"0"}
     for row in _rows(folder / SOLUTION_FILES[2], _MOVES, day):
         departed = row.minutes(1)
         row.must_be_in(0, day.couriers)
-        for column in (2, 3):
-            if row.cells[column] != "0":
-                row.must_be_in(column, day.orders | day.restaurants)
+        row.must_be_in(2, places)
+        row.must_be_in(3, places)
         if departed is not None:
             day.moves.setdefault(row.cells[0], []).append(Move(departed, row.cells[2], row.cells[3]))
 

@@ -147,7 +147,8 @@ def _seconds(columns: pa.Table, name: str, marks: Marks) -> NDArray[np.int64]:
 
 def _integers(columns: pa.Table, name: str, marks: Marks) -> NDArray[np.int64]:
     numbers = read_whole_numbers(columns[name].combine_chunks(), name, marks)
-    return numbers.fill_null(0).to_numpy(zero_copy_only=False)
+    values: NDArray[np.int64] = numbers.fill_null(0).to_numpy(zero_copy_only=False)
+    return values
 
 
 def _distances(source: pa.Table) -> pa.Array:

@@ -43,9 +43,14 @@ def native_chunks(path: Path, inspection: Inspection) -> Iterator[RawChunk]:
 
 def _parquet_chunks(path: Path, inspection: Inspection) -> Iterator[RawChunk]:
     try:
-        with pq.ParquetFile(path, read_dictionary=list(_FEW_VALUES)) as file:
-            names = tuple(file.schema_arrow.names)
-            _need_columns(path, names)
+        schema = pq.read_schema(path)
+        names = tuple(schema.names)
+        _need_columns(path, names)
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise InputError(Fault("input_column_twice", file=str(path), key=", ".join(twice)))
+        few = [name for name in _FEW_VALUES if name in names and pa.types.is_string(schema.field(name).type)]
+        with pq.ParquetFile(path, read_dictionary=few) as file:
             num_rows, row = file.metadata.num_rows, 0
             known = [name for name in names if name in KNOWN_COLUMNS]
             for batch in file.iter_batches(_PARQUET_ROWS, columns=known):

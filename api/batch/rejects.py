@@ -133,6 +133,9 @@ def _shown(columns: pa.Table, name: str, at: NDArray[np.int64]) -> Sequence[str]
     taken = columns.column(name).take(pa.array(at))
     if pa.types.is_dictionary(taken.type):
         taken = taken.cast(taken.type.value_type)
+    if pa.types.is_temporal(taken.type):
+        # Python's dates end at the year 9999 and at the microsecond.
+        taken = taken.cast(pa.string())
     if pa.types.is_large_string(taken.type) or pa.types.is_string(taken.type):
         # Broken UTF-8 must still be shown.
         taken = taken.cast(pa.large_binary())

@@ -58,6 +58,7 @@ class Inspection:
     num_bytes: int
     encoding: Encoding
     has_long_line: bool
+    has_quotes: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +138,7 @@ def inspect(path: Path, *, is_text: bool) -> Inspection:
     digest = hashlib.sha256()
     num_bytes = 0
     decoder = codecs.getincrementaldecoder("utf-8")()
-    is_utf8, has_long_line, open_line = True, False, 0
+    is_utf8, has_long_line, has_quotes, open_line = True, False, False, 0
     with opened(path) as file:
         while block := file.read(BLOCK_BYTES):
             digest.update(block)
@@ -145,13 +146,14 @@ def inspect(path: Path, *, is_text: bool) -> Inspection:
             if not is_text:
                 continue
             is_utf8 = is_utf8 and _decodes(decoder, block, final=False)
+            has_quotes = has_quotes or b'"' in block
             longest, open_line = _line_lengths(block, open_line)
             has_long_line = has_long_line or longest > LINE_BYTES_MAX
     if num_bytes == 0:
         raise InputError(Fault("input_empty", file=str(path)))
     is_utf8 = is_utf8 and (not is_text or _decodes(decoder, b"", final=True))
     encoding: Encoding = "utf-8" if is_utf8 else _encoding_of(path)
-    return Inspection(digest.hexdigest(), num_bytes, encoding, has_long_line)
+    return Inspection(digest.hexdigest(), num_bytes, encoding, has_long_line, has_quotes)
 
 
 def opened(path: Path) -> BinaryIO:

@@ -1,0 +1,162 @@
+"""Writing results so that a reader never meets half of one, and so that the same result is the same bytes.
+
+A file is written beside its place and renamed into it; a whole folder likewise.
+"""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from api.batch.errors import InputError
+from rules.errors import Fault
+
+# A folder that holds this file was written by riderscore and may be replaced.
+MARKER: Final = "run.json"
+ROW_GROUP_ROWS: Final = 1 << 20
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[Path]:
+    """Give a path to write to; it takes the place of `path` if the block ends well, and goes if it does not.
+
+    Raises
+    ------
+    InputError
+        If the system refuses to write.
+    """
+    with _refusals_named(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            yield temporary
+            # mkstemp makes files private; a result is as readable as any new file.
+            temporary.chmod(0o666 & ~_umask())
+            _flush(temporary)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(folder: Path, *, marker: str = MARKER) -> Iterator[Path]:
+    """Give an empty folder to fill; it takes the place of `folder` if the block ends well, and goes if it does not.
+
+    Parameters
+    ----------
+    folder
+        Absent, empty, or written by riderscore before.
+    marker
+        File by which an earlier result is known.
+
+    Raises
+    ------
+    InputError
+        If `folder` holds what riderscore did not write, or the system refuses to write.
+    """
+    folder = folder.absolute()
+    check_output(folder, marker=marker)
+    with _refusals_named(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        try:
+            yield temporary
+            temporary.chmod(0o777 & ~_umask())
+            for file in temporary.rglob("*"):
+                if file.is_file():
+                    _flush(file)
+            _swap(temporary, folder)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def check_output(folder: Path, *, marker: str = MARKER) -> None:
+    """Refuse a folder that may not be replaced, before any work is done.
+
+    Raises
+    ------
+    InputError
+        If `folder` is a file, or holds something but no `marker`.
+    """
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        raise InputError(Fault("output_not_ours", file=str(folder)))
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / marker).is_file():
+        raise InputError(Fault("output_not_ours", file=str(folder)))
+
+
+def write_ndjson(path: Path, documents: Iterable[Mapping[str, object]]) -> None:
+    """One JSON object a line, UTF-8, keys in the order given; written at once or not at all."""
+    with atomic_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
+        for document in documents:
+            file.write(json.dumps(document, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_json(path: Path, document: Mapping[str, object]) -> None:
+    """One JSON document, indented, keys in the order given; written at once or not at all."""
+    with atomic_file(path) as temporary:
+        text = json.dumps(document, ensure_ascii=False, allow_nan=False, indent=2) + "\n"
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_parquet(path: Path, table: pa.Table) -> None:
+    """A table as Parquet; equal tables give equal bytes, however they are cut into chunks."""
+    whole = pa.table([column.combine_chunks() for column in table.columns], schema=table.schema.remove_metadata())
+    with atomic_file(path) as temporary:
+        pq.write_table(
+            whole,
+            temporary,
+            row_group_size=ROW_GROUP_ROWS,
+            compression="zstd",
+            compression_level=1,
+            version="2.6",
+            data_page_version="1.0",
+        )
+
+
+def _swap(temporary: Path, folder: Path) -> None:
+    if not folder.exists():
+        temporary.rename(folder)
+        return
+    # A folder cannot replace a filled one in one step: the old one steps aside, and comes back if that fails.
+    aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.old.", dir=folder.parent))
+    old = aside / folder.name
+    try:
+        folder.rename(old)
+        try:
+            temporary.rename(folder)
+        except OSError:
+            old.rename(folder)
+            raise
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+@contextmanager
+def _refusals_named(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise InputError(Fault("output_refused", file=str(path), given=error.strerror or str(error))) from error
+
+
+def _flush(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
