@@ -9,7 +9,7 @@ from itertools import combinations, pairwise
 
 from rules.book import Book, BookDocument, Group, Rule, Sourced
 from rules.boxes import Box, Range, box_of, contains, domain, holes, intersection, left_over, reach
-from rules.compile import MAX_FACT, on_time_award_mp, points_corners, share_corners
+from rules.compile import MAX_FACT, SET_FACTS, on_time_award_mp, points_corners, share_corners
 from rules.errors import Fault
 from rules.standard import standard
 from rules.units import MP_PER_POINT, decimal_text, points_text
@@ -90,9 +90,25 @@ def overlapping_rules(book: Book) -> Iterator[Fault]:
                     surprising = _outcome(first) != _outcome(second) and not _nested(a, b, events)
                 if surprising:
                     seen.add((first.id, second.id))
-                    where = _minutes(both[0].ranges.get("late_s", (0, MAX_FACT)))
+                    where = _where(both[0], {*a.ranges, *b.ranges}, {*a.sets, *b.sets})
                     params = (("other", first.id),)
-                    yield Fault("overlap", book.file, second.id, "when", where, severity="warning", params=params)
+                    code = "overlap" if group.hit == "first" else "overlap_all"
+                    yield Fault(code, book.file, second.id, "when", where, severity="warning", params=params)
+
+
+def _where(box: Box, ranges: set[str], sets: set[str]) -> str:
+    """The events of a box by the facts that matter, such as `distance_m ≥ 5001, weather_level ≥ 1`."""
+    found = []
+    for fact, (lo, hi) in box.ranges.items():
+        if fact in ranges and fact != "late_s":
+            found.append(f"{fact} ≥ {lo}" if hi >= MAX_FACT else f"{lo} ≤ {fact} ≤ {hi}")
+    for fact, codes in box.sets.items():
+        # Who is liable follows from the lateness that is left: no condition that a person wrote.
+        if fact in sets and fact != "liable":
+            found.append(f"{fact} = {' | '.join(SET_FACTS[fact][code] for code in sorted(codes) if code >= 0)}")
+    if "late_s" in ranges:
+        found.insert(0, _minutes(box.ranges["late_s"]))
+    return ", ".join(found) or "–"
 
 
 def _nested(a: Box, b: Box, events: Sequence[Box]) -> bool:
@@ -113,10 +129,10 @@ def gaps_in_lateness(book: Book) -> Iterator[Fault]:
 
 
 def _minutes(span: Range) -> str:
-    """A range of seconds as people write lateness: `5 < min ≤ 10`; bands exclude their lower limit."""
+    """A range of seconds as people write lateness: `5 < late_min ≤ 10`; bands exclude their lower limit."""
     lo, hi = span
     low = "0 ≤ " if lo == 0 else f"{_minute_text(lo - 1)} < "
-    return f"{low}min" if hi >= MAX_FACT else f"{low}min ≤ {_minute_text(hi)}"
+    return f"{low}late_min" if hi >= MAX_FACT else f"{low}late_min ≤ {_minute_text(hi)}"
 
 
 def _minute_text(seconds: int) -> str:

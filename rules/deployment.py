@@ -4,11 +4,12 @@ Reads no disk (`shelf.deployment` does). A book of the legacy regime can be stud
 """
 
 import datetime as dt
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from pydantic import Field, StrictBool
 
-from rules.book import BookId, LocalDate, Part, RiderKind, Sourced, Words
+from rules.book import Book, BookId, LocalDate, Part, RiderKind, Sourced, Words
 from rules.errors import BookError, Fault
 from rules.parse import Source, read_toml
 from rules.validation import validated
@@ -43,8 +44,12 @@ class Deployment:
         return found
 
 
-def parse_deployment(text: str, file: str) -> Deployment:
-    """Read a deployment table.
+FindVersions = Callable[[str], tuple[Book, ...]]
+"""`find(book id)`: all versions of a book, oldest first. Raises `BookError` for a book that is not there."""
+
+
+def parse_deployment(text: str, file: str, find: FindVersions) -> Deployment:
+    """Read a deployment table and the books it names.
 
     Raises
     ------
@@ -58,6 +63,24 @@ def parse_deployment(text: str, file: str) -> Deployment:
         if identity in seen:
             faults.append(Fault("repeated_deploy", file, row.city, "from", row.from_.isoformat(), part="deploy"))
         seen.add(identity)
+        faults += _book_faults(row, file, find)
     if faults or table is None:
         raise BookError(tuple(faults))
     return Deployment(tuple(sorted(table.deploy, key=lambda row: row.from_)))
+
+
+def _book_faults(row: Deploy, file: str, find: FindVersions) -> list[Fault]:
+    try:
+        first = find(row.book)[0].model
+    except BookError as error:
+        return list(error.faults)
+    faults = []
+    if first.regime == "legacy":
+        faults.append(Fault("legacy_deployed", file, row.city, "book", row.book, part="deploy"))
+    if row.from_ < first.effective_from:
+        given, allowed = row.from_.isoformat(), first.effective_from.isoformat()
+        faults.append(Fault("deployed_early", file, row.city, "from", given, allowed, part="deploy"))
+    if row.rider_kind not in first.rider_kinds:
+        allowed = ", ".join(first.rider_kinds)
+        faults.append(Fault("deployed_to_others", file, row.city, "rider_kind", row.rider_kind, allowed, part="deploy"))
+    return faults

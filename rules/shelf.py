@@ -83,7 +83,7 @@ def deployment() -> Deployment:
     BookError
         With every fault of the table.
     """
-    return parse_deployment(_read(DEPLOYMENT_FILE, DEPLOYMENT_FILE.name), DEPLOYMENT_FILE.name)
+    return parse_deployment(_read(DEPLOYMENT_FILE, DEPLOYMENT_FILE.name), DEPLOYMENT_FILE.name, versions)
 
 
 def to_toml(book: Book) -> str:

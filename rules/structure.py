@@ -150,7 +150,8 @@ def _range(limits: dict[str, Any], name: str, key: str, file: str) -> Iterator[F
     # Over 3 and below 4 holds no whole number.
     gap = 1 if whole and low_key == "over" and high_key == "below" else 0
     if low + gap > high or (low + gap == high and not closed):
-        yield Fault("empty_range", file, name, key, as_written(limits))
+        code = "empty_time" if key.endswith("time_of_day") else "empty_range"
+        yield Fault(code, file, name, key, as_written(limits))
 
 
 def _ordered(value: object) -> Decimal | None:

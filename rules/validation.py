@@ -5,6 +5,7 @@ Values and ranges are stated in the document's own units (points, minutes, share
 
 import datetime as dt
 import difflib
+import json
 from decimal import Decimal
 from functools import partial
 from types import UnionType
@@ -45,6 +46,7 @@ _CODES = {
     "less_than_equal": "out_of_range",
 }
 _MAX_GIVEN = 60
+_MAX_DEPTH = 5
 _MOST_WORDED = 12
 
 
@@ -58,21 +60,23 @@ def validated(model: type[Model], document: dict[str, Any], file: str) -> tuple[
         return None, [_fault(model, document, file, detail) for detail in details]
 
 
-def as_written(value: object) -> str:
-    """A TOML value as a person would write it, shortened."""
+def as_written(value: object, depth: int = 0) -> str:
+    """A TOML value as a person would write it, on one line, shortened."""
+    if depth > _MAX_DEPTH:
+        return "…"
     if isinstance(value, bool):
         written = "true" if value else "false"
     elif isinstance(value, str):
-        written = f'"{value}"'
+        written = json.dumps(value, ensure_ascii=False)
     elif isinstance(value, Decimal):
         short = value.is_finite() and abs(value.adjusted()) < _MAX_GIVEN
         written = f"{value:f}" if short else str(value).lower().replace("infinity", "inf")
     elif isinstance(value, dt.date | dt.time):
         written = value.isoformat()
     elif isinstance(value, list):
-        written = "[" + ", ".join(as_written(item) for item in value) + "]"
+        written = "[" + ", ".join(as_written(item, depth + 1) for item in value) + "]"
     elif isinstance(value, dict):
-        written = "{" + ", ".join(f"{key} = {as_written(item)}" for key, item in value.items()) + "}"
+        written = "{" + ", ".join(f"{key} = {as_written(item, depth + 1)}" for key, item in value.items()) + "}"
     else:
         written = str(value)
     return written if len(written) <= _MAX_GIVEN else written[: _MAX_GIVEN - 1] + "…"
@@ -85,7 +89,7 @@ def place(document: dict[str, Any], loc: tuple[int | str, ...]) -> tuple[str, st
         name = f"#{loc[1] + 1}"
         if isinstance(item, dict):
             name = str(item.get("id") or item.get("city") or item.get("kind") or name)
-        return str(loc[0]), name, _dotted(loc[2:])
+        return str(loc[0]), name, _dotted(loc[2:]) or _dotted(loc)
     return "rule", "", _dotted(loc)
 
 
@@ -139,13 +143,19 @@ def _value_at(document: object, loc: tuple[int | str, ...]) -> Any:
 def _decimals(value: object, ctx: dict[str, Any]) -> tuple[str, tuple[tuple[str, str], ...]]:
     if not isinstance(value, Decimal) or not value.is_finite():
         return "not_finite", ()
-    decimals = -int(value.normalize().as_tuple().exponent)
-    found, most = decimals, int(ctx["decimals"])
+    found, most = _num_decimals(value), int(ctx["decimals"])
     if found <= most:
         # Two decimals of a minute can still miss the whole second (0.01 min = 0.6 s).
         return "not_whole_unit", ()
     word = f"@number.{found}" if found <= _MOST_WORDED else str(found)
     return "too_many_decimals", (("decimals", word), ("most", f"@number.{most}"))
+
+
+def _num_decimals(value: Decimal) -> int:
+    """Decimals without trailing zeros; `Decimal.normalize` would round to 28 digits first."""
+    _, digits, exponent = value.as_tuple()
+    zeros = len(digits) - len("".join(map(str, digits)).rstrip("0"))
+    return max(0, -int(exponent) - zeros)
 
 
 def _field_at(model: type[BaseModel], loc: tuple[int | str, ...]) -> FieldInfo | None:
@@ -158,7 +168,7 @@ def _field_at(model: type[BaseModel], loc: tuple[int | str, ...]) -> FieldInfo |
         field = _fields(current).get(step) if current else None
         if field is None:
             return None
-        current = _inner_model(field.annotation)
+        current = inner_model(field.annotation)
     return field
 
 
@@ -168,7 +178,7 @@ def _fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
 
 def _known_keys(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
     field = _field_at(model, loc[:-1])
-    holder = model if len(loc) == 1 else _inner_model(field.annotation) if field else None
+    holder = model if len(loc) == 1 else inner_model(field.annotation) if field else None
     return list(_fields(holder)) if holder else []
 
 
@@ -189,7 +199,8 @@ def _leaves(annotation: Any) -> list[Any]:
     return [annotation]
 
 
-def _inner_model(annotation: Any) -> type[BaseModel] | None:
+def inner_model(annotation: Any) -> type[BaseModel] | None:
+    """The model inside a field's annotation; None for plain values."""
     return next((leaf for leaf in _leaves(annotation) if isinstance(leaf, type) and issubclass(leaf, BaseModel)), None)
 
 
