@@ -36,6 +36,8 @@ def check_rows(table: pa.Table, names: Collection[str], marks: Marks) -> None:
         Gets the marks.
     """
     for name in _ALWAYS:
+        if not table[_column(name)].null_count:
+            continue
         marks.mark(_missing(table, name), _written(name, names), "missing_value")
     kinds = table["kind"].combine_chunks()
     delivered, extended = _is(kinds, "delivered"), _is(kinds, "deadline_extended")
@@ -51,15 +53,20 @@ def _check_steps(table: pa.Table, delivered: Mask, names: Collection[str], marks
     ends = pc.if_else(pa.array(delivered), table["occurred_us"], pa.scalar(None, pa.int64()))
     end = pc.coalesce(table["delivered_us"], ends)
     for earlier, later in _STEPS:
+        if table[f"{earlier}_us"].null_count == table.num_rows:
+            continue
         limit = end if later == "delivered" else table[f"{later}_us"]
         after = pc.greater(table[f"{earlier}_us"], limit).fill_null(False)
         marks.mark(after.to_numpy(), _written(earlier, names), "times_out_of_order")
 
 
 def _missing(table: pa.Table, name: str) -> Mask:
-    column = f"{name}_us" if name == "occurred" else name
-    mask: Mask = table[column].is_null().to_numpy()
+    mask: Mask = table[_column(name)].is_null().to_numpy()
     return mask
+
+
+def _column(name: str) -> str:
+    return f"{name}_us" if name == "occurred" else name
 
 
 def _is(kinds: pa.Array, kind: str) -> Mask:

@@ -4,6 +4,7 @@ Only what the vectorised reading refuses is read again value by value, exactly. 
 """
 
 import datetime as dt
+import math
 import re
 from collections.abc import Callable
 from typing import Final
@@ -80,8 +81,7 @@ def read_int(source: pa.Array, name: str, field: Field, marks: Marks) -> pa.Arra
     """Whole numbers ≥ 0 as int64; `12.0` is 12, `12.5` is marked. At most 15 for `level`, else 10⁹."""
     numbers = read_whole_numbers(source, name, marks)
     highest = LEVEL_MAX if field.name == "level" else INT_MAX
-    values = _ints(numbers)
-    marks.mark(_bools(pc.is_valid(numbers)) & ((values < 0) | (values > highest)), name, "out_of_range")
+    _mark_outside(numbers, (0, highest), name, "out_of_range", marks)
     return numbers
 
 
@@ -134,10 +134,17 @@ def read_whole_numbers(source: pa.Array, name: str, marks: Marks) -> pa.Array:
 
 
 def _plausible(times: pa.Array, name: str, marks: Marks) -> pa.Array:
-    values = _ints(times)
-    far = (values < YEAR_2000_US) | (values >= YEAR_2100_US)
-    marks.mark(_bools(pc.is_valid(times)) & far, name, "implausible_time")
+    _mark_outside(times, (YEAR_2000_US, YEAR_2100_US - 1), name, "implausible_time", marks)
     return times
+
+
+def _mark_outside(numbers: pa.Array, bounds: tuple[int, int], name: str, reason: str, marks: Marks) -> None:
+    lowest, highest = bounds
+    found = pc.min_max(numbers).as_py()
+    if found["min"] is None or (found["min"] >= lowest and found["max"] <= highest):
+        return
+    values = _ints(numbers)
+    marks.mark(_bools(pc.is_valid(numbers)) & ((values < lowest) | (values > highest)), name, reason)
 
 
 def _timestamps(source: pa.Array, name: str, marks: Marks) -> pa.Array:
@@ -172,10 +179,11 @@ def _iso_time(value: str, at: int, reasons: dict[int, str]) -> int | None:
 
 
 def _whole(value: object) -> str | None:
-    if value is None or value != value:  # NaN is how pandas writes a gap
+    if not isinstance(value, float):
+        return None if value is None else str(value)
+    if math.isnan(value):  # how pandas writes a gap
         return None
-    whole = isinstance(value, float) and value.is_integer() and abs(value) < 2**53
-    return str(int(value)) if whole and isinstance(value, float) else str(value)
+    return str(int(value)) if value.is_integer() and abs(value) < 2**53 else str(value)
 
 
 def _decimal_integers(written: pa.Array) -> pa.Array:
@@ -235,15 +243,13 @@ def _as_text(source: pa.Array, name: str, marks: Marks) -> pa.Array:
         if not _is_sound(values):
             return _decoded(source.cast(pa.string()), name, marks)
         return pa.DictionaryArray.from_arrays(source.indices.cast(pa.int32()), values)
-    if pa.types.is_integer(kind) or pa.types.is_null(kind):
-        return source.cast(pa.string())
+    if pa.types.is_integer(kind) or pa.types.is_null(kind) or _is_text(kind):
+        plain = source if kind == pa.string() else source.cast(pa.string())
+        return plain if _is_sound(plain) else _decoded(plain, name, marks)
     if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
         return _decoded(source, name, marks)
-    if not _is_text(kind):
-        marks.mark(_bools(pc.is_valid(source)), name, "wrong_type")
-        return pa.nulls(len(source), pa.string())
-    plain = source if kind == pa.string() else source.cast(pa.string())
-    return plain if _is_sound(plain) else _decoded(plain, name, marks)
+    marks.mark(_bools(pc.is_valid(source)), name, "wrong_type")
+    return pa.nulls(len(source), pa.string())
 
 
 def _decoded(source: pa.Array, name: str, marks: Marks) -> pa.Array:
@@ -304,7 +310,7 @@ def _bytes(values: pa.Array) -> NDArray[np.uint8]:
 
 
 def _codes(source: pa.Array) -> NDArray[np.int32]:
-    codes: NDArray[np.int32] = source.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    codes: NDArray[np.int32] = _filled(source.indices, -1).to_numpy(zero_copy_only=False)
     return codes
 
 
@@ -314,11 +320,15 @@ def _per_row(mask: Mask, codes: NDArray[np.int32]) -> Mask:
 
 
 def _bools(values: pa.Array, *, fill: bool | None = None) -> Mask:
-    filled = values if fill is None else values.fill_null(fill)
+    filled = values if fill is None or not values.null_count else values.fill_null(fill)
     mask: Mask = filled.to_numpy(zero_copy_only=False)
     return mask
 
 
 def _ints(values: pa.Array) -> NDArray[np.int64]:
-    numbers: NDArray[np.int64] = values.fill_null(0).to_numpy(zero_copy_only=False)
+    numbers: NDArray[np.int64] = _filled(values, 0).to_numpy(zero_copy_only=False)
     return numbers
+
+
+def _filled(values: pa.Array, value: int) -> pa.Array:
+    return values.fill_null(value) if values.null_count else values

@@ -58,8 +58,9 @@ def _parquet_chunks(path: Path, inspection: Inspection) -> Iterator[RawChunk]:
                 row += batch.num_rows
                 bytes_done = inspection.num_bytes * row // max(num_rows, 1)
                 yield RawChunk(pa.table(batch), rows, [], bytes_done, _unknown(names))
-    except (pa.ArrowException, OSError) as error:
-        reason = str(error).splitlines()[0][:200]
+    except (pa.ArrowException, OSError, UnicodeDecodeError, KeyError) as error:
+        # The last two come from names in the footer that are broken or do not fit together.
+        reason = (str(error) or type(error).__name__).splitlines()[0][:200]
         raise InputError(Fault("input_not_parquet", file=str(path), given=reason)) from error
 
 

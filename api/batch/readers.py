@@ -147,7 +147,9 @@ class _Notes:
         if inspection.encoding != "utf-8":
             found.append(_warning(f"input_encoding_{inspection.encoding}", path))
         if self._unknown:
-            found.append(_warning("input_unknown_columns", path, key=", ".join(sorted(self._unknown))))
+            found.append(
+                _warning("input_unknown_columns", path, key=", ".join(name or '""' for name in sorted(self._unknown)))
+            )
         return found + [
             _warning(code, path, given=str(count)) for code, count in sorted(self._left_out.items()) if count
         ]

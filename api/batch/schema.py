@@ -29,7 +29,7 @@ def event_schema() -> dict[str, Any]:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": "https://riderscore.invalid/schema/event.json",
         "title": "Event",
-        "description": "One fact about one rider. Times as ..._at (ISO-8601 with an offset) or ..._us (microseconds UTC).",
+        "description": "One fact about one rider. Times: ..._at, ISO-8601 with an offset, or ..._us, microseconds UTC.",
         "type": "object",
         "properties": properties,
         "required": list(_ALWAYS),

@@ -1,12 +1,16 @@
 """Files that are wrong as a whole: what can be read is read, what cannot is refused in plain words."""
 
+import json
 import random
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from api.batch.errors import InputError
 from api.batch.readers import read_events
@@ -37,7 +41,7 @@ def test_a_byte_order_mark_and_windows_line_ends(tmp_path: Path) -> None:
 
 def test_a_byte_order_mark_in_json(tmp_path: Path) -> None:
     """NDJSON written by Windows tools is read like any other."""
-    text = '{"event_id":"e1","rider_id":"r","city":"c","rider_kind":"dedicated","kind":"complaint","occurred_us":1767585600000000}'
+    text = json.dumps(event())
 
     read = read_lines(tmp_path, b"\xef\xbb\xbf" + text.encode() + b"\r")
 
@@ -209,6 +213,42 @@ def test_binary_garbage_never_crashes(tmp_path: Path, seed: int) -> None:
 
         with pytest.raises(InputError):
             read_events([path], "native")
+
+
+FRAGMENTS = ['"', ",", "\n", "\r", "\0", "\xff", "杭", "{", "]", "null", "1e5", "9" * 30, ";", "\ufeff", ".0", "+25:00"]
+mutations = st.lists(st.tuples(st.integers(0, 10**4), st.integers(0, 5), st.sampled_from(FRAGMENTS)), max_size=4)
+
+
+@given(mutations, st.sampled_from(["csv", "ndjson", "parquet"]))
+def test_no_damage_loses_a_row_silently(damage: list[tuple[int, int, str]], ending: str) -> None:
+    """However a file is damaged: it is refused, or each row in it is either read or rejected, once."""
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name) / f"events.{ending}"
+        content = bytearray(sound(path))
+        for place, length, fragment in damage:
+            start = place % (len(content) + 1)
+            content[start : start + length] = fragment.encode("latin-1" if fragment == "\xff" else "utf-8")
+        path.write_bytes(content)
+
+        try:
+            read = read_events([path], "native")
+        except InputError:
+            return
+
+    numbers = read.table["row"].to_pylist() + [reject.row for reject in read.rejects]
+    assert len(set(numbers)) == len(numbers) == read.inputs[0].rows
+    read.table.validate(full=True)
+
+
+def sound(path: Path) -> bytes:
+    """Three good rows in the format of the ending."""
+    rows = [event(event_id=f"e{n}", city="杭州", distance_m="900") for n in range(3)]
+    if path.suffix == ".csv":
+        return csv_text(rows).encode()
+    if path.suffix == ".ndjson":
+        return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
+    pq.write_table(pa.Table.from_pylist(rows), path)
+    return path.read_bytes()
 
 
 def test_missing_columns_are_all_named(tmp_path: Path) -> None:

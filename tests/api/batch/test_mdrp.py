@@ -21,7 +21,8 @@ FILES: Mapping[str, str] = {
     "restaurants.txt": "restaurant\tx\ty\nr1\t640\t0\n",
     "couriers.txt": "courier\tx\ty\ton_time\toff_time\nc1\t0\t0\t0\t300\nc2\t5\t5\t0\t300\n",
     "instance_parameters.txt": "meters_per_minute\tpickup service minutes\tdropoff service minutes\t"
-    "target click-to-door\tmaximum click-to-door\tpay per order\tguaranteed pay per hour\n320\t4\t4\t40\t90\t10.5\t15\n",
+    "target click-to-door\tmaximum click-to-door\tpay per order\tguaranteed pay per hour\n"
+    "320\t4\t4\t40\t90\t10.5\t15\n",
     "solution_info_assignments.txt": "assignment_time pickup_time courier orders\n63 80 c1 o2 o1\n",
     "solution_info_orders.txt": "order placement_time ready_time pickup_time dropoff_time courier\n"
     "o1 60 75 80 92 c1\no2 62 80 80 87 c1\n",
@@ -110,7 +111,12 @@ def test_an_arrival_that_no_move_shows_is_unknown(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "city"),
-    [("0o100t100s1p100", "mdrp-0"), ("12r50t75s2p125", "mdrp-12"), ("downtown", "downtown"), ("2018", "2018")],
+    [
+        ("0o100t100s1p100", "mdrp-0"),
+        ("12r50t75s2p125", "mdrp-12"),
+        ("downtown", "downtown"),
+        ("2018", "2018"),
+    ],
 )
 def test_the_city_of_an_instance(name: str, city: str) -> None:
     """Variants of one city-day are one city."""
