@@ -7,7 +7,7 @@ as arrays for many books at once. Nothing here scores.
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -194,65 +194,66 @@ def on_time_award_mp(book: BookDocument, rider_kind: str) -> int:
 
 Ints = NDArray[np.int64]
 Flags = NDArray[np.uint8]
+Records = NDArray[np.void]
+
+
+def _records(*names: str) -> np.dtype[np.void]:
+    return np.dtype([(name, np.int64) for name in names])
+
+
+# Ranges are half open: `x_first` … `x_stop`. Absent numbers are -1 unless said otherwise.
+BOOK_RECORD = _records(
+    "base_mp",
+    "floor_mp",
+    "ceiling_mp",
+    "gross",
+    "late_us",  # how far apart a fact and the order it bears on may be
+    "fade_us",  # 0: no fading
+    "reset_period",  # row of Calendar.period
+    "newcomer_orders",
+    "newcomer_days",
+    "newcomer_kinds",  # bit per kind
+    "limit_kinds",
+    "training_mp",  # NO_TRAINING where there is none
+    "training_us",
+    "cap_first",
+    "cap_stop",
+    "tier_first",
+    "tier_stop",
+    "calendar",
+)
+SEGMENT_RECORD = _records("row_first", "row_stop", "all", "max_deduct_mp", "max_award_mp", "label")
+RULE_RECORD = _records(
+    "label", "test_first", "test_stop", "points_first", "points_stop", "share_first", "share_stop", "money_fen"
+)
+TEST_RECORD = _records("fact", "lo", "hi", "codes")  # codes: bit set, -1 for an interval
+CORNER_RECORD = _records("late_s", "value")
+CAP_RECORD = _records("scope", "max_deduct_mp", "max_award_mp", "slot", "label")  # scope: 0 event, 1 order, 2 day
+SLOT_RECORD = _records("kinds", "orders")  # orders: whether an order cap reads the slot
+TIER_RECORD = _records("min_mp", "bonus_fen", "review", "label")
 
 
 class Tables(NamedTuple):
-    """Books as arrays; p is the position of a book in the set, all ints are int64, flags uint8.
+    """Books as arrays; p is the position of a book in the set.
 
-    Rows of segment s are `row_rule[seg_row[s]:seg_row[s + 1]]`; the segments of (p, kind) are
-    `seg_start[p * K + kind]` up to the next, K = len(KINDS). Absent numbers are -1 unless said otherwise.
+    The segments (groups of rules) of (p, kind) are `segment_start[p * K + kind]` up to the next, K = len(KINDS); the
+    rules of a segment are `row_rule[row_first:row_stop]`. A slot sums the points of some event kinds for caps.
     """
 
-    base_mp: Ints
-    floor_mp: Ints
-    ceiling_mp: Ints
-    gross: Flags
-    fade_us: Ints  # 0: no fading
-    reset_period: Ints  # row of Calendar.period
-    newcomer_orders: Ints
-    newcomer_days: Ints
-    newcomer_kinds: Ints  # bit per kind
+    books: Records
     limit_mp: Ints  # [p, rider kind + 1], 0 for no limit
-    limit_kinds: Ints
-    training_mp: Ints  # floor of the restored score; NO_TRAINING where there is none
-    training_us: Ints
-    seg_start: Ints
-    seg_row: Ints
-    seg_all: Flags
-    seg_deduct_mp: Ints
-    seg_award_mp: Ints
-    seg_label: Ints
+    segment_start: Ints
+    segments: Records
     row_rule: Ints
-    rule_label: Ints
-    rule_cond: Ints  # [rule + 1] start of conditions
-    rule_points: Ints  # [rule + 1] start of corners
-    rule_share: Ints  # [rule + 1] start of corners
-    rule_money_fen: Ints
-    cond_fact: Ints
-    cond_lo: Ints
-    cond_hi: Ints
-    cond_codes: Ints  # bit set; -1 for an interval
-    points_x: Ints
-    points_v: Ints
-    share_x: Ints
-    share_v: Ints
-    cap_start: Ints
-    cap_scope: Ints  # 0 event, 1 order, 2 day
-    cap_deduct_mp: Ints
-    cap_award_mp: Ints
-    cap_slot: Ints
-    cap_label: Ints
-    slot_kinds: Ints  # kinds that a slot of accumulated points sums over
-    slot_orders: Flags  # whether an order cap reads the slot
-    tier_start: Ints
-    tier_min_mp: Ints
-    tier_bonus_fen: Ints
-    tier_review: Flags
-    tier_label: Ints
+    rules: Records
+    tests: Records
+    corners: Records
+    caps: Records
+    slots: Records
+    tiers: Records
     report_exempt: Flags  # [p, report kind, level]
     report_s: Ints  # [p, report kind, level]
     nth_slot: Ints  # [kind] position among the kinds counted by month, -1 where not counted
-    cal: Ints  # [p] calendar
     day_start_us: Ints  # [calendar, day + 1]
     day_change_us: Ints  # [calendar, day] when the clocks change on that day
     day_offset_us: Ints  # [calendar, day, before or after the change]
@@ -294,21 +295,24 @@ def kinds_mask(kinds: Sequence[str] | None) -> int:
 
 
 class _Layout:
-    """Collects columns while books are laid out one after the other; `columns` becomes the arrays."""
+    """Collects records while books are laid out one after the other."""
 
     def __init__(self) -> None:
-        self.columns: dict[str, list[int]] = {name: [] for name in Tables._fields}
+        self.records: dict[str, list[tuple[int, ...]]] = {}
+        self.ints: dict[str, list[int]] = {}
         self.labels: dict[str, int] = {label: code for code, label in enumerate(FIXED_LABELS)}
         self.slots: dict[int, int] = {}
         self.slot_orders: set[int] = set()
         self.calendars: dict[tuple[str, dt.time], int] = {}
 
-    def add(self, **values: int) -> None:
-        for name, value in values.items():
-            self.columns[name].append(value)
+    def add(self, name: str, *values: int) -> None:
+        self.records.setdefault(name, []).append(values)
+
+    def add_int(self, name: str, value: int) -> None:
+        self.ints.setdefault(name, []).append(value)
 
     def size(self, name: str) -> int:
-        return len(self.columns[name])
+        return len(self.records.get(name, ()))
 
     def label(self, text: str) -> int:
         return self.labels.setdefault(text, len(self.labels))
@@ -317,49 +321,68 @@ class _Layout:
         return self.slots.setdefault(kinds, len(self.slots))
 
 
-def _lay_scalars(out: _Layout, book: BookDocument) -> None:
+def _optional(value: int | None) -> int:
+    return NONE if value is None else value
+
+
+def _lay_book(out: _Layout, book: BookDocument) -> None:
+    caps, tiers = out.size("caps"), out.size("tiers")
+    _lay_rules(out, book)
+    _lay_limits(out, book)
     newcomer, training = book.newcomer, book.training
     out.add(
-        base_mp=book.score.base_mp,
-        floor_mp=book.score.floor_mp,
-        ceiling_mp=book.score.ceiling_mp,
-        gross=int(book.lateness == "gross"),
-        fade_us=0 if book.fading is None else book.fading.after_days * US_PER_DAY,
-        reset_period=NONE if book.reset is None else PERIODS.index(book.reset.every),
-        newcomer_orders=0 if newcomer is None else newcomer.first_orders,
-        newcomer_days=0 if newcomer is None else newcomer.first_days,
-        newcomer_kinds=0 if newcomer is None else kinds_mask(newcomer.kinds),
-        limit_kinds=0 if book.cost_limit is None else kinds_mask(book.cost_limit.kinds),
-        training_mp=NO_TRAINING if training is None else training.restores_to_mp,
-        training_us=0 if training is None else training.every_days * US_PER_DAY,
-        cal=out.calendars.setdefault((book.time_zone, book.day_starts), len(out.calendars)),
+        "books",
+        book.score.base_mp,
+        book.score.floor_mp,
+        book.score.ceiling_mp,
+        int(book.lateness == "gross"),
+        book.late_days * US_PER_DAY,
+        0 if book.fading is None else book.fading.after_days * US_PER_DAY,
+        NONE if book.reset is None else PERIODS.index(book.reset.every),
+        0 if newcomer is None else newcomer.first_orders,
+        0 if newcomer is None else newcomer.first_days,
+        0 if newcomer is None else kinds_mask(newcomer.kinds),
+        0 if book.cost_limit is None else kinds_mask(book.cost_limit.kinds),
+        NO_TRAINING if training is None else training.restores_to_mp,
+        0 if training is None else training.every_days * US_PER_DAY,
+        caps,
+        out.size("caps"),
+        tiers,
+        out.size("tiers"),
+        out.calendars.setdefault((book.time_zone, book.day_starts), len(out.calendars)),
     )
     orders = 0 if book.cost_limit is None else book.cost_limit.on_time_orders
     limits = [max(0, orders * on_time_award_mp(book, kind)) for kind in RIDER_KINDS]
     # A rider of unknown kind gets the limit that costs less.
     for limit in (min((limit for limit in limits if limit > 0), default=0), *limits):
-        out.add(limit_mp=limit)
+        out.add_int("limit_mp", limit)
+
+
+def _lay_corners(out: _Layout, corners: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    first = out.size("corners")
+    for late_s, value in corners:
+        out.add("corners", late_s, value)
+    return first, out.size("corners")
 
 
 def _lay_rules(out: _Layout, book: BookDocument) -> None:
-    first = out.size("rule_label")
+    first = out.size("rules")
     for rule in book.rule:
-        out.add(
-            rule_label=out.label(rule.id),
-            rule_cond=out.size("cond_fact"),
-            rule_points=out.size("points_x"),
-            rule_share=out.size("share_x"),
-            rule_money_fen=rule.money_fen or 0,
-        )
+        tests = out.size("tests")
         for test in conditions(rule, book):
             codes = NONE if test.codes is None else sum(1 << code for code in test.codes)
-            out.add(cond_fact=FACT_CODE[test.fact], cond_lo=test.lo, cond_hi=test.hi, cond_codes=codes)
-        for late_s, value in points_corners(rule):
-            out.add(points_x=late_s, points_v=value)
-        for late_s, value in share_corners(rule):
-            out.add(share_x=late_s, share_v=value)
+            out.add("tests", FACT_CODE[test.fact], test.lo, test.hi, codes)
+        out.add(
+            "rules",
+            out.label(rule.id),
+            tests,
+            out.size("tests"),
+            *_lay_corners(out, points_corners(rule)),
+            *_lay_corners(out, share_corners(rule)),
+            rule.money_fen or 0,
+        )
     for kind in KINDS:
-        out.add(seg_start=out.size("seg_all"))
+        out.add_int("segment_start", out.size("segments"))
         for group in book.group:
             rows = [
                 first + position
@@ -368,45 +391,36 @@ def _lay_rules(out: _Layout, book: BookDocument) -> None:
             ]
             if not rows:
                 continue
-            out.add(
-                seg_row=out.size("row_rule"),
-                seg_all=int(group.hit == "all"),
-                seg_deduct_mp=NONE if group.max_deduct_mp is None else group.max_deduct_mp,
-                seg_award_mp=NONE if group.max_award_mp is None else group.max_award_mp,
-                seg_label=out.label(group.id),
-            )
+            row_first = len(out.ints.get("row_rule", ()))
             for row in rows:
-                out.add(row_rule=row)
+                out.add_int("row_rule", row)
+            out.add(
+                "segments",
+                row_first,
+                row_first + len(rows),
+                int(group.hit == "all"),
+                _optional(group.max_deduct_mp),
+                _optional(group.max_award_mp),
+                out.label(group.id),
+            )
 
 
 def _lay_limits(out: _Layout, book: BookDocument) -> None:
-    out.add(cap_start=out.size("cap_scope"), tier_start=out.size("tier_min_mp"))
     for cap in book.cap:
         slot = out.slot(kinds_mask(cap.kinds))
         if cap.scope == "order":
             out.slot_orders.add(slot)
-        out.add(
-            cap_scope=("event", "order", "day").index(cap.scope),
-            cap_deduct_mp=NONE if cap.max_deduct_mp is None else cap.max_deduct_mp,
-            cap_award_mp=NONE if cap.max_award_mp is None else cap.max_award_mp,
-            cap_slot=slot,
-            cap_label=out.label(cap.id),
-        )
+        scope = ("event", "order", "day").index(cap.scope)
+        out.add("caps", scope, _optional(cap.max_deduct_mp), _optional(cap.max_award_mp), slot, out.label(cap.id))
     for tier in book.tier:
-        out.add(
-            tier_min_mp=-(2**40) if tier.min_mp is None else tier.min_mp,
-            tier_bonus_fen=tier.bonus_fen,
-            tier_review=int(tier.review),
-            tier_label=out.label(f"tier:{tier.id}"),
-        )
+        min_mp = -(2**40) if tier.min_mp is None else tier.min_mp
+        out.add("tiers", min_mp, tier.bonus_fen, int(tier.review), out.label(f"tier:{tier.id}"))
     for kind in REPORT_KINDS:
         rows = sorted((row for row in book.report if row.kind == kind), key=lambda row: row.level_from)
         for level in range(NUM_LEVELS):
             row = next((row for row in reversed(rows) if row.level_from <= level), None)
-            out.add(
-                report_exempt=int(row is not None and row.exempt),
-                report_s=0 if row is None or row.gives_back_s is None else row.gives_back_s,
-            )
+            out.add_int("report_exempt", int(row is not None and row.exempt))
+            out.add_int("report_s", 0 if row is None or row.gives_back_s is None else row.gives_back_s)
 
 
 def _max_entries(book: BookDocument) -> int:
@@ -433,43 +447,42 @@ def compile_books(books: Sequence[Book]) -> Program:
     Parameters
     ----------
     books
-        Any number of parsed books, each once; their order is that of the column `book` of the events.
+        One or more parsed books, each once; their order is that of the column `book` of the events.
     """
     out = _Layout()
     for book in books:
-        _lay_scalars(out, book.model)
-        _lay_rules(out, book.model)
-        _lay_limits(out, book.model)
-    for name, end in (
-        ("seg_start", "seg_all"),
-        ("seg_row", "row_rule"),
-        ("rule_cond", "cond_fact"),
-        ("rule_points", "points_x"),
-        ("rule_share", "share_x"),
-        ("cap_start", "cap_scope"),
-        ("tier_start", "tier_min_mp"),
-    ):
-        out.columns[name].append(out.size(end))
+        _lay_book(out, book.model)
+    out.add_int("segment_start", out.size("segments"))
     for kinds, slot in out.slots.items():
-        out.add(slot_kinds=kinds, slot_orders=int(slot in out.slot_orders))
-    out.columns["nth_slot"] = _nth_slots(books)
-    flags = {"gross", "seg_all", "slot_orders", "tier_review", "report_exempt"}
-    arrays: dict[str, Any] = {
-        name: np.array(values, np.uint8 if name in flags else np.int64) for name, values in out.columns.items()
-    }
+        out.add("slots", kinds, int(slot in out.slot_orders))
     days = [calendar(zone, starts) for zone, starts in out.calendars]
-    shape = (len(books), len(REPORT_KINDS), NUM_LEVELS)
-    arrays |= {
-        "limit_mp": arrays["limit_mp"].reshape(len(books), len(RIDER_KINDS) + 1),
-        "report_exempt": arrays["report_exempt"].reshape(shape),
-        "report_s": arrays["report_s"].reshape(shape),
-        "day_start_us": np.array([day.start_us for day in days], np.int64).reshape(-1, NUM_DAYS + 1),
-        "day_change_us": np.array([day.change_us for day in days], np.int64).reshape(-1, NUM_DAYS),
-        "day_offset_us": np.array([day.offset_us for day in days], np.int64).reshape(-1, NUM_DAYS, 2),
-        "day_period": np.array([day.period for day in days], np.int32).reshape(-1, len(PERIODS), NUM_DAYS),
-    }
-    max_entries = max((_max_entries(book.model) for book in books), default=0)
-    return Program(tuple(books), tuple(out.labels), Tables(**arrays), max_entries)
+    reports = (len(books), len(REPORT_KINDS), NUM_LEVELS)
+    tables = Tables(
+        books=_array(out, "books", BOOK_RECORD),
+        limit_mp=np.array(out.ints["limit_mp"], np.int64).reshape(len(books), len(RIDER_KINDS) + 1),
+        segment_start=np.array(out.ints["segment_start"], np.int64),
+        segments=_array(out, "segments", SEGMENT_RECORD),
+        row_rule=np.array(out.ints["row_rule"], np.int64),
+        rules=_array(out, "rules", RULE_RECORD),
+        tests=_array(out, "tests", TEST_RECORD),
+        corners=_array(out, "corners", CORNER_RECORD),
+        caps=_array(out, "caps", CAP_RECORD),
+        slots=_array(out, "slots", SLOT_RECORD),
+        tiers=_array(out, "tiers", TIER_RECORD),
+        report_exempt=np.array(out.ints["report_exempt"], np.uint8).reshape(reports),
+        report_s=np.array(out.ints["report_s"], np.int64).reshape(reports),
+        nth_slot=np.array(_nth_slots(books), np.int64),
+        day_start_us=np.stack([day.start_us for day in days]),
+        day_change_us=np.stack([day.change_us for day in days]),
+        day_offset_us=np.stack([day.offset_us for day in days]),
+        day_period=np.stack([day.period for day in days]),
+    )
+    max_entries = max(_max_entries(book.model) for book in books)
+    return Program(tuple(books), tuple(out.labels), tables, max_entries)
+
+
+def _array(out: _Layout, name: str, record: np.dtype[np.void]) -> Records:
+    return np.array(out.records.get(name, []), record)
 
 
 REPORT_CAUSE_CODE = np.array([CAUSE_CODE[REPORT_CAUSE[kind]] for kind in REPORT_KINDS], np.int64)

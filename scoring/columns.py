@@ -1,10 +1,8 @@
 """Names, dtypes and shapes of what the score reads and writes.
 
-Columns are parallel arrays in NamedTuples, so that compiled code takes them as they are. Rows of one rider stand
-together; within a rider, events are in order of (occurred_us, event_id).
+Rows are records of structured arrays, so that compiled code takes a whole run as one argument. Rows of one rider
+stand together; within a rider, events are in order of (occurred_us, event_id).
 """
-
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,79 +36,68 @@ NO_EVENT = -1
 CARRIED = -2
 
 
-class Events(NamedTuple):
-    """Events of a run, n rows; times are int64 µs UTC with `NO_TIME` where unknown.
+# One event; times are int64 µs UTC with `NO_TIME` where unknown, other unknown ints are -1. `rider` is the position of
+# the rider (0 … R-1, ascending), `book` that of the book in the program, `order_key` a 64-bit identity of the order
+# (0: none), `reports` a bit per `rules.events.REPORT_KINDS`, `waived` that an appeal against the event was upheld.
+EVENT = np.dtype(
+    [
+        ("occurred_us", np.int64),
+        ("placed_us", np.int64),
+        ("deadline_us", np.int64),
+        ("accepted_us", np.int64),
+        ("arrived_us", np.int64),
+        ("ready_us", np.int64),
+        ("promised_ready_us", np.int64),
+        ("picked_us", np.int64),
+        ("delivered_us", np.int64),
+        ("joined_us", np.int64),
+        ("order_key", np.uint64),
+        ("rider", np.int32),
+        ("distance_m", np.int32),
+        ("fee_fen", np.int32),
+        ("extend_s", np.int32),
+        ("book", np.int16),
+        ("reports", np.int16),
+        ("kind", np.int8),
+        ("rider_kind", np.int8),
+        ("level", np.int8),
+        ("cause", np.int8),
+        ("party", np.int8),
+        ("waived", np.int8),
+    ],
+    align=True,
+)
 
-    `rider` is the position of the rider (0 … R-1, ascending), `book` that of the book in the program,
-    `order_key` a 64-bit identity of the order within the rider (0: none), `key` a 64-bit hash of the event id.
-    `reports` holds a bit per `rules.events.REPORT_KINDS`; unknown ints are -1.
-    """
+# Who answers for an event. `late_s` is gross, `given_s` what was given back (whole seconds), `weather` the level known.
+LIABILITY = np.dtype(
+    [("late_s", np.int32), ("given_s", np.int32), ("exempt", np.int8), ("party", np.int8), ("weather", np.int8)],
+    align=True,
+)
 
-    rider: I32
-    book: I16
-    kind: I8
-    rider_kind: I8
-    occurred_us: I64
-    order_key: U64
-    placed_us: I64
-    deadline_us: I64
-    accepted_us: I64
-    arrived_us: I64
-    ready_us: I64
-    promised_ready_us: I64
-    picked_us: I64
-    delivered_us: I64
-    joined_us: I64
-    distance_m: I32
-    fee_fen: I32
-    reports: I16
-    level: I8
-    cause: I8
-    extend_s: I32
-    party: I8
-    waived: U8  # an appeal against this event was upheld
+# One ledger entry. `of_kind` is the kind of the entry that a reverse or reenter concerns, else its own; `item_us` the
+# time of the event or due instant concerned, which differs from `occurred_us` for corrections; `cause_ev` the row of
+# the event that made a reversal necessary, else `NO_EVENT`.
+ENTRY = np.dtype(
+    [
+        ("ev", np.int64),
+        ("occurred_us", np.int64),
+        ("item_us", np.int64),
+        ("cause_ev", np.int64),
+        ("rider", np.int32),
+        ("label", np.int32),
+        ("delta_mp", np.int32),
+        ("score_after_mp", np.int32),
+        ("money_fen", np.int32),
+        ("late_s", np.int32),
+        ("given_s", np.int32),
+        ("book", np.int16),
+        ("kind", np.int8),
+        ("of_kind", np.int8),
+        ("party", np.int8),
+    ],
+    align=True,
+)
 
-
-class Liability(NamedTuple):
-    """Who answers for each event, n rows. `late_s` is gross, `given_s` what was given back (whole seconds)."""
-
-    late_s: I32
-    given_s: I32
-    exempt: U8
-    party: I8
-    weather: I8
-
-
-class Entries(NamedTuple):
-    """Ledger entries, m rows, in the order in which they are written for each rider."""
-
-    rider: I32
-    ev: I64
-    label: I32
-    kind: I8
-    of_kind: I8  # kind of the entry that a reverse or reenter concerns, else the own kind
-    delta_mp: I32
-    score_after_mp: I32
-    money_fen: I32
-    party: I8
-    late_s: I32
-    given_s: I32
-    book: I16
-    occurred_us: I64
-    item_us: I64  # time of the event or due instant that the entry concerns; differs for corrections
-    cause_ev: I64  # row of the event that made a reversal necessary, else NO_EVENT
-
-
-def empty_entries(capacity: int) -> Entries:
-    """Entries with room for `capacity` rows, not yet filled."""
-    wide = {"ev", "occurred_us", "item_us", "cause_ev"}
-    small = {"kind", "of_kind", "party"}
-    return Entries(
-        **{
-            name: np.empty(
-                capacity,
-                np.int64 if name in wide else np.int8 if name in small else np.int16 if name == "book" else np.int32,
-            )
-            for name in Entries._fields
-        }
-    )
+Events = NDArray[np.void]  # of EVENT
+Liability = NDArray[np.void]  # of LIABILITY
+Entries = NDArray[np.void]  # of ENTRY

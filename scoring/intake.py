@@ -16,7 +16,7 @@ from rules.calendar import calendar
 from rules.compile import Program
 from rules.events import CAUSE_CODE, FIELDS, KIND_CODE, PARTY_CODE, REPORT_KINDS, RIDER_KINDS
 from rules.units import US_PER_DAY
-from scoring.columns import I8, I32, I64, NO_TIME, U8, U64, Events
+from scoring.columns import EVENT, I8, I32, I64, NO_TIME, U8, U64, Events
 from scoring.hashing import hash_rows, hash_strings
 
 CORRECTION = KIND_CODE["correction"]
@@ -101,8 +101,8 @@ def _times(table: pa.Table, name: str) -> I64:
     return np.ascontiguousarray(filled.to_numpy())
 
 
-def _ints(table: pa.Table, name: str, missing: int, dtype: type[np.signedinteger]) -> np.ndarray:
-    return pc.fill_null(table.column(name), missing).to_numpy().astype(dtype)
+def _ints(table: pa.Table, name: str, missing: int) -> I64:
+    return pc.fill_null(table.column(name), missing).to_numpy()
 
 
 def _codes(table: pa.Table, name: str, codes: dict[str, int]) -> I8:
@@ -130,35 +130,34 @@ def _report_masks(table: pa.Table) -> np.ndarray:
 
 def columns_of(table: pa.Table, rider: I32, book: np.ndarray, waived: U8) -> Events:
     """Canonical rows as kernel columns, row for row; defaults that liability relies on are filled in."""
-    occurred = _times(table, "occurred")
-    delivered = _times(table, "delivered")
     deadline = _times(table, "assess_deadline")
-    promised = _times(table, "promised")
-    return Events(
-        rider=rider,
-        book=book.astype(np.int16),
-        kind=_codes(table, "kind", KIND_CODE),
-        rider_kind=_codes(table, "rider_kind", {kind: code for code, kind in enumerate(RIDER_KINDS)}),
-        occurred_us=occurred,
-        order_key=hash_strings(table.column("order_id")),
-        placed_us=_times(table, "placed"),
-        deadline_us=np.where(deadline == NO_TIME, promised, deadline),
-        accepted_us=_times(table, "accepted"),
-        arrived_us=_times(table, "arrived_store"),
-        ready_us=_times(table, "merchant_ready"),
-        promised_ready_us=_times(table, "merchant_promised_ready"),
-        picked_us=_times(table, "picked_up"),
-        delivered_us=np.where(delivered == NO_TIME, occurred, delivered),
-        joined_us=_times(table, "rider_joined"),
-        distance_m=_ints(table, "distance_m", -1, np.int32),
-        fee_fen=_ints(table, "fee_fen", 0, np.int32),
-        reports=_report_masks(table),
-        level=_ints(table, "level", -1, np.int8),
-        cause=_codes(table, "cause", CAUSE_CODE),
-        extend_s=_ints(table, "extend_s", 0, np.int32),
-        party=_codes(table, "party", PARTY_CODE),
-        waived=waived,
-    )
+    delivered = _times(table, "delivered")
+    occurred = _times(table, "occurred")
+    events = np.empty(table.num_rows, EVENT)
+    events["rider"] = rider
+    events["book"] = book
+    events["kind"] = _codes(table, "kind", KIND_CODE)
+    events["rider_kind"] = _codes(table, "rider_kind", {kind: code for code, kind in enumerate(RIDER_KINDS)})
+    events["occurred_us"] = occurred
+    events["order_key"] = hash_strings(table.column("order_id"))
+    events["placed_us"] = _times(table, "placed")
+    events["deadline_us"] = np.where(deadline == NO_TIME, _times(table, "promised"), deadline)
+    events["accepted_us"] = _times(table, "accepted")
+    events["arrived_us"] = _times(table, "arrived_store")
+    events["ready_us"] = _times(table, "merchant_ready")
+    events["promised_ready_us"] = _times(table, "merchant_promised_ready")
+    events["picked_us"] = _times(table, "picked_up")
+    events["delivered_us"] = np.where(delivered == NO_TIME, occurred, delivered)
+    events["joined_us"] = _times(table, "rider_joined")
+    events["distance_m"] = _ints(table, "distance_m", -1)
+    events["fee_fen"] = _ints(table, "fee_fen", 0)
+    events["reports"] = _report_masks(table)
+    events["level"] = _ints(table, "level", -1)
+    events["cause"] = _codes(table, "cause", CAUSE_CODE)
+    events["extend_s"] = _ints(table, "extend_s", 0)
+    events["party"] = _codes(table, "party", PARTY_CODE)
+    events["waived"] = waived
+    return events
 
 
 def _sorted_riders(column: pa.ChunkedArray) -> tuple[pa.Array, I32]:
@@ -275,20 +274,20 @@ def _assign_books(table: pa.Table, schedule: Schedule) -> tuple[np.ndarray, U8]:
 
 def _resolve_refs(table: pa.Table, events: Events, start: I64, key: U64, reason: I64) -> I64:
     """Row that each correction or appeal is about; those that name nothing earlier of their rider are marked."""
-    ref = np.full(events.kind.size, -1, np.int64)
-    control = np.flatnonzero((events.kind == CORRECTION) | (events.kind == APPEAL_UPHELD))
+    ref = np.full(events.size, -1, np.int64)
+    control = np.flatnonzero((events["kind"] == CORRECTION) | (events["kind"] == APPEAL_UPHELD))
     if not control.size:
         return ref
     wanted = hash_strings(table.column("ref_event_id").take(pa.array(control)))
     for row, name in zip(control, wanted, strict=True):
-        rider = events.rider[row]
+        rider = events["rider"][row]
         rows = np.arange(start[rider], start[rider + 1])
         found = rows[(key[rows] == name) & (reason[rows] == 0)]
         if not found.size or found[0] == row:
             reason[row] = REF_UNKNOWN
             continue
         target = found[0]
-        if events.occurred_us[target] > events.occurred_us[row]:
+        if events["occurred_us"][target] > events["occurred_us"][row]:
             reason[row] = REF_LATER
             continue
         ref[row] = target
@@ -298,7 +297,7 @@ def _resolve_refs(table: pa.Table, events: Events, start: I64, key: U64, reason:
             if ref[row] < 0 or ref[ref[row]] < 0:
                 break
             ref[row] = ref[ref[row]]
-        if ref[row] >= 0 and events.kind[ref[row]] in (CORRECTION, APPEAL_UPHELD):
+        if ref[row] >= 0 and events["kind"][ref[row]] in (CORRECTION, APPEAL_UPHELD):
             reason[row] = REF_UNKNOWN
             ref[row] = -1
     return ref
@@ -393,13 +392,14 @@ def _kept(judged: _Judged, riders: pa.Array | None, num_new: int) -> Intake:
     order = judged.order[keep]
     carried_row = np.full(judged.order.size - num_new, -1, np.int64)
     carried_row[order[order >= num_new] - num_new] = np.flatnonzero(order >= num_new)
-    events = Events(*(column[keep] for column in judged.events))
-    alive = judged.ids.take(pa.array(np.unique(events.rider)))
+    events = judged.events[keep]
+    alive = judged.ids.take(pa.array(np.unique(events["rider"])))
     if riders is not None:
         alive = pc.unique(pa.concat_arrays([alive, riders.cast(alive.type)]))
         alive = alive.take(pc.sort_indices(alive))
-    renumbered = pc.index_in(judged.ids, alive).fill_null(-1).to_numpy().astype(np.int32)
-    rider = renumbered[events.rider]
+    renumbered = pc.index_in(judged.ids, alive).fill_null(-1).to_numpy()
+    rider = renumbered[events["rider"]]
+    events["rider"] = rider
     start = np.searchsorted(rider, np.arange(len(alive) + 1)).astype(np.int64)
     context = judged.context[keep].astype(np.int64)
     before = np.concatenate([np.zeros(1, np.int64), np.cumsum(context)])
@@ -408,7 +408,7 @@ def _kept(judged: _Judged, riders: pa.Array | None, num_new: int) -> Intake:
     return Intake(
         table=judged.rows.filter(pa.array(keep)),
         riders=alive,
-        events=events._replace(rider=rider),
+        events=events,
         start=start,
         fold_from=start[:-1] + before[start[1:]] - before[start[:-1]],
         carried_row=carried_row,

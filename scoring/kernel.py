@@ -3,8 +3,6 @@
 Integers only, no I/O. The same code serves one event and a hundred million. What is due between events (fades,
 calendar resets), caps and clamps are entries of their own, so that opening score + running sum of deltas = score
 after every entry. Liability is an input; late events and corrections are `revise`'s.
-
-A rider's registers are one int64 array (`Work.reg`), its positions named in `state`.
 """
 
 import numpy as np
@@ -18,6 +16,7 @@ from scoring.columns import (
     CAP,
     CLAMP,
     DEDUCT,
+    ENTRY,
     FADE,
     FAR_US,
     I64,
@@ -29,24 +28,12 @@ from scoring.columns import (
     Entries,
     Events,
     Liability,
-    empty_entries,
 )
 from scoring.state import (
-    AWARDED,
-    BASE,
-    BOOK,
-    DAY_START,
-    DEDUCTED,
     FIRST_FADE,
-    LAST_TRAINING,
-    MONTH,
-    NEXT_RESET,
-    NUM_DELIVERED,
     NUM_ENTRIES,
     NUM_FADES,
     NUM_ORDERS,
-    REVIEW_FLAG,
-    SCORE,
     State,
     Work,
     load,
@@ -67,6 +54,7 @@ L_BASE, L_NEWCOMER, L_COST_LIMIT, L_CEILING, L_FLOOR, L_FADING, L_RESET, L_TRAIN
 US_PER_MINUTE = 60_000_000
 MINUTES_PER_DAY = 1_440
 SCOPE_ORDER, SCOPE_DAY = 1, 2
+DEDUCTED, AWARDED = 0, 1
 
 F_LATE = FACT_CODE["late_s"]
 F_RIDER_KIND = FACT_CODE["rider_kind"]
@@ -81,93 +69,75 @@ F_LIABLE = FACT_CODE["liable"]
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def _write(
-    out: Entries,
-    work: Work,
-    rider: int,
-    ev: int,
-    label: int,
-    kind: int,
-    delta_mp: int,
-    money_fen: int,
-    book: int,
-    at_us: int,
-    party: int,
-    late_s: int,
-    given_s: int,
-) -> None:
-    """Append one entry and move the score by its delta."""
-    reg = work.reg
-    n = reg[NUM_ENTRIES]
-    reg[SCORE] += delta_mp
-    out.rider[n] = rider
-    out.ev[n] = ev
-    out.label[n] = label
-    out.kind[n] = kind
-    out.of_kind[n] = kind
-    out.delta_mp[n] = delta_mp
-    out.score_after_mp[n] = reg[SCORE]
-    out.money_fen[n] = money_fen
-    out.party[n] = party
-    out.late_s[n] = late_s
-    out.given_s[n] = given_s
-    out.book[n] = book
-    out.occurred_us[n] = at_us
-    out.item_us[n] = at_us
-    out.cause_ev[n] = NO_EVENT
-    reg[NUM_ENTRIES] = n + 1
+def _open_item(work: Work, ev: int, book: int, at_us: int, party: int, late_s: int, given_s: int) -> None:
+    """Set what all entries of the next event or due instant have in common."""
+    line = work.line[0]
+    line.ev = ev
+    line.book = book
+    line.occurred_us = at_us
+    line.item_us = at_us
+    line.party = party
+    line.late_s = late_s
+    line.given_s = given_s
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def _clamp(
-    tables: Tables,
-    out: Entries,
-    work: Work,
-    rider: int,
-    ev: int,
-    book: int,
-    at_us: int,
-    party: int,
-    late_s: int,
-    given_s: int,
-) -> int:
+def _write(out: Entries, work: Work, label: int, kind: int, delta_mp: int, money_fen: int) -> None:
+    """Append one entry and move the score by its delta."""
+    n = work.at[NUM_ENTRIES]
+    work.at[NUM_ENTRIES] = n + 1
+    work.rider[0].score_mp += delta_mp
+    out[n] = work.line[0]
+    line = out[n]
+    line.label = label
+    line.kind = kind
+    line.of_kind = kind
+    line.delta_mp = delta_mp
+    line.score_after_mp = work.rider[0].score_mp
+    line.money_fen = money_fen
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _clamp(tables: Tables, out: Entries, work: Work, book: int) -> int:
     """Bring the score back into [floor, ceiling]; returns the delta."""
-    score = work.reg[SCORE]
-    if score > tables.ceiling_mp[book]:
-        delta = tables.ceiling_mp[book] - score
-        _write(out, work, rider, ev, L_CEILING, CLAMP, delta, 0, book, at_us, party, late_s, given_s)
-        return delta  # type: ignore[no-any-return]
-    if score < tables.floor_mp[book]:
-        delta = tables.floor_mp[book] - score
-        _write(out, work, rider, ev, L_FLOOR, CLAMP, delta, 0, book, at_us, party, late_s, given_s)
-        return delta  # type: ignore[no-any-return]
-    return 0
+    score = work.rider[0].score_mp
+    limits = tables.books[book]
+    delta = 0
+    if score > limits.ceiling_mp:
+        delta = limits.ceiling_mp - score
+        _write(out, work, L_CEILING, CLAMP, delta, 0)
+    elif score < limits.floor_mp:
+        delta = limits.floor_mp - score
+        _write(out, work, L_FLOOR, CLAMP, delta, 0)
+    return delta
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def tier_of(tables: Tables, book: int, score_mp: int) -> int:
     """Row of the tier that a score lies in."""
-    tier = tables.tier_start[book + 1] - 1
-    while tier > tables.tier_start[book] and tables.tier_min_mp[tier] > score_mp:
+    tier = tables.books[book].tier_stop - 1
+    while tier > tables.books[book].tier_first and tables.tiers[tier].min_mp > score_mp:
         tier -= 1
     return tier  # type: ignore[no-any-return]
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def _review(tables: Tables, out: Entries, work: Work, rider: int, ev: int, book: int, at_us: int) -> None:
+def _review(tables: Tables, out: Entries, work: Work, book: int) -> None:
     """Recommend a review by a person when the score enters a tier that asks for it; lift it when it leaves."""
-    tier = tier_of(tables, book, work.reg[SCORE])
-    if not tables.tier_review[tier]:
-        work.reg[REVIEW_FLAG] = 0
-    elif not work.reg[REVIEW_FLAG]:
-        work.reg[REVIEW_FLAG] = 1
-        _write(out, work, rider, ev, tables.tier_label[tier], REVIEW, 0, 0, book, at_us, NOBODY, 0, 0)
+    tier = tables.tiers[tier_of(tables, book, work.rider[0].score_mp)]
+    if not tier.review:
+        work.rider[0].review = 0
+    elif not work.rider[0].review:
+        work.rider[0].review = 1
+        line = work.line[0]
+        _open_item(work, line.ev, line.book, line.item_us, NOBODY, 0, 0)
+        _write(out, work, tier.label, REVIEW, 0, 0)
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def day_of(tables: Tables, book: int, at_us: int) -> int:
     """Local day (index of the calendar) of an instant under a book."""
-    starts = tables.day_start_us[tables.cal[book]]
+    starts = tables.day_start_us[tables.books[book].calendar]
     # Days are 24 h but for daylight saving: the guess is off by one at most.
     day = (at_us - starts[0]) // US_PER_DAY
     day = min(max(day, 0), starts.size - 2)
@@ -181,10 +151,10 @@ def day_of(tables: Tables, book: int, at_us: int) -> int:
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def _next_reset_us(tables: Tables, book: int, at_us: int) -> int:
     """First instant of the next calendar period after `at_us`; `FAR_US` where the book does not reset."""
-    row = tables.reset_period[book]
+    row = tables.books[book].reset_period
     if row < 0:
         return FAR_US
-    calendar = tables.cal[book]
+    calendar = tables.books[book].calendar
     period = tables.day_period[calendar, row]
     day = day_of(tables, book, at_us)
     later = day + 1
@@ -198,128 +168,129 @@ def _next_reset_us(tables: Tables, book: int, at_us: int) -> int:
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def _push_fade(work: Work, due_us: int, amount_mp: int, ev: int, book: int) -> None:
     """Remember a deduction to be returned; the list stays ordered by due time."""
-    reg = work.reg
-    at = reg[NUM_FADES]
-    while at > reg[FIRST_FADE] and work.fade_due[at - 1] > due_us:
-        work.fade_due[at] = work.fade_due[at - 1]
-        work.fade_mp[at] = work.fade_mp[at - 1]
-        work.fade_ev[at] = work.fade_ev[at - 1]
-        work.fade_book[at] = work.fade_book[at - 1]
-        at -= 1
-    work.fade_due[at] = due_us
-    work.fade_mp[at] = amount_mp
-    work.fade_ev[at] = ev
-    work.fade_book[at] = book
-    reg[NUM_FADES] += 1
+    k = work.at[NUM_FADES]
+    while k > work.at[FIRST_FADE] and work.fades[k - 1].due_us > due_us:
+        work.fades[k] = work.fades[k - 1]
+        k -= 1
+    fade = work.fades[k]
+    fade.due_us = due_us
+    fade.mp = amount_mp
+    fade.ev = ev
+    fade.book = book
+    work.at[NUM_FADES] += 1
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def _next_due_us(work: Work) -> int:
-    reg = work.reg
-    due = reg[NEXT_RESET]
-    if reg[FIRST_FADE] < reg[NUM_FADES]:
-        due = min(due, work.fade_due[reg[FIRST_FADE]])
+    due = work.rider[0].next_reset_us
+    if work.at[FIRST_FADE] < work.at[NUM_FADES]:
+        due = min(due, work.fades[work.at[FIRST_FADE]].due_us)
     return due  # type: ignore[no-any-return]
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def _settle_due(tables: Tables, out: Entries, work: Work, rider: int) -> None:
+def _settle_due(tables: Tables, out: Entries, work: Work) -> None:
     """Write the next thing due: the calendar reset, or the oldest fade."""
-    reg = work.reg
-    at_us = reg[NEXT_RESET]
-    if reg[FIRST_FADE] >= reg[NUM_FADES] or at_us <= work.fade_due[reg[FIRST_FADE]]:
-        book = reg[BOOK]
-        delta = tables.base_mp[book] - reg[SCORE]
+    rider = work.rider[0]
+    k = work.at[FIRST_FADE]
+    book = rider.book
+    if k >= work.at[NUM_FADES] or rider.next_reset_us <= work.fades[k].due_us:
+        at_us = rider.next_reset_us
+        delta = tables.books[book].base_mp - rider.score_mp
         if delta != 0:
-            _write(out, work, rider, NO_EVENT, L_RESET, RESET, delta, 0, book, at_us, NOBODY, 0, 0)
-            _review(tables, out, work, rider, NO_EVENT, book, at_us)
-        reg[FIRST_FADE] = reg[NUM_FADES]
-        reg[NEXT_RESET] = _next_reset_us(tables, book, at_us)
+            _open_item(work, NO_EVENT, book, at_us, NOBODY, 0, 0)
+            _write(out, work, L_RESET, RESET, delta, 0)
+            _review(tables, out, work, book)
+        work.at[FIRST_FADE] = work.at[NUM_FADES]
+        rider.next_reset_us = _next_reset_us(tables, book, at_us)
         return
-    k = reg[FIRST_FADE]
-    reg[FIRST_FADE] += 1
-    at_us, ev, book = work.fade_due[k], work.fade_ev[k], work.fade_book[k]
-    _write(out, work, rider, ev, L_FADING, FADE, work.fade_mp[k], 0, book, at_us, NOBODY, 0, 0)
-    _clamp(tables, out, work, rider, ev, reg[BOOK], at_us, NOBODY, 0, 0)
-    _review(tables, out, work, rider, ev, reg[BOOK], at_us)
+    fade = work.fades[k]
+    work.at[FIRST_FADE] = k + 1
+    _open_item(work, fade.ev, fade.book, fade.due_us, NOBODY, 0, 0)
+    _write(out, work, L_FADING, FADE, fade.mp, 0)
+    work.line[0].book = book
+    _clamp(tables, out, work, book)
+    _review(tables, out, work, book)
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def _enter_book(tables: Tables, out: Entries, work: Work, rider: int, book: int, at_us: int) -> None:
+def _enter_book(tables: Tables, out: Entries, work: Work, book: int, at_us: int) -> None:
     """Take a rider to the book of the event at hand: a changed base moves the score, points earned are kept."""
-    reg = work.reg
-    if reg[BOOK] < 0:
-        reg[SCORE] = tables.base_mp[book]
-    elif tables.base_mp[book] != reg[BASE]:
-        delta = tables.base_mp[book] - reg[BASE]
-        _write(out, work, rider, NO_EVENT, L_BASE, RESET, delta, 0, book, at_us, NOBODY, 0, 0)
-        _clamp(tables, out, work, rider, NO_EVENT, book, at_us, NOBODY, 0, 0)
-    reg[BOOK] = book
-    reg[BASE] = tables.base_mp[book]
-    reg[NEXT_RESET] = _next_reset_us(tables, book, at_us)
+    rider = work.rider[0]
+    base_mp = tables.books[book].base_mp
+    if rider.book < 0:
+        rider.score_mp = base_mp
+    elif base_mp != rider.base_mp:
+        _open_item(work, NO_EVENT, book, at_us, NOBODY, 0, 0)
+        _write(out, work, L_BASE, RESET, base_mp - rider.base_mp, 0)
+        _clamp(tables, out, work, book)
+    rider.book = book
+    rider.base_mp = base_mp
+    rider.next_reset_us = _next_reset_us(tables, book, at_us)
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def _read_facts(tables: Tables, events: Events, liability: Liability, work: Work, i: int) -> None:
     """Fill the facts of event i and open its local day and month."""
-    reg, facts = work.reg, work.facts
-    book = events.book[i]
-    calendar = tables.cal[book]
-    day = day_of(tables, book, events.occurred_us[i])
-    day_start = tables.day_start_us[calendar, day]
-    if reg[DAY_START] != day_start:
-        reg[DAY_START] = day_start
-        work.day_sum[:] = 0
-    month = tables.day_period[calendar, 1, day]
-    if reg[MONTH] != month:
-        reg[MONTH] = month
+    rider, event, judged, facts = work.rider[0], events[i], liability[i], work.facts
+    book = np.int64(event.book)
+    calendar = tables.books[book].calendar
+    day = day_of(tables, book, event.occurred_us)
+    if rider.day_start_us != tables.day_start_us[calendar, day]:
+        rider.day_start_us = tables.day_start_us[calendar, day]
+        work.day_sum_mp[:] = 0
+    if rider.month != tables.day_period[calendar, 1, day]:
+        rider.month = tables.day_period[calendar, 1, day]
         work.month_count[:] = 0
-    late_s = liability.late_s[i]
-    if not tables.gross[book]:
-        late_s = 0 if liability.exempt[i] else late_s - liability.given_s[i]
-    facts[F_LATE] = late_s
-    facts[F_RIDER_KIND] = events.rider_kind[i]
+    if tables.books[book].gross:
+        facts[F_LATE] = judged.late_s
+    else:
+        facts[F_LATE] = 0 if judged.exempt else judged.late_s - judged.given_s
+    facts[F_RIDER_KIND] = event.rider_kind
     facts[F_TENURE] = -1
-    if events.joined_us[i] != NO_TIME:
-        facts[F_TENURE] = max(0, day - day_of(tables, book, events.joined_us[i]))
-    facts[F_NUM_DELIVERED] = reg[NUM_DELIVERED]
-    facts[F_WEATHER] = liability.weather[i]
-    facts[F_DISTANCE] = events.distance_m[i]
-    later = 1 if events.occurred_us[i] >= tables.day_change_us[calendar, day] else 0
-    local_us = events.occurred_us[i] + tables.day_offset_us[calendar, day, later]
+    if event.joined_us != NO_TIME:
+        facts[F_TENURE] = max(0, day - day_of(tables, book, event.joined_us))
+    facts[F_NUM_DELIVERED] = rider.num_delivered
+    facts[F_WEATHER] = judged.weather
+    facts[F_DISTANCE] = event.distance_m
+    later = 1 if event.occurred_us >= tables.day_change_us[calendar, day] else 0
+    local_us = event.occurred_us + tables.day_offset_us[calendar, day, later]
     facts[F_MINUTE] = (local_us // US_PER_MINUTE) % MINUTES_PER_DAY
-    slot = tables.nth_slot[events.kind[i]]
+    facts[F_NTH] = -1
+    slot = tables.nth_slot[event.kind]
     if slot >= 0:
         work.month_count[slot] += 1
         facts[F_NTH] = work.month_count[slot]
-    else:
-        facts[F_NTH] = -1
-    facts[F_PARTY] = events.party[i]
-    facts[F_LIABLE] = liability.party[i]
+    facts[F_PARTY] = event.party
+    facts[F_LIABLE] = judged.party
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def _holds(tables: Tables, rule: int, facts: I64) -> bool:
-    for c in range(tables.rule_cond[rule], tables.rule_cond[rule + 1]):
-        value = facts[tables.cond_fact[c]]
-        if tables.cond_codes[c] >= 0:
-            if value < 0 or not (tables.cond_codes[c] >> value) & 1:
+def _holds(tables: Tables, first: int, stop: int, facts: I64) -> bool:
+    """Whether all tests `first:stop` hold; one on an unknown fact (-1) never does."""
+    for c in range(first, stop):
+        test = tables.tests[c]
+        value = facts[test.fact]
+        if test.codes >= 0:
+            if value < 0 or not (test.codes >> value) & 1:
                 return False
-        elif value < tables.cond_lo[c] or value > tables.cond_hi[c]:
+        elif value < test.lo or value > test.hi:
             return False
     return True
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def _slide(x: I64, v: I64, first: int, stop: int, late_s: int) -> tuple[int, int]:
-    """Value at a lateness as (numerator, denominator): linear between corners, flat outside."""
-    if stop - first == 1 or late_s <= x[first]:
-        return v[first], 1
+def _slide(tables: Tables, first: int, stop: int, late_s: int) -> tuple[int, int]:
+    """Value of corners at a lateness as (numerator, denominator): linear between corners, flat outside."""
+    corners = tables.corners
+    if late_s <= corners[first].late_s or stop - first == 1:
+        return corners[first].value, 1
     for k in range(first + 1, stop):
-        if late_s <= x[k]:
-            width = x[k] - x[k - 1]
-            return v[k - 1] * width + (v[k] - v[k - 1]) * (late_s - x[k - 1]), width
-    return v[stop - 1], 1
+        if late_s <= corners[k].late_s:
+            width = corners[k].late_s - corners[k - 1].late_s
+            rise = (corners[k].value - corners[k - 1].value) * (late_s - corners[k - 1].late_s)
+            return corners[k - 1].value * width + rise, width
+    return corners[stop - 1].value, 1
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
@@ -333,257 +304,231 @@ def _truncated(numerator: int, denominator: int) -> int:
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def outcome(tables: Tables, rule: int, late_s: int, fee_fen: int) -> tuple[int, int]:
     """Points (mp) and money (fen) of a rule that matched, before any cap."""
-    top, bottom = _slide(
-        tables.points_x, tables.points_v, tables.rule_points[rule], tables.rule_points[rule + 1], late_s
-    )
+    row = tables.rules[rule]
+    top, bottom = _slide(tables, row.points_first, row.points_stop, late_s)
     points_mp = _truncated(top, bottom)
-    top, bottom = _slide(tables.share_x, tables.share_v, tables.rule_share[rule], tables.rule_share[rule + 1], late_s)
-    money_fen = tables.rule_money_fen[rule]
+    top, bottom = _slide(tables, row.share_first, row.share_stop, late_s)
+    money_fen = row.money_fen
     if top != 0 and fee_fen > 0:
         money_fen += _truncated(fee_fen * top, bottom * PERMILLE)
     return points_mp, money_fen
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def _apply_rules(
-    tables: Tables, events: Events, liability: Liability, out: Entries, work: Work, i: int, party: int
-) -> tuple[int, int]:
-    """Write an entry per rule that fires, and the groups' own caps; returns points deducted (<= 0) and awarded."""
-    rider, book, at_us = events.rider[i], events.book[i], events.occurred_us[i]
-    late_s, given_s = liability.late_s[i], liability.given_s[i]
+def _apply_group(tables: Tables, event: np.void, segment: int, out: Entries, work: Work) -> tuple[int, int]:
+    """Write an entry per rule of one group that fires, and what the group's own cap gives back."""
+    group = tables.segments[segment]
     deducted = 0
     awarded = 0
-    segment = book * NUM_KINDS + events.kind[i]
-    for seg in range(tables.seg_start[segment], tables.seg_start[segment + 1]):
-        down = 0
-        up = 0
-        for row in range(tables.seg_row[seg], tables.seg_row[seg + 1]):
-            rule = tables.row_rule[row]
-            if not _holds(tables, rule, work.facts):
-                continue
-            points, money = outcome(tables, rule, work.facts[F_LATE], events.fee_fen[i])
-            kind = DEDUCT if points < 0 or (points == 0 and money < 0) else AWARD
-            if events.waived[i]:
-                points, money = max(points, 0), max(money, 0)
-            _write(
-                out, work, rider, i, tables.rule_label[rule], kind, points, money, book, at_us, party, late_s, given_s
-            )
-            down += min(points, 0)
-            up += max(points, 0)
-            if not tables.seg_all[seg]:
-                break
-        most_down = tables.seg_deduct_mp[seg]
-        most_up = tables.seg_award_mp[seg]
-        back = 0
-        if most_down >= 0 and -down > most_down:
-            back += -down - most_down
-            down = -most_down
-        if most_up >= 0 and up > most_up:
-            back -= up - most_up
-            up = most_up
-        if back != 0:
-            _write(out, work, rider, i, tables.seg_label[seg], CAP, back, 0, book, at_us, party, late_s, given_s)
-        deducted += down
-        awarded += up
+    for row in range(group.row_first, group.row_stop):
+        number = tables.row_rule[row]
+        rule = tables.rules[number]
+        if not _holds(tables, rule.test_first, rule.test_stop, work.facts):
+            continue
+        points, money = outcome(tables, number, work.facts[F_LATE], event.fee_fen)
+        kind = DEDUCT if points < 0 or (points == 0 and money < 0) else AWARD
+        if event.waived:
+            points, money = max(points, 0), max(money, 0)
+        _write(out, work, rule.label, kind, points, money)
+        deducted += min(points, 0)
+        awarded += max(points, 0)
+        if not group.all:
+            break
+    back = 0
+    if group.max_deduct_mp >= 0 and -deducted > group.max_deduct_mp:
+        back += -deducted - group.max_deduct_mp
+        deducted = -group.max_deduct_mp
+    if group.max_award_mp >= 0 and awarded > group.max_award_mp:
+        back -= awarded - group.max_award_mp
+        awarded = group.max_award_mp
+    if back != 0:
+        _write(out, work, group.label, CAP, back, 0)
     return deducted, awarded
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def _order_sum(work: Work, key: int, slot: int, side: int, since_us: int) -> int:
-    """What an order has cost or earned so far in a slot, from `since_us` on."""
-    total = 0
-    k = work.reg[NUM_ORDERS] - 1
-    while k >= 0 and work.order_us[k] >= since_us:
-        if work.order_key[k] == key and work.order_slot[k] == slot:
-            total += work.order_mp[k, side]
-        k -= 1
-    return total
-
-
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def _protect(
-    tables: Tables, events: Events, liability: Liability, out: Entries, work: Work, i: int, deducted: int, party: int
-) -> int:
+def _protect(tables: Tables, event: np.void, out: Entries, work: Work, deducted: int) -> int:
     """Newcomer protection, then the limit on what one event may cost; returns what stays deducted."""
-    rider, book, at_us = events.rider[i], events.book[i], events.occurred_us[i]
-    late_s, given_s = liability.late_s[i], liability.given_s[i]
+    book = tables.books[event.book]
     tenure = work.facts[F_TENURE]
-    young = work.reg[NUM_DELIVERED] < tables.newcomer_orders[book] or 0 <= tenure < tables.newcomer_days[book]
-    if deducted < 0 and young and tables.newcomer_kinds[book] >> events.kind[i] & 1:
-        _write(out, work, rider, i, L_NEWCOMER, CAP, -deducted, 0, book, at_us, party, late_s, given_s)
+    young = work.rider[0].num_delivered < book.newcomer_orders or 0 <= tenure < book.newcomer_days
+    if deducted < 0 and young and book.newcomer_kinds >> event.kind & 1:
+        _write(out, work, L_NEWCOMER, CAP, -deducted, 0)
         return 0
-    limit = tables.limit_mp[book, events.rider_kind[i] + 1]
-    if limit > 0 and -deducted > limit and tables.limit_kinds[book] >> events.kind[i] & 1:
-        _write(out, work, rider, i, L_COST_LIMIT, CAP, -deducted - limit, 0, book, at_us, party, late_s, given_s)
+    limit = tables.limit_mp[event.book, event.rider_kind + 1]
+    if 0 < limit < -deducted and book.limit_kinds >> event.kind & 1:
+        _write(out, work, L_COST_LIMIT, CAP, -deducted - limit, 0)
         return -limit  # type: ignore[no-any-return]
     return deducted
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def _apply_caps(
-    tables: Tables,
-    events: Events,
-    liability: Liability,
-    out: Entries,
-    work: Work,
-    i: int,
-    deducted: int,
-    awarded: int,
-    party: int,
-) -> tuple[int, int]:
-    """Caps per event, order and day, in the book's order; returns what stays deducted and awarded."""
-    rider, book, at_us = events.rider[i], events.book[i], events.occurred_us[i]
-    for cap in range(tables.cap_start[book], tables.cap_start[book + 1]):
-        slot = tables.cap_slot[cap]
-        if not tables.slot_kinds[slot] >> events.kind[i] & 1:
-            continue
-        before_down = 0
-        before_up = 0
-        if tables.cap_scope[cap] == SCOPE_DAY:
-            before_down = work.day_sum[slot, DEDUCTED]
-            before_up = work.day_sum[slot, AWARDED]
-        elif tables.cap_scope[cap] == SCOPE_ORDER:
-            key = events.order_key[i]
-            if key == 0:
-                continue
-            since_us = at_us - ORDER_CAP_US
-            before_down = _order_sum(work, key, slot, DEDUCTED, since_us)
-            before_up = _order_sum(work, key, slot, AWARDED, since_us)
-        back = 0
-        if tables.cap_deduct_mp[cap] >= 0 and deducted < 0:
-            over = min(-deducted, -before_down - deducted - tables.cap_deduct_mp[cap])
-            if over > 0:
-                back += over
-                deducted += over
-        if tables.cap_award_mp[cap] >= 0 and awarded > 0:
-            over = min(awarded, before_up + awarded - tables.cap_award_mp[cap])
-            if over > 0:
-                back -= over
-                awarded -= over
-        if back != 0:
-            _write(
-                out, work, rider, i, tables.cap_label[cap], CAP, back, 0, book, at_us,
-                party, liability.late_s[i], liability.given_s[i],
-            )  # fmt: skip
+def _order_sum(work: Work, key: int, slot: int, since_us: int) -> tuple[int, int]:
+    """What an order has cost and earned so far in a slot, from `since_us` on."""
+    deducted = 0
+    awarded = 0
+    k = work.at[NUM_ORDERS] - 1
+    while k >= 0 and work.orders[k].at_us >= since_us:
+        points = work.orders[k]
+        if points.key == key and points.slot == slot:
+            deducted += points.deducted_mp
+            awarded += points.awarded_mp
+        k -= 1
     return deducted, awarded
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def _remember(tables: Tables, events: Events, work: Work, i: int, deducted: int, awarded: int) -> None:
-    """Add an event's points to the sums that later caps look at."""
-    if deducted == 0 and awarded == 0:
-        return
-    reg = work.reg
-    for slot in range(tables.slot_kinds.size):
-        if not tables.slot_kinds[slot] >> events.kind[i] & 1:
+def _apply_caps(
+    tables: Tables, event: np.void, out: Entries, work: Work, deducted: int, awarded: int
+) -> tuple[int, int]:
+    """Caps per event, order and day, in the book's order; returns what stays deducted and awarded."""
+    book = tables.books[event.book]
+    for row in range(book.cap_first, book.cap_stop):
+        cap = tables.caps[row]
+        if not tables.slots[cap.slot].kinds >> event.kind & 1:
             continue
-        work.day_sum[slot, DEDUCTED] += deducted
-        work.day_sum[slot, AWARDED] += awarded
-        if tables.slot_orders[slot] and events.order_key[i] != 0:
-            k = reg[NUM_ORDERS]
-            work.order_key[k] = events.order_key[i]
-            work.order_us[k] = events.occurred_us[i]
-            work.order_slot[k] = slot
-            work.order_mp[k, DEDUCTED] = deducted
-            work.order_mp[k, AWARDED] = awarded
-            reg[NUM_ORDERS] += 1
+        before_down = 0
+        before_up = 0
+        if cap.scope == SCOPE_DAY:
+            before_down = work.day_sum_mp[cap.slot, DEDUCTED]
+            before_up = work.day_sum_mp[cap.slot, AWARDED]
+        elif cap.scope == SCOPE_ORDER:
+            if event.order_key == 0:
+                continue
+            before_down, before_up = _order_sum(work, event.order_key, cap.slot, event.occurred_us - ORDER_CAP_US)
+        back = 0
+        if cap.max_deduct_mp >= 0 and deducted < 0:
+            over = max(0, min(-deducted, -before_down - deducted - cap.max_deduct_mp))
+            back += over
+            deducted += over
+        if cap.max_award_mp >= 0 and awarded > 0:
+            over = max(0, min(awarded, before_up + awarded - cap.max_award_mp))
+            back -= over
+            awarded -= over
+        if back != 0:
+            _write(out, work, cap.label, CAP, back, 0)
+    return deducted, awarded
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def _train(tables: Tables, out: Entries, work: Work, rider: int, i: int, book: int, at_us: int) -> None:
+def _remember(tables: Tables, event: np.void, work: Work, deducted: int, awarded: int) -> None:
+    """Add an event's points to the sums that later caps look at."""
+    if deducted == 0 and awarded == 0:
+        return
+    for slot in range(tables.slots.size):
+        if not tables.slots[slot].kinds >> event.kind & 1:
+            continue
+        work.day_sum_mp[slot, DEDUCTED] += deducted
+        work.day_sum_mp[slot, AWARDED] += awarded
+        if tables.slots[slot].orders and event.order_key != 0:
+            points = work.orders[work.at[NUM_ORDERS]]
+            points.key = event.order_key
+            points.at_us = event.occurred_us
+            points.slot = slot
+            points.deducted_mp = deducted
+            points.awarded_mp = awarded
+            work.at[NUM_ORDERS] += 1
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _train(tables: Tables, out: Entries, work: Work, book: int, at_us: int) -> None:
     """A passed course lifts the score at once, if the book has courses and the last one is long enough ago."""
-    reg = work.reg
-    if tables.training_mp[book] == NO_TRAINING:
+    rider = work.rider[0]
+    terms = tables.books[book]
+    if terms.training_mp == NO_TRAINING:
         return
-    if reg[LAST_TRAINING] != NO_TIME and at_us - reg[LAST_TRAINING] < tables.training_us[book]:
+    if rider.last_training_us != NO_TIME and at_us - rider.last_training_us < terms.training_us:
         return
-    reg[LAST_TRAINING] = at_us
-    delta = max(0, tables.training_mp[book] - reg[SCORE])
-    _write(out, work, rider, i, L_TRAINING, TRAINING, delta, 0, book, at_us, NOBODY, 0, 0)
+    rider.last_training_us = at_us
+    _write(out, work, L_TRAINING, TRAINING, max(0, terms.training_mp - rider.score_mp), 0)
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def _score_event(tables: Tables, events: Events, liability: Liability, out: Entries, work: Work, i: int) -> None:
     """One event: book, facts, rules, protections, caps, clamp, bonus, review, and the fade it leaves behind."""
-    reg = work.reg
-    rider, book, at_us, kind = events.rider[i], events.book[i], events.occurred_us[i], events.kind[i]
+    rider, event, judged = work.rider[0], events[i], liability[i]
+    book, kind, at_us = np.int64(event.book), np.int64(event.kind), event.occurred_us
     if kind == CORRECTION or kind == APPEAL_UPHELD:
         return
-    if reg[BOOK] != book:
-        _enter_book(tables, out, work, rider, book, at_us)
+    if rider.book != book:
+        _enter_book(tables, out, work, book, at_us)
     _read_facts(tables, events, liability, work, i)
-    tier = tier_of(tables, book, reg[SCORE])
-    party = liability.party[i]
-    if events.waived[i] and party == RIDER:
-        party = NOBODY
-    late_s, given_s = liability.late_s[i], liability.given_s[i]
+    tier = tables.tiers[tier_of(tables, book, rider.score_mp)]
+    party = NOBODY if event.waived and judged.party == RIDER else judged.party
+    _open_item(work, i, book, at_us, party, judged.late_s, judged.given_s)
 
-    deducted, awarded = _apply_rules(tables, events, liability, out, work, i, party)
-    deducted = _protect(tables, events, liability, out, work, i, deducted, party)
-    deducted, awarded = _apply_caps(tables, events, liability, out, work, i, deducted, awarded, party)
-    _remember(tables, events, work, i, deducted, awarded)
+    deducted = np.int64(0)
+    awarded = np.int64(0)
+    segment = book * NUM_KINDS + kind
+    for group in range(tables.segment_start[segment], tables.segment_start[segment + 1]):
+        down, up = _apply_group(tables, event, group, out, work)
+        deducted += down
+        awarded += up
+    deducted = _protect(tables, event, out, work, deducted)
+    deducted, awarded = _apply_caps(tables, event, out, work, deducted, awarded)
+    _remember(tables, event, work, deducted, awarded)
     if kind == TRAINING_PASSED:
-        _train(tables, out, work, rider, i, book, at_us)
-    clamped = _clamp(tables, out, work, rider, i, book, at_us, party, late_s, given_s)
+        _train(tables, out, work, book, at_us)
+    clamped = _clamp(tables, out, work, book)
     if kind == DELIVERED:
-        reg[NUM_DELIVERED] += 1
-        bonus = tables.tier_bonus_fen[tier]
-        if bonus > 0:
-            _write(out, work, rider, i, tables.tier_label[tier], AWARD, 0, bonus, book, at_us, party, late_s, given_s)
-    _review(tables, out, work, rider, i, book, at_us)
+        rider.num_delivered += 1
+        if tier.bonus_fen > 0:
+            _write(out, work, tier.label, AWARD, 0, tier.bonus_fen)
+    _review(tables, out, work, book)
     lost = -deducted - max(0, clamped)
-    if tables.fade_us[book] > 0 and lost > 0:
-        _push_fade(work, at_us + tables.fade_us[book], lost, i, book)
+    if tables.books[book].fade_us > 0 and lost > 0:
+        _push_fade(work, at_us + tables.books[book].fade_us, lost, i, book)
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def _fold_rider(
     tables: Tables, events: Events, liability: Liability, out: Entries, work: Work,
-    rider: int, first: int, stop: int, until_us: int, keep_us: int, kept: State,
+    r: int, first: int, stop: int, until_us: int, keep_us: int, kept: State,
 ) -> None:  # fmt: skip
     """Events and what falls due between them, in time order; the state before `keep_us` is kept for the next run."""
     i = first
     saved = False
     while True:
         due = _next_due_us(work)
-        if i < stop and due > events.occurred_us[i]:
-            at_us = events.occurred_us[i]
+        if i < stop and due > events[i].occurred_us:
+            at_us = events[i].occurred_us
         elif i < stop or due <= until_us:
             at_us = due
         else:
             break
         if not saved and at_us >= keep_us:
-            save(kept, work, rider, at_us)
+            save(kept, work, r, at_us)
             saved = True
         if i < stop and at_us < due:
             _score_event(tables, events, liability, out, work, i)
             i += 1
         else:
-            _settle_due(tables, out, work, rider)
+            _settle_due(tables, out, work)
     if not saved:
-        save(kept, work, rider, min(keep_us, until_us))
+        save(kept, work, r, min(keep_us, until_us))
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def _fold(
-    tables: Tables, events: Events, liability: Liability, first: I64, stop: I64, state: State, until_us: I64, keep_us: int,
-    work: Work, out: Entries, kept: State, head: State, max_entries: int, resume: int,
+    tables: Tables, events: Events, liability: Liability, first: I64, stop: I64, state: State, until_us: I64,
+    keep_us: int, work: Work, out: Entries, kept: State, head: State, max_entries: int, resume: int,
 ) -> int:  # fmt: skip
     """Fold riders from `resume` on until the entries might not fit; returns the next rider."""
-    reg = work.reg
     week_us = 7 * US_PER_DAY
     for r in range(resume, first.size):
         num_events = stop[r] - first[r]
         num_fades = state.fade_start[r + 1] - state.fade_start[r] + num_events
         bound = num_events * max_entries + 3 * num_fades + 4
-        if state.next_reset_us[r] < until_us[r]:
-            bound += 2 * ((until_us[r] - state.next_reset_us[r]) // week_us + 2)
+        if state.riders[r].next_reset_us < until_us[r]:
+            bound += 2 * ((until_us[r] - state.riders[r].next_reset_us) // week_us + 2)
         if num_events > 0:
-            last_us = max(until_us[r], events.occurred_us[stop[r] - 1])
-            bound += 2 * ((last_us - events.occurred_us[first[r]]) // week_us + 2)
-        if reg[NUM_ENTRIES] + bound > out.rider.size:
+            last_us = max(until_us[r], events[stop[r] - 1].occurred_us)
+            bound += 2 * ((last_us - events[first[r]].occurred_us) // week_us + 2)
+        if work.at[NUM_ENTRIES] + bound > out.size:
             return r
         load(state, work, r)
+        work.line[0].rider = r
+        work.line[0].cause_ev = NO_EVENT
         _fold_rider(tables, events, liability, out, work, r, first[r], stop[r], until_us[r], keep_us, kept)
         save(head, work, r, until_us[r])
     return first.size
@@ -623,24 +568,21 @@ def fold(
     tables = program.tables
     num_riders = first.size
     num_rows = stop - first
-    order_slots = int(tables.slot_orders.sum())
+    order_slots = int(tables.slots["orders"].sum())
     work = new_work(state, int(num_rows.max(initial=0)), order_slots)
     head, kept = (room(state, int(num_rows.sum()), order_slots) for _ in range(2))
     chunks: list[Entries] = []
     rider, capacity = 0, 1024 + int(num_rows.sum()) * 3 // 2
     while rider < num_riders:
-        out = empty_entries(capacity)
-        work.reg[NUM_ENTRIES] = 0
+        out = np.empty(capacity, ENTRY)
+        work.at[NUM_ENTRIES] = 0
         following = _fold(
             tables, events, liability, first, stop, state, until_us, keep_us, work, out, kept, head,
             program.max_entries, rider,
         )  # fmt: skip
-        written = int(work.reg[NUM_ENTRIES])
-        chunks.append(Entries(*(column[:written] for column in out)))
+        written = int(work.at[NUM_ENTRIES])
+        chunks.append(out[:written])
         capacity = capacity if following > rider else capacity * 4
         rider = following
-    if len(chunks) == 1:
-        return chunks[0], trimmed(head), trimmed(kept)
-    chunks.append(empty_entries(0))
-    entries = Entries(*(np.concatenate(columns) for columns in zip(*chunks, strict=True)))
+    entries = chunks[0] if len(chunks) == 1 else np.concatenate([np.empty(0, ENTRY), *chunks])
     return entries, trimmed(head), trimmed(kept)

@@ -23,7 +23,7 @@ from rules.events import (
     RIDER_FAULT_KINDS,
 )
 from rules.units import US_PER_S
-from scoring.columns import I64, NO_TIME, Events, Liability
+from scoring.columns import I64, LIABILITY, NO_TIME, Events, Liability
 
 NUM_CAUSES = len(CAUSES)
 NUM_PARTIES = len(PARTIES)
@@ -50,27 +50,27 @@ if not _CONSECUTIVE_REPORTS or REPORT_CAUSE_CODE.size != NUM_REPORTS or len(CANC
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def _accepted_us(events: Events, i: int) -> int:
     """When the order was in the rider's hands: accepted, else placed, else arrived, else delivered."""
-    if events.accepted_us[i] != NO_TIME:
-        return events.accepted_us[i]  # type: ignore[no-any-return]
-    if events.placed_us[i] != NO_TIME:
-        return events.placed_us[i]  # type: ignore[no-any-return]
-    if events.arrived_us[i] != NO_TIME:
-        return events.arrived_us[i]  # type: ignore[no-any-return]
-    return events.delivered_us[i]  # type: ignore[no-any-return]
+    if events[i].accepted_us != NO_TIME:
+        return events[i].accepted_us  # type: ignore[no-any-return]
+    if events[i].placed_us != NO_TIME:
+        return events[i].placed_us  # type: ignore[no-any-return]
+    if events[i].arrived_us != NO_TIME:
+        return events[i].arrived_us  # type: ignore[no-any-return]
+    return events[i].delivered_us  # type: ignore[no-any-return]
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def _wait_us(events: Events, i: int) -> tuple[int, int]:
     """Wait at the merchant beyond its promise, as [from, to); empty if to <= from."""
-    arrived = events.arrived_us[i]
+    arrived = events[i].arrived_us
     if arrived == NO_TIME:
         arrived = _accepted_us(events, i)
     start = arrived
-    if events.promised_ready_us[i] != NO_TIME and events.promised_ready_us[i] > arrived:
-        start = events.promised_ready_us[i]
-    ready = events.ready_us[i]
+    if events[i].promised_ready_us != NO_TIME and events[i].promised_ready_us > arrived:
+        start = events[i].promised_ready_us
+    ready = events[i].ready_us
     if ready == NO_TIME:
-        ready = events.picked_us[i]
+        ready = events[i].picked_us
     if ready == NO_TIME:
         return start, start
     return start, ready
@@ -85,17 +85,18 @@ def _overlap_us(a: int, b: int, c: int, d: int) -> int:
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def _gained_us(
-    events: Events, i: int, wait_from: I64, wait_to: I64, wait_row: I64, num_waits: int, longest_us: int
-) -> int:
+def _gained_us(events: Events, i: int, waits: I64, num_waits: int, longest_us: int, late_us: int) -> int:
     """Time that order i gains from merchants: its own wait, and where it overlaps others' waits, each second once.
 
-    `wait_*[:num_waits]` are the rider's non-empty waits by start; none is longer than `longest_us`.
+    `waits[:, :num_waits]` (from, to, row) are the rider's non-empty waits by start, none longer than `longest_us`;
+    waits more than `late_us` before the delivery are out of reach.
     """
+    wait_from, wait_to, wait_row = waits[0], waits[1], waits[2]
     own_from, own_to = _wait_us(events, i)
     gained = max(0, own_to - own_from)
     held_from = _accepted_us(events, i)
-    held_to = events.delivered_us[i]
+    held_to = events[i].delivered_us
+    held_from = max(held_from, held_to - late_us)
     # The union of the others' waits is walked in order of start; `reached` is how far it has been counted.
     reached = held_from
     first = np.searchsorted(wait_from[:num_waits], held_from - longest_us)
@@ -113,50 +114,55 @@ def _gained_us(
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def _reports_of(events: Events, i: int, special: I64, num_special: int) -> tuple[int, int]:
+def _bears_on(tables: Tables, events: Events, row: int, i: int) -> bool:
+    """Whether a report or extension is about the order of row i, and near enough in time to be still at hand."""
+    apart_us = abs(events[row].occurred_us - events[i].occurred_us)
+    same = events[row].order_key == events[i].order_key and events[i].order_key != 0
+    return same and apart_us <= tables.books[events[i].book].late_us  # type: ignore[no-any-return]
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _reports_of(tables: Tables, events: Events, i: int, special: I64, num_special: int) -> tuple[int, int]:
     """Verified reports on the order of row i (bit set) and the highest weather level known for it."""
-    mask = events.reports[i]
-    level = events.level[i]
-    if events.order_key[i] != 0:
-        for j in range(num_special):
-            row = special[j]
-            kind = events.kind[row]
-            if kind != EXTENDED and events.order_key[row] == events.order_key[i]:
-                mask |= 1 << (kind - FIRST_REPORT)
-                if kind - FIRST_REPORT == WEATHER_REPORT:
-                    level = max(level, events.level[row])
-    return mask, max(0, level)  # type: ignore[return-value]
+    mask = np.int64(events[i].reports)
+    level = max(np.int64(0), np.int64(events[i].level))
+    for j in range(num_special):
+        row = special[j]
+        if events[row].kind != EXTENDED and _bears_on(tables, events, row, i):
+            report = events[row].kind - FIRST_REPORT
+            mask |= 1 << report
+            if report == WEATHER_REPORT:
+                level = max(level, np.int64(events[row].level))
+    return mask, level
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def _fill_causes(
     tables: Tables, events: Events, i: int, special: I64, num_special: int, gained_us: int, cause_us: I64
-) -> tuple[int, int, int]:
+) -> tuple[int, int]:
     """Time given back to order i by cause (µs, into `cause_us`).
 
     Returns
     -------
-    The party of the first exempting report (-1: none), the order's report bits, the weather level.
+    The party of the first exempting report (-1: none), the weather level.
     """
     cause_us[:] = 0
-    if events.order_key[i] != 0:
-        for j in range(num_special):
-            row = special[j]
-            if events.kind[row] == EXTENDED and events.order_key[row] == events.order_key[i]:
-                if events.cause[row] >= 0 and events.extend_s[row] > 0:
-                    cause_us[events.cause[row]] += events.extend_s[row] * US_PER_S
-    mask, level = _reports_of(events, i, special, num_special)
+    for j in range(num_special):
+        row = special[j]
+        if events[row].kind == EXTENDED and events[row].cause >= 0 and _bears_on(tables, events, row, i):
+            cause_us[events[row].cause] += max(0, events[row].extend_s) * US_PER_S
+    mask, level = _reports_of(tables, events, i, special, num_special)
     exempt_by = -1
     for report in range(NUM_REPORTS):
         if mask >> report & 1:
             at = level if report == WEATHER_REPORT else 0
             cause = REPORT_CAUSE_CODE[report]
-            cause_us[cause] = max(cause_us[cause], tables.report_s[events.book[i], report, at] * US_PER_S)
-            if tables.report_exempt[events.book[i], report, at]:
+            cause_us[cause] = max(cause_us[cause], tables.report_s[events[i].book, report, at] * US_PER_S)
+            if tables.report_exempt[events[i].book, report, at]:
                 party = CAUSE_PARTY_CODE[cause]
                 exempt_by = party if exempt_by < 0 else min(exempt_by, party)
     cause_us[MERCHANT_SLOW] = max(cause_us[MERCHANT_SLOW], gained_us)
-    return exempt_by, mask, level
+    return exempt_by, level
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
@@ -179,13 +185,15 @@ def _collect(events: Events, first: int, stop: int, waits: I64, special: I64) ->
     num_special = 0
     longest_us = 0
     for i in range(first, stop):
-        kind = events.kind[i]
+        kind = events[i].kind
         if kind == DELIVERED:
             start, end = _wait_us(events, i)
             if end > start:
                 at = num_waits
                 while at > 0 and waits[0, at - 1] > start:
-                    waits[:, at] = waits[:, at - 1]
+                    waits[0, at] = waits[0, at - 1]
+                    waits[1, at] = waits[1, at - 1]
+                    waits[2, at] = waits[2, at - 1]
                     at -= 1
                 waits[0, at] = start
                 waits[1, at] = end
@@ -203,32 +211,32 @@ def _judge_delivery(out: Liability, i: int, gross_s: int, exempt_by: int, cause_
     given_us = cause_us.sum()
     given_s = min(gross_s, -(-given_us // US_PER_S))
     remaining_s = gross_s - given_s
-    out.late_s[i] = gross_s
-    out.given_s[i] = given_s
-    out.exempt[i] = exempt_by >= 0
+    out[i].late_s = gross_s
+    out[i].given_s = given_s
+    out[i].exempt = exempt_by >= 0
     if gross_s == 0:
-        out.party[i] = NOBODY
+        out[i].party = NOBODY
     elif remaining_s > 0 and exempt_by >= 0:
-        out.party[i] = exempt_by
+        out[i].party = exempt_by
     elif remaining_s > 0:
-        out.party[i] = RIDER
+        out[i].party = RIDER
     else:
-        out.party[i] = _most_given(cause_us, party_us)
+        out[i].party = _most_given(cause_us, party_us)
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def _judge_other(out: Liability, events: Events, i: int, exempt_by: int) -> None:
-    kind = events.kind[i]
+    kind = events[i].kind
     if kind == UNDELIVERED and exempt_by >= 0:
-        out.party[i] = exempt_by
+        out[i].party = exempt_by
     elif RIDER_AT_FAULT[kind]:
-        out.party[i] = RIDER
-    elif kind == CANCELLED and events.party[i] >= 0:
-        out.party[i] = events.party[i]
+        out[i].party = RIDER
+    elif kind == CANCELLED and events[i].party >= 0:
+        out[i].party = events[i].party
     elif kind == REASSIGNED:
-        out.party[i] = PLATFORM
+        out[i].party = PLATFORM
     else:
-        out.party[i] = NOBODY
+        out[i].party = NOBODY
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
@@ -239,23 +247,23 @@ def _attribute_rider(
     cause_us = np.zeros(NUM_CAUSES, np.int64)
     party_us = np.zeros(NUM_PARTIES, np.int64)
     for i in range(first, stop):
-        if events.kind[i] == DELIVERED:
+        if events[i].kind == DELIVERED:
             gross_us = 0
-            if events.deadline_us[i] != NO_TIME:
-                gross_us = max(0, events.delivered_us[i] - events.deadline_us[i])
-            gained_us = _gained_us(events, i, waits[0], waits[1], waits[2], num_waits, longest_us)
-            exempt_by, _, level = _fill_causes(tables, events, i, special, num_special, gained_us, cause_us)
-            out.weather[i] = level
+            if events[i].deadline_us != NO_TIME:
+                gross_us = max(0, events[i].delivered_us - events[i].deadline_us)
+            gained_us = _gained_us(events, i, waits, num_waits, longest_us, tables.books[events[i].book].late_us)
+            exempt_by, level = _fill_causes(tables, events, i, special, num_special, gained_us, cause_us)
+            out[i].weather = level
             _judge_delivery(out, i, gross_us // US_PER_S, exempt_by, cause_us, party_us)
             if causes.shape[0] > 0:
                 causes[i] = cause_us
         else:
             exempt_by = -1
-            if events.kind[i] == UNDELIVERED:
-                exempt_by, _, level = _fill_causes(tables, events, i, special, num_special, 0, cause_us)
+            if events[i].kind == UNDELIVERED:
+                exempt_by, level = _fill_causes(tables, events, i, special, num_special, 0, cause_us)
             else:
-                _, level = _reports_of(events, i, special, num_special)
-            out.weather[i] = level
+                _, level = _reports_of(tables, events, i, special, num_special)
+            out[i].weather = level
             _judge_other(out, events, i, exempt_by)
 
 
@@ -270,16 +278,6 @@ def _attribute(tables: Tables, events: Events, start: I64, out: Liability, cause
         _attribute_rider(tables, events, start[r], start[r + 1], waits, special, out, causes)
 
 
-def _empty(num_events: int) -> Liability:
-    return Liability(
-        late_s=np.zeros(num_events, np.int32),
-        given_s=np.zeros(num_events, np.int32),
-        exempt=np.zeros(num_events, np.uint8),
-        party=np.zeros(num_events, np.int8),
-        weather=np.zeros(num_events, np.int8),
-    )
-
-
 def attribute(tables: Tables, events: Events, start: I64) -> Liability:
     """Liability of every event.
 
@@ -292,7 +290,7 @@ def attribute(tables: Tables, events: Events, start: I64) -> Liability:
     start
         int64[R + 1].
     """
-    out = _empty(events.kind.size)
+    out = np.zeros(events.size, LIABILITY)
     _attribute(tables, events, start, out, np.zeros((0, NUM_CAUSES), np.int64))
     return out
 
@@ -302,7 +300,7 @@ def attribute_causes(tables: Tables, events: Events, start: I64) -> tuple[Liabil
 
     The claims add up to what was given back, unless gross lateness needed less.
     """
-    out = _empty(events.kind.size)
-    causes = np.zeros((events.kind.size, NUM_CAUSES), np.int64)
+    out = np.zeros(events.size, LIABILITY)
+    causes = np.zeros((events.size, NUM_CAUSES), np.int64)
     _attribute(tables, events, start, out, causes)
     return out, causes

@@ -12,14 +12,15 @@ import numpy as np
 
 from rules.compile import Program
 from rules.events import KIND_CODE
-from scoring.columns import I64, NO_EVENT, REENTER, REVERSE, Entries, Events, empty_entries
+from scoring.columns import ENTRY, EVENT, I64, NO_EVENT, REENTER, REVERSE, Entries, Events
 from scoring.kernel import fold
 from scoring.liability import attribute
 from scoring.state import State, rows_of
 
 APPEAL_UPHELD = KIND_CODE["appeal_upheld"]
-# What a correction does not change of the event it replaces.
-KEPT_COLUMNS = frozenset({"rider", "book", "kind", "rider_kind", "occurred_us", "order_key", "waived"})
+# A correction changes all that an event says but who, what and when it was.
+_KEPT = ("rider", "book", "kind", "rider_kind", "occurred_us", "order_key", "waived")
+CORRECTED_COLUMNS = tuple(name for name in EVENT.names or () if name not in _KEPT)
 
 
 class Row(NamedTuple):
@@ -76,10 +77,7 @@ class Page:
 
 def rows_between(entries: Entries, first: int, stop: int) -> list[Row]:
     """Entries `first:stop` as rows."""
-    return [
-        Row(*values)
-        for values in zip(*(getattr(entries, name)[first:stop].tolist() for name in Row._fields), strict=True)
-    ]
+    return [Row(*values) for values in zip(*(entries[name][first:stop].tolist() for name in Row._fields), strict=True)]
 
 
 @dataclass(slots=True)
@@ -205,14 +203,12 @@ class Control:
 def apply_control(events: Events, row: int, target: int, waives: bool, has_delivered: bool) -> None:
     """Change the content of `target` in place as the control event in `row` says."""
     if waives:
-        events.waived[target] = 1
+        events[target]["waived"] = 1
         return
-    for name in Events._fields:
-        if name not in KEPT_COLUMNS:
-            column = getattr(events, name)
-            column[target] = column[row]
+    for name in CORRECTED_COLUMNS:
+        events[target][name] = events[row][name]
     if not has_delivered:
-        events.delivered_us[target] = events.occurred_us[target]
+        events[target]["delivered_us"] = events[target]["occurred_us"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,8 +242,8 @@ def cut_out(
     rows = np.concatenate([np.arange(start[r], start[r + 1]) for r in riders]) if riders.size else np.zeros(0, np.int64)
     lengths = start[riders + 1] - start[riders]
     local_start = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
-    local = Events(*(column[rows].copy() for column in events))
-    local = local._replace(rider=np.repeat(np.arange(riders.size, dtype=np.int32), lengths))
+    local = events[rows]
+    local["rider"] = np.repeat(np.arange(riders.size), lengths)
     controls: list[list[Control]] = []
     for k, r in enumerate(riders):
         offset = int(local_start[k] - start[r])
@@ -256,8 +252,8 @@ def cut_out(
                 Control(
                     int(row) + offset,
                     int(ref[row]) + offset,
-                    int(events.occurred_us[row]),
-                    bool(events.kind[row] == APPEAL_UPHELD),
+                    int(events["occurred_us"][row]),
+                    bool(events["kind"][row] == APPEAL_UPHELD),
                 )
                 for row in range(start[r], start[r + 1])
                 if ref[row] >= 0 and is_new[row]
@@ -281,7 +277,7 @@ def _folded(program: Program, history: History, until_us: I64) -> list[list[Row]
     num_riders = history.fold_from.size
     stop = np.array(
         [
-            first + np.searchsorted(events.occurred_us[first:end], until, side="right")
+            first + np.searchsorted(events["occurred_us"][first:end], until, side="right")
             for first, end, until in zip(history.fold_from, history.start[1:], until_us, strict=True)
         ],
         np.int64,
@@ -290,8 +286,9 @@ def _folded(program: Program, history: History, until_us: I64) -> list[list[Row]
     entries, _, _ = fold(
         program, events, liability, history.fold_from, stop, history.state, until_us, int(until_us.max(initial=0))
     )
-    entries = entries._replace(ev=np.where(entries.ev >= 0, history.rows[np.maximum(entries.ev, 0)], entries.ev))
-    bounds = np.searchsorted(entries.rider, np.arange(num_riders + 1))
+    own = entries["ev"] >= 0
+    entries["ev"][own] = history.rows[entries["ev"][own]]
+    bounds = np.searchsorted(entries["rider"], np.arange(num_riders + 1))
     return [rows_between(entries, int(bounds[k]), int(bounds[k + 1])) for k in range(num_riders)]
 
 
@@ -313,15 +310,15 @@ def revise(program: Program, history: History, pages: list[Page], until_us: int)
         next((int(history.rows[i]) for i in range(lo, hi) if history.is_new[i]), NO_EVENT)
         for lo, hi in zip(history.start[:-1], history.start[1:], strict=True)
     ]
-    occurred_us = dict(zip(history.rows.tolist(), history.events.occurred_us.tolist(), strict=True))
+    occurred_us = dict(zip(history.rows.tolist(), history.events["occurred_us"].tolist(), strict=True))
     unseen = [
         {int(history.rows[i]) for i in range(lo, hi) if history.is_new[i]}
         for lo, hi in zip(history.start[:-1], history.start[1:], strict=True)
     ]
 
     def limits(k: int, rows: Sequence[Row]) -> tuple[int, int]:
-        book = rows[-1].book if rows else int(max(history.state.book[k], 0))
-        return int(tables.floor_mp[book]), int(tables.ceiling_mp[book])
+        book = rows[-1].book if rows else int(max(history.state.riders["book"][k], 0))
+        return int(tables.books[book]["floor_mp"]), int(tables.books[book]["ceiling_mp"])
 
     for step in range(rounds + 1):
         active = [k for k, controls in enumerate(history.controls) if step <= len(controls)]
@@ -349,18 +346,21 @@ def revise(program: Program, history: History, pages: list[Page], until_us: int)
 
 
 def entries_of(pages: Sequence[Page], opening_mp: Sequence[int]) -> Entries:
-    """The lines of pages as columns, page after page; `opening_mp` is each page's score before its first line."""
-    out = empty_entries(sum(len(page.lines) for page in pages))
+    """The lines of pages as entries, page after page; `opening_mp` is each page's score before its first line."""
+    out = np.zeros(sum(len(page.lines) for page in pages), ENTRY)
     at = 0
     for page, score in zip(pages, opening_mp, strict=True):
         for line in page.lines:
             score += line.delta_mp
-            row = line.row
-            values = Entries(
-                page.rider, row.ev, row.label, line.kind, row.kind, line.delta_mp, score, line.money_fen, row.party,
-                row.late_s, row.given_s, row.book, line.occurred_us, row.item_us, line.cause_ev,
-            )  # type: ignore[arg-type]  # fmt: skip
-            for column, value in zip(out, values, strict=True):
-                column[at] = value
+            for name in ("ev", "label", "party", "late_s", "given_s", "book", "item_us"):
+                out[at][name] = getattr(line.row, name)
+            out[at]["rider"] = page.rider
+            out[at]["kind"] = line.kind
+            out[at]["of_kind"] = line.row.kind
+            out[at]["delta_mp"] = line.delta_mp
+            out[at]["score_after_mp"] = score
+            out[at]["money_fen"] = line.money_fen
+            out[at]["occurred_us"] = line.occurred_us
+            out[at]["cause_ev"] = line.cause_ev
             at += 1
     return out

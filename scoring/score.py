@@ -14,7 +14,7 @@ from numba import njit
 from rules.compile import Program
 from rules.events import KIND_CODE
 from rules.units import US_PER_DAY
-from scoring.columns import CARRIED, I64, NO_TIME, Entries, Events, Liability
+from scoring.columns import CARRIED, ENTRY, I64, NO_TIME, Entries, Events, Liability
 from scoring.intake import Intake, Schedule, corrected, take_in
 from scoring.kernel import fold
 from scoring.liability import attribute
@@ -111,17 +111,17 @@ def _compare(entries: Entries, at: I64, written: Entries, written_at: I64, out: 
             out[r] = -1
             continue
         for k in range(n):
-            i, j = first + k, written_first + k
+            a, b = entries[first + k], written[written_first + k]
             if (
-                entries.ev[i] != written.ev[j]
-                or entries.label[i] != written.label[j]
-                or entries.kind[i] != written.kind[j]
-                or entries.delta_mp[i] != written.delta_mp[j]
-                or entries.money_fen[i] != written.money_fen[j]
-                or entries.party[i] != written.party[j]
-                or entries.late_s[i] != written.late_s[j]
-                or entries.given_s[i] != written.given_s[j]
-                or entries.item_us[i] != written.item_us[j]
+                a.ev != b.ev
+                or a.label != b.label
+                or a.kind != b.kind
+                or a.delta_mp != b.delta_mp
+                or a.money_fen != b.money_fen
+                or a.party != b.party
+                or a.late_s != b.late_s
+                or a.given_s != b.given_s
+                or a.item_us != b.item_us
             ):
                 out[r] = -1
                 break
@@ -149,14 +149,14 @@ def _before(program: Program, intake: Intake, carried: Carried | None) -> _Befor
     fresh = fresh_state(program, num_riders)
     zero = np.zeros(num_riders, np.int64)
     if carried is None:
-        none = Entries(*(np.zeros(0, np.int64) for _ in Entries._fields))
-        return _Before(fresh, zero, zero, zero.astype(bool), none, NO_TIME, pa.array([], pa.string()))
+        return _Before(fresh, zero, zero, zero.astype(bool), np.zeros(0, ENTRY), NO_TIME, pa.array([], pa.string()))
     rider = pc.index_in(carried.riders, intake.riders).to_numpy()
     score_mp, seq, known = zero.copy(), zero.copy(), np.zeros(num_riders, bool)
     score_mp[rider], seq[rider], known[rider] = carried.score_mp, carried.seq, True
-    written = carried.written
-    rows = np.where(written.ev >= 0, intake.carried_row[np.maximum(written.ev, 0)], written.ev)
-    written = written._replace(ev=rows, rider=rider[written.rider].astype(np.int32))
+    written = carried.written.copy()
+    own = written["ev"] >= 0
+    written["ev"][own] = intake.carried_row[written["ev"][own]]
+    written["rider"] = rider[written["rider"]]
     state = placed(carried.base, fresh, rider)
     return _Before(state, score_mp, seq, known, written, carried.until_us, carried.faded)
 
@@ -166,9 +166,9 @@ def _with_corrections(intake: Intake, has_delivered: np.ndarray) -> Events:
     controls = np.flatnonzero((intake.ref >= 0) & (intake.is_new == 1))
     if not controls.size:
         return intake.events
-    events = Events(*(column.copy() for column in intake.events))
-    for row in controls[np.argsort(events.occurred_us[controls], kind="stable")]:
-        waives = events.kind[row] == APPEAL_UPHELD
+    events = intake.events.copy()
+    for row in controls[np.argsort(events["occurred_us"][controls], kind="stable")]:
+        waives = events["kind"][row] == APPEAL_UPHELD
         apply_control(events, int(row), int(intake.ref[row]), bool(waives), bool(has_delivered[row]))
     return events
 
@@ -209,7 +209,7 @@ def score(
         None if carried is None else carried.riders,
     )
     before = _before(program, intake, carried)
-    newest_us = int(intake.events.occurred_us.max(initial=NO_TIME))
+    newest_us = int(intake.events["occurred_us"].max(initial=NO_TIME))
     until_us = max(newest_us if as_of_us is None else as_of_us, before.until_us)
     has_delivered = pc.is_valid(intake.table.column("delivered_us")).to_numpy()
     events = _with_corrections(intake, has_delivered)
@@ -223,8 +223,8 @@ def score(
     )  # fmt: skip
     opening_mp = np.where(before.known, before.score_mp, _first_base(program, intake))
     lines = _lines(program, intake, entries, before, opening_mp, has_delivered, until_us)
-    at = _offsets(lines.rider, num_riders)
-    seq = before.seq[lines.rider] + np.arange(lines.rider.size) - at[lines.rider] + 1
+    at = _offsets(lines["rider"], num_riders)
+    seq = before.seq[lines["rider"]] + np.arange(lines.size) - at[lines["rider"]] + 1
     last_seq = before.seq + np.diff(at)
     carry = _carry(program, intake, events, entries, head, kept, before, last_seq, keep_us, until_us)
     return Scored(program, intake, events, liability, lines, seq, opening_mp, head, before.faded, until_us, carry)
@@ -232,10 +232,10 @@ def score(
 
 def _first_base(program: Program, intake: Intake) -> I64:
     """Base of the book of each rider's first event."""
-    if not intake.events.book.size:
+    if not intake.events.size:
         return np.zeros(len(intake.riders), np.int64)
-    first = np.minimum(intake.start[:-1], intake.events.book.size - 1)
-    return program.tables.base_mp[intake.events.book[first]]
+    first = np.minimum(intake.start[:-1], intake.events.size - 1)
+    return program.tables.books["base_mp"][intake.events["book"][first]]
 
 
 def _lines(
@@ -245,16 +245,16 @@ def _lines(
     """Ledger lines of the run: the fold's entries, but for riders whose past changed."""
     num_riders = len(intake.riders)
     changed = np.zeros(num_riders, bool)
-    changed[intake.events.rider[(intake.ref >= 0) & (intake.is_new == 1)]] = True
+    changed[intake.events["rider"][(intake.ref >= 0) & (intake.is_new == 1)]] = True
     if not before.known.any() and not changed.any():
         return entries
-    at, written_at = _offsets(entries.rider, num_riders), _offsets(before.written.rider, num_riders)
+    at, written_at = _offsets(entries["rider"], num_riders), _offsets(before.written["rider"], num_riders)
     standing = np.zeros(num_riders, np.int64)
     _compare(entries, at, before.written, written_at, standing)
     changed |= standing < 0
-    place = np.arange(entries.rider.size) - at[entries.rider]
-    fresh = ~changed[entries.rider] & (place >= standing[entries.rider])
-    plain = Entries(*(column[fresh] for column in entries))
+    place = np.arange(entries.size) - at[entries["rider"]]
+    fresh = ~changed[entries["rider"]] & (place >= standing[entries["rider"]])
+    plain = entries[fresh]
     riders = np.flatnonzero(changed)
     if not riders.size:
         return plain
@@ -272,20 +272,19 @@ def _lines(
     )
     revise(program, history, pages, until_us)
     revised = entries_of(pages, [int(opening_mp[r]) for r in riders])
-    both = Entries(*(np.concatenate(columns) for columns in zip(plain, revised, strict=True)))
-    order = np.argsort(both.rider, kind="stable")
-    return Entries(*(column[order] for column in both))
+    both = np.concatenate([plain, revised])
+    return both[np.argsort(both["rider"], kind="stable")]
 
 
 def _context_rows(events: Events, start: I64, keep_us: int) -> np.ndarray:
     """Rows older than the window whose order was in hand together with one delivered inside it."""
-    old = events.occurred_us < keep_us
-    held_from = np.where(events.accepted_us != NO_TIME, events.accepted_us, events.placed_us)
-    held_from = np.where(held_from != NO_TIME, held_from, np.minimum(events.occurred_us, events.delivered_us))
+    old = events["occurred_us"] < keep_us
+    held_from = np.where(events["accepted_us"] != NO_TIME, events["accepted_us"], events["placed_us"])
+    held_from = np.where(held_from != NO_TIME, held_from, np.minimum(events["occurred_us"], events["delivered_us"]))
     first_held = np.full(start.size - 1, np.iinfo(np.int64).max)
-    np.minimum.at(first_held, events.rider[~old], held_from[~old])
-    last = np.maximum(events.delivered_us, events.ready_us)
-    return old & (last >= first_held[events.rider])
+    np.minimum.at(first_held, events["rider"][~old], held_from[~old])
+    last = np.maximum(events["delivered_us"], events["ready_us"])
+    return old & (last >= first_held[events["rider"]])
 
 
 def _carry(
@@ -293,17 +292,17 @@ def _carry(
     last_seq: I64, keep_us: int, until_us: int,
 ) -> Carried:  # fmt: skip
     """Cut the window that the next run folds again, and the state before it."""
-    recent = events.occurred_us >= keep_us
+    recent = events["occurred_us"] >= keep_us
     context = _context_rows(events, intake.start, keep_us)
     rows = np.flatnonzero(recent | context)
-    position = np.full(events.occurred_us.size, -1, np.int64)
+    position = np.full(events.size, -1, np.int64)
     position[rows] = np.arange(rows.size)
     window = _window(intake, events, rows, context[rows])
     # Older deductions that wait for their return leave the window; only their event ids stay.
-    standing = entries.item_us >= keep_us
-    gone = np.concatenate([kept.fade_ev, entries.ev[standing]])
+    standing = entries["item_us"] >= keep_us
+    gone = np.concatenate([kept.fades["ev"], entries["ev"][standing]])
     gone = np.unique(gone[(gone >= 0) & (position[np.maximum(gone, 0)] < 0)])
-    old = np.unique(np.concatenate([kept.fade_ev, entries.ev[standing]]))
+    old = np.unique(np.concatenate([kept.fades["ev"], entries["ev"][standing]]))
     old = old[old <= CARRIED]
     faded = pa.concat_arrays(
         [
@@ -319,17 +318,20 @@ def _carry(
             out[i] = CARRIED - number[int(ev[i])]
         return out
 
-    written = Entries(*(column[standing] for column in entries))
+    written = entries[standing]
+    written["ev"] = renamed(written["ev"])
+    fades = kept.fades.copy()
+    fades["ev"] = renamed(fades["ev"])
     return Carried(
         until_us=until_us,
         keep_us=keep_us,
         riders=intake.riders,
-        base=kept._replace(fade_ev=renamed(kept.fade_ev)),
+        base=kept._replace(fades=fades),
         faded=faded,
-        score_mp=head.score_mp,
+        score_mp=head.riders["score_mp"],
         seq=last_seq,
         window=window,
-        written=written._replace(ev=renamed(written.ev)),
+        written=written,
     )
 
 
@@ -337,10 +339,11 @@ def _window(intake: Intake, events: Events, rows: I64, context: np.ndarray) -> p
     """Rows to carry, with corrections applied to their contents."""
     window = intake.table.take(pa.array(rows))
     controls = np.flatnonzero((intake.ref >= 0) & (intake.is_new == 1))
-    controls = controls[events.kind[controls] != APPEAL_UPHELD]
+    controls = controls[events["kind"][controls] != APPEAL_UPHELD]
     if controls.size:
         latest = {
-            int(intake.ref[row]): int(row) for row in controls[np.argsort(events.occurred_us[controls], kind="stable")]
+            int(intake.ref[row]): int(row)
+            for row in controls[np.argsort(events["occurred_us"][controls], kind="stable")]
         }
         at = np.arange(window.num_rows)
         replaced = [(int(np.searchsorted(rows, target)), target, row) for target, row in latest.items()]
@@ -352,7 +355,7 @@ def _window(intake: Intake, events: Events, rows: I64, context: np.ndarray) -> p
             window = pa.concat_tables([window, pa.Table.from_pylist(contents, schema=window.schema)]).take(pa.array(at))
     return (
         window.append_column("content", pa.array(intake.content[rows]))
-        .append_column("waived", pa.array(events.waived[rows]))
+        .append_column("waived", pa.array(events["waived"][rows]))
         .append_column("context", pa.array(context.astype(np.uint8)))
-        .append_column("book", pa.array(events.book[rows].astype(np.int64)))
+        .append_column("book", pa.array(events["book"][rows].astype(np.int64)))
     )
