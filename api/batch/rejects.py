@@ -3,6 +3,7 @@
 A row is rejected once, for the first reason in the order of the columns, then of the checks across columns.
 """
 
+import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -43,6 +44,7 @@ REASONS: Final = (
     "ref_later",
     "no_book",
 )
+_EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _REASON_CODE: Final = {reason: code for code, reason in enumerate(REASONS)}
 
 
@@ -84,6 +86,45 @@ class Reject:
             "reason": self.reason,
             "message": {lang: self.describe(lang) for lang in LANGS},
         }
+
+
+# What a reject by scoring is about: reason → canonical column.
+_COLUMN_OF: Final = {
+    "duplicate_conflict": "event_id",
+    "too_late": "occurred_us",
+    "ref_unknown": "ref_event_id",
+    "ref_later": "ref_event_id",
+    "no_book": "city",
+}
+
+
+def rejects_of_rows(table: pa.Table, positions: NDArray[np.int64], reasons: Sequence[str]) -> list[Reject]:
+    """Rejects for rows that were read well but cannot be scored.
+
+    Parameters
+    ----------
+    table
+        The canonical table as it was read.
+    positions
+        Positions of the rows in `table`.
+    reasons
+        One of `duplicate_conflict`, `too_late`, `ref_unknown`, `ref_later`, `no_book` per position.
+
+    Returns
+    -------
+    rejects
+        In the order of the table, which is that of the files.
+    """
+    names = ["file", "row", *sorted(set(_COLUMN_OF.values()))]
+    rows = table.select(names).take(pa.array(positions)).to_pylist()
+    found = []
+    for _, row, reason in sorted(zip(positions.tolist(), rows, reasons, strict=True), key=lambda item: item[0]):
+        column = _COLUMN_OF[reason]
+        value = row[column]
+        if column == "occurred_us":
+            column, value = "occurred_at", (_EPOCH + dt.timedelta(microseconds=value)).isoformat()
+        found.append(Reject(row["file"], row["row"], column, cut(value or ""), reason))
+    return found
 
 
 def cut(value: str) -> str:

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
-from api.batch.rejects import REASONS, Reject
+from api.batch.rejects import REASONS, Reject, rejects_of_rows
 from rules.text import LANGS
 from tests.api.batch.builders import event, faults, ids, read_csv, read_lines, read_rows, read_table
 
@@ -261,6 +262,24 @@ def test_every_reason_has_words(reason: str) -> None:
 
     assert [len(reject.describe(lang)) > 10 for lang in LANGS] == [True, True]
     assert list(document) == ["file", "row", "column", "value", "reason", "message"]
+
+
+def test_what_scoring_refuses_has_the_same_shape(tmp_path: Path) -> None:
+    """Rows refused after reading keep their file and row; the value is the one the reason is about."""
+    reasons = ["ref_later", "duplicate_conflict", "too_late", "no_book"]
+    read = read_rows(
+        tmp_path, event(), event(event_id=""), event(event_id="e3"), event(kind="correction", ref_event_id="e9")
+    )
+
+    found = rejects_of_rows(read.table, np.array([2, 0, 1, 1]), reasons)
+
+    assert [(reject.row, reject.column, reject.value, reject.reason) for reject in found] == [
+        (1, "event_id", "e1", "duplicate_conflict"),
+        (3, "occurred_at", "2026-01-05T04:30:00+00:00", "too_late"),
+        (3, "city", "hangzhou", "no_book"),
+        (4, "ref_event_id", "e9", "ref_later"),
+    ]
+    assert {reject.file for reject in found} == {str(tmp_path / "events.csv")}
 
 
 def test_a_ragged_row_is_shown_in_part(tmp_path: Path) -> None:
