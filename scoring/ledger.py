@@ -1,0 +1,277 @@
+"""The ledger as people and programs read it: a table of entries and a table of riders.
+
+Columns are those of the interface; what stands beside them comes last. `entry_id` identifies an entry by its content:
+event, book, rule, kind and what made it necessary, so that a replay cannot write it twice.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numba import njit
+from numpy.typing import NDArray
+
+from rules.calendar import calendar
+from rules.compile import Program, on_time_award_mp
+from rules.events import PARTIES, RIDER_KINDS
+from scoring.columns import AWARD, CAP, CARRIED, DEDUCT, ENTRY_KINDS, I64, NO_EVENT, REVERSE, TRAINING, U64, Entries
+from scoring.hashing import ID_LENGTH, fold_in, hash_strings, hash_text, write_ids
+from scoring.kernel import DELIVERED
+from scoring.score import Scored
+
+ENTRY_SCHEMA = pa.schema(
+    [
+        ("entry_id", pa.string()),
+        ("event_id", pa.string()),
+        ("rider_id", pa.dictionary(pa.int32(), pa.string())),
+        ("seq", pa.int64()),
+        ("rule_id", pa.dictionary(pa.int32(), pa.string())),
+        ("kind", pa.dictionary(pa.int8(), pa.string())),
+        ("delta_mp", pa.int32()),
+        ("score_after_mp", pa.int32()),
+        ("money_fen", pa.int32()),
+        ("liable_party", pa.dictionary(pa.int8(), pa.string())),
+        ("late_s", pa.int32()),
+        ("time_given_back_s", pa.int32()),
+        ("book_digest", pa.dictionary(pa.int16(), pa.string())),
+        ("occurred_us", pa.int64()),
+        ("recorded_us", pa.int64()),
+        ("of_kind", pa.dictionary(pa.int8(), pa.string())),
+        ("cause_event_id", pa.string()),
+    ]
+)
+
+
+def _dictionary(codes: np.ndarray, words: pa.Array | list[str] | tuple[str, ...], index: pa.DataType) -> pa.Array:
+    values = words if isinstance(words, pa.Array) else pa.array(list(words), pa.string())
+    return pa.DictionaryArray.from_arrays(pa.array(codes).cast(index), values.cast(pa.string()))
+
+
+def _reset_names(scored: Scored, rows: I64) -> list[str]:
+    """`reset:DATE` of entries that belong to no event."""
+    names: dict[tuple[int, int], str] = {}
+    out: list[str] = []
+    for book, at_us in zip(
+        scored.entries["book"][rows].tolist(), scored.entries["item_us"][rows].tolist(), strict=True
+    ):
+        if (book, at_us) not in names:
+            model = scored.program.books[book].model
+            names[book, at_us] = f"reset:{calendar(model.time_zone, model.day_starts).date_of(at_us).isoformat()}"
+        out.append(names[book, at_us])
+    return out
+
+
+def event_ids(scored: Scored, ev: I64) -> pa.Array:
+    """Event ids of entry references: rows of the run, carried events; null where there is none."""
+    own = scored.intake.table.column("event_id").combine_chunks()
+    own = own.combine_chunks() if isinstance(own, pa.ChunkedArray) else own
+    names = pa.concat_arrays([own.cast(pa.string()), scored.faded.cast(pa.string())])
+    at = np.where(ev >= 0, ev, len(own) + (CARRIED - ev))
+    return names.take(pa.array(at, mask=ev == NO_EVENT))
+
+
+def _entry_event_ids(scored: Scored) -> pa.Array:
+    ids = event_ids(scored, scored.entries["ev"])
+    resets = np.flatnonzero(scored.entries["ev"] == NO_EVENT)
+    if not resets.size:
+        return ids
+    names = pa.array(_reset_names(scored, resets), pa.string())
+    at = np.arange(len(ids))
+    at[resets] = len(ids) + np.arange(resets.size)
+    return pa.concat_arrays([ids, names]).take(pa.array(at))
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _id_words(entries: Entries, rider: U64, event: U64, cause: U64, book: U64, label: U64, high: U64, low: U64) -> None:
+    for i in range(entries.size):
+        entry = entries[i]
+        state = fold_in(rider[entry.rider], event[i])
+        state = fold_in(state, book[entry.book])
+        state = fold_in(state, label[entry.label])
+        state = fold_in(state, np.uint64(entry.kind * 16 + entry.of_kind))
+        state = fold_in(state, np.uint64(entry.item_us))
+        high[i] = fold_in(state, cause[i])
+        low[i] = fold_in(high[i], state)
+
+
+def _text_hashes(words: list[str]) -> U64:
+    return np.array([hash_text(word) for word in words], np.uint64)
+
+
+def entry_ids(scored: Scored, event_names: pa.Array, cause_names: pa.Array) -> pa.Array:
+    """Identity of every entry, 16 characters (96 bits)."""
+    n = scored.entries.size
+    high, low = np.empty(n, np.uint64), np.empty(n, np.uint64)
+    _id_words(
+        scored.entries,
+        hash_strings(scored.intake.riders),
+        hash_strings(event_names),
+        hash_strings(cause_names),
+        _text_hashes([book.digest for book in scored.program.books]),
+        _text_hashes(list(scored.program.labels)),
+        high,
+        low,
+    )
+    text = np.empty(n * ID_LENGTH, np.uint8)
+    write_ids(high, low, text)
+    offsets = np.arange(0, (n + 1) * ID_LENGTH, ID_LENGTH, dtype=np.int64)
+    large = pa.LargeStringArray.from_buffers(n, pa.py_buffer(offsets), pa.py_buffer(text))
+    return large.cast(pa.string())
+
+
+def entries_table(scored: Scored, recorded_us: int) -> pa.Table:
+    """Ledger lines of a run, by (rider_id, seq).
+
+    Parameters
+    ----------
+    recorded_us
+        When the lines are recorded; the caller's clock, or `--as-of` for files.
+    """
+    entries = scored.entries
+    names = _entry_event_ids(scored)
+    causes = event_ids(scored, entries["cause_ev"])
+    digests = [book.digest for book in scored.program.books]
+    columns = {
+        "entry_id": entry_ids(scored, names, causes),
+        "event_id": names,
+        "rider_id": _dictionary(entries["rider"], scored.intake.riders, pa.int32()),
+        "seq": pa.array(scored.seq),
+        "rule_id": _dictionary(entries["label"], scored.program.labels, pa.int32()),
+        "kind": _dictionary(entries["kind"], ENTRY_KINDS, pa.int8()),
+        "delta_mp": pa.array(np.ascontiguousarray(entries["delta_mp"])),
+        "score_after_mp": pa.array(np.ascontiguousarray(entries["score_after_mp"])),
+        "money_fen": pa.array(np.ascontiguousarray(entries["money_fen"])),
+        "liable_party": _dictionary(entries["party"], PARTIES, pa.int8()),
+        "late_s": pa.array(np.ascontiguousarray(entries["late_s"])),
+        "time_given_back_s": pa.array(np.ascontiguousarray(entries["given_s"])),
+        "book_digest": _dictionary(entries["book"], digests, pa.int16()),
+        "occurred_us": pa.array(np.ascontiguousarray(entries["occurred_us"])),
+        "recorded_us": pa.array(np.full(entries.size, recorded_us, np.int64)),
+        "of_kind": _dictionary(entries["of_kind"], ENTRY_KINDS, pa.int8()),
+        "cause_event_id": causes,
+    }
+    return pa.table(columns, schema=ENTRY_SCHEMA)
+
+
+def _sums(rider: np.ndarray, values: np.ndarray, num_riders: int) -> I64:
+    out = np.zeros(num_riders, np.int64)
+    np.add.at(out, rider, values)
+    return out
+
+
+def delivery_outcome(scored: Scored) -> np.ndarray:
+    """Per row: 0 on time, 1 late (the rider's), 2 exempt; -1 for rows that are no delivery."""
+    events, judged = scored.events, scored.liability
+    remaining = judged["late_s"] - judged["given_s"]
+    exempt = (judged["exempt"] != 0) | (events["waived"] != 0) | (remaining <= 0)
+    out = np.where(judged["late_s"] == 0, 0, np.where(exempt, 2, 1))
+    return np.where(events["kind"] == DELIVERED, out, -1)
+
+
+def _points_and_money(entries: Entries) -> tuple[I64, I64, I64, I64]:
+    """Per line: points awarded and deducted (net of caps), fines taken and bonus given; a reversal counts back.
+
+    Fades, clamps and resets are neither awarded nor deducted.
+    """
+    sign = np.where(entries["kind"] == REVERSE, -1, 1).astype(np.int64)
+    delta, money = entries["delta_mp"] * sign, entries["money_fen"] * sign
+    of_kind = entries["of_kind"]
+    cap = of_kind == CAP
+    awards = (of_kind == AWARD) | (of_kind == TRAINING) | (cap & (delta < 0))
+    deducts = (of_kind == DEDUCT) | (cap & (delta > 0))
+    return (
+        np.where(awards, delta, 0) * sign,
+        np.where(deducts, -delta, 0) * sign,
+        np.maximum(-money, 0) * sign,
+        np.maximum(money, 0) * sign,
+    )
+
+
+def _fee_corrections(scored: Scored, num_riders: int) -> I64:
+    """What corrections of this run changed in the fees of deliveries counted by an earlier run."""
+    events, first = scored.events, scored.intake.events
+    rows = np.flatnonzero((events["kind"] == DELIVERED) & (scored.intake.is_new == 0))
+    return _sums(events["rider"][rows], events["fee_fen"][rows].astype(np.int64) - first["fee_fen"][rows], num_riders)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where riders stand: tier, and on-time orders to the next tier and back to base (-1: there or out of reach)."""
+
+    tier: NDArray[np.object_]
+    to_next_tier: I64
+    to_recover: I64
+
+
+def _orders(score_mp: I64, target_mp: I64, award_mp: int, ceiling_mp: int) -> I64:
+    away = (target_mp > score_mp) & (target_mp <= ceiling_mp) & (award_mp > 0)
+    return np.where(away, -(-(target_mp - score_mp) // max(award_mp, 1)), -1)
+
+
+def standing_of(program: Program, book: I64, rider_kind: I64, score_mp: I64) -> Standing:
+    """Standing of riders by book, rider kind (-1: unknown) and score; arrays of one length."""
+    tier = np.full(score_mp.size, None, object)
+    to_next, to_recover = np.full(score_mp.size, -1, np.int64), np.full(score_mp.size, -1, np.int64)
+    for position in np.unique(book):
+        model = program.books[position].model
+        ids = np.array([row.id for row in model.tier], object)
+        least = np.array([-(2**62) if row.min_mp is None else row.min_mp for row in model.tier] + [2**62])
+        for code in np.unique(rider_kind[book == position]):
+            rows = np.flatnonzero((book == position) & (rider_kind == code))
+            award = on_time_award_mp(model, RIDER_KINDS[max(int(code), 0)])
+            at = np.searchsorted(least, score_mp[rows], side="right") - 1
+            tier[rows] = ids[at]
+            to_next[rows] = _orders(score_mp[rows], least[at + 1], award, model.score.ceiling_mp)
+            base = np.full(rows.size, model.score.base_mp)
+            to_recover[rows] = _orders(score_mp[rows], base, award, model.score.ceiling_mp)
+    return Standing(tier, to_next, to_recover)
+
+
+def riders_table(scored: Scored) -> pa.Table:
+    """One row per rider of a run: standing, counts of its new deliveries, points and money of its lines."""
+    intake, events, entries, head = scored.intake, scored.events, scored.entries, scored.head.riders
+    num_riders = len(intake.riders)
+    counted = (events["kind"] == DELIVERED) & (intake.is_new == 1)
+    rows = np.flatnonzero(counted)
+    rider = events["rider"][rows]
+    outcome = delivery_outcome(scored)[rows]
+    fees = _sums(rider, events["fee_fen"][rows].astype(np.int64), num_riders) + _fee_corrections(scored, num_riders)
+    by, money = entries["rider"], entries["money_fen"].astype(np.int64)
+    award, deduct, fines, bonus = _points_and_money(entries)
+    last = np.maximum(intake.start[1:] - 1, 0)
+    has_rows = np.diff(intake.start) > 0
+    kind = np.where(has_rows, events["rider_kind"][last], -1) if events.size else np.zeros(num_riders, np.int64)
+    city = intake.table.column("city").combine_chunks().take(pa.array(last, mask=~has_rows))
+    book = np.maximum(head["book"], 0)
+    score_mp = head["score_mp"]
+    standing = standing_of(scored.program, book, kind, score_mp)
+    fines_fen, bonus_fen = _sums(by, fines, num_riders), _sums(by, bonus, num_riders)
+    # A daily ledger that takes back yesterday's bonus must not show a negative one: the difference changes sides.
+    fines_fen, bonus_fen = (
+        np.maximum(fines_fen, 0) - np.minimum(bonus_fen, 0),
+        np.maximum(bonus_fen, 0) - np.minimum(fines_fen, 0),
+    )
+    return pa.table(
+        {
+            "rider_id": intake.riders.cast(pa.string()),
+            "city": city.cast(pa.string()),
+            "book_digest": pa.array([scored.program.books[int(b)].digest for b in book], pa.string()),
+            "opening_score_mp": pa.array(scored.opening_mp, pa.int64()),
+            "score_mp": pa.array(np.ascontiguousarray(score_mp)),
+            "tier": pa.array(standing.tier, pa.string()),
+            "num_delivered": pa.array(_sums(rider, np.ones(rows.size, np.int64), num_riders)),
+            "num_on_time": pa.array(_sums(rider, (outcome == 0).astype(np.int64), num_riders)),
+            "num_late": pa.array(_sums(rider, (outcome == 1).astype(np.int64), num_riders)),
+            "num_exempt": pa.array(_sums(rider, (outcome == 2).astype(np.int64), num_riders)),
+            "points_awarded_mp": pa.array(_sums(by, award, num_riders)),
+            "points_deducted_mp": pa.array(_sums(by, deduct, num_riders)),
+            "fines_fen": pa.array(fines_fen),
+            "bonus_fen": pa.array(bonus_fen),
+            "fees_fen": pa.array(fees),
+            "income_fen": pa.array(fees + _sums(by, money, num_riders)),
+            "on_time_orders_to_next_tier": pa.array(standing.to_next_tier, mask=standing.to_next_tier < 0),
+            "on_time_orders_to_recover": pa.array(standing.to_recover, mask=standing.to_recover < 0),
+            "review_required": pa.array(head["review"] != 0),
+            "num_entries": pa.array(_sums(by, np.ones(entries.size, np.int64), num_riders)),
+        }
+    )
