@@ -1,0 +1,85 @@
+"""How every command speaks: data on stdout, progress and messages on stderr, exit codes, language.
+
+Exit codes: 0 done, 1 the run failed, 2 wrong usage or unusable input, 3 differences or faults found.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any, NoReturn, TypeVar
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from rules.errors import Fault
+from rules.text import LANGS, Lang, text
+
+DONE, FAILED, USAGE, FOUND = 0, 1, 2, 3
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def default_lang() -> Lang:
+    """Language of the environment: Chinese where LANG says so, else English."""
+    spoken = os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG") or ""
+    return "zh" if spoken.lower().startswith("zh") else "en"
+
+
+def lang_option(command: F) -> F:
+    """Add `--lang zh|en`."""
+    return click.option(
+        "--lang", type=click.Choice(LANGS), default=default_lang, help="Language of what people read (default: LANG)."
+    )(command)
+
+
+def json_option(command: F) -> F:
+    """Add `--json`."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON for programs instead of text.")(command)
+
+
+def out_console() -> Console:
+    """Where results go; plain when it is no terminal."""
+    return Console(file=sys.stdout, soft_wrap=True, highlight=False)
+
+
+def err_console() -> Console:
+    """Where messages and progress go."""
+    return Console(file=sys.stderr, soft_wrap=True, highlight=False)
+
+
+def print_json(value: object) -> None:
+    """One JSON document on stdout."""
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def say(lang: Lang, key: str, **params: object) -> None:
+    """One message on stderr."""
+    click.echo(text(lang, key, **params), err=True)
+
+
+def show_faults(faults: Iterable[Fault], lang: Lang) -> None:
+    """All faults on stderr, a line each."""
+    for fault in faults:
+        click.echo(fault.describe(lang), err=True)
+
+
+def stop(faults: Iterable[Fault], lang: Lang, code: int = USAGE) -> NoReturn:
+    """Show faults and end the command."""
+    show_faults(faults, lang)
+    sys.exit(code)
+
+
+def progress_bar() -> Progress:
+    """A progress bar on stderr that shows on a terminal only."""
+    console = err_console()
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+        transient=True,
+    )
