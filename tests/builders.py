@@ -33,9 +33,7 @@ def event(kind: str, event_id: str = "e1", *, at_min: float = 0, **columns: Any)
     } | columns
 
 
-def delivered(
-    event_id: str = "e1", *, at_min: float = 0, late_min: float = 0, **columns: Any
-) -> dict[str, Any]:
+def delivered(event_id: str = "e1", *, at_min: float = 0, late_min: float = 0, **columns: Any) -> dict[str, Any]:
     """A delivery `late_min` minutes after its deadline, accepted 40 minutes before, with no wait at the merchant."""
     made = event("delivered", event_id, at_min=at_min)
     us = made["occurred_us"]
@@ -73,9 +71,7 @@ def slow_merchant(event_id: str = "e1", *, wait_min: float, **columns: Any) -> d
     }
 
 
-def correction(
-    event_id: str, ref: Mapping[str, Any], *, after_min: float = 60, **columns: Any
-) -> dict[str, Any]:
+def correction(event_id: str, ref: Mapping[str, Any], *, after_min: float = 60, **columns: Any) -> dict[str, Any]:
     """A correction of an event, `after_min` minutes after it: the same facts but for the columns named."""
     own = {"event_id": event_id, "kind": "correction", "ref_event_id": ref["event_id"]}
     return dict(ref) | own | {"occurred_us": ref["occurred_us"] + round(after_min * MINUTE_US)} | columns

@@ -1,10 +1,20 @@
-"""Hypothesis profiles: `default` keeps the timed suite short, `slow` searches longer (HYPOTHESIS_PROFILE=slow)."""
+"""Hypothesis profiles, chosen by HYPOTHESIS_PROFILE.
+
+`default` keeps the timed suite short, `slow` searches longer, `hunt` finds failures fast and does not shrink them.
+"""
 
 import os
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 QUIET = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much)
 settings.register_profile("default", max_examples=60, deadline=None, suppress_health_check=QUIET)
 settings.register_profile("slow", max_examples=2_000, deadline=None, suppress_health_check=QUIET)
+settings.register_profile(
+    "hunt",
+    max_examples=300,
+    deadline=None,
+    suppress_health_check=QUIET,
+    phases=[Phase.explicit, Phase.generate],
+)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))

@@ -6,7 +6,7 @@ history. It shares no code with `rules.compile` or `scoring`. A person should be
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any
@@ -168,9 +168,7 @@ def on_time_award_mp(book: BookDocument, rider_kind: str | None) -> int:
         "party": None,
         "liable": "nobody",
     }
-    return sum(
-        points_of(rule, 0) for group in book.group for rule in hits(book, group, "delivered", ordinary)
-    )
+    return sum(points_of(rule, 0) for group in book.group for rule in hits(book, group, "delivered", ordinary))
 
 
 def tier_of(book: BookDocument, score_mp: int) -> Any:
@@ -273,12 +271,12 @@ class Fold:
             self.write(event_id, "ceiling" if change < 0 else "floor", "clamp", change, us, found=found)
         return change
 
-    def ask_review(self, event_id: str, us: int, found: Liability | None = None) -> None:
+    def ask_review(self, event_id: str, us: int) -> None:
         """One `review` entry when the score enters a tier with review, none again until it has left."""
         assert self.book is not None
         tier = tier_of(self.book, self.score_mp)
         if tier.review and not self.review:
-            self.write(event_id, f"tier:{tier.id}", "review", 0, us, found=found)
+            self.write(event_id, f"tier:{tier.id}", "review", 0, us)
         self.review = tier.review
 
     def before(self, event: Event) -> None:
@@ -308,10 +306,7 @@ class Fold:
         while day_start_us(self.book, day) <= until_us:
             earlier = day - dt.timedelta(days=1)
             every = self.book.reset.every
-            if (
-                period_of(day, every) != period_of(earlier, every)
-                and day_start_us(self.book, day) > self.seen_us
-            ):
+            if period_of(day, every) != period_of(earlier, every) and day_start_us(self.book, day) > self.seen_us:
                 starts.append((day_start_us(self.book, day), day))
             day += dt.timedelta(days=1)
         return starts
@@ -350,6 +345,8 @@ class Fold:
         found = Liability(0, 0, False, liable_party(book, event, self.events, appealed))
         if kind == "delivered":
             found = liability(book, event, self.events, appealed)
+        if appealed and found.party == "rider":
+            found = replace(found, party="nobody")
         score_before_mp = self.score_mp
         deducted = awarded = 0
 
@@ -357,23 +354,22 @@ class Fold:
             minus = plus = 0
             for rule in hits(book, group, kind, fact):
                 delta = points_of(rule, fact["late_min"])
-                money = (
-                    money_of(rule, fact["late_min"], event.get("fee_fen") or 0)
-                    if takes_money(rule, kind)
-                    else 0
-                )
+                money = money_of(rule, fact["late_min"], event.get("fee_fen") or 0) if takes_money(rule, kind) else 0
                 entry_kind = "deduct" if delta < 0 or (delta == 0 and money < 0) else "award"
                 if appealed and entry_kind == "deduct":
                     delta = money = 0
                 self.write(event_id, rule.id, entry_kind, delta, us, money, found)
                 minus += max(0, -delta)
                 plus += max(0, delta)
+            back = 0
             if group.max_deduct_mp is not None and minus > group.max_deduct_mp:
-                self.write(event_id, group.id, "cap", minus - group.max_deduct_mp, us, found=found)
+                back += minus - group.max_deduct_mp
                 minus = group.max_deduct_mp
             if group.max_award_mp is not None and plus > group.max_award_mp:
-                self.write(event_id, group.id, "cap", group.max_award_mp - plus, us, found=found)
+                back -= plus - group.max_award_mp
                 plus = group.max_award_mp
+            if back:
+                self.write(event_id, group.id, "cap", back, us, found=found)
             deducted += minus
             awarded += plus
 
@@ -386,6 +382,8 @@ class Fold:
             deducted = limit
         for cap in book.cap:
             if cap.kinds is not None and kind not in cap.kinds:
+                continue
+            if cap.scope == "order" and not event.get("order_id"):
                 continue
             if cap.max_deduct_mp is not None:
                 earlier = sum(loss.deducted_mp for loss in self.within(cap, event))
@@ -401,13 +399,13 @@ class Fold:
                     awarded -= excess
         self.losses.append(Loss(event, local_day(book, us), deducted, awarded))
 
+        if kind == "training_passed":
+            self.train(event_id, us)
         clamped = self.clamp(event_id, us, found)
         bonus_tier = tier_of(book, score_before_mp)
         if kind == "delivered" and bonus_tier.bonus_fen > 0:
             self.write(event_id, f"tier:{bonus_tier.id}", "award", 0, us, bonus_tier.bonus_fen, found)
-        if kind == "training_passed":
-            self.train(event_id, us, found)
-        self.ask_review(event_id, us, found)
+        self.ask_review(event_id, us)
         lost = deducted - max(0, clamped)
         if book.fading is not None and lost > 0:
             self.fades.append(Fade(us + book.fading.after_days * DAY_US, event_id, lost))
@@ -435,18 +433,17 @@ class Fold:
         assert self.book is not None
         us = event["occurred_us"]
         counted = [loss for loss in self.losses if cap.kinds is None or loss.event["kind"] in cap.kinds]
-        if cap.scope == "order" and event.get("order_id"):
+        if cap.scope == "order":
             return [
                 loss
                 for loss in counted
-                if loss.event.get("order_id") == event["order_id"]
-                and us - loss.event["occurred_us"] <= ORDER_MEMORY_US
+                if loss.event.get("order_id") == event["order_id"] and us - loss.event["occurred_us"] <= ORDER_MEMORY_US
             ]
         if cap.scope == "day":
             return [loss for loss in counted if loss.day == local_day(self.book, us)]
         return []
 
-    def train(self, event_id: str, us: int, found: Liability) -> None:
+    def train(self, event_id: str, us: int) -> None:
         """A passed course lifts the score, if the last one is long enough ago."""
         assert self.book is not None
         training = self.book.training
@@ -456,10 +453,8 @@ class Fold:
         if last_us is not None and us - last_us < training.every_days * DAY_US:
             return
         self.last_training_us = us
-        self.write(
-            event_id, "training", "training", max(0, training.restores_to_mp - self.score_mp), us, found=found
-        )
-        self.clamp(event_id, us, found)
+        lift_mp = max(0, training.restores_to_mp - self.score_mp)
+        self.write(event_id, "training", "training", lift_mp, us)
 
 
 def takes_money(rule: Rule, kind: str) -> bool:

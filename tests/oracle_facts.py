@@ -93,9 +93,7 @@ def known(*values: Any) -> Any:
 def steps(event: Event) -> Steps:
     """Missing facts: arrival → accepted; merchant's promise → arrival; ready → picked up; deadline → not late."""
     delivered = known(event.get("delivered_us"), event["occurred_us"])
-    accepted = known(
-        event.get("accepted_us"), event.get("placed_us"), event.get("arrived_store_us"), delivered
-    )
+    accepted = known(event.get("accepted_us"), event.get("placed_us"), event.get("arrived_store_us"), delivered)
     arrived = known(event.get("arrived_store_us"), accepted)
     promise = known(event.get("merchant_promised_ready_us"), arrived)
     ready = known(event.get("merchant_ready_us"), event.get("picked_up_us"))
@@ -109,9 +107,7 @@ def gained_us(event: Event, events: Sequence[Event]) -> int:
     own = steps(event)
     carried = (own.accepted_us, own.delivered_us)
     others = [
-        steps(other).wait
-        for other in events
-        if other["kind"] == "delivered" and other["event_id"] != event["event_id"]
+        steps(other).wait for other in events if other["kind"] == "delivered" and other["event_id"] != event["event_id"]
     ]
     marks = sorted({mark for stretch in (own.wait, carried, *others) for mark in stretch})
     total = 0
@@ -146,9 +142,7 @@ def verified_reports(event: Event, events: Sequence[Event]) -> set[str]:
     return named | {other["kind"] for other in on_same_order(event, events) if other["kind"] in REPORT_KINDS}
 
 
-def report_effects(
-    book: BookDocument, event: Event, events: Sequence[Event]
-) -> tuple[set[str], dict[str, int]]:
+def report_effects(book: BookDocument, event: Event, events: Sequence[Event]) -> tuple[set[str], dict[str, int]]:
     """Causes that exempt the order, and seconds given back by cause, as the book says for its reports."""
     exempting: set[str] = set()
     seconds: dict[str, int] = {}

@@ -47,30 +47,46 @@ class History:
 
     events: dict[str, Event]
     upheld: set[str] = field(default_factory=set)
-    names: dict[str, str] = field(default_factory=dict)
     rejected: dict[str, str] = field(default_factory=dict)
+
+    def original_of(self, event: Event, everything: Sequence[Event]) -> str | None:
+        """The ordinary event that a reference means: a correction stands for what it corrects."""
+        if not is_control(event):
+            return str(event["event_id"])
+        if event["kind"] == "appeal_upheld" or self.fault_of(event, everything):
+            return None
+        return self.original_of(named_by(event, everything), everything)
+
+    def fault_of(self, control: Event, everything: Sequence[Event]) -> str | None:
+        """Why a correction or appeal is rejected; None if it is good."""
+        if control.get("ref_event_id") not in {event["event_id"] for event in everything}:
+            return "ref_unknown"
+        named = named_by(control, everything)
+        if named is control:
+            return "ref_unknown"
+        if named["occurred_us"] > control["occurred_us"]:
+            return "ref_later"
+        return None if self.original_of(named, everything) else "ref_unknown"
 
     def apply(self, control: Event, everything: Sequence[Event]) -> str | None:
         """Let one correction or appeal take effect; the event it concerns, or None if it was rejected."""
-        ref = control.get("ref_event_id")
-        named = next((event for event in everything if event["event_id"] == ref), None)
-        if named is None:
-            self.rejected[control["event_id"]] = "ref_unknown"
+        fault = self.fault_of(control, everything)
+        if fault is not None:
+            self.rejected[control["event_id"]] = fault
             return None
-        if place(named) >= place(control):
-            self.rejected[control["event_id"]] = "ref_later"
-            return None
-        original = self.names.get(named["event_id"])
-        if original is None:
-            self.rejected[control["event_id"]] = "ref_unknown"
-            return None
+        original = self.original_of(named_by(control, everything), everything)
+        assert original is not None
         if control["kind"] == "appeal_upheld":
             self.upheld.add(original)
         else:
             kept = {name: self.events[original].get(name) for name in KEPT_BY_CORRECTION}
             self.events[original] = {**control, **kept}
-            self.names[control["event_id"]] = original
         return original
+
+
+def named_by(control: Event, everything: Sequence[Event]) -> Event:
+    """The event that a correction or appeal names."""
+    return next(event for event in everything if event["event_id"] == control["ref_event_id"])
 
 
 def is_control(event: Event) -> bool:
@@ -88,7 +104,6 @@ def start_of(events: Sequence[Event]) -> tuple[History, list[Event]]:
     """The history before any correction, and the corrections and appeals in order."""
     ordinary = [event for event in events if not is_control(event)]
     history = History({event["event_id"]: event for event in ordinary})
-    history.names = {event_id: event_id for event_id in history.events}
     return history, [event for event in events if is_control(event)]
 
 
@@ -108,7 +123,7 @@ def outcomes(books: Sequence[BookDocument], events: Sequence[Event], as_of_us: i
 def rejections(events: Sequence[Event]) -> dict[tuple[str, str], str]:
     """Why events are rejected, by (rider, event)."""
     kept, conflicts = once_each(events)
-    reasons = dict.fromkeys(conflicts, "conflict")
+    reasons = dict.fromkeys(conflicts, "duplicate_conflict")
     for rider, own in by_rider(kept).items():
         history, controls = start_of(own)
         for control in controls:
@@ -134,14 +149,12 @@ class Written:
         return -self.line.money_fen if self.kind == "reverse" else self.line.money_fen
 
 
-def lines_until(
-    books: Sequence[BookDocument], history: History, until: tuple[int, bytes] | None, us: int
-) -> list[Line]:
-    """Entries in effect of the events before a place, with all that is due by an instant."""
+def lines_until(books: Sequence[BookDocument], history: History, us: int) -> list[Line]:
+    """Entries in effect of the events up to an instant, with all that is due by then."""
     events = sorted(history.events.values(), key=place)
     fold = Fold(books, events, frozenset(history.upheld))
     for event in events:
-        if until is None or place(event) < until:
+        if event["occurred_us"] <= us:
             fold.before(event)
             fold.score_event(event)
     if fold.book is not None:
@@ -149,9 +162,7 @@ def lines_until(
     return fold.lines
 
 
-def written(
-    books: Sequence[BookDocument], events: Sequence[Event], as_of_us: int
-) -> dict[str, list[Written]]:
+def written(books: Sequence[BookDocument], events: Sequence[Event], as_of_us: int) -> dict[str, list[Written]]:
     """The ledger of one run from nothing, by rider."""
     ledgers: dict[str, list[Written]] = {}
     for rider, own in by_rider(once_each(events)[0]).items():
@@ -160,14 +171,14 @@ def written(
         ledgers[rider] = rows
         in_effect: list[Line] = []
         for control in controls:
-            until, us = place(control), control["occurred_us"]
-            now = lines_until(books, history, until, us)
+            us = control["occurred_us"]
+            now = lines_until(books, history, us)
             rows += [Written(line.kind, line, "") for line in now[len(in_effect) :]]
             ref = history.apply(control, own)
-            in_effect = lines_until(books, history, until, us)
+            in_effect = lines_until(books, history, us)
             if ref is not None:
                 rows += changed(now, in_effect, ref, control["event_id"])
-        last = lines_until(books, history, None, as_of_us)
+        last = lines_until(books, history, as_of_us)
         rows += [Written(line.kind, line, "") for line in last[len(in_effect) :]]
     return ledgers
 

@@ -81,7 +81,7 @@ CONDITIONS: dict[str, st.SearchStrategy[Any]] = {
     "rider_kind": st.sampled_from(RIDER_KINDS),
     "tenure_days": ranges(st.integers(0, 4)),
     "num_delivered": ranges(st.integers(0, 5)),
-    "weather_level": ranges(st.integers(0, 4)),
+    "weather_level": ranges(st.integers(0, 3)),
     "distance_km": ranges(st.sampled_from((0, 1, 2, Decimal("2.5")))),
     "time_of_day": clock_ranges(),
     "nth_in_month": ranges(st.integers(1, 3)),
@@ -93,7 +93,9 @@ CONDITIONS: dict[str, st.SearchStrategy[Any]] = {
 @st.composite
 def whens(draw: Draw) -> dict[str, Any]:
     """Up to two conditions; lateness oftenest."""
-    names = draw(st.lists(st.sampled_from(("late_min", "late_min", *CONDITIONS)), max_size=2, unique=True))
+    names = draw(
+        st.lists(st.sampled_from(("late_min", "late_min", "weather_level", *CONDITIONS)), max_size=2, unique=True)
+    )
     return {name: draw(CONDITIONS[name]) for name in names}
 
 
@@ -120,9 +122,7 @@ def rules(draw: Draw, rule_id: str, group: str) -> dict[str, Any]:
     takes_money = min(shares) < 0 or "fee_share_slide" in made
     points = draw(st.sampled_from(("const", "const", "slide", "none")))
     if points == "slide":
-        made["points_slide"] = draw(
-            slides("points", (0, -1, -2, Decimal("-3.333")) if takes_money else (1, 0, -1, -3))
-        )
+        made["points_slide"] = draw(slides("points", (0, -1, -2, Decimal("-3.333")) if takes_money else (1, 0, -1, -3)))
     elif points == "const" or not {"fee_share", "fee_share_slide", "money_fen"} & set(made):
         made["points"] = draw(amounts.filter(lambda mp: mp <= 0) if takes_money else amounts)
     return made
@@ -220,25 +220,21 @@ def raw_books(draw: Draw, lateness: str | None = None) -> dict[str, Any]:
         "newcomer": st.fixed_dictionaries(
             {"first_orders": st.integers(0, 3), "first_days": st.integers(0, 2)}, optional={"kinds": kinds}
         ),
-        "training": st.fixed_dictionaries(
-            {"restores_to": st.integers(6, 12), "every_days": st.integers(0, 2)}
-        ),
+        "training": st.fixed_dictionaries({"restores_to": st.integers(6, 12), "every_days": st.integers(0, 2)}),
     }
     if draw(st.booleans()):
         parts["fading"] = st.fixed_dictionaries({"after_days": st.integers(1, 3)})
     else:
-        parts["reset"] = st.fixed_dictionaries(
-            {"every": st.sampled_from(("week", "month", "quarter", "year"))}
-        )
+        parts["reset"] = st.fixed_dictionaries({"every": st.sampled_from(("week", "month", "quarter", "year"))})
     return raw | given_keys({key: draw(maybe(part)) for key, part in parts.items()})
 
 
 @st.composite
-def books(draw: Draw, lateness: str | None = None) -> list[Any]:
+def books(draw: Draw, lateness: str | None = None, max_versions: int = 2) -> list[Any]:
     """One or two versions of a book, parsed, oldest first, in one time zone."""
     first = draw(raw_books(lateness))
     made = [first]
-    if draw(st.integers(0, 2)) == 0:
+    if max_versions > 1 and draw(st.integers(0, 2)) == 0:
         second = draw(raw_books(lateness))
         keep = {"time_zone": first["time_zone"], "day_starts": first["day_starts"]}
         day = draw(st.sampled_from(DAYS)) + dt.timedelta(days=draw(st.integers(0, 2)))
@@ -264,6 +260,8 @@ EVENT_KINDS = (
     "deadline_extended",
     "merchant_slow",
     "severe_weather",
+    "severe_weather",
+    "severe_weather",
     "accident",
 )
 gaps_min = st.sampled_from((0, 0, 1, 2, 5, 5, 10, 20, 240, 1_440, 1_441, 4_320, 15_000))
@@ -280,9 +278,7 @@ def deliveries(draw: Draw, occurred_us: int) -> dict[str, Any]:
 
     deadline_us = occurred_us - draw(st.sampled_from(LATE_S)) * 1_000_000
     known = draw(st.sampled_from(("assess", "assess", "assess", "promised", "both", "none")))
-    reports = (
-        draw(st.lists(st.sampled_from(REPORT_KINDS), max_size=2, unique=True)) if draw(st.booleans()) else []
-    )
+    reports = draw(st.lists(st.sampled_from(REPORT_KINDS), max_size=2, unique=True)) if draw(st.booleans()) else []
     return {
         "placed_us": earlier(st.integers(50, 60)),
         "accepted_us": earlier(st.integers(20, 50)),
@@ -320,9 +316,7 @@ def happenings(draw: Draw, kind: str, occurred_us: int) -> dict[str, Any]:
 
 
 @st.composite
-def riders_events(
-    draw: Draw, rider_id: str, day: dt.date, controls: bool, max_events: int
-) -> list[dict[str, Any]]:
+def riders_events(draw: Draw, rider_id: str, day: dt.date, controls: bool, max_events: int) -> list[dict[str, Any]]:
     """One rider's events in order of time, several orders in the bag."""
     joined_us = draw(maybe(st.integers(-2, 6)))
     common: dict[str, Any] = {
@@ -340,17 +334,13 @@ def riders_events(
         event = common | {
             "event_id": f"{draw(st.sampled_from('abc'))}{number}",
             "kind": kind,
-            "order_id": draw(
-                st.sampled_from(("o1", "o2", "o3", None) if kind != "delivered" else ("o1", "o2", "o3"))
-            ),
+            "order_id": draw(st.sampled_from(("o1", "o2", "o3", None) if kind != "delivered" else ("o1", "o2", "o3"))),
             "occurred_us": occurred_us,
         }
         if kind in ("correction", "appeal_upheld"):
             names = [earlier["event_id"] for earlier in made] or ["nobody"]
             event["ref_event_id"] = draw(st.sampled_from([*names, *names, *names, "nobody"]))
-            of_kind = next(
-                (earlier["kind"] for earlier in made if earlier["event_id"] == event["ref_event_id"]), ""
-            )
+            of_kind = next((earlier["kind"] for earlier in made if earlier["event_id"] == event["ref_event_id"]), "")
             event |= draw(happenings("delivered" if of_kind == "correction" else of_kind, occurred_us))
         else:
             event |= draw(happenings(kind, occurred_us))
@@ -359,14 +349,21 @@ def riders_events(
 
 
 @st.composite
-def histories(
-    draw: Draw, controls: bool = False, max_riders: int = 3, max_events: int = 9
-) -> list[dict[str, Any]]:
+def histories(draw: Draw, controls: bool = False, max_riders: int = 3, max_events: int = 9) -> list[dict[str, Any]]:
     """Events of a few riders, each event once."""
     day = draw(st.sampled_from(DAYS))
     num_riders = draw(st.integers(1, max_riders))
     made = [draw(riders_events(f"r{number}", day, controls, max_events)) for number in range(num_riders)]
     return [event for own in made for event in own]
+
+
+@st.composite
+def with_repeats(draw: Draw, events: st.SearchStrategy[list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """A shuffled history in which some events come twice, a few of them with another content."""
+    made = draw(events)
+    again = draw(st.lists(st.sampled_from(made), max_size=3))
+    changed = [draw(st.sampled_from((event, event, event | {"fee_fen": 77}))) for event in again]
+    return draw(st.permutations(made + changed))
 
 
 def last_us(events: list[dict[str, Any]]) -> int:

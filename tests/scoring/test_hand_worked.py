@@ -242,9 +242,7 @@ def test_an_order_cap_spans_the_events_of_an_order(read: Read) -> None:
 def test_a_day_cap_ends_with_the_local_day(read: Read) -> None:
     """At most 3 points a day; the day ends at 04:00, not at midnight."""
     capped = book(cap=[{"id": "per_day", "scope": "day", "max_deduct": 3, "kinds": ["delivered"]}])
-    events = [
-        delivered(f"e{n}", at_min=minute, late_min=30) for n, minute in enumerate((0, 60, 15 * 60, 16 * 60))
-    ]
+    events = [delivered(f"e{n}", at_min=minute, late_min=30) for n, minute in enumerate((0, 60, 15 * 60, 16 * 60))]
 
     found = read(events, capped)
 
