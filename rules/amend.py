@@ -131,17 +131,18 @@ def _set(document: dict[str, Any], key: str, value: Any, file: str) -> Fault | N
     holder: Any = document
     for position, step in enumerate(steps[:-1]):
         found = _step_into(holder, step)
+        if found is None and step in _LISTS and position == 0:
+            found = []
         if found is None and isinstance(holder, list):
-            known = ", ".join(_name(item) for item in holder)
-            return Fault("unknown_part", file, key=key, given=step, allowed=known, params=_part(steps[0]))
+            return Fault("unknown_part", file, key=key, given=step, allowed=_known(holder), params=_part(steps[0]))
         if found is None and isinstance(holder, dict):
             found = holder[step] = {}
         if not isinstance(found, dict | list):
             return Fault("not_a_table", file, key=key, given=".".join(steps[: position + 1]))
         holder = found
     if isinstance(holder, list):
-        known = ", ".join(_name(item) for item in holder)
-        return Fault("part_as_value", file, key=key, given=as_written(value), allowed=known, params=_part(steps[0]))
+        given = as_written(value)
+        return Fault("part_as_value", file, key=key, given=given, allowed=_known(holder), params=_part(steps[0]))
     if steps[0] in _LISTS and len(steps) == len(("list", "id", "key")) and steps[-1] in _IDENTITY:
         return Fault("identity_fixed", file, key=key, given=as_written(value))
     if value is REMOVE:
@@ -151,6 +152,10 @@ def _set(document: dict[str, Any], key: str, value: Any, file: str) -> Fault | N
     else:
         holder[steps[-1]] = value
     return None
+
+
+def _known(items: list[Any]) -> str:
+    return ", ".join(_name(item) for item in items) or "–"
 
 
 def _part(part: str) -> tuple[tuple[str, str], ...]:

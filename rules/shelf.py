@@ -56,7 +56,7 @@ def find(reference: str) -> tuple[Book, ...]:
         return (_parsed(path, reference),)
     book_id, at, day = reference.partition("@")
     if not at:
-        if book_id not in shipped() and path.is_dir():
+        if book_id and book_id not in shipped() and path.is_dir():
             return _folder(path)
         return versions(book_id)
     try:

@@ -33,7 +33,12 @@ def test_floats_are_not_quantities(value: object) -> None:
 
 def test_quantities_read_as_people_write_them() -> None:
     """Points drop empty decimals and carry a real minus sign; yuan keep two decimals."""
-    written = [decimal_text(75_100, 1_000), signed_points_text(200), signed_points_text(-1_000), signed_points_text(0)]
+    written = [
+        decimal_text(75_100, 1_000),
+        signed_points_text(200),
+        signed_points_text(-1_000),
+        signed_points_text(0),
+    ]
 
     assert written == ["75.1", "+0.2", "−1", "0"]
     assert [yuan_text(350), yuan_text(-5)] == ["3.50", "-0.05"]
