@@ -1,0 +1,228 @@
+"""The assignment, by OR-Tools: which rider takes which order, and which rider drives which plan.
+
+Both are bipartite and sparse: costs of candidate pairs are worked out by compiled code, the choice is a min-cost flow.
+Nothing here changes a stop sequence except by what was chosen.
+
+Invariant: an order is given to at most one rider in a pass, and leaving it out costs more than any candidate.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from ortools.graph.python import min_cost_flow
+
+from dispatch.compiled import Ints, compiled
+from dispatch.objective import UNSERVED
+from dispatch.route import (
+    ARRIVAL,
+    FIT_DROPOFF,
+    FIT_INCREASE,
+    FIT_PICKUP,
+    FIT_VERSION,
+    FREE,
+    HOLDER,
+    NEVER,
+    NUM_STOPS,
+    OFF,
+    OPEN,
+    PLACE,
+    STANDING,
+    STOPS_MAX,
+    VERSION,
+    Board,
+    fees_planned,
+    fit,
+    put,
+    recost,
+    rider_cost,
+    walk,
+)
+from dispatch.search import candidates
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """Candidate pairs: row `left[k]` with column `right[k]` at whole `cost[k]`."""
+
+    left: Ints
+    right: Ints
+    cost: Ints
+
+
+def match(pairs: Pairs, num_left: int, num_right: int, leave_out: int) -> Ints:
+    """Return for each row the position in `pairs` of its chosen pair, -1 for none: least total cost.
+
+    A row without a pair costs `leave_out`. Solved to optimality by OR-Tools' cost-scaling min-cost flow.
+    """
+    chosen = np.full(num_left, -1, np.int64)
+    if not num_left or not len(pairs.left):
+        return chosen
+    flow = min_cost_flow.SimpleMinCostFlow()
+    rows, columns = np.arange(num_left), np.arange(num_right) + num_left
+    sink = num_left + num_right
+    num_pairs = len(pairs.left)
+    tails = np.concatenate((pairs.left, rows, columns))
+    heads = np.concatenate((pairs.right + num_left, np.full(num_left + num_right, sink)))
+    costs = np.concatenate((pairs.cost, np.full(num_left, leave_out), np.zeros(num_right, np.int64)))
+    flow.add_arcs_with_capacity_and_unit_cost(tails, heads, np.ones(len(tails), np.int64), costs)
+    flow.set_nodes_supplies(np.arange(sink + 1), np.concatenate((np.ones(num_left), np.zeros(num_right), [-num_left])))
+    if flow.solve() != flow.OPTIMAL:
+        raise RuntimeError("OR-Tools found no optimal flow for a feasible assignment")
+    used = np.flatnonzero(flow.flows(np.arange(num_pairs)))
+    chosen[pairs.left[used]] = used
+    return chosen
+
+
+def assign_open(board: Board, crew: Ints, waiting: Ints, width: int) -> Ints:
+    """Give orders in nobody's plan to riders, at most one order a rider and pass, until no pair is left.
+
+    Candidates are each order's `width` soonest riders; what stays over is tried with the whole crew. Returns the
+    orders no rider can take.
+    """
+    while len(waiting) and len(crew):
+        left = _pass(board, crew, waiting, min(width, len(crew)))
+        if len(left) == len(waiting):
+            left = _pass(board, crew, waiting, len(crew)) if width < len(crew) else left
+            if len(left) == len(waiting):
+                break
+        waiting = left
+    return waiting
+
+
+def _pass(board: Board, crew: Ints, waiting: Ints, width: int) -> Ints:
+    near = candidates(board, crew, waiting, width)
+    left, right, cost = insertion_costs(board, waiting, near, int(board.weights[UNSERVED]))
+    chosen = match(Pairs(left, right, cost), len(waiting), len(board.riders), int(board.weights[UNSERVED]))
+    taken = np.flatnonzero(chosen >= 0)
+    put_chosen(board, waiting[taken], right[chosen[taken]])
+    return waiting[chosen < 0]
+
+
+@compiled
+def insertion_costs(board: Board, waiting: Ints, near: Ints, dearest: int) -> tuple[Ints, Ints, Ints]:
+    """Return candidate pairs (row of `waiting`, rider, cost increase) below `dearest`."""
+    draft = np.empty(STOPS_MAX + 2, np.int32)
+    most = near.shape[0] * near.shape[1]
+    left, right, cost = np.empty(most, np.int64), np.empty(most, np.int64), np.empty(most, np.int64)
+    num = 0
+    for i in range(near.shape[0]):
+        order = waiting[i]
+        for j in range(near.shape[1]):
+            rider = near[i, j]
+            known = board.fits[order, rider]
+            if known[FIT_VERSION] != board.riders[rider, VERSION]:
+                known[FIT_INCREASE], known[FIT_PICKUP], known[FIT_DROPOFF] = fit(board, rider, order, draft, NEVER)
+                known[FIT_VERSION] = board.riders[rider, VERSION]
+            if known[FIT_INCREASE] < dearest:
+                left[num], right[num], cost[num] = i, rider, known[FIT_INCREASE]
+                num += 1
+    return left[:num], right[:num], cost[:num]
+
+
+@compiled
+def put_chosen(board: Board, orders: Ints, riders: Ints) -> None:
+    """Insert each order into its rider's plan where it was found to fit."""
+    for i in range(orders.shape[0]):
+        known = board.fits[orders[i], riders[i]]
+        put(board, riders[i], orders[i], known[FIT_PICKUP], known[FIT_DROPOFF])
+
+
+def choose_plans(board: Board, crew: Ints, width: int) -> int:
+    """Let all plans that may still change rider find their cheapest riders at once; return how many did.
+
+    A plan is a candidate for the riders soonest at its first merchant, and for its own.
+    """
+    movable = movable_plans(board, crew)
+    holders = movable[board.riders[movable, NUM_STOPS] > 0]
+    if not len(holders) or len(movable) < 2:
+        return 0
+    near = candidates(board, movable, board.stops[holders, 0].astype(np.int64), min(width, len(movable)))
+    left, right, cost = plan_costs(board, holders, near)
+    chosen = match(Pairs(left, right, cost), len(holders), len(board.riders), int(NEVER >> 10))
+    if (chosen < 0).any():
+        return 0
+    return int(exchange(board, holders, right[chosen]))
+
+
+@compiled
+def plan_costs(board: Board, holders: Ints, near: Ints) -> tuple[Ints, Ints, Ints]:
+    """Return pairs (row of `holders`, rider, what that holder's plan would cost the rider)."""
+    most = near.shape[0] * (near.shape[1] + 1)
+    left, right, cost = np.empty(most, np.int64), np.empty(most, np.int64), np.empty(most, np.int64)
+    num = 0
+    for i in range(holders.shape[0]):
+        for j in range(near.shape[1] + 1):
+            rider = holders[i] if j == near.shape[1] else near[i, j]
+            if j < near.shape[1] and rider == holders[i]:
+                continue
+            increase = plan_cost(board, rider, holders[i])
+            if increase < NEVER:
+                left[num], right[num], cost[num] = i, rider, increase
+                num += 1
+    return left[:num], right[:num], cost[:num]
+
+
+@compiled
+def plan_cost(board: Board, rider: int, holder: int) -> int:
+    """Return what driving the holder's plan costs a rider who otherwise drives nothing."""
+    riders, stops, num_stops = board.riders, board.stops[holder], board.riders[holder, NUM_STOPS]
+    for i in range(num_stops):
+        if stops[i] >= 0 and board.barred[stops[i], rider]:
+            return NEVER
+    walked, _, _ = walk(
+        board.travel_s,
+        board.orders,
+        board.weights,
+        stops,
+        0,
+        num_stops,
+        riders[rider, PLACE],
+        riders[rider, FREE],
+        riders[rider, ARRIVAL],
+        riders[rider, OFF],
+        NEVER,
+    )
+    if walked >= NEVER:
+        return NEVER
+    fees, num = fees_planned(board.orders, stops, num_stops)
+    idle = rider_cost(riders, board.weights, rider, 0, 0, 0)
+    return rider_cost(riders, board.weights, rider, walked, fees, num) - idle
+
+
+@compiled
+def exchange(board: Board, holders: Ints, takers: Ints) -> int:
+    """Move each holder's plan to its taker; return how many plans changed rider."""
+    plans = board.stops[holders].copy()
+    sizes = board.riders[holders, NUM_STOPS].copy()
+    for rider in holders:
+        board.riders[rider, NUM_STOPS] = 0
+    for i in range(takers.shape[0]):
+        board.stops[takers[i]] = plans[i]
+        board.riders[takers[i], NUM_STOPS] = sizes[i]
+        for j in range(sizes[i]):
+            if plans[i, j] >= 0:
+                board.orders[plans[i, j], HOLDER] = takers[i]
+    for rider in holders:
+        recost(board, rider)
+    moved = 0
+    for i in range(takers.shape[0]):
+        recost(board, takers[i])
+        moved += takers[i] != holders[i]
+    return moved
+
+
+@compiled
+def movable_plans(board: Board, crew: Ints) -> Ints:
+    """Return the riders of the crew who are not on the way and hold open orders or nothing."""
+    found = np.empty(crew.shape[0], np.int64)
+    num = 0
+    for rider in crew:
+        movable = board.riders[rider, ARRIVAL] < 0
+        for i in range(board.riders[rider, NUM_STOPS]):
+            stop = board.stops[rider, i]
+            order = stop if stop >= 0 else ~stop
+            movable = movable and board.orders[order, STANDING] == OPEN
+        if movable:
+            found[num] = rider
+            num += 1
+    return found[:num]

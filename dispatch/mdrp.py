@@ -1,0 +1,347 @@
+"""The Grubhub instance format: reading a day, reading and writing a solution.
+
+Plain records in whole minutes and metres, as the files hold them; no dispatch logic. Faults in a file are
+collected and raised together, each with file, line, value and remedy. Source: Reyes et al., "Meal Delivery
+Routing: The Grubhub Instances", 2018.
+
+Invariant: an ``Instance`` that was read names only restaurants it holds, and every number in it is finite.
+"""
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+INSTANCE_FILES = ("orders.txt", "restaurants.txt", "couriers.txt", "instance_parameters.txt")
+START = "0"
+
+Row = TypeVar("Row")
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One fault in an instance: what is wrong (`key` of a text), where, and what was given."""
+
+    key: str
+    file: str
+    line: int
+    given: str
+    detail: str = ""
+
+
+class InstanceError(ValueError):
+    """An instance that cannot be dispatched; holds every fault found."""
+
+    def __init__(self, faults: tuple[Fault, ...]) -> None:
+        self.faults = faults
+        super().__init__("; ".join(f"{f.file}:{f.line}: {f.key} ({f.given})" for f in faults))
+
+
+@dataclass(frozen=True, slots=True)
+class Restaurant:
+    """A merchant; place in metres."""
+
+    name: str
+    x: float
+    y: float
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An order; door in metres, times in minutes of the day; known from `placed_min`."""
+
+    name: str
+    x: float
+    y: float
+    placed_min: int
+    restaurant: str
+    ready_min: int
+
+
+@dataclass(frozen=True, slots=True)
+class Courier:
+    """A rider's shift; start in metres, minutes of the day; picks up nothing after `off_min`."""
+
+    name: str
+    x: float
+    y: float
+    on_min: int
+    off_min: int
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """Speed in metres a minute, service and click-to-door in minutes, pay in the instance's minor unit."""
+
+    metres_per_minute: float
+    pickup_min: int
+    dropoff_min: int
+    target_min: int
+    maximum_min: int
+    pay_per_order: int
+    guarantee_per_hour: int
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One day as the four files describe it, orders in file order."""
+
+    name: str
+    orders: tuple[Order, ...]
+    restaurants: tuple[Restaurant, ...]
+    couriers: tuple[Courier, ...]
+    parameters: Parameters
+
+    def placed_until(self, last_min: int) -> "Instance":
+        """Return the same day without the orders placed after `last_min`."""
+        known = tuple(order for order in self.orders if order.placed_min <= last_min)
+        return Instance(self.name, known, self.restaurants, self.couriers, self.parameters)
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """A bundle: when its last order was added, when it was picked up, by whom, orders in drop-off sequence."""
+
+    assigned_min: float
+    pickup_min: float
+    courier: str
+    orders: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one delivered order."""
+
+    order: str
+    placed_min: float
+    ready_min: float
+    pickup_min: float
+    dropoff_min: float
+    courier: str
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One move of a courier between two named places; ``0`` is the courier's start."""
+
+    courier: str
+    departure_min: float
+    origin: str
+    destination: str
+
+
+@dataclass(frozen=True, slots=True)
+class Solution:
+    """The three solution files; an undelivered order appears in none."""
+
+    assignments: tuple[Assignment, ...]
+    outcomes: tuple[Outcome, ...]
+    moves: tuple[Move, ...]
+
+
+@dataclass(slots=True)
+class _Table:
+    """One file's data rows and the faults found while reading them."""
+
+    file: str
+    rows: list[tuple[int, list[str]]]
+    faults: list[Fault]
+
+    def number(self, line: int, value: str, *, least: float | None = None) -> float:
+        """Read a finite number; a fault and 0 where it is none or below `least`."""
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        if not math.isfinite(number):
+            self.faults.append(Fault("dispatch.not_a_number", self.file, line, value))
+            return 0.0
+        if least is not None and number < least:
+            self.faults.append(Fault("dispatch.too_small", self.file, line, value, f"{least:g}"))
+        return number
+
+    def whole(self, line: int, value: str, *, least: int = 0) -> int:
+        """Read a whole number of at least `least`."""
+        number = self.number(line, value, least=least)
+        if number != int(number):
+            self.faults.append(Fault("dispatch.not_whole", self.file, line, value))
+        return int(number)
+
+
+def read_instance(folder: Path) -> Instance:
+    """Read and check one instance folder.
+
+    Raises
+    ------
+    InstanceError
+        With every fault: missing file, wrong width, unknown restaurant, not a number, negative time,
+        shift that ends before it starts, name used twice, odd service time.
+    """
+    missing = tuple(
+        Fault("dispatch.missing_file", file, 0, str(folder)) for file in INSTANCE_FILES if not (folder / file).is_file()
+    )
+    if missing:
+        raise InstanceError(missing)
+    faults: list[Fault] = []
+    tables = {
+        file: _read_table(folder / file, width, faults)
+        for file, width in zip(INSTANCE_FILES, (6, 3, 5, 7), strict=True)
+    }
+    restaurants = _restaurants(tables["restaurants.txt"])
+    known = {restaurant.name for restaurant in restaurants}
+    instance = Instance(
+        name=folder.resolve().name,
+        orders=_orders(tables["orders.txt"], known),
+        restaurants=restaurants,
+        couriers=_couriers(tables["couriers.txt"]),
+        parameters=_parameters(tables["instance_parameters.txt"]),
+    )
+    if faults:
+        raise InstanceError(tuple(faults))
+    return instance
+
+
+def _read_table(path: Path, width: int, faults: list[Fault]) -> _Table:
+    table = _Table(path.name, [], faults)
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        faults.append(Fault("dispatch.not_text", path.name, 0, f"byte {error.start}"))
+        return table
+    for line, text in enumerate(lines[1:], start=2):
+        if not text.strip():
+            continue
+        row = [cell.strip() for cell in text.split("\t")]
+        if len(row) == width:
+            table.rows.append((line, row))
+        else:
+            faults.append(Fault("dispatch.wrong_width", path.name, line, str(len(row)), str(width)))
+    return table
+
+
+def _restaurants(table: _Table) -> tuple[Restaurant, ...]:
+    _refuse_twice(table)
+    return tuple(Restaurant(row[0], table.number(line, row[1]), table.number(line, row[2])) for line, row in table.rows)
+
+
+def _orders(table: _Table, known: set[str]) -> tuple[Order, ...]:
+    _refuse_twice(table)
+    orders = []
+    for line, (name, x, y, placed, restaurant, ready) in table.rows:
+        if restaurant not in known:
+            table.faults.append(Fault("dispatch.unknown_restaurant", table.file, line, restaurant))
+        orders.append(
+            Order(
+                name=name,
+                x=table.number(line, x),
+                y=table.number(line, y),
+                placed_min=table.whole(line, placed),
+                restaurant=restaurant,
+                ready_min=table.whole(line, ready),
+            )
+        )
+    return tuple(orders)
+
+
+def _couriers(table: _Table) -> tuple[Courier, ...]:
+    _refuse_twice(table)
+    couriers = []
+    for line, (name, x, y, on_time, off_time) in table.rows:
+        courier = Courier(
+            name=name,
+            x=table.number(line, x),
+            y=table.number(line, y),
+            on_min=table.whole(line, on_time),
+            off_min=table.whole(line, off_time),
+        )
+        if courier.off_min < courier.on_min:
+            table.faults.append(Fault("dispatch.off_before_on", table.file, line, off_time, on_time))
+        couriers.append(courier)
+    return tuple(couriers)
+
+
+def _parameters(table: _Table) -> Parameters:
+    if len(table.rows) != 1:
+        table.faults.append(Fault("dispatch.one_parameter_row", table.file, 2, str(len(table.rows))))
+        return Parameters(1.0, 0, 0, 0, 0, 0, 0)
+    line, row = table.rows[0]
+    speed = table.number(line, row[0])
+    if speed <= 0:
+        table.faults.append(Fault("dispatch.speed_not_positive", table.file, line, row[0]))
+    pickup, dropoff, target, maximum, pay, guarantee = (table.whole(line, cell) for cell in row[1:])
+    for service in (pickup, dropoff):
+        if service % 2:
+            table.faults.append(Fault("dispatch.odd_service", table.file, line, str(service)))
+    return Parameters(speed, pickup, dropoff, target, maximum, pay, guarantee)
+
+
+def _refuse_twice(table: _Table) -> None:
+    seen: set[str] = set()
+    for line, row in table.rows:
+        if row[0] in seen:
+            table.faults.append(Fault("dispatch.name_twice", table.file, line, row[0]))
+        seen.add(row[0])
+
+
+def read_solution(folder: Path) -> Solution:
+    """Read three solution files as they are; numbers that cannot be read become NaN for the checker to name."""
+    return Solution(
+        assignments=_lines(folder / "solution_info_assignments.txt", 4, _assignment),
+        outcomes=_lines(folder / "solution_info_orders.txt", 6, _outcome),
+        moves=_lines(folder / "solution_info_couriers.txt", 4, _move),
+    )
+
+
+def _lines(path: Path, width: int, parse: Callable[[list[str]], Row]) -> tuple[Row, ...]:
+    rows = []
+    for line, text in enumerate(path.read_text(encoding="utf-8").splitlines()[1:], start=2):
+        cells = text.split()
+        if len(cells) < width:
+            raise InstanceError((Fault("dispatch.wrong_width", path.name, line, str(len(cells)), str(width)),))
+        rows.append(parse(cells))
+    return tuple(rows)
+
+
+def _minutes(cell: str) -> float:
+    try:
+        return float(cell)
+    except ValueError:
+        return math.nan
+
+
+def _assignment(cells: list[str]) -> Assignment:
+    return Assignment(_minutes(cells[0]), _minutes(cells[1]), cells[2], tuple(cells[3:]))
+
+
+def _outcome(cells: list[str]) -> Outcome:
+    placed, ready, pickup, dropoff = (_minutes(cell) for cell in cells[1:5])
+    return Outcome(cells[0], placed, ready, pickup, dropoff, cells[5])
+
+
+def _move(cells: list[str]) -> Move:
+    return Move(cells[0], _minutes(cells[1]), cells[2], cells[3])
+
+
+def solution_texts(solution: Solution) -> dict[str, str]:
+    """Return the three files' contents by file name: space-separated, header line, no line break at the end."""
+    assignments = (
+        f"{row.assigned_min:.9g} {row.pickup_min:.9g} {row.courier} {' '.join(row.orders)}"
+        for row in solution.assignments
+    )
+    outcomes = (
+        f"{row.order} {row.placed_min:.9g} {row.ready_min:.9g} {row.pickup_min:.9g} {row.dropoff_min:.9g} {row.courier}"
+        for row in solution.outcomes
+    )
+    moves = (f"{row.courier} {row.departure_min:.9g} {row.origin} {row.destination}" for row in solution.moves)
+    return {
+        "solution_info_assignments.txt": _joined("assignment_time pickup_time courier orders", assignments),
+        "solution_info_orders.txt": _joined(
+            "order placement_time ready_time pickup_time dropoff_time courier", outcomes
+        ),
+        "solution_info_couriers.txt": _joined("courier departure_time origin destination", moves),
+    }
+
+
+def _joined(header: str, rows: Iterable[str]) -> str:
+    return "\n".join((header, *rows))

@@ -1,0 +1,83 @@
+"""What a plan costs: one whole-number term per function, and the weights that add them up.
+
+Costs count milli-seconds of a customer's waiting: a weight of 1000 says that one second of the term is as bad as
+one second between order and door. Compiled, so that solver and explanation use the same functions. Nothing here
+chooses anything.
+
+Invariant: every term is a non-negative integer; no float enters an objective.
+"""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from dispatch.compiled import Ints, compiled
+from dispatch.problem import Market
+
+# Positions in the row that compiled code reads.
+WAIT, LATE, FOOD, IDLE, PAY, UNSERVED, HALF_PICKUP, HALF_DROPOFF, ORDERS_MAX, RULE = range(10)
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """Cost per unit of each term, in thousandths of a second of waiting.
+
+    ``wait`` per second from order to door; ``late`` per second beyond the promise, on top; ``food`` per second a
+    ready meal waits at the merchant; ``idle`` per second a rider drives to a merchant; ``pay`` per minor unit of
+    pay above the guarantee; ``imbalance`` per minor unit an hour a rider earns above the mean of all;
+    ``unserved`` once per order left without a plan. The defaults are those tuned on the public instances.
+    """
+
+    wait: int = 1000
+    late: int = 300
+    food: int = 0
+    idle: int = 0
+    pay: int = 18_000
+    imbalance: int = 0
+    unserved: int = 36_000_000
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+                raise ValueError(f"weight {field.name} = {value!r}: use a whole number of at least 0")
+
+
+def weight_row(weights: Weights, market: Market) -> Ints:
+    """Return the weights and the market's rules as the int64 row that compiled code reads."""
+    row = np.zeros(10, np.int64)
+    row[WAIT], row[LATE], row[FOOD], row[IDLE] = weights.wait, weights.late, weights.food, weights.idle
+    row[PAY], row[UNSERVED] = weights.pay, weights.unserved
+    row[HALF_PICKUP], row[HALF_DROPOFF] = market.half_pickup_s, market.half_dropoff_s
+    row[ORDERS_MAX], row[RULE] = market.orders_max, int(market.rule)
+    return row
+
+
+@compiled
+def delivery_cost(weights: Ints, wait_s: int) -> int:
+    """Cost of the seconds from order to door."""
+    return int(weights[WAIT] * wait_s)
+
+
+@compiled
+def lateness_cost(weights: Ints, late_s: int) -> int:
+    """Cost of the seconds beyond the promise; early is free."""
+    return int(weights[LATE] * max(late_s, 0))
+
+
+@compiled
+def food_waiting_cost(weights: Ints, stood_s: int) -> int:
+    """Cost of the seconds a ready meal stands at the merchant."""
+    return int(weights[FOOD] * stood_s)
+
+
+@compiled
+def idle_travel_cost(weights: Ints, drive_s: int) -> int:
+    """Cost of the seconds a rider drives to a merchant."""
+    return int(weights[IDLE] * drive_s)
+
+
+@compiled
+def pay_cost(weights: Ints, earned: int, guarantee: int) -> int:
+    """Cost of the pay above the shift's guarantee: below it another order costs nothing more."""
+    return int(weights[PAY] * max(earned - guarantee, 0))

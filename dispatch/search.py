@@ -1,0 +1,275 @@
+"""Destroy and repair over all plans not yet under way: take related orders out, put each back where it fits best.
+
+The random numbers are our own small generator (xorshift64*), seeded by the caller for each round, so a day does
+not depend on what comes later. Nothing here decides when a rider leaves.
+
+Invariant: a repair that raises the total cost is undone exactly, remembered insertions included.
+"""
+
+import numpy as np
+
+from dispatch.compiled import Ints, Stops, Words, compiled
+from dispatch.route import (
+    COST,
+    EARNED,
+    FEE,
+    FIT_DROPOFF,
+    FIT_INCREASE,
+    FIT_PICKUP,
+    FIT_VERSION,
+    FREE,
+    GUARANTEE,
+    HOLDER,
+    MERCHANT,
+    NEVER,
+    NUM_STOPS,
+    PLACE,
+    READY,
+    RIDER_COLUMNS,
+    STOPS_MAX,
+    VERSION,
+    Board,
+    fit,
+    put,
+    recost,
+    take,
+)
+from dispatch.objective import PAY, UNSERVED
+
+NEAR_MAX = 24
+
+
+@compiled
+def draw(state: Words, below: int) -> int:
+    """Return the next random whole number in [0, below)."""
+    x = state[0]
+    x ^= x >> np.uint64(12)
+    x ^= x << np.uint64(25)
+    x ^= x >> np.uint64(27)
+    state[0] = x
+    return np.int64(((x * np.uint64(2685821657736338717)) >> np.uint64(33)) % np.uint64(below))
+
+
+@compiled
+def generator(seed: int, round_number: int) -> Words:
+    """Return the state of the random numbers of one round."""
+    state = np.empty(1, np.uint64)
+    state[0] = np.uint64(seed) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(round_number) * np.uint64(0xD1B54A32D192ED03)
+    state[0] |= np.uint64(1)
+    for _ in range(8):
+        draw(state, 2)
+    return state
+
+
+@compiled
+def cheapest(
+    board: Board,
+    crew: Ints,
+    order: int,
+    draft: Stops,
+    touched: Ints,
+    stamp: int,
+    touched_riders: Ints,
+    num_touched: int,
+) -> tuple[int, int, int, int]:
+    """Return (rider, increase, pickup, dropoff) of the crew's cheapest insertion, or rider -1.
+
+    Riders whose plan is being changed (`touched` equals `stamp`) are worked out last and not remembered.
+    """
+    best, pickup, dropoff = NEVER, np.int64(0), np.int64(0)
+    chosen = np.int64(-1)
+    for i in range(crew.shape[0]):
+        rider = crew[i]
+        if touched[rider] == stamp:
+            continue
+        known = board.fits[order, rider]
+        if known[FIT_VERSION] != board.riders[rider, VERSION]:
+            known[FIT_INCREASE], known[FIT_PICKUP], known[FIT_DROPOFF] = fit(board, rider, order, draft, NEVER)
+            known[FIT_VERSION] = board.riders[rider, VERSION]
+        if known[FIT_INCREASE] < best:
+            best = known[FIT_INCREASE]
+            chosen = rider
+    if chosen >= 0:
+        pickup = board.fits[order, chosen, FIT_PICKUP]
+        dropoff = board.fits[order, chosen, FIT_DROPOFF]
+    for i in range(num_touched):
+        rider = touched_riders[i, 0]
+        increase, first, second = fit(board, rider, order, draft, best)
+        if increase < best:
+            best, chosen, pickup, dropoff = increase, rider, first, second
+    return chosen, best, pickup, dropoff
+
+
+@compiled
+def candidates(board: Board, crew: Ints, open_orders: Ints, width: int) -> Ints:
+    """Return (num_open, width) riders: those who could first be at the order's merchant, soonest first.
+
+    A rider whose next order raises the pay counts as later by the price of that pay.
+    """
+    num_open = open_orders.shape[0]
+    near = np.empty((num_open, width), np.int64)
+    delays = np.empty(width, np.int64)
+    riders = board.riders
+    for i in range(num_open):
+        order = open_orders[i]
+        merchant = board.orders[order, MERCHANT]
+        fee = board.orders[order, FEE]
+        filled = 0
+        for j in range(crew.shape[0]):
+            rider = crew[j]
+            delay = riders[rider, FREE] + board.travel_s[riders[rider, PLACE], merchant]
+            if riders[rider, EARNED] + fee > riders[rider, GUARANTEE]:
+                delay += board.weights[PAY] * fee // 1000
+            if filled == width and delay >= delays[width - 1]:
+                continue
+            at = filled if filled < width else width - 1
+            while at > 0 and delays[at - 1] > delay:
+                delays[at] = delays[at - 1]
+                near[i, at] = near[i, at - 1]
+                at -= 1
+            delays[at] = delay
+            near[i, at] = rider
+            if filled < width:
+                filled += 1
+    return near
+
+
+@compiled
+def neighbours(board: Board, open_orders: Ints, near: Ints) -> None:
+    """Fill near[i] with the positions of the orders most related to open order i, nearest first."""
+    num_open = open_orders.shape[0]
+    width = near.shape[1]
+    gaps = np.empty(width, np.int64)
+    for i in range(num_open):
+        mine = open_orders[i]
+        filled = 0
+        for j in range(num_open):
+            if j == i:
+                continue
+            other = open_orders[j]
+            gap = np.int64(board.travel_s[board.orders[mine, MERCHANT], board.orders[other, MERCHANT]])
+            gap += abs(board.orders[mine, READY] - board.orders[other, READY])
+            if filled == width and gap >= gaps[width - 1]:
+                continue
+            at = filled if filled < width else width - 1
+            while at > 0 and gaps[at - 1] > gap:
+                gaps[at] = gaps[at - 1]
+                near[i, at] = near[i, at - 1]
+                at -= 1
+            gaps[at] = gap
+            near[i, at] = j
+            if filled < width:
+                filled += 1
+
+
+@compiled
+def keep_copy(
+    board: Board, rider: int, copies: Ints, copied_stops: Stops, copied: Ints, num_copies: int, stamp: int
+) -> int:
+    """Copy a rider's plan before its first change in this repair; return the number of copies."""
+    if copied[rider] == stamp:
+        return num_copies
+    copied[rider] = stamp
+    copies[num_copies, 0] = rider
+    for column in range(RIDER_COLUMNS):
+        copies[num_copies, 1 + column] = board.riders[rider, column]
+    for i in range(board.riders[rider, NUM_STOPS]):
+        copied_stops[num_copies, i] = board.stops[rider, i]
+    return num_copies + 1
+
+
+@compiled
+def put_back(board: Board, copies: Ints, copied_stops: Stops, num_copies: int) -> None:
+    """Restore every copied plan, its version included."""
+    for j in range(num_copies):
+        rider = copies[j, 0]
+        for column in range(RIDER_COLUMNS):
+            board.riders[rider, column] = copies[j, 1 + column]
+        for i in range(copies[j, 1 + NUM_STOPS]):
+            board.stops[rider, i] = copied_stops[j, i]
+
+
+@compiled
+def choose_ruin(near: Ints, num_open: int, ruin_max: int, state: Words, out: Ints) -> int:
+    """Fill `out` with the positions of a random order and orders related to it; return how many."""
+    wanted = min(num_open, 1 + draw(state, ruin_max))
+    first = draw(state, num_open)
+    out[0] = first
+    num = 1
+    width = min(near.shape[1], num_open - 1)
+    for j in range(width):
+        if num >= wanted:
+            break
+        if draw(state, 2) == 0:
+            out[num] = near[first, j]
+            num += 1
+    return num
+
+
+@compiled
+def shuffle(state: Words, items: Ints, num: int) -> None:
+    """Put items[:num] into random order."""
+    for j in range(num - 1, 0, -1):
+        k = draw(state, j + 1)
+        items[j], items[k] = items[k], items[j]
+
+
+@compiled
+def improve(
+    board: Board, crew: Ints, open_orders: Ints, iterations: int, ruin_max: int, width: int, state: Words
+) -> int:
+    """Repair `iterations` times; return how many repairs were kept."""
+    num_open = open_orders.shape[0]
+    draft = np.empty(STOPS_MAX + 2, np.int32)
+    near = np.empty((num_open, min(NEAR_MAX, max(num_open - 1, 1))), np.int64)
+    neighbours(board, open_orders, near)
+    num_riders = board.riders.shape[0]
+    choice = candidates(board, crew, open_orders, min(width, crew.shape[0]))
+    copies = np.empty((num_riders, 1 + RIDER_COLUMNS), np.int64)
+    copied_stops = np.empty((num_riders, STOPS_MAX), np.int32)
+    copied = np.full(num_riders, -1, np.int64)
+    out = np.empty(num_open + 1, np.int64)
+    was = np.empty(num_open + 1, np.int64)
+    unserved = board.weights[UNSERVED]
+    kept = 0
+    for stamp in range(iterations):
+        num = choose_ruin(near, num_open, ruin_max, state, out)
+        shuffle(state, out, num)
+        num_copies = 0
+        before = np.int64(0)
+        after = np.int64(0)
+        for j in range(num):
+            order = open_orders[out[j]]
+            was[j] = board.orders[order, HOLDER]
+            if was[j] < 0:
+                before += unserved
+                continue
+            copies_then = num_copies
+            num_copies = keep_copy(board, was[j], copies, copied_stops, copied, num_copies, stamp)
+            if num_copies > copies_then:
+                before += board.riders[was[j], COST]
+            take(board, order)
+        for j in range(num_copies):
+            after += recost(board, copies[j, 0])
+        for j in range(num):
+            order = open_orders[out[j]]
+            rider, increase, pickup, dropoff = cheapest(
+                board, choice[out[j]], order, draft, copied, stamp, copies, num_copies
+            )
+            if rider < 0:
+                rider, increase, pickup, dropoff = cheapest(
+                    board, crew, order, draft, copied, stamp, copies, num_copies
+                )
+            if rider < 0 or increase >= unserved:
+                after += unserved
+                continue
+            num_copies = keep_copy(board, rider, copies, copied_stops, copied, num_copies, stamp)
+            put(board, rider, order, pickup, dropoff)
+            after += increase
+        if after < before:
+            kept += 1
+            continue
+        put_back(board, copies, copied_stops, num_copies)
+        for j in range(num):
+            board.orders[open_orders[out[j]], HOLDER] = was[j]
+    return kept
