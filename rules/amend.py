@@ -27,6 +27,8 @@ def amend(book: Book, changes: Changes) -> Book:
 
     Parameters
     ----------
+    book
+        The book to start from; it stays as it is.
     changes
         Dotted keys and plain TOML values (decimals as `Decimal`).
 
@@ -51,7 +53,7 @@ def amend(book: Book, changes: Changes) -> Book:
 
 
 def reverse(book: Book, changes: Changes) -> dict[str, Any]:
-    """The changes that bring an amended book back to this one: `amend(amend(b, c), reverse(b, c))` is `b`."""
+    """The changes that undo `changes`: amending the amended book by them gives this one, digest and all."""
     back: dict[str, Any] = {}
     for key in changes:
         holder: Any = book.document

@@ -42,7 +42,7 @@ def box_of(rule: Rule, book: BookDocument) -> Box:
 
 def domain(book: BookDocument, kind: str) -> tuple[Box, ...]:
     """Disjoint boxes that hold every event of a kind."""
-    ranges = {fact: (0, MAX_FACT) for fact in _NEVER_UNKNOWN} | {
+    ranges = dict.fromkeys(_NEVER_UNKNOWN, (0, MAX_FACT)) | {
         "weather_level": (0, 15),
         "tenure_days": (UNKNOWN, MAX_FACT),
         "distance_m": (UNKNOWN, MAX_FACT),
@@ -126,9 +126,8 @@ def _without(piece: Box, box: Box) -> list[Box]:
     core = piece
     for fact, (lo, hi) in box.ranges.items():
         here = core.ranges.get(fact, (UNKNOWN, MAX_FACT))
-        for outside in ((here[0], min(here[1], lo - 1)), (max(here[0], hi + 1), here[1])):
-            if outside[0] <= outside[1]:
-                rest.append(Box(core.ranges | {fact: outside}, core.sets))
+        beside = ((here[0], min(here[1], lo - 1)), (max(here[0], hi + 1), here[1]))
+        rest += [Box(core.ranges | {fact: part}, core.sets) for part in beside if part[0] <= part[1]]
         core = Box(core.ranges | {fact: (max(here[0], lo), min(here[1], hi))}, core.sets)
     for fact, codes in box.sets.items():
         known = core.sets.get(fact, frozenset({UNKNOWN, *range(len(SET_FACTS[fact]))}))

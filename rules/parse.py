@@ -38,7 +38,7 @@ FindParent = Callable[[str, str, dt.date | None], Source | None]
 is none. It may raise `BookError` for a parent that cannot be read."""
 
 
-def no_parents(reference: str, file: str, on: dt.date | None) -> Source | None:
+def no_parents(_reference: str, _file: str, _on: dt.date | None) -> Source | None:
     """The `FindParent` of a book that stands alone."""
     return None
 
@@ -185,9 +185,9 @@ def _merged(parent: dict[str, Any], child: dict[str, Any], file: str, faults: li
     if not isinstance(removed, list) or not all(isinstance(name, str) for name in removed):
         faults.append(Fault("expected_list", file, key="remove", given=str(removed)))
         return merged
-    for name in removed:
-        if not _remove(merged, name):
-            faults.append(Fault("remove_unknown", file, key="remove", given=f'"{name}"'))
+    faults += [
+        Fault("remove_unknown", file, key="remove", given=f'"{name}"') for name in removed if not _remove(merged, name)
+    ]
     return merged
 
 

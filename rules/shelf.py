@@ -7,14 +7,12 @@ import datetime as dt
 import difflib
 from functools import cache
 from pathlib import Path
-from typing import Any
-
-import tomli_w
 
 from rules.book import Book
 from rules.deployment import Deployment, parse_deployment
 from rules.errors import BookError, Fault
 from rules.parse import Source, decode, parse
+from rules.writing import toml_of
 
 BOOKS_DIR = Path(__file__).parent / "books"
 DEPLOYMENT_FILE = Path(__file__).parent / "deployment.toml"
@@ -88,13 +86,12 @@ def deployment() -> Deployment:
 
 def to_toml(book: Book) -> str:
     """The book in full as TOML, nothing left to `extends`; it parses to the same digest."""
-    return tomli_w.dumps(_for_tomli_w(book.document), multiline_strings=False)
+    return toml_of(book.document)
 
 
-def _for_tomli_w(document: dict[str, Any]) -> dict[str, Any]:
-    # Scalars first: a key after a table would belong to that table.
-    plain = {key: value for key, value in document.items() if not isinstance(value, dict | list)}
-    return plain | {key: value for key, value in document.items() if key not in plain}
+def shipped_parent(reference: str, file: str, on: dt.date | None) -> Source | None:
+    """A `FindParent` for documents that are not files: the shipped book, in the version in force on that day."""
+    return _parent(reference, BOOKS_DIR / "stored" / file, on) if not reference.endswith(".toml") else None
 
 
 def _folder(folder: Path) -> tuple[Book, ...]:

@@ -62,7 +62,7 @@ def test_the_engine_fires_the_same_rules_for_any_book(
 
 
 @pytest.mark.parametrize("book_id", shelf.shipped())
-@settings(max_examples=25)
+@settings(max_examples=8)
 @given(data=st.data())
 def test_the_engine_fires_the_same_rules_for_shipped_books(book_id: str, data: st.DataObject) -> None:
     """Every kind of event, under every book that we ship."""

@@ -168,3 +168,15 @@ def test_folders_and_files_that_cannot_be_read_are_faults(tmp_path: Path) -> Non
     assert codes_of(str(tmp_path / "nothing.toml")) == ["empty_file"]
     if os.geteuid() != 0:
         assert codes_of(str(secret)) == ["unreadable"]
+
+
+def test_a_stored_book_extends_a_shipped_one() -> None:
+    """A document from a database finds the shipped version in force on its day, and no files."""
+    text = 'id = "city"\neffective_from = 2026-02-01\nextends = "{parent}"\n'
+
+    book = parse(text.format(parent="legacy-fine"), "city@2026-02-01", shelf.shipped_parent)
+    with pytest.raises(BookError) as caught:
+        parse(text.format(parent="../legacy-fine/2020-01-01.toml"), "city@2026-02-01", shelf.shipped_parent)
+
+    assert book.model.regime == "legacy"
+    assert [fault.code for fault in caught.value.faults] == ["unknown_parent"]
