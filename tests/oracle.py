@@ -341,10 +341,10 @@ class Fold:
         assert self.book is not None
         book, kind, event_id, us = self.book, event["kind"], event["event_id"], event["occurred_us"]
         appealed = event_id in self.upheld
-        fact = facts(book, self.books, event, self.events, appealed)
-        found = Liability(0, 0, False, liable_party(book, event, self.events, appealed))
+        fact = facts(book, self.books, event, self.events)
+        found = Liability(0, 0, False, liable_party(book, event, self.events))
         if kind == "delivered":
-            found = liability(book, event, self.events, appealed)
+            found = liability(book, event, self.events)
         if appealed and found.party == "rider":
             found = replace(found, party="nobody")
         score_before_mp = self.score_mp
@@ -356,8 +356,8 @@ class Fold:
                 delta = points_of(rule, fact["late_min"])
                 money = money_of(rule, fact["late_min"], event.get("fee_fen") or 0) if takes_money(rule, kind) else 0
                 entry_kind = "deduct" if delta < 0 or (delta == 0 and money < 0) else "award"
-                if appealed and entry_kind == "deduct":
-                    delta = money = 0
+                if appealed:
+                    delta, money = max(delta, 0), max(money, 0)
                 self.write(event_id, rule.id, entry_kind, delta, us, money, found)
                 minus += max(0, -delta)
                 plus += max(0, delta)
@@ -472,11 +472,11 @@ def rider_outcome(
     assert fold.book is not None
     delivered = [event for event in ordered if event["kind"] == "delivered"]
     found = [
-        liability(version_at(books, event["occurred_us"]), event, ordered, event["event_id"] in upheld)
+        (event["event_id"] in upheld, liability(version_at(books, event["occurred_us"]), event, ordered))
         for event in delivered
     ]
-    num_on_time = sum(one.late_s == 0 for one in found)
-    num_late = sum(one.remaining_s > 0 and not one.exempt for one in found)
+    num_on_time = sum(one.late_s == 0 for _, one in found)
+    num_late = sum(one.remaining_s > 0 and not one.exempt and not appealed for appealed, one in found)
     return Outcome(
         opening_mp=fold.opening_mp,
         score_mp=fold.score_mp,

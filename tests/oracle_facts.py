@@ -102,10 +102,15 @@ def steps(event: Event) -> Steps:
     return Steps(accepted, delivered, wait, known(event.get("assess_deadline_us"), event.get("promised_us")))
 
 
-def gained_us(event: Event, events: Sequence[Event]) -> int:
+def reach_us(book: BookDocument) -> int:
+    """How far apart two facts about one delivery may lie."""
+    return book.late_days * DAY_US
+
+
+def gained_us(book: BookDocument, event: Event, events: Sequence[Event]) -> int:
     """Own wait, plus the carried stretch of the other orders' waits that the own wait does not cover."""
     own = steps(event)
-    carried = (own.accepted_us, own.delivered_us)
+    carried = (max(own.accepted_us, own.delivered_us - reach_us(book)), own.delivered_us)
     others = [
         steps(other).wait for other in events if other["kind"] == "delivered" and other["event_id"] != event["event_id"]
     ]
@@ -120,34 +125,39 @@ def gained_us(event: Event, events: Sequence[Event]) -> int:
     return total
 
 
-def on_same_order(event: Event, events: Sequence[Event]) -> list[Event]:
-    """Events of the same order; an event without an order stands alone."""
+def on_same_order(book: BookDocument, event: Event, events: Sequence[Event]) -> list[Event]:
+    """Events of the same order that are near enough in time; an event without an order stands alone."""
     if not event.get("order_id"):
         return []
-    return [other for other in events if other.get("order_id") == event["order_id"]]
+    return [
+        other
+        for other in events
+        if other.get("order_id") == event["order_id"]
+        and abs(other["occurred_us"] - event["occurred_us"]) <= reach_us(book)
+    ]
 
 
-def weather_level(event: Event, events: Sequence[Event]) -> int:
+def weather_level(book: BookDocument, event: Event, events: Sequence[Event]) -> int:
     """The highest of the event's own level and those of the order's severe-weather reports."""
     levels = [event.get("level") or 0]
-    for other in on_same_order(event, events):
+    for other in on_same_order(book, event, events):
         if other["kind"] == "severe_weather":
             levels.append(other.get("level") or 0)
     return max(levels)
 
 
-def verified_reports(event: Event, events: Sequence[Event]) -> set[str]:
+def verified_reports(book: BookDocument, event: Event, events: Sequence[Event]) -> set[str]:
     """Report kinds named in the event's row or reported as events of their own for the same order."""
     named = {name for name in (event.get("reports") or "").split(";") if name}
-    return named | {other["kind"] for other in on_same_order(event, events) if other["kind"] in REPORT_KINDS}
+    return named | {other["kind"] for other in on_same_order(book, event, events) if other["kind"] in REPORT_KINDS}
 
 
 def report_effects(book: BookDocument, event: Event, events: Sequence[Event]) -> tuple[set[str], dict[str, int]]:
     """Causes that exempt the order, and seconds given back by cause, as the book says for its reports."""
     exempting: set[str] = set()
     seconds: dict[str, int] = {}
-    for kind in verified_reports(event, events):
-        level = weather_level(event, events) if kind == "severe_weather" else 0
+    for kind in verified_reports(book, event, events):
+        level = weather_level(book, event, events) if kind == "severe_weather" else 0
         rows = [row for row in book.report if row.kind == kind and row.level_from <= level]
         if not rows:
             continue
@@ -161,9 +171,9 @@ def report_effects(book: BookDocument, event: Event, events: Sequence[Event]) ->
 
 def given_back_us(book: BookDocument, event: Event, events: Sequence[Event]) -> dict[str, int]:
     """Per cause the largest of three claims: measured at the merchant, extensions in sum, verified report."""
-    claims: dict[str, list[int]] = {"merchant_slow": [gained_us(event, events)]}
+    claims: dict[str, list[int]] = {"merchant_slow": [gained_us(book, event, events)]}
     extended: dict[str, int] = {}
-    for other in on_same_order(event, events):
+    for other in on_same_order(book, event, events):
         if other["kind"] == "deadline_extended" and other.get("cause"):
             extended[other["cause"]] = extended.get(other["cause"], 0) + (other.get("extend_s") or 0)
     for by_cause in (extended, report_effects(book, event, events)[1]):
@@ -177,8 +187,8 @@ def first_party(causes: set[str]) -> str:
     return min((CAUSE_PARTY[cause] for cause in causes), key=PARTIES.index)
 
 
-def liability(book: BookDocument, event: Event, events: Sequence[Event], upheld: bool) -> Liability:
-    """Who answers for one delivery's lateness; `upheld` says that an appeal made it exempt."""
+def liability(book: BookDocument, event: Event, events: Sequence[Event]) -> Liability:
+    """Who answers for one delivery's lateness."""
     read = steps(event)
     if read.deadline_us is None or read.delivered_us <= read.deadline_us:
         return Liability(0, 0, False, "nobody")
@@ -188,10 +198,10 @@ def liability(book: BookDocument, event: Event, events: Sequence[Event], upheld:
     by_cause = given_back_us(book, event, events)
     back_s = min(late_s, -(-sum(by_cause.values()) // SECOND_US))
     exempting = report_effects(book, event, events)[0]
-    exempt = upheld or bool(exempting)
+    exempt = bool(exempting)
     if late_s > back_s and not exempt:
         return Liability(late_s, back_s, False, "rider")
-    if late_s > back_s and exempting:
+    if late_s > back_s:
         return Liability(late_s, back_s, True, first_party(exempting))
     by_party = {party: 0 for party in PARTIES}
     for cause, amount in by_cause.items():
@@ -201,11 +211,11 @@ def liability(book: BookDocument, event: Event, events: Sequence[Event], upheld:
     return Liability(late_s, back_s, exempt, party)
 
 
-def liable_party(book: BookDocument, event: Event, events: Sequence[Event], upheld: bool) -> str:
+def liable_party(book: BookDocument, event: Event, events: Sequence[Event]) -> str:
     """Who answers for an event of any kind."""
     kind = event["kind"]
     if kind == "delivered":
-        return liability(book, event, events, upheld).party
+        return liability(book, event, events).party
     if kind == "undelivered":
         exempting = report_effects(book, event, events)[0]
         return first_party(exempting) if exempting else "rider"
@@ -220,15 +230,13 @@ def month_of(day: dt.date) -> tuple[int, int]:
     return (day.year, day.month)
 
 
-def facts(
-    book: BookDocument, books: Sequence[BookDocument], event: Event, events: Sequence[Event], upheld: bool
-) -> dict[str, Any]:
+def facts(book: BookDocument, books: Sequence[BookDocument], event: Event, events: Sequence[Event]) -> dict[str, Any]:
     """Everything a condition can ask; None is unknown. `events` are all of the rider's, in order."""
     us = event["occurred_us"]
     before = events[: list(events).index(event)]
     late_s = 0
     if event["kind"] == "delivered":
-        found = liability(book, event, events, upheld)
+        found = liability(book, event, events)
         late_s = found.late_s
         if book.lateness == "remaining":
             late_s = 0 if found.exempt else found.remaining_s
@@ -248,10 +256,10 @@ def facts(
         "rider_kind": event.get("rider_kind") or None,
         "tenure_days": tenure_days,
         "num_delivered": sum(other["kind"] == "delivered" for other in before),
-        "weather_level": weather_level(event, events),
+        "weather_level": weather_level(book, event, events),
         "distance_km": event.get("distance_m"),
         "time_of_day": wall.hour * 60 + wall.minute,
         "nth_in_month": 1 + len(same_kind),
         "party": event.get("party") or None,
-        "liable": liable_party(book, event, events, upheld),
+        "liable": liable_party(book, event, events),
     }

@@ -338,7 +338,7 @@ def riders_events(draw: Draw, rider_id: str, day: dt.date, controls: bool, max_e
             "occurred_us": occurred_us,
         }
         if kind in ("correction", "appeal_upheld"):
-            names = [earlier["event_id"] for earlier in made] or ["nobody"]
+            names = [earlier["event_id"] for earlier in made if earlier["kind"] != "appeal_upheld"] or ["nobody"]
             event["ref_event_id"] = draw(st.sampled_from([*names, *names, *names, "nobody"]))
             of_kind = next((earlier["kind"] for earlier in made if earlier["event_id"] == event["ref_event_id"]), "")
             event |= draw(happenings("delivered" if of_kind == "correction" else of_kind, occurred_us))

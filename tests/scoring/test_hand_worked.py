@@ -349,6 +349,19 @@ def test_an_exempting_report_earns_the_award(read: Read) -> None:
     assert found.parties == {"e1": "customer"}
 
 
+def test_a_report_long_after_the_delivery_does_not_count(read: Read) -> None:
+    """A report reaches a delivery at most `late_days` away: 7 days after it counts, a minute more does not."""
+    exempting = book(report=[{"kind": "accident", "exempt": True}])
+    late = delivered("e1", late_min=9, order_id="o1")
+    week_min = 7 * 1_440
+
+    near = read([late, event("accident", "x1", at_min=week_min, order_id="o1")], exempting)
+    far = read([late, event("accident", "x1", at_min=week_min + 1, order_id="o1")], exempting)
+
+    assert near.score_mp == 70_200
+    assert far.score_mp == 68_000
+
+
 def test_causes_add_up_and_claims_of_one_cause_do_not(read: Read) -> None:
     """6 minutes waited, 8 granted for the same kitchen and 3 for weather give back 11 of 15."""
     events = [
@@ -438,14 +451,18 @@ def test_a_correction_moves_only_what_it_changes(read: Read) -> None:
 
 
 def test_an_upheld_appeal_takes_the_deduction_back(read: Read) -> None:
-    """After an upheld appeal the order counts as exempt and earns the award."""
+    """After an upheld appeal the rule still stands in the ledger, at 0 points, and nobody answers for it."""
     late = delivered("e1", late_min=9)
 
     found = read([late, appeal_upheld("a1", late)])
 
-    assert found.rows[0] == ("e1", "late_more", "deduct", -2_000, 0)
-    assert ("e1", "late_more", "reverse", 2_000, 0) in found.rows
-    assert found.score_mp == 70_200
+    assert found.rows == [
+        ("e1", "late_more", "deduct", -2_000, 0),
+        ("e1", "late_more", "reverse", 2_000, 0),
+        ("e1", "late_more", "reenter", 0, 0),
+    ]
+    assert found.parties == {"e1": "nobody"}
+    assert found.score_mp == 70_000
 
 
 def test_an_upheld_appeal_against_misconduct_leaves_nothing(read: Read) -> None:
