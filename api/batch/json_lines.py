@@ -1,6 +1,7 @@
 """NDJSON files → chunks of columns: one object a line.
 
-Main path: Arrow's parser with the types of the event format. A block it refuses is read line by line.
+Python's own parser reads the lines: Arrow's ends the process on a top-level `null` (apache/arrow#47409), cannot
+name the line that is wrong, and is no faster on lines of this kind.
 """
 
 import json
@@ -10,7 +11,6 @@ from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.json as pajson
 
 from api.batch.canonical import KNOWN_COLUMNS
 from api.batch.errors import InputError
@@ -22,9 +22,7 @@ from rules.events import FIELDS
 _INT_COLUMNS: Final = frozenset(f"{f.name}_us" for f in FIELDS if f.type == "time") | {
     f.name for f in FIELDS if f.type == "int"
 }
-_SCHEMA: Final = pa.schema(
-    [(name, pa.int64() if name in _INT_COLUMNS else pa.string()) for name in sorted(KNOWN_COLUMNS)]
-)
+_NOTHING: Final = type(None)
 
 
 def json_chunks(path: Path, inspection: Inspection) -> Iterator[RawChunk]:
@@ -36,14 +34,12 @@ def json_chunks(path: Path, inspection: Inspection) -> Iterator[RawChunk]:
         If no line of it is an object.
     """
     line_number = 1
-    has_object = False
     bytes_done = 0
+    has_object = False
     for block in _line_blocks(path, inspection):
         bytes_done += len(block)
-        num_lines = block.count(b"\n")
-        chunk = _fast(block, num_lines, line_number, bytes_done)
-        chunk = chunk or _slow(block, str(path), line_number, bytes_done)
-        line_number += num_lines
+        chunk = _chunk(block, str(path), line_number, bytes_done)
+        line_number += block.count(b"\n")
         has_object = has_object or len(chunk.rows) > 0 or any(reject.column for reject in chunk.rejects)
         yield chunk
     if not has_object:
@@ -66,64 +62,62 @@ def _line_blocks(path: Path, inspection: Inspection) -> Iterator[bytes]:
         yield rest + b"\n"
 
 
-def _fast(block: bytes, num_lines: int, line_number: int, bytes_done: int) -> RawChunk | None:
-    """The block as Arrow reads it; None where that may differ from the slow reading."""
-    try:
-        table = pajson.read_json(
-            pa.BufferReader(block),
-            read_options=pajson.ReadOptions(use_threads=False, block_size=len(block) + 1),
-            parse_options=pajson.ParseOptions(explicit_schema=_SCHEMA, newlines_in_values=False),
-        )
-    except (pa.ArrowInvalid, UnicodeDecodeError):
-        return None
-    if table.num_rows != num_lines:
-        return None
-    unknown = frozenset(table.column_names) - KNOWN_COLUMNS
-    rows = np.arange(line_number, line_number + num_lines)
-    return RawChunk(table.select(_SCHEMA.names), rows, [], bytes_done, unknown)
-
-
-def _slow(block: bytes, file: str, line_number: int, bytes_done: int) -> RawChunk:
-    columns: dict[str, list[str | None]] = {name: [] for name in _SCHEMA.names}
+def _chunk(block: bytes, file: str, line_number: int, bytes_done: int) -> RawChunk:
+    lines = block.split(b"\n")[:-1]
+    documents: list[dict[str, Any]] = []
     rows: list[int] = []
     rejects: list[Reject] = []
-    unknown: set[str] = set()
-    for number, line in enumerate(block.split(b"\n")[:-1], line_number):
-        if not line.strip():
-            continue
-        if line.strip() == LONG_LINE:
-            rejects.append(Reject(file, number, "", "", "line_too_long"))
-            continue
+    for number, line in enumerate(lines, line_number):
         document = _object(line)
-        if document is None:
-            rejects.append(Reject(file, number, "", cut(line.decode("utf-8", errors="replace").strip()), "bad_line"))
-            continue
-        unknown |= document.keys() - KNOWN_COLUMNS
-        wrong = next((name for name in _SCHEMA.names if not _fits(name, document.get(name))), None)
-        if wrong is not None:
-            rejects.append(Reject(file, number, wrong, cut(_shown(line, wrong)), "wrong_type"))
-            continue
-        rows.append(number)
-        for name, values in columns.items():
-            values.append(_written(document.get(name)))
-    table = pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()})
-    return RawChunk(table, np.array(rows, np.int64), rejects, bytes_done, frozenset(unknown))
+        if document is not None:
+            documents.append(document)
+            rows.append(number)
+        elif line.strip():
+            rejects.append(_unread(file, number, line))
+    names = set().union(*documents)
+    columns: dict[str, pa.Array] = {}
+    wrong: dict[int, str] = {}
+    for name in sorted(names & KNOWN_COLUMNS):
+        columns[name], misfits = _column(name, [document.get(name) for document in documents])
+        for at in misfits:
+            wrong.setdefault(at, name)
+    for at, name in wrong.items():
+        value = _shown(lines[rows[at] - line_number], name)
+        rejects.append(Reject(file, rows[at], name, cut(value), "wrong_type"))
+    # A chunk without a known column still has its rows: each lacks everything.
+    columns.setdefault("event_id", pa.nulls(len(rows), pa.string()))
+    table, numbers = pa.table(columns), np.array(rows, np.int64)
+    if wrong:
+        sound = np.ones(len(rows), np.bool_)
+        sound[list(wrong)] = False
+        table, numbers = table.filter(pa.array(sound)), numbers[sound]
+    return RawChunk(table, numbers, rejects, bytes_done, frozenset(names - KNOWN_COLUMNS))
 
 
-def _object(line: bytes) -> dict[str, Any] | None:
-    try:
-        # Numbers keep their spelling; they are read with those of CSV files.
-        document = json.loads(
-            line, parse_float=_Spelling, parse_int=_Spelling, parse_constant=_refused, object_pairs_hook=_once
-        )
-        json.dumps(document, ensure_ascii=False).encode()
-    except (ValueError, RecursionError):
-        return None
-    return document if isinstance(document, dict) else None
+def _unread(file: str, number: int, line: bytes) -> Reject:
+    if line.strip() == LONG_LINE:
+        return Reject(file, number, "", "", "line_too_long")
+    return Reject(file, number, "", cut(line.decode("utf-8", errors="replace").strip()), "bad_line")
+
+
+def _column(name: str, values: list[Any]) -> tuple[pa.Array, list[int]]:
+    """The values of one column, and the positions of those whose type does not fit (null in the column)."""
+    kinds = set(map(type, values))
+    if kinds <= {str, _NOTHING}:
+        return pa.array(values, pa.string()), []
+    if name in _INT_COLUMNS and kinds <= {int, _NOTHING}:
+        try:
+            return pa.array(values, pa.int64()), []
+        except (OverflowError, pa.ArrowInvalid):
+            pass  # read as text below, so that only the rows concerned are rejected
+    misfits = [at for at, value in enumerate(values) if not _fits(name, value)]
+    for at in misfits:
+        values[at] = None
+    return pa.array([_written(value) for value in values], pa.string()), misfits
 
 
 class _Spelling(str):
-    """A number as the file spells it."""
+    """A number with a point or an exponent, as the file spells it: floats are never made."""
 
     __slots__ = ()
 
@@ -139,23 +133,37 @@ def _refused(constant: str) -> None:
     raise ValueError(f"{constant} is not JSON")
 
 
-def _fits(name: str, value: object) -> bool:
-    if value is None:
-        return True
-    if name == "reports" and isinstance(value, list):
-        return all(isinstance(item, str) and not isinstance(item, _Spelling) for item in value)
-    if isinstance(value, _Spelling):
-        # Ids are often numbers; a time or a name never is.
-        return name in _INT_COLUMNS or value.lstrip("-").isdigit()
-    return isinstance(value, str)
+_DECODER: Final = json.JSONDecoder(object_pairs_hook=_once, parse_float=_Spelling, parse_constant=_refused)
 
 
-def _shown(line: bytes, name: str) -> str:
+def _object(line: bytes) -> dict[str, Any] | None:
     try:
-        return json.dumps(json.loads(line)[name], ensure_ascii=False)
-    except ValueError:  # an integer of thousands of digits
-        return line.decode("utf-8", errors="replace").strip()
+        text = line.decode().strip()
+        document = _DECODER.decode(text)
+        if "\\ud" in text or "\\uD" in text:
+            # Half a surrogate pair is JSON but no text.
+            json.dumps(document, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def _fits(name: str, value: object) -> bool:
+    if isinstance(value, _Spelling):
+        return name in _INT_COLUMNS
+    if isinstance(value, bool):
+        return False
+    if isinstance(value, list):
+        return name == "reports" and all(type(item) is str for item in value)
+    # Ids are often written as numbers.
+    return value is None or isinstance(value, str | int)
 
 
 def _written(value: Any) -> str | None:
-    return ";".join(value) if isinstance(value, list) else value
+    if value is None:
+        return None
+    return ";".join(value) if isinstance(value, list) else str(value)
+
+
+def _shown(line: bytes, name: str) -> str:
+    return json.dumps(json.loads(line)[name], ensure_ascii=False)

@@ -177,6 +177,14 @@ def test_a_bad_line_costs_itself_alone(tmp_path: Path, line: object, column: str
     assert ids(read) == ["before", "after"]
 
 
+@pytest.mark.parametrize("line", ["null", "nullx", "{} null", "{}{}", "0", '"x"', "[null, 1]"])
+def test_a_first_line_that_is_no_object(tmp_path: Path, line: str) -> None:
+    """What ends Arrow's parser, and with it the process, is a reject here."""
+    read = read_lines(tmp_path, line, event())
+
+    assert (faults(read), ids(read)) == ([(1, "", line, "bad_line")], ["e1"])
+
+
 def test_numbers_may_be_ids_in_json(tmp_path: Path) -> None:
     """An id written as a JSON integer is its digits; a list of reports is a list of reports."""
     document = {**event(), "order_id": 12345678901234567890, "distance_m": 900, "reports": ["merchant_slow"]}

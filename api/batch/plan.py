@@ -1,0 +1,77 @@
+"""Which books a run uses: a reference such as `taobao-crowdsourced`, `id@2025-12-03`, a file, or `auto`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rules.book import Book
+from rules.calendar import calendar
+from rules.compile import Program, compile_books
+from rules.shelf import deployment, find, versions
+from scoring.intake import Schedule, schedule_versions
+
+AUTO = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The books of a run and which of them judges which event; `reference` is what the person typed."""
+
+    reference: str
+    program: Program
+    schedule: Schedule
+
+    @property
+    def time_zone(self) -> str:
+        """Zone of the first book; day 0 of an `mdrp` instance is a day of this zone."""
+        return self.program.books[0].model.time_zone
+
+
+def _start_us(book: Book, date: object = None) -> int:
+    model = book.model
+    days = calendar(model.time_zone, model.day_starts)
+    return days.start_of(model.effective_from if date is None else date)  # type: ignore[arg-type]
+
+
+def _deployed() -> tuple[tuple[Book, ...], dict[tuple[str, str], tuple[tuple[int, int], ...]]]:
+    """Books of the deployment table, and for each city and rider kind which one judges from when."""
+    rows = deployment().rows
+    books = [book for book_id in dict.fromkeys(row.book for row in rows) for book in versions(book_id)]
+    position = {book.digest: k for k, book in enumerate(books)}
+    rules: dict[tuple[str, str], list[tuple[int, int]]] = {}
+    for row in rows:
+        own = versions(row.book)
+        from_us = _start_us(own[0], row.from_)
+        # The version in force on the first day judges from then on, later versions from their own day.
+        in_force = [book for book in own if _start_us(book) <= from_us] or [own[0]]
+        starts = [(from_us, position[in_force[-1].digest])]
+        starts += [(_start_us(book), position[book.digest]) for book in own if _start_us(book) > from_us]
+        before = [start for start in rules.get((row.city, row.rider_kind), []) if start[0] < from_us]
+        rules[row.city, row.rider_kind] = before + starts
+    return tuple(books), {key: tuple(starts) for key, starts in rules.items()}
+
+
+def plan(reference: str, also: Sequence[Book] = ()) -> Plan:
+    """The plan of a reference.
+
+    Parameters
+    ----------
+    reference
+        A book as `rules.shelf.find` takes it, or `auto` for the deployment table.
+    also
+        Books that must be in the program because a carried state refers to them.
+
+    Raises
+    ------
+    BookError
+        If a book is not found or has faults.
+    """
+    if reference == AUTO:
+        books, rules = _deployed()
+    else:
+        books, rules = find(reference), None
+    digests = {book.digest for book in books}
+    others = [book for book in also if book.digest not in digests]
+    program = compile_books([*books, *others])
+    if rules is not None:
+        return Plan(reference, program, Schedule(rules, reach_back=False))
+    return Plan(reference, program, schedule_versions(program, range(len(books))))

@@ -1,0 +1,254 @@
+"""A carried state as a folder: what one run hands to the next, and the archive that corrections reach back into.
+
+`state.json` (until when, slots), `riders.parquet`, `fades.parquet`, `orders.parquet`, `window.parquet` (recent events),
+`written.parquet` (the entries that stand for them), `books/<digest>.toml`, and `archive/` with the events and entries
+that have left the window. Books and rule ids are stored by name, so that any program that holds the books can go on.
+"""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from api.batch.canonical import CANONICAL_SCHEMA
+from api.batch.errors import InputError
+from api.batch.files import atomic_folder, write_json, write_parquet
+from rules.book import Book
+from rules.compile import Program
+from rules.errors import Fault
+from rules.events import KIND_CODE, KINDS
+from rules.shelf import find, to_toml
+from scoring.columns import CARRIED, ENTRY, I64, NO_EVENT, Entries
+from scoring.score import Carried, Scored
+from scoring.state import FADE_DUE, ORDER_POINTS, RIDER_STATE, State, fresh_state, placed, rows_of
+
+HEADER = "state.json"
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The header of a state folder: enough to choose the program before the rest is read."""
+
+    folder: Path
+    header: dict[str, Any]
+    books: tuple[Book, ...]
+
+
+def open_state(folder: Path) -> Stored | None:
+    """The header of a state folder; None where there is none yet.
+
+    Raises
+    ------
+    InputError
+        If the folder is there but is no state.
+    """
+    path = folder / HEADER
+    if not path.exists():
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise InputError(Fault("state_unreadable", file=str(folder), given=HEADER))
+        return None
+    try:
+        header = json.loads(path.read_text(encoding="utf-8"))
+        if header["format"] != FORMAT:
+            raise InputError(Fault("state_unreadable", file=str(path), key="format", given=str(header["format"])))
+        books = tuple(find(str(folder / "books" / f"{digest}.toml"))[0] for digest in header["books"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(Fault("state_unreadable", file=str(path), given=str(error))) from error
+    return Stored(folder, header, books)
+
+
+def _records(table: pa.Table, dtype: np.dtype[np.void]) -> np.ndarray:
+    out = np.zeros(table.num_rows, dtype)
+    for name in dtype.names or ():
+        out[name] = table.column(name).to_numpy()
+    return out
+
+
+def _table(records: np.ndarray) -> pa.Table:
+    return pa.table({name: np.ascontiguousarray(records[name]) for name in records.dtype.names or ()})
+
+
+def _positions(program: Program, names: pa.ChunkedArray) -> I64:
+    """Positions of digests in the program; null gives -1."""
+    digests = pa.array([book.digest for book in program.books], pa.string())
+    return pc.fill_null(pc.index_in(names.cast(pa.string()), digests), -1).to_numpy().astype(np.int64)
+
+
+def load_state(stored: Stored, program: Program) -> Carried:
+    """The carried state in the numbering of a program that holds its books."""
+    folder, header = stored.folder, stored.header
+    riders = pq.read_table(folder / "riders.parquet")
+    num_riders = riders.num_rows
+    records = _records(riders.drop_columns(["book"]).append_column("book", pa.array(np.zeros(num_riders, np.int64))), RIDER_STATE)
+    records["book"] = _positions(program, riders.column("book"))
+    fresh = fresh_state(program, num_riders)
+    fades = pq.read_table(folder / "fades.parquet")
+    orders = pq.read_table(folder / "orders.parquet")
+    slot_of = _slot_positions(header["slots"], program)
+    fade_records = _records(fades.drop_columns(["book"]).append_column("book", pa.array(_positions(program, fades.column("book")))), FADE_DUE)
+    order_records = _records(orders, ORDER_POINTS)
+    order_records["slot"] = slot_of[order_records["slot"]]
+    alive = order_records["slot"] >= 0
+    sums = np.array(riders.column("day_sum_mp").to_pylist(), np.int64).reshape(num_riders, len(header["slots"]), 2)
+    for old, new in enumerate(slot_of[: len(header["slots"])]):
+        if new >= 0:
+            fresh.day_sum_mp[:, new] = sums[:, old]
+    counts = np.array(riders.column("month_count").to_pylist(), np.int64).reshape(num_riders, len(header["counted"]))
+    for old, kind in enumerate(header["counted"]):
+        new = program.tables.nth_slot[KIND_CODE[kind]]
+        if new >= 0:
+            fresh.month_count[:, new] = counts[:, old]
+    state = fresh._replace(
+        riders=records,
+        fade_start=_starts(fades.column("rider").to_numpy(), num_riders),
+        fades=fade_records,
+        order_start=_starts(orders.column("rider").to_numpy()[alive], num_riders),
+        orders=order_records[alive],
+    )
+    window = pq.read_table(folder / "window.parquet")
+    window = window.set_column(
+        window.schema.get_field_index("book"), "book", pa.array(_positions(program, window.column("book")))
+    )
+    return Carried(
+        until_us=header["until_us"],
+        keep_us=header["keep_us"],
+        riders=riders.column("rider_id").combine_chunks(),
+        city=riders.column("city").combine_chunks(),
+        rider_kind=riders.column("rider_kind").to_numpy(),
+        base=state,
+        faded=pa.array(header["faded"], pa.string()),
+        score_mp=riders.column("head_score_mp").to_numpy(),
+        seq=riders.column("seq").to_numpy(),
+        window=window,
+        written=_stored_entries(pq.read_table(folder / "written.parquet"), program),
+    )
+
+
+def _slot_positions(slots: list[int], program: Program) -> I64:
+    """Where each stored slot of sums stands in a program (-1: not summed any more); one more for safe look-up."""
+    own = program.tables.slots["kinds"].tolist()
+    return np.array([own.index(kinds) if kinds in own else -1 for kinds in slots] + [-1], np.int64)
+
+
+def _starts(rider: np.ndarray, num_riders: int) -> I64:
+    return np.searchsorted(rider, np.arange(num_riders + 1)).astype(np.int64)
+
+
+def _entry_table(entries: Entries, program: Program) -> pa.Table:
+    """Entries with books and rule ids by name."""
+    digests = np.array([book.digest for book in program.books], object)
+    labels = np.array(program.labels, object)
+    return (
+        _table(entries)
+        .drop_columns(["book", "label"])
+        .append_column("book", pa.array(digests[entries["book"]], pa.string()))
+        .append_column("label", pa.array(labels[entries["label"]], pa.string()))
+    )
+
+
+def _stored_entries(table: pa.Table, program: Program) -> Entries:
+    labels = {label: code for code, label in enumerate(program.labels)}
+    out = np.zeros(table.num_rows, ENTRY)
+    for name in ENTRY.names or ():
+        if name == "book":
+            out[name] = _positions(program, table.column(name))
+        elif name == "label":
+            out[name] = [labels[label] for label in table.column(name).to_pylist()]
+        else:
+            out[name] = table.column(name).to_numpy()
+    return out
+
+
+def _digest_column(program: Program, book: np.ndarray) -> pa.Array:
+    digests = [book.digest for book in program.books]
+    return pa.array(book, mask=book < 0).cast(pa.int32()) if not digests else pa.array(
+        [digests[b] if b >= 0 else None for b in book.tolist()], pa.string()
+    )
+
+
+def _list_table(records: np.ndarray, starts: I64, program: Program) -> pa.Table:
+    rider = np.repeat(np.arange(starts.size - 1), np.diff(starts))
+    table = _table(records).append_column("rider", pa.array(rider))
+    if "book" in table.column_names:
+        table = table.drop_columns(["book"]).append_column("book", _digest_column(program, records["book"]))
+    return table
+
+
+def save_state(folder: Path, scored: Scored, before: Stored | None, reloaded: pa.Array) -> None:
+    """Replace a state folder at once by what a run hands on.
+
+    Parameters
+    ----------
+    before
+        The folder's header as it was read, None for a first run.
+    reloaded
+        Riders whose archive was read back because a correction reached behind the window.
+    """
+    carried, program = scored.carried, scored.program
+    base = carried.base
+    with atomic_folder(folder, marker=HEADER) as target:
+        riders = _table(base.riders).drop_columns(["book"])
+        riders = (
+            riders.append_column("rider_id", carried.riders.cast(pa.string()))
+            .append_column("city", carried.city.cast(pa.string()))
+            .append_column("rider_kind", pa.array(carried.rider_kind))
+            .append_column("book", _digest_column(program, base.riders["book"]))
+            .append_column("head_score_mp", pa.array(carried.score_mp))
+            .append_column("seq", pa.array(carried.seq))
+            .append_column("day_sum_mp", pa.array(base.day_sum_mp.reshape(riders.num_rows, -1).tolist(), pa.list_(pa.int64())))
+            .append_column("month_count", pa.array(base.month_count.tolist(), pa.list_(pa.int64())))
+        )
+        write_parquet(target / "riders.parquet", riders)
+        write_parquet(target / "fades.parquet", _list_table(base.fades, base.fade_start, program))
+        write_parquet(target / "orders.parquet", _list_table(base.orders, base.order_start, program))
+        write_parquet(target / "written.parquet", _entry_table(carried.written, program))
+        window = carried.window
+        at = window.schema.get_field_index("book")
+        books = _digest_column(program, window.column("book").to_numpy())
+        write_parquet(target / "window.parquet", window.set_column(at, "book", books))
+        for book in program.books:
+            path = target / "books" / f"{book.digest}.toml"
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(to_toml(book), encoding="utf-8", newline="\n")
+        _archive(target / "archive", scored, before, reloaded)
+        nth = program.tables.nth_slot
+        counted = sorted((int(slot), kind) for kind, slot in zip(KINDS, nth, strict=True) if slot >= 0)
+        write_json(
+            target / HEADER,
+            {
+                "format": FORMAT,
+                "until_us": carried.until_us,
+                "keep_us": carried.keep_us,
+                "books": [book.digest for book in program.books],
+                "slots": program.tables.slots["kinds"].tolist(),
+                "counted": [kind for _, kind in counted],
+                "faded": carried.faded.to_pylist(),
+            },
+        )
+
+
+def _archive(folder: Path, scored: Scored, before: Stored | None, reloaded: pa.Array) -> None:
+    """Keep what has left the window: earlier archive files by link, and this run's rows and entries as new ones."""
+    folder.mkdir()
+    if before is not None:
+        for path in sorted((before.folder / "archive").glob("*.parquet")):
+            os.link(path, folder / path.name)
+    number = len(list(folder.glob("events-*.parquet")))
+    intake, keep_us = scored.intake, scored.carried.keep_us
+    since_us = -(2**63) if before is None else before.header["keep_us"]
+    occurred = scored.events["occurred_us"]
+    again = pc.is_in(intake.riders, reloaded.cast(intake.riders.type)).to_numpy(zero_copy_only=False)
+    rows = np.flatnonzero((occurred < keep_us) & ((occurred >= since_us) | again[scored.events["rider"]]))
+    if not rows.size:
+        return
+    events = scored.left.rows(rows)
+    at = events.schema.get_field_index("book")
+    digests = _digest_column(scored.program, events.column("book").to_numpy())
+    write_parquet(folder / f"events-{number:05d}.parquet", events.set_column(at, "book", digests))
