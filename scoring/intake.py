@@ -275,7 +275,8 @@ def _assign_books(table: pa.Table, schedule: Schedule) -> tuple[np.ndarray, U8]:
 def _resolve_refs(table: pa.Table, events: Events, start: I64, key: U64, reason: I64) -> I64:
     """Row that each correction or appeal is about; those that name nothing earlier of their rider are marked."""
     ref = np.full(events.size, -1, np.int64)
-    control = np.flatnonzero((events["kind"] == CORRECTION) | (events["kind"] == APPEAL_UPHELD))
+    is_control = (events["kind"] == CORRECTION) | (events["kind"] == APPEAL_UPHELD)
+    control = np.flatnonzero(is_control & (reason == 0))
     if not control.size:
         return ref
     wanted = hash_strings(table.column("ref_event_id").take(pa.array(control)))
@@ -311,6 +312,7 @@ def take_in(
     carried_until_us: int = NO_TIME,
     carried_from_us: int = NO_TIME,
     riders: pa.Array | None = None,
+    books: I64 | None = None,
 ) -> Intake:
     """Make a run's rows ready to score.
 
@@ -327,6 +329,8 @@ def take_in(
         Since when rows were kept; new rows older than that are too late, too.
     riders
         Ids of riders who must be present although they may have no row.
+    books
+        Position in the program of each new row's book, where it is known from before.
     """
     num_new = table.num_rows
     fresh = table.select(CONTENT_COLUMNS)
@@ -350,7 +354,10 @@ def take_in(
     first = np.empty(order.size, np.int64)
     if _first_of_identity(start, key, first):
         _refuse_repeats(first, content, is_new, reason)
-    book, early = _assign_books(rows, schedule)
+    if books is None:
+        book, early = _assign_books(rows, schedule)
+    else:
+        book, early = books[order], np.zeros(order.size, np.uint8)
     if carried is not None:
         stored = order >= num_new
         book[stored] = carried.column("book").to_numpy()[order[stored] - num_new]

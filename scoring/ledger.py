@@ -4,6 +4,7 @@ Columns are those of the interface; what stands beside them comes last. `entry_i
 event, book, rule, kind and what made it necessary, so that a replay cannot write it twice.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,6 +39,7 @@ ENTRY_SCHEMA = pa.schema(
         ("recorded_us", pa.int64()),
         ("of_kind", pa.dictionary(pa.int8(), pa.string())),
         ("cause_event_id", pa.string()),
+        ("of_us", pa.int64()),
     ]
 )
 
@@ -81,42 +83,75 @@ def _entry_event_ids(scored: Scored) -> pa.Array:
     return pa.concat_arrays([ids, names]).take(pa.array(at))
 
 
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What entries are known by, one row each.
+
+    Names that repeat are held once: row i has the rider `riders[rider[i]]`, the book `books[book[i]]` and the rule
+    `rules[rule[i]]` (hashes). `kinds` is `kind * 16 + of_kind`, `at_us` the time of the event or due instant concerned.
+    """
+
+    rider: NDArray[np.integer]
+    riders: U64
+    book: NDArray[np.integer]
+    books: U64
+    rule: NDArray[np.integer]
+    rules: U64
+    event: U64
+    cause: U64
+    kinds: I64
+    at_us: I64
+
+
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def _id_words(entries: Entries, rider: U64, event: U64, cause: U64, book: U64, label: U64, high: U64, low: U64) -> None:
-    for i in range(entries.size):
-        entry = entries[i]
-        state = fold_in(rider[entry.rider], event[i])
-        state = fold_in(state, book[entry.book])
-        state = fold_in(state, label[entry.label])
-        state = fold_in(state, np.uint64(entry.kind * 16 + entry.of_kind))
-        state = fold_in(state, np.uint64(entry.item_us))
+def _id_words(
+    rider: I64, riders: U64, book: I64, books: U64, rule: I64, rules: U64, event: U64, cause: U64, kinds: I64,
+    at_us: I64, high: U64, low: U64,
+) -> None:  # fmt: skip
+    for i in range(high.size):
+        state = fold_in(riders[rider[i]], event[i])
+        state = fold_in(state, books[book[i]])
+        state = fold_in(state, rules[rule[i]])
+        state = fold_in(state, np.uint64(kinds[i]))
+        state = fold_in(state, np.uint64(at_us[i]))
         high[i] = fold_in(state, cause[i])
         low[i] = fold_in(high[i], state)
 
 
-def _text_hashes(words: list[str]) -> U64:
+def text_hashes(words: Sequence[str]) -> U64:
+    """Hash of each word of a short list."""
     return np.array([hash_text(word) for word in words], np.uint64)
 
 
-def entry_ids(scored: Scored, event_names: pa.Array, cause_names: pa.Array) -> pa.Array:
+def entry_ids(of: Identity) -> pa.Array:
     """Identity of every entry, 16 characters (96 bits)."""
-    n = scored.entries.size
+    n = of.event.size
     high, low = np.empty(n, np.uint64), np.empty(n, np.uint64)
+    rider, book, rule = (np.ascontiguousarray(codes, np.int64) for codes in (of.rider, of.book, of.rule))
     _id_words(
-        scored.entries,
-        hash_strings(scored.intake.riders),
-        hash_strings(event_names),
-        hash_strings(cause_names),
-        _text_hashes([book.digest for book in scored.program.books]),
-        _text_hashes(list(scored.program.labels)),
-        high,
-        low,
-    )
+        rider, of.riders, book, of.books, rule, of.rules, of.event, of.cause, of.kinds, of.at_us, high, low
+    )  # fmt: skip
     text = np.empty(n * ID_LENGTH, np.uint8)
     write_ids(high, low, text)
     offsets = np.arange(0, (n + 1) * ID_LENGTH, ID_LENGTH, dtype=np.int64)
     large = pa.LargeStringArray.from_buffers(n, pa.py_buffer(offsets), pa.py_buffer(text))
     return large.cast(pa.string())
+
+
+def _identity(scored: Scored, event_names: pa.Array, cause_names: pa.Array) -> Identity:
+    entries = scored.entries
+    return Identity(
+        rider=entries["rider"],
+        riders=hash_strings(scored.intake.riders),
+        book=entries["book"],
+        books=text_hashes([book.digest for book in scored.program.books]),
+        rule=entries["label"],
+        rules=text_hashes(scored.program.labels),
+        event=hash_strings(event_names),
+        cause=hash_strings(cause_names),
+        kinds=entries["kind"].astype(np.int64) * 16 + entries["of_kind"],
+        at_us=np.ascontiguousarray(entries["item_us"]),
+    )
 
 
 def entries_table(scored: Scored, recorded_us: int) -> pa.Table:
@@ -132,7 +167,7 @@ def entries_table(scored: Scored, recorded_us: int) -> pa.Table:
     causes = event_ids(scored, entries["cause_ev"])
     digests = [book.digest for book in scored.program.books]
     columns = {
-        "entry_id": entry_ids(scored, names, causes),
+        "entry_id": entry_ids(_identity(scored, names, causes)),
         "event_id": names,
         "rider_id": _dictionary(entries["rider"], scored.intake.riders, pa.int32()),
         "seq": pa.array(scored.seq),
@@ -149,6 +184,7 @@ def entries_table(scored: Scored, recorded_us: int) -> pa.Table:
         "recorded_us": pa.array(np.full(entries.size, recorded_us, np.int64)),
         "of_kind": _dictionary(entries["of_kind"], ENTRY_KINDS, pa.int8()),
         "cause_event_id": causes,
+        "of_us": pa.array(entries["item_us"], mask=entries["item_us"] == entries["occurred_us"]),
     }
     return pa.table(columns, schema=ENTRY_SCHEMA)
 
@@ -168,10 +204,11 @@ def delivery_outcome(scored: Scored) -> np.ndarray:
     return np.where(events["kind"] == DELIVERED, out, -1)
 
 
-def _points_and_money(entries: Entries) -> tuple[I64, I64, I64, I64]:
+def points_and_money(entries: Entries | Mapping[str, np.ndarray]) -> tuple[I64, I64, I64, I64]:
     """Per line: points awarded and deducted (net of caps), fines taken and bonus given; a reversal counts back.
 
-    Fades, clamps and resets are neither awarded nor deducted.
+    Reads `kind`, `of_kind` (codes), `delta_mp` and `money_fen`. Fades, clamps and resets are neither awarded nor
+    deducted.
     """
     sign = np.where(entries["kind"] == REVERSE, -1, 1).astype(np.int64)
     delta, money = entries["delta_mp"] * sign, entries["money_fen"] * sign
@@ -184,6 +221,17 @@ def _points_and_money(entries: Entries) -> tuple[I64, I64, I64, I64]:
         np.where(deducts, -delta, 0) * sign,
         np.maximum(-money, 0) * sign,
         np.maximum(money, 0) * sign,
+    )
+
+
+def fines_and_bonus(fines_fen: I64, bonus_fen: I64) -> tuple[I64, I64]:
+    """Sums of fines and bonus, both at least 0.
+
+    A daily ledger that takes back yesterday's bonus must not show a negative one: the difference changes sides.
+    """
+    return (
+        np.maximum(fines_fen, 0) - np.minimum(bonus_fen, 0),
+        np.maximum(bonus_fen, 0) - np.minimum(fines_fen, 0),
     )
 
 
@@ -237,24 +285,16 @@ def riders_table(scored: Scored) -> pa.Table:
     outcome = delivery_outcome(scored)[rows]
     fees = _sums(rider, events["fee_fen"][rows].astype(np.int64), num_riders) + _fee_corrections(scored, num_riders)
     by, money = entries["rider"], entries["money_fen"].astype(np.int64)
-    award, deduct, fines, bonus = _points_and_money(entries)
-    last = np.maximum(intake.start[1:] - 1, 0)
-    has_rows = np.diff(intake.start) > 0
-    kind = np.where(has_rows, events["rider_kind"][last], -1) if events.size else np.zeros(num_riders, np.int64)
-    city = intake.table.column("city").combine_chunks().take(pa.array(last, mask=~has_rows))
+    award, deduct, fines, bonus = points_and_money(entries)
     book = np.maximum(head["book"], 0)
     score_mp = head["score_mp"]
-    standing = standing_of(scored.program, book, kind, score_mp)
+    standing = standing_of(scored.program, book, scored.rider_kind, score_mp)
     fines_fen, bonus_fen = _sums(by, fines, num_riders), _sums(by, bonus, num_riders)
-    # A daily ledger that takes back yesterday's bonus must not show a negative one: the difference changes sides.
-    fines_fen, bonus_fen = (
-        np.maximum(fines_fen, 0) - np.minimum(bonus_fen, 0),
-        np.maximum(bonus_fen, 0) - np.minimum(fines_fen, 0),
-    )
+    fines_fen, bonus_fen = fines_and_bonus(fines_fen, bonus_fen)
     return pa.table(
         {
             "rider_id": intake.riders.cast(pa.string()),
-            "city": city.cast(pa.string()),
+            "city": scored.city.cast(pa.string()),
             "book_digest": pa.array([scored.program.books[int(b)].digest for b in book], pa.string()),
             "opening_score_mp": pa.array(scored.opening_mp, pa.int64()),
             "score_mp": pa.array(np.ascontiguousarray(score_mp)),
@@ -272,6 +312,7 @@ def riders_table(scored: Scored) -> pa.Table:
             "on_time_orders_to_next_tier": pa.array(standing.to_next_tier, mask=standing.to_next_tier < 0),
             "on_time_orders_to_recover": pa.array(standing.to_recover, mask=standing.to_recover < 0),
             "review_required": pa.array(head["review"] != 0),
+            "rider_kind": _dictionary(scored.rider_kind, RIDER_KINDS, pa.int8()),
             "num_entries": pa.array(_sums(by, np.ones(entries.size, np.int64), num_riders)),
         }
     )

@@ -4,7 +4,7 @@ This is the whole way of an event: identity and order (`intake`), who answers fo
 and, where the past has changed, reversal and re-entry (`revise`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -19,7 +19,7 @@ from scoring.intake import Intake, Schedule, corrected, take_in
 from scoring.kernel import fold
 from scoring.liability import attribute
 from scoring.revise import Page, apply_control, cut_out, entries_of, revise, rows_between
-from scoring.state import State, fresh_state, placed
+from scoring.state import State, fresh_state, placed, rows_of
 
 APPEAL_UPHELD = KIND_CODE["appeal_upheld"]
 
@@ -35,7 +35,7 @@ class Carried:
     keep_us
         Start of the window; nothing older can be entered any more.
     riders
-        Rider ids, ascending; the rows of `base`, `score_mp` and `seq`.
+        Rider ids, ascending; the rows of `base`, `score_mp`, `seq`, `city` and `rider_kind`.
     base
         Each rider before the first thing in the window; `fade_ev` is `CARRIED - k` for row k of `faded`.
     faded
@@ -51,6 +51,8 @@ class Carried:
     until_us: int
     keep_us: int
     riders: pa.Array
+    city: pa.Array
+    rider_kind: I64
     base: State
     faded: pa.Array
     score_mp: I64
@@ -79,6 +81,8 @@ class Scored:
         int64[R], score before the first line.
     head
         The riders at the end.
+    city, rider_kind
+        Of each rider's last event; the kind as a code of `RIDER_KINDS`, -1 where unknown.
     faded
         Event ids that carried fades refer to.
     until_us
@@ -95,6 +99,8 @@ class Scored:
     seq: I64
     opening_mp: I64
     head: State
+    city: pa.Array
+    rider_kind: I64
     faded: pa.Array
     until_us: int
     carried: Carried
@@ -142,6 +148,8 @@ class _Before:
     written: Entries
     until_us: int
     faded: pa.Array
+    city: pa.Array
+    rider_kind: I64
 
 
 def _before(program: Program, intake: Intake, carried: Carried | None) -> _Before:
@@ -149,7 +157,10 @@ def _before(program: Program, intake: Intake, carried: Carried | None) -> _Befor
     fresh = fresh_state(program, num_riders)
     zero = np.zeros(num_riders, np.int64)
     if carried is None:
-        return _Before(fresh, zero, zero, zero.astype(bool), np.zeros(0, ENTRY), NO_TIME, pa.array([], pa.string()))
+        none = pa.nulls(num_riders, pa.string())
+        return _Before(
+            fresh, zero, zero, zero.astype(bool), np.zeros(0, ENTRY), NO_TIME, pa.array([], pa.string()), none, zero - 1
+        )
     rider = pc.index_in(carried.riders, intake.riders).to_numpy()
     score_mp, seq, known = zero.copy(), zero.copy(), np.zeros(num_riders, bool)
     score_mp[rider], seq[rider], known[rider] = carried.score_mp, carried.seq, True
@@ -158,7 +169,11 @@ def _before(program: Program, intake: Intake, carried: Carried | None) -> _Befor
     written["ev"][own] = intake.carried_row[written["ev"][own]]
     written["rider"] = rider[written["rider"]]
     state = placed(carried.base, fresh, rider)
-    return _Before(state, score_mp, seq, known, written, carried.until_us, carried.faded)
+    known_kind = np.full(num_riders, -1, np.int64)
+    known_kind[rider] = carried.rider_kind
+    at = pc.index_in(intake.riders, carried.riders)
+    city = carried.city.take(at)
+    return _Before(state, score_mp, seq, known, written, carried.until_us, carried.faded, city, known_kind)
 
 
 def _with_corrections(intake: Intake, has_delivered: np.ndarray) -> Events:
@@ -179,6 +194,8 @@ def score(
     table: pa.Table,
     carried: Carried | None = None,
     as_of_us: int | None = None,
+    keep_from_us: int | None = None,
+    books: I64 | None = None,
 ) -> Scored:
     """Score the events of whole riders.
 
@@ -194,6 +211,10 @@ def score(
         What an earlier run handed on.
     as_of_us
         Fades and resets are written up to here; by default up to the newest event.
+    keep_from_us
+        Start of the window that is handed on; by default the books' longest `late_days` before the end.
+    books
+        Position in the program of the book of each row, where it is known from before; else `schedule` decides.
 
     Returns
     -------
@@ -207,6 +228,7 @@ def score(
         NO_TIME if carried is None else carried.until_us,
         NO_TIME if carried is None else carried.keep_us,
         None if carried is None else carried.riders,
+        books,
     )
     before = _before(program, intake, carried)
     newest_us = int(intake.events["occurred_us"].max(initial=NO_TIME))
@@ -216,6 +238,8 @@ def score(
     liability = attribute(program.tables, events, intake.start)
     late_days = max((book.model.late_days for book in program.books), default=0)
     keep_us = max(until_us, NO_TIME + 2 * late_days * US_PER_DAY) - late_days * US_PER_DAY
+    if keep_from_us is not None:
+        keep_us = keep_from_us
     num_riders = len(intake.riders)
     entries, head, kept = fold(
         program, events, liability, intake.fold_from, intake.start[1:], before.state,
@@ -225,9 +249,38 @@ def score(
     lines = _lines(program, intake, entries, before, opening_mp, has_delivered, until_us)
     at = _offsets(lines["rider"], num_riders)
     seq = before.seq[lines["rider"]] + np.arange(lines.size) - at[lines["rider"]] + 1
-    last_seq = before.seq + np.diff(at)
-    carry = _carry(program, intake, events, entries, head, kept, before, last_seq, keep_us, until_us)
-    return Scored(program, intake, events, liability, lines, seq, opening_mp, head, before.faded, until_us, carry)
+    city, rider_kind = _profile(intake, before)
+    carry = _carry(intake, events, entries, kept, before, keep_us)
+    carried_on = Carried(
+        until_us=until_us,
+        keep_us=keep_us,
+        riders=intake.riders,
+        city=city,
+        rider_kind=rider_kind,
+        base=carry.base,
+        faded=carry.faded,
+        score_mp=np.ascontiguousarray(head.riders["score_mp"]),
+        seq=before.seq + np.diff(at),
+        window=carry.window,
+        written=carry.written,
+    )
+    return Scored(
+        program, intake, events, liability, lines, seq, opening_mp, head, city, rider_kind, before.faded, until_us,
+        carried_on,
+    )  # fmt: skip
+
+
+def _profile(intake: Intake, before: _Before) -> tuple[pa.Array, I64]:
+    """City and kind of each rider, from the last event or as carried."""
+    if not intake.events.size:
+        return before.city, before.rider_kind
+    last = np.maximum(intake.start[1:] - 1, 0)
+    seen = np.diff(intake.start) > 0
+    city = intake.table.column("city").combine_chunks().take(pa.array(last)).cast(pa.string())
+    return (
+        pc.if_else(pa.array(seen), city, before.city.cast(pa.string())),
+        np.where(seen, intake.events["rider_kind"][last], before.rider_kind),
+    )
 
 
 def _first_base(program: Program, intake: Intake) -> I64:
@@ -287,10 +340,17 @@ def _context_rows(events: Events, start: I64, keep_us: int) -> np.ndarray:
     return old & (last >= first_held[events["rider"]])
 
 
-def _carry(
-    program: Program, intake: Intake, events: Events, entries: Entries, head: State, kept: State, before: _Before,
-    last_seq: I64, keep_us: int, until_us: int,
-) -> Carried:  # fmt: skip
+@dataclass(frozen=True, slots=True)
+class _Carry:
+    """The window and the state before it, in the numbering of the window."""
+
+    base: State
+    faded: pa.Array
+    window: pa.Table
+    written: Entries
+
+
+def _carry(intake: Intake, events: Events, entries: Entries, kept: State, before: _Before, keep_us: int) -> _Carry:
     """Cut the window that the next run folds again, and the state before it."""
     recent = events["occurred_us"] >= keep_us
     context = _context_rows(events, intake.start, keep_us)
@@ -322,17 +382,7 @@ def _carry(
     written["ev"] = renamed(written["ev"])
     fades = kept.fades.copy()
     fades["ev"] = renamed(fades["ev"])
-    return Carried(
-        until_us=until_us,
-        keep_us=keep_us,
-        riders=intake.riders,
-        base=kept._replace(fades=fades),
-        faded=faded,
-        score_mp=head.riders["score_mp"],
-        seq=last_seq,
-        window=window,
-        written=written,
-    )
+    return _Carry(kept._replace(fades=fades), faded, window, written)
 
 
 def _window(intake: Intake, events: Events, rows: I64, context: np.ndarray) -> pa.Table:
@@ -358,4 +408,37 @@ def _window(intake: Intake, events: Events, rows: I64, context: np.ndarray) -> p
         .append_column("waived", pa.array(events["waived"][rows]))
         .append_column("context", pa.array(context.astype(np.uint8)))
         .append_column("book", pa.array(events["book"][rows].astype(np.int64)))
+    )
+
+
+def exchanged(carried: Carried, whole: Carried, fresh: State) -> Carried:
+    """A carried state in which some riders start from their first event again.
+
+    Parameters
+    ----------
+    whole
+        Those riders' complete history as one window.
+    fresh
+        State of all riders of `carried` without history.
+    """
+    position = pc.index_in(whole.riders.cast(carried.riders.type), carried.riders).to_numpy()
+    stays = np.ones(len(carried.riders), bool)
+    stays[position] = False
+    others = np.flatnonzero(stays)
+    names = pc.is_in(carried.window.column("rider_id"), whole.riders.cast(carried.window.schema.field("rider_id").type))
+    kept_rows = ~names.to_numpy()
+    moved = np.cumsum(kept_rows) - 1
+    written = carried.written[stays[carried.written["rider"]]]
+    own = written["ev"] >= 0
+    written["ev"][own] = moved[written["ev"][own]]
+    again = whole.written.copy()
+    again["ev"] += int(kept_rows.sum())
+    again["rider"] = position[again["rider"]]
+    both = np.concatenate([written, again])
+    window = pa.concat_tables([carried.window.filter(pa.array(kept_rows)), whole.window.cast(carried.window.schema)])
+    return replace(
+        carried,
+        base=placed(rows_of(carried.base, others), fresh, others),
+        window=window,
+        written=both[np.argsort(both["rider"], kind="stable")],
     )

@@ -1,8 +1,8 @@
 """A carried state as a folder: what one run hands to the next, and the archive that corrections reach back into.
 
 `state.json` (until when, slots), `riders.parquet`, `fades.parquet`, `orders.parquet`, `window.parquet` (recent events),
-`written.parquet` (the entries that stand for them), `books/<digest>.toml`, and `archive/` with the events and entries
-that have left the window. Books and rule ids are stored by name, so that any program that holds the books can go on.
+`written.parquet` (the entries that stand for them), `books/<digest>.toml`, and `archive/` with every event accepted.
+ Books and rule ids are stored by name, so that any program that holds the books can go on.
 """
 
 import json
@@ -16,17 +16,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from api.batch.canonical import CANONICAL_SCHEMA
 from api.batch.errors import InputError
 from api.batch.files import atomic_folder, write_json, write_parquet
+from api.batch.plan import Plan
 from rules.book import Book
 from rules.compile import Program
 from rules.errors import Fault
 from rules.events import KIND_CODE, KINDS
 from rules.shelf import find, to_toml
-from scoring.columns import CARRIED, ENTRY, I64, NO_EVENT, Entries
-from scoring.score import Carried, Scored
-from scoring.state import FADE_DUE, ORDER_POINTS, RIDER_STATE, State, fresh_state, placed, rows_of
+from scoring.columns import ENTRY, I64, NO_TIME, Entries
+from scoring.score import Carried, Scored, exchanged, score
+from scoring.state import FADE_DUE, ORDER_POINTS, RIDER_STATE, fresh_state
 
 HEADER = "state.json"
 FORMAT = 1
@@ -86,13 +86,18 @@ def load_state(stored: Stored, program: Program) -> Carried:
     folder, header = stored.folder, stored.header
     riders = pq.read_table(folder / "riders.parquet")
     num_riders = riders.num_rows
-    records = _records(riders.drop_columns(["book"]).append_column("book", pa.array(np.zeros(num_riders, np.int64))), RIDER_STATE)
+    records = _records(
+        riders.drop_columns(["book"]).append_column("book", pa.array(np.zeros(num_riders, np.int64))), RIDER_STATE
+    )
     records["book"] = _positions(program, riders.column("book"))
     fresh = fresh_state(program, num_riders)
     fades = pq.read_table(folder / "fades.parquet")
     orders = pq.read_table(folder / "orders.parquet")
     slot_of = _slot_positions(header["slots"], program)
-    fade_records = _records(fades.drop_columns(["book"]).append_column("book", pa.array(_positions(program, fades.column("book")))), FADE_DUE)
+    fade_records = _records(
+        fades.drop_columns(["book"]).append_column("book", pa.array(_positions(program, fades.column("book")))),
+        FADE_DUE,
+    )
     order_records = _records(orders, ORDER_POINTS)
     order_records["slot"] = slot_of[order_records["slot"]]
     alive = order_records["slot"] >= 0
@@ -168,9 +173,7 @@ def _stored_entries(table: pa.Table, program: Program) -> Entries:
 
 def _digest_column(program: Program, book: np.ndarray) -> pa.Array:
     digests = [book.digest for book in program.books]
-    return pa.array(book, mask=book < 0).cast(pa.int32()) if not digests else pa.array(
-        [digests[b] if b >= 0 else None for b in book.tolist()], pa.string()
-    )
+    return pa.array(digests, pa.string()).take(pa.array(book, mask=book < 0))
 
 
 def _list_table(records: np.ndarray, starts: I64, program: Program) -> pa.Table:
@@ -181,15 +184,13 @@ def _list_table(records: np.ndarray, starts: I64, program: Program) -> pa.Table:
     return table
 
 
-def save_state(folder: Path, scored: Scored, before: Stored | None, reloaded: pa.Array) -> None:
+def save_state(folder: Path, scored: Scored, before: Stored | None) -> None:
     """Replace a state folder at once by what a run hands on.
 
     Parameters
     ----------
     before
         The folder's header as it was read, None for a first run.
-    reloaded
-        Riders whose archive was read back because a correction reached behind the window.
     """
     carried, program = scored.carried, scored.program
     base = carried.base
@@ -202,7 +203,9 @@ def save_state(folder: Path, scored: Scored, before: Stored | None, reloaded: pa
             .append_column("book", _digest_column(program, base.riders["book"]))
             .append_column("head_score_mp", pa.array(carried.score_mp))
             .append_column("seq", pa.array(carried.seq))
-            .append_column("day_sum_mp", pa.array(base.day_sum_mp.reshape(riders.num_rows, -1).tolist(), pa.list_(pa.int64())))
+            .append_column(
+                "day_sum_mp", pa.array(base.day_sum_mp.reshape(riders.num_rows, -1).tolist(), pa.list_(pa.int64()))
+            )
             .append_column("month_count", pa.array(base.month_count.tolist(), pa.list_(pa.int64())))
         )
         write_parquet(target / "riders.parquet", riders)
@@ -217,7 +220,7 @@ def save_state(folder: Path, scored: Scored, before: Stored | None, reloaded: pa
             path = target / "books" / f"{book.digest}.toml"
             path.parent.mkdir(exist_ok=True)
             path.write_text(to_toml(book), encoding="utf-8", newline="\n")
-        _archive(target / "archive", scored, before, reloaded)
+        _archive(target / "archive", scored, before)
         nth = program.tables.nth_slot
         counted = sorted((int(slot), kind) for kind, slot in zip(KINDS, nth, strict=True) if slot >= 0)
         write_json(
@@ -234,21 +237,53 @@ def save_state(folder: Path, scored: Scored, before: Stored | None, reloaded: pa
         )
 
 
-def _archive(folder: Path, scored: Scored, before: Stored | None, reloaded: pa.Array) -> None:
-    """Keep what has left the window: earlier archive files by link, and this run's rows and entries as new ones."""
+def _archive(folder: Path, scored: Scored, before: Stored | None) -> None:
+    """Keep every event ever accepted: earlier files by link, this run's new rows as one more."""
     folder.mkdir()
     if before is not None:
-        for path in sorted((before.folder / "archive").glob("*.parquet")):
+        for path in _archive_files(before.folder):
             os.link(path, folder / path.name)
-    number = len(list(folder.glob("events-*.parquet")))
-    intake, keep_us = scored.intake, scored.carried.keep_us
-    since_us = -(2**63) if before is None else before.header["keep_us"]
-    occurred = scored.events["occurred_us"]
-    again = pc.is_in(intake.riders, reloaded.cast(intake.riders.type)).to_numpy(zero_copy_only=False)
-    rows = np.flatnonzero((occurred < keep_us) & ((occurred >= since_us) | again[scored.events["rider"]]))
+    rows = np.flatnonzero(scored.intake.is_new == 1)
     if not rows.size:
         return
-    events = scored.left.rows(rows)
-    at = events.schema.get_field_index("book")
-    digests = _digest_column(scored.program, events.column("book").to_numpy())
-    write_parquet(folder / f"events-{number:05d}.parquet", events.set_column(at, "book", digests))
+    digests = _digest_column(scored.program, scored.intake.events["book"][rows])
+    events = scored.intake.table.take(pa.array(rows)).append_column("book", digests)
+    write_parquet(folder / f"{len(list(folder.iterdir())):05d}.parquet", events)
+
+
+def _archive_files(folder: Path) -> list[Path]:
+    return sorted((folder / "archive").glob("*.parquet"))
+
+
+def _reaching_back(table: pa.Table, window: pa.Table) -> pa.Table:
+    """(rider_id, event_id) that control events name and that neither the new rows nor the window hold."""
+    control = table.filter(pc.is_in(table.column("kind"), pa.array(["correction", "appeal_upheld"])))
+    wanted = pa.table({"rider_id": control.column("rider_id"), "event_id": control.column("ref_event_id")})
+    at_hand = pa.concat_tables([one.select(["rider_id", "event_id"]).cast(_KEY) for one in (table, window)])
+    return wanted.cast(_KEY).join(at_hand, ["rider_id", "event_id"], join_type="left anti")
+
+
+_KEY = pa.schema([("rider_id", pa.string()), ("event_id", pa.string())])
+
+
+def reach_back(carried: Carried, stored: Stored, table: pa.Table, chosen: Plan) -> Carried:
+    """Reload riders whose corrections or appeals are about events that have left the window.
+
+    Their whole history is folded again from the archive, so that what such a late word changes can be told from
+    what it does not. All other riders stay as they were carried.
+    """
+    missing = _reaching_back(table, carried.window)
+    if not missing.num_rows:
+        return carried
+    files = _archive_files(stored.folder)
+    found = [pq.read_table(path, filters=pc.field("event_id").isin(missing.column("event_id"))) for path in files]
+    known = pa.concat_tables(found).select(["rider_id", "event_id"]).cast(_KEY) if found else missing.slice(0, 0)
+    riders = pc.unique(known.join(missing, ["rider_id", "event_id"], join_type="inner").column("rider_id"))
+    if not len(riders):
+        return carried
+    rows = pa.concat_tables([pq.read_table(path, filters=pc.field("rider_id").isin(riders)) for path in files])
+    books = _positions(chosen.program, rows.column("book"))
+    whole = score(
+        chosen.program, chosen.schedule, rows.drop_columns(["book"]), None, carried.until_us, NO_TIME, books
+    ).carried
+    return exchanged(carried, whole, fresh_state(chosen.program, len(carried.riders)))

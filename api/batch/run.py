@@ -1,0 +1,164 @@
+"""Files in, a ledger directory out: `riderscore score`.
+
+readers → score → tables → `entries.parquet`, `riders.parquet`, `rejects.ndjson`, `books/`, `run.json`, all at once.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from api.batch.files import atomic_folder, check_output, write_json, write_ndjson, write_parquet
+from api.batch.plan import Plan, plan
+from api.batch.readers import EventFile, Format, read_events
+from api.batch.rejects import Reject, rejects_of_rows
+from api.batch.statefiles import HEADER, load_state, open_state, reach_back, save_state
+from rules.errors import Fault
+from rules.shelf import to_toml
+from scoring.columns import NO_TIME
+from scoring.intake import REASONS
+from scoring.ledger import entries_table, riders_table
+from scoring.score import Scored, score
+
+Progress = Callable[[str, int, int], None]
+
+
+def no_progress(stage: str, done: int, total: int) -> None:
+    """Tell nobody."""
+
+
+class Stopwatch:
+    """Seconds by stage; the only clock of a run, and nothing but `run.json` shows it."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._since = time.perf_counter()
+
+    def lap(self, stage: str) -> None:
+        """End a stage."""
+        now = time.perf_counter()
+        self.seconds[stage] = round(self.seconds.get(stage, 0.0) + now - self._since, 3)
+        self._since = now
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a run did: its `run.json`, the rows it left out, and what a person should know."""
+
+    document: dict[str, Any]
+    scored: Scored
+    rejects: tuple[Reject, ...]
+    warnings: tuple[Fault, ...]
+
+
+def all_rejects(events: EventFile, scored: Scored) -> tuple[Reject, ...]:
+    """Rows left out by reading and by scoring, by file and row."""
+    reasons = [REASONS[code] for code in scored.intake.refused_reasons.tolist()]
+    late = rejects_of_rows(events.table, scored.intake.refused_rows, reasons)
+    return tuple(sorted([*events.rejects, *late], key=lambda reject: (reject.file, reject.row)))
+
+
+def describe_run(events: EventFile, chosen: Plan, scored: Scored, rejects: Sequence[Reject]) -> dict[str, Any]:
+    """What every run says of itself: inputs, books, counts."""
+    return {
+        "version": version("riderscore"),
+        "book": chosen.reference,
+        "books": [
+            {"id": book.id, "effective_from": book.model.effective_from.isoformat(), "digest": book.digest}
+            for book in chosen.program.books
+        ],
+        "as_of_us": scored.until_us if scored.until_us > NO_TIME else None,
+        "inputs": [{"path": str(file.path), "sha256": file.sha256, "rows": file.rows} for file in events.inputs],
+        "counts": {
+            "events": int(scored.intake.is_new.sum()),
+            "entries": int(scored.entries.size),
+            "riders": len(scored.intake.riders),
+            "rejected": len(rejects),
+            "repeated": scored.intake.num_repeated,
+            "what_if": scored.intake.num_what_if,
+        },
+        "rejected": dict(sorted(Counter(reject.reason for reject in rejects).items())),
+        "warnings": [warning.describe("en") for warning in events.warnings],
+    }
+
+
+def score_files(
+    paths: Sequence[Path],
+    reference: str,
+    out: Path,
+    *,
+    format: Format = "native",
+    state: Path | None = None,
+    as_of_us: int | None = None,
+    progress: Progress = no_progress,
+) -> Run:
+    """Score event files into a ledger directory.
+
+    Parameters
+    ----------
+    reference
+        A book as `rules.shelf.find` takes it, or `auto`.
+    state
+        Folder of a carried state: read if there, replaced at the end.
+    as_of_us
+        Up to when fades and resets are written, and `recorded_us`; by default the newest event.
+
+    Raises
+    ------
+    BookError, InputError
+        If the books, the files or the places to write to cannot be used; nothing is written then.
+    """
+    watch = Stopwatch()
+    check_output(out)
+    stored = None if state is None else open_state(state)
+    chosen = plan(reference, () if stored is None else stored.books)
+    watch.lap("books")
+    events = read_events(
+        paths, format, time_zone=chosen.time_zone, progress=lambda done, total: progress("read", done, total)
+    )
+    watch.lap("read")
+    carried = None
+    if stored is not None:
+        carried = reach_back(load_state(stored, chosen.program), stored, events.table, chosen)
+        watch.lap("state")
+    progress("score", 0, 1)
+    scored = score(chosen.program, chosen.schedule, events.table, carried, as_of_us)
+    rejects = all_rejects(events, scored)
+    watch.lap("score")
+    entries, riders = entries_table(scored, scored.until_us), riders_table(scored)
+    watch.lap("tables")
+    progress("write", 0, 1)
+    document = {"command": "score", "format": format, "time_zone": chosen.time_zone}
+    document |= describe_run(events, chosen, scored, rejects)
+    document["carried"] = None if carried is None else {"until_us": carried.until_us, "riders": len(carried.riders)}
+    with atomic_folder(out) as folder:
+        write_ledger(folder, chosen, entries, riders, rejects)
+        watch.lap("write")
+        document["seconds"] = watch.seconds
+        write_json(folder / "run.json", document)
+    if state is not None:
+        save_state(state, scored, stored)
+    return Run(document, scored, rejects, tuple(events.warnings))
+
+
+def write_ledger(folder: Path, chosen: Plan, entries: pa.Table, riders: pa.Table, rejects: Sequence[Reject]) -> None:
+    """The files of a ledger directory but `run.json`."""
+    write_parquet(folder / "entries.parquet", entries)
+    write_parquet(folder / "riders.parquet", riders)
+    write_ndjson(folder / "rejects.ndjson", (reject.document() for reject in rejects))
+    write_books(folder / "books", chosen)
+
+
+def write_books(folder: Path, chosen: Plan) -> None:
+    """Each book of a run as a document that stands alone, by digest."""
+    folder.mkdir(exist_ok=True)
+    for book in chosen.program.books:
+        (folder / f"{book.digest}.toml").write_text(to_toml(book), encoding="utf-8", newline="\n")
+
+
+__all__ = ["HEADER", "Run", "all_rejects", "describe_run", "score_files", "write_books", "write_ledger"]

@@ -1,0 +1,92 @@
+"""`riderscore score`: event files into a ledger directory."""
+
+import datetime as dt
+import sys
+from pathlib import Path
+
+import click
+
+from api.batch.errors import InputError
+from api.batch.readers import FORMATS, Format
+from api.cli.console import (
+    FAILED,
+    USAGE,
+    json_option,
+    lang_option,
+    print_json,
+    progress_bar,
+    say,
+    show_faults,
+    stop,
+)
+from rules.calendar import instant_us
+from rules.errors import BookError
+from rules.text import Lang, text
+
+
+def parse_as_of(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
+    """An ISO-8601 instant with an offset as µs UTC."""
+    if value is None:
+        return None
+    try:
+        moment = dt.datetime.fromisoformat(value)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise click.BadParameter(f"{value!r}: ISO-8601 with an offset, such as 2025-12-17T04:00:00+08:00")
+    return instant_us(moment)
+
+
+@click.command("score")
+@click.argument("events", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--book", "reference", required=True, help="Book id, ID@DATE, TOML file, or `auto`.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Ledger directory to write.")
+@click.option("--format", "format_", type=click.Choice(FORMATS), default="native", show_default=True)
+@click.option("--state", type=click.Path(path_type=Path), help="Carried state: read if there, replaced at the end.")
+@click.option("--as-of", "as_of_us", callback=parse_as_of, help="Write fades and resets up to this instant.")
+@click.option("--engine", type=click.Choice(["local"]), default="local", show_default=True)
+@lang_option
+@json_option
+def score_command(
+    events: tuple[Path, ...],
+    reference: str,
+    out: Path,
+    format_: Format,
+    state: Path | None,
+    as_of_us: int | None,
+    engine: str,
+    lang: Lang,
+    as_json: bool,
+) -> None:
+    """Score EVENTS under a rule book into an exact, explained ledger.
+
+    EVENTS are CSV, NDJSON or Parquet files, or folders of them; with --format mdrp an INSTANCE_DIR and a SOLUTION_DIR.
+    Bad rows go to rejects.ndjson and the run goes on.
+    """
+    from api.batch.run import score_files
+
+    try:
+        with progress_bar() as bar:
+            task = bar.add_task(text(lang, "cli.stage_read"), total=None)
+
+            def tell(stage: str, done: int, total: int) -> None:
+                bar.update(task, description=text(lang, f"cli.stage_{stage}"), completed=done, total=total)
+
+            run = score_files(events, reference, out, format=format_, state=state, as_of_us=as_of_us, progress=tell)
+    except InputError as error:
+        stop(error.faults, lang, USAGE)
+    except BookError as error:
+        stop(error.faults, lang, USAGE)
+    except MemoryError:
+        say(lang, "cli.out_of_memory")
+        sys.exit(FAILED)
+    show_faults(run.warnings, lang)
+    counts = run.document["counts"]
+    if as_json:
+        print_json(run.document)
+    else:
+        click.echo(text(lang, "cli.scored", out=out, **counts))
+    if counts["rejected"]:
+        say(lang, "cli.rejected", rejected=counts["rejected"], file=out / "rejects.ndjson")
+    if counts["what_if"]:
+        say(lang, "cli.what_if", what_if=counts["what_if"])
