@@ -50,15 +50,18 @@ def domain(book: BookDocument, kind: str) -> tuple[Box, ...]:
         "nth_in_month": (1, MAX_FACT),
     }
     kinds = frozenset({UNKNOWN, *(RIDER_KINDS.index(name) for name in book.rider_kinds)})
-    sets = {"rider_kind": kinds, "party": frozenset({UNKNOWN})}
+    # Nothing stops a producer from giving a distance or a party with events that need none.
+    sets = {"rider_kind": kinds, "party": _codes(CANCEL_PARTIES) | {UNKNOWN}}
     if kind == "delivered":
         return tuple(
             Box(ranges | {"late_s": late}, sets | {"liable": _codes(parties)})
             for late, parties in _liable_by_lateness(book)
         )
-    ranges |= {"late_s": (0, 0), "distance_m": (UNKNOWN, UNKNOWN)}
+    ranges |= {"late_s": (0, 0)}
     if kind == "cancelled":
-        sets["party"] = _codes(CANCEL_PARTIES) | {UNKNOWN}
+        # Whoever cancelled answers for it; where that is unknown, nobody does.
+        known = [Box(ranges, sets | {"party": _codes([by]), "liable": _codes([by])}) for by in CANCEL_PARTIES]
+        return (*known, Box(ranges, sets | {"party": frozenset({UNKNOWN}), "liable": _codes(["nobody"])}))
     return (Box(ranges, sets | {"liable": _codes(_liable_parties(kind))}),)
 
 
@@ -71,8 +74,6 @@ def _liable_by_lateness(book: BookDocument) -> tuple[tuple[Range, tuple[str, ...
 def _liable_parties(kind: str) -> tuple[str, ...]:
     if kind == "undelivered":
         return tuple(party for party in PARTIES if party != "nobody")
-    if kind == "cancelled":
-        return ("nobody", *CANCEL_PARTIES)
     if kind in RIDER_FAULT_KINDS:
         return ("rider",)
     return ("platform",) if kind == "reassigned_system" else ("nobody",)

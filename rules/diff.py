@@ -20,6 +20,22 @@ from rules.validation import as_written, unit_of
 # What people look for first comes first.
 LISTS = ("rule", "cap", "tier", "report", "group")
 _RANGES = (MinutesRange, KilometresRange, WholeRange, TimeRange)
+_CHOICES = (
+    "kind",
+    "kinds",
+    "rider_kind",
+    "rider_kinds",
+    "party",
+    "liable",
+    "reports",
+    "regime",
+    "lateness",
+    "hit",
+    "scope",
+    "every",
+    "on_timeout",
+    "decided_by",
+)
 _POINT_KEYS = ("points", "net_points")
 
 Leaves = dict[str, Any]
@@ -199,8 +215,11 @@ def _worded(lang: Lang, key: str, value: Any) -> str:
         return text(lang, "diff.between").join(_labelled(lang, step, item) for step, item in value.items())
     if isinstance(value, list):
         return text(lang, "diff.between").join(
-            f"({_worded(lang, key, item)})" if isinstance(item, dict) else _worded(lang, "", item) for item in value
+            f"({_worded(lang, key, item)})" if isinstance(item, dict) else _worded(lang, key, item) for item in value
         )
     if key.rsplit(".", 1)[-1] in _POINT_KEYS:
         return signed_points_text(exact(value, MP_PER_POINT))
-    return value if isinstance(value, str) else as_written(value)
+    if isinstance(value, str):
+        # Only words of a closed set have a translation; a person's own text stands as it is.
+        return text(lang, f"word.{value}") if key.rsplit(".", 1)[-1] in _CHOICES else value
+    return as_written(value)

@@ -148,3 +148,12 @@ def test_any_book_can_be_checked(raw: dict[str, Any]) -> None:
     found = check([book_of(raw)])
 
     assert all(fault.describe(lang) for fault in found for lang in ("zh", "en"))
+
+
+def test_points_for_a_merchants_cancellation_are_dead() -> None:
+    """Where only the rider's own doing costs points, a rule that charges others' cancellations can never fire."""
+    rows = [rule("closed", "cancelled", points=-1, when={"party": ["merchant", "customer"]})]
+
+    found = list(unreachable_rules(book(rule=rows)))
+
+    assert [(fault.code, fault.rule, fault.given) for fault in found] == [("never_fires", "closed", "cancelled")]

@@ -41,7 +41,7 @@ def test_points_are_told_by_rule_id_with_the_date() -> None:
     [
         ({"score": {"base": 72, "floor": 0, "ceiling": 100}}, "score · base: 70 → 72, from 2026-01-01"),
         ({"fading": {"after_days": 14}}, "fading · after days: none → 14, from 2026-01-01"),
-        ({"lateness": "gross"}, "lateness counted: remaining → gross, from 2026-01-01"),
+        ({"lateness": "gross"}, "lateness counted: what remains after time given back → gross, from 2026-01-01"),
         ({"title": {"zh": "小", "en": "Small"}}, "title: Tiny → Small, from 2026-01-01"),
         ({"cap": [{"id": "c", "scope": "day", "max_deduct": 5}]}, "c: cap added (most points off 5), from 2026-01-01"),
         ({"rule": rules()[:2]}, "late_more: rule removed (points −2), from 2026-01-01"),

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from rules import text as catalogs
 from rules.book import BookDocument
 from rules.diff import LISTS
+from rules.events import KINDS, PARTIES, RIDER_KINDS
 from rules.standard import CLAUSES
 from rules.validation import inner_model
 
@@ -90,6 +91,15 @@ def test_every_key_and_part_of_a_book_has_a_name() -> None:
     clauses = {f"clause.{clause.name}" for clause in CLAUSES}
 
     assert (keys | clauses) - set(known) == set()
+
+
+def test_every_choice_has_a_word() -> None:
+    """Kinds, parties and other closed sets can be named to a rider in both languages."""
+    known = catalogs.catalog("en")
+
+    choices = {*KINDS, *PARTIES, *RIDER_KINDS}
+
+    assert {name for name in choices if f"word.{name}" not in known} == set()
 
 
 def test_values_are_never_read_as_templates() -> None:
