@@ -212,6 +212,11 @@ def _worded(lang: Lang, key: str, value: Any) -> str:
     if isinstance(value, dict):
         if set(value) == {"zh", "en"}:
             return str(value[lang])
+        if "late_min" in value and set(value) < {"late_min", "points", "share"}:
+            (key,) = set(value) - {"late_min"}
+            return text(lang, "diff.corner", late=value["late_min"], value=_worded(lang, key, value[key]))
+        if isinstance(value.get("title"), str):
+            return str(value["title"])
         return text(lang, "diff.between").join(_labelled(lang, step, item) for step, item in value.items())
     if isinstance(value, list):
         return text(lang, "diff.between").join(

@@ -54,6 +54,10 @@ def test_points_are_told_by_rule_id_with_the_date() -> None:
             "severe_weather/3: report added (exempts yes), from 2026-01-01",
         ),
         (
+            {"rule": [*rules(), rule("s", points_slide=[{"late_min": 0, "points": 0}, {"late_min": 5, "points": -1}])]},
+            "s: rule added (sliding points (0 at 0 min), (−1 at 5 min)), from 2026-01-01",
+        ),
+        (
             {"rule": [*rules()[1:], rules()[0]]},
             "order of rule entries: on_time, late_5, late_more → late_5, late_more, on_time, from 2026-01-01",
         ),
