@@ -264,7 +264,11 @@ EVENT_KINDS = (
     "severe_weather",
     "accident",
 )
-gaps_min = st.sampled_from((0, 0, 1, 2, 5, 5, 10, 20, 240, 1_440, 1_441, 4_320, 15_000))
+# Minutes between events: over weeks, or so that a whole history stays within the days that late events may be late.
+GAPS_MIN = {
+    "many": st.sampled_from((0, 0, 1, 2, 5, 5, 10, 20, 240, 1_440, 1_441, 4_320, 15_000)),
+    "few": st.sampled_from((0, 0, 1, 2, 5, 5, 10, 20, 240, 780)),
+}
 before_min = st.integers(0, 60)
 
 
@@ -316,25 +320,28 @@ def happenings(draw: Draw, kind: str, occurred_us: int) -> dict[str, Any]:
 
 
 @st.composite
-def riders_events(draw: Draw, rider_id: str, day: dt.date, controls: bool, max_events: int) -> list[dict[str, Any]]:
-    """One rider's events in order of time, several orders in the bag."""
-    joined_us = draw(maybe(st.integers(-2, 6)))
+def riders_events(
+    draw: Draw, rider_id: str, start_us: int, controls: bool, max_events: int, days: str, tag: str = ""
+) -> list[dict[str, Any]]:
+    """One rider's events in order of time, several orders in the bag; `tag` sets ids of events and orders apart."""
+    joined_days = draw(maybe(st.integers(-2, 6)))
     common: dict[str, Any] = {
         "rider_id": rider_id,
         "city": "hangzhou",
         "rider_kind": draw(st.sampled_from(RIDER_KINDS)),
-        "rider_joined_us": None if joined_us is None else noon_us(day) - joined_us * DAY_US,
+        "rider_joined_us": None if joined_days is None else start_us - joined_days * DAY_US,
     }
     kinds = (*EVENT_KINDS, *["correction", "appeal_upheld"] * 3) if controls else EVENT_KINDS
-    occurred_us = noon_us(day) + draw(st.integers(0, 24)) * 30 * MINUTE_US
+    orders = [f"o{number}{tag}" for number in (1, 2, 3)]
+    occurred_us = start_us + draw(st.integers(0, 24)) * 30 * MINUTE_US
     made: list[dict[str, Any]] = []
     for number in range(draw(st.integers(1, max_events))):
-        occurred_us += draw(gaps_min) * MINUTE_US
+        occurred_us += draw(GAPS_MIN[days]) * MINUTE_US
         kind = draw(st.sampled_from(kinds))
         event = common | {
-            "event_id": f"{draw(st.sampled_from('abc'))}{number}",
+            "event_id": f"{draw(st.sampled_from('abc'))}{number}{tag}",
             "kind": kind,
-            "order_id": draw(st.sampled_from(("o1", "o2", "o3", None) if kind != "delivered" else ("o1", "o2", "o3"))),
+            "order_id": draw(st.sampled_from(orders if kind == "delivered" else [*orders, None])),
             "occurred_us": occurred_us,
         }
         if kind in ("correction", "appeal_upheld"):
@@ -349,12 +356,26 @@ def riders_events(draw: Draw, rider_id: str, day: dt.date, controls: bool, max_e
 
 
 @st.composite
-def histories(draw: Draw, controls: bool = False, max_riders: int = 3, max_events: int = 9) -> list[dict[str, Any]]:
-    """Events of a few riders, each event once."""
-    day = draw(st.sampled_from(DAYS))
-    num_riders = draw(st.integers(1, max_riders))
-    made = [draw(riders_events(f"r{number}", day, controls, max_events)) for number in range(num_riders)]
+def histories(
+    draw: Draw, controls: bool = False, max_riders: int = 3, max_events: int = 9, days: str = "many"
+) -> list[dict[str, Any]]:
+    """Events of a few riders, each event once, over a `few` days or `many`."""
+    start_us = noon_us(draw(st.sampled_from(DAYS)))
+    riders = [f"r{number}" for number in range(draw(st.integers(1, max_riders)))]
+    made = [draw(riders_events(rider, start_us, controls, max_events, days)) for rider in riders]
     return [event for own in made for event in own]
+
+
+@st.composite
+def two_parts(draw: Draw) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Two stretches of the same riders' work; between them nobody has an order in hand."""
+    start_us = noon_us(draw(st.sampled_from(DAYS)))
+    riders = [f"r{number}" for number in range(draw(st.integers(1, 3)))]
+    first = [draw(riders_events(rider, start_us, True, 6, "few")) for rider in riders]
+    before = [event for own in first for event in own]
+    later_us = last_us(before) + draw(st.sampled_from((2, 30, 300))) * 60 * MINUTE_US
+    second = [draw(riders_events(rider, later_us, True, 6, "few", "x")) for rider in riders]
+    return before, [event for own in second for event in own]
 
 
 @st.composite
