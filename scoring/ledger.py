@@ -12,6 +12,7 @@ import pyarrow as pa
 from numba import njit
 from numpy.typing import NDArray
 
+from rules.book import Book
 from rules.calendar import calendar
 from rules.compile import Program, on_time_award_mp
 from rules.events import PARTIES, RIDER_KINDS
@@ -256,12 +257,12 @@ def _orders(score_mp: I64, target_mp: I64, award_mp: int, ceiling_mp: int) -> I6
     return np.where(away, -(-(target_mp - score_mp) // max(award_mp, 1)), -1)
 
 
-def standing_of(program: Program, book: I64, rider_kind: I64, score_mp: I64) -> Standing:
-    """Standing of riders by book, rider kind (-1: unknown) and score; arrays of one length."""
+def standing_figures(books: Sequence[Book], book: I64, rider_kind: I64, score_mp: I64) -> Standing:
+    """Standing of riders by book (position in `books`), rider kind (-1: unknown) and score; arrays of one length."""
     tier = np.full(score_mp.size, None, object)
     to_next, to_recover = np.full(score_mp.size, -1, np.int64), np.full(score_mp.size, -1, np.int64)
     for position in np.unique(book):
-        model = program.books[position].model
+        model = books[position].model
         ids = np.array([row.id for row in model.tier], object)
         least = np.array([-(2**62) if row.min_mp is None else row.min_mp for row in model.tier] + [2**62])
         for code in np.unique(rider_kind[book == position]):
@@ -288,7 +289,7 @@ def riders_table(scored: Scored) -> pa.Table:
     award, deduct, fines, bonus = points_and_money(entries)
     book = np.maximum(head["book"], 0)
     score_mp = head["score_mp"]
-    standing = standing_of(scored.program, book, scored.rider_kind, score_mp)
+    standing = standing_figures(scored.program.books, book, scored.rider_kind, score_mp)
     fines_fen, bonus_fen = _sums(by, fines, num_riders), _sums(by, bonus, num_riders)
     fines_fen, bonus_fen = fines_and_bonus(fines_fen, bonus_fen)
     return pa.table(
@@ -312,7 +313,8 @@ def riders_table(scored: Scored) -> pa.Table:
             "on_time_orders_to_next_tier": pa.array(standing.to_next_tier, mask=standing.to_next_tier < 0),
             "on_time_orders_to_recover": pa.array(standing.to_recover, mask=standing.to_recover < 0),
             "review_required": pa.array(head["review"] != 0),
-            "rider_kind": _dictionary(scored.rider_kind, RIDER_KINDS, pa.int8()),
+            # Code -1 picks the last: unknown.
+            "rider_kind": pa.array(np.array([*RIDER_KINDS, None], object)[scored.rider_kind], pa.string()),
             "num_entries": pa.array(_sums(by, np.ones(entries.size, np.int64), num_riders)),
         }
     )

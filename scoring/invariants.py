@@ -1,0 +1,575 @@
+"""Named checks over any ledger, from its files alone: what must hold whoever wrote it.
+
+Each check is a function from a `Ledger` to violations, as values; none stops at the first. The columns are read once
+and checked as arrays. What needs the history before a ledger that continues another is left out there.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from rules.book import Book
+from rules.compile import FIXED_LABELS
+from rules.events import PARTIES, RIDER_KINDS
+from scoring.columns import (
+    AWARD,
+    CAP,
+    CLAMP,
+    DEDUCT,
+    ENTRY_KINDS,
+    FADE,
+    I64,
+    REENTER,
+    RESET,
+    REVERSE,
+    REVIEW,
+    TRAINING,
+    U64,
+)
+from scoring.hashing import hash_strings
+from scoring.ledger import Identity, entry_ids, fines_and_bonus, points_and_money, standing_figures, text_hashes
+
+MOST_SHOWN = 20
+NO_CODE = -1
+Flags = np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One place where a ledger does not hold: rider, number of the entry (None: the rider's row), and what differs."""
+
+    rider: str
+    seq: int | None
+    what: str
+    expected: str
+    found: str
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The outcome of one check: how many violations, the first of them."""
+
+    check: str
+    num_violations: int
+    violations: tuple[Violation, ...]
+
+    @property
+    def holds(self) -> bool:
+        """Whether there is none."""
+        return self.num_violations == 0
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """A ledger as read from its files.
+
+    Parameters
+    ----------
+    entries, riders
+        The two tables.
+    books
+        Books by the digest their file is named by.
+    run
+        The content of `run.json`.
+    num_rejects
+        Lines of `rejects.ndjson`.
+    """
+
+    entries: pa.Table
+    riders: pa.Table
+    books: Mapping[str, Book]
+    run: Mapping[str, Any]
+    num_rejects: int
+
+    @cached_property
+    def columns(self) -> "Columns":
+        """The entries as arrays."""
+        return columns_of(self)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the ledger begins with its riders, rather than going on from a carried state."""
+        return self.run.get("carried") is None
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Entries as arrays of n rows. Codes point into the lists beside them; -1 is a word that is not in the list.
+
+    `book` points into `digests` (all that the entries name), `rider` into the riders table's rows, `rule` into `rules`.
+    """
+
+    rider: I64
+    seq: I64
+    rule: I64
+    rules: list[str]
+    kind: I64
+    of_kind: I64
+    delta_mp: I64
+    after_mp: I64
+    money_fen: I64
+    party: I64
+    late_s: I64
+    given_s: I64
+    book: I64
+    digests: list[str]
+    event: U64
+    cause: U64
+    at_us: I64
+    starts: Flags  # first entry of a rider
+    known: tuple[Book | None, ...]  # per digest
+
+    @property
+    def sign(self) -> I64:
+        """-1 for reversals, else 1: an amount times its sign is the amount of the entry concerned."""
+        return np.where(self.kind == REVERSE, -1, 1)
+
+    def of_books(self, value: Callable[[Book], int], missing: int) -> I64:
+        """A number of each entry's book; `missing` where the book is unknown."""
+        per_book = [missing if book is None else value(book) for book in self.known]
+        return np.array(per_book or [missing], np.int64)[self.book]
+
+
+def coded(column: pa.ChunkedArray) -> tuple[I64, list[str]]:
+    """A column of words as codes and the distinct words; null is -1."""
+    whole = column.unify_dictionaries() if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+    whole = whole.unify_dictionaries()
+    if not whole.num_chunks:
+        return np.zeros(0, np.int64), []
+    words = whole.chunk(0).dictionary.to_pylist()
+    codes = [pc.fill_null(chunk.indices, NO_CODE).to_numpy() for chunk in whole.chunks]
+    return np.concatenate(codes).astype(np.int64), words
+
+
+def _codes_in(column: pa.ChunkedArray, words: tuple[str, ...] | list[str]) -> I64:
+    codes, own = coded(column)
+    place = {word: code for code, word in enumerate(words)}
+    return np.array([*(place.get(word, NO_CODE) for word in own), NO_CODE], np.int64)[codes]
+
+
+def _ints(table: pa.Table, name: str) -> I64:
+    column = table.column(name)
+    if column.null_count:
+        column = pc.fill_null(column, NO_CODE)
+    return column.to_numpy().astype(np.int64, copy=False)
+
+
+def columns_of(ledger: Ledger) -> Columns:
+    """Read the entries of a ledger into arrays."""
+    table = ledger.entries
+    rider = _codes_in(table.column("rider_id"), ledger.riders.column("rider_id").to_pylist())
+    rule, rules = coded(table.column("rule_id"))
+    book, digests = coded(table.column("book_digest"))
+    occurred_us = _ints(table, "occurred_us")
+    of_us = table.column("of_us")
+    at_us = np.where(pc.is_valid(of_us).to_numpy(), _ints(table, "of_us"), occurred_us)
+    return Columns(
+        rider=rider,
+        seq=_ints(table, "seq"),
+        rule=rule,
+        rules=rules,
+        kind=_codes_in(table.column("kind"), ENTRY_KINDS),
+        of_kind=_codes_in(table.column("of_kind"), ENTRY_KINDS),
+        delta_mp=_ints(table, "delta_mp"),
+        after_mp=_ints(table, "score_after_mp"),
+        money_fen=_ints(table, "money_fen"),
+        party=_codes_in(table.column("liable_party"), PARTIES),
+        late_s=_ints(table, "late_s"),
+        given_s=_ints(table, "time_given_back_s"),
+        book=book,
+        digests=digests,
+        event=hash_strings(table.column("event_id")),
+        cause=hash_strings(table.column("cause_event_id")),
+        at_us=at_us,
+        starts=np.concatenate([[True], rider[1:] != rider[:-1]]) if rider.size else np.zeros(0, bool),
+        known=tuple(ledger.books.get(digest) for digest in digests),
+    )
+
+
+Check = Callable[[Ledger], Iterator[tuple[int, list[Violation]]]]
+
+
+def _named(ledger: Ledger, rider: int) -> str:
+    return "?" if rider < 0 else str(ledger.riders.column("rider_id")[int(rider)].as_py())
+
+
+def _at(
+    ledger: Ledger, bad: Flags, what: str, expected: np.ndarray | str, found: np.ndarray | str
+) -> Iterator[tuple[int, list[Violation]]]:
+    """Violations at the entries marked; `expected` and `found` are columns or one word for all."""
+    rows = np.flatnonzero(bad)
+    if not rows.size:
+        return
+    columns = ledger.columns
+    yield (
+        rows.size,
+        [
+            Violation(_named(ledger, columns.rider[i]), int(columns.seq[i]), what, _word(expected, i), _word(found, i))
+            for i in rows[:MOST_SHOWN].tolist()
+        ],
+    )
+
+
+def _of_riders(
+    ledger: Ledger, bad: Flags, what: str, expected: np.ndarray | str, found: np.ndarray | str
+) -> Iterator[tuple[int, list[Violation]]]:
+    """Violations at the rows of the riders table that are marked."""
+    rows = np.flatnonzero(bad)
+    if not rows.size:
+        return
+    yield (
+        rows.size,
+        [
+            Violation(_named(ledger, i), None, what, _word(expected, i), _word(found, i))
+            for i in rows[:MOST_SHOWN].tolist()
+        ],
+    )
+
+
+def _of_ledger(bad: bool, what: str, expected: object, found: object) -> Iterator[tuple[int, list[Violation]]]:
+    """A violation of the ledger as a whole."""
+    if bad:
+        yield 1, [Violation("", None, what, str(expected), str(found))]
+
+
+def _word(column: np.ndarray | str, row: int) -> str:
+    return column if isinstance(column, str) else str(column[row])
+
+
+def _sums(ledger: Ledger, values: np.ndarray) -> I64:
+    """Sum of a column of the entries by row of the riders table."""
+    rider = ledger.columns.rider
+    known = rider >= 0
+    out = np.zeros(ledger.riders.num_rows, np.int64)
+    np.add.at(out, rider[known], values[known])
+    return out
+
+
+def sequence(ledger: Ledger) -> Iterator[tuple[int, list[Violation]]]:
+    """Entries stand by rider and number; a rider's numbers follow each other, from 1 in a whole ledger."""
+    columns = ledger.columns
+    names = ledger.riders.column("rider_id").to_pylist()
+    order = np.array([name.encode() for name in names], object)
+    ascending = all(a < b for a, b in zip(order[:-1], order[1:], strict=True))
+    yield from _of_ledger(not ascending, "riders_order", "rider_id ascending", "not ascending")
+    yield from _at(ledger, columns.rider < 0, "rider_missing", "a row in riders.parquet", "none")
+    backwards = np.concatenate([[False], columns.rider[1:] < columns.rider[:-1]])[: columns.rider.size]
+    yield from _at(ledger, backwards, "entries_order", "after the riders before", "out of order")
+    before = np.concatenate([[0], columns.seq[:-1]])[: columns.seq.size]
+    wanted = np.where(columns.starts, columns.seq if not ledger.is_whole else 1, before + 1)
+    yield from _at(ledger, columns.seq != wanted, "seq", wanted, columns.seq)
+
+
+def running_score(ledger: Ledger) -> Iterator[tuple[int, list[Violation]]]:
+    """Opening score plus the running sum of deltas is the score after every entry, and the rider's score at the end."""
+    columns, riders = ledger.columns, ledger.riders
+    opening, final = _ints(riders, "opening_score_mp"), _ints(riders, "score_mp")
+    if columns.rider.size:
+        total = np.cumsum(columns.delta_mp)
+        first = np.maximum.accumulate(np.where(columns.starts, np.arange(total.size), 0))
+        wanted = opening[columns.rider] + total - total[first] + columns.delta_mp[first]
+        yield from _at(
+            ledger, (columns.after_mp != wanted) & (columns.rider >= 0), "score_after_mp", wanted, columns.after_mp
+        )
+    wanted = opening + _sums(ledger, columns.delta_mp)
+    yield from _of_riders(ledger, final != wanted, "score_mp", wanted, final)
+
+
+def opening_score(ledger: Ledger) -> Iterator[tuple[int, list[Violation]]]:
+    """A rider without history opens at the base of a book of the ledger."""
+    if ledger.is_whole:
+        opening = _ints(ledger.riders, "opening_score_mp")
+        bases = sorted({book.model.score.base_mp for book in ledger.books.values()})
+        yield from _of_riders(
+            ledger, ~np.isin(opening, bases), "opening_score_mp", ", ".join(str(base) for base in bases), opening
+        )
+
+
+def within_range(ledger: Ledger) -> Iterator[tuple[int, list[Violation]]]:
+    """After the last entry of each event the score lies within floor and ceiling.
+
+    The limits are those of the entry's book. A fade names the book of the faded event and a reversal that of the event
+    concerned, while the score follows the rider's present book: there, the widest limits of the ledger's books count.
+    """
+    columns = ledger.columns
+    if not columns.rider.size:
+        return
+    order = np.lexsort((np.arange(columns.event.size), columns.event, columns.rider))
+    rider, event = columns.rider[order], columns.event[order]
+    ends = np.concatenate([(rider[1:] != rider[:-1]) | (event[1:] != event[:-1]), [True]])
+    last = np.zeros(order.size, bool)
+    last[order[ends]] = True
+    scales = [book.model.score for book in ledger.books.values()]
+    elsewhere = np.isin(columns.kind, (FADE, REVERSE, REENTER))
+    far = 2**40
+    floor = columns.of_books(lambda book: book.model.score.floor_mp, -far)
+    ceiling = columns.of_books(lambda book: book.model.score.ceiling_mp, far)
+    floor = np.where(elsewhere, min((scale.floor_mp for scale in scales), default=-far), floor)
+    ceiling = np.where(elsewhere, max((scale.ceiling_mp for scale in scales), default=far), ceiling)
+    yield from _at(ledger, last & (columns.after_mp < floor), "floor", floor, columns.after_mp)
+    yield from _at(ledger, last & (columns.after_mp > ceiling), "ceiling", ceiling, columns.after_mp)
+
+
+def identity(ledger: Ledger) -> Iterator[tuple[int, list[Violation]]]:
+    """Every entry_id is the hash of what it identifies, and stands once."""
+    columns, table = ledger.columns, ledger.entries
+    if not columns.rider.size:
+        return
+    wanted = entry_ids(
+        Identity(
+            rider=columns.rider,
+            riders=hash_strings(ledger.riders.column("rider_id")),
+            book=columns.book,
+            books=text_hashes(columns.digests),
+            rule=columns.rule,
+            rules=text_hashes(columns.rules),
+            event=columns.event,
+            cause=columns.cause,
+            kinds=columns.kind * 16 + columns.of_kind,
+            at_us=np.ascontiguousarray(columns.at_us),
+        )
+    )
+    found = table.column("entry_id")
+    same = pc.equal(found, pa.chunked_array([wanted])).fill_null(False).to_numpy()
+    for i in np.flatnonzero(~same)[:MOST_SHOWN]:
+        yield from _at(
+            ledger, np.arange(same.size) == i, "entry_id", wanted[int(i)].as_py(), str(found[int(i)].as_py())
+        )
+    rest = int((~same).sum()) - MOST_SHOWN
+    if rest > 0:
+        yield rest, []
+    key = hash_strings(found)
+    order = np.argsort(key, kind="stable")
+    repeated = np.zeros(key.size, bool)
+    repeated[order[1:]] = key[order[1:]] == key[order[:-1]]
+    yield from _at(ledger, repeated, "entry_id_repeated", "once", "again")
+
+
+def _allowed_kinds(book: Book) -> dict[str, set[int]]:
+    """Rule ids that entries under a book may name, and the kinds of entry each may be."""
+    model = book.model
+    allowed: dict[str, set[int]] = {rule.id: {AWARD, DEDUCT} for rule in model.rule}
+    allowed |= {cap.id: {CAP} for cap in (*model.cap, *model.group)}
+    allowed |= {f"tier:{tier.id}": {AWARD, REVIEW} for tier in model.tier}
+    kinds = (RESET, CAP, CAP, CLAMP, CLAMP, FADE, RESET, TRAINING)
+    return allowed | {label: {kind} for label, kind in zip(FIXED_LABELS, kinds, strict=True)}
+
+
+def rules_known(ledger: Ledger) -> Iterator[tuple[int, list[Violation]]]:
+    """Every entry names a book of the ledger, a rule of that book or a fixed label, and a kind that such a rule writes."""
+    columns = ledger.columns
+    if not columns.rider.size:
+        return
+    unknown = np.array([book is None for book in columns.known] or [True])[columns.book] | (columns.book < 0)
+    yield from _at(ledger, unknown, "book_digest", "a file in books/", "none")
+    pair = (columns.book * (len(columns.rules) + 1) + columns.rule) * len(ENTRY_KINDS) + columns.of_kind
+    values, where = np.unique(pair, return_inverse=True)
+    fits = np.ones(values.size, np.int8)
+    for k, value in enumerate(values.tolist()):
+        rest, of_kind = divmod(value, len(ENTRY_KINDS))
+        position, rule = divmod(rest, len(columns.rules) + 1)
+        book = columns.known[position]
+        if book is not None:
+            kinds = _allowed_kinds(book).get(columns.rules[rule])
+            fits[k] = 0 if kinds is None else 1 if of_kind in kinds else 2
+    rule_names = np.array(columns.rules, object)[columns.rule]
+    yield from _at(ledger, fits[where] == 0, "rule_id", "a rule of the book", rule_names)
+    kinds_found = np.array(ENTRY_KINDS, object)[columns.of_kind]
+    yield from _at(ledger, fits[where] == 2, "kind_of_rule", rule_names, kinds_found)
+    own = (columns.kind == columns.of_kind) | np.isin(columns.kind, (REVERSE, REENTER))
+    yield from _at(ledger, ~own, "of_kind", np.array(ENTRY_KINDS, object)[columns.kind], kinds_found)
+
+
+def amounts(ledger: Ledger) -> Iterator[tuple[int, list[Violation]]]:
+    """Amounts fit the kind: an award gives, a deduction takes, a review moves nothing, only rules and bonuses pay."""
+    columns = ledger.columns
+    delta, money, kind = columns.delta_mp * columns.sign, columns.money_fen * columns.sign, columns.of_kind
+    yield from _at(ledger, np.isin(kind, (AWARD, FADE, TRAINING)) & (delta < 0), "delta_mp", ">= 0", delta)
+    yield from _at(ledger, (kind == DEDUCT) & (delta > 0), "delta_mp", "<= 0", delta)
+    yield from _at(ledger, (kind == REVIEW) & (delta != 0), "delta_mp", "0", delta)
+    yield from _at(ledger, ~np.isin(kind, (AWARD, DEDUCT)) & (money != 0), "money_fen", "0", money)
+    labels = np.array([*columns.rules, ""], object)[columns.rule]
+    up, down = (kind == CLAMP) & (labels == "floor"), (kind == CLAMP) & (labels == "ceiling")
+    yield from _at(ledger, (up & (delta <= 0)) | (down & (delta >= 0)), "delta_mp", "back into range", delta)
+    spared = (columns.given_s < 0) | (columns.given_s > columns.late_s)
+    yield from _at(ledger, spared, "time_given_back_s", "0 … late_s", columns.given_s)
+
+
+def only_the_liable(ledger: Ledger) -> Iterator[tuple[int, list[Violation]]]:
+    """Under a book that counts remaining lateness nothing is deducted, points or money, unless the rider is liable."""
+    columns = ledger.columns
+    remaining = columns.of_books(lambda book: int(book.model.lateness == "remaining"), 0) == 1
+    takes = (columns.delta_mp * columns.sign < 0) | (columns.money_fen * columns.sign < 0)
+    bad = remaining & (columns.of_kind == DEDUCT) & takes & (columns.party != PARTIES.index("rider"))
+    yield from _at(ledger, bad, "liable_party", "rider", np.array([*PARTIES, "?"], object)[columns.party])
+
+
+def no_fines(ledger: Ledger) -> Iterator[tuple[int, list[Violation]]]:
+    """Money is taken under a book of the legacy regime only (GB/T 46862-2025, 7.2.8)."""
+    columns = ledger.columns
+    legacy = columns.of_books(lambda book: int(book.model.regime == "legacy"), 0) == 1
+    yield from _at(ledger, ~legacy & (columns.money_fen * columns.sign < 0), "money_fen", ">= 0", columns.money_fen)
+
+
+def reversals(ledger: Ledger) -> Iterator[tuple[int, list[Violation]]]:
+    """A reversal takes back exactly the standing entry of its event and rule; nothing is entered twice.
+
+    In a ledger that goes on from a carried state, what is taken back may stand in an earlier one.
+    """
+    columns = ledger.columns
+    n = columns.rider.size
+    if not n:
+        return
+    order = np.lexsort((np.arange(n), columns.at_us, columns.of_kind, columns.rule, columns.event, columns.rider))
+    keys = (columns.rider, columns.event, columns.rule, columns.of_kind, columns.at_us)
+    same = np.ones(n - 1, bool)
+    for key in keys:
+        same &= key[order[1:]] == key[order[:-1]]
+    first = np.concatenate([[True], ~same])
+    taken = columns.kind[order] == REVERSE
+    before = np.concatenate([[0], order[:-1]])
+    whole = ledger.is_whole
+    bad = np.zeros(n, bool)
+    bad[order] = taken & np.where(first, whole, np.concatenate([[False], taken[:-1]]))
+    yield from _at(ledger, bad, "reverse", "an entry that stands", "none")
+    bad = np.zeros(n, bool)
+    bad[order] = ~first & ~taken & ~np.concatenate([[False], taken[:-1]])
+    yield from _at(ledger, bad, "entered_twice", "once", "again")
+    for what, column in (("reverse_delta_mp", columns.delta_mp), ("reverse_money_fen", columns.money_fen)):
+        wanted = np.zeros(n, np.int64)
+        wanted[order] = -column[before]
+        bad = np.zeros(n, bool)
+        bad[order] = taken & ~first & (column[order] != -column[before])
+        yield from _at(ledger, bad, what, wanted, column)
+
+
+def standing(ledger: Ledger) -> Iterator[tuple[int, list[Violation]]]:
+    """Tier and on-time orders to the next tier and back to base follow from score, book and rider kind."""
+    riders = ledger.riders
+    book, digests = coded(riders.column("book_digest"))
+    known = [ledger.books.get(digest) for digest in digests]
+    missing = np.array([one is None for one in known] or [True])[book] | (book < 0)
+    yield from _of_riders(ledger, missing, "book_digest", "a file in books/", "none")
+    if missing.any() or not riders.num_rows:
+        return
+    kind = _codes_in(riders.column("rider_kind"), RIDER_KINDS)
+    wanted = standing_figures([one for one in known if one is not None], book, kind, _ints(riders, "score_mp"))
+    tier = np.array(riders.column("tier").to_pylist(), object)
+    yield from _of_riders(ledger, tier != wanted.tier, "tier", wanted.tier, tier)
+    for name, orders in (
+        ("on_time_orders_to_next_tier", wanted.to_next_tier),
+        ("on_time_orders_to_recover", wanted.to_recover),
+    ):
+        found = _ints(riders, name)
+        yield from _of_riders(ledger, found != orders, name, orders, found)
+
+
+def review_flag(ledger: Ledger) -> Iterator[tuple[int, list[Violation]]]:
+    """A review is asked for exactly where the score lies in a tier that asks for it, once anything was scored."""
+    columns, riders = ledger.columns, ledger.riders
+    if not ledger.is_whole:
+        return
+    book, digests = coded(riders.column("book_digest"))
+    tiers = {
+        (code, tier.id): tier.review
+        for code, digest in enumerate(digests)
+        if digest in ledger.books
+        for tier in ledger.books[digest].model.tier
+    }
+    asked = np.array(
+        [tiers.get((code, tier), False) for code, tier in zip(book, riders.column("tier").to_pylist(), strict=True)],
+        bool,
+    )
+    seen = np.zeros(riders.num_rows, bool)
+    seen[columns.rider[columns.rider >= 0]] = True
+    found = np.array(riders.column("review_required").to_pylist(), bool)
+    yield from _of_riders(ledger, seen & (found != asked), "review_required", asked, found)
+
+
+def sums(ledger: Ledger) -> Iterator[tuple[int, list[Violation]]]:
+    """Points, fines, bonus and income of a rider are the sums of the entries, and the orders add up."""
+    columns, riders = ledger.columns, ledger.riders
+    by = {
+        "kind": columns.kind,
+        "of_kind": columns.of_kind,
+        "delta_mp": columns.delta_mp,
+        "money_fen": columns.money_fen,
+    }
+    awarded, deducted, fines, bonus = (_sums(ledger, values) for values in points_and_money(by))
+    fines, bonus = fines_and_bonus(fines, bonus)
+    wanted = {
+        "points_awarded_mp": awarded,
+        "points_deducted_mp": deducted,
+        "fines_fen": fines,
+        "bonus_fen": bonus,
+        "income_fen": _ints(riders, "fees_fen") + _sums(ledger, columns.money_fen),
+        "num_entries": _sums(ledger, np.ones(columns.rider.size, np.int64)),
+        "num_delivered": _ints(riders, "num_on_time") + _ints(riders, "num_late") + _ints(riders, "num_exempt"),
+    }
+    for name, values in wanted.items():
+        found = _ints(riders, name)
+        yield from _of_riders(ledger, found != values, name, values, found)
+
+
+def recorded_once(ledger: Ledger) -> Iterator[tuple[int, list[Violation]]]:
+    """A run records all its entries at one instant, that of `run.json`."""
+    recorded = _ints(ledger.entries, "recorded_us")
+    as_of = ledger.run.get("as_of_us")
+    if recorded.size and as_of is not None:
+        yield from _at(ledger, recorded != as_of, "recorded_us", str(as_of), recorded)
+
+
+def books_named(ledger: Ledger) -> Iterator[tuple[int, list[Violation]]]:
+    """Each book's file is named by the digest of its content, and `run.json` names the same books."""
+    for digest, book in ledger.books.items():
+        yield from _of_ledger(book.digest != digest, "books_file", book.digest, digest)
+    named = {book.get("digest") for book in ledger.run.get("books", ())}
+    missing = sorted(str(digest) for digest in named - set(ledger.books))
+    yield from _of_ledger(bool(missing), "run_books", "a file in books/", ", ".join(missing))
+
+
+def counted(ledger: Ledger) -> Iterator[tuple[int, list[Violation]]]:
+    """The counts of `run.json` are those of the files."""
+    counts = ledger.run.get("counts", {})
+    found = {"entries": ledger.entries.num_rows, "riders": ledger.riders.num_rows, "rejected": ledger.num_rejects}
+    for name, number in found.items():
+        yield from _of_ledger(counts.get(name) != number, f"counts.{name}", number, counts.get(name))
+    rejected = sum(ledger.run.get("rejected", {}).values())
+    yield from _of_ledger(rejected != ledger.num_rejects, "rejected", ledger.num_rejects, rejected)
+
+
+CHECKS: tuple[Check, ...] = (
+    sequence,
+    running_score,
+    opening_score,
+    within_range,
+    identity,
+    rules_known,
+    amounts,
+    only_the_liable,
+    no_fines,
+    reversals,
+    standing,
+    review_flag,
+    sums,
+    recorded_once,
+    books_named,
+    counted,
+)
+
+
+def check_ledger(ledger: Ledger) -> tuple[Found, ...]:
+    """Run every check; a result each, in the order of `CHECKS`."""
+    results = []
+    for check in CHECKS:
+        number, violations = 0, []
+        for more, shown in check(ledger):
+            number += more
+            violations += shown
+        results.append(Found(check.__name__, number, tuple(violations[:MOST_SHOWN])))
+    return tuple(results)
