@@ -4,6 +4,7 @@ Each check is a function from a `Ledger` to violations, as values; none stops at
 and checked as arrays. What needs the history before a ledger that continues another is left out there.
 """
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from rules.book import Book
 from rules.compile import FIXED_LABELS
@@ -36,7 +38,7 @@ from scoring.ledger import Identity, entry_ids, fines_and_bonus, points_and_mone
 
 MOST_SHOWN = 20
 NO_CODE = -1
-Flags = np.ndarray
+Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,12 +129,14 @@ class Columns:
     @property
     def sign(self) -> I64:
         """-1 for reversals, else 1: an amount times its sign is the amount of the entry concerned."""
-        return np.where(self.kind == REVERSE, -1, 1)
+        signs: I64 = np.where(self.kind == REVERSE, -1, 1)
+        return signs
 
     def of_books(self, value: Callable[[Book], int], missing: int) -> I64:
         """A number of each entry's book; `missing` where the book is unknown."""
         per_book = [missing if book is None else value(book) for book in self.known]
-        return np.array(per_book or [missing], np.int64)[self.book]
+        numbers: I64 = np.array(per_book or [missing], np.int64)[self.book]
+        return numbers
 
 
 def coded(column: pa.ChunkedArray) -> tuple[I64, list[str]]:
@@ -254,8 +258,7 @@ def sequence(ledger: Ledger) -> Iterator[tuple[int, list[Violation]]]:
     """Entries stand by rider and number; a rider's numbers follow each other, from 1 in a whole ledger."""
     columns = ledger.columns
     names = ledger.riders.column("rider_id").to_pylist()
-    order = np.array([name.encode() for name in names], object)
-    ascending = all(a < b for a, b in zip(order[:-1], order[1:], strict=True))
+    ascending = all(a < b for a, b in itertools.pairwise(name.encode() for name in names))
     yield from _of_ledger(not ascending, "riders_order", "rider_id ascending", "not ascending")
     yield from _at(ledger, columns.rider < 0, "rider_missing", "a row in riders.parquet", "none")
     backwards = np.concatenate([[False], columns.rider[1:] < columns.rider[:-1]])[: columns.rider.size]
@@ -354,7 +357,7 @@ def _allowed_kinds(book: Book) -> dict[str, set[int]]:
     """Rule ids that entries under a book may name, and the kinds of entry each may be."""
     model = book.model
     allowed: dict[str, set[int]] = {rule.id: {AWARD, DEDUCT} for rule in model.rule}
-    allowed |= {cap.id: {CAP} for cap in (*model.cap, *model.group)}
+    allowed |= {cap.id: {CAP} for cap in model.cap} | {group.id: {CAP} for group in model.group}
     allowed |= {f"tier:{tier.id}": {AWARD, REVIEW} for tier in model.tier}
     kinds = (RESET, CAP, CAP, CLAMP, CLAMP, FADE, RESET, TRAINING)
     return allowed | {label: {kind} for label, kind in zip(FIXED_LABELS, kinds, strict=True)}

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from rules.book import Book
 from rules.calendar import calendar
-from rules.compile import Program, on_time_award_mp
+from rules.compile import on_time_award_mp
 from rules.events import PARTIES, RIDER_KINDS
 from scoring.columns import AWARD, CAP, CARRIED, DEDUCT, ENTRY_KINDS, I64, NO_EVENT, REVERSE, TRAINING, U64, Entries
 from scoring.hashing import ID_LENGTH, fold_in, hash_strings, hash_text, write_ids
@@ -104,7 +104,7 @@ class Identity:
     at_us: I64
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _id_words(
     rider: I64, riders: U64, book: I64, books: U64, rule: I64, rules: U64, event: U64, cause: U64, kinds: I64,
     at_us: I64, high: U64, low: U64,
