@@ -7,13 +7,14 @@ as arrays for many books at once. Nothing here scores.
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rules.book import Book, BookDocument, Rule
-from rules.calendar import NUM_DAYS, PERIODS, calendar
+from rules.calendar import PERIODS, calendar
 from rules.events import CAUSE_CODE, KIND_CODE, KINDS, PARTIES, REPORT_CAUSE, REPORT_KINDS, RIDER_KINDS
 from rules.units import PERMILLE, US_PER_DAY
 
@@ -127,7 +128,7 @@ def slide(corners: Sequence[tuple[int, int]], late_s: int) -> tuple[int, int]:
     """Value of a sliding scale at a lateness, as (numerator, denominator > 0): linear between corners, flat outside."""
     if late_s <= corners[0][0]:
         return corners[0][1], 1
-    for (x0, v0), (x1, v1) in zip(corners, corners[1:], strict=False):
+    for (x0, v0), (x1, v1) in pairwise(corners):
         if late_s <= x1:
             return v0 * (x1 - x0) + (v1 - v0) * (late_s - x0), x1 - x0
     return corners[-1][1], 1

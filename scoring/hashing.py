@@ -21,7 +21,7 @@ ALPHABET = np.frombuffer(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0
 ID_LENGTH = 16
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def mix(value: np.uint64) -> np.uint64:
     """MurmurHash3 finalizer."""
     value ^= value >> _SHIFT
@@ -32,13 +32,13 @@ def mix(value: np.uint64) -> np.uint64:
     return value
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def fold_in(state: np.uint64, value: np.uint64) -> np.uint64:
     """Hash of a sequence so far and its next word."""
-    return mix((state ^ value) * _GOLDEN + _GOLDEN)  # type: ignore[no-any-return]
+    return mix((state ^ value) * _GOLDEN + _GOLDEN)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _hash_bytes(offsets: I64, data: U8, out: U64) -> None:
     for i in range(out.size):
         first, stop = offsets[i], offsets[i + 1]
@@ -80,7 +80,7 @@ def hash_text(text: str) -> np.uint64:
     return np.uint64(hash_strings(pa.array([text]))[0])
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _fold_column(state: U64, values: I64) -> None:
     for i in range(state.size):
         state[i] = fold_in(state[i], np.uint64(values[i]))
@@ -100,7 +100,7 @@ def hash_rows(table: pa.Table, columns: list[str]) -> U64:
     return state
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def write_ids(high: U64, low: U64, out: U8) -> None:
     """Spell 96 bits (64 of `high`, 32 of `low`) as `ID_LENGTH` characters of base64url per row of `out`."""
     six = np.uint64(63)

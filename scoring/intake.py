@@ -191,7 +191,7 @@ def _scoring_order(table: pa.Table, rider: I32) -> I64:
     return order
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _first_of_identity(start: I64, key: U64, out: I64) -> int:
     """For each row the first row of its rider with the same event id, into `out`; returns how many are not first."""
     most = 0

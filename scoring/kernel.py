@@ -68,7 +68,7 @@ F_PARTY = FACT_CODE["party"]
 F_LIABLE = FACT_CODE["liable"]
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _open_item(work: Work, ev: int, book: int, at_us: int, party: int, late_s: int, given_s: int) -> None:
     """Set what all entries of the next event or due instant have in common."""
     line = work.line[0]
@@ -81,7 +81,7 @@ def _open_item(work: Work, ev: int, book: int, at_us: int, party: int, late_s: i
     line.given_s = given_s
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _write(out: Entries, work: Work, label: int, kind: int, delta_mp: int, money_fen: int) -> None:
     """Append one entry and move the score by its delta."""
     n = work.at[NUM_ENTRIES]
@@ -97,7 +97,7 @@ def _write(out: Entries, work: Work, label: int, kind: int, delta_mp: int, money
     line.money_fen = money_fen
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _clamp(tables: Tables, out: Entries, work: Work, book: int) -> int:
     """Bring the score back into [floor, ceiling]; returns the delta."""
     score = work.rider[0].score_mp
@@ -112,16 +112,16 @@ def _clamp(tables: Tables, out: Entries, work: Work, book: int) -> int:
     return delta
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def tier_of(tables: Tables, book: int, score_mp: int) -> int:
     """Row of the tier that a score lies in."""
     tier = tables.books[book].tier_stop - 1
     while tier > tables.books[book].tier_first and tables.tiers[tier].min_mp > score_mp:
         tier -= 1
-    return tier  # type: ignore[no-any-return]
+    return tier
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _review(tables: Tables, out: Entries, work: Work, book: int) -> None:
     """Recommend a review by a person when the score enters a tier that asks for it; lift it when it leaves."""
     tier = tables.tiers[tier_of(tables, book, work.rider[0].score_mp)]
@@ -134,7 +134,7 @@ def _review(tables: Tables, out: Entries, work: Work, book: int) -> None:
         _write(out, work, tier.label, REVIEW, 0, 0)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def day_of(tables: Tables, book: int, at_us: int) -> int:
     """Local day (index of the calendar) of an instant under a book."""
     starts = tables.day_start_us[tables.books[book].calendar]
@@ -145,10 +145,10 @@ def day_of(tables: Tables, book: int, at_us: int) -> int:
         day -= 1
     while day < starts.size - 2 and starts[day + 1] <= at_us:
         day += 1
-    return day  # type: ignore[no-any-return]
+    return day
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _next_reset_us(tables: Tables, book: int, at_us: int) -> int:
     """First instant of the next calendar period after `at_us`; `FAR_US` where the book does not reset."""
     row = tables.books[book].reset_period
@@ -162,10 +162,10 @@ def _next_reset_us(tables: Tables, book: int, at_us: int) -> int:
         later += 1
     if later >= period.size:
         return FAR_US
-    return tables.day_start_us[calendar, later]  # type: ignore[no-any-return]
+    return tables.day_start_us[calendar, later]
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _push_fade(work: Work, due_us: int, amount_mp: int, ev: int, book: int) -> None:
     """Remember a deduction to be returned; the list stays ordered by due time."""
     k = work.at[NUM_FADES]
@@ -180,15 +180,15 @@ def _push_fade(work: Work, due_us: int, amount_mp: int, ev: int, book: int) -> N
     work.at[NUM_FADES] += 1
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _next_due_us(work: Work) -> int:
     due = work.rider[0].next_reset_us
     if work.at[FIRST_FADE] < work.at[NUM_FADES]:
         due = min(due, work.fades[work.at[FIRST_FADE]].due_us)
-    return due  # type: ignore[no-any-return]
+    return due
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _settle_due(tables: Tables, out: Entries, work: Work) -> None:
     """Write the next thing due: the calendar reset, or the oldest fade."""
     rider = work.rider[0]
@@ -213,7 +213,7 @@ def _settle_due(tables: Tables, out: Entries, work: Work) -> None:
     _review(tables, out, work, book)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _enter_book(tables: Tables, out: Entries, work: Work, book: int, at_us: int) -> None:
     """Take a rider to the book of the event at hand: a changed base moves the score, points earned are kept."""
     rider = work.rider[0]
@@ -229,7 +229,7 @@ def _enter_book(tables: Tables, out: Entries, work: Work, book: int, at_us: int)
     rider.next_reset_us = _next_reset_us(tables, book, at_us)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _read_facts(tables: Tables, events: Events, liability: Liability, work: Work, i: int) -> None:
     """Fill the facts of event i and open its local day and month."""
     rider, event, judged, facts = work.rider[0], events[i], liability[i], work.facts
@@ -265,7 +265,7 @@ def _read_facts(tables: Tables, events: Events, liability: Liability, work: Work
     facts[F_LIABLE] = judged.party
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _holds(tables: Tables, first: int, stop: int, facts: I64) -> bool:
     """Whether all tests `first:stop` hold; one on an unknown fact (-1) never does."""
     for c in range(first, stop):
@@ -279,7 +279,7 @@ def _holds(tables: Tables, first: int, stop: int, facts: I64) -> bool:
     return True
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _slide(tables: Tables, first: int, stop: int, late_s: int) -> tuple[int, int]:
     """Value of corners at a lateness as (numerator, denominator): linear between corners, flat outside."""
     corners = tables.corners
@@ -293,7 +293,7 @@ def _slide(tables: Tables, first: int, stop: int, late_s: int) -> tuple[int, int
     return corners[stop - 1].value, 1
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _truncated(numerator: int, denominator: int) -> int:
     """Quotient rounded toward zero."""
     if numerator >= 0:
@@ -301,7 +301,7 @@ def _truncated(numerator: int, denominator: int) -> int:
     return -((-numerator) // denominator)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def outcome(tables: Tables, rule: int, late_s: int, fee_fen: int) -> tuple[int, int]:
     """Points (mp) and money (fen) of a rule that matched, before any cap."""
     row = tables.rules[rule]
@@ -314,7 +314,7 @@ def outcome(tables: Tables, rule: int, late_s: int, fee_fen: int) -> tuple[int, 
     return points_mp, money_fen
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _apply_group(tables: Tables, event: np.void, segment: int, out: Entries, work: Work) -> tuple[int, int]:
     """Write an entry per rule of one group that fires, and what the group's own cap gives back."""
     group = tables.segments[segment]
@@ -346,7 +346,7 @@ def _apply_group(tables: Tables, event: np.void, segment: int, out: Entries, wor
     return deducted, awarded
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _protect(tables: Tables, event: np.void, out: Entries, work: Work, deducted: int) -> int:
     """Newcomer protection, then the limit on what one event may cost; returns what stays deducted."""
     book = tables.books[event.book]
@@ -358,11 +358,11 @@ def _protect(tables: Tables, event: np.void, out: Entries, work: Work, deducted:
     limit = tables.limit_mp[event.book, event.rider_kind + 1]
     if 0 < limit < -deducted and book.limit_kinds >> event.kind & 1:
         _write(out, work, L_COST_LIMIT, CAP, -deducted - limit, 0)
-        return -limit  # type: ignore[no-any-return]
+        return -limit
     return deducted
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _order_sum(work: Work, key: int, slot: int, since_us: int) -> tuple[int, int]:
     """What an order has cost and earned so far in a slot, from `since_us` on."""
     deducted = 0
@@ -377,7 +377,7 @@ def _order_sum(work: Work, key: int, slot: int, since_us: int) -> tuple[int, int
     return deducted, awarded
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _apply_caps(
     tables: Tables, event: np.void, out: Entries, work: Work, deducted: int, awarded: int
 ) -> tuple[int, int]:
@@ -410,7 +410,7 @@ def _apply_caps(
     return deducted, awarded
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _remember(tables: Tables, event: np.void, work: Work, deducted: int, awarded: int) -> None:
     """Add an event's points to the sums that later caps look at."""
     if deducted == 0 and awarded == 0:
@@ -430,7 +430,7 @@ def _remember(tables: Tables, event: np.void, work: Work, deducted: int, awarded
             work.at[NUM_ORDERS] += 1
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _train(tables: Tables, out: Entries, work: Work, book: int, at_us: int) -> None:
     """A passed course lifts the score at once, if the book has courses and the last one is long enough ago."""
     rider = work.rider[0]
@@ -443,7 +443,7 @@ def _train(tables: Tables, out: Entries, work: Work, book: int, at_us: int) -> N
     _write(out, work, L_TRAINING, TRAINING, max(0, terms.training_mp - rider.score_mp), 0)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _score_event(tables: Tables, events: Events, liability: Liability, out: Entries, work: Work, i: int) -> None:
     """One event: book, facts, rules, protections, caps, clamp, bonus, review, and the fade it leaves behind."""
     rider, event, judged = work.rider[0], events[i], liability[i]
@@ -480,7 +480,7 @@ def _score_event(tables: Tables, events: Events, liability: Liability, out: Entr
         _push_fade(work, at_us + tables.books[book].fade_us, lost, i, book)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _fold_rider(
     tables: Tables, events: Events, liability: Liability, out: Entries, work: Work,
     r: int, first: int, stop: int, until_us: int, keep_us: int, kept: State,
@@ -508,7 +508,7 @@ def _fold_rider(
         save(kept, work, r, min(keep_us, until_us))
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _fold(
     tables: Tables, events: Events, liability: Liability, first: I64, stop: I64, state: State, until_us: I64,
     keep_us: int, work: Work, out: Entries, kept: State, head: State, max_entries: int, resume: int,

@@ -47,19 +47,19 @@ if not _CONSECUTIVE_REPORTS or REPORT_CAUSE_CODE.size != NUM_REPORTS or len(CANC
     raise AssertionError("event codes have moved: the tables of this module rely on their order")
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _accepted_us(events: Events, i: int) -> int:
     """When the order was in the rider's hands: accepted, else placed, else arrived, else delivered."""
     if events[i].accepted_us != NO_TIME:
-        return events[i].accepted_us  # type: ignore[no-any-return]
+        return events[i].accepted_us
     if events[i].placed_us != NO_TIME:
-        return events[i].placed_us  # type: ignore[no-any-return]
+        return events[i].placed_us
     if events[i].arrived_us != NO_TIME:
-        return events[i].arrived_us  # type: ignore[no-any-return]
-    return events[i].delivered_us  # type: ignore[no-any-return]
+        return events[i].arrived_us
+    return events[i].delivered_us
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _wait_us(events: Events, i: int) -> tuple[int, int]:
     """Wait at the merchant beyond its promise, as [from, to); empty if to <= from."""
     arrived = events[i].arrived_us
@@ -76,7 +76,7 @@ def _wait_us(events: Events, i: int) -> tuple[int, int]:
     return start, ready
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _overlap_us(a: int, b: int, c: int, d: int) -> int:
     """Length of [a, b) ∩ [c, d)."""
     low = max(a, c)
@@ -84,7 +84,7 @@ def _overlap_us(a: int, b: int, c: int, d: int) -> int:
     return max(0, high - low)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _gained_us(events: Events, i: int, waits: I64, num_waits: int, longest_us: int, late_us: int) -> int:
     """Time that order i gains from merchants: its own wait, and where it overlaps others' waits, each second once.
 
@@ -110,18 +110,18 @@ def _gained_us(events: Events, i: int, waits: I64, num_waits: int, longest_us: i
         if high > low:
             gained += high - low - _overlap_us(low, high, own_from, own_to)
             reached = high
-    return gained  # type: ignore[no-any-return]
+    return gained
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _bears_on(tables: Tables, events: Events, row: int, i: int) -> bool:
     """Whether a report or extension is about the order of row i, and near enough in time to be still at hand."""
     apart_us = abs(events[row].occurred_us - events[i].occurred_us)
     same = events[row].order_key == events[i].order_key and events[i].order_key != 0
-    return same and apart_us <= tables.books[events[i].book].late_us  # type: ignore[no-any-return]
+    return same and apart_us <= tables.books[events[i].book].late_us
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _reports_of(tables: Tables, events: Events, i: int, special: I64, num_special: int) -> tuple[int, int]:
     """Verified reports on the order of row i (bit set) and the highest weather level known for it."""
     mask = np.int64(events[i].reports)
@@ -136,7 +136,7 @@ def _reports_of(tables: Tables, events: Events, i: int, special: I64, num_specia
     return mask, level
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _fill_causes(
     tables: Tables, events: Events, i: int, special: I64, num_special: int, gained_us: int, cause_us: I64
 ) -> tuple[int, int]:
@@ -165,7 +165,7 @@ def _fill_causes(
     return exempt_by, level
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _most_given(cause_us: I64, party_us: I64) -> int:
     """The party whose causes gave back most; ties go to the earlier in `PARTIES`."""
     party_us[:] = 0
@@ -178,7 +178,7 @@ def _most_given(cause_us: I64, party_us: I64) -> int:
     return best
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _collect(events: Events, first: int, stop: int, waits: I64, special: I64) -> tuple[int, int, int]:
     """The rider's non-empty waits by start ([from, to, row] into `waits`) and rows of reports and extensions."""
     num_waits = 0
@@ -206,7 +206,7 @@ def _collect(events: Events, first: int, stop: int, waits: I64, special: I64) ->
     return num_waits, num_special, longest_us
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _judge_delivery(out: Liability, i: int, gross_s: int, exempt_by: int, cause_us: I64, party_us: I64) -> None:
     given_us = cause_us.sum()
     given_s = min(gross_s, -(-given_us // US_PER_S))
@@ -224,7 +224,7 @@ def _judge_delivery(out: Liability, i: int, gross_s: int, exempt_by: int, cause_
         out[i].party = _most_given(cause_us, party_us)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _judge_other(out: Liability, events: Events, i: int, exempt_by: int) -> None:
     kind = events[i].kind
     if kind == UNDELIVERED and exempt_by >= 0:
@@ -239,7 +239,7 @@ def _judge_other(out: Liability, events: Events, i: int, exempt_by: int) -> None
         out[i].party = NOBODY
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _attribute_rider(
     tables: Tables, events: Events, first: int, stop: int, waits: I64, special: I64, out: Liability, causes: I64
 ) -> None:
@@ -267,7 +267,7 @@ def _attribute_rider(
             _judge_other(out, events, i, exempt_by)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _attribute(tables: Tables, events: Events, start: I64, out: Liability, causes: I64) -> None:
     most = 0
     for r in range(start.size - 1):

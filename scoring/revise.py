@@ -349,7 +349,8 @@ def entries_of(pages: Sequence[Page], opening_mp: Sequence[int]) -> Entries:
     """The lines of pages as entries, page after page; `opening_mp` is each page's score before its first line."""
     out = np.zeros(sum(len(page.lines) for page in pages), ENTRY)
     at = 0
-    for page, score in zip(pages, opening_mp, strict=True):
+    for page, opening in zip(pages, opening_mp, strict=True):
+        score = opening
         for line in page.lines:
             score += line.delta_mp
             for name in ("ev", "label", "party", "late_s", "given_s", "book", "item_us"):

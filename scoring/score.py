@@ -106,7 +106,7 @@ class Scored:
     carried: Carried
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _compare(entries: Entries, at: I64, written: Entries, written_at: I64, out: I64) -> None:
     """Per rider, how many entries stand already; -1 where they no longer read the same."""
     for r in range(out.size):

@@ -133,7 +133,7 @@ def score_files(
     entries, riders = entries_table(scored, scored.until_us), riders_table(scored)
     watch.lap("tables")
     progress("write", 0, 1)
-    document = {"command": "score", "format": format, "time_zone": chosen.time_zone}
+    document: dict[str, Any] = {"command": "score", "format": format, "time_zone": chosen.time_zone}
     document |= describe_run(events, chosen, scored, rejects)
     document["carried"] = None if carried is None else {"until_us": carried.until_us, "riders": len(carried.riders)}
     with atomic_folder(out) as folder:

@@ -17,6 +17,8 @@ from rules.errors import Fault
 from rules.text import LANGS, Lang, text
 
 DONE, FAILED, USAGE, FOUND = 0, 1, 2, 3
+# Columns of a table that is piped: wide enough that nothing wraps.
+PIPED_WIDTH = 160
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -39,8 +41,8 @@ def json_option(command: F) -> F:
 
 
 def out_console() -> Console:
-    """Where results go; plain when it is no terminal."""
-    return Console(file=sys.stdout, soft_wrap=True, highlight=False)
+    """Where results go; plain and wide when it is no terminal."""
+    return Console(file=sys.stdout, soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
 
 
 def err_console() -> Console:

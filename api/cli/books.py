@@ -1,0 +1,210 @@
+"""`riderscore books`: what rule books there are, what they say, whether they are sound, how they differ."""
+
+import datetime as dt
+import json
+import sys
+from collections.abc import Sequence
+
+import click
+from rich.table import Table
+
+from api.cli.console import DONE, FOUND, USAGE, json_option, lang_option, out_console, print_json, stop
+from api.cli.lazy import LazyGroup
+from rules.book import Book
+from rules.errors import BookError, Fault
+from rules.text import LANGS, Lang, text
+
+COMMANDS = {
+    "list": "api.cli.books:list_books",
+    "show": "api.cli.books:show",
+    "check": "api.cli.books:check_books",
+    "diff": "api.cli.books:diff_books",
+    "export": "api.cli.books:export",
+    "impact": "api.cli.impact:impact",
+}
+# Faults that say that a book is not there; all others are about what a book says.
+NOT_THERE = {"unknown_book", "not_found", "is_directory", "unreadable", "no_versions", "bad_reference_date"}
+
+
+@click.group(cls=LazyGroup, table=COMMANDS)
+def books() -> None:
+    """List, show, check, compare and export rule books."""
+
+
+def found(reference: str, lang: Lang) -> tuple[Book, ...]:
+    """The versions a reference names; ends the command with its faults if there are none."""
+    from rules.shelf import find
+
+    try:
+        return find(reference)
+    except BookError as error:
+        stop(error.faults, lang, USAGE)
+
+
+def one(reference: str, at: dt.date | None, lang: Lang) -> Book:
+    """The version of a reference in force on a day; the newest if no day is named."""
+    from rules.shelf import in_force
+
+    versions = found(reference, lang)
+    return versions[-1] if at is None else in_force(versions, at)
+
+
+class DateType(click.ParamType[dt.date]):
+    """A date written 2025-12-03."""
+
+    name = "date"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> dt.date:
+        """The date, or a usage error."""
+        if isinstance(value, dt.date):
+            return value
+        try:
+            return dt.date.fromisoformat(str(value))
+        except ValueError:
+            self.fail(f"{value!r}: YYYY-MM-DD", param, ctx)
+
+
+@click.command("list")
+@lang_option
+@json_option
+def list_books(lang: Lang, as_json: bool) -> None:
+    """List the shipped rule books, every version of each."""
+    from rules.shelf import shipped, versions
+
+    rows = [book for book_id in shipped() for book in versions(book_id)]
+    if as_json:
+        print_json(
+            [
+                {
+                    "id": book.id,
+                    "effective_from": book.model.effective_from.isoformat(),
+                    "regime": book.model.regime,
+                    "rider_kinds": list(book.model.rider_kinds),
+                    "title": book.model.title.model_dump(),
+                    "digest": book.digest,
+                }
+                for book in rows
+            ]
+        )
+        return
+    table = Table(box=None, pad_edge=False)
+    for key in ("id", "from", "title", "digest"):
+        table.add_column(text(lang, f"cli.books_{key}"), no_wrap=key != "title")
+    for book in rows:
+        title = getattr(book.model.title, lang)
+        table.add_row(book.id, book.model.effective_from.isoformat(), title, book.digest[:12])
+    out_console().print(table)
+
+
+@click.command()
+@click.argument("reference", metavar="ID")
+@click.option("--at", type=DateType(), help="The version in force on this day (default: the newest).")
+@lang_option
+@json_option
+def show(reference: str, at: dt.date | None, lang: Lang, as_json: bool) -> None:
+    """Show a rule book in full, with all that it inherits."""
+    from rules.shelf import to_toml
+
+    book = one(reference, at, lang)
+    if as_json:
+        print_json({"digest": book.digest, **json.loads(book.model.model_dump_json(by_alias=True, exclude_none=True))})
+        return
+    click.echo(f"# {book.id}@{book.model.effective_from.isoformat()}  sha256 {book.digest}")
+    click.echo(to_toml(book), nl=False)
+
+
+def grouped(books_read: Sequence[Book]) -> list[list[Book]]:
+    """Books by id, the versions of each oldest first."""
+    by_id: dict[str, list[Book]] = {}
+    for book in books_read:
+        by_id.setdefault(book.id, []).append(book)
+    return [sorted(versions, key=lambda book: book.model.effective_from) for versions in by_id.values()]
+
+
+@click.command("check")
+@click.argument("references", metavar="PATH...", nargs=-1, required=True)
+@click.option("--strict", is_flag=True, help="Count warnings as faults.")
+@lang_option
+@json_option
+def check_books(references: tuple[str, ...], strict: bool, lang: Lang, as_json: bool) -> None:
+    """Check rule books (files, folders or ids) against each other and against GB/T 46862-2025.
+
+    Ends with 3 if a fault is found; warnings are shown and count with --strict only.
+    """
+    from scoring.examples import check_examples
+
+    from rules.check import check
+    from rules.shelf import find
+
+    faults: list[Fault] = []
+    read: list[Book] = []
+    for reference in references:
+        try:
+            read += find(reference)
+        except BookError as error:
+            if any(fault.code in NOT_THERE for fault in error.faults):
+                stop(error.faults, lang, USAGE)
+            faults += error.faults
+    for versions in grouped(read):
+        faults += check(versions)
+        for book in versions:
+            faults += check_examples(book)
+    errors = [fault for fault in faults if fault.severity == "error" or strict]
+    if as_json:
+        print_json([_fault_document(fault) for fault in faults])
+    else:
+        for fault in faults:
+            click.echo(f"{text(lang, f'cli.{fault.severity}')} {fault.describe(lang)}")
+        key = "cli.check_faults" if errors else "cli.check_passed"
+        click.echo(text(lang, key, errors=len(errors), warnings=len(faults) - len(errors), books=len(read)))
+    sys.exit(FOUND if errors else DONE)
+
+
+def _fault_document(fault: Fault) -> dict[str, object]:
+    return {
+        "code": fault.code,
+        "severity": fault.severity,
+        "file": fault.file,
+        "rule": fault.rule,
+        "key": fault.key,
+        "given": fault.given,
+        "allowed": fault.allowed,
+        "clause": fault.clause,
+        "message": {lang: fault.describe(lang) for lang in LANGS},
+    }
+
+
+@click.command("diff")
+@click.argument("before", metavar="A")
+@click.argument("after", metavar="B")
+@lang_option
+@json_option
+def diff_books(before: str, after: str, lang: Lang, as_json: bool) -> None:
+    """Say in words what differs between two rule books; ends with 3 if anything does."""
+    from rules.diff import diff
+
+    changes = diff(one(before, None, lang), one(after, None, lang))
+    if as_json:
+        print_json([change.as_dict() for change in changes])
+    else:
+        for change in changes:
+            click.echo(change.describe(lang))
+        if not changes:
+            click.echo(text(lang, "cli.no_difference"))
+    sys.exit(FOUND if changes else DONE)
+
+
+@click.command()
+@click.argument("reference", metavar="ID")
+@click.option("--format", "format_", type=click.Choice(["json", "jdm"]), required=True)
+@click.option("--at", type=DateType(), help="The version in force on this day (default: the newest).")
+@lang_option
+def export(reference: str, format_: str, at: dt.date | None, lang: Lang) -> None:
+    """Export a rule book: its document as JSON, or its rules as JDM decision tables."""
+    from rules.jdm import to_jdm
+
+    book = one(reference, at, lang)
+    if format_ == "jdm":
+        print_json(to_jdm(book, lang))
+    else:
+        print_json(json.loads(book.model.model_dump_json(by_alias=True, exclude_none=True)))
