@@ -1,0 +1,109 @@
+"""The sample city: a seed and a scenario in, a table of events out, as a platform would record them.
+
+Open loop: no rider knows of any rule book, so the same deliveries can be scored under all of them. Rows of one rider
+are the same however many others ride.
+"""
+
+import datetime as dt
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pyarrow as pa
+
+from rules.calendar import instant_us
+from rules.events import FIELDS
+from simulations.incidents import Rows, incidents
+from simulations.orders import Orders, Riders, draw_orders, draw_riders
+from simulations.randomness import I64, Luck
+from simulations.scenario import City
+
+_TEXT_OR_INT = {"time": pa.int64(), "int": pa.int64(), "text": pa.string(), "reports": pa.string()}
+EVENT_SCHEMA = pa.schema(
+    [(f"{field.name}_us" if field.type == "time" else field.name, _TEXT_OR_INT[field.type]) for field in FIELDS]
+)
+SCHEMA = EVENT_SCHEMA.append(pa.field("file", pa.dictionary(pa.int32(), pa.string()))).append(
+    pa.field("row", pa.int64())
+)
+# Reviews, appeals and corrections of the last evening still come in on the morning after.
+_TAIL = dt.timedelta(hours=28)
+
+
+def generate(city: City, seed: int) -> pa.Table:
+    """All events of a city, by time.
+
+    Parameters
+    ----------
+    seed
+        Names the city's luck; the same seed and scenario give the same table, byte for byte.
+
+    Returns
+    -------
+    One column per field of the native event format (times as int64 µs), then `file` (names city and seed) and `row`
+    (1, 2, …), for messages.
+    """
+    luck = Luck(seed)
+    riders = draw_riders(city, luck)
+    orders = draw_orders(city, luck, riders)
+    midnight_us = _midnights_us(city)
+    families = [_table(city, riders, midnight_us, rows) for rows in incidents(city, luck, orders, working_days(orders))]
+    table = pa.concat_tables(families)
+    end_us = instant_us(_midnight(city, city.num_days - 1) + _TAIL)
+    occurred_us = table.column("occurred_us").to_numpy()
+    order = np.argsort(occurred_us, kind="stable")
+    table = table.take(pa.array(order[occurred_us[order] < end_us])).combine_chunks()
+    place = pa.DictionaryArray.from_arrays(
+        pa.array(np.zeros(table.num_rows, np.int32)), pa.array([f"city:{city.name}:{seed}"], pa.string())
+    )
+    rows = pa.array(np.arange(1, table.num_rows + 1))
+    return table.append_column("file", place).append_column("row", rows).cast(SCHEMA)
+
+
+def events_only(table: pa.Table) -> pa.Table:
+    """The columns that belong into an event file."""
+    return table.select(EVENT_SCHEMA.names)
+
+
+def working_days(orders: Orders) -> tuple[I64, I64]:
+    """(rider, day) of each day on which a rider carried anything."""
+    day_max = int(orders.day.max(initial=0)) + 1
+    both = np.unique(orders.rider * day_max + orders.day)
+    return both // day_max, both % day_max
+
+
+def _midnight(city: City, day: int) -> dt.datetime:
+    local = city.first_day + dt.timedelta(days=day)
+    return dt.datetime.combine(local, dt.time(0), ZoneInfo(city.time_zone)).astimezone(dt.UTC)
+
+
+def _midnights_us(city: City) -> I64:
+    return np.array([instant_us(_midnight(city, day)) for day in range(city.num_days)], np.int64)
+
+
+def _table(city: City, riders: Riders, midnight_us: I64, rows: Rows) -> pa.Table:
+    """One family of events as columns of the event format; times become instants."""
+    num = rows.rider.size
+    day_us = midnight_us[rows.day]
+    joined_us = midnight_us[0] + (12 * 3_600 - riders.tenure_days[rows.rider] * 86_400) * 1_000_000
+    columns: dict[str, pa.Array] = {
+        "event_id": rows.event_id,
+        "rider_id": rider_names(rows.rider),
+        "city": _constant(city.name, num),
+        "rider_kind": pa.array(np.where(riders.dedicated[rows.rider], "dedicated", "crowdsourced"), pa.string()),
+        "kind": rows.kind,
+        "order_id": rows.order_id,
+        "rider_joined_us": pa.array(joined_us),
+    }
+    for name, seconds in rows.times_s.items():
+        columns[f"{name}_us"] = pa.array(day_us + seconds * 1_000_000)
+    columns |= rows.columns
+    arrays = [columns.get(field.name, pa.nulls(num, field.type)) for field in EVENT_SCHEMA]
+    return pa.table(arrays, schema=EVENT_SCHEMA)
+
+
+def _constant(word: str, num: int) -> pa.Array:
+    return pa.repeat(pa.scalar(word, pa.string()), num)
+
+
+def rider_names(rider: I64) -> pa.Array:
+    """Rider ids of positions: 0 is r00001."""
+    return pa.array(np.char.mod("r%05d", rider + 1), pa.string())

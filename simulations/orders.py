@@ -1,0 +1,276 @@
+"""Riders at work: shifts, trips, bags of one to three orders, kitchens, doors. Times only; no events, no score.
+
+offer → ride to each merchant, wait there → ride to each customer, obstacles, hand over → next offer
+"""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from rules.units import PERMILLE
+from simulations.randomness import I64, Bools, Luck
+from simulations.scenario import HOUR_S, MAX_BAG, MINUTE_S, City
+
+FIRST_MONTH_DAYS, FIRST_YEAR_DAYS = 30, 365
+LAST_END_S = 23 * HOUR_S + 30 * MINUTE_S
+PICK_UP_S = 20
+_MAX_TRIPS = 64
+NO_OBSTACLE = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Riders:
+    """The city's riders; arrays of one row a rider.
+
+    Parameters
+    ----------
+    dedicated
+        Whether dedicated, else crowdsourced.
+    tenure_days
+        Days since joining on the first day of the city.
+    pace_s_per_km
+        Own riding time when practised, skill included.
+    skill_permille
+        Own searching time relative to the usual.
+    """
+
+    dedicated: Bools
+    tenure_days: I64
+    pace_s_per_km: I64
+    skill_permille: I64
+
+
+@dataclass(frozen=True, slots=True)
+class Merchants:
+    """The city's merchants; arrays of one row a merchant, seconds of median and of promised preparation."""
+
+    prep_s: I64
+    promised_s: I64
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """All orders offered and accepted; int64 arrays of one row an order.
+
+    Times are seconds after local midnight of `day`; `trip` counts a rider's trips of the day, `position` is the place
+    in the bag of `bag` orders. `obstacle` is a position in `City.obstacles` or `NO_OBSTACLE`, `rain` the day's warning
+    level, 0 when dry.
+    """
+
+    rider: I64
+    day: I64
+    trip: I64
+    position: I64
+    bag: I64
+    merchant: I64
+    distance_m: I64
+    placed_s: I64
+    accepted_s: I64
+    arrived_s: I64
+    promised_ready_s: I64
+    ready_s: I64
+    picked_s: I64
+    promised_s: I64
+    delivered_s: I64
+    obstacle: I64
+    rain: I64
+
+    @property
+    def occurrence(self) -> I64:
+        """Number of the order within its rider's day, the same whatever else happens on that day."""
+        return self.trip * MAX_BAG + self.position
+
+
+def draw_riders(city: City, luck: Luck) -> Riders:
+    """Who rides in the city; a rider is the same however many others there are."""
+    rider = np.arange(city.num_riders)
+    skill = luck.draw(city.skill_permille, "rider.skill", rider)
+    return Riders(
+        dedicated=luck.chance(city.dedicated_per_million, "rider.dedicated", rider),
+        tenure_days=luck.draw(city.tenure_days, "rider.tenure", rider),
+        pace_s_per_km=luck.draw(city.pace_s_per_km, "rider.pace", rider) * skill // PERMILLE,
+        skill_permille=skill,
+    )
+
+
+def draw_merchants(city: City, luck: Luck) -> Merchants:
+    """Who cooks in the city, how fast, and how honest about it."""
+    kitchens, merchant = city.kitchens, np.arange(city.kitchens.num_merchants)
+    slow = luck.chance(kitchens.slow_per_million, "merchant.slow", merchant)
+    boastful = luck.chance(kitchens.boastful_per_million, "merchant.boastful", merchant)
+    prep_s = np.where(
+        slow,
+        luck.draw(kitchens.slow_prep_s, "merchant.prep", merchant),
+        luck.draw(kitchens.usual_prep_s, "merchant.prep", merchant),
+    )
+    honesty = np.where(
+        boastful,
+        luck.draw(kitchens.boastful_permille, "merchant.honesty", merchant),
+        luck.draw(kitchens.honest_permille, "merchant.honesty", merchant),
+    )
+    return Merchants(prep_s, prep_s * honesty // PERMILLE)
+
+
+def draw_rain(city: City, luck: Luck) -> I64:
+    """Warning level of each day, 0 on dry days."""
+    day = np.arange(city.num_days)
+    rains = luck.chance(city.weather.rain_per_million, "weather.rain", 0, day)
+    return np.where(rains, luck.draw(city.weather.level, "weather.level", 0, day), 0)
+
+
+def draw_orders(city: City, luck: Luck, riders: Riders) -> Orders:
+    """All orders of all riders on all days, by trip; riders' days are independent of each other."""
+    merchants, rain = draw_merchants(city, luck), draw_rain(city, luck)
+    rider, day = (axis.ravel() for axis in np.indices((city.num_riders, city.num_days)))
+    works = ~luck.chance(city.rest_per_million, "rider.rest", rider, day)
+    rider, day = rider[works], day[works]
+    shift_s = luck.draw(city.shift_s, "shift.length", rider, day)
+    latest_s = LAST_END_S - shift_s
+    free_s = np.minimum(luck.draw(city.shift_start_s, "shift.start", rider, day), latest_s)
+    end_s = free_s + shift_s
+    parts = []
+    for trip in range(_MAX_TRIPS):
+        shift = _Shift(rider, day, np.full(rider.size, trip), free_s, rain[day], _slowness(riders, rider, day))
+        offer_s = free_s + _gap_s(city, luck, shift)
+        going = offer_s < end_s
+        if not going.any():
+            break
+        shift, offer_s, end_s = shift.rows(going), offer_s[going], end_s[going]
+        orders, free_s = _trip(city, luck, shift, offer_s, merchants, riders)
+        rider, day = shift.rider, shift.day
+        parts.append(orders)
+    columns = {
+        field.name: np.concatenate([np.zeros(0, np.int64), *(getattr(part, field.name) for part in parts)])
+        for field in fields(Orders)
+    }
+    return Orders(**columns)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shift:
+    """Riders' days in progress: who, which trip, when free, the rain, how far from practised."""
+
+    rider: I64
+    day: I64
+    trip: I64
+    free_s: I64
+    rain: I64
+    slowness: I64
+
+    def rows(self, keep: Bools) -> "_Shift":
+        """The days that go on."""
+        return _Shift(*(getattr(self, field.name)[keep] for field in fields(self)))
+
+
+def _slowness(riders: Riders, rider: I64, day: I64) -> I64:
+    """How far a rider is from practised: 2 in the first month, 1 in the first year, else 0."""
+    tenure = riders.tenure_days[rider] + day
+    return (tenure < FIRST_MONTH_DAYS).astype(np.int64) + (tenure < FIRST_YEAR_DAYS)
+
+
+def _is_peak(city: City, at_s: I64) -> Bools:
+    peak = np.zeros(at_s.shape, bool)
+    for start, end in city.peaks_s:
+        peak |= (at_s >= start) & (at_s < end)
+    return peak
+
+
+def _gap_s(city: City, luck: Luck, shift: _Shift) -> I64:
+    who = (shift.rider, shift.day, shift.trip)
+    return np.where(
+        _is_peak(city, shift.free_s),
+        luck.draw(city.peak_gap_s, "trip.gap", *who),
+        luck.draw(city.calm_gap_s, "trip.gap", *who),
+    )
+
+
+def _bag(city: City, luck: Luck, shift: _Shift, peak: Bools) -> I64:
+    rank = luck.below(1_000_000, "trip.bag", shift.rider, shift.day, shift.trip)
+    (peak_two, peak_three), (calm_two, calm_three) = city.peak_bags_per_million, city.calm_bags_per_million
+    two, three = np.where(peak, peak_two, calm_two), np.where(peak, peak_three, calm_three)
+    return 1 + (rank < two) + (rank < three).astype(np.int64)
+
+
+def _trip(
+    city: City, luck: Luck, shift: _Shift, offer_s: I64, merchants: Merchants, riders: Riders
+) -> tuple[Orders, I64]:
+    """One trip of each rider: all pick-ups, then all drop-offs. Returns the orders and when each rider is free."""
+    peak = _is_peak(city, offer_s)
+    bag = _bag(city, luck, shift, peak)
+    pace = riders.pace_s_per_km[shift.rider] * _factor(city, shift.slowness) // PERMILLE
+    pace = np.where(shift.rain > 0, pace * city.weather.pace_permille // PERMILLE, pace)
+    free_s = offer_s
+    carried: list[dict[str, I64]] = []
+    for position in range(MAX_BAG):
+        order = _order(city, luck, shift, offer_s, position, bag, peak, merchants)
+        in_bag = bag > position
+        ride_s = luck.draw(city.approach_m, "order.approach", *_key(shift, position)) * pace // 1_000
+        order["arrived_s"] = np.maximum(free_s + ride_s, order["accepted_s"] + 1)
+        order["picked_s"] = np.maximum(order["arrived_s"], order["ready_s"]) + PICK_UP_S
+        free_s = np.where(in_bag, order["picked_s"], free_s)
+        carried.append(order)
+    for position, order in enumerate(carried):
+        key = _key(shift, position)
+        hop = PERMILLE if position == 0 else luck.draw(city.hop_permille, "order.hop", *key)
+        ride_s = order["distance_m"] * hop // PERMILLE * pace // 1_000
+        search = _factor(city, shift.slowness) * riders.skill_permille[shift.rider] // PERMILLE
+        hand_over_s = luck.draw(city.hand_over_s, "order.hand_over", *key) * search // PERMILLE
+        order["obstacle"], delay_s = _obstacle(city, luck, key)
+        order["delivered_s"] = free_s + ride_s + hand_over_s + delay_s
+        free_s = np.where(bag > position, order["delivered_s"], free_s)
+    kept = [{name: values[bag > position] for name, values in order.items()} for position, order in enumerate(carried)]
+    return Orders(**{name: np.concatenate([order[name] for order in kept]) for name in kept[0]}), free_s
+
+
+def _factor(city: City, slowness: I64) -> I64:
+    return np.array([PERMILLE, city.first_year_permille, city.first_month_permille], np.int64)[slowness]
+
+
+def _key(shift: _Shift, position: int) -> tuple[I64, I64, I64]:
+    return shift.rider, shift.day, shift.trip * MAX_BAG + position
+
+
+def _order(
+    city: City, luck: Luck, shift: _Shift, offer_s: I64, position: int, bag: I64, peak: Bools, merchants: Merchants
+) -> dict[str, I64]:
+    """What is known of an order before anybody rides: where from, how far, when promised, when the meal is ready."""
+    key = _key(shift, position)
+    merchant = luck.below(merchants.prep_s.size, "order.merchant", *key)
+    load = np.where(peak, city.kitchens.peak_permille, PERMILLE)
+    noise = luck.draw(city.kitchens.prep_permille, "order.prep", *key)
+    prep_s = merchants.prep_s[merchant] * load // PERMILLE * noise // PERMILLE
+    distance_m = luck.draw(city.distance_m, "order.distance", *key)
+    # Orders of one bag are offered within two minutes; an order waits half a minute to two minutes for its rider.
+    accepted_s = offer_s + position * (10 + luck.below(50, "order.accepted", *key))
+    placed_s = accepted_s - 30 - luck.below(90, "order.placed", *key)
+    promised_prep_s = merchants.promised_s[merchant]
+    ride_s = distance_m * city.estimate_s_per_km // 1_000
+    estimate_s = np.maximum(promised_prep_s + ride_s + city.estimate_extra_s, city.min_estimate_s)
+    return {
+        "rider": shift.rider,
+        "day": shift.day,
+        "trip": shift.trip,
+        "position": np.full(shift.rider.size, position),
+        "bag": bag,
+        "merchant": merchant,
+        "distance_m": distance_m,
+        "placed_s": placed_s,
+        "accepted_s": accepted_s,
+        "promised_ready_s": placed_s + promised_prep_s,
+        "ready_s": placed_s + prep_s,
+        "promised_s": placed_s + estimate_s + (bag - 1) * city.bag_extra_s,
+        "rain": shift.rain,
+    }
+
+
+def _obstacle(city: City, luck: Luck, key: tuple[I64, I64, I64]) -> tuple[I64, I64]:
+    """At most one obstacle an order, and the seconds it costs."""
+    rank = luck.below(1_000_000, "order.obstacle", *key)
+    found, delay_s = np.full(rank.size, NO_OBSTACLE), np.zeros(rank.size, np.int64)
+    least = 0
+    for number, obstacle in enumerate(city.obstacles):
+        here = (rank >= least) & (rank < least + obstacle.per_million)
+        found[here] = number
+        delay_s = np.where(here, luck.draw(obstacle.delay_s, "order.delay", *key), delay_s)
+        least += obstacle.per_million
+    return found, delay_s
