@@ -272,7 +272,7 @@ def _assign_books(table: pa.Table, schedule: Schedule) -> tuple[np.ndarray, U8]:
     return book, early
 
 
-def _resolve_refs(table: pa.Table, events: Events, start: I64, key: U64, reason: I64) -> I64:
+def _resolve_refs(table: pa.Table, events: Events, start: I64, key: U64, is_new: U8, reason: I64) -> I64:
     """Row that each correction or appeal is about; those that name nothing earlier of their rider are marked."""
     ref = np.full(events.size, -1, np.int64)
     is_control = (events["kind"] == CORRECTION) | (events["kind"] == APPEAL_UPHELD)
@@ -284,23 +284,22 @@ def _resolve_refs(table: pa.Table, events: Events, start: I64, key: U64, reason:
         rider = events["rider"][row]
         rows = np.arange(start[rider], start[rider + 1])
         found = rows[(key[rows] == name) & (reason[rows] == 0)]
-        if not found.size or found[0] == row:
-            reason[row] = REF_UNKNOWN
-            continue
-        target = found[0]
-        if events["occurred_us"][target] > events["occurred_us"][row]:
-            reason[row] = REF_LATER
-            continue
-        ref[row] = target
-    # A correction of a correction is about the original event.
+        if found.size and found[0] != row:
+            ref[row] = found[0]
+    # A correction of a correction is about the original event; a circle of them is about nothing.
+    direct = ref.copy()
     for row in control:
         for _ in range(control.size):
-            if ref[row] < 0 or ref[ref[row]] < 0:
-                break
-            ref[row] = ref[ref[row]]
+            if ref[row] >= 0 and events["kind"][ref[row]] == CORRECTION:
+                ref[row] = direct[ref[row]]
+        # An appeal has no facts to correct and takes nothing that could be appealed.
         if ref[row] >= 0 and events["kind"][ref[row]] in (CORRECTION, APPEAL_UPHELD):
-            reason[row] = REF_UNKNOWN
             ref[row] = -1
+        # What an earlier run has accepted stays, though its event may have left the window.
+        if is_new[row] and ref[row] < 0:
+            reason[row] = REF_UNKNOWN
+        elif is_new[row] and events["occurred_us"][ref[row]] > events["occurred_us"][row]:
+            reason[row], ref[row] = REF_LATER, -1
     return ref
 
 
@@ -364,13 +363,15 @@ def take_in(
         early[stored] = 0
         late_us = np.array([one.model.late_days for one in program.books], np.int64) * US_PER_DAY
         occurred = rows.column("occurred_us").to_numpy()
-        too_late = (
-            (is_new == 1) & (reason == 0) & (occurred < np.maximum(carried_until_us - late_us[book], carried_from_us))
-        )
+        # Before any event was scored nothing is late; `NO_TIME` less some days would wrap around.
+        oldest_us = np.full(len(program.books), NO_TIME, np.int64)
+        if carried_until_us > NO_TIME:
+            oldest_us = np.maximum(carried_until_us - late_us, carried_from_us)
+        too_late = (is_new == 1) & (reason == 0) & (occurred < oldest_us[book])
         reason[too_late] = TOO_LATE
     reason[(book < 0) & (reason == 0)] = NO_BOOK
     events = columns_of(rows, rider, np.maximum(book, 0), waived)
-    ref = _resolve_refs(rows, events, start, key, reason)
+    ref = _resolve_refs(rows, events, start, key, is_new, reason)
     judged = _Judged(rows, ids, events, is_new, context[order], content, ref, reason, order, early)
     return _kept(judged, riders, num_new)
 
