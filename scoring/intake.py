@@ -6,6 +6,7 @@ identity is refused. Rows that cannot be scored come back as `Refused`, never si
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -244,7 +245,7 @@ def _assign_books(table: pa.Table, schedule: Schedule) -> tuple[np.ndarray, U8]:
     book = np.full(table.num_rows, -1, np.int64)
     early = np.zeros(table.num_rows, np.uint8)
     if set(schedule.rules) == {("", "")}:
-        groups = [(slice(None), ("", ""))]
+        groups: list[tuple[Any, tuple[str, str]]] = [(slice(None), ("", ""))]
     else:
         num_kinds = len(kinds.dictionary)
         pair = cities.indices.to_numpy().astype(np.int64) * num_kinds + kinds.indices.to_numpy()

@@ -8,9 +8,9 @@ after every entry. Liability is an input; late events and corrections are `revis
 import numpy as np
 from numba import njit
 
-from rules.compile import FACT_CODE, FIXED_LABELS, NO_TRAINING, ORDER_CAP_US, Program, Tables
+from rules.compile import FIXED_LABELS, NO_TRAINING, ORDER_CAP_US, Program, Tables
 from rules.events import KIND_CODE, KINDS, PARTY_CODE
-from rules.units import PERMILLE, US_PER_DAY
+from rules.units import US_PER_DAY
 from scoring.columns import (
     AWARD,
     CAP,
@@ -29,6 +29,8 @@ from scoring.columns import (
     Events,
     Liability,
 )
+from scoring.facts import F_LATE, F_TENURE, day_of, read_facts
+from scoring.matching import holds, outcome
 from scoring.state import (
     FIRST_FADE,
     NUM_ENTRIES,
@@ -51,21 +53,8 @@ APPEAL_UPHELD = KIND_CODE["appeal_upheld"]
 NOBODY = PARTY_CODE["nobody"]
 RIDER = PARTY_CODE["rider"]
 L_BASE, L_NEWCOMER, L_COST_LIMIT, L_CEILING, L_FLOOR, L_FADING, L_RESET, L_TRAINING = range(len(FIXED_LABELS))
-US_PER_MINUTE = 60_000_000
-MINUTES_PER_DAY = 1_440
 SCOPE_ORDER, SCOPE_DAY = 1, 2
 DEDUCTED, AWARDED = 0, 1
-
-F_LATE = FACT_CODE["late_s"]
-F_RIDER_KIND = FACT_CODE["rider_kind"]
-F_TENURE = FACT_CODE["tenure_days"]
-F_NUM_DELIVERED = FACT_CODE["num_delivered"]
-F_WEATHER = FACT_CODE["weather_level"]
-F_DISTANCE = FACT_CODE["distance_m"]
-F_MINUTE = FACT_CODE["minute_of_day"]
-F_NTH = FACT_CODE["nth_in_month"]
-F_PARTY = FACT_CODE["party"]
-F_LIABLE = FACT_CODE["liable"]
 
 
 @njit(cache=True)
@@ -132,20 +121,6 @@ def _review(tables: Tables, out: Entries, work: Work, book: int) -> None:
         line = work.line[0]
         _open_item(work, line.ev, line.book, line.item_us, NOBODY, 0, 0)
         _write(out, work, tier.label, REVIEW, 0, 0)
-
-
-@njit(cache=True)
-def day_of(tables: Tables, book: int, at_us: int) -> int:
-    """Local day (index of the calendar) of an instant under a book."""
-    starts = tables.day_start_us[tables.books[book].calendar]
-    # Days are 24 h but for daylight saving: the guess is off by one at most.
-    day = (at_us - starts[0]) // US_PER_DAY
-    day = min(max(day, 0), starts.size - 2)
-    while day > 0 and starts[day] > at_us:
-        day -= 1
-    while day < starts.size - 2 and starts[day + 1] <= at_us:
-        day += 1
-    return day
 
 
 @njit(cache=True)
@@ -230,91 +205,6 @@ def _enter_book(tables: Tables, out: Entries, work: Work, book: int, at_us: int)
 
 
 @njit(cache=True)
-def _read_facts(tables: Tables, events: Events, liability: Liability, work: Work, i: int) -> None:
-    """Fill the facts of event i and open its local day and month."""
-    rider, event, judged, facts = work.rider[0], events[i], liability[i], work.facts
-    book = np.int64(event.book)
-    calendar = tables.books[book].calendar
-    day = day_of(tables, book, event.occurred_us)
-    if rider.day_start_us != tables.day_start_us[calendar, day]:
-        rider.day_start_us = tables.day_start_us[calendar, day]
-        work.day_sum_mp[:] = 0
-    if rider.month != tables.day_period[calendar, 1, day]:
-        rider.month = tables.day_period[calendar, 1, day]
-        work.month_count[:] = 0
-    if tables.books[book].gross:
-        facts[F_LATE] = judged.late_s
-    else:
-        facts[F_LATE] = 0 if judged.exempt else judged.late_s - judged.given_s
-    facts[F_RIDER_KIND] = event.rider_kind
-    facts[F_TENURE] = -1
-    if event.joined_us != NO_TIME:
-        facts[F_TENURE] = max(0, day - day_of(tables, book, event.joined_us))
-    facts[F_NUM_DELIVERED] = rider.num_delivered
-    facts[F_WEATHER] = judged.weather
-    facts[F_DISTANCE] = event.distance_m
-    later = 1 if event.occurred_us >= tables.day_change_us[calendar, day] else 0
-    local_us = event.occurred_us + tables.day_offset_us[calendar, day, later]
-    facts[F_MINUTE] = (local_us // US_PER_MINUTE) % MINUTES_PER_DAY
-    facts[F_NTH] = -1
-    slot = tables.nth_slot[event.kind]
-    if slot >= 0:
-        work.month_count[slot] += 1
-        facts[F_NTH] = work.month_count[slot]
-    facts[F_PARTY] = event.party
-    facts[F_LIABLE] = judged.party
-
-
-@njit(cache=True)
-def _holds(tables: Tables, first: int, stop: int, facts: I64) -> bool:
-    """Whether all tests `first:stop` hold; one on an unknown fact (-1) never does."""
-    for c in range(first, stop):
-        test = tables.tests[c]
-        value = facts[test.fact]
-        if test.codes >= 0:
-            if value < 0 or not (test.codes >> value) & 1:
-                return False
-        elif value < test.lo or value > test.hi:
-            return False
-    return True
-
-
-@njit(cache=True)
-def _slide(tables: Tables, first: int, stop: int, late_s: int) -> tuple[int, int]:
-    """Value of corners at a lateness as (numerator, denominator): linear between corners, flat outside."""
-    corners = tables.corners
-    if late_s <= corners[first].late_s or stop - first == 1:
-        return corners[first].value, 1
-    for k in range(first + 1, stop):
-        if late_s <= corners[k].late_s:
-            width = corners[k].late_s - corners[k - 1].late_s
-            rise = (corners[k].value - corners[k - 1].value) * (late_s - corners[k - 1].late_s)
-            return corners[k - 1].value * width + rise, width
-    return corners[stop - 1].value, 1
-
-
-@njit(cache=True)
-def _truncated(numerator: int, denominator: int) -> int:
-    """Quotient rounded toward zero."""
-    if numerator >= 0:
-        return numerator // denominator
-    return -((-numerator) // denominator)
-
-
-@njit(cache=True)
-def outcome(tables: Tables, rule: int, late_s: int, fee_fen: int) -> tuple[int, int]:
-    """Points (mp) and money (fen) of a rule that matched, before any cap."""
-    row = tables.rules[rule]
-    top, bottom = _slide(tables, row.points_first, row.points_stop, late_s)
-    points_mp = _truncated(top, bottom)
-    top, bottom = _slide(tables, row.share_first, row.share_stop, late_s)
-    money_fen = row.money_fen
-    if top != 0 and fee_fen > 0:
-        money_fen += _truncated(fee_fen * top, bottom * PERMILLE)
-    return points_mp, money_fen
-
-
-@njit(cache=True)
 def _apply_group(tables: Tables, event: np.void, segment: int, out: Entries, work: Work) -> tuple[int, int]:
     """Write an entry per rule of one group that fires, and what the group's own cap gives back."""
     group = tables.segments[segment]
@@ -323,7 +213,7 @@ def _apply_group(tables: Tables, event: np.void, segment: int, out: Entries, wor
     for row in range(group.row_first, group.row_stop):
         number = tables.row_rule[row]
         rule = tables.rules[number]
-        if not _holds(tables, rule.test_first, rule.test_stop, work.facts):
+        if not holds(tables, rule.test_first, rule.test_stop, work.facts):
             continue
         points, money = outcome(tables, number, work.facts[F_LATE], event.fee_fen)
         kind = DEDUCT if points < 0 or (points == 0 and money < 0) else AWARD
@@ -452,7 +342,7 @@ def _score_event(tables: Tables, events: Events, liability: Liability, out: Entr
         return
     if rider.book != book:
         _enter_book(tables, out, work, book, at_us)
-    _read_facts(tables, events, liability, work, i)
+    read_facts(tables, events, liability, work, i)
     tier = tables.tiers[tier_of(tables, book, rider.score_mp)]
     party = NOBODY if event.waived and judged.party == RIDER else judged.party
     _open_item(work, i, book, at_us, party, judged.late_s, judged.given_s)
