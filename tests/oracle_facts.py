@@ -139,11 +139,8 @@ def on_same_order(book: BookDocument, event: Event, events: Sequence[Event]) -> 
 
 def weather_level(book: BookDocument, event: Event, events: Sequence[Event]) -> int:
     """The highest of the event's own level and those of the order's severe-weather reports."""
-    levels = [event.get("level") or 0]
-    for other in on_same_order(book, event, events):
-        if other["kind"] == "severe_weather":
-            levels.append(other.get("level") or 0)
-    return max(levels)
+    reports = [other for other in on_same_order(book, event, events) if other["kind"] == "severe_weather"]
+    return max((one.get("level") or 0) for one in [event, *reports])
 
 
 def verified_reports(book: BookDocument, event: Event, events: Sequence[Event]) -> set[str]:
@@ -203,7 +200,7 @@ def liability(book: BookDocument, event: Event, events: Sequence[Event]) -> Liab
         return Liability(late_s, back_s, False, "rider")
     if late_s > back_s:
         return Liability(late_s, back_s, True, first_party(exempting))
-    by_party = {party: 0 for party in PARTIES}
+    by_party = dict.fromkeys(PARTIES, 0)
     for cause, amount in by_cause.items():
         by_party[CAUSE_PARTY[cause]] += amount
     most = max(by_party.values())

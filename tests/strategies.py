@@ -195,8 +195,8 @@ def raw_books(draw: Draw, lateness: str | None = None) -> dict[str, Any]:
             limit = maybe(st.sampled_from((Decimal("0.5"), 1, 3)))
             group |= given_keys({"max_deduct": draw(limit), "max_award": draw(limit)})
         groups.append(group)
-        for number in range(draw(st.integers(1, 3))):
-            rows.append(draw(rules(f"g{position}r{number}", group["id"])))
+        num_rules = draw(st.integers(1, 3))
+        rows += [draw(rules(f"g{position}r{number}", group["id"])) for number in range(num_rules)]
     if draw(st.booleans()):
         groups.insert(0, {"id": "main"})
         rows += draw(backbones())
