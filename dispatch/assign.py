@@ -15,6 +15,7 @@ from dispatch.compiled import Ints, compiled
 from dispatch.objective import UNSERVED
 from dispatch.route import (
     ARRIVAL,
+    FEES,
     FIT_DROPOFF,
     FIT_INCREASE,
     FIT_PICKUP,
@@ -22,6 +23,7 @@ from dispatch.route import (
     FREE,
     HOLDER,
     NEVER,
+    NUM_PLANNED,
     NUM_STOPS,
     OFF,
     OPEN,
@@ -30,7 +32,6 @@ from dispatch.route import (
     STOPS_MAX,
     VERSION,
     Board,
-    fees_planned,
     fit,
     put,
     recost,
@@ -184,9 +185,8 @@ def plan_cost(board: Board, rider: int, holder: int) -> int:
     )
     if walked >= NEVER:
         return NEVER
-    fees, num = fees_planned(board.orders, stops, num_stops)
     idle = rider_cost(riders, board.weights, rider, 0, 0, 0)
-    return rider_cost(riders, board.weights, rider, walked, fees, num) - idle
+    return rider_cost(riders, board.weights, rider, walked, riders[holder, FEES], riders[holder, NUM_PLANNED]) - idle
 
 
 @compiled

@@ -32,6 +32,7 @@ from dispatch.route import (
     SENT,
     STANDING,
     STOPS_MAX,
+    TRIP_COLUMNS,
     Board,
     recost,
 )
@@ -76,6 +77,7 @@ def lay_out(problem: Problem, weights: Weights) -> Board:
         orders=order_rows,
         riders=rider_rows,
         stops=stops,
+        trips=np.zeros((riders.num, STOPS_MAX // 2 + 1, TRIP_COLUMNS), np.int64),
         fits=np.full((orders.num, riders.num, FIT_COLUMNS), -1, np.int64),
         barred=np.zeros((orders.num, riders.num), np.bool_),
         weights=weight_row(weights, problem.market),

@@ -26,6 +26,7 @@ from dispatch.road import (
     on_shift,
     open_orders,
     reveal,
+    set_pace,
 )
 from dispatch.route import HOLDER, REFUSED, STANDING, Board
 from dispatch.search import generator, improve
@@ -44,6 +45,7 @@ class Settings:
     ruin_max: int = 8
     width: int = 20
     choose: int = 1
+    lead_s: int = 1800
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -86,9 +88,15 @@ def solve(problem: Problem, weights: Weights, settings: Settings, stop: Callable
     board = lay_out(problem, weights)
     log = np.full((problem.orders.num, LOG_COLUMNS), -1, np.int64)
     now_s, known, finished, rounds, repairs, cut_off = problem.now_s, 0, 0, 0, 0, False
+    shift = np.maximum(problem.riders.off_s - problem.riders.free_s, 1)
     while finished < problem.orders.num:
         finished += arrive_trips(board, log, now_s)
         known = reveal(board, now_s, known)
+        if settings.lead_s:
+            pace = (
+                problem.riders.guarantee * np.clip(now_s + settings.lead_s - problem.riders.free_s, 0, shift) // shift
+            )
+            set_pace(board, pace)
         crew, waiting = on_shift(board, now_s), open_orders(board, known)
         if len(waiting):
             left_over = assign_open(board, crew, waiting[board.orders[waiting, HOLDER] < 0], settings.width)

@@ -18,6 +18,7 @@ from dispatch.route import (
     EARNED,
     FEE,
     FREE,
+    GUARANTEE,
     HANDOVER,
     HIDDEN,
     HOLDER,
@@ -224,3 +225,12 @@ def release(board: Board, order: int) -> None:
     if rider >= 0:
         take(board, order)
         recost(board, rider)
+
+
+@compiled
+def set_pace(board: Board, pace: Ints) -> None:
+    """Set the pay below which another order costs nothing, rider by rider."""
+    for rider in range(pace.shape[0]):
+        if board.riders[rider, GUARANTEE] != pace[rider]:
+            board.riders[rider, GUARANTEE] = pace[rider]
+            recost(board, rider)

@@ -37,19 +37,26 @@ ORDER_COLUMNS = 9
 HIDDEN, OPEN, SENT, CARRIED, DELIVERED, REFUSED = range(6)
 
 # Columns of Board.riders, int64. ARRIVAL is -1 unless the rider is on the way to the first stop.
-OFF, GUARANTEE, PRIORITY, TOLL, NUM_STOPS, WALKED, COST, VERSION, PLACE, FREE, ARRIVAL, EARNED = range(12)
-RIDER_COLUMNS = 12
+OFF, GUARANTEE, PRIORITY, TOLL, WALKED, COST, VERSION, PLACE, FREE, ARRIVAL, EARNED = range(11)
+# The plan in numbers: stops, trips, and the fees and number of the orders it delivers.
+NUM_STOPS, NUM_TRIPS, FEES, NUM_PLANNED = range(11, 15)
+RIDER_COLUMNS = 15
 
 # Columns of Board.fits, int64: what inserting (order, rider) would cost, and for which version of the plan.
 FIT_VERSION, FIT_INCREASE, FIT_PICKUP, FIT_DROPOFF = range(4)
 FIT_COLUMNS = 4
+
+# Columns of Board.trips, int64: where in the stops a trip starts, from which place and when, the walk's cost until then.
+# The row after the last trip is the plan's end.
+TRIP_STOP, TRIP_PLACE, TRIP_S, TRIP_COST = range(4)
+TRIP_COLUMNS = 4
 
 
 class Board(NamedTuple):
     """The planning state that compiled code works on; n orders, R riders, L places.
 
     ``travel_s`` int32 (L, L); ``orders`` int64 (n, ORDER_COLUMNS); ``riders`` int64 (R, RIDER_COLUMNS); ``stops`` int32
-    (R, STOPS_MAX); ``fits`` int64 (n, R, FIT_COLUMNS), remembered insertions; ``barred`` bool (n, R); ``weights``
+    (R, STOPS_MAX); ``trips`` int64 (R, STOPS_MAX // 2 + 1, TRIP_COLUMNS); ``fits`` int64 (n, R, FIT_COLUMNS), remembered insertions; ``barred`` bool (n, R); ``weights``
     int64 row of `objective.weight_row`; ``clock`` int64 (1,), the newest plan version.
     """
 
@@ -57,6 +64,7 @@ class Board(NamedTuple):
     orders: Ints
     riders: Ints
     stops: Stops
+    trips: Ints
     fits: Ints
     barred: Flags
     weights: Ints
@@ -142,129 +150,122 @@ def rider_cost(riders: Ints, weights: Ints, rider: int, walked: int, fees: int, 
 
 
 @compiled
-def fees_planned(orders: Ints, stops: Stops, num_stops: int) -> tuple[int, int]:
-    """Return (fees, number) of the orders whose drop-off the stops hold."""
-    fees = np.int64(0)
-    num = np.int64(0)
-    for i in range(num_stops):
-        if stops[i] < 0:
-            fees += orders[~stops[i], FEE]
-            num += 1
-    return fees, num
-
-
-@compiled
 def recost(board: Board, rider: int) -> int:
     """Work out the rider's plan anew after a change, under a new version; return its cost."""
-    riders = board.riders
+    riders, stops = board.riders, board.stops[rider]
     num_stops = riders[rider, NUM_STOPS]
-    walked, _, _ = walk(
-        board.travel_s, board.orders, board.weights, board.stops[rider], 0, num_stops,
-        riders[rider, PLACE], riders[rider, FREE], riders[rider, ARRIVAL], riders[rider, OFF], NEVER,
-    )  # fmt: skip
-    fees, num = fees_planned(board.orders, board.stops[rider], num_stops)
-    riders[rider, WALKED] = walked
-    cost = NEVER
+    trips = board.trips[rider]
+    place, now_s, arrival_s = riders[rider, PLACE], riders[rider, FREE], riders[rider, ARRIVAL]
+    walked, fees, num_planned, num_trips, start = 0, 0, 0, 0, 0
+    while start < num_stops and walked < NEVER:
+        trips[num_trips, TRIP_STOP], trips[num_trips, TRIP_PLACE] = start, place
+        trips[num_trips, TRIP_S], trips[num_trips, TRIP_COST] = now_s, walked
+        num_trips += 1
+        end = start
+        while end < num_stops and stops[end] >= 0:
+            end += 1
+        end = 2 * end - start if board.weights[RULE] == TRIP else num_stops
+        cost, now_s, place = walk(
+            board.travel_s, board.orders, board.weights, stops, start, end,
+            place, now_s, arrival_s, riders[rider, OFF], NEVER,
+        )  # fmt: skip
+        walked = NEVER if cost >= NEVER else walked + cost
+        for i in range(start, end):
+            if stops[i] < 0:
+                fees += board.orders[~stops[i], FEE]
+                num_planned += 1
+        arrival_s = -1
+        start = end
+    trips[num_trips, TRIP_STOP], trips[num_trips, TRIP_PLACE] = start, place
+    trips[num_trips, TRIP_S], trips[num_trips, TRIP_COST] = now_s, walked
+    riders[rider, WALKED], riders[rider, NUM_TRIPS] = walked, num_trips
+    riders[rider, FEES], riders[rider, NUM_PLANNED] = fees, num_planned
+    riders[rider, COST] = NEVER
     if walked < NEVER:
-        cost = rider_cost(riders, board.weights, rider, walked, fees, num)
-    riders[rider, COST] = cost
+        riders[rider, COST] = rider_cost(riders, board.weights, rider, walked, fees, num_planned)
     board.clock[0] += 1
     riders[rider, VERSION] = board.clock[0]
-    return cost
+    return riders[rider, COST]
 
 
 @compiled
-def fit_trip(
-    travel_s: Seconds,
-    orders: Ints,
-    weights: Ints,
-    riders: Ints,
-    stops: Stops,
-    rider: int,
-    order: int,
-    draft: Stops,
-    limit: int,
-) -> tuple[int, int, int]:
+def alone_cost(travel_s: Seconds, orders: Ints, weights: Ints, order: int, place: int, now_s: int) -> int:
+    """Return what the order's own delivery costs if driven next from (place, now_s).
+
+    A lower bound of any insertion there, as travel obeys the triangle inequality.
+    """
+    merchant = orders[order, MERCHANT]
+    picked_s = max(now_s + travel_s[place, merchant] + weights[HALF_PICKUP], orders[order, READY])
+    return own_cost(travel_s, orders, weights, order, picked_s)
+
+
+@compiled
+def own_cost(travel_s: Seconds, orders: Ints, weights: Ints, order: int, picked_s: int) -> int:
+    """Return the cost of an order picked up at `picked_s` and driven straight to its door."""
+    drive_s = travel_s[orders[order, MERCHANT], orders[order, DOOR]]
+    dropped_s = picked_s + weights[HALF_PICKUP] + drive_s + weights[HALF_DROPOFF] + orders[order, HANDOVER]
+    return delivery_cost(weights, dropped_s - orders[order, PLACED]) + lateness_cost(
+        weights, dropped_s - orders[order, PROMISED]
+    )
+
+
+@compiled
+def fit_trip(board: Board, rider: int, order: int, draft: Stops, limit: int) -> tuple[int, int, int]:
     """Cheapest insertion under the trip rule: (walk increase, pickup index, drop-off index in the new plan).
 
-    The increase is NEVER when none is below `limit`.
+    A trip of its own between two others, or any place in a trip to the same merchant. The increase is NEVER when
+    none is below `limit`.
     """
-    num_stops = riders[rider, NUM_STOPS]
-    place, now_s, arrival_s = riders[rider, PLACE], riders[rider, FREE], riders[rider, ARRIVAL]
-    off_s = riders[rider, OFF]
-    merchant = orders[order, MERCHANT]
-    base = riders[rider, WALKED]
+    travel_s, orders, weights, stops = board.travel_s, board.orders, board.weights, board.stops[rider]
+    riders, trips = board.riders, board.trips[rider]
+    num_stops, num_trips = riders[rider, NUM_STOPS], riders[rider, NUM_TRIPS]
+    off_s, base = riders[rider, OFF], riders[rider, WALKED]
     best, best_pickup, best_dropoff = limit, 0, 0
-    behind = np.int64(0)
-    start = 0
-    while True:
-        if arrival_s < 0:
+    for trip in range(num_trips + 1):
+        start, place = trips[trip, TRIP_STOP], trips[trip, TRIP_PLACE]
+        now_s, behind = trips[trip, TRIP_S], trips[trip, TRIP_COST]
+        arrival_s = riders[rider, ARRIVAL] if trip == 0 else -1
+        if arrival_s < 0 and alone_cost(travel_s, orders, weights, order, place, now_s) < best:
             draft[start] = order
             draft[start + 1] = ~order
             for i in range(start, num_stops):
                 draft[i + 2] = stops[i]
             cost, _, _ = walk(
-                travel_s,
-                orders,
-                weights,
-                draft,
-                start,
-                num_stops + 2,
-                place,
-                now_s,
-                arrival_s,
-                off_s,
-                best + base - behind,
+                travel_s, orders, weights, draft, start, num_stops + 2, place, now_s, -1, off_s, best + base - behind
             )
             if cost < NEVER:
                 best, best_pickup, best_dropoff = behind + cost - base, start, start + 1
-        if start >= num_stops:
-            break
-        loaded = start
-        while stops[loaded] >= 0:
-            loaded += 1
-        end = 2 * loaded - start
-        if orders[stops[start], MERCHANT] == merchant and loaded - start < weights[ORDERS_MAX]:
-            for i in range(start, loaded):
-                draft[i] = stops[i]
-            draft[loaded] = order
-            for i in range(loaded, num_stops):
-                draft[i + 2] = stops[i]
-            for at in range(loaded, end + 1):
-                if at > loaded:
-                    draft[at] = stops[at - 1]
-                draft[at + 1] = ~order
-                cost, _, _ = walk(
-                    travel_s, orders, weights, draft, start, num_stops + 2, place, now_s, arrival_s, off_s,
-                    best + base - behind,
-                )  # fmt: skip
-                if cost < NEVER:
-                    best, best_pickup, best_dropoff = behind + cost - base, loaded, at + 1
-        cost, now_s, place = walk(travel_s, orders, weights, stops, start, end, place, now_s, arrival_s, off_s, NEVER)
-        arrival_s = np.int64(-1)
-        behind += cost
-        start = end
+        if trip == num_trips or orders[stops[start], MERCHANT] != orders[order, MERCHANT]:
+            continue
+        loaded = (start + trips[trip + 1, TRIP_STOP]) // 2
+        if loaded - start >= weights[ORDERS_MAX]:
+            continue
+        for i in range(start, num_stops):
+            draft[i if i < loaded else i + 2] = stops[i]
+        draft[loaded] = order
+        for at in range(loaded, trips[trip + 1, TRIP_STOP] + 1):
+            if at > loaded:
+                draft[at] = stops[at - 1]
+            draft[at + 1] = ~order
+            cost, _, _ = walk(
+                travel_s, orders, weights, draft, start, num_stops + 2, place, now_s, arrival_s, off_s,
+                best + base - behind,
+            )  # fmt: skip
+            if cost < NEVER:
+                best, best_pickup, best_dropoff = behind + cost - base, loaded, at + 1
     if best >= limit:
         return NEVER, 0, 0
     return best, best_pickup, best_dropoff
 
 
 @compiled
-def fit_bag(
-    travel_s: Seconds,
-    orders: Ints,
-    weights: Ints,
-    riders: Ints,
-    stops: Stops,
-    rider: int,
-    order: int,
-    draft: Stops,
-    limit: int,
-) -> tuple[int, int, int]:
+def fit_bag(board: Board, rider: int, order: int, draft: Stops, limit: int) -> tuple[int, int, int]:
     """Cheapest insertion under the bag rule, as `fit_trip` returns it: any place behind the stop under way.
 
     Every pair of places is tried, so the answer is the best there is while the other stops keep their sequence.
     """
+    travel_s, orders, weights, stops = board.travel_s, board.orders, board.weights, board.stops[rider]
+    riders = board.riders
     num_stops = riders[rider, NUM_STOPS]
     place, now_s, arrival_s = riders[rider, PLACE], riders[rider, FREE], riders[rider, ARRIVAL]
     base = riders[rider, WALKED]
@@ -327,24 +328,25 @@ def fit(board: Board, rider: int, order: int, draft: Stops, limit: int) -> tuple
     num_stops = riders[rider, NUM_STOPS]
     if num_stops + 2 > STOPS_MAX or board.barred[order, rider]:
         return NEVER, 0, 0
+    fee = board.orders[order, FEE]
+    more_pay = pay_cost(board.weights, riders[rider, EARNED] + riders[rider, FEES] + fee, riders[rider, GUARANTEE])
+    more_pay -= pay_cost(board.weights, riders[rider, EARNED] + riders[rider, FEES], riders[rider, GUARANTEE])
+    limit -= more_pay + riders[rider, TOLL]
+    if limit <= 0:
+        return NEVER, 0, 0
     if riders[rider, PRIORITY] < PER_MILLE:
         limit = NEVER
-    stops = board.stops[rider]
     if board.weights[RULE] == TRIP:
-        raw, pickup, dropoff = fit_trip(
-            board.travel_s, board.orders, board.weights, riders, stops, rider, order, draft, limit
-        )
+        raw, pickup, dropoff = fit_trip(board, rider, order, draft, limit)
     else:
-        raw, pickup, dropoff = fit_bag(
-            board.travel_s, board.orders, board.weights, riders, stops, rider, order, draft, limit
-        )
+        raw, pickup, dropoff = fit_bag(board, rider, order, draft, limit)
     if raw >= NEVER:
         return NEVER, 0, 0
-    fees, num = fees_planned(board.orders, stops, num_stops)
-    walked = riders[rider, WALKED] + raw
-    fee = board.orders[order, FEE]
-    increase = rider_cost(riders, board.weights, rider, walked, fees + fee, num + 1) - riders[rider, COST]
-    return increase, pickup, dropoff
+    increase = raw
+    if riders[rider, PRIORITY] != PER_MILLE:
+        walked = riders[rider, WALKED]
+        increase = (walked + raw) * riders[rider, PRIORITY] // PER_MILLE - walked * riders[rider, PRIORITY] // PER_MILLE
+    return increase + more_pay + riders[rider, TOLL], pickup, dropoff
 
 
 @compiled

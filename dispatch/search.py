@@ -9,6 +9,7 @@ Invariant: a repair that raises the total cost is undone exactly, remembered ins
 import numpy as np
 
 from dispatch.compiled import Ints, Stops, Words, compiled
+from dispatch.objective import PAY, UNSERVED
 from dispatch.route import (
     COST,
     EARNED,
@@ -23,18 +24,20 @@ from dispatch.route import (
     MERCHANT,
     NEVER,
     NUM_STOPS,
+    NUM_TRIPS,
     PLACE,
     READY,
     RIDER_COLUMNS,
     STOPS_MAX,
+    TRIP_COLUMNS,
     VERSION,
     Board,
     fit,
+    own_cost,
     put,
     recost,
     take,
 )
-from dispatch.objective import PAY, UNSERVED
 
 NEAR_MAX = 24
 
@@ -71,12 +74,13 @@ def cheapest(
     stamp: int,
     touched_riders: Ints,
     num_touched: int,
+    limit: int,
 ) -> tuple[int, int, int, int]:
-    """Return (rider, increase, pickup, dropoff) of the crew's cheapest insertion, or rider -1.
+    """Return (rider, increase, pickup, dropoff) of the crew's cheapest insertion below `limit`, or rider -1.
 
     Riders whose plan is being changed (`touched` equals `stamp`) are worked out last and not remembered.
     """
-    best, pickup, dropoff = NEVER, np.int64(0), np.int64(0)
+    best, pickup, dropoff = limit, 0, 0
     chosen = np.int64(-1)
     for i in range(crew.shape[0]):
         rider = crew[i]
@@ -164,7 +168,14 @@ def neighbours(board: Board, open_orders: Ints, near: Ints) -> None:
 
 @compiled
 def keep_copy(
-    board: Board, rider: int, copies: Ints, copied_stops: Stops, copied: Ints, num_copies: int, stamp: int
+    board: Board,
+    rider: int,
+    copies: Ints,
+    copied_stops: Stops,
+    copied_trips: Ints,
+    copied: Ints,
+    num_copies: int,
+    stamp: int,
 ) -> int:
     """Copy a rider's plan before its first change in this repair; return the number of copies."""
     if copied[rider] == stamp:
@@ -175,11 +186,14 @@ def keep_copy(
         copies[num_copies, 1 + column] = board.riders[rider, column]
     for i in range(board.riders[rider, NUM_STOPS]):
         copied_stops[num_copies, i] = board.stops[rider, i]
+    for i in range(board.riders[rider, NUM_TRIPS] + 1):
+        for column in range(TRIP_COLUMNS):
+            copied_trips[num_copies, i, column] = board.trips[rider, i, column]
     return num_copies + 1
 
 
 @compiled
-def put_back(board: Board, copies: Ints, copied_stops: Stops, num_copies: int) -> None:
+def put_back(board: Board, copies: Ints, copied_stops: Stops, copied_trips: Ints, num_copies: int) -> None:
     """Restore every copied plan, its version included."""
     for j in range(num_copies):
         rider = copies[j, 0]
@@ -187,6 +201,9 @@ def put_back(board: Board, copies: Ints, copied_stops: Stops, num_copies: int) -
             board.riders[rider, column] = copies[j, 1 + column]
         for i in range(copies[j, 1 + NUM_STOPS]):
             board.stops[rider, i] = copied_stops[j, i]
+        for i in range(copies[j, 1 + NUM_TRIPS] + 1):
+            for column in range(TRIP_COLUMNS):
+                board.trips[rider, i, column] = copied_trips[j, i, column]
 
 
 @compiled
@@ -227,10 +244,16 @@ def improve(
     choice = candidates(board, crew, open_orders, min(width, crew.shape[0]))
     copies = np.empty((num_riders, 1 + RIDER_COLUMNS), np.int64)
     copied_stops = np.empty((num_riders, STOPS_MAX), np.int32)
+    copied_trips = np.empty((num_riders, STOPS_MAX // 2 + 1, TRIP_COLUMNS), np.int64)
     copied = np.full(num_riders, -1, np.int64)
     out = np.empty(num_open + 1, np.int64)
     was = np.empty(num_open + 1, np.int64)
     unserved = board.weights[UNSERVED]
+    least = np.empty(num_open, np.int64)
+    for i in range(num_open):
+        least[i] = own_cost(
+            board.travel_s, board.orders, board.weights, open_orders[i], board.orders[open_orders[i], READY]
+        )
     kept = 0
     for stamp in range(iterations):
         num = choose_ruin(near, num_open, ruin_max, state, out)
@@ -245,31 +268,37 @@ def improve(
                 before += unserved
                 continue
             copies_then = num_copies
-            num_copies = keep_copy(board, was[j], copies, copied_stops, copied, num_copies, stamp)
+            num_copies = keep_copy(board, was[j], copies, copied_stops, copied_trips, copied, num_copies, stamp)
             if num_copies > copies_then:
                 before += board.riders[was[j], COST]
             take(board, order)
         for j in range(num_copies):
             after += recost(board, copies[j, 0])
         for j in range(num):
+            after += least[out[j]]
+        for j in range(num):
             order = open_orders[out[j]]
+            limit = before - after + least[out[j]]
             rider, increase, pickup, dropoff = cheapest(
-                board, choice[out[j]], order, draft, copied, stamp, copies, num_copies
+                board, choice[out[j]], order, draft, copied, stamp, copies, num_copies, limit
             )
-            if rider < 0:
+            if rider < 0 and limit >= unserved:
                 rider, increase, pickup, dropoff = cheapest(
-                    board, crew, order, draft, copied, stamp, copies, num_copies
+                    board, crew, order, draft, copied, stamp, copies, num_copies, limit
                 )
+            after -= least[out[j]]
             if rider < 0 or increase >= unserved:
                 after += unserved
-                continue
-            num_copies = keep_copy(board, rider, copies, copied_stops, copied, num_copies, stamp)
-            put(board, rider, order, pickup, dropoff)
-            after += increase
+            else:
+                num_copies = keep_copy(board, rider, copies, copied_stops, copied_trips, copied, num_copies, stamp)
+                put(board, rider, order, pickup, dropoff)
+                after += increase
+            if after >= before:
+                break
         if after < before:
             kept += 1
             continue
-        put_back(board, copies, copied_stops, num_copies)
+        put_back(board, copies, copied_stops, copied_trips, num_copies)
         for j in range(num):
             board.orders[open_orders[out[j]], HOLDER] = was[j]
     return kept

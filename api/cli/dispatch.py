@@ -1,0 +1,218 @@
+"""`riderscore dispatch`: a whole day of orders given to riders online, or a folder of days measured against others."""
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from api.cli.console import (
+    FAILED,
+    USAGE,
+    json_option,
+    lang_option,
+    out_console,
+    print_json,
+    progress_bar,
+    say,
+    stop,
+)
+from rules.text import Lang, text
+
+if TYPE_CHECKING:
+    from dispatch.play import Played
+
+POLICIES = ("rolling", "nearest")
+TIME_ZONE = "Asia/Shanghai"
+
+
+@click.command()
+@click.argument("instance_dir", required=False, type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="Folder to write; its earlier result is replaced.")
+@click.option("--bench", type=click.Path(path_type=Path), help="Play every instance of this folder and print a table.")
+@click.option("--policy", type=click.Choice(POLICIES), default="rolling", show_default=True)
+@click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="A weight or setting; may be repeated.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option(
+    "--time-limit",
+    type=click.FloatRange(min=0),
+    help="Seconds after which rounds search no further; the result is then not repeatable.",
+)
+@lang_option
+@json_option
+def dispatch(
+    instance_dir: Path | None,
+    out: Path | None,
+    bench: Path | None,
+    policy: str,
+    assignments: tuple[str, ...],
+    seed: int,
+    time_limit: float | None,
+    lang: Lang,
+    as_json: bool,
+) -> None:
+    """Give a day's orders to riders, online, and write who carried what.
+
+    INSTANCE_DIR holds a Grubhub (MDRP) instance: orders.txt, restaurants.txt, couriers.txt, instance_parameters.txt. DIR
+    receives the three solution files, deliveries.parquet for `score`, explanations.ndjson and run.json.
+    """
+    if (instance_dir is None) == (bench is None) or (instance_dir is not None and out is None):
+        raise click.UsageError("give INSTANCE_DIR with --out DIR, or --bench DIR")
+    player = _player(policy, assignments, seed, time_limit, lang)
+    if bench is not None:
+        _bench(bench, player, lang, as_json=as_json)
+    elif instance_dir is not None and out is not None:
+        _one(instance_dir, out, player, lang, as_json=as_json)
+
+
+def _player(
+    policy: str, assignments: tuple[str, ...], seed: int, time_limit: float | None, lang: Lang
+) -> "Callable[[Path], Played]":
+    from dispatch.play import SettingError, chosen, play
+
+    try:
+        plan = chosen(policy, dict(_split(given) for given in assignments), seed)
+    except SettingError as error:
+        click.echo(text(lang, error.key, given=error.given, detail=error.detail), err=True)
+        sys.exit(USAGE)
+
+    def play_folder(folder: Path) -> "Played":
+        if time_limit is None:
+            return play(folder, plan)
+        ends = time.monotonic() + time_limit
+        return play(folder, plan, lambda: time.monotonic() > ends)
+
+    return play_folder
+
+
+def _split(given: str) -> tuple[str, str]:
+    key, _, value = given.partition("=")
+    return key.strip(), value.strip()
+
+
+def _one(folder: Path, out: Path, player: "Callable[[Path], Played]", lang: Lang, *, as_json: bool) -> None:
+    from api.batch.errors import InputError
+    from api.batch.files import check_output
+
+    try:
+        check_output(out)
+        played, seconds = _timed(player, folder, lang)
+        document = _write(folder, out, played)
+    except InputError as error:
+        stop(error.faults, lang, USAGE)
+    metrics = document["metrics"]
+    say(
+        lang,
+        "dispatch.done",
+        given=document["instance"],
+        delivered=metrics["delivered"],
+        orders=metrics["orders"],
+        minutes=f"{metrics['click_to_door_mean']:.2f}",
+        seconds=f"{seconds:.2f}",
+    )
+    if as_json:
+        print_json(document)
+    else:
+        table = out_console()
+        for name, value in metrics.items():
+            table.print(f"{name:32} {value:g}")
+    _stop_if_broken(played, lang)
+
+
+def _timed(player: "Callable[[Path], Played]", folder: Path, lang: Lang) -> "tuple[Played, float]":
+    from dispatch.mdrp import InstanceError
+
+    started = time.perf_counter()
+    try:
+        return player(folder), time.perf_counter() - started
+    except InstanceError as error:
+        for fault in error.faults:
+            params = {"file": fault.file, "line": fault.line, "given": fault.given, "detail": fault.detail}
+            click.echo(f"{folder.name}/{text(lang, fault.key, **params)}", err=True)
+        sys.exit(USAGE)
+
+
+def _stop_if_broken(played: "Played", lang: Lang) -> None:
+    if played.violations:
+        first = played.violations[0]
+        words = f"{first.rule} {first.subject} {first.found}"
+        say(lang, "dispatch.violations", given=played.instance.name, detail=len(played.violations), first=words)
+        sys.exit(FAILED)
+
+
+def _write(folder: Path, out: Path, played: "Played") -> dict[str, Any]:
+    """Write the result folder, all at once; return run.json's content."""
+    from importlib.metadata import version
+
+    from api.batch.files import atomic_folder, write_json, write_ndjson, write_parquet
+    from api.batch.mdrp import read_day
+    from dispatch.mdrp import solution_texts
+    from dispatch.play import run_document
+
+    document = run_document(played) | {"version": version("riderscore")}
+    with atomic_folder(out) as target:
+        for name, content in solution_texts(played.solution).items():
+            (target / name).write_text(content, encoding="utf-8", newline="\n")
+        write_parquet(target / "deliveries.parquet", _events(read_day((folder, target), TIME_ZONE).table))
+        write_ndjson(target / "explanations.ndjson", played.explanations)
+        write_json(target / "run.json", document)
+    return document
+
+
+def _events(table: Any) -> Any:
+    """Return the native event columns without those that say where a row was read."""
+    from api.batch.canonical import EVENT_SCHEMA
+
+    return table.select([name for name in EVENT_SCHEMA.names if name in table.column_names])
+
+
+def _bench(folder: Path, player: "Callable[[Path], Played]", lang: Lang, *, as_json: bool) -> None:
+    """Play every instance, print the table; exit 1 if a solution breaks a rule."""
+    from dispatch.reference import compare_rows, mean_rows, read_reference
+
+    root = folder / "instances" if (folder / "instances").is_dir() else folder
+    names = sorted(path.name for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
+    if not names:
+        say(lang, "dispatch.no_instances", given=folder)
+        sys.exit(USAGE)
+    reference_file = root.parent / "reference.csv"
+    if not reference_file.is_file():
+        say(lang, "dispatch.no_reference", given=root.parent)
+    reference = read_reference(reference_file)
+    rows, broken = [], 0
+    with progress_bar() as bar:
+        task = bar.add_task(text(lang, "dispatch.playing", given=names[0]), total=len(names))
+        for name in names:
+            bar.update(task, description=text(lang, "dispatch.playing", given=name))
+            played, seconds = _timed(player, root / name, lang)
+            rows.append(compare_rows(played, seconds, reference))
+            if played.violations:
+                broken += 1
+                first = played.violations[0]
+                say(lang, "dispatch.violations", given=name, detail=len(played.violations), first=str(first))
+            bar.advance(task)
+    summary = mean_rows(rows, reference, names)
+    if as_json:
+        print_json({"instances": rows, "means": summary})
+    else:
+        _print_table("instance", rows)
+        _print_table("mean over instances", summary)
+    sys.exit(FAILED if broken else 0)
+
+
+def _print_table(title: str, rows: list[dict[str, Any]]) -> None:
+    from rich.table import Table
+
+    table = Table(title=title)
+    for name in rows[0]:
+        table.add_column(name, justify="left" if isinstance(rows[0][name], str) else "right")
+    for row in rows:
+        table.add_row(*(value if isinstance(value, str) else _cell(value) for value in row.values()))
+    out_console().print(table)
+
+
+def _cell(value: object) -> str:
+    return "" if value is None else f"{value:.3f}" if isinstance(value, float) else json.dumps(value)

@@ -1,0 +1,56 @@
+"""The baseline: every order, oldest first, to the nearest free rider, who leaves at once.
+
+What a dispatcher without a plan does; kept to measure against.
+
+Invariant: a rider holds at most one order at a time.
+"""
+
+import numpy as np
+
+from dispatch.board import lay_out
+from dispatch.compiled import Ints, compiled
+from dispatch.horizon import Day, refuse
+from dispatch.objective import Weights
+from dispatch.problem import Problem
+from dispatch.road import LOG_COLUMNS, arrive_trips, fix_first_visits, leave, on_shift, open_orders, reveal
+from dispatch.route import FREE, MERCHANT, NEVER, NUM_STOPS, PLACE, REFUSED, STANDING, STOPS_MAX, Board, fit_trip, put
+
+
+def solve_nearest(problem: Problem) -> Day:
+    """Play a whole day online by nearest free rider."""
+    board = lay_out(problem, Weights())
+    log = np.full((problem.orders.num, LOG_COLUMNS), -1, np.int64)
+    now_s, known, finished, rounds = problem.now_s, 0, 0, 0
+    while finished < problem.orders.num:
+        finished += arrive_trips(board, log, now_s)
+        known = reveal(board, now_s, known)
+        crew, waiting = on_shift(board, now_s), open_orders(board, known)
+        leave(board, give_nearest(board, crew, waiting, now_s), now_s)
+        fix_first_visits(board, log, now_s)
+        finished += refuse(board, crew, open_orders(board, known))
+        now_s += problem.market.period_s
+        rounds += 1
+    refused = {problem.orders.names[i]: "off_shift" for i in np.flatnonzero(board.orders[:, STANDING] == REFUSED)}
+    return Day(problem, log, refused, rounds, 0, cut_off=False)
+
+
+@compiled
+def give_nearest(board: Board, crew: Ints, waiting: Ints, now_s: int) -> Ints:
+    """Give each order to the nearest free rider who can pick it up in time; return those riders."""
+    riders = board.riders
+    draft = np.empty(STOPS_MAX + 2, np.int32)
+    given = np.empty(waiting.shape[0], np.int64)
+    num_given = 0
+    for order in waiting:
+        nearest, gap = -1, 1 << 60
+        for rider in crew:
+            if riders[rider, NUM_STOPS] > 0 or riders[rider, FREE] > now_s:
+                continue
+            drive_s = board.travel_s[riders[rider, PLACE], board.orders[order, MERCHANT]]
+            if drive_s < gap and fit_trip(board, rider, order, draft, NEVER)[0] < NEVER:
+                nearest, gap = rider, drive_s
+        if nearest >= 0:
+            put(board, nearest, order, 0, 1)
+            given[num_given] = nearest
+            num_given += 1
+    return given[:num_given]

@@ -1,0 +1,111 @@
+"""One instance folder played, checked and measured: what the command line does, as a call.
+
+Invariant: what is reported was measured on the solution files' contents by the independent checker.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from dispatch.check import DayMetrics, Violation, check_day, measure_day
+from dispatch.day import day_problem, day_solution
+from dispatch.greedy import solve_nearest
+from dispatch.horizon import Day, Settings, solve
+from dispatch.mdrp import Instance, Solution, read_instance
+from dispatch.objective import Weights
+
+
+class SettingError(ValueError):
+    """A key or value that no weight or setting has; `key` names the text."""
+
+    def __init__(self, key: str, given: str, detail: str) -> None:
+        self.key, self.given, self.detail = key, given, detail
+        super().__init__(f"{given}: {detail}")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """By what policy, weights and settings to play."""
+
+    policy: str
+    weights: Weights
+    settings: Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """A played day with everything known of it."""
+
+    instance: Instance
+    plan: Plan
+    day: Day
+    solution: Solution
+    violations: tuple[Violation, ...]
+    metrics: DayMetrics
+    explanations: tuple[Mapping[str, object], ...] = ()
+
+
+def chosen(policy: str, given: Mapping[str, str], seed: int) -> Plan:
+    """Return the plan for a policy with some weights and settings changed.
+
+    Raises
+    ------
+    SettingError
+        If a key is unknown or its value not a whole number in range.
+    """
+    keys = {field.name: kind for kind in (Weights, Settings) for field in fields(kind)}
+    values: dict[type, dict[str, int]] = {Weights: {}, Settings: {"seed": seed}}
+    for key, value in given.items():
+        if key not in keys:
+            raise SettingError("dispatch.unknown_setting", f"{key}={value}", ", ".join(sorted(keys)))
+        if not value.isdecimal():
+            raise SettingError("dispatch.bad_setting", f"{key}={value}", "use a whole number of at least 0")
+        values[keys[key]][key] = int(value)
+    try:
+        return Plan(policy, Weights(**values[Weights]), Settings(**values[Settings]))
+    except ValueError as error:
+        raise SettingError(
+            "dispatch.bad_setting", " ".join(f"{k}={v}" for k, v in given.items()), str(error)
+        ) from error
+
+
+def play(folder: Path, plan: Plan, stop: Callable[[], bool] | None = None) -> Played:
+    """Read, play, check and measure one instance.
+
+    Raises
+    ------
+    InstanceError
+        If the instance is malformed.
+    """
+    instance = read_instance(folder)
+    problem = day_problem(instance)
+    day = solve_nearest(problem) if plan.policy == "nearest" else solve(problem, plan.weights, plan.settings, stop)
+    solution = day_solution(instance, day)
+    violations = check_day(instance, solution, tuple(day.refused))
+    return Played(instance, plan, day, solution, violations, measure_day(instance, solution))
+
+
+def run_document(played: Played) -> dict[str, Any]:
+    """Return run.json's content but the version: all metrics, seed, parameters, what was refused and why."""
+    day = played.day
+    return {
+        "instance": played.instance.name,
+        "policy": played.plan.policy,
+        "seed": played.plan.settings.seed,
+        "weights": asdict(played.plan.weights),
+        "settings": asdict(played.plan.settings),
+        "metrics": asdict(played.metrics),
+        "counts": {
+            "orders": len(played.instance.orders),
+            "delivered": played.metrics.delivered,
+            "waiting": 0,
+            "refused": len(day.refused),
+        },
+        "refused": dict(sorted(day.refused.items())),
+        "violations": [asdict(violation) for violation in played.violations],
+        "rounds": day.rounds,
+        "repairs": day.repairs,
+        "cut_off": day.cut_off,
+        "deterministic": not day.cut_off,
+    }

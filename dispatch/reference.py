@@ -1,0 +1,62 @@
+"""The table of other methods beside ours: reading `reference.csv`, rows and means to print.
+
+Invariant: a mean is over the same instances for every method, or absent.
+"""
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from dispatch.play import Played
+
+OWN = "riderscore"
+# Our column → the reference file's.
+COLUMNS = {
+    "delivered_pct": "delivered_pct",
+    "click_to_door": "click_to_door_mean",
+    "p90": "click_to_door_p90",
+    "overage": "overage_mean",
+    "cost_per_order": "cost_per_order",
+    "gini": "gini_pay_per_hour",
+    "undelivered_120": "click_to_door_undelivered_120",
+}
+
+Reference = Mapping[str, Mapping[str, Mapping[str, str]]]
+
+
+def read_reference(path: Path) -> Reference:
+    """Return rows by method and instance; empty if there is no file."""
+    rows: dict[str, dict[str, dict[str, str]]] = {}
+    if path.is_file():
+        with path.open(encoding="utf-8", newline="") as file:
+            for row in csv.DictReader(file):
+                rows.setdefault(row["algorithm"], {})[row["instance"]] = row
+    return rows
+
+
+def compare_rows(played: Played, seconds: float, reference: Reference) -> dict[str, Any]:
+    """Return one instance's row: our measures, and the other methods' click-to-door with undelivered as 120."""
+    name = played.instance.name
+    row: dict[str, Any] = {"instance": name, "orders": played.metrics.orders}
+    row |= {ours: getattr(played.metrics, theirs) for ours, theirs in COLUMNS.items()}
+    row |= {"broken": len(played.violations), "seconds": seconds}
+    for method, rows in reference.items():
+        row[method] = float(rows[name]["click_to_door_undelivered_120"]) if name in rows else None
+    return row
+
+
+def mean_rows(rows: Sequence[Mapping[str, Any]], reference: Reference, names: Sequence[str]) -> list[dict[str, Any]]:
+    """Return means over the instances, a row a method, ours first, with the share of instances where ours is better."""
+    own = {column: fmean(row[column] for row in rows) for column in COLUMNS}
+    table = [{"method": OWN, **own, "ours_better_pct": None, "gap_ratio": None}]
+    for method, entries in reference.items():
+        if not all(name in entries for name in names):
+            continue
+        means = {ours: fmean(float(entries[name][theirs]) for name in names) for ours, theirs in COLUMNS.items()}
+        better = sum(row["undelivered_120"] < row[method] for row in rows)
+        floor = fmean(float(entries[name]["click_to_door_floor"]) for name in names)
+        ratio = (own["undelivered_120"] - floor) / (means["undelivered_120"] - floor)
+        table.append({"method": method, **means, "ours_better_pct": 100 * better / len(rows), "gap_ratio": ratio})
+    return table
