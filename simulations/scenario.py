@@ -235,9 +235,9 @@ class City:
     approach_m: Quantiles = Quantiles(((0, 50), (500, 500), (1000, 1_600)))
     hop_permille: Quantiles = Quantiles(((0, 150), (1000, 600)))
     pace_s_per_km: Quantiles = Quantiles(((0, 180), (500, 215), (1000, 260)))
-    skill_permille: Quantiles = Quantiles(((0, 900), (500, 1_000), (880, 1_060), (960, 1_350), (1000, 1_800)))
+    skill_permille: Quantiles = Quantiles(((0, 900), (500, 1_000), (820, 1_060), (930, 1_400), (1000, 1_700)))
     hand_over_s: Quantiles = Quantiles(((0, 30), (500, 100), (900, 210), (1000, 420)))
-    first_month_permille: int = 1_580
+    first_month_permille: int = 1_600
     first_year_permille: int = 1_080
     base_fee_fen: int = 350
     fee_fen_per_km: int = 80
