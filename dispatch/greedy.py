@@ -9,29 +9,33 @@ import numpy as np
 
 from dispatch.board import lay_out
 from dispatch.compiled import Ints, compiled
-from dispatch.horizon import Day, refuse
+from dispatch.explain import Explanation, explain_orders
+from dispatch.horizon import Day, refusals, refuse
 from dispatch.objective import Weights
 from dispatch.problem import Problem
-from dispatch.road import LOG_COLUMNS, arrive_trips, fix_first_visits, leave, on_shift, open_orders, reveal
-from dispatch.route import FREE, MERCHANT, NEVER, NUM_STOPS, PLACE, REFUSED, STANDING, STOPS_MAX, Board, fit_trip, put
+from dispatch.road import LOG_COLUMNS, about_to_be_sent, arrive_trips, leave, on_shift, open_orders, reveal, send
+from dispatch.route import FREE, MERCHANT, NEVER, NUM_STOPS, PLACE, STOPS_MAX, Board, fit_trip, put
 
 
 def solve_nearest(problem: Problem) -> Day:
     """Play a whole day online by nearest free rider."""
     board = lay_out(problem, Weights())
     log = np.full((problem.orders.num, LOG_COLUMNS), -1, np.int64)
+    explanations: list[Explanation] = []
     now_s, known, finished, rounds = problem.now_s, 0, 0, 0
     while finished < problem.orders.num:
         finished += arrive_trips(board, log, now_s)
         known = reveal(board, now_s, known)
         crew, waiting = on_shift(board, now_s), open_orders(board, known)
-        leave(board, give_nearest(board, crew, waiting, now_s), now_s)
-        fix_first_visits(board, log, now_s)
+        leaving = give_nearest(board, crew, waiting, now_s)
+        sent = about_to_be_sent(board, leaving)
+        explanations += explain_orders(board, sent, crew, now_s)
+        leave(board, leaving, now_s)
+        send(board, log, sent, now_s)
         finished += refuse(board, crew, open_orders(board, known))
         now_s += problem.market.period_s
         rounds += 1
-    refused = {problem.orders.names[i]: "off_shift" for i in np.flatnonzero(board.orders[:, STANDING] == REFUSED)}
-    return Day(problem, log, refused, rounds, 0, cut_off=False)
+    return Day(problem, log, refusals(board, problem), tuple(explanations), rounds, 0, cut_off=False)
 
 
 @compiled

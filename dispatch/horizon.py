@@ -15,21 +15,25 @@ import numpy as np
 from dispatch.assign import assign_open, choose_plans
 from dispatch.board import lay_out
 from dispatch.compiled import Ints
+from dispatch.explain import Explanation, explain_orders
 from dispatch.objective import Weights
 from dispatch.problem import Problem
 from dispatch.road import (
     LOG_COLUMNS,
+    about_to_be_sent,
     arrive_trips,
     due,
-    fix_first_visits,
     leave,
     on_shift,
     open_orders,
     reveal,
+    send,
     set_pace,
 )
 from dispatch.route import HOLDER, REFUSED, STANDING, Board
 from dispatch.search import generator, improve
+
+REFUSED_OFF_SHIFT = "dispatch.refused_off_shift"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +41,16 @@ class Settings:
     """How hard to look: one set for all instances, tuned on the public ones.
 
     ``repairs_per_order`` and ``repairs_max``: destroy-and-repair steps a round; ``ruin_max``: orders taken out at
-    once; ``width``: candidate riders an order; ``seed``: of the random choices.
+    once; ``width``: candidate riders an order; ``exchange_every``: rounds between exchanges of whole plans, 0 never;
+    ``pay_lead_s``: how far ahead of the clock the pace of pay is; ``seed``: of the random choices.
     """
 
     repairs_per_order: int = 10
     repairs_max: int = 4000
     ruin_max: int = 8
     width: int = 20
-    choose: int = 1
-    lead_s: int = 1800
+    exchange_every: int = 5
+    pay_lead_s: int = 1800
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -61,13 +66,15 @@ class Settings:
 class Day:
     """What became of a day's orders.
 
-    ``log`` int64 (n, LOG_COLUMNS), seconds, -1 unset; ``refused``: reason by order name; ``rounds``, ``repairs``: work
-    done; ``cut_off``: the caller's limit ended the search early at least once, so the seed promises nothing.
+    ``log`` int64 (n, LOG_COLUMNS), seconds, -1 unset; ``refused``: key of the reason by order name; ``explanations``
+    in order of sending; ``rounds``, ``repairs``: work done; ``cut_off``: the caller's limit ended the search early at
+    least once, so the seed promises nothing.
     """
 
     problem: Problem
     log: Ints
     refused: dict[str, str]
+    explanations: tuple[Explanation, ...]
     rounds: int
     repairs: int
     cut_off: bool
@@ -87,47 +94,82 @@ def solve(problem: Problem, weights: Weights, settings: Settings, stop: Callable
     """
     board = lay_out(problem, weights)
     log = np.full((problem.orders.num, LOG_COLUMNS), -1, np.int64)
+    explanations: list[Explanation] = []
     now_s, known, finished, rounds, repairs, cut_off = problem.now_s, 0, 0, 0, 0, False
-    shift = np.maximum(problem.riders.off_s - problem.riders.free_s, 1)
     while finished < problem.orders.num:
         finished += arrive_trips(board, log, now_s)
         known = reveal(board, now_s, known)
-        if settings.lead_s:
-            pace = (
-                problem.riders.guarantee * np.clip(now_s + settings.lead_s - problem.riders.free_s, 0, shift) // shift
-            )
-            set_pace(board, pace)
+        set_pace(board, paced_guarantee(problem, settings, now_s))
         crew, waiting = on_shift(board, now_s), open_orders(board, known)
         if len(waiting):
-            left_over = assign_open(board, crew, waiting[board.orders[waiting, HOLDER] < 0], settings.width)
-            if stop is not None and stop():
-                cut_off = True
-            else:
-                repairs += search(board, crew, waiting, settings, now_s // problem.market.period_s)
-            leave(board, due(board, now_s), now_s)
-            fix_first_visits(board, log, now_s)
-            finished += refuse(board, crew, left_over)
+            cut_off = cut_off or (stop is not None and stop())
+            done = plan_round(board, crew, waiting, settings, now_s // problem.market.period_s, cut_off=cut_off)
+            leaving = due(board, now_s)
+            sent = about_to_be_sent(board, leaving)
+            explanations += explain_orders(board, sent, crew, now_s)
+            leave(board, leaving, now_s)
+            send(board, log, sent, now_s)
+            finished += refuse(board, crew, done.left_over)
+            repairs += done.repairs
         now_s += problem.market.period_s
         rounds += 1
-    refused = {problem.orders.names[i]: "off_shift" for i in np.flatnonzero(board.orders[:, STANDING] == REFUSED)}
-    return Day(problem, log, refused, rounds, repairs, cut_off)
+    return Day(problem, log, refusals(board, problem), tuple(explanations), rounds, repairs, cut_off)
 
 
-def search(board: Board, crew: Ints, waiting: Ints, settings: Settings, round_number: int) -> int:
-    """Improve all plans still open: destroy and repair, then exchange whole plans; return the repairs done."""
-    if len(waiting) < 2 or not len(crew):
-        return 0
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What a round left over, and the repairs it did."""
+
+    left_over: Ints
+    repairs: int
+
+
+def plan_round(
+    board: Board, crew: Ints, waiting: Ints, settings: Settings, round_number: int, *, cut_off: bool = False
+) -> Planned:
+    """Plan all open orders: assign what is in nobody's plan, destroy and repair, let whole plans change rider.
+
+    Parameters
+    ----------
+    crew
+        Riders who may be given orders.
+    waiting
+        Every open order.
+    round_number
+        Chooses the round's random numbers, with the seed.
+    cut_off
+        Assign only.
+    """
+    left_over = assign_open(board, crew, waiting[board.orders[waiting, HOLDER] < 0], settings.width)
+    if cut_off or len(waiting) < 2 or not len(crew):
+        return Planned(left_over, 0)
     repairs = min(settings.repairs_max, settings.repairs_per_order * len(waiting))
     state = generator(settings.seed, round_number)
     improve(board, crew, waiting, repairs, settings.ruin_max, settings.width, state)
-    if settings.choose:
+    if settings.exchange_every and round_number % settings.exchange_every == 0:
         choose_plans(board, crew, settings.width)
-    return repairs
+    return Planned(waiting[board.orders[waiting, HOLDER] < 0], repairs)
+
+
+def paced_guarantee(problem: Problem, settings: Settings, now_s: int) -> Ints:
+    """Return the share of each shift's guarantee that is due `pay_lead_s` from now.
+
+    Pay above it has a price: who is ahead of their pace is given fewer orders long before the guarantee is reached.
+    """
+    riders = problem.riders
+    shift_s = np.maximum(riders.off_s - riders.free_s, 1)
+    return riders.guarantee * np.clip(now_s + settings.pay_lead_s - riders.free_s, 0, shift_s) // shift_s
 
 
 def refuse(board: Board, crew: Ints, left_over: Ints) -> int:
-    """Refuse what no rider can ever take: nobody left whose shift allows a pickup; return how many."""
+    """Refuse what no rider can ever take: nobody is left whose shift allows a pickup; return how many."""
     if len(crew):
         return 0
     board.orders[left_over, STANDING] = REFUSED
     return len(left_over)
+
+
+def refusals(board: Board, problem: Problem) -> dict[str, str]:
+    """Return the key of the reason for every refused order."""
+    refused = np.flatnonzero(board.orders[:, STANDING] == REFUSED)
+    return {problem.orders.names[order]: REFUSED_OFF_SHIFT for order in refused}

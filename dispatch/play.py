@@ -3,13 +3,14 @@
 Invariant: what is reported was measured on the solution files' contents by the independent checker.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from dispatch.check import DayMetrics, Violation, check_day, measure_day
 from dispatch.day import day_problem, day_solution
+from dispatch.explain import explanation_document
 from dispatch.greedy import solve_nearest
 from dispatch.horizon import Day, Settings, solve
 from dispatch.mdrp import Instance, Solution, read_instance
@@ -43,7 +44,12 @@ class Played:
     solution: Solution
     violations: tuple[Violation, ...]
     metrics: DayMetrics
-    explanations: tuple[Mapping[str, object], ...] = ()
+
+    @property
+    def explanations(self) -> Iterator[Mapping[str, object]]:
+        """Why each order went where it went, as JSON objects."""
+        names = self.day.problem
+        return (explanation_document(one, names.orders.names, names.riders.names) for one in self.day.explanations)
 
 
 def chosen(policy: str, given: Mapping[str, str], seed: int) -> Plan:

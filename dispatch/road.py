@@ -189,7 +189,7 @@ def due(board: Board, now_s: int) -> Ints:
 
 @compiled
 def leave(board: Board, leaving: Ints, now_s: int) -> None:
-    """Send riders to their first stop; its orders are theirs from now on."""
+    """Set riders on the way to their first stop."""
     riders, orders = board.riders, board.orders
     for rider in leaving:
         first = board.stops[rider, 0]
@@ -199,23 +199,30 @@ def leave(board: Board, leaving: Ints, now_s: int) -> None:
 
 
 @compiled
-def fix_first_visits(board: Board, log: Ints, now_s: int) -> Ints:
-    """Fix the open orders of every visit a rider is on the way to; return them."""
+def about_to_be_sent(board: Board, leaving: Ints) -> Ints:
+    """Return the open orders of the first visits of riders who leave now, and of riders on the way."""
     riders, orders = board.riders, board.orders
-    fixed = np.empty(orders.shape[0], np.int64)
-    num_fixed = 0
+    goes = riders[:, ARRIVAL] >= 0
+    for rider in leaving:
+        goes[rider] = True
+    found = np.empty(orders.shape[0], np.int64)
+    num_found = 0
     for rider in range(riders.shape[0]):
-        if riders[rider, ARRIVAL] < 0:
-            continue
-        num, _ = first_visit(board, rider)
-        for i in range(num):
-            order = board.stops[rider, i]
-            if orders[order, STANDING] == OPEN:
-                orders[order, STANDING] = SENT
-                log[order, LOG_RIDER], log[order, LOG_SENT] = rider, now_s
-                fixed[num_fixed] = order
-                num_fixed += 1
-    return fixed[:num_fixed]
+        if goes[rider]:
+            num, _ = first_visit(board, rider)
+            for i in range(num):
+                if orders[board.stops[rider, i], STANDING] == OPEN:
+                    found[num_found] = board.stops[rider, i]
+                    num_found += 1
+    return found[:num_found]
+
+
+@compiled
+def send(board: Board, log: Ints, sent: Ints, now_s: int) -> None:
+    """Fix orders to the riders whose plans hold them: from now on they are theirs."""
+    for order in sent:
+        board.orders[order, STANDING] = SENT
+        log[order, LOG_RIDER], log[order, LOG_SENT] = board.orders[order, HOLDER], now_s
 
 
 @compiled

@@ -1,0 +1,66 @@
+"""Fair shares: income per hour across riders, and the floor under what a low score may cost.
+
+A tier's priority multiplies the cost of giving a rider an order, within `problem.PRIORITY_RANGE`. Against a shadow
+assignment of the same rounds with every multiplier 1, a rider whom the multiplier hurts may lose at most the book's
+stated share of offered orders; who would lose more is neutral for the rest of the day.
+
+Invariant: for every rider and at every moment, lost orders <= share x shadow orders.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from dispatch.compiled import Flags, Ints
+from dispatch.problem import PRIORITY_NEUTRAL
+
+# Who has just begun has no income per hour yet: the first half hour counts as worked.
+WORKED_S_MIN = 1800
+
+
+def income_tolls(earned: Ints, worked_s: Ints, weight: int) -> Ints:
+    """Return the cost of one more order for each rider: `weight` per minor unit an hour above the mean of all."""
+    if not len(earned):
+        return np.zeros(0, np.int64)
+    per_hour = earned * 3600 // np.maximum(worked_s, WORKED_S_MIN)
+    return np.asarray(weight * np.maximum(per_hour - per_hour.sum() // len(per_hour), 0), np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class OfferFloor:
+    """Orders offered so far, and those the shadow assignment would have offered; one row a rider.
+
+    ``lose_pm_max``: the book's stated share, per mille of the shadow's. ``neutral``: whose multiplier is 1 for the
+    rest of the day.
+    """
+
+    lose_pm_max: int
+    offered: Ints
+    shadow: Ints
+    neutral: Flags
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.lose_pm_max <= 1000:
+            raise ValueError(f"lose_pm_max = {self.lose_pm_max}: use 0..1000 per mille")
+
+    def priorities(self, wanted: Ints) -> Ints:
+        """Return the multipliers in force: 1 for whoever is neutral."""
+        return np.where(self.neutral, PRIORITY_NEUTRAL, wanted)
+
+    def with_round(self, offered: Ints, shadow: Ints) -> "OfferFloor":
+        """Return the floor after a round's counts."""
+        return OfferFloor(self.lose_pm_max, self.offered + offered, self.shadow + shadow, self.neutral)
+
+    def with_neutral(self, riders: Flags) -> "OfferFloor":
+        """Return the floor with more riders neutral for the rest of the day."""
+        return OfferFloor(self.lose_pm_max, self.offered, self.shadow, self.neutral | riders)
+
+    def losers(self) -> Flags:
+        """Return who lost more than the share."""
+        return (self.shadow - self.offered) * 1000 > self.lose_pm_max * self.shadow
+
+
+def no_floor(num_riders: int, lose_pm_max: int = 100) -> OfferFloor:
+    """Return the floor at the beginning of a day."""
+    zeros = np.zeros(num_riders, np.int64)
+    return OfferFloor(lose_pm_max, zeros, zeros.copy(), np.zeros(num_riders, np.bool_))
