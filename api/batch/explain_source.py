@@ -1,0 +1,94 @@
+"""The inputs of a run once more, for one rider: only where they are still what was scored, by their digest."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from api.batch.errors import InputError
+from api.batch.plan import AUTO, plan
+from api.batch.readers import Format, read_events
+from api.batch.sources import sha256_of
+from rules.book import Book
+from rules.compile import Program, compile_books
+from rules.errors import BookError, Fault
+from scoring.explain_facts import Known, known_events
+from scoring.intake import Schedule, schedule_versions
+
+
+@dataclass(frozen=True, slots=True)
+class Reread:
+    """A rider's events as far as they are at hand, and what a person should know about it."""
+
+    known: Known | None
+    notes: tuple[Fault, ...]
+
+
+def reread(run: Mapping[str, Any], books: Mapping[str, Book], rider: str) -> Reread:
+    """Read the inputs named in `run.json` again and keep one rider's rows.
+
+    Parameters
+    ----------
+    run
+        The content of `run.json`.
+    books
+        The ledger's books by digest.
+    """
+    paths, notes = _unchanged(run["inputs"])
+    chosen = _schedule(run, books)
+    if chosen is None:
+        return Reread(None, (*notes, Fault("input_deployment", file=str(run.get("book")), severity="warning")))
+    if not paths or (run["format"] == "mdrp" and notes):
+        return Reread(None, tuple(notes))
+    try:
+        table = _rows(paths, run["format"], run["time_zone"], rider)
+    except InputError as error:
+        return Reread(None, (*notes, *error.faults))
+    is_whole = run.get("carried") is None
+    if not is_whole:
+        notes.append(Fault("input_history", file=str(run["inputs"][0]["path"]), severity="warning"))
+    program, schedule = chosen
+    return Reread(known_events(program, schedule, table, is_whole=is_whole), tuple(notes))
+
+
+def _unchanged(inputs: list[Mapping[str, Any]]) -> tuple[list[Path], list[Fault]]:
+    """The inputs that are still the same bytes, and a note for each of the others."""
+    paths: list[Path] = []
+    notes: list[Fault] = []
+    for entry in inputs:
+        path = Path(entry["path"])
+        if not path.is_file():
+            notes.append(Fault("input_gone", file=str(path), severity="warning"))
+        elif sha256_of(path) != entry["sha256"]:
+            notes.append(Fault("input_changed", file=str(path), severity="warning"))
+        else:
+            paths.append(path)
+    return paths, notes
+
+
+def _schedule(run: Mapping[str, Any], books: Mapping[str, Book]) -> tuple[Program, Schedule] | None:
+    """Books and schedule of the run; None where they can no longer be known."""
+    if run.get("book") == AUTO:
+        try:
+            chosen = plan(AUTO, tuple(books.values()))
+        except BookError:
+            return None
+        known = {book.digest for book in chosen.program.books}
+        return (chosen.program, chosen.schedule) if known == set(books) else None
+    named = [books[book["digest"]] for book in run["books"] if book["digest"] in books]
+    if not named:
+        return None
+    program = compile_books(named)
+    own = [position for position, book in enumerate(named) if book.id == named[0].id]
+    return program, schedule_versions(program, own)
+
+
+def _rows(paths: list[Path], format: Format, time_zone: str, rider: str) -> pa.Table:
+    if format == "mdrp":
+        # An instance and its solution are named by their folders.
+        paths = list(dict.fromkeys(path.parent for path in paths))
+    table = read_events(paths, format, time_zone=time_zone).table
+    return table.filter(pc.equal(table.column("rider_id").cast(pa.string()), rider))

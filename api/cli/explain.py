@@ -1,0 +1,132 @@
+"""`riderscore explain`: a rider's card, why each entry stands, and one sentence for each."""
+
+import dataclasses
+import datetime as dt
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.markup import escape
+from rich.tree import Tree
+
+from api.cli.console import USAGE, json_option, lang_option, out_console, print_json, show_faults, stop
+from rules.book import Book, Part
+from rules.errors import Fault
+from rules.text import LANGS, Lang, text
+from scoring.because import Because, Line, because, lines_of
+from scoring.explain import Branch, Card, card, card_lines, clock, sentence, tree
+
+
+@click.command("explain")
+@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--rider", required=True, help="Rider id.")
+@click.option("--event", help="Explain all entries of this event, each as a tree.")
+@click.option("--entry", help="Explain this entry as a tree.")
+@lang_option
+@json_option
+def explain_command(
+    directory: Path, rider: str, event: str | None, entry: str | None, lang: Lang, as_json: bool
+) -> None:
+    """Explain a rider's score from the ledger in DIR.
+
+    Without --event or --entry: the rider's card, and a sentence for each entry. The files that were scored are read
+    once more if they are unchanged; otherwise the ledger and its books alone explain.
+    """
+    from api.batch.errors import InputError
+    from api.batch.explain_source import reread
+    from api.batch.ledger_source import read_ledger
+
+    try:
+        ledger = read_ledger(directory, rider=rider)
+    except InputError as error:
+        stop(error.faults, lang, USAGE)
+    if not ledger.riders.num_rows:
+        stop([Fault("rider_unknown", file=str(directory), given=rider)], lang, USAGE)
+    lines = lines_of(ledger.entries)
+    chosen = _chosen(lines, directory, rider, event, entry, lang)
+    events = reread(ledger.run, ledger.books, rider)
+    show_faults(events.notes, lang)
+    told = [because(line, lines, ledger.books, events.known) for line in chosen]
+    about = card(ledger.riders.to_pylist()[0], dict(ledger.books), _last(told, lines, ledger.books))
+    if as_json:
+        print_json(_document(about, told, events.notes))
+    elif event is None and entry is None:
+        _show_rider(about, told, lang)
+    else:
+        for why in told:
+            out_console().print(_rich(tree(why, lang)))
+
+
+def _chosen(
+    lines: Sequence[Line], directory: Path, rider: str, event: str | None, entry: str | None, lang: Lang
+) -> list[Line]:
+    """The entries asked for."""
+    chosen = [line for line in lines if event in (None, line.event_id) and entry in (None, line.entry_id)]
+    if not chosen and event is not None and not any(line.event_id == event for line in lines):
+        stop([Fault("event_unknown", file=str(directory), key=rider, given=event)], lang, USAGE)
+    if not chosen and entry is not None:
+        stop([Fault("entry_unknown", file=str(directory), key=rider, given=entry)], lang, USAGE)
+    return chosen
+
+
+def _last(told: Sequence[Because], lines: Sequence[Line], books: Any) -> Because | None:
+    """The newest entry of the rider that moved points or money, explained."""
+    moved = [line for line in lines if line.delta_mp or line.money_fen]
+    if not moved:
+        return None
+    return next((why for why in told if why.line == moved[-1]), None) or because(moved[-1], lines, books)
+
+
+def _show_rider(about: Card, told: Sequence[Because], lang: Lang) -> None:
+    for line in card_lines(about, lang):
+        click.echo(line)
+    click.echo()
+    click.echo(text(lang, "explain.entries", number=len(told)))
+    for why in told:
+        at = clock(why.line.occurred_us, why.book.model, "%Y-%m-%d %H:%M")
+        click.echo(
+            text(lang, "explain.entry", at=at, seq=why.line.seq, id=why.line.entry_id, sentence=sentence(why, lang))
+        )
+
+
+def _rich(branch: Branch, parent: Tree | None = None) -> Tree:
+    own = Tree(f"[bold]{escape(branch.text)}[/bold]") if parent is None else parent.add(escape(branch.text))
+    for child in branch.children:
+        _rich(child, own)
+    return own
+
+
+def _document(about: Card, told: Sequence[Because], notes: Sequence[Fault]) -> dict[str, Any]:
+    return {
+        "rider": {
+            "rider_id": about.rider_id,
+            "score_mp": about.score_mp,
+            "tier": _plain(about.tier),
+            "next_tier": _plain(about.next_tier),
+            "on_time_orders_to_next_tier": about.to_next_tier,
+            "on_time_orders_to_recover": about.to_recover,
+            "review_required": about.review_required,
+            "card": {lang: list(card_lines(about, lang)) for lang in LANGS},
+        },
+        "entries": [_plain(why) | {"sentence": {lang: sentence(why, lang) for lang in LANGS}} for why in told],
+        "notes": [{"code": note.code, "file": note.file, "message": note.describe("en")} for note in notes],
+    }
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON holds it; of a book only what names it."""
+    if isinstance(value, Book):
+        model = value.model
+        return {"id": model.id, "effective_from": model.effective_from.isoformat(), "digest": value.digest}
+    if isinstance(value, Part):
+        return value.model_dump(mode="json", exclude={"example"}, exclude_none=True)
+    if dataclasses.is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, frozenset):
+        return sorted(value)
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    return value.isoformat() if isinstance(value, dt.date | dt.time) else value
