@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from rules.book import Book
 from rules.compile import Program
 from rules.events import PARTY_CODE
 from scoring.columns import I64, NO_EVENT, REVERSE
@@ -56,7 +57,7 @@ class Movement:
 class Band:
     """Riders of one tier under the book that has tiers: a description, since the tier is an outcome itself.
 
-    `priority_permille` is the dispatch priority that the book gives the tier; the deliveries compared here happened
+    `priority_permille` is the dispatch priority that the book gives the tier (the lowest, where books in use differ); the deliveries compared here happened
     without it, so a low priority is income that a comparison of the same deliveries cannot show.
     """
 
@@ -81,7 +82,7 @@ class Comparison:
     ----------
     riders
         One row a rider: `rider_id`, `city`, `num_delivered`, `fees_fen`, then each amount and `tier` as `_a`, `_b` and
-        (amounts) `_diff`, `moved_tier`.
+        (amounts) `_diff`, `moved_tier`, `book_digest_a`, `book_digest_b`.
     totals
         Amount → sums under A and B; the columns of `riders`.
     income
@@ -125,8 +126,9 @@ def compare(a: Scored, b: Scored) -> Comparison:
     totals = {name: (exact_sum(_ints(under_a, name)), exact_sum(_ints(under_b, name))) for name in AMOUNTS}
     gained = _ints(riders, "income_fen_diff")
     earned = [_ints(one, "score_mp") - _ints(one, "opening_score_mp") for one in (under_a, under_b)]
+    used_a, used_b = (books_in_use(one, a_or_b.program) for one, a_or_b in ((under_a, a), (under_b, b)))
     tiers = Counter(zip(under_a.column("tier").to_pylist(), under_b.column("tier").to_pylist(), strict=True))
-    band_book = "b" if _num_tiers(b.program) >= _num_tiers(a.program) else "a"
+    band_book = "b" if len(tier_order(used_b)) >= len(tier_order(used_a)) else "a"
     return Comparison(
         riders=riders,
         num_delivered=exact_sum(_ints(under_a, "num_delivered")),
@@ -138,8 +140,8 @@ def compare(a: Scored, b: Scored) -> Comparison:
         ),
         income_moves=movement(gained),
         score_moves=movement(earned[1] - earned[0]),
-        tiers=_ranked_tiers(tiers, a.program, b.program),
-        bands=_bands(riders, band_book, (b if band_book == "b" else a).program),
+        tiers=_ranked_tiers(tiers, used_a, used_b),
+        bands=_bands(riders, band_book, used_b if band_book == "b" else used_a),
         band_book=band_book,
     )
 
@@ -156,13 +158,38 @@ def movement(difference: I64) -> Movement:
     )
 
 
-def tier_order(program: Program) -> tuple[str, ...]:
-    """Ids of all tiers of a set of books, lowest first within each book."""
-    return tuple(dict.fromkeys(tier.id for book in program.books for tier in book.model.tier))
+@dataclass(frozen=True, slots=True)
+class TierMoves:
+    """Riders whose tier rises, falls, stays, or has no counterpart in the other book."""
+
+    num_up: int
+    num_down: int
+    num_same: int
+    num_not_comparable: int
 
 
-def _num_tiers(program: Program) -> int:
-    return len(tier_order(program))
+def tier_moves(tiers: dict[tuple[str, str], int], books: Sequence[Book]) -> TierMoves:
+    """Count moves between tiers, as `Comparison.tiers` has them, in the order of the tiers of B's `books`."""
+    place = {tier: k for k, tier in enumerate(tier_order(books))}
+    counts: Counter[str] = Counter()
+    for (before, after), num in tiers.items():
+        if before not in place or after not in place:
+            counts["num_not_comparable"] += num
+        else:
+            step = place[after] - place[before]
+            counts["num_same" if step == 0 else "num_up" if step > 0 else "num_down"] += num
+    return TierMoves(counts["num_up"], counts["num_down"], counts["num_same"], counts["num_not_comparable"])
+
+
+def tier_order(books: Sequence[Book]) -> tuple[str, ...]:
+    """Ids of all tiers of some books, lowest first within each book."""
+    return tuple(dict.fromkeys(tier.id for book in books for tier in book.model.tier))
+
+
+def books_in_use(riders: pa.Table, program: Program, column: str = "book_digest") -> tuple[Book, ...]:
+    """The books under which riders stand at the end; with a deployment table a few of many."""
+    digests = set(riders.column(column).to_pylist())
+    return tuple(book for book in program.books if book.digest in digests)
 
 
 def _ints(table: pa.Table, name: str) -> I64:
@@ -219,19 +246,21 @@ def _side_by_side(under_a: pa.Table, under_b: pa.Table) -> pa.Table:
     a_tier, b_tier = under_a.column("tier"), under_b.column("tier")
     moved = np.array(a_tier.to_pylist(), object) != np.array(b_tier.to_pylist(), object)
     columns |= {"tier_a": a_tier, "tier_b": b_tier, "moved_tier": pa.array(moved.astype(bool))}
+    columns |= {f"book_digest_{side}": one.column("book_digest") for side, one in (("a", under_a), ("b", under_b))}
     return pa.table(columns)
 
 
-def _ranked_tiers(tiers: Counter[tuple[str, str]], a: Program, b: Program) -> dict[tuple[str, str], int]:
+def _ranked_tiers(tiers: Counter[tuple[str, str]], a: Sequence[Book], b: Sequence[Book]) -> dict[tuple[str, str], int]:
     place_a, place_b = ({tier: k for k, tier in enumerate(tier_order(one))} for one in (a, b))
     return {pair: tiers[pair] for pair in sorted(tiers, key=lambda pair: (place_a[pair[0]], place_b[pair[1]]))}
 
 
-def _bands(riders: pa.Table, band_book: str, program: Program) -> tuple[Band, ...]:
+def _bands(riders: pa.Table, band_book: str, books: Sequence[Book]) -> tuple[Band, ...]:
     tier_of = np.array(riders.column(f"tier_{band_book}").to_pylist(), object)
-    priority = {tier.id: tier.priority_permille for book in program.books for tier in book.model.tier}
+    rows = [tier for book in books for tier in book.model.tier]
+    priority = {row.id: min(other.priority_permille for other in rows if other.id == row.id) for row in rows}
     return tuple(
-        _band(riders, tier, priority[tier], tier_of == tier) for tier in tier_order(program) if (tier_of == tier).any()
+        _band(riders, tier, priority[tier], tier_of == tier) for tier in tier_order(books) if (tier_of == tier).any()
     )
 
 

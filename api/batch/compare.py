@@ -1,0 +1,197 @@
+"""Files in, two books side by side out: `riderscore compare` and `riderscore books impact`.
+
+readers → score under A and under B → comparison → `riders.parquet` (or `affected.parquet`), `summary.json`,
+`rejects.ndjson`, `books/`, `run.json`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from api.batch.files import atomic_folder, check_output, write_json, write_ndjson, write_parquet
+from api.batch.plan import Plan, plan
+from api.batch.readers import EventFile, Format, read_events
+from api.batch.rejects import Reject
+from api.batch.run import Progress, Stopwatch, all_rejects, describe_run, no_progress, write_books
+from rules.errors import Fault
+from scoring.comparison import Comparison, books_in_use, compare, tier_moves
+from scoring.score import Scored, score
+
+SIDES = ("a", "b")
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What a comparison found: `summary.json`, `run.json`, the plans of both books, rows left out, warnings."""
+
+    comparison: Comparison
+    plans: tuple[Plan, Plan]
+    summary: dict[str, Any]
+    document: dict[str, Any]
+    rejects: tuple[Reject, ...]
+    warnings: tuple[Fault, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """The same rows under both books."""
+
+    events: EventFile
+    plans: tuple[Plan, Plan]
+    scored: tuple[Scored, Scored]
+    rejects: tuple[Reject, ...]
+
+
+def compare_files(
+    paths: Sequence[Path],
+    references: tuple[str, str],
+    out: Path,
+    *,
+    format: Format = "native",
+    progress: Progress = no_progress,
+) -> Compared:
+    """Score the same deliveries under two books and write what differs.
+
+    Parameters
+    ----------
+    references
+        Books A and B, as `rules.shelf.find` takes them, or `auto`. Rows that either refuses are left out of both.
+    out
+        Gets `riders.parquet`, `summary.json`, `rejects.ndjson`, `books/`, `run.json`.
+
+    Raises
+    ------
+    BookError, InputError
+        If the books, the files or the place to write to cannot be used; nothing is written then.
+    """
+    watch = Stopwatch()
+    check_output(out)
+    judged = _judge(paths, references, format, watch, progress)
+    comparison = compare(*judged.scored)
+    return _written("compare", judged, comparison, summary_of(comparison, judged.plans), out, format, watch)
+
+
+def impact_files(
+    paths: Sequence[Path],
+    references: tuple[str, str],
+    out: Path,
+    *,
+    format: Format = "native",
+    progress: Progress = no_progress,
+) -> Compared:
+    """Who would move tier, points or money if book B replaced book A, on deliveries that happened.
+
+    Writes `affected.parquet` in place of `riders.parquet`: only riders whose tier, points or money differ. Otherwise
+    as `compare_files`.
+    """
+    watch = Stopwatch()
+    check_output(out)
+    judged = _judge(paths, references, format, watch, progress)
+    comparison = compare(*judged.scored)
+    summary = summary_of(comparison, judged.plans)
+    books_b = books_in_use(comparison.riders, judged.plans[1].program, "book_digest_b")
+    summary["num_affected"] = affected(comparison).num_rows
+    summary["tier_moves"] = asdict(tier_moves(comparison.tiers, books_b))
+    return _written("impact", judged, comparison, summary, out, format, watch)
+
+
+def affected(comparison: Comparison) -> pa.Table:
+    """Riders whose tier, points or money differ."""
+    riders = comparison.riders
+    moved = np.asarray(riders.column("moved_tier").to_numpy(zero_copy_only=False), bool)
+    for name in ("income_fen", "points_awarded_mp", "points_deducted_mp", "score_mp"):
+        moved = moved | (riders.column(f"{name}_diff").to_numpy() != 0)
+    return riders.filter(pa.array(moved))
+
+
+def summary_of(comparison: Comparison, plans: tuple[Plan, Plan]) -> dict[str, Any]:
+    """`summary.json`: whole numbers only, no clock times."""
+    names = ("a", "b", "difference")
+    return {
+        "books": {side: _books(chosen) for side, chosen in zip(SIDES, plans, strict=True)},
+        "num_riders": comparison.riders.num_rows,
+        "num_delivered": comparison.num_delivered,
+        "totals": {name: {"a": a, "b": b, "difference": b - a} for name, (a, b) in comparison.totals.items()},
+        "income_fen": {side: asdict(one) for side, one in zip(names, comparison.income, strict=True)},
+        "moves": {
+            "income_fen": asdict(comparison.income_moves),
+            "points_mp": asdict(comparison.score_moves),
+        },
+        "tiers": [{"a": a, "b": b, "num_riders": num} for (a, b), num in comparison.tiers.items()],
+        "band_book": comparison.band_book,
+        "bands": [asdict(band) for band in comparison.bands],
+    }
+
+
+def _books(chosen: Plan) -> dict[str, Any]:
+    return {
+        "reference": chosen.reference,
+        "versions": [
+            {"id": book.id, "effective_from": book.model.effective_from.isoformat(), "digest": book.digest}
+            for book in chosen.program.books
+        ],
+    }
+
+
+def _judge(
+    paths: Sequence[Path], references: tuple[str, str], format: Format, watch: Stopwatch, progress: Progress
+) -> _Judged:
+    plans = (plan(references[0]), plan(references[1]))
+    watch.lap("books")
+    events = read_events(
+        paths, format, time_zone=plans[0].time_zone, progress=lambda done, total: progress("read", done, total)
+    )
+    watch.lap("read")
+    progress("score", 0, 2)
+    rejects: dict[Reject, None] = {}
+    while True:
+        first, second = (score(chosen.program, chosen.schedule, events.table) for chosen in plans)
+        rejects |= dict.fromkeys([*all_rejects(events, first), *all_rejects(events, second)])
+        refused_a, refused_b = (np.sort(one.intake.refused_rows) for one in (first, second))
+        if np.array_equal(refused_a, refused_b):
+            break
+        # The same deliveries under both books: what one cannot judge, neither does.
+        keep = np.ones(events.table.num_rows, bool)
+        keep[np.concatenate([refused_a, refused_b])] = False
+        events = replace(events, table=events.table.filter(pa.array(keep)))
+    watch.lap("score")
+    return _Judged(events, plans, (first, second), tuple(rejects))
+
+
+def _written(
+    command: str, judged: _Judged, comparison: Comparison, summary: dict[str, Any], out: Path, format: Format,
+    watch: Stopwatch,
+) -> Compared:  # fmt: skip
+    watch.lap("compare")
+    document = _document(command, judged, format)
+    riders = comparison.riders if command == "compare" else affected(comparison)
+    with atomic_folder(out) as folder:
+        write_parquet(folder / ("riders.parquet" if command == "compare" else "affected.parquet"), riders)
+        write_json(folder / "summary.json", summary)
+        write_ndjson(folder / "rejects.ndjson", (reject.document() for reject in judged.rejects))
+        for chosen in judged.plans:
+            write_books(folder / "books", chosen)
+        watch.lap("write")
+        document["seconds"] = watch.seconds
+        write_json(folder / "run.json", document)
+    return Compared(comparison, judged.plans, summary, document, judged.rejects, tuple(judged.events.warnings))
+
+
+def _document(command: str, judged: _Judged, format: Format) -> dict[str, Any]:
+    """`run.json`; what differs between the books stands under `_a` and `_b`."""
+    first, second = (
+        describe_run(judged.events, chosen, scored, judged.rejects)
+        for chosen, scored in zip(judged.plans, judged.scored, strict=True)
+    )
+    counts = dict(first["counts"])
+    for name in ("entries", "what_if"):
+        counts |= {f"{name}_a": counts.pop(name), f"{name}_b": second["counts"][name]}
+    document = {"command": command, "format": format, "time_zone": judged.plans[0].time_zone, **first}
+    del document["book"]
+    document["books"] = {side: _books(chosen) for side, chosen in zip(SIDES, judged.plans, strict=True)}
+    document["counts"] = counts
+    return document

@@ -1,0 +1,83 @@
+"""`riderscore books impact`: who moves tier, points or money before a rule goes live."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.table import Table
+
+from api.batch.compare import Compared, impact_files
+from api.batch.readers import FORMATS, Format
+from api.cli.compare import (
+    headline,
+    income_table,
+    moves_text,
+    plain_table,
+    run_both,
+    tell_rejects,
+    tier_titles,
+    totals_table,
+)
+from api.cli.console import json_option, lang_option, out_console, print_json
+from rules.text import Lang, text
+
+
+@click.command()
+@click.option("--from", "from_", required=True, metavar="A", help="The book in force.")
+@click.option("--to", required=True, metavar="B", help="The book that is to replace it.")
+@click.option("--events", "events", multiple=True, required=True, type=click.Path(path_type=Path), metavar="FILE")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write.")
+@click.option("--format", "format_", type=click.Choice(FORMATS), default="native", show_default=True)
+@lang_option
+@json_option
+def impact(
+    from_: str,
+    to: str,
+    events: tuple[Path, ...],
+    out: Path,
+    format_: Format,
+    lang: Lang,
+    as_json: bool,
+) -> None:
+    """Show who would move tier, points or money if book B replaced book A, on deliveries that happened.
+
+    --events may be given more than once (with --format mdrp: the instance, then the solution). Writes
+    affected.parquet, summary.json, run.json and rejects.ndjson.
+    """
+    done = run_both(impact_files, events, (from_, to), out, format_, lang)
+    if as_json:
+        print_json(done.summary)
+    else:
+        show_impact(done, lang)
+    tell_rejects(done, out, lang)
+
+
+def show_impact(done: Compared, lang: Lang) -> None:
+    """Who is affected, and how, as a person reads it."""
+    console, summary = out_console(), done.summary
+    console.print(headline(done, lang))
+    console.print()
+    moves: dict[str, Any] = summary["tier_moves"]
+    console.print(
+        text(lang, "compare.affected", num_affected=summary["num_affected"], num_riders=summary["num_riders"])
+    )
+    console.print(text(lang, "compare.tier_moves", **moves))
+    console.print(moves_text(summary, lang))
+    console.print()
+    console.print(tiers_table(done, lang))
+    console.print()
+    console.print(totals_table(summary, lang))
+    console.print()
+    console.print(income_table(summary, lang))
+
+
+def tiers_table(done: Compared, lang: Lang) -> Table:
+    """Riders by tier under A (down) and under B (across)."""
+    tiers = done.comparison.tiers
+    rows, columns = (list(dict.fromkeys(pair[side] for pair in tiers)) for side in (0, 1))
+    titles_a, titles_b = (tier_titles(done, side, lang) for side in ("a", "b"))
+    columns.sort(key=list(titles_b).index)
+    table = plain_table(text(lang, "compare.from_to"), *(titles_b[tier] for tier in columns))
+    for row in rows:
+        table.add_row(titles_a[row], *(str(tiers.get((row, column), 0)) for column in columns))
+    return table
