@@ -24,6 +24,7 @@ from rules.events import (
 )
 from rules.units import US_PER_S
 from scoring.columns import I64, LIABILITY, NO_TIME, Events, Liability
+from scoring.compiled import compiled
 
 NUM_CAUSES = len(CAUSES)
 NUM_PARTIES = len(PARTIES)
@@ -47,7 +48,7 @@ if not _CONSECUTIVE_REPORTS or REPORT_CAUSE_CODE.size != NUM_REPORTS or len(CANC
     raise AssertionError("event codes have moved: the tables of this module rely on their order")
 
 
-@njit(cache=True)
+@compiled
 def _accepted_us(events: Events, i: int) -> int:
     """When the order was in the rider's hands: accepted, else placed, else arrived, else delivered."""
     if events[i].accepted_us != NO_TIME:
@@ -59,7 +60,7 @@ def _accepted_us(events: Events, i: int) -> int:
     return events[i].delivered_us
 
 
-@njit(cache=True)
+@compiled
 def _wait_us(events: Events, i: int) -> tuple[int, int]:
     """Wait at the merchant beyond its promise, as [from, to); empty if to <= from."""
     arrived = events[i].arrived_us
@@ -76,7 +77,7 @@ def _wait_us(events: Events, i: int) -> tuple[int, int]:
     return start, ready
 
 
-@njit(cache=True)
+@compiled
 def _overlap_us(a: int, b: int, c: int, d: int) -> int:
     """Length of [a, b) ∩ [c, d)."""
     low = max(a, c)
@@ -84,7 +85,7 @@ def _overlap_us(a: int, b: int, c: int, d: int) -> int:
     return max(0, high - low)
 
 
-@njit(cache=True)
+@compiled
 def _gained_us(events: Events, i: int, waits: I64, num_waits: int, longest_us: int, late_us: int) -> int:
     """Time that order i gains from merchants: its own wait, and where it overlaps others' waits, each second once.
 
@@ -113,7 +114,7 @@ def _gained_us(events: Events, i: int, waits: I64, num_waits: int, longest_us: i
     return gained
 
 
-@njit(cache=True)
+@compiled
 def _bears_on(tables: Tables, events: Events, row: int, i: int) -> bool:
     """Whether a report or extension is about the order of row i, and near enough in time to be still at hand."""
     apart_us = abs(events[row].occurred_us - events[i].occurred_us)
@@ -121,7 +122,7 @@ def _bears_on(tables: Tables, events: Events, row: int, i: int) -> bool:
     return same and apart_us <= tables.books[events[i].book].late_us
 
 
-@njit(cache=True)
+@compiled
 def _reports_of(tables: Tables, events: Events, i: int, special: I64, num_special: int) -> tuple[int, int]:
     """Verified reports on the order of row i (bit set) and the highest weather level known for it."""
     mask = np.int64(events[i].reports)
@@ -136,7 +137,7 @@ def _reports_of(tables: Tables, events: Events, i: int, special: I64, num_specia
     return mask, level
 
 
-@njit(cache=True)
+@compiled
 def _fill_causes(
     tables: Tables, events: Events, i: int, special: I64, num_special: int, gained_us: int, cause_us: I64
 ) -> tuple[int, int]:
@@ -165,7 +166,7 @@ def _fill_causes(
     return exempt_by, level
 
 
-@njit(cache=True)
+@compiled
 def _most_given(cause_us: I64, party_us: I64) -> int:
     """The party whose causes gave back most; ties go to the earlier in `PARTIES`."""
     party_us[:] = 0
@@ -178,7 +179,7 @@ def _most_given(cause_us: I64, party_us: I64) -> int:
     return best
 
 
-@njit(cache=True)
+@compiled
 def _collect(events: Events, first: int, stop: int, waits: I64, special: I64) -> tuple[int, int, int]:
     """The rider's non-empty waits by start ([from, to, row] into `waits`) and rows of reports and extensions."""
     num_waits = 0
@@ -206,7 +207,7 @@ def _collect(events: Events, first: int, stop: int, waits: I64, special: I64) ->
     return num_waits, num_special, longest_us
 
 
-@njit(cache=True)
+@compiled
 def _judge_delivery(out: Liability, i: int, gross_s: int, exempt_by: int, cause_us: I64, party_us: I64) -> None:
     given_us = cause_us.sum()
     given_s = min(gross_s, -(-given_us // US_PER_S))
@@ -224,7 +225,7 @@ def _judge_delivery(out: Liability, i: int, gross_s: int, exempt_by: int, cause_
         out[i].party = _most_given(cause_us, party_us)
 
 
-@njit(cache=True)
+@compiled
 def _judge_other(out: Liability, events: Events, i: int, exempt_by: int) -> None:
     kind = events[i].kind
     if kind == UNDELIVERED and exempt_by >= 0:

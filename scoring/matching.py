@@ -1,13 +1,12 @@
 """Compiled rules against facts: which hold, and what they give or take before any cap."""
 
-from numba import njit
-
 from rules.compile import Tables
 from rules.units import PERMILLE
 from scoring.columns import I64
+from scoring.compiled import compiled
 
 
-@njit(cache=True)
+@compiled
 def holds(tables: Tables, first: int, stop: int, facts: I64) -> bool:
     """Whether all tests `first:stop` hold; one on an unknown fact (-1) never does."""
     for c in range(first, stop):
@@ -21,7 +20,7 @@ def holds(tables: Tables, first: int, stop: int, facts: I64) -> bool:
     return True
 
 
-@njit(cache=True)
+@compiled
 def _slide(tables: Tables, first: int, stop: int, late_s: int) -> tuple[int, int]:
     """Value of corners at a lateness as (numerator, denominator): linear between corners, flat outside."""
     corners = tables.corners
@@ -35,7 +34,7 @@ def _slide(tables: Tables, first: int, stop: int, late_s: int) -> tuple[int, int
     return corners[stop - 1].value, 1
 
 
-@njit(cache=True)
+@compiled
 def _truncated(numerator: int, denominator: int) -> int:
     """Quotient rounded toward zero."""
     if numerator >= 0:
@@ -43,7 +42,7 @@ def _truncated(numerator: int, denominator: int) -> int:
     return -((-numerator) // denominator)
 
 
-@njit(cache=True)
+@compiled
 def outcome(tables: Tables, rule: int, late_s: int, fee_fen: int) -> tuple[int, int]:
     """Points (mp) and money (fen) of a rule that matched, before any cap."""
     row = tables.rules[rule]
