@@ -2,7 +2,7 @@
 
 import dataclasses
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,12 @@ from rich.tree import Tree
 
 from api.cli.console import USAGE, json_option, lang_option, out_console, print_json, show_faults, stop
 from rules.book import Book, Part
+from rules.compile import MAX_FACT, SET_FACTS, UNKNOWN, Condition
 from rules.errors import Fault
 from rules.text import LANGS, Lang, text
-from scoring.because import Because, Line, because, lines_of
-from scoring.explain import Branch, Card, card, card_lines, clock, sentence, tree
+from scoring.because import Because, Line, Met, because, lines_of
+from scoring.explain import Branch, Card, card, card_lines, sentence, tree
+from scoring.explain_words import clock
 
 
 @click.command("explain")
@@ -48,7 +50,7 @@ def explain_command(
     events = reread(ledger.run, ledger.books, rider)
     show_faults(events.notes, lang)
     told = [because(line, lines, ledger.books, events.known) for line in chosen]
-    about = card(ledger.riders.to_pylist()[0], dict(ledger.books), _last(told, lines, ledger.books))
+    about = card(ledger.riders.to_pylist()[0], ledger.books, _last(told, lines, ledger.books))
     if as_json:
         print_json(_document(about, told, events.notes))
     elif event is None and entry is None:
@@ -70,7 +72,7 @@ def _chosen(
     return chosen
 
 
-def _last(told: Sequence[Because], lines: Sequence[Line], books: Any) -> Because | None:
+def _last(told: Sequence[Because], lines: Sequence[Line], books: Mapping[str, Book]) -> Because | None:
     """The newest entry of the rider that moved points or money, explained."""
     moved = [line for line in lines if line.delta_mp or line.money_fen]
     if not moved:
@@ -98,6 +100,10 @@ def _rich(branch: Branch, parent: Tree | None = None) -> Tree:
 
 
 def _document(about: Card, told: Sequence[Because], notes: Sequence[Fault]) -> dict[str, Any]:
+    entries = []
+    for why in told:
+        facts = {fact: _fact(fact, value) for fact, value in why.facts.items()}
+        entries.append(_plain(why) | {"facts": facts, "sentence": {lang: sentence(why, lang) for lang in LANGS}})
     return {
         "rider": {
             "rider_id": about.rider_id,
@@ -109,9 +115,16 @@ def _document(about: Card, told: Sequence[Because], notes: Sequence[Fault]) -> d
             "review_required": about.review_required,
             "card": {lang: list(card_lines(about, lang)) for lang in LANGS},
         },
-        "entries": [_plain(why) | {"sentence": {lang: sentence(why, lang) for lang in LANGS}} for why in told],
+        "entries": entries,
         "notes": [{"code": note.code, "file": note.file, "message": note.describe("en")} for note in notes],
     }
+
+
+def _fact(fact: str, value: int) -> int | str | None:
+    """A fact as JSON holds it: a name where it is one, null where it is unknown."""
+    if value == UNKNOWN:
+        return None
+    return SET_FACTS[fact][value] if fact in SET_FACTS else value
 
 
 def _plain(value: Any) -> Any:
@@ -120,7 +133,13 @@ def _plain(value: Any) -> Any:
         model = value.model
         return {"id": model.id, "effective_from": model.effective_from.isoformat(), "digest": value.digest}
     if isinstance(value, Part):
-        return value.model_dump(mode="json", exclude={"example"}, exclude_none=True)
+        return value.model_dump(mode="json", exclude={"example", "when"}, exclude_none=True)
+    if isinstance(value, Condition):
+        names = None if value.codes is None else [SET_FACTS[value.fact][code] for code in sorted(value.codes)]
+        high = None if value.hi == MAX_FACT or names else value.hi
+        return {"fact": value.fact, "from": None if names else value.lo, "up_to": high, "one_of": names}
+    if isinstance(value, Met):
+        return {"condition": _plain(value.condition), "value": _fact(value.condition.fact, value.value)}
     if dataclasses.is_dataclass(value):
         return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, dict):

@@ -1,0 +1,300 @@
+"""Words for people: one sentence for an entry, and the because-tree told, in Chinese and English.
+
+All words come from the catalogs, titles of rules and tiers from the book itself. Nothing is computed here.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from rules.book import BookDocument, Rule
+from rules.text import Lang, text
+from rules.units import points_text, signed_points_text, yuan_text
+from scoring.because import Because, Line, RuleRead, Undone
+from scoring.explain_facts import GivenBack, Lateness, Wait
+from scoring.explain_words import (
+    clock,
+    condition_words,
+    effects,
+    orders_words,
+    points_words,
+    rule_words,
+    signed_yuan,
+    span_words,
+    titled,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """One statement and what it rests on."""
+
+    text: str
+    children: tuple["Branch", ...] = ()
+
+
+def sentence(why: Because, lang: Lang) -> str:
+    """One sentence that the rider concerned would understand."""
+    line = why.line
+    if line.kind == "reverse":
+        return text(lang, f"say.reverse_{_cause(why)}", **_words(why, lang))
+    plain = _in_all(_plain_sentence(why, lang), why, lang)
+    if line.kind == "reenter" and not _is_waived(line):
+        return text(lang, f"say.reenter_{_cause(why)}", sentence=plain, **_words(why, lang))
+    return plain
+
+
+def _in_all(plain: str, why: Because, lang: Lang) -> str:
+    """A deduction that limits or protections gave back in part must not read as if it stood in full."""
+    if why.line.of_kind != "deduct" or not any(line.of_kind == "cap" and line.delta_mp > 0 for line in why.steps):
+        return plain
+    first, last = why.steps[0].score_before_mp, why.steps[-1].score_after_mp
+    key = "say.in_all" if last < first else "say.in_all_nothing"
+    net = points_words(lang, last - first)
+    return text(lang, key, sentence=plain, net=net, first=points_text(first), last=points_text(last))
+
+
+def _is_waived(line: Line) -> bool:
+    return line.of_kind == "deduct" and line.delta_mp == 0 and line.money_fen == 0
+
+
+def _cause(why: Because) -> str:
+    kind = None if why.undone is None else why.undone.cause_kind
+    return kind if kind in ("correction", "appeal_upheld") else "late" if kind else "unknown"
+
+
+def _plain_sentence(why: Because, lang: Lang) -> str:
+    words = _words(why, lang)
+    if why.rule is not None:
+        return text(lang, f"say.{_rule_key(why)}", **words)
+    if why.tier is not None:
+        return text(lang, "say.review" if why.line.of_kind == "review" else "say.bonus", **words)
+    key = why.line.rule_id if why.line.of_kind in ("fade", "reset", "training", "clamp") else _cap_key(why)
+    if why.line.of_kind == "training" and why.line.delta_mp == 0:
+        key = "training_idle"
+    return text(lang, f"say.{key}", **words)
+
+
+def _cap_key(why: Because) -> str:
+    if why.line.rule_id in ("newcomer", "cost_limit"):
+        return why.line.rule_id
+    return "cap_back" if why.line.delta_mp >= 0 else "cap_over"
+
+
+def _is_delivery(why: Because) -> bool:
+    kinds = () if why.rule is None else why.rule.rule.kind
+    return why.event_kind == "delivered" if why.event_kind else tuple(kinds) == ("delivered",)
+
+
+def _rule_key(why: Because) -> str:
+    """Which sentence suits an entry of a rule."""
+    line = why.line
+    if _is_waived(line):
+        return "waived"
+    if not _is_delivery(why):
+        return "other_fine" if line.money_fen < 0 else "other_gain" if line.delta_mp > 0 else (
+            "other_loss" if line.delta_mp < 0 else "other_nothing"
+        )  # fmt: skip
+    gross = why.book.model.lateness == "gross"
+    if line.money_fen < 0:
+        return "fine" if line.delta_mp == 0 else "fine_and_loss"
+    if line.late_s == 0:
+        return "on_time" if line.delta_mp > 0 else "on_time_nothing" if line.delta_mp == 0 else "delivery_loss"
+    if line.of_kind == "deduct":
+        return "late" if gross or line.time_given_back_s == 0 else "late_partly"
+    if line.liable_party == "rider" or gross:
+        return "late_gain" if line.delta_mp > 0 else "late_nothing"
+    return "not_yours" if line.delta_mp > 0 else "not_yours_nothing"
+
+
+def _order(why: Because, lang: Lang) -> str:
+    key = "say.order" if why.order_id else "say.record"
+    return text(lang, key, id=why.order_id or why.line.event_id)
+
+
+def _words(why: Because, lang: Lang) -> dict[str, object]:
+    """Everything that a sentence may name; each uses what it needs."""
+    line, model = why.line, why.book.model
+    limits, fading = model.score, model.fading
+    newest = why.undone.line if why.undone is not None else None
+    is_own = line.of_kind in ("award", "deduct", "cap", "review")
+    return {
+        "order": _order(why, lang),
+        "title": rule_words(line.rule_id, why.book, lang) if is_own and why.tier is None else _tier_title(why, lang),
+        "points": points_words(lang, line.delta_mp),
+        "money": yuan_text(abs(line.money_fen)),
+        "before": points_text(line.score_before_mp),
+        "after": points_text(line.score_after_mp),
+        "late": span_words(lang, line.late_s),
+        "given": span_words(lang, line.time_given_back_s),
+        "remaining": span_words(lang, line.late_s - line.time_given_back_s),
+        "causes": _causes(why, lang),
+        "days": 0 if fading is None else fading.after_days,
+        "orders": "" if model.cost_limit is None else orders_words(lang, model.cost_limit.on_time_orders),
+        "floor": points_text(limits.floor_mp),
+        "ceiling": points_text(limits.ceiling_mp),
+        "base": points_text(limits.base_mp),
+        "was": "" if newest is None else points_words(lang, newest.delta_mp),
+    }
+
+
+def _tier_title(why: Because, lang: Lang) -> str:
+    return "" if why.tier is None else titled(lang, why.tier.title)
+
+
+def _causes(why: Because, lang: Lang) -> str:
+    """Names of what gave time back or exempts, for a sentence."""
+    if why.lateness is not None:
+        names = [f"cause.{given.cause}" for given in why.lateness.given_back]
+        names += [f"word.{report}" for report in why.lateness.exempt_by]
+        if names:
+            words = dict.fromkeys(text(lang, name) for name in names)
+            return text(lang, "say.and").join(words)
+    return text(lang, f"party.{why.line.liable_party}")
+
+
+def tree(why: Because, lang: Lang) -> Branch:
+    """The because-tree told: the sentence, and under it what it rests on."""
+    parts: list[Branch] = [_about(why, lang)]
+    if why.undone is not None:
+        parts.append(_undone(why, why.undone, lang))
+    if why.lateness is not None:
+        parts.append(_lateness(why.lateness, why, lang))
+    elif why.line.late_s:
+        parts.append(_bare_lateness(why, lang))
+    if why.agrees is False:
+        parts.append(Branch(text(lang, "tree.disagrees")))
+    if why.rule is not None:
+        parts.append(_rule(why.rule, lang))
+    if why.tier is not None:
+        parts.append(
+            Branch(text(lang, "tree.tier", title=titled(lang, why.tier.title), effects=effects(why.tier, lang)))
+        )
+    parts.append(_steps(why, lang))
+    if why.later:
+        parts.append(Branch(text(lang, "tree.later"), tuple(Branch(_step(line, why, lang)) for line in why.later)))
+    return Branch(sentence(why, lang), tuple(parts))
+
+
+def _about(why: Because, lang: Lang) -> Branch:
+    line, model = why.line, why.book.model
+    children = [
+        Branch(text(lang, "tree.event", event=line.event_id, kind=_kind(why, lang), order=why.order_id or "—")),
+        Branch(text(lang, "tree.time", at=clock(line.occurred_us, model), zone=model.time_zone)),
+        Branch(
+            text(
+                lang,
+                "tree.book",
+                title=titled(lang, model.title),
+                id=model.id,
+                date=model.effective_from.isoformat(),
+                digest=why.book.digest[:12],
+            )
+        ),
+        Branch(text(lang, "tree.liable", party=text(lang, f"word.{line.liable_party}"))),
+    ]
+    return Branch(text(lang, "tree.entry", seq=line.seq, id=line.entry_id), tuple(children))
+
+
+def _kind(why: Because, lang: Lang) -> str:
+    return text(lang, f"word.{why.event_kind}") if why.event_kind else "—"
+
+
+def _undone(why: Because, undone: Undone, lang: Lang) -> Branch:
+    event = undone.cause_event_id or "—"
+    head = text(lang, f"tree.cause_{_cause(why)}", event=event)
+    if undone.line is None:
+        return Branch(head, (Branch(text(lang, "tree.undone_elsewhere")),) if why.line.kind == "reverse" else ())
+    return Branch(head, (Branch(text(lang, "tree.undone", step=_step(undone.line, why, lang))),))
+
+
+def _lateness(late: Lateness, why: Because, lang: Lang) -> Branch:
+    model = why.book.model
+    if late.deadline_us is None:
+        return Branch(text(lang, "tree.no_deadline"))
+    measured = text(
+        lang,
+        "tree.deadline",
+        deadline=clock(late.deadline_us, model, "%m-%d %H:%M:%S"),
+        delivered=clock(late.delivered_us, model, "%m-%d %H:%M:%S"),
+    )
+    if late.late_s == 0:
+        return Branch(text(lang, "tree.on_time"), (Branch(measured),))
+    children = [Branch(measured)]
+    children += [_given(given, model, lang) for given in late.given_back]
+    children += [Branch(text(lang, "tree.exempt", report=text(lang, f"word.{report}"))) for report in late.exempt_by]
+    if late.given_back:
+        children.append(Branch(text(lang, "tree.given_back", given=span_words(lang, late.given_back_s))))
+    if model.lateness == "gross":
+        children.append(Branch(text(lang, "tree.gross")))
+    else:
+        shape = "_none" if late.remaining_s == 0 else "_exempt" if late.exempt_by else ""
+        children.append(Branch(text(lang, f"tree.remaining{shape}", remaining=span_words(lang, late.remaining_s))))
+    return Branch(text(lang, "tree.late", late=span_words(lang, late.late_s)), tuple(children))
+
+
+def _bare_lateness(why: Because, lang: Lang) -> Branch:
+    words = _words(why, lang)
+    return Branch(text(lang, "tree.bare", late=words["late"], given=words["given"], remaining=words["remaining"]))
+
+
+def _given(given: GivenBack, model: BookDocument, lang: Lang) -> Branch:
+    head = text(
+        lang,
+        f"tree.by_{given.by}",
+        cause=text(lang, f"cause.{given.cause}"),
+        span=span_words(lang, given.seconds),
+        party=text(lang, f"word.{given.party}"),
+    )
+    return Branch(head, tuple(Branch(_wait(wait, model, lang)) for wait in given.waits))
+
+
+def _wait(wait: Wait, model: BookDocument, lang: Lang) -> str:
+    return text(
+        lang,
+        "tree.own_wait" if wait.own else "tree.other_wait",
+        order=wait.order_id or wait.event_id,
+        start=clock(wait.from_us, model, "%H:%M:%S"),
+        end=clock(wait.to_us, model, "%H:%M:%S"),
+        span=span_words(lang, -(-wait.gained_us // 1_000_000)),
+    )
+
+
+def _rule(read: RuleRead, lang: Lang) -> Branch:
+    rule = read.rule
+    children = [Branch(condition_words(met.condition, met.value, lang)) for met in read.met]
+    if read.points_mp is not None:
+        children.append(Branch(text(lang, "tree.rule_gives", points=signed_points_text(read.points_mp))))
+    if read.money_fen:
+        children.append(Branch(text(lang, "tree.rule_money", money=signed_yuan(read.money_fen))))
+    children += _source(rule, lang)
+    return Branch(text(lang, "tree.rule", id=rule.id, title=titled(lang, rule.title)), tuple(children))
+
+
+def _source(rule: Rule, lang: Lang) -> Iterator[Branch]:
+    if rule.source is not None:
+        confidence = text(lang, f"confidence.{rule.confidence or 'none'}")
+        yield Branch(text(lang, "tree.source", source=rule.source, confidence=confidence))
+    if rule.note is not None:
+        yield Branch(text(lang, "tree.note", note=titled(lang, rule.note)))
+
+
+def _steps(why: Because, lang: Lang) -> Branch:
+    """All entries of the event, so that caps, limits and the clamp stand beside the rule."""
+    first, last = why.steps[0], why.steps[-1]
+    head = text(lang, "tree.score", before=points_text(first.score_before_mp), after=points_text(last.score_after_mp))
+    return Branch(head, tuple(Branch(_step(line, why, lang)) for line in why.steps))
+
+
+def _step(line: Line, why: Because, lang: Lang) -> str:
+    money = text(lang, "tree.step_money", money=signed_yuan(line.money_fen)) if line.money_fen else ""
+    return text(
+        lang,
+        "tree.step",
+        seq=line.seq,
+        kind=text(lang, f"entry.{line.kind}"),
+        rule=rule_words(line.rule_id, why.book, lang),
+        points=signed_points_text(line.delta_mp),
+        money=money,
+        before=points_text(line.score_before_mp),
+        after=points_text(line.score_after_mp),
+    )

@@ -1,0 +1,118 @@
+"""Short words that every explanation shares: amounts, spans, instants, conditions, names of rules, effects of tiers.
+
+All words come from the catalogs, titles from the book itself.
+"""
+
+import datetime as dt
+from zoneinfo import ZoneInfo
+
+from rules.book import Bilingual, Book, BookDocument, Tier
+from rules.compile import MAX_FACT, SET_FACTS, UNKNOWN, Condition
+from rules.text import Lang, text
+from rules.units import MP_PER_POINT, PERMILLE, decimal_text, points_text, yuan_text
+
+_EPOCH = dt.datetime.fromtimestamp(0, dt.UTC)
+
+
+def points_words(lang: Lang, points_mp: int) -> str:
+    """An amount of points without a sign: 1 point, 0.2 points, 2 分."""
+    one = abs(points_mp) == MP_PER_POINT
+    return text(lang, "unit.point" if one else "unit.points", number=points_text(abs(points_mp)))
+
+
+def orders_words(lang: Lang, num_orders: int) -> str:
+    """A number of on-time orders."""
+    return text(lang, "unit.order" if num_orders == 1 else "unit.orders", number=num_orders)
+
+
+def span_words(lang: Lang, seconds: int) -> str:
+    """A length of time in minutes and seconds, as short as it is exact."""
+    minutes, rest = divmod(seconds, 60)
+    if minutes and rest:
+        return text(lang, "unit.minutes_seconds", minutes=minutes, seconds=rest)
+    return text(lang, "unit.minutes" if minutes else "unit.seconds", number=minutes or rest)
+
+
+def titled(lang: Lang, title: Bilingual) -> str:
+    """A title of a book in one language."""
+    return title.zh if lang == "zh" else title.en
+
+
+def clock(at_us: int, model: BookDocument, shape: str = "%Y-%m-%d %H:%M:%S") -> str:
+    """An instant on the wall clock of the book's time zone."""
+    moment = _EPOCH + dt.timedelta(microseconds=at_us)
+    return moment.astimezone(ZoneInfo(model.time_zone)).strftime(shape)
+
+
+def condition_words(test: Condition, value: int, lang: Lang) -> str:
+    """A condition of a rule and the fact that met it."""
+    fact = text(lang, f"fact.{test.fact}")
+    wanted = _wanted(test, lang)
+    if value == UNKNOWN:
+        return text(lang, "tree.condition_bare", fact=fact, wanted=wanted)
+    return text(lang, "tree.condition", fact=fact, wanted=wanted, value=_value(test.fact, value, lang))
+
+
+def _wanted(test: Condition, lang: Lang) -> str:
+    if test.codes is not None:
+        names = [text(lang, f"word.{SET_FACTS[test.fact][code]}") for code in sorted(test.codes)]
+        return text(lang, "say.or").join(names)
+    if test.fact == "late_s" and test.lo == 0 and test.hi == 0:
+        return text(lang, "range.on_time")
+    if test.fact == "late_s" and test.lo == 1 and test.hi == MAX_FACT:
+        return text(lang, "range.late")
+    low, high = _value(test.fact, test.lo, lang), _value(test.fact, test.hi, lang)
+    if test.hi == MAX_FACT:
+        if test.fact == "late_s" and test.lo % 60 == 1:
+            return text(lang, "range.over", low=_value(test.fact, test.lo - 1, lang))
+        return text(lang, "range.from", low=low)
+    if test.lo == 0:
+        return text(lang, "range.up_to", high=high)
+    if test.fact == "late_s" and test.lo % 60 == 1:
+        return text(lang, "range.over_up_to", low=_value(test.fact, test.lo - 1, lang), high=high)
+    return text(lang, "range.between", low=low, high=high)
+
+
+def _value(fact: str, value: int, lang: Lang) -> str:
+    if fact in SET_FACTS:
+        return text(lang, f"word.{SET_FACTS[fact][value]}")
+    if fact == "late_s":
+        return span_words(lang, value)
+    if fact == "distance_m":
+        return text(lang, "unit.km", number=decimal_text(value, 1_000))
+    if fact == "minute_of_day":
+        return f"{value // 60:02d}:{value % 60:02d}"
+    return str(value)
+
+
+def signed_yuan(money_fen: int) -> str:
+    """Money with a sign, as points have one."""
+    return ("+" if money_fen > 0 else "−") + yuan_text(abs(money_fen))
+
+
+def rule_words(rule_id: str, book: Book, lang: Lang) -> str:
+    """What a rule id of the ledger means: the book's title of it, or the words for a fixed label."""
+    model = book.model
+    if rule_id.startswith("tier:"):
+        found = next((tier.title for tier in model.tier if f"tier:{tier.id}" == rule_id), None)
+        return rule_id if found is None else text(lang, "tree.tier_title", title=titled(lang, found))
+    titles: dict[str, Bilingual | None] = {rule.id: rule.title for rule in model.rule}
+    titles |= {cap.id: cap.title for cap in model.cap} | {group.id: group.title for group in model.group}
+    if rule_id not in titles:
+        return text(lang, f"label.{rule_id}")
+    own = titles[rule_id]
+    return rule_id if own is None else titled(lang, own)
+
+
+def effects(tier: Tier, lang: Lang) -> str:
+    """All that a tier affects, in words."""
+    found = []
+    if tier.bonus_fen:
+        found.append(text(lang, "tier.bonus", money=yuan_text(tier.bonus_fen)))
+    priority = decimal_text(tier.priority_permille, PERMILLE)
+    found.append(text(lang, "tier.priority" if tier.priority_permille != PERMILLE else "tier.no_priority", x=priority))
+    if tier.warning:
+        found.append(text(lang, "tier.warning"))
+    if tier.review:
+        found.append(text(lang, "tier.review"))
+    return text(lang, "tier.and").join(found)
