@@ -176,7 +176,8 @@ class _Roads:
     def __init__(self, instance: Instance) -> None:
         self.parameters = instance.parameters
         self.orders: dict[str, Order] = {order.name: order for order in instance.orders}
-        self.place = {row.name: (row.x, row.y) for row in (*instance.restaurants, *instance.orders)}
+        self.place = {row.name: (row.x, row.y) for row in instance.restaurants}
+        self.place |= {row.name: (row.x, row.y) for row in instance.orders}
 
     def minutes(self, origin: tuple[float, float], destination: tuple[float, float]) -> int:
         metres = math.sqrt((origin[0] - destination[0]) ** 2 + (origin[1] - destination[1]) ** 2)

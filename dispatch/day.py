@@ -26,7 +26,9 @@ def day_problem(instance: Instance) -> Problem:
     orders = sorted(instance.orders, key=lambda order: order.placed_min)
     restaurant_place = {row.name: len(orders) + i for i, row in enumerate(instance.restaurants)}
     num_before = len(orders) + len(instance.restaurants)
-    points = [(row.x, row.y) for row in (*orders, *instance.restaurants, *instance.couriers)]
+    points = [(row.x, row.y) for row in orders]
+    points += [(row.x, row.y) for row in instance.restaurants]
+    points += [(row.x, row.y) for row in instance.couriers]
     couriers = instance.couriers
     market = Market(
         BENCHMARK.name,

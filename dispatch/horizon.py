@@ -158,7 +158,8 @@ def paced_guarantee(problem: Problem, settings: Settings, now_s: int) -> Ints:
     """
     riders = problem.riders
     shift_s = np.maximum(riders.off_s - riders.free_s, 1)
-    return riders.guarantee * np.clip(now_s + settings.pay_lead_s - riders.free_s, 0, shift_s) // shift_s
+    due_s = np.clip(now_s + settings.pay_lead_s - riders.free_s, 0, shift_s)
+    return np.asarray(riders.guarantee * due_s // shift_s, np.int64)
 
 
 def refuse(board: Board, crew: Ints, left_over: Ints) -> int:

@@ -142,11 +142,8 @@ def rider_cost(riders: Ints, weights: Ints, rider: int, walked: int, fees: int, 
     cost = walked
     if riders[rider, PRIORITY] != PER_MILLE:
         cost = walked * riders[rider, PRIORITY] // PER_MILLE
-    return (
-        cost
-        + pay_cost(weights, riders[rider, EARNED] + fees, riders[rider, GUARANTEE])
-        + riders[rider, TOLL] * num_orders
-    )
+    cost += pay_cost(weights, riders[rider, EARNED] + fees, riders[rider, GUARANTEE])
+    return int(cost + riders[rider, TOLL] * num_orders)
 
 
 @compiled
@@ -185,7 +182,7 @@ def recost(board: Board, rider: int) -> int:
         riders[rider, COST] = rider_cost(riders, board.weights, rider, walked, fees, num_planned)
     board.clock[0] += 1
     riders[rider, VERSION] = board.clock[0]
-    return riders[rider, COST]
+    return int(riders[rider, COST])
 
 
 @compiled

@@ -30,6 +30,9 @@ class Travel(Protocol):
     def table(self, origins: Ints, destinations: Ints) -> Seconds:
         """Return seconds, int32 (origins, destinations)."""
 
+    def pairs(self, origins: Ints, destinations: Ints) -> Ints:
+        """Return seconds from each origin to the destination at the same position, int64."""
+
     def nearest(self, origins: Ints, destinations: Ints, width: int) -> Ints:
         """Return for each destination the positions in `origins` of its `width` nearest, nearest first.
 
@@ -74,6 +77,13 @@ class PlanarTravel:
         steps_a_minute = 60 // self.step_s
         metres_a_step = self.metres_per_minute / steps_a_minute
         return _planar_table(self.points_m[origins], self.points_m[destinations], metres_a_step, self.step_s)
+
+    def pairs(self, origins: Ints, destinations: Ints) -> Ints:
+        """Return seconds pair by pair, int64."""
+        gaps = self.points_m[origins] - self.points_m[destinations]
+        metres = np.sqrt(gaps[:, 0] ** 2 + gaps[:, 1] ** 2)
+        steps = np.ceil(metres / (self.metres_per_minute / (60 // self.step_s)))
+        return steps.astype(np.int64) * self.step_s
 
     def nearest(self, origins: Ints, destinations: Ints, width: int) -> Ints:
         """Return the nearest origins by straight line."""
@@ -120,10 +130,15 @@ class GreatCircleTravel:
 
     def table(self, origins: Ints, destinations: Ints) -> Seconds:
         """Return seconds, int32 (origins, destinations)."""
-        metres_per_second = self.km_per_hour / 3.6
-        return _sphere_table(
-            self._unit[origins], self._unit[destinations], EARTH_RADIUS_M * self.detour / metres_per_second
-        )
+        seconds_a_radian = EARTH_RADIUS_M * self.detour * 3.6 / self.km_per_hour
+        return _sphere_table(self._unit[origins], self._unit[destinations], seconds_a_radian)
+
+    def pairs(self, origins: Ints, destinations: Ints) -> Ints:
+        """Return seconds pair by pair, int64."""
+        chord = np.sqrt(((self._unit[origins] - self._unit[destinations]) ** 2).sum(axis=1))
+        seconds_a_radian = EARTH_RADIUS_M * self.detour * 3.6 / self.km_per_hour
+        angle = 2.0 * np.arcsin(np.minimum(1.0, chord / 2.0))
+        return np.asarray(np.ceil(angle * seconds_a_radian), np.int64)
 
     def nearest(self, origins: Ints, destinations: Ints, width: int) -> Ints:
         """Return the nearest origins by chord, which orders as the great circle does."""
@@ -154,6 +169,10 @@ class MatrixTravel:
     def table(self, origins: Ints, destinations: Ints) -> Seconds:
         """Return seconds, int32 (origins, destinations)."""
         return np.ascontiguousarray(self.seconds[np.ix_(origins, destinations)])
+
+    def pairs(self, origins: Ints, destinations: Ints) -> Ints:
+        """Return seconds pair by pair, int64."""
+        return self.seconds[origins, destinations].astype(np.int64)
 
     def nearest(self, origins: Ints, destinations: Ints, width: int) -> Ints:
         """Return the origins of the shortest times."""
@@ -231,6 +250,10 @@ class SlowedTravel:
         """Return seconds, int32 (origins, destinations)."""
         seconds = self.inner.table(origins, destinations).astype(np.int64)
         return (-(-seconds * self.per_mille // 1000)).astype(np.int32)
+
+    def pairs(self, origins: Ints, destinations: Ints) -> Ints:
+        """Return seconds pair by pair, int64."""
+        return -(-self.inner.pairs(origins, destinations) * self.per_mille // 1000)
 
     def nearest(self, origins: Ints, destinations: Ints, width: int) -> Ints:
         """Return the nearest origins, which slowing does not change."""

@@ -1,0 +1,233 @@
+"""The on-demand market played online: several merchants a trip, orders added while carrying, riders who may decline.
+
+The same rounds as `horizon`, with people in them: who must rest is given nothing new, pay per hour is evened out, a
+tier's multiplier counts within the offer floor, and a declined order goes to somebody else. What riders answer comes
+in as a function; nothing here knows their minds.
+
+Invariant: every order ends delivered or refused with a reason; no rider loses more offers than the floor allows.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from dispatch.board import lay_out
+from dispatch.compiled import Flags, Ints, Stops
+from dispatch.explain import Explanation, explain_orders
+from dispatch.fairness import OfferFloor, income_tolls, no_floor
+from dispatch.fatigue import Hours, Prompt, after, ask, fresh_hours, withheld
+from dispatch.horizon import Planned, Settings, plan_round, refusals, refuse
+from dispatch.objective import Weights
+from dispatch.problem import PRIORITY_NEUTRAL, Problem
+from dispatch.road import (
+    LOG_COLUMNS,
+    LOG_RIDER,
+    about_to_be_sent,
+    arrive_stops,
+    due,
+    leave,
+    on_shift,
+    open_orders,
+    release,
+    reveal,
+    send,
+)
+from dispatch.route import (
+    CARRIED,
+    EARNED,
+    FREE,
+    HOLDER,
+    OPEN,
+    PRIORITY,
+    SENT,
+    STANDING,
+    TOLL,
+    Board,
+    recost,
+)
+
+Answer = Callable[[int, int, int], bool]
+
+
+def always(rider: int, order: int, now_s: int) -> bool:  # noqa: ARG001 - the shape of an answer
+    """Accept every order."""
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """How riders answer and what the book says of them.
+
+    ``accepts`` (rider, order, now_s): takes the order offered. ``goes_on`` (rider): works beyond 8 hours when asked.
+    ``days_in_a_row``: days worked before today, one a rider. ``lose_pm_max``: the most a low score may lose of its
+    offers, per mille.
+    """
+
+    accepts: Answer = always
+    goes_on: Callable[[int], bool] = bool
+    days_in_a_row: Ints | None = None
+    lose_pm_max: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class MarketDay:
+    """What became of an on-demand day; as `horizon.Day`, with what concerns people beside.
+
+    ``declined``: (order, rider, at_s) of every refusal by a rider; ``prompts``: who was asked at 8 hours; ``hours`` and
+    ``floor`` at the end; ``withheld_rounds`` (riders,): rounds in which the hours withheld new orders.
+    """
+
+    problem: Problem
+    log: Ints
+    refused: dict[str, str]
+    explanations: tuple[Explanation, ...]
+    declined: tuple[tuple[int, int, int], ...]
+    prompts: tuple[Prompt, ...]
+    hours: Hours
+    floor: OfferFloor
+    withheld_rounds: Ints
+    rounds: int
+
+
+def solve_on_demand(problem: Problem, weights: Weights, settings: Settings, people: People) -> MarketDay:
+    """Play an on-demand market online until every order is delivered or refused."""
+    board = lay_out(problem, weights)
+    num = problem.orders.num
+    log = np.full((num, LOG_COLUMNS), -1, np.int64)
+    log[:, LOG_RIDER] = problem.orders.holder
+    hours, floor = (
+        fresh_hours(problem.riders.worked_s, people.days_in_a_row),
+        no_floor(problem.riders.num, people.lose_pm_max),
+    )
+    explanations: list[Explanation] = []
+    declined: list[tuple[int, int, int]] = []
+    prompts: tuple[Prompt, ...] = ()
+    withheld_rounds = np.zeros(problem.riders.num, np.int64)
+    now_s, known, finished, rounds = problem.now_s, 0, 0, 0
+    while finished < num:
+        finished += arrive_stops(board, log, now_s)
+        known = reveal(board, now_s, known)
+        hours, asked = ask(after(hours, in_hand(board, now_s), now_s), now_s, people.goes_on)
+        prompts += asked
+        on_duty = on_shift(board, now_s)
+        resting = withheld(hours) > 0 if problem.market.hours else np.zeros(problem.riders.num, np.bool_)
+        withheld_rounds += resting
+        take_back(board, open_orders(board, known), resting)
+        crew, waiting = on_duty[~resting[on_duty]], open_orders(board, known)
+        set_tolls(board, income_tolls(board.riders[:, EARNED], hours.today_s, weights.imbalance))
+        done, floor = fair_round(board, crew, waiting, settings, floor, problem, now_s)
+        declined += offer(board, log, crew, people.accepts, now_s, explanations)
+        finished += refuse(board, on_duty, done.left_over)
+        now_s += problem.market.period_s
+        rounds += 1
+    return MarketDay(
+        problem, log, refusals(board, problem), tuple(explanations), tuple(declined), prompts, hours, floor,
+        withheld_rounds, rounds,
+    )  # fmt: skip
+
+
+def offer(
+    board: Board, log: Ints, crew: Ints, accepts: Answer, now_s: int, explanations: list[Explanation]
+) -> list[tuple[int, int, int]]:
+    """Offer the orders that must go now; riders who accept leave. Return the refusals.
+
+    A declined order is open again and barred from that rider, who stays until the next round.
+    """
+    declined = []
+    for order in about_to_be_sent(board, due(board, now_s)).tolist():
+        rider = int(board.orders[order, HOLDER])
+        if not accepts(rider, order, now_s):
+            declined.append((order, rider, now_s))
+            board.barred[order, rider] = True
+            release(board, order)
+    # Who declined may now be due for orders not offered yet: those go next round.
+    staying = np.array([rider for _, rider, _ in declined], np.int64)
+    leaving = np.setdiff1d(due(board, now_s), staying)
+    sent = about_to_be_sent(board, leaving)
+    sent = sent[~np.isin(board.orders[sent, HOLDER], staying)]
+    explanations += explain_orders(board, sent, crew, now_s)
+    leave(board, leaving, now_s)
+    send(board, log, sent, now_s)
+    return declined
+
+
+def fair_round(
+    board: Board, crew: Ints, waiting: Ints, settings: Settings, floor: OfferFloor, problem: Problem, now_s: int
+) -> tuple[Planned, OfferFloor]:
+    """Plan a round under the tiers' multipliers, and again without those that would break the floor.
+
+    The shadow is the same round from the same plans with every multiplier 1; an order about to be sent counts for the
+    rider who holds it here and for the rider who holds it there.
+    """
+    wanted = problem.riders.priority
+    number = now_s // problem.market.period_s
+    if (wanted == PRIORITY_NEUTRAL).all() or not len(waiting):
+        done = plan_round(board, crew, waiting, settings, number)
+        offers = counted(board, about_to_be_sent(board, due(board, now_s)))
+        return done, floor.with_round(offers, offers)
+    before = (board.orders.copy(), board.riders.copy(), board.stops.copy())
+    neutral = np.full(problem.riders.num, PRIORITY_NEUTRAL, np.int64)
+    plan_with(board, before, neutral, crew, waiting, settings, number)
+    shadow_holder = board.orders[:, HOLDER].copy()
+    tried = floor
+    while True:
+        done = plan_with(board, before, tried.priorities(wanted), crew, waiting, settings, number)
+        sent = about_to_be_sent(board, due(board, now_s))
+        shadow = np.bincount(shadow_holder[sent][shadow_holder[sent] >= 0], minlength=problem.riders.num)
+        after_round = tried.with_round(counted(board, sent), shadow)
+        losers = after_round.losers()
+        if not losers.any():
+            return done, after_round
+        spared = losers & ~tried.neutral
+        if not spared.any():
+            break
+        tried = tried.with_neutral(spared)
+    done = plan_with(board, before, neutral, crew, waiting, settings, number)
+    offers = counted(board, about_to_be_sent(board, due(board, now_s)))
+    return done, tried.with_round(offers, offers)
+
+
+def plan_with(
+    board: Board,
+    before: tuple[Ints, Ints, Stops],
+    priorities: Ints,
+    crew: Ints,
+    waiting: Ints,
+    settings: Settings,
+    number: int,
+) -> Planned:
+    """Plan the round from the plans `before`, under the given multipliers."""
+    board.orders[:], board.riders[:], board.stops[:] = before
+    board.riders[:, PRIORITY] = priorities
+    for rider in range(len(priorities)):
+        recost(board, rider)
+    return plan_round(board, crew, waiting, settings, number)
+
+
+def counted(board: Board, orders: Ints) -> Ints:
+    """Return how many of the orders each rider holds."""
+    return np.bincount(board.orders[orders, HOLDER], minlength=len(board.riders))
+
+
+def in_hand(board: Board, now_s: int) -> Flags:
+    """Return who has an order in hand or is still handing one over."""
+    held = board.orders[np.isin(board.orders[:, STANDING], (SENT, CARRIED)), HOLDER]
+    busy = np.zeros(len(board.riders), np.bool_)
+    busy[held] = True
+    return busy | ((board.riders[:, FREE] > now_s) & (board.riders[:, EARNED] > 0))
+
+
+def take_back(board: Board, waiting: Ints, resting: Flags) -> None:
+    """Take open orders out of the plans of riders who must rest."""
+    for order in waiting.tolist():
+        rider = int(board.orders[order, HOLDER])
+        if rider >= 0 and resting[rider] and board.orders[order, STANDING] == OPEN:
+            release(board, order)
+
+
+def set_tolls(board: Board, tolls: Ints) -> None:
+    """Set the cost of one more order, rider by rider."""
+    for rider in np.flatnonzero(board.riders[:, TOLL] != tolls).tolist():
+        board.riders[rider, TOLL] = tolls[rider]
+        recost(board, rider)

@@ -1,0 +1,153 @@
+"""One round as a library call: riders and orders as they stand now, and who should take what.
+
+`solve_round` plans with exact insertion and repair; `solve_large_round` appends to sparse candidates, for thousands of
+orders at once. Nothing here moves time.
+
+Invariant: every open order is in one rider's plan or in `waiting` with its reason.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from dispatch.assign import Pairs, match
+from dispatch.board import lay_out
+from dispatch.compiled import Flags, Ints
+from dispatch.explain import Explanation, explain_orders
+from dispatch.horizon import Settings, plan_round
+from dispatch.objective import HALF_DROPOFF, HALF_PICKUP, LATE, WAIT, Weights, weight_row
+from dispatch.problem import Problem
+from dispatch.road import on_shift
+from dispatch.route import COST, HIDDEN, HOLDER, NUM_STOPS, OPEN, STANDING
+
+NOT_ASSIGNED = "dispatch.refused_not_assigned"
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """A round's answer.
+
+    ``stops``: the whole remaining plan of every rider; ``holder`` int64 (n,): who takes each order, -1 nobody;
+    ``waiting``: key of the reason by order name; ``cost``: total of all plans, in thousandths of a second of waiting;
+    ``complete``: the search was not cut off.
+    """
+
+    stops: tuple[tuple[int, ...], ...]
+    holder: Ints
+    waiting: dict[str, str]
+    explanations: tuple[Explanation, ...]
+    cost: int
+    complete: bool
+
+
+def solve_round(
+    problem: Problem,
+    weights: Weights,
+    settings: Settings,
+    may_take: Flags | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> Round:
+    """Plan every order known at `now_s` that nobody holds.
+
+    Parameters
+    ----------
+    problem
+        Riders with the stops of their orders in hand; orders with their holders.
+    weights, settings
+        What plans cost, and how hard to look.
+    may_take
+        Who may be given orders, one flag a rider; by default everybody.
+    stop
+        Asked once, after the assignment; true keeps the assignment without further search.
+    """
+    board = lay_out(problem, weights)
+    standing = board.orders[:, STANDING]
+    standing[(standing == HIDDEN) & (problem.orders.placed_s <= problem.now_s)] = OPEN
+    waiting = np.flatnonzero(standing == OPEN)
+    crew = on_shift(board, problem.now_s)
+    if may_take is not None:
+        crew = crew[may_take[crew]]
+    cut_off = False
+    if stop is not None:
+        plan_round(board, crew, waiting, settings, 0, cut_off=True)
+        cut_off = stop()
+    plan_round(board, crew, waiting, settings, 0, cut_off=cut_off)
+    planned = waiting[board.orders[waiting, HOLDER] >= 0]
+    left = waiting[board.orders[waiting, HOLDER] < 0]
+    return Round(
+        stops=tuple(
+            tuple(row[:num].tolist()) for row, num in zip(board.stops, board.riders[:, NUM_STOPS].tolist(), strict=True)
+        ),
+        holder=board.orders[:, HOLDER].copy(),
+        waiting={problem.orders.names[order]: NOT_ASSIGNED for order in left},
+        explanations=tuple(explain_orders(board, planned, crew, problem.now_s)),
+        cost=int(board.riders[:, COST].sum()) + weights.unserved * len(left),
+        complete=not cut_off,
+    )
+
+
+def solve_large_round(problem: Problem, weights: Weights, width: int = 20) -> Round:
+    """Give many orders to many riders, at most one a rider, each behind what the rider holds.
+
+    Candidates are the `width` riders whose plans end nearest to the merchant; orders left over look again, four
+    times as wide, among the riders without one, until nobody or nothing is left. Riders' stops are driven in the
+    sequence given.
+    """
+    orders, riders, market = problem.orders, problem.riders, problem.market
+    row = weight_row(weights, market)
+    end_place, end_s = plan_ends(problem)
+    holder = orders.holder.copy()
+    waiting = np.flatnonzero((holder < 0) & (orders.placed_s <= problem.now_s))
+    free = np.flatnonzero(riders.off_s >= problem.now_s)
+    total = 0
+    ride_s = problem.travel.pairs(orders.merchant[waiting], orders.door[waiting])
+    while len(waiting) and len(free):
+        near = problem.travel.nearest(end_place[free], orders.merchant[waiting], width)
+        left = np.repeat(np.arange(len(waiting)), near.shape[1])
+        right = near.ravel()
+        order, rider = waiting[left], free[right]
+        drive_s = problem.travel.pairs(end_place[rider], orders.merchant[order])
+        picked_s = np.maximum(end_s[rider] + drive_s + row[HALF_PICKUP], orders.ready_s[order])
+        dropped_s = picked_s + row[HALF_PICKUP] + ride_s[left] + row[HALF_DROPOFF] + orders.handover_s[order]
+        cost = row[WAIT] * (dropped_s - orders.placed_s[order])
+        cost += row[LATE] * np.maximum(dropped_s - orders.promised_s[order], 0)
+        cost = cost * riders.priority[rider] // 1000
+        allowed = (picked_s <= riders.off_s[rider]) & (cost < weights.unserved)
+        pairs = Pairs(left[allowed], right[allowed], cost[allowed])
+        chosen = match(pairs, len(waiting), len(free), weights.unserved)
+        taken = np.flatnonzero(chosen >= 0)
+        if not len(taken) and near.shape[1] == len(free):
+            break
+        holder[waiting[taken]] = free[pairs.right[chosen[taken]]]
+        total += int(pairs.cost[chosen[taken]].sum())
+        free = np.delete(free, pairs.right[chosen[taken]])
+        waiting, ride_s = waiting[chosen < 0], ride_s[chosen < 0]
+        width *= 4
+    stops = list(riders.stops)
+    for given in np.flatnonzero((holder >= 0) & (orders.holder < 0)).tolist():
+        stops[holder[given]] = (*stops[holder[given]], given, ~given)
+    return Round(
+        stops=tuple(stops),
+        holder=holder,
+        waiting={orders.names[i]: NOT_ASSIGNED for i in waiting},
+        explanations=(),
+        cost=total + weights.unserved * len(waiting),
+        complete=True,
+    )
+
+
+def plan_ends(problem: Problem) -> tuple[Ints, Ints]:
+    """Return where and when every rider is done with the stops in hand."""
+    orders, riders, market = problem.orders, problem.riders, problem.market
+    place, at_s = riders.place.copy(), np.maximum(riders.free_s, problem.now_s)
+    for rider, stops in enumerate(riders.stops):
+        for stop in stops:
+            here = orders.merchant[stop] if stop >= 0 else orders.door[~stop]
+            at_s[rider] += problem.travel.pairs(place[rider : rider + 1], np.array([here]))[0]
+            if stop >= 0:
+                at_s[rider] = max(at_s[rider] + market.half_pickup_s, orders.ready_s[stop]) + market.half_pickup_s
+            else:
+                at_s[rider] += 2 * market.half_dropoff_s + orders.handover_s[~stop]
+            place[rider] = here
+    return place, at_s
