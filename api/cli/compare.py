@@ -1,11 +1,13 @@
 """`riderscore compare`: the same deliveries under two books, side by side."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
+from rich.console import Console
 from rich.table import Table
 
 from api.batch.compare import Compared, compare_files
@@ -115,16 +117,29 @@ def tell_rejects(done: Compared, out: Path, lang: Lang) -> None:
 def show_comparison(done: Compared, lang: Lang) -> None:
     """The whole comparison as a person reads it."""
     summary, console = done.summary, out_console()
-    console.print(headline(done, lang))
-    console.print()
-    console.print(totals_table(summary, lang))
-    console.print()
-    console.print(income_table(summary, lang))
-    console.print()
-    console.print(moves_text(summary, lang))
-    console.print()
-    console.print(bands_table(done, lang))
-    console.print(text(lang, "compare.bands_note"))
+    parts = (
+        headline(done, lang),
+        totals_table(summary, lang),
+        income_table(summary, lang),
+        moves_text(summary, lang),
+        bands_table(done, lang),
+    )
+    with tidy(console):
+        for part in parts:
+            console.print(part)
+            console.print()
+        console.print(text(lang, "compare.bands_note"))
+
+
+@contextmanager
+def tidy(console: Console) -> Iterator[None]:
+    """Leave out the spaces that fill up lines, where no terminal needs them."""
+    if console.is_terminal:
+        yield
+        return
+    with console.capture() as held:
+        yield
+    click.echo("\n".join(line.rstrip() for line in held.get().splitlines()))
 
 
 def headline(done: Compared, lang: Lang) -> str:

@@ -15,6 +15,7 @@ from api.cli.compare import (
     plain_table,
     run_both,
     tell_rejects,
+    tidy,
     tier_titles,
     totals_table,
 )
@@ -55,20 +56,23 @@ def impact(
 def show_impact(done: Compared, lang: Lang) -> None:
     """Who is affected, and how, as a person reads it."""
     console, summary = out_console(), done.summary
-    console.print(headline(done, lang))
-    console.print()
     moves: dict[str, Any] = summary["tier_moves"]
-    console.print(
-        text(lang, "compare.affected", num_affected=summary["num_affected"], num_riders=summary["num_riders"])
+    who = (
+        text(lang, "compare.affected", num_affected=summary["num_affected"], num_riders=summary["num_riders"]),
+        text(lang, "compare.tier_moves", **moves),
+        moves_text(summary, lang),
     )
-    console.print(text(lang, "compare.tier_moves", **moves))
-    console.print(moves_text(summary, lang))
-    console.print()
-    console.print(tiers_table(done, lang))
-    console.print()
-    console.print(totals_table(summary, lang))
-    console.print()
-    console.print(income_table(summary, lang))
+    parts = (
+        headline(done, lang),
+        "\n".join(who),
+        tiers_table(done, lang),
+        totals_table(summary, lang),
+        income_table(summary, lang),
+    )
+    with tidy(console):
+        for part in parts:
+            console.print(part)
+            console.print()
 
 
 def tiers_table(done: Compared, lang: Lang) -> Table:

@@ -1,0 +1,298 @@
+"""`riderscore demo`: a sample city, scored, told to a person: tiers, cards, one deduction, what the fine took."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import click
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from rich.console import Console
+from rich.markup import escape
+from rich.panel import Panel
+from rich.tree import Tree
+
+from api.batch.errors import InputError
+from api.batch.explain_source import reread
+from api.batch.files import check_output, write_json, write_parquet
+from api.batch.ledger_source import read_ledger
+from api.batch.run import Run, score_files
+from api.cli.compare import money, plain_table, tidy
+from api.cli.console import USAGE, lang_option, out_console, progress_bar, stop
+from rules.book import Tier
+from rules.errors import BookError
+from rules.text import LANGS, Lang, text
+from rules.units import points_text
+from scoring.because import Because, Line, because, lines_of
+from scoring.comparison import Comparison, books_in_use, compare
+from scoring.explain import Branch, card, card_lines, effects, titled, tree
+from scoring.invariants import Ledger
+from simulations.city import events_only, generate
+from simulations.orders import draw_rain
+from simulations.randomness import Luck
+from simulations.scenario import City
+
+# The demo's city stands in the deployment table, so `auto` finds the book of each kind of rider.
+SCORE_BOOK, FINE_BOOK = "auto", "legacy-fine"
+MARKER = "demo.json"
+SEED = 1
+BAR_WIDTH = 30
+PARTLY_S = 180
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The sample city on disk, scored under both books."""
+
+    folder: Path
+    city: City
+    num_events: int
+    num_rain_days: int
+    score: Run
+    fine: Run
+    comparison: Comparison
+
+    @property
+    def ledger_folder(self) -> Path:
+        """The ledger under the service score."""
+        return self.folder / "ledger"
+
+
+@click.command()
+@click.option("--no-serve", is_flag=True, help="Print and end, without the console in the browser.")
+@click.option("--port", type=click.IntRange(1, 65_535), default=8000, show_default=True, help="Port of the console.")
+@click.option("--dir", "folder", type=click.Path(path_type=Path), default=Path("demo-data"), show_default=True)
+@click.option("--riders", type=click.IntRange(1, 20_000), default=200, show_default=True, help="Riders of the city.")
+@click.option("--days", type=click.IntRange(1, 366), default=14, show_default=True, help="Days from 2025-12-03.")
+@click.option("--seed", type=int, default=SEED, show_default=True, help="Another seed is another city.")
+@lang_option
+def demo(no_serve: bool, port: int, folder: Path, riders: int, days: int, seed: int, lang: Lang) -> None:
+    """Score a seeded sample city under a service score and under the old fine, and show what riders see.
+
+    Writes events.parquet and two ledgers below --dir; `riderscore explain`, `verify` and `compare` read them.
+    """
+    try:
+        sample = make_sample(folder, City(num_riders=riders, num_days=days), seed, lang)
+    except (InputError, BookError) as error:
+        stop(error.faults, lang, USAGE)
+    console = out_console()
+    # A terminal wraps between words; what is piped keeps its lines whole.
+    console.soft_wrap = not console.is_terminal
+    with tidy(console):
+        show(console, sample, lang)
+        if not no_serve:
+            console.print(text(lang, "demo.no_service", port=port))
+
+
+def make_sample(folder: Path, city: City, seed: int, lang: Lang) -> Sample:
+    """Generate the city, write its events, score them under both books."""
+    check_output(folder, marker=MARKER)
+    with progress_bar() as bar:
+        task = bar.add_task(text(lang, "demo.stage_city"), total=3)
+        table = events_only(generate(city, seed))
+        events = folder / "events.parquet"
+        described = {"version": version("riderscore"), "seed": seed, "riders": city.num_riders, "days": city.num_days}
+        write_json(folder / MARKER, described)
+        write_parquet(events, table)
+        bar.update(task, completed=1, description=text(lang, "demo.stage_score"))
+        scored = score_files([events], SCORE_BOOK, folder / "ledger")
+        bar.update(task, completed=2, description=text(lang, "demo.stage_fine"))
+        fined = score_files([events], FINE_BOOK, folder / "ledger-fine")
+    rain = int((draw_rain(city, Luck(seed)) > 0).sum())
+    return Sample(folder, city, table.num_rows, rain, scored, fined, compare(fined.scored, scored.scored))
+
+
+def show(console: Console, sample: Sample, lang: Lang) -> None:
+    """Everything the demo tells."""
+    ledger = read_ledger(sample.ledger_folder)
+    _heading(console, text(lang, "demo.title"))
+    comparison, city = sample.comparison, sample.city
+    console.print(
+        text(
+            lang,
+            "demo.city",
+            num_riders=comparison.riders.num_rows,
+            num_days=city.num_days,
+            first_day=city.first_day.isoformat(),
+            num_rain_days=sample.num_rain_days,
+            num_delivered=f"{comparison.num_delivered:,}",
+            num_late=f"{_both(comparison, 'num_late') + _both(comparison, 'num_exempt'):,}",
+            num_exempt=f"{_both(comparison, 'num_exempt'):,}",
+        )
+    )
+    _show_tiers(console, sample, lang)
+    _show_cards(console, sample, ledger, lang)
+    why = _show_deduction(console, sample, ledger, lang)
+    _show_fine(console, sample, why, lang)
+    _heading(console, text(lang, "demo.next"))
+    rider = why.line.rider_id if why is not None else ledger.riders.column("rider_id")[0].as_py()
+    for key in ("explain", "verify", "compare"):
+        console.print("  " + text(lang, f"demo.next_{key}", folder=sample.folder, rider=rider), soft_wrap=True)
+
+
+def _both(comparison: Comparison, name: str) -> int:
+    """The sum of an amount under the service score."""
+    return comparison.totals[name][1]
+
+
+def _heading(console: Console, words: str) -> None:
+    console.print()
+    if console.is_terminal:
+        console.rule(f"[bold]{escape(words)}[/bold]", align="left", style="dim")
+    else:
+        console.print(f"== {words}", markup=False)
+
+
+def _show_tiers(console: Console, sample: Sample, lang: Lang) -> None:
+    """How many riders stand in each tier, and what the tier does."""
+    _heading(console, text(lang, "demo.tiers"))
+    riders = sample.comparison.riders
+    tiers = _tiers(sample)
+    num = riders.num_rows
+    table = plain_table(
+        text(lang, "demo.tier"), text(lang, "demo.tier_score"), text(lang, "demo.tier_riders"), "", left=2
+    )
+    table.add_column(text(lang, "demo.tier_effects"), overflow="fold")
+    table.columns[3].justify = "left"
+    for tier in reversed(tiers):
+        here = pc.sum(pc.equal(riders.column("tier_b"), tier.id)).as_py() or 0
+        bar = "█" * max(round(BAR_WIDTH * here / num), 1 if here else 0)
+        table.add_row(titled(lang, tier.title), _threshold(tier, lang), str(here), bar, effects(tier, lang))
+    console.print(table)
+
+
+def _tiers(sample: Sample) -> Sequence[Tier]:
+    """Tiers of the first book in use under the service score, lowest first."""
+    program = sample.score.scored.program
+    return books_in_use(sample.comparison.riders, program, "book_digest_b")[0].model.tier
+
+
+def _threshold(tier: Tier, lang: Lang) -> str:
+    if tier.above_mp is not None:
+        return text(lang, "demo.tier_above", points=points_text(tier.above_mp))
+    if tier.from_mp is not None:
+        return text(lang, "demo.tier_from", points=points_text(tier.from_mp))
+    return text(lang, "demo.tier_lowest")
+
+
+def _show_cards(console: Console, sample: Sample, ledger: Ledger, lang: Lang) -> None:
+    """Three riders who stand differently."""
+    _heading(console, text(lang, "demo.cards"))
+    rows = {row["rider_id"]: row for row in ledger.riders.to_pylist()}
+    for rider in three_riders(ledger.riders, [tier.id for tier in _tiers(sample)]):
+        own = _lines(ledger, rider)
+        events = reread(ledger.run, ledger.books, rider)
+        moved = [line for line in own if line.delta_mp or line.money_fen]
+        last = because(moved[-1], own, ledger.books, events.known) if moved else None
+        lines = card_lines(card(rows[rider], dict(ledger.books), last), lang)
+        if console.is_terminal:
+            console.print(Panel(escape("\n".join(lines[1:])), title=escape(lines[0]), title_align="left"))
+        else:
+            console.print(lines[0], markup=False)
+            for line in lines[1:]:
+                console.print(f"  {line}", markup=False)
+
+
+def three_riders(riders: pa.Table, tiers: Sequence[str]) -> tuple[str, ...]:
+    """Ids of up to three riders worth a card: the lowest score, the nearest to a next tier, the most often exempt.
+
+    Parameters
+    ----------
+    riders
+        The riders table of a ledger.
+    tiers
+        Tier ids, lowest first. The second rider is looked for outside the first one's tier, the third in the last.
+    """
+    rows = sorted(riders.to_pylist(), key=lambda row: row["rider_id"])
+    lowest = min(rows, key=lambda row: row["score_mp"])
+    others = [row for row in rows if row["tier"] != lowest["tier"]] or rows
+    climbing = [row for row in others if row["on_time_orders_to_next_tier"] is not None]
+    near = min(climbing or others, key=lambda row: (row["on_time_orders_to_next_tier"] or 0, row["score_mp"]))
+    top = [row for row in others if row["tier"] == tiers[-1]] or others
+    spared = max(top, key=lambda row: row["num_exempt"])
+    return tuple(dict.fromkeys(row["rider_id"] for row in (lowest, near, spared)))
+
+
+def _lines(ledger: Ledger, rider: str) -> tuple[Line, ...]:
+    own = pc.equal(ledger.entries.column("rider_id").cast(pa.string()), rider)
+    return lines_of(ledger.entries.filter(own))
+
+
+def _show_deduction(console: Console, sample: Sample, ledger: Ledger, lang: Lang) -> Because | None:
+    """One deduction, where part of the lateness was not the rider's, in both languages."""
+    _heading(console, text(lang, "demo.deduction"))
+    chosen = telling_deduction(ledger.entries)
+    if chosen is None:
+        console.print(text(lang, "demo.no_deduction"))
+        return None
+    rider, entry_id = chosen
+    own = _lines(ledger, rider)
+    line = next(line for line in own if line.entry_id == entry_id)
+    why = because(line, own, ledger.books, reread(ledger.run, ledger.books, rider).known)
+    for other in LANGS:
+        console.print(_branches(tree(why, other)))
+        console.print()
+    return why
+
+
+def telling_deduction(entries: pa.Table) -> tuple[str, str] | None:
+    """(rider id, entry id) of a deduction that explains much.
+
+    The first where minutes were given back and minutes remained; without such, the first for lateness, if any.
+    """
+    late, given = (entries.column(name).to_numpy() for name in ("late_s", "time_given_back_s"))
+    deducts = pc.equal(entries.column("kind").cast(pa.string()), "deduct").to_numpy()
+    rows = np.flatnonzero(deducts & (late > 0) & (entries.column("delta_mp").to_numpy() < 0))
+    if not rows.size:
+        return None
+    partly = (given[rows] >= PARTLY_S) & (late[rows] - given[rows] >= PARTLY_S)
+    at = int(rows[np.argmax(partly)])
+    return entries.column("rider_id")[at].as_py(), entries.column("entry_id")[at].as_py()
+
+
+def _branches(branch: Branch, parent: Tree | None = None) -> Tree:
+    own = Tree(escape(branch.text)) if parent is None else parent.add(escape(branch.text))
+    for child in branch.children:
+        _branches(child, own)
+    return own
+
+
+def _show_fine(console: Console, sample: Sample, why: Because | None, lang: Lang) -> None:
+    """What the old fine would have taken from the same deliveries."""
+    _heading(console, text(lang, "demo.fine"))
+    comparison = sample.comparison
+    fines, _ = comparison.totals["fines_fen"]
+    innocent, _ = comparison.totals["fines_not_liable_fen"]
+    fined = comparison.riders.column("fines_fen_a").to_numpy()
+    worst = int(fined.max(initial=0))
+    console.print(
+        text(
+            lang,
+            "demo.fine_sum",
+            fines=money(fines),
+            num_fined=int((fined > 0).sum()),
+            num_riders=fined.size,
+            worst=money(worst),
+        )
+    )
+    console.print(text(lang, "demo.fine_not_liable", money=money(innocent)))
+    if why is not None:
+        console.print(text(lang, "demo.fine_order", order=why.order_id or "", money=money(_fine_of(sample, why))))
+    a, b, _ = comparison.income
+    table = plain_table(
+        text(lang, "demo.per_rider"), text(lang, "demo.under_fine"), text(lang, "demo.under_score"), left=1
+    )
+    for name in ("mean", "p10", "p90"):
+        table.add_row(text(lang, f"compare.{name}"), money(getattr(a, name)), money(getattr(b, name)))
+    console.print()
+    console.print(table)
+    console.print(text(lang, "demo.fine_note"))
+
+
+def _fine_of(sample: Sample, why: Because) -> int:
+    """What the fine took for the event that a deduction is about."""
+    fined = read_ledger(sample.folder / "ledger-fine", rider=why.line.rider_id).entries
+    own = fined.filter(pc.equal(fined.column("event_id"), why.line.event_id))
+    return -int(pc.sum(own.column("money_fen")).as_py() or 0)
