@@ -401,8 +401,9 @@ def _kept(judged: _Judged, riders: pa.Array | None, num_new: int) -> Intake:
     order = judged.order[keep]
     carried_row = np.full(judged.order.size - num_new, -1, np.int64)
     carried_row[order[order >= num_new] - num_new] = np.flatnonzero(order >= num_new)
-    events = judged.events[keep]
-    alive = judged.ids.take(pa.array(np.unique(events["rider"])))
+    events = judged.events if keep.all() else judged.events[keep]
+    first = np.flatnonzero(np.diff(events["rider"], prepend=-1))
+    alive = judged.ids.take(pa.array(events["rider"][first]))
     if riders is not None:
         alive = pc.unique(pa.concat_arrays([alive, riders.cast(alive.type)]))
         alive = alive.take(pc.sort_indices(alive))
@@ -415,7 +416,7 @@ def _kept(judged: _Judged, riders: pa.Array | None, num_new: int) -> Intake:
     is_new = judged.is_new[keep]
     ref = judged.ref[keep]
     return Intake(
-        table=judged.rows.filter(pa.array(keep)),
+        table=judged.rows if keep.all() else judged.rows.filter(pa.array(keep)),
         riders=alive,
         events=events,
         start=start,

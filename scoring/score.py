@@ -4,7 +4,7 @@ This is the whole way of an event: identity and order (`intake`), who answers fo
 and, where the past has changed, reversal and re-entry (`revise`).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -14,51 +14,15 @@ from numba import njit
 from rules.compile import Program
 from rules.events import KIND_CODE
 from rules.units import US_PER_DAY
-from scoring.columns import CARRIED, ENTRY, I64, NO_TIME, Entries, Events, Liability
-from scoring.intake import Intake, Schedule, corrected, take_in
+from scoring.carry import Carried, cut_window
+from scoring.columns import ENTRY, I64, NO_TIME, Entries, Events, Liability
+from scoring.intake import Intake, Schedule, take_in
 from scoring.kernel import fold
 from scoring.liability import attribute
 from scoring.revise import Page, apply_control, cut_out, entries_of, revise, rows_between
-from scoring.state import State, fresh_state, placed, rows_of
+from scoring.state import State, fresh_state, placed
 
 APPEAL_UPHELD = KIND_CODE["appeal_upheld"]
-
-
-@dataclass(frozen=True, slots=True)
-class Carried:
-    """What a run hands to the next one.
-
-    Parameters
-    ----------
-    until_us
-        How far fades and resets are written.
-    keep_us
-        Start of the window; nothing older can be entered any more.
-    riders
-        Rider ids, ascending; the rows of `base`, `score_mp`, `seq`, `city` and `rider_kind`.
-    base
-        Each rider before the first thing in the window; `fade_ev` is `CARRIED - k` for row k of `faded`.
-    faded
-        Event ids of deductions that wait to be returned and are older than the window.
-    score_mp, seq
-        Score and number of the last entry written.
-    window
-        Recent rows: canonical columns, `content`, `waived`, `context`, `book` (position in the program).
-    written
-        The entries that stand for the window, by rider in time order; `ev` is a row of `window` or `CARRIED - k`.
-    """
-
-    until_us: int
-    keep_us: int
-    riders: pa.Array
-    city: pa.Array
-    rider_kind: I64
-    base: State
-    faded: pa.Array
-    score_mp: I64
-    seq: I64
-    window: pa.Table
-    written: Entries
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +51,9 @@ class Scored:
         Event ids that carried fades refer to.
     until_us
         How far fades and resets are written.
-    carried
-        What the next run needs.
+    standing, kept, keep_us, last_seq
+        What `carried` is made of: the entries that stand for all rows, the riders before the window, its start, and
+        the number of each rider's last line.
     """
 
     program: Program
@@ -103,7 +68,30 @@ class Scored:
     rider_kind: I64
     faded: pa.Array
     until_us: int
-    carried: Carried
+    standing: Entries
+    kept: State
+    keep_us: int
+    last_seq: I64
+
+    @property
+    def carried(self) -> Carried:
+        """What the next run needs; made when it is asked for."""
+        base, faded, window, written = cut_window(
+            self.intake, self.events, self.standing, self.kept, self.faded, self.keep_us
+        )
+        return Carried(
+            until_us=self.until_us,
+            keep_us=self.keep_us,
+            riders=self.intake.riders,
+            city=self.city,
+            rider_kind=self.rider_kind,
+            base=base,
+            faded=faded,
+            score_mp=np.ascontiguousarray(self.head.riders["score_mp"]),
+            seq=self.last_seq,
+            window=window,
+            written=written,
+        )
 
 
 @njit(cache=True)
@@ -250,23 +238,9 @@ def score(
     at = _offsets(lines["rider"], num_riders)
     seq = before.seq[lines["rider"]] + np.arange(lines.size) - at[lines["rider"]] + 1
     city, rider_kind = _profile(intake, before)
-    carry = _carry(intake, events, entries, kept, before, keep_us)
-    carried_on = Carried(
-        until_us=until_us,
-        keep_us=keep_us,
-        riders=intake.riders,
-        city=city,
-        rider_kind=rider_kind,
-        base=carry.base,
-        faded=carry.faded,
-        score_mp=np.ascontiguousarray(head.riders["score_mp"]),
-        seq=before.seq + np.diff(at),
-        window=carry.window,
-        written=carry.written,
-    )
     return Scored(
         program, intake, events, liability, lines, seq, opening_mp, head, city, rider_kind, before.faded, until_us,
-        carried_on,
+        entries, kept, keep_us, before.seq + np.diff(at),
     )  # fmt: skip
 
 
@@ -327,118 +301,3 @@ def _lines(
     revised = entries_of(pages, [int(opening_mp[r]) for r in riders])
     both = np.concatenate([plain, revised])
     return both[np.argsort(both["rider"], kind="stable")]
-
-
-def _context_rows(events: Events, start: I64, keep_us: int) -> np.ndarray:
-    """Rows older than the window whose order was in hand together with one delivered inside it."""
-    old = events["occurred_us"] < keep_us
-    held_from = np.where(events["accepted_us"] != NO_TIME, events["accepted_us"], events["placed_us"])
-    held_from = np.where(held_from != NO_TIME, held_from, np.minimum(events["occurred_us"], events["delivered_us"]))
-    first_held = np.full(start.size - 1, np.iinfo(np.int64).max)
-    np.minimum.at(first_held, events["rider"][~old], held_from[~old])
-    last = np.maximum(events["delivered_us"], events["ready_us"])
-    return old & (last >= first_held[events["rider"]])
-
-
-@dataclass(frozen=True, slots=True)
-class _Carry:
-    """The window and the state before it, in the numbering of the window."""
-
-    base: State
-    faded: pa.Array
-    window: pa.Table
-    written: Entries
-
-
-def _carry(intake: Intake, events: Events, entries: Entries, kept: State, before: _Before, keep_us: int) -> _Carry:
-    """Cut the window that the next run folds again, and the state before it."""
-    recent = events["occurred_us"] >= keep_us
-    context = _context_rows(events, intake.start, keep_us)
-    rows = np.flatnonzero(recent | context)
-    position = np.full(events.size, -1, np.int64)
-    position[rows] = np.arange(rows.size)
-    window = _window(intake, events, rows, context[rows])
-    # Older deductions that wait for their return leave the window; only their event ids stay.
-    standing = entries["item_us"] >= keep_us
-    gone = np.concatenate([kept.fades["ev"], entries["ev"][standing]])
-    gone = np.unique(gone[(gone >= 0) & (position[np.maximum(gone, 0)] < 0)])
-    old = np.unique(np.concatenate([kept.fades["ev"], entries["ev"][standing]]))
-    old = old[old <= CARRIED]
-    faded = pa.concat_arrays(
-        [
-            before.faded.take(pa.array(CARRIED - old)).cast(pa.string()),
-            intake.table.column("event_id").take(pa.array(gone)).combine_chunks().cast(pa.string()),
-        ]
-    )
-    number = {int(ev): k for k, ev in enumerate([*old.tolist(), *gone.tolist()])}
-
-    def renamed(ev: I64) -> I64:
-        out = np.where(ev >= 0, position[np.maximum(ev, 0)], ev)
-        for i in np.flatnonzero((ev <= CARRIED) | ((ev >= 0) & (out < 0))):
-            out[i] = CARRIED - number[int(ev[i])]
-        return out
-
-    written = entries[standing]
-    written["ev"] = renamed(written["ev"])
-    fades = kept.fades.copy()
-    fades["ev"] = renamed(fades["ev"])
-    return _Carry(kept._replace(fades=fades), faded, window, written)
-
-
-def _window(intake: Intake, events: Events, rows: I64, context: np.ndarray) -> pa.Table:
-    """Rows to carry, with corrections applied to their contents."""
-    window = intake.table.take(pa.array(rows))
-    controls = np.flatnonzero((intake.ref >= 0) & (intake.is_new == 1))
-    controls = controls[events["kind"][controls] != APPEAL_UPHELD]
-    if controls.size:
-        latest = {
-            int(intake.ref[row]): int(row)
-            for row in controls[np.argsort(events["occurred_us"][controls], kind="stable")]
-        }
-        at = np.arange(window.num_rows)
-        replaced = [(int(np.searchsorted(rows, target)), target, row) for target, row in latest.items()]
-        replaced = [(k, target, row) for k, target, row in replaced if k < rows.size and rows[k] == target]
-        contents = [corrected(intake.table, target, row) for _, target, row in replaced]
-        if contents:
-            for n, (k, _, _) in enumerate(replaced):
-                at[k] = window.num_rows + n
-            window = pa.concat_tables([window, pa.Table.from_pylist(contents, schema=window.schema)]).take(pa.array(at))
-    return (
-        window.append_column("content", pa.array(intake.content[rows]))
-        .append_column("waived", pa.array(events["waived"][rows]))
-        .append_column("context", pa.array(context.astype(np.uint8)))
-        .append_column("book", pa.array(events["book"][rows].astype(np.int64)))
-    )
-
-
-def exchanged(carried: Carried, whole: Carried, fresh: State) -> Carried:
-    """A carried state in which some riders start from their first event again.
-
-    Parameters
-    ----------
-    whole
-        Those riders' complete history as one window.
-    fresh
-        State of all riders of `carried` without history.
-    """
-    position = pc.index_in(whole.riders.cast(carried.riders.type), carried.riders).to_numpy()
-    stays = np.ones(len(carried.riders), bool)
-    stays[position] = False
-    others = np.flatnonzero(stays)
-    names = pc.is_in(carried.window.column("rider_id"), whole.riders.cast(carried.window.schema.field("rider_id").type))
-    kept_rows = ~names.to_numpy()
-    moved = np.cumsum(kept_rows) - 1
-    written = carried.written[stays[carried.written["rider"]]]
-    own = written["ev"] >= 0
-    written["ev"][own] = moved[written["ev"][own]]
-    again = whole.written.copy()
-    again["ev"] += int(kept_rows.sum())
-    again["rider"] = position[again["rider"]]
-    both = np.concatenate([written, again])
-    window = pa.concat_tables([carried.window.filter(pa.array(kept_rows)), whole.window.cast(carried.window.schema)])
-    return replace(
-        carried,
-        base=placed(rows_of(carried.base, others), fresh, others),
-        window=window,
-        written=both[np.argsort(both["rider"], kind="stable")],
-    )

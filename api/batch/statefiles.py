@@ -24,8 +24,9 @@ from rules.compile import Program
 from rules.errors import Fault
 from rules.events import KIND_CODE, KINDS
 from rules.shelf import find, to_toml
+from scoring.carry import Carried, exchanged
 from scoring.columns import ENTRY, I64, NO_TIME, Entries
-from scoring.score import Carried, Scored, exchanged, score
+from scoring.score import Scored, score
 from scoring.state import FADE_DUE, ORDER_POINTS, RIDER_STATE, fresh_state
 
 HEADER = "state.json"

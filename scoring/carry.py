@@ -1,0 +1,172 @@
+"""What a run hands to the next one: a window of recent events with what stands for them, and the riders before it.
+
+The next run folds the window again together with its own events; what reads the same is not touched.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from rules.events import KIND_CODE
+from scoring.columns import CARRIED, I64, NO_TIME, Entries, Events
+from scoring.intake import Intake, corrected
+from scoring.state import State, placed, rows_of
+
+APPEAL_UPHELD = KIND_CODE["appeal_upheld"]
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """What a run hands to the next one.
+
+    Parameters
+    ----------
+    until_us
+        How far fades and resets are written.
+    keep_us
+        Start of the window; nothing older can be entered any more.
+    riders
+        Rider ids, ascending; the rows of `base`, `score_mp`, `seq`, `city` and `rider_kind`.
+    base
+        Each rider before the first thing in the window; `fade_ev` is `CARRIED - k` for row k of `faded`.
+    faded
+        Event ids of deductions that wait to be returned and are older than the window.
+    score_mp, seq
+        Score and number of the last entry written.
+    window
+        Recent rows: canonical columns, `content`, `waived`, `context`, `book` (position in the program).
+    written
+        The entries that stand for the window, by rider in time order; `ev` is a row of `window` or `CARRIED - k`.
+    """
+
+    until_us: int
+    keep_us: int
+    riders: pa.Array
+    city: pa.Array
+    rider_kind: I64
+    base: State
+    faded: pa.Array
+    score_mp: I64
+    seq: I64
+    window: pa.Table
+    written: Entries
+
+
+def cut_window(
+    intake: Intake, events: Events, entries: Entries, kept: State, names: pa.Array, keep_us: int
+) -> tuple[State, pa.Array, pa.Table, Entries]:
+    """The `base`, `faded`, `window` and `written` of a `Carried`.
+
+    Parameters
+    ----------
+    events
+        The rows of `intake` with corrections applied.
+    entries
+        All entries that stand, by rider in time order.
+    kept
+        The riders before `keep_us`.
+    names
+        Event ids that carried references mean.
+    """
+    recent = events["occurred_us"] >= keep_us
+    context = _context_rows(events, intake.start, keep_us)
+    rows = np.flatnonzero(recent | context)
+    position = np.full(events.size, -1, np.int64)
+    position[rows] = np.arange(rows.size)
+    window = _window(intake, events, rows, context[rows])
+    # Older deductions that wait for their return leave the window; only their event ids stay.
+    standing = entries["item_us"] >= keep_us
+    referred = np.concatenate([kept.fades["ev"], entries["ev"][standing]])
+    gone = np.unique(referred[(referred >= 0) & (position[np.maximum(referred, 0)] < 0)])
+    old = np.unique(referred[referred <= CARRIED])
+    faded = pa.concat_arrays(
+        [
+            names.take(pa.array(CARRIED - old)).cast(pa.string()),
+            intake.table.column("event_id").take(pa.array(gone)).combine_chunks().cast(pa.string()),
+        ]
+    )
+    number = {int(ev): k for k, ev in enumerate([*old.tolist(), *gone.tolist()])}
+
+    def renamed(ev: I64) -> I64:
+        out = np.where(ev >= 0, position[np.maximum(ev, 0)], ev)
+        for i in np.flatnonzero((ev <= CARRIED) | ((ev >= 0) & (out < 0))):
+            out[i] = CARRIED - number[int(ev[i])]
+        return out
+
+    written = entries[standing]
+    written["ev"] = renamed(written["ev"])
+    fades = kept.fades.copy()
+    fades["ev"] = renamed(fades["ev"])
+    return kept._replace(fades=fades), faded, window, written
+
+
+def _context_rows(events: Events, start: I64, keep_us: int) -> np.ndarray:
+    """Rows older than the window whose order was in hand together with one delivered inside it."""
+    old = events["occurred_us"] < keep_us
+    held_from = np.where(events["accepted_us"] != NO_TIME, events["accepted_us"], events["placed_us"])
+    held_from = np.where(held_from != NO_TIME, held_from, np.minimum(events["occurred_us"], events["delivered_us"]))
+    first_held = np.full(start.size - 1, np.iinfo(np.int64).max)
+    np.minimum.at(first_held, events["rider"][~old], held_from[~old])
+    last = np.maximum(events["delivered_us"], events["ready_us"])
+    return old & (last >= first_held[events["rider"]])
+
+
+def _window(intake: Intake, events: Events, rows: I64, context: np.ndarray) -> pa.Table:
+    """Rows to carry, with corrections applied to their contents."""
+    window = intake.table.take(pa.array(rows))
+    controls = np.flatnonzero((intake.ref >= 0) & (intake.is_new == 1))
+    controls = controls[events["kind"][controls] != APPEAL_UPHELD]
+    if controls.size:
+        latest = {
+            int(intake.ref[row]): int(row)
+            for row in controls[np.argsort(events["occurred_us"][controls], kind="stable")]
+        }
+        at = np.arange(window.num_rows)
+        replaced = [(int(np.searchsorted(rows, target)), target, row) for target, row in latest.items()]
+        replaced = [(k, target, row) for k, target, row in replaced if k < rows.size and rows[k] == target]
+        contents = [corrected(intake.table, target, row) for _, target, row in replaced]
+        if contents:
+            for n, (k, _, _) in enumerate(replaced):
+                at[k] = window.num_rows + n
+            window = pa.concat_tables([window, pa.Table.from_pylist(contents, schema=window.schema)]).take(pa.array(at))
+    return (
+        window.append_column("content", pa.array(intake.content[rows]))
+        .append_column("waived", pa.array(events["waived"][rows]))
+        .append_column("context", pa.array(context.astype(np.uint8)))
+        .append_column("book", pa.array(events["book"][rows].astype(np.int64)))
+    )
+
+
+def exchanged(carried: Carried, whole: Carried, fresh: State) -> Carried:
+    """A carried state in which some riders start from their first event again.
+
+    Parameters
+    ----------
+    whole
+        Those riders' complete history as one window.
+    fresh
+        State of all riders of `carried` without history.
+    """
+    position = pc.index_in(whole.riders.cast(carried.riders.type), carried.riders).to_numpy()
+    stays = np.ones(len(carried.riders), bool)
+    stays[position] = False
+    others = np.flatnonzero(stays)
+    names = pc.is_in(carried.window.column("rider_id"), whole.riders.cast(carried.window.schema.field("rider_id").type))
+    kept_rows = ~names.to_numpy()
+    moved = np.cumsum(kept_rows) - 1
+    written = carried.written[stays[carried.written["rider"]]]
+    own = written["ev"] >= 0
+    written["ev"][own] = moved[written["ev"][own]]
+    again = whole.written.copy()
+    again["ev"] += int(kept_rows.sum())
+    again["rider"] = position[again["rider"]]
+    both = np.concatenate([written, again])
+    window = pa.concat_tables([carried.window.filter(pa.array(kept_rows)), whole.window.cast(carried.window.schema)])
+    return replace(
+        carried,
+        base=placed(rows_of(carried.base, others), fresh, others),
+        window=window,
+        written=both[np.argsort(both["rider"], kind="stable")],
+    )
