@@ -9,6 +9,8 @@ from typing import Any
 
 from numba import njit
 
-# `_nrt` is Numba's own switch for code without its runtime; the lock file holds Numba to a version where it was seen
-# to work, and the kernel's tests would crash without it.
-compiled: Any = njit(cache=True, _nrt=False)
+# `_nrt` is Numba's own switch for code without its runtime; arrays come from Python and outlive the call, and Numba
+# refuses to compile an allocation without it. The lock file holds Numba to a version where it was seen to work.
+compiled: Any = njit(cache=True, _nrt=False, forceinline=True)
+# A loop that Python calls; what it calls is inlined into it.
+compiled_loop: Any = njit(cache=True, _nrt=False)

@@ -28,7 +28,7 @@ from scoring.columns import (
     Events,
     Liability,
 )
-from scoring.compiled import compiled
+from scoring.compiled import compiled, compiled_loop
 from scoring.facts import F_LATE, F_TENURE, day_of, read_facts
 from scoring.matching import holds, outcome
 from scoring.state import (
@@ -398,7 +398,7 @@ def _fold_rider(
         save(kept, work, r, min(keep_us, until_us))
 
 
-@compiled
+@compiled_loop
 def _fold(
     tables: Tables, events: Events, liability: Liability, first: I64, stop: I64, state: State, until_us: I64,
     keep_us: int, work: Work, out: Entries, kept: State, head: State, max_entries: int, resume: int,
