@@ -204,8 +204,9 @@ def _courier_day(
         if move.departure_min < min(roads.orders[name].placed_min for name in row.orders):
             yield Violation("no_clairvoyance", courier.name, f"leaves at {move.departure_min:g}, nothing placed yet")
         arrival_min = move.departure_min + roads.minutes(place, roads.place[restaurant])
-        if row.assigned_min > arrival_min:
-            yield Violation("joined_before_arrival", courier.name, f"{row.assigned_min:g}, arrived {arrival_min:g}")
+        for name in row.orders:
+            if roads.orders[name].placed_min > arrival_min:
+                yield Violation("joined_before_arrival", name, f"placed later than the arrival at {arrival_min:g}")
         if row.pickup_min < arrival_min + half_pickup:
             yield Violation("pickup_service", courier.name, f"{row.pickup_min:g}, arrived {arrival_min:g}")
         place, here, free_min = roads.place[restaurant], restaurant, row.pickup_min + half_pickup

@@ -221,12 +221,12 @@ def _read_table(path: Path, width: int, faults: list[Fault]) -> _Table:
 
 
 def _restaurants(table: _Table) -> tuple[Restaurant, ...]:
-    _refuse_twice(table)
+    _check_names(table)
     return tuple(Restaurant(row[0], table.number(line, row[1]), table.number(line, row[2])) for line, row in table.rows)
 
 
 def _orders(table: _Table, known: set[str]) -> tuple[Order, ...]:
-    _refuse_twice(table)
+    _check_names(table)
     orders = []
     for line, (name, x, y, placed, restaurant, ready) in table.rows:
         if restaurant not in known:
@@ -245,7 +245,7 @@ def _orders(table: _Table, known: set[str]) -> tuple[Order, ...]:
 
 
 def _couriers(table: _Table) -> tuple[Courier, ...]:
-    _refuse_twice(table)
+    _check_names(table)
     couriers = []
     for line, (name, x, y, on_time, off_time) in table.rows:
         courier = Courier(
@@ -276,9 +276,12 @@ def _parameters(table: _Table) -> Parameters:
     return Parameters(speed, pickup, dropoff, target, maximum, pay, guarantee)
 
 
-def _refuse_twice(table: _Table) -> None:
+def _check_names(table: _Table) -> None:
+    """Refuse names used twice, and names the space-separated solution files cannot hold."""
     seen: set[str] = set()
     for line, row in table.rows:
+        if not row[0] or len(row[0].split()) != 1 or row[0] == START:
+            table.faults.append(Fault("dispatch.bad_name", table.file, line, row[0]))
         if row[0] in seen:
             table.faults.append(Fault("dispatch.name_twice", table.file, line, row[0]))
         seen.add(row[0])

@@ -48,16 +48,16 @@ def best_sequence(board: Board, rider: int, extra: Ints) -> tuple[int, Stops]:
     total = pool.shape[0]
     best = NEVER
     path = np.empty(total, np.int32)
-    choice = np.full(total + 1, -1, np.int64)
+    choice = np.full(total, -1, np.int64)
     used = np.zeros(total, np.bool_)
-    depth = 0
+    depth = 0 if total else -1
     while depth >= 0:
         if choice[depth] >= 0:
             used[choice[depth]] = False
         at = choice[depth] + 1
         while at < total and not _may_follow(board, rider, pool, used, path, depth, at):
             at += 1
-        if depth == total or at >= total:
+        if at >= total:
             choice[depth] = -1
             depth -= 1
             continue
@@ -119,6 +119,6 @@ def _bound(board: Board, rider: int, pool: Stops, used: Ints, path: Stops, depth
         picked_s = board.orders[order, READY]
         for j in range(pool.shape[0]):
             if pool[j] == order and not used[j]:
-                picked_s = max(picked_s, now_s + board.weights[HALF_PICKUP])
+                picked_s = max(picked_s, now_s - board.weights[HALF_PICKUP])
         cost += own_cost(board.travel_s, board.orders, board.weights, order, picked_s)
     return cost

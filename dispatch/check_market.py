@@ -1,0 +1,111 @@
+"""The independent checker of the on-demand market: can what the log says be driven, and is it allowed.
+
+Recomputes every rider's day from the log, the problem and its travel; shares no code with the solver.
+
+Invariant: a log without a violation can be driven as it says.
+"""
+
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+from dispatch.check import Violation
+from dispatch.compiled import Ints
+from dispatch.problem import Problem
+
+# Columns of the log: `road`.
+RIDER, SENT, ARRIVED, PICKED, DROPPED = range(5)
+
+
+class _Stop(NamedTuple):
+    at_s: int
+    place: int
+    leaves_s: int
+    service_s: int
+    change: int
+    order: int
+
+
+def check_market(problem: Problem, log: Ints, refused: set[str]) -> tuple[Violation, ...]:
+    """Return every broken rule of a played on-demand day.
+
+    Parameters
+    ----------
+    problem
+        The day; riders begin where and when it says, with nothing in hand.
+    log
+        int64 (orders, 5): rider, sent, arrived at the merchant, picked up, dropped off; -1 unset.
+    refused
+        Names of the orders the day says were refused.
+    """
+    return (*_orders(problem, log, refused), *_riders(problem, log))
+
+
+def _orders(problem: Problem, log: Ints, refused: set[str]) -> Iterator[Violation]:
+    for order, row in enumerate(log.tolist()):
+        name = problem.orders.names[order]
+        done = row[DROPPED] >= 0
+        if done == (name in refused):
+            yield Violation("no_order_lost", name, f"dropped at {row[DROPPED]}, refused {name in refused}")
+        if not done:
+            continue
+        if not 0 <= row[RIDER] < problem.riders.num:
+            yield Violation("known_rider", name, str(row[RIDER]))
+        elif row[PICKED] > problem.riders.off_s[row[RIDER]]:
+            yield Violation("pickup_in_shift", name, f"picked up at {row[PICKED]}")
+        if row[SENT] < problem.orders.placed_s[order]:
+            yield Violation("known_when_sent", name, f"sent at {row[SENT]}")
+        if row[PICKED] < max(problem.orders.ready_s[order], row[ARRIVED] + problem.market.half_pickup_s):
+            yield Violation("ready_at_pickup", name, f"picked up at {row[PICKED]}")
+        if not row[SENT] <= row[ARRIVED] <= row[PICKED] < row[DROPPED]:
+            yield Violation("in_sequence", name, str(row))
+
+
+def _riders(problem: Problem, log: Ints) -> Iterator[Violation]:
+    orders, market = problem.orders, problem.market
+    stops: dict[int, list[_Stop]] = {}
+    for order in np.flatnonzero(log[:, DROPPED] >= 0).tolist():
+        rider, _, _, picked_s, dropped_s = log[order].tolist()
+        extra_s = int(orders.handover_s[order])
+        stops.setdefault(rider, []).extend(
+            (
+                _Stop(
+                    picked_s,
+                    int(orders.merchant[order]),
+                    picked_s + market.half_pickup_s,
+                    market.half_pickup_s,
+                    1,
+                    order,
+                ),
+                _Stop(
+                    dropped_s,
+                    int(orders.door[order]),
+                    dropped_s + market.half_dropoff_s,
+                    market.half_dropoff_s + extra_s,
+                    -1,
+                    order,
+                ),
+            )
+        )
+    for rider, row in stops.items():
+        if 0 <= rider < problem.riders.num:
+            yield from _driven(problem, rider, sorted(row))
+
+
+def _driven(problem: Problem, rider: int, stops: list[_Stop]) -> Iterator[Violation]:
+    name = problem.riders.names[rider]
+    first = int(problem.riders.free_s[rider])
+    start = _Stop(first, int(problem.riders.place[rider]), first, 0, 0, -1)
+    load = 0
+    for before, here in pairwise((start, *stops)):
+        load += here.change
+        if load > problem.market.orders_max:
+            yield Violation("room_in_the_bag", name, f"{load} orders")
+        if (before.at_s, before.place, before.change, here.change) == (here.at_s, here.place, 1, 1):
+            continue
+        drive_s = int(problem.travel.pairs(np.array([before.place]), np.array([here.place]))[0])
+        if before.leaves_s + drive_s + here.service_s > here.at_s:
+            found = f"order {here.order} at {here.at_s}, earliest {before.leaves_s + drive_s + here.service_s}"
+            yield Violation("time_to_drive", name, found)

@@ -1,0 +1,187 @@
+"""The independent checker: correct on what is correct, and it catches every planted fault."""
+
+from dataclasses import replace
+
+import pytest
+
+from dispatch.check import check_day, gini, measure_day
+from dispatch.mdrp import Assignment, Move, Outcome, Restaurant, Solution, read_instance, read_solution
+from tests.dispatch.worlds import SHARED, courier, instance, needs_shared, order
+
+RESTAURANTS = (Restaurant("r1", 500, 0), Restaurant("r2", 500, 700))
+DAY = instance(
+    [
+        order("o1", 900, 0, placed=0, ready=12),
+        order("o2", 900, 200, placed=4, ready=14),
+        order("o3", 0, 700, placed=30, restaurant="r2", ready=45),
+    ],
+    [courier("c1"), courier("c2", off=100)],
+    RESTAURANTS,
+)
+# c1 leaves at 0, is at r1 at 5, waits for the meals of 12 and 14, then o1 at 4 min, o2 at 2 min.
+BUNDLE = Assignment(5, 14, "c1", ("o1", "o2"))
+THIRD = Assignment(37, 45, "c1", ("o3",))
+GOOD = Solution(
+    (BUNDLE, THIRD),
+    (
+        Outcome("o1", 0, 12, 14, 22, "c1"),
+        Outcome("o2", 4, 14, 14, 28, "c1"),
+        Outcome("o3", 30, 45, 45, 54, "c1"),
+    ),
+    (
+        Move("c1", 0, "0", "r1"),
+        Move("c1", 16, "r1", "o1"),
+        Move("c1", 24, "o1", "o2"),
+        Move("c1", 31, "o2", "r2"),
+        Move("c1", 47, "r2", "o3"),
+    ),
+)
+
+
+def changed(part, position, **values):
+    rows = list(getattr(GOOD, part))
+    rows[position] = replace(rows[position], **values)
+    return replace(GOOD, **{part: tuple(rows)})
+
+
+def rules(solution, day=DAY, declared=()):
+    return {violation.rule for violation in check_day(day, solution, declared)}
+
+
+def test_correct_solution_passes():
+    """A day worked out by hand breaks no rule."""
+    assert check_day(DAY, GOOD) == ()
+
+
+@pytest.mark.parametrize(
+    ("solution", "rule"),
+    [
+        (changed("assignments", 1, courier="ghost"), "known_courier"),
+        (changed("outcomes", 2, dropoff_min=52), "dropoff_time"),
+        (changed("assignments", 0, pickup_min=13), "ready_at_pickup"),
+        (changed("moves", 3, departure_min=29), "no_diversion"),
+        (changed("moves", 3, origin="o1"), "moves_join_up"),
+        (changed("moves", 2, departure_min=25), "moves_join_up"),
+        (changed("outcomes", 1, dropoff_min=float("nan")), "finite_times"),
+        (changed("moves", 1, departure_min=float("inf")), "finite_times"),
+        (changed("outcomes", 2, placed_min=31), "agrees_with_instance"),
+        (changed("outcomes", 2, courier="c2"), "files_agree"),
+        (changed("assignments", 1, assigned_min=29), "known_when_assigned"),
+        (replace(GOOD, outcomes=GOOD.outcomes[:2]), "served_once"),
+        (replace(GOOD, moves=GOOD.moves[:4]), "every_move_listed"),
+        (replace(GOOD, moves=(*GOOD.moves, Move("c2", 3, "0", "r1"))), "idle_courier_moves"),
+        (replace(GOOD, moves=(GOOD.moves[0], Move("c2", 3, "0", "r1"), *GOOD.moves[1:])), "moves_together"),
+        (replace(GOOD, assignments=(*GOOD.assignments, BUNDLE)), "served_once"),
+        (changed("moves", 0, destination="nowhere"), "known_place"),
+    ],
+)
+def test_planted_fault_is_caught(solution, rule):
+    """A solution broken in one place is reported by the rule it breaks."""
+    assert rule in rules(solution)
+
+
+def test_halved_service_is_caught():
+    """Handing over in half the time shows in the drop-off time."""
+    hurried = replace(
+        GOOD,
+        outcomes=(GOOD.outcomes[0], GOOD.outcomes[1], replace(GOOD.outcomes[2], dropoff_min=52)),
+        moves=(*GOOD.moves[:4], Move("c1", 46, "r2", "o3")),
+    )
+
+    assert {"moves_join_up", "dropoff_time"} <= rules(hurried)
+
+
+def test_clairvoyant_move_is_caught():
+    """Leaving for a restaurant before any of its orders was placed is clairvoyant."""
+    day = replace(DAY, orders=(*DAY.orders[:2], replace(DAY.orders[2], placed_min=33)))
+    early = replace(GOOD, outcomes=(*GOOD.outcomes[:2], replace(GOOD.outcomes[2], placed_min=33)))
+
+    assert "no_clairvoyance" in rules(early, day)
+
+
+def test_mixed_restaurants_are_caught():
+    """Two restaurants in one assignment break the rule, wherever the second stands."""
+    mixed = replace(GOOD, assignments=(replace(BUNDLE, orders=("o1", "o2", "o3")),))
+
+    assert "one_restaurant" in rules(mixed)
+
+
+def test_order_that_joined_after_arrival_is_caught():
+    """An order placed after the courier reached the restaurant cannot be in the bundle."""
+    day = replace(DAY, orders=(DAY.orders[0], replace(DAY.orders[1], placed_min=8), DAY.orders[2]))
+    late = changed("assignments", 0, assigned_min=8)
+    late = replace(late, outcomes=(GOOD.outcomes[0], replace(GOOD.outcomes[1], placed_min=8), GOOD.outcomes[2]))
+
+    assert "joined_before_arrival" in rules(late, day)
+
+
+def test_missing_late_orders_are_caught():
+    """An order that is in no file must have been declared undelivered."""
+    without = Solution((BUNDLE,), GOOD.outcomes[:2], GOOD.moves[:3])
+
+    assert rules(without) == {"no_order_lost"}
+    assert rules(without, declared=("o3",)) == set()
+    assert rules(GOOD, declared=("o3",)) == {"no_order_lost"}
+
+
+def test_pickup_after_the_shift_is_caught():
+    """A courier picks up nothing after off_time but may deliver after it."""
+    ends = instance(DAY.orders, [courier("c1", off=45), courier("c2")], RESTAURANTS)
+    ended = instance(DAY.orders, [courier("c1", off=44), courier("c2")], RESTAURANTS)
+
+    assert rules(GOOD, ends) == set()
+    assert rules(GOOD, ended) == {"pickup_in_shift"}
+
+
+def test_measures_by_hand():
+    """The measures of a small day are those worked out by hand."""
+    metrics = measure_day(DAY, GOOD)
+
+    assert metrics.click_to_door_mean == pytest.approx((22 + 24 + 24) / 3)
+    assert metrics.overage_mean == 0
+    assert metrics.orders_per_bundle == 1.5
+    assert metrics.compensation == 15 * 10 + 15 * 100 / 60
+    assert metrics.fraction_at_minimum == 1
+    assert metrics.utilisation == pytest.approx(((30 - 0) + (56 - 31)) / 700)
+
+
+def test_undelivered_counts_as_two_hours():
+    """An order in no file counts as 120 minutes beside the mean of the delivered."""
+    metrics = measure_day(DAY, Solution((BUNDLE,), GOOD.outcomes[:2], GOOD.moves[:3]))
+
+    assert metrics.click_to_door_undelivered_120 == pytest.approx((22 + 24 + 120) / 3)
+
+
+def test_gini_of_equal_and_of_one_taker():
+    """The Gini coefficient is 0 when all are equal and (n - 1)/n when one has everything."""
+    assert gini([3.0, 3.0, 3.0]) == pytest.approx(0)
+    assert gini([0.0, 0.0, 9.0]) == pytest.approx(2 / 3)
+
+
+@needs_shared
+@pytest.mark.parametrize("method", ["rh", "greedy"])
+def test_shared_solutions_measure_as_published(method):
+    """On executed days of other methods the measures are those of reference.csv."""
+    import csv
+
+    name = {"rh": "rolling_baseline", "greedy": "nearest_courier"}[method]
+    with (SHARED / "reference.csv").open() as file:
+        published = {row["instance"]: row for row in csv.DictReader(file) if row["algorithm"] == name}
+    folder = SHARED / "solutions" / method / "0o100t100s1p100"
+
+    day, solution = read_instance(SHARED / "instances" / folder.name), read_solution(folder)
+    metrics = measure_day(day, solution)
+
+    for column in ("click_to_door_mean", "overage_mean", "cost_per_order", "gini_pay_per_hour", "orders_per_bundle"):
+        assert getattr(metrics, column) == pytest.approx(float(published[folder.name][column]), abs=1e-3)
+
+
+@needs_shared
+def test_the_one_known_fault_of_the_shared_solutions_is_found():
+    """Of the rolling-horizon days one breaks the joining rule, once."""
+    found = {}
+    for folder in sorted((SHARED / "solutions" / "rh").iterdir()):
+        day = read_instance(SHARED / "instances" / folder.name)
+        found[folder.name] = [one.rule for one in check_day(day, read_solution(folder), None)]
+
+    assert {name: rows for name, rows in found.items() if rows} == {"6o100t100s1p100": ["joined_before_arrival"]}

@@ -1,0 +1,88 @@
+"""Reading instances: every fault is reported with file, line and value; solutions survive writing and reading."""
+
+import pytest
+
+from dispatch.mdrp import InstanceError, read_instance, read_solution, solution_texts
+from rules.text import text
+from tests.dispatch.test_check import GOOD
+from tests.dispatch.worlds import courier, instance, order, random_day, write_instance
+
+
+def faults_of(folder):
+    with pytest.raises(InstanceError) as caught:
+        read_instance(folder)
+    return caught.value.faults
+
+
+def edited(folder, file, old, new):
+    path = write_instance(folder, instance([order()], [courier()])) / file
+    path.write_text(path.read_text().replace(old, new, 1))
+    return folder
+
+
+def test_instance_survives_writing_and_reading(tmp_path):
+    """An instance written to files is read back equal."""
+    day = random_day(3)
+
+    read = read_instance(write_instance(tmp_path / "small", day))
+
+    assert read == day
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "key", "line"),
+    [
+        ("orders.txt", "\tr1\t", "\tr9\t", "unknown_restaurant", 2),
+        ("orders.txt", "o1\t0", "o1\tnan", "not_a_number", 2),
+        ("orders.txt", "\t10\n", "\tinf\n", "not_a_number", 2),
+        ("orders.txt", "\t10\n", "\t-3\n", "too_small", 2),
+        ("orders.txt", "\t10\n", "\t9.5\n", "not_whole", 2),
+        ("orders.txt", "\t10\n", "\n", "wrong_width", 2),
+        ("orders.txt", "\t10\n", "\t10\no1\t0\t0\t0\tr1\t10\n", "name_twice", 3),
+        ("orders.txt", "o1\t", "o 1\t", "bad_name", 2),
+        ("couriers.txt", "0\t600", "700\t600", "off_before_on", 2),
+        ("couriers.txt", "c1\t0", "c1\tabc", "not_a_number", 2),
+        ("instance_parameters.txt", "100\t4", "0\t4", "speed_not_positive", 2),
+        ("instance_parameters.txt", "\t4\t4", "\t3\t4", "odd_service", 2),
+        ("instance_parameters.txt", "100\t4", "100\t4\n100\t4", "wrong_width", 2),
+    ],
+)
+def test_fault_names_file_and_line(tmp_path, file, old, new, key, line):
+    """A fault planted in one cell is reported with its file and line, in both languages."""
+    fault = faults_of(edited(tmp_path / "small", file, old, new))[0]
+
+    assert (fault.file, fault.line, fault.key) == (file, line, f"dispatch.{key}")
+    for lang in ("zh", "en"):
+        words = text(lang, fault.key, file=file, line=line, given=fault.given, detail=fault.detail)
+        assert file in words
+
+
+def test_all_missing_files_are_named(tmp_path):
+    """An empty folder is told which four files it lacks."""
+    assert len(faults_of(tmp_path)) == 4
+
+
+def test_all_faults_are_reported_at_once(tmp_path):
+    """Two faults in two files come together."""
+    folder = edited(tmp_path / "small", "orders.txt", "\t10\n", "\tx\n")
+    path = folder / "couriers.txt"
+    path.write_text(path.read_text().replace("600", "-1"))
+
+    assert {fault.file for fault in faults_of(folder)} == {"orders.txt", "couriers.txt"}
+
+
+def test_bytes_that_are_no_text_are_a_fault(tmp_path):
+    """A file that is not UTF-8 is a fault, not a crash."""
+    folder = write_instance(tmp_path / "small", instance([order()], [courier()]))
+    (folder / "couriers.txt").write_bytes(b"courier\n\xff\xfe\n")
+
+    assert faults_of(folder)[0].key == "dispatch.not_text"
+
+
+def test_solution_survives_writing_and_reading(tmp_path):
+    """A solution's three files read back equal, and end without a blank line."""
+    for name, content in solution_texts(GOOD).items():
+        (tmp_path / name).write_text(content)
+        assert not content.endswith("\n")
+
+    assert read_solution(tmp_path) == GOOD
