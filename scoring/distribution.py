@@ -53,7 +53,7 @@ def distribution(values: I64) -> Distribution:
 
 
 def gini(values: I64) -> Fraction | None:
-    """Gini coefficient, exactly: mean absolute difference of all pairs over twice the mean.
+    """Gini coefficient of values below 10¹², exactly: mean absolute difference of all pairs over twice the mean.
 
     With values in ascending order, G = (2 Σ i·xᵢ − (n + 1) Σ xᵢ) / (n Σ xᵢ).
     """
@@ -65,7 +65,7 @@ def gini(values: I64) -> Fraction | None:
 
 
 def exact_sum(values: I64) -> int:
-    """Sum that cannot overflow."""
+    """Sum in blocks, so that values up to 10¹⁵ cannot overflow however many there are."""
     starts = range(0, values.size, _BLOCK)
     return sum(int(values[start : start + _BLOCK].sum()) for start in starts)
 

@@ -1,6 +1,6 @@
 """`riderscore demo`: a sample city, scored, told to a person: tiers, cards, one deduction, what the fine took."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -38,7 +38,7 @@ from simulations.scenario import City
 SCORE_BOOK, FINE_BOOK = "auto", "legacy-fine"
 MARKER = "demo.json"
 SEED = 1
-BAR_WIDTH = 30
+BAR_WIDTH = 16
 PARTLY_S = 180
 
 
@@ -232,7 +232,11 @@ def _show_deduction(console: Console, sample: Sample, ledger: Ledger, lang: Lang
     line = next(line for line in own if line.entry_id == entry_id)
     why = because(line, own, ledger.books, reread(ledger.run, ledger.books, rider).known)
     for other in LANGS:
-        console.print(_branches(tree(why, other)))
+        told = tree(why, other)
+        if console.is_terminal:
+            console.print(_branches(told))
+        else:
+            console.print("\n".join(_indented(told)), markup=False)
         console.print()
     return why
 
@@ -257,6 +261,13 @@ def _branches(branch: Branch, parent: Tree | None = None) -> Tree:
     for child in branch.children:
         _branches(child, own)
     return own
+
+
+def _indented(branch: Branch, depth: int = 0) -> Iterator[str]:
+    """A tree as plain lines, each whole."""
+    yield "  " * depth + branch.text
+    for child in branch.children:
+        yield from _indented(child, depth + 1)
 
 
 def _show_fine(console: Console, sample: Sample, why: Because | None, lang: Lang) -> None:
