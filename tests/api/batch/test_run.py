@@ -77,7 +77,9 @@ def test_each_line_follows_from_the_one_before(tmp_path: Path) -> None:
 
     riders = riders_of(tmp_path / "run")
     for rider, row in riders.items():
-        lines = sorted((line for line in entries_of(tmp_path / "run") if line["rider_id"] == rider), key=lambda x: x["seq"])
+        lines = sorted(
+            (line for line in entries_of(tmp_path / "run") if line["rider_id"] == rider), key=lambda x: x["seq"]
+        )
         score = row["opening_score_mp"]
         for number, line in enumerate(lines, start=1):
             score += line["delta_mp"]
@@ -118,9 +120,7 @@ def test_run_json_says_what_was_read_and_made(tmp_path: Path) -> None:
     assert document["inputs"] == [
         {"path": str(source), "sha256": hashlib.sha256(source.read_bytes()).hexdigest(), "rows": 31}
     ]
-    assert document["books"] == [
-        {"id": BOOK, "effective_from": "2025-12-03", "digest": shelf.versions(BOOK)[0].digest}
-    ]
+    assert document["books"] == [{"id": BOOK, "effective_from": "2025-12-03", "digest": shelf.versions(BOOK)[0].digest}]
     assert document["counts"]["events"] == 30
     assert document["counts"]["entries"] == len(entries_of(tmp_path / "run"))
     assert document["counts"]["rejected"] == sum(document["rejected"].values()) == 1
@@ -184,9 +184,7 @@ def test_a_correction_and_an_appeal_in_one_file_write_reversals(tmp_path: Path) 
     assert nets(tmp_path / "run") == {("r1", "late"): (200, 0)}
 
 
-@pytest.mark.parametrize(
-    ("ref", "reason"), [("nobody", "ref_unknown"), ("later", "ref_later")]
-)
+@pytest.mark.parametrize(("ref", "reason"), [("nobody", "ref_unknown"), ("later", "ref_later")])
 def test_a_correction_of_nothing_is_rejected_with_its_reason(tmp_path: Path, ref: str, reason: str) -> None:
     """What a correction names must be there and must be earlier."""
     later = delivered("later", at_min=100)
@@ -256,7 +254,9 @@ def test_versions_of_a_folder_judge_from_their_local_day(tmp_path: Path) -> None
     folder = tmp_path / "versions"
     folder.mkdir()
     (folder / "2025-12-03.toml").write_text(text, encoding="utf-8")
-    harder = text.replace('effective_from = 2025-12-03', 'effective_from = 2025-12-11').replace("points = -1\n", "points = -1.5\n")
+    harder = text.replace("effective_from = 2025-12-03", "effective_from = 2025-12-11").replace(
+        "points = -1\n", "points = -1.5\n"
+    )
     (folder / "2025-12-11.toml").write_text(harder, encoding="utf-8")
     starts_min = (dt.datetime(2025, 12, 11, 4) - dt.datetime(2025, 12, 10, 12)).total_seconds() / 60
 
