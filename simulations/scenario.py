@@ -6,6 +6,7 @@ number says "assumption".
 
 import datetime as dt
 from dataclasses import dataclass, fields
+from zoneinfo import available_timezones
 
 from simulations.randomness import MILLION, Quantiles
 
@@ -252,25 +253,58 @@ class City:
     conduct: Conduct = Conduct()
 
     def __post_init__(self) -> None:
-        faults = [*_share_faults(self), *_share_faults(self.kitchens), *_share_faults(self.weather)]
-        for name, low, high in (("num_riders", 1, 10_000_000), ("num_days", 1, 3_650), ("free_m", 0, 100_000)):
-            if not low <= getattr(self, name) <= high:
-                faults.append(f"{name} = {getattr(self, name)}; allowed {low} … {high}")
+        parts = (self, self.kitchens, self.weather, self.conduct, *self.obstacles)
+        faults = [fault for part in parts for fault in (*_share_faults(part), *_range_faults(part))]
+        for name, shares in _exclusive(self).items():
+            if sum(shares) > MILLION:
+                faults.append(f"{name} add up to {sum(shares)}; allowed 0 … {MILLION}")
         faults += [
             f"peaks_s = ({start}, {end}); must lie within one day"
             for start, end in self.peaks_s
             if not 0 <= start < end <= 24 * HOUR_S
         ]
+        if self.time_zone not in available_timezones():
+            faults.append(f"time_zone = {self.time_zone!r}; not a zone of the IANA database")
+        if not 2000 <= self.first_day.year <= 2098:
+            faults.append(f"first_day = {self.first_day}; allowed 2000 … 2098")
         if faults:
             raise ValueError("; ".join(faults))
 
 
+# Counts that must be at least 1, and the most that memory is meant for.
+_RANGES = {"num_riders": (1, 99_999), "num_days": (1, 366), "num_merchants": (1, 1_000_000)}
+
+
+def _range_faults(part: object) -> list[str]:
+    return [
+        f"{name} = {getattr(part, name)}; allowed {low} … {high}"
+        for name, (low, high) in _RANGES.items()
+        if hasattr(part, name) and not low <= getattr(part, name) <= high
+    ]
+
+
+def _exclusive(city: City) -> dict[str, tuple[int, ...]]:
+    """Shares of which at most one applies to an order."""
+    conduct = city.conduct
+    return {
+        "cancelled, undelivered, transferred, reassigned": (
+            conduct.cancelled,
+            conduct.undelivered,
+            conduct.transferred,
+            conduct.reassigned,
+        ),
+        "obstacles": tuple(obstacle.per_million for obstacle in city.obstacles),
+    }
+
+
 def _share_faults(part: object) -> list[str]:
+    """Shares in millionths that lie outside 0 … 1 000 000; all whole numbers of `Conduct` are such shares."""
     found = []
     for field in fields(part):  # type: ignore[arg-type]
         value = getattr(part, field.name)
-        if not field.name.endswith("per_million"):
+        if not (field.name.endswith("per_million") or isinstance(part, Conduct)):
             continue
         shares = value if isinstance(value, tuple) else (value,)
-        found += [f"{field.name} = {share}; allowed 0 … {MILLION}" for share in shares if not 0 <= share <= MILLION]
+        plain = [share[1] if isinstance(share, tuple) else share for share in shares]
+        found += [f"{field.name} = {share}; allowed 0 … {MILLION}" for share in plain if not 0 <= share <= MILLION]
     return found

@@ -26,7 +26,8 @@ from rules.text import Lang, text
 @click.command()
 @click.option("--from", "from_", required=True, metavar="A", help="The book in force.")
 @click.option("--to", required=True, metavar="B", help="The book that is to replace it.")
-@click.option("--events", "events", multiple=True, required=True, type=click.Path(path_type=Path), metavar="FILE")
+@click.option("--events", multiple=True, required=True, type=click.Path(path_type=Path), metavar="FILE [FILE]...")
+@click.argument("more", nargs=-1, type=click.Path(path_type=Path), metavar="")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write.")
 @click.option("--format", "format_", type=click.Choice(FORMATS), default="native", show_default=True)
 @lang_option
@@ -35,6 +36,7 @@ def impact(
     from_: str,
     to: str,
     events: tuple[Path, ...],
+    more: tuple[Path, ...],
     out: Path,
     format_: Format,
     lang: Lang,
@@ -42,10 +44,10 @@ def impact(
 ) -> None:
     """Show who would move tier, points or money if book B replaced book A, on deliveries that happened.
 
-    --events may be given more than once (with --format mdrp: the instance, then the solution). Writes
+    FILE is a CSV, NDJSON or Parquet file or a folder of them; with --format mdrp give INSTANCE_DIR SOLUTION_DIR. Writes
     affected.parquet, summary.json, run.json and rejects.ndjson.
     """
-    done = run_both(impact_files, events, (from_, to), out, format_, lang)
+    done = run_both(impact_files, (*events, *more), (from_, to), out, format_, lang)
     if as_json:
         print_json(done.summary)
     else:

@@ -15,7 +15,7 @@ from rules.events import KINDS
 from simulations.city import SCHEMA, events_only, generate
 from simulations.orders import NO_OBSTACLE, Orders, Riders, draw_merchants, draw_orders, draw_rain, draw_riders
 from simulations.randomness import MILLION, Luck, Quantiles
-from simulations.scenario import City, Weather
+from simulations.scenario import City, Conduct, Kitchens, Weather
 
 SMALL = City(num_riders=30, num_days=4)
 
@@ -153,9 +153,18 @@ def test_quantiles_that_make_no_sense_are_refused(corners: tuple[tuple[int, int]
 
 
 def test_all_faults_of_a_scenario_are_told_at_once() -> None:
-    """A city without riders and with a share above one names both."""
-    with pytest.raises(ValueError, match=r"dedicated_per_million.*num_riders"):
-        City(num_riders=0, dedicated_per_million=2_000_000)
+    """A city without riders, with shares above one and in no time zone names each."""
+    with pytest.raises(ValueError, match="num_riders") as caught:
+        City(
+            num_riders=0,
+            dedicated_per_million=2_000_000,
+            time_zone="Asia/Atlantis",
+            kitchens=Kitchens(num_merchants=0),
+            conduct=Conduct(cancelled=600_000, transferred=500_000, misconduct=(("false_delivered", -1),)),
+        )
+
+    for named in ("dedicated_per_million", "time_zone", "num_merchants", "misconduct = -1", "add up to"):
+        assert named in str(caught.value)
 
 
 def test_every_row_is_accepted_by_the_readers() -> None:

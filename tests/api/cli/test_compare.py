@@ -185,6 +185,20 @@ def test_compare_runs_on_executed_grubhub_days(solution: Path, tmp_path: Path) -
     assert summary["totals"]["fines_fen"]["a"] > summary["totals"]["fines_fen"]["b"] == 0
 
 
+@pytest.mark.skipif(not SOLUTIONS, reason="../shared is not here")
+def test_impact_reads_an_instance_and_its_solution(tmp_path: Path) -> None:
+    """With --format mdrp two folders follow --events."""
+    solution, out = SOLUTIONS[0], tmp_path / "out"
+
+    result = _run(
+        "books", "impact", "--from", "legacy-fine", "--to", "taobao-crowdsourced", "--format", "mdrp",
+        "--events", MDRP / "instances" / solution.name, solution, "--out", out,
+    )  # fmt: skip
+
+    assert result.exit_code == 0, result.output
+    assert pq.read_table(out / "affected.parquet").num_rows > 0
+
+
 @pytest.mark.parametrize("area", ["compare", "demo"])
 def test_both_languages_have_the_same_keys_and_placeholders(area: str) -> None:
     """Each message of the area stands in both catalogs with the same placeholders."""
