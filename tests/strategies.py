@@ -39,8 +39,8 @@ DAYS = (dt.date(2025, 10, 25), dt.date(2025, 12, 30), dt.date(2026, 3, 7), dt.da
 LATE_S = (-600, 0, 0, 1, 59, 240, 300, 301, 720, 1_800)
 WORDS = {"zh": "字", "en": "word"}
 
-amounts = st.sampled_from((-5, -3, -2, -1, Decimal("-0.5"), 0, Decimal("0.125"), 1, 2))
-minutes = st.sampled_from((0, Decimal("0.5"), 1, 4, 5, 8, 12, 20))
+amounts: st.SearchStrategy[Any] = st.sampled_from((-5, -3, -2, -1, Decimal("-0.5"), 0, Decimal("0.125"), 1, 2))
+minutes: st.SearchStrategy[Any] = st.sampled_from((0, Decimal("0.5"), 1, 4, 5, 8, 12, 20))
 
 
 def maybe(strategy: st.SearchStrategy[Any], chance: int = 2) -> st.SearchStrategy[Any]:
@@ -102,7 +102,7 @@ def whens(draw: Draw) -> dict[str, Any]:
 @st.composite
 def slides(draw: Draw, key: str, values: tuple[Any, ...]) -> list[dict[str, Any]]:
     """Corners of a sliding scale at rising lateness."""
-    corners = sorted(draw(st.lists(minutes, min_size=2, max_size=3, unique=True)))
+    corners: list[Any] = sorted(draw(st.lists(minutes, min_size=2, max_size=3, unique=True)))
     return [{"late_min": corner, key: draw(st.sampled_from(values))} for corner in corners]
 
 
@@ -183,7 +183,7 @@ def backbones(draw: Draw) -> list[dict[str, Any]]:
 
 
 @st.composite
-def raw_books(draw: Draw, lateness: str | None = None) -> dict[str, Any]:
+def raw_books(draw: Draw, lateness: str | None = None, late_days: int | None = None) -> dict[str, Any]:
     """A valid book as TOML would give it; every feature comes and goes."""
     base = draw(st.integers(6, 12))
     floor = draw(st.integers(0, 6))
@@ -208,6 +208,7 @@ def raw_books(draw: Draw, lateness: str | None = None) -> dict[str, Any]:
         "time_zone": draw(st.sampled_from(ZONES)),
         "day_starts": draw(st.sampled_from((dt.time(4), dt.time(0), dt.time(2, 30)))),
         "lateness": lateness or draw(st.sampled_from(("remaining", "remaining", "gross"))),
+        "late_days": late_days or draw(st.sampled_from((7, 7, 7, 1, 2))),
         "score": {"base": base, "floor": floor, "ceiling": draw(st.integers(base, 16))},
         "group": groups,
         "rule": rows,
@@ -230,12 +231,12 @@ def raw_books(draw: Draw, lateness: str | None = None) -> dict[str, Any]:
 
 
 @st.composite
-def books(draw: Draw, lateness: str | None = None, max_versions: int = 2) -> list[Any]:
+def books(draw: Draw, lateness: str | None = None, max_versions: int = 2, late_days: int | None = None) -> list[Any]:
     """One or two versions of a book, parsed, oldest first, in one time zone."""
-    first = draw(raw_books(lateness))
+    first = draw(raw_books(lateness, late_days))
     made = [first]
     if max_versions > 1 and draw(st.integers(0, 2)) == 0:
-        second = draw(raw_books(lateness))
+        second = draw(raw_books(lateness, late_days))
         keep = {"time_zone": first["time_zone"], "day_starts": first["day_starts"]}
         day = draw(st.sampled_from(DAYS)) + dt.timedelta(days=draw(st.integers(0, 2)))
         made.append(second | keep | {"effective_from": day})

@@ -9,10 +9,11 @@ import pyarrow as pa
 from rules.book import Book
 from rules.compile import Program, compile_books
 from rules.events import FIELDS, PARTIES
+from scoring.carry import Carried
 from scoring.columns import CARRIED, ENTRY_KINDS, NO_EVENT
 from scoring.intake import REASONS, Schedule, schedule_versions
 from scoring.kernel import tier_of
-from scoring.score import Carried, Scored, score
+from scoring.score import Scored, score
 from tests.oracle import Line
 from tests.oracle_facts import Event, local_day
 from tests.oracle_history import outcomes, written
