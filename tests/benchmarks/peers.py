@@ -3,6 +3,7 @@
 Each says in its docstring what it leaves out.
 """
 
+import itertools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -34,7 +35,7 @@ def zen_bare_lookup(book: Book, facts: Facts) -> Callable[[], list[dict[str, Any
     names = [node["id"] for node in document["nodes"]]
     document["edges"] = [
         {"id": f"edge{k}", "sourceId": source, "targetId": target, "type": "edge"}
-        for k, (source, target) in enumerate(zip(names[:-1], names[1:], strict=True))
+        for k, (source, target) in enumerate(itertools.pairwise(names))
     ]
     return _evaluate_all(document, facts)
 

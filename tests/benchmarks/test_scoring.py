@@ -124,7 +124,7 @@ def test_zen(benchmark: Any, day: Day) -> None:
 
 
 def test_plain_python(benchmark: Any, day: Day) -> None:
-    """if and elif over rows of one book, caps, clamp and lines included; final scores are the kernel's."""
+    """If and elif over rows of one book, caps, clamp and lines included; final scores are the kernel's."""
     if day.book.id != "taobao-crowdsourced":
         pytest.skip("one book is written out by hand")
     num_riders = int(np.searchsorted(day.intake.start, min(10 * PEER_EVENTS, day.events.size), side="right")) - 1

@@ -28,15 +28,44 @@ from tests.api.ledgers import (
 )
 from tests.builders import DAY_US, appeal_upheld, correction, delivered, event, slow_merchant
 
-ENTRY_COLUMNS = (
-    "entry_id event_id rider_id seq rule_id kind delta_mp score_after_mp money_fen liable_party late_s "
-    "time_given_back_s book_digest occurred_us recorded_us"
-).split()
-RIDER_COLUMNS = (
-    "rider_id city book_digest opening_score_mp score_mp tier num_delivered num_on_time num_late num_exempt "
-    "points_awarded_mp points_deducted_mp fines_fen bonus_fen fees_fen income_fen on_time_orders_to_next_tier "
-    "on_time_orders_to_recover review_required"
-).split()
+ENTRY_COLUMNS = [
+    "entry_id",
+    "event_id",
+    "rider_id",
+    "seq",
+    "rule_id",
+    "kind",
+    "delta_mp",
+    "score_after_mp",
+    "money_fen",
+    "liable_party",
+    "late_s",
+    "time_given_back_s",
+    "book_digest",
+    "occurred_us",
+    "recorded_us",
+]
+RIDER_COLUMNS = [
+    "rider_id",
+    "city",
+    "book_digest",
+    "opening_score_mp",
+    "score_mp",
+    "tier",
+    "num_delivered",
+    "num_on_time",
+    "num_late",
+    "num_exempt",
+    "points_awarded_mp",
+    "points_deducted_mp",
+    "fines_fen",
+    "bonus_fen",
+    "fees_fen",
+    "income_fen",
+    "on_time_orders_to_next_tier",
+    "on_time_orders_to_recover",
+    "review_required",
+]
 TEXTS = {"entry_id", "event_id", "rider_id", "rule_id", "kind", "liable_party", "book_digest", "city", "tier"}
 
 
@@ -179,7 +208,7 @@ def test_a_correction_and_an_appeal_in_one_file_write_reversals(tmp_path: Path) 
 
     kinds = [(line["event_id"], line["kind"]) for line in entries_of(tmp_path / "run")]
     assert [kind for name, kind in kinds if name == "late"] == ["deduct", "reverse", "reenter"]
-    assert [kind for name, kind in kinds if name == "much"][0] == "deduct"
+    assert next(kind for name, kind in kinds if name == "much") == "deduct"
     assert {"reverse", "reenter"} <= {kind for name, kind in kinds if name == "much"}
     assert nets(tmp_path / "run") == {("r1", "late"): (200, 0)}
 
@@ -207,7 +236,7 @@ def test_as_of_moves_fades_but_not_events(tmp_path: Path) -> None:
     assert [line["kind"] for line in now] == ["deduct"]
     assert [line["kind"] for line in then][:2] == ["deduct", "fade"]
     assert {line["recorded_us"] for line in then} == {as_of_us}
-    assert [line["entry_id"] for line in then][0] == now[0]["entry_id"]
+    assert next(line["entry_id"] for line in then) == now[0]["entry_id"]
 
 
 def test_auto_takes_the_deployed_book_of_each_city_and_kind(tmp_path: Path) -> None:
@@ -258,7 +287,9 @@ def test_versions_of_a_folder_judge_from_their_local_day(tmp_path: Path) -> None
         "points = -1\n", "points = -1.5\n"
     )
     (folder / "2025-12-11.toml").write_text(harder, encoding="utf-8")
-    starts_min = (dt.datetime(2025, 12, 11, 4) - dt.datetime(2025, 12, 10, 12)).total_seconds() / 60
+    starts_min = (
+        dt.datetime(2025, 12, 11, 4, tzinfo=dt.UTC) - dt.datetime(2025, 12, 10, 12, tzinfo=dt.UTC)
+    ).total_seconds() / 60
 
     score_events(
         tmp_path,
