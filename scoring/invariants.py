@@ -5,18 +5,15 @@ and checked as arrays. What needs the history before a ledger that continues ano
 """
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
-from rules.book import Book
-from rules.compile import FIXED_LABELS
+from rules.book import Book, Rule
+from rules.compile import FIXED_LABELS, outcome
 from rules.events import PARTIES, RIDER_KINDS
 from scoring.columns import (
     AWARD,
@@ -31,14 +28,13 @@ from scoring.columns import (
     REVERSE,
     REVIEW,
     TRAINING,
-    U64,
 )
 from scoring.hashing import hash_strings
+from scoring.invariant_columns import Columns, Flags, Ledger, coded, codes_in, ints
 from scoring.ledger import Identity, entry_ids, fines_and_bonus, points_and_money, standing_figures, text_hashes
 
 MOST_SHOWN = 20
-NO_CODE = -1
-Flags = NDArray[np.bool_]
+RIDER = PARTIES.index("rider")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,145 +62,16 @@ class Found:
         return self.num_violations == 0
 
 
-@dataclass(frozen=True)
-class Ledger:
-    """A ledger as read from its files.
-
-    Parameters
-    ----------
-    entries, riders
-        The two tables.
-    books
-        Books by the digest their file is named by.
-    run
-        The content of `run.json`.
-    num_rejects
-        Lines of `rejects.ndjson`.
-    """
-
-    entries: pa.Table
-    riders: pa.Table
-    books: Mapping[str, Book]
-    run: Mapping[str, Any]
-    num_rejects: int
-
-    @cached_property
-    def columns(self) -> "Columns":
-        """The entries as arrays."""
-        return columns_of(self)
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether the ledger begins with its riders, rather than going on from a carried state."""
-        return self.run.get("carried") is None
-
-
-@dataclass(frozen=True, slots=True)
-class Columns:
-    """Entries as arrays of n rows. Codes point into the lists beside them; -1 is a word that is not in the list.
-
-    `book` points into `digests` (all that the entries name), `rider` into the riders table's rows, `rule` into `rules`.
-    """
-
-    rider: I64
-    seq: I64
-    rule: I64
-    rules: list[str]
-    kind: I64
-    of_kind: I64
-    delta_mp: I64
-    after_mp: I64
-    money_fen: I64
-    party: I64
-    late_s: I64
-    given_s: I64
-    book: I64
-    digests: list[str]
-    event: U64
-    cause: U64
-    at_us: I64
-    starts: Flags  # first entry of a rider
-    known: tuple[Book | None, ...]  # per digest
-
-    @property
-    def sign(self) -> I64:
-        """-1 for reversals, else 1: an amount times its sign is the amount of the entry concerned."""
-        signs: I64 = np.where(self.kind == REVERSE, -1, 1)
-        return signs
-
-    def of_books(self, value: Callable[[Book], int], missing: int) -> I64:
-        """A number of each entry's book; `missing` where the book is unknown."""
-        per_book = [missing if book is None else value(book) for book in self.known]
-        numbers: I64 = np.array(per_book or [missing], np.int64)[self.book]
-        return numbers
-
-
-def coded(column: pa.ChunkedArray) -> tuple[I64, list[str]]:
-    """A column of words as codes and the distinct words; null is -1."""
-    whole = column.unify_dictionaries() if pa.types.is_dictionary(column.type) else column.dictionary_encode()
-    whole = whole.unify_dictionaries()
-    if not whole.num_chunks:
-        return np.zeros(0, np.int64), []
-    words = whole.chunk(0).dictionary.to_pylist()
-    codes = [pc.fill_null(chunk.indices, NO_CODE).to_numpy() for chunk in whole.chunks]
-    return np.concatenate(codes).astype(np.int64), words
-
-
-def _codes_in(column: pa.ChunkedArray, words: tuple[str, ...] | list[str]) -> I64:
-    codes, own = coded(column)
-    place = {word: code for code, word in enumerate(words)}
-    return np.array([*(place.get(word, NO_CODE) for word in own), NO_CODE], np.int64)[codes]
-
-
-def _ints(table: pa.Table, name: str) -> I64:
-    column = table.column(name)
-    if column.null_count:
-        column = pc.fill_null(column, NO_CODE)
-    return column.to_numpy().astype(np.int64, copy=False)
-
-
-def columns_of(ledger: Ledger) -> Columns:
-    """Read the entries of a ledger into arrays."""
-    table = ledger.entries
-    rider = _codes_in(table.column("rider_id"), ledger.riders.column("rider_id").to_pylist())
-    rule, rules = coded(table.column("rule_id"))
-    book, digests = coded(table.column("book_digest"))
-    occurred_us = _ints(table, "occurred_us")
-    of_us = table.column("of_us")
-    at_us = np.where(pc.is_valid(of_us).to_numpy(), _ints(table, "of_us"), occurred_us)
-    return Columns(
-        rider=rider,
-        seq=_ints(table, "seq"),
-        rule=rule,
-        rules=rules,
-        kind=_codes_in(table.column("kind"), ENTRY_KINDS),
-        of_kind=_codes_in(table.column("of_kind"), ENTRY_KINDS),
-        delta_mp=_ints(table, "delta_mp"),
-        after_mp=_ints(table, "score_after_mp"),
-        money_fen=_ints(table, "money_fen"),
-        party=_codes_in(table.column("liable_party"), PARTIES),
-        late_s=_ints(table, "late_s"),
-        given_s=_ints(table, "time_given_back_s"),
-        book=book,
-        digests=digests,
-        event=hash_strings(table.column("event_id")),
-        cause=hash_strings(table.column("cause_event_id")),
-        at_us=at_us,
-        starts=np.concatenate([[True], rider[1:] != rider[:-1]]) if rider.size else np.zeros(0, bool),
-        known=tuple(ledger.books.get(digest) for digest in digests),
-    )
-
-
-Check = Callable[[Ledger], Iterator[tuple[int, list[Violation]]]]
+Places = tuple[int, list[Violation]]
+"""How many places do not hold, and the first of them."""
+Check = Callable[[Ledger], Iterator[Places]]
 
 
 def _named(ledger: Ledger, rider: int) -> str:
     return "?" if rider < 0 else str(ledger.riders.column("rider_id")[int(rider)].as_py())
 
 
-def _at(
-    ledger: Ledger, bad: Flags, what: str, expected: np.ndarray | str, found: np.ndarray | str
-) -> Iterator[tuple[int, list[Violation]]]:
+def _at(ledger: Ledger, bad: Flags, what: str, expected: np.ndarray | str, found: np.ndarray | str) -> Iterator[Places]:
     """Violations at the entries marked; `expected` and `found` are columns or one word for all."""
     rows = np.flatnonzero(bad)
     if not rows.size:
@@ -221,7 +88,7 @@ def _at(
 
 def _of_riders(
     ledger: Ledger, bad: Flags, what: str, expected: np.ndarray | str, found: np.ndarray | str
-) -> Iterator[tuple[int, list[Violation]]]:
+) -> Iterator[Places]:
     """Violations at the rows of the riders table that are marked."""
     rows = np.flatnonzero(bad)
     if not rows.size:
@@ -235,7 +102,7 @@ def _of_riders(
     )
 
 
-def _of_ledger(bad: bool, what: str, expected: object, found: object) -> Iterator[tuple[int, list[Violation]]]:
+def _of_ledger(bad: bool, what: str, expected: object, found: object) -> Iterator[Places]:
     """A violation of the ledger as a whole."""
     if bad:
         yield 1, [Violation("", None, what, str(expected), str(found))]
@@ -254,7 +121,7 @@ def _sums(ledger: Ledger, values: np.ndarray) -> I64:
     return out
 
 
-def sequence(ledger: Ledger) -> Iterator[tuple[int, list[Violation]]]:
+def sequence(ledger: Ledger) -> Iterator[Places]:
     """Entries stand by rider and number; a rider's numbers follow each other, from 1 in a whole ledger."""
     columns = ledger.columns
     names = ledger.riders.column("rider_id").to_pylist()
@@ -268,10 +135,10 @@ def sequence(ledger: Ledger) -> Iterator[tuple[int, list[Violation]]]:
     yield from _at(ledger, columns.seq != wanted, "seq", wanted, columns.seq)
 
 
-def running_score(ledger: Ledger) -> Iterator[tuple[int, list[Violation]]]:
+def running_score(ledger: Ledger) -> Iterator[Places]:
     """Opening score plus the running sum of deltas is the score after every entry, and the rider's score at the end."""
     columns, riders = ledger.columns, ledger.riders
-    opening, final = _ints(riders, "opening_score_mp"), _ints(riders, "score_mp")
+    opening, final = ints(riders, "opening_score_mp"), ints(riders, "score_mp")
     if columns.rider.size:
         total = np.cumsum(columns.delta_mp)
         first = np.maximum.accumulate(np.where(columns.starts, np.arange(total.size), 0))
@@ -283,17 +150,17 @@ def running_score(ledger: Ledger) -> Iterator[tuple[int, list[Violation]]]:
     yield from _of_riders(ledger, final != wanted, "score_mp", wanted, final)
 
 
-def opening_score(ledger: Ledger) -> Iterator[tuple[int, list[Violation]]]:
+def opening_score(ledger: Ledger) -> Iterator[Places]:
     """A rider without history opens at the base of a book of the ledger."""
     if ledger.is_whole:
-        opening = _ints(ledger.riders, "opening_score_mp")
+        opening = ints(ledger.riders, "opening_score_mp")
         bases = sorted({book.model.score.base_mp for book in ledger.books.values()})
         yield from _of_riders(
             ledger, ~np.isin(opening, bases), "opening_score_mp", ", ".join(str(base) for base in bases), opening
         )
 
 
-def within_range(ledger: Ledger) -> Iterator[tuple[int, list[Violation]]]:
+def within_range(ledger: Ledger) -> Iterator[Places]:
     """After the last entry of each event the score lies within floor and ceiling.
 
     The limits are those of the entry's book. A fade names the book of the faded event and a reversal that of the event
@@ -318,7 +185,7 @@ def within_range(ledger: Ledger) -> Iterator[tuple[int, list[Violation]]]:
     yield from _at(ledger, last & (columns.after_mp > ceiling), "ceiling", ceiling, columns.after_mp)
 
 
-def identity(ledger: Ledger) -> Iterator[tuple[int, list[Violation]]]:
+def identity(ledger: Ledger) -> Iterator[Places]:
     """Every entry_id is the hash of what it identifies, and stands once."""
     columns, table = ledger.columns, ledger.entries
     if not columns.rider.size:
@@ -363,7 +230,7 @@ def _allowed_kinds(book: Book) -> dict[str, set[int]]:
     return allowed | {label: {kind} for label, kind in zip(FIXED_LABELS, kinds, strict=True)}
 
 
-def rules_known(ledger: Ledger) -> Iterator[tuple[int, list[Violation]]]:
+def rules_known(ledger: Ledger) -> Iterator[Places]:
     """Every entry names a book of the ledger, a rule of that book or a fixed label, and a kind that such a rule writes."""
     columns = ledger.columns
     if not columns.rider.size:
@@ -388,7 +255,7 @@ def rules_known(ledger: Ledger) -> Iterator[tuple[int, list[Violation]]]:
     yield from _at(ledger, ~own, "of_kind", np.array(ENTRY_KINDS, object)[columns.kind], kinds_found)
 
 
-def amounts(ledger: Ledger) -> Iterator[tuple[int, list[Violation]]]:
+def amounts(ledger: Ledger) -> Iterator[Places]:
     """Amounts fit the kind: an award gives, a deduction takes, a review moves nothing, only rules and bonuses pay."""
     columns = ledger.columns
     delta, money, kind = columns.delta_mp * columns.sign, columns.money_fen * columns.sign, columns.of_kind
@@ -403,7 +270,57 @@ def amounts(ledger: Ledger) -> Iterator[tuple[int, list[Violation]]]:
     yield from _at(ledger, spared, "time_given_back_s", "0 … late_s", columns.given_s)
 
 
-def only_the_liable(ledger: Ledger) -> Iterator[tuple[int, list[Violation]]]:
+def points_of_rules(ledger: Ledger) -> Iterator[Places]:
+    """An entry of a rule has the rule's points for the lateness that the entry states; a bonus is its tier's.
+
+    An upheld appeal leaves a deduction at 0. Where a sliding scale meets an order that somebody else answers for, the
+    lateness that counted is not in the entry: either end of what it may have been is accepted.
+    """
+    columns = ledger.columns
+    n = columns.rider.size
+    if not n:
+        return
+    delta, money = columns.delta_mp * columns.sign, columns.money_fen * columns.sign
+    pair = columns.book * (len(columns.rules) + 1) + columns.rule
+    wanted, bad_delta, bad_money = delta.copy(), np.zeros(n, bool), np.zeros(n, bool)
+    bonus = money.copy()
+    ruled = np.isin(columns.of_kind, (AWARD, DEDUCT))
+    for value in np.unique(pair).tolist():
+        position, label = divmod(value, len(columns.rules) + 1)
+        book = columns.known[position]
+        if book is None:
+            continue
+        rows = np.flatnonzero((pair == value) & ruled)
+        own = next((rule for rule in book.model.rule if rule.id == columns.rules[label]), None)
+        tier = next((tier for tier in book.model.tier if f"tier:{tier.id}" == columns.rules[label]), None)
+        if own is not None:
+            points, other = (_points(own, late) for late in _counted_late(columns, rows, book))
+            waived = (columns.of_kind[rows] == DEDUCT) & (delta[rows] == 0)
+            bad_delta[rows] = (delta[rows] != points) & (delta[rows] != other) & ~waived
+            wanted[rows] = points
+        if tier is not None:
+            bonus[rows] = tier.bonus_fen
+            bad_money[rows] = money[rows] != tier.bonus_fen
+    yield from _at(ledger, bad_delta, "rule_points_mp", wanted, delta)
+    yield from _at(ledger, bad_money, "bonus_fen", bonus, money)
+
+
+def _counted_late(columns: Columns, rows: I64, book: Book) -> tuple[I64, I64]:
+    """The lateness (s) that a rule saw: as the entry states it, and what it is for an exempt order."""
+    late_s = columns.late_s[rows]
+    if book.model.lateness == "gross":
+        return late_s, late_s
+    return late_s - columns.given_s[rows], np.where(columns.party[rows] == RIDER, late_s - columns.given_s[rows], 0)
+
+
+def _points(rule: Rule, late_s: I64) -> I64:
+    """Points (mp) of a rule at each lateness."""
+    values, where = np.unique(late_s, return_inverse=True)
+    points: I64 = np.array([outcome(rule, value, 0)[0] for value in values.tolist()], np.int64)[where]
+    return points
+
+
+def only_the_liable(ledger: Ledger) -> Iterator[Places]:
     """Under a book that counts remaining lateness nothing is deducted, points or money, unless the rider is liable."""
     columns = ledger.columns
     remaining = columns.of_books(lambda book: int(book.model.lateness == "remaining"), 0) == 1
@@ -412,14 +329,14 @@ def only_the_liable(ledger: Ledger) -> Iterator[tuple[int, list[Violation]]]:
     yield from _at(ledger, bad, "liable_party", "rider", np.array([*PARTIES, "?"], object)[columns.party])
 
 
-def no_fines(ledger: Ledger) -> Iterator[tuple[int, list[Violation]]]:
+def no_fines(ledger: Ledger) -> Iterator[Places]:
     """Money is taken under a book of the legacy regime only (GB/T 46862-2025, 7.2.8)."""
     columns = ledger.columns
     legacy = columns.of_books(lambda book: int(book.model.regime == "legacy"), 0) == 1
     yield from _at(ledger, ~legacy & (columns.money_fen * columns.sign < 0), "money_fen", ">= 0", columns.money_fen)
 
 
-def reversals(ledger: Ledger) -> Iterator[tuple[int, list[Violation]]]:
+def reversals(ledger: Ledger) -> Iterator[Places]:
     """A reversal takes back exactly the standing entry of its event and rule; nothing is entered twice.
 
     In a ledger that goes on from a carried state, what is taken back may stand in an earlier one.
@@ -451,7 +368,7 @@ def reversals(ledger: Ledger) -> Iterator[tuple[int, list[Violation]]]:
         yield from _at(ledger, bad, what, wanted, column)
 
 
-def standing(ledger: Ledger) -> Iterator[tuple[int, list[Violation]]]:
+def standing(ledger: Ledger) -> Iterator[Places]:
     """Tier and on-time orders to the next tier and back to base follow from score, book and rider kind."""
     riders = ledger.riders
     book, digests = coded(riders.column("book_digest"))
@@ -460,19 +377,19 @@ def standing(ledger: Ledger) -> Iterator[tuple[int, list[Violation]]]:
     yield from _of_riders(ledger, missing, "book_digest", "a file in books/", "none")
     if missing.any() or not riders.num_rows:
         return
-    kind = _codes_in(riders.column("rider_kind"), RIDER_KINDS)
-    wanted = standing_figures([one for one in known if one is not None], book, kind, _ints(riders, "score_mp"))
+    kind = codes_in(riders.column("rider_kind"), RIDER_KINDS)
+    wanted = standing_figures([one for one in known if one is not None], book, kind, ints(riders, "score_mp"))
     tier = np.array(riders.column("tier").to_pylist(), object)
     yield from _of_riders(ledger, tier != wanted.tier, "tier", wanted.tier, tier)
     for name, orders in (
         ("on_time_orders_to_next_tier", wanted.to_next_tier),
         ("on_time_orders_to_recover", wanted.to_recover),
     ):
-        found = _ints(riders, name)
+        found = ints(riders, name)
         yield from _of_riders(ledger, found != orders, name, orders, found)
 
 
-def review_flag(ledger: Ledger) -> Iterator[tuple[int, list[Violation]]]:
+def review_flag(ledger: Ledger) -> Iterator[Places]:
     """A review is asked for exactly where the score lies in a tier that asks for it, once anything was scored."""
     columns, riders = ledger.columns, ledger.riders
     if not ledger.is_whole:
@@ -494,7 +411,7 @@ def review_flag(ledger: Ledger) -> Iterator[tuple[int, list[Violation]]]:
     yield from _of_riders(ledger, seen & (found != asked), "review_required", asked, found)
 
 
-def sums(ledger: Ledger) -> Iterator[tuple[int, list[Violation]]]:
+def sums(ledger: Ledger) -> Iterator[Places]:
     """Points, fines, bonus and income of a rider are the sums of the entries, and the orders add up."""
     columns, riders = ledger.columns, ledger.riders
     by = {
@@ -510,24 +427,24 @@ def sums(ledger: Ledger) -> Iterator[tuple[int, list[Violation]]]:
         "points_deducted_mp": deducted,
         "fines_fen": fines,
         "bonus_fen": bonus,
-        "income_fen": _ints(riders, "fees_fen") + _sums(ledger, columns.money_fen),
+        "income_fen": ints(riders, "fees_fen") + _sums(ledger, columns.money_fen),
         "num_entries": _sums(ledger, np.ones(columns.rider.size, np.int64)),
-        "num_delivered": _ints(riders, "num_on_time") + _ints(riders, "num_late") + _ints(riders, "num_exempt"),
+        "num_delivered": ints(riders, "num_on_time") + ints(riders, "num_late") + ints(riders, "num_exempt"),
     }
     for name, values in wanted.items():
-        found = _ints(riders, name)
+        found = ints(riders, name)
         yield from _of_riders(ledger, found != values, name, values, found)
 
 
-def recorded_once(ledger: Ledger) -> Iterator[tuple[int, list[Violation]]]:
+def recorded_once(ledger: Ledger) -> Iterator[Places]:
     """A run records all its entries at one instant, that of `run.json`."""
-    recorded = _ints(ledger.entries, "recorded_us")
+    recorded = ints(ledger.entries, "recorded_us")
     as_of = ledger.run.get("as_of_us")
     if recorded.size and as_of is not None:
         yield from _at(ledger, recorded != as_of, "recorded_us", str(as_of), recorded)
 
 
-def books_named(ledger: Ledger) -> Iterator[tuple[int, list[Violation]]]:
+def books_named(ledger: Ledger) -> Iterator[Places]:
     """Each book's file is named by the digest of its content, and `run.json` names the same books."""
     for digest, book in ledger.books.items():
         yield from _of_ledger(book.digest != digest, "books_file", book.digest, digest)
@@ -536,7 +453,7 @@ def books_named(ledger: Ledger) -> Iterator[tuple[int, list[Violation]]]:
     yield from _of_ledger(bool(missing), "run_books", "a file in books/", ", ".join(missing))
 
 
-def counted(ledger: Ledger) -> Iterator[tuple[int, list[Violation]]]:
+def counted(ledger: Ledger) -> Iterator[Places]:
     """The counts of `run.json` are those of the files."""
     counts = ledger.run.get("counts", {})
     found = {"entries": ledger.entries.num_rows, "riders": ledger.riders.num_rows, "rejected": ledger.num_rejects}
@@ -554,6 +471,7 @@ CHECKS: tuple[Check, ...] = (
     identity,
     rules_known,
     amounts,
+    points_of_rules,
     only_the_liable,
     no_fines,
     reversals,
@@ -576,3 +494,6 @@ def check_ledger(ledger: Ledger) -> tuple[Found, ...]:
             violations += shown
         results.append(Found(check.__name__, number, tuple(violations[:MOST_SHOWN])))
     return tuple(results)
+
+
+__all__ = ["CHECKS", "Found", "Ledger", "Violation", "check_ledger"]

@@ -6,9 +6,10 @@ from typing import Any
 import pyarrow as pa
 
 from rules.book import Book
+from scoring.carry import Carried
 from scoring.invariants import Found, Ledger, check_ledger
 from scoring.ledger import entries_table, riders_table
-from scoring.score import Carried, Scored
+from scoring.score import Scored
 from tests.scoring.readings import engine
 
 

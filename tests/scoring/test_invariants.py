@@ -83,6 +83,11 @@ def fined() -> Ledger:
     return dataclasses.replace(ledger, books={changed.digest: changed})
 
 
+def rewarded() -> Ledger:
+    """A ledger with a bonus of 50 fen, its second entry."""
+    return ledger_of(scored_of([book(score={"base": 80, "floor": 0, "ceiling": 100})], [delivered()]))
+
+
 def unjust() -> Ledger:
     """A ledger whose deduction names the merchant as liable."""
     return entries_with(revised(), "liable_party", 0, "merchant")
@@ -133,6 +138,8 @@ BROKEN: tuple[tuple[str, str, Callable[[], Ledger]], ...] = (
     ("rules_known", "of_kind", lambda: entries_with(revised(), "kind", 0, "award")),
     ("amounts", "delta_mp", lambda: entries_with(revised(), "delta_mp", 0, 2_000)),
     ("amounts", "time_given_back_s", lambda: entries_with(revised(), "time_given_back_s", 0, 10_000)),
+    ("points_of_rules", "rule_points_mp", lambda: entries_with(revised(), "delta_mp", 0, -1_500)),
+    ("points_of_rules", "bonus_fen", lambda: entries_with(rewarded(), "money_fen", 1, 60)),
     ("only_the_liable", "liable_party", unjust),
     ("no_fines", "money_fen", fined),
     (
