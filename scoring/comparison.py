@@ -81,7 +81,7 @@ class Comparison:
     Parameters
     ----------
     riders
-        One row a rider: `rider_id`, `city`, `num_delivered`, `fees_fen`, then each amount and `tier` as `_a`, `_b` and
+        One row a rider: `rider_id`, `city`, `rider_kind`, `num_delivered`, `fees_fen`, then each amount and `tier` as `_a`, `_b` and
         (amounts) `_diff`, `moved_tier`, `book_digest_a`, `book_digest_b`.
     totals
         Amount → sums under A and B; the columns of `riders`.
@@ -237,7 +237,7 @@ def _sums(rider: np.ndarray, values: I64, num_riders: int) -> I64:
 
 
 def _side_by_side(under_a: pa.Table, under_b: pa.Table) -> pa.Table:
-    columns: dict[str, pa.Array] = {name: under_a.column(name) for name in ("rider_id", "city", *COMMON)}
+    columns: dict[str, pa.Array] = {name: under_a.column(name) for name in ("rider_id", "city", "rider_kind", *COMMON)}
     for name in AMOUNTS:
         if name in COMMON:
             continue

@@ -1,6 +1,7 @@
 """Two books over the same deliveries: sums by hand, the hidden fine, who moves, and the spread of income."""
 
 import random
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -12,10 +13,14 @@ import pytest
 from api.batch.canonical import EVENT_SCHEMA
 from rules.book import Book
 from rules.compile import compile_books
+from rules.shelf import versions
 from scoring.comparison import Comparison, compare, movement, tier_moves
 from scoring.distribution import distribution, exact_sum, gini
 from scoring.intake import schedule_versions
+from scoring.ledger import entries_table
 from scoring.score import Scored, score
+from simulations.city import generate
+from simulations.scenario import City, Conduct
 from tests.builders import appeal_upheld, book, correction, delivered, rule, slow_merchant
 
 FINES = [rule("fine", fee_share=Decimal("-0.5"), when={"late_min": {"over": 0}})]
@@ -135,6 +140,40 @@ def test_a_fine_that_is_reversed_does_not_count() -> None:
     assert found.totals["fines_fen"] == (0, 0)
     assert found.totals["fines_not_liable_fen"] == (0, 0)
     assert found.totals["late_s"] == (600, 600)
+
+
+def test_sums_are_those_of_the_two_ledgers_read_line_by_line() -> None:
+    """For a city with corrections and appeals, a slow reading of both ledgers gives the same fines and bonuses."""
+    city = replace(City(num_riders=25, num_days=5), conduct=Conduct(appealed=900_000, corrected=20_000))
+    table = generate(city, 5)
+    books = [versions("legacy-fine"), versions("taobao-crowdsourced")]
+    programs = [compile_books(own) for own in books]
+    a, b = (score(program, schedule_versions(program, [0]), table) for program in programs)
+
+    found = compare(a, b)
+    lines_a, lines_b = (entries_table(one, 0).to_pylist() for one in (a, b))
+    judging = ("award", "deduct", "reenter")
+    party_b = {line["event_id"]: line["liable_party"] for line in lines_b if line["kind"] in judging}
+    fine_of = dict.fromkeys(party_b, 0)
+    party_a = {}
+    for line in lines_a:
+        fine_of[line["event_id"]] -= line["money_fen"]
+        if line["kind"] in judging:
+            party_a[line["event_id"]] = line["liable_party"]
+    innocent = [
+        fine for event_id, fine in fine_of.items()
+        if fine and not party_a[event_id] == party_b[event_id] == "rider"
+    ]  # fmt: skip
+
+    assert any(line["kind"] == "reverse" for line in lines_a)
+    assert found.totals["fines_fen"] == (sum(fine_of.values()), 0)
+    assert found.totals["fines_not_liable_fen"] == (sum(innocent), 0)
+    assert 0 < sum(innocent) < sum(fine_of.values())
+    assert found.totals["bonus_fen"] == (0, sum(line["money_fen"] for line in lines_b))
+    assert found.totals["score_mp"][1] == sum(
+        70_000 + sum(line["delta_mp"] for line in lines_b if line["rider_id"] == rider)
+        for rider in found.riders.column("rider_id").to_pylist()
+    )
 
 
 def test_results_over_different_rows_are_refused() -> None:
