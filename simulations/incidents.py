@@ -103,7 +103,8 @@ def _told(city: City, luck: Luck, orders: Orders) -> _Told:
     reported = np.array([*(obstacle.reported_per_million for obstacle in city.obstacles), 0], np.int64)
     heard = luck.chance(reported[orders.obstacle], "order.reported", *key)
     report = np.where(heard, names[orders.obstacle], _NO_REPORT)
-    waited = orders.picked_s - orders.arrived_s > kitchens.report_after_s
+    # Verified means that the meal was not ready when the merchant had promised it.
+    waited = orders.ready_s - np.maximum(orders.arrived_s, orders.promised_ready_s) > kitchens.report_after_s
     slow = waited & luck.chance(kitchens.reported_per_million, "order.slow_reported", *key)
     report = np.where((report == _NO_REPORT) & slow, "merchant_slow", report)
     rained = (orders.rain > 0) & luck.chance(city.weather.reported_per_million, "order.rain_reported", *key)

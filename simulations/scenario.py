@@ -36,7 +36,8 @@ class Kitchens:
     honest_permille, boastful_permille
         Promised relative to median preparation. Assumption.
     report_after_s, reported_per_million
-        A rider who waits longer than this may report it; share of such waits with a verified report. Assumption.
+        A rider who waits longer than this beyond the promise may report it; share of such waits with a verified report.
+        Assumption.
     """
 
     num_merchants: int = 150

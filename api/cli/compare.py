@@ -46,6 +46,9 @@ ROWS = (
     ("exempted_late_s", "minutes"),
 )
 
+# Wider than any table here.
+PIPED_WIDTH = 240
+
 
 def parse_books(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, str]:
     """`A,B` as two references."""
@@ -133,10 +136,11 @@ def show_comparison(done: Compared, lang: Lang) -> None:
 
 @contextmanager
 def tidy(console: Console) -> Iterator[None]:
-    """Leave out the spaces that fill up lines, where no terminal needs them."""
+    """Where no terminal needs it, fold no line of a table and leave out the spaces that fill it up."""
     if console.is_terminal:
         yield
         return
+    console.width = PIPED_WIDTH
     with console.capture() as held:
         yield
     click.echo("\n".join(line.rstrip() for line in held.get().splitlines()))

@@ -107,7 +107,7 @@ def make_sample(folder: Path, city: City, seed: int, lang: Lang) -> Sample:
 def show(console: Console, sample: Sample, lang: Lang) -> None:
     """Everything the demo tells."""
     ledger = read_ledger(sample.ledger_folder)
-    _heading(console, text(lang, "demo.title"))
+    _title(console, text(lang, "demo.title"))
     comparison, city = sample.comparison, sample.city
     console.print(
         text(
@@ -139,6 +139,10 @@ def _both(comparison: Comparison, name: str) -> int:
 
 def _heading(console: Console, words: str) -> None:
     console.print()
+    _title(console, words)
+
+
+def _title(console: Console, words: str) -> None:
     if console.is_terminal:
         console.rule(f"[bold]{escape(words)}[/bold]", align="left", style="dim")
     else:
@@ -237,7 +241,8 @@ def _show_deduction(console: Console, sample: Sample, ledger: Ledger, lang: Lang
             console.print(_branches(told))
         else:
             console.print("\n".join(_indented(told)), markup=False)
-        console.print()
+        if other != LANGS[-1]:
+            console.print()
     return why
 
 
