@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from rules.events import KIND_CODE
 from scoring.columns import CARRIED, I64, NO_TIME, Entries, Events
 from scoring.intake import Intake, corrected
+from scoring.liability import DELIVERED, EXTENDED, FIRST_REPORT, LAST_REPORT
 from scoring.state import State, placed, rows_of
 
 APPEAL_UPHELD = KIND_CODE["appeal_upheld"]
@@ -55,7 +56,7 @@ class Carried:
 
 
 def cut_window(
-    intake: Intake, events: Events, entries: Entries, kept: State, names: pa.Array, keep_us: int
+    intake: Intake, events: Events, entries: Entries, kept: State, names: pa.Array, keep_us: int, late_us: int
 ) -> tuple[State, pa.Array, pa.Table, Entries]:
     """The `base`, `faded`, `window` and `written` of a `Carried`.
 
@@ -69,9 +70,11 @@ def cut_window(
         The riders before `keep_us`.
     names
         Event ids that carried references mean.
+    keep_us, late_us
+        Start of the window, and how far a fact may be from the order it bears on.
     """
     recent = events["occurred_us"] >= keep_us
-    context = _context_rows(events, intake.start, keep_us)
+    context = _context_rows(events, intake.start, keep_us, late_us)
     rows = np.flatnonzero(recent | context)
     position = np.full(events.size, -1, np.int64)
     position[rows] = np.arange(rows.size)
@@ -102,15 +105,23 @@ def cut_window(
     return kept._replace(fades=fades), faded, window, written
 
 
-def _context_rows(events: Events, start: I64, keep_us: int) -> np.ndarray:
-    """Rows older than the window whose order was in hand together with one delivered inside it."""
+def _context_rows(events: Events, start: I64, keep_us: int, late_us: int) -> np.ndarray:
+    """Rows older than the window that bear on the liability of what is inside it.
+
+    Deliveries that were in hand together with one inside, and reports and extensions near enough to one.
+    """
     old = events["occurred_us"] < keep_us
-    held_from = np.where(events["accepted_us"] != NO_TIME, events["accepted_us"], events["placed_us"])
-    held_from = np.where(held_from != NO_TIME, held_from, np.minimum(events["occurred_us"], events["delivered_us"]))
-    first_held = np.full(start.size - 1, np.iinfo(np.int64).max)
-    np.minimum.at(first_held, events["rider"][~old], held_from[~old])
+    delivered = events["kind"] == DELIVERED
+    held_from = events["delivered_us"] - late_us
+    for name in ("arrived_us", "placed_us", "accepted_us"):
+        held_from = np.where(events[name] != NO_TIME, events[name], held_from)
+    inside = delivered & ~old
+    first_held = np.full(start.size - 1, keep_us)
+    np.minimum.at(first_held, events["rider"][inside], held_from[inside])
     last = np.maximum(events["delivered_us"], events["ready_us"])
-    return old & (last >= first_held[events["rider"]])
+    together = delivered & (last >= first_held[events["rider"]])
+    word = (events["kind"] == EXTENDED) | ((events["kind"] >= FIRST_REPORT) & (events["kind"] <= LAST_REPORT))
+    return old & (together | (word & (events["occurred_us"] >= keep_us - late_us)))
 
 
 def _window(intake: Intake, events: Events, rows: I64, context: np.ndarray) -> pa.Table:

@@ -77,7 +77,13 @@ class Scored:
     def carried(self) -> Carried:
         """What the next run needs; made when it is asked for."""
         base, faded, window, written = cut_window(
-            self.intake, self.events, self.standing, self.kept, self.faded, self.keep_us
+            self.intake,
+            self.events,
+            self.standing,
+            self.kept,
+            self.faded,
+            self.keep_us,
+            int(self.program.tables.books["late_us"].max()),
         )
         return Carried(
             until_us=self.until_us,

@@ -6,6 +6,7 @@
 """
 
 import json
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,7 +84,20 @@ def _positions(program: Program, names: pa.ChunkedArray) -> I64:
 
 
 def load_state(stored: Stored, program: Program) -> Carried:
-    """The carried state in the numbering of a program that holds its books."""
+    """The carried state in the numbering of a program that holds its books.
+
+    Raises
+    ------
+    InputError
+        If a file of the folder is missing or torn.
+    """
+    try:
+        return _load_state(stored, program)
+    except (OSError, pa.ArrowException, KeyError, ValueError) as error:
+        raise InputError(Fault("state_unreadable", file=str(stored.folder), given=str(error))) from error
+
+
+def _load_state(stored: Stored, program: Program) -> Carried:
     folder, header = stored.folder, stored.header
     riders = pq.read_table(folder / "riders.parquet")
     num_riders = riders.num_rows
@@ -177,6 +191,11 @@ def _digest_column(program: Program, book: np.ndarray) -> pa.Array:
     return pa.array(digests, pa.string()).take(pa.array(book, mask=book < 0))
 
 
+def _rows(values: I64) -> list[list[int]]:
+    """One flat list per rider."""
+    return values.reshape(values.shape[0], math.prod(values.shape[1:])).tolist()
+
+
 def _list_table(records: np.ndarray, starts: I64, program: Program) -> pa.Table:
     rider = np.repeat(np.arange(starts.size - 1), np.diff(starts))
     table = _table(records).append_column("rider", pa.array(rider))
@@ -204,10 +223,8 @@ def save_state(folder: Path, scored: Scored, before: Stored | None) -> None:
             .append_column("book", _digest_column(program, base.riders["book"]))
             .append_column("head_score_mp", pa.array(carried.score_mp))
             .append_column("seq", pa.array(carried.seq))
-            .append_column(
-                "day_sum_mp", pa.array(base.day_sum_mp.reshape(riders.num_rows, -1).tolist(), pa.list_(pa.int64()))
-            )
-            .append_column("month_count", pa.array(base.month_count.tolist(), pa.list_(pa.int64())))
+            .append_column("day_sum_mp", pa.array(_rows(base.day_sum_mp), pa.list_(pa.int64())))
+            .append_column("month_count", pa.array(_rows(base.month_count), pa.list_(pa.int64())))
         )
         write_parquet(target / "riders.parquet", riders)
         write_parquet(target / "fades.parquet", _list_table(base.fades, base.fade_start, program))
@@ -260,7 +277,9 @@ def _reaching_back(table: pa.Table, window: pa.Table) -> pa.Table:
     """(rider_id, event_id) that control events name and that neither the new rows nor the window hold."""
     control = table.filter(pc.is_in(table.column("kind"), pa.array(["correction", "appeal_upheld"])))
     wanted = pa.table({"rider_id": control.column("rider_id"), "event_id": control.column("ref_event_id")})
-    at_hand = pa.concat_tables([one.select(["rider_id", "event_id"]).cast(_KEY) for one in (table, window)])
+    # Rows kept as context are scored for good: what is about them reaches back, too.
+    folded = window.filter(pc.equal(window.column("context"), 0))
+    at_hand = pa.concat_tables([one.select(["rider_id", "event_id"]).cast(_KEY) for one in (table, folded)])
     return wanted.cast(_KEY).join(at_hand, ["rider_id", "event_id"], join_type="left anti")
 
 

@@ -15,10 +15,11 @@ def entry_schema() -> dict[str, Any]:
     from scoring.ledger import ENTRY_SCHEMA
 
     choices = {"kind": list(ENTRY_KINDS), "of_kind": list(ENTRY_KINDS), "liable_party": list(PARTIES)}
+    only_of_reversals = ("cause_event_id", "of_us")
     properties: dict[str, Any] = {}
     for field in ENTRY_SCHEMA:
         kind = "integer" if pa.types.is_integer(field.type) else "string"
-        properties[field.name] = {"type": [kind, "null"] if field.name == "cause_event_id" else kind}
+        properties[field.name] = {"type": [kind, "null"] if field.name in only_of_reversals else kind}
         if field.name in choices:
             properties[field.name]["enum"] = choices[field.name]
     return {
