@@ -72,7 +72,7 @@ def compare_files(
     check_output(out)
     judged = _judge(paths, references, format, watch, progress)
     comparison = compare(*judged.scored)
-    return _written("compare", judged, comparison, summary_of(comparison, judged.plans), out, format, watch)
+    return _written("compare", judged, comparison, summary_of(comparison, judged.plans), out, format, watch, progress)
 
 
 def impact_files(
@@ -96,7 +96,7 @@ def impact_files(
     books_b = books_in_use(comparison.riders, judged.plans[1].program, "book_digest_b")
     summary["num_affected"] = affected(comparison).num_rows
     summary["tier_moves"] = asdict(tier_moves(comparison.tiers, books_b))
-    return _written("impact", judged, comparison, summary, out, format, watch)
+    return _written("impact", judged, comparison, summary, out, format, watch, progress)
 
 
 def affected(comparison: Comparison) -> pa.Table:
@@ -146,10 +146,12 @@ def _judge(
         paths, format, time_zone=plans[0].time_zone, progress=lambda done, total: progress("read", done, total)
     )
     watch.lap("read")
-    progress("score", 0, 2)
     rejects: dict[Reject, None] = {}
     while True:
-        first, second = (score(chosen.program, chosen.schedule, events.table) for chosen in plans)
+        progress("score", 0, 2)
+        first = score(plans[0].program, plans[0].schedule, events.table)
+        progress("score", 1, 2)
+        second = score(plans[1].program, plans[1].schedule, events.table)
         rejects |= dict.fromkeys([*all_rejects(events, first), *all_rejects(events, second)])
         refused_a, refused_b = (np.sort(one.intake.refused_rows) for one in (first, second))
         if np.array_equal(refused_a, refused_b):
@@ -164,9 +166,10 @@ def _judge(
 
 def _written(
     command: str, judged: _Judged, comparison: Comparison, summary: dict[str, Any], out: Path, format: Format,
-    watch: Stopwatch,
+    watch: Stopwatch, progress: Progress,
 ) -> Compared:  # fmt: skip
     watch.lap("compare")
+    progress("write", 0, 1)
     document = _document(command, judged, format)
     riders = comparison.riders if command == "compare" else affected(comparison)
     with atomic_folder(out) as folder:
