@@ -95,6 +95,7 @@ def solve(problem: Problem, weights: Weights, settings: Settings, stop: Callable
     board = lay_out(problem, weights)
     log = np.full((problem.orders.num, LOG_COLUMNS), -1, np.int64)
     explanations: list[Explanation] = []
+    period_s = problem.market.period_s
     now_s, known, finished, rounds, repairs, cut_off = problem.now_s, 0, 0, 0, 0, False
     while finished < problem.orders.num:
         finished += arrive_trips(board, log, now_s)
@@ -103,15 +104,15 @@ def solve(problem: Problem, weights: Weights, settings: Settings, stop: Callable
         crew, waiting = on_shift(board, now_s), open_orders(board, known)
         if len(waiting):
             cut_off = cut_off or (stop is not None and stop())
-            done = plan_round(board, crew, waiting, settings, now_s // problem.market.period_s, cut_off=cut_off)
-            leaving = due(board, now_s)
+            done = plan_round(board, crew, waiting, settings, now_s // period_s, cut_off=cut_off)
+            leaving = due(board, now_s, period_s)
             sent = about_to_be_sent(board, leaving)
             explanations += explain_orders(board, sent, crew, now_s)
             leave(board, leaving, now_s)
             send(board, log, sent, now_s)
             finished += refuse(board, crew, done.left_over)
             repairs += done.repairs
-        now_s += problem.market.period_s
+        now_s += period_s
         rounds += 1
     return Day(problem, log, refusals(board, problem), tuple(explanations), rounds, repairs, cut_off)
 

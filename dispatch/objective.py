@@ -29,10 +29,10 @@ class Weights:
     """
 
     wait: int = 1000
-    late: int = 300
+    late: int = 600
     food: int = 0
     idle: int = 0
-    pay: int = 18_000
+    pay: int = 9_000
     imbalance: int = 0
     unserved: int = 36_000_000
 

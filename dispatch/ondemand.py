@@ -34,6 +34,7 @@ from dispatch.road import (
     send,
 )
 from dispatch.route import (
+    ARRIVAL,
     CARRIED,
     EARNED,
     FREE,
@@ -93,7 +94,7 @@ class MarketDay:
 def solve_on_demand(problem: Problem, weights: Weights, settings: Settings, people: People) -> MarketDay:
     """Play an on-demand market online until every order is delivered or refused."""
     board = lay_out(problem, weights)
-    num = problem.orders.num
+    num, period_s = problem.orders.num, problem.market.period_s
     log = np.full((num, LOG_COLUMNS), -1, np.int64)
     log[:, LOG_RIDER] = problem.orders.holder
     hours, floor = (
@@ -117,9 +118,9 @@ def solve_on_demand(problem: Problem, weights: Weights, settings: Settings, peop
         crew, waiting = on_duty[~resting[on_duty]], open_orders(board, known)
         set_tolls(board, income_tolls(board.riders[:, EARNED], hours.today_s, weights.imbalance))
         done, floor = fair_round(board, crew, waiting, settings, floor, problem, now_s)
-        declined += offer(board, log, crew, people.accepts, now_s, explanations)
+        declined += offer(board, log, crew, people.accepts, now_s, period_s, explanations)
         finished += refuse(board, on_duty, done.left_over)
-        now_s += problem.market.period_s
+        now_s += period_s
         rounds += 1
     return MarketDay(
         problem, log, refusals(board, problem), tuple(explanations), tuple(declined), prompts, hours, floor,
@@ -128,14 +129,14 @@ def solve_on_demand(problem: Problem, weights: Weights, settings: Settings, peop
 
 
 def offer(
-    board: Board, log: Ints, crew: Ints, accepts: Answer, now_s: int, explanations: list[Explanation]
+    board: Board, log: Ints, crew: Ints, accepts: Answer, now_s: int, period_s: int, explanations: list[Explanation]
 ) -> list[tuple[int, int, int]]:
     """Offer the orders that must go now; riders who accept leave. Return the refusals.
 
     A declined order is open again and barred from that rider, who stays until the next round.
     """
     declined = []
-    for order in about_to_be_sent(board, due(board, now_s)).tolist():
+    for order in about_to_be_sent(board, due(board, now_s, period_s)).tolist():
         rider = int(board.orders[order, HOLDER])
         if not accepts(rider, order, now_s):
             declined.append((order, rider, now_s))
@@ -143,9 +144,10 @@ def offer(
             release(board, order)
     # Who declined may now be due for orders not offered yet: those go next round.
     staying = np.array([rider for _, rider, _ in declined], np.int64)
-    leaving = np.setdiff1d(due(board, now_s), staying)
+    leaving = np.setdiff1d(due(board, now_s, period_s), staying)
     sent = about_to_be_sent(board, leaving)
-    sent = sent[~np.isin(board.orders[sent, HOLDER], staying)]
+    waits = np.isin(board.orders[sent, HOLDER], staying) & (board.riders[board.orders[sent, HOLDER], ARRIVAL] < 0)
+    sent = sent[~waits]
     explanations += explain_orders(board, sent, crew, now_s)
     leave(board, leaving, now_s)
     send(board, log, sent, now_s)
@@ -161,10 +163,11 @@ def fair_round(
     rider who holds it here and for the rider who holds it there.
     """
     wanted = problem.riders.priority
-    number = now_s // problem.market.period_s
+    period_s = problem.market.period_s
+    number = now_s // period_s
     if (wanted == PRIORITY_NEUTRAL).all() or not len(waiting):
         done = plan_round(board, crew, waiting, settings, number)
-        offers = counted(board, about_to_be_sent(board, due(board, now_s)))
+        offers = counted(board, about_to_be_sent(board, due(board, now_s, period_s)))
         return done, floor.with_round(offers, offers)
     before = (board.orders.copy(), board.riders.copy(), board.stops.copy())
     neutral = np.full(problem.riders.num, PRIORITY_NEUTRAL, np.int64)
@@ -173,7 +176,7 @@ def fair_round(
     tried = floor
     while True:
         done = plan_with(board, before, tried.priorities(wanted), crew, waiting, settings, number)
-        sent = about_to_be_sent(board, due(board, now_s))
+        sent = about_to_be_sent(board, due(board, now_s, period_s))
         shadow = np.bincount(shadow_holder[sent][shadow_holder[sent] >= 0], minlength=problem.riders.num)
         after_round = tried.with_round(counted(board, sent), shadow)
         losers = after_round.losers()
@@ -184,7 +187,7 @@ def fair_round(
             break
         tried = tried.with_neutral(spared)
     done = plan_with(board, before, neutral, crew, waiting, settings, number)
-    offers = counted(board, about_to_be_sent(board, due(board, now_s)))
+    offers = counted(board, about_to_be_sent(board, due(board, now_s, period_s)))
     return done, tried.with_round(offers, offers)
 
 

@@ -166,8 +166,8 @@ def arrive_stops(board: Board, log: Ints, now_s: int) -> int:
 
 
 @compiled
-def due(board: Board, now_s: int) -> Ints:
-    """Return the free riders who must leave now to be there when their first meal is ready.
+def due(board: Board, now_s: int, period_s: int) -> Ints:
+    """Return the riders, free before the next round, who must leave before it to be there when their meal is ready.
 
     Until then an order stays open and its plan may change: postponing costs nothing.
     """
@@ -175,13 +175,13 @@ def due(board: Board, now_s: int) -> Ints:
     found = np.empty(riders.shape[0], np.int64)
     num_due = 0
     for rider in range(riders.shape[0]):
-        if riders[rider, NUM_STOPS] == 0 or riders[rider, ARRIVAL] >= 0 or riders[rider, FREE] > now_s:
+        if riders[rider, NUM_STOPS] == 0 or riders[rider, ARRIVAL] >= 0 or riders[rider, FREE] >= now_s + period_s:
             continue
         num, ready_s = first_visit(board, rider)
         drive_s = 0
         if num > 0:
             drive_s = board.travel_s[riders[rider, PLACE], board.orders[board.stops[rider, 0], MERCHANT]]
-        if num == 0 or ready_s - board.weights[HALF_PICKUP] - drive_s <= now_s:
+        if num == 0 or ready_s - board.weights[HALF_PICKUP] - drive_s < now_s + period_s:
             found[num_due] = rider
             num_due += 1
     return found[:num_due]
@@ -189,12 +189,12 @@ def due(board: Board, now_s: int) -> Ints:
 
 @compiled
 def leave(board: Board, leaving: Ints, now_s: int) -> None:
-    """Set riders on the way to their first stop."""
+    """Set riders on the way to their first stop, as soon as they are free."""
     riders, orders = board.riders, board.orders
     for rider in leaving:
         first = board.stops[rider, 0]
         target = orders[first, MERCHANT] if first >= 0 else orders[~first, DOOR]
-        riders[rider, ARRIVAL] = now_s + board.travel_s[riders[rider, PLACE], target]
+        riders[rider, ARRIVAL] = max(now_s, riders[rider, FREE]) + board.travel_s[riders[rider, PLACE], target]
         recost(board, rider)
 
 

@@ -198,7 +198,7 @@ def test_riders_under_way_get_nothing_before_their_stop():
     board = lay_out(problem, WEIGHTS)
     reveal(board, 0, 0)
     planned(board, 0, 1)
-    leave(board, due(board, 0), 0)
+    leave(board, due(board, 0, 60), 0)
 
     increase, pickup, _ = fit(board, 0, 1, draft(), NEVER)
 

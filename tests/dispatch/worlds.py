@@ -23,8 +23,11 @@ def courier(name="c1", x=0, y=0, on=0, off=600):
     return Courier(name, x, y, on, off)
 
 
-def instance(orders, couriers, restaurants=(Restaurant("r1", 0, 0),), **parameters):
-    """100 m a minute, 4 minutes of service at both ends, 10 an order, 15 an hour guaranteed."""
+ONE_RESTAURANT = (Restaurant("r1", 0, 0),)
+
+
+def instance(orders, couriers, restaurants=ONE_RESTAURANT, **parameters):
+    """A day at 100 m a minute, 4 minutes of service at both ends, 10 an order, 15 an hour guaranteed."""
     given = {
         "metres_per_minute": 100.0,
         "pickup_min": 4,
@@ -47,8 +50,10 @@ def write_instance(folder, day):
         "couriers.txt": ["courier\tx\ty\ton_time\toff_time"]
         + [f"{c.name}\t{c.x}\t{c.y}\t{c.on_min}\t{c.off_min}" for c in day.couriers],
         "instance_parameters.txt": [
-            "meters_per_minute\tpickup service minutes\tdropoff service minutes\ttarget click-to-door\t"
-            "maximum click-to-door\tpay per order\tguaranteed pay per hour",
+            (
+                "meters_per_minute\tpickup service minutes\tdropoff service minutes\ttarget click-to-door\t"
+                "maximum click-to-door\tpay per order\tguaranteed pay per hour"
+            ),
             "\t".join(
                 f"{value:g}"
                 for value in (

@@ -1,0 +1,159 @@
+"""One round as a library call."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dispatch.horizon import Settings
+from dispatch.objective import Weights
+from dispatch.problem import BENCHMARK, ON_DEMAND
+from dispatch.rounds import NOT_ASSIGNED, plan_ends, solve_large_round, solve_round
+from tests.dispatch.worlds import market_problem, small_market
+
+WEIGHTS, SETTINGS = Weights(), Settings()
+NOW_S = 1800
+
+
+def standing_problem(seed, num_orders=10, num_riders=4, **columns):
+    """A round at half past: every order placed, riders as the columns say."""
+    return replace(market_problem(seed, num_orders, num_riders, market=small_market(ON_DEMAND), **columns), now_s=NOW_S)
+
+
+def with_hands_full(seed):
+    """Rider 0 carries order 0 and is to fetch order 1."""
+    holder = np.full(10, -1)
+    holder[:2] = 0
+    carried = np.zeros(10, np.bool_)
+    carried[0] = True
+    return standing_problem(seed, holder=holder, carried=carried, stops=((~0, 1, ~1), (), (), ()))
+
+
+@pytest.mark.parametrize("solver", [solve_round, solve_large_round], ids=["exact", "large"])
+@given(
+    seed=st.integers(0, 5000), num_orders=st.integers(0, 12), num_riders=st.integers(0, 5), off_s=st.integers(0, 6000)
+)
+def test_no_order_is_lost(solver, seed, num_orders, num_riders, off_s):
+    """Every order is in exactly one rider's plan, or waiting with a reason."""
+    problem = standing_problem(seed, num_orders, num_riders, off_s=np.full(num_riders, off_s))
+
+    answer = solver(problem, WEIGHTS, SETTINGS) if solver is solve_round else solver(problem, WEIGHTS)
+
+    planned = [stop for row in answer.stops for stop in row if stop >= 0]
+    waiting = {problem.orders.names.index(name) for name in answer.waiting}
+    assert sorted(planned) == sorted(set(planned))
+    assert set(planned) | waiting == set(range(num_orders))
+    assert not set(planned) & waiting
+    assert set(answer.waiting.values()) <= {NOT_ASSIGNED}
+    for rider, row in enumerate(answer.stops):
+        assert all(answer.holder[stop] == rider for stop in row if stop >= 0)
+        assert all(row.index(stop) < row.index(~stop) for stop in row if stop >= 0)
+
+
+@pytest.mark.parametrize("solver", [solve_round, solve_large_round], ids=["exact", "large"])
+def test_orders_in_hand_stay_with_their_rider(solver):
+    """What a rider carries or has accepted is never given to another, whatever the round decides."""
+    problem = with_hands_full(3)
+
+    answer = solver(problem, WEIGHTS, SETTINGS) if solver is solve_round else solver(problem, WEIGHTS)
+
+    assert answer.holder[:2].tolist() == [0, 0]
+    assert [stop for stop in answer.stops[0] if stop in {~0, 1, ~1}] == [~0, 1, ~1]
+
+
+def test_riders_who_may_not_take_orders_get_none():
+    """A flag keeps a rider out of the round."""
+    problem = standing_problem(5)
+
+    answer = solve_round(problem, WEIGHTS, SETTINGS, may_take=np.array([True, False, True, True]))
+
+    assert answer.stops[1] == ()
+
+
+def test_a_stopped_round_is_feasible_and_says_so():
+    """A caller's stop keeps the assignment, complete is false, and nothing is lost."""
+    problem = standing_problem(6)
+
+    answer = solve_round(problem, WEIGHTS, SETTINGS, stop=lambda: True)
+    searched = solve_round(problem, WEIGHTS, SETTINGS, stop=lambda: False)
+
+    assert not answer.complete
+    assert not answer.waiting
+    assert searched.complete
+    assert searched.cost <= answer.cost
+
+
+def test_every_planned_order_is_explained():
+    """Each newly planned order has its terms, and the next best rider's."""
+    problem = with_hands_full(8)
+
+    answer = solve_round(problem, WEIGHTS, SETTINGS)
+
+    assert {one.order for one in answer.explanations} == set(range(2, 10))
+    assert all(one.rider == answer.holder[one.order] for one in answer.explanations)
+    assert all(one.next_rider != one.rider for one in answer.explanations)
+
+
+def test_orders_not_yet_placed_stay_out():
+    """A round knows nothing of an order placed later."""
+    problem = replace(standing_problem(9), now_s=0)
+    later = set(np.flatnonzero(problem.orders.placed_s > 0).tolist())
+
+    answer = solve_round(problem, WEIGHTS, SETTINGS)
+
+    assert later
+    assert (answer.holder[list(later)] == -1).all()
+    assert not {problem.orders.names[order] for order in later} & set(answer.waiting)
+
+
+def test_plan_ends_by_hand():
+    """Who carries one order is free after the drive, the handing over and the stairs."""
+    problem = standing_problem(
+        2, 2, 1, holder=np.array([0, -1]), carried=np.array([True, False]), stops=((~0,),), handover_s=np.array([40, 0])
+    )
+    drive_s = int(problem.travel.pairs(np.array([5]), np.array([0]))[0])
+
+    place, at_s = plan_ends(problem)
+
+    assert place.tolist() == [0]
+    assert at_s.tolist() == [NOW_S + drive_s + 120 + 40]
+
+
+def test_large_round_is_no_worse_than_first_come():
+    """With complete candidates the assignment costs no more than giving each order in turn to its nearest free rider."""
+    problem = standing_problem(4, 30, 40)
+
+    answer = solve_large_round(problem, WEIGHTS, width=40)
+
+    free, total = list(range(40)), 0
+    for order in range(30):
+        merchant, door = problem.orders.merchant[order : order + 1], np.array([order])
+        places = problem.riders.place[free]
+        drive_s = problem.travel.pairs(places, np.repeat(merchant, len(free)))
+        rider = int(np.argmin(drive_s))
+        picked_s = max(NOW_S + int(drive_s[rider]) + 60, int(problem.orders.ready_s[order]))
+        ride_s = int(problem.travel.pairs(merchant, door)[0])
+        at_s = picked_s + 120 + ride_s + int(problem.orders.handover_s[order])
+        total += WEIGHTS.wait * (at_s - int(problem.orders.placed_s[order]))
+        total += WEIGHTS.late * max(0, at_s - int(problem.orders.promised_s[order]))
+        free.pop(rider)
+    assert not answer.waiting
+    assert answer.cost <= total
+
+
+def test_trip_rule_holds_in_a_round():
+    """Under the benchmark's rule a round never mixes merchants in a trip."""
+    problem = replace(market_problem(4, 12, 2, market=BENCHMARK), now_s=NOW_S)
+
+    answer = solve_round(problem, WEIGHTS, SETTINGS)
+
+    for row in answer.stops:
+        load = set()
+        for stop in row:
+            if stop >= 0:
+                load.add(int(problem.orders.merchant[stop]))
+                assert len(load) == 1
+            elif row.index(stop) + 1 == len(row) or row[row.index(stop) + 1] >= 0:
+                load = set()
