@@ -1,0 +1,132 @@
+"""Words for people: every key that code asks for is there, and no key is there that nothing asks for."""
+
+import ast
+import re
+from functools import cache
+
+from rules.text import LANGS, catalog
+from tests.architecture.sources import modules, tree_of
+
+
+def keys() -> frozenset[str]:
+    """Keys of the catalogs."""
+    return frozenset(catalog("en"))
+
+
+def areas() -> frozenset[str]:
+    """First parts of keys."""
+    return frozenset(key.partition(".")[0] for key in keys())
+
+
+@cache
+def constants() -> frozenset[str]:
+    """Every string that stands in the code."""
+    return frozenset(
+        node.value
+        for path in modules()
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    )
+
+
+@cache
+def names() -> frozenset[str]:
+    """Every name that the code gives to something, strings and the pieces of f-strings included."""
+    found = {word for constant in constants() for word in re.findall(r"\w+", constant)}
+    for path in modules():
+        for node in ast.walk(tree_of(path)):
+            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                found.add(node.name)
+            elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+                found.add(node.target.id)
+            elif isinstance(node, ast.keyword | ast.arg) and node.arg:
+                found.add(node.arg)
+    return frozenset(found | {name.strip("_") for name in found})
+
+
+@cache
+def families() -> tuple[re.Pattern[str], ...]:
+    """Keys that are put together, such as `fault.{code}`, as patterns."""
+    found = set()
+    for path in modules():
+        for node in ast.walk(tree_of(path)):
+            if isinstance(node, ast.JoinedStr) and isinstance(node.values[0], ast.Constant):
+                first = str(node.values[0].value)
+                if first.lstrip("@").partition(".")[0] in areas() and re.fullmatch(r"@?[a-z]+\.[a-z0-9_]*", first):
+                    parts = [
+                        re.escape(str(part.value)) if isinstance(part, ast.Constant) else r"(\w*)"
+                        for part in node.values
+                    ]
+                    found.add("".join(parts).lstrip("@"))
+    return tuple(re.compile(pattern) for pattern in sorted(found))
+
+
+def is_asked_for(key: str) -> bool:
+    """Whether the code holds the key, or puts it together from a name that it holds."""
+    if key in constants() or f"@{key}" in constants():
+        return True
+    for family in families():
+        made = family.fullmatch(key)
+        if made and all(is_known(part) for part in made.groups()):
+            return True
+    return False
+
+
+@cache
+def pieces() -> tuple[re.Pattern[str], ...]:
+    """Parts of keys that are themselves put together, such as `clause_{name}`, as patterns."""
+    found = set()
+    for path in modules():
+        for node in ast.walk(tree_of(path)):
+            if isinstance(node, ast.JoinedStr):
+                parts = [str(part.value) if isinstance(part, ast.Constant) else "" for part in node.values]
+                if re.fullmatch(r"[a-z_]+", "".join(parts)):
+                    found.add("".join(part or r"(\w+)" for part in parts))
+    return tuple(re.compile(pattern) for pattern in sorted(found))
+
+
+def is_known(part: str) -> bool:
+    """Whether the code holds a part of a key: as a name, a number, put together, or with an ending such as `_bare`."""
+    if not part or part.isdigit() or part in names():
+        return True
+    if any(made and set(made.groups()) <= names() for made in (piece.fullmatch(part) for piece in pieces())):
+        return True
+    stem, line, ending = part.rpartition("_")
+    return bool(stem) and line + ending in constants() and stem in names()
+
+
+def asked_keys() -> set[str]:
+    """Literal keys in calls of `text` and `say`, both branches of a choice included."""
+    found = set()
+    for path in modules():
+        for node in ast.walk(tree_of(path)):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("text", "say"):
+                for word in _choices(node.args[1]) if len(node.args) > 1 else ():
+                    if isinstance(word, ast.Constant):
+                        found.add(str(word.value))
+    return found
+
+
+def _choices(word: ast.expr) -> list[ast.expr]:
+    return [*_choices(word.body), *_choices(word.orelse)] if isinstance(word, ast.IfExp) else [word]
+
+
+def test_both_languages_have_the_same_keys() -> None:
+    """Nothing can be said in one language alone."""
+    assert {lang: frozenset(catalog(lang)) - keys() for lang in LANGS} == {lang: frozenset() for lang in LANGS}
+    assert {lang: keys() - frozenset(catalog(lang)) for lang in LANGS} == {lang: frozenset() for lang in LANGS}
+
+
+def test_every_key_asked_for_is_there() -> None:
+    """No command ends in a KeyError for want of words."""
+    assert asked_keys() - keys() == set()
+
+
+def test_every_family_of_keys_has_members() -> None:
+    """A key put together from parts has words for at least one of them."""
+    assert [family.pattern for family in families() if not any(family.fullmatch(key) for key in keys())] == []
+
+
+def test_no_key_is_left_over() -> None:
+    """Every message can be reached from the code."""
+    assert sorted(key for key in keys() if not is_asked_for(key)) == []

@@ -1,0 +1,97 @@
+"""What people read and install from: README, locked versions, and nothing of one machine in any file."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from api.cli.main import main
+from tests.architecture.sources import ROOT, tracked
+
+README = ROOT / "README.md"
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+# Folders that exist on the machine of whoever wrote a file, and nowhere else.
+MACHINE = ("/" + "work/main", "/" + "work/shared", "/" + "root/", "/" + "opt/wheels", str(Path.home()) + "/")
+
+
+def commands(group: click.Command, path: tuple[str, ...] = ("riderscore",)) -> Iterator[tuple[str, click.Command]]:
+    """Every command that can be called, with the words that call it."""
+    if not isinstance(group, click.Group):
+        yield " ".join(path), group
+        return
+    with click.Context(group) as context:
+        for name in group.list_commands(context):
+            command = group.get_command(context, name)
+            assert command is not None, name
+            yield from commands(command, (*path, name))
+
+
+def options(command: click.Command) -> list[str]:
+    """The long names of a command's options."""
+    return [
+        name
+        for parameter in command.params
+        if isinstance(parameter, click.Option) and not parameter.hidden
+        for name in (*parameter.opts, *parameter.secondary_opts)
+        if name.startswith("--")
+    ]
+
+
+def test_readme_names_every_command() -> None:
+    """Each path of the command tree stands in README as it is typed."""
+    text = README.read_text(encoding="utf-8")
+
+    assert [path for path, _ in commands(main) if not re.search(rf"{path}\b", text)] == []
+
+
+def test_readme_names_every_option() -> None:
+    """Each option of each command is mentioned in README."""
+    text = README.read_text(encoding="utf-8")
+
+    missing = {path: [name for name in options(command) if name not in text] for path, command in commands(main)}
+    assert {path: names for path, names in missing.items() if names} == {}
+
+
+def test_every_command_says_what_it_does() -> None:
+    """Each command and each option has a line of help, but for those whose choices say it."""
+    silent = [
+        f"{path} {'/'.join(parameter.opts)}"
+        for path, command in commands(main)
+        for parameter in command.params
+        if isinstance(parameter, click.Option) and not parameter.help and not isinstance(parameter.type, click.Choice)
+    ]
+
+    assert silent == []
+    assert [path for path, command in commands(main) if not command.help] == []
+
+
+def test_links_in_documents_lead_somewhere() -> None:
+    """Every relative link of a Markdown file names a file that is there."""
+    broken = [
+        f"{path.relative_to(ROOT)}: {target}"
+        for path in tracked()
+        if path.suffix == ".md"
+        for target in LINK.findall(path.read_text(encoding="utf-8"))
+        if not re.match(r"[a-z]+:|#", target) and not (path.parent / target.partition("#")[0]).exists()
+    ]
+
+    assert broken == []
+
+
+def test_locked_versions_name_no_address() -> None:
+    """Requirement files work with any index: versions and hashes, no address, every package pinned by hash."""
+    for path in sorted((ROOT / "requirements").glob("*.txt")):
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(r"https?:|file:|--index|--find-links|--extra|@ ", text), path.name
+        pins = re.findall(r"^[A-Za-z0-9_.\-]+(?:\[[^]]+\])?==\S+.*\\\n\s+--hash=sha256:", text, re.MULTILINE)
+        assert len(pins) == len(re.findall(r"^[A-Za-z0-9]", text, re.MULTILINE)), path.name
+
+
+@pytest.mark.parametrize("folder", MACHINE)
+def test_no_file_names_a_folder_of_one_machine(folder: str) -> None:
+    """Nothing under version control depends on where it was written."""
+    needle = folder.encode()
+
+    assert [str(path.relative_to(ROOT)) for path in tracked() if needle in path.read_bytes()] == []
