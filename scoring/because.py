@@ -196,8 +196,7 @@ def _undone(line: Line, lines: Sequence[Line], known: Known | None) -> Undone | 
         return None
     before = [other for other in lines if other.key == line.key and other.seq < line.seq]
     taken = [other for other in before if other.kind != "reverse"]
-    row = None if known is None or line.cause_event_id is None else known.row_of.get(line.cause_event_id)
-    kind = None if known is None or row is None else known.rows[row]["kind"]
+    kind = None if known is None or line.cause_event_id is None else known.kinds.get(line.cause_event_id)
     return Undone(taken[-1] if taken else None, line.cause_event_id, kind)
 
 

@@ -93,12 +93,14 @@ class Reading:
 class Known:
     """A rider's events, as they came and as they were corrected.
 
-    `is_whole` tells whether these are all of the rider's events from the first on.
+    `kinds` are those of all events at hand by id, also of corrections of what is not at hand. `is_whole` tells whether
+    these are all of the rider's events from the first on.
     """
 
     program: Program
     rows: tuple[Mapping[str, Any], ...]
     row_of: Mapping[str, int]
+    kinds: Mapping[str, str]
     readings: tuple[Reading, ...]
     is_whole: bool
 
@@ -116,7 +118,8 @@ def known_events(program: Program, schedule: Schedule, table: pa.Table, *, is_wh
     intake = take_in(table, program, schedule)
     rows = tuple(intake.table.to_pylist())
     row_of = {row["event_id"]: at for at, row in enumerate(rows)}
-    return Known(program, rows, row_of, tuple(_readings(program, intake, rows)), is_whole)
+    kinds = dict(zip(table.column("event_id").to_pylist(), table.column("kind").to_pylist(), strict=True))
+    return Known(program, rows, row_of, kinds, tuple(_readings(program, intake, rows)), is_whole)
 
 
 def _readings(program: Program, intake: Intake, rows: tuple[Mapping[str, Any], ...]) -> Iterator[Reading]:

@@ -148,3 +148,19 @@ def columns_of(ledger: Ledger) -> Columns:
         starts=np.concatenate([[True], rider[1:] != rider[:-1]]) if rider.size else np.zeros(0, bool),
         known=tuple(ledger.books.get(digest) for digest in digests),
     )
+
+
+_SPREAD = np.uint64(0x9E3779B97F4A7C15)
+
+
+def grouped(*columns: NDArray[np.integer]) -> tuple[I64, Flags]:
+    """Rows by equal values of some columns, in their own order within a group: a permutation, and where groups begin.
+
+    Values are compared by a 64-bit hash: among ten million rows two groups meet by chance once in 300 000 ledgers.
+    """
+    key = np.zeros(columns[0].size, np.uint64)
+    for column in columns:
+        key = (key ^ column.astype(np.uint64)) * _SPREAD
+        key ^= key >> np.uint64(29)
+    order: I64 = np.argsort(key, kind="stable")
+    return order, np.concatenate([np.ones(min(1, key.size), bool), key[order[1:]] != key[order[:-1]]])

@@ -30,7 +30,7 @@ from scoring.columns import (
     TRAINING,
 )
 from scoring.hashing import hash_strings
-from scoring.invariant_columns import Columns, Flags, Ledger, coded, codes_in, ints
+from scoring.invariant_columns import Columns, Flags, Ledger, coded, codes_in, grouped, ints
 from scoring.ledger import Identity, entry_ids, fines_and_bonus, points_and_money, standing_figures, text_hashes
 
 MOST_SHOWN = 20
@@ -169,11 +169,9 @@ def within_range(ledger: Ledger) -> Iterator[Places]:
     columns = ledger.columns
     if not columns.rider.size:
         return
-    order = np.lexsort((np.arange(columns.event.size), columns.event, columns.rider))
-    rider, event = columns.rider[order], columns.event[order]
-    ends = np.concatenate([(rider[1:] != rider[:-1]) | (event[1:] != event[:-1]), [True]])
+    order, first = grouped(columns.rider, columns.event)
     last = np.zeros(order.size, bool)
-    last[order[ends]] = True
+    last[order[np.concatenate([first[1:], [True]])]] = True
     scales = [book.model.score for book in ledger.books.values()]
     elsewhere = np.isin(columns.kind, (FADE, REVERSE, REENTER))
     far = 2**40
@@ -345,12 +343,7 @@ def reversals(ledger: Ledger) -> Iterator[Places]:
     n = columns.rider.size
     if not n:
         return
-    order = np.lexsort((np.arange(n), columns.at_us, columns.of_kind, columns.rule, columns.event, columns.rider))
-    keys = (columns.rider, columns.event, columns.rule, columns.of_kind, columns.at_us)
-    same = np.ones(n - 1, bool)
-    for key in keys:
-        same &= key[order[1:]] == key[order[:-1]]
-    first = np.concatenate([[True], ~same])
+    order, first = grouped(columns.rider, columns.event, columns.rule, columns.of_kind, columns.at_us)
     taken = columns.kind[order] == REVERSE
     before = np.concatenate([[0], order[:-1]])
     whole = ledger.is_whole

@@ -17,6 +17,7 @@ from rules.errors import Fault
 from rules.text import LANGS, Lang, text
 from scoring.because import Because, Line, Met, because, lines_of
 from scoring.explain import Branch, Card, card, card_lines, sentence, tree
+from scoring.explain_facts import Known
 from scoring.explain_words import clock
 
 
@@ -46,18 +47,28 @@ def explain_command(
     if not ledger.riders.num_rows:
         stop([Fault("rider_unknown", file=str(directory), given=rider)], lang, USAGE)
     lines = lines_of(ledger.entries)
-    chosen = _chosen(lines, directory, rider, event, entry, lang)
     events = reread(ledger.run, ledger.books, rider)
+    silent = _kind_without_entry(event, lines, events.known)
+    chosen = [] if silent else _chosen(lines, directory, rider, event, entry, lang)
     show_faults(events.notes, lang)
     told = [because(line, lines, ledger.books, events.known) for line in chosen]
     about = card(ledger.riders.to_pylist()[0], ledger.books, _last(told, lines, ledger.books))
     if as_json:
         print_json(_document(about, told, events.notes))
+    elif silent:
+        click.echo(text(lang, "explain.no_entry", event=event, kind=text(lang, f"word.{silent}")))
     elif event is None and entry is None:
         _show_rider(about, told, lang)
     else:
         for why in told:
             out_console().print(_rich(tree(why, lang)))
+
+
+def _kind_without_entry(event: str | None, lines: Sequence[Line], known: Known | None) -> str | None:
+    """The kind of an event that is in the inputs but wrote no entry."""
+    if event is None or known is None or any(line.event_id == event for line in lines):
+        return None
+    return known.kinds.get(event)
 
 
 def _chosen(

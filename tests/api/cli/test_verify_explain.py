@@ -16,7 +16,7 @@ from api.cli.explain import explain_command
 from api.cli.verify import verify
 from rules.text import LANGS, catalog
 from scoring.invariants import CHECKS
-from tests.builders import appeal_upheld, delivered
+from tests.builders import appeal_upheld, delivered, event
 from tests.scoring.ledgers import with_cell
 
 LATE = delivered("late", late_min=4, order_id="A17")
@@ -188,7 +188,7 @@ def test_explain_says_when_the_input_is_gone(scored: Path) -> None:
 def test_explain_goes_on_from_a_carried_state(tmp_path: Path) -> None:
     """A ledger that continues another is verified and explained as far as it goes, and says so."""
     write_ndjson(tmp_path / "one.ndjson", [LATE])
-    write_ndjson(tmp_path / "two.ndjson", [delivered("good", at_min=30)])
+    write_ndjson(tmp_path / "two.ndjson", [delivered("good", at_min=30), appeal_upheld("ap", LATE)])
     for name in ("one", "two"):
         score_files([tmp_path / f"{name}.ndjson"], "taobao-crowdsourced", tmp_path / name, state=tmp_path / "state")
 
@@ -199,6 +199,29 @@ def test_explain_goes_on_from_a_carried_state(tmp_path: Path) -> None:
     assert told.exit_code == 0
     assert "this ledger goes on from an earlier one" in told.stderr
     assert "You delivered order order-good on time: 0.2 points added (69 → 69.2)." in told.stdout
+    assert "Your appeal was upheld, so the earlier entry for record late is taken back (69.2 → 70.2)." in told.stdout
+
+
+def test_an_event_without_entries_is_explained_too(tmp_path: Path) -> None:
+    """What no rule matches has no entry, and that is said rather than refused."""
+    write_ndjson(tmp_path / "e.ndjson", [LATE, event("complaint", "c", at_min=5)])
+    score_files([tmp_path / "e.ndjson"], "taobao-crowdsourced", tmp_path / "ledger")
+
+    result = run_explain(tmp_path / "ledger", "--rider", "r1", "--event", "c", "--lang", "en")
+
+    assert result.exit_code == 0
+    assert result.stdout == ("Event c (complaint) has no entry: no rule matches it, nothing is added or taken off.\n")
+
+
+def test_the_deployment_table_explains_as_well(tmp_path: Path) -> None:
+    """A ledger of `--book auto` is explained from its inputs under the book that judged."""
+    write_ndjson(tmp_path / "e.ndjson", [LATE])
+    score_files([tmp_path / "e.ndjson"], "auto", tmp_path / "ledger")
+
+    result = run_explain(tmp_path / "ledger", "--rider", "r1", "--event", "late", "--lang", "en")
+
+    assert result.stderr == ""
+    assert "assessed against" in result.stdout
 
 
 @pytest.mark.parametrize(
