@@ -8,7 +8,7 @@ import os
 from hypothesis import HealthCheck, Phase, settings
 
 QUIET = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much)
-settings.register_profile("default", max_examples=60, deadline=None, suppress_health_check=QUIET)
+settings.register_profile("default", max_examples=40, deadline=None, suppress_health_check=QUIET)
 settings.register_profile("slow", max_examples=2_000, deadline=None, suppress_health_check=QUIET)
 settings.register_profile(
     "hunt",
