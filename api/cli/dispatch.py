@@ -65,7 +65,7 @@ def dispatch(
     if bench is not None:
         _bench(bench, player, lang, as_json=as_json)
     elif instance_dir is not None and out is not None:
-        _one(instance_dir, out, player, lang, as_json=as_json)
+        _one(instance_dir, out, player, time_limit, lang, as_json=as_json)
 
 
 def _player(
@@ -93,14 +93,22 @@ def _split(given: str) -> tuple[str, str]:
     return key.strip(), value.strip()
 
 
-def _one(folder: Path, out: Path, player: "Callable[[Path], Played]", lang: Lang, *, as_json: bool) -> None:
+def _one(
+    folder: Path,
+    out: Path,
+    player: "Callable[[Path], Played]",
+    time_limit: float | None,
+    lang: Lang,
+    *,
+    as_json: bool,
+) -> None:
     from api.batch.errors import InputError
     from api.batch.files import check_output
 
     try:
         check_output(out)
         played, seconds = _timed(player, folder, lang)
-        document = _write(folder, out, played)
+        document = _write(folder, out, played, time_limit)
     except InputError as error:
         stop(error.faults, lang, USAGE)
     metrics = document["metrics"]
@@ -143,7 +151,7 @@ def _stop_if_broken(played: "Played", lang: Lang) -> None:
         sys.exit(FAILED)
 
 
-def _write(folder: Path, out: Path, played: "Played") -> dict[str, Any]:
+def _write(folder: Path, out: Path, played: "Played", time_limit: float | None) -> dict[str, Any]:
     """Write the result folder, all at once; return run.json's content."""
     from importlib.metadata import version
 
@@ -152,7 +160,7 @@ def _write(folder: Path, out: Path, played: "Played") -> dict[str, Any]:
     from dispatch.mdrp import solution_texts
     from dispatch.play import run_document
 
-    document = run_document(played) | {"version": version("riderscore")}
+    document = run_document(played) | {"time_limit_s": time_limit, "version": version("riderscore")}
     with atomic_folder(out) as target:
         for name, content in solution_texts(played.solution).items():
             (target / name).write_text(content, encoding="utf-8", newline="\n")
