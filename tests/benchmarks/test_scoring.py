@@ -27,7 +27,7 @@ RIDER = PARTY_CODE["rider"]
 
 
 def measure(
-    benchmark: Any, run: Callable[[], Any], *, group: str, who: str, events: int, peer: bool = False, rounds: int = 3
+    benchmark: Any, run: Callable[[], Any], *, group: str, who: str, events: int, peer: bool = False, rounds: int = 5
 ) -> Any:
     """Time a run after one that is not timed; returns what it returned."""
     benchmark.group = group
