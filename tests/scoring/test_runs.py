@@ -109,6 +109,33 @@ def test_one_by_one_nets_to_the_batch(versions: list[Book], events: Events, days
     assert ends(last) == ends(batch)
 
 
+@given(books(), histories() | histories(days="few"), st.integers(0, 5), st.data())
+def test_ticks_between_runs_change_nothing(
+    versions: list[Book], events: Events, days: int, data: st.DataObject
+) -> None:
+    """A run without events that only lets time pass writes what is due, and the end is that of the batch."""
+    as_of_us = last_us(events) + days * DAY_US
+    ordered = sorted(events, key=lambda event: (event["occurred_us"], event["event_id"]))
+    cut = data.draw(st.integers(1, len(ordered)))
+    first, second = ordered[:cut], ordered[cut:]
+    next_us = second[0]["occurred_us"] if second else as_of_us
+    tick_us = data.draw(st.integers(last_us(first), next_us))
+    runner = engine(versions)
+    batch = runner.run(events, as_of_us=as_of_us)
+
+    before = runner.run(first)
+    ticked = runner.run([], before.carried, tick_us)
+    after = runner.run(second, ticked.carried, as_of_us)
+
+    lines: Lines = {}
+    for scored in (before, ticked, after):
+        for rider, written in ledger(scored).items():
+            lines.setdefault(rider, []).extend(written)
+    assert all_nets(lines) == all_nets(ledger(batch))
+    assert ends(after) == ends(batch)
+    assert_chained(lines, openings(batch))
+
+
 @given(books(late_days=7), histories(days="few", controls=True, max_riders=2), st.integers(0, 5), st.data())
 def test_corrections_in_a_later_run_net_to_the_batch(
     versions: list[Book], events: Events, days: int, data: st.DataObject
