@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rules.book import BookDocument, Rule
+from rules.events import REPORT_CAUSE
 from rules.text import Lang, text
 from rules.units import points_text, signed_points_text, yuan_text
 from scoring.because import Because, Line, RuleRead, Undone
@@ -145,7 +146,7 @@ def _causes(why: Because, lang: Lang) -> str:
     """Names of what gave time back or exempts, for a sentence."""
     if why.lateness is not None:
         names = [f"cause.{given.cause}" for given in why.lateness.given_back]
-        names += [f"word.{report}" for report in why.lateness.exempt_by]
+        names += [f"cause.{REPORT_CAUSE[report]}" for report in why.lateness.exempt_by]
         if names:
             words = dict.fromkeys(text(lang, name) for name in names)
             return text(lang, "say.and").join(words)

@@ -139,6 +139,13 @@ def test_a_slow_merchant_is_named_in_all_orders_it_held_up() -> None:
     ]
 
 
+def test_a_cause_that_is_measured_and_reported_is_named_once() -> None:
+    """A slow merchant who is also reported as slow is one cause."""
+    (told,) = said(TAOBAO, [slow_merchant("a", wait_min=12, late_min=8, reports="merchant_slow")], "zh")
+
+    assert told.count("出餐慢") == 1
+
+
 def test_a_tree_names_deadline_waits_rule_source_and_score() -> None:
     """Everything that the entry follows from is in the tree."""
     events = [slow_merchant("a", wait_min=12, late_min=8), delivered("c", at_min=4, late_min=20)]
