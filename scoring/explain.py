@@ -10,7 +10,7 @@ from typing import Any
 from rules.book import Book, Tier
 from rules.text import Lang, text
 from rules.units import points_text
-from scoring.because import Because
+from scoring.because import Because, Line
 from scoring.explain_entry import Branch, sentence, tree
 from scoring.explain_words import clock, effects, orders_words, titled
 
@@ -26,7 +26,7 @@ class Card:
     to_next_tier, to_recover
         On-time orders; None where there already or out of reach.
     last
-        The newest entry that moved points or money.
+        What happened last (`last_of`).
     """
 
     rider_id: str
@@ -56,6 +56,13 @@ def card(rider: Mapping[str, Any], books: Mapping[str, Book], last: Because | No
         review_required=rider["review_required"],
         last=last,
     )
+
+
+def last_of(lines: Sequence[Line]) -> Line | None:
+    """The entry that tells what happened last: not what a limit, a bonus or a review added to it."""
+    told = ("award", "deduct", "fade", "reset", "training")
+    own = [line for line in lines if line.of_kind in told and not line.rule_id.startswith("tier:")]
+    return own[-1] if own else None
 
 
 def card_lines(card: Card, lang: Lang) -> Sequence[str]:
@@ -101,4 +108,4 @@ def _recovery(card: Card, lang: Lang) -> str:
     return text(lang, "card.no_way_back", base=base)
 
 
-__all__ = ["Branch", "Card", "card", "card_lines", "effects", "sentence", "titled", "tree"]
+__all__ = ["Branch", "Card", "card", "card_lines", "effects", "last_of", "sentence", "titled", "tree"]

@@ -16,7 +16,7 @@ from rules.compile import MAX_FACT, SET_FACTS, UNKNOWN, Condition
 from rules.errors import Fault
 from rules.text import LANGS, Lang, text
 from scoring.because import Because, Line, Met, because, lines_of
-from scoring.explain import Branch, Card, card, card_lines, sentence, tree
+from scoring.explain import Branch, Card, card, card_lines, last_of, sentence, tree
 from scoring.explain_facts import Known
 from scoring.explain_words import clock
 
@@ -84,11 +84,11 @@ def _chosen(
 
 
 def _last(told: Sequence[Because], lines: Sequence[Line], books: Mapping[str, Book]) -> Because | None:
-    """The newest entry of the rider that moved points or money, explained."""
-    moved = [line for line in lines if line.delta_mp or line.money_fen]
-    if not moved:
+    """What happened last, explained."""
+    line = last_of(lines)
+    if line is None:
         return None
-    return next((why for why in told if why.line == moved[-1]), None) or because(moved[-1], lines, books)
+    return next((why for why in told if why.line == line), None) or because(line, lines, books)
 
 
 def _show_rider(about: Card, told: Sequence[Because], lang: Lang) -> None:

@@ -11,7 +11,7 @@ from rules.compile import UNKNOWN, match
 from rules.shelf import versions
 from rules.text import LANGS, catalog
 from scoring.because import Because, because, lines_of
-from scoring.explain import Branch, card, card_lines, sentence, tree
+from scoring.explain import Branch, card, card_lines, last_of, sentence, tree
 from scoring.explain_facts import known_events
 from scoring.explain_words import points_words, span_words
 from scoring.ledger import entries_table, riders_table
@@ -304,6 +304,20 @@ def test_a_card_says_what_the_tier_affects_and_the_ways_up_and_back() -> None:
         "Back to the base of 70: 5 on-time orders away.",
         "Last (12-10 12:00): You delivered order order-e1 4 min late: 1 point taken off (70 → 69).",
     ]
+
+
+def test_what_happened_last_is_the_delivery_not_its_bonus() -> None:
+    """Limits, bonuses and reviews add to what happened; they are not it."""
+    own = book(score={"base": 80, "floor": 0, "ceiling": 80})
+    scored = engine([own]).run([delivered()])
+    lines = lines_of(entries_table(scored, scored.until_us))
+
+    last = last_of(lines)
+
+    assert [line.rule_id for line in lines] == ["on_time", "ceiling", "tier:gold"]
+    assert last is not None
+    assert last.rule_id == "on_time"
+    assert last_of([]) is None
 
 
 def test_a_card_at_the_top_and_one_without_a_way_back() -> None:
