@@ -16,14 +16,25 @@ class BrokenOffError(Exception):
     """Stands for whatever ends a run in the middle."""
 
 
+def _break_off_a_file(path: Path) -> None:
+    with atomic_file(path) as temporary:
+        temporary.write_text("half")
+        raise BrokenOffError
+
+
+def _break_off_a_folder(folder: Path) -> None:
+    with atomic_folder(folder) as temporary:
+        (temporary / "run.json").write_text("half")
+        raise BrokenOffError
+
+
 def test_a_file_broken_off_leaves_the_old_one(tmp_path: Path) -> None:
     """Nothing of a half-written file remains."""
     path = tmp_path / "a.txt"
     path.write_text("old")
 
-    with pytest.raises(BrokenOffError), atomic_file(path) as temporary:
-        temporary.write_text("half")
-        raise BrokenOffError
+    with pytest.raises(BrokenOffError):
+        _break_off_a_file(path)
 
     assert [file.name for file in tmp_path.iterdir()] == ["a.txt"]
     assert path.read_text() == "old"
@@ -35,9 +46,8 @@ def test_a_folder_broken_off_leaves_the_old_one(tmp_path: Path) -> None:
     folder.mkdir()
     (folder / "run.json").write_text("old")
 
-    with pytest.raises(BrokenOffError), atomic_folder(folder) as temporary:
-        (temporary / "run.json").write_text("half")
-        raise BrokenOffError
+    with pytest.raises(BrokenOffError):
+        _break_off_a_folder(folder)
 
     assert [file.name for file in tmp_path.iterdir()] == ["out"]
     assert (folder / "run.json").read_text() == "old"
