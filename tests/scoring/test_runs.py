@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from rules.book import Book
 from scoring.carry import Carried
 from scoring.score import Scored
-from tests.builders import DAY_US, HOUR_US
+from tests.builders import DAY_US, HOUR_US, MINUTE_US, NOON_US, book, delivered, event, slow_merchant
 from tests.oracle_history import is_control
-from tests.scoring.readings import Engine, LedgerLine, engine, ledger, standings
+from tests.scoring.readings import Engine, LedgerLine, engine, ledger, refusals, standings
 from tests.scoring.test_properties import nets
 from tests.strategies import books, histories, last_us, two_parts
 
@@ -226,3 +226,72 @@ def test_the_order_of_rows_in_a_file_does_not_matter(versions: list[Book], event
     runner = engine(versions)
 
     assert ledger(runner.run(shuffled)) == ledger(runner.run(events))
+
+
+def test_what_lies_before_the_window_still_bears_on_what_is_inside() -> None:
+    """A report and a wait older than a book's late days still speak for the deliveries that are younger."""
+    strict = book(late_days=1, report=[{"kind": "accident", "exempt": True}])
+    day_min = 1_440
+    older = [
+        slow_merchant("slow", wait_min=12, at_min=0),
+        event("accident", "x1", at_min=0, order_id="hurt"),
+    ]
+    younger = [
+        delivered("bag", at_min=10, late_min=9),
+        delivered("hurt", at_min=11, late_min=30, order_id="hurt"),
+    ]
+    runner = engine([strict])
+    first = runner.run([*older, *younger])
+
+    ticked = runner.run([], first.carried, NOON_US + (day_min + 5) * MINUTE_US)
+    last = runner.run([delivered("next", at_min=day_min + 8)], ticked.carried)
+
+    assert [row[:3] for row in (line.row for line in ledger(last)["r1"])] == [("next", "on_time", "award")]
+    assert standings(last)["r1"]["score_mp"] == 70_000 + 4 * 200
+
+
+def test_what_came_too_late_is_refused() -> None:
+    """An event more than `late_days` before the carried state is refused, a younger one is entered."""
+    strict = book(late_days=1)
+    runner = engine([strict])
+    first = runner.run([delivered("e1", at_min=3 * 1_440)])
+    events = [delivered("old", at_min=2 * 1_440 - 1), delivered("young", at_min=2 * 1_440)]
+
+    late = runner.run(events, first.carried)
+
+    assert refusals(late, events) == {("r1", "old"): "too_late"}
+    assert [line.event_id for line in ledger(late)["r1"]] == ["young"]
+
+
+def test_the_stored_event_wins_over_a_newcomer_of_other_content() -> None:
+    """Across runs the first content stands, and the other one is refused."""
+    runner = engine([book()])
+    first = runner.run([delivered("e1", late_min=4)])
+    other = [delivered("e1", late_min=30)]
+
+    second = runner.run(other, first.carried)
+
+    assert refusals(second, other) == {("r1", "e1"): "duplicate_conflict"}
+    assert second.entries.size == 0
+    assert standings(second)["r1"]["score_mp"] == 69_000
+
+
+def test_a_late_event_is_entered_behind_what_stands() -> None:
+    """A delivery that arrives late is entered, and only the cap entry that it changes is reversed."""
+    capped = book(cap=[{"id": "per_day", "scope": "day", "max_deduct": 3}])
+    runner = engine([capped])
+    first = runner.run([delivered("a", late_min=9), delivered("c", at_min=60, late_min=9)])
+
+    second = runner.run([delivered("b", at_min=30, late_min=4)], first.carried)
+
+    assert [line.row[:4] for line in ledger(first)["r1"]] == [
+        ("a", "late_more", "deduct", -2_000),
+        ("c", "late_more", "deduct", -2_000),
+        ("c", "per_day", "cap", 1_000),
+    ]
+    assert sorted(line.row[:4] for line in ledger(second)["r1"]) == [
+        ("b", "late_5", "deduct", -1_000),
+        ("c", "per_day", "reenter", 2_000),
+        ("c", "per_day", "reverse", -1_000),
+    ]
+    assert standings(second)["r1"]["score_mp"] == 67_000
