@@ -50,7 +50,7 @@ class Pairs:
     cost: Ints
 
 
-def match(pairs: Pairs, num_left: int, num_right: int, leave_out: int) -> Ints:
+def match(pairs: Pairs, num_left: int, leave_out: int) -> Ints:
     """Return for each row the position in `pairs` of its chosen pair, -1 for none: least total cost.
 
     A row without a pair costs `leave_out`. Solved to optimality by OR-Tools' cost-scaling min-cost flow.
@@ -58,15 +58,17 @@ def match(pairs: Pairs, num_left: int, num_right: int, leave_out: int) -> Ints:
     chosen = np.full(num_left, -1, np.int64)
     if not num_left or not len(pairs.left):
         return chosen
+    columns, column = np.unique(pairs.right, return_inverse=True)
     flow = min_cost_flow.SimpleMinCostFlow()
-    rows, columns = np.arange(num_left), np.arange(num_right) + num_left
-    sink = num_left + num_right
+    sink = num_left + len(columns)
+    nodes = np.arange(sink)
     num_pairs = len(pairs.left)
-    tails = np.concatenate((pairs.left, rows, columns))
-    heads = np.concatenate((pairs.right + num_left, np.full(num_left + num_right, sink)))
-    costs = np.concatenate((pairs.cost, np.full(num_left, leave_out), np.zeros(num_right, np.int64)))
+    tails = np.concatenate((pairs.left, nodes))
+    heads = np.concatenate((column + num_left, np.full(sink, sink)))
+    costs = np.concatenate((pairs.cost, np.full(num_left, leave_out), np.zeros(len(columns), np.int64)))
     flow.add_arcs_with_capacity_and_unit_cost(tails, heads, np.ones(len(tails), np.int64), costs)
-    flow.set_nodes_supplies(np.arange(sink + 1), np.concatenate((np.ones(num_left), np.zeros(num_right), [-num_left])))
+    flow.set_nodes_supplies(nodes[:num_left], np.ones(num_left, np.int64))
+    flow.set_node_supply(sink, -num_left)
     if flow.solve() != flow.OPTIMAL:
         raise RuntimeError("OR-Tools found no optimal flow for a feasible assignment")
     used = np.flatnonzero(flow.flows(np.arange(num_pairs)))
@@ -93,7 +95,7 @@ def assign_open(board: Board, crew: Ints, waiting: Ints, width: int) -> Ints:
 def _pass(board: Board, crew: Ints, waiting: Ints, width: int) -> Ints:
     near = candidates(board, crew, waiting, width)
     left, right, cost = insertion_costs(board, waiting, near, int(board.weights[UNSERVED]))
-    chosen = match(Pairs(left, right, cost), len(waiting), len(board.riders), int(board.weights[UNSERVED]))
+    chosen = match(Pairs(left, right, cost), len(waiting), int(board.weights[UNSERVED]))
     taken = np.flatnonzero(chosen >= 0)
     put_chosen(board, waiting[taken], right[chosen[taken]])
     return waiting[chosen < 0]
@@ -139,7 +141,7 @@ def choose_plans(board: Board, crew: Ints, width: int) -> int:
         return 0
     near = candidates(board, movable, board.stops[holders, 0].astype(np.int64), min(width, len(movable)))
     left, right, cost = plan_costs(board, holders, near)
-    chosen = match(Pairs(left, right, cost), len(holders), len(board.riders), int(NEVER >> 10))
+    chosen = match(Pairs(left, right, cost), len(holders), NEVER >> 10)
     if (chosen < 0).any():
         return 0
     return int(exchange(board, holders, right[chosen]))

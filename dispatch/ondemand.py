@@ -47,6 +47,7 @@ from dispatch.route import (
     Board,
     recost,
 )
+from dispatch.sequence import resequence
 
 Answer = Callable[[int, int, int], bool]
 
@@ -166,16 +167,16 @@ def fair_round(
     period_s = problem.market.period_s
     number = now_s // period_s
     if (wanted == PRIORITY_NEUTRAL).all() or not len(waiting):
-        done = plan_round(board, crew, waiting, settings, number)
+        done = plan_stops(board, crew, waiting, settings, number, now_s, period_s)
         offers = counted(board, about_to_be_sent(board, due(board, now_s, period_s)))
         return done, floor.with_round(offers, offers)
     before = (board.orders.copy(), board.riders.copy(), board.stops.copy())
     neutral = np.full(problem.riders.num, PRIORITY_NEUTRAL, np.int64)
-    plan_with(board, before, neutral, crew, waiting, settings, number)
+    plan_with(board, before, neutral, crew, waiting, settings, number, now_s, period_s)
     shadow_holder = board.orders[:, HOLDER].copy()
     tried = floor
     while True:
-        done = plan_with(board, before, tried.priorities(wanted), crew, waiting, settings, number)
+        done = plan_with(board, before, tried.priorities(wanted), crew, waiting, settings, number, now_s, period_s)
         sent = about_to_be_sent(board, due(board, now_s, period_s))
         shadow = np.bincount(shadow_holder[sent][shadow_holder[sent] >= 0], minlength=problem.riders.num)
         after_round = tried.with_round(counted(board, sent), shadow)
@@ -186,7 +187,7 @@ def fair_round(
         if not spared.any():
             break
         tried = tried.with_neutral(spared)
-    done = plan_with(board, before, neutral, crew, waiting, settings, number)
+    done = plan_with(board, before, neutral, crew, waiting, settings, number, now_s, period_s)
     offers = counted(board, about_to_be_sent(board, due(board, now_s, period_s)))
     return done, tried.with_round(offers, offers)
 
@@ -199,13 +200,24 @@ def plan_with(
     waiting: Ints,
     settings: Settings,
     number: int,
+    now_s: int,
+    period_s: int,
 ) -> Planned:
     """Plan the round from the plans `before`, under the given multipliers."""
     board.orders[:], board.riders[:], board.stops[:] = before
     board.riders[:, PRIORITY] = priorities
     for rider in range(len(priorities)):
         recost(board, rider)
-    return plan_round(board, crew, waiting, settings, number)
+    return plan_stops(board, crew, waiting, settings, number, now_s, period_s)
+
+
+def plan_stops(
+    board: Board, crew: Ints, waiting: Ints, settings: Settings, number: int, now_s: int, period_s: int
+) -> Planned:
+    """Plan the round, and put the stops of riders about to leave into the best sequence there is."""
+    done = plan_round(board, crew, waiting, settings, number)
+    resequence(board, due(board, now_s, period_s))
+    return done
 
 
 def counted(board: Board, orders: Ints) -> Ints:

@@ -115,7 +115,7 @@ def solve_large_round(problem: Problem, weights: Weights, width: int = 20) -> Ro
         cost = cost * riders.priority[rider] // 1000
         allowed = (picked_s <= riders.off_s[rider]) & (cost < weights.unserved)
         pairs = Pairs(left[allowed], right[allowed], cost[allowed])
-        chosen = match(pairs, len(waiting), len(free), weights.unserved)
+        chosen = match(pairs, len(waiting), weights.unserved)
         taken = np.flatnonzero(chosen >= 0)
         if not len(taken) and near.shape[1] == len(free):
             break

@@ -30,7 +30,7 @@ def optimum(problem):
     board, crew, waiting = opened(problem, Weights(imbalance=0))
     near = candidates(board, crew, waiting, len(crew))
     left, right, cost = insertion_costs(board, waiting, near, int(board.weights[UNSERVED]))
-    chosen = match(Pairs(left, right, cost), len(waiting), problem.riders.num, int(board.weights[UNSERVED]))
+    chosen = match(Pairs(left, right, cost), len(waiting), int(board.weights[UNSERVED]))
     return int(cost[chosen[chosen >= 0]].sum()) + int(board.weights[UNSERVED]) * int((chosen < 0).sum())
 
 
@@ -50,7 +50,7 @@ def test_match_is_the_best_permutation(costs):
     table = np.array(costs)
     left, right = (side.ravel() for side in np.indices(table.shape))
 
-    chosen = match(Pairs(left, right, table.ravel()), len(table), 4, 1000)
+    chosen = match(Pairs(left, right, table.ravel()), len(table), 1000)
 
     assert len(set(right[chosen].tolist())) == len(table)
     assert table.ravel()[chosen].sum() == min(
@@ -63,7 +63,7 @@ def test_leaving_out_is_chosen_when_it_is_cheaper(cost):
     """A row whose only pair costs more than leaving it out stays out."""
     rows = np.arange(3)
 
-    chosen = match(Pairs(rows, rows, np.array(cost)), 3, 3, 100)
+    chosen = match(Pairs(rows, rows, np.array(cost)), 3, 100)
 
     assert [row >= 0 for row in chosen.tolist()] == [
         one < 100 or (one == 100 and row >= 0) for one, row in zip(cost, chosen.tolist(), strict=True)

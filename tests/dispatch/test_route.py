@@ -26,7 +26,7 @@ from dispatch.route import (
     take,
     walk,
 )
-from dispatch.sequence import best_sequence
+from dispatch.sequence import best_sequence, resequence
 from tests.dispatch.worlds import feasible_sequences, market_problem, small_market
 
 WEIGHTS = Weights(wait=700, late=2000, food=50, idle=30, pay=40)
@@ -207,3 +207,16 @@ def test_riders_under_way_get_nothing_before_their_stop():
     assert len(open_orders(board, 12)) == 12
     assert len(on_shift(board, 0)) == 4
     assert arrive_stops(board, np.full((12, 5), -1, np.int64), 100_000) == 0
+
+
+@given(seed=st.integers(0, 5000))
+def test_resequencing_never_costs(seed):
+    """The best sequence of a plan is no dearer than the plan, and holds the same stops."""
+    board = lay_out(market_problem(seed, market=BAGS, num_merchants=2), WEIGHTS)
+    stops = planned(board, 0, 4)
+    before = int(board.riders[0, COST])
+
+    resequence(board, np.array([0]))
+
+    assert board.riders[0, COST] <= before
+    assert sorted(board.stops[0, : len(stops)].tolist()) == sorted(stops)
