@@ -39,7 +39,9 @@ def day_problem(instance: Instance) -> Problem:
     )
     return Problem(
         market=market,
-        travel=PlanarTravel(np.array(points, dtype=np.float64).reshape(-1, 2), parameters.metres_per_minute),
+        travel=PlanarTravel(
+            np.array(points, dtype=np.float64).reshape(-1, 2), parameters.metres_per_minute, other_vehicle=True
+        ),
         orders=Orders(
             names=tuple(order.name for order in orders),
             merchant=whole(restaurant_place[order.restaurant] for order in orders),

@@ -43,6 +43,7 @@ from dispatch.route import (
     Board,
     fit,
 )
+from rules.text import Lang, text
 
 TERMS = ("wait", "late", "food", "idle", "detour", "pay", "imbalance", "priority")
 T_WAIT, T_LATE, T_FOOD, T_IDLE, T_DETOUR, T_PAY, T_IMBALANCE, T_PRIORITY = range(8)
@@ -104,6 +105,30 @@ def explanation_document(
             "why_not": explanation.deciding_term if explanation.next_cost >= explanation.cost else "dearer_together",
         }
     return document
+
+
+def sentence(explanation: Explanation, orders: tuple[str, ...], riders: tuple[str, ...], lang: Lang) -> str:
+    """Return an explanation in words: who got the order at what cost, who came next and why not."""
+    named = [
+        f"{text(lang, f'dispatch.term_{term}')} {cost // PER_MILLE}"
+        for term, cost in zip(TERMS, explanation.terms, strict=True)
+        if cost
+    ]
+    said = text(
+        lang,
+        "dispatch.explain_chosen",
+        order=orders[explanation.order],
+        rider=riders[explanation.rider],
+        cost=explanation.cost // PER_MILLE,
+        terms=", ".join(named),
+    )
+    if explanation.next_rider < 0:
+        return f"{said}; {text(lang, 'dispatch.explain_only')}"
+    rider, more = riders[explanation.next_rider], explanation.next_cost - explanation.cost
+    if more < 0:
+        return f"{said}; {text(lang, 'dispatch.explain_next_combined', rider=rider, fewer=-more // PER_MILLE)}"
+    term = text(lang, f"dispatch.term_{explanation.deciding_term}")
+    return f"{said}; {text(lang, 'dispatch.explain_next', rider=rider, more=more // PER_MILLE, term=term)}"
 
 
 @compiled

@@ -49,21 +49,31 @@ def _checked(coordinates: Coordinates) -> Coordinates:
     return points
 
 
+def _check_speed(km_per_hour: float, other_vehicle: bool) -> None:
+    if km_per_hour > EBIKE_KM_PER_HOUR_MAX and not other_vehicle:
+        raise ValueError(
+            f"{km_per_hour:g} km/h: GB/T 46862-2025 7.4.4 allows an e-bike {EBIKE_KM_PER_HOUR_MAX:g}; "
+            "say other_vehicle=True for another vehicle"
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class PlanarTravel:
     """Straight line in the plane at one speed, rounded up to whole `step_s` (60: the rule of the benchmark).
 
-    ``points_m`` float64 (places, 2) in metres.
+    ``points_m`` float64 (places, 2) in metres. A speed above the standard's needs `other_vehicle`.
     """
 
     points_m: Coordinates
     metres_per_minute: float
     step_s: int = 60
+    other_vehicle: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "points_m", _checked(self.points_m))
         if not self.metres_per_minute > 0 or not np.isfinite(self.metres_per_minute):
             raise ValueError(f"metres_per_minute = {self.metres_per_minute}: use a speed above 0")
+        _check_speed(self.metres_per_minute * 60 / 1000, self.other_vehicle)
         if self.step_s < 1 or 60 % self.step_s:
             raise ValueError(f"step_s = {self.step_s}: use a divisor of 60")
 
@@ -109,11 +119,7 @@ class GreatCircleTravel:
             raise ValueError("degrees outside latitude -90..90, longitude -180..180")
         if not 0 < self.km_per_hour < 1000:
             raise ValueError(f"km_per_hour = {self.km_per_hour}: use a speed above 0")
-        if self.km_per_hour > EBIKE_KM_PER_HOUR_MAX and not self.other_vehicle:
-            raise ValueError(
-                f"km_per_hour = {self.km_per_hour}: GB/T 46862-2025 7.4.4 allows an e-bike {EBIKE_KM_PER_HOUR_MAX}; "
-                "say other_vehicle=True for another vehicle"
-            )
+        _check_speed(self.km_per_hour, self.other_vehicle)
         if not 1 <= self.detour < 10:
             raise ValueError(f"detour = {self.detour}: use a factor of at least 1")
         latitude, longitude = np.radians(points[:, 0]), np.radians(points[:, 1])

@@ -84,6 +84,8 @@ def test_faster_than_the_standard_must_be_said(metres):
 
     with pytest.raises(ValueError, match=r"7\.4\.4"):
         GreatCircleTravel(PEKING, km_per_hour=speed)
+    with pytest.raises(ValueError, match=r"7\.4\.4"):
+        PlanarTravel(np.zeros((1, 2)), speed * 1000 / 60)
     assert GreatCircleTravel(PEKING, km_per_hour=speed, other_vehicle=True).num_places == 3
 
 

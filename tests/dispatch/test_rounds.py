@@ -7,10 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dispatch.explain import sentence
 from dispatch.horizon import Settings
 from dispatch.objective import Weights
 from dispatch.problem import BENCHMARK, ON_DEMAND
 from dispatch.rounds import NOT_ASSIGNED, plan_ends, solve_large_round, solve_round
+from rules.text import LANGS
 from tests.dispatch.worlds import market_problem, small_market
 
 WEIGHTS, SETTINGS = Weights(), Settings()
@@ -94,6 +96,29 @@ def test_every_planned_order_is_explained():
     assert {one.order for one in answer.explanations} == set(range(2, 10))
     assert all(one.rider == answer.holder[one.order] for one in answer.explanations)
     assert all(one.next_rider != one.rider for one in answer.explanations)
+
+
+@pytest.mark.parametrize("lang", LANGS)
+def test_explanations_read_as_sentences(lang):
+    """An explanation in words names the order, its rider and the next best."""
+    problem = with_hands_full(8)
+    answer = solve_round(problem, WEIGHTS, SETTINGS)
+
+    for one in answer.explanations:
+        words = sentence(one, problem.orders.names, problem.riders.names, lang)
+
+        assert problem.orders.names[one.order] in words
+        assert problem.riders.names[one.rider] in words
+        assert one.next_rider < 0 or problem.riders.names[one.next_rider] in words
+
+
+def test_an_only_rider_is_said_to_be_the_only_one():
+    """With one rider there is no next best, and the sentence says so."""
+    problem = standing_problem(8, 1, 1)
+
+    answer = solve_round(problem, WEIGHTS, SETTINGS)
+
+    assert "no other rider" in sentence(answer.explanations[0], problem.orders.names, problem.riders.names, "en")
 
 
 def test_orders_not_yet_placed_stay_out():

@@ -87,7 +87,7 @@ def random_day(seed, num_orders=40, num_couriers=6, num_restaurants=8, minutes=1
     for i in range(num_couriers):
         on = int(draw.integers(0, minutes // 2))
         couriers.append(courier(f"c{i}", *place(), on, on + int(draw.integers(30, minutes))))
-    return instance(orders, couriers, restaurants, metres_per_minute=320.0)
+    return instance(orders, couriers, restaurants, metres_per_minute=250.0)
 
 
 def days():
