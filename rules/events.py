@@ -41,9 +41,7 @@ REPORT_KINDS = (
 TIME_KINDS = ("promised", "deadline_extended")
 CONTROL_KINDS = ("correction", "appeal_upheld", "training_passed")
 
-KINDS: tuple[str, ...] = (
-    STEP_KINDS + MISCONDUCT_KINDS + FEEDBACK_KINDS + REPORT_KINDS + TIME_KINDS + CONTROL_KINDS
-)
+KINDS: tuple[str, ...] = STEP_KINDS + MISCONDUCT_KINDS + FEEDBACK_KINDS + REPORT_KINDS + TIME_KINDS + CONTROL_KINDS
 KIND_CODE: dict[str, int] = {kind: code for code, kind in enumerate(KINDS)}
 
 RIDER_KINDS = ("crowdsourced", "dedicated")

@@ -362,19 +362,19 @@ def take_in(
         stored = order >= num_new
         book[stored] = carried.column("book").to_numpy()[order[stored] - num_new]
         early[stored] = 0
-        late_us = np.array([one.model.late_days for one in program.books], np.int64) * US_PER_DAY
-        occurred = rows.column("occurred_us").to_numpy()
-        # Before any event was scored nothing is late; `NO_TIME` less some days would wrap around.
-        oldest_us = np.full(len(program.books), NO_TIME, np.int64)
-        if carried_until_us > NO_TIME:
-            oldest_us = np.maximum(carried_until_us - late_us, carried_from_us)
-        too_late = (is_new == 1) & (reason == 0) & (occurred < oldest_us[book])
-        reason[too_late] = TOO_LATE
     reason[(book < 0) & (reason == 0)] = NO_BOOK
+    if carried_until_us > NO_TIME:
+        occurred = rows.column("occurred_us").to_numpy()
+        oldest_us = np.maximum(carried_until_us - _late_us(program), carried_from_us)
+        reason[(is_new == 1) & (reason == 0) & (occurred < oldest_us[book])] = TOO_LATE
     events = columns_of(rows, rider, np.maximum(book, 0), waived)
     ref = _resolve_refs(rows, events, start, key, is_new, reason)
     judged = _Judged(rows, ids, events, is_new, context[order], content, ref, reason, order, early)
     return _kept(judged, riders, num_new)
+
+
+def _late_us(program: Program) -> I64:
+    return np.array([book.model.late_days for book in program.books], np.int64) * US_PER_DAY
 
 
 @dataclass(frozen=True, slots=True)

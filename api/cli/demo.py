@@ -63,7 +63,14 @@ class Sample:
 @click.command()
 @click.option("--no-serve", is_flag=True, help="Print and end, without the console in the browser.")
 @click.option("--port", type=click.IntRange(1, 65_535), default=8000, show_default=True, help="Port of the console.")
-@click.option("--dir", "folder", type=click.Path(path_type=Path), default=Path("demo-data"), show_default=True)
+@click.option(
+    "--dir",
+    "folder",
+    type=click.Path(path_type=Path),
+    default=Path("demo-data"),
+    show_default=True,
+    help="Where the city and its ledgers are written; a folder of an earlier demo is replaced.",
+)
 @click.option("--riders", type=click.IntRange(1, 20_000), default=200, show_default=True, help="Riders of the city.")
 @click.option("--days", type=click.IntRange(1, 366), default=14, show_default=True, help="Days from 2025-12-03.")
 @click.option("--seed", type=int, default=SEED, show_default=True, help="Another seed is another city.")

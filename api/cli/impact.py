@@ -26,7 +26,14 @@ from rules.text import Lang, text
 @click.command()
 @click.option("--from", "from_", required=True, metavar="A", help="The book in force.")
 @click.option("--to", required=True, metavar="B", help="The book that is to replace it.")
-@click.option("--events", multiple=True, required=True, type=click.Path(path_type=Path), metavar="FILE [FILE]...")
+@click.option(
+    "--events",
+    multiple=True,
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE [FILE]...",
+    help="Event files to judge under both books.",
+)
 @click.argument("more", nargs=-1, type=click.Path(path_type=Path), metavar="")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write.")
 @click.option("--format", "format_", type=click.Choice(FORMATS), default="native", show_default=True)
