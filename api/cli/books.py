@@ -131,10 +131,9 @@ def check_books(references: tuple[str, ...], strict: bool, lang: Lang, as_json: 
 
     Ends with 3 if a fault is found; warnings are shown and count with --strict only.
     """
-    from scoring.examples import check_examples
-
     from rules.check import check
     from rules.shelf import find
+    from scoring.examples import check_examples
 
     faults: list[Fault] = []
     read: list[Book] = []
