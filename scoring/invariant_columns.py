@@ -1,6 +1,9 @@
-"""A ledger read back from its files, and its entries as arrays: what the checks of `invariants` look at."""
+"""A ledger read back from its files, its entries as arrays, and places where it does not hold.
 
-from collections.abc import Callable, Mapping, Sequence
+What the checks of `invariants` and `invariant_rules` look at and what they give.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -16,6 +19,7 @@ from scoring.columns import ENTRY_KINDS, I64, REVERSE, U64
 from scoring.hashing import hash_strings
 
 NO_CODE = -1
+MOST_SHOWN = 20
 Flags = NDArray[np.bool_]
 
 
@@ -164,3 +168,66 @@ def grouped(*columns: NDArray[np.integer]) -> tuple[I64, Flags]:
         key ^= key >> np.uint64(29)
     order: I64 = np.argsort(key, kind="stable")
     return order, np.concatenate([np.ones(min(1, key.size), bool), key[order[1:]] != key[order[:-1]]])
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One place where a ledger does not hold: rider, number of the entry (None: the rider's row), and what differs."""
+
+    rider: str
+    seq: int | None
+    what: str
+    expected: str
+    found: str
+
+
+Places = tuple[int, list[Violation]]
+"""How many places do not hold, and the first of them."""
+Check = Callable[[Ledger], Iterator[Places]]
+
+
+def _named(ledger: Ledger, rider: int) -> str:
+    return "?" if rider < 0 else str(ledger.riders.column("rider_id")[int(rider)].as_py())
+
+
+def at_entries(
+    ledger: Ledger, bad: Flags, what: str, expected: np.ndarray | str, found: np.ndarray | str
+) -> Iterator[Places]:
+    """Violations at the entries marked; `expected` and `found` are columns or one word for all."""
+    rows = np.flatnonzero(bad)
+    if not rows.size:
+        return
+    columns = ledger.columns
+    yield (
+        rows.size,
+        [
+            Violation(_named(ledger, columns.rider[i]), int(columns.seq[i]), what, _word(expected, i), _word(found, i))
+            for i in rows[:MOST_SHOWN].tolist()
+        ],
+    )
+
+
+def at_riders(
+    ledger: Ledger, bad: Flags, what: str, expected: np.ndarray | str, found: np.ndarray | str
+) -> Iterator[Places]:
+    """Violations at the rows of the riders table that are marked."""
+    rows = np.flatnonzero(bad)
+    if not rows.size:
+        return
+    yield (
+        rows.size,
+        [
+            Violation(_named(ledger, i), None, what, _word(expected, i), _word(found, i))
+            for i in rows[:MOST_SHOWN].tolist()
+        ],
+    )
+
+
+def at_ledger(bad: bool, what: str, expected: object, found: object) -> Iterator[Places]:
+    """A violation of the ledger as a whole."""
+    if bad:
+        yield 1, [Violation("", None, what, str(expected), str(found))]
+
+
+def _word(column: np.ndarray | str, row: int) -> str:
+    return column if isinstance(column, str) else str(column[row])

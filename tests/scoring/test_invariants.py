@@ -19,7 +19,8 @@ from tests.scoring.ledgers import failing, ledger_of, scored_of, with_cell
 from tests.strategies import books, histories
 
 Events = list[dict[str, Any]]
-D = delivered("d", at_min=10, late_min=6)
+# A second over 5 minutes: any time given back would bring it into another band.
+D = delivered("d", at_min=10, late_min=301 / 60)
 E = delivered("e", at_min=20, late_min=3)
 
 
@@ -122,6 +123,10 @@ def misnamed() -> Ledger:
 
 
 BROKEN: tuple[tuple[str, str, Callable[[], Ledger]], ...] = (
+    ("complete", "rule_id", lambda: entries_with(revised(), "rule_id", 0, None)),
+    ("complete", "liable_party", lambda: entries_with(revised(), "liable_party", 0, "the weather")),
+    ("complete", "rider_id", lambda: riders_with(revised(), "rider_id", None)),
+    ("complete", "rider_kind", lambda: riders_with(revised(), "rider_kind", "robot")),
     ("sequence", "seq", lambda: entries_with(revised(), "seq", 1, 7)),
     ("sequence", "entries_order", shuffled),
     ("sequence", "rider_missing", lambda: entries_with(revised(), "rider_id", 0, "nobody knows")),
@@ -138,6 +143,9 @@ BROKEN: tuple[tuple[str, str, Callable[[], Ledger]], ...] = (
     ("rules_known", "of_kind", lambda: entries_with(revised(), "kind", 0, "award")),
     ("amounts", "delta_mp", lambda: entries_with(revised(), "delta_mp", 0, 2_000)),
     ("amounts", "time_given_back_s", lambda: entries_with(revised(), "time_given_back_s", 0, 10_000)),
+    ("liability_stated", "liable_party", lambda: entries_with(rewarded(), "liable_party", 0, "rider")),
+    ("liability_stated", "liable_party", lambda: entries_with(rewarded(), "late_s", 0, 7)),
+    ("liability_stated", "rule_conditions", lambda: entries_with(revised(), "late_s", 0, 200)),
     ("points_of_rules", "rule_points_mp", lambda: entries_with(revised(), "delta_mp", 0, -1_500)),
     ("points_of_rules", "bonus_fen", lambda: entries_with(rewarded(), "money_fen", 1, 60)),
     ("only_the_liable", "liable_party", unjust),
@@ -206,6 +214,25 @@ def test_a_check_catches_what_it_is_for(check: str, what: str, broken: Callable[
 
     assert what in {violation.what for violation in found.violations}
     assert all(violation.expected != violation.found for violation in found.violations)
+
+
+def changes() -> list[tuple[str, Any]]:
+    """Every column of the entries with other values of its type."""
+    found: list[tuple[str, Any]] = []
+    for field in revised().entries.schema:
+        is_text = pa.types.is_string(field.type) or pa.types.is_dictionary(field.type)
+        own = revised().entries.column(field.name)[0].as_py()
+        values = (None, "merchant") if is_text else (None, 7, -3)
+        found += [(field.name, value) for value in values if value != own]
+    return found
+
+
+@pytest.mark.parametrize(("column", "value"), changes())
+def test_any_cell_of_an_entry_that_was_changed_is_found(column: str, value: Any) -> None:
+    """Whatever column of the first entry is changed to whatever value, some check says so."""
+    broken = entries_with(revised(), column, 0, value)
+
+    assert failing(broken)
 
 
 def test_every_check_has_a_ledger_that_it_catches() -> None:
