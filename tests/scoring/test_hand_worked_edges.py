@@ -206,3 +206,14 @@ def test_a_month_begins_with_its_first_local_day(read: Read) -> None:
     events = [event("bad_review", f"e{n}", occurred_us=us) for n, us in enumerate(moments)]
 
     assert [row[0] for row in read(events, third).rows] == ["e2"]
+
+
+def test_a_correction_that_names_no_delivery_time_means_the_events_own(read: Read) -> None:
+    """The correction's own time is not taken for the time of delivery."""
+    late = delivered("e1", late_min=9)
+    vague = correction("c1", late, delivered_us=None, assess_deadline_us=late["occurred_us"] - 60_000_000)
+
+    found = read([late, vague])
+
+    assert found.rows[-1][:3] == ("e1", "late_5", "reenter")
+    assert found.score_mp == 69_000
