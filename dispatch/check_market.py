@@ -109,3 +109,61 @@ def _driven(problem: Problem, rider: int, stops: list[_Stop]) -> Iterator[Violat
         if before.leaves_s + drive_s + here.service_s > here.at_s:
             found = f"order {here.order} at {here.at_s}, earliest {before.leaves_s + drive_s + here.service_s}"
             yield Violation("time_to_drive", name, found)
+
+
+def check_round(problem: Problem, stops: tuple[tuple[int, ...], ...], waiting: set[str]) -> tuple[Violation, ...]:
+    """Return every broken rule of one round's plans.
+
+    Parameters
+    ----------
+    problem
+        The moment that was planned.
+    stops
+        The whole remaining plan of every rider: ``order`` picks up, ``~order`` drops off.
+    waiting
+        Names of the orders the round says it left waiting.
+    """
+    return (*_placed_once(problem, stops, waiting), *_plans(problem, stops))
+
+
+def _placed_once(problem: Problem, stops: tuple[tuple[int, ...], ...], waiting: set[str]) -> Iterator[Violation]:
+    orders = problem.orders
+    brought = [~stop for row in stops for stop in row if stop < 0]
+    for order, name in enumerate(orders.names):
+        known = orders.placed_s[order] <= problem.now_s or orders.holder[order] >= 0
+        if brought.count(order) + (name in waiting) != int(known):
+            yield Violation("no_order_lost", name, f"in {brought.count(order)} plans, waiting {name in waiting}")
+    for rider, row in enumerate(stops):
+        for order in {~stop for stop in row if stop < 0}:
+            name, held = orders.names[order], int(orders.holder[order])
+            if held not in {-1, rider}:
+                yield Violation("keeps_orders_in_hand", name, f"with rider {rider}, held by {held}")
+            if (
+                (order in row) == bool(orders.carried[order])
+                or row.count(order) > 1
+                or (order in row and row.index(order) > row.index(~order))
+            ):
+                yield Violation("in_sequence", name, f"{row}")
+
+
+def _plans(problem: Problem, stops: tuple[tuple[int, ...], ...]) -> Iterator[Violation]:
+    orders, riders, market = problem.orders, problem.riders, problem.market
+    for rider, row in enumerate(stops):
+        place, at_s = int(riders.place[rider]), max(int(riders.free_s[rider]), problem.now_s)
+        load = sum(1 if stop < 0 else -1 for stop in row)
+        visit_s = -1
+        for stop in row:
+            here = int(orders.merchant[stop] if stop >= 0 else orders.door[~stop])
+            arrival_s = at_s + int(problem.travel.pairs(np.array([place]), np.array([here]))[0])
+            load += 1 if stop >= 0 else -1
+            if load > market.orders_max:
+                yield Violation("room_in_the_bag", riders.names[rider], f"{load} orders")
+            if stop < 0:
+                at_s, visit_s = arrival_s + 2 * market.half_dropoff_s + int(orders.handover_s[~stop]), -1
+            else:
+                joins = visit_s >= 0 and place == here
+                picked_s = max(visit_s if joins else arrival_s + market.half_pickup_s, int(orders.ready_s[stop]))
+                at_s, visit_s = picked_s + market.half_pickup_s, picked_s
+                if picked_s > riders.off_s[rider] and orders.holder[stop] < 0:
+                    yield Violation("pickup_in_shift", riders.names[rider], f"picked up at {picked_s}")
+            place = here

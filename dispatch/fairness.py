@@ -18,12 +18,17 @@ from dispatch.problem import PRIORITY_NEUTRAL
 WORKED_S_MIN = 1800
 
 
-def income_tolls(earned: Ints, worked_s: Ints, weight: int) -> Ints:
-    """Return the cost of one more order for each rider: `weight` per minor unit an hour above the mean of all."""
-    if not len(earned):
-        return np.zeros(0, np.int64)
+def income_tolls(earned: Ints, worked_s: Ints, present: Flags, weight: int) -> Ints:
+    """Return the cost of one more order for each rider: `weight` per minor unit an hour above the mean.
+
+    The mean is that of the riders `present`.
+    """
+    num = int(present.sum())
+    if not num or not weight:
+        return np.zeros(len(earned), np.int64)
     per_hour = earned * 3600 // np.maximum(worked_s, WORKED_S_MIN)
-    return np.asarray(weight * np.maximum(per_hour - per_hour.sum() // len(per_hour), 0), np.int64)
+    mean = int(per_hour[present].sum()) // num
+    return np.asarray(weight * np.maximum(per_hour - mean, 0), np.int64)
 
 
 @dataclass(frozen=True, slots=True)

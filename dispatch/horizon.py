@@ -16,6 +16,7 @@ from dispatch.assign import assign_open, choose_plans
 from dispatch.board import lay_out
 from dispatch.compiled import Ints
 from dispatch.explain import Explanation, explain_orders
+from dispatch.fairness import income_tolls
 from dispatch.objective import Weights
 from dispatch.problem import Problem
 from dispatch.road import (
@@ -29,8 +30,9 @@ from dispatch.road import (
     reveal,
     send,
     set_pace,
+    set_tolls,
 )
-from dispatch.route import HOLDER, REFUSED, STANDING, Board
+from dispatch.route import EARNED, HOLDER, REFUSED, STANDING, Board
 from dispatch.search import generator, improve
 
 REFUSED_OFF_SHIFT = "dispatch.refused_off_shift"
@@ -101,6 +103,7 @@ def solve(problem: Problem, weights: Weights, settings: Settings, stop: Callable
         finished += arrive_trips(board, log, now_s)
         known = reveal(board, now_s, known)
         set_pace(board, paced_guarantee(problem, settings, now_s))
+        set_tolls(board, shift_tolls(problem, board, weights, now_s))
         crew, waiting = on_shift(board, now_s), open_orders(board, known)
         if len(waiting):
             cut_off = cut_off or (stop is not None and stop())
@@ -161,6 +164,14 @@ def paced_guarantee(problem: Problem, settings: Settings, now_s: int) -> Ints:
     shift_s = np.maximum(riders.off_s - riders.free_s, 1)
     due_s = np.clip(now_s + settings.pay_lead_s - riders.free_s, 0, shift_s)
     return np.asarray(riders.guarantee * due_s // shift_s, np.int64)
+
+
+def shift_tolls(problem: Problem, board: Board, weights: Weights, now_s: int) -> Ints:
+    """Return the cost of one more order for riders who earn more an hour of their shift than those on shift do."""
+    riders = problem.riders
+    worked_s = np.clip(now_s - riders.free_s, 0, np.maximum(riders.off_s - riders.free_s, 0))
+    present = (riders.free_s <= now_s) & (riders.off_s >= now_s)
+    return income_tolls(board.riders[:, EARNED], worked_s, present, weights.imbalance)
 
 
 def refuse(board: Board, crew: Ints, left_over: Ints) -> int:

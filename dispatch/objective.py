@@ -24,7 +24,7 @@ class Weights:
 
     ``wait`` per second from order to door; ``late`` per second beyond the promise, on top; ``food`` per second a
     ready meal waits at the merchant; ``idle`` per second a rider drives to a merchant; ``pay`` per minor unit of
-    pay above the guarantee; ``imbalance`` per minor unit an hour a rider earns above the mean of all;
+    pay above the guarantee; ``imbalance`` per minor unit an hour a rider earns above the mean of those at work;
     ``unserved`` once per order left without a plan. The defaults are those tuned on the public instances.
     """
 
@@ -33,7 +33,7 @@ class Weights:
     food: int = 0
     idle: int = 0
     pay: int = 9_000
-    imbalance: int = 0
+    imbalance: int = 10_000
     unserved: int = 36_000_000
 
     def __post_init__(self) -> None:
@@ -41,6 +41,10 @@ class Weights:
             value = getattr(self, field.name)
             if not isinstance(value, int) or isinstance(value, bool) or value < 0:
                 raise ValueError(f"weight {field.name} = {value!r}: use a whole number of at least 0")
+
+
+# For the on-demand market, whose money is fen: the promise counts most, then the customer's wait.
+ON_DEMAND_WEIGHTS = Weights(wait=200, late=3000, food=100, idle=100, pay=0, imbalance=20)
 
 
 def weight_row(weights: Weights, market: Market) -> Ints:

@@ -32,6 +32,7 @@ from dispatch.road import (
     release,
     reveal,
     send,
+    set_tolls,
 )
 from dispatch.route import (
     ARRIVAL,
@@ -43,7 +44,6 @@ from dispatch.route import (
     PRIORITY,
     SENT,
     STANDING,
-    TOLL,
     Board,
     recost,
 )
@@ -117,7 +117,7 @@ def solve_on_demand(problem: Problem, weights: Weights, settings: Settings, peop
         withheld_rounds += resting
         take_back(board, open_orders(board, known), resting)
         crew, waiting = on_duty[~resting[on_duty]], open_orders(board, known)
-        set_tolls(board, income_tolls(board.riders[:, EARNED], hours.today_s, weights.imbalance))
+        set_tolls(board, income_tolls(board.riders[:, EARNED], hours.today_s, hours.today_s > 0, weights.imbalance))
         done, floor = fair_round(board, crew, waiting, settings, floor, problem, now_s)
         declined += offer(board, log, crew, people.accepts, now_s, period_s, explanations)
         finished += refuse(board, on_duty, done.left_over)
@@ -239,10 +239,3 @@ def take_back(board: Board, waiting: Ints, resting: Flags) -> None:
         rider = int(board.orders[order, HOLDER])
         if rider >= 0 and resting[rider] and board.orders[order, STANDING] == OPEN:
             release(board, order)
-
-
-def set_tolls(board: Board, tolls: Ints) -> None:
-    """Set the cost of one more order, rider by rider."""
-    for rider in np.flatnonzero(board.riders[:, TOLL] != tolls).tolist():
-        board.riders[rider, TOLL] = tolls[rider]
-        recost(board, rider)

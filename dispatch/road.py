@@ -31,6 +31,7 @@ from dispatch.route import (
     READY,
     SENT,
     STANDING,
+    TOLL,
     Board,
     recost,
     take,
@@ -232,6 +233,15 @@ def release(board: Board, order: int) -> None:
     if rider >= 0:
         take(board, order)
         recost(board, rider)
+
+
+@compiled
+def set_tolls(board: Board, tolls: Ints) -> None:
+    """Set the cost of one more order, rider by rider."""
+    for rider in range(tolls.shape[0]):
+        if board.riders[rider, TOLL] != tolls[rider]:
+            board.riders[rider, TOLL] = tolls[rider]
+            recost(board, rider)
 
 
 @compiled

@@ -6,6 +6,8 @@ not depend on what comes later. Nothing here decides when a rider leaves.
 Invariant: a repair that raises the total cost is undone exactly, remembered insertions included.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 from dispatch.compiled import Ints, Stops, Words, compiled
@@ -25,7 +27,9 @@ from dispatch.route import (
     NEVER,
     NUM_STOPS,
     NUM_TRIPS,
+    PER_MILLE,
     PLACE,
+    PRIORITY,
     READY,
     RIDER_COLUMNS,
     STOPS_MAX,
@@ -40,6 +44,18 @@ from dispatch.route import (
 )
 
 NEAR_MAX = 24
+
+
+class Copies(NamedTuple):
+    """Plans as they were before a repair, by position.
+
+    ``riders``: index, then the board's columns; ``stops``, ``trips``; ``stamp`` (R,): the repair that copied a rider last.
+    """
+
+    riders: Ints
+    stops: Stops
+    trips: Ints
+    stamp: Ints
 
 
 @compiled
@@ -167,43 +183,34 @@ def neighbours(board: Board, open_orders: Ints, near: Ints) -> None:
 
 
 @compiled
-def keep_copy(
-    board: Board,
-    rider: int,
-    copies: Ints,
-    copied_stops: Stops,
-    copied_trips: Ints,
-    copied: Ints,
-    num_copies: int,
-    stamp: int,
-) -> int:
+def keep_copy(board: Board, copies: Copies, rider: int, num_copies: int, stamp: int) -> int:
     """Copy a rider's plan before its first change in this repair; return the number of copies."""
-    if copied[rider] == stamp:
+    if copies.stamp[rider] == stamp:
         return num_copies
-    copied[rider] = stamp
-    copies[num_copies, 0] = rider
+    copies.stamp[rider] = stamp
+    copies.riders[num_copies, 0] = rider
     for column in range(RIDER_COLUMNS):
-        copies[num_copies, 1 + column] = board.riders[rider, column]
+        copies.riders[num_copies, 1 + column] = board.riders[rider, column]
     for i in range(board.riders[rider, NUM_STOPS]):
-        copied_stops[num_copies, i] = board.stops[rider, i]
+        copies.stops[num_copies, i] = board.stops[rider, i]
     for i in range(board.riders[rider, NUM_TRIPS] + 1):
         for column in range(TRIP_COLUMNS):
-            copied_trips[num_copies, i, column] = board.trips[rider, i, column]
+            copies.trips[num_copies, i, column] = board.trips[rider, i, column]
     return num_copies + 1
 
 
 @compiled
-def put_back(board: Board, copies: Ints, copied_stops: Stops, copied_trips: Ints, num_copies: int) -> None:
+def put_back(board: Board, copies: Copies, num_copies: int) -> None:
     """Restore every copied plan, its version included."""
     for j in range(num_copies):
-        rider = copies[j, 0]
+        rider = copies.riders[j, 0]
         for column in range(RIDER_COLUMNS):
-            board.riders[rider, column] = copies[j, 1 + column]
-        for i in range(copies[j, 1 + NUM_STOPS]):
-            board.stops[rider, i] = copied_stops[j, i]
-        for i in range(copies[j, 1 + NUM_TRIPS] + 1):
+            board.riders[rider, column] = copies.riders[j, 1 + column]
+        for i in range(copies.riders[j, 1 + NUM_STOPS]):
+            board.stops[rider, i] = copies.stops[j, i]
+        for i in range(copies.riders[j, 1 + NUM_TRIPS] + 1):
             for column in range(TRIP_COLUMNS):
-                board.trips[rider, i, column] = copied_trips[j, i, column]
+                board.trips[rider, i, column] = copies.trips[j, i, column]
 
 
 @compiled
@@ -236,69 +243,108 @@ def improve(
     board: Board, crew: Ints, open_orders: Ints, iterations: int, ruin_max: int, width: int, state: Words
 ) -> int:
     """Repair `iterations` times; return how many repairs were kept."""
-    num_open = open_orders.shape[0]
-    draft = np.empty(STOPS_MAX + 2, np.int32)
+    num_open, num_riders = open_orders.shape[0], board.riders.shape[0]
     near = np.empty((num_open, min(NEAR_MAX, max(num_open - 1, 1))), np.int64)
     neighbours(board, open_orders, near)
-    num_riders = board.riders.shape[0]
     choice = candidates(board, crew, open_orders, min(width, crew.shape[0]))
-    copies = np.empty((num_riders, 1 + RIDER_COLUMNS), np.int64)
-    copied_stops = np.empty((num_riders, STOPS_MAX), np.int32)
-    copied_trips = np.empty((num_riders, STOPS_MAX // 2 + 1, TRIP_COLUMNS), np.int64)
-    copied = np.full(num_riders, -1, np.int64)
-    out = np.empty(num_open + 1, np.int64)
-    was = np.empty(num_open + 1, np.int64)
-    unserved = board.weights[UNSERVED]
-    least = np.empty(num_open, np.int64)
-    for i in range(num_open):
-        least[i] = own_cost(
-            board.travel_s, board.orders, board.weights, open_orders[i], board.orders[open_orders[i], READY]
-        )
+    least = least_costs(board, crew, open_orders)
+    copies = Copies(
+        np.empty((num_riders, 1 + RIDER_COLUMNS), np.int64),
+        np.empty((num_riders, STOPS_MAX), np.int32),
+        np.empty((num_riders, STOPS_MAX // 2 + 1, TRIP_COLUMNS), np.int64),
+        np.full(num_riders, -1, np.int64),
+    )
+    draft = np.empty(STOPS_MAX + 2, np.int32)
+    out, was = np.empty(num_open + 1, np.int64), np.empty(num_open + 1, np.int64)
     kept = 0
     for stamp in range(iterations):
         num = choose_ruin(near, num_open, ruin_max, state, out)
         shuffle(state, out, num)
-        num_copies = 0
-        before = np.int64(0)
-        after = np.int64(0)
-        for j in range(num):
-            order = open_orders[out[j]]
-            was[j] = board.orders[order, HOLDER]
-            if was[j] < 0:
-                before += unserved
-                continue
-            copies_then = num_copies
-            num_copies = keep_copy(board, was[j], copies, copied_stops, copied_trips, copied, num_copies, stamp)
-            if num_copies > copies_then:
-                before += board.riders[was[j], COST]
-            take(board, order)
-        for j in range(num_copies):
-            after += recost(board, copies[j, 0])
-        for j in range(num):
-            after += least[out[j]]
-        for j in range(num):
-            order = open_orders[out[j]]
-            limit = before - after + least[out[j]]
-            rider, increase, pickup, dropoff = cheapest(
-                board, choice[out[j]], order, draft, copied, stamp, copies, num_copies, limit
-            )
-            if rider < 0 and limit >= unserved:
-                rider, increase, pickup, dropoff = cheapest(
-                    board, crew, order, draft, copied, stamp, copies, num_copies, limit
-                )
-            after -= least[out[j]]
-            if rider < 0 or increase >= unserved:
-                after += unserved
-            else:
-                num_copies = keep_copy(board, rider, copies, copied_stops, copied_trips, copied, num_copies, stamp)
-                put(board, rider, order, pickup, dropoff)
-                after += increase
-            if after >= before:
-                break
+        before, num_copies = ruin(board, copies, open_orders, out[:num], was, stamp)
+        after, num_copies = recreate(
+            board, crew, copies, open_orders, choice, least, out[:num], before, num_copies, stamp, draft
+        )
         if after < before:
             kept += 1
             continue
-        put_back(board, copies, copied_stops, copied_trips, num_copies)
+        put_back(board, copies, num_copies)
         for j in range(num):
             board.orders[open_orders[out[j]], HOLDER] = was[j]
     return kept
+
+
+@compiled
+def least_costs(board: Board, crew: Ints, open_orders: Ints) -> Ints:
+    """Return for each open order the least any plan could cost it: picked up when ready, driven straight."""
+    priority = PER_MILLE
+    for rider in crew:
+        priority = min(priority, board.riders[rider, PRIORITY])
+    least = np.empty(open_orders.shape[0], np.int64)
+    for i in range(open_orders.shape[0]):
+        order = open_orders[i]
+        cost = own_cost(board.travel_s, board.orders, board.weights, order, board.orders[order, READY])
+        least[i] = cost * priority // PER_MILLE
+    return least
+
+
+@compiled
+def ruin(board: Board, copies: Copies, open_orders: Ints, out: Ints, was: Ints, stamp: int) -> tuple[int, int]:
+    """Take the orders at positions `out` out of their plans; return (what those plans cost, number of copies)."""
+    before, num_copies = 0, 0
+    for j in range(out.shape[0]):
+        order = open_orders[out[j]]
+        was[j] = board.orders[order, HOLDER]
+        if was[j] < 0:
+            before += board.weights[UNSERVED]
+            continue
+        copies_then = num_copies
+        num_copies = keep_copy(board, copies, was[j], num_copies, stamp)
+        if num_copies > copies_then:
+            before += board.riders[was[j], COST]
+        take(board, order)
+    return before, num_copies
+
+
+@compiled
+def recreate(
+    board: Board,
+    crew: Ints,
+    copies: Copies,
+    open_orders: Ints,
+    choice: Ints,
+    least: Ints,
+    out: Ints,
+    before: int,
+    num_copies: int,
+    stamp: int,
+    draft: Stops,
+) -> tuple[int, int]:
+    """Put the orders back one by one where each fits best; return (cost of the changed plans, number of copies).
+
+    Gives up as soon as the cost, with the least the rest must add, is no better than `before`.
+    """
+    unserved = board.weights[UNSERVED]
+    after = 0
+    for j in range(num_copies):
+        after += recost(board, copies.riders[j, 0])
+    for at in out:
+        after += least[at]
+    for at in out:
+        order, limit = open_orders[at], before - after + least[at]
+        rider, increase, pickup, dropoff = cheapest(
+            board, choice[at], order, draft, copies.stamp, stamp, copies.riders, num_copies, limit
+        )
+        if rider < 0 and limit >= unserved:
+            rider, increase, pickup, dropoff = cheapest(
+                board, crew, order, draft, copies.stamp, stamp, copies.riders, num_copies, limit
+            )
+        after -= least[at]
+        if rider < 0 or increase >= unserved:
+            after += unserved
+        else:
+            num_copies = keep_copy(board, copies, rider, num_copies, stamp)
+            put(board, rider, order, pickup, dropoff)
+            after += increase
+        if after >= before:
+            break
+    return after, num_copies

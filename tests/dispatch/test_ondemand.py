@@ -182,3 +182,31 @@ def test_hours_are_off_where_the_market_says_so():
     day = played(problem, People(days_in_a_row=np.array([6, 6])))
 
     assert not day.refused
+
+
+@pytest.mark.parametrize(
+    ("order", "column", "value", "rule"),
+    [
+        (0, 0, 99, "known_rider"),
+        (1, 1, -5, "known_when_sent"),
+        (2, 3, 1, "ready_at_pickup"),
+        (3, 4, 1, "in_sequence"),
+        (4, 4, -1, "no_order_lost"),
+    ],
+)
+def test_planted_fault_in_a_market_log_is_caught(order, column, value, rule):
+    """The checker of the market names the rule a broken log breaks."""
+    day = played(busy(3))
+    log = day.log.copy()
+    log[order, column] = value
+
+    assert rule in {one.rule for one in check_market(day.problem, log, set(day.refused))}
+
+
+def test_a_faster_ride_than_the_road_is_caught():
+    """A drop-off a minute earlier than the drive takes is caught."""
+    day = played(busy(3))
+    log = day.log.copy()
+    log[:, 4] -= 60
+
+    assert "time_to_drive" in {one.rule for one in check_market(day.problem, log, set(day.refused))}

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dispatch.check_market import check_round
 from dispatch.explain import sentence
 from dispatch.horizon import Settings
 from dispatch.objective import Weights
@@ -43,6 +44,7 @@ def test_no_order_is_lost(solver, seed, num_orders, num_riders, off_s):
 
     answer = solver(problem, WEIGHTS, SETTINGS) if solver is solve_round else solver(problem, WEIGHTS)
 
+    assert check_round(problem, answer.stops, set(answer.waiting)) == ()
     planned = [stop for row in answer.stops for stop in row if stop >= 0]
     waiting = {problem.orders.names.index(name) for name in answer.waiting}
     assert sorted(planned) == sorted(set(planned))
@@ -61,6 +63,7 @@ def test_orders_in_hand_stay_with_their_rider(solver):
 
     answer = solver(problem, WEIGHTS, SETTINGS) if solver is solve_round else solver(problem, WEIGHTS)
 
+    assert check_round(problem, answer.stops, set(answer.waiting)) == ()
     assert answer.holder[:2].tolist() == [0, 0]
     assert [stop for stop in answer.stops[0] if stop in {~0, 1, ~1}] == [~0, 1, ~1]
 
@@ -96,6 +99,21 @@ def test_every_planned_order_is_explained():
     assert {one.order for one in answer.explanations} == set(range(2, 10))
     assert all(one.rider == answer.holder[one.order] for one in answer.explanations)
     assert all(one.next_rider != one.rider for one in answer.explanations)
+
+
+@pytest.mark.parametrize(
+    ("stops", "rule"),
+    [
+        (((~0, 1, ~1, 2, ~2), (2, ~2), (), ()), "no_order_lost"),
+        (((~0, 1, ~1), (), (), ()), "no_order_lost"),
+        (((~0, ~1, 1), (), (), ()), "in_sequence"),
+        (((~0,), (1, ~1), (), ()), "keeps_orders_in_hand"),
+        (((~0, 1, 2, 3, 4, 5, 6, ~1, ~2, ~3, ~4, ~5, ~6), (), (), ()), "room_in_the_bag"),
+    ],
+)
+def test_planted_fault_in_a_round_is_caught(stops, rule):
+    """The checker of rounds names the rule a broken plan breaks."""
+    assert rule in {one.rule for one in check_round(with_hands_full(3), stops, set())}
 
 
 @pytest.mark.parametrize("lang", LANGS)
