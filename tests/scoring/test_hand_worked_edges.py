@@ -217,3 +217,33 @@ def test_a_correction_that_names_no_delivery_time_means_the_events_own(read: Rea
 
     assert found.rows[-1][:3] == ("e1", "late_5", "reenter")
     assert found.score_mp == 69_000
+
+
+def test_local_days_follow_daylight_saving(read: Read) -> None:
+    """In Berlin the day that begins on 25 October 2025 at 04:00 has 25 hours."""
+    berlin = book(
+        effective_from=dt.date(2025, 10, 1),
+        time_zone="Europe/Berlin",
+        cap=[{"id": "per_day", "scope": "day", "max_deduct": 2}],
+    )
+    start = int(dt.datetime(2025, 10, 25, 2, tzinfo=dt.UTC).timestamp()) * 1_000_000
+    moments = (start, start + 25 * 3_600_000_000 - 1, start + 25 * 3_600_000_000)
+    events = [
+        delivered(f"e{n}", late_min=9, occurred_us=us, delivered_us=us, assess_deadline_us=us - 540_000_000)
+        for n, us in enumerate(moments)
+    ]
+
+    found = read(events, berlin)
+
+    assert [row[1] for row in found.rows] == ["late_more", "late_more", "per_day", "late_more"]
+
+
+def test_a_condition_on_the_time_of_day_reads_the_clock_on_the_wall(read: Read) -> None:
+    """At 03:30 after the clocks went back in Berlin, a rule for 03:00 to 04:00 holds."""
+    night = [rule("night", points=1, when={"time_of_day": {"from": dt.time(3), "below": dt.time(4)}})]
+    berlin = book(effective_from=dt.date(2025, 10, 1), time_zone="Europe/Berlin", rule=night)
+    us = int(dt.datetime(2025, 10, 26, 2, 30, tzinfo=dt.UTC).timestamp()) * 1_000_000
+
+    found = read([delivered(occurred_us=us), delivered("e2", occurred_us=us - 3_600_000_000)], berlin)
+
+    assert [row[0] for row in found.rows] == ["e1"]

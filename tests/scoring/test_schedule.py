@@ -26,7 +26,9 @@ def start_us(one: Book) -> int:
 def by_city(cities: dict[str, Book], *, reach_back: bool = False) -> Engine:
     """Every city its own book, for crowdsourced riders."""
     program = compile_books(list(cities.values()))
-    rules = {(city, "crowdsourced"): ((start_us(one), n),) for n, (city, one) in enumerate(cities.items())}
+    rules: dict[tuple[str, str], tuple[tuple[int, int], ...]] = {
+        (city, "crowdsourced"): ((start_us(one), n),) for n, (city, one) in enumerate(cities.items())
+    }
     return Engine(program, Schedule(rules, reach_back=reach_back))
 
 
