@@ -87,7 +87,7 @@ def cut_window(
     faded = pa.concat_arrays(
         [
             names.take(pa.array(CARRIED - old)).cast(pa.string()),
-            intake.table.column("event_id").take(pa.array(gone)).combine_chunks().cast(pa.string()),
+            intake.column("event_id", gone).combine_chunks().cast(pa.string()),
         ]
     )
     number = {int(ev): k for k, ev in enumerate([*old.tolist(), *gone.tolist()])}
@@ -126,7 +126,7 @@ def _context_rows(events: Events, start: I64, keep_us: int, late_us: int) -> np.
 
 def _window(intake: Intake, events: Events, rows: I64, context: np.ndarray) -> pa.Table:
     """Rows to carry, with corrections applied to their contents."""
-    window = intake.table.take(pa.array(rows))
+    window = intake.source.take(pa.array(intake.order[rows]))
     controls = np.flatnonzero((intake.ref >= 0) & (intake.is_new == 1))
     controls = controls[events["kind"][controls] != APPEAL_UPHELD]
     if controls.size:
@@ -137,7 +137,9 @@ def _window(intake: Intake, events: Events, rows: I64, context: np.ndarray) -> p
         at = np.arange(window.num_rows)
         replaced = [(int(np.searchsorted(rows, target)), target, row) for target, row in latest.items()]
         replaced = [(k, target, row) for k, target, row in replaced if k < rows.size and rows[k] == target]
-        contents = [corrected(intake.table, target, row) for _, target, row in replaced]
+        contents = [
+            corrected(intake.source, int(intake.order[target]), int(intake.order[row])) for _, target, row in replaced
+        ]
         if contents:
             for n, (k, _, _) in enumerate(replaced):
                 at[k] = window.num_rows + n

@@ -58,8 +58,9 @@ class Intake:
 
     Parameters
     ----------
-    table
-        n rows of canonical columns in scoring order: by rider, then (occurred_us, event_id).
+    source, order
+        Canonical columns as they came, and the n rows of it that are scored, in scoring order: by rider, then
+        (occurred_us, event_id). `table` is those rows.
     riders
         R rider ids, ascending by their bytes.
     events
@@ -82,7 +83,8 @@ class Intake:
         Rows that repeat another's content; rows judged by a version that was not yet in force.
     """
 
-    table: pa.Table
+    source: pa.Table
+    order: I64
     riders: pa.Array
     events: Events
     start: I64
@@ -95,6 +97,15 @@ class Intake:
     refused_reasons: I64
     num_repeated: int
     num_what_if: int
+
+    @property
+    def table(self) -> pa.Table:
+        """The n rows in scoring order; moves every column, so name a column where one will do."""
+        return self.source.take(pa.array(self.order))
+
+    def column(self, name: str, rows: I64 | None = None) -> pa.ChunkedArray:
+        """One column of the n rows, or of some of them."""
+        return self.source.column(name).take(pa.array(self.order if rows is None else self.order[rows]))
 
 
 def _times(table: pa.Table, name: str) -> I64:
@@ -273,15 +284,14 @@ def _assign_books(table: pa.Table, schedule: Schedule) -> tuple[np.ndarray, U8]:
     return book, early
 
 
-def _resolve_refs(table: pa.Table, events: Events, start: I64, key: U64, is_new: U8, reason: I64) -> I64:
+def _resolve_refs(named: U64, events: Events, start: I64, key: U64, is_new: U8, reason: I64) -> I64:
     """Row that each correction or appeal is about; those that name nothing earlier of their rider are marked."""
     ref = np.full(events.size, -1, np.int64)
     is_control = (events["kind"] == CORRECTION) | (events["kind"] == APPEAL_UPHELD)
     control = np.flatnonzero(is_control & (reason == 0))
     if not control.size:
         return ref
-    wanted = hash_strings(table.column("ref_event_id").take(pa.array(control)))
-    for row, name in zip(control, wanted, strict=True):
+    for row, name in zip(control, named[control], strict=True):
         rider = events["rider"][row]
         rows = np.arange(start[rider], start[rider + 1])
         found = rows[(key[rows] == name) & (reason[rows] == 0)]
@@ -345,31 +355,28 @@ def take_in(
         is_new = np.concatenate([is_new, np.zeros(carried.num_rows, np.uint8)])
         context = np.concatenate([context, carried.column("context").to_numpy()])
     ids, rider = _sorted_riders(fresh.column("rider_id"))
+    book, early = _assign_books(fresh, schedule) if books is None else (books, np.zeros(num_new, np.uint8))
+    if carried is not None:
+        book[num_new:] = carried.column("book").to_numpy()
+        early[num_new:] = 0
+    # Rows become records before they are sorted: one gather of records instead of one per column.
     order = _scoring_order(fresh, rider)
-    rows = fresh.take(pa.array(order))
-    rider, content, waived, is_new = rider[order], content[order], waived[order], is_new[order]
-    start = np.searchsorted(rider, np.arange(len(ids) + 1)).astype(np.int64)
+    events = columns_of(fresh, rider, np.maximum(book, 0), waived)[order]
+    key = hash_strings(fresh.column("event_id"))[order]
+    book, content, is_new = book[order], content[order], is_new[order]
+    start = np.searchsorted(events["rider"], np.arange(len(ids) + 1)).astype(np.int64)
     reason = np.zeros(order.size, np.int64)
-    key = hash_strings(rows.column("event_id"))
     first = np.empty(order.size, np.int64)
     if _first_of_identity(start, key, first):
         _refuse_repeats(first, content, is_new, reason)
-    if books is None:
-        book, early = _assign_books(rows, schedule)
-    else:
-        book, early = books[order], np.zeros(order.size, np.uint8)
-    if carried is not None:
-        stored = order >= num_new
-        book[stored] = carried.column("book").to_numpy()[order[stored] - num_new]
-        early[stored] = 0
     reason[(book < 0) & (reason == 0)] = NO_BOOK
     if carried_until_us > NO_TIME:
-        occurred = rows.column("occurred_us").to_numpy()
         oldest_us = np.maximum(carried_until_us - _late_us(program), carried_from_us)
-        reason[(is_new == 1) & (reason == 0) & (occurred < oldest_us[book])] = TOO_LATE
-    events = columns_of(rows, rider, np.maximum(book, 0), waived)
-    ref = _resolve_refs(rows, events, start, key, is_new, reason)
-    judged = _Judged(rows, ids, events, is_new, context[order], content, ref, reason, order, early)
+        late = events["occurred_us"] < oldest_us[book]
+        reason[(is_new == 1) & (reason == 0) & late] = TOO_LATE
+    wanted = hash_strings(fresh.column("ref_event_id"))[order]
+    ref = _resolve_refs(wanted, events, start, key, is_new, reason)
+    judged = _Judged(fresh, ids, events, is_new, context[order], content, ref, reason, order, early[order])
     return _kept(judged, riders, num_new)
 
 
@@ -381,7 +388,7 @@ def _late_us(program: Program) -> I64:
 class _Judged:
     """All rows in scoring order with the reason why each is left out (0: it stays)."""
 
-    rows: pa.Table
+    source: pa.Table
     ids: pa.Array
     events: Events
     is_new: U8
@@ -416,7 +423,8 @@ def _kept(judged: _Judged, riders: pa.Array | None, num_new: int) -> Intake:
     is_new = judged.is_new[keep]
     ref = judged.ref[keep]
     return Intake(
-        table=judged.rows if keep.all() else judged.rows.filter(pa.array(keep)),
+        source=judged.source,
+        order=order,
         riders=alive,
         events=events,
         start=start,

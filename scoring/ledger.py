@@ -66,7 +66,7 @@ def _reset_names(scored: Scored, rows: I64) -> list[str]:
 
 def event_ids(scored: Scored, ev: I64) -> pa.Array:
     """Event ids of entry references: rows of the run, carried events; null where there is none."""
-    own = scored.intake.table.column("event_id").combine_chunks()
+    own = scored.intake.column("event_id").combine_chunks()
     own = own.combine_chunks() if isinstance(own, pa.ChunkedArray) else own
     names = pa.concat_arrays([own.cast(pa.string()), scored.faded.cast(pa.string())])
     at = np.where(ev >= 0, ev, len(own) + (CARRIED - ev))

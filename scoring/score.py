@@ -227,7 +227,7 @@ def score(
     before = _before(program, intake, carried)
     newest_us = int(intake.events["occurred_us"].max(initial=NO_TIME))
     until_us = max(newest_us if as_of_us is None else as_of_us, before.until_us)
-    has_delivered = pc.is_valid(intake.table.column("delivered_us")).to_numpy()
+    has_delivered = pc.is_valid(intake.column("delivered_us")).to_numpy()
     events = _with_corrections(intake, has_delivered)
     liability = attribute(program.tables, events, intake.start)
     late_days = max((book.model.late_days for book in program.books), default=0)
@@ -256,7 +256,7 @@ def _profile(intake: Intake, before: _Before) -> tuple[pa.Array, I64]:
         return before.city, before.rider_kind
     last = np.maximum(intake.start[1:] - 1, 0)
     seen = np.diff(intake.start) > 0
-    city = intake.table.column("city").combine_chunks().take(pa.array(last)).cast(pa.string())
+    city = intake.column("city", last).combine_chunks().cast(pa.string())
     return (
         pc.if_else(pa.array(seen), city, before.city.cast(pa.string())),
         np.where(seen, intake.events["rider_kind"][last], before.rider_kind),

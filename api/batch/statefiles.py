@@ -265,7 +265,7 @@ def _archive(folder: Path, scored: Scored, before: Stored | None) -> None:
     if not rows.size:
         return
     digests = _digest_column(scored.program, scored.intake.events["book"][rows])
-    events = scored.intake.table.take(pa.array(rows)).append_column("book", digests)
+    events = scored.intake.source.take(pa.array(scored.intake.order[rows])).append_column("book", digests)
     write_parquet(folder / f"{len(list(folder.iterdir())):05d}.parquet", events)
 
 
