@@ -1,11 +1,12 @@
 """Which books a run uses: a reference such as `taobao-crowdsourced`, `id@2025-12-03`, a file, or `auto`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from rules.book import Book
 from rules.calendar import calendar
 from rules.compile import Program, compile_books
+from rules.deployment import Deploy, FindVersions
 from rules.shelf import deployment, find, versions
 from scoring.intake import Schedule, schedule_versions
 
@@ -32,14 +33,23 @@ def _start_us(book: Book, date: object = None) -> int:
     return days.start_of(model.effective_from if date is None else date)  # type: ignore[arg-type]
 
 
-def _deployed() -> tuple[tuple[Book, ...], dict[tuple[str, str], tuple[tuple[int, int], ...]]]:
-    """Books of the deployment table, and for each city and rider kind which one judges from when."""
-    rows = deployment().rows
-    books = [book for book_id in dict.fromkeys(row.book for row in rows) for book in versions(book_id)]
-    position = {book.digest: k for k, book in enumerate(books)}
+Starts = dict[tuple[str, str], tuple[tuple[int, int], ...]]
+"""(city, rider kind) → ascending instants (µs) and positions of books, as `Schedule.rules`."""
+
+
+def deployed_starts(rows: Iterable[Deploy], versions_of: FindVersions, position: Mapping[str, int]) -> Starts:
+    """For each city and rider kind, which book judges from when.
+
+    Parameters
+    ----------
+    rows
+        Of a deployment table, oldest first.
+    position
+        Of each book in the program, by digest.
+    """
     rules: dict[tuple[str, str], list[tuple[int, int]]] = {}
     for row in rows:
-        own = versions(row.book)
+        own = versions_of(row.book)
         from_us = _start_us(own[0], row.from_)
         # The version in force on the first day judges from then on, later versions from their own day.
         in_force = [book for book in own if _start_us(book) <= from_us] or [own[0]]
@@ -47,7 +57,15 @@ def _deployed() -> tuple[tuple[Book, ...], dict[tuple[str, str], tuple[tuple[int
         starts += [(_start_us(book), position[book.digest]) for book in own if _start_us(book) > from_us]
         before = [start for start in rules.get((row.city, row.rider_kind), []) if start[0] < from_us]
         rules[row.city, row.rider_kind] = before + starts
-    return tuple(books), {key: tuple(starts) for key, starts in rules.items()}
+    return {key: tuple(starts) for key, starts in rules.items()}
+
+
+def _deployed() -> tuple[tuple[Book, ...], Starts]:
+    """Books of the deployment table, and for each city and rider kind which one judges from when."""
+    rows = deployment().rows
+    books = [book for book_id in dict.fromkeys(row.book for row in rows) for book in versions(book_id)]
+    position = {book.digest: k for k, book in enumerate(books)}
+    return tuple(books), deployed_starts(rows, versions, position)
 
 
 def plan(reference: str, also: Sequence[Book] = ()) -> Plan:
