@@ -1,0 +1,217 @@
+"""Events in, entries out, in one transaction: what `POST /v1/events` and the durable tick do.
+
+lock the riders → leave out what is stored → settle what is due → load what scoring carries → score → save
+
+The answer to an event is the same however often, in whatever company and by however many clients it is posted.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+from sqlalchemy import select
+
+from api.batch.canonical import EVENT_SCHEMA
+from api.store.books import Law
+from api.store.riders import RiderRow, in_chunks, load, lock, save
+from api.store.tables import events, rider_state
+from api.store.units import WriteUnit
+from rules.units import US_PER_S
+from scoring.columns import NO_TIME
+from scoring.hashing import hash_rows
+from scoring.intake import CONTENT_COLUMNS, REASONS
+from scoring.score import Scored, score
+
+# How far a rider's part reaches back. Longer: more is folded again at each post; shorter: more posts need all events.
+WINDOW_US: Final = 6 * 3_600 * US_PER_S
+# A platform's clock may run ahead of the store's by this much.
+AHEAD_US: Final = 600 * US_PER_S
+BLOCK_RIDERS: Final = 1_000
+_CONTROL: Final = pa.array(["correction", "appeal_upheld"])
+
+Status = Literal["scored", "repeated", "rejected"]
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """The answer to one event; `reason` (of `api.batch.rejects.REASONS`) says why one was rejected."""
+
+    rider_id: str
+    event_id: str
+    status: Status
+    reason: str | None = None
+
+
+def post_events(unit: WriteUnit, law: Law, table: pa.Table) -> list[Posted]:
+    """Score events that are not stored yet.
+
+    Parameters
+    ----------
+    table
+        Canonical columns (`api.batch.canonical.EVENT_SCHEMA`), any number of rows of any riders in any order.
+
+    Returns
+    -------
+    One answer a row, in the order of the table. Rejected rows leave no trace in the store.
+    """
+    table = table.select(EVENT_SCHEMA.names)
+    identities = list(zip(table["rider_id"].to_pylist(), table["event_id"].to_pylist(), strict=True))
+    riders = lock(unit, (rider for rider, _ in identities))
+    answers: dict[int, Posted] = {}
+    stored = _stored(unit, identities)
+    content = hash_rows(table, CONTENT_COLUMNS).view(np.int64).tolist()
+    latest_us = unit.recorded_us + AHEAD_US
+    for k, (identity, occurred_us) in enumerate(zip(identities, table["occurred_us"].to_pylist(), strict=True)):
+        if identity in stored and stored[identity] == content[k]:
+            answers[k] = Posted(*identity, "repeated")
+        elif identity in stored:
+            answers[k] = Posted(*identity, "rejected", "duplicate_conflict")
+        elif occurred_us > latest_us:
+            answers[k] = Posted(*identity, "rejected", "implausible_time")
+    fresh = np.array([k for k in range(len(identities)) if k not in answers], np.int64)
+    for rows in _blocks(identities, fresh):
+        block = table.take(pa.array(rows))
+        scored = _score_block(unit, law, block, riders)
+        answers |= zip(rows.tolist(), _answers([identities[k] for k in rows.tolist()], scored), strict=True)
+    return [answers[k] for k in range(len(identities))]
+
+
+def settle(unit: WriteUnit, law: Law, as_of_us: int, limit: int = BLOCK_RIDERS) -> int:
+    """Write fades and resets that are due.
+
+    Parameters
+    ----------
+    as_of_us
+        Up to when; not later than the unit's clock.
+    limit
+        Riders at most; call again in a new unit until nothing is left.
+
+    Returns
+    -------
+    How many riders were brought up to date.
+    """
+    if as_of_us > unit.recorded_us:
+        raise ValueError("what is not due yet cannot be written")
+    due = select(rider_state.c.rider_id).where(rider_state.c.due_us <= as_of_us)
+    waiting = list(unit.connection.scalars(due.order_by(rider_state.c.rider_id).limit(limit)))
+    riders = lock(unit, waiting)
+    # Another writer may have been here before the lock.
+    _settle_riders(unit, law, riders, as_of_us)
+    return len(waiting)
+
+
+def _settle_riders(unit: WriteUnit, law: Law, riders: dict[str, RiderRow], as_of_us: int) -> None:
+    due = [row for row in _in_order(riders) if row.carried is not None and row.due_us <= as_of_us]
+    if not due:
+        return
+    carried = load(unit, law, due, max(row.until_us for row in due))
+    save(
+        unit,
+        score(law.program, law.schedule, EVENT_SCHEMA.empty_table(), carried, as_of_us, as_of_us - WINDOW_US),
+        riders,
+    )
+
+
+def _in_order(riders: Mapping[str, RiderRow]) -> list[RiderRow]:
+    return [riders[rider] for rider in sorted(riders, key=str.encode)]
+
+
+def _score_block(unit: WriteUnit, law: Law, table: pa.Table, riders: dict[str, RiderRow]) -> Scored:
+    """Score new rows of locked riders and save what comes of it; `riders` gets the new rows."""
+    own = {rider: riders[rider] for rider in table["rider_id"].unique().to_pylist()}
+    newest_us = pc.max(table["occurred_us"]).as_py()
+    until_us = max(unit.recorded_us, newest_us, *(row.until_us for row in own.values()))
+    # From here on nothing is due up to `until_us` that is not written, whatever the riders were at before.
+    _settle_riders(unit, law, own, until_us)
+    carried = load(unit, law, _in_order(own), until_us, _beyond_window(unit, table, own))
+    scored = score(law.program, law.schedule, table, carried, until_us, until_us - WINDOW_US)
+    save(unit, scored, own)
+    riders |= own
+    return scored
+
+
+def _beyond_window(unit: WriteUnit, table: pa.Table, riders: Mapping[str, RiderRow]) -> set[str]:
+    """Riders for whom a new row bears on what their part no longer holds.
+
+    A row that is older than the window or whose order was in hand before it, a row about an order of which something
+    older is stored, and every correction and appeal.
+    """
+    keep_us = {rider: row.keep_us for rider, row in riders.items() if row.carried is not None}
+    is_control = pc.is_in(table["kind"], _CONTROL)
+    found = set(table.filter(is_control)["rider_id"].to_pylist())
+    held = pc.min_element_wise(
+        table["occurred_us"],
+        pc.coalesce(table["accepted_us"], table["placed_us"]),
+        table["arrived_store_us"],
+        table["delivered_us"],
+    ).to_pylist()
+    rider_ids, order_ids = table["rider_id"].to_pylist(), table["order_id"].to_pylist()
+    found |= {rider for rider, since in zip(rider_ids, held, strict=True) if since < keep_us.get(rider, NO_TIME)}
+    orders = {(rider, order) for rider, order in zip(rider_ids, order_ids, strict=True) if order and rider in keep_us}
+    if orders:
+        newest_keep_us = max(keep_us.values())
+        for some in in_chunks(sorted({order for _, order in orders})):
+            rows = unit.connection.execute(
+                select(events.c.rider_id, events.c.order_id, events.c.occurred_us).where(
+                    events.c.rider_id.in_({rider for rider, _ in orders}),
+                    events.c.order_id.in_(some),
+                    events.c.occurred_us < newest_keep_us,
+                )
+            )
+            found |= {
+                row.rider_id
+                for row in rows
+                if (row.rider_id, row.order_id) in orders and row.occurred_us < keep_us[row.rider_id]
+            }
+    return found & keep_us.keys()
+
+
+def _stored(unit: WriteUnit, identities: Sequence[tuple[str, str]]) -> dict[tuple[str, str], int]:
+    """Content of the events among these that are stored."""
+    found: dict[tuple[str, str], int] = {}
+    wanted = sorted(set(identities))
+    for first in range(0, len(wanted), BLOCK_RIDERS):
+        some = wanted[first : first + BLOCK_RIDERS]
+        rows = unit.connection.execute(
+            select(events.c.rider_id, events.c.event_id, events.c.content).where(
+                events.c.rider_id.in_({rider for rider, _ in some}), events.c.event_id.in_({event for _, event in some})
+            )
+        )
+        found |= {(row.rider_id, row.event_id): row.content for row in rows}
+    return found
+
+
+def _blocks(identities: Sequence[tuple[str, str]], rows: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+    """Rows in blocks of whole riders, by rider."""
+    by_rider: dict[str, list[int]] = {}
+    for k in rows.tolist():
+        by_rider.setdefault(identities[k][0], []).append(k)
+    order = sorted(by_rider, key=str.encode)
+    for first in range(0, len(order), BLOCK_RIDERS):
+        yield np.array([k for rider in order[first : first + BLOCK_RIDERS] for k in by_rider[rider]], np.int64)
+
+
+def _answers(identities: Sequence[tuple[str, str]], scored: Scored) -> list[Posted]:
+    """The answer to each row of a block."""
+    intake = scored.intake
+    new = intake.table.filter(pa.array(intake.is_new == 1))
+    accepted = set(zip(new["rider_id"].to_pylist(), new["event_id"].to_pylist(), strict=True))
+    reasons = {
+        identities[row]: REASONS[code]
+        for row, code in zip(intake.refused_rows.tolist(), intake.refused_reasons.tolist(), strict=True)
+    }
+    answers = []
+    for identity in identities:
+        if identity in accepted:
+            answers.append(Posted(*identity, "scored"))
+            accepted.remove(identity)
+            reasons[identity] = ""
+        elif reasons[identity]:
+            answers.append(Posted(*identity, "rejected", reasons[identity]))
+        else:
+            answers.append(Posted(*identity, "repeated"))
+    return answers

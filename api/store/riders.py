@@ -1,0 +1,205 @@
+"""Riders between posts: locked in the order of their ids, loaded for scoring, written back with what was scored.
+
+A row's part holds a short window of recent events. Where a post needs more than that, the rider's part is made again
+from all events stored; both ways give the same ledger.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+from sqlalchemy import bindparam, insert, select, update
+
+from api.batch.canonical import EVENT_SCHEMA
+from api.store.books import Law
+from api.store.carrying import Kept, joined, layout_of, parts_of, read_layout
+from api.store.chain import GENESIS, chained
+from api.store.tables import entries, events, layouts, rider_state
+from api.store.units import WriteUnit, add_missing
+from scoring.carry import Carried
+from scoring.columns import FAR_US, NO_TIME
+from scoring.ledger import entries_table
+from scoring.score import Scored, score
+
+# Bound parameters of one statement; both engines take more.
+CHUNK: Final = 5_000
+_EMPTY: Final = {
+    "city": None,
+    "rider_kind": -1,
+    "book_digest": None,
+    "score_mp": 0,
+    "review_required": 0,
+    "seq": 0,
+    "chain": GENESIS,
+    "until_us": NO_TIME,
+    "keep_us": NO_TIME,
+    "due_us": FAR_US,
+    "layout": None,
+    "carried": None,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RiderRow:
+    """A row of `rider_state`."""
+
+    rider_id: str
+    city: str | None
+    rider_kind: int
+    book_digest: str | None
+    score_mp: int
+    review_required: int
+    seq: int
+    chain: bytes
+    until_us: int
+    keep_us: int
+    due_us: int
+    layout: str | None
+    carried: bytes | None
+
+
+def in_chunks(values: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Values in runs that one statement can take."""
+    for first in range(0, len(values), CHUNK):
+        yield values[first : first + CHUNK]
+
+
+def lock(unit: WriteUnit, rider_ids: Iterable[str]) -> dict[str, RiderRow]:
+    """The rows of riders, held until the unit ends; a rider seen for the first time gets one.
+
+    Every writer first makes the rows that are missing and then locks, both by ascending id: no two can wait for
+    each other.
+    """
+    wanted = sorted(set(rider_ids), key=str.encode)
+    found: dict[str, RiderRow] = {}
+    for some in in_chunks(wanted):
+        of_these = rider_state.c.rider_id.in_(some)
+        known = set(unit.connection.scalars(select(rider_state.c.rider_id).where(of_these)))
+        add_missing(unit, rider_state, [{"rider_id": rider} | _EMPTY for rider in some if rider not in known])
+    for some in in_chunks(wanted):
+        rows = unit.connection.execute(
+            select(rider_state)
+            .where(rider_state.c.rider_id.in_(some))
+            .order_by(rider_state.c.rider_id)
+            .with_for_update()
+        )
+        found |= {row.rider_id: RiderRow(*row) for row in rows}
+    return found
+
+
+def load(unit: WriteUnit, law: Law, riders: Sequence[RiderRow], until_us: int, in_full: Iterable[str] = ()) -> Carried:
+    """What scoring carries for riders (ascending ids).
+
+    Parameters
+    ----------
+    until_us
+        Up to where nothing is due for any of them that is not written.
+    in_full
+        Riders of whom more than the window matters.
+    """
+    documents = {row.digest: row.document for row in unit.connection.execute(select(layouts))}
+    own = layout_of(law.program)
+    known = [row for row in riders if row.carried is not None]
+    stored = {row.rider_id: read_layout(documents[row.layout or ""]) for row in known}
+    again = {rider for rider, layout in stored.items() if layout is None} | set(in_full)
+    made = _from_events(unit, law, sorted(again & stored.keys()), until_us)
+    kept = []
+    for row in known:
+        layout = stored[row.rider_id]
+        part = made.get(row.rider_id)
+        if part is not None or layout is None:
+            layout, part = own, made[row.rider_id]
+        else:
+            part = row.carried or b""
+        kept.append(Kept(row.rider_id, row.city, row.rider_kind, row.score_mp, row.seq, layout, part))
+    return joined(kept, law.program, until_us)
+
+
+def _from_events(unit: WriteUnit, law: Law, rider_ids: Sequence[str], until_us: int) -> dict[str, bytes]:
+    """Parts in which the whole history of a rider is the window."""
+    parts: dict[str, bytes] = {}
+    for some in in_chunks(rider_ids):
+        columns = [events.c[name] for name in EVENT_SCHEMA.names]
+        rows = unit.connection.execute(select(*columns, events.c.book_digest).where(events.c.rider_id.in_(some))).all()
+        *values, digests = zip(*rows, strict=True)
+        table = pa.table(
+            [pa.array(column, field.type) for column, field in zip(values, EVENT_SCHEMA, strict=True)], EVENT_SCHEMA
+        )
+        position = {book.digest: k for k, book in enumerate(law.program.books)}
+        books = np.array([position[digest] for digest in digests], np.int64)
+        whole = score(law.program, law.schedule, table, None, until_us, NO_TIME, books).carried
+        parts |= zip(whole.riders.to_pylist(), parts_of(whole), strict=True)
+    return parts
+
+
+def save(unit: WriteUnit, scored: Scored, riders: dict[str, RiderRow]) -> None:
+    """Write new events, new entries and the riders of a run; `riders` gets their new rows."""
+    _add_events(unit, scored)
+    rows = entries_table(scored, unit.recorded_us).to_pylist()
+    heads = chained(rows, {rider: row.chain for rider, row in riders.items()})
+    if rows:
+        unit.connection.execute(insert(entries), rows)
+    layout = layout_of(scored.program)
+    if layout.digest not in set(unit.connection.scalars(select(layouts.c.digest))):
+        add_missing(unit, layouts, [{"digest": layout.digest, "document": json.dumps(layout.document())}])
+    changed = _rows(scored, layout.digest, riders, heads)
+    if changed:
+        unit.connection.execute(_UPDATE, [_bound(row) for row in changed])
+    riders |= {row.rider_id: row for row in changed}
+
+
+def _add_events(unit: WriteUnit, scored: Scored) -> None:
+    """Store the rows that were accepted, as they first came."""
+    intake = scored.intake
+    new = np.flatnonzero(intake.is_new == 1)
+    if not new.size:
+        return
+    rows = intake.table.take(pa.array(new)).to_pylist()
+    contents = intake.content[new].view(np.int64).tolist()
+    positions = intake.events["book"][new].tolist()
+    for row, content, position in zip(rows, contents, positions, strict=True):
+        row["content"] = content
+        row["book_digest"] = scored.program.books[position].digest
+        row["recorded_us"] = unit.recorded_us
+    unit.connection.execute(insert(events), rows)
+
+
+def _rows(scored: Scored, layout: str, before: Mapping[str, RiderRow], heads: Mapping[str, bytes]) -> list[RiderRow]:
+    """The rows of a run's riders after it."""
+    carried, states = scored.carried, scored.head.riders
+    books = [scored.program.books[position].digest for position in states["book"].tolist()]
+    columns = zip(
+        carried.riders.to_pylist(), carried.city.to_pylist(), carried.rider_kind.tolist(), books,
+        carried.score_mp.tolist(), states["review"].tolist(), carried.seq.tolist(), _due_us(scored), parts_of(carried),
+        strict=True,
+    )  # fmt: skip
+    return [
+        RiderRow(
+            rider, city, kind, book, score_mp, review, seq, heads.get(rider, before[rider].chain),
+            carried.until_us, carried.keep_us, due_us, layout, part,
+        )
+        for rider, city, kind, book, score_mp, review, seq, due_us, part in columns
+    ]  # fmt: skip
+
+
+def _due_us(scored: Scored) -> list[int]:
+    """When the next fade or reset of each rider is due; `FAR_US` for never."""
+    head = scored.head
+    due = head.riders["next_reset_us"].astype(np.int64)
+    waiting = np.flatnonzero(np.diff(head.fade_start))
+    due[waiting] = np.minimum(due[waiting], head.fades["due_us"][head.fade_start[waiting]])
+    return due.tolist()
+
+
+_UPDATE: Final = (
+    update(rider_state)
+    .where(rider_state.c.rider_id == bindparam("of_rider"))
+    .values({name: bindparam(f"new_{name}") for name in _EMPTY})
+)
+
+
+def _bound(row: RiderRow) -> dict[str, Any]:
+    return {"of_rider": row.rider_id} | {f"new_{name}": getattr(row, name) for name in _EMPTY}

@@ -1,0 +1,129 @@
+"""Databases and units of work: a read unit cannot write, a write unit commits once, at its edge.
+
+Nothing inside a unit commits. On PostgreSQL a read unit is a read-only snapshot and writers of one rider wait for each
+other at the rider's row; on SQLite writers take turns from their first statement on.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine, Table, create_engine, event
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+
+BUSY_MS: Final = 60_000
+DRIVERS: Final = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg"}
+
+
+@dataclass(frozen=True, slots=True)
+class ReadUnit:
+    """One consistent look at the store."""
+
+    connection: Connection
+
+
+@dataclass(frozen=True, slots=True)
+class WriteUnit:
+    """One transaction; `recorded_us` is the store's clock (µs UTC) when it began."""
+
+    connection: Connection
+    recorded_us: int
+
+
+class UnknownDatabaseError(ValueError):
+    """A URL that names neither SQLite nor PostgreSQL."""
+
+
+class UnreachableError(Exception):
+    """A database that cannot be opened, or has not the tables expected; says what the driver said, in one line."""
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Turn what a driver says of a database into `UnreachableError`."""
+    try:
+        yield
+    except DBAPIError as error:
+        raise UnreachableError(str(error.orig).strip().partition("\n")[0]) from error
+
+
+class Store:
+    """A database by URL: `sqlite:///file.db` or `postgresql://…` (psycopg 3)."""
+
+    def __init__(self, url: str) -> None:
+        self.engine: Engine = _engine(url)
+
+    @property
+    def shown_url(self) -> str:
+        """The URL without its password."""
+        return self.engine.url.render_as_string()
+
+    @contextmanager
+    def reading(self) -> Iterator[ReadUnit]:
+        """A unit that only reads; the database refuses anything else."""
+        options: dict[str, Any] = {"riderscore_writes": False}
+        if self.engine.dialect.name == "postgresql":
+            options |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        with self.engine.connect() as connection:
+            connection.execution_options(**options)
+            with connection.begin():
+                yield ReadUnit(connection)
+
+    @contextmanager
+    def writing(self, recorded_us: int) -> Iterator[WriteUnit]:
+        """A unit that is committed when its block ends, and rolled back if the block raises."""
+        with self.engine.connect() as connection:
+            connection.execution_options(riderscore_writes=True)
+            with connection.begin():
+                yield WriteUnit(connection, recorded_us)
+
+    def close(self) -> None:
+        """Give back all connections."""
+        self.engine.dispose()
+
+
+def _engine(url: str) -> Engine:
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise UnknownDatabaseError(url) from None
+    backend = parsed.get_backend_name()
+    if backend not in DRIVERS:
+        raise UnknownDatabaseError(parsed.render_as_string())
+    engine = create_engine(parsed.set(drivername=DRIVERS[backend]), pool_size=16, max_overflow=16)
+    if backend == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    # The driver must not begin transactions by itself: `_begin_sqlite` does.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    # FULL: what was answered is on disk; REPLACE fires delete triggers only with recursive_triggers.
+    for pragma in (
+        f"busy_timeout = {BUSY_MS}",
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        "foreign_keys = ON",
+        "recursive_triggers = ON",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("riderscore_writes", True)
+    connection.exec_driver_sql(f"PRAGMA query_only = {'OFF' if writes else 'ON'}")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def add_missing(unit: WriteUnit, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows whose key nobody else has inserted meanwhile, in the order given."""
+    if rows:
+        insert = postgresql.insert if unit.connection.dialect.name == "postgresql" else sqlite.insert
+        unit.connection.execute(insert(table).on_conflict_do_nothing(), [dict(row) for row in rows])

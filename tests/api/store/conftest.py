@@ -1,0 +1,58 @@
+"""Every test that takes `empty` or `store` runs on SQLite and on PostgreSQL."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from api.store import schema
+from api.store.units import Store
+from tests.api.store import cluster
+
+ENGINES = ("sqlite", "postgresql")
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """A cluster for the session. Where PostgreSQL is not installed, tests are skipped; in CI they fail."""
+    bin_ = cluster.programs()
+    if bin_ is None:
+        message = "PostgreSQL is not installed (Debian: apt-get install postgresql)"
+        if os.environ.get("CI") == "true":
+            pytest.fail(message)
+        pytest.skip(message)
+    # Not below pytest's own folder, which other users may not enter.
+    with tempfile.TemporaryDirectory(prefix="riderscore-") as folder:
+        Path(folder).chmod(0o755)
+        with cluster.running(bin_, Path(folder) / "cluster") as url:
+            yield url
+
+
+def url_for(engine: str, request: pytest.FixtureRequest, folder: Path) -> str:
+    """An empty database of an engine."""
+    if engine == "sqlite":
+        return f"sqlite:///{folder / 'store.db'}"
+    return cluster.new_database(request.getfixturevalue("postgresql"))
+
+
+@pytest.fixture(params=ENGINES)
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """URL of an empty database."""
+    return url_for(request.param, request, tmp_path)
+
+
+@pytest.fixture
+def empty(url: str) -> Iterator[Store]:
+    """An empty database."""
+    store = Store(url)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def store(empty: Store) -> Store:
+    """A database with all tables and no rows."""
+    schema.upgrade(empty)
+    return empty
