@@ -34,15 +34,15 @@ def mix(value: np.uint64) -> np.uint64:
 
 @njit(cache=True)
 def fold_in(state: np.uint64, value: np.uint64) -> np.uint64:
-    """Hash of a sequence so far and its next word."""
-    return mix((state ^ value) * _GOLDEN + _GOLDEN)
+    """Hash of a sequence so far and its next word; the two are not interchangeable."""
+    return mix((state * _GOLDEN + _GOLDEN) ^ value)
 
 
 @njit(cache=True)
-def _hash_bytes(offsets: I64, data: U8, out: U64) -> None:
+def _hash_bytes(offsets: I64, data: U8, seed: np.uint64, out: U64) -> None:
     for i in range(out.size):
         first, stop = offsets[i], offsets[i + 1]
-        state = mix(np.uint64(stop - first) + _GOLDEN)
+        state = mix(np.uint64(stop - first) + _GOLDEN * seed)
         at = first
         while at < stop:
             word = np.uint64(0)
@@ -54,30 +54,30 @@ def _hash_bytes(offsets: I64, data: U8, out: U64) -> None:
         out[i] = state if state != NULL_HASH else np.uint64(1)
 
 
-def _hash_array(strings: pa.Array) -> U64:
+def _hash_array(strings: pa.Array, seed: int) -> U64:
     plain = strings.cast(pa.large_string())
     _, offsets, data = plain.buffers()
     n = len(plain)
     bounds = np.frombuffer(offsets, np.int64, n + 1, plain.offset * 8)
     content = np.zeros(1, np.uint8) if data is None or data.size == 0 else np.frombuffer(data, np.uint8)
     out = np.empty(n, np.uint64)
-    _hash_bytes(bounds, content, out)
+    _hash_bytes(bounds, content, np.uint64(seed), out)
     if plain.null_count:
         out[~pc.is_valid(plain).to_numpy(zero_copy_only=False)] = NULL_HASH
     return out
 
 
-def hash_strings(strings: pa.ChunkedArray | pa.Array) -> U64:
-    """uint64 hash of every string; null gives 0, and nothing else does."""
+def hash_strings(strings: pa.ChunkedArray | pa.Array, seed: int = 1) -> U64:
+    """uint64 hash of every string; null gives 0, and nothing else does. Another seed is another hash."""
     chunks = strings.chunks if isinstance(strings, pa.ChunkedArray) else [strings]
     if not chunks:
         return np.empty(0, np.uint64)
-    return np.concatenate([_hash_array(chunk) for chunk in chunks])
+    return np.concatenate([_hash_array(chunk, seed) for chunk in chunks])
 
 
-def hash_text(text: str) -> np.uint64:
-    """Hash of one string, as `hash_strings`."""
-    return np.uint64(hash_strings(pa.array([text]))[0])
+def hash_pairs(strings: pa.ChunkedArray | pa.Array) -> U64:
+    """uint64[n, 2]: two hashes of every string that know nothing of each other."""
+    return np.stack([hash_strings(strings, 1), hash_strings(strings, 2)], axis=1)
 
 
 @njit(cache=True)

@@ -19,7 +19,7 @@ from scoring.columns import (
     REENTER,
     REVERSE,
 )
-from scoring.hashing import hash_strings
+from scoring.hashing import hash_pairs, hash_strings
 from scoring.invariant_columns import (
     MOST_SHOWN,
     Check,
@@ -153,13 +153,13 @@ def identity(ledger: Ledger) -> Iterator[Places]:
     wanted = entry_ids(
         Identity(
             rider=columns.rider,
-            riders=hash_strings(ledger.riders.column("rider_id")),
+            riders=hash_pairs(ledger.riders.column("rider_id")),
             book=columns.book,
             books=text_hashes(columns.digests),
             rule=columns.rule,
             rules=text_hashes(columns.rules),
-            event=columns.event,
-            cause=columns.cause,
+            event=hash_pairs(table.column("event_id")),
+            cause=hash_pairs(table.column("cause_event_id")),
             kinds=columns.kind * 16 + columns.of_kind,
             at_us=np.ascontiguousarray(columns.at_us),
         )

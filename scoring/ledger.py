@@ -17,7 +17,7 @@ from rules.calendar import calendar
 from rules.compile import on_time_award_mp
 from rules.events import PARTIES, RIDER_KINDS
 from scoring.columns import AWARD, CAP, CARRIED, DEDUCT, ENTRY_KINDS, I64, NO_EVENT, REVERSE, TRAINING, U64, Entries
-from scoring.hashing import ID_LENGTH, fold_in, hash_strings, hash_text, write_ids
+from scoring.hashing import ID_LENGTH, fold_in, hash_pairs, write_ids
 from scoring.kernel import DELIVERED
 from scoring.score import Scored
 
@@ -88,8 +88,8 @@ def _entry_event_ids(scored: Scored) -> pa.Array:
 class Identity:
     """What entries are known by, one row each.
 
-    Names that repeat are held once: row i has the rider `riders[rider[i]]`, the book `books[book[i]]` and the rule
-    `rules[rule[i]]` (hashes). `kinds` is `kind * 16 + of_kind`, `at_us` the time of the event or due instant concerned.
+    Names are pairs of hashes (uint64[…, 2]). Those that repeat are held once: row i has the rider `riders[rider[i]]`, the
+    book `books[book[i]]` and the rule `rules[rule[i]]`. `kinds` is `kind * 16 + of_kind`, `at_us` the time of the event or due instant concerned.
     """
 
     rider: NDArray[np.integer]
@@ -110,23 +110,27 @@ def _id_words(
     at_us: I64, high: U64, low: U64,
 ) -> None:  # fmt: skip
     for i in range(high.size):
-        state = fold_in(riders[rider[i]], event[i])
-        state = fold_in(state, books[book[i]])
-        state = fold_in(state, rules[rule[i]])
-        state = fold_in(state, np.uint64(kinds[i]))
-        state = fold_in(state, np.uint64(at_us[i]))
-        high[i] = fold_in(state, cause[i])
-        low[i] = fold_in(high[i], state)
+        for lane in range(2):
+            state = fold_in(riders[rider[i], lane], event[i, lane])
+            state = fold_in(state, books[book[i], lane])
+            state = fold_in(state, rules[rule[i], lane])
+            state = fold_in(state, np.uint64(kinds[i]))
+            state = fold_in(state, np.uint64(at_us[i]))
+            state = fold_in(state, cause[i, lane])
+            if lane == 0:
+                high[i] = state
+            else:
+                low[i] = state
 
 
 def text_hashes(words: Sequence[str]) -> U64:
-    """Hash of each word of a short list."""
-    return np.array([hash_text(word) for word in words], np.uint64)
+    """Pair of hashes of each word of a short list."""
+    return hash_pairs(pa.array(list(words), pa.string()))
 
 
 def entry_ids(of: Identity) -> pa.Array:
     """Identity of every entry, 16 characters (96 bits)."""
-    n = of.event.size
+    n = len(of.event)
     high, low = np.empty(n, np.uint64), np.empty(n, np.uint64)
     rider, book, rule = (np.ascontiguousarray(codes, np.int64) for codes in (of.rider, of.book, of.rule))
     _id_words(
@@ -143,13 +147,13 @@ def _identity(scored: Scored, event_names: pa.Array, cause_names: pa.Array) -> I
     entries = scored.entries
     return Identity(
         rider=entries["rider"],
-        riders=hash_strings(scored.intake.riders),
+        riders=hash_pairs(scored.intake.riders),
         book=entries["book"],
         books=text_hashes([book.digest for book in scored.program.books]),
         rule=entries["label"],
         rules=text_hashes(scored.program.labels),
-        event=hash_strings(event_names),
-        cause=hash_strings(cause_names),
+        event=hash_pairs(event_names),
+        cause=hash_pairs(cause_names),
         kinds=entries["kind"].astype(np.int64) * 16 + entries["of_kind"],
         at_us=np.ascontiguousarray(entries["item_us"]),
     )
