@@ -81,9 +81,10 @@ def cut_window(
     window = _window(intake, events, rows, context[rows])
     # Older deductions that wait for their return leave the window; only their event ids stay.
     standing = entries["item_us"] >= keep_us
-    referred = np.concatenate([kept.fades["ev"], entries["ev"][standing]])
-    gone = np.unique(referred[(referred >= 0) & (position[np.maximum(referred, 0)] < 0)])
-    old = np.unique(referred[referred <= CARRIED])
+    referred = np.unique(np.concatenate([kept.fades["ev"], entries["ev"][standing]]))
+    own = referred[referred >= 0]
+    gone = own[position[own] < 0]
+    old = referred[referred <= CARRIED]
     faded = pa.concat_arrays(
         [
             names.take(pa.array(CARRIED - old)).cast(pa.string()),
@@ -93,7 +94,8 @@ def cut_window(
     number = {int(ev): k for k, ev in enumerate([*old.tolist(), *gone.tolist()])}
 
     def renamed(ev: I64) -> I64:
-        out = np.where(ev >= 0, position[np.maximum(ev, 0)], ev)
+        out = ev.copy()
+        out[ev >= 0] = position[ev[ev >= 0]]
         for i in np.flatnonzero((ev <= CARRIED) | ((ev >= 0) & (out < 0))):
             out[i] = CARRIED - number[int(ev[i])]
         return out

@@ -35,7 +35,7 @@ from scoring.invariant_columns import (
     ints,
 )
 from scoring.invariant_rules import amounts, liability_stated, no_fines, only_the_liable, points_of_rules, rules_known
-from scoring.ledger import Identity, entry_ids, fines_and_bonus, points_and_money, standing_figures, text_hashes
+from scoring.ledger import Identity, both_sides, entry_ids, points_and_money, standing_figures, text_hashes
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +260,8 @@ def sums(ledger: Ledger) -> Iterator[Places]:
         "money_fen": columns.money_fen,
     }
     awarded, deducted, fines, bonus = (_sums(ledger, values) for values in points_and_money(by))
-    fines, bonus = fines_and_bonus(fines, bonus)
+    fines, bonus = both_sides(fines, bonus)
+    deducted, awarded = both_sides(deducted, awarded)
     wanted = {
         "points_awarded_mp": awarded,
         "points_deducted_mp": deducted,

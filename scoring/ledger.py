@@ -229,15 +229,12 @@ def points_and_money(entries: Entries | Mapping[str, np.ndarray]) -> tuple[I64, 
     )
 
 
-def fines_and_bonus(fines_fen: I64, bonus_fen: I64) -> tuple[I64, I64]:
-    """Sums of fines and bonus, both at least 0.
+def both_sides(taken: I64, given: I64) -> tuple[I64, I64]:
+    """What was taken (fines, deductions) and given (bonus, awards) in sum, both at least 0.
 
     A daily ledger that takes back yesterday's bonus must not show a negative one: the difference changes sides.
     """
-    return (
-        np.maximum(fines_fen, 0) - np.minimum(bonus_fen, 0),
-        np.maximum(bonus_fen, 0) - np.minimum(fines_fen, 0),
-    )
+    return np.maximum(taken, 0) - np.minimum(given, 0), np.maximum(given, 0) - np.minimum(taken, 0)
 
 
 def _fee_corrections(scored: Scored, num_riders: int) -> I64:
@@ -294,8 +291,8 @@ def riders_table(scored: Scored) -> pa.Table:
     book = np.maximum(head["book"], 0)
     score_mp = head["score_mp"]
     standing = standing_figures(scored.program.books, book, scored.rider_kind, score_mp)
-    fines_fen, bonus_fen = _sums(by, fines, num_riders), _sums(by, bonus, num_riders)
-    fines_fen, bonus_fen = fines_and_bonus(fines_fen, bonus_fen)
+    fines_fen, bonus_fen = both_sides(_sums(by, fines, num_riders), _sums(by, bonus, num_riders))
+    deducted_mp, awarded_mp = both_sides(_sums(by, deduct, num_riders), _sums(by, award, num_riders))
     return pa.table(
         {
             "rider_id": intake.riders.cast(pa.string()),
@@ -308,8 +305,8 @@ def riders_table(scored: Scored) -> pa.Table:
             "num_on_time": pa.array(_sums(rider, (outcome == 0).astype(np.int64), num_riders)),
             "num_late": pa.array(_sums(rider, (outcome == 1).astype(np.int64), num_riders)),
             "num_exempt": pa.array(_sums(rider, (outcome == 2).astype(np.int64), num_riders)),
-            "points_awarded_mp": pa.array(_sums(by, award, num_riders)),
-            "points_deducted_mp": pa.array(_sums(by, deduct, num_riders)),
+            "points_awarded_mp": pa.array(awarded_mp),
+            "points_deducted_mp": pa.array(deducted_mp),
             "fines_fen": pa.array(fines_fen),
             "bonus_fen": pa.array(bonus_fen),
             "fees_fen": pa.array(fees),
