@@ -32,7 +32,7 @@ class Weights:
     late: int = 600
     food: int = 0
     idle: int = 0
-    pay: int = 9_000
+    pay: int = 3_000
     imbalance: int = 10_000
     unserved: int = 36_000_000
 

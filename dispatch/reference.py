@@ -42,8 +42,13 @@ def compare_rows(played: Played, seconds: float, reference: Reference) -> dict[s
     row: dict[str, Any] = {"instance": name, "orders": played.metrics.orders}
     row |= {ours: getattr(played.metrics, theirs) for ours, theirs in COLUMNS.items()}
     row |= {"broken": len(played.violations), "seconds": seconds}
-    for method, rows in reference.items():
-        row[method] = float(rows[name]["click_to_door_undelivered_120"]) if name in rows else None
+    others = {
+        method: float(rows[name]["click_to_door_undelivered_120"]) for method, rows in reference.items() if name in rows
+    }
+    best = min(others, key=others.__getitem__, default="")
+    row |= {"best_other": others.get(best), "best_method": best}
+    for method in reference:
+        row[method] = others.get(method)
     return row
 
 

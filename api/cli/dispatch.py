@@ -206,7 +206,8 @@ def _bench(folder: Path, player: "Callable[[Path], Played]", lang: Lang, *, as_j
     if as_json:
         print_json({"instances": rows, "means": summary})
     else:
-        _print_table("instance", rows)
+        shown = [{name: value for name, value in row.items() if name not in reference} for row in rows]
+        _print_table("instances", shown)
         _print_table("mean over instances", summary)
     sys.exit(FAILED if broken else 0)
 
@@ -216,7 +217,9 @@ def _print_table(title: str, rows: list[dict[str, Any]]) -> None:
 
     table = Table(title=title)
     for name in rows[0]:
-        table.add_column(name, justify="left" if isinstance(rows[0][name], str) else "right")
+        is_text = isinstance(rows[0][name], str)
+        header = name.replace("_", " ")
+        table.add_column(header, justify="left" if is_text else "right", no_wrap=is_text)
     for row in rows:
         table.add_row(*(value if isinstance(value, str) else _cell(value) for value in row.values()))
     out_console().print(table)
