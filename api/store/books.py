@@ -8,8 +8,9 @@ from typing import Final
 from sqlalchemy import select
 
 from api.batch.plan import deployed_starts
+from api.store.bulk import add_missing
 from api.store.tables import books, deployments
-from api.store.units import ReadUnit, WriteUnit, add_missing
+from api.store.units import ReadUnit, WriteUnit
 from rules.book import Book
 from rules.compile import Program, compile_books
 from rules.deployment import Deploy

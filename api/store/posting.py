@@ -17,7 +17,8 @@ from sqlalchemy import select
 
 from api.batch.canonical import EVENT_SCHEMA
 from api.store.books import Law
-from api.store.riders import RiderRow, in_chunks, load, lock, save
+from api.store.bulk import in_chunks, pairs_among
+from api.store.riders import RiderRow, load, lock, save
 from api.store.tables import events, rider_state
 from api.store.units import WriteUnit
 from rules.units import US_PER_S
@@ -152,33 +153,23 @@ def _beyond_window(unit: WriteUnit, table: pa.Table, riders: Mapping[str, RiderR
     rider_ids, order_ids = table["rider_id"].to_pylist(), table["order_id"].to_pylist()
     found |= {rider for rider, since in zip(rider_ids, held, strict=True) if since < keep_us.get(rider, NO_TIME)}
     orders = {(rider, order) for rider, order in zip(rider_ids, order_ids, strict=True) if order and rider in keep_us}
-    if orders:
-        newest_keep_us = max(keep_us.values())
-        for some in in_chunks(sorted({order for _, order in orders})):
-            rows = unit.connection.execute(
-                select(events.c.rider_id, events.c.order_id, events.c.occurred_us).where(
-                    events.c.rider_id.in_({rider for rider, _ in orders}),
-                    events.c.order_id.in_(some),
-                    events.c.occurred_us < newest_keep_us,
-                )
+    for some in in_chunks(sorted(orders)):
+        rows = unit.connection.execute(
+            select(events.c.rider_id, events.c.occurred_us).where(
+                pairs_among(unit, (events.c.rider_id, events.c.order_id), some)
             )
-            found |= {
-                row.rider_id
-                for row in rows
-                if (row.rider_id, row.order_id) in orders and row.occurred_us < keep_us[row.rider_id]
-            }
+        )
+        found |= {row.rider_id for row in rows if row.occurred_us < keep_us[row.rider_id]}
     return found & keep_us.keys()
 
 
 def _stored(unit: WriteUnit, identities: Sequence[tuple[str, str]]) -> dict[tuple[str, str], int]:
     """Content of the events among these that are stored."""
     found: dict[tuple[str, str], int] = {}
-    wanted = sorted(set(identities))
-    for first in range(0, len(wanted), BLOCK_RIDERS):
-        some = wanted[first : first + BLOCK_RIDERS]
+    for some in in_chunks(sorted(set(identities))):
         rows = unit.connection.execute(
             select(events.c.rider_id, events.c.event_id, events.c.content).where(
-                events.c.rider_id.in_({rider for rider, _ in some}), events.c.event_id.in_({event for _, event in some})
+                pairs_among(unit, (events.c.rider_id, events.c.event_id), some)
             )
         )
         found |= {(row.rider_id, row.event_id): row.content for row in rows}

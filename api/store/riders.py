@@ -5,27 +5,26 @@ from all events stored; both ways give the same ledger.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import select
 
 from api.batch.canonical import EVENT_SCHEMA
 from api.store.books import Law
+from api.store.bulk import add_missing, add_rows, among, change_rows, in_chunks
 from api.store.carrying import Kept, joined, layout_of, parts_of, read_layout
 from api.store.chain import GENESIS, chained
 from api.store.tables import entries, events, layouts, rider_state
-from api.store.units import WriteUnit, add_missing
+from api.store.units import WriteUnit
 from scoring.carry import Carried
 from scoring.columns import FAR_US, NO_TIME
 from scoring.ledger import entries_table
 from scoring.score import Scored, score
 
-# Bound parameters of one statement; both engines take more.
-CHUNK: Final = 5_000
 _EMPTY: Final = {
     "city": None,
     "rider_kind": -1,
@@ -61,12 +60,6 @@ class RiderRow:
     carried: bytes | None
 
 
-def in_chunks(values: Sequence[str]) -> Iterator[Sequence[str]]:
-    """Values in runs that one statement can take."""
-    for first in range(0, len(values), CHUNK):
-        yield values[first : first + CHUNK]
-
-
 def lock(unit: WriteUnit, rider_ids: Iterable[str]) -> dict[str, RiderRow]:
     """The rows of riders, held until the unit ends; a rider seen for the first time gets one.
 
@@ -76,13 +69,13 @@ def lock(unit: WriteUnit, rider_ids: Iterable[str]) -> dict[str, RiderRow]:
     wanted = sorted(set(rider_ids), key=str.encode)
     found: dict[str, RiderRow] = {}
     for some in in_chunks(wanted):
-        of_these = rider_state.c.rider_id.in_(some)
+        of_these = among(unit, rider_state.c.rider_id, some)
         known = set(unit.connection.scalars(select(rider_state.c.rider_id).where(of_these)))
         add_missing(unit, rider_state, [{"rider_id": rider} | _EMPTY for rider in some if rider not in known])
     for some in in_chunks(wanted):
         rows = unit.connection.execute(
             select(rider_state)
-            .where(rider_state.c.rider_id.in_(some))
+            .where(among(unit, rider_state.c.rider_id, some))
             .order_by(rider_state.c.rider_id)
             .with_for_update()
         )
@@ -123,7 +116,9 @@ def _from_events(unit: WriteUnit, law: Law, rider_ids: Sequence[str], until_us: 
     parts: dict[str, bytes] = {}
     for some in in_chunks(rider_ids):
         columns = [events.c[name] for name in EVENT_SCHEMA.names]
-        rows = unit.connection.execute(select(*columns, events.c.book_digest).where(events.c.rider_id.in_(some))).all()
+        rows = unit.connection.execute(
+            select(*columns, events.c.book_digest).where(among(unit, events.c.rider_id, some))
+        ).all()
         *values, digests = zip(*rows, strict=True)
         table = pa.table(
             [pa.array(column, field.type) for column, field in zip(values, EVENT_SCHEMA, strict=True)], EVENT_SCHEMA
@@ -140,14 +135,14 @@ def save(unit: WriteUnit, scored: Scored, riders: dict[str, RiderRow]) -> None:
     _add_events(unit, scored)
     rows = entries_table(scored, unit.recorded_us).to_pylist()
     heads = chained(rows, {rider: row.chain for rider, row in riders.items()})
-    if rows:
-        unit.connection.execute(insert(entries), rows)
+    add_rows(unit, entries, rows)
     layout = layout_of(scored.program)
     if layout.digest not in set(unit.connection.scalars(select(layouts.c.digest))):
         add_missing(unit, layouts, [{"digest": layout.digest, "document": json.dumps(layout.document())}])
     changed = _rows(scored, layout.digest, riders, heads)
-    if changed:
-        unit.connection.execute(_UPDATE, [_bound(row) for row in changed])
+    change_rows(
+        unit, rider_state, "rider_id", [{name: getattr(row, name) for name in row.__slots__} for row in changed]
+    )
     riders |= {row.rider_id: row for row in changed}
 
 
@@ -164,7 +159,7 @@ def _add_events(unit: WriteUnit, scored: Scored) -> None:
         row["content"] = content
         row["book_digest"] = scored.program.books[position].digest
         row["recorded_us"] = unit.recorded_us
-    unit.connection.execute(insert(events), rows)
+    add_rows(unit, events, rows)
 
 
 def _rows(scored: Scored, layout: str, before: Mapping[str, RiderRow], heads: Mapping[str, bytes]) -> list[RiderRow]:
@@ -192,14 +187,3 @@ def _due_us(scored: Scored) -> list[int]:
     waiting = np.flatnonzero(np.diff(head.fade_start))
     due[waiting] = np.minimum(due[waiting], head.fades["due_us"][head.fade_start[waiting]])
     return due.tolist()
-
-
-_UPDATE: Final = (
-    update(rider_state)
-    .where(rider_state.c.rider_id == bindparam("of_rider"))
-    .values({name: bindparam(f"new_{name}") for name in _EMPTY})
-)
-
-
-def _bound(row: RiderRow) -> dict[str, Any]:
-    return {"of_rider": row.rider_id} | {f"new_{name}": getattr(row, name) for name in _EMPTY}

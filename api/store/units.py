@@ -4,13 +4,12 @@ Nothing inside a unit commits. On PostgreSQL a read unit is a read-only snapshot
 other at the rider's row; on SQLite writers take turns from their first statement on.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
@@ -120,10 +119,3 @@ def _begin_sqlite(connection: Connection) -> None:
     writes = connection.get_execution_options().get("riderscore_writes", True)
     connection.exec_driver_sql(f"PRAGMA query_only = {'OFF' if writes else 'ON'}")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-
-def add_missing(unit: WriteUnit, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert rows whose key nobody else has inserted meanwhile, in the order given."""
-    if rows:
-        insert = postgresql.insert if unit.connection.dialect.name == "postgresql" else sqlite.insert
-        unit.connection.execute(insert(table).on_conflict_do_nothing(), [dict(row) for row in rows])

@@ -1,0 +1,112 @@
+"""Many rows at once, in the way that each engine does fastest: COPY and arrays on PostgreSQL, executemany on SQLite."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    LargeBinary,
+    SmallInteger,
+    Table,
+    any_,
+    bindparam,
+    func,
+    insert,
+    literal,
+    select,
+    tuple_,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.types import Text
+
+from api.store.units import ReadUnit, WriteUnit
+
+# Bound parameters of one statement of SQLite; it takes more.
+CHUNK: Final = 5_000
+_SQL_TYPES: Final = {Text: "text", BigInteger: "bigint", SmallInteger: "smallint", LargeBinary: "bytea"}
+
+
+def _is_postgresql(unit: ReadUnit | WriteUnit) -> bool:
+    return unit.connection.dialect.name == "postgresql"
+
+
+def _driver(unit: WriteUnit) -> Any:
+    """Psycopg's connection, in the unit's transaction."""
+    return unit.connection.connection.driver_connection
+
+
+def among(unit: ReadUnit | WriteUnit, column: ColumnElement[Any], values: Iterable[str]) -> ColumnElement[bool]:
+    """That a text column is one of some values; on PostgreSQL one parameter, however many they are."""
+    if _is_postgresql(unit):
+        return column == any_(literal(list(values), postgresql.ARRAY(Text)))
+    return column.in_(list(values))
+
+
+def pairs_among(
+    unit: ReadUnit | WriteUnit,
+    columns: tuple[ColumnElement[Any], ColumnElement[Any]],
+    pairs: Sequence[tuple[str, str]],
+) -> ColumnElement[bool]:
+    """That two text columns together are one of some pairs: one look into their index per pair."""
+    if _is_postgresql(unit):
+        first, second = (literal([pair[k] for pair in pairs], postgresql.ARRAY(Text)) for k in (0, 1))
+        wanted = func.unnest(first, second).table_valued("first", "second").render_derived()
+        return tuple_(*columns).in_(select(wanted.c.first, wanted.c.second))
+    return tuple_(*columns).in_(pairs)
+
+
+def add_rows(unit: WriteUnit, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows that all have the same columns."""
+    if not rows:
+        return
+    if not _is_postgresql(unit):
+        unit.connection.execute(insert(table), [dict(row) for row in rows])
+        return
+    names = list(rows[0])
+    columns = ", ".join(names)
+    with _driver(unit).cursor() as cursor, cursor.copy(f"COPY {table.name} ({columns}) FROM STDIN") as copy:
+        for row in rows:
+            copy.write_row([row[name] for name in names])
+
+
+def add_missing(unit: WriteUnit, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows whose key nobody else has inserted meanwhile, in the order given."""
+    if rows:
+        make = postgresql.insert if _is_postgresql(unit) else sqlite.insert
+        unit.connection.execute(make(table).on_conflict_do_nothing(), [dict(row) for row in rows])
+
+
+def change_rows(unit: WriteUnit, table: Table, key: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Set all columns but the key of rows that are there."""
+    if not rows:
+        return
+    names = [name for name in rows[0] if name != key]
+    if not _is_postgresql(unit):
+        change = update(table).where(table.c[key] == bindparam(f"of_{key}"))
+        change = change.values({name: bindparam(f"new_{name}") for name in names})
+        unit.connection.execute(
+            change, [{f"of_{key}": row[key]} | {f"new_{name}": row[name] for name in names} for row in rows]
+        )
+        return
+    columns = [key, *names]
+    # Binary arrays: as text each byte of a blob would be escaped. Reading their values needs the types spelt out.
+    arrays = ", ".join(f"%({name})b::{_SQL_TYPES[type(table.c[name].type)]}[]" for name in columns)
+    sets = ", ".join(f"{name} = changed.{name}" for name in names)
+    statement = (
+        f"UPDATE {table.name} SET {sets} FROM unnest({arrays}) AS changed ({', '.join(columns)}) "  # noqa: S608 own names
+        f"WHERE {table.name}.{key} = changed.{key}"
+    )
+    with _driver(unit).cursor() as cursor:
+        cursor.execute(statement, {name: [row[name] for row in rows] for name in columns})
+
+
+Value = TypeVar("Value")
+
+
+def in_chunks(values: Collection[Value]) -> Iterable[Sequence[Value]]:
+    """Values in runs that one statement can take."""
+    ordered = list(values)
+    for first in range(0, len(ordered), CHUNK):
+        yield ordered[first : first + CHUNK]
