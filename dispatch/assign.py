@@ -15,6 +15,7 @@ from dispatch.compiled import Ints, compiled
 from dispatch.objective import UNSERVED
 from dispatch.route import (
     ARRIVAL,
+    CAPACITY,
     FEES,
     FIT_DROPOFF,
     FIT_INCREASE,
@@ -169,8 +170,12 @@ def plan_costs(board: Board, holders: Ints, near: Ints) -> tuple[Ints, Ints, Int
 def plan_cost(board: Board, rider: int, holder: int) -> int:
     """Return what driving the holder's plan costs a rider who otherwise drives nothing."""
     riders, stops, num_stops = board.riders, board.stops[holder], board.riders[holder, NUM_STOPS]
+    load = 0
     for i in range(num_stops):
         if stops[i] >= 0 and board.barred[stops[i], rider]:
+            return NEVER
+        load += 1 if stops[i] >= 0 else -1
+        if load > riders[rider, CAPACITY]:
             return NEVER
     walked, _, _ = walk(
         board.travel_s,

@@ -9,6 +9,7 @@ from dispatch.objective import Weights, weight_row
 from dispatch.problem import Problem
 from dispatch.route import (
     ARRIVAL,
+    CAPACITY,
     CARRIED,
     DOOR,
     EARNED,
@@ -63,6 +64,7 @@ def lay_out(problem: Problem, weights: Weights) -> Board:
         (PLACE, riders.place),
         (FREE, np.maximum(riders.free_s, problem.now_s)),
         (EARNED, riders.earned),
+        (CAPACITY, np.minimum(riders.capacity, problem.market.orders_max)),
     ):
         rider_rows[:, column] = values
     rider_rows[:, ARRIVAL] = -1

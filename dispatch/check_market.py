@@ -101,7 +101,7 @@ def _driven(problem: Problem, rider: int, stops: list[_Stop]) -> Iterator[Violat
     load = 0
     for before, here in pairwise((start, *stops)):
         load += here.change
-        if load > problem.market.orders_max:
+        if load > min(problem.market.orders_max, problem.riders.capacity[rider]):
             yield Violation("room_in_the_bag", name, f"{load} orders")
         if (before.at_s, before.place, before.change, here.change) == (here.at_s, here.place, 1, 1):
             continue
@@ -156,7 +156,7 @@ def _plans(problem: Problem, stops: tuple[tuple[int, ...], ...]) -> Iterator[Vio
             here = int(orders.merchant[stop] if stop >= 0 else orders.door[~stop])
             arrival_s = at_s + int(problem.travel.pairs(np.array([place]), np.array([here]))[0])
             load += 1 if stop >= 0 else -1
-            if load > market.orders_max:
+            if load > min(market.orders_max, riders.capacity[rider]):
                 yield Violation("room_in_the_bag", riders.names[rider], f"{load} orders")
             if stop < 0:
                 at_s, visit_s = arrival_s + 2 * market.half_dropoff_s + int(orders.handover_s[~stop]), -1

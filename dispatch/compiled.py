@@ -1,9 +1,15 @@
 """The one door to numba: a decorator that keeps a function's type, and the names of the array types.
 
-Invariant: everything compiled is cached on disk, so a second process does not compile.
+Numba caches what it compiled beside each source file and looks at that one file's age only; our compiled functions
+contain each other's code and constants across files. So the cache is stamped with all of the package's sources.
+
+Invariant: everything compiled is cached on disk, and no code is run that was compiled from other sources.
 """
 
+import hashlib
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -20,5 +26,17 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def compiled(function: Function) -> Function:
-    """Compile a function on its first call, cached on disk."""
-    return cast(Function, njit(cache=True)(function))
+    """Compile a function on its first call, cached on disk until any source of the package changes."""
+    dispatcher = njit(cache=True)(function)
+    # There is no public way to say what numba compares with the stamp its cache was written under.
+    dispatcher._cache._cache_file._source_stamp = sources_digest()  # noqa: SLF001
+    return cast(Function, dispatcher)
+
+
+@cache
+def sources_digest() -> str:
+    """Return a digest of the package's source files."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()

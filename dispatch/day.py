@@ -63,6 +63,7 @@ def day_problem(instance: Instance) -> Problem:
             guarantee=whole(parameters.guarantee_per_hour * (row.off_min - row.on_min) // 60 for row in couriers),
             worked_s=np.zeros(len(couriers), np.int64),
             priority=np.full(len(couriers), PRIORITY_NEUTRAL, np.int64),
+            capacity=np.full(len(couriers), market.orders_max, np.int64),
             stops=((),) * len(couriers),
         ),
         now_s=MINUTE_S * min((order.placed_min for order in orders), default=0),

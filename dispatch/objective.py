@@ -15,7 +15,7 @@ from dispatch.compiled import Ints, compiled
 from dispatch.problem import Market
 
 # Positions in the row that compiled code reads.
-WAIT, LATE, FOOD, IDLE, PAY, UNSERVED, HALF_PICKUP, HALF_DROPOFF, ORDERS_MAX, RULE = range(10)
+WAIT, LATE, FOOD, IDLE, PAY, UNSERVED, HALF_PICKUP, HALF_DROPOFF, RULE = range(9)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +49,11 @@ ON_DEMAND_WEIGHTS = Weights(wait=200, late=3000, food=100, idle=100, pay=0, imba
 
 def weight_row(weights: Weights, market: Market) -> Ints:
     """Return the weights and the market's rules as the int64 row that compiled code reads."""
-    row = np.zeros(10, np.int64)
+    row = np.zeros(9, np.int64)
     row[WAIT], row[LATE], row[FOOD], row[IDLE] = weights.wait, weights.late, weights.food, weights.idle
     row[PAY], row[UNSERVED] = weights.pay, weights.unserved
     row[HALF_PICKUP], row[HALF_DROPOFF] = market.half_pickup_s, market.half_dropoff_s
-    row[ORDERS_MAX], row[RULE] = market.orders_max, int(market.rule)
+    row[RULE] = int(market.rule)
     return row
 
 

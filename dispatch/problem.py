@@ -92,7 +92,8 @@ class Riders:
     ``place``: where they are, or where the leg under way ends. ``free_s``: when they can leave there. ``off_s``: no
     pickup later. ``earned``, ``guarantee``: pay so far and least pay of the shift. ``worked_s``: order-taking today,
     for income per hour. ``priority``: per mille of the cost of giving them an order, 1000 neutral, higher = offered
-    later. ``stops``: remaining stops of the orders in hand.
+    later. ``capacity``: orders they can carry at once, within the market's limit. ``stops``: remaining stops of the
+    orders in hand.
     """
 
     names: tuple[str, ...]
@@ -103,11 +104,12 @@ class Riders:
     guarantee: Ints
     worked_s: Ints
     priority: Ints
+    capacity: Ints
     stops: tuple[tuple[int, ...], ...]
 
     def __post_init__(self) -> None:
         _whole_columns(self, len(self.names))
-        for name in ("free_s", "off_s", "earned", "guarantee", "worked_s"):
+        for name in ("free_s", "off_s", "earned", "guarantee", "worked_s", "capacity"):
             _at_least(name, getattr(self, name), 0)
         low, high = PRIORITY_RANGE
         if ((self.priority < low) | (self.priority > high)).any():

@@ -16,7 +16,6 @@ from dispatch.compiled import Flags, Ints, Seconds, Stops, compiled
 from dispatch.objective import (
     HALF_DROPOFF,
     HALF_PICKUP,
-    ORDERS_MAX,
     RULE,
     delivery_cost,
     food_waiting_cost,
@@ -38,9 +37,9 @@ HIDDEN, OPEN, SENT, CARRIED, DELIVERED, REFUSED = range(6)
 
 # Columns of Board.riders, int64. ARRIVAL is -1 unless the rider is on the way to the first stop.
 OFF, GUARANTEE, PRIORITY, TOLL, WALKED, COST, VERSION, PLACE, FREE, ARRIVAL, EARNED = range(11)
-# The plan in numbers: stops, trips, and the fees and number of the orders it delivers.
-NUM_STOPS, NUM_TRIPS, FEES, NUM_PLANNED = range(11, 15)
-RIDER_COLUMNS = 15
+# The plan in numbers: stops, trips, the fees and number of the orders it delivers; and what the rider can carry.
+NUM_STOPS, NUM_TRIPS, FEES, NUM_PLANNED, CAPACITY = range(11, 16)
+RIDER_COLUMNS = 16
 
 # Columns of Board.fits, int64: what inserting (order, rider) would cost, and for which version of the plan.
 FIT_VERSION, FIT_INCREASE, FIT_PICKUP, FIT_DROPOFF = range(4)
@@ -235,7 +234,7 @@ def fit_trip(board: Board, rider: int, order: int, draft: Stops, limit: int) -> 
         if trip == num_trips or orders[stops[start], MERCHANT] != orders[order, MERCHANT]:
             continue
         loaded = (start + trips[trip + 1, TRIP_STOP]) // 2
-        if loaded - start >= weights[ORDERS_MAX]:
+        if loaded - start >= riders[rider, CAPACITY]:
             continue
         for i in range(start, num_stops):
             draft[i if i < loaded else i + 2] = stops[i]
@@ -272,7 +271,7 @@ def fit_bag(board: Board, rider: int, order: int, draft: Stops, limit: int) -> t
         if pickup > 0:
             draft[pickup - 1] = stops[pickup - 1]
             load += 1 if stops[pickup - 1] >= 0 else -1
-        if (pickup == 0 and arrival_s >= 0) or load >= weights[ORDERS_MAX]:
+        if (pickup == 0 and arrival_s >= 0) or load >= riders[rider, CAPACITY]:
             continue
         draft[pickup] = order
         for i in range(pickup, num_stops):
@@ -283,7 +282,7 @@ def fit_bag(board: Board, rider: int, order: int, draft: Stops, limit: int) -> t
                 passed = stops[dropoff - 2]
                 draft[dropoff - 1] = passed
                 aboard += 1 if passed >= 0 else -1
-                if aboard > weights[ORDERS_MAX]:
+                if aboard > riders[rider, CAPACITY]:
                     break
             draft[dropoff] = ~order
             cost, _, _ = walk(

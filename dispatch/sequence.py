@@ -11,7 +11,6 @@ from dispatch.compiled import Flags, Ints, Stops, compiled
 from dispatch.objective import (
     HALF_DROPOFF,
     HALF_PICKUP,
-    ORDERS_MAX,
     RULE,
     delivery_cost,
     food_waiting_cost,
@@ -20,6 +19,7 @@ from dispatch.objective import (
 )
 from dispatch.route import (
     ARRIVAL,
+    CAPACITY,
     DOOR,
     FREE,
     HANDOVER,
@@ -120,7 +120,7 @@ def _may_follow(board: Board, rider: int, pool: Stops, used: Flags, path: Stops,
             load += 1
     if stop < 0:
         return True
-    if load >= board.weights[ORDERS_MAX]:
+    if load >= board.riders[rider, CAPACITY]:
         return False
     if board.weights[RULE] == TRIP and load > 0:
         last = path[depth - 1]

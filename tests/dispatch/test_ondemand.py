@@ -54,6 +54,18 @@ def test_declined_orders_go_to_somebody_else(seed, modulus):
         assert day.log[order, 0] != rider
 
 
+@given(seed=st.integers(0, 5000))
+def test_capacity_is_the_riders_own(seed):
+    """A rider who can carry one order never has two in the bag."""
+    problem = busy(seed, capacity=np.array([1, 5, 2]))
+
+    day = played(problem)
+
+    assert check_market(problem, day.log, set(day.refused)) == ()
+    picked, dropped = (np.sort(day.log[day.log[:, 0] == 0][:, column]) for column in (3, 4))
+    assert (picked[1:] >= dropped[:-1]).all()
+
+
 def test_all_riders_decline_everything():
     """If nobody takes anything, every order is refused with a reason when the shifts end."""
     problem = market_problem(1, 4, 2, market=FRESH, off_s=np.full(2, 4000))

@@ -130,6 +130,7 @@ def market_problem(
         "guarantee": zeros,
         "worked_s": zeros,
         "priority": np.full(num_riders, 1000) if priority is None else np.asarray(priority),
+        "capacity": np.full(num_riders, 9),
         "stops": ((),) * num_riders,
     } | {key: value for key, value in columns.items() if key in Riders.__dataclass_fields__ and key != "names"}
     return Problem(market, PlanarTravel(points, 250.0, step_s=1), Orders(**orders), Riders(**riders))
