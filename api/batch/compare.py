@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from api.batch.files import atomic_folder, check_output, write_json, write_ndjson, write_parquet
+from api.batch.files import atomic_folder, check_places, write_json, write_ndjson, write_parquet
 from api.batch.plan import Plan, plan
 from api.batch.readers import EventFile, Format, read_events
 from api.batch.rejects import Reject
@@ -69,7 +69,7 @@ def compare_files(
         If the books, the files or the place to write to cannot be used; nothing is written then.
     """
     watch = Stopwatch()
-    check_output(out)
+    check_places(paths, out)
     judged = _judge(paths, references, format, watch, progress)
     comparison = compare(*judged.scored)
     return _written("compare", judged, comparison, summary_of(comparison, judged.plans), out, format, watch, progress)
@@ -89,7 +89,7 @@ def impact_files(
     as `compare_files`.
     """
     watch = Stopwatch()
-    check_output(out)
+    check_places(paths, out)
     judged = _judge(paths, references, format, watch, progress)
     comparison = compare(*judged.scored)
     summary = summary_of(comparison, judged.plans)

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -20,6 +20,7 @@ from rules.errors import Fault
 
 # A folder that holds this file was written by riderscore and may be replaced.
 MARKER: Final = "run.json"
+STATE_MARKER: Final = "state.json"
 ROW_GROUP_ROWS: Final = 1 << 20
 
 
@@ -91,6 +92,27 @@ def check_output(folder: Path, *, marker: str = MARKER) -> None:
         raise InputError(Fault("output_not_ours", file=str(folder)))
     if folder.is_dir() and any(folder.iterdir()) and not (folder / marker).is_file():
         raise InputError(Fault("output_not_ours", file=str(folder)))
+
+
+def check_places(inputs: Sequence[Path], out: Path, state: Path | None = None) -> None:
+    """Refuse places to write that would swallow an input or each other, before any work is done.
+
+    Raises
+    ------
+    InputError
+        If an input lies in a folder that is replaced, if one of the folders lies in the other, or if one may not be
+        replaced.
+    """
+    check_output(out)
+    places = [out.resolve()]
+    if state is not None:
+        check_output(state, marker=STATE_MARKER)
+        places.append(state.resolve())
+        if places[0] in (places[1], *places[1].parents) or places[1] in places[0].parents:
+            raise InputError(Fault("output_overlaps", file=str(out), given=str(state)))
+    for path in inputs:
+        if any(place in (path.resolve(), *path.resolve().parents) for place in places):
+            raise InputError(Fault("input_in_output", file=str(path), given=str(out)))
 
 
 def write_ndjson(path: Path, documents: Iterable[Mapping[str, object]]) -> None:

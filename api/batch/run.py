@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from api.batch.files import atomic_folder, check_output, write_json, write_ndjson, write_parquet
+from api.batch.files import atomic_folder, check_places, write_json, write_ndjson, write_parquet
 from api.batch.plan import Plan, plan
 from api.batch.readers import EventFile, Format, read_events
 from api.batch.rejects import Reject, rejects_of_rows
@@ -114,7 +114,7 @@ def score_files(
         If the books, the files or the places to write to cannot be used; nothing is written then.
     """
     watch = Stopwatch()
-    check_output(out)
+    check_places(paths, out, state)
     stored = None if state is None else open_state(state)
     chosen = plan(reference, () if stored is None else stored.books)
     watch.lap("books")

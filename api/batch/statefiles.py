@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from api.batch.errors import InputError
-from api.batch.files import atomic_folder, write_json, write_parquet
+from api.batch.files import STATE_MARKER, atomic_folder, write_json, write_parquet
 from api.batch.plan import Plan
 from rules.book import Book
 from rules.compile import Program
@@ -30,7 +30,7 @@ from scoring.columns import ENTRY, I64, NO_TIME, Entries
 from scoring.score import Scored, score
 from scoring.state import FADE_DUE, ORDER_POINTS, RIDER_STATE, fresh_state
 
-HEADER = "state.json"
+HEADER = STATE_MARKER
 FORMAT = 1
 
 

@@ -146,3 +146,23 @@ def test_the_installed_command_runs_the_same(tmp_path: Path, events: Path) -> No
 
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout)["counts"]["events"] == 30
+
+
+def test_an_input_inside_the_output_is_not_swept_away(tmp_path: Path, events: Path) -> None:
+    """An output folder that holds one of the inputs is refused: replacing it would delete the input."""
+    run("score", events, "--book", BOOK, "--out", tmp_path / "out")
+    inside = events.rename(tmp_path / "out" / "events.csv")
+
+    result = run("score", inside, "--book", BOOK, "--out", tmp_path / "out")
+
+    assert result.exit_code == 2
+    assert inside.exists()
+
+
+@pytest.mark.parametrize("state", ["out", "out/state"])
+def test_output_and_state_are_two_places(tmp_path: Path, events: Path, state: str) -> None:
+    """A state in or at the output folder is refused before anything is written."""
+    result = run("score", events, "--book", BOOK, "--out", tmp_path / "out", "--state", tmp_path / state)
+
+    assert result.exit_code == 2
+    assert not (tmp_path / "out").exists()
