@@ -73,9 +73,14 @@ class Store:
 
     @contextmanager
     def writing(self, recorded_us: int) -> Iterator[WriteUnit]:
-        """A unit that is committed when its block ends, and rolled back if the block raises."""
+        """A unit that is committed when its block ends, and rolled back if the block raises.
+
+        One post or one tick a unit: riders are locked in order once.
+        """
         with self.engine.connect() as connection:
-            connection.execution_options(riderscore_writes=True)
+            # READ COMMITTED: who has waited for a rider's row must see what the other writer wrote.
+            options = {"isolation_level": "READ COMMITTED"} if self.engine.dialect.name == "postgresql" else {}
+            connection.execution_options(riderscore_writes=True, **options)
             with connection.begin():
                 yield WriteUnit(connection, recorded_us)
 

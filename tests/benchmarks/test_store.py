@@ -29,7 +29,9 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     """A database with a book."""
     bin_ = cluster.programs()
     if request.param == "sqlite":
-        yield _filled(f"sqlite:///{tmp_path / 'store.db'}")
+        store = _filled(f"sqlite:///{tmp_path / 'store.db'}")
+        yield store
+        store.close()
     elif bin_ is None:
         pytest.skip("PostgreSQL is not installed")
     else:
