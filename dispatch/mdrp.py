@@ -15,6 +15,9 @@ from typing import TypeVar
 
 INSTANCE_FILES = ("orders.txt", "restaurants.txt", "couriers.txt", "instance_parameters.txt")
 START = "0"
+# Beyond these a file is damaged: a week, and once around the earth.
+MINUTES_MAX = 10_080
+METRES_MAX = 40_000_000
 
 Row = TypeVar("Row")
 
@@ -148,8 +151,8 @@ class _Table:
     rows: list[tuple[int, list[str]]]
     faults: list[Fault]
 
-    def number(self, line: int, value: str, *, least: float | None = None) -> float:
-        """Read a finite number; a fault and 0 where it is none or below `least`."""
+    def number(self, line: int, value: str, *, least: float = -METRES_MAX, most: float = METRES_MAX) -> float:
+        """Read a finite number; a fault and 0 where it is none or out of range."""
         try:
             number = float(value)
         except ValueError:
@@ -157,13 +160,17 @@ class _Table:
         if not math.isfinite(number):
             self.faults.append(Fault("dispatch.not_a_number", self.file, line, value))
             return 0.0
-        if least is not None and number < least:
+        if number < least:
             self.faults.append(Fault("dispatch.too_small", self.file, line, value, f"{least:g}"))
+            return 0.0
+        if number > most:
+            self.faults.append(Fault("dispatch.too_large", self.file, line, value, f"{most:g}"))
+            return 0.0
         return number
 
     def whole(self, line: int, value: str, *, least: int = 0) -> int:
         """Read a whole number of at least `least`."""
-        number = self.number(line, value, least=least)
+        number = self.number(line, value, least=least, most=MINUTES_MAX)
         if number != int(number):
             self.faults.append(Fault("dispatch.not_whole", self.file, line, value))
         return int(number)

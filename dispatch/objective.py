@@ -33,7 +33,7 @@ class Weights:
     food: int = 0
     idle: int = 0
     pay: int = 3_000
-    imbalance: int = 10_000
+    imbalance: int = 5_000
     unserved: int = 36_000_000
 
     def __post_init__(self) -> None:

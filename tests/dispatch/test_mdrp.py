@@ -37,6 +37,8 @@ def test_instance_survives_writing_and_reading(tmp_path):
         ("orders.txt", "\t10\n", "\tinf\n", "not_a_number", 2),
         ("orders.txt", "\t10\n", "\t-3\n", "too_small", 2),
         ("orders.txt", "\t10\n", "\t9.5\n", "not_whole", 2),
+        ("orders.txt", "\t10\n", "\t999999999\n", "too_large", 2),
+        ("orders.txt", "o1\t0", "o1\t1e300", "too_large", 2),
         ("orders.txt", "\t10\n", "\n", "wrong_width", 2),
         ("orders.txt", "\t10\n", "\t10\no1\t0\t0\t0\tr1\t10\n", "name_twice", 3),
         ("orders.txt", "o1\t", "o 1\t", "bad_name", 2),
