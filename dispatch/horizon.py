@@ -47,11 +47,11 @@ class Settings:
     ``pay_lead_s``: how far ahead of the clock the pace of pay is; ``seed``: of the random choices.
     """
 
-    repairs_per_order: int = 10
+    repairs_per_order: int = 8
     repairs_max: int = 4000
     ruin_max: int = 8
     width: int = 20
-    exchange_every: int = 5
+    exchange_every: int = 1
     pay_lead_s: int = 1800
     seed: int = 0
 
