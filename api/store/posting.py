@@ -54,6 +54,8 @@ def post_events(unit: WriteUnit, law: Law, table: pa.Table) -> list[Posted]:
     ----------
     table
         Canonical columns (`api.batch.canonical.EVENT_SCHEMA`), any number of rows of any riders in any order.
+        An event is too late when it is more than its book's `late_days` older than the store's clock
+        (`unit.recorded_us`), whoever else is in the post; history is replayed with the clock of its time.
 
     Returns
     -------
