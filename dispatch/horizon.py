@@ -49,7 +49,7 @@ class Settings:
 
     repairs_per_order: int = 8
     repairs_max: int = 4000
-    ruin_max: int = 8
+    ruin_max: int = 6
     width: int = 20
     exchange_every: int = 1
     pay_lead_s: int = 1800
