@@ -14,22 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rules.book import Book, BookDocument, Rule
-from rules.calendar import PERIODS, calendar
+from rules.calendar import NEVER_US, PERIODS, calendar
 from rules.events import CAUSE_CODE, KIND_CODE, KINDS, PARTIES, REPORT_CAUSE, REPORT_KINDS, RIDER_KINDS
 from rules.units import PERMILLE, US_PER_DAY
 
 FACTS = (
-    "late_s",
-    "rider_kind",
-    "tenure_days",
-    "num_delivered",
-    "weather_level",
-    "distance_m",
-    "minute_of_day",
-    "nth_in_month",
-    "party",
-    "liable",
-)
+    "late_s", "rider_kind", "tenure_days", "num_delivered", "weather_level", "distance_m", "minute_of_day", "nth_in_month", "party", "liable"
+)  # fmt: skip
 FACT_CODE = {fact: code for code, fact in enumerate(FACTS)}
 SET_FACTS: dict[str, tuple[str, ...]] = {"rider_kind": RIDER_KINDS, "party": PARTIES, "liable": PARTIES}
 UNKNOWN = -1
@@ -40,15 +31,8 @@ ORDER_CAP_US = 30 * US_PER_DAY
 
 # Rule ids of entries that no rule of a book writes; `tier:<id>` is added per tier.
 FIXED_LABELS = (
-    "base",
-    "newcomer",
-    "cost_limit",
-    "ceiling",
-    "floor",
-    "fading",
-    "reset",
-    "training",
-)
+    "base", "newcomer", "cost_limit", "ceiling", "floor", "fading", "reset", "training"
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +206,8 @@ BOOK_RECORD = _records(
     "tier_first",
     "tier_stop",
     "calendar",
+    "next_book",  # the version of the same id that follows; -1 for the last
+    "next_us",  # and when it takes effect
 )
 SEGMENT_RECORD = _records("row_first", "row_stop", "all", "max_deduct_mp", "max_award_mp", "label")
 RULE_RECORD = _records(
@@ -326,7 +312,25 @@ def _optional(value: int | None) -> int:
     return NONE if value is None else value
 
 
-def _lay_book(out: _Layout, book: BookDocument) -> None:
+def start_us(book: BookDocument) -> int:
+    """First instant (UTC µs) of the local day a version takes effect."""
+    return calendar(book.time_zone, book.day_starts).start_of(book.effective_from)
+
+
+def _following(book: Book, books: Sequence[Book]) -> tuple[int, int]:
+    """Position and start of the version that follows a book in a set; (-1, `NEVER_US`) for the last."""
+    later = [
+        (start_us(other.model), position)
+        for position, other in enumerate(books)
+        if other.id == book.id and other.model.effective_from > book.model.effective_from
+    ]
+    if not later:
+        return NONE, NEVER_US
+    at_us, position = min(later)
+    return position, at_us
+
+
+def _lay_book(out: _Layout, book: BookDocument, following: tuple[int, int]) -> None:
     caps, tiers = out.size("caps"), out.size("tiers")
     _lay_rules(out, book)
     _lay_limits(out, book)
@@ -351,6 +355,7 @@ def _lay_book(out: _Layout, book: BookDocument) -> None:
         tiers,
         out.size("tiers"),
         out.calendars.setdefault((book.time_zone, book.day_starts), len(out.calendars)),
+        *following,
     )
     orders = 0 if book.cost_limit is None else book.cost_limit.on_time_orders
     limits = [max(0, orders * on_time_award_mp(book, kind)) for kind in RIDER_KINDS]
@@ -452,7 +457,7 @@ def compile_books(books: Sequence[Book]) -> Program:
     """
     out = _Layout()
     for book in books:
-        _lay_book(out, book.model)
+        _lay_book(out, book.model, _following(book, books))
     out.add_int("segment_start", out.size("segments"))
     for kinds, slot in out.slots.items():
         out.add("slots", kinds, int(slot in out.slot_orders))

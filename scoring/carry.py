@@ -175,7 +175,7 @@ def exchanged(carried: Carried, whole: Carried, fresh: State) -> Carried:
     own = written["ev"] >= 0
     written["ev"][own] = moved[written["ev"][own]]
     again = whole.written.copy()
-    again["ev"] += int(kept_rows.sum())
+    again["ev"][again["ev"] >= 0] += int(kept_rows.sum())
     again["rider"] = position[again["rider"]]
     both = np.concatenate([written, again])
     window = pa.concat_tables([carried.window.filter(pa.array(kept_rows)), whole.window.cast(carried.window.schema)])

@@ -21,8 +21,10 @@ class Distribution:
         How many riders, and their sum.
     mean
         Rounded to a whole unit, half to even; 0 where there is nobody.
-    median, p10, p90
-        Nearest rank: the smallest value that at least 50, 10, 90 % of the riders do not exceed.
+    median
+        The middle value, of two middle ones their mean rounded down.
+    p10, p90
+        Nearest rank: the smallest value that at least 10, 90 % of the riders do not exceed.
     gini_permille
         0 all alike, towards 1000 one has all; None where it has no meaning (a negative value, or a sum of zero).
     """
@@ -45,7 +47,7 @@ def distribution(values: I64) -> Distribution:
         num=num,
         total=total,
         mean=round(Fraction(total, num)) if num else 0,
-        median=_ranked(ordered, 50),
+        median=(int(ordered[(num - 1) // 2]) + int(ordered[num // 2])) // 2 if num else 0,
         p10=_ranked(ordered, 10),
         p90=_ranked(ordered, 90),
         gini_permille=None if share is None else round(share * PERMILLE),

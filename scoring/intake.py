@@ -13,8 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numba import njit
 
-from rules.calendar import calendar
-from rules.compile import Program
+from rules.compile import Program, start_us
 from rules.events import CAUSE_CODE, FIELDS, KIND_CODE, PARTY_CODE, REPORT_KINDS, RIDER_KINDS
 from rules.units import US_PER_DAY
 from scoring.columns import EVENT, I8, I32, I64, NO_TIME, U8, U64, Events
@@ -45,10 +44,7 @@ class Schedule:
 
 def schedule_versions(program: Program, positions: Sequence[int]) -> Schedule:
     """Schedule of the versions of one book, each from the local day it takes effect."""
-    starts = []
-    for position in positions:
-        model = program.books[position].model
-        starts.append((calendar(model.time_zone, model.day_starts).start_of(model.effective_from), position))
+    starts = [(start_us(program.books[position].model), position) for position in positions]
     return Schedule({("", ""): tuple(sorted(starts))}, reach_back=True)
 
 

@@ -35,7 +35,15 @@ from scoring.invariant_columns import (
     ints,
 )
 from scoring.invariant_rules import amounts, liability_stated, no_fines, only_the_liable, points_of_rules, rules_known
-from scoring.ledger import Identity, both_sides, entry_ids, points_and_money, standing_figures, text_hashes
+from scoring.ledger import (
+    ENTRY_SCHEMA,
+    Identity,
+    both_sides,
+    entry_ids,
+    points_and_money,
+    standing_figures,
+    text_hashes,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +76,10 @@ MAY_BE_NULL = ("cause_event_id", "of_us")
 def complete(ledger: Ledger) -> Iterator[Places]:
     """Nothing that every entry and every rider must state is missing or an unknown word."""
     columns = ledger.columns
+    for field in ENTRY_SCHEMA:
+        whole = pa.types.is_integer(ledger.entries.schema.field(field.name).type)
+        broken = pa.types.is_integer(field.type) and not whole
+        yield from at_ledger(broken, field.name, "whole numbers", str(ledger.entries.schema.field(field.name).type))
     for name in ledger.entries.column_names:
         column = ledger.entries.column(name)
         if column.null_count and name not in MAY_BE_NULL:

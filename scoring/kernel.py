@@ -156,41 +156,8 @@ def _push_fade(work: Work, due_us: int, amount_mp: int, ev: int, book: int) -> N
 
 
 @compiled
-def _next_due_us(work: Work) -> int:
-    due = work.rider[0].next_reset_us
-    if work.at[FIRST_FADE] < work.at[NUM_FADES]:
-        due = min(due, work.fades[work.at[FIRST_FADE]].due_us)
-    return due
-
-
-@compiled
-def _settle_due(tables: Tables, out: Entries, work: Work) -> None:
-    """Write the next thing due: the calendar reset, or the oldest fade."""
-    rider = work.rider[0]
-    k = work.at[FIRST_FADE]
-    book = rider.book
-    if k >= work.at[NUM_FADES] or rider.next_reset_us <= work.fades[k].due_us:
-        at_us = rider.next_reset_us
-        delta = tables.books[book].base_mp - rider.score_mp
-        if delta != 0:
-            _open_item(work, NO_EVENT, book, at_us, NOBODY, 0, 0)
-            _write(out, work, L_RESET, RESET, delta, 0)
-            _review(tables, out, work, book)
-        work.at[FIRST_FADE] = work.at[NUM_FADES]
-        rider.next_reset_us = _next_reset_us(tables, book, at_us)
-        return
-    fade = work.fades[k]
-    work.at[FIRST_FADE] = k + 1
-    _open_item(work, fade.ev, fade.book, fade.due_us, NOBODY, 0, 0)
-    _write(out, work, L_FADING, FADE, fade.mp, 0)
-    work.line[0].book = book
-    _clamp(tables, out, work, book)
-    _review(tables, out, work, book)
-
-
-@compiled
 def _enter_book(tables: Tables, out: Entries, work: Work, book: int, at_us: int) -> None:
-    """Take a rider to the book of the event at hand: a changed base moves the score, points earned are kept."""
+    """Take a rider to another book: a changed base moves the score, points earned are kept."""
     rider = work.rider[0]
     base_mp = tables.books[book].base_mp
     if rider.book < 0:
@@ -202,6 +169,52 @@ def _enter_book(tables: Tables, out: Entries, work: Work, book: int, at_us: int)
     rider.book = book
     rider.base_mp = base_mp
     rider.next_reset_us = _next_reset_us(tables, book, at_us)
+
+
+@compiled
+def _switch_us(tables: Tables, work: Work, stays: bool) -> int:
+    """When the rider's book gives way to its next version; `FAR_US` where the next event is still judged by it."""
+    book = work.rider[0].book
+    if stays or book < 0:
+        return FAR_US
+    return tables.books[book].next_us
+
+
+@compiled
+def _next_due_us(tables: Tables, work: Work, stays: bool) -> int:
+    due = min(work.rider[0].next_reset_us, _switch_us(tables, work, stays))
+    if work.at[FIRST_FADE] < work.at[NUM_FADES]:
+        due = min(due, work.fades[work.at[FIRST_FADE]].due_us)
+    return due
+
+
+@compiled
+def _settle_due(tables: Tables, out: Entries, work: Work, stays: bool) -> None:
+    """Write the next thing due: the calendar reset, a new version's base, or the oldest fade."""
+    rider = work.rider[0]
+    k = work.at[FIRST_FADE]
+    fade_us = work.fades[k].due_us if k < work.at[NUM_FADES] else FAR_US
+    switch_us = _switch_us(tables, work, stays)
+    book = rider.book
+    if rider.next_reset_us <= switch_us and rider.next_reset_us <= fade_us:
+        at_us = rider.next_reset_us
+        delta = tables.books[book].base_mp - rider.score_mp
+        if delta != 0:
+            _open_item(work, NO_EVENT, book, at_us, NOBODY, 0, 0)
+            _write(out, work, L_RESET, RESET, delta, 0)
+            _review(tables, out, work, book)
+        work.at[FIRST_FADE] = work.at[NUM_FADES]
+        rider.next_reset_us = _next_reset_us(tables, book, at_us)
+    elif switch_us <= fade_us:
+        _enter_book(tables, out, work, tables.books[book].next_book, switch_us)
+    else:
+        fade = work.fades[k]
+        work.at[FIRST_FADE] = k + 1
+        _open_item(work, fade.ev, fade.book, fade.due_us, NOBODY, 0, 0)
+        _write(out, work, L_FADING, FADE, fade.mp, 0)
+        work.line[0].book = book
+        _clamp(tables, out, work, book)
+        _review(tables, out, work, book)
 
 
 @compiled
@@ -379,7 +392,8 @@ def _fold_rider(
     i = first
     saved = False
     while True:
-        due = _next_due_us(work)
+        stays = i < stop and events[i].book == work.rider[0].book
+        due = _next_due_us(tables, work, stays)
         if i < stop and due > events[i].occurred_us:
             at_us = events[i].occurred_us
         elif i < stop or due <= until_us:
@@ -393,7 +407,7 @@ def _fold_rider(
             _score_event(tables, events, liability, out, work, i)
             i += 1
         else:
-            _settle_due(tables, out, work)
+            _settle_due(tables, out, work, stays)
     if not saved:
         save(kept, work, r, min(keep_us, until_us))
 
@@ -408,7 +422,7 @@ def _fold(
     for r in range(resume, first.size):
         num_events = stop[r] - first[r]
         num_fades = state.fade_start[r + 1] - state.fade_start[r] + num_events
-        bound = num_events * max_entries + 3 * num_fades + 4
+        bound = num_events * max_entries + 3 * num_fades + 4 + 2 * tables.books.size
         if state.riders[r].next_reset_us < until_us[r]:
             bound += 2 * ((until_us[r] - state.riders[r].next_reset_us) // week_us + 2)
         if num_events > 0:

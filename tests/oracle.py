@@ -280,21 +280,32 @@ class Fold:
         self.review = tier.review
 
     def before(self, event: Event) -> None:
-        """What is due before an event, and a changed base."""
+        """What is due before an event, new versions included."""
         us = event["occurred_us"]
-        book = version_at(self.books, us)
         if self.book is None:
-            self.score_mp = self.opening_mp = book.score.base_mp
+            self.book = version_at(self.books, us)
+            self.score_mp = self.opening_mp = self.book.score.base_mp
         else:
             self.due_until(us)
-            change = book.score.base_mp - self.book.score.base_mp
-            self.book = book
-            if change:
-                reset_id = f"reset:{local_day(book, us)}"
-                self.write(reset_id, "base", "reset", change, us)
-                self.clamp(reset_id, us)
+        self.seen_us = us
+
+    def enter(self, book: BookDocument, us: int) -> None:
+        """A new version takes effect; a changed base moves the score."""
+        assert self.book is not None
+        change = book.score.base_mp - self.book.score.base_mp
         self.book = book
         self.seen_us = us
+        if change:
+            reset_id = f"reset:{local_day(book, us)}"
+            self.write(reset_id, "base", "reset", change, us)
+            self.clamp(reset_id, us)
+
+    def next_version(self, until_us: int) -> list[tuple[int, BookDocument]]:
+        """The version after the rider's, if it takes effect by then."""
+        assert self.book is not None
+        later = [book for book in self.books if book.effective_from > self.book.effective_from]
+        starts = [(day_start_us(book, book.effective_from), book) for book in later[:1]]
+        return [start for start in starts if start[0] <= until_us]
 
     def resets_until(self, until_us: int) -> list[tuple[int, dt.date]]:
         """Starts of calendar periods after the last event, by the book of that event."""
@@ -312,25 +323,32 @@ class Fold:
         return starts
 
     def due_until(self, until_us: int) -> None:
-        """Fades and resets in the order of their instants; a reset comes before a fade of the same instant."""
-        assert self.book is not None
-        resets = self.resets_until(until_us)
+        """Resets, new versions and fades in the order of their instants, and in that order at the same instant."""
+        never = until_us + 1
         while True:
+            resets = self.resets_until(until_us)
+            versions = self.next_version(until_us)
             fade = min(self.fades, key=lambda fade: fade.due_us, default=None)
-            fade = fade if fade is not None and fade.due_us <= until_us else None
-            if resets and (fade is None or resets[0][0] <= fade.due_us):
-                self.reset(*resets.pop(0))
-            elif fade is not None:
+            reset_us = resets[0][0] if resets else never
+            version_us = versions[0][0] if versions else never
+            fade_us = fade.due_us if fade is not None else never
+            if min(reset_us, version_us, fade_us) > until_us:
+                return
+            if reset_us <= version_us and reset_us <= fade_us:
+                self.reset(*resets[0])
+            elif version_us <= fade_us:
+                self.enter(versions[0][1], version_us)
+            else:
+                assert fade is not None
                 self.fades.remove(fade)
                 self.write(fade.event_id, "fading", "fade", fade.amount_mp, fade.due_us)
                 self.clamp(fade.event_id, fade.due_us)
                 self.ask_review(fade.event_id, fade.due_us)
-            else:
-                return
 
     def reset(self, us: int, day: dt.date) -> None:
         assert self.book is not None
         self.fades.clear()
+        self.seen_us = us
         change = self.book.score.base_mp - self.score_mp
         if change:
             self.write(f"reset:{day}", "reset", "reset", change, us)
