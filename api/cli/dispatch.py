@@ -35,7 +35,9 @@ TIME_ZONE = "Asia/Shanghai"
 @click.option("--bench", type=click.Path(path_type=Path), help="Play every instance of this folder and print a table.")
 @click.option("--policy", type=click.Choice(POLICIES), default="rolling", show_default=True)
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="A weight or setting; may be repeated.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Luck of the search; one seed, one result."
+)
 @click.option(
     "--time-limit",
     type=click.FloatRange(min=0),

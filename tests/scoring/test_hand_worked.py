@@ -417,6 +417,20 @@ def test_a_new_version_with_another_base_moves_the_scale(read: Read) -> None:
     assert found.score_mp == 80_600
 
 
+def test_a_new_version_takes_effect_without_an_event(read: Read) -> None:
+    """A rider who rides no more is taken to the new scale at 04:00 of its day, and not a moment before."""
+    first = book()
+    second = book(effective_from=dt.date(2025, 12, 12), score={"base": 80, "floor": 0, "ceiling": 100})
+    start_us = NOON_US + DAY_US + 16 * 3_600_000_000
+
+    before = read([delivered("e1", late_min=4)], first, second, as_of_us=start_us - 1)
+    found = read([delivered("e1", late_min=4)], first, second, as_of_us=start_us)
+
+    assert before.score_mp == 69_000
+    assert found.rows[1:] == [("reset:2025-12-12", "base", "reset", 10_000, 0)]
+    assert found.score_mp == 79_000
+
+
 def test_a_correction_is_written_at_its_own_time(read: Read) -> None:
     """A deduction for a wrong time is reversed and entered again as an award, after what came in between."""
     late = delivered("e1", late_min=9)
