@@ -5,7 +5,7 @@ import numpy as np
 from rules.compile import FACT_CODE, Tables
 from rules.units import US_PER_DAY
 from scoring.columns import NO_TIME, Events, Liability
-from scoring.compiled import compiled
+from scoring.compiled import inlined
 from scoring.state import Work
 
 US_PER_MINUTE = 60_000_000
@@ -23,7 +23,7 @@ F_PARTY = FACT_CODE["party"]
 F_LIABLE = FACT_CODE["liable"]
 
 
-@compiled
+@inlined
 def day_of(tables: Tables, book: int, at_us: int) -> int:
     """Local day (index of the calendar) of an instant under a book."""
     starts = tables.day_start_us[tables.books[book].calendar]
@@ -37,7 +37,7 @@ def day_of(tables: Tables, book: int, at_us: int) -> int:
     return day
 
 
-@compiled
+@inlined
 def read_facts(tables: Tables, events: Events, liability: Liability, work: Work, i: int) -> None:
     """Fill the facts of event i and open its local day and month."""
     rider, event, judged, facts = work.rider[0], events[i], liability[i], work.facts

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numba import njit
 
 from rules.compile import Program, start_us
 from rules.events import CAUSE_CODE, FIELDS, KIND_CODE, PARTY_CODE, REPORT_KINDS, RIDER_KINDS
 from rules.units import US_PER_DAY
 from scoring.columns import EVENT, I8, I32, I64, NO_TIME, U8, U64, Events
+from scoring.compiled import compiled_with_runtime
 from scoring.hashing import hash_rows, hash_strings
 
 CORRECTION = KIND_CODE["correction"]
@@ -199,14 +199,14 @@ def _scoring_order(table: pa.Table, rider: I32) -> I64:
     return order
 
 
-@njit(cache=True)
+@compiled_with_runtime
 def _gather(source: Events, order: I64, out: Events) -> None:
     """`out[i] = source[order[i]]`; NumPy takes twenty times as long over records."""
     for i in range(order.size):
         out[i] = source[order[i]]
 
 
-@njit(cache=True)
+@compiled_with_runtime
 def _first_of_identity(start: I64, key: U64, out: I64) -> int:
     """For each row the first row of its rider with the same event id, into `out`; returns how many are not first."""
     most = 0

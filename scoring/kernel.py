@@ -28,7 +28,7 @@ from scoring.columns import (
     Events,
     Liability,
 )
-from scoring.compiled import compiled, compiled_loop
+from scoring.compiled import compiled, inlined
 from scoring.facts import F_LATE, F_TENURE, day_of, read_facts
 from scoring.matching import holds, outcome
 from scoring.state import (
@@ -57,7 +57,7 @@ SCOPE_ORDER, SCOPE_DAY = 1, 2
 DEDUCTED, AWARDED = 0, 1
 
 
-@compiled
+@inlined
 def _open_item(work: Work, ev: int, book: int, at_us: int, party: int, late_s: int, given_s: int) -> None:
     """Set what all entries of the next event or due instant have in common."""
     line = work.line[0]
@@ -70,7 +70,7 @@ def _open_item(work: Work, ev: int, book: int, at_us: int, party: int, late_s: i
     line.given_s = given_s
 
 
-@compiled
+@inlined
 def _write(out: Entries, work: Work, label: int, kind: int, delta_mp: int, money_fen: int) -> None:
     """Append one entry and move the score by its delta."""
     n = work.at[NUM_ENTRIES]
@@ -86,7 +86,7 @@ def _write(out: Entries, work: Work, label: int, kind: int, delta_mp: int, money
     line.money_fen = money_fen
 
 
-@compiled
+@inlined
 def _clamp(tables: Tables, out: Entries, work: Work, book: int) -> int:
     """Bring the score back into [floor, ceiling]; returns the delta."""
     score = work.rider[0].score_mp
@@ -101,7 +101,7 @@ def _clamp(tables: Tables, out: Entries, work: Work, book: int) -> int:
     return delta
 
 
-@compiled
+@inlined
 def tier_of(tables: Tables, book: int, score_mp: int) -> int:
     """Row of the tier that a score lies in."""
     tier = tables.books[book].tier_stop - 1
@@ -110,7 +110,7 @@ def tier_of(tables: Tables, book: int, score_mp: int) -> int:
     return tier
 
 
-@compiled
+@inlined
 def _review(tables: Tables, out: Entries, work: Work, book: int) -> None:
     """Recommend a review by a person when the score enters a tier that asks for it; lift it when it leaves."""
     tier = tables.tiers[tier_of(tables, book, work.rider[0].score_mp)]
@@ -123,7 +123,7 @@ def _review(tables: Tables, out: Entries, work: Work, book: int) -> None:
         _write(out, work, tier.label, REVIEW, 0, 0)
 
 
-@compiled
+@inlined
 def _next_reset_us(tables: Tables, book: int, at_us: int) -> int:
     """First instant of the next calendar period after `at_us`; `FAR_US` where the book does not reset."""
     row = tables.books[book].reset_period
@@ -140,7 +140,7 @@ def _next_reset_us(tables: Tables, book: int, at_us: int) -> int:
     return tables.day_start_us[calendar, later]
 
 
-@compiled
+@inlined
 def _push_fade(work: Work, due_us: int, amount_mp: int, ev: int, book: int) -> None:
     """Remember a deduction to be returned; the list stays ordered by due time."""
     k = work.at[NUM_FADES]
@@ -155,7 +155,7 @@ def _push_fade(work: Work, due_us: int, amount_mp: int, ev: int, book: int) -> N
     work.at[NUM_FADES] += 1
 
 
-@compiled
+@inlined
 def _enter_book(tables: Tables, out: Entries, work: Work, book: int, at_us: int) -> None:
     """Take a rider to another book: a changed base moves the score, points earned are kept."""
     rider = work.rider[0]
@@ -171,7 +171,7 @@ def _enter_book(tables: Tables, out: Entries, work: Work, book: int, at_us: int)
     rider.next_reset_us = _next_reset_us(tables, book, at_us)
 
 
-@compiled
+@inlined
 def _switch_us(tables: Tables, work: Work, stays: bool) -> int:
     """When the rider's book gives way to its next version; `FAR_US` where the next event is still judged by it."""
     book = work.rider[0].book
@@ -180,7 +180,7 @@ def _switch_us(tables: Tables, work: Work, stays: bool) -> int:
     return tables.books[book].next_us
 
 
-@compiled
+@inlined
 def _next_due_us(tables: Tables, work: Work, stays: bool) -> int:
     due = min(work.rider[0].next_reset_us, _switch_us(tables, work, stays))
     if work.at[FIRST_FADE] < work.at[NUM_FADES]:
@@ -188,7 +188,7 @@ def _next_due_us(tables: Tables, work: Work, stays: bool) -> int:
     return due
 
 
-@compiled
+@inlined
 def _settle_due(tables: Tables, out: Entries, work: Work, stays: bool) -> None:
     """Write the next thing due: the calendar reset, a new version's base, or the oldest fade."""
     rider = work.rider[0]
@@ -217,7 +217,7 @@ def _settle_due(tables: Tables, out: Entries, work: Work, stays: bool) -> None:
         _review(tables, out, work, book)
 
 
-@compiled
+@inlined
 def _apply_group(tables: Tables, event: np.void, segment: int, out: Entries, work: Work) -> tuple[int, int]:
     """Write an entry per rule of one group that fires, and what the group's own cap gives back."""
     group = tables.segments[segment]
@@ -249,7 +249,7 @@ def _apply_group(tables: Tables, event: np.void, segment: int, out: Entries, wor
     return deducted, awarded
 
 
-@compiled
+@inlined
 def _protect(tables: Tables, event: np.void, out: Entries, work: Work, deducted: int) -> int:
     """Newcomer protection, then the limit on what one event may cost; returns what stays deducted."""
     book = tables.books[event.book]
@@ -265,7 +265,7 @@ def _protect(tables: Tables, event: np.void, out: Entries, work: Work, deducted:
     return deducted
 
 
-@compiled
+@inlined
 def _order_sum(work: Work, key: int, slot: int, since_us: int) -> tuple[int, int]:
     """What an order has cost and earned so far in a slot, from `since_us` on."""
     deducted = 0
@@ -280,7 +280,7 @@ def _order_sum(work: Work, key: int, slot: int, since_us: int) -> tuple[int, int
     return deducted, awarded
 
 
-@compiled
+@inlined
 def _apply_caps(
     tables: Tables, event: np.void, out: Entries, work: Work, deducted: int, awarded: int
 ) -> tuple[int, int]:
@@ -313,7 +313,7 @@ def _apply_caps(
     return deducted, awarded
 
 
-@compiled
+@inlined
 def _remember(tables: Tables, event: np.void, work: Work, deducted: int, awarded: int) -> None:
     """Add an event's points to the sums that later caps look at."""
     if deducted == 0 and awarded == 0:
@@ -333,7 +333,7 @@ def _remember(tables: Tables, event: np.void, work: Work, deducted: int, awarded
             work.at[NUM_ORDERS] += 1
 
 
-@compiled
+@inlined
 def _train(tables: Tables, out: Entries, work: Work, book: int, at_us: int) -> None:
     """A passed course lifts the score at once, if the book has courses and the last one is long enough ago."""
     rider = work.rider[0]
@@ -346,7 +346,7 @@ def _train(tables: Tables, out: Entries, work: Work, book: int, at_us: int) -> N
     _write(out, work, L_TRAINING, TRAINING, max(0, terms.training_mp - rider.score_mp), 0)
 
 
-@compiled
+@inlined
 def _score_event(tables: Tables, events: Events, liability: Liability, out: Entries, work: Work, i: int) -> None:
     """One event: book, facts, rules, protections, caps, clamp, bonus, review, and the fade it leaves behind."""
     rider, event, judged = work.rider[0], events[i], liability[i]
@@ -383,7 +383,7 @@ def _score_event(tables: Tables, events: Events, liability: Liability, out: Entr
         _push_fade(work, at_us + tables.books[book].fade_us, lost, i, book)
 
 
-@compiled
+@inlined
 def _fold_rider(
     tables: Tables, events: Events, liability: Liability, out: Entries, work: Work,
     r: int, first: int, stop: int, until_us: int, keep_us: int, kept: State,
@@ -412,7 +412,7 @@ def _fold_rider(
         save(kept, work, r, min(keep_us, until_us))
 
 
-@compiled_loop
+@compiled
 def _fold(
     tables: Tables, events: Events, liability: Liability, first: I64, stop: I64, state: State, until_us: I64,
     keep_us: int, work: Work, out: Entries, kept: State, head: State, max_entries: int, resume: int,

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 from numpy.typing import NDArray
 
 from rules.book import Book
@@ -17,6 +16,7 @@ from rules.calendar import calendar
 from rules.compile import on_time_award_mp
 from rules.events import PARTIES, RIDER_KINDS
 from scoring.columns import AWARD, CAP, CARRIED, DEDUCT, ENTRY_KINDS, I64, NO_EVENT, REVERSE, TRAINING, U64, Entries
+from scoring.compiled import compiled_with_runtime
 from scoring.hashing import ID_LENGTH, fold_in, hash_pairs, write_ids
 from scoring.kernel import DELIVERED
 from scoring.score import Scored
@@ -104,7 +104,7 @@ class Identity:
     at_us: I64
 
 
-@njit(cache=True)
+@compiled_with_runtime
 def _id_words(
     rider: I64, riders: U64, book: I64, books: U64, rule: I64, rules: U64, event: U64, cause: U64, kinds: I64,
     at_us: I64, high: U64, low: U64,

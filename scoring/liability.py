@@ -7,7 +7,6 @@ lateness rounds down to seconds, time given back rounds up.
 """
 
 import numpy as np
-from numba import njit
 
 from rules.compile import REPORT_CAUSE_CODE, Tables
 from rules.events import (
@@ -24,7 +23,7 @@ from rules.events import (
 )
 from rules.units import US_PER_S
 from scoring.columns import I64, LIABILITY, NO_TIME, Events, Liability
-from scoring.compiled import compiled
+from scoring.compiled import compiled_with_runtime, inlined
 
 NUM_CAUSES = len(CAUSES)
 NUM_PARTIES = len(PARTIES)
@@ -48,7 +47,7 @@ if not _CONSECUTIVE_REPORTS or REPORT_CAUSE_CODE.size != NUM_REPORTS or len(CANC
     raise AssertionError("event codes have moved: the tables of this module rely on their order")
 
 
-@compiled
+@inlined
 def _accepted_us(events: Events, i: int) -> int:
     """When the order was in the rider's hands: accepted, else placed, else arrived, else delivered."""
     if events[i].accepted_us != NO_TIME:
@@ -60,7 +59,7 @@ def _accepted_us(events: Events, i: int) -> int:
     return events[i].delivered_us
 
 
-@compiled
+@inlined
 def _wait_us(events: Events, i: int) -> tuple[int, int]:
     """Wait at the merchant beyond its promise, as [from, to); empty if to <= from."""
     arrived = events[i].arrived_us
@@ -77,7 +76,7 @@ def _wait_us(events: Events, i: int) -> tuple[int, int]:
     return start, ready
 
 
-@compiled
+@inlined
 def _overlap_us(a: int, b: int, c: int, d: int) -> int:
     """Length of [a, b) ∩ [c, d)."""
     low = max(a, c)
@@ -85,7 +84,7 @@ def _overlap_us(a: int, b: int, c: int, d: int) -> int:
     return max(0, high - low)
 
 
-@compiled
+@inlined
 def _gained_us(events: Events, i: int, waits: I64, num_waits: int, longest_us: int, late_us: int) -> int:
     """Time that order i gains from merchants: its own wait, and where it overlaps others' waits, each second once.
 
@@ -114,7 +113,7 @@ def _gained_us(events: Events, i: int, waits: I64, num_waits: int, longest_us: i
     return gained
 
 
-@compiled
+@inlined
 def _bears_on(tables: Tables, events: Events, row: int, i: int) -> bool:
     """Whether a report or extension is about the order of row i, and near enough in time to be still at hand."""
     apart_us = abs(events[row].occurred_us - events[i].occurred_us)
@@ -122,7 +121,7 @@ def _bears_on(tables: Tables, events: Events, row: int, i: int) -> bool:
     return same and apart_us <= tables.books[events[i].book].late_us
 
 
-@compiled
+@inlined
 def _reports_of(tables: Tables, events: Events, i: int, special: I64, num_special: int) -> tuple[int, int]:
     """Verified reports on the order of row i (bit set) and the highest weather level known for it."""
     mask = np.int64(events[i].reports)
@@ -137,7 +136,7 @@ def _reports_of(tables: Tables, events: Events, i: int, special: I64, num_specia
     return mask, level
 
 
-@compiled
+@inlined
 def _fill_causes(
     tables: Tables, events: Events, i: int, special: I64, num_special: int, gained_us: int, cause_us: I64
 ) -> tuple[int, int]:
@@ -166,7 +165,7 @@ def _fill_causes(
     return exempt_by, level
 
 
-@compiled
+@inlined
 def _most_given(cause_us: I64, party_us: I64) -> int:
     """The party whose causes gave back most; ties go to the earlier in `PARTIES`."""
     party_us[:] = 0
@@ -179,7 +178,7 @@ def _most_given(cause_us: I64, party_us: I64) -> int:
     return best
 
 
-@compiled
+@inlined
 def _collect(events: Events, first: int, stop: int, waits: I64, special: I64) -> tuple[int, int, int]:
     """The rider's non-empty waits by start ([from, to, row] into `waits`) and rows of reports and extensions."""
     num_waits = 0
@@ -207,7 +206,7 @@ def _collect(events: Events, first: int, stop: int, waits: I64, special: I64) ->
     return num_waits, num_special, longest_us
 
 
-@compiled
+@inlined
 def _judge_delivery(out: Liability, i: int, gross_s: int, exempt_by: int, cause_us: I64, party_us: I64) -> None:
     given_us = cause_us.sum()
     given_s = min(gross_s, -(-given_us // US_PER_S))
@@ -225,7 +224,7 @@ def _judge_delivery(out: Liability, i: int, gross_s: int, exempt_by: int, cause_
         out[i].party = _most_given(cause_us, party_us)
 
 
-@compiled
+@inlined
 def _judge_other(out: Liability, events: Events, i: int, exempt_by: int) -> None:
     kind = events[i].kind
     if kind == UNDELIVERED and exempt_by >= 0:
@@ -240,7 +239,7 @@ def _judge_other(out: Liability, events: Events, i: int, exempt_by: int) -> None
         out[i].party = NOBODY
 
 
-@njit(cache=True)
+@compiled_with_runtime
 def _attribute_rider(
     tables: Tables, events: Events, first: int, stop: int, waits: I64, special: I64, out: Liability, causes: I64
 ) -> None:
@@ -268,7 +267,7 @@ def _attribute_rider(
             _judge_other(out, events, i, exempt_by)
 
 
-@njit(cache=True)
+@compiled_with_runtime
 def _attribute(tables: Tables, events: Events, start: I64, out: Liability, causes: I64) -> None:
     most = 0
     for r in range(start.size - 1):

@@ -3,10 +3,10 @@
 from rules.compile import Tables
 from rules.units import PERMILLE
 from scoring.columns import I64
-from scoring.compiled import compiled
+from scoring.compiled import inlined
 
 
-@compiled
+@inlined
 def holds(tables: Tables, first: int, stop: int, facts: I64) -> bool:
     """Whether all tests `first:stop` hold; one on an unknown fact (-1) never does."""
     for c in range(first, stop):
@@ -20,7 +20,7 @@ def holds(tables: Tables, first: int, stop: int, facts: I64) -> bool:
     return True
 
 
-@compiled
+@inlined
 def _slide(tables: Tables, first: int, stop: int, late_s: int) -> tuple[int, int]:
     """Value of corners at a lateness as (numerator, denominator): linear between corners, flat outside."""
     corners = tables.corners
@@ -34,7 +34,7 @@ def _slide(tables: Tables, first: int, stop: int, late_s: int) -> tuple[int, int
     return corners[stop - 1].value, 1
 
 
-@compiled
+@inlined
 def _truncated(numerator: int, denominator: int) -> int:
     """Quotient rounded toward zero."""
     if numerator >= 0:
@@ -42,7 +42,7 @@ def _truncated(numerator: int, denominator: int) -> int:
     return -((-numerator) // denominator)
 
 
-@compiled
+@inlined
 def outcome(tables: Tables, rule: int, late_s: int, fee_fen: int) -> tuple[int, int]:
     """Points (mp) and money (fen) of a rule that matched, before any cap."""
     row = tables.rules[rule]

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numba import njit
 
 from rules.compile import Program
 from rules.events import KIND_CODE
 from rules.units import US_PER_DAY
 from scoring.carry import Carried, cut_window
 from scoring.columns import ENTRY, I64, NO_TIME, Entries, Events, Liability
+from scoring.compiled import compiled_with_runtime
 from scoring.intake import Intake, Schedule, take_in
 from scoring.kernel import fold
 from scoring.liability import attribute
@@ -100,7 +100,7 @@ class Scored:
         )
 
 
-@njit(cache=True)
+@compiled_with_runtime
 def _compare(entries: Entries, at: I64, written: Entries, written_at: I64, out: I64) -> None:
     """Per rider, how many entries stand already; -1 where they no longer read the same."""
     for r in range(out.size):

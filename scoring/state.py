@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from rules.compile import FACTS, ORDER_CAP_US, Program
 from scoring.columns import ENTRY, FAR_US, I64, NO_TIME
-from scoring.compiled import compiled
+from scoring.compiled import inlined
 
 NUM_FACTS = len(FACTS)
 
@@ -98,7 +98,7 @@ class Work(NamedTuple):
 NUM_FADES, FIRST_FADE, NUM_ORDERS, NUM_ENTRIES = range(4)
 
 
-@compiled
+@inlined
 def load(state: State, work: Work, r: int) -> None:
     """Take rider r of a state into work."""
     work.rider[0] = state.riders[r]
@@ -118,7 +118,7 @@ def load(state: State, work: Work, r: int) -> None:
         work.orders[k - first] = state.orders[k]
 
 
-@compiled
+@inlined
 def save(state: State, work: Work, r: int, at_us: int) -> None:
     """Write a rider into row r of a state that is filled in rider order; order points past their time are left out."""
     state.riders[r] = work.rider[0]
