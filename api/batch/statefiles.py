@@ -275,15 +275,28 @@ def _archive_files(folder: Path) -> list[Path]:
 
 def _reaching_back(table: pa.Table, window: pa.Table) -> pa.Table:
     """(rider_id, event_id) that control events name and that neither the new rows nor the window hold."""
-    control = table.filter(pc.is_in(table.column("kind"), pa.array(["correction", "appeal_upheld"])))
-    wanted = pa.table({"rider_id": control.column("rider_id"), "event_id": control.column("ref_event_id")})
     # Rows kept as context are scored for good: what is about them reaches back, too.
     folded = window.filter(pc.equal(window.column("context"), 0))
     at_hand = pa.concat_tables([one.select(["rider_id", "event_id"]).cast(_KEY) for one in (table, folded)])
-    return wanted.cast(_KEY).join(at_hand, ["rider_id", "event_id"], join_type="left anti")
+    # So does what is about a correction whose own event has left the window.
+    dangling = _controls(folded).join(at_hand, ["rider_id", "ref"], ["rider_id", "event_id"], join_type="left anti")
+    at_hand = at_hand.join(dangling, ["rider_id", "event_id"], join_type="left anti")
+    wanted = _controls(table).select(["rider_id", "ref"]).rename_columns(["rider_id", "event_id"])
+    return wanted.join(at_hand, ["rider_id", "event_id"], join_type="left anti")
 
 
 _KEY = pa.schema([("rider_id", pa.string()), ("event_id", pa.string())])
+
+
+def _controls(rows: pa.Table) -> pa.Table:
+    """Corrections and upheld appeals: rider_id, event_id, and the event they are about (`ref`)."""
+    found = rows.filter(pc.is_in(rows.column("kind"), pa.array(["correction", "appeal_upheld"])))
+    names = ["rider_id", "event_id", "ref_event_id"]
+    return (
+        found.select(names)
+        .cast(_KEY.append(pa.field("ref_event_id", pa.string())))
+        .rename_columns(["rider_id", "event_id", "ref"])
+    )
 
 
 def reach_back(carried: Carried, stored: Stored, table: pa.Table, chosen: Plan) -> Carried:

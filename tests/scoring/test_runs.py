@@ -144,6 +144,9 @@ def test_corrections_in_a_later_run_net_to_the_batch(
     as_of_us = last_us(events) + days * DAY_US
     ordered = sorted(events, key=lambda event: (event["occurred_us"], event["event_id"]))
     cut = data.draw(st.integers(1, len(ordered)))
+    # A cut in time leaves one instant whole: an appeal may bear the time of the event it is about.
+    while 0 < cut < len(ordered) and ordered[cut]["occurred_us"] == ordered[cut - 1]["occurred_us"]:
+        cut += 1
     parts = [part for part in (ordered[:cut], ordered[cut:]) if part]
     runner = engine(versions)
     batch = runner.run(events, as_of_us=as_of_us)

@@ -192,6 +192,24 @@ def test_a_late_word_reaches_behind_the_window(tmp_path: Path, book: str, word: 
     assert chain.agrees_with(tmp_path / "whole")
 
 
+def test_a_word_about_a_word_reaches_behind_the_window(tmp_path: Path) -> None:
+    """A correction of a correction counts, though the event of both left the window long ago."""
+    wrong = delivered("wrong", late_min=9)
+    on_time = {"promised_us": wrong["delivered_us"], "assess_deadline_us": wrong["delivered_us"]}
+    word = correction("word", wrong, after_min=6 * DAY_MIN)
+    again = correction("again", wrong, after_min=9 * DAY_MIN, **on_time) | {"ref_event_id": "word"}
+    runs: list[list[Event]] = [[wrong, *on_days("r1", 5)], [word], on_days("r1", 8)]
+    chain = Chain(tmp_path, BOOK)
+    for events in runs:
+        chain.run(events)
+
+    chain.run([again])
+    score_events(tmp_path, [*(row for events in runs for row in events), again], "whole", book=BOOK)
+
+    assert rejects_of(chain.outs[-1]) == []
+    assert chain.agrees_with(tmp_path / "whole")
+
+
 def test_runs_go_on_after_a_late_word(tmp_path: Path) -> None:
     """After reaching back, days, replays and further late events go on as in one run."""
     wrong = delivered("wrong", late_min=9)
