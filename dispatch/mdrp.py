@@ -13,7 +13,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-INSTANCE_FILES = ("orders.txt", "restaurants.txt", "couriers.txt", "instance_parameters.txt")
+HEADERS = {
+    "orders.txt": ("order", "x", "y", "placement_time", "restaurant", "ready_time"),
+    "restaurants.txt": ("restaurant", "x", "y"),
+    "couriers.txt": ("courier", "x", "y", "on_time", "off_time"),
+    "instance_parameters.txt": (
+        "meters_per_minute",
+        "pickup service minutes",
+        "dropoff service minutes",
+        "target click-to-door",
+        "maximum click-to-door",
+        "pay per order",
+        "guaranteed pay per hour",
+    ),
+}
+INSTANCE_FILES = tuple(HEADERS)
 START = "0"
 # Beyond these a file is damaged: a week, and once around the earth.
 MINUTES_MAX = 10_080
@@ -191,10 +205,10 @@ def read_instance(folder: Path) -> Instance:
     if missing:
         raise InstanceError(missing)
     faults: list[Fault] = []
-    tables = {
-        file: _read_table(folder / file, width, faults)
-        for file, width in zip(INSTANCE_FILES, (6, 3, 5, 7), strict=True)
-    }
+    tables = {file: _read_table(folder / file, header, faults) for file, header in HEADERS.items()}
+    if any(fault.key == "dispatch.wrong_header" for fault in faults):
+        # Without its header a file's columns cannot be told apart: faults of its rows would mislead.
+        raise InstanceError(tuple(faults))
     restaurants = _restaurants(tables["restaurants.txt"])
     known = {restaurant.name for restaurant in restaurants}
     instance = Instance(
@@ -209,12 +223,16 @@ def read_instance(folder: Path) -> Instance:
     return instance
 
 
-def _read_table(path: Path, width: int, faults: list[Fault]) -> _Table:
-    table = _Table(path.name, [], faults)
+def _read_table(path: Path, header: tuple[str, ...], faults: list[Fault]) -> _Table:
+    table, width = _Table(path.name, [], faults), len(header)
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError as error:
         faults.append(Fault("dispatch.not_text", path.name, 0, f"byte {error.start}"))
+        return table
+    names = tuple(cell.strip() for cell in lines[0].split("\t")) if lines else ()
+    if names != header:
+        faults.append(Fault("dispatch.wrong_header", path.name, 1, " ".join(names)[:120], ", ".join(header)))
         return table
     for line, text in enumerate(lines[1:], start=2):
         if not text.strip():

@@ -61,7 +61,7 @@ def dispatch(
     INSTANCE_DIR holds a Grubhub (MDRP) instance: orders.txt, restaurants.txt, couriers.txt, instance_parameters.txt. DIR
     receives the three solution files, deliveries.parquet for `score`, explanations.ndjson and run.json.
     """
-    if (instance_dir is None) == (bench is None) or (instance_dir is not None and out is None):
+    if (instance_dir is None) == (bench is None) or (instance_dir is None) != (out is None):
         raise click.UsageError("give INSTANCE_DIR with --out DIR, or --bench DIR")
     player = _player(policy, assignments, seed, time_limit, lang)
     if bench is not None:

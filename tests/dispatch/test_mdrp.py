@@ -59,6 +59,17 @@ def test_fault_names_file_and_line(tmp_path, file, old, new, key, line):
         assert file in words
 
 
+@pytest.mark.parametrize("file", ["orders.txt", "restaurants.txt", "couriers.txt", "instance_parameters.txt"])
+def test_a_wrong_header_is_named_and_nothing_else(tmp_path, file):
+    """Without its header line a file says so, once, and no row is blamed for it."""
+    path = write_instance(tmp_path, instance([order()], [courier()])) / file
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[1:]))
+
+    (fault,) = faults_of(tmp_path)
+
+    assert (fault.key, fault.file, fault.line) == ("dispatch.wrong_header", file, 1)
+
+
 def test_all_missing_files_are_named(tmp_path):
     """An empty folder is told which four files it lacks."""
     assert len(faults_of(tmp_path)) == 4
