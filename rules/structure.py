@@ -19,7 +19,6 @@ FINE_FREE_KINDS = ("delivered", "bad_review", "complaint")
 NO_FINES_CLAUSE = "GB/T 46862-2025 7.2.8"
 _RANGES = ("late_min", "tenure_days", "num_delivered", "weather_level", "distance_km", "time_of_day", "nth_in_month")
 _FEWEST_CORNERS = 2
-_OUTCOMES = ("points", "points_slide", "fee_share", "fee_share_slide", "money_fen")
 _SLIDES = (("points_slide", "points"), ("fee_share_slide", "share"))
 
 

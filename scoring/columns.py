@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 I64 = NDArray[np.int64]
 I32 = NDArray[np.int32]
-I16 = NDArray[np.int16]
 I8 = NDArray[np.int8]
 U64 = NDArray[np.uint64]
 U8 = NDArray[np.uint8]

@@ -1,11 +1,12 @@
 """Which books a run uses: a reference such as `taobao-crowdsourced`, `id@2025-12-03`, a file, or `auto`."""
 
+import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from rules.book import Book
 from rules.calendar import calendar
-from rules.compile import Program, compile_books
+from rules.compile import Program, compile_books, start_us
 from rules.deployment import Deploy, FindVersions
 from rules.shelf import deployment, find, versions
 from scoring.intake import Schedule, schedule_versions
@@ -27,10 +28,9 @@ class Plan:
         return self.program.books[0].model.time_zone
 
 
-def _start_us(book: Book, date: object = None) -> int:
-    model = book.model
-    days = calendar(model.time_zone, model.day_starts)
-    return days.start_of(model.effective_from if date is None else date)  # type: ignore[arg-type]
+def _day_us(book: Book, date: dt.date) -> int:
+    """First instant (UTC µs) of a local day of a book."""
+    return calendar(book.model.time_zone, book.model.day_starts).start_of(date)
 
 
 Starts = dict[tuple[str, str], tuple[tuple[int, int], ...]]
@@ -50,11 +50,11 @@ def deployed_starts(rows: Iterable[Deploy], versions_of: FindVersions, position:
     rules: dict[tuple[str, str], list[tuple[int, int]]] = {}
     for row in rows:
         own = versions_of(row.book)
-        from_us = _start_us(own[0], row.from_)
+        from_us = _day_us(own[0], row.from_)
         # The version in force on the first day judges from then on, later versions from their own day.
-        in_force = [book for book in own if _start_us(book) <= from_us] or [own[0]]
+        in_force = [book for book in own if start_us(book.model) <= from_us] or [own[0]]
         starts = [(from_us, position[in_force[-1].digest])]
-        starts += [(_start_us(book), position[book.digest]) for book in own if _start_us(book) > from_us]
+        starts += [(start_us(book.model), position[book.digest]) for book in own if start_us(book.model) > from_us]
         before = [start for start in rules.get((row.city, row.rider_kind), []) if start[0] < from_us]
         rules[row.city, row.rider_kind] = before + starts
     return {key: tuple(starts) for key, starts in rules.items()}

@@ -17,7 +17,7 @@ from api.batch.files import atomic_folder, check_places, write_json, write_ndjso
 from api.batch.plan import Plan, plan
 from api.batch.readers import EventFile, Format, read_events
 from api.batch.rejects import Reject, rejects_of_rows
-from api.batch.statefiles import HEADER, load_state, open_state, reach_back, save_state
+from api.batch.statefiles import load_state, open_state, reach_back, save_state
 from rules.errors import Fault
 from rules.shelf import to_toml
 from scoring.columns import NO_TIME
@@ -159,6 +159,3 @@ def write_books(folder: Path, chosen: Plan) -> None:
     folder.mkdir(exist_ok=True)
     for book in chosen.program.books:
         (folder / f"{book.digest}.toml").write_text(to_toml(book), encoding="utf-8", newline="\n")
-
-
-__all__ = ["HEADER", "Run", "all_rejects", "describe_run", "score_files", "write_books", "write_ledger"]
