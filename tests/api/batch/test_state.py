@@ -6,6 +6,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+import tomli_w
 
 from api.batch.errors import InputError
 from api.batch.run import Run, score_files
@@ -24,7 +25,7 @@ from tests.api.ledgers import (
     two_days,
     write_events,
 )
-from tests.builders import DAY_US, MINUTE_US, appeal_upheld, correction, delivered, slow_merchant
+from tests.builders import DAY_US, MINUTE_US, appeal_upheld, correction, delivered, slow_merchant, tiny_book
 
 DAY_MIN = 24 * 60
 BOOKS = [BOOK, "gbt-46862-reference", "legacy-fine"]
@@ -208,6 +209,25 @@ def test_a_word_about_a_word_reaches_behind_the_window(tmp_path: Path) -> None:
 
     assert rejects_of(chain.outs[-1]) == []
     assert chain.agrees_with(tmp_path / "whole")
+
+
+def test_a_late_word_leaves_later_resets_alone(tmp_path: Path) -> None:
+    """A rider reloaded beside another: of three weekly resets only the first, which gives back less, is entered again."""
+    path = tmp_path / "weekly.toml"
+    path.write_text(tomli_w.dumps(tiny_book(reset={"every": "week"})), encoding="utf-8")
+    wrong = delivered("wrong", late_min=9)
+    runs: list[list[Event]] = [
+        [wrong, *on_days("r1", 1, 2, 8, 15)],
+        [*on_days("r1", 20), *on_days("r2", 19, 20)],
+    ]
+    chain = Chain(tmp_path, str(path))
+    for events in runs:
+        chain.run(events)
+
+    chain.run([appeal_upheld("word", wrong, after_min=21 * DAY_MIN)])
+
+    reversed_rules = [line["rule_id"] for line in entries_of(chain.outs[-1]) if line["kind"] == "reverse"]
+    assert sorted(reversed_rules) == ["late_more", "reset"]
 
 
 def test_runs_go_on_after_a_late_word(tmp_path: Path) -> None:
