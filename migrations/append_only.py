@@ -10,19 +10,20 @@ END $$
 """
 
 
-def _is_postgresql() -> bool:
+def is_postgresql() -> bool:
+    """Whether the database being migrated is PostgreSQL."""
     return op.get_bind().dialect.name == "postgresql"
 
 
 def create_function() -> None:
     """What the triggers call; PostgreSQL only."""
-    if _is_postgresql():
+    if is_postgresql():
         op.execute(_POSTGRESQL_FUNCTION)
 
 
 def drop_function() -> None:
     """Undo `create_function`."""
-    if _is_postgresql():
+    if is_postgresql():
         op.execute("DROP FUNCTION riderscore_refuse()")
 
 
@@ -34,7 +35,7 @@ def seal(table: str, key: tuple[str, ...]) -> None:
     key
         Columns of the primary key: SQLite's INSERT OR REPLACE removes a row without telling a delete trigger.
     """
-    if _is_postgresql():
+    if is_postgresql():
         op.execute(
             f"CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "
             "FOR EACH STATEMENT EXECUTE FUNCTION riderscore_refuse()"

@@ -136,7 +136,7 @@ rider_state: Final = Table(
     "rider_state",
     metadata,
     Column("rider_id", Id, primary_key=True),
-    Column("city", Text),
+    Column("city", Text, index=True),
     Column("rider_kind", SmallInteger, nullable=False),
     Column("book_digest", Text),
     Column("score_mp", BigInteger, nullable=False),
@@ -150,4 +150,244 @@ rider_state: Final = Table(
     Column("carried", LargeBinary),
 )
 
-APPEND_ONLY: Final = ("books", "deployments", "layouts", "audit", "events", "entries")
+# A change to a book on its way to being in force. `revision` is the ETag; `base_digest` the version it departs from;
+# `state` is open, submitted, approved, scheduled, suspended, in_force, rejected or withdrawn; `targets` (JSON) the
+# cities and rider kinds it is to be deployed in; `rolls_back` the version that a roll-back restores; `effective_us`
+# when it is to take effect; `detail` (JSON) why it is suspended.
+drafts: Final = Table(
+    "drafts",
+    metadata,
+    Column("draft_id", Id, primary_key=True),
+    Column("book_id", Text, nullable=False),
+    Column("base_digest", Text),
+    Column("title", Text, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("city", Text),
+    Column("state", Text, nullable=False, index=True),
+    Column("revision", BigInteger, nullable=False),
+    Column("content_digest", Text, nullable=False),
+    Column("targets", Text, nullable=False),
+    Column("rolls_back", Text),
+    Column("effective_us", BigInteger),
+    Column("book_digest", Text),
+    Column("detail", Text),
+    Column("recorded_us", BigInteger, nullable=False),
+    Column("changed_us", BigInteger, nullable=False),
+)
+
+# Every state a draft was ever in, for undo and for who touched it; `content_digest` covers document and targets.
+draft_revisions: Final = Table(
+    "draft_revisions",
+    metadata,
+    Column("draft_id", Id, primary_key=True),
+    Column("revision", BigInteger, primary_key=True),
+    Column("document", Text, nullable=False),
+    Column("targets", Text, nullable=False),
+    Column("content_digest", Text, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("recorded_us", BigInteger, nullable=False),
+)
+
+# What a second person said of one content of a draft; the database refuses an author, and a content that is not the
+# draft's.
+approvals: Final = Table(
+    "approvals",
+    metadata,
+    Column("approval_id", Serial, primary_key=True),
+    Column("draft_id", Id, nullable=False),
+    Column("content_digest", Text, nullable=False),
+    Column("decision", Text, nullable=False),
+    Column("approver", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("impact_id", Id),
+    Column("recorded_us", BigInteger, nullable=False),
+)
+
+# Appeals as they were filed; a deduction is appealed once.
+appeals: Final = Table(
+    "appeals",
+    metadata,
+    Column("appeal_id", Id, primary_key=True),
+    Column("rider_id", Id, nullable=False, index=True),
+    Column("entry_id", Id, nullable=False, unique=True),
+    Column("event_id", Id, nullable=False),
+    Column("city", Text),
+    Column("book_digest", Text, nullable=False),
+    Column("reason_code", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("evidence_ref", Text),
+    Column("filed_us", BigInteger, nullable=False),
+    Column("deadline_us", BigInteger, nullable=False, index=True),
+)
+
+# The one answer to an appeal; `decided_by` names a person, or is `timeout`, which only upholds.
+appeal_decisions: Final = Table(
+    "appeal_decisions",
+    metadata,
+    Column("appeal_id", Id, primary_key=True),
+    Column("decision", Text, nullable=False),
+    Column("decided_by", Text, nullable=False),
+    Column("reason_code", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("decided_us", BigInteger, nullable=False),
+)
+
+# Recommendations that a person look at a rider; opened by an entry of kind `review`.
+reviews: Final = Table(
+    "reviews",
+    metadata,
+    Column("review_id", Id, primary_key=True),
+    Column("rider_id", Id, nullable=False, index=True),
+    Column("entry_id", Id, nullable=False, unique=True),
+    Column("event_id", Id, nullable=False),
+    Column("city", Text),
+    Column("book_digest", Text, nullable=False),
+    Column("score_mp", BigInteger, nullable=False),
+    Column("opened_us", BigInteger, nullable=False, index=True),
+)
+
+# What a person decided, with written reasons; `from_us` when a suspension begins.
+review_decisions: Final = Table(
+    "review_decisions",
+    metadata,
+    Column("review_id", Id, primary_key=True),
+    Column("outcome", Text, nullable=False),
+    Column("decided_by", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("is_safety", SmallInteger, nullable=False),
+    Column("from_us", BigInteger),
+    Column("decided_us", BigInteger, nullable=False),
+)
+
+# The end of a suspension: by a passed course (`lifted_by` training) or a person.
+suspension_lifts: Final = Table(
+    "suspension_lifts",
+    metadata,
+    Column("review_id", Id, primary_key=True),
+    Column("lifted_by", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("event_id", Id),
+    Column("lifted_us", BigInteger, nullable=False),
+)
+
+# Keys by their public prefix; the secret is held as a hash. `cities` (JSON): empty for all.
+api_keys: Final = Table(
+    "api_keys",
+    metadata,
+    Column("key_id", Id, primary_key=True),
+    Column("secret_hash", LargeBinary, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("subject", Id, nullable=False),
+    Column("cities", Text, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+    Column("expires_us", BigInteger),
+    Column("last_used_us", BigInteger),
+    Column("revoked_us", BigInteger),
+)
+
+# Answers by Idempotency-Key; without `status` the request is in flight.
+idempotency: Final = Table(
+    "idempotency",
+    metadata,
+    Column("actor", Id, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("request_digest", Text, nullable=False),
+    Column("status", SmallInteger),
+    Column("headers", Text),
+    Column("body", LargeBinary),
+    Column("recorded_us", BigInteger, nullable=False, index=True),
+)
+
+# Where a platform wants to hear of changes (Standard Webhooks); `kinds` and `cities` (JSON): empty for all.
+webhooks: Final = Table(
+    "webhooks",
+    metadata,
+    Column("webhook_id", Id, primary_key=True),
+    Column("url", Text, nullable=False),
+    Column("secret", Text, nullable=False),
+    Column("kinds", Text, nullable=False),
+    Column("cities", Text, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("recorded_us", BigInteger, nullable=False),
+    Column("removed_us", BigInteger),
+)
+
+# What happened, written with it in one transaction; `payload` (JSON) holds no personal fields.
+outbox: Final = Table(
+    "outbox",
+    metadata,
+    Column("outbox_id", Serial, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("rider_id", Id),
+    Column("city", Text),
+    Column("payload", Text, nullable=False),
+    Column("recorded_us", BigInteger, nullable=False),
+)
+
+# Deliveries of the outbox, one row per hook and message.
+webhook_attempts: Final = Table(
+    "webhook_attempts",
+    metadata,
+    Column("webhook_id", Id, primary_key=True),
+    Column("outbox_id", BigInteger, primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("num_attempts", SmallInteger, nullable=False),
+    Column("next_us", BigInteger, nullable=False, index=True),
+    Column("last_status", SmallInteger),
+    Column("last_error", Text),
+    Column("delivered_us", BigInteger),
+)
+
+# Long work: impacts and studies, who asked for what, how far it is, what came of it. `state` is waiting, running,
+# done, failed or cancelled; `result` (JSON); an impact belongs to one content of a draft.
+studies: Final = Table(
+    "studies",
+    metadata,
+    Column("study_id", Id, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("request", Text, nullable=False),
+    Column("requested_by", Text, nullable=False),
+    Column("city", Text),
+    Column("draft_id", Id),
+    Column("content_digest", Text),
+    Column("state", Text, nullable=False, index=True),
+    Column("progress_permille", SmallInteger, nullable=False),
+    Column("stage", Text, nullable=False),
+    Column("result", Text),
+    Column("failure", Text),
+    Column("created_us", BigInteger, nullable=False),
+    Column("started_us", BigInteger),
+    Column("finished_us", BigInteger),
+)
+
+# Each step of long work, for those who watch (server-sent events by `step`).
+study_progress: Final = Table(
+    "study_progress",
+    metadata,
+    Column("study_id", Id, primary_key=True),
+    Column("step", BigInteger, primary_key=True),
+    Column("permille", SmallInteger, nullable=False),
+    Column("stage", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("recorded_us", BigInteger, nullable=False),
+)
+
+APPEND_ONLY: Final = (
+    "books",
+    "deployments",
+    "layouts",
+    "audit",
+    "events",
+    "entries",
+    "draft_revisions",
+    "approvals",
+    "appeals",
+    "appeal_decisions",
+    "reviews",
+    "review_decisions",
+    "suspension_lifts",
+    "outbox",
+    "study_progress",
+)
