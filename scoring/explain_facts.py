@@ -105,7 +105,9 @@ class Known:
     is_whole: bool
 
 
-def known_events(program: Program, schedule: Schedule, table: pa.Table, *, is_whole: bool) -> Known:
+def known_events(
+    program: Program, schedule: Schedule, table: pa.Table, *, is_whole: bool, books: I64 | None = None
+) -> Known:
     """Read one rider's canonical rows.
 
     Parameters
@@ -114,8 +116,10 @@ def known_events(program: Program, schedule: Schedule, table: pa.Table, *, is_wh
         Canonical rows of one rider.
     is_whole
         Whether the rider has no earlier history.
+    books
+        Position in the program of the book that judged each row, where it is known; else `schedule` decides.
     """
-    intake = take_in(table, program, schedule)
+    intake = take_in(table, program, schedule, books=books)
     rows = tuple(intake.table.to_pylist())
     row_of = {row["event_id"]: at for at, row in enumerate(rows)}
     kinds = dict(zip(table.column("event_id").to_pylist(), table.column("kind").to_pylist(), strict=True))

@@ -375,6 +375,11 @@ def _score_event(tables: Tables, events: Events, liability: Liability, out: Entr
     clamped = _clamp(tables, out, work, book)
     if kind == DELIVERED:
         rider.num_delivered += 1
+        if judged.late_s > 0:
+            if judged.exempt or event.waived or judged.given_s >= judged.late_s:
+                rider.num_exempt += 1
+            else:
+                rider.num_late += 1
         if tier.bonus_fen > 0:
             _write(out, work, tier.label, AWARD, 0, tier.bonus_fen)
     _review(tables, out, work, book)

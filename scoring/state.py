@@ -17,13 +17,16 @@ NUM_FACTS = len(FACTS)
 
 
 # A rider between events. `book` is the book of the last event (-1: no event yet), `base_mp` its base, `day_start_us`
-# the local day and `month` the local month that the running sums belong to.
+# the local day and `month` the local month that the running sums belong to. Of the orders delivered, `num_late` were
+# late by the rider, `num_exempt` late without costing anything (`ledger.delivery_outcome`).
 RIDER_STATE = np.dtype(
     [
         ("score_mp", np.int64),
         ("base_mp", np.int64),
         ("book", np.int64),
         ("num_delivered", np.int64),
+        ("num_late", np.int64),
+        ("num_exempt", np.int64),
         ("review", np.int64),
         ("last_training_us", np.int64),
         ("next_reset_us", np.int64),

@@ -31,7 +31,7 @@ from scoring.score import Scored, score
 from scoring.state import FADE_DUE, ORDER_POINTS, RIDER_STATE, fresh_state
 
 HEADER = STATE_MARKER
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)

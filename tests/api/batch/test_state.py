@@ -345,7 +345,7 @@ def test_an_absent_or_empty_folder_is_no_state_yet(tmp_path: Path) -> None:
         ("state.json", '["format"]'),
         (
             "state.json",
-            '{"format": 1, "until_us": 0, "keep_us": 0, "books": [], "slots": [], "counted": [], "faded": []}',
+            '{"format": 2, "until_us": 0, "keep_us": 0, "books": [], "slots": [], "counted": [], "faded": []}',
         ),
     ],
 )
