@@ -38,6 +38,7 @@ _EMPTY: Final = {
     "due_us": FAR_US,
     "layout": None,
     "carried": None,
+    "revision": 0,
 }
 
 
@@ -58,6 +59,7 @@ class RiderRow:
     due_us: int
     layout: str | None
     carried: bytes | None
+    revision: int
 
 
 def lock(unit: WriteUnit, rider_ids: Iterable[str]) -> dict[str, RiderRow]:
@@ -174,7 +176,7 @@ def _rows(scored: Scored, layout: str, before: Mapping[str, RiderRow], heads: Ma
     return [
         RiderRow(
             rider, city, kind, book, score_mp, review, seq, heads.get(rider, before[rider].chain),
-            carried.until_us, carried.keep_us, due_us, layout, part,
+            carried.until_us, carried.keep_us, due_us, layout, part, before[rider].revision,
         )
         for rider, city, kind, book, score_mp, review, seq, due_us, part in columns
     ]  # fmt: skip

@@ -6,7 +6,19 @@ once: the database itself refuses to change or remove their rows (triggers, made
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Column, Date, Index, Integer, LargeBinary, MetaData, SmallInteger, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Date,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+)
 
 metadata: Final = MetaData()
 # Ids sort by their bytes on both engines: the order in which riders are locked and entries are read.
@@ -131,7 +143,8 @@ entries: Final = Table(
 
 # Where each rider stands, and what the next post needs (`api.store.carrying`). A row without `carried` belongs to a
 # rider who was locked but has no event yet. `until_us`: how far fades and resets are written; `due_us`: when the next
-# one is due; `keep_us`: start of the window in `carried`.
+# one is due; `keep_us`: start of the window in `carried`; `revision` counts what happened to the rider beside the
+# ledger: appeals, reviews, suspensions.
 rider_state: Final = Table(
     "rider_state",
     metadata,
@@ -148,6 +161,7 @@ rider_state: Final = Table(
     Column("due_us", BigInteger, nullable=False, index=True),
     Column("layout", Text),
     Column("carried", LargeBinary),
+    Column("revision", BigInteger, nullable=False, server_default="0"),
 )
 
 # A change to a book on its way to being in force. `revision` is the ETag; `base_digest` the version it departs from;
@@ -215,10 +229,29 @@ appeals: Final = Table(
     Column("city", Text),
     Column("book_digest", Text, nullable=False),
     Column("reason_code", Text, nullable=False),
+    Column("filed_us", BigInteger, nullable=False),
+    Column("deadline_us", BigInteger, nullable=False),
+)
+
+# What riders wrote in their own words: may name people, so it can be erased.
+appeal_texts: Final = Table(
+    "appeal_texts",
+    metadata,
+    Column("appeal_id", Id, primary_key=True),
+    Column("rider_id", Id, nullable=False, index=True),
     Column("reason", Text, nullable=False),
     Column("evidence_ref", Text),
-    Column("filed_us", BigInteger, nullable=False),
-    Column("deadline_us", BigInteger, nullable=False, index=True),
+)
+
+# Appeals that wait for their answer, by deadline; a row goes with the answer.
+open_appeals: Final = Table(
+    "open_appeals",
+    metadata,
+    Column("appeal_id", Id, primary_key=True),
+    Column("rider_id", Id, nullable=False, index=True),
+    Column("city", Text),
+    Column("deadline_us", BigInteger, nullable=False),
+    Index("open_appeals_by_deadline", "deadline_us", "appeal_id"),
 )
 
 # The one answer to an appeal; `decided_by` names a person, or is `timeout`, which only upholds.
@@ -231,6 +264,10 @@ appeal_decisions: Final = Table(
     Column("reason_code", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Column("decided_us", BigInteger, nullable=False),
+    CheckConstraint("decision IN ('upheld', 'dismissed')", "an_answer"),
+    CheckConstraint("decided_by <> 'timeout' OR decision = 'upheld'", "silence_is_for_the_rider"),
+    CheckConstraint("decided_by = 'timeout' OR (decided_by LIKE '%_:_%' AND reason <> '')", "a_person_says_why"),
+    Index("appeal_decisions_by_time", "decided_us", "appeal_id"),
 )
 
 # Recommendations that a person look at a rider; opened by an entry of kind `review`.
@@ -244,10 +281,23 @@ reviews: Final = Table(
     Column("city", Text),
     Column("book_digest", Text, nullable=False),
     Column("score_mp", BigInteger, nullable=False),
-    Column("opened_us", BigInteger, nullable=False, index=True),
+    Column("opened_us", BigInteger, nullable=False),
 )
 
-# What a person decided, with written reasons; `from_us` when a suspension begins.
+# Reviews that wait for a person, oldest first; a row goes with the decision.
+open_reviews: Final = Table(
+    "open_reviews",
+    metadata,
+    Column("review_id", Id, primary_key=True),
+    Column("rider_id", Id, nullable=False, index=True),
+    Column("entry_id", Id, nullable=False, unique=True),
+    Column("city", Text),
+    Column("opened_us", BigInteger, nullable=False),
+    Index("open_reviews_by_time", "opened_us", "review_id"),
+)
+
+# What a person decided, with written reasons; `from_us` when a suspension begins: 14 days later unless for safety.
+# `void` by the `ledger`: what the review was opened for was taken back before anybody decided.
 review_decisions: Final = Table(
     "review_decisions",
     metadata,
@@ -258,6 +308,18 @@ review_decisions: Final = Table(
     Column("is_safety", SmallInteger, nullable=False),
     Column("from_us", BigInteger),
     Column("decided_us", BigInteger, nullable=False),
+    CheckConstraint("outcome IN ('no_action', 'warning', 'training', 'suspend', 'void')", "an_outcome"),
+    CheckConstraint("(outcome = 'suspend') = (from_us IS NOT NULL)", "a_suspension_begins"),
+    CheckConstraint(
+        "outcome = 'void' AND decided_by = 'ledger' "
+        "OR outcome <> 'void' AND decided_by LIKE '%_:_%' AND reason <> ''",
+        "a_person_writes_reasons",
+    ),
+    CheckConstraint(
+        f"from_us IS NULL OR is_safety = 1 AND from_us >= decided_us OR from_us >= decided_us + {14 * 86_400_000_000}",
+        "fourteen_days_notice",
+    ),
+    Index("review_decisions_by_time", "decided_us", "review_id"),
 )
 
 # The end of a suspension: by a passed course (`lifted_by` training) or a person.
@@ -269,6 +331,9 @@ suspension_lifts: Final = Table(
     Column("reason", Text, nullable=False),
     Column("event_id", Id),
     Column("lifted_us", BigInteger, nullable=False),
+    CheckConstraint(
+        "lifted_by = 'training' AND event_id IS NOT NULL OR lifted_by LIKE '%_:_%' AND reason <> ''", "a_lift_says_why"
+    ),
 )
 
 # Keys by their public prefix; the secret is held as a hash. `cities` (JSON): empty for all.
@@ -300,7 +365,8 @@ idempotency: Final = Table(
     Column("recorded_us", BigInteger, nullable=False, index=True),
 )
 
-# Where a platform wants to hear of changes (Standard Webhooks); `kinds` and `cities` (JSON): empty for all.
+# Where a platform wants to hear of changes (Standard Webhooks); `kinds` and `cities` (JSON): empty for all. After a
+# rotation `old_secret` signs too until `old_secret_until_us`. `failing_us`: since when nothing got through.
 webhooks: Final = Table(
     "webhooks",
     metadata,
@@ -311,6 +377,11 @@ webhooks: Final = Table(
     Column("cities", Text, nullable=False),
     Column("created_by", Text, nullable=False),
     Column("recorded_us", BigInteger, nullable=False),
+    Column("old_secret", Text),
+    Column("old_secret_until_us", BigInteger),
+    Column("failing_us", BigInteger),
+    Column("disabled_us", BigInteger),
+    Column("disabled_why", Text),
     Column("removed_us", BigInteger),
 )
 
@@ -326,22 +397,27 @@ outbox: Final = Table(
     Column("recorded_us", BigInteger, nullable=False),
 )
 
-# Deliveries of the outbox, one row per hook and message.
+# Deliveries of the outbox, one row per hook and message. `state` is waiting, delivered or given_up; whoever sends one
+# moves `next_us` on first, so that nobody else does meanwhile.
 webhook_attempts: Final = Table(
     "webhook_attempts",
     metadata,
     Column("webhook_id", Id, primary_key=True),
     Column("outbox_id", BigInteger, primary_key=True),
+    Column("rider_id", Id),
     Column("state", Text, nullable=False),
     Column("num_attempts", SmallInteger, nullable=False),
-    Column("next_us", BigInteger, nullable=False, index=True),
+    Column("next_us", BigInteger, nullable=False),
     Column("last_status", SmallInteger),
     Column("last_error", Text),
     Column("delivered_us", BigInteger),
+    Index("webhook_attempts_due", "state", "next_us"),
+    Index("webhook_attempts_in_order", "webhook_id", "rider_id", "outbox_id"),
 )
 
 # Long work: impacts and studies, who asked for what, how far it is, what came of it. `state` is waiting, running,
-# done, failed or cancelled; `result` (JSON); an impact belongs to one content of a draft.
+# done, failed or cancelled; `result` (JSON) and its digest; an impact belongs to one content of a draft. `owner` is the
+# server process that works on it and holds it until `lease_us`; `num_starts` how often it was begun.
 studies: Final = Table(
     "studies",
     metadata,
@@ -356,10 +432,25 @@ studies: Final = Table(
     Column("progress_permille", SmallInteger, nullable=False),
     Column("stage", Text, nullable=False),
     Column("result", Text),
+    Column("result_digest", Text),
     Column("failure", Text),
+    Column("owner", Text),
+    Column("lease_us", BigInteger),
+    Column("num_starts", SmallInteger, nullable=False),
     Column("created_us", BigInteger, nullable=False),
     Column("started_us", BigInteger),
     Column("finished_us", BigInteger),
+    Index("studies_newest", "created_us", "study_id"),
+)
+
+# What long work leaves behind: the report, and each finished part, so that another server can go on from there.
+study_files: Final = Table(
+    "study_files",
+    metadata,
+    Column("study_id", Id, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+    Column("recorded_us", BigInteger, nullable=False),
 )
 
 # Each step of long work, for those who watch (server-sent events by `step`).

@@ -78,6 +78,12 @@ def _create_law() -> None:
 
 
 def _create_riders() -> None:
+    op.add_column("rider_state", sa.Column("revision", sa.BigInteger, nullable=False, server_default="0"))
+    _create_appeals()
+    _create_reviews()
+
+
+def _create_appeals() -> None:
     op.create_table(
         "appeals",
         sa.Column("appeal_id", ID, primary_key=True),
@@ -87,13 +93,27 @@ def _create_riders() -> None:
         sa.Column("city", sa.Text),
         sa.Column("book_digest", sa.Text, nullable=False),
         sa.Column("reason_code", sa.Text, nullable=False),
-        sa.Column("reason", sa.Text, nullable=False),
-        sa.Column("evidence_ref", sa.Text),
         sa.Column("filed_us", sa.BigInteger, nullable=False),
         sa.Column("deadline_us", sa.BigInteger, nullable=False),
     )
     op.create_index("ix_appeals_rider_id", "appeals", ["rider_id"])
-    op.create_index("ix_appeals_deadline_us", "appeals", ["deadline_us"])
+    op.create_table(
+        "appeal_texts",
+        sa.Column("appeal_id", ID, primary_key=True),
+        sa.Column("rider_id", ID, nullable=False),
+        sa.Column("reason", sa.Text, nullable=False),
+        sa.Column("evidence_ref", sa.Text),
+    )
+    op.create_index("ix_appeal_texts_rider_id", "appeal_texts", ["rider_id"])
+    op.create_table(
+        "open_appeals",
+        sa.Column("appeal_id", ID, primary_key=True),
+        sa.Column("rider_id", ID, nullable=False),
+        sa.Column("city", sa.Text),
+        sa.Column("deadline_us", sa.BigInteger, nullable=False),
+    )
+    op.create_index("ix_open_appeals_rider_id", "open_appeals", ["rider_id"])
+    op.create_index("open_appeals_by_deadline", "open_appeals", ["deadline_us", "appeal_id"])
     op.create_table(
         "appeal_decisions",
         sa.Column("appeal_id", ID, primary_key=True),
@@ -102,7 +122,14 @@ def _create_riders() -> None:
         sa.Column("reason_code", sa.Text, nullable=False),
         sa.Column("reason", sa.Text, nullable=False),
         sa.Column("decided_us", sa.BigInteger, nullable=False),
+        sa.CheckConstraint("decision IN ('upheld', 'dismissed')", "an_answer"),
+        sa.CheckConstraint("decided_by <> 'timeout' OR decision = 'upheld'", "silence_is_for_the_rider"),
+        sa.CheckConstraint("decided_by = 'timeout' OR (decided_by LIKE '%_:_%' AND reason <> '')", "a_person_says_why"),
     )
+    op.create_index("appeal_decisions_by_time", "appeal_decisions", ["decided_us", "appeal_id"])
+
+
+def _create_reviews() -> None:
     op.create_table(
         "reviews",
         sa.Column("review_id", ID, primary_key=True),
@@ -115,7 +142,16 @@ def _create_riders() -> None:
         sa.Column("opened_us", sa.BigInteger, nullable=False),
     )
     op.create_index("ix_reviews_rider_id", "reviews", ["rider_id"])
-    op.create_index("ix_reviews_opened_us", "reviews", ["opened_us"])
+    op.create_table(
+        "open_reviews",
+        sa.Column("review_id", ID, primary_key=True),
+        sa.Column("rider_id", ID, nullable=False),
+        sa.Column("entry_id", ID, nullable=False, unique=True),
+        sa.Column("city", sa.Text),
+        sa.Column("opened_us", sa.BigInteger, nullable=False),
+    )
+    op.create_index("ix_open_reviews_rider_id", "open_reviews", ["rider_id"])
+    op.create_index("open_reviews_by_time", "open_reviews", ["opened_us", "review_id"])
     op.create_table(
         "review_decisions",
         sa.Column("review_id", ID, primary_key=True),
@@ -125,7 +161,19 @@ def _create_riders() -> None:
         sa.Column("is_safety", sa.SmallInteger, nullable=False),
         sa.Column("from_us", sa.BigInteger),
         sa.Column("decided_us", sa.BigInteger, nullable=False),
+        sa.CheckConstraint("outcome IN ('no_action', 'warning', 'training', 'suspend', 'void')", "an_outcome"),
+        sa.CheckConstraint("(outcome = 'suspend') = (from_us IS NOT NULL)", "a_suspension_begins"),
+        sa.CheckConstraint(
+            "outcome = 'void' AND decided_by = 'ledger' "
+            "OR outcome <> 'void' AND decided_by LIKE '%_:_%' AND reason <> ''",
+            "a_person_writes_reasons",
+        ),
+        sa.CheckConstraint(
+            "from_us IS NULL OR is_safety = 1 AND from_us >= decided_us OR from_us >= decided_us + 1209600000000",
+            "fourteen_days_notice",
+        ),
     )
+    op.create_index("review_decisions_by_time", "review_decisions", ["decided_us", "review_id"])
     op.create_table(
         "suspension_lifts",
         sa.Column("review_id", ID, primary_key=True),
@@ -133,6 +181,10 @@ def _create_riders() -> None:
         sa.Column("reason", sa.Text, nullable=False),
         sa.Column("event_id", ID),
         sa.Column("lifted_us", sa.BigInteger, nullable=False),
+        sa.CheckConstraint(
+            "lifted_by = 'training' AND event_id IS NOT NULL OR lifted_by LIKE '%_:_%' AND reason <> ''",
+            "a_lift_says_why",
+        ),
     )
 
 
@@ -173,6 +225,11 @@ def _create_messages() -> None:
         sa.Column("cities", sa.Text, nullable=False),
         sa.Column("created_by", sa.Text, nullable=False),
         sa.Column("recorded_us", sa.BigInteger, nullable=False),
+        sa.Column("old_secret", sa.Text),
+        sa.Column("old_secret_until_us", sa.BigInteger),
+        sa.Column("failing_us", sa.BigInteger),
+        sa.Column("disabled_us", sa.BigInteger),
+        sa.Column("disabled_why", sa.Text),
         sa.Column("removed_us", sa.BigInteger),
     )
     op.create_table(
@@ -188,6 +245,7 @@ def _create_messages() -> None:
         "webhook_attempts",
         sa.Column("webhook_id", ID, primary_key=True),
         sa.Column("outbox_id", sa.BigInteger, primary_key=True),
+        sa.Column("rider_id", ID),
         sa.Column("state", sa.Text, nullable=False),
         sa.Column("num_attempts", sa.SmallInteger, nullable=False),
         sa.Column("next_us", sa.BigInteger, nullable=False),
@@ -195,7 +253,8 @@ def _create_messages() -> None:
         sa.Column("last_error", sa.Text),
         sa.Column("delivered_us", sa.BigInteger),
     )
-    op.create_index("ix_webhook_attempts_next_us", "webhook_attempts", ["next_us"])
+    op.create_index("webhook_attempts_due", "webhook_attempts", ["state", "next_us"])
+    op.create_index("webhook_attempts_in_order", "webhook_attempts", ["webhook_id", "rider_id", "outbox_id"])
 
 
 def _create_work() -> None:
@@ -212,12 +271,24 @@ def _create_work() -> None:
         sa.Column("progress_permille", sa.SmallInteger, nullable=False),
         sa.Column("stage", sa.Text, nullable=False),
         sa.Column("result", sa.Text),
+        sa.Column("result_digest", sa.Text),
         sa.Column("failure", sa.Text),
+        sa.Column("owner", sa.Text),
+        sa.Column("lease_us", sa.BigInteger),
+        sa.Column("num_starts", sa.SmallInteger, nullable=False),
         sa.Column("created_us", sa.BigInteger, nullable=False),
         sa.Column("started_us", sa.BigInteger),
         sa.Column("finished_us", sa.BigInteger),
     )
     op.create_index("ix_studies_state", "studies", ["state"])
+    op.create_index("studies_newest", "studies", ["created_us", "study_id"])
+    op.create_table(
+        "study_files",
+        sa.Column("study_id", ID, primary_key=True),
+        sa.Column("name", sa.Text, primary_key=True),
+        sa.Column("content", sa.LargeBinary, nullable=False),
+        sa.Column("recorded_us", sa.BigInteger, nullable=False),
+    )
     op.create_table(
         "study_progress",
         sa.Column("study_id", ID, primary_key=True),
@@ -268,8 +339,10 @@ def _guard_approvals() -> None:
 def downgrade() -> None:
     """Drop all; what they held is gone."""
     op.drop_index("ix_rider_state_city", "rider_state")
+    op.drop_column("rider_state", "revision")
     for table in (
         "study_progress",
+        "study_files",
         "studies",
         "webhook_attempts",
         "outbox",
@@ -278,8 +351,11 @@ def downgrade() -> None:
         "api_keys",
         "suspension_lifts",
         "review_decisions",
+        "open_reviews",
         "reviews",
         "appeal_decisions",
+        "open_appeals",
+        "appeal_texts",
         "appeals",
         "approvals",
         "draft_revisions",

@@ -42,11 +42,18 @@ def fill_the_rest(store: Store) -> None:
 
 
 def made_up(table: Table) -> dict[str, object]:
-    """A row of a table; every text is x but the state of a draft, which begins open."""
+    """A row of a table; every text is x but where the database wants one of its own words."""
     kinds: dict[type, object] = {Text: "x", LargeBinary: b"x"}
+    words: dict[tuple[str, str], object] = {
+        ("drafts", "state"): "open",
+        ("appeal_decisions", "decision"): "upheld",
+        ("appeal_decisions", "decided_by"): "ops:x",
+        ("review_decisions", "outcome"): "suspend",
+        ("review_decisions", "decided_by"): "ops:x",
+        ("suspension_lifts", "lifted_by"): "ops:x",
+    }
     return {
-        column.name: "open" if (table.name, column.name) == ("drafts", "state") else kinds.get(type(column.type), 1)
-        for column in table.c
+        column.name: words.get((table.name, column.name), kinds.get(type(column.type), 1)) for column in table.c
     }
 
 
