@@ -1,0 +1,103 @@
+"""The application: routers by area, the door before them, what starts and stops with it."""
+
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import partial
+from importlib import import_module
+from importlib.metadata import version
+from typing import Any, Final
+
+from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
+from starlette.routing import Route
+
+from api.clock import now_us
+from api.http.auth import Gate
+from api.http.context import Service
+from api.http.problems import add_handlers
+from api.settings import Settings
+from api.store.units import Store
+
+# Modules with a `router`, in the order in which paths are looked up.
+ROUTES: Final = (
+    "api.http.routes.events",
+    "api.http.routes.tokens",
+)
+
+Hook = Callable[[Service], AbstractAsyncContextManager[None]]
+# What runs beside the requests: each is entered when the service starts and left when it stops.
+HOOKS: Final[tuple[Hook, ...]] = ()
+
+
+def create_app(settings: Settings, *, hooks: Sequence[Hook] = HOOKS, clock: Callable[[], int] = now_us) -> FastAPI:
+    """The service on a database whose tables are there.
+
+    Parameters
+    ----------
+    hooks
+        Background work; tests of routes leave it out.
+    clock
+        Microseconds UTC.
+    """
+    service = Service(Store(settings.database_url), settings, clock)
+    app = FastAPI(
+        title="riderscore",
+        version=version("riderscore"),
+        summary="Service scores for delivery riders: liability before deduction, every point explained.",
+        lifespan=_lifespan(service, hooks),
+        docs_url=None,
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
+    )
+    app.state.service = service
+    app.state.gate = Gate(service)
+    app.state.methods_of = partial(methods_of, app)
+    add_handlers(app)
+    for router in routers(ROUTES):
+        app.include_router(router)
+    return app
+
+
+def _lifespan(service: Service, hooks: Sequence[Hook]) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            stack.callback(service.store.close)
+            for hook in hooks:
+                await stack.enter_async_context(hook(service))
+            yield
+
+    return lifespan
+
+
+def routers(names: Sequence[str]) -> Iterator[APIRouter]:
+    """The routers of modules."""
+    for name in names:
+        yield import_module(name).router
+
+
+def api_routes() -> Iterator[APIRoute]:
+    """Every route of the API."""
+    for router in routers(ROUTES):
+        for route in router.routes:
+            if isinstance(route, APIRoute):
+                yield route
+
+
+def methods_of(app: FastAPI, path: str) -> list[str]:
+    """All methods that a path can be asked with."""
+    found: set[str] = set()
+    for route in _all_routes(app.routes):
+        if isinstance(route, Route) and route.path_regex.match(path):
+            found |= set(route.methods or ())
+    return sorted(found)
+
+
+def _all_routes(routes: Sequence[Any]) -> Iterator[Any]:
+    """Routes, those of included routers too (their prefix is their own)."""
+    for route in routes:
+        included = getattr(route, "original_router", None)
+        if included is None:
+            yield route
+        else:
+            yield from _all_routes(included.routes)

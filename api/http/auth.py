@@ -1,0 +1,131 @@
+"""Who is asking: API keys and bearer JWTs → `Actor`; and what a route asks of them (`require`).
+
+A token that was looked up is believed for a few seconds; after that a revocation bites.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Final
+
+from anyio.to_thread import run_sync
+from cachetools import TTLCache
+from fastapi import Request
+from starlette.types import Scope as AsgiScope
+
+from api.http.context import Actor, Service
+from api.http.problems import Problem
+from api.http.scopes import Scope
+from api.store import keys
+
+_NUM_CACHED: Final = 50_000
+_TOKEN_BYTES_MAX: Final = 8_192
+
+
+class Gate:
+    """Looks tokens up and remembers the answer for `token_cache_s`."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        seconds = service.settings.token_cache_s
+        self._known: TTLCache[bytes, tuple[Actor, int | None]] = TTLCache(_NUM_CACHED, ttl=max(seconds, 0))
+
+    async def actor(self, scope: AsgiScope) -> Actor:
+        """Who a request says it is from.
+
+        Raises
+        ------
+        Problem
+            `unauthenticated`, `token_invalid`, `token_expired` or `token_revoked`.
+        """
+        state = scope.setdefault("state", {})
+        known: Actor | None = state.get("actor")
+        if known is not None:
+            return known
+        token = _token(scope)
+        found = self._known.get(token)
+        if found is None:
+            found = await run_sync(self._look_up, token.decode("latin-1"))
+            self._known[token] = found
+        actor, expires_us = found
+        if expires_us is not None and expires_us <= self._service.clock():
+            raise Problem("token_expired")
+        state["actor"] = actor
+        return actor
+
+    def forget(self) -> None:
+        """Look every token up again."""
+        self._known.clear()
+
+    def _look_up(self, token: str) -> tuple[Actor, int | None]:
+        return read_token(self._service, token)
+
+
+def actor_of(service: Service, written: str) -> Actor:
+    """Who a token stands for, looked up now.
+
+    Raises
+    ------
+    Problem
+        `token_invalid`, `token_expired` or `token_revoked`.
+    """
+    return read_token(service, written)[0]
+
+
+def read_token(service: Service, written: str) -> tuple[Actor, int | None]:
+    """Who a token stands for, and until when it is good (µs; None for ever)."""
+    if written.startswith("rs_"):
+        return _read_key(service, written)
+    raise Problem("token_invalid")
+
+
+def _read_key(service: Service, written: str) -> tuple[Actor, int | None]:
+    now = service.clock()
+    with service.reading() as unit:
+        key = keys.key_of(unit, written)
+    if key is None:
+        raise Problem("token_invalid")
+    if key.revoked_us is not None:
+        raise Problem("token_revoked")
+    if key.expires_us is not None and key.expires_us <= now:
+        raise Problem("token_expired")
+    if key.last_used_us is None or key.last_used_us + keys.USE_WRITTEN_EVERY_US <= now:
+        with service.writing() as unit:
+            keys.note_use(unit, key.key_id)
+    return Actor(key.role, key.subject, key.cities, key.key_id), key.expires_us
+
+
+def _token(scope: AsgiScope) -> bytes:
+    found = [value for name, value in scope["headers"] if name == b"authorization"]
+    if not found:
+        raise Problem("unauthenticated")
+    kind, _, token = found[0].partition(b" ")
+    if len(found) > 1 or kind.lower() != b"bearer" or not 0 < len(token) <= _TOKEN_BYTES_MAX:
+        raise Problem("token_invalid")
+    return bytes(token.strip())
+
+
+@dataclass(frozen=True, slots=True)
+class Require:
+    """A dependency that gives the actor, if their role has one of some scopes."""
+
+    scopes: tuple[Scope, ...]
+
+    async def __call__(self, request: Request) -> Actor:
+        """Who is asking.
+
+        Raises
+        ------
+        Problem
+            401 without a good token, 403 without the scope.
+        """
+        gate: Gate = request.app.state.gate
+        actor = await gate.actor(request.scope)
+        if not actor.may(*self.scopes):
+            raise Problem("scope_missing", scopes=", ".join(self.scopes), role=actor.role)
+        return actor
+
+
+@cache
+def require(*scopes: Scope) -> Require:
+    """What a route asks of whoever calls it: one of these scopes."""
+    return Require(scopes)

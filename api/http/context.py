@@ -1,0 +1,103 @@
+"""What every route and page works with: the service, and who is asking."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from api.clock import now_us
+from api.http.scopes import SCOPES, Scope
+from api.settings import Settings
+from api.store.keys import Role
+from api.store.units import ReadUnit, Store, WriteUnit
+from rules.text import Lang
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who is asking, as their token says.
+
+    Parameters
+    ----------
+    subject
+        A person, or a platform's name; for riders their own rider id.
+    cities
+        Where they may act; empty for everywhere.
+    token_id
+        Which key or token it was, for logs and limits; no secret.
+    """
+
+    role: Role
+    subject: str
+    cities: tuple[str, ...] = ()
+    token_id: str = ""
+
+    @property
+    def name(self) -> str:
+        """How the audit trail names them: `ops:li.na`."""
+        return f"{self.role}:{self.subject}"
+
+    def may(self, *scopes: Scope) -> bool:
+        """Whether the role has one of some scopes."""
+        return not SCOPES[self.role].isdisjoint(scopes)
+
+    def in_city(self, city: str | None) -> bool:
+        """Whether they may act in a city; what has no city is for those who act everywhere."""
+        return not self.cities or city in self.cities
+
+    def may_see_rider(self, rider_id: str, city: str | None) -> bool:
+        """Whether a rider's things may be shown to them: riders see themselves alone, others their cities."""
+        return rider_id == self.subject if self.role == "rider" else self.in_city(city)
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """The store, the settings and the clock of one running service."""
+
+    store: Store
+    settings: Settings
+    clock: Callable[[], int] = field(default=now_us)
+
+    def reading(self) -> AbstractContextManager[ReadUnit]:
+        """A unit that only reads."""
+        return self.store.reading()
+
+    @contextmanager
+    def writing(self) -> Iterator[WriteUnit]:
+        """A unit that is committed when its block ends; its clock is the service's."""
+        with self.store.writing(self.clock()) as unit:
+            yield unit
+
+
+def service_of(request: Request) -> Service:
+    """The service that answers a request."""
+    service: Service = request.app.state.service
+    return service
+
+
+def lang_of(request: Request) -> Lang:
+    """The language a client prefers of those we speak (`Accept-Language`); English where it says nothing."""
+    return preferred_lang(request.headers.get("accept-language", ""))
+
+
+def preferred_lang(header: str) -> Lang:
+    """The language of an `Accept-Language` header: the first of ours by weight, English for none."""
+    best: tuple[float, Lang] = (0.0, "en")
+    for part in header.split(",")[:20]:
+        tag, _, weight = part.partition(";")
+        primary = tag.strip().lower().partition("-")[0]
+        if primary not in ("zh", "en"):
+            continue
+        try:
+            quality = float(weight.strip().removeprefix("q=") or 1)
+        except ValueError:
+            continue
+        if quality > best[0]:
+            best = (quality, "zh" if primary == "zh" else "en")
+    return best[1]
+
+
+ServiceDep = Annotated[Service, Depends(service_of)]
+LangDep = Annotated[Lang, Depends(lang_of)]

@@ -1,0 +1,40 @@
+"""Entity tags: what was read (`ETag`), and changing only that (`If-Match`)."""
+
+from api.http.problems import Problem
+
+
+def etag_of(revision: object) -> str:
+    """The strong entity tag of a revision or digest."""
+    return f'"{revision}"'
+
+
+def need_match(if_match: str | None, current: str) -> None:
+    """Refuse a change of something that is not what the client has read.
+
+    Parameters
+    ----------
+    if_match
+        The header as it came.
+    current
+        The entity tag of what is stored (`etag_of`).
+
+    Raises
+    ------
+    Problem
+        428 `precondition_required` without the header, 412 `precondition_failed` where it names something else.
+    """
+    if if_match is None:
+        raise Problem("precondition_required")
+    if if_match.strip() != "*" and current not in _tags(if_match):
+        raise Problem("precondition_failed", current=current)
+
+
+def is_unchanged(if_none_match: str | None, current: str) -> bool:
+    """Whether a client has this already (answer 304)."""
+    if if_none_match is None:
+        return False
+    return if_none_match.strip() == "*" or current in {tag.removeprefix("W/") for tag in _tags(if_none_match)}
+
+
+def _tags(header: str) -> set[str]:
+    return {tag.strip() for tag in header.split(",")}

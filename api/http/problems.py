@@ -1,0 +1,231 @@
+"""What goes wrong, as problem documents (RFC 9457): one table from code to status, words from the catalogs.
+
+`type` is `/problems/<code>`, served by this service; `title` belongs to the status, `detail` (`refused.<code>`) to the
+case; `errors` name each field by JSON pointer into the body, or by parameter.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from api.http.context import lang_of
+from api.http.wording import Where, explain_invalid, pointer_to
+from api.store.refusals import Refused
+from rules.errors import BookError, Fault
+from rules.text import Lang, catalog, text
+
+MEDIA_TYPE: Final = "application/problem+json"
+
+# The words of each code stand under `refused.<code>` in the catalogs.
+STATUS: Final[Mapping[str, int]] = {
+    "bad_json": 400,
+    "bad_request": 400,
+    "json_too_deep": 400,
+    "idempotency_key_invalid": 400,
+    "unauthenticated": 401,
+    "token_invalid": 401,
+    "token_expired": 401,
+    "token_revoked": 401,
+    "scope_missing": 403,
+    "city_forbidden": 403,
+    "not_found": 404,
+    "key_unknown": 404,
+    "method_not_allowed": 405,
+    "body_timeout": 408,
+    "idempotency_in_flight": 409,
+    "precondition_failed": 412,
+    "body_too_large": 413,
+    "too_many_rows": 413,
+    "media_type_unsupported": 415,
+    "invalid_request": 422,
+    "idempotency_key_reused": 422,
+    "book_faulty": 422,
+    "key_expires_past": 422,
+    "precondition_required": 428,
+    "rate_limited": 429,
+    "internal": 500,
+    "unavailable": 503,
+}
+_OF_STATUS: Final = {
+    400: "bad_request",
+    401: "unauthenticated",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "body_too_large",
+    415: "media_type_unsupported",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """What is wrong with one field.
+
+    Parameters
+    ----------
+    where
+        `pointer` is a JSON pointer into the body as a URI fragment (`#/events/3/kind`), `parameter` a place outside of
+        it (`query/limit`).
+    says
+        Why, in a language.
+    """
+
+    where: Where
+    code: str
+    says: Callable[[Lang], str]
+
+    @classmethod
+    def at(cls, pointer: Sequence[str | int], code: str, /, **params: object) -> "FieldError":
+        """A field of the body by its path, with the words of `invalid.<code>`."""
+        return cls(Where(pointer=pointer_to(pointer)), code, partial(explain_invalid, code=code, params=params))
+
+    def document(self, lang: Lang) -> dict[str, str]:
+        """One member of `errors`."""
+        return {**self.where.document(), "code": self.code, "detail": self.says(lang)}
+
+
+class Problem(Exception):  # noqa: N818 - an answer, not a fault of the program
+    """Ends a request with a problem document.
+
+    Parameters
+    ----------
+    code
+        One of `STATUS`.
+    errors
+        Fields that are wrong, all at once.
+    headers
+        Sent with the answer, such as `Retry-After`.
+    params
+        What the words need.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        /,
+        *,
+        errors: Iterable[FieldError] = (),
+        headers: Mapping[str, str] | None = None,
+        **params: object,
+    ) -> None:
+        self.code = code
+        self.status = STATUS[code]
+        self.errors = tuple(errors)
+        self.headers = dict(headers or {})
+        self.params = params
+        super().__init__(code)
+
+    def title(self, lang: Lang) -> str:
+        """The words of the status."""
+        return text(lang, f"problem.title_{self.status}")
+
+    def describe(self, lang: Lang) -> str:
+        """Why, and what would be allowed, in one line."""
+        return text(lang, f"refused.{self.code}", **self.params)
+
+    def document(self, lang: Lang, instance: str = "") -> dict[str, Any]:
+        """The problem document in one language."""
+        document: dict[str, Any] = {
+            "type": f"/problems/{self.code}",
+            "title": self.title(lang),
+            "status": self.status,
+            "detail": self.describe(lang),
+            "code": self.code,
+        }
+        if instance:
+            document["instance"] = instance
+        if self.errors:
+            document["errors"] = [error.document(lang) for error in self.errors]
+        return document
+
+
+def problem_of_refusal(refused: Refused) -> Problem:
+    """What a verb's refusal is over HTTP."""
+    return Problem(refused.code, **refused.params)  # type: ignore[arg-type]
+
+
+def template_of(code: str, lang: Lang) -> str:
+    """The words of a code, their blanks unfilled."""
+    return catalog(lang)[f"refused.{code}"]
+
+
+def problem_response(problem: Problem, lang: Lang, instance: str = "") -> Response:
+    """A problem as an answer."""
+    headers = {"Content-Language": lang, "Vary": "Accept-Language", "Cache-Control": "no-store", **problem.headers}
+    if problem.status == 401:
+        headers.setdefault("WWW-Authenticate", "Bearer")
+    body = json.dumps(problem.document(lang, instance), ensure_ascii=False).encode()
+    return Response(body, problem.status, headers, MEDIA_TYPE)
+
+
+def problem_of_book(faults: Iterable[Fault]) -> Problem:
+    """Faults of a rule book, each named by its place in the document."""
+    return Problem(
+        "book_faulty",
+        errors=[FieldError(Where(place=_place(fault)), fault.code, fault.describe) for fault in faults],
+    )
+
+
+def _place(fault: Fault) -> str:
+    return "/".join(part for part in (fault.file, fault.rule, fault.key) if part)
+
+
+def add_handlers(app: FastAPI) -> None:
+    """Make problem documents of all that routes raise."""
+    app.add_exception_handler(Problem, _on_problem)
+    app.add_exception_handler(Refused, _on_refused)
+    app.add_exception_handler(BookError, _on_book_error)
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(HTTPException, _on_http)
+
+
+def _answer(request: Request, problem: Problem) -> Response:
+    request.scope.setdefault("state", {})["problem"] = problem.code
+    return problem_response(problem, lang_of(request), request.scope["path"])
+
+
+def _on_problem(request: Request, error: Exception) -> Response:
+    if not isinstance(error, Problem):
+        raise TypeError
+    return _answer(request, error)
+
+
+def _on_refused(request: Request, error: Exception) -> Response:
+    if not isinstance(error, Refused):
+        raise TypeError
+    return _answer(request, problem_of_refusal(error))
+
+
+def _on_book_error(request: Request, error: Exception) -> Response:
+    if not isinstance(error, BookError):
+        raise TypeError
+    return _answer(request, problem_of_book(error.faults))
+
+
+def _on_invalid(request: Request, error: Exception) -> Response:
+    if not isinstance(error, RequestValidationError):
+        raise TypeError
+    found = error.errors()
+    if any(item["type"] == "json_invalid" for item in found):
+        return _answer(request, Problem("bad_json"))
+    errors = [
+        FieldError(Where.of(item["loc"]), item["type"], partial(explain_invalid, code=item["type"], params=item.get("ctx", {})))
+        for item in found
+    ]  # fmt: skip
+    return _answer(request, Problem("invalid_request", errors=errors, num=len(errors)))
+
+
+def _on_http(request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise TypeError
+    code = _OF_STATUS.get(error.status_code, "internal")
+    headers = dict(error.headers or {})
+    if code == "method_not_allowed":
+        headers["Allow"] = ", ".join(request.app.state.methods_of(request.scope["path"]))
+    return _answer(request, Problem(code, headers=headers))

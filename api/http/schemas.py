@@ -1,0 +1,36 @@
+"""Shapes that many routes share: strict models, cursors, limits."""
+
+from typing import Annotated, Any, Final
+
+from fastapi import Header, Query
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+LIMIT_DEFAULT: Final = 50
+LIMIT_MAX: Final = 200
+
+# Ids as events carry them: no control characters, at most 200 characters.
+IdText = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+
+
+class Model(BaseModel):
+    """A body or an answer: unknown fields are errors, nothing is guessed (`"1"` and `true` are no numbers)."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Page(Model):
+    """What every list answers; `items` belongs to the list."""
+
+    cursor: str | None = Field(description="Ask for the next page with it; null on the last page.")
+
+
+def _limit() -> Any:
+    return Query(ge=1, le=LIMIT_MAX, description="Items a page at most.")
+
+
+Limit = Annotated[int, _limit()]
+Cursor = Annotated[
+    str | None, Query(max_length=500, description="`cursor` of the page before; leave it out for the first page.")
+]
+IfMatch = Annotated[str | None, Header(alias="If-Match", max_length=200, description="The ETag that was read.")]
+IfNoneMatch = Annotated[str | None, Header(alias="If-None-Match", max_length=2_000)]

@@ -1,0 +1,57 @@
+"""Who may do what: roles and their scopes. A city, and for riders their own id, narrow this further (`Actor`)."""
+
+from collections.abc import Mapping
+from typing import Final, Literal, get_args
+
+from api.store.keys import Role
+
+Scope = Literal[
+    "events:write",
+    "riders:read",
+    "people:write",
+    "people:erase",
+    "dispatch:solve",
+    "webhooks:write",
+    "self:read",
+    "self:appeal",
+    "self:export",
+    "self:erase",
+    "books:read",
+    "books:schedule",
+    "books:rollback",
+    "drafts:write",
+    "drafts:approve",
+    "impacts:run",
+    "studies:run",
+    "studies:read",
+    "appeals:decide",
+    "reviews:decide",
+    "audit:read",
+    "dashboard:read",
+    "tokens:write",
+]
+ROLES: Final[tuple[Role, ...]] = get_args(Role)
+
+SCOPES: Final[Mapping[Role, frozenset[Scope]]] = {
+    "platform": frozenset({"events:write", "riders:read", "people:write", "dispatch:solve", "webhooks:write"}),
+    "rider": frozenset({"self:read", "self:appeal", "self:export", "self:erase"}),
+    "ops": frozenset(
+        {
+            "books:read",
+            "drafts:write",
+            "books:schedule",
+            "books:rollback",
+            "impacts:run",
+            "appeals:decide",
+            "reviews:decide",
+            "riders:read",
+            "audit:read",
+            "dashboard:read",
+            "tokens:write",
+            "webhooks:write",
+            "people:erase",
+        }
+    ),
+    "approver": frozenset({"books:read", "drafts:approve", "audit:read", "dashboard:read", "impacts:run"}),
+    "policy": frozenset({"books:read", "studies:run", "studies:read", "impacts:run", "dashboard:read"}),
+}

@@ -1,0 +1,94 @@
+"""What the environment says: `RIDERSCORE_*`. Nothing else in the product reads it."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+PREFIX = "RIDERSCORE_"
+
+
+class SettingError(ValueError):
+    """A setting that cannot be used; names the variable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How the service runs; each field is the variable of its name (`RIDERSCORE_DATABASE_URL`, …).
+
+    Parameters
+    ----------
+    database_url
+        `sqlite:///FILE` or `postgresql://USER@HOST/NAME`.
+    jwt_issuer, jwt_audience
+        What `iss` and `aud` of a bearer JWT must say; both are needed before any JWT is taken.
+    jwt_jwks_url, jwt_jwks_file
+        Where the issuer's public keys are (RS256, PS256, ES256, EdDSA by the kind of key).
+    jwt_shared_key
+        A secret shared with the issuer (HS256), at least 32 bytes.
+    body_bytes_max, batch_rows_max, json_depth_max
+        What a request may hold.
+    body_timeout_s
+        How long a client may take to send a body.
+    requests_per_minute
+        For each token; 0 for no limit.
+    token_cache_s
+        How long a token that was looked up is believed: what a revocation takes to bite.
+    idempotency_lease_s, idempotency_keep_h
+        When a request that never answered may be tried again; how long answers are kept.
+    log_level
+        `debug`, `info`, `warning` or `error`.
+    demo
+        One-click roles in the console, for sample data only.
+    """
+
+    database_url: str = "sqlite:///riderscore.db"
+    jwt_issuer: str = ""
+    jwt_audience: str = ""
+    jwt_jwks_url: str = ""
+    jwt_jwks_file: str = ""
+    jwt_shared_key: str = ""
+    body_bytes_max: int = 16 * 1024 * 1024
+    batch_rows_max: int = 10_000
+    json_depth_max: int = 32
+    body_timeout_s: int = 20
+    requests_per_minute: int = 60_000
+    token_cache_s: int = 3
+    idempotency_lease_s: int = 60
+    idempotency_keep_h: int = 24
+    log_level: str = "info"
+    demo: bool = False
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] | None = None) -> Self:
+        """Settings of the process; misspelt names and values that cannot be read are refused.
+
+        Raises
+        ------
+        SettingError
+            If a variable with our prefix is none of ours, or holds what its field cannot.
+        """
+        found = {
+            name.removeprefix(PREFIX).lower(): value
+            for name, value in (os.environ if environ is None else environ).items()
+            if name.startswith(PREFIX)
+        }
+        known = {field.name: field.type for field in fields(cls)}
+        for name in found:
+            if name not in known:
+                raise SettingError(f"{PREFIX}{name.upper()} is no setting of this version")
+        return cls(**{name: _read(name, known[name], value) for name, value in found.items()})
+
+
+def _read(name: str, kind: object, value: str) -> Any:
+    if kind is bool:
+        if value.lower() in ("1", "true", "yes"):
+            return True
+        if value.lower() in ("", "0", "false", "no"):
+            return False
+        raise SettingError(f"{PREFIX}{name.upper()} is neither true nor false")
+    if kind is int:
+        if not value.isascii() or not value.isdigit():
+            raise SettingError(f"{PREFIX}{name.upper()} is no whole number")
+        return int(value)
+    return value

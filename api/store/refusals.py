@@ -1,0 +1,24 @@
+"""What a verb of the store says no with. Knows nothing of HTTP; words stand in the catalogs under `refused.<code>`."""
+
+from rules.text import Lang, text
+
+
+class Refused(Exception):  # noqa: N818 - an answer, not a fault of the program
+    """A request that the law of the service does not allow.
+
+    Parameters
+    ----------
+    code
+        Names the reason for programs; `refused.<code>` says it to people.
+    params
+        What the words need.
+    """
+
+    def __init__(self, code: str, /, **params: object) -> None:
+        self.code = code
+        self.params = params
+        super().__init__(code)
+
+    def describe(self, lang: Lang) -> str:
+        """Why, and what would be allowed, in one line."""
+        return text(lang, f"refused.{self.code}", **self.params)

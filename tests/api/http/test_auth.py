@@ -1,0 +1,39 @@
+"""Tokens: who gets in, and what they may do there."""
+
+from starlette.testclient import TestClient
+
+from tests.api.http.conftest import Bearer, Clock
+
+
+def test_without_a_token_nothing_is_shown(client: TestClient) -> None:
+    """A request without a token gets 401 and is told how to send one."""
+    answer = client.get("/v1/tokens")
+
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"] == "Bearer"
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["type"] == "/problems/unauthenticated"
+
+
+def test_a_key_opens_what_its_role_may(client: TestClient, bearer: Bearer) -> None:
+    """Operations see the keys; a platform does not."""
+    ops, platform = bearer("ops"), bearer("platform")
+
+    seen = client.get("/v1/tokens", headers=ops)
+    refused = client.get("/v1/tokens", headers=platform)
+
+    assert seen.status_code == 200
+    assert {item["role"] for item in seen.json()["items"]} == {"ops", "platform"}
+    assert refused.status_code == 403
+    assert refused.json()["code"] == "scope_missing"
+
+
+def test_an_expired_key_is_refused(client: TestClient, bearer: Bearer, clock: Clock) -> None:
+    """A key is good until its time and not after."""
+    headers = bearer("ops", expires_us=clock() + 1_000_000)
+    before = client.get("/v1/tokens", headers=headers)
+    clock.forward(seconds=1)
+    after = client.get("/v1/tokens", headers=headers)
+
+    assert (before.status_code, after.status_code) == (200, 401)
+    assert after.json()["code"] == "token_expired"
