@@ -4,7 +4,7 @@ readers → score under A and under B → comparison → `riders.parquet` (or `a
 `rejects.ndjson`, `books/`, `run.json`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -147,21 +147,45 @@ def _judge(
     )
     watch.lap("read")
     rejects: dict[Reject, None] = {}
+
+    def refused(table: pa.Table, both: tuple[Scored, Scored]) -> None:
+        seen = replace(events, table=table)
+        rejects.update(dict.fromkeys(reject for scored in both for reject in all_rejects(seen, scored)))
+
+    table, scored = score_both(plans, events.table, refused, lambda done: progress("score", done, 2))
+    events = replace(events, table=table)
+    watch.lap("score")
+    return _Judged(events, plans, scored, tuple(rejects))
+
+
+def score_both(
+    plans: tuple[Plan, Plan],
+    table: pa.Table,
+    refused: Callable[[pa.Table, tuple[Scored, Scored]], None],
+    progress: Callable[[int], None],
+) -> tuple[pa.Table, tuple[Scored, Scored]]:
+    """The rows that both books can judge, scored under each with nothing carried in.
+
+    Parameters
+    ----------
+    refused
+        Is shown each round's rows and what came of them, refusals among it.
+    progress
+        Hears how many of the two are scored.
+    """
     while True:
-        progress("score", 0, 2)
-        first = score(plans[0].program, plans[0].schedule, events.table)
-        progress("score", 1, 2)
-        second = score(plans[1].program, plans[1].schedule, events.table)
-        rejects |= dict.fromkeys([*all_rejects(events, first), *all_rejects(events, second)])
+        progress(0)
+        first = score(plans[0].program, plans[0].schedule, table)
+        progress(1)
+        second = score(plans[1].program, plans[1].schedule, table)
+        refused(table, (first, second))
         refused_a, refused_b = (np.sort(one.intake.refused_rows) for one in (first, second))
         if np.array_equal(refused_a, refused_b):
-            break
+            return table, (first, second)
         # The same deliveries under both books: what one cannot judge, neither does.
-        keep = np.ones(events.table.num_rows, bool)
+        keep = np.ones(table.num_rows, bool)
         keep[np.concatenate([refused_a, refused_b])] = False
-        events = replace(events, table=events.table.filter(pa.array(keep)))
-    watch.lap("score")
-    return _Judged(events, plans, (first, second), tuple(rejects))
+        table = table.filter(pa.array(keep))
 
 
 def _written(
