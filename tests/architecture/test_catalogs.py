@@ -2,10 +2,13 @@
 
 import ast
 import re
+from collections.abc import Iterator
 from functools import cache
 
+from jinja2 import Environment, nodes
+
 from rules.text import LANGS, catalog
-from tests.architecture.sources import modules, tree_of
+from tests.architecture.sources import ROOT, modules, tree_of
 
 
 def keys() -> frozenset[str]:
@@ -19,14 +22,43 @@ def areas() -> frozenset[str]:
 
 
 @cache
+def templates() -> tuple[nodes.Template, ...]:
+    """Pages, as syntax trees."""
+    reader = Environment(autoescape=True)
+    paths = sorted((ROOT / "api" / "web" / "templates").rglob("*.html"))
+    return tuple(reader.parse(path.read_text(encoding="utf-8")) for path in paths)
+
+
+def asked_in_pages() -> Iterator[nodes.Expr]:
+    """First arguments of `t(…)` in pages."""
+    for page in templates():
+        for call in page.find_all(nodes.Call):
+            if isinstance(call.node, nodes.Name) and call.node.name == "t" and call.args:
+                yield from _answers(call.args[0])
+
+
+def _answers(word: nodes.Expr) -> Iterator[nodes.Expr]:
+    if isinstance(word, nodes.CondExpr):
+        yield from _answers(word.expr1)
+        if word.expr2 is not None:
+            yield from _answers(word.expr2)
+    else:
+        yield word
+
+
+@cache
 def constants() -> frozenset[str]:
-    """Every string that stands in the code."""
-    return frozenset(
+    """Every string that stands in the code or in a page."""
+    in_code = {
         node.value
         for path in modules()
         for node in ast.walk(tree_of(path))
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
-    )
+    }
+    in_pages = {
+        node.value for page in templates() for node in page.find_all(nodes.Const) if isinstance(node.value, str)
+    }
+    return frozenset(in_code | in_pages)
 
 
 @cache
@@ -58,6 +90,10 @@ def families() -> tuple[re.Pattern[str], ...]:
                         for part in node.values
                     ]
                     found.add("".join(parts).lstrip("@"))
+    for word in asked_in_pages():
+        if isinstance(word, nodes.Concat) and isinstance(word.nodes[0], nodes.Const):
+            parts = [re.escape(str(part.value)) if isinstance(part, nodes.Const) else r"(\w*)" for part in word.nodes]
+            found.add("".join(parts))
     return tuple(re.compile(pattern) for pattern in sorted(found))
 
 
@@ -96,15 +132,23 @@ def is_known(part: str) -> bool:
 
 
 def asked_keys() -> set[str]:
-    """Literal keys in calls of `text` and `say`, both branches of a choice included."""
+    """Literal keys in calls of `text` and `say`, and of `t` in pages, both branches of a choice included."""
     found = set()
     for path in modules():
         for node in ast.walk(tree_of(path)):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("text", "say"):
-                for word in _choices(node.args[1]) if len(node.args) > 1 else ():
-                    if isinstance(word, ast.Constant):
-                        found.add(str(word.value))
-    return found
+            if isinstance(node, ast.Call):
+                found |= {str(word.value) for word in _asked(node) if isinstance(word, ast.Constant)}
+    return found | {str(word.value) for word in asked_in_pages() if isinstance(word, nodes.Const)}
+
+
+def _asked(call: ast.Call) -> list[ast.expr]:
+    """What a call of `text(lang, key)`, `say(lang, key)` or `visit.say(key)` asks for."""
+    name, at = call.func, 1
+    if isinstance(name, ast.Attribute) and name.attr == "say":
+        at = 0
+    elif not isinstance(name, ast.Name) or name.id not in ("text", "say"):
+        return []
+    return _choices(call.args[at]) if len(call.args) > at else []
 
 
 def _choices(word: ast.expr) -> list[ast.expr]:

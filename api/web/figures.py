@@ -1,0 +1,76 @@
+"""Amounts and instants as pages show them."""
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from rules.text import Lang, text
+from rules.units import points_text, signed_points_text, yuan_text
+
+# Lists that mix books show one clock; a page about one book shows that book's.
+ZONE: Final = "Asia/Shanghai"
+MINUTE_US: Final = 60_000_000
+HOUR_US: Final = 60 * MINUTE_US
+DAY_US: Final = 24 * HOUR_US
+_EPOCH: Final = dt.datetime.fromtimestamp(0, dt.UTC)
+
+
+def clock(at_us: int, shape: str = "%m-%d %H:%M", zone: str = ZONE) -> str:
+    """An instant on a wall clock."""
+    moment = _EPOCH + dt.timedelta(microseconds=at_us)
+    return moment.astimezone(ZoneInfo(zone)).strftime(shape)
+
+
+def machine_time(at_us: int) -> str:
+    """An instant for `<time datetime>`."""
+    return (_EPOCH + dt.timedelta(microseconds=at_us)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def signed_points(points_mp: int) -> str:
+    """Points with a sign; no change is ±0."""
+    return signed_points_text(points_mp) if points_mp else "±0"
+
+
+def gain_class(amount: int) -> str:
+    """How an amount is coloured."""
+    return "good" if amount > 0 else "bad" if amount < 0 else "even"
+
+
+def span(us: int, lang: Lang) -> str:
+    """A length of time in the largest unit that says enough: 3 days, 5 hours, 12 minutes."""
+    us = abs(us)
+    unit, size = (
+        ("days", DAY_US) if us >= 2 * DAY_US else ("hours", HOUR_US) if us >= 2 * HOUR_US else ("minutes", MINUTE_US)
+    )
+    number = us // size
+    return text(lang, f"span.{unit}" if number != 1 else f"span.{unit}_one", number=number)
+
+
+def share(part: int, whole: int) -> str:
+    """A part of a whole in per cent, one decimal; a dash of nothing."""
+    return f"{part / whole:.1%}" if whole else "–"
+
+
+def thousands(number: int) -> str:
+    """A count with separators."""
+    return f"{number:,}"
+
+
+def money(fen: int) -> str:
+    """Fen as yuan with separators."""
+    whole, _, rest = yuan_text(abs(fen)).partition(".")
+    return ("−" if fen < 0 else "") + f"{int(whole):,}" + (f".{rest}" if rest else "")
+
+
+PLAIN: Final[dict[str, Callable[..., Any]]] = {
+    "points": points_text,
+    "signed_points": signed_points,
+    "yuan": yuan_text,
+    "money": money,
+    "clock": clock,
+    "machine_time": machine_time,
+    "gain_class": gain_class,
+    "thousands": thousands,
+}
+IN_WORDS: Final[dict[str, Callable[..., Any]]] = {"span": span}

@@ -1,0 +1,83 @@
+"""The way in and out: `/`, `/login`, `/logout`, and one-click roles where the service shows sample data."""
+
+from typing import Annotated, Final
+
+from fastapi import Depends, Response
+from fastapi.responses import RedirectResponse
+
+from api.store.keys import Role, create_key
+from api.store.sample_riders import telling_riders
+from api.web.figures import HOUR_US
+from api.web.routing import page_router
+from api.web.session import Posted, actor_of, field, own_path, sign_in, sign_out, visiting
+from api.web.shell import Visit
+
+router = page_router()
+AnyVisit = Annotated[Visit, Depends(visiting())]
+DEMO_KEY_US: Final = 12 * HOUR_US
+DEMO_PEOPLE: Final[tuple[tuple[Role, str], ...]] = (("ops", "li.na"), ("approver", "wang.wei"), ("policy", "zhao.min"))
+
+
+@router.get("/")
+def start(visit: AnyVisit) -> Response:
+    """Where each role begins."""
+    if visit.actor is None:
+        return RedirectResponse("/login", 303)
+    return RedirectResponse(home_of(visit.actor.role), 303)
+
+
+def home_of(role: str) -> str:
+    """The page that a role looks at first."""
+    return "/rider" if role == "rider" else "/console"
+
+
+@router.get("/login")
+def login(visit: AnyVisit, next: str = "/") -> Response:
+    """Who are you."""
+    return _login_page(visit, own_path(next))
+
+
+def _login_page(visit: Visit, path: str, status: int = 200, fault: str = "") -> Response:
+    return visit.page("login.html", status, next=path, fault=fault, roles=_demo_roles(visit))
+
+
+def _demo_roles(visit: Visit) -> list[tuple[Role, str]]:
+    if not visit.service.settings.demo:
+        return []
+    with visit.service.reading() as unit:
+        riders = telling_riders(unit)
+    return [*(("rider", rider) for rider in riders), *DEMO_PEOPLE]
+
+
+@router.post("/login")
+def enter(visit: AnyVisit, form: Posted) -> Response:
+    """Sign in with a key."""
+    credential, path = field(form, "credential"), own_path(field(form, "next") or "/")
+    if not credential or actor_of(visit.service, credential) is None:
+        return _login_page(visit, path, 401, visit.say("login.wrong"))
+    response = RedirectResponse(path, 303)
+    sign_in(visit.request, response, credential)
+    return response
+
+
+@router.post("/login/demo")
+def enter_demo(visit: AnyVisit, form: Posted) -> Response:
+    """Sign in as somebody of the sample."""
+    wanted = field(form, "role"), field(form, "subject")
+    role = next((role for role, subject in _demo_roles(visit) if (role, subject) == wanted), None)
+    if role is None:
+        return _login_page(visit, "/", 403, visit.say("login.wrong"))
+    with visit.service.writing() as unit:
+        expires_us = unit.recorded_us + DEMO_KEY_US
+        _, credential = create_key(unit, role, wanted[1], expires_us=expires_us, actor="demo:login")
+    response = RedirectResponse(home_of(role), 303)
+    sign_in(visit.request, response, credential)
+    return response
+
+
+@router.post("/logout")
+def leave(form: Posted) -> Response:
+    """Sign out."""
+    response = RedirectResponse("/login", 303)
+    sign_out(response)
+    return response

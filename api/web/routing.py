@@ -1,0 +1,106 @@
+"""Routes of pages: what goes wrong becomes a page in words, and every answer carries the same safe headers."""
+
+import gzip
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+from fastapi import APIRouter, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import RedirectResponse
+from fastapi.routing import APIRoute
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+
+from api.http.context import service_of
+from api.http.problems import Problem, problem_of_book
+from api.store.refusals import Refused
+from api.web.session import ForeignFormError, SignInError, keep_choices, sign_in_path, visit_of
+from api.web.static_files import accepts_gzip
+from rules.errors import BookError
+
+# No script, style or picture but our own; no other site may frame a page or receive its forms.
+HEADERS: Final = {
+    "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'",
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cache-Control": "private, no-store",
+    "Vary": "Cookie, Accept-Encoding",
+}
+PACK_FROM_BYTES: Final = 1_000
+
+
+class PageRoute(APIRoute):
+    """A route whose answers are pages."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The route's handler, its failures told to people."""
+        handle = super().get_route_handler()
+
+        async def handle_page(request: Request) -> Response:
+            try:
+                response = await handle(request)
+            except SignInError as error:
+                response = RedirectResponse(sign_in_path(error.path), 303)
+            except ForeignFormError:
+                response = await run_in_threadpool(failure_page, request, 403, "foreign_form")
+            except Problem as problem:
+                response = await run_in_threadpool(problem_page, request, problem)
+            except Refused as refused:
+                response = await run_in_threadpool(problem_page, request, Problem(refused.code, **refused.params))
+            except BookError as error:
+                response = await run_in_threadpool(problem_page, request, problem_of_book(error.faults))
+            except RequestValidationError:
+                response = await run_in_threadpool(failure_page, request, 400, "bad_address")
+            except HTTPException as error:
+                response = await run_in_threadpool(failure_page, request, error.status_code, "http")
+            return finished(request, response)
+
+        return handle_page
+
+
+def page_router() -> APIRouter:
+    """A router for pages; they stand in no API document."""
+    return APIRouter(route_class=PageRoute, include_in_schema=False)
+
+
+def problem_page(request: Request, problem: Problem) -> Response:
+    """A page that says what a problem document says."""
+    visit = visit_of(request, service_of(request))
+    document = problem.document(visit.lang)
+    faults = [error["detail"] for error in document.get("errors", ())]
+    told, status = document["detail"], problem.status
+    return visit.page("failure.html", status, status_code=status, told=told, faults=faults)
+
+
+def failure_page(request: Request, status: int, name: str) -> Response:
+    """A page for what went wrong before a page of its own could say so."""
+    visit = visit_of(request, service_of(request))
+    known = name if name != "http" else "not_found" if status == 404 else "not_possible"
+    told = visit.say(f"failure.{known}")
+    return visit.page("failure.html", status, status_code=status, told=told, faults=())
+
+
+def finished(request: Request, response: Response) -> Response:
+    """An answer with its headers, cookies, and compressed where that saves something."""
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    keep_choices(request, response)
+    body = getattr(response, "body", b"")
+    if len(body) >= PACK_FROM_BYTES and accepts_gzip(request) and "content-encoding" not in response.headers:
+        # Other sites cannot make a browser send our cookies, so what a page echoes cannot be guessed by its length.
+        response.body = gzip.compress(body, 6, mtime=0)
+        response.headers["Content-Encoding"] = "gzip"
+        response.headers["Content-Length"] = str(len(response.body))
+    return response
+
+
+def wants_page(request: Request) -> bool:
+    """Whether a person is looking, not a program."""
+    return "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/v1/")
+
+
+def missing_page(request: Request) -> Response:
+    """What a person sees at an address that is none."""
+    return finished(request, failure_page(request, 404, "not_found"))

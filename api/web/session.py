@@ -1,0 +1,159 @@
+"""Signing in and out, the language, and what makes a posted form ours.
+
+The session is a cookie that holds the person's own credential, unreadable to scripts and never sent from other sites.
+A form is accepted when it came from a page of this host and carries the token of the same browser.
+"""
+
+import hmac
+import secrets
+from collections.abc import Callable
+from typing import Annotated, Final
+from urllib.parse import quote, urlsplit
+
+from fastapi import Depends, Request, Response
+from starlette.datastructures import FormData
+
+from api.http import auth
+from api.http.context import Actor, Service, service_of
+from api.http.problems import Problem
+from api.http.scopes import Scope
+from api.web.shell import Visit
+from rules.text import LANGS, Lang
+
+SESSION_COOKIE: Final = "rs_session"
+FORM_COOKIE: Final = "rs_form"
+LANG_COOKIE: Final = "rs_lang"
+FORM_FIELD: Final = "form_token"
+SESSION_S: Final = 12 * 3_600
+LANG_S: Final = 365 * 86_400
+MAX_FIELDS: Final = 2_000
+
+
+class SignInError(Exception):
+    """A page that needs somebody to sign in first; `path` is where they wanted to go."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.path = path
+
+
+class ForeignFormError(Exception):
+    """A form that did not come from a page of ours."""
+
+
+def lang_of_visit(request: Request) -> Lang:
+    """The language asked for in the address, else the one chosen before, else Chinese."""
+    for wanted in (request.query_params.get("lang"), request.cookies.get(LANG_COOKIE)):
+        for lang in LANGS:
+            if wanted == lang:
+                return lang
+    return "zh"
+
+
+def form_token_of(request: Request) -> str:
+    """The token of this browser; a new one where it has none."""
+    known = request.cookies.get(FORM_COOKIE, "")
+    if len(known) < 32 or not known.isalnum():
+        known = getattr(request.state, "form_token", "") or secrets.token_hex(20)
+        request.state.form_token = known
+    return known
+
+
+def visit_of(request: Request, service: Service) -> Visit:
+    """A visit, signed in where the cookie's credential still holds."""
+    credential = request.cookies.get(SESSION_COOKIE)
+    actor = actor_of(service, credential) if credential else None
+    return Visit(request, service, actor, lang_of_visit(request), form_token_of(request))
+
+
+def actor_of(service: Service, credential: str) -> Actor | None:
+    """Whom a credential stands for; None where it does not hold."""
+    try:
+        return auth.actor_of(service, credential)
+    except Problem:
+        return None
+
+
+def visiting(*scopes: Scope) -> Callable[..., Visit]:
+    """A dependency: the visit of somebody who has one of some scopes; of anybody if none is named."""
+
+    def visit(request: Request, service: Annotated[Service, Depends(service_of)]) -> Visit:
+        made = visit_of(request, service)
+        if not scopes:
+            return made
+        if made.actor is None:
+            asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+            raise SignInError(asked if request.method == "GET" else "/")
+        if not made.actor.may(*scopes):
+            raise Problem("scope_missing", scopes=", ".join(scopes), role=made.actor.role)
+        return made
+
+    return visit
+
+
+async def posted(request: Request) -> FormData:
+    """A dependency: the fields of a form that one of our pages sent.
+
+    Raises
+    ------
+    ForeignFormError
+        If it came from elsewhere, or without this browser's token.
+    """
+    form = await request.form(max_fields=MAX_FIELDS, max_files=1)
+    token = form.get(FORM_FIELD)
+    known = request.cookies.get(FORM_COOKIE, "")
+    is_ours = isinstance(token, str) and bool(known) and hmac.compare_digest(token.encode(), known.encode())
+    if not is_ours or not _from_here(request):
+        raise ForeignFormError
+    return form
+
+
+Posted = Annotated[FormData, Depends(posted)]
+
+
+def _from_here(request: Request) -> bool:
+    """Whether the browser says that a page of this host sent the form."""
+    source = request.headers.get("origin") or request.headers.get("referer", "")
+    return urlsplit(source).netloc == request.headers.get("host", "") != ""
+
+
+def field(form: FormData, name: str) -> str:
+    """A field's text, stripped; empty where there is none."""
+    value = form.get(name, "")
+    return value.strip() if isinstance(value, str) else ""
+
+
+def sign_in(request: Request, response: Response, credential: str) -> None:
+    """Keep a credential in the browser."""
+    _keep(request, response, SESSION_COOKIE, credential, SESSION_S)
+
+
+def sign_out(response: Response) -> None:
+    """Forget the credential."""
+    response.delete_cookie(SESSION_COOKIE, path="/", httponly=True, samesite="strict")
+
+
+def keep_choices(request: Request, response: Response) -> None:
+    """Keep what the browser should know from now on: its form token, and a language it asked for."""
+    token = getattr(request.state, "form_token", "")
+    if token:
+        _keep(request, response, FORM_COOKIE, token, LANG_S)
+    asked = request.query_params.get("lang")
+    if asked in LANGS and asked != request.cookies.get(LANG_COOKIE):
+        _keep(request, response, LANG_COOKIE, asked, LANG_S)
+
+
+def _keep(request: Request, response: Response, name: str, value: str, max_age_s: int) -> None:
+    secure = request.url.scheme == "https"
+    response.set_cookie(name, value, max_age=max_age_s, path="/", httponly=True, secure=secure, samesite="strict")
+
+
+def own_path(path: str) -> str:
+    """A path on this host, as asked for; the start page for anything else."""
+    is_ours = path.startswith("/") and not path.startswith("//") and "\\" not in path and path.isprintable()
+    return path if is_ours else "/"
+
+
+def sign_in_path(path: str) -> str:
+    """Where to sign in and then go on."""
+    return "/login" if path == "/" else f"/login?next={quote(path, safe='')}"
