@@ -1,0 +1,303 @@
+"""Tables of a rule book from an Excel workbook, a CSV file, or what is pasted from a spreadsheet.
+
+Every fault is told with sheet, row, column and value, all at once. A row is known again by its id, so that what the
+sheet does not say stays as it is; sheets and columns that are missing leave their part alone.
+"""
+
+import csv
+import datetime as dt
+import difflib
+import io
+import re
+import zipfile
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final
+
+from openpyxl import load_workbook
+from openpyxl.utils import get_column_letter
+from openpyxl.utils.exceptions import InvalidFileException
+
+from api.web.cells import text_of
+from api.web.columns import PARTS, columns
+from api.web.spreadsheet import label, unguarded
+from api.web.tables import BOOK_ROW, Document, Row, Table, table_of
+from rules.errors import Fault
+from rules.text import LANGS, catalog
+
+MAX_BYTES: Final = 4 << 20
+MAX_UNPACKED: Final = 48 << 20
+MAX_ROWS: Final = 2_000
+MAX_COLUMNS: Final = 120
+_KEY: Final = re.compile(r"\[([a-z_.]+)\]\s*$")
+_ENCODINGS: Final = ("utf-8-sig", "gb18030")
+_XLSX: Final = b"PK\x03\x04"
+
+
+@dataclass(frozen=True, slots=True)
+class SheetFault:
+    """A fault of an uploaded or pasted sheet, with where it is: sheet, row (1 is the first line) and column letter."""
+
+    sheet: str
+    row: int
+    column: str
+    fault: Fault
+
+
+@dataclass(frozen=True, slots=True)
+class Sheets:
+    """What a file holds: its tables, the sheet each came from, and every fault of how it is written."""
+
+    tables: tuple[Table, ...]
+    names: dict[str, str]
+    letters: dict[tuple[str, str], str]
+    faults: tuple[SheetFault, ...]
+
+
+Lines = list[list[str]]
+
+
+def read_file(content: bytes, file: str, base: Document, part: str = "") -> Sheets:
+    """The tables of an uploaded file.
+
+    Parameters
+    ----------
+    base
+        The document whose rows are known again.
+    part
+        The table that a CSV file is; if empty, the one its headings fit.
+    """
+    if len(content) > MAX_BYTES:
+        return _refused(file, Fault("sheet_large", file, given=str(len(content)), allowed=str(MAX_BYTES)))
+    if content.startswith(_XLSX):
+        return _read_xlsx(content, file, base)
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return read_text(content.decode("utf-16", "replace"), file, base, part)
+    for encoding in _ENCODINGS:
+        try:
+            return read_text(content.decode(encoding), file, base, part)
+        except UnicodeDecodeError:
+            continue
+    return _refused(file, Fault("sheet_unreadable", file))
+
+
+def read_text(written: str, file: str, base: Document, part: str = "") -> Sheets:
+    """The table of a CSV file, whatever parts its fields: comma, semicolon or tab."""
+    head = written.lstrip("\n").partition("\n")[0]
+    delimiter = max("\t,;", key=head.count)
+    try:
+        lines = [[unguarded(cell) for cell in line] for line in csv.reader(io.StringIO(written), delimiter=delimiter)]
+    except csv.Error as error:
+        return _refused(file, Fault("sheet_unreadable", file, given=str(error)))
+    return _read([(part, file, lines, [])], base)
+
+
+def read_pasted(written: str, keys: Sequence[str], part: str, base: Document, sheet: str = "") -> Sheets:
+    """Rows pasted from a spreadsheet: with headings, or cells in the order of `keys`.
+
+    Rows with an id that the table has replace those cells, all others are new; nothing is removed.
+    """
+    lines = [[unguarded(cell) for cell in line] for line in csv.reader(io.StringIO(written), delimiter="\t")]
+    found = [_key_of(part, cell) for cell in lines[0]] if lines else []
+    known = [key for key in found if key]
+    if len(known) * 2 <= len(found) or not known:
+        lines = [[f"[{key}]" for key in keys], *lines]
+    return _read([(part, sheet, lines, [])], base)
+
+
+def merged(table: Table, pasted: Table) -> Table:
+    """A table with pasted rows in it: those with a known origin change in place, others follow at the end."""
+    rows = dict(enumerate(table.rows))
+    at = {row.origin: number for number, row in enumerate(table.rows) if row.origin is not None}
+    for row in pasted.rows:
+        if row.origin in at and row.origin is not None:
+            number = at[row.origin]
+            kept = {key: cell for key, cell in rows[number].cells.items() if pasted.keys and key not in pasted.keys}
+            rows[number] = Row(kept | dict(row.cells), row.origin, row.place)
+        else:
+            rows[len(rows)] = row
+    return Table(table.part, tuple(rows.values()), table.keys)
+
+
+def _read_xlsx(content: bytes, file: str, base: Document) -> Sheets:
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            unpacked = sum(info.file_size for info in archive.infolist())
+        if unpacked > MAX_UNPACKED:
+            return _refused(file, Fault("sheet_large", file, given=str(unpacked), allowed=str(MAX_UNPACKED)))
+        book = load_workbook(io.BytesIO(content), read_only=True, data_only=False)
+        sheets = [(sheet.title, *_xlsx_lines(sheet, file)) for sheet in book.worksheets]
+    except (zipfile.BadZipFile, InvalidFileException, KeyError, ValueError, TypeError, OSError, SyntaxError):
+        # openpyxl says what it does not like about a file in many ways.
+        return _refused(file, Fault("sheet_unreadable", file))
+    return _read([(_part_of(name, lines), name, lines, faults) for name, lines, faults in sheets], base)
+
+
+def _xlsx_lines(sheet: Any, file: str) -> tuple[Lines, list[SheetFault]]:
+    lines: Lines = []
+    faults: list[SheetFault] = []
+    for row, cells in enumerate(sheet.iter_rows(max_row=MAX_ROWS + 1, max_col=MAX_COLUMNS), start=1):
+        line = []
+        for column, cell in enumerate(cells, start=1):
+            written, code = _cell(cell)
+            if code:
+                letter = get_column_letter(column)
+                fault = Fault(code, file, key=f"{letter}{row}", given=written)
+                faults.append(SheetFault(sheet.title, row, letter, fault))
+            line.append(written)
+        lines.append(line)
+    return lines, faults
+
+
+def _cell(cell: Any) -> tuple[str, str]:
+    """What a cell of a workbook shows, and the code of what is wrong with it."""
+    value = cell.value
+    if value is None:
+        return "", ""
+    if cell.data_type == "f":
+        return str(getattr(value, "text", value)), "sheet_formula"
+    if cell.data_type == "e":
+        return str(value), "sheet_error"
+    if isinstance(value, bool):
+        return ("true" if value else "false"), ""
+    if isinstance(value, float):
+        return (str(int(value)) if value.is_integer() else repr(value)), ""
+    if isinstance(value, dt.datetime):
+        return (value.date().isoformat() if value.time() == dt.time() else value.isoformat(sep=" ")), ""
+    if isinstance(value, dt.date | dt.time):
+        return value.isoformat(), ""
+    return str(value), ""
+
+
+def _part_of(name: str, lines: Lines) -> str:
+    plain = name.strip().lower()
+    for part in PARTS:
+        if plain in {part, *(catalog(lang)[f"web_books.sheet_{part}"].lower() for lang in LANGS)}:
+            return part
+    return _fitting(lines)
+
+
+def _fitting(lines: Lines) -> str:
+    """The table whose columns most of the headings name; empty if none."""
+    if not lines:
+        return ""
+    counted = {part: sum(bool(_key_of(part, cell)) for cell in lines[0]) for part in PARTS if part != "book"}
+    best = max(counted, key=lambda part: counted[part])
+    # What fits two tables alike (id, title) is the first of them.
+    return best if counted[best] else "book" if _is_book(lines) else ""
+
+
+def _is_book(lines: Lines) -> bool:
+    return any(_key_of("book", line[0]) for line in lines[1:4] if line)
+
+
+def _key_of(part: str, heading: str) -> str:
+    """The column that a heading names by its key or in words; empty for none."""
+    named = _named(part)
+    found = _KEY.search(heading)
+    return named.get(found[1] if found else "", "") or named.get(heading.strip().lower(), "")
+
+
+@cache
+def _named(part: str) -> dict[str, str]:
+    """What a heading may say → the key of its column."""
+    words = {label(one, lang).lower(): one.key for lang in LANGS for one in columns(part)}
+    return words | {one.key: one.key for one in columns(part)}
+
+
+def _read(sheets: Iterable[tuple[str, str, Lines, list[SheetFault]]], base: Document) -> Sheets:
+    tables: dict[str, Table] = {}
+    names: dict[str, str] = {}
+    letters: dict[tuple[str, str], str] = {}
+    faults: list[SheetFault] = []
+    for asked, name, lines, own in sheets:
+        faults += own
+        part = asked or _fitting(lines)
+        if not part:
+            if any(any(line) for line in lines):
+                allowed = ", ".join(PARTS)
+                faults.append(SheetFault(name, 1, "", Fault("sheet_unknown", name, given=name, allowed=allowed)))
+            continue
+        if part in tables:
+            faults.append(SheetFault(name, 1, "", Fault("sheet_twice", name, given=part)))
+            continue
+        if len(lines) > MAX_ROWS:
+            faults.append(SheetFault(name, MAX_ROWS, "", Fault("sheet_long", name, allowed=str(MAX_ROWS))))
+            continue
+        names[part] = name
+        found = letters, faults
+        tables[part] = _read_book(name, lines, found) if part == "book" else _read_rows(part, name, lines, base, found)
+    return Sheets(tuple(tables.values()), names, letters, tuple(faults))
+
+
+Found = tuple[dict[tuple[str, str], str], list[SheetFault]]
+
+
+def _read_rows(part: str, name: str, lines: Lines, base: Document, found: Found) -> Table:
+    letters, faults = found
+    keys: list[str] = []
+    for at, cell in enumerate(lines[0] if lines else [], start=1):
+        key, letter = _key_of(part, cell), get_column_letter(at)
+        if not key and cell.strip():
+            known = [one.key for one in columns(part)]
+            near = difflib.get_close_matches(cell.strip(), known, n=1)
+            fault = Fault("sheet_column", name, given=cell.strip(), allowed=near[0] if near else ", ".join(known))
+            faults.append(SheetFault(name, 1, letter, fault))
+        elif key and key in keys:
+            faults.append(SheetFault(name, 1, letter, Fault("sheet_column_twice", name, given=cell.strip())))
+            key = ""
+        if key:
+            letters[part, key] = letter
+        keys.append(key)
+    rows = []
+    known_rows = _origins(part, base)
+    for place, line in enumerate(lines[1:], start=2):
+        cells = {key: cell for key, cell in zip(keys, line, strict=False) if key and cell.strip()}
+        if cells:
+            rows.append(Row(cells, known_rows(cells), place))
+    return Table(part, tuple(rows), tuple(key for key in keys if key))
+
+
+def _read_book(name: str, lines: Lines, found: Found) -> Table:
+    """The table of single values: a key and a value a line."""
+    part = "book"
+    letters, faults = found
+    cells: dict[str, str] = {}
+    keys = []
+    for place, line in enumerate(lines[1:], start=2):
+        heading, written = ([*line, "", ""])[:2]
+        key = _key_of(part, heading)
+        if key:
+            keys.append(key)
+            letters[part, key] = f"B{place}"
+            if written.strip():
+                cells[key] = written
+        elif heading.strip():
+            near = difflib.get_close_matches(heading.strip(), [one.key for one in columns(part)], n=1)
+            fault = Fault("sheet_column", name, given=heading.strip(), allowed=", ".join(near) or "–")
+            faults.append(SheetFault(name, place, "A", fault))
+    return Table(part, (Row(cells, BOOK_ROW),), tuple(keys))
+
+
+def _origins(part: str, base: Document) -> Callable[[dict[str, str]], int | None]:
+    """Which row of the base a sheet's row is: by id; a report by kind and level; an example by rule and number."""
+    waiting: dict[tuple[str, ...], list[int]] = {}
+    for position, row in enumerate(table_of(base, part).rows):
+        waiting.setdefault(_identity(part, row.cells), []).append(position)
+
+    def origin(cells: dict[str, str]) -> int | None:
+        same = waiting.get(_identity(part, cells))
+        return same.pop(0) if same else None
+
+    return origin
+
+
+def _identity(part: str, cells: Any) -> tuple[str, ...]:
+    keys = {"report": ("kind", "level_from"), "example": ("rule",)}.get(part, ("id",))
+    shown = {one.key: one for one in columns(part)}
+    return tuple(text_of(shown[key], cells.get(key)).strip().removesuffix(".0") or "" for key in keys)
+
+
+def _refused(file: str, fault: Fault) -> Sheets:
+    return Sheets((), {}, {}, (SheetFault(file, 0, "", fault),))
