@@ -355,4 +355,14 @@ def check_ledger(ledger: Ledger) -> tuple[Found, ...]:
     return tuple(results)
 
 
-__all__ = ["CHECKS", "Found", "Ledger", "Violation", "check_ledger"]
+def added(results: tuple[Found, ...], more: tuple[Found, ...]) -> tuple[Found, ...]:
+    """The outcome over several parts of a ledger, from that over some and that over others."""
+    by_check = {found.check: found for found in results}
+    for found in more:
+        so_far = by_check.get(found.check, Found(found.check, 0, ()))
+        violations = (*so_far.violations, *found.violations)[:MOST_SHOWN]
+        by_check[found.check] = Found(found.check, so_far.num_violations + found.num_violations, violations)
+    return tuple(by_check.values())
+
+
+__all__ = ["CHECKS", "Found", "Ledger", "Violation", "added", "check_ledger"]

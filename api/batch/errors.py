@@ -15,3 +15,7 @@ class InputError(Exception):
     def __init__(self, *faults: Fault) -> None:
         self.faults = faults
         super().__init__("\n".join(fault.describe("en") for fault in faults))
+
+    def __reduce__(self) -> tuple[type["InputError"], tuple[Fault, ...]]:
+        """Between processes it travels as its faults, not as its message."""
+        return InputError, self.faults

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from api.batch.errors import InputError
 from api.batch.plan import AUTO, plan
-from api.batch.readers import Format, read_events
+from api.batch.readers import FileReader, Format, read_events
 from api.batch.sources import sha256_of
 from rules.book import Book
 from rules.compile import Program, compile_books
@@ -90,5 +90,10 @@ def _rows(paths: list[Path], format: Format, time_zone: str, rider: str) -> pa.T
     if format == "mdrp":
         # An instance and its solution are named by their folders.
         paths = list(dict.fromkeys(path.parent for path in paths))
-    table = read_events(paths, format, time_zone=time_zone).table
+        return _of_rider(read_events(paths, format, time_zone=time_zone).table, rider)
+    parts = [_of_rider(part.table, rider) for path in paths for _, part in FileReader(path, format).parts()]
+    return pa.concat_tables(parts).unify_dictionaries()
+
+
+def _of_rider(table: pa.Table, rider: str) -> pa.Table:
     return table.filter(pc.equal(table.column("rider_id").cast(pa.string()), rider))

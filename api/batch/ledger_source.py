@@ -1,6 +1,10 @@
-"""A ledger directory as `riderscore score` writes it, read back; anything else is refused with what is missing."""
+"""A ledger directory as `riderscore score` writes it, read back; anything else is refused with what is missing.
+
+Large runs write `entries.parquet` and `riders.parquet` as folders of parts: part k holds all lines of its riders.
+"""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -43,7 +47,7 @@ RIDER_COLUMNS: Final[dict[str, pa.DataType]] = {
 
 
 def read_ledger(folder: Path, *, rider: str | None = None) -> Ledger:
-    """A ledger from its directory.
+    """A ledger from its directory, all of it in memory.
 
     Parameters
     ----------
@@ -55,17 +59,60 @@ def read_ledger(folder: Path, *, rider: str | None = None) -> Ledger:
     InputError
         With every file that is missing or cannot be read.
     """
+    _need_files(folder)
+    rows = None if rider is None else [("rider_id", "==", rider)]
+    entries = _table(folder / ENTRIES, _ENTRY_COLUMNS, rows)
+    riders = _table(folder / RIDERS, RIDER_COLUMNS, rows)
+    return Ledger(entries, riders, _books(folder / "books"), _run(folder / RUN), _num_lines(folder / REJECTS))
+
+
+def read_ledgers(folder: Path) -> Iterator[Ledger]:
+    """A ledger part by part, each with its share of the counts; a ledger of one piece is one part.
+
+    Raises
+    ------
+    InputError
+        With every file that is missing or cannot be read.
+    """
+    _need_files(folder)
+    run = _run(folder / RUN)
+    if (folder / ENTRIES).is_file():
+        yield read_ledger(folder)
+        return
+    books, shares = _books(folder / "books"), run.get("parts")
+    names = sorted({path.name for name in (ENTRIES, RIDERS) for path in (folder / name).glob("*.parquet")})
+    if not isinstance(shares, list) or len(shares) != len(names):
+        raise InputError(Fault("ledger_unreadable", file=str(folder / RUN), key="parts", given=str(len(names))))
+    for name, share in zip(names, shares, strict=True):
+        own = run | {"counts": share | {"rejected": 0}, "rejected": {}}
+        entries = _table(folder / ENTRIES / name, _ENTRY_COLUMNS, None)
+        yield Ledger(entries, _table(folder / RIDERS / name, RIDER_COLUMNS, None), books, own, 0)
+
+
+def wrong_counts(folder: Path) -> list[tuple[str, int, object]]:
+    """Counts of a ledger in parts that are not the sum of its parts: name, what it should be, what `run.json` says."""
+    run = _run(folder / RUN)
+    if (folder / ENTRIES).is_file():
+        return []
+    lines = _num_lines(folder / REJECTS)
+    wanted = {f"counts.{name}": sum(share[name] for share in run["parts"]) for name in ("entries", "riders")}
+    wanted |= {"counts.rejected": lines, "rejected": lines}
+    said = {f"counts.{name}": number for name, number in run["counts"].items()}
+    said["rejected"] = sum(run["rejected"].values())
+    return [(name, number, said.get(name)) for name, number in wanted.items() if said.get(name) != number]
+
+
+_ENTRY_COLUMNS: Final = {field.name: field.type for field in ENTRY_SCHEMA}
+
+
+def _need_files(folder: Path) -> None:
     faults = [
         Fault("ledger_missing", file=str(folder / name))
         for name in (ENTRIES, RIDERS, RUN, REJECTS)
-        if not (folder / name).is_file()
+        if not (folder / name).is_file() and not (name in (ENTRIES, RIDERS) and (folder / name).is_dir())
     ]
     if faults:
         raise InputError(*faults)
-    rows = None if rider is None else [("rider_id", "==", rider)]
-    entries = _table(folder / ENTRIES, {field.name: field.type for field in ENTRY_SCHEMA}, rows)
-    riders = _table(folder / RIDERS, RIDER_COLUMNS, rows)
-    return Ledger(entries, riders, _books(folder / "books"), _run(folder / RUN), _num_lines(folder / REJECTS))
 
 
 def _table(path: Path, columns: dict[str, pa.DataType], rows: list[tuple[str, str, str]] | None) -> pa.Table:

@@ -96,8 +96,7 @@ def read_events(
         day = read_day(paths, time_zone)
         inputs = tuple(InputFile(path, sha256_of(path), rows) for path, rows in day.files)
         return EventFile(day.table, [], list(day.warnings), inputs)
-    shape = _SHAPES[format]
-    files = files_of(paths, shape.endings)
+    files = event_files(paths, format)
     num_bytes = sum(path.stat().st_size for path in files)
     tables = [CANONICAL_SCHEMA.empty_table()]
     rejects: list[Reject] = []
@@ -105,26 +104,64 @@ def read_events(
     inputs_read: list[InputFile] = []
     bytes_before = 0
     for path in files:
-        inspection = inspect(path, is_text=path.suffix.lower() != ".parquet")
-        notes = _Notes()
-        for chunk, part in _parts(path, inspection, shape):
+        file = FileReader(path, format)
+        for bytes_done, part in file.parts():
             tables.append(part.table)
             rejects += part.rejects
-            notes.add(chunk, part)
             if progress is not None:
-                progress(bytes_before + chunk.bytes_done, num_bytes)
-        bytes_before += inspection.num_bytes
-        warnings += notes.warnings(path, inspection)
-        inputs_read.append(InputFile(path, inspection.sha256, notes.num_rows))
+                progress(bytes_before + bytes_done, num_bytes)
+        bytes_before += file.num_bytes
+        warnings += file.warnings
+        inputs_read.append(file.input)
     return EventFile(pa.concat_tables(tables).unify_dictionaries(), rejects, warnings, tuple(inputs_read))
 
 
-def _parts(path: Path, inspection: Inspection, shape: _Shape) -> Iterator[tuple[RawChunk, Part]]:
-    file = str(path)
-    for chunk in shape.chunks(path, inspection):
-        table, found, left_out = shape.part(chunk.columns, file, chunk.rows)
-        rejects = sorted([*chunk.rejects, *found], key=lambda reject: reject.row)
-        yield chunk, Part(table, rejects, left_out)
+class FileReader:
+    """One file, part by part, so that files larger than memory can be read.
+
+    Invariant: `input` and `warnings` tell of the parts given so far.
+    """
+
+    def __init__(self, path: Path, format: Format) -> None:
+        self.path = path
+        self._shape = _SHAPES[format]
+        self._inspection = inspect(path, is_text=path.suffix.lower() != ".parquet")
+        self._notes = _Notes()
+
+    @property
+    def num_bytes(self) -> int:
+        """Size of the file."""
+        return self._inspection.num_bytes
+
+    def parts(self) -> Iterator[tuple[int, Part]]:
+        """What each chunk became, and about how many bytes are done after it."""
+        file = str(self.path)
+        for chunk in self._shape.chunks(self.path, self._inspection):
+            table, found, left_out = self._shape.part(chunk.columns, file, chunk.rows)
+            part = Part(table, sorted([*chunk.rejects, *found], key=lambda reject: reject.row), left_out)
+            self._notes.add(chunk, part)
+            yield chunk.bytes_done, part
+
+    @property
+    def input(self) -> InputFile:
+        """The file, with its digest and the rows found."""
+        return InputFile(self.path, self._inspection.sha256, self._notes.num_rows)
+
+    @property
+    def warnings(self) -> list[Fault]:
+        """What a person should know of the file, in a fixed order."""
+        return self._notes.warnings(self.path, self._inspection)
+
+
+def event_files(paths: Sequence[Path], format: Format) -> tuple[Path, ...]:
+    """The files that `paths` mean for a format that is read file by file.
+
+    Raises
+    ------
+    InputError
+        Naming every path that cannot be read.
+    """
+    return files_of(paths, _SHAPES[format].endings)
 
 
 class _Notes:

@@ -63,6 +63,7 @@ def score_command(
     EVENTS are CSV, NDJSON or Parquet files, or folders of them; with --format mdrp an INSTANCE_DIR and a SOLUTION_DIR.
     Bad rows go to rejects.ndjson and the run goes on.
     """
+    from api.batch.lake import is_lake, score_lake
     from api.batch.run import score_files
 
     try:
@@ -72,7 +73,8 @@ def score_command(
             def tell(stage: str, done: int, total: int) -> None:
                 bar.update(task, description=text(lang, f"cli.stage_{stage}"), completed=done, total=total)
 
-            run = score_files(events, reference, out, format=format_, state=state, as_of_us=as_of_us, progress=tell)
+            scored = score_lake if is_lake(events, format_, state) else score_files
+            run = scored(events, reference, out, format=format_, state=state, as_of_us=as_of_us, progress=tell)
     except InputError as error:
         stop(error.faults, lang, USAGE)
     except BookError as error:

@@ -8,7 +8,7 @@ import click
 
 from api.cli.console import FOUND, USAGE, json_option, lang_option, out_console, print_json, stop
 from rules.text import Lang, text
-from scoring.invariants import Found, Violation, check_ledger
+from scoring.invariants import Found, Violation, added, check_ledger
 
 
 @click.command("verify")
@@ -21,13 +21,20 @@ def verify(directory: Path, lang: Lang, as_json: bool) -> None:
     Exits with 3 if one does not hold, with 2 if DIR is no ledger directory.
     """
     from api.batch.errors import InputError
-    from api.batch.ledger_source import read_ledger
+    from api.batch.ledger_source import read_ledgers, wrong_counts
 
+    num_entries = num_riders = 0
+    results: tuple[Found, ...] = ()
     try:
-        ledger = read_ledger(directory)
+        for ledger in read_ledgers(directory):
+            results = added(results, check_ledger(ledger))
+            num_entries += ledger.entries.num_rows
+            num_riders += ledger.riders.num_rows
+        wrong = [Violation("", None, name, str(wanted), str(said)) for name, wanted, said in wrong_counts(directory)]
     except InputError as error:
         stop(error.faults, lang, USAGE)
-    results = check_ledger(ledger)
+    if wrong:
+        results = added(results, (Found("counted", len(wrong), tuple(wrong)),))
     holds = all(result.holds for result in results)
     if as_json:
         print_json({"holds": holds, "checks": [_document(result, lang) for result in results]})
@@ -38,8 +45,8 @@ def verify(directory: Path, lang: Lang, as_json: bool) -> None:
             text(
                 lang,
                 key,
-                entries=ledger.entries.num_rows,
-                riders=ledger.riders.num_rows,
+                entries=num_entries,
+                riders=num_riders,
                 checks=len(results),
                 failed=sum(not result.holds for result in results),
             )

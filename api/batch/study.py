@@ -1,0 +1,175 @@
+"""A study, files out: `riderscore simulate`, and the work behind a study started from the web.
+
+scenario and two books → runs by seed and arm, each kept as soon as it is done → intervals, decomposition, sensitivity → tables,
+charts, `report.html`, `summary.json`, `run.json`. The same request in the same folder goes on where it was stopped.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from api.batch.files import check_output, write_json
+from api.batch.run import Stopwatch
+from api.batch.study_arms import Arms, arms_of, seed_results, tasks_of
+from api.batch.study_design import Design, FindBook, design_of
+from api.batch.study_files import write_results
+from api.batch.study_pool import run_tasks
+from api.batch.study_vary import sensitivity_of, sweep_of
+from rules.shelf import find
+from simulations.metrics import PRIMARY
+from simulations.seed import SeedResult
+from simulations.stopping import looks, seeds_needed
+from simulations.study import study
+
+MARKER = "study.json"
+Sensitivity = Literal["off", "one-at-a-time", "morris", "both"]
+SENSITIVITIES: tuple[Sensitivity, ...] = ("off", "one-at-a-time", "morris", "both")
+Tell = Callable[[int, str], None]
+Stop = Callable[[], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class StudyRequest:
+    """What is asked of a study.
+
+    Parameters
+    ----------
+    scenario
+        A shipped scenario's name, or a path to a TOML file.
+    books
+        Old and new book, as `rules.shelf.find` takes them (or the `find_book` of `run_study`).
+    seeds
+        How many seeds; the most, where `precision` may end the study earlier.
+    days
+        Days after the switch; None for the scenario's own number.
+    jobs
+        Processes; None for all cores. The results do not depend on it.
+    sets
+        `key=value` of the scenario; `a:key=value` and `b:key=value` change the old and the new book (`rules.amend`).
+    first_seed
+        The first of consecutive seeds.
+    precision
+        Stop once the 95 % interval of every primary metric is at most ± this share of its mean under the old book; acts from
+        20 seeds on.
+    sensitivity
+        Which parameters matter, on a small copy of the city.
+    sweeps
+        `key=value,value,…`: the study's primary metrics at each value (each combination, for several).
+    lang
+        Language that the report opens in; it holds both.
+    """
+
+    scenario: str
+    books: tuple[str, str]
+    seeds: int = 20
+    days: int | None = None
+    jobs: int | None = None
+    sets: tuple[str, ...] = ()
+    first_seed: int = 1
+    precision: float | None = None
+    sensitivity: Sensitivity = "one-at-a-time"
+    sweeps: tuple[str, ...] = ()
+    lang: Literal["zh", "en"] = "zh"
+
+
+class StudyStopped(Exception):  # noqa: N818 - nothing went wrong
+    """The study was asked to stop; what is finished is kept and the same request goes on from there."""
+
+
+def tell_nobody(permille: int, stage: str) -> None:
+    """Progress that nobody watches."""
+
+
+def never() -> bool:
+    """Nobody asks the study to stop."""
+    return False
+
+
+@dataclass(slots=True)
+class _Work:
+    """Progress over all runs of a study, and whether to stop."""
+
+    total: int
+    tell: Tell
+    stop: Stop
+    done: int = 0
+    stage: str = field(default="runs")
+
+    def one_done(self) -> None:
+        """One more run is finished."""
+        self.done += 1
+        self.tell(min(self.done * 950 // max(self.total, 1), 950), self.stage)
+        if self.stop():
+            raise StudyStopped
+
+
+def run_study(
+    request: StudyRequest,
+    folder: Path,
+    progress: Tell = tell_nobody,
+    stop: Stop = never,
+    find_book: FindBook = find,
+) -> dict[str, Any]:
+    """Run a study and write all of it; return `summary.json`.
+
+    Parameters
+    ----------
+    folder
+        Absent, empty, or of an earlier study; finished runs in it are used again.
+    progress
+        Told per mille and stage: `runs`, `sensitivity`, `sweep`, `report`.
+    stop
+        Asked after every run.
+    find_book
+        Reference → versions of a book.
+
+    Raises
+    ------
+    InputError
+        With every fault of scenario, books, settings and folder at once; nothing is written then.
+    StudyStopped
+        If `stop` says so.
+    """
+    watch = Stopwatch()
+    check_output(folder, marker=MARKER)
+    design = design_of(request, find_book)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / MARKER, design.document())
+    jobs = request.jobs or len(os.sched_getaffinity(0))
+    arms = arms_of(design)
+    work = _Work(design.num_runs(arms), progress, stop)
+    results = _seeds(design, arms, folder, jobs, work)
+    watch.lap("runs")
+    found = study(results, design.books[1])
+    work.stage = "sensitivity"
+    sensitivity = sensitivity_of(design, folder, jobs, work.one_done)
+    work.stage = "sweep"
+    sweep = sweep_of(design, folder, jobs, work.one_done)
+    watch.lap("sensitivity")
+    progress(970, "report")
+    summary = write_results(folder, design, found, sensitivity, sweep, watch)
+    progress(1000, "report")
+    return summary
+
+
+def _seeds(design: Design, arms: Arms, folder: Path, jobs: int, work: _Work) -> list[SeedResult]:
+    """Run all seeds, or as many as the precision asked for needs."""
+    seeds = design.seeds
+    waves = (*looks(len(seeds)), len(seeds)) if design.precision is not None else (len(seeds),)
+    results: list[SeedResult] = []
+    for wave in waves:
+        new = seeds[len(results) : wave]
+        run_tasks(tasks_of(design.scenario, arms, new, folder), jobs, work.one_done)
+        results += seed_results(design.scenario, arms, new, folder)
+        if design.precision is not None and _enough(results, design.precision):
+            break
+    return results
+
+
+def _enough(results: Sequence[SeedResult], precision: float) -> bool:
+    from simulations.metrics import stacked
+
+    pairs = [tuple(stacked([one.metrics[arm] for one in results], name) for arm in ("a", "b")) for name in PRIMARY]
+    return seeds_needed([(a, b) for a, b in pairs], precision) is not None

@@ -1,0 +1,171 @@
+"""A study before it runs: its scenario and books found, every fault of a request said at once."""
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from api.batch.errors import InputError
+from api.batch.study_worlds import sources_digest
+from rules.amend import amend, parse_changes
+from rules.book import Book
+from rules.errors import BookError, Fault
+from simulations.parts import Scenario
+from simulations.scenarios import read
+
+if TYPE_CHECKING:
+    from api.batch.study import StudyRequest
+
+SIDES = ("a", "b")
+DEFAULT_DAYS = 7
+FindBook = Callable[[str], tuple[Book, ...]]
+Books = tuple[tuple[Book, ...], tuple[Book, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One point of a sweep: what was set, and what it makes of scenario and books."""
+
+    settings: tuple[str, ...]
+    scenario: Scenario
+    books: Books
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """A study that can run.
+
+    Parameters
+    ----------
+    scenario, books
+        With the settings of the request in them.
+    sweep
+        Each combination of the values that are swept.
+    """
+
+    request: "StudyRequest"
+    scenario: Scenario
+    books: Books
+    days: int
+    seeds: tuple[int, ...]
+    sweep: tuple[Setting, ...]
+
+    def document(self) -> dict[str, Any]:
+        """What was asked, and what makes the same results again."""
+        request = self.request
+        return {
+            "command": "simulate",
+            "version": version("riderscore"),
+            "sources": sources_digest(),
+            "scenario": {"reference": request.scenario, "name": self.scenario.name, "digest": self.scenario.digest},
+            "books": {
+                side: {"reference": reference, "versions": [_version(book) for book in versions]}
+                for side, reference, versions in zip(SIDES, request.books, self.books, strict=True)
+            },
+            "first_seed": request.first_seed,
+            "seeds": request.seeds,
+            "days": self.days,
+            "sets": list(request.sets),
+            "precision": request.precision,
+            "sensitivity": request.sensitivity,
+            "sweeps": list(request.sweeps),
+        }
+
+
+def design_of(request: "StudyRequest", find_book: FindBook) -> Design:
+    """Find scenario and books and apply the settings.
+
+    Raises
+    ------
+    InputError
+        With every fault of the request.
+    """
+    faults: list[Fault] = []
+    found = tuple(_found(reference, find_book, faults) for reference in request.books)
+    scenario, books = varied(request, found, (), faults)
+    sweep = []
+    for settings in _combinations(request.sweeps, faults):
+        swept, own = varied(request, found, settings, faults)
+        if swept is not None and own is not None:
+            sweep.append(Setting(settings, swept, own))
+    faults += _plain_faults(request)
+    if faults or scenario is None or books is None:
+        raise InputError(*dict.fromkeys(faults))
+    days = DEFAULT_DAYS if request.days is None else request.days
+    seeds = tuple(range(request.first_seed, request.first_seed + request.seeds))
+    return Design(request, scenario, books, days, seeds, tuple(sweep))
+
+
+def varied(
+    request: "StudyRequest", found: Sequence[tuple[Book, ...]], settings: Sequence[str], faults: list[Fault]
+) -> tuple[Scenario | None, Books | None]:
+    """Scenario and books with the settings of the request and further ones; faults are added to `faults`."""
+    written = (*request.sets, *settings)
+    of_books = {side: [text[2:] for text in written if _side(text) == side] for side in SIDES}
+    try:
+        scenario = read(request.scenario, [text for text in written if not _side(text)])
+    except BookError as error:
+        faults += error.faults
+        scenario = None
+    amended = tuple(
+        _amended(versions, of_books[side], faults) for side, versions in zip(SIDES, found, strict=True)
+    )
+    return scenario, (amended[0], amended[1]) if all(amended) else None
+
+
+def _side(setting: str) -> str:
+    """`a` or `b` of a setting that changes a book, empty for one of the scenario."""
+    start = setting[:2].lower()
+    return start[0] if start in ("a:", "b:") else ""
+
+
+def _found(reference: str, find_book: FindBook, faults: list[Fault]) -> tuple[Book, ...]:
+    try:
+        return find_book(reference)
+    except BookError as error:
+        faults += error.faults
+        return ()
+
+
+def _amended(versions: tuple[Book, ...], settings: list[str], faults: list[Fault]) -> tuple[Book, ...]:
+    """All versions with the same changes."""
+    if not settings or not versions:
+        return versions
+    try:
+        changes = parse_changes(settings, versions[-1].file)
+        return tuple(amend(book, changes) for book in versions)
+    except BookError as error:
+        faults += error.faults
+        return ()
+
+
+def _combinations(sweeps: Sequence[str], faults: list[Fault]) -> list[tuple[str, ...]]:
+    """Every combination of the values that are swept, as settings."""
+    axes = []
+    for sweep in sweeps:
+        key, equals, values = sweep.partition("=")
+        each = [value.strip() for value in values.split(",") if value.strip()]
+        if not equals or not key.strip() or not each:
+            faults.append(Fault("bad_sweep", file="--sweep", given=sweep))
+            continue
+        axes.append([f"{key.strip()}={value}" for value in each])
+    return list(itertools.product(*axes)) if axes else []
+
+
+def _plain_faults(request: "StudyRequest") -> list[Fault]:
+    found = []
+    if request.seeds < 1:
+        found.append(Fault("out_of_range", file="--seeds", key="seeds", given=str(request.seeds), allowed="≥ 1"))
+    if request.days is not None and request.days < 1:
+        found.append(Fault("out_of_range", file="--days", key="days", given=str(request.days), allowed="≥ 1"))
+    if request.jobs is not None and request.jobs < 1:
+        found.append(Fault("out_of_range", file="--jobs", key="jobs", given=str(request.jobs), allowed="≥ 1"))
+    if request.precision is not None and not 0 < request.precision < 1:
+        given = str(request.precision)
+        found.append(Fault("out_of_range", file="--precision", key="precision", given=given, allowed="0 … 1"))
+    return found
+
+
+def _version(book: Book) -> dict[str, str]:
+    return {"id": book.id, "effective_from": book.model.effective_from.isoformat(), "digest": book.digest}

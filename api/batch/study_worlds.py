@@ -1,0 +1,104 @@
+"""One run of a study as a file: what makes it names it, so a run that is there need not be repeated.
+
+A file holds the outcome of one (scenario, plan, seed): rider days as Parquet, the facts as JSON in its schema. It is written at once
+or not at all; what was killed leaves nothing behind.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from api.batch.files import atomic_file
+from rules.book import Book
+from rules.ids import digest
+from simulations.parts import Scenario
+from simulations.study.outcome import Outcome
+from simulations.world import Plan
+
+ROOT = Path(__file__).parents[2]
+WORLDS = "worlds"
+_FACTS = b"riderscore"
+_NAME_LENGTH = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One run to do; `fixed_under` is the book under which its deliveries are scored again, if any."""
+
+    path: Path
+    scenario: Scenario
+    plan: Plan
+    seed: int
+    days: int
+    fixed_under: tuple[Book, ...] | None = None
+
+
+def task(
+    folder: Path, scenario: Scenario, plan: Plan, seed: int, days: int, fixed_under: tuple[Book, ...] | None = None
+) -> Task:
+    """A run of a study in `folder`, under the name that its content gives it."""
+    document = {
+        "sources": sources_digest(),
+        "scenario": scenario.digest,
+        "warm_up": [book.digest for book in plan.warm_up],
+        "book": [book.digest for book in plan.book],
+        "blind": plan.blind,
+        "behaviour_off": plan.behaviour_off,
+        "noise": plan.noise,
+        "seed": seed,
+        "days": days,
+        "fixed_under": [book.digest for book in fixed_under or ()],
+    }
+    path = folder / WORLDS / f"{digest(document)[:_NAME_LENGTH]}.parquet"
+    return Task(path, scenario, plan, seed, days, fixed_under)
+
+
+def is_done(path: Path) -> bool:
+    """Whether a finished run is there."""
+    try:
+        return path.is_file() and _FACTS in (pq.read_schema(path).metadata or {})
+    except (OSError, pa.ArrowException):
+        return False
+
+
+def carry_out(one: Task) -> None:
+    """Do a run and keep its outcome; what a worker process is asked to do."""
+    from simulations.run import run
+    from simulations.study.fixed import rescored
+    from simulations.study.outcome import outcome_of
+
+    world = run(one.scenario, one.plan, one.seed, one.days)
+    fixed = None if one.fixed_under is None else rescored(world, one.scenario, one.fixed_under)
+    write_outcome(one.path, outcome_of(world, fixed))
+
+
+def write_outcome(path: Path, outcome: Outcome) -> None:
+    """An outcome as one file."""
+    facts = json.dumps(outcome.facts, allow_nan=False, sort_keys=True).encode()
+    table = outcome.days.combine_chunks().replace_schema_metadata({_FACTS: facts})
+    with atomic_file(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd")
+
+
+def read_outcome(path: Path) -> Outcome:
+    """An outcome from its file."""
+    table = pq.read_table(path)
+    facts = json.loads(table.schema.metadata[_FACTS])
+    return Outcome(table.replace_schema_metadata(None), facts)
+
+
+@cache
+def sources_digest() -> str:
+    """Digest of all code that a run goes through: another version of it makes other runs."""
+    found = hashlib.sha256()
+    for package in ("rules", "scoring", "dispatch", "simulations"):
+        for path in sorted((ROOT / package).rglob("*.py")):
+            name = path.relative_to(ROOT).as_posix()
+            if not name.startswith("simulations/report/"):
+                found.update(name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return found.hexdigest()
