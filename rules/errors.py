@@ -55,6 +55,11 @@ class Fault:
         if self.rule:
             part = text(lang, f"fault.place_{self.part}", rule=self.rule)
             place = text(lang, "fault.place", file=self.file, part=part)
+        fault, remedy = self.told(lang)
+        return text(lang, "fault.line", place=place, fault=fault, remedy=remedy)
+
+    def told(self, lang: Lang) -> tuple[str, str]:
+        """What is wrong with which value, and the remedy, for who sees the place anyway."""
         values = {
             "rule": self.rule,
             "key": self.key,
@@ -63,8 +68,7 @@ class Fault:
             "clause": self.clause,
             **{name: _worded(lang, value) for name, value in self.params},
         }
-        fault = text(lang, f"fault.{self.code}", **values)
-        return text(lang, "fault.line", place=place, fault=fault, remedy=text(lang, f"remedy.{self.code}", **values))
+        return text(lang, f"fault.{self.code}", **values), text(lang, f"remedy.{self.code}", **values)
 
 
 def _worded(lang: Lang, value: str) -> str:
