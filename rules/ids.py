@@ -6,10 +6,15 @@ import json
 from decimal import Decimal
 from typing import Any
 
+_MOST_DIGITS = 400
+
 
 def _plain(value: object) -> object:
     if isinstance(value, Decimal):
         # 1.0, 1.00 and 1 are the same number and must give the same digest.
+        if not value.is_finite() or abs(value.adjusted()) > _MOST_DIGITS:
+            # Written out, 1e999999999 would take the memory of the machine.
+            return str(value)
         return int(value) if value == value.to_integral_value() else str(value.normalize())
     if isinstance(value, dt.date | dt.time):
         return value.isoformat()

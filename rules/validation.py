@@ -188,29 +188,29 @@ def _nearest(word: str, known: list[str], code: str, misspelt: str) -> tuple[str
     return (misspelt, (("near", near[0]),)) if near else (code, ())
 
 
-def _leaves(annotation: Any) -> list[Any]:
+def leaves(annotation: Any) -> list[Any]:
     """The annotation's alternatives, unwrapped from unions, tuples and `Annotated`, metadata included."""
     origin = get_origin(annotation)
     if origin is Annotated:
         inner, *metadata = get_args(annotation)
-        return [*_leaves(inner), *metadata]
+        return [*leaves(inner), *metadata]
     if origin in (Union, UnionType, tuple):
-        return [leaf for arg in get_args(annotation) if arg is not Ellipsis for leaf in _leaves(arg)]
+        return [leaf for arg in get_args(annotation) if arg is not Ellipsis for leaf in leaves(arg)]
     return [annotation]
 
 
 def inner_model(annotation: Any) -> type[BaseModel] | None:
     """The model inside a field's annotation; None for plain values."""
-    return next((leaf for leaf in _leaves(annotation) if isinstance(leaf, type) and issubclass(leaf, BaseModel)), None)
+    return next((leaf for leaf in leaves(annotation) if isinstance(leaf, type) and issubclass(leaf, BaseModel)), None)
 
 
 def _choices(field: FieldInfo | None) -> list[str]:
-    leaves = _leaves(field.annotation) if field else []
-    return [str(choice) for leaf in leaves if get_origin(leaf) is Literal for choice in get_args(leaf)]
+    found = leaves(field.annotation) if field else []
+    return [str(choice) for leaf in found if get_origin(leaf) is Literal for choice in get_args(leaf)]
 
 
 def _metadata(field: FieldInfo) -> list[Any]:
-    found = [*field.metadata, *_leaves(field.annotation)]
+    found = [*field.metadata, *leaves(field.annotation)]
     return found + [inner for item in found if isinstance(item, FieldInfo) for inner in item.metadata]
 
 

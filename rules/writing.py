@@ -3,6 +3,7 @@
 Short tables stand on one line, parts of lists under their own heading. Reading it back gives the same digest.
 """
 
+import re
 from typing import Any
 
 import tomli_w
@@ -10,6 +11,7 @@ import tomli_w
 _WIDTH = 110
 _BILINGUAL = {"zh", "en"}
 _HEADED = ("example",)
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def toml_of(document: dict[str, Any]) -> str:
@@ -18,17 +20,23 @@ def toml_of(document: dict[str, Any]) -> str:
 
 
 def _lines(path: tuple[str, ...], table: dict[str, Any]) -> list[str]:
-    lines = [f"{key} = {_inline(value)}" for key, value in table.items() if _on_one_line(path, key, value)]
+    lines = [f"{_key(key)} = {_inline(value)}" for key, value in table.items() if _on_one_line(path, key, value)]
     for key, value in table.items():
         if _on_one_line(path, key, value):
             continue
-        heading = ".".join((*path, key))
+        inner = (*path, _key(key))
+        heading = ".".join(inner)
         if isinstance(value, dict):
-            lines += ["", f"[{heading}]", *_lines((*path, key), value)]
+            lines += ["", f"[{heading}]", *_lines(inner, value)]
         else:
             for item in value:
-                lines += ["", f"[[{heading}]]", *_lines((*path, key), item)]
+                lines += ["", f"[[{heading}]]", *_lines(inner, item)]
     return lines
+
+
+def _key(key: str) -> str:
+    """A key as it is written: bare where it can be, else quoted."""
+    return key if _BARE.fullmatch(key) else tomli_w.dumps({key: 0}).removesuffix(" = 0\n")
 
 
 def _on_one_line(path: tuple[str, ...], key: str, value: Any) -> bool:
@@ -43,7 +51,7 @@ def _on_one_line(path: tuple[str, ...], key: str, value: Any) -> bool:
 
 def _inline(value: Any) -> str:
     if isinstance(value, dict):
-        inner = ", ".join(f"{key} = {_inline(item)}" for key, item in value.items())
+        inner = ", ".join(f"{_key(key)} = {_inline(item)}" for key, item in value.items())
         return f"{{ {inner} }}" if inner else "{}"
     if isinstance(value, list):
         return "[" + ", ".join(_inline(item) for item in value) + "]"

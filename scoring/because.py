@@ -166,7 +166,7 @@ def because(line: Line, lines: Sequence[Line], books: Mapping[str, Book], known:
         facts=facts,
         lateness=lateness,
         agrees=None if row is None or not _is_of_event(line) else reading is not None,
-        rule=None if rule is None else _read_rule(rule, book.model, facts, fee_fen),
+        rule=None if rule is None else read_rule(rule, book.model, facts, fee_fen),
         tier=next((tier for tier in book.model.tier if f"tier:{tier.id}" == line.rule_id), None),
         steps=tuple(
             other
@@ -184,7 +184,8 @@ def _is_of_event(line: Line) -> bool:
     return line.of_kind in ("award", "deduct", "cap", "training")
 
 
-def _read_rule(rule: Rule, book: BookDocument, facts: Mapping[str, int], fee_fen: int) -> RuleRead:
+def read_rule(rule: Rule, book: BookDocument, facts: Mapping[str, int], fee_fen: int) -> RuleRead:
+    """A rule beside the facts it met; without facts, its conditions alone."""
     if not facts:
         return RuleRead(rule, tuple(Met(test, UNKNOWN) for test in conditions(rule, book)), None, None)
     met = tuple(Met(test, facts.get(test.fact, UNKNOWN)) for test in conditions(rule, book))

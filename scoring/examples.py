@@ -4,7 +4,7 @@ What an example does not give is ordinary: on time, noon, clear weather, an expe
 """
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
@@ -50,29 +50,29 @@ def _examples(book: BookDocument) -> list[tuple[Rule, int, Example]]:
     return [(rule, number, example) for rule in book.rule for number, example in enumerate(rule.example)]
 
 
-def _occurred_us(model: BookDocument, given: Given) -> int:
+def occurred_us_of(model: BookDocument, given: Given) -> int:
     """The wall-clock time that an example gives, on a day late enough for the rider's tenure."""
-    earliest = FIRST_DATE + dt.timedelta(days=min(_tenure_days(given), 36_000) + 2)
+    earliest = FIRST_DATE + dt.timedelta(days=min(tenure_days_of(given), 36_000) + 2)
     date = max(model.effective_from, earliest)
     return instant_us(dt.datetime.combine(date, given.time_of_day or NOON, ZoneInfo(model.time_zone)))
 
 
-def _tenure_days(given: Given) -> int:
+def tenure_days_of(given: Given) -> int:
+    """Local days since the rider joined; a year unless given."""
     return ORDINARY_TENURE_DAYS if given.tenure_days is None else given.tenure_days
 
 
-def _fill(event: np.void, model: BookDocument, rule: Rule, given: Given) -> None:
+def _fill(event: np.void, model: BookDocument, kind: str, given: Given) -> None:
     """Write the facts of an example into one event: food ready on arrival, so that nothing but reports gives back."""
-    occurred_us = _occurred_us(model, given)
+    occurred_us = occurred_us_of(model, given)
     days = calendar(model.time_zone, model.day_starts)
-    kind = given.kind or rule.kind[0]
     event["kind"] = KIND_CODE[kind]
     event["rider_kind"] = RIDER_KINDS.index(given.rider_kind or model.rider_kinds[0])
     event["occurred_us"] = event["delivered_us"] = occurred_us
     event["deadline_us"] = occurred_us - given.late_min * US_PER_S
     for name in ("placed_us", "accepted_us", "arrived_us", "ready_us", "promised_ready_us", "picked_us"):
         event[name] = occurred_us - IN_HAND_US
-    event["joined_us"] = days.start_us[max(0, days.day_of(occurred_us) - _tenure_days(given))]
+    event["joined_us"] = days.start_us[max(0, days.day_of(occurred_us) - tenure_days_of(given))]
     event["order_key"] = 1
     event["distance_m"] = given.distance_km
     event["fee_fen"] = given.fee_fen
@@ -82,8 +82,8 @@ def _fill(event: np.void, model: BookDocument, rule: Rule, given: Given) -> None
     event["party"] = -1 if given.party is None else PARTY_CODE[given.party]
 
 
-def _state(program: Program, events: Events, givens: list[Given]) -> State:
-    """Each rider as the example wants to find them."""
+def state_before(program: Program, events: Events, givens: Sequence[Given]) -> State:
+    """Each rider as an example wants to find them, before its event; of `events` only kind and time matter."""
     model, tables = program.books[0].model, program.tables
     state = fresh_state(program, events.size)
     days = calendar(model.time_zone, model.day_starts)
@@ -110,9 +110,9 @@ def outcomes(book: Book) -> tuple[Outcome, ...]:
     events = np.zeros(len(examples), EVENT)
     events["rider"] = np.arange(len(examples))
     for event, (rule, _, example) in zip(events, examples, strict=True):
-        _fill(event, book.model, rule, example.given)
+        _fill(event, book.model, example.given.kind or rule.kind[0], example.given)
     start = np.arange(len(examples) + 1, dtype=np.int64)
-    state = _state(program, events, [example.given for _, _, example in examples])
+    state = state_before(program, events, [example.given for _, _, example in examples])
     liability = attribute(program.tables, events, start)
     until_us = events["occurred_us"].copy()
     entries, _, _ = fold(program, events, liability, start[:-1], start[1:], state, until_us, NO_TIME + US_PER_DAY)

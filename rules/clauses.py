@@ -1,0 +1,82 @@
+"""The law beside each rule: which clauses of `standard` speak about which part of a book, broken or not.
+
+`standard` says what is wrong; here stands what a person should read next to a row. The words of a clause are in the
+catalogs: `clause.<name>` its title, `law.<name>` what it asks for.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from rules.book import BookDocument, Rule
+from rules.compile import share_corners, takes
+from rules.standard import CLAUSES
+from rules.structure import FINE_FREE_KINDS
+
+NUMBERS = {clause.name: clause.number for clause in CLAUSES}
+
+
+@dataclass(frozen=True, slots=True)
+class PartClause:
+    """One clause beside one part of a book.
+
+    Parameters
+    ----------
+    part, name
+        A row by its list and id (`rule`, `late_5`), or the book itself (both empty).
+    pointer
+        Where it stands in the document, `/rule/3` or `/hours`.
+    clause, number
+        Name and number of the clause, such as `no_fines` and `GB/T 46862-2025 7.2.8`.
+    """
+
+    part: str
+    name: str
+    pointer: str
+    clause: str
+    number: str
+
+
+def clauses_for(book: BookDocument) -> tuple[PartClause, ...]:
+    """Every clause beside every part that it speaks about, in the order of the document."""
+    found = [PartClause("", "", f"/{key}", clause, NUMBERS[clause]) for key, clause in _TABLES]
+    for at, rule in enumerate(book.rule):
+        found += [PartClause("rule", rule.id, f"/rule/{at}", clause, NUMBERS[clause]) for clause in _of_rule(rule)]
+    for at, tier in enumerate(book.tier):
+        if tier.review:
+            clause = "suspension_by_person"
+            found.append(PartClause("tier", tier.id, f"/tier/{at}", clause, NUMBERS[clause]))
+    for at, report in enumerate(book.report):
+        clause = {"merchant_slow": "merchant_slow", "severe_weather": "severe_weather"}.get(report.kind, "")
+        if clause:
+            found.append(PartClause("report", report.kind, f"/report/{at}", clause, NUMBERS[clause]))
+    return tuple(found)
+
+
+_TABLES = (
+    ("lateness", "make_up_time"),
+    ("publication", "published"),
+    ("hours", "daily_hours"),
+    ("hours", "continuous_work"),
+    ("hours", "weekly_rest"),
+    ("hours", "delivery_time"),
+    ("appeal", "appeal"),
+    ("suspension", "suspension_by_person"),
+    ("suspension", "suspension_notice"),
+)
+
+
+def _of_rule(rule: Rule) -> Iterator[str]:
+    money = [rule.money_fen or 0, *(share for _, share in share_corners(rule))]
+    if takes(rule) and set(rule.kind) & set(FINE_FREE_KINDS):
+        yield "no_fines"
+    if takes(rule) and "delivered" in rule.kind:
+        yield "make_up_time"
+        yield "merchant_slow"
+        yield "severe_weather"
+        yield "delivery_time"
+    if takes(rule):
+        yield "appeal"
+    if rule.when.num_delivered is not None or max(money) > 0:
+        yield "no_volume_bonus"
+    if min(money) < 0 and not set(rule.kind) & set(FINE_FREE_KINDS):
+        yield "wage"

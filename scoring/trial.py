@@ -1,0 +1,190 @@
+"""One made-up event under one book: which rows match, what is entered, and why. What an editor tries a rule with.
+
+The facts are those of an example in a book; what is not given is ordinary. Points come from the one kernel, reasons
+from the one explanation; nothing is computed here a second time.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+
+from rules.book import Book, BookDocument, Given, Rule
+from rules.calendar import calendar
+from rules.compile import Program, compile_books
+from rules.events import FIELDS, KIND_CODE, RIDER_KINDS
+from rules.units import US_PER_DAY, US_PER_S
+from scoring.because import Because, Line, Met, because, lines_of, read_rule
+from scoring.carry import Carried
+from scoring.columns import ENTRY, EVENT
+from scoring.examples import IN_HAND_US, occurred_us_of, state_before, tenure_days_of
+from scoring.explain_facts import Known, facts_of, known_events
+from scoring.intake import schedule_versions
+from scoring.ledger import entries_table
+from scoring.score import score
+
+TRIED = "trial"
+_SCHEMA = pa.schema(
+    [
+        (f"{field.name}_us" if field.type == "time" else field.name, pa.int64() if field.type in ("time", "int") else pa.string())
+        for field in FIELDS
+    ]
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class RowRead:
+    """A rule beside the event: each condition and the fact it met, whether all hold, and whether the rule fired.
+
+    A rule that holds has not fired where an earlier one of its group did.
+    """
+
+    rule_id: str
+    met: tuple[Met, ...]
+    holds: bool
+    fired: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GroupRead:
+    """The rules of a group that are about this kind of event, in reading order."""
+
+    group_id: str
+    hit: Literal["first", "all"]
+    rows: tuple[RowRead, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What a book makes of an event.
+
+    Parameters
+    ----------
+    facts
+        What rules saw, by `rules.compile.FACTS`.
+    lines, whys
+        The entries in order, and why each stands.
+    """
+
+    book: Book
+    kind: str
+    facts: Mapping[str, int]
+    groups: tuple[GroupRead, ...]
+    lines: tuple[Line, ...]
+    whys: tuple[Because, ...]
+    score_before_mp: int
+    score_after_mp: int
+    money_fen: int
+
+
+def trial(book: Book, kind: str, given: Given) -> Trial:
+    """Judge one event under one book.
+
+    Parameters
+    ----------
+    kind
+        Of the event, one of `rules.events.KINDS` that a rule may name.
+    given
+        The facts; `given.kind` is not read.
+    """
+    program = compile_books([book])
+    schedule = schedule_versions(program, [0])
+    row = _row(book.model, kind, given)
+    table = pa.Table.from_pylist([row], schema=_SCHEMA)
+    scored = score(program, schedule, table, _before(program, row, given), row["occurred_us"])
+    lines = lines_of(entries_table(scored, row["occurred_us"]))
+    known = known_events(program, schedule, table, is_whole=False)
+    facts = _facts(known, given)
+    books = {book.digest: book}
+    whys = tuple(_told(because(line, lines, books, known), facts, given.fee_fen) for line in lines)
+    before_mp = book.model.score.base_mp if given.score is None else given.score
+    return Trial(
+        book=book,
+        kind=kind,
+        facts=facts,
+        groups=_groups(book.model, kind, facts, {line.rule_id for line in lines}),
+        lines=lines,
+        whys=whys,
+        score_before_mp=before_mp,
+        score_after_mp=lines[-1].score_after_mp if lines else before_mp,
+        money_fen=sum(line.money_fen for line in lines),
+    )
+
+
+def _row(model: BookDocument, kind: str, given: Given) -> dict[str, Any]:
+    """The event as a platform would send it: food ready on arrival, so that nothing but reports gives back."""
+    occurred_us = occurred_us_of(model, given)
+    days = calendar(model.time_zone, model.day_starts)
+    in_hand_us = occurred_us - IN_HAND_US
+    steps = ("placed", "accepted", "arrived_store", "merchant_ready", "merchant_promised_ready", "picked_up")
+    return {f"{step}_us": in_hand_us for step in steps} | {
+        "event_id": TRIED,
+        "rider_id": TRIED,
+        "city": TRIED,
+        "rider_kind": given.rider_kind or model.rider_kinds[0],
+        "kind": kind,
+        "order_id": TRIED,
+        "occurred_us": occurred_us,
+        "delivered_us": occurred_us,
+        "assess_deadline_us": occurred_us - given.late_min * US_PER_S,
+        "distance_m": given.distance_km,
+        "fee_fen": given.fee_fen,
+        "reports": ";".join(given.reports),
+        "level": given.weather_level,
+        "party": given.party,
+        "rider_joined_us": int(days.start_us[max(0, days.day_of(occurred_us) - tenure_days_of(given))]),
+    }
+
+
+def _before(program: Program, row: Mapping[str, Any], given: Given) -> Carried:
+    """The rider just before the event, as an earlier run would have handed them on."""
+    events = np.zeros(1, EVENT)
+    events["kind"], events["occurred_us"] = KIND_CODE[row["kind"]], row["occurred_us"]
+    state = state_before(program, events, [given])
+    none = pa.Table.from_pylist([], schema=_SCHEMA)
+    for name, kind in (("content", pa.uint64()), ("waived", pa.uint8()), ("context", pa.uint8()), ("book", pa.int64())):
+        none = none.append_column(name, pa.array([], kind))
+    return Carried(
+        until_us=row["occurred_us"] - US_PER_DAY,
+        keep_us=row["occurred_us"] - US_PER_DAY,
+        riders=pa.array([TRIED]),
+        city=pa.array([TRIED]),
+        rider_kind=np.array([RIDER_KINDS.index(row["rider_kind"])], np.int64),
+        base=state,
+        faded=pa.array([], pa.string()),
+        score_mp=np.ascontiguousarray(state.riders["score_mp"]),
+        seq=np.zeros(1, np.int64),
+        window=none,
+        written=np.zeros(0, ENTRY),
+    )
+
+
+def _facts(known: Known, given: Given) -> dict[str, int]:
+    """What rules saw; what the rider did before is given, not to be read from one event."""
+    facts = facts_of(known, known.readings[0], known.row_of[TRIED])
+    counted = {"num_delivered": given.num_delivered, "nth_in_month": given.nth_in_month}
+    return facts | counted
+
+
+def _told(why: Because, facts: Mapping[str, int], fee_fen: int) -> Because:
+    """The reason with the rider's earlier deeds as given."""
+    if why.rule is None:
+        return why
+    return replace(why, facts=facts, rule=read_rule(why.rule.rule, why.book.model, facts, fee_fen))
+
+
+def _groups(model: BookDocument, kind: str, facts: Mapping[str, int], fired: set[str]) -> tuple[GroupRead, ...]:
+    found = []
+    for group in model.group:
+        own = [rule for rule in model.rule if rule.group == group.id and kind in rule.kind]
+        if own:
+            rows = tuple(_row_read(rule, model, facts, rule.id in fired) for rule in own)
+            found.append(GroupRead(group.id, group.hit, rows))
+    return tuple(found)
+
+
+def _row_read(rule: Rule, model: BookDocument, facts: Mapping[str, int], fired: bool) -> RowRead:
+    met = read_rule(rule, model, facts, 0).met
+    return RowRead(rule.id, met, all(each.condition.holds(each.value) for each in met), fired)
