@@ -1,0 +1,53 @@
+"""A thread that does one thing again and again until it is told to stop, whatever happens to the database meanwhile."""
+
+import threading
+from collections.abc import Callable
+
+import structlog
+
+log = structlog.get_logger("riderscore.work")
+
+
+class Loop:
+    """Calls `step` until `stop`.
+
+    Parameters
+    ----------
+    step
+        Does what is there to do; True if there may be more at once.
+    pause_s
+        Seconds to wait where there is nothing to do.
+    """
+
+    def __init__(self, name: str, step: Callable[[], bool], pause_s: float) -> None:
+        self._name = name
+        self._step = step
+        self._pause_s = pause_s
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"riderscore-{name}", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def ask_to_stop(self) -> None:
+        """Let the step that is going on be the last one."""
+        self._stopping.set()
+
+    def join(self, timeout_s: float) -> bool:
+        """Wait for the end; False if it takes longer."""
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            more = False
+            try:
+                more = self._step()
+            except Exception:
+                # A database that is away for a while, or one row that cannot be worked on, must not end the thread:
+                # nobody would notice until the backlog shows.
+                log.exception("work.failed", loop=self._name)
+            if not more:
+                self._stopping.wait(self._pause_s)

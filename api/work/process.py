@@ -1,0 +1,85 @@
+"""`python -m api.work.process`: does one claim of long work to its end, then goes.
+
+Its input is one line of JSON (database, claim, folder) and then stays open: when it ends, whoever started this is gone,
+and this goes as well. Low priority: whoever waits for an answer of the service comes first.
+"""
+
+import json
+import os
+import shutil
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Any, Final
+
+from api.clock import now_us
+from api.store.leases import LostError, fail, finish
+from api.store.studies import Failure, Study, study_of
+from api.store.units import Store
+from api.work.impact import NothingToJudgeError, judge_impact
+from api.work.progress import Progress
+from rules.errors import BookError
+
+NICE: Final = 10
+
+
+def main() -> None:
+    """Read the order, do the work, keep what came of it."""
+    order = json.loads(sys.stdin.readline())
+    folder = Path(order["folder"])
+    threading.Thread(target=_watch_input, args=(folder,), daemon=True).start()
+    os.nice(NICE)
+    store = Store(order["url"])
+    study_id, owner = order["study_id"], order["owner"]
+    with store.reading() as unit:
+        study = study_of(unit, study_id)
+    try:
+        result = _work(store, study, owner, folder)
+        with store.writing(now_us()) as unit:
+            finish(unit, study_id, owner, result)
+    except LostError:
+        return
+    except Exception as error:  # noqa: BLE001 - whatever it was, whoever asked for it must be told
+        failure = failure_of(error)
+        if failure.code == "unexpected":
+            sys.excepthook(type(error), error, error.__traceback__)
+        with store.writing(now_us()) as unit:
+            fail(unit, study_id, owner, failure)
+    finally:
+        store.close()
+
+
+def _work(store: Store, study: Study, owner: str, folder: Path) -> dict[str, Any]:
+    progress = Progress(store, study.study_id, owner)
+    if study.kind == "impact":
+        return judge_impact(store, study.request, progress.tell)
+    from api.work.simulation import simulate
+
+    return simulate(store, study, owner, folder, progress)
+
+
+def failure_of(error: Exception) -> Failure:
+    """What people are told about an error."""
+    if isinstance(error, BookError):
+        return Failure("faulty_book", {}, error.faults)
+    if isinstance(error, NothingToJudgeError):
+        return Failure("nothing_to_judge")
+    if isinstance(error, MemoryError):
+        return Failure("out_of_memory")
+    faults = getattr(error, "faults", None)
+    if faults:
+        return Failure("faulty_request", {}, tuple(faults))
+    return Failure("unexpected", {"what": f"{type(error).__name__}: {error}"[:500]})
+
+
+def _watch_input(folder: Path) -> None:
+    """End with all that was started here once nobody holds the other end."""
+    while sys.stdin.read(4096):
+        pass
+    shutil.rmtree(folder, ignore_errors=True)
+    os.killpg(0, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main()

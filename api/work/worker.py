@@ -1,0 +1,118 @@
+"""Takes up long work, one at a time, in a process of its own that can be killed.
+
+The process does the work and writes what comes of it; this side holds the lease, and ends the process when the work is
+cancelled, lost to another server, or the service stops. If this side is killed, the process sees its input end and
+goes too; the lease runs out, and whoever is there goes on.
+"""
+
+import contextlib
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+
+from api.clock import elapsed_ns
+from api.store.leases import LEASE_US, Claim, claim, give_back, has_free_work, is_held, renew
+from api.store.units import Store
+
+log = structlog.get_logger("riderscore.work")
+_LOOK_S: Final = 0.25
+_RENEW_NS: Final = LEASE_US * 1_000 // 3
+
+
+class Worker:
+    """The long work of one server process.
+
+    Parameters
+    ----------
+    clock
+        The store's clock (µs UTC).
+    """
+
+    def __init__(self, store: Store, clock: Callable[[], int]) -> None:
+        self._store = store
+        self._clock = clock
+        self._stopping = threading.Event()
+
+    def ask_to_stop(self) -> None:
+        """End the process that works; its work is given back."""
+        self._stopping.set()
+
+    def step(self) -> bool:
+        """Do the oldest work that nobody does, to its end; False if there is none."""
+        with self._store.reading() as unit:
+            if self._stopping.is_set() or not has_free_work(unit, self._clock()):
+                return False
+        owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(6)}"
+        with self._store.writing(self._clock()) as unit:
+            held = claim(unit, owner)
+        if held is None:
+            return False
+        log.info("work.began", study_id=held.study.study_id, kind=held.study.kind)
+        with tempfile.TemporaryDirectory(prefix="riderscore-work-", ignore_cleanup_errors=True) as folder:
+            process = self._begin(held, folder)
+            try:
+                self._watch(process, held)
+            finally:
+                _end(process)
+        return True
+
+    def _begin(self, held: Claim, folder: str) -> subprocess.Popen[bytes]:
+        """The process that does the work. What it must know comes by its input: a password is nothing for `ps`."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", "api.work.process"], stdin=subprocess.PIPE, start_new_session=True
+        )
+        order = {
+            "url": self._store.engine.url.render_as_string(hide_password=False),
+            "study_id": held.study.study_id,
+            "owner": held.owner,
+            "folder": folder,
+        }
+        if process.stdin is None:
+            raise RuntimeError("the process has no input")
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.write(json.dumps(order).encode() + b"\n")
+            process.stdin.flush()
+        return process
+
+    def _watch(self, process: subprocess.Popen[bytes], held: Claim) -> None:
+        """Until the process has ended, or must."""
+        study_id, owner = held.study.study_id, held.owner
+        renewed_ns = elapsed_ns()
+        while process.poll() is None:
+            if self._stopping.wait(_LOOK_S):
+                _end(process)
+                with self._store.writing(self._clock()) as unit:
+                    give_back(unit, study_id, owner, is_blameless=True)
+                return
+            with self._store.reading() as unit:
+                if not is_held(unit, study_id, owner):
+                    log.info("work.lost", study_id=study_id)
+                    return
+            if elapsed_ns() - renewed_ns > _RENEW_NS:
+                with self._store.writing(self._clock()) as unit:
+                    renew(unit, study_id, owner)
+                renewed_ns = elapsed_ns()
+        if process.returncode:
+            log.warning("work.died", study_id=study_id, returncode=process.returncode)
+            with self._store.writing(self._clock()) as unit:
+                give_back(unit, study_id, owner, is_blameless=False)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Kill a process with all it has started."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    if process.stdin is not None:
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.close()
