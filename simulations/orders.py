@@ -4,12 +4,13 @@ offer → ride to each merchant, wait there → ride to each customer, obstacles
 """
 
 from dataclasses import dataclass, fields
+from typing import Protocol
 
 import numpy as np
 
 from rules.units import PERMILLE
-from simulations.randomness import I64, Bools, Luck
-from simulations.scenario import HOUR_S, MAX_BAG, MINUTE_S, City
+from simulations.randomness import I64, Bools, Luck, Quantiles
+from simulations.scenario import HOUR_S, MAX_BAG, MINUTE_S, City, Kitchens, Obstacle, Weather
 
 FIRST_MONTH_DAYS, FIRST_YEAR_DAYS = 30, 365
 LAST_END_S = 23 * HOUR_S + 30 * MINUTE_S
@@ -81,21 +82,51 @@ class Orders:
         return self.trip * MAX_BAG + self.position
 
 
+class Peopled(Protocol):
+    """What riders are drawn from."""
+
+    @property
+    def dedicated_per_million(self) -> int:
+        """Share of dedicated riders."""
+
+    @property
+    def tenure_days(self) -> Quantiles:
+        """Days since joining."""
+
+    @property
+    def pace_s_per_km(self) -> Quantiles:
+        """Riding time of the practised."""
+
+    @property
+    def skill_permille(self) -> Quantiles:
+        """Own time relative to the usual."""
+
+
 def draw_riders(city: City, luck: Luck) -> Riders:
     """Who rides in the city; a rider is the same however many others there are."""
-    rider = np.arange(city.num_riders)
-    skill = luck.draw(city.skill_permille, "rider.skill", rider)
+    return draw_crew(city, city.num_riders, luck)
+
+
+def draw_crew(people: Peopled, num_riders: int, luck: Luck) -> Riders:
+    """Riders 0 … num_riders − 1."""
+    rider = np.arange(num_riders)
+    skill = luck.draw(people.skill_permille, "rider.skill", rider)
     return Riders(
-        dedicated=luck.chance(city.dedicated_per_million, "rider.dedicated", rider),
-        tenure_days=luck.draw(city.tenure_days, "rider.tenure", rider),
-        pace_s_per_km=luck.draw(city.pace_s_per_km, "rider.pace", rider) * skill // PERMILLE,
+        dedicated=luck.chance(people.dedicated_per_million, "rider.dedicated", rider),
+        tenure_days=luck.draw(people.tenure_days, "rider.tenure", rider),
+        pace_s_per_km=luck.draw(people.pace_s_per_km, "rider.pace", rider) * skill // PERMILLE,
         skill_permille=skill,
     )
 
 
 def draw_merchants(city: City, luck: Luck) -> Merchants:
     """Who cooks in the city, how fast, and how honest about it."""
-    kitchens, merchant = city.kitchens, np.arange(city.kitchens.num_merchants)
+    return draw_kitchens(city.kitchens, luck)
+
+
+def draw_kitchens(kitchens: Kitchens, luck: Luck) -> Merchants:
+    """Merchants 0 … num_merchants − 1."""
+    merchant = np.arange(kitchens.num_merchants)
     slow = luck.chance(kitchens.slow_per_million, "merchant.slow", merchant)
     boastful = luck.chance(kitchens.boastful_per_million, "merchant.boastful", merchant)
     prep_s = np.where(
@@ -113,9 +144,14 @@ def draw_merchants(city: City, luck: Luck) -> Merchants:
 
 def draw_rain(city: City, luck: Luck) -> I64:
     """Warning level of each day, 0 on dry days."""
-    day = np.arange(city.num_days)
-    rains = luck.chance(city.weather.rain_per_million, "weather.rain", 0, day)
-    return np.where(rains, luck.draw(city.weather.level, "weather.level", 0, day), 0)
+    return draw_weather(city.weather, city.num_days, luck)
+
+
+def draw_weather(weather: Weather, num_days: int, luck: Luck) -> I64:
+    """Warning level of days 0 … num_days − 1, 0 on dry days."""
+    day = np.arange(num_days)
+    rains = luck.chance(weather.rain_per_million, "weather.rain", 0, day)
+    return np.where(rains, luck.draw(weather.level, "weather.level", 0, day), 0)
 
 
 def draw_orders(city: City, luck: Luck, riders: Riders) -> Orders:
@@ -215,7 +251,7 @@ def _trip(
         ride_s = order["distance_m"] * hop // PERMILLE * pace // 1_000
         search = _factor(city, shift.slowness) * riders.skill_permille[shift.rider] // PERMILLE
         hand_over_s = luck.draw(city.hand_over_s, "order.hand_over", *key) * search // PERMILLE
-        order["obstacle"], delay_s = _obstacle(city, luck, key)
+        order["obstacle"], delay_s = draw_obstacles(city.obstacles, luck, key)
         order["delivered_s"] = free_s + ride_s + hand_over_s + delay_s
         free_s = np.where(bag > position, order["delivered_s"], free_s)
     kept = [{name: values[bag > position] for name, values in order.items()} for position, order in enumerate(carried)]
@@ -263,12 +299,12 @@ def _order(
     }
 
 
-def _obstacle(city: City, luck: Luck, key: tuple[I64, I64, I64]) -> tuple[I64, I64]:
+def draw_obstacles(obstacles: tuple[Obstacle, ...], luck: Luck, key: tuple[I64, I64, I64]) -> tuple[I64, I64]:
     """At most one obstacle an order, and the seconds it costs."""
     rank = luck.below(1_000_000, "order.obstacle", *key)
     found, delay_s = np.full(rank.size, NO_OBSTACLE), np.zeros(rank.size, np.int64)
     least = 0
-    for number, obstacle in enumerate(city.obstacles):
+    for number, obstacle in enumerate(obstacles):
         here = (rank >= least) & (rank < least + obstacle.per_million)
         found[here] = number
         delay_s = np.where(here, luck.draw(obstacle.delay_s, "order.delay", *key), delay_s)

@@ -66,7 +66,7 @@ class Luck:
 
     def bits(self, purpose: str, entity: ArrayLike, day: ArrayLike = 0, occurrence: ArrayLike = 0) -> U64:
         """64 random bits per (entity, day, occurrence)."""
-        state = _mixed(np.asarray([self.seed & _MASK], np.uint64) ^ _purpose_key(purpose))
+        state = np.asarray([purpose_state(self, purpose)])
         for part in (entity, day, occurrence):
             state = _mixed(state ^ _mixed(np.atleast_1d(np.asarray(part, np.int64)).astype(np.uint64) + _GOLDEN))
         return state
@@ -87,6 +87,12 @@ class Luck:
     ) -> I64:
         """Values of a distribution."""
         return quantiles.at(self.below(MILLION, purpose, entity, day, occurrence))
+
+
+def purpose_state(luck: Luck, purpose: str) -> np.uint64:
+    """What all draws of a purpose start from."""
+    state: np.uint64 = _mixed(np.asarray([luck.seed & _MASK], np.uint64) ^ _purpose_key(purpose))[0]
+    return state
 
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)

@@ -1,0 +1,157 @@
+"""The orders of a day, as luck has them: when, from where to where, how long they cook, what waits at the door.
+
+Drawn before anybody rides, from (seed, purpose, order, day), so that they are the same under every book. Nothing here
+knows riders.
+"""
+
+import hashlib
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dispatch.problem import STAIRS_S_PER_FLOOR
+from rules.units import PERMILLE
+from simulations.orders import Merchants, draw_obstacles
+from simulations.parts import Pairs, Scenario
+from simulations.randomness import I64, MILLION, Luck
+from simulations.scenario import HOUR_S
+from simulations.scenarios import num_areas
+
+ORDERS_PER_DAY_MAX = 10_000_000
+F64 = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Orders of one day by time of placing; int64 arrays of one row an order, times in seconds after local midnight.
+
+    ``number``: identity; ``merchant``: in the whole town; ``x``, ``y``: door, metres; ``straight_m``: merchant to door;
+    ``distance_m``: by road; ``at_door_s``: handing over by a usual rider; ``delay_s``: an obstacle on top;
+    ``noise_store_permille``, ``noise_door_permille``: riding time of the two legs; ``patience_s``: instant at which the
+    customer cancels; ``extend_s``: deadline extended by the platform, 0 not; ``obstacle``: position in the scenario's.
+    """
+
+    number: I64
+    area: I64
+    merchant: I64
+    x: I64
+    y: I64
+    distance_m: I64
+    placed_s: I64
+    promised_ready_s: I64
+    ready_s: I64
+    promised_s: I64
+    patience_s: I64
+    fee_fen: I64
+    at_door_s: I64
+    delay_s: I64
+    obstacle: I64
+    extend_s: I64
+    noise_store_permille: I64
+    noise_door_permille: I64
+
+    @property
+    def num(self) -> int:
+        """How many orders."""
+        return self.number.size
+
+    def rows(self, rows: NDArray[np.integer] | NDArray[np.bool_]) -> "Placed":
+        """Some of the orders."""
+        return Placed(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+    def digest(self) -> str:
+        """SHA-256 of all columns."""
+        found = hashlib.sha256()
+        for field in fields(self):
+            found.update(np.ascontiguousarray(getattr(self, field.name)).tobytes())
+        return found.hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where merchants stand, metres in their area's plane; areas lie side by side and never meet."""
+
+    x: I64
+    y: I64
+    area: I64
+
+
+def draw_places(scenario: Scenario, luck: Luck) -> Places:
+    """Merchants' places: each trade area a square, merchants in clusters towards its middle."""
+    town, merchant = scenario.town, np.arange(scenario.kitchens.num_merchants)
+    ends = [sum(luck.below(town.area_m, f"merchant.{axis}{part}", merchant) for part in range(2)) // 2 for axis in "xy"]
+    return Places(ends[0], ends[1], merchant // town.merchants_per_area)
+
+
+def draw_placed(scenario: Scenario, luck: Luck, day: int, merchants: Merchants, places: Places, rain: int) -> Placed:
+    """All orders of one day."""
+    demand, town = scenario.demand, scenario.town
+    wet = demand.rain_permille if rain else PERMILLE
+    volume = int(luck.draw(demand.volume_permille, "day.volume", 0, day)[0])
+    num = town.orders_per_day * volume // PERMILLE * wet // PERMILLE
+    order = np.arange(num)
+    placed_s = luck.draw(demand.placed_s, "order.placed", order, day)
+    turn = np.argsort(placed_s, kind="stable")
+    order, placed_s = order[turn], placed_s[turn]
+    area = luck.below(num_areas(town), "order.area", order, day)
+    seat = luck.draw(demand.popularity_permille, "order.merchant", order, day) * town.merchants_per_area // PERMILLE
+    merchant = area * town.merchants_per_area + seat
+    straight_m = luck.draw(demand.distance_m, "order.distance", order, day)
+    angle = luck.below(MILLION, "order.angle", order, day) * (2 * np.pi / MILLION)
+    x = places.x[merchant] + np.rint(straight_m * np.cos(angle)).astype(np.int64)
+    y = places.y[merchant] + np.rint(straight_m * np.sin(angle)).astype(np.int64)
+    distance_m = straight_m * scenario.streets.detour_permille // PERMILLE
+    key = (order, np.full(num, day), np.zeros(num, np.int64))
+    peak = np.where(_is_peak(placed_s), scenario.kitchens.peak_permille, PERMILLE)
+    noise = luck.draw(scenario.kitchens.prep_permille, "order.prep", order, day)
+    prep_s = merchants.prep_s[merchant] * peak // PERMILLE * noise // PERMILLE
+    promised_ready_s = placed_s + merchants.promised_s[merchant]
+    obstacle, delay_s = draw_obstacles(scenario.obstacles, luck, key)
+    extended = (rain > 0) & luck.chance(scenario.weather.extended_per_million, "order.extended", order, day)
+    paid_m = np.maximum(distance_m - demand.free_m, 0)
+    streets = scenario.streets
+    return Placed(
+        number=day * ORDERS_PER_DAY_MAX + order, area=area, merchant=merchant, x=x, y=y, distance_m=distance_m,
+        placed_s=placed_s, promised_ready_s=promised_ready_s, ready_s=placed_s + prep_s,
+        promised_s=_promised_s(scenario, placed_s, merchants.promised_s[merchant], distance_m, rain),
+        patience_s=placed_s + luck.draw(demand.patience_s, "order.patience", order, day),
+        fee_fen=demand.base_fee_fen + paid_m * demand.fee_fen_per_km // 1_000 + (demand.rain_fee_fen if rain else 0),
+        at_door_s=_at_door_s(scenario, luck, (order, day), area, x, y), delay_s=delay_s, obstacle=obstacle,
+        extend_s=np.where(extended, luck.draw(scenario.weather.extend_s, "order.extend", order, day), 0),
+        noise_store_permille=luck.draw(streets.noise_permille, "order.noise_store", order, day),
+        noise_door_permille=luck.draw(streets.noise_permille, "order.noise_door", order, day),
+    )  # fmt: skip
+
+
+def _promised_s(scenario: Scenario, placed_s: I64, prep_s: I64, distance_m: I64, rain: int) -> I64:
+    """The deadline: the longest of the estimates, longer in rain."""
+    promise = scenario.promise
+    wet = promise.rain_permille if rain else PERMILLE
+    ride_s = distance_m * promise.s_per_km // 1_000
+    return placed_s + np.maximum(prep_s + ride_s + promise.extra_s, promise.least_s) * wet // PERMILLE
+
+
+def _at_door_s(scenario: Scenario, luck: Luck, key: tuple[I64, int], area: I64, x: I64, y: I64) -> I64:
+    """Handing over, gates, lifts and stairs; whether there is a gate or a lift belongs to the block."""
+    doors = scenario.doors
+    block = (area * 4_096 + (x // doors.block_m) + 1_024) * 4_096 + (y // doors.block_m) + 1_024
+    gated = luck.chance(doors.gated_per_million, "block.gated", block)
+    has_lift = luck.chance(doors.lift_per_million, "block.lift", block)
+    lift_s = luck.draw(doors.lift_s, "order.lift", *key)
+    stairs_s = luck.draw(doors.floors, "order.floor", *key) * STAIRS_S_PER_FLOOR
+    gate_s = np.where(gated, luck.draw(doors.gate_s, "order.gate", *key), 0)
+    return luck.draw(doors.hand_over_s, "order.hand_over", *key) + gate_s + np.where(has_lift, lift_s, stairs_s)
+
+
+_PEAKS_S = ((38_700, 47_700), (61_200, 71_100))
+
+
+def _is_peak(at_s: I64) -> NDArray[np.bool_]:
+    return np.logical_or.reduce([(at_s >= start) & (at_s < end) for start, end in _PEAKS_S])
+
+
+def congestion_table(pairs: Pairs) -> I64:
+    """Riding time per mille by minute after midnight, for 28 hours."""
+    minute = np.arange(28 * HOUR_S // 60) * 60
+    return np.rint(np.interp(minute, [at for at, _ in pairs], [height for _, height in pairs])).astype(np.int64)
