@@ -94,9 +94,19 @@ def _faults(row: Deploy, stored: Sequence[Book], known: Mapping[tuple[str, str, 
 
 
 def _books(unit: ReadUnit | WriteUnit) -> tuple[Book, ...]:
-    """All stored books, by id and day."""
+    return stored_program(unit).books
+
+
+def stored_program(unit: ReadUnit | WriteUnit) -> Program:
+    """All stored books, by id and day.
+
+    Raises
+    ------
+    BookError
+        If no book is stored.
+    """
     order = (books.c.book_id, books.c.effective_from, books.c.digest)
-    return program_of(unit, tuple(unit.connection.scalars(select(books.c.digest).order_by(*order)))).books
+    return program_of(unit, tuple(unit.connection.scalars(select(books.c.digest).order_by(*order))))
 
 
 def program_of(unit: ReadUnit | WriteUnit, digests: tuple[str, ...]) -> Program:

@@ -18,7 +18,8 @@ from sqlalchemy import select
 from api.batch.canonical import EVENT_SCHEMA
 from api.store.books import Law
 from api.store.bulk import in_chunks, pairs_among
-from api.store.riders import RiderRow, load, lock, save
+from api.store.rider_rows import RiderRow, lock
+from api.store.riders import load, save
 from api.store.tables import events, rider_state
 from api.store.units import WriteUnit
 from rules.units import US_PER_S

@@ -1,4 +1,4 @@
-"""Riders between posts: locked in the order of their ids, loaded for scoring, written back with what was scored.
+"""Riders between posts: loaded for scoring, written back with what was scored.
 
 A row's part holds a short window of recent events. Where a post needs more than that, the rider's part is made again
 from all events stored; both ways give the same ledger.
@@ -6,83 +6,24 @@ from all events stored; both ways give the same ledger.
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 import pyarrow as pa
 from sqlalchemy import select
 
-from api.batch.canonical import EVENT_SCHEMA
 from api.store.books import Law
 from api.store.bulk import add_missing, add_rows, among, change_rows, in_chunks
 from api.store.carrying import Kept, joined, layout_of, parts_of, read_layout
-from api.store.chain import GENESIS, chained
+from api.store.chain import chained
+from api.store.consequences import consequences
+from api.store.history import history_of
+from api.store.rider_rows import RiderRow
 from api.store.tables import entries, events, layouts, rider_state
-from api.store.units import WriteUnit
+from api.store.units import ReadUnit, WriteUnit
 from scoring.carry import Carried
-from scoring.columns import FAR_US, NO_TIME
+from scoring.columns import NO_TIME
 from scoring.ledger import entries_table
 from scoring.score import Scored, score
-
-_EMPTY: Final = {
-    "city": None,
-    "rider_kind": -1,
-    "book_digest": None,
-    "score_mp": 0,
-    "review_required": 0,
-    "seq": 0,
-    "chain": GENESIS,
-    "until_us": NO_TIME,
-    "keep_us": NO_TIME,
-    "due_us": FAR_US,
-    "layout": None,
-    "carried": None,
-    "revision": 0,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class RiderRow:
-    """A row of `rider_state`."""
-
-    rider_id: str
-    city: str | None
-    rider_kind: int
-    book_digest: str | None
-    score_mp: int
-    review_required: int
-    seq: int
-    chain: bytes
-    until_us: int
-    keep_us: int
-    due_us: int
-    layout: str | None
-    carried: bytes | None
-    revision: int
-
-
-def lock(unit: WriteUnit, rider_ids: Iterable[str]) -> dict[str, RiderRow]:
-    """The rows of riders, held until the unit ends; a rider seen for the first time gets one.
-
-    Every writer first makes the rows that are missing and then locks, both by ascending id: no two can wait for
-    each other.
-    """
-    wanted = sorted(set(rider_ids), key=str.encode)
-    found: dict[str, RiderRow] = {}
-    for some in in_chunks(wanted):
-        of_these = among(unit, rider_state.c.rider_id, some)
-        known = set(unit.connection.scalars(select(rider_state.c.rider_id).where(of_these)))
-        add_missing(unit, rider_state, [{"rider_id": rider} | _EMPTY for rider in some if rider not in known])
-    for some in in_chunks(wanted):
-        rows = unit.connection.execute(
-            select(rider_state)
-            .where(among(unit, rider_state.c.rider_id, some))
-            .order_by(rider_state.c.rider_id)
-            .with_for_update()
-        )
-        found |= {row.rider_id: RiderRow(*row) for row in rows}
-    return found
 
 
 def load(unit: WriteUnit, law: Law, riders: Sequence[RiderRow], until_us: int, in_full: Iterable[str] = ()) -> Carried:
@@ -95,6 +36,13 @@ def load(unit: WriteUnit, law: Law, riders: Sequence[RiderRow], until_us: int, i
     in_full
         Riders of whom more than the window matters.
     """
+    return joined(kept_of(unit, law, riders, until_us, in_full), law.program, until_us)
+
+
+def kept_of(
+    unit: ReadUnit | WriteUnit, law: Law, riders: Sequence[RiderRow], until_us: int, in_full: Iterable[str] = ()
+) -> list[Kept]:
+    """Riders one by one as they are kept, those without an event left out; parameters as for `load`."""
     documents = {row.digest: row.document for row in unit.connection.execute(select(layouts))}
     own = layout_of(law.program)
     known = [row for row in riders if row.carried is not None]
@@ -110,30 +58,21 @@ def load(unit: WriteUnit, law: Law, riders: Sequence[RiderRow], until_us: int, i
         else:
             part = row.carried or b""
         kept.append(Kept(row.rider_id, row.city, row.rider_kind, row.score_mp, row.seq, layout, part))
-    return joined(kept, law.program, until_us)
+    return kept
 
 
-def _from_events(unit: WriteUnit, law: Law, rider_ids: Sequence[str], until_us: int) -> dict[str, bytes]:
+def _from_events(unit: ReadUnit | WriteUnit, law: Law, rider_ids: Sequence[str], until_us: int) -> dict[str, bytes]:
     """Parts in which the whole history of a rider is the window."""
     parts: dict[str, bytes] = {}
     for some in in_chunks(rider_ids):
-        columns = [events.c[name] for name in EVENT_SCHEMA.names]
-        rows = unit.connection.execute(
-            select(*columns, events.c.book_digest).where(among(unit, events.c.rider_id, some))
-        ).all()
-        *values, digests = zip(*rows, strict=True)
-        table = pa.table(
-            [pa.array(column, field.type) for column, field in zip(values, EVENT_SCHEMA, strict=True)], EVENT_SCHEMA
-        )
-        position = {book.digest: k for k, book in enumerate(law.program.books)}
-        books = np.array([position[digest] for digest in digests], np.int64)
-        whole = score(law.program, law.schedule, table, None, until_us, NO_TIME, books).carried
+        past = history_of(unit, law.program, among(unit, events.c.rider_id, some))
+        whole = score(law.program, law.schedule, past.table, None, until_us, NO_TIME, past.books).carried
         parts |= zip(whole.riders.to_pylist(), parts_of(whole), strict=True)
     return parts
 
 
 def save(unit: WriteUnit, scored: Scored, riders: dict[str, RiderRow]) -> None:
-    """Write new events, new entries and the riders of a run; `riders` gets their new rows."""
+    """Write new events, new entries, the riders of a run and what follows for them; `riders` gets their new rows."""
     _add_events(unit, scored)
     rows = entries_table(scored, unit.recorded_us).to_pylist()
     heads = chained(rows, {rider: row.chain for rider, row in riders.items()})
@@ -145,6 +84,7 @@ def save(unit: WriteUnit, scored: Scored, riders: dict[str, RiderRow]) -> None:
     change_rows(
         unit, rider_state, "rider_id", [{name: getattr(row, name) for name in row.__slots__} for row in changed]
     )
+    consequences(unit, scored, rows, riders, changed)
     riders |= {row.rider_id: row for row in changed}
 
 

@@ -1,0 +1,261 @@
+"""What can be appealed, until when and how soon it is answered; and appeals as they stand.
+
+A book may set the days; one that says nothing leaves the days below. Whatever a book says of silence, silence is for the
+rider.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from sqlalchemy import Select, func, select
+
+from api.store.bulk import among, in_chunks, pairs_among
+from api.store.cursors import cursor_at, read_cursor
+from api.store.said import Said, both
+from api.store.tables import appeal_decisions, appeal_texts, appeals, entries, open_appeals
+from api.store.units import ReadUnit, WriteUnit
+from rules.book import Book, BookDocument
+from rules.text import text
+from rules.units import US_PER_DAY
+from scoring.because import Line
+from scoring.explain_words import clock
+
+# Of books that have no word on appeals.
+WITHIN_DAYS: Final = 7
+DECIDE_DAYS: Final = 3
+State = Literal["open", "upheld", "dismissed"]
+
+
+@dataclass(frozen=True, slots=True)
+class AppealDecision:
+    """The answer: `upheld` or `dismissed`, by a person (`ops:…`) or by `timeout`, why, and when."""
+
+    decision: str
+    decided_by: str
+    reason_code: str
+    reason: str
+    decided_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Appeal:
+    """An appeal as it was filed, and its answer; `reason` and `evidence_ref` are None once they were erased."""
+
+    appeal_id: str
+    rider_id: str
+    entry_id: str
+    event_id: str
+    city: str | None
+    book_digest: str
+    reason_code: str
+    filed_us: int
+    deadline_us: int
+    reason: str | None
+    evidence_ref: str | None
+    decision: AppealDecision | None
+
+    @property
+    def state(self) -> State:
+        """Open until it is answered."""
+        if self.decision is None:
+            return "open"
+        return "upheld" if self.decision.decision == "upheld" else "dismissed"
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Days to appeal and days to answer; `source` says whether the book sets them."""
+
+    within_days: int
+    decide_days: int
+    source: Literal["book", "default"]
+
+
+@dataclass(frozen=True, slots=True)
+class AppealRight:
+    """Whether an entry can be appealed, until when; otherwise `why_not` says why (a code of refusals)."""
+
+    can: bool
+    why_not: str | None
+    until_us: int | None
+    within_days: int
+    decide_days: int
+    terms: Literal["book", "default"]
+    appeal: Appeal | None
+    words: Said
+
+
+def terms_of(book: BookDocument) -> Terms:
+    """How long riders have, and how long those who answer."""
+    if book.appeal is None:
+        return Terms(WITHIN_DAYS, DECIDE_DAYS, "default")
+    return Terms(book.appeal.within_days, book.appeal.decide_days, "book")
+
+
+def right_of(line: Line, is_taken_back: bool, book: Book, now_us: int, appeal: Appeal | None) -> AppealRight:
+    """Whether an entry can be appealed now.
+
+    Parameters
+    ----------
+    is_taken_back
+        Whether a later entry has reversed it.
+    appeal
+        The appeal against it, if there is one.
+    """
+    terms = terms_of(book.model)
+    until_us = line.recorded_us + terms.within_days * US_PER_DAY
+    takes = line.of_kind == "deduct" and line.kind != "reverse" and (line.delta_mp < 0 or line.money_fen < 0)
+    why_not = None
+    if not takes:
+        why_not = "appeal_nothing"
+    elif appeal is not None:
+        why_not = "appeal_filed"
+    elif is_taken_back:
+        why_not = "appeal_taken_back"
+    elif now_us > until_us:
+        why_not = "appeal_too_late"
+    at = clock(until_us, book.model, "%Y-%m-%d %H:%M")
+    days = {"within": terms.within_days, "decide": terms.decide_days}
+    if why_not is None:
+        words = both(lambda lang: text(lang, "appeal.can", until=at, **days))
+    elif appeal is not None:
+        words = both(lambda lang: text(lang, f"appeal.state_{appeal.state}"))
+    else:
+        words = both(lambda lang: text(lang, f"refused.{why_not}", entry=line.entry_id, days=terms.within_days))
+    return AppealRight(
+        can=why_not is None,
+        why_not=why_not,
+        until_us=until_us if takes else None,
+        within_days=terms.within_days,
+        decide_days=terms.decide_days,
+        terms=terms.source,
+        appeal=appeal,
+        words=words,
+    )
+
+
+def standing_lines(unit: ReadUnit | WriteUnit, lines: Sequence[Line]) -> frozenset[str]:
+    """Ids of those entries that no later entry has taken back."""
+    taken: dict[tuple[str, str, str, str, int], int] = {}
+    pairs = sorted({(line.rider_id, line.event_id) for line in lines})
+    at_us = func.coalesce(entries.c.of_us, entries.c.occurred_us).label("at_us")
+    for some in in_chunks(pairs):
+        rows = unit.connection.execute(
+            select(entries.c.rider_id, entries.c.event_id, entries.c.rule_id, entries.c.of_kind, at_us, entries.c.seq)
+            .where(
+                among(unit, entries.c.rider_id, {rider for rider, _ in some}),
+                pairs_among(unit, (entries.c.rider_id, entries.c.event_id), some),
+                entries.c.kind == "reverse",
+            )
+        )  # fmt: skip
+        for row in rows:
+            key = (row.rider_id, row.event_id, row.rule_id, row.of_kind, row.at_us)
+            taken[key] = max(row.seq, taken.get(key, 0))
+    return frozenset(line.entry_id for line in lines if line.seq > taken.get((line.rider_id, *line.key), 0))
+
+
+def _appeals() -> Select[Any]:
+    """Appeals with their words and answers."""
+    decided = appeal_decisions.c
+    return (
+        select(
+            appeals,
+            appeal_texts.c.reason,
+            appeal_texts.c.evidence_ref,
+            decided.decision,
+            decided.decided_by,
+            decided.reason_code.label("answer_code"),
+            decided.reason.label("answer"),
+            decided.decided_us,
+        )
+        .outerjoin(appeal_texts, appeal_texts.c.appeal_id == appeals.c.appeal_id)
+        .outerjoin(appeal_decisions, decided.appeal_id == appeals.c.appeal_id)
+    )
+
+
+def _appeal(row: Any) -> Appeal:
+    answer = None
+    if row["decision"] is not None:
+        answer = AppealDecision(
+            row["decision"], row["decided_by"], row["answer_code"], row["answer"], row["decided_us"]
+        )  # fmt: skip
+    own = {name: row[name] for name in Appeal.__dataclass_fields__ if name != "decision"}
+    return Appeal(**own, decision=answer)
+
+
+def appeal_of(unit: ReadUnit | WriteUnit, appeal_id: str) -> Appeal | None:
+    """One appeal."""
+    row = unit.connection.execute(_appeals().where(appeals.c.appeal_id == appeal_id)).mappings().one_or_none()
+    return None if row is None else _appeal(row)
+
+
+def appeals_of(unit: ReadUnit | WriteUnit, rider_id: str) -> tuple[Appeal, ...]:
+    """All appeals of a rider, newest first."""
+    query = _appeals().where(appeals.c.rider_id == rider_id).order_by(appeals.c.filed_us.desc(), appeals.c.appeal_id)
+    return tuple(_appeal(row) for row in unit.connection.execute(query).mappings())
+
+
+def appeals_against(unit: ReadUnit | WriteUnit, rider_id: str, entry_ids: Iterable[str]) -> dict[str, Appeal]:
+    """A rider's appeals against some entries, by entry."""
+    found: dict[str, Appeal] = {}
+    for some in in_chunks(sorted(set(entry_ids))):
+        query = _appeals().where(appeals.c.rider_id == rider_id, among(unit, appeals.c.entry_id, some))
+        found |= {row["entry_id"]: _appeal(row) for row in unit.connection.execute(query).mappings()}
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class AppealPage:
+    """Appeals in an order, and what asks for those after them; None at the end."""
+
+    appeals: tuple[Appeal, ...]
+    cursor: str | None
+
+
+def open_appeals_by_deadline(
+    unit: ReadUnit | WriteUnit, cities: Sequence[str] = (), cursor: str | None = None, limit: int = 50
+) -> AppealPage:
+    """Appeals that wait for an answer, those first whose time runs out first.
+
+    Parameters
+    ----------
+    cities
+        Only these; empty for all.
+    """
+    query = _appeals().join(open_appeals, open_appeals.c.appeal_id == appeals.c.appeal_id)
+    query = query.order_by(open_appeals.c.deadline_us, open_appeals.c.appeal_id)
+    if cities:
+        query = query.where(open_appeals.c.city.in_(cities))
+    if cursor is not None:
+        at_us, name = read_cursor(cursor)
+        after = (open_appeals.c.deadline_us == at_us) & (open_appeals.c.appeal_id > name)
+        query = query.where((open_appeals.c.deadline_us > at_us) | after)
+    return _page(unit, query, limit, lambda appeal: appeal.deadline_us)
+
+
+def decided_appeals(
+    unit: ReadUnit | WriteUnit, cities: Sequence[str] = (), cursor: str | None = None, limit: int = 50
+) -> AppealPage:
+    """Appeals that were answered, the newest answers first."""
+    decided = appeal_decisions.c
+    query = _appeals().where(decided.appeal_id.is_not(None)).order_by(decided.decided_us.desc(), decided.appeal_id)
+    if cities:
+        query = query.where(appeals.c.city.in_(cities))
+    if cursor is not None:
+        at_us, name = read_cursor(cursor)
+        after = (decided.decided_us == at_us) & (decided.appeal_id > name)
+        query = query.where((decided.decided_us < at_us) | after)
+    return _page(unit, query, limit, lambda appeal: 0 if appeal.decision is None else appeal.decision.decided_us)
+
+
+def _page(unit: ReadUnit | WriteUnit, query: Select[Any], limit: int, time_of: Any) -> AppealPage:
+    found = [_appeal(row) for row in unit.connection.execute(query.limit(limit + 1)).mappings()]
+    last = found[limit - 1] if len(found) > limit else None
+    return AppealPage(tuple(found[:limit]), None if last is None else cursor_at(time_of(last), last.appeal_id))
+
+
+def num_open_appeals(unit: ReadUnit | WriteUnit, cities: Sequence[str] = ()) -> int:
+    """How many appeals wait."""
+    query = select(func.count()).select_from(open_appeals)
+    return unit.connection.scalar(query.where(open_appeals.c.city.in_(cities)) if cities else query) or 0

@@ -1,0 +1,277 @@
+"""Appeals: a rider says why a deduction is wrong; a person answers with reasons, and silence answers for the rider.
+
+An appeal that is upheld becomes an `appeal_upheld` event in the same transaction, so that the ledger takes the deduction
+back as it takes back anything. Whoever writes holds the rider's row first: a person and the deadline cannot both answer.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import pyarrow as pa
+from sqlalchemy import delete, insert, select
+
+from api.batch.canonical import EVENT_SCHEMA
+from api.store.appeal_records import Appeal, appeal_of, right_of, standing_lines, terms_of
+from api.store.books import Law, stored_program
+from api.store.bulk import add_rows, among, in_chunks, pairs_among
+from api.store.outbox import Message, announce
+from api.store.people import note
+from api.store.posting import post_events
+from api.store.refusals import Refused
+from api.store.rider_rows import lock, touch
+from api.store.tables import appeal_decisions, appeal_texts, appeals, entries, events, open_appeals
+from api.store.units import WriteUnit
+from rules.units import US_PER_DAY
+from scoring.because import Line
+
+# Why a rider appeals. `report_refused`: a report made in good faith was not believed, which must cost nothing.
+REASONS: Final = (
+    "not_late",
+    "merchant_slow",
+    "merchant_closed",
+    "customer_unreachable",
+    "address_changed",
+    "access_blocked",
+    "severe_weather",
+    "vehicle_fault",
+    "accident",
+    "platform_fault",
+    "report_refused",
+    "record_wrong",
+    "not_me",
+    "other",
+)
+# Why an appeal was upheld or dismissed; `timeout` is the code of silence, which no person gives.
+UPHELD_REASONS: Final = ("evidence_accepted", "record_wrong", "not_riders_fault", "good_faith_report", "goodwill")
+DISMISSED_REASONS: Final = ("evidence_insufficient", "record_confirmed", "riders_fault", "outside_rules")
+TIMEOUT: Final = "timeout"
+UPHELD, DISMISSED = "upheld", "dismissed"
+# Longest text of a rider or a person.
+WORDS_MAX: Final = 2_000
+
+
+def file_appeal(
+    unit: WriteUnit, rider_id: str, entry_id: str, reason_code: str, reason: str, evidence_ref: str | None, actor: str
+) -> tuple[Appeal, bool]:
+    """File a rider's appeal against a deduction of theirs.
+
+    Returns
+    -------
+    The appeal, and whether it is new: the same appeal again is the first one.
+
+    Raises
+    ------
+    Refused
+        entry_unknown, appeal_reason_unknown, words_too_long, appeal_differs (another appeal against the same entry),
+        or what `right_of` says against it.
+    """
+    if reason_code not in REASONS:
+        raise Refused("appeal_reason_unknown", given=reason_code, allowed=", ".join(REASONS))
+    reason, evidence_ref = _words(reason), _words(evidence_ref or "") or None
+    lock(unit, [rider_id])
+    own = (entries.c.entry_id == entry_id, entries.c.rider_id == rider_id)
+    row = unit.connection.execute(select(entries).where(*own)).mappings().one_or_none()
+    if row is None:
+        raise Refused("entry_unknown", entry=entry_id)
+    first = appeal_of(unit, f"ap_{entry_id}")
+    if first is not None:
+        said = (first.reason_code, first.reason, first.evidence_ref)
+        if said != (reason_code, reason, evidence_ref):
+            raise Refused("appeal_differs", appeal=first.appeal_id)
+        return first, False
+    line = Line(**{name: row[name] for name in Line.__dataclass_fields__})
+    book = next(book for book in stored_program(unit).books if book.digest == line.book_digest)
+    right = right_of(line, entry_id not in standing_lines(unit, [line]), book, unit.recorded_us, None)
+    if right.why_not is not None:
+        raise Refused(right.why_not, entry=entry_id, days=right.within_days)
+    city = _event_row(unit, rider_id, line.event_id)["city"]
+    filed = {
+        "appeal_id": f"ap_{entry_id}",
+        "rider_id": rider_id,
+        "entry_id": entry_id,
+        "event_id": line.event_id,
+        "city": city,
+        "book_digest": line.book_digest,
+        "reason_code": reason_code,
+        "filed_us": unit.recorded_us,
+        "deadline_us": unit.recorded_us + terms_of(book.model).decide_days * US_PER_DAY,
+    }
+    unit.connection.execute(insert(appeals), filed)
+    texts = {"appeal_id": filed["appeal_id"], "rider_id": rider_id, "reason": reason, "evidence_ref": evidence_ref}
+    unit.connection.execute(insert(appeal_texts), texts)
+    waits = {name: filed[name] for name in ("appeal_id", "rider_id", "city", "deadline_us")}
+    unit.connection.execute(insert(open_appeals), waits)
+    touch(unit, [rider_id])
+    note(unit, actor, "appeal_filed", rider_id, appeal=filed["appeal_id"], entry=entry_id, reason=reason_code)
+    return Appeal(**filed, reason=reason, evidence_ref=evidence_ref, decision=None), True
+
+
+def _words(words: str) -> str:
+    """What a person wrote, without surrounding space."""
+    if len(words) > WORDS_MAX:
+        raise Refused("words_too_long", most=WORDS_MAX)
+    return words.strip()
+
+
+def _event_row(unit: WriteUnit, rider_id: str, event_id: str) -> dict[str, Any]:
+    own = (events.c.rider_id == rider_id, events.c.event_id == event_id)
+    return dict(unit.connection.execute(select(events).where(*own)).mappings().one())
+
+
+def decide_appeal(
+    unit: WriteUnit, law: Law, appeal_id: str, upheld: bool, reason_code: str, reason: str, actor: str
+) -> Appeal:
+    """Answer an appeal, as a person (`actor`), with a reason code and words.
+
+    The same answer by the same person again is the first one.
+
+    Raises
+    ------
+    Refused
+        appeal_unknown, appeal_decided, appeal_overdue (a dismissal after the deadline, when silence has answered),
+        appeal_reason_unknown, reason_missing, words_too_long.
+    """
+    allowed = UPHELD_REASONS if upheld else DISMISSED_REASONS
+    if reason_code not in allowed:
+        raise Refused("appeal_reason_unknown", given=reason_code, allowed=", ".join(allowed))
+    reason = _words(reason)
+    if not reason:
+        raise Refused("reason_missing")
+    found = appeal_of(unit, appeal_id)
+    if found is None:
+        raise Refused("appeal_unknown", appeal=appeal_id)
+    lock(unit, [found.rider_id])
+    answer = UPHELD if upheld else DISMISSED
+    decided = _answer(unit, appeal_id)
+    if decided is not None:
+        if (decided.decision, decided.decided_by, decided.reason_code, decided.reason) == (
+            answer, actor, reason_code, reason
+        ):  # fmt: skip
+            return decided_appeal(unit, appeal_id)
+        raise Refused("appeal_decided", appeal=appeal_id)
+    if not upheld and unit.recorded_us >= found.deadline_us:
+        raise Refused("appeal_overdue", appeal=appeal_id)
+    _close(unit, law, [found], answer, actor, reason_code, reason)
+    return decided_appeal(unit, appeal_id)
+
+
+def _answer(unit: WriteUnit, appeal_id: str) -> Any:
+    """The answer that stands already, if any."""
+    query = select(appeal_decisions).where(appeal_decisions.c.appeal_id == appeal_id)
+    return unit.connection.execute(query).one_or_none()
+
+
+def decided_appeal(unit: WriteUnit, appeal_id: str) -> Appeal:
+    """An appeal that is known to be there."""
+    found = appeal_of(unit, appeal_id)
+    if found is None:
+        raise KeyError(appeal_id)
+    return found
+
+
+def settle_appeals(unit: WriteUnit, law: Law, now_us: int, limit: int = 200) -> int:
+    """Decide for the rider whatever nobody has answered by its deadline, the oldest first.
+
+    Parameters
+    ----------
+    now_us
+        Not later than the unit's clock.
+    limit
+        Appeals at most; call again in a new unit until nothing is left.
+
+    Returns
+    -------
+    How many were over their deadline.
+    """
+    if now_us > unit.recorded_us:
+        raise ValueError("no deadline has passed that lies ahead of the clock")
+    over = (
+        select(open_appeals.c.appeal_id, open_appeals.c.rider_id)
+        .where(open_appeals.c.deadline_us <= now_us)
+        .order_by(open_appeals.c.deadline_us, open_appeals.c.appeal_id)
+        .limit(limit)
+    )
+    due = unit.connection.execute(over).all()
+    lock(unit, (row.rider_id for row in due))
+    # Another writer may have answered before the lock.
+    still = among(unit, open_appeals.c.appeal_id, [row.appeal_id for row in due])
+    waiting = sorted(unit.connection.scalars(select(open_appeals.c.appeal_id).where(still))) if due else []
+    found = [decided_appeal(unit, appeal_id) for appeal_id in waiting]
+    if found:
+        _close(unit, law, found, UPHELD, TIMEOUT, TIMEOUT, "")
+    return len(due)
+
+
+def _close(
+    unit: WriteUnit, law: Law, found: Sequence[Appeal], answer: str, by: str, reason_code: str, reason: str
+) -> None:
+    """Write one answer to appeals whose riders are held."""
+    if answer == UPHELD:
+        _take_back(unit, law, found)
+    decisions = [
+        {
+            "appeal_id": appeal.appeal_id,
+            "decision": answer,
+            "decided_by": by,
+            "reason_code": reason_code,
+            "reason": reason,
+            "decided_us": unit.recorded_us,
+        }
+        for appeal in found
+    ]
+    add_rows(unit, appeal_decisions, decisions)
+    for some in in_chunks([appeal.appeal_id for appeal in found]):
+        unit.connection.execute(delete(open_appeals).where(among(unit, open_appeals.c.appeal_id, some)))
+    touch(unit, (appeal.rider_id for appeal in found))
+    for appeal in found:
+        note(
+            unit, by, "appeal_decided", appeal.rider_id,
+            appeal=appeal.appeal_id, entry=appeal.entry_id, decision=answer, reason=reason_code,
+        )  # fmt: skip
+    announce(unit, [_message(appeal, decision) for appeal, decision in zip(found, decisions, strict=True)])
+
+
+def _message(appeal: Appeal, decision: dict[str, Any]) -> Message:
+    says = ("appeal_id", "decision", "decided_by", "reason_code", "decided_us")
+    own = {"rider_id": appeal.rider_id, "city": appeal.city, "entry_id": appeal.entry_id, "event_id": appeal.event_id}
+    data = own | {name: decision[name] for name in says}
+    return Message("appeal.decided", data, appeal.rider_id, appeal.city)
+
+
+def _take_back(unit: WriteUnit, law: Law, found: Sequence[Appeal]) -> None:
+    """Post an `appeal_upheld` event for each deduction that still stands; its id is the appeal's, so it counts once."""
+    ids = [appeal.entry_id for appeal in found]
+    lines = [
+        Line(**{name: row[name] for name in Line.__dataclass_fields__})
+        for some in in_chunks(ids)
+        for row in unit.connection.execute(select(entries).where(among(unit, entries.c.entry_id, some))).mappings()
+    ]
+    standing = standing_lines(unit, lines)
+    # Two deductions of one event go together.
+    wanted = {(appeal.rider_id, appeal.event_id): appeal for appeal in found if appeal.entry_id in standing}
+    rows = [
+        _upheld(unit, row, wanted[row["rider_id"], row["event_id"]])
+        for some in in_chunks(sorted(wanted))
+        for row in unit.connection.execute(
+            select(events).where(pairs_among(unit, (events.c.rider_id, events.c.event_id), some))
+        ).mappings()
+    ]
+    if not rows:
+        return
+    refused = [
+        answer
+        for answer in post_events(unit, law, pa.Table.from_pylist(rows, schema=EVENT_SCHEMA))
+        if answer.status == "rejected"
+    ]
+    if refused:
+        raise RuntimeError(f"an upheld appeal was not scored: {refused[0]}")
+
+
+def _upheld(unit: WriteUnit, event: Any, appeal: Appeal) -> dict[str, Any]:
+    kept = ("rider_id", "city", "rider_kind", "order_id")
+    return {name: event[name] for name in kept} | {
+        "event_id": f"appeal:{appeal.appeal_id}",
+        "kind": "appeal_upheld",
+        "occurred_us": max(unit.recorded_us, event["occurred_us"]),
+        "ref_event_id": event["event_id"],
+    }

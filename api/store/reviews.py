@@ -1,0 +1,302 @@
+"""Reviews: the system recommends that a person look at a rider; a person decides, in writing, and can take it back.
+
+A suspension begins at a date that is at least 14 days off (or the book's `notice_days`, if more) unless it is for safety.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from sqlalchemy import Select, delete, func, insert, select
+
+from api.store.appeals import WORDS_MAX
+from api.store.books import stored_program
+from api.store.cursors import cursor_at, read_cursor
+from api.store.outbox import iso
+from api.store.people import note
+from api.store.refusals import Refused
+from api.store.rider_rows import lock, touch
+from api.store.tables import open_reviews, review_decisions, reviews, suspension_lifts
+from api.store.units import ReadUnit, WriteUnit
+from rules.book import BookDocument
+from rules.units import US_PER_DAY
+
+# What a person can decide; `void` is the ledger's word, when the cause was taken back before.
+OUTCOMES: Final = ("no_action", "warning", "training", "suspend")
+NOTICE_DAYS: Final = 14
+State = Literal["open", "closed", "suspended", "lifted", "void"]
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewDecision:
+    """What a person (`ops:…`) decided and why; `from_us` is when a suspension begins."""
+
+    outcome: str
+    decided_by: str
+    reason: str
+    is_safety: bool
+    from_us: int | None
+    decided_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lift:
+    """The end of a suspension: by a person, or by a passed course (`training`, its event)."""
+
+    lifted_by: str
+    reason: str
+    event_id: str | None
+    lifted_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """A recommendation to look at a rider, what a person decided, and how a suspension ended."""
+
+    review_id: str
+    rider_id: str
+    entry_id: str
+    event_id: str
+    city: str | None
+    book_digest: str
+    score_mp: int
+    opened_us: int
+    decision: ReviewDecision | None
+    lift: Lift | None
+
+    @property
+    def state(self) -> State:
+        """Open until decided; a suspension stands until it is lifted."""
+        if self.decision is None:
+            return "open"
+        if self.decision.outcome == "void":
+            return "void"
+        if self.decision.outcome != "suspend":
+            return "closed"
+        return "suspended" if self.lift is None else "lifted"
+
+
+def notice_days_of(book: BookDocument) -> int:
+    """Days between the decision and the beginning of a suspension, at least."""
+    return NOTICE_DAYS if book.suspension is None else max(NOTICE_DAYS, book.suspension.notice_days)
+
+
+def decide_review(
+    unit: WriteUnit,
+    review_id: str,
+    outcome: str,
+    reason: str,
+    actor: str,
+    from_us: int | None = None,
+    is_safety: bool = False,
+) -> Review:
+    """Decide a review as a person (`actor`). The same decision by the same person again is the first one.
+
+    Parameters
+    ----------
+    from_us
+        When a suspension begins; of suspensions only.
+    is_safety
+        The suspension cannot wait for the notice because people are in danger.
+
+    Raises
+    ------
+    Refused
+        review_unknown, review_decided, review_outcome_unknown, reason_missing, words_too_long, review_from_missing,
+        review_from_unwanted, review_notice_short, review_not_recommended (the score no longer asks for it).
+    """
+    reason = _written(reason)
+    if outcome not in OUTCOMES:
+        raise Refused("review_outcome_unknown", given=outcome, allowed=", ".join(OUTCOMES))
+    found = _known(unit, review_id)
+    row = lock(unit, [found.rider_id])[found.rider_id]
+    found = _known(unit, review_id)
+    if found.decision is not None:
+        stands = found.decision
+        if (stands.outcome, stands.decided_by, stands.reason, stands.is_safety, stands.from_us) == (
+            outcome, actor, reason, is_safety, from_us
+        ):  # fmt: skip
+            return found
+        raise Refused("review_decided", review=review_id)
+    if outcome == "suspend":
+        _check_suspension(unit, found, from_us, is_safety, bool(row.review_required))
+    elif from_us is not None or is_safety:
+        raise Refused("review_from_unwanted")
+    decision = {
+        "review_id": review_id,
+        "outcome": outcome,
+        "decided_by": actor,
+        "reason": reason,
+        "is_safety": int(is_safety),
+        "from_us": from_us,
+        "decided_us": unit.recorded_us,
+    }
+    unit.connection.execute(insert(review_decisions), decision)
+    unit.connection.execute(delete(open_reviews).where(open_reviews.c.review_id == review_id))
+    touch(unit, [found.rider_id])
+    note(
+        unit, actor, "review_decided", found.rider_id,
+        review=review_id, outcome=outcome, from_us=from_us, is_safety=is_safety,
+    )  # fmt: skip
+    return _known(unit, review_id)
+
+
+def _written(reason: str) -> str:
+    if len(reason) > WORDS_MAX:
+        raise Refused("words_too_long", most=WORDS_MAX)
+    if not reason.strip():
+        raise Refused("reason_missing")
+    return reason.strip()
+
+
+def _known(unit: ReadUnit | WriteUnit, review_id: str) -> Review:
+    found = review_of(unit, review_id)
+    if found is None:
+        raise Refused("review_unknown", review=review_id)
+    return found
+
+
+def _check_suspension(
+    unit: WriteUnit, review: Review, from_us: int | None, is_safety: bool, is_recommended: bool
+) -> None:
+    if from_us is None:
+        raise Refused("review_from_missing")
+    if not is_recommended and not is_safety:
+        raise Refused("review_not_recommended")
+    book = next(book for book in stored_program(unit).books if book.digest == review.book_digest)
+    days = 0 if is_safety else notice_days_of(book.model)
+    earliest_us = unit.recorded_us + days * US_PER_DAY
+    if from_us < earliest_us:
+        raise Refused("review_notice_short", days=days, earliest=iso(earliest_us))
+
+
+def lift_suspension(unit: WriteUnit, review_id: str, reason: str, actor: str) -> Review:
+    """End a suspension as a person; one that is only announced never begins.
+
+    Raises
+    ------
+    Refused
+        review_unknown, review_not_suspended, reason_missing, words_too_long.
+    """
+    reason = _written(reason)
+    lock(unit, [_known(unit, review_id).rider_id])
+    found = _known(unit, review_id)
+    if found.state != "suspended":
+        raise Refused("review_not_suspended", review=review_id)
+    lifted = {
+        "review_id": review_id,
+        "lifted_by": actor,
+        "reason": reason,
+        "event_id": None,
+        "lifted_us": unit.recorded_us,
+    }
+    unit.connection.execute(insert(suspension_lifts), lifted)
+    touch(unit, [found.rider_id])
+    note(unit, actor, "suspension_lifted", found.rider_id, review=review_id)
+    return _known(unit, review_id)
+
+
+def _reviews() -> Select[Any]:
+    decided, lifted = review_decisions.c, suspension_lifts.c
+    return (
+        select(
+            reviews,
+            decided.outcome,
+            decided.decided_by,
+            decided.reason,
+            decided.is_safety,
+            decided.from_us,
+            decided.decided_us,
+            lifted.lifted_by,
+            lifted.reason.label("lift_reason"),
+            lifted.event_id.label("lift_event_id"),
+            lifted.lifted_us,
+        )
+        .outerjoin(review_decisions, decided.review_id == reviews.c.review_id)
+        .outerjoin(suspension_lifts, lifted.review_id == reviews.c.review_id)
+    )
+
+
+def _review(row: Any) -> Review:
+    decision = lift = None
+    if row["outcome"] is not None:
+        decision = ReviewDecision(
+            outcome=row["outcome"],
+            decided_by=row["decided_by"],
+            reason=row["reason"],
+            is_safety=bool(row["is_safety"]),
+            from_us=row["from_us"],
+            decided_us=row["decided_us"],
+        )
+    if row["lifted_by"] is not None:
+        lift = Lift(row["lifted_by"], row["lift_reason"], row["lift_event_id"], row["lifted_us"])
+    own = {name: row[name] for name in Review.__dataclass_fields__ if name not in ("decision", "lift")}
+    return Review(**own, decision=decision, lift=lift)
+
+
+def review_of(unit: ReadUnit | WriteUnit, review_id: str) -> Review | None:
+    """One review."""
+    row = unit.connection.execute(_reviews().where(reviews.c.review_id == review_id)).mappings().one_or_none()
+    return None if row is None else _review(row)
+
+
+def reviews_of(unit: ReadUnit | WriteUnit, rider_id: str) -> tuple[Review, ...]:
+    """All reviews of a rider, newest first."""
+    query = _reviews().where(reviews.c.rider_id == rider_id).order_by(reviews.c.opened_us.desc(), reviews.c.review_id)
+    return tuple(_review(row) for row in unit.connection.execute(query).mappings())
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewPage:
+    """Reviews in an order, and what asks for those after them; None at the end."""
+
+    reviews: tuple[Review, ...]
+    cursor: str | None
+
+
+def open_reviews_by_time(
+    unit: ReadUnit | WriteUnit, cities: Sequence[str] = (), cursor: str | None = None, limit: int = 50
+) -> ReviewPage:
+    """Reviews that wait for a person, the oldest first.
+
+    Parameters
+    ----------
+    cities
+        Only these; empty for all.
+    """
+    query = _reviews().join(open_reviews, open_reviews.c.review_id == reviews.c.review_id)
+    query = query.order_by(open_reviews.c.opened_us, open_reviews.c.review_id)
+    if cities:
+        query = query.where(open_reviews.c.city.in_(cities))
+    if cursor is not None:
+        at_us, name = read_cursor(cursor)
+        after = (open_reviews.c.opened_us == at_us) & (open_reviews.c.review_id > name)
+        query = query.where((open_reviews.c.opened_us > at_us) | after)
+    return _page(unit, query, limit, lambda review: review.opened_us)
+
+
+def decided_reviews(
+    unit: ReadUnit | WriteUnit, cities: Sequence[str] = (), cursor: str | None = None, limit: int = 50
+) -> ReviewPage:
+    """Reviews that were decided, the newest decisions first; those that the ledger made void are among them."""
+    decided = review_decisions.c
+    query = _reviews().where(decided.review_id.is_not(None)).order_by(decided.decided_us.desc(), decided.review_id)
+    if cities:
+        query = query.where(reviews.c.city.in_(cities))
+    if cursor is not None:
+        at_us, name = read_cursor(cursor)
+        after = (decided.decided_us == at_us) & (decided.review_id > name)
+        query = query.where((decided.decided_us < at_us) | after)
+    return _page(unit, query, limit, lambda review: 0 if review.decision is None else review.decision.decided_us)
+
+
+def _page(unit: ReadUnit | WriteUnit, query: Select[Any], limit: int, time_of: Any) -> ReviewPage:
+    found = [_review(row) for row in unit.connection.execute(query.limit(limit + 1)).mappings()]
+    last = found[limit - 1] if len(found) > limit else None
+    return ReviewPage(tuple(found[:limit]), None if last is None else cursor_at(time_of(last), last.review_id))
+
+
+def num_open_reviews(unit: ReadUnit | WriteUnit, cities: Sequence[str] = ()) -> int:
+    """How many reviews wait."""
+    query = select(func.count()).select_from(open_reviews)
+    return unit.connection.scalar(query.where(open_reviews.c.city.in_(cities)) if cities else query) or 0
