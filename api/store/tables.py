@@ -18,6 +18,7 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
+    text,
 )
 
 metadata: Final = MetaData()
@@ -50,6 +51,15 @@ deployments: Final = Table(
     Column("recorded_us", BigInteger, nullable=False),
 )
 
+# One row: what all books and deployments come to, as a chain of digests; whoever has read the law knows by it whether
+# the law is still the same, and whoever changes the law holds it.
+law: Final = Table(
+    "law",
+    metadata,
+    Column("law_id", SmallInteger, primary_key=True, autoincrement=False),
+    Column("stamp", Text, nullable=False),
+)
+
 # What positions in `rider_state.carried` mean: books, rule ids, slots of sums (JSON), by digest.
 layouts: Final = Table(
     "layouts",
@@ -68,7 +78,7 @@ people: Final = Table(
     Column("recorded_us", BigInteger, nullable=False),
 )
 
-# Who did what to whom; `detail` (JSON) never holds personal fields.
+# Who did what to whom, and where if in one city; `detail` (JSON) never holds personal fields.
 audit: Final = Table(
     "audit",
     metadata,
@@ -78,6 +88,10 @@ audit: Final = Table(
     Column("action", Text, nullable=False),
     Column("subject", Id, nullable=False, index=True),
     Column("detail", Text, nullable=False),
+    Column("city", Text),
+    Index("audit_by_action", "action", "audit_id"),
+    Index("audit_by_actor", "actor", "audit_id"),
+    Index("audit_by_city", "city", "audit_id"),
 )
 
 # Every event accepted, as it first came (`rules.events.FIELDS`); `content` is its hash as a signed 64-bit number,
@@ -114,6 +128,14 @@ events: Final = Table(
     Column("book_digest", Text, nullable=False),
     Column("recorded_us", BigInteger, nullable=False),
     Index("events_by_order", "rider_id", "order_id"),
+    Index("events_by_city", "city", "occurred_us"),
+    Index(
+        "events_about_others",
+        "city",
+        "occurred_us",
+        sqlite_where=text("ref_event_id IS NOT NULL"),
+        postgresql_where=text("ref_event_id IS NOT NULL"),
+    ),
 )
 
 # The ledger. `chain` = SHA-256 of the rider's previous chain value and this entry (`api.store.chain`).
@@ -139,6 +161,8 @@ entries: Final = Table(
     Column("cause_event_id", Text),
     Column("of_us", BigInteger),
     Column("chain", LargeBinary, nullable=False),
+    # The ledger grows in time: on PostgreSQL a few bytes for every hundred pages say which day they hold.
+    Index("entries_by_time", "occurred_us", postgresql_using="brin"),
 )
 
 # Where each rider stands, and what the next post needs (`api.store.carrying`). A row without `carried` belongs to a
@@ -164,10 +188,22 @@ rider_state: Final = Table(
     Column("revision", BigInteger, nullable=False, server_default="0"),
 )
 
+# What a city's events of one local day come to (`figures`, JSON), counted from `num_events` of them.
+city_days: Final = Table(
+    "city_days",
+    metadata,
+    Column("city", Text, primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("num_events", BigInteger, nullable=False),
+    Column("figures", Text, nullable=False),
+    Column("counted_us", BigInteger, nullable=False),
+)
+
 # A change to a book on its way to being in force. `revision` is the ETag; `base_digest` the version it departs from;
 # `state` is open, submitted, approved, scheduled, suspended, in_force, rejected or withdrawn; `targets` (JSON) the
-# cities and rider kinds it is to be deployed in; `rolls_back` the version that a roll-back restores; `effective_us`
-# when it is to take effect; `detail` (JSON) why it is suspended.
+# cities and rider kinds it is to be deployed in, `bases` (JSON) the version each of them had when that was last looked
+# at; `rolls_back` the version that a roll-back restores; `effective_us` when it is to take effect; `detail` (JSON) why
+# it is suspended. `author` is who began it; all who ever touched it stand in the revisions.
 drafts: Final = Table(
     "drafts",
     metadata,
@@ -181,6 +217,7 @@ drafts: Final = Table(
     Column("revision", BigInteger, nullable=False),
     Column("content_digest", Text, nullable=False),
     Column("targets", Text, nullable=False),
+    Column("bases", Text, nullable=False),
     Column("rolls_back", Text),
     Column("effective_us", BigInteger),
     Column("book_digest", Text),
@@ -203,13 +240,14 @@ draft_revisions: Final = Table(
     Column("recorded_us", BigInteger, nullable=False),
 )
 
-# What a second person said of one content of a draft; the database refuses an author, and a content that is not the
-# draft's.
+# What a second person said of one revision of a draft, which is one content; the database refuses an author, and what is
+# not as it was submitted.
 approvals: Final = Table(
     "approvals",
     metadata,
     Column("approval_id", Serial, primary_key=True),
-    Column("draft_id", Id, nullable=False),
+    Column("draft_id", Id, nullable=False, index=True),
+    Column("revision", BigInteger, nullable=False),
     Column("content_digest", Text, nullable=False),
     Column("decision", Text, nullable=False),
     Column("approver", Text, nullable=False),
@@ -311,8 +349,7 @@ review_decisions: Final = Table(
     CheckConstraint("outcome IN ('no_action', 'warning', 'training', 'suspend', 'void')", "an_outcome"),
     CheckConstraint("(outcome = 'suspend') = (from_us IS NOT NULL)", "a_suspension_begins"),
     CheckConstraint(
-        "outcome = 'void' AND decided_by = 'ledger' "
-        "OR outcome <> 'void' AND decided_by LIKE '%_:_%' AND reason <> ''",
+        "outcome = 'void' AND decided_by = 'ledger' OR outcome <> 'void' AND decided_by LIKE '%_:_%' AND reason <> ''",
         "a_person_writes_reasons",
     ),
     CheckConstraint(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import LargeBinary, Table, Text, delete, insert, inspect, select, text, update
+from sqlalchemy import Date, LargeBinary, Table, Text, delete, insert, inspect, select, text, update
 from sqlalchemy.exc import DBAPIError
 
 from api.store import books, schema
@@ -43,7 +43,7 @@ def fill_the_rest(store: Store) -> None:
 
 def made_up(table: Table) -> dict[str, object]:
     """A row of a table; every text is x but where the database wants one of its own words."""
-    kinds: dict[type, object] = {Text: "x", LargeBinary: b"x"}
+    kinds: dict[type, object] = {Text: "x", LargeBinary: b"x", Date: dt.date(2026, 1, 1)}
     words: dict[tuple[str, str], object] = {
         ("drafts", "state"): "open",
         ("appeal_decisions", "decision"): "upheld",
