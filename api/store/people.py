@@ -23,7 +23,7 @@ class Person:
 
 
 def note(unit: WriteUnit, actor: str, action: str, subject: str, **detail: Any) -> None:
-    """Add a line to the audit trail; `detail` never holds personal fields."""
+    """Add a line to the audit trail; `detail` never holds personal fields, its `city` says where."""
     unit.connection.execute(
         insert(audit),
         {
@@ -32,6 +32,7 @@ def note(unit: WriteUnit, actor: str, action: str, subject: str, **detail: Any) 
             "action": action,
             "subject": subject,
             "detail": json.dumps(detail, ensure_ascii=False, sort_keys=True),
+            "city": detail.get("city"),
         },
     )
 

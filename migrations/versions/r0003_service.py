@@ -5,7 +5,7 @@ import secrets
 import sqlalchemy as sa
 from alembic import op
 
-from migrations.append_only import is_postgresql, seal
+from migrations.append_only import seal
 from migrations.law_guards import guard_law, unguard_law
 
 revision = "r0003"
