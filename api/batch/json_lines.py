@@ -5,7 +5,8 @@ name the line that is wrong, and is no faster on lines of this kind.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -74,6 +75,12 @@ def _chunk(block: bytes, file: str, line_number: int, bytes_done: int) -> RawChu
             rows.append(number)
         elif line.strip():
             rejects.append(_unread(file, number, line))
+    chunk = columns_of(documents, file, rows, bytes_done)
+    return replace(chunk, rejects=[*rejects, *chunk.rejects])
+
+
+def columns_of(documents: Sequence[dict[str, Any]], file: str, rows: Sequence[int], bytes_done: int = 0) -> RawChunk:
+    """Objects as `decode` reads them → the known columns; what has not the type of its column is rejected."""
     names = set().union(*documents)
     columns: dict[str, pa.Array] = {}
     wrong: dict[int, str] = {}
@@ -81,9 +88,9 @@ def _chunk(block: bytes, file: str, line_number: int, bytes_done: int) -> RawChu
         columns[name], misfits = _column(name, [document.get(name) for document in documents])
         for at in misfits:
             wrong.setdefault(at, name)
-    for at, name in wrong.items():
-        value = _shown(lines[rows[at] - line_number], name)
-        rejects.append(Reject(file, rows[at], name, cut(value), "wrong_type"))
+    rejects = [
+        Reject(file, rows[at], name, cut(_shown(documents[at][name])), "wrong_type") for at, name in wrong.items()
+    ]
     # A chunk without a known column still has its rows: each lacks everything.
     columns.setdefault("event_id", pa.nulls(len(rows), pa.string()))
     table, numbers = pa.table(columns), np.array(rows, np.int64)
@@ -136,13 +143,24 @@ def _refused(constant: str) -> None:
 _DECODER: Final = json.JSONDecoder(object_pairs_hook=_once, parse_float=_Spelling, parse_constant=_refused)
 
 
+def decode(text: str) -> Any:
+    """A JSON value without floats: numbers with a point or an exponent stay as they are spelt.
+
+    Raises
+    ------
+    ValueError, RecursionError
+        If it is no JSON, no text, or holds a key twice.
+    """
+    document = _DECODER.decode(text)
+    if "\\ud" in text or "\\uD" in text:
+        # Half a surrogate pair is JSON but no text.
+        json.dumps(document, ensure_ascii=False).encode()
+    return document
+
+
 def _object(line: bytes) -> dict[str, Any] | None:
     try:
-        text = line.decode().strip()
-        document = _DECODER.decode(text)
-        if "\\ud" in text or "\\uD" in text:
-            # Half a surrogate pair is JSON but no text.
-            json.dumps(document, ensure_ascii=False).encode()
+        document = decode(line.decode().strip())
     except (ValueError, RecursionError):
         return None
     return document if isinstance(document, dict) else None
@@ -165,5 +183,5 @@ def _written(value: Any) -> str | None:
     return ";".join(value) if isinstance(value, list) else str(value)
 
 
-def _shown(line: bytes, name: str) -> str:
-    return json.dumps(json.loads(line)[name], ensure_ascii=False)
+def _shown(value: object) -> str:
+    return str(value) if isinstance(value, _Spelling) else json.dumps(value, ensure_ascii=False)

@@ -14,12 +14,18 @@ from starlette.routing import Route
 from api.clock import now_us
 from api.http.auth import Gate
 from api.http.context import Service
+from api.http.door import Door
+from api.http.logs import make_log
+from api.http.meters import Meters
 from api.http.problems import add_handlers
+from api.http.watch import Watch
 from api.settings import Settings
-from api.store.units import Store
+from api.store.units import Store, UnreachableError
+from api.store.waiting import waiting
 
 # Modules with a `router`, in the order in which paths are looked up.
 ROUTES: Final = (
+    "api.http.routes.system",
     "api.http.routes.events",
     "api.http.routes.tokens",
 )
@@ -29,7 +35,9 @@ Hook = Callable[[Service], AbstractAsyncContextManager[None]]
 HOOKS: Final[tuple[Hook, ...]] = ()
 
 
-def create_app(settings: Settings, *, hooks: Sequence[Hook] = HOOKS, clock: Callable[[], int] = now_us) -> FastAPI:
+def create_app(
+    settings: Settings, *, hooks: Sequence[Hook] = HOOKS, clock: Callable[[], int] = now_us, log: Any = None
+) -> FastAPI:
     """The service on a database whose tables are there.
 
     Parameters
@@ -38,8 +46,11 @@ def create_app(settings: Settings, *, hooks: Sequence[Hook] = HOOKS, clock: Call
         Background work; tests of routes leave it out.
     clock
         Microseconds UTC.
+    log
+        Where log lines go; by default JSON on stderr.
     """
     service = Service(Store(settings.database_url), settings, clock)
+    gate, meters = Gate(service), Meters()
     app = FastAPI(
         title="riderscore",
         version=version("riderscore"),
@@ -50,12 +61,24 @@ def create_app(settings: Settings, *, hooks: Sequence[Hook] = HOOKS, clock: Call
         swagger_ui_oauth2_redirect_url=None,
     )
     app.state.service = service
-    app.state.gate = Gate(service)
+    app.state.gate = gate
+    app.state.meters = meters
     app.state.methods_of = partial(methods_of, app)
+    meters.watch_store(partial(_waiting, service))
     add_handlers(app)
+    app.add_middleware(Door, service=service, gate=gate)
+    app.add_middleware(Watch, meters=meters, log=log or make_log(settings.log_level))
     for router in routers(ROUTES):
         app.include_router(router)
     return app
+
+
+def _waiting(service: Service) -> dict[str, int]:
+    try:
+        with service.reading() as unit:
+            return waiting(unit, service.clock())
+    except UnreachableError:
+        return {}
 
 
 def _lifespan(service: Service, hooks: Sequence[Hook]) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:

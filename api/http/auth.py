@@ -13,8 +13,10 @@ from fastapi import Request
 from starlette.types import Scope as AsgiScope
 
 from api.http.context import Actor, Service
+from api.http.jwts import BadTokenError, Jwts
 from api.http.problems import Problem
 from api.http.scopes import Scope
+from api.settings import Settings
 from api.store import keys
 
 _NUM_CACHED: Final = 50_000
@@ -26,6 +28,7 @@ class Gate:
 
     def __init__(self, service: Service) -> None:
         self._service = service
+        self._jwts = jwts_of(service.settings)
         seconds = service.settings.token_cache_s
         self._known: TTLCache[bytes, tuple[Actor, int | None]] = TTLCache(_NUM_CACHED, ttl=max(seconds, 0))
 
@@ -57,7 +60,13 @@ class Gate:
         self._known.clear()
 
     def _look_up(self, token: str) -> tuple[Actor, int | None]:
-        return read_token(self._service, token)
+        return read_token(self._service, self._jwts, token)
+
+
+@cache
+def jwts_of(settings: Settings) -> Jwts:
+    """The reader of JWTs under some settings; it keeps the issuer's keys."""
+    return Jwts(settings)
 
 
 def actor_of(service: Service, written: str) -> Actor:
@@ -68,14 +77,17 @@ def actor_of(service: Service, written: str) -> Actor:
     Problem
         `token_invalid`, `token_expired` or `token_revoked`.
     """
-    return read_token(service, written)[0]
+    return read_token(service, jwts_of(service.settings), written)[0]
 
 
-def read_token(service: Service, written: str) -> tuple[Actor, int | None]:
+def read_token(service: Service, jwts: Jwts, written: str) -> tuple[Actor, int | None]:
     """Who a token stands for, and until when it is good (µs; None for ever)."""
     if written.startswith("rs_"):
         return _read_key(service, written)
-    raise Problem("token_invalid")
+    try:
+        return jwts.read(written, service.clock())
+    except BadTokenError as error:
+        raise Problem("token_expired" if error.is_expired else "token_invalid") from None
 
 
 def _read_key(service: Service, written: str) -> tuple[Actor, int | None]:

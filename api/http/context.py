@@ -1,7 +1,7 @@
 """What every route and page works with: the service, and who is asking."""
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -11,7 +11,7 @@ from api.clock import now_us
 from api.http.scopes import SCOPES, Scope
 from api.settings import Settings
 from api.store.keys import Role
-from api.store.units import ReadUnit, Store, WriteUnit
+from api.store.units import ReadUnit, Store, WriteUnit, connected
 from rules.text import Lang
 
 
@@ -60,14 +60,16 @@ class Service:
     settings: Settings
     clock: Callable[[], int] = field(default=now_us)
 
-    def reading(self) -> AbstractContextManager[ReadUnit]:
+    @contextmanager
+    def reading(self) -> Iterator[ReadUnit]:
         """A unit that only reads."""
-        return self.store.reading()
+        with connected(), self.store.reading() as unit:
+            yield unit
 
     @contextmanager
     def writing(self) -> Iterator[WriteUnit]:
         """A unit that is committed when its block ends; its clock is the service's."""
-        with self.store.writing(self.clock()) as unit:
+        with connected(), self.store.writing(self.clock()) as unit:
             yield unit
 
 

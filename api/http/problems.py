@@ -18,6 +18,7 @@ from starlette.responses import Response
 from api.http.context import lang_of
 from api.http.wording import Where, explain_invalid, pointer_to
 from api.store.refusals import Refused
+from api.store.units import UnreachableError
 from rules.errors import BookError, Fault
 from rules.text import Lang, catalog, text
 
@@ -183,6 +184,7 @@ def add_handlers(app: FastAPI) -> None:
     app.add_exception_handler(BookError, _on_book_error)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(UnreachableError, _on_unreachable)
 
 
 def _answer(request: Request, problem: Problem) -> Response:
@@ -219,6 +221,10 @@ def _on_invalid(request: Request, error: Exception) -> Response:
         for item in found
     ]  # fmt: skip
     return _answer(request, Problem("invalid_request", errors=errors, num=len(errors)))
+
+
+def _on_unreachable(request: Request, _error: Exception) -> Response:
+    return _answer(request, Problem("unavailable", headers={"Retry-After": "1"}))
 
 
 def _on_http(request: Request, error: Exception) -> Response:

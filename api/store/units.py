@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 
 BUSY_MS: Final = 60_000
 DRIVERS: Final = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg"}
@@ -46,6 +46,15 @@ def told() -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
+        raise UnreachableError(str(error.orig).strip().partition("\n")[0]) from error
+
+
+@contextmanager
+def connected() -> Iterator[None]:
+    """Turn a database that is away, or in whose queue nobody is served, into `UnreachableError`."""
+    try:
+        yield
+    except (OperationalError, InterfaceError) as error:
         raise UnreachableError(str(error.orig).strip().partition("\n")[0]) from error
 
 

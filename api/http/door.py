@@ -1,0 +1,90 @@
+"""What stands before every route: who asks and how often, the body, and answers that were given before.
+
+Plain ASGI, in this order: token → allowance → body → Idempotency-Key → the route.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from api.http.allowance import Allowance
+from api.http.auth import Gate
+from api.http.context import Service, preferred_lang
+from api.http.intake import JSON, NDJSON, check_depth, content_type_of, read_body, replay
+from api.http.problems import Problem, problem_of_refusal, problem_response
+from api.http.repeats import answer_once, idempotency_key
+from api.store.refusals import Refused
+
+_WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+API: Final = "/v1/"
+# Media types of bodies by path, where JSON is not all that is taken.
+TAKES: Final[Mapping[str, tuple[str, ...]]] = {"/v1/events": (JSON, NDJSON)}
+
+
+class Door:
+    """Admits requests."""
+
+    def __init__(self, app: ASGIApp, service: Service, gate: Gate) -> None:
+        self._app = app
+        self._service = service
+        self._gate = gate
+        self._allowance = Allowance(service.settings.requests_per_minute)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or say why not."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        try:
+            await self._admit(scope)
+            if scope["method"] in _WITH_BODY:
+                await self._with_body(scope, receive, send)
+                return
+        except Refused as refused:
+            await _refuse(problem_of_refusal(refused), scope, receive, send)
+            return
+        except Problem as problem:
+            await _refuse(problem, scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+    async def _admit(self, scope: Scope) -> None:
+        """Find out who asks, where they say so, and count the request."""
+        if not any(name == b"authorization" for name, _ in scope["headers"]):
+            return
+        actor = await self._gate.actor(scope)
+        if not self._allowance.per_minute:
+            return
+        allowed = self._allowance.take(actor.token_id, self._service.clock())
+        scope["state"]["headers"] = (
+            (b"ratelimit-policy", b'"token";q=%d;w=60' % self._allowance.per_minute),
+            (b"ratelimit", b'"token";r=%d;t=%d' % (allowed.remaining, allowed.reset_s)),
+        )
+        if not allowed.is_allowed:
+            raise Problem("rate_limited", headers={"Retry-After": str(allowed.reset_s)}, seconds=allowed.reset_s)
+
+    async def _with_body(self, scope: Scope, receive: Receive, send: Send) -> None:
+        settings, path = self._service.settings, scope["path"]
+        body = await read_body(scope, receive, settings)
+        kind = content_type_of(scope)
+        if path.startswith(API) and body:
+            takes = TAKES.get(path, (JSON,))
+            if kind not in takes:
+                raise Problem("media_type_unsupported", headers={"Accept-Post": ", ".join(takes)})
+        if kind in (JSON, NDJSON):
+            await check_depth(body, settings.json_depth_max)
+        again = replay(body, receive)
+        key = idempotency_key(scope) if scope["method"] == "POST" and path.startswith(API) else None
+        actor = scope["state"].get("actor")
+        if key is None or actor is None:
+            await self._app(scope, again, send)
+            return
+        await answer_once(self._app, self._service, actor, key, body, scope, again, send)
+
+
+async def _refuse(problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:
+    scope.setdefault("state", {})["problem"] = problem.code
+    header = next((value for name, value in scope["headers"] if name == b"accept-language"), b"")
+    lang = preferred_lang(header.decode("latin-1"))
+    await problem_response(problem, lang, scope["path"])(scope, receive, send)

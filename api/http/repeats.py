@@ -1,0 +1,96 @@
+"""Idempotency-Key: a POST that is repeated gets the answer it got before, and is not done again."""
+
+import hashlib
+import re
+from typing import Final
+
+from anyio.to_thread import run_sync
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.http.context import Actor, Service
+from api.http.problems import Problem
+from api.store.idempotency import Claim, StoredAnswer, claim, give_up, keep_answer
+from rules.units import US_PER_S
+
+_KEY: Final = re.compile(rb"[\x21-\x7e]{1,200}")
+# Answers to the request at hand alone.
+_NOT_KEPT: Final = frozenset({b"date", b"server", b"connection", b"x-request-id"})
+_REPLAYED: Final = (b"idempotency-replayed", b"true")
+
+
+def idempotency_key(scope: Scope) -> str | None:
+    """The key a client sent.
+
+    Raises
+    ------
+    Problem
+        `idempotency_key_invalid`.
+    """
+    found = [value for name, value in scope["headers"] if name == b"idempotency-key"]
+    if not found:
+        return None
+    if len(found) > 1 or not _KEY.fullmatch(found[0]):
+        raise Problem("idempotency_key_invalid")
+    return str(found[0].decode())
+
+
+async def answer_once(
+    app: ASGIApp, service: Service, actor: Actor, key: str, body: bytes, scope: Scope, receive: Receive, send: Send
+) -> None:
+    """Do a request, or repeat the answer it got.
+
+    Only what succeeded is kept: a refusal changed nothing, and what was wrong may be put right.
+    """
+    taken = await run_sync(_claim, service, actor.name, key, _digest(scope, body))
+    if isinstance(taken, StoredAnswer):
+        headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in taken.headers.items()]
+        await send({"type": "http.response.start", "status": taken.status, "headers": [*headers, _REPLAYED]})
+        await send({"type": "http.response.body", "body": taken.body})
+        return
+    held: list[Message] = []
+
+    async def hold(message: Message) -> None:
+        held.append(message)
+
+    try:
+        await app(scope, receive, hold)
+    except BaseException:
+        await run_sync(_drop, service, taken)
+        raise
+    status = held[0]["status"]
+    if 200 <= status < 300:
+        await run_sync(_keep, service, taken, _answer(held))
+    else:
+        await run_sync(_drop, service, taken)
+    for message in held:
+        await send(message)
+
+
+def _answer(held: list[Message]) -> StoredAnswer:
+    headers = {
+        name.decode("latin-1"): value.decode("latin-1")
+        for name, value in held[0]["headers"]
+        if name.lower() not in _NOT_KEPT
+    }
+    return StoredAnswer(held[0]["status"], headers, b"".join(message.get("body", b"") for message in held[1:]))
+
+
+def _digest(scope: Scope, body: bytes) -> str:
+    kind = next((value for name, value in scope["headers"] if name == b"content-type"), b"")
+    parts = (scope["method"].encode(), scope["path"].encode(), scope["query_string"], kind, body)
+    return hashlib.sha256(b"\0".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
+
+
+def _claim(service: Service, actor: str, key: str, digest: str) -> Claim | StoredAnswer:
+    with service.writing() as unit:
+        return claim(unit, actor, key, digest, service.settings.idempotency_lease_s * US_PER_S)
+
+
+def _keep(service: Service, taken: Claim, answer: StoredAnswer) -> None:
+    with service.writing() as unit:
+        keep_answer(unit, taken, answer)
+
+
+def _drop(service: Service, taken: Claim) -> None:
+    with service.writing() as unit:
+        give_up(unit, taken)

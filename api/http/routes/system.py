@@ -1,0 +1,115 @@
+"""Whether the service lives and can work, what it counts, and what its problems mean. Open to all."""
+
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Path, Request, Response
+from pydantic import Field
+
+from api.http.context import LangDep, Service, ServiceDep
+from api.http.meters import CONTENT_TYPE, Meters
+from api.http.problems import STATUS, Problem, template_of
+from api.http.schemas import Model
+from api.store.units import UnreachableError
+from api.store.waiting import readiness
+from rules.text import Lang, text
+
+router = APIRouter(tags=["system"])
+OPEN: Final = frozenset({"/healthz", "/readyz", "/metrics", "/problems", "/problems/{code}"})
+
+
+class Health(Model):
+    """The process answers."""
+
+    status: str = Field(examples=["ok"])
+
+
+class Readiness(Model):
+    """Whether the service can work: each check by name."""
+
+    ready: bool
+    checks: dict[str, bool] = Field(examples=[{"database": True, "migrations": True, "books": True}])
+
+
+class ProblemType(Model):
+    """What a kind of problem means."""
+
+    type: str
+    code: str
+    status: int
+    title: str
+    detail: str = Field(description="The words of the problem; {…} are filled in each case.")
+
+
+class ProblemTypes(Model):
+    """Every kind of problem of this service."""
+
+    items: list[ProblemType]
+
+
+@router.get("/healthz")
+async def health() -> Health:
+    """Whether the process answers."""
+    return Health(status="ok")
+
+
+@router.get("/readyz", responses={503: {"model": Readiness, "description": "Not ready."}})
+def ready(service: ServiceDep, response: Response) -> Readiness:
+    """Whether the database is reached, its migrations are those of this build, and books are loaded."""
+    checks = _checks(service)
+    if not all(checks.values()):
+        response.status_code = 503
+    return Readiness(ready=all(checks.values()), checks=checks)
+
+
+def _checks(service: Service) -> dict[str, bool]:
+    try:
+        with service.reading() as unit:
+            return {"database": True, **readiness(unit)}
+    except UnreachableError:
+        return {"database": False, "migrations": False, "books": False}
+
+
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}, "description": "Prometheus text."}},
+)
+def metrics(request: Request) -> Response:
+    """Requests, events and what waits, for Prometheus."""
+    meters: Meters = request.app.state.meters
+    return Response(meters.text(), headers={"Content-Type": CONTENT_TYPE})
+
+
+@router.get("/problems")
+def problem_types(lang: LangDep, response: Response) -> ProblemTypes:
+    """Every kind of problem of this service."""
+    _in_language(response, lang)
+    return ProblemTypes(items=[_shown(code, lang) for code in sorted(STATUS)])
+
+
+@router.get("/problems/{code}")
+def problem_type(
+    code: Annotated[str, Path(pattern=r"^[a-z0-9_]{1,60}$", examples=["token_expired"])],
+    lang: LangDep,
+    response: Response,
+) -> ProblemType:
+    """What a kind of problem means; the `type` of problem documents leads here."""
+    if code not in STATUS:
+        raise Problem("not_found")
+    _in_language(response, lang)
+    return _shown(code, lang)
+
+
+def _shown(code: str, lang: Lang) -> ProblemType:
+    return ProblemType(
+        type=f"/problems/{code}",
+        code=code,
+        status=STATUS[code],
+        title=text(lang, f"problem.title_{STATUS[code]}"),
+        detail=template_of(code, lang),
+    )
+
+
+def _in_language(response: Response, lang: Lang) -> None:
+    response.headers["Content-Language"] = lang
+    response.headers["Vary"] = "Accept-Language"

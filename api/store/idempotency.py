@@ -1,0 +1,101 @@
+"""Answers by Idempotency-Key: a request that is repeated gets the answer it got, and is not done again.
+
+A request is claimed before it is done and its answer kept afterwards. One that never answered (its process died) may
+be claimed again when its lease is over.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import ColumnElement, delete, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from api.store.refusals import Refused
+from api.store.tables import idempotency
+from api.store.units import WriteUnit
+
+_FORGOTTEN_AT_ONCE: Final = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A request that this process does; `recorded_us` tells it from a later claim of the same key."""
+
+    actor: str
+    key: str
+    recorded_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAnswer:
+    """What was answered."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+def claim(unit: WriteUnit, actor: str, key: str, request_digest: str, lease_us: int) -> Claim | StoredAnswer:
+    """Take a request on, or give the answer it got before.
+
+    Raises
+    ------
+    Refused
+        `idempotency_key_reused` for another request, `idempotency_in_flight` while it is being answered.
+    """
+    own = (idempotency.c.actor == actor) & (idempotency.c.key == key)
+    fresh = {"actor": actor, "key": key, "request_digest": request_digest, "recorded_us": unit.recorded_us}
+    make = postgresql.insert if unit.connection.dialect.name == "postgresql" else sqlite.insert
+    added = make(idempotency).on_conflict_do_nothing().returning(idempotency.c.key)
+    if unit.connection.execute(added, fresh).one_or_none() is not None:
+        return Claim(actor, key, unit.recorded_us)
+    row = unit.connection.execute(select(idempotency).where(own).with_for_update()).one_or_none()
+    if row is None:  # given up between the two statements
+        raise Refused("idempotency_in_flight")
+    if row.request_digest != request_digest:
+        raise Refused("idempotency_key_reused")
+    if row.status is not None:
+        return StoredAnswer(row.status, json.loads(row.headers), bytes(row.body))
+    if row.recorded_us + lease_us > unit.recorded_us:
+        raise Refused("idempotency_in_flight")
+    unit.connection.execute(update(idempotency).where(own).values(recorded_us=unit.recorded_us))
+    return Claim(actor, key, unit.recorded_us)
+
+
+def keep_answer(unit: WriteUnit, made: Claim, answer: StoredAnswer) -> None:
+    """Keep what was answered; nothing where somebody else has claimed the request since."""
+    unit.connection.execute(
+        update(idempotency)
+        .where(_of(made))
+        .values(
+            status=answer.status,
+            headers=json.dumps(dict(answer.headers)),
+            body=answer.body,
+        )
+    )
+
+
+def give_up(unit: WriteUnit, made: Claim) -> None:
+    """Forget a request that changed nothing, so that it can be tried again at once."""
+    unit.connection.execute(delete(idempotency).where(_of(made)))
+
+
+def forget_answers(unit: WriteUnit, before_us: int) -> int:
+    """Delete old answers; how many. Call again until none is left."""
+    old = select(idempotency.c.actor, idempotency.c.key).where(idempotency.c.recorded_us < before_us)
+    rows = unit.connection.execute(old.limit(_FORGOTTEN_AT_ONCE)).all()
+    for row in rows:
+        own = (idempotency.c.actor == row.actor) & (idempotency.c.key == row.key)
+        unit.connection.execute(delete(idempotency).where(own, idempotency.c.recorded_us < before_us))
+    return len(rows)
+
+
+def _of(made: Claim) -> ColumnElement[bool]:
+    return (
+        (idempotency.c.actor == made.actor)
+        & (idempotency.c.key == made.key)
+        & (idempotency.c.recorded_us == made.recorded_us)
+        & idempotency.c.status.is_(None)
+    )

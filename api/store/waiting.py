@@ -1,0 +1,38 @@
+"""What waits in the store, in numbers: for meters and readiness, each an index look-up."""
+
+from sqlalchemy import func, select
+
+from api.store import schema
+from api.store.tables import books, drafts, open_appeals, open_reviews, rider_state, studies, webhook_attempts
+from api.store.units import ReadUnit
+from rules.units import US_PER_S
+
+_CLOSED: tuple[str, ...] = ("in_force", "rejected", "withdrawn")
+
+
+def waiting(unit: ReadUnit, now_us: int) -> dict[str, int]:
+    """How much waits, by the names of the meters."""
+
+    def count(*wanted: object) -> int:
+        return unit.connection.execute(select(func.count()).where(*wanted)).scalar_one()  # type: ignore[arg-type]
+
+    attempts = webhook_attempts.c
+    oldest = unit.connection.execute(select(func.min(attempts.next_us)).where(attempts.state == "waiting")).scalar()
+    return {
+        "appeals_open": count(open_appeals.c.appeal_id.is_not(None)),
+        "appeals_overdue": count(open_appeals.c.deadline_us <= now_us),
+        "reviews_open": count(open_reviews.c.review_id.is_not(None)),
+        "drafts_open": count(drafts.c.state.not_in(_CLOSED)),
+        "riders_due": count(rider_state.c.due_us <= now_us),
+        "outbox_waiting": count(attempts.state == "waiting"),
+        "outbox_lag_seconds": 0 if oldest is None else max(now_us - oldest, 0) // US_PER_S,
+        "jobs_waiting": count(studies.c.state == "waiting"),
+        "jobs_running": count(studies.c.state == "running"),
+    }
+
+
+def readiness(unit: ReadUnit) -> dict[str, bool]:
+    """Whether the tables are those of this build, and books are there to judge by."""
+    at_head = schema.current(unit) == schema.head()
+    loaded = at_head and unit.connection.execute(select(books.c.digest).limit(1)).first() is not None
+    return {"migrations": at_head, "books": loaded}
