@@ -430,8 +430,8 @@ def _lay_limits(out: _Layout, book: BookDocument) -> None:
 
 
 def _max_entries(book: BookDocument) -> int:
-    """Entries one event can write: base change and its clamp, rules, group caps, protections, caps, clamp, bonus, review."""
-    return 8 + len(book.rule) + len(book.group) + len(book.cap)
+    """Entries one event can write: base change, its clamp and review, rules, group caps, protections, caps, clamp, bonus, review."""
+    return 9 + len(book.rule) + len(book.group) + len(book.cap)
 
 
 def _nth_slots(books: Sequence[Book]) -> list[int]:

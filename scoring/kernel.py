@@ -157,15 +157,17 @@ def _push_fade(work: Work, due_us: int, amount_mp: int, ev: int, book: int) -> N
 
 @inlined
 def _enter_book(tables: Tables, out: Entries, work: Work, book: int, at_us: int) -> None:
-    """Take a rider to another book: a changed base moves the score, points earned are kept."""
+    """Take a rider to another book: a changed base moves the score, points earned are kept; its tiers hold from now on."""
     rider = work.rider[0]
     base_mp = tables.books[book].base_mp
     if rider.book < 0:
         rider.score_mp = base_mp
-    elif base_mp != rider.base_mp:
+    elif book != rider.book:
         _open_item(work, NO_EVENT, book, at_us, NOBODY, 0, 0)
-        _write(out, work, L_BASE, RESET, base_mp - rider.base_mp, 0)
-        _clamp(tables, out, work, book)
+        if base_mp != rider.base_mp:
+            _write(out, work, L_BASE, RESET, base_mp - rider.base_mp, 0)
+            _clamp(tables, out, work, book)
+        _review(tables, out, work, book)
     rider.book = book
     rider.base_mp = base_mp
     rider.next_reset_us = _next_reset_us(tables, book, at_us)
@@ -427,7 +429,7 @@ def _fold(
     for r in range(resume, first.size):
         num_events = stop[r] - first[r]
         num_fades = state.fade_start[r + 1] - state.fade_start[r] + num_events
-        bound = num_events * max_entries + 3 * num_fades + 4 + 2 * tables.books.size
+        bound = num_events * max_entries + 3 * num_fades + 4 + 3 * tables.books.size
         if state.riders[r].next_reset_us < until_us[r]:
             bound += 2 * ((until_us[r] - state.riders[r].next_reset_us) // week_us + 2)
         if num_events > 0:

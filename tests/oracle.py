@@ -290,15 +290,16 @@ class Fold:
         self.seen_us = us
 
     def enter(self, book: BookDocument, us: int) -> None:
-        """A new version takes effect; a changed base moves the score."""
+        """A new version takes effect: a changed base moves the score, and its tiers say whether a review is due."""
         assert self.book is not None
         change = book.score.base_mp - self.book.score.base_mp
         self.book = book
         self.seen_us = us
+        reset_id = f"reset:{local_day(book, us)}"
         if change:
-            reset_id = f"reset:{local_day(book, us)}"
             self.write(reset_id, "base", "reset", change, us)
             self.clamp(reset_id, us)
+        self.ask_review(reset_id, us)
 
     def next_version(self, until_us: int) -> list[tuple[int, BookDocument]]:
         """The version after the rider's, if it takes effect by then."""

@@ -431,6 +431,26 @@ def test_a_new_version_takes_effect_without_an_event(read: Read) -> None:
     assert found.score_mp == 79_000
 
 
+def test_a_new_versions_tiers_hold_from_its_instant(read: Read) -> None:
+    """A version that raises the threshold asks for a review at once; one that lowers it again lifts it, without a line."""
+    watched = [
+        {"id": "low", "title": {"zh": "低", "en": "Low"}, "review": True},
+        {"id": "standard", "title": {"zh": "普通", "en": "Standard"}, "from": 70},
+    ]
+    first = book()
+    second = book(effective_from=dt.date(2025, 12, 12), tier=watched)
+    third = book(effective_from=dt.date(2025, 12, 13))
+    noon_us = NOON_US + DAY_US
+
+    found = read([delivered("e1", late_min=4)], first, second, as_of_us=noon_us + DAY_US)
+    lifted = read([delivered("e1", late_min=4)], first, second, third, as_of_us=noon_us + 2 * DAY_US)
+
+    assert found.rows[1:] == [("reset:2025-12-12", "tier:low", "review", 0, 0)]
+    assert found.review_required
+    assert lifted.rows == found.rows
+    assert not lifted.review_required
+
+
 def test_a_correction_is_written_at_its_own_time(read: Read) -> None:
     """A deduction for a wrong time is reversed and entered again as an award, after what came in between."""
     late = delivered("e1", late_min=9)
