@@ -1,15 +1,21 @@
-"""Rule books in the store: immutable versions by digest, where they are in force, and the law that judges events."""
+"""Rule books in the store: immutable versions by digest, where they are in force, and the law that judges events.
+
+The law is kept compiled in memory under the stamp of the one row of `law`: whoever publishes or deploys takes that
+row first and writes a new stamp, a digest of the old one and of what was added. Same stamp, same law, in any process.
+"""
 
 import datetime as dt
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from threading import Lock
+from typing import Any, Final
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from api.batch.plan import deployed_starts
-from api.store.bulk import add_missing
-from api.store.tables import books, deployments
+from api.store.bulk import add_missing, among
+from api.store.tables import books, deployments, law
 from api.store.units import ReadUnit, WriteUnit
 from rules.book import Book
 from rules.compile import Program, compile_books
@@ -21,7 +27,7 @@ from scoring.intake import Schedule, schedule_versions
 
 # Compiled books by their digests. A digest is the content, so this holds for every database of the process.
 _PROGRAMS: Final[dict[tuple[str, ...], Program]] = {}
-_NUM_PROGRAMS_MAX: Final = 8
+_NUM_PROGRAMS_MAX: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +38,36 @@ class Law:
     schedule: Schedule
 
 
+# Laws by stamp and book id (None: as deployed), and all books by stamp. A stamp covers all that it was made from.
+_LAWS: Final[dict[tuple[str, str | None], Law]] = {}
+_STORED: Final[dict[str, Program]] = {}
+_NUM_LAWS_MAX: Final = 32
+_MEMORY: Final = Lock()
+
+
+def stamp_of(unit: ReadUnit | WriteUnit) -> str:
+    """What the law comes to: the same stamp means the same books in force in the same places."""
+    return str(unit.connection.scalar(select(law.c.stamp)))
+
+
+def hold_law(unit: WriteUnit) -> str:
+    """Keep others from changing the law until the unit ends; its stamp.
+
+    Whoever also locks riders takes this first.
+    """
+    return str(unit.connection.scalar(select(law.c.stamp).with_for_update()))
+
+
+def _stamp(unit: WriteUnit, before: str, added: Iterable[str]) -> None:
+    words = list(added)
+    if words:
+        stamp = hashlib.sha256("\n".join([before, *words]).encode()).hexdigest()
+        unit.connection.execute(update(law).values(stamp=stamp))
+
+
 def publish(unit: WriteUnit, versions: Iterable[Book]) -> None:
     """Store book versions; those already there stay as they are."""
+    stamp = hold_law(unit)
     known = set(unit.connection.scalars(select(books.c.digest)))
     rows = [
         {
@@ -47,6 +81,7 @@ def publish(unit: WriteUnit, versions: Iterable[Book]) -> None:
         if book.digest not in known
     ]
     add_missing(unit, books, rows)
+    _stamp(unit, stamp, [str(row["digest"]) for row in rows])
 
 
 def deploy(unit: WriteUnit, rows: Sequence[Deploy]) -> None:
@@ -57,11 +92,13 @@ def deploy(unit: WriteUnit, rows: Sequence[Deploy]) -> None:
     BookError
         If a row names a book that is not stored, one of the legacy regime, or a day that has another book already.
     """
-    stored = _books(unit)
+    stamp = hold_law(unit)
+    stored = stored_program(unit).books
     known = {(row.city, row.rider_kind, row.from_): row.book for row in _deployments(unit)}
     faults = [fault for row in rows for fault in _faults(row, stored, known)]
     if faults:
         raise BookError(tuple(faults))
+    new = [row for row in rows if (row.city, row.rider_kind, row.from_) not in known]
     add_missing(
         unit,
         deployments,
@@ -75,10 +112,10 @@ def deploy(unit: WriteUnit, rows: Sequence[Deploy]) -> None:
                 "confidence": row.confidence,
                 "recorded_us": unit.recorded_us,
             }
-            for row in rows
-            if (row.city, row.rider_kind, row.from_) not in known
+            for row in new
         ],
     )
+    _stamp(unit, stamp, [f"{row.city} {row.rider_kind} {row.from_} {row.book}" for row in new])
 
 
 def _faults(row: Deploy, stored: Sequence[Book], known: Mapping[tuple[str, str, dt.date], str]) -> Iterable[Fault]:
@@ -93,10 +130,6 @@ def _faults(row: Deploy, stored: Sequence[Book], known: Mapping[tuple[str, str, 
         yield Fault("repeated_deploy", place, row.city, "from", row.from_.isoformat(), part="deploy")
 
 
-def _books(unit: ReadUnit | WriteUnit) -> tuple[Book, ...]:
-    return stored_program(unit).books
-
-
 def stored_program(unit: ReadUnit | WriteUnit) -> Program:
     """All stored books, by id and day.
 
@@ -105,8 +138,23 @@ def stored_program(unit: ReadUnit | WriteUnit) -> Program:
     BookError
         If no book is stored.
     """
-    order = (books.c.book_id, books.c.effective_from, books.c.digest)
-    return program_of(unit, tuple(unit.connection.scalars(select(books.c.digest).order_by(*order))))
+    return _stored(unit, stamp_of(unit))
+
+
+def _stored(unit: ReadUnit | WriteUnit, stamp: str) -> Program:
+    found = _STORED.get(stamp)
+    if found is None:
+        order = (books.c.book_id, books.c.effective_from, books.c.digest)
+        found = program_of(unit, tuple(unit.connection.scalars(select(books.c.digest).order_by(*order))))
+        with _MEMORY:
+            _make_room(_STORED)
+            _STORED[stamp] = found
+    return found
+
+
+def _make_room(memory: dict[Any, Any]) -> None:
+    while len(memory) >= _NUM_LAWS_MAX:
+        memory.pop(next(iter(memory)))
 
 
 def program_of(unit: ReadUnit | WriteUnit, digests: tuple[str, ...]) -> Program:
@@ -119,13 +167,16 @@ def program_of(unit: ReadUnit | WriteUnit, digests: tuple[str, ...]) -> Program:
     """
     if not digests:
         raise BookError((Fault("store_no_books", "books"),))
-    if digests not in _PROGRAMS:
-        rows = unit.connection.execute(select(books.c.digest, books.c.document)).all()
-        documents = {row.digest: row.document for row in rows}
-        while len(_PROGRAMS) >= _NUM_PROGRAMS_MAX:
-            _PROGRAMS.pop(next(iter(_PROGRAMS)))
-        _PROGRAMS[digests] = compile_books([_book(name, documents[name]) for name in digests])
-    return _PROGRAMS[digests]
+    with _MEMORY:
+        found = _PROGRAMS.get(digests)
+        if found is None:
+            wanted = select(books.c.digest, books.c.document).where(among(unit, books.c.digest, digests))
+            documents = {row.digest: row.document for row in unit.connection.execute(wanted)}
+            found = compile_books([_book(name, documents[name]) for name in digests])
+            while len(_PROGRAMS) >= _NUM_PROGRAMS_MAX:
+                _PROGRAMS.pop(next(iter(_PROGRAMS)))
+            _PROGRAMS[digests] = found
+    return found
 
 
 def _book(digest: str, document: str) -> Book:
@@ -162,8 +213,18 @@ def law_of(unit: ReadUnit | WriteUnit, book_id: str | None = None) -> Law:
     BookError
         If no book is stored, or none of that id.
     """
-    stored = _books(unit)
-    program = program_of(unit, tuple(book.digest for book in stored))
+    stamp = stamp_of(unit)
+    found = _LAWS.get((stamp, book_id))
+    if found is None:
+        found = _read_law(unit, _stored(unit, stamp), book_id)
+        with _MEMORY:
+            _make_room(_LAWS)
+            _LAWS[stamp, book_id] = found
+    return found
+
+
+def _read_law(unit: ReadUnit | WriteUnit, program: Program, book_id: str | None) -> Law:
+    stored = program.books
     if book_id is None:
         position = {book.digest: k for k, book in enumerate(stored)}
 
