@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 
 from sqlalchemy import ColumnElement, Row, and_, func, insert, or_, select, update
 
+from api.store.cursors import cursor_at, read_cursor
 from api.store.people import note
 from api.store.refusals import Refused
 from api.store.tables import books, draft_revisions, drafts, studies, study_files, study_progress
@@ -273,7 +274,7 @@ def studies_of(
     found = [_study(row) for row in unit.connection.execute(query)]
     more = len(found) > limit
     last = found[limit - 1] if more else None
-    return StudyPage(tuple(found[:limit]), None if last is None else f"{last.created_us}-{last.study_id}")
+    return StudyPage(tuple(found[:limit]), None if last is None else cursor_at(last.created_us, last.study_id))
 
 
 def draft_document(unit: ReadUnit | WriteUnit, draft_id: str, revision: int) -> str:
@@ -330,10 +331,7 @@ def _seen(cities: Collection[str], actor: str | None) -> ColumnElement[bool]:
 
 
 def _older(cursor: str) -> ColumnElement[bool]:
-    created, _, study_id = cursor.partition("-")
-    if not created.isascii() or not created.isdigit() or len(created) > 18:
-        raise Refused("bad_cursor")
-    at = int(created)
+    at, study_id = read_cursor(cursor)
     return or_(studies.c.created_us < at, and_(studies.c.created_us == at, studies.c.study_id < study_id))
 
 

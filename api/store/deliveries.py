@@ -1,0 +1,178 @@
+"""Which delivery is to be sent next, by whom, and what came of it.
+
+Whoever sends one first moves its next time on, and counts the attempt: nobody else takes it up meanwhile, and if the
+sender dies it comes up again. Messages of one rider wait for each other while an earlier one has not failed often.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import and_, exists, select, tuple_, update
+
+from api.store.people import note
+from api.store.tables import outbox, webhook_attempts, webhooks
+from api.store.units import ReadUnit, WriteUnit
+from rules.units import US_PER_DAY, US_PER_S
+
+LEASE_US: Final = 60 * US_PER_S
+# After each failed attempt, seconds until the next; after the last one the message is given up. Two days in all.
+RETRY_S: Final = (5, 30, 120, 600, 1_800, 3_600, 10_800, 28_800, 43_200, 86_400)
+# How often a message may fail before later ones of the same rider pass it.
+HOLDS_BACK: Final = 4
+DISABLED_AFTER_US: Final = 3 * US_PER_DAY
+SYSTEM: Final = "system:deliveries"
+_ERROR_CHARS: Final = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """A message for one webhook, claimed for one attempt."""
+
+    webhook_id: str
+    outbox_id: int
+    num_attempts: int
+    url: str
+    secrets: tuple[str, ...]
+    body: str
+    recorded_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What came of an attempt: a status, or the reason why there is none; `retry_after_s` as the receiver asked."""
+
+    status: int | None = None
+    error: str | None = None
+    retry_after_s: int | None = None
+
+    @property
+    def arrived(self) -> bool:
+        """Whether the receiver has it."""
+        return self.status is not None and 200 <= self.status < 300
+
+
+def is_any_due(unit: ReadUnit, now_us: int) -> bool:
+    """Whether something waits to be sent."""
+    due = select(webhook_attempts.c.outbox_id).where(
+        webhook_attempts.c.state == "waiting", webhook_attempts.c.next_us <= now_us
+    )
+    return unit.connection.execute(due.limit(1)).first() is not None
+
+
+def claim_due(unit: WriteUnit, limit: int, busy: Collection[str] = ()) -> list[Parcel]:
+    """Take up deliveries that are due, oldest first.
+
+    Parameters
+    ----------
+    busy
+        Webhooks that have enough on their way already.
+    """
+    mine, earlier = webhook_attempts, webhook_attempts.alias("earlier")
+    held_back = exists().where(
+        earlier.c.webhook_id == mine.c.webhook_id,
+        earlier.c.rider_id == mine.c.rider_id,
+        earlier.c.outbox_id < mine.c.outbox_id,
+        earlier.c.state == "waiting",
+        earlier.c.num_attempts <= HOLDS_BACK,
+    )
+    query = (
+        select(mine, outbox.c.payload, outbox.c.recorded_us, webhooks)
+        .join(outbox, outbox.c.outbox_id == mine.c.outbox_id)
+        .join(webhooks, webhooks.c.webhook_id == mine.c.webhook_id)
+        .where(
+            mine.c.state == "waiting",
+            mine.c.next_us <= unit.recorded_us,
+            webhooks.c.removed_us.is_(None),
+            webhooks.c.disabled_us.is_(None),
+            mine.c.webhook_id.not_in(sorted(busy)),
+            ~held_back,
+        )
+        .order_by(mine.c.next_us, mine.c.outbox_id)
+        .limit(limit)
+        .with_for_update(of=mine, skip_locked=True)
+    )
+    parcels = []
+    for row in unit.connection.execute(query).mappings():
+        old = row[webhooks.c.old_secret]
+        is_good = old is not None and (row[webhooks.c.old_secret_until_us] or 0) > unit.recorded_us
+        parcels.append(
+            Parcel(
+                webhook_id=row[mine.c.webhook_id],
+                outbox_id=row[mine.c.outbox_id],
+                num_attempts=row[mine.c.num_attempts] + 1,
+                url=row[webhooks.c.url],
+                secrets=(row[webhooks.c.secret], old) if is_good else (row[webhooks.c.secret],),
+                body=row[outbox.c.payload],
+                recorded_us=row[outbox.c.recorded_us],
+            )
+        )
+    if parcels:
+        unit.connection.execute(
+            update(mine)
+            .where(
+                tuple_(mine.c.webhook_id, mine.c.outbox_id).in_([(one.webhook_id, one.outbox_id) for one in parcels])
+            )
+            .values(num_attempts=mine.c.num_attempts + 1, next_us=unit.recorded_us + LEASE_US)
+        )
+    return parcels
+
+
+def settle_delivery(unit: WriteUnit, parcel: Parcel, sent: Sent, jitter_permille: int) -> None:
+    """Write what came of an attempt.
+
+    Parameters
+    ----------
+    jitter_permille
+        0…1000, by chance: how much of up to half the wait is added, so that not all come back at once.
+    """
+    if sent.arrived:
+        _change(
+            unit, parcel, state="delivered", last_status=sent.status, last_error=None, delivered_us=unit.recorded_us
+        )
+        unit.connection.execute(
+            update(webhooks)
+            .where(webhooks.c.webhook_id == parcel.webhook_id, webhooks.c.failing_us.is_not(None))
+            .values(failing_us=None)
+        )
+        return
+    error = (sent.error or f"HTTP {sent.status}")[:_ERROR_CHARS]
+    tried = {"last_status": sent.status, "last_error": error}
+    if parcel.num_attempts > len(RETRY_S):
+        _change(unit, parcel, state="given_up", **tried)
+    else:
+        wait_us = RETRY_S[parcel.num_attempts - 1] * US_PER_S
+        wait_us += wait_us * jitter_permille // 2_000
+        asked_us = min(sent.retry_after_s or 0, RETRY_S[-1]) * US_PER_S
+        _change(unit, parcel, next_us=unit.recorded_us + max(wait_us, asked_us), **tried)
+    _note_failing(unit, parcel.webhook_id, is_gone=sent.status == 410)
+
+
+def _change(unit: WriteUnit, parcel: Parcel, **values: object) -> None:
+    """Change a delivery, unless a later attempt was begun meanwhile."""
+    own = webhook_attempts.c
+    unit.connection.execute(
+        update(webhook_attempts)
+        .where(
+            and_(own.webhook_id == parcel.webhook_id, own.outbox_id == parcel.outbox_id),
+            own.num_attempts == parcel.num_attempts,
+            own.state == "waiting",
+        )
+        .values(**values)
+    )
+
+
+def _note_failing(unit: WriteUnit, webhook_id: str, *, is_gone: bool) -> None:
+    """Remember since when nothing gets through; switch a webhook off after long, or where it says that it is gone."""
+    row = unit.connection.execute(
+        select(webhooks.c.failing_us, webhooks.c.disabled_us)
+        .where(webhooks.c.webhook_id == webhook_id)
+        .with_for_update()
+    ).one()
+    since_us = unit.recorded_us if row.failing_us is None else row.failing_us
+    values: dict[str, object] = {"failing_us": since_us}
+    why = "gone" if is_gone else "failing" if unit.recorded_us - since_us >= DISABLED_AFTER_US else None
+    if why is not None and row.disabled_us is None:
+        values |= {"disabled_us": unit.recorded_us, "disabled_why": why}
+        note(unit, SYSTEM, "webhook.disable", webhook_id, why=why, failing_us=since_us)
+    unit.connection.execute(update(webhooks).where(webhooks.c.webhook_id == webhook_id).values(**values))

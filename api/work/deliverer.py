@@ -1,0 +1,83 @@
+"""Sends what stands in the outbox: several at a time, at most a few to one receiver, so that a slow one holds up no other.
+
+At least once: what was sent and not written down, because the server was killed between, is sent again under the same
+id.
+"""
+
+import secrets
+import threading
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+import structlog
+
+from api.store.deliveries import Parcel, claim_due, is_any_due, settle_delivery
+from api.store.units import Store
+from api.work.sender import Sender
+
+log = structlog.get_logger("riderscore.work")
+NUM_AT_ONCE: Final = 16
+NUM_TO_ONE: Final = 4
+_FULL_S: Final = 0.2
+
+
+class Deliverer:
+    """The deliveries of one server process."""
+
+    def __init__(self, store: Store, clock: Callable[[], int], sender: Sender) -> None:
+        self._store = store
+        self._clock = clock
+        self._sender = sender
+        self._pool = ThreadPoolExecutor(NUM_AT_ONCE, "riderscore-send")
+        self._on_way: Counter[str] = Counter()
+        self._changed = threading.Condition()
+
+    def step(self) -> bool:
+        """Take up what is due as far as there is room; False if nothing was taken up."""
+        with self._changed:
+            room = NUM_AT_ONCE - self._on_way.total()
+            if not room:
+                self._changed.wait(_FULL_S)
+                return True
+            busy = [webhook for webhook, number in self._on_way.items() if number >= NUM_TO_ONE]
+        with self._store.reading() as unit:
+            if not is_any_due(unit, self._clock()):
+                return False
+        with self._store.writing(self._clock()) as unit:
+            parcels = claim_due(unit, room, busy)
+        for parcel in parcels:
+            with self._changed:
+                self._on_way[parcel.webhook_id] += 1
+            self._pool.submit(self._deliver, parcel)
+        return bool(parcels)
+
+    def wait(self) -> None:
+        """Until nothing is on its way."""
+        with self._changed:
+            while self._on_way.total():
+                self._changed.wait(_FULL_S)
+
+    def close(self) -> None:
+        """Wait for what is on its way, then give everything back."""
+        self._pool.shutdown(wait=True)
+        self._sender.close()
+
+    def _deliver(self, parcel: Parcel) -> None:
+        try:
+            sent = self._sender.send(parcel)
+            with self._store.writing(self._clock()) as unit:
+                settle_delivery(unit, parcel, sent, secrets.randbelow(1_001))
+            log.info(
+                "webhook.sent", webhook_id=parcel.webhook_id, outbox_id=parcel.outbox_id, attempt=parcel.num_attempts,
+                status=sent.status, error=sent.error,
+            )  # fmt: skip
+        except Exception:
+            # Not written down: it comes up again when its lease has run out.
+            log.exception("webhook.failed", webhook_id=parcel.webhook_id, outbox_id=parcel.outbox_id)
+        finally:
+            with self._changed:
+                self._on_way[parcel.webhook_id] -= 1
+                self._on_way += Counter()
+                self._changed.notify_all()

@@ -1,0 +1,64 @@
+"""What falls due by itself: books that take effect, fades and resets, appeals nobody answered, answers nobody needs.
+
+Each is a unit of its own. Any number of servers may tick on one database: on PostgreSQL who comes second skips the
+turn, on SQLite writers take turns anyway, and every verb looks again once it holds its rows.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from api.settings import Settings
+from api.store.appeals import settle_appeals
+from api.store.books import Law, law_of
+from api.store.idempotency import forget_answers
+from api.store.posting import settle
+from api.store.scheduling import activate_due
+from api.store.turns import is_my_turn
+from api.store.units import Store, WriteUnit
+from rules.errors import BookError
+from rules.units import US_PER_S
+
+# Short units: whoever posts events of these riders waits for them.
+RIDERS_AT_ONCE: Final = 200
+_US_PER_H: Final = 3_600 * US_PER_S
+
+
+class Ticker:
+    """What is due, for one server process."""
+
+    def __init__(self, store: Store, settings: Settings, clock: Callable[[], int]) -> None:
+        self._store = store
+        self._keep_us = settings.idempotency_keep_h * _US_PER_H
+        self._clock = clock
+
+    def step(self) -> bool:
+        """Do all that is due by now; the next look comes after a pause."""
+        self._again(lambda unit: len(activate_due(unit)))
+        self._again(lambda unit: _by_law(unit, _settle))
+        self._again(lambda unit: _by_law(unit, _settle_appeals))
+        self._again(lambda unit: forget_answers(unit, unit.recorded_us - self._keep_us))
+        return False
+
+    def _again(self, due: Callable[[WriteUnit], int]) -> None:
+        """Do a part of what is due until nothing is left."""
+        while True:
+            with self._store.writing(self._clock()) as unit:
+                if not is_my_turn(unit) or not due(unit):
+                    return
+
+
+def _by_law(unit: WriteUnit, due: Callable[[WriteUnit, Law], int]) -> int:
+    try:
+        law = law_of(unit)
+    except BookError:
+        # No book is stored yet: nothing was scored that could fall due.
+        return 0
+    return due(unit, law)
+
+
+def _settle(unit: WriteUnit, law: Law) -> int:
+    return settle(unit, law, unit.recorded_us, RIDERS_AT_ONCE)
+
+
+def _settle_appeals(unit: WriteUnit, law: Law) -> int:
+    return settle_appeals(unit, law, unit.recorded_us, RIDERS_AT_ONCE)
