@@ -36,6 +36,12 @@ class Settings:
         How long a token that was looked up is believed: what a revocation takes to bite.
     idempotency_lease_s, idempotency_keep_h
         When a request that never answered may be tried again; how long answers are kept.
+    background
+        Whether this server does what falls due, sends webhooks and does long work beside answering requests.
+    tick_s
+        Seconds between two looks for what is due.
+    webhooks_private
+        Whether webhooks may be called by `http` and in the own network.
     log_level
         `debug`, `info`, `warning` or `error`.
     demo
@@ -56,6 +62,9 @@ class Settings:
     token_cache_s: int = 3
     idempotency_lease_s: int = 60
     idempotency_keep_h: int = 24
+    background: bool = True
+    tick_s: int = 5
+    webhooks_private: bool = False
     log_level: str = "info"
     demo: bool = False
 
