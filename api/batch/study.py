@@ -6,24 +6,24 @@ charts, `report.html`, `summary.json`, `run.json`. The same request in the same 
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from api.batch.files import check_output, write_json
+from api.batch.files import write_json
 from api.batch.run import Stopwatch
-from api.batch.study_arms import Arms, arms_of, seed_results, tasks_of
-from api.batch.study_design import Design, FindBook, design_of
-from api.batch.study_files import write_results
+from api.batch.study_arms import Arms, all_arms, seed_results, tasks_of
+from api.batch.study_design import MARKER, Design, FindBook, design_of
+from api.batch.study_files import Found, write_results
 from api.batch.study_pool import run_tasks
-from api.batch.study_vary import sensitivity_of, sweep_of
+from api.batch.study_vary import sensitivity_of, sweep_of, variants_of
 from rules.shelf import find
-from simulations.metrics import PRIMARY
-from simulations.seed import SeedResult
-from simulations.stopping import looks, seeds_needed
-from simulations.study import study
+from simulations.study.findings import findings
+from simulations.study.metrics import PRIMARY, stacked
+from simulations.study.seed import SeedResult
+from simulations.study.stopping import looks, seeds_needed
 
-MARKER = "study.json"
+RUNS_PERMILLE = 950
 Sensitivity = Literal["off", "one-at-a-time", "morris", "both"]
 SENSITIVITIES: tuple[Sensitivity, ...] = ("off", "one-at-a-time", "morris", "both")
 Tell = Callable[[int, str], None]
@@ -95,12 +95,12 @@ class _Work:
     tell: Tell
     stop: Stop
     done: int = 0
-    stage: str = field(default="runs")
+    stage: str = "runs"
 
     def one_done(self) -> None:
         """One more run is finished."""
         self.done += 1
-        self.tell(min(self.done * 950 // max(self.total, 1), 950), self.stage)
+        self.tell(min(self.done * RUNS_PERMILLE // max(self.total, 1), RUNS_PERMILLE), self.stage)
         if self.stop():
             raise StudyStopped
 
@@ -133,43 +133,45 @@ def run_study(
         If `stop` says so.
     """
     watch = Stopwatch()
-    check_output(folder, marker=MARKER)
-    design = design_of(request, find_book)
-    folder.mkdir(parents=True, exist_ok=True)
+    design = design_of(request, find_book, folder)
     write_json(folder / MARKER, design.document())
     jobs = request.jobs or len(os.sched_getaffinity(0))
-    arms = arms_of(design)
-    work = _Work(design.num_runs(arms), progress, stop)
-    results = _seeds(design, arms, folder, jobs, work)
+    arms = all_arms(*design.books)
+    variants = variants_of(folder, design)
+    total = len(arms) * len(design.seeds) + sum(1 for _ in variants.tasks()) + sum(1 for _ in variants.sweep_tasks())
+    work = _Work(total, progress, stop)
+    results = _seeds(folder, design, arms, jobs, work)
+    found = findings(results)
     watch.lap("runs")
-    found = study(results, design.books[1])
     work.stage = "sensitivity"
-    sensitivity = sensitivity_of(design, folder, jobs, work.one_done)
-    work.stage = "sweep"
-    sweep = sweep_of(design, folder, jobs, work.one_done)
+    sensitivity = sensitivity_of(variants, jobs, work.one_done)
     watch.lap("sensitivity")
-    progress(970, "report")
-    summary = write_results(folder, design, found, sensitivity, sweep, watch)
+    work.stage = "sweep"
+    sweep = sweep_of(variants, jobs, work.one_done)
+    watch.lap("sweep")
+    progress(RUNS_PERMILLE, "report")
+    summary = write_results(folder, design, Found(results, found, sensitivity, sweep), watch)
     progress(1000, "report")
     return summary
 
 
-def _seeds(design: Design, arms: Arms, folder: Path, jobs: int, work: _Work) -> list[SeedResult]:
+def _seeds(folder: Path, design: Design, arms: Arms, jobs: int, work: _Work) -> list[SeedResult]:
     """Run all seeds, or as many as the precision asked for needs."""
-    seeds = design.seeds
-    waves = (*looks(len(seeds)), len(seeds)) if design.precision is not None else (len(seeds),)
+    seeds, precision = design.seeds, design.request.precision
+    waves = (len(seeds),) if precision is None else (*looks(len(seeds)), len(seeds))
     results: list[SeedResult] = []
     for wave in waves:
         new = seeds[len(results) : wave]
-        run_tasks(tasks_of(design.scenario, arms, new, folder), jobs, work.one_done)
-        results += seed_results(design.scenario, arms, new, folder)
-        if design.precision is not None and _enough(results, design.precision):
+        run_tasks(tasks_of(folder, design.scenario, design.days, arms, new), jobs, work.one_done)
+        results += seed_results(folder, design.scenario, design.days, arms, new)
+        if precision is not None and _enough(results, precision):
             break
     return results
 
 
 def _enough(results: Sequence[SeedResult], precision: float) -> bool:
-    from simulations.metrics import stacked
-
-    pairs = [tuple(stacked([one.metrics[arm] for one in results], name) for arm in ("a", "b")) for name in PRIMARY]
-    return seeds_needed([(a, b) for a, b in pairs], precision) is not None
+    pairs = [
+        (stacked([one.metrics["a"] for one in results], name), stacked([one.metrics["b"] for one in results], name))
+        for name in PRIMARY
+    ]
+    return seeds_needed(pairs, precision) is not None

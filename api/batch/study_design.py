@@ -4,9 +4,11 @@ import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from api.batch.errors import InputError
+from api.batch.files import check_output
 from api.batch.study_worlds import sources_digest
 from rules.amend import amend, parse_changes
 from rules.book import Book
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from api.batch.study import StudyRequest
 
 SIDES = ("a", "b")
+MARKER = "study.json"
 DEFAULT_DAYS = 7
 FindBook = Callable[[str], tuple[Book, ...]]
 Books = tuple[tuple[Book, ...], tuple[Book, ...]]
@@ -73,7 +76,7 @@ class Design:
         }
 
 
-def design_of(request: "StudyRequest", find_book: FindBook) -> Design:
+def design_of(request: "StudyRequest", find_book: FindBook, folder: Path) -> Design:
     """Find scenario and books and apply the settings.
 
     Raises
@@ -90,6 +93,10 @@ def design_of(request: "StudyRequest", find_book: FindBook) -> Design:
         if swept is not None and own is not None:
             sweep.append(Setting(settings, swept, own))
     faults += _plain_faults(request)
+    try:
+        check_output(folder, marker=MARKER)
+    except InputError as error:
+        faults += error.faults
     if faults or scenario is None or books is None:
         raise InputError(*dict.fromkeys(faults))
     days = DEFAULT_DAYS if request.days is None else request.days
@@ -108,9 +115,7 @@ def varied(
     except BookError as error:
         faults += error.faults
         scenario = None
-    amended = tuple(
-        _amended(versions, of_books[side], faults) for side, versions in zip(SIDES, found, strict=True)
-    )
+    amended = tuple(_amended(versions, of_books[side], faults) for side, versions in zip(SIDES, found, strict=True))
     return scenario, (amended[0], amended[1]) if all(amended) else None
 
 

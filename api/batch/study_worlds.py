@@ -24,6 +24,8 @@ ROOT = Path(__file__).parents[2]
 WORLDS = "worlds"
 _FACTS = b"riderscore"
 _NAME_LENGTH = 32
+# Of the study, what makes an outcome; the rest reads outcomes.
+_OF_OUTCOMES = ("outcome.py", "fixed.py", "metrics.py")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +96,10 @@ def read_outcome(path: Path) -> Outcome:
 
 @cache
 def sources_digest() -> str:
-    """Digest of all code that a run goes through: another version of it makes other runs."""
+    """Digest of all code that a run and its outcome go through: another version of it makes other runs."""
     found = hashlib.sha256()
-    for package in ("rules", "scoring", "dispatch", "simulations"):
-        for path in sorted((ROOT / package).rglob("*.py")):
-            name = path.relative_to(ROOT).as_posix()
-            if not name.startswith("simulations/report/"):
-                found.update(name.encode() + b"\0" + path.read_bytes() + b"\0")
+    paths = [path for package in ("rules", "scoring", "dispatch") for path in (ROOT / package).rglob("*.py")]
+    paths += [*(ROOT / "simulations").glob("*.py"), *(ROOT / "simulations" / "study" / name for name in _OF_OUTCOMES)]
+    for path in sorted(paths):
+        found.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return found.hexdigest()

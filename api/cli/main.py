@@ -14,6 +14,7 @@ COMMANDS = {
     "explain": "api.cli.explain:explain_command",
     "compare": "api.cli.compare:compare",
     "dispatch": "api.cli.dispatch:dispatch",
+    "simulate": "api.cli.simulate:simulate",
     "db": "api.cli.db:db",
     "schema": "api.cli.schema:schema",
 }

