@@ -11,7 +11,7 @@ import pyarrow as pa
 from sqlalchemy import delete, insert, select
 
 from api.batch.canonical import EVENT_SCHEMA
-from api.store.appeal_records import Appeal, appeal_of, right_of, standing_lines, terms_of
+from api.store.appeal_records import Appeal, AppealDecision, appeal_of, right_of, standing_lines, terms_of
 from api.store.books import Law, stored_program
 from api.store.bulk import add_rows, among, in_chunks, pairs_among
 from api.store.outbox import Message, announce
@@ -19,8 +19,10 @@ from api.store.people import note
 from api.store.posting import post_events
 from api.store.refusals import Refused
 from api.store.rider_rows import lock, touch
+from api.store.said import Said, both
 from api.store.tables import appeal_decisions, appeal_texts, appeals, entries, events, open_appeals
 from api.store.units import WriteUnit
+from rules.text import text
 from rules.units import US_PER_DAY
 from scoring.because import Line
 
@@ -48,6 +50,19 @@ TIMEOUT: Final = "timeout"
 UPHELD, DISMISSED = "upheld", "dismissed"
 # Longest text of a rider or a person.
 WORDS_MAX: Final = 2_000
+
+
+def reason_words(reason_code: str) -> Said:
+    """A rider's reason in words."""
+    return both(lambda lang: text(lang, f"appeal.reason_{reason_code}"))
+
+
+def answer_words(decision: AppealDecision) -> Said:
+    """The reason of an answer in words."""
+    code = decision.reason_code
+    if decision.decision == UPHELD:
+        return both(lambda lang: text(lang, f"appeal.upheld_{code}"))
+    return both(lambda lang: text(lang, f"appeal.dismissed_{code}"))
 
 
 def file_appeal(

@@ -16,9 +16,9 @@ def read_cursor(cursor: str) -> tuple[int, str]:
     Raises
     ------
     Refused
-        cursor_unknown, for what is none of ours.
+        cursor_invalid, for what is none of ours.
     """
     at_us, dot, name = cursor.partition(".")
     if not dot or not at_us.isascii() or not at_us.isdigit() or int(at_us) >= _MOST_US or "\0" in name:
-        raise Refused("cursor_unknown")
+        raise Refused("cursor_invalid")
     return int(at_us), name

@@ -16,9 +16,11 @@ from api.store.outbox import iso
 from api.store.people import note
 from api.store.refusals import Refused
 from api.store.rider_rows import lock, touch
+from api.store.said import Said, both
 from api.store.tables import open_reviews, review_decisions, reviews, suspension_lifts
 from api.store.units import ReadUnit, WriteUnit
 from rules.book import BookDocument
+from rules.text import text
 from rules.units import US_PER_DAY
 
 # What a person can decide; `void` is the ledger's word, when the cause was taken back before.
@@ -74,6 +76,16 @@ class Review:
         if self.decision.outcome != "suspend":
             return "closed"
         return "suspended" if self.lift is None else "lifted"
+
+
+def outcome_words(outcome: str) -> Said:
+    """A decision in words."""
+    return both(lambda lang: text(lang, f"review.outcome_{outcome}"))
+
+
+def state_words(review: Review) -> Said:
+    """Where a review stands, in words."""
+    return both(lambda lang: text(lang, f"review.state_{review.state}"))
 
 
 def notice_days_of(book: BookDocument) -> int:

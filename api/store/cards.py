@@ -1,0 +1,285 @@
+"""A rider's card: where they stand, what exactly it affects, what happened today, and what comes next.
+
+All from one look at the store. `card_key` and `Card.good_until_us` say how long a card that was made stays true, so that
+it can be kept ready as bytes.
+"""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from sqlalchemy import func, or_, select
+
+from api.store.announcements import Announced, next_change
+from api.store.appeal_records import Appeal, appeals_of
+from api.store.books import Law
+from api.store.entries_explained import ToldEntry, line_of, tell
+from api.store.forecast import Counters, Forecast, Returning, outlook_of
+from api.store.money import Money, money_since
+from api.store.rider_rows import RiderRow, row_of
+from api.store.said import Said, both
+from api.store.standing_words import TierOn, Way, tier_on, way_back, way_up
+from api.store.suspensions import Suspension, suspension_of
+from api.store.tables import books, deployments, drafts, entries, open_reviews
+from api.store.units import ReadUnit, WriteUnit
+from rules.book import Book
+from rules.calendar import calendar
+from rules.events import RIDER_KINDS
+from rules.text import LANGS, text
+from scoring import explain
+from scoring.because import Because
+from scoring.explain_words import clock
+from scoring.ledger import standing_figures
+
+# Entries told on a card at most; the rest are on the page of entries.
+TODAY_MAX: Final = 30
+_LOOKED_AT: Final = 500
+
+
+class CardRow(NamedTuple):
+    """What of a rider's row decides whether a card is still the card (`CARD_COLUMNS`, in order)."""
+
+    rider_id: str
+    city: str | None
+    rider_kind: int
+    seq: int
+    revision: int
+    book_digest: str | None
+    due_us: int
+
+
+CARD_COLUMNS: Final = CardRow._fields
+
+
+@dataclass(frozen=True, slots=True)
+class BookOf:
+    """The rule book that judges, and its text for riders where it has one."""
+
+    book_id: str
+    effective_from: dt.date
+    digest: str
+    title: Said
+    text: Said | None
+    time_zone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A rider's card.
+
+    Parameters
+    ----------
+    as_of_us, good_until_us
+        When it was made, and until when it stays true if `card_key` stays the same.
+    tier, next_tier
+        Now, and the next above (None: there is none), with all that they affect: nothing else is affected.
+    up, back
+        The ways to the next tier and back to the base; None where there is nothing to reach.
+    returning
+        Deductions that will be given back, the next first.
+    today, today_mp, today_more
+        What moved since the local day began, newest first; its sum in points; whether more happened than is told.
+    forecast
+        The next order on time, 3 and 10 minutes late; empty where no book will judge it.
+    announced
+        The next change of the rules.
+    appeals
+        Those not answered yet.
+    suspension, is_review_open
+        What a person decided and nobody ended; whether a person is asked to look.
+    words
+        The card told, a statement each.
+    """
+
+    rider_id: str
+    city: str | None
+    rider_kind: str | None
+    as_of_us: int
+    good_until_us: int
+    score_mp: int
+    base_mp: int
+    floor_mp: int
+    ceiling_mp: int
+    tier: TierOn
+    next_tier: TierOn | None
+    up: Way | None
+    back: Way | None
+    returning: tuple[Returning, ...]
+    day_starts_us: int
+    today: tuple[ToldEntry, ...]
+    today_mp: int
+    today_more: bool
+    forecast: tuple[Forecast, ...]
+    counters: Counters
+    money_today: Money
+    money_week: Money
+    book: BookOf
+    announced: Announced | None
+    appeals: tuple[Appeal, ...]
+    suspension: Suspension | None
+    is_review_open: bool
+    words: tuple[Said, ...]
+
+
+def card_key(row: CardRow, mark: str) -> tuple[Any, ...]:
+    """What a kept card must have been made from to be this rider's card still, before its `good_until_us`.
+
+    Parameters
+    ----------
+    mark
+        `law_mark` of this moment, or of a moment ago.
+    """
+    return (*row, mark)
+
+
+def law_mark(unit: ReadUnit | WriteUnit) -> str:
+    """Another text whenever books, deployments or announced changes are others."""
+    counts = [unit.connection.scalar(select(func.count()).select_from(table)) for table in (books, deployments, drafts)]
+    changed_us = unit.connection.scalar(select(func.max(drafts.c.changed_us)))
+    return "-".join(str(part or 0) for part in (*counts, changed_us))
+
+
+def card_of(unit: ReadUnit | WriteUnit, law: Law, rider_id: str, now_us: int) -> Card | None:
+    """The card of a rider; None for one without a scored event."""
+    row = row_of(unit, rider_id)
+    if row is None or row.book_digest is None:
+        return None
+    book = next(book for book in law.program.books if book.digest == row.book_digest)
+    model = book.model
+    outlook = outlook_of(unit, law, row, now_us)
+    day_starts, week_starts, day_ends = _local(book, now_us)
+    today, today_mp, more = _today(unit, row, day_starts, now_us)
+    money_today, money_week = money_since(unit, rider_id, day_starts, week_starts)
+    kind = RIDER_KINDS[row.rider_kind] if row.rider_kind >= 0 else None
+    found = _Beside(
+        appeals=tuple(appeal for appeal in reversed(appeals_of(unit, rider_id)) if appeal.state == "open"),
+        suspension=suspension_of(unit, rider_id, now_us),
+        is_review_open=_has_open_review(unit, rider_id),
+        announced=next_change(law, row.city, kind, book, now_us),
+    )
+    figures = _figures(row, book)
+    at = next(k for k, tier in enumerate(model.tier) if tier.id == figures["tier"])
+    above = model.tier[at + 1] if at + 1 < len(model.tier) else None
+    return Card(
+        rider_id=rider_id,
+        city=row.city,
+        rider_kind=kind,
+        as_of_us=now_us,
+        good_until_us=_good_until(now_us, [day_ends, row.due_us], today, found),
+        score_mp=row.score_mp,
+        base_mp=model.score.base_mp,
+        floor_mp=model.score.floor_mp,
+        ceiling_mp=model.score.ceiling_mp,
+        tier=tier_on(model.tier[at], model),
+        next_tier=None if above is None else tier_on(above, model),
+        up=way_up(model, row.score_mp, above, figures["on_time_orders_to_next_tier"]),
+        back=way_back(book, row.score_mp, figures["on_time_orders_to_recover"]),
+        returning=tuple(item for item in outlook.returning if item.due_us > now_us),
+        day_starts_us=day_starts,
+        today=today,
+        today_mp=today_mp,
+        today_more=more,
+        forecast=outlook.forecasts,
+        counters=outlook.counters,
+        money_today=money_today,
+        money_week=money_week,
+        book=book_of(book),
+        announced=found.announced,
+        appeals=found.appeals,
+        suspension=found.suspension,
+        is_review_open=found.is_review_open,
+        words=_told(row, book, figures, today, found),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Beside:
+    """What concerns a rider beside the ledger."""
+
+    appeals: tuple[Appeal, ...]
+    suspension: Suspension | None
+    is_review_open: bool
+    announced: Announced | None
+
+
+def _local(book: Book, now_us: int) -> tuple[int, int, int]:
+    """Starts of the local day, of its week, and of the next day."""
+    days = calendar(book.model.time_zone, book.model.day_starts)
+    day = days.day_of(now_us)
+    first = int(np.searchsorted(days.period[0], days.period[0][day]))
+    return int(days.start_us[day]), int(days.start_us[first]), int(days.start_us[day + 1])
+
+
+def _good_until(now_us: int, ends: Sequence[int], today: Sequence[ToldEntry], found: _Beside) -> int:
+    """When something on a card changes though nothing is written."""
+    all_ends = [*ends, *(appeal.deadline_us for appeal in found.appeals)]
+    all_ends += [entry.right.until_us + 1 for entry in today if entry.right.can and entry.right.until_us]
+    all_ends += [] if found.suspension is None else [found.suspension.from_us]
+    all_ends += [] if found.announced is None else [found.announced.from_us]
+    return min([end for end in all_ends if end > now_us], default=now_us)
+
+
+def book_of(book: Book) -> BookOf:
+    """What a rider is told of a rule book."""
+    model = book.model
+    public = None if model.publication is None else Said(model.publication.text.zh, model.publication.text.en)
+    title = Said(model.title.zh, model.title.en)
+    return BookOf(book.id, model.effective_from, book.digest, title, public, model.time_zone)
+
+
+def _has_open_review(unit: ReadUnit | WriteUnit, rider_id: str) -> bool:
+    query = select(open_reviews.c.review_id).where(open_reviews.c.rider_id == rider_id)
+    return unit.connection.scalar(query.limit(1)) is not None
+
+
+def _today(
+    unit: ReadUnit | WriteUnit, row: RiderRow, since_us: int, now_us: int
+) -> tuple[tuple[ToldEntry, ...], int, bool]:
+    """What was entered since an instant or is about what happened since; its points; whether there is more."""
+    moved = or_(entries.c.occurred_us >= since_us, entries.c.recorded_us >= since_us)
+    near = (entries.c.rider_id == row.rider_id, entries.c.seq > row.seq - _LOOKED_AT, moved)
+    total = unit.connection.execute(select(func.count(), func.sum(entries.c.delta_mp)).where(*near)).one()
+    query = select(entries).where(*near).order_by(entries.c.seq.desc()).limit(TODAY_MAX)
+    lines = [line_of(found) for found in unit.connection.execute(query).mappings()]
+    return tell(unit, row.rider_id, lines, now_us), int(total[1] or 0), total[0] > len(lines)
+
+
+def _figures(row: RiderRow, book: Book) -> dict[str, Any]:
+    """Tier and on-time orders, as the riders table has them."""
+    values = (np.zeros(1, np.int64), np.array([row.rider_kind], np.int64), np.array([row.score_mp], np.int64))
+    found = standing_figures((book,), *values)
+    reach = {"on_time_orders_to_next_tier": found.to_next_tier[0], "on_time_orders_to_recover": found.to_recover[0]}
+    return {"tier": found.tier[0]} | {name: int(orders) if orders >= 0 else None for name, orders in reach.items()}
+
+
+def _told(
+    row: RiderRow, book: Book, figures: dict[str, Any], today: Sequence[ToldEntry], found: _Beside
+) -> tuple[Said, ...]:
+    """The card in statements: what a person decided first, what happened last at the end."""
+    about = {
+        "rider_id": row.rider_id,
+        "score_mp": row.score_mp,
+        "book_digest": book.digest,
+        "review_required": found.is_review_open,
+    }
+    told = explain.card(about | figures, {book.digest: book}, _last(today))
+    lines = {lang: explain.card_lines(told, lang) for lang in LANGS}
+    own = tuple(Said(zh, en) for zh, en in zip(lines["zh"], lines["en"], strict=True))
+    stands = found.suspension
+    if stands is None:
+        return own
+    words = {
+        "at": clock(stands.from_us, book.model, "%Y-%m-%d %H:%M"),
+        "reason": stands.reason,
+        "by": stands.decided_by,
+    }
+    return both(lambda lang: text(lang, f"suspension.{stands.state}", **words)), *own
+
+
+def _last(today: Sequence[ToldEntry]) -> Because | None:
+    """What happened last today."""
+    lines = [entry.line for entry in reversed(today)]
+    line = explain.last_of(lines)
+    return next((entry.why for entry in today if entry.line == line), None) if line is not None else None

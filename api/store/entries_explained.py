@@ -1,0 +1,139 @@
+"""Entries with what they follow from: the sentence, the because-tree, and whether they can be appealed.
+
+A rider's events are read again from the store as far as they bear on the entries asked for.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, or_, select
+
+from api.store.appeal_records import Appeal, AppealRight, appeals_against, right_of
+from api.store.books import stored_program
+from api.store.bulk import among
+from api.store.history import history_of
+from api.store.queries import entries_of
+from api.store.said import Said, both
+from api.store.tables import entries, events
+from api.store.units import ReadUnit, WriteUnit
+from rules.compile import Program
+from scoring.because import Because, Line, because
+from scoring.explain import sentence
+from scoring.explain_facts import Known, known_events
+from scoring.intake import Schedule
+
+_LINE_FIELDS: Final = tuple(Line.__dataclass_fields__)
+_BY_BOOKS: Final = Schedule({}, reach_back=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ToldEntry:
+    """One entry as its rider should hear of it.
+
+    Parameters
+    ----------
+    city
+        Of its event; None where it belongs to none (a reset).
+    sentence
+        What happened and why, in one sentence.
+    why
+        All that it follows from (`scoring.explain.tree` tells it).
+    right
+        Whether it can be appealed, and until when.
+    """
+
+    line: Line
+    city: str | None
+    order_id: str | None
+    event_kind: str | None
+    sentence: Said
+    why: Because
+    right: AppealRight
+
+
+@dataclass(frozen=True, slots=True)
+class ToldPage:
+    """Entries of a rider, newest first; `cursor` asks for the older ones, None at the end."""
+
+    entries: tuple[ToldEntry, ...]
+    cursor: int | None
+
+
+def entries_page(
+    unit: ReadUnit | WriteUnit, rider_id: str, now_us: int, cursor: int | None = None, limit: int = 50
+) -> ToldPage:
+    """A page of a rider's ledger, each entry with its sentence; parameters as for `queries.entries_of`."""
+    page = entries_of(unit, rider_id, cursor, limit)
+    return ToldPage(tell(unit, rider_id, [line_of(row) for row in page.entries], now_us), page.cursor)
+
+
+def entry_of(unit: ReadUnit | WriteUnit, entry_id: str, now_us: int) -> ToldEntry | None:
+    """One entry with all that its rider's events say of it; None for an id that no entry has."""
+    row = unit.connection.execute(select(entries).where(entries.c.entry_id == entry_id)).mappings().one_or_none()
+    if row is None:
+        return None
+    return tell(unit, row["rider_id"], [line_of(row)], now_us, is_whole=True)[0]
+
+
+def line_of(row: Any) -> Line:
+    """A row of the ledger as explanations read it."""
+    return Line(**{name: row[name] for name in _LINE_FIELDS})
+
+
+def tell(
+    unit: ReadUnit | WriteUnit, rider_id: str, lines: Sequence[Line], now_us: int, *, is_whole: bool = False
+) -> tuple[ToldEntry, ...]:
+    """Tell entries of one rider, in the order given.
+
+    Parameters
+    ----------
+    is_whole
+        Read all events of the rider, so that facts counted from the first on are known, too; otherwise those that
+        may bear on these entries.
+    """
+    if not lines:
+        return ()
+    program = stored_program(unit)
+    books = {book.digest: book for book in program.books}
+    around = _lines_of_events(unit, rider_id, {line.event_id for line in lines})
+    known = _known(unit, program, rider_id, () if is_whole else lines)
+    filed = appeals_against(unit, rider_id, [line.entry_id for line in lines])
+    return tuple(_told(because(line, around, books, known), known, filed.get(line.entry_id), now_us) for line in lines)
+
+
+def _told(why: Because, known: Known | None, appeal: Appeal | None, now_us: int) -> ToldEntry:
+    line = why.line
+    row = None if known is None else known.row_of.get(line.event_id)
+    is_taken_back = any(later.kind == "reverse" for later in why.later)
+    return ToldEntry(
+        line=line,
+        city=None if known is None or row is None else known.rows[row]["city"],
+        order_id=why.order_id,
+        event_kind=why.event_kind,
+        sentence=both(lambda lang: sentence(why, lang)),
+        why=why,
+        right=right_of(line, is_taken_back, why.book, now_us, appeal),
+    )
+
+
+def _lines_of_events(unit: ReadUnit | WriteUnit, rider_id: str, event_ids: Iterable[str]) -> tuple[Line, ...]:
+    """All entries of some events of a rider: what because-trees compare an entry with."""
+    own = (entries.c.rider_id == rider_id, among(unit, entries.c.event_id, sorted(event_ids)))
+    rows = unit.connection.execute(select(entries).where(*own).order_by(entries.c.seq))
+    return tuple(line_of(row) for row in rows.mappings())
+
+
+def _known(unit: ReadUnit | WriteUnit, program: Program, rider_id: str, lines: Sequence[Line]) -> Known | None:
+    """A rider's events: all, or those that may bear on some entries."""
+    which: list[ColumnElement[bool]] = [events.c.rider_id == rider_id]
+    if lines:
+        reach_us = int(program.tables.books["late_us"].max())
+        times = [line.at_us for line in lines]
+        near = events.c.occurred_us.between(min(times) - reach_us, max(times) + reach_us)
+        named = among(unit, events.c.event_id, sorted({line.event_id for line in lines}))
+        which.append(or_(near, named, events.c.kind.in_(("correction", "appeal_upheld"))))
+    past = history_of(unit, program, *which)
+    if not past.table.num_rows:
+        return None
+    return known_events(program, _BY_BOOKS, past.table, is_whole=not lines, books=past.books)

@@ -1,0 +1,71 @@
+"""What a rider earned in a stretch of time: fees of deliveries, and what the ledger gave and took."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sqlalchemy import or_, select
+
+from api.store.tables import entries, events
+from api.store.units import ReadUnit, WriteUnit
+from scoring.ledger import both_sides
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """Orders and money (fen) of a stretch of time; fines and bonus are at least 0, income = fees + bonus − fines."""
+
+    orders: int
+    fees_fen: int
+    bonus_fen: int
+    fines_fen: int
+
+    @property
+    def income_fen(self) -> int:
+        """All that the rider has of it."""
+        return self.fees_fen + self.bonus_fen - self.fines_fen
+
+
+def money_since(unit: ReadUnit | WriteUnit, rider_id: str, *since_us: int) -> tuple[Money, ...]:
+    """Money of a rider from each of some instants on, by the times of deliveries and entries."""
+    first_us = min(since_us)
+    delivered = _fees(unit, rider_id, first_us)
+    query = select(entries.c.occurred_us, entries.c.kind, entries.c.money_fen).where(
+        entries.c.rider_id == rider_id, entries.c.occurred_us >= first_us, entries.c.money_fen != 0
+    )
+    moved = unit.connection.execute(query).all()
+    return tuple(_money(delivered, moved, from_us) for from_us in since_us)
+
+
+def _fees(unit: ReadUnit | WriteUnit, rider_id: str, since_us: int) -> list[tuple[int, int]]:
+    """Time and fee of each delivery, as last corrected."""
+    query = select(
+        events.c.event_id, events.c.kind, events.c.ref_event_id, events.c.occurred_us, events.c.fee_fen
+    ).where(
+        events.c.rider_id == rider_id,
+        events.c.occurred_us >= since_us,
+        or_(events.c.kind == "delivered", events.c.kind == "correction"),
+    )
+    rows = unit.connection.execute(query.order_by(events.c.occurred_us, events.c.event_id)).all()
+    fees = {row.event_id: (row.occurred_us, row.fee_fen or 0) for row in rows if row.kind == "delivered"}
+    # A correction of a correction is about the delivery, too.
+    about: dict[str, str] = {}
+    for row in rows:
+        if row.kind == "correction":
+            target = about[row.event_id] = about.get(row.ref_event_id, row.ref_event_id)
+            if target in fees:
+                fees[target] = fees[target][0], row.fee_fen or 0
+    return list(fees.values())
+
+
+def _money(delivered: list[tuple[int, int]], moved: Any, from_us: int) -> Money:
+    own = [fee for at_us, fee in delivered if at_us >= from_us]
+    taken = given = 0
+    for row in moved:
+        if row.occurred_us >= from_us:
+            # A reversal counts on the side of what it takes back.
+            sign = -1 if row.kind == "reverse" else 1
+            taken += max(-row.money_fen * sign, 0) * sign
+            given += max(row.money_fen * sign, 0) * sign
+    fines, bonus = both_sides(np.array([taken]), np.array([given]))
+    return Money(len(own), sum(own), int(bonus[0]), int(fines[0]))
