@@ -15,6 +15,7 @@ COMMANDS = {
     "compare": "api.cli.compare:compare",
     "dispatch": "api.cli.dispatch:dispatch",
     "simulate": "api.cli.simulate:simulate",
+    "bench": "api.cli.bench:bench",
     "db": "api.cli.db:db",
     "schema": "api.cli.schema:schema",
 }
