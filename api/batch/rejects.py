@@ -43,6 +43,7 @@ REASONS: Final = (
     "ref_unknown",
     "ref_later",
     "no_book",
+    "other_city",
 )
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _REASON_CODE: Final = {reason: code for code, reason in enumerate(REASONS)}
@@ -95,6 +96,7 @@ _COLUMN_OF: Final = {
     "ref_unknown": "ref_event_id",
     "ref_later": "ref_event_id",
     "no_book": "city",
+    "implausible_time": "occurred_us",
 }
 
 
@@ -108,7 +110,8 @@ def rejects_of_rows(table: pa.Table, positions: NDArray[np.int64], reasons: Sequ
     positions
         Positions of the rows in `table`.
     reasons
-        One of `duplicate_conflict`, `too_late`, `ref_unknown`, `ref_later`, `no_book` per position.
+        One of `duplicate_conflict`, `too_late`, `ref_unknown`, `ref_later`, `no_book`, `implausible_time` per
+        position.
 
     Returns
     -------

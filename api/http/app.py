@@ -12,6 +12,7 @@ from fastapi.routing import APIRoute
 from starlette.routing import Route
 
 from api.clock import now_us
+from api.http import document
 from api.http.auth import Gate
 from api.http.context import Service
 from api.http.door import Door
@@ -22,10 +23,12 @@ from api.http.watch import Watch
 from api.settings import Settings
 from api.store.units import Store, UnreachableError
 from api.store.waiting import waiting
+from api.web.site import add_site
 
 # Modules with a `router`, in the order in which paths are looked up.
 ROUTES: Final = (
     "api.http.routes.system",
+    "api.http.routes.docs",
     "api.http.routes.events",
     "api.http.routes.tokens",
 )
@@ -56,6 +59,7 @@ def create_app(
         version=version("riderscore"),
         summary="Service scores for delivery riders: liability before deduction, every point explained.",
         lifespan=_lifespan(service, hooks),
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
@@ -70,6 +74,8 @@ def create_app(
     app.add_middleware(Watch, meters=meters, log=log or make_log(settings.log_level))
     for router in routers(ROUTES):
         app.include_router(router)
+    document.install(app, tuple(api_routes()))
+    add_site(app)
     return app
 
 

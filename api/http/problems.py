@@ -45,6 +45,7 @@ STATUS: Final[Mapping[str, int]] = {
     "body_too_large": 413,
     "too_many_rows": 413,
     "media_type_unsupported": 415,
+    "cursor_invalid": 422,
     "invalid_request": 422,
     "idempotency_key_reused": 422,
     "book_faulty": 422,
@@ -223,13 +224,19 @@ def _on_invalid(request: Request, error: Exception) -> Response:
     return _answer(request, Problem("invalid_request", errors=errors, num=len(errors)))
 
 
-def _on_unreachable(request: Request, _error: Exception) -> Response:
+def _on_unreachable(request: Request, error: Exception) -> Response:
+    request.scope["state"]["cause"] = str(error)
     return _answer(request, Problem("unavailable", headers={"Retry-After": "1"}))
 
 
 def _on_http(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise TypeError
+    # Pages make problems too: their module needs this one.
+    from api.web.routing import missing_page, wants_page
+
+    if error.status_code == 404 and wants_page(request):
+        return missing_page(request)
     code = _OF_STATUS.get(error.status_code, "internal")
     headers = dict(error.headers or {})
     if code == "method_not_allowed":

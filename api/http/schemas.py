@@ -8,8 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 LIMIT_DEFAULT: Final = 50
 LIMIT_MAX: Final = 200
 
-# Ids as events carry them: no control characters, at most 200 characters.
-IdText = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+# Text that a database takes and a page can show: no control characters, no halves of characters.
+PlainText = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+IdText = PlainText
 
 
 class Model(BaseModel):

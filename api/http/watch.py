@@ -76,7 +76,7 @@ class Watch:
             status=status,
             ms=round(took_ns / 1e6, 2),
             actor=None if actor is None else actor.name,
-            **({} if code is None else {"problem": code}),
+            **{name: state[name] for name in ("problem", "cause") if name in state},
         )
 
 

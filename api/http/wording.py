@@ -22,6 +22,7 @@ _SAME: Final = {
     "model_type": "object",
     "model_attributes_type": "object",
     "dataclass_type": "object",
+    "object_or_list": "object_or_list",
     "missing": "missing",
     "extra_forbidden": "unknown_field",
     "string_too_short": "too_short",

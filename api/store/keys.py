@@ -43,7 +43,7 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class KeyPage:
-    """Keys, newest first; `cursor` asks for the next page."""
+    """Keys by id; `cursor` asks for the next page."""
 
     keys: tuple[Key, ...]
     cursor: str | None
@@ -105,13 +105,20 @@ def key_by_id(unit: ReadUnit | WriteUnit, key_id: str) -> Key | None:
     return None if row is None else _key(row)
 
 
-def list_keys(unit: ReadUnit | WriteUnit, cursor: str | None = None, limit: int = 50) -> KeyPage:
-    """A page of keys by id."""
-    query = select(api_keys).order_by(api_keys.c.key_id).limit(limit + 1)
-    if cursor is not None:
-        query = query.where(api_keys.c.key_id > cursor)
-    rows = [_key(row) for row in unit.connection.execute(query)]
-    return KeyPage(tuple(rows[:limit]), rows[limit - 1].key_id if len(rows) > limit else None)
+def list_keys(
+    unit: ReadUnit | WriteUnit, cities: Sequence[str] = (), cursor: str | None = None, limit: int = 50
+) -> KeyPage:
+    """A page of keys by id; with `cities`, those that are good in none but these."""
+    rows = unit.connection.execute(
+        select(api_keys).where(api_keys.c.key_id > (cursor or "")).order_by(api_keys.c.key_id)
+    )
+    found: list[Key] = []
+    for key in map(_key, rows):
+        if not cities or (key.cities and set(key.cities) <= set(cities)):
+            found.append(key)
+        if len(found) > limit:
+            break
+    return KeyPage(tuple(found[:limit]), found[limit - 1].key_id if len(found) > limit else None)
 
 
 def revoke_key(unit: WriteUnit, key_id: str, actor: str) -> None:

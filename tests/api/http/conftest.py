@@ -1,5 +1,6 @@
 """The service in process, on both engines, with a clock of ours and a token for whoever a test needs."""
 
+import datetime as dt
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -7,9 +8,10 @@ from starlette.testclient import TestClient
 
 from api.http.app import create_app
 from api.settings import Settings
-from api.store import keys
+from api.store import books, keys
 from api.store.units import Store
-from tests.api.store.posts import START_US
+from rules.deployment import Deploy
+from tests.api.store.posts import START_US, publish
 
 Bearer = Callable[..., dict[str, str]]
 
@@ -58,3 +60,15 @@ def bearer(store: Store, clock: Clock) -> Bearer:
         return {"Authorization": f"Bearer {written}"}
 
     return make
+
+
+@pytest.fixture
+def _law(store: Store) -> None:
+    """Hangzhou's crowdsourced riders are judged by a published book."""
+    publish(store, "taobao-crowdsourced")
+    row = {
+        "city": "hangzhou", "rider_kind": "crowdsourced", "book": "taobao-crowdsourced", "from": dt.date(2025, 12, 3),
+        "source": "test", "confidence": "ours",
+    }  # fmt: skip
+    with store.writing(START_US) as unit:
+        books.deploy(unit, [Deploy.model_validate(row)])

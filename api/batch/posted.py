@@ -1,0 +1,129 @@
+"""Events in the body of a request → the same canonical rows and rejects as those of files.
+
+One object, a list of objects, `{"events": [...]}`, or NDJSON: a place is a JSON pointer or a line.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pyarrow as pa
+
+from api.batch.canonical import CANONICAL_SCHEMA, canonical
+from api.batch.json_lines import columns_of, decode
+from api.batch.rejects import Reject, cut
+from api.batch.sources import LINE_BYTES_MAX
+
+BODY: Final = "body"
+EVENTS: Final = "events"
+
+
+class NotEventsError(Exception):
+    """A body that is no JSON (`path` is None), or holds something else where an event or a list should be."""
+
+    def __init__(self, path: tuple[str | int, ...] | None = None, code: str = "") -> None:
+        self.path = path
+        self.code = code
+        super().__init__(code)
+
+
+@dataclass(frozen=True, slots=True)
+class PostedRows:
+    """What a body held.
+
+    Parameters
+    ----------
+    table
+        `CANONICAL_SCHEMA`; `row` is the position in the body, from 0.
+    rejects
+        Rows that cannot be read, by position.
+    places
+        Of each row: its path in the JSON body, or its line.
+    identities
+        (rider_id, event_id) as they were sent, for rows that could not be read too.
+    """
+
+    table: pa.Table
+    rejects: tuple[Reject, ...]
+    places: tuple[tuple[str | int, ...] | int, ...]
+    identities: tuple[tuple[str | None, str | None], ...]
+
+
+def read_posted(body: bytes, *, is_ndjson: bool) -> PostedRows:
+    """Rows of a body.
+
+    Raises
+    ------
+    NotEventsError
+        If it is not made of objects. A line of NDJSON that is none is a reject.
+    """
+    return _read_lines(body) if is_ndjson else _read_document(body)
+
+
+def _read_document(body: bytes) -> PostedRows:
+    try:
+        document = decode(body.decode().strip())
+    except (ValueError, RecursionError):
+        raise NotEventsError from None
+    head: tuple[str | int, ...] = ()
+    if isinstance(document, dict) and EVENTS in document:
+        head, document = (EVENTS,), document[EVENTS]
+        if not isinstance(document, list):
+            raise NotEventsError(head, "list_type")
+    if isinstance(document, dict):
+        return _rows([document], [], [()], [0])
+    if not isinstance(document, list):
+        raise NotEventsError(head, "object_or_list")
+    for k, value in enumerate(document):
+        if not isinstance(value, dict):
+            raise NotEventsError((*head, k), "dict_type")
+    return _rows(document, [], [(*head, k) for k in range(len(document))], list(range(len(document))))
+
+
+def _read_lines(body: bytes) -> PostedRows:
+    documents: list[dict[str, Any]] = []
+    rejects: list[Reject] = []
+    places: list[tuple[str | int, ...] | int] = []
+    rows: list[int] = []
+    for number, line in enumerate(body.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
+        if not line.strip():
+            continue
+        row = len(places)
+        places.append(number)
+        if len(line) > LINE_BYTES_MAX:
+            rejects.append(Reject(BODY, row, "", "", "line_too_long"))
+            continue
+        try:
+            document = decode(line.decode().strip())
+        except (ValueError, RecursionError):
+            document = None
+        if isinstance(document, dict):
+            documents.append(document)
+            rows.append(row)
+        else:
+            rejects.append(Reject(BODY, row, "", cut(line.decode("utf-8", errors="replace").strip()), "bad_line"))
+    return _rows(documents, rejects, places, rows)
+
+
+def _rows(
+    documents: list[dict[str, Any]],
+    rejects: list[Reject],
+    places: Sequence[tuple[str | int, ...] | int],
+    rows: list[int],
+) -> PostedRows:
+    identities: list[tuple[str | None, str | None]] = [(None, None)] * len(places)
+    for row, document in zip(rows, documents, strict=True):
+        identities[row] = (_id(document.get("rider_id")), _id(document.get("event_id")))
+    if not documents:
+        return PostedRows(CANONICAL_SCHEMA.empty_table(), tuple(rejects), tuple(places), tuple(identities))
+    chunk = columns_of(documents, BODY, rows)
+    table, found = canonical(chunk.columns, BODY, chunk.rows)
+    every = sorted([*rejects, *chunk.rejects, *found], key=lambda reject: reject.row)
+    return PostedRows(table, tuple(every), tuple(places), tuple(identities))
+
+
+def _id(value: object) -> str | None:
+    """An id as it was sent, where it can be one."""
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        return None
+    return cut(str(value))

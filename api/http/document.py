@@ -1,0 +1,161 @@
+"""The OpenAPI document: what FastAPI finds in the routes, and what holds for all of them."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from fastapi import FastAPI
+from fastapi.dependencies.models import Dependant
+from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
+
+from api.batch.schema import event_schema
+from api.http.auth import Require
+from api.http.problems import MEDIA_TYPE, STATUS
+
+_WITH_BODY: Final = ("POST", "PUT", "PATCH")
+_SAYS: Final = {
+    400: "The request cannot be read.",
+    401: "No token, or one that is not good.",
+    403: "The token's role or city does not allow this.",
+    404: "There is nothing here that the token may see.",
+    408: "The body did not arrive in time.",
+    409: "In conflict with what is there.",
+    412: "What was read has changed.",
+    413: "Too large.",
+    415: "A content type that is not taken here.",
+    422: "Values that cannot be accepted; `errors` names each.",
+    428: "If-Match is missing.",
+    429: "More requests than the token may make.",
+    500: "A fault of the service.",
+    503: "The database cannot be reached.",
+}
+_PROBLEM: Final[dict[str, Any]] = {
+    "title": "Problem",
+    "description": "A problem document (RFC 9457).",
+    "type": "object",
+    "required": ["type", "title", "status", "detail", "code"],
+    "properties": {
+        "type": {"type": "string", "examples": ["/problems/token_expired"]},
+        "title": {"type": "string", "examples": ["Not signed in"]},
+        "status": {"type": "integer", "examples": [401]},
+        "detail": {"type": "string", "examples": ["The token has expired."]},
+        "instance": {"type": "string"},
+        "code": {"type": "string", "enum": sorted(STATUS)},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["code", "detail"],
+                "properties": {
+                    "pointer": {"type": "string", "examples": ["#/events/3/kind"]},
+                    "parameter": {"type": "string", "examples": ["query/limit"]},
+                    "place": {"type": "string"},
+                    "code": {"type": "string"},
+                    "detail": {"type": "string"},
+                },
+            },
+        },
+    },
+}
+_KEY_HEADER: Final = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "A repeated request with the same key gets the stored answer (`Idempotency-Replayed: true`).",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[!-~]+$"},
+}
+
+
+def install(app: FastAPI, routes: tuple[APIRoute, ...]) -> None:
+    """Let an app describe itself so."""
+
+    def describe() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = document_of(app, routes)
+        return app.openapi_schema
+
+    app.openapi = describe  # type: ignore[method-assign]
+
+
+def document_of(app: FastAPI, routes: tuple[APIRoute, ...]) -> dict[str, Any]:
+    """The OpenAPI document of some routes."""
+    document = get_openapi(
+        title=app.title, version=app.version, summary=app.summary, description=_DESCRIPTION, routes=routes, tags=_TAGS
+    )
+    parts = document.setdefault("components", {})
+    schemas = parts.setdefault("schemas", {})
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    schemas["Problem"] = _PROBLEM
+    schemas["Event"] = {name: value for name, value in event_schema().items() if not name.startswith("$")}
+    parts["securitySchemes"] = {
+        "bearer": {"type": "http", "scheme": "bearer", "description": "An API key (`rs_…`) or a JWT of the issuer."}
+    }
+    parts["responses"] = {str(status): _answer(status) for status in _SAYS}
+    for route in routes:
+        if route.include_in_schema:
+            for method in route.methods or ():
+                _complete(document["paths"][route.path_format][method.lower()], route, method)
+    return document
+
+
+def _answer(status: int) -> dict[str, Any]:
+    answer: dict[str, Any] = {
+        "description": _SAYS[status],
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }
+    if status in (429, 503):
+        answer["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}}
+    return answer
+
+
+def _complete(operation: dict[str, Any], route: APIRoute, method: str) -> None:
+    """Add what every route of its kind can answer."""
+    required = scopes_of(route)
+    statuses = {503}
+    answers = operation["responses"]
+    if required is not None:
+        statuses |= {401, 403, 429}
+        operation["security"] = [{"bearer": []}]
+        operation["x-scopes"] = sorted(required)
+    if operation.get("parameters"):
+        statuses.add(422)
+    if "{" in route.path_format:
+        statuses.add(404)
+    if any(parameter["name"].lower() == "if-match" for parameter in operation.get("parameters", ())):
+        statuses |= {412, 428}
+    if method in _WITH_BODY:
+        statuses |= {400, 408, 413}
+        if "requestBody" in operation:
+            statuses |= {415, 422}
+    if method == "POST" and required is not None:
+        statuses |= {409, 422}
+        operation.setdefault("parameters", []).append(_KEY_HEADER)
+    if "HTTPValidationError" in str(answers.get("422")):
+        del answers["422"]
+    for status in sorted(statuses):
+        answers.setdefault(str(status), {"$ref": f"#/components/responses/{status}"})
+
+
+def scopes_of(route: APIRoute) -> frozenset[str] | None:
+    """The scopes of which a route asks one; None where it is open."""
+    found = [scope for need in _needs(route.dependant) for scope in need.scopes]
+    return frozenset(found) if found else None
+
+
+def _needs(dependant: Dependant) -> Iterator[Require]:
+    if isinstance(dependant.call, Require):
+        yield dependant.call
+    for inner in dependant.dependencies:
+        yield from _needs(inner)
+
+
+_DESCRIPTION: Final = """Scores riders under dated rule books; explains every entry.
+
+All times are microseconds UTC (`…_us`) or ISO-8601 with an offset; points are milli-points (`…_mp`), money is fen (`…_fen`).
+Errors are problem documents (RFC 9457). Lists go on with `cursor`. Every POST takes an `Idempotency-Key`."""
+_TAGS: Final = [
+    {"name": "events", "description": "Facts about riders, scored as they come."},
+    {"name": "tokens", "description": "API keys."},
+    {"name": "system", "description": "Health, meters, kinds of problems."},
+]

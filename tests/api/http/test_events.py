@@ -1,0 +1,162 @@
+"""Events over HTTP: one, many, as lines; each gets an answer, and none is scored twice."""
+
+import json
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from api.store.units import Store
+from tests.api.http.conftest import Bearer
+from tests.api.store.posts import START_US, later, lines_of, same_ledger, scores_of
+from tests.builders import delivered
+
+pytestmark = pytest.mark.usefixtures("_law")
+
+
+def some(*events: dict[str, Any]) -> list[dict[str, Any]]:
+    """Events at a time when the book is in force."""
+    return later(events)
+
+
+def test_one_event_is_scored_and_says_what_it_wrote(client: TestClient, bearer: Bearer, store: Store) -> None:
+    """A late delivery costs a point, and the answer holds the entry."""
+    event = some(delivered("e1", late_min=4))[0]
+
+    answer = client.post("/v1/events", headers=bearer("platform"), json=event).json()
+
+    assert (answer["num_scored"], answer["num_repeated"], answer["num_rejected"]) == (1, 0, 0)
+    assert [(e["rule_id"], e["delta_mp"], e["score_after_mp"]) for e in answer["results"][0]["entries"]] == [
+        (line["rule_id"], line["delta_mp"], line["score_after_mp"]) for line in lines_of(store)
+    ]
+    assert answer["results"][0]["entries"][0]["delta_mp"] == -1000
+    assert answer["results"][0]["pointer"] == "#"
+
+
+@pytest.mark.parametrize("shape", ["list", "object", "lines"])
+def test_all_shapes_of_a_batch_mean_the_same(client: TestClient, bearer: Bearer, store: Store, shape: str) -> None:
+    """A list, an object with events and NDJSON give the ledger of the batch run."""
+    events = some(*(delivered(f"e{k}", at_min=-60 * k, late_min=k) for k in range(5)))
+    headers = bearer("platform")
+
+    if shape == "lines":
+        text = "\n".join(json.dumps(event) for event in events)
+        answer = client.post("/v1/events", headers=headers | {"Content-Type": "application/x-ndjson"}, content=text)
+    else:
+        answer = client.post("/v1/events", headers=headers, json=events if shape == "list" else {"events": events})
+
+    assert answer.status_code == 200, answer.text
+    assert [result["status"] for result in answer.json()["results"]] == ["scored"] * 5
+    same_ledger(store, events, START_US)
+
+
+def test_each_event_of_a_batch_has_its_own_answer(client: TestClient, bearer: Bearer) -> None:
+    """Good rows are scored beside bad ones; a bad one is told where, what and what to do."""
+    good, again = some(delivered("e1", late_min=4), delivered("e1", late_min=4))
+    bad = good | {"event_id": "e2", "occurred_at": "2026-02-10T12:00:00"}
+    del bad["occurred_us"]
+    unknown = good | {"event_id": "e3", "city": "nowhere"}
+
+    answer = client.post("/v1/events", headers=bearer("platform"), json=[good, again, bad, unknown]).json()
+
+    assert [result["status"] for result in answer["results"]] == ["scored", "repeated", "rejected", "rejected"]
+    naive, nowhere = answer["results"][2:]
+    assert (naive["reason"], naive["column"], naive["value"]) == ("naive_time", "occurred_at", "2026-02-10T12:00:00")
+    assert naive["pointer"] == "#/2/occurred_at"
+    assert "+08:00" in naive["detail"]
+    assert (nowhere["reason"], nowhere["value"]) == ("no_book", "nowhere")
+
+
+def test_lines_are_named_by_their_number(client: TestClient, bearer: Bearer) -> None:
+    """A line that is no object is rejected by itself; blank lines count."""
+    event = json.dumps(some(delivered("e1"))[0])
+    headers = bearer("platform") | {"Content-Type": "application/x-ndjson"}
+
+    answer = client.post("/v1/events", headers=headers, content=f"\n{event}\n[1]\n").json()
+
+    assert [(result["line"], result["status"]) for result in answer["results"]] == [(2, "scored"), (3, "rejected")]
+    assert answer["results"][1]["reason"] == "bad_line"
+
+
+def test_a_repeated_event_changes_nothing(client: TestClient, bearer: Bearer, store: Store) -> None:
+    """Posting again scores nothing; other content under the same id is refused."""
+    headers, event = bearer("platform"), some(delivered("e1", late_min=4))[0]
+    client.post("/v1/events", headers=headers, json=event)
+    before = lines_of(store)
+
+    again = client.post("/v1/events", headers=headers, json=event).json()
+    other = client.post("/v1/events", headers=headers, json=event | {"distance_m": 5}).json()
+
+    assert again["results"][0]["status"] == "repeated"
+    assert (other["results"][0]["status"], other["results"][0]["reason"]) == ("rejected", "duplicate_conflict")
+    assert lines_of(store) == before
+
+
+def test_a_platform_posts_events_of_its_cities_only(client: TestClient, bearer: Bearer, store: Store) -> None:
+    """An event of another city is rejected beside those that are scored."""
+    here, there = some(delivered("e1"), delivered("e2", rider_id="r2", city="shanghai"))
+
+    answer = client.post("/v1/events", headers=bearer("platform", cities=["hangzhou"]), json=[there, here]).json()
+
+    assert [(result["status"], result["reason"]) for result in answer["results"]] == [
+        ("rejected", "other_city"),
+        ("scored", None),
+    ]
+    assert set(scores_of(lines_of(store))) == {"r1"}
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        (b"{", 400, "bad_json"),
+        (b"", 400, "bad_json"),
+        (b"\xff\xfe", 400, "bad_json"),
+        (b'[{"a": NaN}]', 400, "bad_json"),
+        (b'{"a": 1, "a": 2}', 400, "bad_json"),
+        (b"7", 422, "invalid_request"),
+        (b"null", 422, "invalid_request"),
+        (b'[{}, "x"]', 422, "invalid_request"),
+        (b'{"events": {}}', 422, "invalid_request"),
+        (b"[" * 40 + b"]" * 40, 400, "json_too_deep"),
+        (b"[" * 1_000_000, 400, "json_too_deep"),
+        (b'"' + b"[" * 100_000, 400, "bad_json"),
+        (b"[" + b"{}," * 10_000 + b"{}]", 413, "too_many_rows"),
+    ],
+)
+def test_a_body_that_holds_no_events_is_refused(
+    client: TestClient, bearer: Bearer, body: bytes, status: int, code: str
+) -> None:
+    """What is no JSON, or not made of objects, too many or too deep, is refused as a whole."""
+    headers = bearer("platform") | {"Content-Type": "application/json"}
+
+    answer = client.post("/v1/events", headers=headers, content=body)
+
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["r'; DROP TABLE entries; --", '" OR 1=1', "../../etc/passwd", "{{7*7}}", "%00", "骑手", "\\x00", "${jndi:ldap}", "'||pg_sleep(9)||'"],
+)  # fmt: skip
+def test_ids_are_data(client: TestClient, bearer: Bearer, store: Store, value: str) -> None:
+    """Whatever an id looks like, it is stored and given back as it is."""
+    event = some(delivered("e1"))[0] | {"rider_id": value, "event_id": value, "order_id": value}
+
+    answer = client.post("/v1/events", headers=bearer("platform"), json=event)
+
+    assert answer.json()["results"][0]["status"] == "scored"
+    assert [(line["rider_id"], line["event_id"]) for line in lines_of(store)] == [(value, value)]
+
+
+@pytest.mark.parametrize("value", ["a\u0000b", "\ud800", "x" * 201, "", "a\u001fb", 1.5, True, [], {}])
+def test_what_is_no_id_is_rejected_by_itself(client: TestClient, bearer: Bearer, value: object) -> None:
+    """Control characters, half characters, too long and wrong types cost their row, not the service."""
+    event = some(delivered("e1"))[0] | {"rider_id": value}
+    headers = bearer("platform") | {"Content-Type": "application/json"}
+
+    answer = client.post("/v1/events", headers=headers, content=json.dumps([event]).encode())
+
+    if value == "\ud800":
+        assert (answer.status_code, answer.json()["code"]) == (400, "bad_json")
+    else:
+        assert answer.json()["results"][0]["status"] == "rejected"
