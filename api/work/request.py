@@ -1,0 +1,25 @@
+"""What may be asked of a study through the service: shipped scenarios, stored or shipped books; never a path."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from api.batch.study_design import design_of
+from api.store.units import Store
+from api.work.simulation import find_stored, study_request
+from simulations import scenarios
+
+
+def scenario_names() -> tuple[str, ...]:
+    """The shipped scenarios."""
+    return scenarios.shipped()
+
+
+def check_request(store: Store, request: Mapping[str, Any]) -> None:
+    """Refuse what cannot be simulated, before it waits for its turn.
+
+    Raises
+    ------
+    InputError
+        With every fault of scenario, books and settings.
+    """
+    design_of(study_request(request), lambda reference: find_stored(store, reference))
