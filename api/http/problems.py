@@ -54,6 +54,17 @@ STATUS: Final[Mapping[str, int]] = {
     "rate_limited": 429,
     "internal": 500,
     "unavailable": 503,
+    "unknown_study": 404,
+    "no_report": 404,
+    "webhook_unknown": 404,
+    "study_ended": 409,
+    "too_many_webhooks": 409,
+    "days_out_of_range": 422,
+    "nothing_to_compare": 422,
+    "unknown_version": 422,
+    "study_faulty": 422,
+    "webhook_url": 422,
+    "webhook_kind": 422,
 }
 _OF_STATUS: Final = {
     400: "bad_request",
