@@ -22,7 +22,7 @@ MINUTE_S: Final = 60
 WINDOW_ROWS: Final = 1_000_000
 # Hour of the local day (from 04:00) and its share of the day's orders in per-mille: two meal peaks. Assumption.
 HOURLY_PERMILLE: Final = (2, 4, 12, 25, 30, 40, 75, 140, 115, 60, 40, 35, 55, 115, 105, 60, 40, 20, 12, 6, 4, 2, 2, 1)
-# Of ten rows, the last is about the order in the row before, and rows 0 and 1 of every third ten share the bag: nine in ten are deliveries,
+# Of ten rows, the last is about the order in the row before, and rows 0 and 1 of two in five tens share the bag: nine in ten are deliveries,
 # and with those that overlap by chance about a quarter of the orders share a bag (at 14 events a rider). Assumption.
 TRIP: Final = 10
 OTHER_KINDS: Final = (
@@ -131,8 +131,8 @@ def _rows(day: National, window: int) -> pa.Table:
     luck = Luck(day.seed)
     place = number % TRIP
     is_other = place == TRIP - 1
-    # Rows 0 and 1 of every third ten are one trip; the last of ten is about the row before it.
-    second = (place == 1) & (number // TRIP % 3 == 0)
+    # Rows 0 and 1 of two in five tens are one trip; the last of ten is about the row before it.
+    second = (place == 1) & (number // TRIP % 5 < 2)
     trip = number - second - is_other
     # Trips are counted without the rows that are none, or some riders would never have a turn.
     rider = _rider_of(day, trip // TRIP * (TRIP - 1) + trip % TRIP)
