@@ -31,6 +31,8 @@ ROUTES: Final = (
     "api.http.routes.docs",
     "api.http.routes.events",
     "api.http.routes.tokens",
+    "api.http.routes.studies",
+    "api.http.routes.webhooks",
 )
 
 Hook = Callable[[Service], AbstractAsyncContextManager[None]]
