@@ -37,7 +37,7 @@ ROUTES: Final = (
 
 Hook = Callable[[Service], AbstractAsyncContextManager[None]]
 # What runs beside the requests: each is entered when the service starts and left when it stops.
-HOOKS: Final[tuple[Hook, ...]] = ()
+HOOKS: Final[tuple[Hook, ...]] = (background,)
 
 
 def create_app(
