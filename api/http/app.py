@@ -24,6 +24,7 @@ from api.settings import Settings
 from api.store.units import Store, UnreachableError
 from api.store.waiting import waiting
 from api.web.site import add_site
+from api.work.background import background
 
 # Modules with a `router`, in the order in which paths are looked up.
 ROUTES: Final = (
