@@ -58,7 +58,7 @@ class Settings:
     batch_rows_max: int = 10_000
     json_depth_max: int = 32
     body_timeout_s: int = 20
-    requests_per_minute: int = 60_000
+    requests_per_minute: int = 600_000
     token_cache_s: int = 3
     idempotency_lease_s: int = 60
     idempotency_keep_h: int = 24

@@ -38,7 +38,7 @@ def upgrade_command(database_url: str, lang: Lang, as_json: bool) -> None:
     """Create the tables, or bring older ones up to date."""
     from api.store import schema
 
-    with _opened(database_url, lang) as store:
+    with opened(database_url, lang) as store:
         schema.upgrade(store)
         shown = store.shown_url
     if as_json:
@@ -55,7 +55,7 @@ def check_command(database_url: str, lang: Lang, as_json: bool) -> None:
     """Say whether all migrations are in; exits with 3 if they are not."""
     from api.store import schema
 
-    with _opened(database_url, lang) as store:
+    with opened(database_url, lang) as store:
         shown, found = store.shown_url, schema.revision_of(store)
     wanted = schema.head()
     if as_json:
@@ -71,7 +71,7 @@ def check_command(database_url: str, lang: Lang, as_json: bool) -> None:
 
 
 @contextmanager
-def _opened(url: str, lang: Lang) -> Iterator[Any]:
+def opened(url: str, lang: Lang) -> Iterator[Any]:
     """A store by URL; what is wrong with it ends the command."""
     from api.store.units import Store, UnknownDatabaseError, UnreachableError, told
 

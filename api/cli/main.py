@@ -16,7 +16,9 @@ COMMANDS = {
     "dispatch": "api.cli.dispatch:dispatch",
     "simulate": "api.cli.simulate:simulate",
     "bench": "api.cli.bench:bench",
+    "serve": "api.cli.serve:serve",
     "db": "api.cli.db:db",
+    "token": "api.cli.token:token",
     "schema": "api.cli.schema:schema",
 }
 

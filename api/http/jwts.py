@@ -16,8 +16,8 @@ import jwt
 
 from api.clock import now_us
 from api.http.context import Actor
-from api.http.scopes import ROLES
 from api.settings import SettingError, Settings
+from api.store.keys import ROLES
 from rules.units import US_PER_S
 
 # Another machine's clock may be this far from ours.

@@ -173,7 +173,7 @@ def problem_response(problem: Problem, lang: Lang, instance: str = "") -> Respon
     headers = {"Content-Language": lang, "Vary": "Accept-Language", "Cache-Control": "no-store", **problem.headers}
     if problem.status == 401:
         headers.setdefault("WWW-Authenticate", "Bearer")
-    body = json.dumps(problem.document(lang, instance), ensure_ascii=False).encode()
+    body = json.dumps(problem.document(lang, instance), ensure_ascii=False, separators=(",", ":")).encode()
     return Response(body, problem.status, headers, MEDIA_TYPE)
 
 

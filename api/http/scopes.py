@@ -1,7 +1,7 @@
 """Who may do what: roles and their scopes. A city, and for riders their own id, narrow this further (`Actor`)."""
 
 from collections.abc import Mapping
-from typing import Final, Literal, get_args
+from typing import Final, Literal
 
 from api.store.keys import Role
 
@@ -30,7 +30,6 @@ Scope = Literal[
     "dashboard:read",
     "tokens:write",
 ]
-ROLES: Final[tuple[Role, ...]] = get_args(Role)
 
 SCOPES: Final[Mapping[Role, frozenset[Scope]]] = {
     "platform": frozenset({"events:write", "riders:read", "people:write", "dispatch:solve", "webhooks:write"}),

@@ -10,7 +10,7 @@ import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 from sqlalchemy import insert, or_, select, update
 
@@ -21,6 +21,7 @@ from api.store.units import ReadUnit, WriteUnit
 from rules.units import US_PER_S
 
 Role = Literal["platform", "rider", "ops", "approver", "policy"]
+ROLES: Final[tuple[Role, ...]] = get_args(Role)
 KEY: Final = re.compile(r"rs_([0-9a-f]{16})_([0-9a-f]{64})")
 # Writing each use would make every read a write.
 USE_WRITTEN_EVERY_US: Final = 60 * US_PER_S
@@ -47,6 +48,20 @@ class KeyPage:
 
     keys: tuple[Key, ...]
     cursor: str | None
+
+
+def role_of(written: str) -> Role:
+    """A role by its name.
+
+    Raises
+    ------
+    ValueError
+        If there is none of that name.
+    """
+    for role in ROLES:
+        if role == written:
+            return role
+    raise ValueError(written)
 
 
 def create_key(

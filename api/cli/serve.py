@@ -1,0 +1,95 @@
+"""`riderscore serve`: the API, the riders' page and the console, in one process."""
+
+import socket
+import sys
+from dataclasses import replace
+from typing import Any
+
+import click
+
+from api.cli.console import FAILED, USAGE, lang_option, say
+from api.cli.db import database_option, opened
+from rules.text import Lang, text
+
+GRACE_S = 10
+
+
+@click.command("serve")
+@database_option
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65_535), default=8000, show_default=True, help="0 for a free one.")
+@lang_option
+def serve(database_url: str, host: str, port: int, lang: Lang) -> None:
+    """Serve the API, the riders' page and the console.
+
+    An embedded database is brought up to date first; an outdated PostgreSQL is refused.
+    """
+    from api.settings import SettingError, Settings
+
+    try:
+        settings = replace(Settings.from_environment(), database_url=database_url)
+    except SettingError as error:
+        say(lang, "serve.bad_setting", reason=error)
+        sys.exit(USAGE)
+    prepare(database_url, lang)
+    run(settings, _listening(host, port, lang), lang)
+
+
+def prepare(database_url: str, lang: Lang) -> None:
+    """Bring a database to where this version needs it, or end the command."""
+    from api.store import schema
+
+    with opened(database_url, lang) as store:
+        if store.engine.dialect.name == "sqlite":
+            schema.upgrade(store)
+        found, wanted = schema.revision_of(store), schema.head()
+        if found != wanted:
+            key = "store.empty" if found is None else "store.outdated"
+            say(lang, key, url=store.shown_url, found=found, revision=wanted)
+            sys.exit(FAILED)
+
+
+def run(settings: Any, sock: socket.socket, lang: Lang) -> None:
+    """Answer requests until told to stop; those being answered are finished."""
+    import uvicorn
+
+    from api.http.app import create_app
+    from api.http.logs import make_log, relay_libraries
+    from api.settings import SettingError
+
+    log = make_log(settings.log_level)
+    relay_libraries(log, "uvicorn", "asyncio")
+    try:
+        app = create_app(settings, log=log)
+    except SettingError as error:
+        say(lang, "serve.bad_setting", reason=error)
+        sys.exit(USAGE)
+    host, port = sock.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    click.echo(text(lang, "serve.at", url=f"http://{shown}:{port}"))
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        lifespan="on",
+        timeout_graceful_shutdown=GRACE_S,
+        ws="none",
+    )
+    uvicorn.Server(config).run(sockets=[sock])
+
+
+def _listening(host: str, port: int, lang: Lang) -> socket.socket:
+    """A socket at the address, or the end of the command."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        sock = socket.socket(family, kind, protocol)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(address)
+        sock.listen(2048)
+    except OSError as error:
+        say(lang, "serve.no_address", host=host, port=port, reason=error.strerror or error)
+        sys.exit(FAILED)
+    sock.set_inheritable(False)
+    return sock
