@@ -1,6 +1,8 @@
 """What may be asked of a study through the service: shipped scenarios, stored or shipped books; never a path."""
 
+import tempfile
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from api.batch.study_design import design_of
@@ -22,4 +24,5 @@ def check_request(store: Store, request: Mapping[str, Any]) -> None:
     InputError
         With every fault of scenario, books and settings.
     """
-    design_of(study_request(request), lambda reference: find_stored(store, reference))
+    with tempfile.TemporaryDirectory(prefix="riderscore-look-") as folder:
+        design_of(study_request(request), lambda reference: find_stored(store, reference), Path(folder))

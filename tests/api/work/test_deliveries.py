@@ -1,0 +1,381 @@
+"""Webhooks: signed, at least once, in a rider's order, tried again, given up, switched off, never into the own network."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import select
+
+from api.clock import now_us
+from api.store import webhooks
+from api.store.deliveries import DISABLED_AFTER_US, HOLDS_BACK, LEASE_US, RETRY_S, claim_due
+from api.store.outbox import Message, announce, wanted
+from api.store.refusals import Refused
+from api.store.tables import outbox
+from api.store.units import Store
+from api.work.deliverer import Deliverer
+from api.work.sender import Sender
+from tests.api.http.conftest import Clock
+from tests.api.work.receiver import Receiver, receiving
+
+S = 1_000_000
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """A clock that begins now: receivers check how old a message is."""
+    return Clock(now_us())
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """Somebody who listens."""
+    with receiving() as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def deliverer(store: Store, clock: Clock) -> Iterator[Deliverer]:
+    """What sends, to this machine too."""
+    deliverer = Deliverer(store, clock, Sender(allow_private=True, clock=clock))
+    yield deliverer
+    deliverer.close()
+
+
+def listen(store: Store, clock: Clock, url: str, *kinds: str, cities: tuple[str, ...] = ()) -> tuple[str, str]:
+    """Register; id and secret."""
+    with store.writing(clock()) as unit:
+        made, secret = webhooks.register(unit, "platform:p", url, kinds, cities, allow_private=True)
+    return made.webhook_id, secret
+
+
+def tell(store: Store, clock: Clock, *messages: Message) -> None:
+    """Announce, and commit."""
+    with store.writing(clock()) as unit:
+        announce(unit, messages)
+
+
+def changed(number: int, rider: str = "r1", city: str = "hangzhou") -> Message:
+    """A message about a rider."""
+    return Message("score.changed", {"number": number}, rider, city)
+
+
+def send_all(deliverer: Deliverer) -> None:
+    """Until nothing more is due."""
+    while deliverer.step():
+        deliverer.wait()
+
+
+def states(store: Store, webhook_id: str) -> list[tuple[str, int]]:
+    """State and attempts of each delivery, oldest first."""
+    with store.reading() as unit:
+        page = webhooks.deliveries_of(unit, webhook_id)
+    return [(one.state, one.num_attempts) for one in reversed(page.deliveries)]
+
+
+def test_a_message_arrives_signed(store: Store, clock: Clock, receiver: Receiver, deliverer: Deliverer) -> None:
+    """The receiver verifies it with the convention's own library; the id is the message's, the body as announced."""
+    webhook_id, secret = listen(store, clock, receiver.url)
+    tell(store, clock, changed(1))
+
+    send_all(deliverer)
+
+    assert [body["data"] for body in receiver.verified(secret)] == [{"number": 1}]
+    headers, body = receiver.came[0]
+    assert headers["content-type"] == "application/json"
+    assert headers["webhook-id"].startswith("msg_")
+    assert json.loads(body)["type"] == "score.changed"
+    assert states(store, webhook_id) == [("delivered", 1)]
+
+
+def test_only_those_who_listen_are_told(store: Store, clock: Clock) -> None:
+    """Kinds and cities choose; what nobody hears is not kept; what has no city is for all."""
+    tiers, _ = listen(store, clock, "https://a.example/", "tier.changed")
+    hangzhou, _ = listen(store, clock, "https://b.example/", cities=("hangzhou",))
+    tell(
+        store, clock,
+        changed(1, city="suzhou"),
+        changed(2),
+        Message("tier.changed", {}, "r1", "suzhou"),
+        Message("book.scheduled", {}),
+    )  # fmt: skip
+
+    with store.reading() as unit:
+        kept = unit.connection.scalars(select(outbox.c.kind).order_by(outbox.c.outbox_id)).all()
+        assert wanted(unit) >= {"tier.changed", "score.changed"}
+    assert kept == ["score.changed", "tier.changed", "book.scheduled"]
+    assert len(states(store, tiers)) == 1
+    assert len(states(store, hangzhou)) == 2
+
+
+def test_nothing_is_told_of_what_did_not_happen(store: Store, clock: Clock) -> None:
+    """A transaction that is rolled back leaves no message."""
+    webhook_id, _ = listen(store, clock, "https://a.example/")
+
+    with pytest.raises(RuntimeError), store.writing(clock()) as unit:
+        announce(unit, [changed(1)])
+        raise RuntimeError
+
+    assert states(store, webhook_id) == []
+
+
+def test_a_failed_message_is_tried_again_under_the_same_id(
+    store: Store, clock: Clock, receiver: Receiver, deliverer: Deliverer
+) -> None:
+    """After growing waits, with chance in them; the first success ends it."""
+    webhook_id, secret = listen(store, clock, receiver.url)
+    receiver.answer = lambda number: 503 if number < 4 else 200
+    tell(store, clock, changed(1))
+
+    waits = []
+    for _ in range(3):
+        send_all(deliverer)
+        with store.reading() as unit:
+            waits.append((webhooks.deliveries_of(unit, webhook_id).deliveries[0].next_us - clock()) // S)
+        clock.forward(seconds=waits[-1] + 1)
+    send_all(deliverer)
+
+    assert all(wanted_s <= waited <= wanted_s * 3 // 2 + 1 for waited, wanted_s in zip(waits, RETRY_S, strict=False))
+    assert len({headers["webhook-id"] for headers, _ in receiver.came}) == 1
+    assert len({headers["webhook-timestamp"] for headers, _ in receiver.came}) == 4
+    assert states(store, webhook_id) == [("delivered", 4)]
+    with store.reading() as unit:
+        assert webhooks.webhook_of(unit, webhook_id).failing_us is None
+
+
+def test_a_receiver_may_ask_for_more_time(store: Store, clock: Clock, receiver: Receiver, deliverer: Deliverer) -> None:
+    """Retry-After is kept to."""
+    webhook_id, _ = listen(store, clock, receiver.url)
+    receiver.answer = lambda _number: 429
+    receiver.headers = {"Retry-After": "1000"}
+    tell(store, clock, changed(1))
+
+    send_all(deliverer)
+
+    with store.reading() as unit:
+        assert webhooks.deliveries_of(unit, webhook_id).deliveries[0].next_us == clock() + 1000 * S
+
+
+def test_a_message_is_given_up_in_the_end(store: Store, clock: Clock, receiver: Receiver, deliverer: Deliverer) -> None:
+    """After the last attempt, saying what was answered."""
+    webhook_id, _ = listen(store, clock, receiver.url)
+    receiver.answer = lambda _number: 500
+    tell(store, clock, changed(1))
+
+    for _ in range(len(RETRY_S) + 3):
+        send_all(deliverer)
+        clock.forward(seconds=2 * 86_400 // 10)
+        clock.forward(days=1)
+
+    with store.reading() as unit:
+        found = webhooks.deliveries_of(unit, webhook_id).deliveries[0]
+    assert len(receiver.came) <= len(RETRY_S) + 1
+    assert found.last_status == 500
+
+
+def test_a_webhook_that_fails_for_long_is_switched_off(
+    store: Store, clock: Clock, receiver: Receiver, deliverer: Deliverer
+) -> None:
+    """Nothing more is kept for it until somebody switches it on again; then what waited is sent."""
+    webhook_id, _ = listen(store, clock, receiver.url)
+    receiver.answer = lambda _number: 500
+    tell(store, clock, changed(1))
+    send_all(deliverer)
+    clock.forward(seconds=DISABLED_AFTER_US // S)
+    send_all(deliverer)
+    tell(store, clock, changed(2))
+
+    with store.reading() as unit:
+        found = webhooks.webhook_of(unit, webhook_id)
+    assert found.disabled_why == "failing"
+    assert len(states(store, webhook_id)) == 1
+
+    receiver.answer = lambda _number: 200
+    with store.writing(clock()) as unit:
+        webhooks.enable(unit, "ops:li.na", webhook_id)
+    clock.forward(days=1)
+    send_all(deliverer)
+    assert [state for state, _ in states(store, webhook_id)] == ["delivered"]
+
+
+def test_a_receiver_that_is_gone_is_left_alone(
+    store: Store, clock: Clock, receiver: Receiver, deliverer: Deliverer
+) -> None:
+    """410 switches it off at once."""
+    webhook_id, _ = listen(store, clock, receiver.url)
+    receiver.answer = lambda _number: 410
+    tell(store, clock, changed(1), changed(2, "r2"))
+
+    send_all(deliverer)
+
+    with store.reading() as unit:
+        assert webhooks.webhook_of(unit, webhook_id).disabled_why == "gone"
+
+
+def test_messages_of_a_rider_keep_their_order(
+    store: Store, clock: Clock, receiver: Receiver, deliverer: Deliverer
+) -> None:
+    """A failed one holds back the later ones of that rider, of nobody else, and not for ever."""
+    webhook_id, _ = listen(store, clock, receiver.url)
+    receiver.answer = lambda _number: 500
+    tell(store, clock, changed(1), changed(2), changed(3))
+    send_all(deliverer)
+    receiver.answer = lambda _number: 200
+    tell(store, clock, changed(4, "r2"))
+    send_all(deliverer)
+    assert [json.loads(body)["data"]["number"] for _, body in receiver.came] == [1, 4]
+
+    clock.forward(seconds=10)
+    send_all(deliverer)
+
+    assert [json.loads(body)["data"]["number"] for _, body in receiver.came] == [1, 4, 1, 2, 3]
+    assert {state for state, _ in states(store, webhook_id)} == {"delivered"}
+
+
+def test_one_that_cannot_be_delivered_does_not_block_its_rider_for_ever(
+    store: Store, clock: Clock, receiver: Receiver, deliverer: Deliverer
+) -> None:
+    """After some failures later messages pass it."""
+    listen(store, clock, receiver.url)
+    receiver.answer = lambda number: 400 if json.loads(receiver.came[number - 1][1])["data"]["number"] == 1 else 200
+    tell(store, clock, changed(1), changed(2))
+    for _ in range(HOLDS_BACK + 1):
+        send_all(deliverer)
+        clock.forward(seconds=2_000)
+
+    numbers = [json.loads(body)["data"]["number"] for _, body in receiver.came]
+
+    assert numbers == [1] * (HOLDS_BACK + 1) + [2]
+
+
+def test_two_servers_do_not_send_double(store: Store, clock: Clock) -> None:
+    """What one has taken up the other does not find, until the one has been silent for long."""
+    listen(store, clock, "https://a.example/")
+    tell(store, clock, *(changed(k, f"r{k}") for k in range(6)))
+
+    with store.writing(clock()) as unit:
+        first = claim_due(unit, 4)
+    with store.writing(clock()) as unit:
+        second = claim_due(unit, 100)
+    clock.forward(seconds=LEASE_US // S)
+    with store.writing(clock()) as unit:
+        again = claim_due(unit, 100)
+
+    assert (len(first), len(second), len(again)) == (4, 2, 6)
+    assert not {one.outbox_id for one in first} & {one.outbox_id for one in second}
+
+
+def test_a_busy_receiver_holds_up_no_other(store: Store, clock: Clock) -> None:
+    """Webhooks with enough on their way are passed over."""
+    slow, _ = listen(store, clock, "https://slow.example/")
+    quick, _ = listen(store, clock, "https://quick.example/")
+    tell(store, clock, changed(1))
+
+    with store.writing(clock()) as unit:
+        claimed = claim_due(unit, 10, [slow])
+
+    assert [one.webhook_id for one in claimed] == [quick]
+
+
+def test_a_rotated_secret_overlaps_with_the_old_one(
+    store: Store, clock: Clock, receiver: Receiver, deliverer: Deliverer
+) -> None:
+    """Both sign for a day, then the new one alone."""
+    webhook_id, old = listen(store, clock, receiver.url)
+    with store.writing(clock()) as unit:
+        new = webhooks.rotate(unit, "platform:p", webhook_id)
+    tell(store, clock, changed(1))
+    send_all(deliverer)
+    assert receiver.verified(old) == receiver.verified(new)
+
+    receiver.came.clear()
+    clock.forward(days=1)
+    tell(store, clock, changed(2))
+    send_all(deliverer)
+
+    assert len(receiver.came[0][0]["webhook-signature"].split()) == 1
+
+
+def test_a_ping_reaches_its_webhook_alone(store: Store, clock: Clock, receiver: Receiver, deliverer: Deliverer) -> None:
+    """Whatever it listens to."""
+    webhook_id, secret = listen(store, clock, receiver.url, "tier.changed")
+    listen(store, clock, "http://127.0.0.1:1/")
+    with store.writing(clock()) as unit:
+        webhooks.ping(unit, webhook_id)
+
+    send_all(deliverer)
+
+    assert [body["type"] for body in receiver.verified(secret)] == ["ping"]
+
+
+def test_a_removed_webhook_hears_nothing_more(
+    store: Store, clock: Clock, receiver: Receiver, deliverer: Deliverer
+) -> None:
+    """Not even what was on its way."""
+    webhook_id, _ = listen(store, clock, receiver.url)
+    tell(store, clock, changed(1))
+    with store.writing(clock()) as unit:
+        webhooks.remove(unit, "platform:p", webhook_id)
+    tell(store, clock, changed(2))
+
+    send_all(deliverer)
+
+    assert receiver.came == []
+    with store.reading() as unit, pytest.raises(Refused, match="webhook_unknown"):
+        webhooks.webhook_of(unit, webhook_id)
+
+
+def test_redirects_are_not_followed(store: Store, clock: Clock, receiver: Receiver, deliverer: Deliverer) -> None:
+    """They are failures: who may be called was decided for the address that was registered."""
+    webhook_id, _ = listen(store, clock, receiver.url)
+    receiver.answer = lambda _number: 302
+    receiver.headers = {"Location": receiver.url}
+    tell(store, clock, changed(1))
+
+    send_all(deliverer)
+
+    assert len(receiver.came) == 1
+    assert states(store, webhook_id) == [("waiting", 1)]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://platform.example/hook",
+        "https://127.0.0.1/",
+        "https://[::1]/",
+        "https://[::ffff:10.0.0.1]/",
+        "https://10.1.2.3/",
+        "https://169.254.169.254/latest/meta-data",
+        "https://100.64.0.1/",
+        "https://localhost/",
+        "https://intranet/",
+        "https://db.internal/",
+        "https://2130706433/",
+        "https://user:password@platform.example/",
+        "https://platform.example/#x",
+        "https:///x",
+        "ftp://platform.example/",
+        "https://platform.example:99999/",
+        "javascript:alert(1)",
+    ],
+)
+def test_addresses_that_may_not_be_called_are_refused(address: str) -> None:
+    """Own networks, other schemes, passwords in addresses."""
+    with pytest.raises(Refused, match="webhook_url"):
+        webhooks.check_url(address, allow_private=False)
+
+
+def test_a_name_that_leads_into_the_own_network_is_not_called(store: Store, clock: Clock, receiver: Receiver) -> None:
+    """What a name leads to is looked at when something is sent."""
+    webhook_id, _ = listen(store, clock, receiver.url.replace("http://127.0.0.1", "https://localhost"))
+    tell(store, clock, changed(1))
+    careful = Deliverer(store, clock, Sender(allow_private=False, clock=clock))
+
+    send_all(careful)
+    careful.close()
+
+    with store.reading() as unit:
+        found = webhooks.deliveries_of(unit, webhook_id).deliveries[0]
+    assert receiver.came == []
+    assert found.last_error == "address of a private network"
