@@ -63,11 +63,17 @@ def money(fen: int) -> str:
     return ("−" if fen < 0 else "") + f"{int(whole):,}" + (f".{rest}" if rest else "")
 
 
+def signed_money(fen: int) -> str:
+    """Money with a sign."""
+    return ("+" if fen > 0 else "") + money(fen)
+
+
 PLAIN: Final[dict[str, Callable[..., Any]]] = {
     "points": points_text,
     "signed_points": signed_points,
     "yuan": yuan_text,
     "money": money,
+    "signed_money": signed_money,
     "clock": clock,
     "machine_time": machine_time,
     "gain_class": gain_class,

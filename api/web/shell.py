@@ -1,6 +1,6 @@
 """What every page has in common: who visits, in which language, the templates, what was said after a change.
 
-A template sees `t(key, …)` for all its words, `lang`, `visit`, `asset(name)`, and filters for amounts and instants.
+A template sees `t(key, …)` for all its words, `lang`, `visit`, `asset(name)`, `tree_of(why)`, and filters for amounts and instants.
 It escapes whatever it shows; catalogs hold no markup.
 """
 
@@ -20,6 +20,7 @@ from api.http.scopes import Scope
 from api.web import figures
 from api.web.static_files import asset_url
 from rules.text import Lang, text
+from scoring.explain import tree
 
 SAID_COOKIE: Final = "rs_said"
 SAID_S: Final = 30
@@ -35,7 +36,7 @@ def templates(lang: Lang) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals |= {"t": partial(text, lang), "lang": lang, "asset": asset_url}
+    made.globals |= {"t": partial(text, lang), "lang": lang, "asset": asset_url, "tree_of": partial(tree, lang=lang)}
     made.filters |= {name: partial(filter_, lang=lang) for name, filter_ in figures.IN_WORDS.items()}
     made.filters |= figures.PLAIN
     return made

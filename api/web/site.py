@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from api.web import static_files
 
 # Modules with a `router` of pages, in the order in which paths are looked up.
-PAGES: Final = ("api.web.pages.door",)
+PAGES: Final = ("api.web.pages.door", "api.web.pages.rider")
 
 
 def add_site(app: FastAPI) -> None:

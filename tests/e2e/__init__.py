@@ -1,0 +1,1 @@
+"""Pages in a real browser, on a real server with a seeded city."""
