@@ -11,7 +11,7 @@ from pathlib import Path
 from rules.book import Book
 from rules.deployment import Deployment, parse_deployment
 from rules.errors import BookError, Fault
-from rules.parse import Source, decode, parse
+from rules.parse import Source, decode, parse, read_toml
 from rules.writing import toml_of
 
 BOOKS_DIR = Path(__file__).parent / "books"
@@ -87,6 +87,15 @@ def deployment() -> Deployment:
 def to_toml(book: Book) -> str:
     """The book in full as TOML, nothing left to `extends`; it parses to the same digest."""
     return toml_of(book.document)
+
+
+def extends_of(book: Book) -> str | None:
+    """What a shipped version was written on top of, as its file says; None for one that stands alone or is not shipped."""
+    if book.id not in shipped() or book.digest not in {one.digest for one in versions(book.id)}:
+        return None
+    path = BOOKS_DIR / book.id / f"{book.model.effective_from.isoformat()}.toml"
+    found = read_toml(Source(_read(path, path.name), path.name)).get("extends")
+    return found if isinstance(found, str) else None
 
 
 def shipped_parent(reference: str, file: str, on: dt.date | None) -> Source | None:

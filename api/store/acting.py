@@ -1,0 +1,48 @@
+"""Who does something through a verb of the store: a person in a role, for all cities or some."""
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from api.store.refusals import Refused
+
+
+class Acting(Protocol):
+    """What verbs need to know of who asks; `api.http.context.Actor` is one."""
+
+    @property
+    def subject(self) -> str:
+        """The person, whatever their role or token."""
+
+    @property
+    def name(self) -> str:
+        """How the audit trail names them: `ops:li.na`."""
+
+    @property
+    def cities(self) -> tuple[str, ...]:
+        """Where they may act; empty for everywhere."""
+
+
+def need_cities(who: Acting, cities: Iterable[str]) -> None:
+    """Refuse what is not for each of these cities.
+
+    Raises
+    ------
+    Refused
+        `city_forbidden`, naming the first city that is not theirs.
+    """
+    for city in sorted(set(cities)):
+        if who.cities and city not in who.cities:
+            raise Refused("city_forbidden", city=city)
+
+
+def need_reason(reason: str) -> str:
+    """A reason in words, trimmed.
+
+    Raises
+    ------
+    Refused
+        `reason_needed` for blanks.
+    """
+    if not reason.strip():
+        raise Refused("reason_needed")
+    return reason.strip()

@@ -1,0 +1,150 @@
+"""The audit trail: read page by page, the newest first, and taken along as CSV or NDJSON, the oldest first."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from sqlalchemy import Select, select
+
+from api.store.acting import Acting, need_cities
+from api.store.outbox import iso
+from api.store.refusals import Refused
+from api.store.tables import audit
+from api.store.units import ReadUnit, WriteUnit
+
+COLUMNS: Final = ("audit_id", "recorded_at", "actor", "action", "subject", "city", "detail")
+# A spreadsheet takes a cell that begins with one of these for a formula (OWASP: CSV injection).
+FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+_AT_ONCE: Final = 1_000
+_MOST_ID: Final = 2**63
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFilter:
+    """Which lines: all that is given must hold. An action that ends in `*` is a beginning; times are [from, to)."""
+
+    actor: str | None = None
+    action: str | None = None
+    subject: str | None = None
+    city: str | None = None
+    from_us: int | None = None
+    to_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditLine:
+    """Who did what to whom, when and where."""
+
+    audit_id: int
+    recorded_us: int
+    actor: str
+    action: str
+    subject: str
+    city: str | None
+    detail: dict[str, Any] = field(hash=False)
+
+
+@dataclass(frozen=True, slots=True)
+class AuditPage:
+    """Lines, newest first; `cursor` asks for the older ones, None at the end."""
+
+    lines: tuple[AuditLine, ...]
+    cursor: str | None
+
+
+def audit_page(
+    unit: ReadUnit | WriteUnit, who: Acting, wanted: AuditFilter, cursor: str | None = None, limit: int = 50
+) -> AuditPage:
+    """A page of the lines that a person may read: who acts in some cities reads those of them.
+
+    Raises
+    ------
+    Refused
+        `city_forbidden`, `cursor_unknown`.
+    """
+    query = _query(who, wanted).order_by(audit.c.audit_id.desc()).limit(limit + 1)
+    if cursor is not None:
+        if not (cursor.isascii() and cursor.isdigit() and int(cursor) < _MOST_ID):
+            raise Refused("cursor_unknown")
+        query = query.where(audit.c.audit_id < int(cursor))
+    found = [_line(row) for row in unit.connection.execute(query)]
+    more = len(found) > limit
+    return AuditPage(tuple(found[:limit]), str(found[limit - 1].audit_id) if more else None)
+
+
+def audit_lines(unit: ReadUnit | WriteUnit, who: Acting, wanted: AuditFilter) -> Iterator[AuditLine]:
+    """All lines that a person may read, oldest first, some at a time."""
+    query, after = _query(who, wanted), 0
+    while True:
+        rows = unit.connection.execute(
+            query.where(audit.c.audit_id > after).order_by(audit.c.audit_id).limit(_AT_ONCE)
+        ).all()
+        yield from map(_line, rows)
+        if len(rows) < _AT_ONCE:
+            return
+        after = rows[-1].audit_id
+
+
+def _query(who: Acting, wanted: AuditFilter) -> Select[Any]:
+    query = select(audit)
+    if wanted.city is not None:
+        need_cities(who, {wanted.city})
+        query = query.where(audit.c.city == wanted.city)
+    elif who.cities:
+        query = query.where(audit.c.city.in_(who.cities))
+    if wanted.action is not None and wanted.action.endswith("*"):
+        query = query.where(audit.c.action.startswith(wanted.action.removesuffix("*"), autoescape=True))
+    elif wanted.action is not None:
+        query = query.where(audit.c.action == wanted.action)
+    for column, value in ((audit.c.actor, wanted.actor), (audit.c.subject, wanted.subject)):
+        if value is not None:
+            query = query.where(column == value)
+    if wanted.from_us is not None:
+        query = query.where(audit.c.recorded_us >= wanted.from_us)
+    if wanted.to_us is not None:
+        query = query.where(audit.c.recorded_us < wanted.to_us)
+    return query
+
+
+def _line(row: Any) -> AuditLine:
+    return AuditLine(
+        row.audit_id, row.recorded_us, row.actor, row.action, row.subject, row.city, json.loads(row.detail)
+    )  # fmt: skip
+
+
+def as_csv(lines: Iterator[AuditLine]) -> Iterator[str]:
+    """CSV (RFC 4180) with a header and a byte order mark, so that spreadsheets read Chinese; no cell is a formula."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer)
+    writer.writerow(COLUMNS)
+    yield "\ufeff" + _taken(buffer)
+    for line in lines:
+        writer.writerow(_harmless(value) for value in _cells(line))
+        yield _taken(buffer)
+
+
+def as_ndjson(lines: Iterator[AuditLine]) -> Iterator[str]:
+    """One JSON object a line."""
+    for line in lines:
+        document = dict(zip(COLUMNS, _cells(line), strict=True)) | {"audit_id": line.audit_id, "detail": line.detail}
+        yield json.dumps(document | {"city": line.city}, ensure_ascii=False) + "\n"
+
+
+def _cells(line: AuditLine) -> tuple[str, ...]:
+    detail = json.dumps(line.detail, ensure_ascii=False, sort_keys=True)
+    at = iso(line.recorded_us)
+    return str(line.audit_id), at, line.actor, line.action, line.subject, line.city or "", detail
+
+
+def _harmless(cell: str) -> str:
+    return f"'{cell}" if cell.startswith(FORMULA_STARTS) else cell
+
+
+def _taken(buffer: io.StringIO) -> str:
+    written = buffer.getvalue()
+    buffer.seek(0)
+    buffer.truncate()
+    return written

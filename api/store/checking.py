@@ -1,0 +1,204 @@
+"""Whether a draft could be submitted: its document, the checks and the standard, its examples, its dates and places.
+
+All faults come at once, each with the cell it stands in. Nothing is judged here: `rules` checks, `scoring` runs the
+examples.
+"""
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from api.store.books import Law, stored_program
+from api.store.draft_content import DRAFT, faults_of, says_the_same, sound, today_of
+from api.store.draft_rows import Draft
+from api.store.drafts import law_or_none, stored_book
+from api.store.places import Place, judging, places_of
+from api.store.posting import AHEAD_US
+from api.store.units import ReadUnit, WriteUnit
+from rules.book import Book, Given
+from rules.cells import pointer_of
+from rules.check import check
+from rules.clauses import PartClause, clauses_for
+from rules.compile import start_us
+from rules.diff import Change, diff
+from rules.errors import BookError, Fault
+from scoring.examples import check_examples
+from scoring.trial import Trial, trial
+
+# A version is put in force this long before its instant: no event that it judges can be posted earlier.
+LEAD_US: Final = AHEAD_US
+# And it must be scheduled this much sooner, so that nobody who is posting just then misses it.
+MARGIN_US: Final = 2 * LEAD_US
+_OWN_NOTICE: Final = ("not_announced", "short_notice")
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What is to be said of a document and its places.
+
+    Parameters
+    ----------
+    document
+        Faults of the document by itself; with any of them nothing else can be said of it.
+    checks
+        Rules against each other and against the standard, errors and warnings.
+    examples
+        Stored examples that scoring does not bear out.
+    dates
+        Notice, places, and whether what it replaces is still in force.
+    changes
+        Against the version it departs from.
+    book
+        The book it makes; None with faults of the document.
+    """
+
+    source: dict[str, Any] = field(hash=False)
+    document: tuple[Fault, ...]
+    checks: tuple[Fault, ...] = ()
+    examples: tuple[Fault, ...] = ()
+    dates: tuple[Fault, ...] = ()
+    changes: tuple[Change, ...] = ()
+    clauses: tuple[PartClause, ...] = ()
+    book: Book | None = None
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """All of them, warnings too."""
+        return (*self.document, *self.checks, *self.examples, *self.dates)
+
+    @property
+    def errors(self) -> tuple[Fault, ...]:
+        """Those that stand in the way."""
+        return tuple(fault for fault in self.faults if fault.severity == "error")
+
+    @property
+    def can_submit(self) -> bool:
+        """Whether nothing stands in the way."""
+        return self.book is not None and not self.errors
+
+    @property
+    def num_examples(self) -> int:
+        """Examples stored with the rules."""
+        return 0 if self.book is None else sum(len(rule.example) for rule in self.book.model.rule)
+
+    def pointer(self, fault: Fault) -> str:
+        """The cell a fault stands in, as a JSON pointer into the document; empty for the whole."""
+        return pointer_of(self.source, fault)
+
+
+def check_draft(unit: ReadUnit | WriteUnit, draft: Draft, now_us: int) -> Checked:
+    """Everything that is to be said of a draft as it stands."""
+    source = draft.document
+    book = sound(source)
+    if book is None:
+        return Checked(source, faults_of(source))
+    law = law_or_none(unit)
+    earlier = () if law is None else tuple(one for one in stored_program(unit).books if one.id == book.id)
+    # How long before riders must be told is told by `_dates`, which knows whom the draft concerns.
+    checks = [one for one in check([*earlier, book]) if one.file == DRAFT and one.code not in _OWN_NOTICE]
+    base = None if draft.base_digest is None else stored_book(unit, draft.base_digest)
+    return Checked(
+        source=source,
+        document=(),
+        checks=tuple(checks),
+        examples=check_examples(book),
+        dates=tuple(_dates(unit, law, draft, book, now_us)),
+        changes=() if base is None else diff(base, book),
+        clauses=clauses_for(book.model),
+        book=book,
+    )
+
+
+def try_event(draft: Draft, kind: str, given: Given) -> Trial:
+    """One event judged by a draft as it stands.
+
+    Raises
+    ------
+    BookError
+        With the faults of a document that judges nothing.
+    """
+    document = draft.document
+    book = sound(document)
+    if book is None:
+        raise BookError(faults_of(document))
+    return trial(book, kind, given)
+
+
+def _dates(unit: ReadUnit | WriteUnit, law: Law | None, draft: Draft, book: Book, now_us: int) -> Iterator[Fault]:
+    model = book.model
+    if model.regime == "legacy":
+        yield Fault("legacy_deployed", DRAFT, key="regime", given='"legacy"')
+    yield from _places(draft, book)
+    if start_us(model) <= now_us + MARGIN_US:
+        today = today_of(model, now_us).isoformat()
+        yield Fault(
+            "effective_past", DRAFT, key="effective_from", given=model.effective_from.isoformat(), allowed=today
+        )
+    if draft.rolls_back is None:
+        yield from _notice(unit, draft, book, now_us)
+    elif not says_the_same(stored_book(unit, draft.rolls_back), book.document):
+        yield Fault("rollback_differs", DRAFT, given=draft.rolls_back[:12])
+    if law is not None:
+        yield from _unnamed_places(law, draft.places, book)
+    yield from moved_bases(law, draft, book)
+
+
+def _places(draft: Draft, book: Book) -> Iterator[Fault]:
+    if not draft.targets:
+        yield Fault("targets_missing", DRAFT, key="targets")
+    for place in draft.places:
+        if place.rider_kind not in book.model.rider_kinds:
+            allowed = ", ".join(book.model.rider_kinds)
+            yield Fault("deployed_to_others", DRAFT, key="targets", given=place.words, allowed=allowed)
+
+
+def _notice(unit: ReadUnit | WriteUnit, draft: Draft, book: Book, now_us: int) -> Iterator[Fault]:
+    """The notice that riders concerned were promised, counted from what the document says and from today."""
+    model = book.model
+    replaced = [stored_book(unit, digest) for digest in {target.replaces for target in draft.targets} if digest]
+    days = max((one.model.notice_days for one in replaced), default=0)
+    if model.announced is None:
+        if replaced:
+            yield Fault("not_announced", DRAFT, key="announced", allowed=str(days))
+        return
+    days = days if replaced else model.notice_days
+    given = model.effective_from.isoformat()
+    earliest = model.announced + dt.timedelta(days=days)
+    if model.effective_from < earliest:
+        params = (("announced", model.announced.isoformat()), ("earliest", earliest.isoformat()))
+        yield Fault("short_notice", DRAFT, key="effective_from", given=given, allowed=str(days), params=params)
+    from_today = today_of(model, now_us) + dt.timedelta(days=days)
+    if replaced and earliest <= model.effective_from < from_today:
+        soonest = (("earliest", from_today.isoformat()),)
+        yield Fault("notice_runs_out", DRAFT, key="effective_from", given=given, allowed=str(days), params=soonest)
+
+
+def _unnamed_places(law: Law, named: Sequence[Place], book: Book) -> Iterator[Fault]:
+    """A new version of a book judges wherever the book is in force: each of these places must be meant."""
+    others = sorted(set(places_of(law, book.id, start_us(book.model))) - set(named))
+    if others:
+        given = ", ".join(place.words for place in others)
+        yield Fault("targets_incomplete", DRAFT, key="targets", given=book.id, allowed=given)
+
+
+def moved_bases(law: Law | None, draft: Draft, book: Book) -> Iterator[Fault]:
+    """Places whose version, when the draft is to take effect, is no longer the one that it is to replace."""
+    at_us = start_us(book.model)
+    for target in draft.targets:
+        now = None if law is None else judging(law, target.place, at_us)
+        if (None if now is None else now.digest) != target.replaces:
+            given = "–" if now is None else f"{now.id}@{now.model.effective_from.isoformat()}"
+            yield Fault("base_moved", DRAFT, key="targets", given=given, allowed=target.place.words)
+
+
+def conflicts(law: Law | None, draft: Draft, book: Book) -> tuple[Fault, ...]:
+    """Why a draft that was sound when it was submitted cannot be put in force after all."""
+    found = [*moved_bases(law, draft, book)]
+    if law is not None:
+        found += _unnamed_places(law, draft.places, book)
+        newest = [one for one in law.program.books if one.id == book.id][-1:]
+        if newest and newest[0].model.effective_from >= book.model.effective_from:
+            before, own = (one.model.effective_from.isoformat() for one in (newest[0], book))
+            found.append(Fault("backwards", DRAFT, key="effective_from", given=own, allowed=before))
+    return tuple(found)

@@ -1,0 +1,25 @@
+"""What a fresh database begins with: the shipped books and the shipped deployment table."""
+
+from sqlalchemy import select
+
+from api.store.books import deploy, publish
+from api.store.people import note
+from api.store.tables import books
+from api.store.units import WriteUnit
+from rules.shelf import deployment, shipped, versions
+
+
+def seed_shipped(unit: WriteUnit) -> bool:
+    """Store the shipped books and put them in force where the shipped table says; says whether it did.
+
+    Only into a database without a book: what a later release ships takes effect through a draft and its approval,
+    like any other change.
+    """
+    if unit.connection.execute(select(books.c.digest).limit(1)).first() is not None:
+        return False
+    found = [book for book_id in shipped() for book in versions(book_id)]
+    publish(unit, found)
+    rows = deployment().rows
+    deploy(unit, rows)
+    note(unit, "service:seed", "law_seeded", "shipped", books=len(found), deployments=len(rows))
+    return True
