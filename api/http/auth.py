@@ -18,6 +18,7 @@ from api.http.problems import Problem
 from api.http.scopes import Scope
 from api.settings import Settings
 from api.store import keys
+from rules.units import US_PER_S
 
 _NUM_CACHED: Final = 50_000
 _TOKEN_BYTES_MAX: Final = 8_192
@@ -29,8 +30,11 @@ class Gate:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._jwts = jwts_of(service.settings)
-        seconds = service.settings.token_cache_s
-        self._known: TTLCache[bytes, tuple[Actor, int | None]] = TTLCache(_NUM_CACHED, ttl=max(seconds, 0))
+        self._known = self._nothing()
+
+    def _nothing(self) -> TTLCache[bytes, tuple[Actor, int | None]]:
+        ttl_us = self._service.settings.token_cache_s * US_PER_S
+        return TTLCache(_NUM_CACHED, ttl_us, timer=self._service.clock)
 
     async def actor(self, scope: AsgiScope) -> Actor:
         """Who a request says it is from.
@@ -57,7 +61,8 @@ class Gate:
 
     def forget(self) -> None:
         """Look every token up again."""
-        self._known.clear()
+        # A new one rather than an empty one: this is called from threads.
+        self._known = self._nothing()
 
     def _look_up(self, token: str) -> tuple[Actor, int | None]:
         return read_token(self._service, self._jwts, token)

@@ -2,10 +2,10 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request
 from pydantic import Field
 
-from api.http.auth import require
+from api.http.auth import Gate, require
 from api.http.context import Actor, ServiceDep
 from api.http.problems import Problem
 from api.http.schemas import LIMIT_DEFAULT, Cursor, Limit, Model, Page, PlainText
@@ -75,11 +75,13 @@ def make_token(body: TokenWanted, actor: Manager, service: ServiceDep) -> TokenM
 
 
 @router.delete("/{key_id}", status_code=204)
-def revoke_token(key_id: PlainText, actor: Manager, service: ServiceDep) -> None:
-    """End an API key; it is refused within seconds."""
+def revoke_token(key_id: PlainText, request: Request, actor: Manager, service: ServiceDep) -> None:
+    """End an API key; this server refuses it at once, others within seconds."""
     with service.writing() as unit:
         _own(keys.key_by_id(unit, key_id), actor)
         keys.revoke_key(unit, key_id, actor.name)
+    gate: Gate = request.app.state.gate
+    gate.forget()
 
 
 @router.get("/{key_id}")
