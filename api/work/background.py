@@ -11,6 +11,7 @@ from typing import Final
 from anyio.to_thread import run_sync
 
 from api.http.context import Service
+from api.http.logs import make_log
 from api.store.city_days import refresh
 from api.work.deliverer import Deliverer
 from api.work.loop import Loop
@@ -28,29 +29,29 @@ class Background:
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        store, clock = service.store, service.clock
+        store, clock, log = service.store, service.clock, make_log(service.settings.log_level)
         sender = Sender(allow_private=service.settings.webhooks_private, clock=clock)
-        self._deliverer = Deliverer(store, clock, sender)
-        self._worker = Worker(store, clock)
+        self._deliverer = Deliverer(store, clock, sender, log)
+        self._worker = Worker(store, clock, log)
         ticker = Ticker(store, service.settings, clock)
-        self._loops = (
-            Loop("tick", ticker.step, service.settings.tick_s),
-            Loop("send", self._deliverer.step, LOOK_S),
-            Loop("work", self._worker.step, LOOK_S),
-            Loop("figures", self._count, FIGURES_S),
+        self.loops = (
+            Loop("tick", ticker.step, service.settings.tick_s, log),
+            Loop("send", self._deliverer.step, LOOK_S, log),
+            Loop("work", self._worker.step, LOOK_S, log),
+            Loop("figures", self._count, FIGURES_S, log),
         )
 
     def start(self) -> None:
         """Begin all of it."""
-        for loop in self._loops:
+        for loop in self.loops:
             loop.start()
 
     def stop(self) -> None:
         """End all of it: long work is given back, deliveries on their way are waited for."""
-        for loop in self._loops:
+        for loop in self.loops:
             loop.ask_to_stop()
         self._worker.ask_to_stop()
-        for loop in self._loops:
+        for loop in self.loops:
             loop.join(STOP_S)
         self._deliverer.close()
 

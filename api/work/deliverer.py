@@ -9,15 +9,12 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final
-
-import structlog
+from typing import Any, Final
 
 from api.store.deliveries import Parcel, claim_due, is_any_due, settle_delivery
 from api.store.units import Store
 from api.work.sender import Sender
 
-log = structlog.get_logger("riderscore.work")
 NUM_AT_ONCE: Final = 16
 NUM_TO_ONE: Final = 4
 _FULL_S: Final = 0.2
@@ -26,9 +23,10 @@ _FULL_S: Final = 0.2
 class Deliverer:
     """The deliveries of one server process."""
 
-    def __init__(self, store: Store, clock: Callable[[], int], sender: Sender) -> None:
+    def __init__(self, store: Store, clock: Callable[[], int], sender: Sender, log: Any) -> None:
         self._store = store
         self._clock = clock
+        self._log = log
         self._sender = sender
         self._pool = ThreadPoolExecutor(NUM_AT_ONCE, "riderscore-send")
         self._on_way: Counter[str] = Counter()
@@ -69,13 +67,13 @@ class Deliverer:
             sent = self._sender.send(parcel)
             with self._store.writing(self._clock()) as unit:
                 settle_delivery(unit, parcel, sent, secrets.randbelow(1_001))
-            log.info(
+            self._log.info(
                 "webhook.sent", webhook_id=parcel.webhook_id, outbox_id=parcel.outbox_id, attempt=parcel.num_attempts,
                 status=sent.status, error=sent.error,
             )  # fmt: skip
-        except Exception:
+        except Exception:  # noqa: BLE001 - one message must not end the sender
             # Not written down: it comes up again when its lease has run out.
-            log.exception("webhook.failed", webhook_id=parcel.webhook_id, outbox_id=parcel.outbox_id)
+            self._log.exception("webhook.failed", webhook_id=parcel.webhook_id, outbox_id=parcel.outbox_id)
         finally:
             with self._changed:
                 self._on_way[parcel.webhook_id] -= 1

@@ -2,10 +2,7 @@
 
 import threading
 from collections.abc import Callable
-
-import structlog
-
-log = structlog.get_logger("riderscore.work")
+from typing import Any
 
 
 class Loop:
@@ -17,12 +14,15 @@ class Loop:
         Does what is there to do; True if there may be more at once.
     pause_s
         Seconds to wait where there is nothing to do.
+    log
+        Hears of steps that failed.
     """
 
-    def __init__(self, name: str, step: Callable[[], bool], pause_s: float) -> None:
+    def __init__(self, name: str, step: Callable[[], bool], pause_s: float, log: Any) -> None:
         self._name = name
         self._step = step
         self._pause_s = pause_s
+        self._log = log
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"riderscore-{name}", daemon=True)
 
@@ -40,14 +40,18 @@ class Loop:
             self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
+    def is_alive(self) -> bool:
+        """Whether it goes on."""
+        return self._thread.is_alive()
+
     def _run(self) -> None:
         while not self._stopping.is_set():
             more = False
             try:
                 more = self._step()
-            except Exception:
+            except Exception:  # noqa: BLE001 - as said below
                 # A database that is away for a while, or one row that cannot be worked on, must not end the thread:
                 # nobody would notice until the backlog shows.
-                log.exception("work.failed", loop=self._name)
+                self._log.exception("work.failed", loop=self._name)
             if not more:
                 self._stopping.wait(self._pause_s)

@@ -16,15 +16,12 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable
-from typing import Final
-
-import structlog
+from typing import Any, Final
 
 from api.clock import elapsed_ns
 from api.store.leases import LEASE_US, Claim, claim, give_back, has_free_work, is_held, renew
 from api.store.units import Store
 
-log = structlog.get_logger("riderscore.work")
 _LOOK_S: Final = 0.25
 _RENEW_NS: Final = LEASE_US * 1_000 // 3
 
@@ -36,11 +33,14 @@ class Worker:
     ----------
     clock
         The store's clock (µs UTC).
+    log
+        Hears what begins, and how it ends.
     """
 
-    def __init__(self, store: Store, clock: Callable[[], int]) -> None:
+    def __init__(self, store: Store, clock: Callable[[], int], log: Any) -> None:
         self._store = store
         self._clock = clock
+        self._log = log
         self._stopping = threading.Event()
 
     def ask_to_stop(self) -> None:
@@ -57,7 +57,7 @@ class Worker:
             held = claim(unit, owner)
         if held is None:
             return False
-        log.info("work.began", study_id=held.study.study_id, kind=held.study.kind)
+        self._log.info("work.began", study_id=held.study.study_id, kind=held.study.kind)
         with tempfile.TemporaryDirectory(prefix="riderscore-work-", ignore_cleanup_errors=True) as folder:
             process = self._begin(held, folder)
             try:
@@ -96,14 +96,14 @@ class Worker:
                 return
             with self._store.reading() as unit:
                 if not is_held(unit, study_id, owner):
-                    log.info("work.lost", study_id=study_id)
+                    self._log.info("work.lost", study_id=study_id)
                     return
             if elapsed_ns() - renewed_ns > _RENEW_NS:
                 with self._store.writing(self._clock()) as unit:
                     renew(unit, study_id, owner)
                 renewed_ns = elapsed_ns()
         if process.returncode:
-            log.warning("work.died", study_id=study_id, returncode=process.returncode)
+            self._log.warning("work.died", study_id=study_id, returncode=process.returncode)
             with self._store.writing(self._clock()) as unit:
                 give_back(unit, study_id, owner, is_blameless=False)
 

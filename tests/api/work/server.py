@@ -11,10 +11,11 @@ def main() -> None:
     """Work, and look again."""
     sys.path.insert(0, str(ROOT))
     from api.clock import now_us
+    from api.http.logs import make_log
     from api.store.units import Store
     from api.work.worker import Worker
 
-    worker = Worker(Store(sys.argv[1]), now_us)
+    worker = Worker(Store(sys.argv[1]), now_us, make_log("error"))
     pause = threading.Event()
     while True:
         if not worker.step():

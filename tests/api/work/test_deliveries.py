@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from api.clock import now_us
+from api.http.logs import make_log
 from api.store import webhooks
 from api.store.deliveries import DISABLED_AFTER_US, HOLDS_BACK, LEASE_US, RETRY_S, claim_due
 from api.store.outbox import Message, announce, wanted
@@ -37,7 +38,7 @@ def receiver() -> Iterator[Receiver]:
 @pytest.fixture
 def deliverer(store: Store, clock: Clock) -> Iterator[Deliverer]:
     """What sends, to this machine too."""
-    deliverer = Deliverer(store, clock, Sender(allow_private=True, clock=clock))
+    deliverer = Deliverer(store, clock, Sender(allow_private=True, clock=clock), make_log("error"))
     yield deliverer
     deliverer.close()
 
@@ -112,9 +113,13 @@ def test_nothing_is_told_of_what_did_not_happen(store: Store, clock: Clock) -> N
     """A transaction that is rolled back leaves no message."""
     webhook_id, _ = listen(store, clock, "https://a.example/")
 
-    with pytest.raises(RuntimeError), store.writing(clock()) as unit:
-        announce(unit, [changed(1)])
-        raise RuntimeError
+    def never_mind() -> None:
+        with store.writing(clock()) as unit:
+            announce(unit, [changed(1)])
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        never_mind()
 
     assert states(store, webhook_id) == []
 
@@ -123,7 +128,7 @@ def test_a_failed_message_is_tried_again_under_the_same_id(
     store: Store, clock: Clock, receiver: Receiver, deliverer: Deliverer
 ) -> None:
     """After growing waits, with chance in them; the first success ends it."""
-    webhook_id, secret = listen(store, clock, receiver.url)
+    webhook_id, _ = listen(store, clock, receiver.url)
     receiver.answer = lambda number: 503 if number < 4 else 200
     tell(store, clock, changed(1))
 
@@ -370,7 +375,7 @@ def test_a_name_that_leads_into_the_own_network_is_not_called(store: Store, cloc
     """What a name leads to is looked at when something is sent."""
     webhook_id, _ = listen(store, clock, receiver.url.replace("http://127.0.0.1", "https://localhost"))
     tell(store, clock, changed(1))
-    careful = Deliverer(store, clock, Sender(allow_private=False, clock=clock))
+    careful = Deliverer(store, clock, Sender(allow_private=False, clock=clock), make_log("error"))
 
     send_all(careful)
     careful.close()

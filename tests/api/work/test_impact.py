@@ -1,7 +1,5 @@
 """Impacts: the stored events of a city under two laws, by the one comparison."""
 
-import pytest
-
 from api.batch.compare import summary_of
 from api.batch.plan import plan
 from api.store.units import Store
@@ -9,7 +7,7 @@ from rules.ids import digest
 from scoring.comparison import compare
 from scoring.score import score
 from tests.api.store.posts import BOOK, FADING, table_of
-from tests.api.work.worlds import CITY, ask, city, study, wait_for, working
+from tests.api.work.worlds import ask, city, study, wait_for, working
 
 
 def test_an_impact_is_the_comparison_of_the_stored_events(store: Store) -> None:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from api.clock import elapsed_ns, now_us
+from api.http.logs import make_log
 from api.store import studies
 from api.store.units import Store
 from api.work.worker import Worker
@@ -57,7 +58,7 @@ def wait_for(what: Any, patience_s: int = PATIENCE_S) -> Any:
 @contextmanager
 def working(store: Store) -> Iterator[Worker]:
     """A worker in a thread of its own."""
-    worker = Worker(store, now_us)
+    worker = Worker(store, now_us, make_log("error"))
     over = threading.Event()
 
     def run() -> None:

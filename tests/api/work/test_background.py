@@ -1,0 +1,84 @@
+"""What goes on behind a running service: due things happen, whoever is there, however many there are."""
+
+from threading import Thread
+
+import pytest
+from sqlalchemy import func, select
+
+from api.http.context import Service
+from api.settings import Settings
+from api.store.tables import rider_state
+from api.store.units import Store
+from api.work.background import Background
+from api.work.ticker import Ticker
+from tests.api.http.conftest import Clock
+from tests.api.store.posts import FADING, START_US, later, lines_of, post, publish, rider_week
+from tests.api.work.worlds import wait_for
+from tests.builders import DAY_US
+
+
+@pytest.fixture
+def clock(store: Store) -> Clock:
+    """A clock at a time when fades of three riders are due."""
+    publish(store, FADING)
+    for k in range(3):
+        post(store, later(rider_week(f"r{k}", days=2)), FADING, START_US + 3 * DAY_US)
+    return Clock(START_US + 90 * DAY_US)
+
+
+def num_due(store: Store, clock: Clock) -> int:
+    """Riders with something due."""
+    with store.reading() as unit:
+        due = select(func.count()).where(rider_state.c.due_us <= clock())
+        return unit.connection.execute(due).scalar_one()
+
+
+def test_what_is_due_is_done(store: Store, settings: Settings, clock: Clock) -> None:
+    """Fades are written; a second look finds nothing."""
+    assert num_due(store, clock) == 3
+
+    Ticker(store, settings, clock).step()
+
+    assert num_due(store, clock) == 0
+    lines = lines_of(store)
+    assert "fade" in {line["kind"] for line in lines}
+    Ticker(store, settings, clock).step()
+    assert lines_of(store) == lines
+
+
+def test_many_servers_do_it_once(store: Store, settings: Settings, clock: Clock) -> None:
+    """Whoever is first does it, nobody does it twice."""
+    servers = [Thread(target=Ticker(store, settings, clock).step) for _ in range(4)]
+    for server in servers:
+        server.start()
+    for server in servers:
+        server.join()
+    Ticker(store, settings, clock).step()
+
+    assert num_due(store, clock) == 0
+    fades = [(line["rider_id"], line["event_id"]) for line in lines_of(store) if line["kind"] == "fade"]
+    assert len(fades) == len(set(fades))
+
+
+def test_a_tick_without_books_does_nothing(store: Store, settings: Settings) -> None:
+    """A fresh database is no fault."""
+    Ticker(store, settings, Clock()).step()
+
+    assert lines_of(store) == []
+
+
+def test_a_service_begins_and_ends_it(store: Store, settings: Settings, clock: Clock) -> None:
+    """Started, it does what is due; stopped, nothing of it is left."""
+    behind = Background(Service(store, settings, clock))
+
+    behind.start()
+    wait_for(lambda: not num_due(store, clock))
+    behind.stop()
+
+    assert not any(loop.is_alive() for loop in behind.loops)
+
+
+@pytest.fixture
+def settings(url: str) -> Settings:
+    """Settings of the service."""
+    return Settings(database_url=url)
