@@ -1,0 +1,128 @@
+"""Everything the page of a draft shows, gathered once: tables, faults in words, what is missing before submission."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from api.store.acting import Acting
+from api.store.approvals import Approval, approvals_of, needs_impact
+from api.store.checking import Checked, check_draft
+from api.store.draft_content import DRAFT
+from api.store.draft_rows import Draft, DraftBrief, Revision, draft_of, revisions_of
+from api.store.units import ReadUnit
+from api.web.columns import PARTS
+from api.web.editor import EditorTable, Told, counts, editor_table, told
+from api.web.tables import Document, Table, document_of, table_of
+from api.web.trying import Asked, TrialTold, asked, told_trial
+from rules.errors import Fault
+from rules.text import Lang, text
+from scoring.trial import trial
+
+# States in which an edit is possible; one of a draft that somebody has approved voids what they said.
+EDITABLE: Final = ("open", "submitted", "approved", "rejected", "suspended")
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """One thing that must be right before a draft is submitted."""
+
+    name: str
+    is_right: bool
+    words: str
+    faults: tuple[Told, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DraftView:
+    """A draft as its page shows it."""
+
+    draft: Draft
+    checked: Checked
+    told: tuple[Told, ...]
+    parts: tuple[tuple[str, int], ...]
+    missing: tuple[Missing, ...]
+    approvals: tuple[Approval, ...]
+    revisions: tuple[Revision, ...]
+    is_editable: bool
+    needs_impact: bool
+
+    def table(self, part: str, columns: Sequence[str], lang: Lang) -> EditorTable:
+        """One of its tables."""
+        return editor_table(table_of(self.draft.document, part), self.told, columns, lang)
+
+
+def view_of(unit: ReadUnit, who: Acting, draft_id: str, now_us: int, lang: Lang, *, may_write: bool) -> DraftView:
+    """Gather a draft's page."""
+    draft = draft_of(unit, draft_id, who)
+    checked = check_draft(unit, draft, now_us)
+    faults = all_told(draft.document, checked, lang)
+    errors = counts(faults)
+    return DraftView(
+        draft=draft,
+        checked=checked,
+        told=faults,
+        parts=tuple((part, errors.get(part, 0)) for part in PARTS),
+        missing=_missing(draft.document, checked, lang),
+        approvals=approvals_of(unit, draft_id),
+        revisions=revisions_of(unit, draft_id),
+        is_editable=may_write and draft.state in EDITABLE and draft.rolls_back is None,
+        needs_impact=needs_impact(unit, draft),
+    )
+
+
+def all_told(document: Document, checked: Checked, lang: Lang) -> tuple[Told, ...]:
+    """Every fault of a draft's document in words; what a cell cannot say is told as the cell's own fault."""
+    unread = _unread(document)
+    covered = {(fault.rule, fault.key) for fault in unread}
+    found = [
+        fault
+        for fault in (*checked.document, *checked.checks, *checked.examples, *checked.dates)
+        if (fault.rule, fault.key) not in covered
+    ]
+    return told(document, [*unread, *found], lang)
+
+
+def _unread(document: Document) -> list[Fault]:
+    """Cells of a document that hold text where something else belongs."""
+    tables: list[Table] = [table_of(document, part) for part in PARTS]
+    return [found.fault for found in document_of(tables, document).faults]
+
+
+def _missing(document: Document, checked: Checked, lang: Lang) -> tuple[Missing, ...]:
+    groups: dict[str, Sequence[Fault]] = {
+        "document": checked.document,
+        "checks": [fault for fault in checked.checks if not fault.clause],
+        "standard": [fault for fault in checked.checks if fault.clause],
+        "examples": checked.examples,
+        "dates": checked.dates,
+    }
+    found = []
+    for name, faults in groups.items():
+        errors = sum(fault.severity == "error" for fault in faults)
+        warnings = len(faults) - errors
+        waits = name != "document" and checked.book is None
+        key = "waits" if waits and not faults else "wrong" if errors else "warned" if warnings else "right"
+        words = text(lang, f"web_books.ready_{key}", errors=errors, warnings=warnings)
+        if name == "examples" and key == "right":
+            words = text(lang, "web_books.ready_examples", number=checked.num_examples)
+        found.append(Missing(name, not errors and key != "waits", words, told(document, faults, lang)))
+    return tuple(found)
+
+
+def tried(view: DraftView, fields: Mapping[str, str], lang: Lang) -> tuple[Asked, TrialTold | None]:
+    """The form of the trial as it was filled in, and its outcome where there is one."""
+    form = asked(fields, lang)
+    if form.given is None or view.checked.book is None:
+        return form, None
+    return form, told_trial(trial(view.checked.book, form.kind, form.given), lang)
+
+
+def why_suspended(draft: DraftBrief, lang: Lang) -> list[str]:
+    """What stands in the way of a suspended draft, in words."""
+    found = [] if draft.detail is None else draft.detail.get("conflicts", [])
+    keys = {"backwards": "effective_from"}
+    faults = [
+        Fault(each["code"], DRAFT, key=keys.get(each["code"], "targets"), given=each["given"], allowed=each["allowed"])
+        for each in found
+    ]
+    return ["".join(fault.told(lang)) for fault in faults]

@@ -1,0 +1,120 @@
+"""Approval by a second person, and when what is approved takes effect."""
+
+from collections.abc import Callable
+from typing import Annotated, Final
+
+from fastapi import Depends, Response
+
+from api.http.context import Actor
+from api.store.approvals import approve, reject
+from api.store.draft_rows import Draft, State
+from api.store.drafts import drafts_page
+from api.store.refusals import Refused
+from api.store.scheduling import cancel, schedule
+from api.store.studies import latest_impact
+from api.store.units import ReadUnit, WriteUnit
+from api.web.draft_view import view_of, why_suspended
+from api.web.pages.impacts import told_result
+from api.web.routing import page_router
+from api.web.session import Posted, field, visiting
+from api.web.shell import Visit
+
+router = page_router()
+ReadVisit = Annotated[Visit, Depends(visiting("books:read"))]
+ApproveVisit = Annotated[Visit, Depends(visiting("drafts:approve"))]
+ScheduleVisit = Annotated[Visit, Depends(visiting("books:schedule"))]
+WAITING: Final[tuple[State, ...]] = ("submitted", "approved", "suspended", "scheduled")
+
+
+@router.get("/console/approvals")
+def approval_list(visit: ReadVisit) -> Response:
+    """What waits for somebody: to be approved, to be scheduled, to take effect."""
+    with visit.service.reading() as unit:
+        found = [(state, drafts_page(unit, visit.who, state=state).drafts) for state in WAITING]
+    return visit.page("approvals.html", found=found)
+
+
+@router.get("/console/approvals/{draft_id}")
+def approval_page(visit: ReadVisit, draft_id: str) -> Response:
+    """Everything a second person needs to decide."""
+    return _approval_page(visit, draft_id)
+
+
+def _approval_page(visit: Visit, draft_id: str, status: int = 200, refused: str = "") -> Response:
+    with visit.service.reading() as unit:
+        view = view_of(unit, visit.who, draft_id, visit.service.clock(), visit.lang, may_write=False)
+        impact = latest_impact(unit, draft_id, view.draft.content_digest)
+    is_author = visit.who.subject in view.draft.authors
+    return visit.page(
+        "approval.html",
+        status,
+        view=view,
+        draft=view.draft,
+        impact=impact,
+        result=None if impact is None or impact.result is None else told_result(impact, view, visit.lang),
+        is_author=is_author,
+        refused=refused,
+        why_suspended=why_suspended(view.draft, visit.lang),
+    )
+
+
+@router.post("/console/approvals/{draft_id}/approve")
+def approve_draft(visit: ApproveVisit, draft_id: str, form: Posted) -> Response:
+    """Approve exactly the content that was on the page."""
+    with visit.service.reading() as unit:
+        impact_id = _impact_id(unit, draft_id, field(form, "content_digest"))
+
+    def verb(unit: WriteUnit, who: Actor, draft_id: str, etag: str) -> Draft:
+        return approve(
+            unit,
+            who,
+            draft_id,
+            etag,
+            content_digest=field(form, "content_digest"),
+            reason=field(form, "reason"),
+            impact_id=impact_id,
+        )
+
+    return _changed(visit, draft_id, form, "draft_approved", verb)
+
+
+def _impact_id(unit: ReadUnit, draft_id: str, content_digest: str) -> str | None:
+    found = latest_impact(unit, draft_id, content_digest)
+    return None if found is None else found.study_id
+
+
+@router.post("/console/approvals/{draft_id}/reject")
+def reject_draft(visit: ApproveVisit, draft_id: str, form: Posted) -> Response:
+    """Send a draft back, with a reason."""
+
+    def verb(unit: WriteUnit, who: Actor, draft_id: str, etag: str) -> Draft:
+        return reject(
+            unit, who, draft_id, etag, content_digest=field(form, "content_digest"), reason=field(form, "reason")
+        )
+
+    return _changed(visit, draft_id, form, "draft_rejected", verb)
+
+
+@router.post("/console/approvals/{draft_id}/schedule")
+def schedule_draft(visit: ScheduleVisit, draft_id: str, form: Posted) -> Response:
+    """Let an approved draft take effect on its day, after the book's notice."""
+    return _changed(visit, draft_id, form, "draft_scheduled", schedule)
+
+
+@router.post("/console/approvals/{draft_id}/cancel")
+def cancel_draft(visit: ScheduleVisit, draft_id: str, form: Posted) -> Response:
+    """Take a scheduled change back before it takes effect."""
+
+    def verb(unit: WriteUnit, who: Actor, draft_id: str, etag: str) -> Draft:
+        return cancel(unit, who, draft_id, etag, field(form, "reason"))
+
+    return _changed(visit, draft_id, form, "schedule_cancelled", verb)
+
+
+def _changed(visit: Visit, draft_id: str, form: Posted, said: str, verb: Callable[..., Draft]) -> Response:
+    try:
+        with visit.service.writing() as unit:
+            verb(unit, visit.who, draft_id, field(form, "etag"))
+    except Refused as refused:
+        return _approval_page(visit, draft_id, 409, refused.describe(visit.lang))
+    return visit.goto(f"/console/approvals/{draft_id}", said)

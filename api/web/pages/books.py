@@ -1,0 +1,246 @@
+"""Rule books: what is in force where, what is to come, every version with the law beside it, and going back to one."""
+
+from dataclasses import dataclass
+from functools import partial
+from itertools import groupby
+from typing import Annotated
+
+from fastapi import Depends, Response
+
+from api.store.books import law_of
+from api.store.bookshelf import book_of_id, books_by_place, books_of, compare_versions, version_of
+from api.store.places import places_of
+from api.store.refusals import Refused
+from api.store.rollback import roll_back
+from api.web.routing import page_router
+from api.web.session import Posted, field, visiting
+from api.web.shell import Visit
+from api.web.spreadsheet import XLSX_TYPE, to_xlsx
+from api.web.tables import tables_of
+from rules.book import Book, Cap, Report, Rule, Tier
+from rules.clauses import PartClause, clauses_for
+from rules.compile import UNKNOWN, conditions
+from rules.diff import leaves_of
+from rules.text import Lang, text
+from rules.units import decimal_text, points_text, signed_points_text
+from scoring.explain import effects, titled
+from scoring.explain_words import condition_words
+
+router = page_router()
+ReadVisit = Annotated[Visit, Depends(visiting("books:read"))]
+BackVisit = Annotated[Visit, Depends(visiting("books:rollback"))]
+
+
+@dataclass(frozen=True, slots=True)
+class RuleRead:
+    """A rule as a person reads it, with the clauses that speak about it."""
+
+    rule: Rule
+    kinds: str
+    conditions: tuple[str, ...]
+    outcome: str
+    clauses: tuple[PartClause, ...]
+
+
+@router.get("/console/books")
+def shelf(visit: ReadVisit, city: str = "") -> Response:
+    """What is in force by city and kind of rider."""
+    now_us = visit.service.clock()
+    with visit.service.reading() as unit:
+        places = books_by_place(unit, visit.who, now_us, city or None)
+        books = books_of(unit, now_us)
+        cities = sorted({place.city for place in (books_by_place(unit, visit.who, now_us) if city else places)})
+    by_city = [(name, list(own)) for name, own in groupby(places, key=lambda place: place.city)]
+    options = [("", visit.say("web_books.all_cities")), *((name, name) for name in cities)]
+    return visit.page("books.html", by_city=by_city, books=books, city=city, city_options=options)
+
+
+@router.get("/console/books/{book_id}")
+def book_page(visit: ReadVisit, book_id: str, version: str = "", before: str = "", into: str = "") -> Response:
+    """One version of a book: rules with the law beside them, what changed, where it is in force.
+
+    `into` is the book in force that going back to this version would change, where it is another one.
+    """
+    return _book_page(visit, book_id, version, before, into)
+
+
+def _book_page(
+    visit: Visit, book_id: str, version: str, before: str = "", into: str = "", status: int = 200, refused: str = ""
+) -> Response:
+    now_us = visit.service.clock()
+    with visit.service.reading() as unit:
+        brief = book_of_id(unit, book_id, now_us)
+        known = [each.digest for each in brief.versions]
+        shown = version_of(unit, version if version in known else known[0], now_us)
+        earlier = before if before in known else shown.before
+        changes = compare_versions(unit, earlier, shown.brief.digest) if earlier else ()
+        present = places_of(law_of(unit), into or book_id, now_us)
+    book = shown.book
+    return visit.page(
+        "book.html",
+        status,
+        brief=brief,
+        shown=shown,
+        book=book,
+        groups=_groups(book, visit.lang),
+        tiers=_tiers(book, visit.lang),
+        caps=[(cap, cap_words(cap, visit.lang)) for cap in book.model.cap],
+        reports=[(report, report_words(report, visit.lang)) for report in book.model.report],
+        own_clauses=[found for found in clauses_for(book.model) if not found.part],
+        protections=_protections(book),
+        changes=changes,
+        earlier=earlier,
+        earlier_date=next((str(each.effective_from) for each in brief.versions if each.digest == earlier), ""),
+        versions=[
+            (visit.here(version=each.digest, before=None), str(each.effective_from), each.digest == shown.brief.digest)
+            for each in brief.versions
+        ],
+        into=into or book_id,
+        can_go_back=bool(present) and not shown.places and shown.brief.since_us <= now_us,
+        value_words=partial(value_words, visit.lang),
+        refused=refused,
+    )
+
+
+def _groups(book: Book, lang: Lang) -> list[tuple[str, str, list[RuleRead]]]:
+    """Rules by group: its title, how it is read, its rules in order."""
+    beside: dict[str, list[PartClause]] = {}
+    for found in clauses_for(book.model):
+        if found.part == "rule":
+            beside.setdefault(found.name, []).append(found)
+    groups = []
+    for group in book.model.group:
+        own = [rule for rule in book.model.rule if rule.group == group.id]
+        title = titled(lang, group.title) if group.title else group.id
+        read = [_rule(rule, book, tuple(beside.get(rule.id, ())), lang) for rule in own]
+        groups.append((title, text(lang, f"word.{group.hit}"), read))
+    return groups
+
+
+def _rule(rule: Rule, book: Book, clauses: tuple[PartClause, ...], lang: Lang) -> RuleRead:
+    between = text(lang, "web_books.between")
+    return RuleRead(
+        rule=rule,
+        kinds=between.join(text(lang, f"word.{kind}") for kind in rule.kind),
+        conditions=tuple(condition_words(test, UNKNOWN, lang) for test in conditions(rule, book.model)),
+        outcome=_outcome(rule, lang),
+        clauses=clauses,
+    )
+
+
+def _outcome(rule: Rule, lang: Lang) -> str:
+    """What a rule gives or takes."""
+    found = []
+    if rule.points_mp is not None:
+        found.append(text(lang, "web_books.points", points=signed_points_text(rule.points_mp)))
+    if rule.points_slide:
+        corners = [
+            text(lang, "web_books.corner", late=decimal_text(one.late_min, 60), value=signed_points_text(one.points_mp))
+            for one in rule.points_slide
+        ]
+        found.append(text(lang, "web_books.between").join(corners))
+    if rule.fee_share_permille is not None:
+        found.append(text(lang, "web_books.share", share=decimal_text(rule.fee_share_permille, 10)))
+    if rule.fee_share_slide:
+        corners = [
+            text(
+                lang,
+                "web_books.corner_share",
+                late=decimal_text(one.late_min, 60),
+                value=decimal_text(one.share_permille, 10),
+            )
+            for one in rule.fee_share_slide
+        ]
+        found.append(text(lang, "web_books.between").join(corners))
+    if rule.money_fen is not None:
+        found.append(text(lang, "web_books.money", yuan=decimal_text(rule.money_fen, 100)))
+    return text(lang, "web_books.and").join(found)
+
+
+def _tiers(book: Book, lang: Lang) -> list[tuple[Tier, str, str]]:
+    """Tiers from the highest: threshold and effects in words."""
+    return [(tier, threshold(tier, lang), effects(tier, lang)) for tier in reversed(book.model.tier)]
+
+
+def threshold(tier: Tier, lang: Lang) -> str:
+    """From which score a tier begins."""
+    if tier.above_mp is not None:
+        return text(lang, "web_books.above", points=points_text(tier.above_mp))
+    if tier.from_mp is not None:
+        return text(lang, "web_books.from", points=points_text(tier.from_mp))
+    return text(lang, "web_books.lowest")
+
+
+def cap_words(cap: Cap, lang: Lang) -> str:
+    """A cap in words."""
+    scope = text(lang, f"word.{cap.scope}")
+    if cap.max_deduct_mp is not None:
+        return text(lang, "web_books.cap_deduct", scope=scope, points=points_text(cap.max_deduct_mp))
+    return text(lang, "web_books.cap_award", scope=scope, points=points_text(cap.max_award_mp or 0))
+
+
+def report_words(report: Report, lang: Lang) -> str:
+    """What a report does, in words."""
+    kind = text(lang, f"word.{report.kind}")
+    if report.level_from:
+        kind = text(lang, "web_books.from_level", kind=kind, level=report.level_from)
+    if report.exempt:
+        return text(lang, "web_books.exempts", kind=kind)
+    return text(lang, "web_books.gives_back", kind=kind, minutes=decimal_text(report.gives_back_s or 0, 60))
+
+
+def value_words(lang: Lang, key: str, value: object) -> str:
+    """A single value of a book in words."""
+    if isinstance(value, list):
+        return text(lang, "web_books.between").join(text(lang, f"word.{each}") for each in value)
+    if isinstance(value, str):
+        return text(lang, f"word.{value}") if key in ("every", "on_timeout", "decided_by") else value
+    return str(value)
+
+
+_PROTECTIONS = ("cost_limit", "newcomer", "fading", "reset", "training", "appeal", "suspension", "offers", "hours")
+
+
+def _protections(book: Book) -> list[tuple[str, list[tuple[str, object]]]]:
+    """The single values of a book, table by table."""
+    found = []
+    for name in _PROTECTIONS:
+        part = getattr(book.model, name)
+        if part is not None:
+            leaves = leaves_of(part, skip=("source", "confidence", "note"))
+            found.append((name, list(leaves.items())))
+    return found
+
+
+@router.get("/console/books/{book_id}/{digest}.toml")
+def version_toml(visit: ReadVisit, book_id: str, digest: str) -> Response:
+    """A version as TOML, standing alone."""
+    with visit.service.reading() as unit:
+        version = version_of(unit, digest, visit.service.clock())
+    return _file(version.toml.encode(), "application/toml; charset=utf-8", f"{book_id}.toml")
+
+
+@router.get("/console/books/{book_id}/{digest}.xlsx")
+def version_workbook(visit: ReadVisit, book_id: str, digest: str) -> Response:
+    """A version's tables as an Excel workbook."""
+    with visit.service.reading() as unit:
+        version = version_of(unit, digest, visit.service.clock())
+    return _file(to_xlsx(tables_of(version.document), visit.lang), XLSX_TYPE, f"{book_id}.xlsx")
+
+
+def _file(content: bytes, media_type: str, name: str) -> Response:
+    return Response(content, media_type=media_type, headers={"Content-Disposition": f'attachment; filename="{name}"'})
+
+
+@router.post("/console/books/{book_id}/back")
+def go_back(visit: BackVisit, book_id: str, form: Posted) -> Response:
+    """One click: an earlier version becomes a new one, for a second person to approve."""
+    digest = field(form, "digest")
+    try:
+        with visit.service.writing() as unit:
+            draft = roll_back(unit, visit.who, field(form, "into"), digest, field(form, "reason"))
+    except Refused as refused:
+        return _book_page(
+            visit, book_id, digest, into=field(form, "into"), status=409, refused=refused.describe(visit.lang)
+        )
+    return visit.goto(f"/console/approvals/{draft.draft_id}", "rolled_back")

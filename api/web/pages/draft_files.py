@@ -1,0 +1,150 @@
+"""A draft's tables as files, in and out: Excel workbook, CSV, TOML, and rows pasted from a spreadsheet."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Response
+from starlette.datastructures import FormData, UploadFile
+
+from api.store import drafts as store
+from api.store.draft_rows import Draft, draft_of
+from api.web.columns import PARTS
+from api.web.editor import told
+from api.web.pages.drafts import editor
+from api.web.routing import page_router
+from api.web.session import Posted, field, visiting
+from api.web.sheets import MAX_BYTES, SheetFault, Sheets, merged, read_file, read_pasted
+from api.web.shell import Visit
+from api.web.spreadsheet import CSV_TYPE, XLSX_TYPE, to_csv, to_xlsx
+from api.web.tables import CellFault, Document, Table, document_of, table_of, tables_of
+from rules.errors import BookError, Fault
+from rules.parse import book_of
+
+router = page_router()
+ReadVisit = Annotated[Visit, Depends(visiting("books:read"))]
+WriteVisit = Annotated[Visit, Depends(visiting("drafts:write"))]
+
+
+@dataclass(frozen=True, slots=True)
+class SheetTold:
+    """A fault of a sheet in words, with its place and the value found."""
+
+    sheet: str
+    row: str
+    column: str
+    given: str
+    words: str
+    remedy: str
+
+
+@router.get("/console/drafts/{draft_id}/book.xlsx")
+def workbook(visit: ReadVisit, draft_id: str) -> Response:
+    """All tables as an Excel workbook."""
+    draft = _draft(visit, draft_id)
+    return _file(to_xlsx(tables_of(draft.document), visit.lang), XLSX_TYPE, f"{draft.book_id}.xlsx")
+
+
+@router.get("/console/drafts/{draft_id}/book.toml")
+def toml(visit: ReadVisit, draft_id: str) -> Response:
+    """The document as TOML."""
+    draft = _draft(visit, draft_id)
+    return _file(draft.toml.encode(), "application/toml; charset=utf-8", f"{draft.book_id}.toml")
+
+
+@router.get("/console/drafts/{draft_id}/{part}.csv")
+def one_table(visit: ReadVisit, draft_id: str, part: str) -> Response:
+    """One table as CSV."""
+    draft = _draft(visit, draft_id)
+    table = table_of(draft.document, part if part in PARTS else "rule")
+    return _file(to_csv(table, visit.lang), CSV_TYPE, f"{draft.book_id}-{table.part}.csv")
+
+
+def _draft(visit: Visit, draft_id: str) -> Draft:
+    with visit.service.reading() as unit:
+        return draft_of(unit, draft_id, visit.who)
+
+
+def _file(content: bytes, media_type: str, name: str) -> Response:
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(content, media_type=media_type, headers=headers)
+
+
+@router.post("/console/drafts/{draft_id}/upload")
+async def upload(visit: WriteVisit, draft_id: str, form: Posted) -> Response:
+    """Take a workbook or a CSV file; a file with any fault changes nothing."""
+    from starlette.concurrency import run_in_threadpool
+
+    sent = form.get("file")
+    content = await sent.read(MAX_BYTES + 1) if isinstance(sent, UploadFile) else b""
+    name = sent.filename or "" if isinstance(sent, UploadFile) else ""
+    return await run_in_threadpool(_upload, visit, draft_id, form, name, content)
+
+
+def _upload(visit: Visit, draft_id: str, form: FormData, name: str, content: bytes) -> Response:
+    draft = _draft(visit, draft_id)
+    part = field(form, "part")
+    sheets = read_file(content, name, draft.document, part if name.lower().endswith(".csv") else "")
+    return _take(visit, draft, form, sheets, sheets.tables, "draft_uploaded")
+
+
+@router.post("/console/drafts/{draft_id}/paste")
+def paste(visit: WriteVisit, draft_id: str, form: Posted) -> Response:
+    """Take rows pasted from a spreadsheet into one table."""
+    draft = _draft(visit, draft_id)
+    part = field(form, "part") if field(form, "part") in PARTS else "rule"
+    keys = tuple(key for key in field(form, "keys").split(",") if key)
+    written = str(form.get("rows", "")).replace("\r\n", "\n")
+    sheets = read_pasted(written, keys, part, draft.document, visit.say("web_books.pasted"))
+    tables = tuple(merged(table_of(draft.document, part), table) for table in sheets.tables)
+    return _take(visit, draft, form, sheets, tables, "draft_pasted")
+
+
+def _take(visit: Visit, draft: Draft, form: FormData, sheets: Sheets, tables: tuple[Table, ...], said: str) -> Response:
+    """Save what a sheet says, or tell every fault of it."""
+    part = field(form, "part")
+    made = document_of(tables, draft.document, draft.book_id)
+    faults = [_sheet_told(found, visit) for found in sheets.faults]
+    faults += [_cell_told(found, sheets, tables, visit) for found in made.faults]
+    if not made.faults:
+        faults += _rule_faults(made.document, sheets, tables, visit)
+    if faults or not tables:
+        return editor(visit, draft.draft_id, part, status=422, sheet_faults=faults, pasted=str(form.get("rows", "")))
+    if made.document != draft.document:
+        with visit.service.writing() as unit:
+            store.save_document(unit, visit.who, draft.draft_id, field(form, "etag"), made.document)
+    number = sum(len(table.rows) for table in sheets.tables)
+    return visit.goto(f"/console/drafts/{draft.draft_id}?part={part}", said, number=number)
+
+
+def _rule_faults(document: Document, sheets: Sheets, tables: tuple[Table, ...], visit: Visit) -> list[SheetTold]:
+    """What the book's own rules find in cells that came from the sheet; what was wrong elsewhere stays wrong there."""
+    try:
+        book_of(document, "")
+    except BookError as error:
+        parts = {table.part for table in tables}
+        placed = [one for one in told(document, error.faults, visit.lang) if one.place.part in parts]
+        cells = [CellFault(one.place.part, one.place.row, one.place.key, one.fault) for one in placed]
+        return [_cell_told(cell, sheets, tables, visit) for cell in cells if _came_in(cell, tables)]
+    return []
+
+
+def _came_in(cell: CellFault, tables: tuple[Table, ...]) -> bool:
+    rows = next(table.rows for table in tables if table.part == cell.part)
+    return cell.row is None or (cell.row < len(rows) and (rows[cell.row].place > 0 or cell.part == "book"))
+
+
+def _sheet_told(found: SheetFault, visit: Visit) -> SheetTold:
+    row = str(found.row) if found.row else ""
+    return SheetTold(found.sheet, row, found.column, found.fault.given, *found.fault.told(visit.lang))
+
+
+def _cell_told(found: CellFault, sheets: Sheets, tables: tuple[Table, ...], visit: Visit) -> SheetTold:
+    fault: Fault = found.fault
+    letter = sheets.letters.get((found.part, found.key), "")
+    place = 0
+    if found.row is not None:
+        rows = next(table.rows for table in tables if table.part == found.part)
+        place = rows[found.row].place if found.row < len(rows) else 0
+    row = str(place) if place else letter.lstrip("AB") if found.part == "book" else ""
+    sheet = sheets.names.get(found.part, found.part)
+    return SheetTold(sheet, row, "B" if found.part == "book" else letter, fault.given, *fault.told(visit.lang))

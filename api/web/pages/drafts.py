@@ -1,0 +1,204 @@
+"""Drafts of rule books: the list, the editor with its tables, and what happens to a draft before it is approved."""
+
+from collections.abc import Callable
+from typing import Annotated
+
+from fastapi import Depends, Response
+from fastapi.responses import JSONResponse
+
+from api.store import drafts as store
+from api.store.approvals import submit
+from api.store.bookshelf import books_of
+from api.store.draft_rows import STATES, Draft, State, draft_of
+from api.store.refusals import Refused
+from api.web.columns import PARTS
+from api.web.draft_view import DraftView, tried, view_of, why_suspended
+from api.web.editor import act, complete, read_form, sections, told
+from api.web.routing import page_router
+from api.web.session import Posted, field, visiting
+from api.web.shell import Visit
+from api.web.tables import Row, Table, document_of, table_of
+from api.web.trying import kinds, report_words
+from rules.errors import BookError, Fault
+from rules.parse import book_of
+from scoring.explain import titled
+
+router = page_router()
+ReadVisit = Annotated[Visit, Depends(visiting("books:read"))]
+WriteVisit = Annotated[Visit, Depends(visiting("drafts:write"))]
+
+
+@router.get("/console/drafts")
+def draft_list(visit: ReadVisit, state: str = "", city: str = "", cursor: str = "") -> Response:
+    """All drafts, newest first."""
+    with visit.service.reading() as unit:
+        page = store.drafts_page(unit, visit.who, city=city or None, state=_state(state), cursor=cursor or None)
+    states = [
+        ("", visit.say("web_books.all_states")),
+        *((name, visit.say(f"web_books.state_{name}")) for name in STATES),
+    ]
+    return visit.page("drafts.html", page=page, state_options=states, state=state)
+
+
+def _state(asked: str) -> State | None:
+    return next((state for state in STATES if state == asked), None)
+
+
+@router.get("/console/drafts/new")
+def new_draft(visit: WriteVisit) -> Response:
+    """From which version a draft departs."""
+    with visit.service.reading() as unit:
+        books = books_of(unit, visit.service.clock())
+    options = [
+        (version.digest, f"{titled(visit.lang, version.title)} · {version.effective_from}")
+        for book in books
+        for version in book.versions
+        if version.regime != "legacy"
+    ]
+    return visit.page("draft_new.html", options=options)
+
+
+@router.post("/console/drafts")
+def start_draft(visit: WriteVisit, form: Posted) -> Response:
+    """A new draft, from a version or from what is in force in a place."""
+    with visit.service.writing() as unit:
+        if field(form, "rider_kind"):
+            draft = store.draft_from_place(unit, visit.who, field(form, "city"), field(form, "rider_kind"))
+        else:
+            draft = store.draft_from_version(unit, visit.who, field(form, "digest"), title=field(form, "title") or None)
+    return visit.goto(_path(draft), "draft_made")
+
+
+@router.get("/console/drafts/{draft_id}")
+def draft_page(visit: ReadVisit, draft_id: str, part: str = "rule", columns: str = "") -> Response:
+    """The editor."""
+    return editor(visit, draft_id, part, columns)
+
+
+def editor(visit: Visit, draft_id: str, part: str, columns: str = "", status: int = 200, **more: object) -> Response:
+    """The page of a draft; `more` overrides what it shows."""
+    part = part if part in PARTS else "rule"
+    asked = [key for key in columns.split(",") if key]
+    with visit.service.reading() as unit:
+        view = view_of(
+            unit, visit.who, draft_id, visit.service.clock(), visit.lang, may_write=visit.may("drafts:write")
+        )
+    table = view.table(part, asked, visit.lang)
+    form, outcome = tried(view, visit.request.query_params, visit.lang)
+    context = {
+        "view": view,
+        "draft": view.draft,
+        "part": part,
+        "table": table,
+        "columns": columns,
+        "sections": sections(table, _section_title(visit)) if part == "book" else [],
+        "form": form,
+        "outcome": outcome,
+        "kinds": kinds(visit.lang),
+        "report_words": report_words(visit.lang),
+        "focus": visit.request.query_params.get("at", ""),
+        "sheet_faults": (),
+        "pasted": "",
+        "refused": "",
+        "title": _title(view, visit),
+        "why_suspended": why_suspended(view.draft, visit.lang),
+    }
+    return visit.page("draft.html", status, **{**context, **more})
+
+
+def _title(view: DraftView, visit: Visit) -> str:
+    found = view.draft.document.get("title")
+    return str(found.get(visit.lang) or view.draft.title) if isinstance(found, dict) else view.draft.title
+
+
+def _section_title(visit: Visit) -> Callable[[str], str]:
+    return lambda name: visit.say(f"key.{name}") if name else visit.say("web_books.section_own")
+
+
+@router.post("/console/drafts/{draft_id}/table")
+def save_table(visit: WriteVisit, draft_id: str, form: Posted) -> Response:
+    """Save a table as it stands on the page, and add, copy, move or delete one of its rows."""
+    part, columns, action = field(form, "part"), field(form, "columns"), field(form, "act")
+    fields = {name: value for name, value in form.items() if isinstance(value, str)}
+    focus = None
+    with visit.service.writing() as unit:
+        draft = draft_of(unit, draft_id, visit.who)
+        base = table_of(draft.document, part)
+        table, focus = act(complete(read_form(part, fields), base), action, draft.document, visit.lang)
+        document = document_of([table], draft.document, draft.book_id).document
+        if document != draft.document:
+            store.save_document(unit, visit.who, draft_id, field(form, "etag"), document)
+    if field(form, "show"):
+        columns = ",".join([*filter(None, columns.split(",")), field(form, "show")])
+    at = f"&at=row-{focus}" if focus is not None else ""
+    said = "draft_saved" if action == "save" else None
+    return visit.goto(f"/console/drafts/{draft_id}?part={part}&columns={columns}{at}", said)
+
+
+@router.post("/console/drafts/{draft_id}/cell")
+def check_cell(visit: WriteVisit, draft_id: str, form: Posted) -> Response:
+    """What is wrong with one cell as it was typed; nothing is saved."""
+    part, key, row = field(form, "part"), field(form, "key"), field(form, "row")
+    with visit.service.reading() as unit:
+        draft = draft_of(unit, draft_id, visit.who)
+    sent = read_form(part, {f"c.0.{key}": str(form.get("written", "")), "o.0": field(form, "origin")})
+    base = table_of(draft.document, part)
+    origin = sent.rows[0].origin if sent.rows else None
+    if part not in PARTS or origin is None or not 0 <= origin < len(base.rows) or not row.isdigit():
+        return JSONResponse({"faults": []})
+    rows = list(base.rows)
+    rows[origin] = Row({**rows[origin].cells, key: sent.rows[0].cells.get(key, "")}, origin)
+    made = document_of([Table(part, tuple(rows))], draft.document)
+    found = [fault.fault for fault in made.faults if fault.key == key and fault.row == origin]
+    if not found:
+        placed = told(made.document, _document_faults(made.document), visit.lang)
+        found = [one.fault for one in placed if (one.place.part, one.place.row, one.place.key) == (part, origin, key)]
+    return JSONResponse({"faults": ["".join(fault.told(visit.lang)) for fault in found]})
+
+
+def _document_faults(document: dict[str, object]) -> tuple[Fault, ...]:
+    try:
+        book_of(document, "")
+    except BookError as error:
+        return error.faults
+    return ()
+
+
+@router.post("/console/drafts/{draft_id}/undo")
+def undo(visit: WriteVisit, draft_id: str, form: Posted) -> Response:
+    """Back to how it was before the last change."""
+    return _changed(visit, draft_id, "draft_undone", form, store.undo)
+
+
+@router.post("/console/drafts/{draft_id}/rebase")
+def take_new_base(visit: WriteVisit, draft_id: str, form: Posted) -> Response:
+    """Let the draft depart from the version that is in force by now."""
+    return _changed(visit, draft_id, "draft_rebased", form, store.rebase)
+
+
+@router.post("/console/drafts/{draft_id}/submit")
+def submit_draft(visit: WriteVisit, draft_id: str, form: Posted) -> Response:
+    """Ask for approval by a second person."""
+    return _changed(visit, draft_id, "draft_submitted", form, submit)
+
+
+@router.post("/console/drafts/{draft_id}/withdraw")
+def withdraw(visit: WriteVisit, draft_id: str, form: Posted) -> Response:
+    """Give a draft up."""
+    with visit.service.writing() as unit:
+        store.withdraw(unit, visit.who, draft_id, field(form, "etag"), field(form, "reason"))
+    return visit.goto("/console/drafts", "draft_withdrawn")
+
+
+def _changed(visit: Visit, draft_id: str, said: str, form: Posted, verb: Callable[..., Draft]) -> Response:
+    """Do one thing to a draft and show it; what is refused is said on its own page."""
+    try:
+        with visit.service.writing() as unit:
+            verb(unit, visit.who, draft_id, field(form, "etag"))
+    except Refused as refused:
+        return editor(visit, draft_id, field(form, "part"), status=409, refused=refused.describe(visit.lang))
+    return visit.goto(f"/console/drafts/{draft_id}?part={field(form, 'part')}", said)
+
+
+def _path(draft: Draft) -> str:
+    return f"/console/drafts/{draft.draft_id}"

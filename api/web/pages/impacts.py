@@ -1,0 +1,158 @@
+"""Long work as people see it: the impact of a draft on the last days of a city, its progress, and stopping it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
+
+from fastapi import Depends, Response
+
+from api.http.streams import last_event, progress_stream
+from api.store.draft_rows import draft_of
+from api.store.refusals import Refused
+from api.store.studies import Study, cancel, start_impact, studies_of, study_of
+from api.web.draft_view import DraftView, view_of
+from api.web.routing import page_router
+from api.web.session import Posted, field, visiting
+from api.web.shell import Visit
+from rules.text import Lang, catalog
+from scoring.explain import titled
+
+router = page_router()
+ReadVisit = Annotated[Visit, Depends(visiting("books:read", "studies:read"))]
+RunVisit = Annotated[Visit, Depends(visiting("impacts:run"))]
+DAYS: Final = (7, 14, 28, 56, 92)
+# A watcher who stays longer asks anew; the browser does so by itself.
+WATCH_S: Final = 600
+_STAGE: Final = "work.stage_"
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """Riders by tier before (rows) and after (columns); a cell knows whether it is up, down or the same."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[tuple[int, str], ...]], ...]
+
+
+@router.get("/console/drafts/{draft_id}/impact")
+def impact_page(visit: ReadVisit, draft_id: str, study: str = "") -> Response:
+    """Who would have moved, on the last days of a city."""
+    return _impact_page(visit, draft_id, study)
+
+
+def _impact_page(visit: Visit, draft_id: str, study: str = "", status: int = 200, refused: str = "") -> Response:
+    with visit.service.reading() as unit:
+        view = view_of(unit, visit.who, draft_id, visit.service.clock(), visit.lang, may_write=False)
+        found = studies_of(unit, kinds=("impact",), draft_id=draft_id, limit=20).studies
+    shown = next((one for one in found if one.study_id == study), found[0] if found else None)
+    cities = sorted({target.city for target in view.draft.targets})
+    return visit.page(
+        "impact.html",
+        status,
+        view=view,
+        draft=view.draft,
+        shown=shown,
+        others=found,
+        cities=[(city, city) for city in cities],
+        days=[(str(days), visit.say("web_books.days", number=days)) for days in DAYS],
+        refused=refused,
+        stages=stages(visit.lang),
+        is_present=shown is not None and shown.content_digest == view.draft.content_digest,
+        result=None if shown is None or shown.result is None else told_result(shown, view, visit.lang),
+    )
+
+
+@router.post("/console/drafts/{draft_id}/impact")
+def start(visit: RunVisit, draft_id: str, form: Posted) -> Response:
+    """Ask for the impact of a draft as it stands."""
+    days = field(form, "days")
+    try:
+        with visit.service.writing() as unit:
+            draft_of(unit, draft_id, visit.who)
+            study_id = start_impact(
+                unit,
+                visit.who.name,
+                city=field(form, "city"),
+                days=int(days) if days.isascii() and days.isdigit() else 0,
+                draft_id=draft_id,
+            )
+    except Refused as refused:
+        return _impact_page(visit, draft_id, status=409, refused=refused.describe(visit.lang))
+    return visit.goto(f"/console/drafts/{draft_id}/impact?study={study_id}")
+
+
+@router.post("/console/work/{study_id}/cancel")
+def stop(visit: RunVisit, study_id: str, form: Posted) -> Response:
+    """Stop long work."""
+    with visit.service.writing() as unit:
+        study = cancel(unit, visit.who.name, study_id, visit.who.cities)
+    return visit.goto(place_of(study), "work_stopped")
+
+
+def place_of(study: Study) -> str:
+    """The page on which a piece of long work is shown."""
+    if study.draft_id is not None:
+        return f"/console/drafts/{study.draft_id}/impact?study={study.study_id}"
+    return f"/console/studies/{study.study_id}"
+
+
+@router.get("/console/work/{study_id}/events")
+def watch(visit: ReadVisit, study_id: str) -> Response:
+    """Progress as server-sent events."""
+    with visit.service.reading() as unit:
+        study_of(unit, study_id, visit.who.cities, visit.who.name)
+    return progress_stream(visit.service, study_id, last_event(visit.request.headers.get("last-event-id")), WATCH_S)
+
+
+def stages(lang: Lang) -> dict[str, str]:
+    """The parts of long work, in words, for the page's script."""
+    found = catalog(lang)
+    return {key.removeprefix(_STAGE): words for key, words in found.items() if key.startswith(_STAGE)}
+
+
+def told_result(study: Study, view: DraftView | None, lang: Lang) -> dict[str, Any]:
+    """The result of an impact with what a page needs beside it: the matrix, titles of tiers, sums that are shown."""
+    result: dict[str, Any] = study.result or {}
+    titles = _tier_titles(view, lang)
+    return {
+        "raw": result,
+        "matrix": matrix(result, titles),
+        "titles": titles,
+        "bands": [{**band, "title": titles.get(band["tier"], band["tier"])} for band in result.get("bands", ())],
+        "totals": [(name, result["totals"][name]) for name in SHOWN_TOTALS if name in result.get("totals", {})],
+        "movers": [(way, result.get("movers", {}).get(way, [])) for way in ("up", "down")],
+    }
+
+
+SHOWN_TOTALS: Final = (
+    "num_on_time", "num_late", "num_exempt", "points_awarded_mp", "points_deducted_mp", "fines_fen", "bonus_fen",
+    "income_fen",
+)  # fmt: skip
+
+
+def _tier_titles(view: DraftView | None, lang: Lang) -> dict[str, str]:
+    if view is None or view.checked.book is None:
+        return {}
+    return {tier.id: titled(lang, tier.title) for tier in view.checked.book.model.tier}
+
+
+def matrix(result: Mapping[str, Any], titles: Mapping[str, str]) -> Matrix:
+    """Riders by tier before and after, both from the lowest."""
+    pairs = {(cell["a"], cell["b"]): int(cell["num_riders"]) for cell in result.get("tiers", ())}
+    known = list(titles)
+    others = [tier for pair in pairs for tier in pair if tier not in known]
+    order = [*known, *dict.fromkeys(others)]
+    before = [tier for tier in order if any(tier == a for a, _ in pairs)]
+    after = [tier for tier in order if any(tier == b for _, b in pairs)]
+    rows = tuple(
+        (titles.get(a, a), tuple((pairs.get((a, b), 0), _way(a, b, order, titles)) for b in after)) for a in before
+    )
+    return Matrix(tuple(titles.get(tier, tier) for tier in after), rows)
+
+
+def _way(a: str, b: str, order: list[str], titles: Mapping[str, str]) -> str:
+    if a == b:
+        return "same"
+    if a not in titles or b not in titles:
+        return ""
+    return "rose" if order.index(b) > order.index(a) else "fell"

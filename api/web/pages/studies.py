@@ -1,0 +1,160 @@
+"""Studies: two books in a simulated city, asked for, watched, read, and shared by their address."""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Final
+
+from fastapi import Depends, Response
+from starlette.datastructures import FormData
+
+from api.batch.errors import InputError
+from api.http.routes.studies import report_response
+from api.store.bookshelf import books_of
+from api.store.refusals import Refused
+from api.store.studies import Study, file_of, files_of, start_study, studies_of, study_of
+from api.store.units import ReadUnit
+from api.web.pages.impacts import stages
+from api.web.routing import page_router
+from api.web.session import Posted, field, visiting
+from api.web.shell import Visit
+from api.work.request import check_request, scenario_names
+from rules.errors import BookError
+from rules.text import Lang
+from scoring.explain import titled
+from simulations import scenarios
+
+router = page_router()
+ReadVisit = Annotated[Visit, Depends(visiting("studies:read"))]
+RunVisit = Annotated[Visit, Depends(visiting("studies:run"))]
+SEEDS: Final = (3, 5, 10, 20, 40)
+SENSITIVITIES: Final = ("off", "one-at-a-time")
+_TYPES: Final = {".csv": "text/csv; charset=utf-8", ".json": "application/json", ".svg": "image/svg+xml"}
+
+
+@router.get("/console/studies")
+def study_list(visit: ReadVisit, cursor: str = "") -> Response:
+    """Studies, newest first, and the form for a new one."""
+    return _list_page(visit, {"seeds": "10", "scenario": "ordinary-week", "sensitivity": "off"}, cursor)
+
+
+def _list_page(
+    visit: Visit, given: Mapping[str, str], cursor: str = "", status: int = 200, faults: Sequence[str] = ()
+) -> Response:
+    with visit.service.reading() as unit:
+        page = studies_of(
+            unit, kinds=("study",), cities=visit.who.cities, actor=visit.who.name, cursor=cursor or None, limit=20
+        )
+        versions = _versions(unit, visit)
+    return visit.page(
+        "studies.html",
+        status,
+        page=page,
+        names=dict(versions),
+        versions=versions,
+        scenarios=[(name, scenario_title(name, visit.lang)) for name in scenario_names()],
+        seeds=[(str(number), str(number)) for number in SEEDS],
+        sensitivities=[
+            (name, visit.say(f"web_studies.sensitivity_{name.replace('-', '_')}")) for name in SENSITIVITIES
+        ],
+        keys=scenarios.keys(),
+        given=given,
+        faults=faults,
+    )
+
+
+def scenario_title(name: str, lang: Lang) -> str:
+    """What a scenario is called."""
+    zh, en = scenarios.read(name).title
+    return zh if lang == "zh" else en
+
+
+def _versions(unit: ReadUnit, visit: Visit) -> list[tuple[str, str]]:
+    """Every stored version of every book, any against any other."""
+    return [
+        (version.digest, f"{titled(visit.lang, version.title)} · {version.effective_from}")
+        for book in books_of(unit, visit.service.clock())
+        for version in book.versions
+    ]
+
+
+@router.post("/console/studies")
+def start(visit: RunVisit, form: Posted) -> Response:
+    """Ask for a study."""
+    given = {name: field(form, name) for name in ("scenario", "a", "b", "seeds", "days", "sets", "sensitivity")}
+    request = _request(form, visit.lang)
+    try:
+        check_request(visit.service.store, request)
+        with visit.service.writing() as unit:
+            study_id = start_study(unit, visit.who.name, request)
+    except (InputError, BookError) as error:
+        return _list_page(visit, given, "", 422, [fault.describe(visit.lang) for fault in error.faults])
+    except Refused as refused:
+        return _list_page(visit, given, "", 409, [refused.describe(visit.lang)])
+    return visit.goto(f"/console/studies/{study_id}")
+
+
+def _request(form: FormData, lang: Lang) -> dict[str, Any]:
+    """The form as the request of a study."""
+    days = field(form, "days")
+    sensitivity = field(form, "sensitivity")
+    return {
+        "scenario": field(form, "scenario"),
+        "books": [field(form, "a"), field(form, "b")],
+        "seeds": _whole(field(form, "seeds")),
+        "days": _whole(days) if days else None,
+        "sets": [line.strip() for line in field(form, "sets").splitlines() if line.strip()],
+        "sensitivity": sensitivity if sensitivity in SENSITIVITIES else "off",
+        "lang": lang,
+    }
+
+
+def _whole(written: str) -> int:
+    # What is no number is out of range, which the study says of itself.
+    return int(written) if written.isascii() and written.isdigit() and len(written) < 7 else 0
+
+
+@router.get("/console/studies/{study_id}")
+def study_page(visit: ReadVisit, study_id: str) -> Response:
+    """One study: progress, report, failure."""
+    with visit.service.reading() as unit:
+        study = _study(unit, visit, study_id)
+        files = files_of(unit, study_id) if study.state == "done" else ()
+        names = dict(_versions(unit, visit))
+    return visit.page(
+        "study.html",
+        study=study,
+        shown=study,
+        names=names,
+        scenario=scenario_title(study.request["scenario"], visit.lang),
+        files=[name for name in files if name.endswith(tuple(_TYPES))],
+        has_report="report.html" in files,
+        stages=stages(visit.lang),
+    )
+
+
+def _study(unit: ReadUnit, visit: Visit, study_id: str) -> Study:
+    study = study_of(unit, study_id, visit.who.cities, visit.who.name)
+    if study.kind != "study":
+        raise Refused("unknown_study", study_id=study_id)
+    return study
+
+
+@router.get("/console/studies/{study_id}/report")
+def report(visit: ReadVisit, study_id: str) -> Response:
+    """The report, a document apart: it may run its own scripts and do nothing as whoever reads it."""
+    response = report_response(visit.service, visit.who, study_id)
+    response.headers["Content-Security-Policy"] += "; frame-ancestors 'self'"
+    response.headers["X-Frame-Options"] = "SAMEORIGIN"
+    return response
+
+
+@router.get("/console/studies/{study_id}/files/{name}")
+def study_file(visit: ReadVisit, study_id: str, name: str) -> Response:
+    """One of the study's tables or charts."""
+    with visit.service.reading() as unit:
+        _study(unit, visit, study_id)
+        content = file_of(unit, study_id, name)
+    suffix = next((suffix for suffix in _TYPES if name.endswith(suffix)), None)
+    if content is None or suffix is None:
+        raise Refused("unknown_study", study_id=study_id)
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(content, media_type=_TYPES[suffix], headers=headers)
