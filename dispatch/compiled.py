@@ -27,7 +27,8 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 def compiled(function: Function) -> Function:
     """Compile a function on its first call, cached on disk until any source of the package changes."""
-    dispatcher = njit(cache=True)(function)
+    # Columns belong to one caller, so a long search need not keep the other threads of a server waiting.
+    dispatcher = njit(cache=True, nogil=True)(function)
     # There is no public way to say what numba compares with the stamp its cache was written under.
     dispatcher._cache._cache_file._source_stamp = sources_digest()  # noqa: SLF001
     return cast(Function, dispatcher)

@@ -7,6 +7,7 @@ from importlib import import_module
 from importlib.metadata import version
 from typing import Any, Final
 
+from anyio import CapacityLimiter
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 from starlette.routing import Route
@@ -31,7 +32,12 @@ ROUTES: Final = (
     "api.http.routes.system",
     "api.http.routes.docs",
     "api.http.routes.events",
+    "api.http.routes.dispatch",
     "api.http.routes.tokens",
+    "api.http.routes.riders",
+    "api.http.routes.entries",
+    "api.http.routes.appeals",
+    "api.http.routes.reviews",
     "api.http.routes.studies",
     "api.http.routes.webhooks",
 )
@@ -70,6 +76,7 @@ def create_app(
     app.state.service = service
     app.state.gate = gate
     app.state.meters = meters
+    app.state.one_round = CapacityLimiter(1)
     app.state.methods_of = partial(methods_of, app)
     meters.watch_store(partial(_waiting, service))
     add_handlers(app)
