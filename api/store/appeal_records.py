@@ -249,6 +249,20 @@ def decided_appeals(
     return _page(unit, query, limit, lambda appeal: 0 if appeal.decision is None else appeal.decision.decided_us)
 
 
+def own_appeals(
+    unit: ReadUnit | WriteUnit, rider_id: str, state: Literal["open", "decided"], cursor: str | None, limit: int
+) -> AppealPage:
+    """A rider's own appeals, open or decided, newest first."""
+    query = _appeals().where(appeals.c.rider_id == rider_id).order_by(appeals.c.filed_us.desc(), appeals.c.appeal_id)
+    decided = appeal_decisions.c.appeal_id
+    query = query.where(decided.is_(None) if state == "open" else decided.is_not(None))
+    if cursor is not None:
+        at_us, name = read_cursor(cursor)
+        after = (appeals.c.filed_us == at_us) & (appeals.c.appeal_id > name)
+        query = query.where((appeals.c.filed_us < at_us) | after)
+    return _page(unit, query, limit, lambda appeal: appeal.filed_us)
+
+
 def _page(unit: ReadUnit | WriteUnit, query: Select[Any], limit: int, time_of: Any) -> AppealPage:
     found = [_appeal(row) for row in unit.connection.execute(query.limit(limit + 1)).mappings()]
     last = found[limit - 1] if len(found) > limit else None

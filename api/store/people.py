@@ -9,7 +9,8 @@ from typing import Any
 
 from sqlalchemy import delete, insert, select
 
-from api.store.tables import audit, people
+from api.store.rider_rows import lock, touch
+from api.store.tables import appeal_texts, audit, idempotency, people
 from api.store.units import ReadUnit, WriteUnit
 
 
@@ -61,7 +62,16 @@ def person_of(unit: ReadUnit | WriteUnit, rider_id: str) -> Person | None:
 
 
 def erase(unit: WriteUnit, rider_id: str, actor: str) -> bool:
-    """Erase a rider's personal fields; says whether any were held."""
+    """Erase a rider's personal fields, the free texts of their appeals and answers kept for them.
+
+    Says whether any personal fields or texts were held. Appeals themselves stay, with their reason codes.
+    """
     held = unit.connection.execute(delete(people).where(people.c.rider_id == rider_id)).rowcount > 0
-    note(unit, actor, "person_erased", rider_id, held=held)
-    return held
+    texts = unit.connection.execute(delete(appeal_texts).where(appeal_texts.c.rider_id == rider_id)).rowcount
+    unit.connection.execute(delete(idempotency).where(idempotency.c.actor == f"rider:{rider_id}"))
+    if texts:
+        # A kept card may hold them.
+        lock(unit, [rider_id])
+        touch(unit, [rider_id])
+    note(unit, actor, "person_erased", rider_id, held=held, texts=texts)
+    return held or texts > 0

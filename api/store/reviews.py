@@ -302,6 +302,20 @@ def decided_reviews(
     return _page(unit, query, limit, lambda review: 0 if review.decision is None else review.decision.decided_us)
 
 
+def own_reviews(
+    unit: ReadUnit | WriteUnit, rider_id: str, state: Literal["open", "decided"], cursor: str | None, limit: int
+) -> ReviewPage:
+    """A rider's own reviews, open or decided, newest first."""
+    query = _reviews().where(reviews.c.rider_id == rider_id).order_by(reviews.c.opened_us.desc(), reviews.c.review_id)
+    decided = review_decisions.c.review_id
+    query = query.where(decided.is_(None) if state == "open" else decided.is_not(None))
+    if cursor is not None:
+        at_us, name = read_cursor(cursor)
+        after = (reviews.c.opened_us == at_us) & (reviews.c.review_id > name)
+        query = query.where((reviews.c.opened_us < at_us) | after)
+    return _page(unit, query, limit, lambda review: review.opened_us)
+
+
 def _page(unit: ReadUnit | WriteUnit, query: Select[Any], limit: int, time_of: Any) -> ReviewPage:
     found = [_review(row) for row in unit.connection.execute(query.limit(limit + 1)).mappings()]
     last = found[limit - 1] if len(found) > limit else None

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from sqlalchemy import select, update
 
@@ -70,6 +70,18 @@ def lock(unit: WriteUnit, rider_ids: Iterable[str]) -> dict[str, RiderRow]:
         )
         found |= {row.rider_id: RiderRow(*row) for row in rows}
     return found
+
+
+class Home(NamedTuple):
+    """Where a rider delivers, by their last event."""
+
+    city: str | None
+
+
+def home_of(unit: ReadUnit | WriteUnit, rider_id: str) -> Home | None:
+    """Where a rider delivers; None for one who is not known."""
+    row = unit.connection.execute(select(rider_state.c.city).where(rider_state.c.rider_id == rider_id)).one_or_none()
+    return None if row is None else Home(row.city)
 
 
 def row_of(unit: ReadUnit | WriteUnit, rider_id: str) -> RiderRow | None:

@@ -1,0 +1,46 @@
+"""One entry of a ledger: why it stands, and the rider's appeal against it."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Response
+
+from api.http.auth import require
+from api.http.context import Actor, LangDep, ServiceDep
+from api.http.decision_shapes import AppealAsked, AppealShown, appeal_shown
+from api.http.problems import Problem
+from api.http.rider_shapes import EntryTold, entry_told
+from api.http.routes.riders import in_words
+from api.http.schemas import IdText
+from api.store.appeals import file_appeal
+from api.store.entries_explained import entry_of
+from api.store.rider_rows import home_of
+
+router = APIRouter(prefix="/v1/entries/{entry_id}", tags=["entries"])
+Reader = Annotated[Actor, Depends(require("self:read", "riders:read"))]
+Appellant = Annotated[Actor, Depends(require("self:appeal"))]
+
+
+@router.get("")
+def get_entry(entry_id: IdText, actor: Reader, service: ServiceDep, lang: LangDep, response: Response) -> EntryTold:
+    """Why an entry stands: its because-tree, its rule and book version, and whether it can be appealed."""
+    with service.reading() as unit:
+        told = entry_of(unit, entry_id, service.clock())
+        home = None if told is None else home_of(unit, told.line.rider_id)
+    if told is None or home is None or not actor.may_see_rider(told.line.rider_id, home.city):
+        raise Problem("entry_unknown", entry=entry_id)
+    response.headers.update(in_words(lang))
+    return entry_told(told, lang)
+
+
+@router.post("/appeal", status_code=201, responses={200: {"model": AppealShown, "description": "Filed before."}})
+def post_appeal(
+    entry_id: IdText, body: AppealAsked, actor: Appellant, service: ServiceDep, lang: LangDep, response: Response
+) -> AppealShown:
+    """Appeal a deduction of one's own; without an answer by the deadline it is decided for the rider."""
+    with service.writing() as unit:
+        filed, is_new = file_appeal(
+            unit, actor.subject, entry_id, body.reason_code, body.reason, body.evidence_ref, actor.name
+        )  # fmt: skip
+    response.status_code = 201 if is_new else 200
+    response.headers.update(in_words(lang) | {"Location": f"/v1/appeals/{filed.appeal_id}"})
+    return appeal_shown(filed, lang)

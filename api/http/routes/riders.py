@@ -1,0 +1,177 @@
+"""A rider's own things: card, entries, forecast, export; and the personal fields behind the pseudonym."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Response
+from fastapi.responses import JSONResponse
+from pydantic import Field
+
+from api.http.auth import require
+from api.http.context import Actor, LangDep, ServiceDep
+from api.http.etags import etag_of, is_unchanged
+from api.http.problems import Problem
+from api.http.rider_shapes import (
+    CardShown,
+    EntryPage,
+    Forecasts,
+    bytes_tag,
+    card_bytes,
+    entry_shown,
+    forecast_shown,
+)
+from api.http.schemas import LIMIT_DEFAULT, Cursor, IdText, IfNoneMatch, Limit, Model, PlainText
+from api.store import people
+from api.store.books import law_of
+from api.store.cards import card_of
+from api.store.entries_explained import entries_page
+from api.store.forecast import MINUTES, forecast_of
+from api.store.queries import export_of
+from api.store.rider_rows import home_of
+from api.store.units import ReadUnit, WriteUnit
+from rules.text import Lang
+
+router = APIRouter(prefix="/v1/riders/{rider_id}", tags=["riders"])
+Reader = Annotated[Actor, Depends(require("self:read", "riders:read"))]
+Exporter = Annotated[Actor, Depends(require("self:export"))]
+Introducer = Annotated[Actor, Depends(require("people:write"))]
+Eraser = Annotated[Actor, Depends(require("self:erase", "people:erase"))]
+_SEQ_MAX = 2**62
+Minutes = Annotated[
+    list[Annotated[int, Field(ge=0, le=1_440)]] | None,
+    Query(
+        min_length=1, max_length=12, description="Minutes late by the rider alone, repeatable; 0, 3 and 10 unless said."
+    ),
+]
+
+
+class PersonGiven(Model):
+    """Personal fields, kept apart from the ledger until they are erased."""
+
+    name: PlainText | None = Field(None, examples=["张三"])
+    phone: PlainText | None = Field(None, examples=["13800000000"])
+
+
+class Erased(Model):
+    """Whether anything was held."""
+
+    held: bool
+
+
+class Export(Model):
+    """All that is held on a rider."""
+
+    rider_id: str
+    person: dict[str, Any] | None
+    standing: dict[str, Any] | None
+    events: list[dict[str, Any]]
+    entries: list[dict[str, Any]]
+    appeals: list[dict[str, Any]]
+    reviews: list[dict[str, Any]]
+    messages: list[dict[str, Any]]
+    keys: list[dict[str, Any]]
+    requests: list[dict[str, Any]]
+    audit: list[dict[str, Any]]
+
+
+def check_seen(unit: ReadUnit | WriteUnit, actor: Actor, rider_id: str) -> None:
+    """Refuse a rider who is not the actor's to see, as one who does not exist."""
+    home = home_of(unit, rider_id)
+    if home is None or not actor.may_see_rider(rider_id, home.city):
+        raise Problem("rider_unknown")
+
+
+def in_words(lang: Lang) -> dict[str, str]:
+    """Headers of an answer that differs by language and is for one reader."""
+    return {"Content-Language": lang, "Vary": "Accept-Language, Authorization", "Cache-Control": "private, no-cache"}
+
+
+@router.get("/card", response_model=CardShown)
+def get_card(
+    rider_id: IdText, actor: Reader, service: ServiceDep, lang: LangDep, if_none_match: IfNoneMatch = None
+) -> Response:
+    """A rider's card: score, tier and all that it affects, today, what comes next."""
+    with service.reading() as unit:
+        check_seen(unit, actor, rider_id)
+        found = card_of(unit, law_of(unit), rider_id, service.clock())
+    if found is None:
+        raise Problem("rider_unknown")
+    body = card_bytes(found, lang)
+    tag = etag_of(bytes_tag(body))
+    headers = in_words(lang) | {"ETag": tag}
+    if is_unchanged(if_none_match, tag):
+        return Response(status_code=304, headers=headers)
+    return Response(body, headers=headers, media_type="application/json")
+
+
+@router.get("/entries")
+def list_entries(
+    rider_id: IdText,
+    actor: Reader,
+    service: ServiceDep,
+    lang: LangDep,
+    response: Response,
+    cursor: Cursor = None,
+    limit: Limit = LIMIT_DEFAULT,
+) -> EntryPage:
+    """A rider's ledger, newest first, each entry with its sentence."""
+    before = None if cursor is None else _seq(cursor)
+    with service.reading() as unit:
+        check_seen(unit, actor, rider_id)
+        page = entries_page(unit, rider_id, service.clock(), before, limit)
+    response.headers.update(in_words(lang))
+    return EntryPage(
+        items=[entry_shown(told, lang) for told in page.entries],
+        cursor=None if page.cursor is None else str(page.cursor),
+    )
+
+
+def _seq(cursor: str) -> int:
+    if not cursor.isascii() or not cursor.isdigit() or int(cursor) > _SEQ_MAX:
+        raise Problem("cursor_invalid")
+    return int(cursor)
+
+
+@router.get("/forecast")
+def get_forecast(
+    rider_id: IdText, actor: Reader, service: ServiceDep, lang: LangDep, response: Response,
+    late_min: Minutes = None,
+) -> Forecasts:  # fmt: skip
+    """What the next order would do if it is on time, or so many minutes late."""
+    with service.reading() as unit:
+        check_seen(unit, actor, rider_id)
+        found = forecast_of(unit, law_of(unit), rider_id, service.clock(), late_min or MINUTES)
+    if found is None:
+        raise Problem("rider_unknown")
+    response.headers.update(in_words(lang))
+    return Forecasts(rider_id=rider_id, items=[forecast_shown(item, lang) for item in found])
+
+
+@router.get("/export", response_model=Export)
+def get_export(rider_id: IdText, actor: Exporter, service: ServiceDep) -> Response:
+    """All that is held on a rider, for the rider alone."""
+    if rider_id != actor.subject:
+        raise Problem("rider_unknown")
+    with service.reading() as unit:
+        held = export_of(unit, rider_id)
+    headers = {"Cache-Control": "no-store", "Content-Disposition": "attachment; filename=riderscore-export.json"}
+    return JSONResponse(held, headers=headers)
+
+
+@router.put("/person", status_code=204)
+def put_person(rider_id: IdText, body: PersonGiven, actor: Introducer, service: ServiceDep) -> None:
+    """Say who a pseudonymous rider is; what was held before is replaced."""
+    with service.writing() as unit:
+        home = home_of(unit, rider_id)
+        if home is not None and not actor.may_see_rider(rider_id, home.city):
+            raise Problem("rider_unknown")
+        people.introduce(unit, people.Person(rider_id, body.name, body.phone), actor.name)
+
+
+@router.delete("/person")
+def delete_person(rider_id: IdText, actor: Eraser, service: ServiceDep) -> Erased:
+    """Erase a rider's personal fields and what they wrote in their own words; the ledger stays, under the pseudonym."""
+    with service.writing() as unit:
+        home = home_of(unit, rider_id)
+        if not actor.may_see_rider(rider_id, None if home is None else home.city):
+            raise Problem("rider_unknown")
+        return Erased(held=people.erase(unit, rider_id, actor.name))

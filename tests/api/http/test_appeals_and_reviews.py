@@ -1,0 +1,136 @@
+"""Appeals and reviews over HTTP: riders ask, people answer, and each sees what is theirs."""
+
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from api.store import books
+from api.store.units import Store
+from rules.deployment import Deploy
+from tests.api.http.conftest import Bearer, Clock
+from tests.api.store.posts import START_US, later, lines_of, post, publish_books
+from tests.builders import DAY_US, book, delivered
+
+Headers = dict[str, str]
+TIERS = [
+    {"id": "low", "title": {"zh": "低", "en": "Low"}, "review": True},
+    {"id": "ok", "title": {"zh": "好", "en": "OK"}, "from": 69},
+]
+ASKED = {"reason_code": "merchant_slow", "reason": "the kitchen was slow"}
+YES = {"decision": "upheld", "reason_code": "evidence_accepted", "reason": "so it was"}
+
+
+@pytest.fixture
+def entry(store: Store, clock: Clock) -> str:
+    """The deduction that took r1 into the tier that asks for a review."""
+    own = book(tier=TIERS)
+    publish_books(store, [own])
+    row = {"city": "hangzhou", "rider_kind": "crowdsourced", "book": own.id, "source": "t", "confidence": "ours"}
+    with store.writing(START_US) as unit:
+        books.deploy(unit, [Deploy.model_validate(row | {"from": own.model.effective_from})])
+    post(store, later([delivered("e1", late_min=9)]), own.id)
+    clock.forward(seconds=60)
+    return str(next(line["entry_id"] for line in lines_of(store) if line["kind"] == "deduct"))
+
+
+def code_of(answer: Any) -> tuple[int, str]:
+    """Status and code of a problem."""
+    return answer.status_code, answer.json()["code"]
+
+
+def test_an_appeal_is_filed_and_upheld(client: TestClient, store: Store, entry: str, bearer: Bearer) -> None:
+    """201 once and 200 again; in the inbox with its deadline; upheld by a person, taken back in the ledger."""
+    rider, ops = bearer("rider", "r1"), bearer("ops", "li.na", cities=["hangzhou"])
+
+    filed = client.post(f"/v1/entries/{entry}/appeal", json=ASKED, headers=rider)
+    again = client.post(f"/v1/entries/{entry}/appeal", json=ASKED, headers=rider)
+
+    appeal = filed.json()
+    assert (filed.status_code, again.status_code) == (201, 200)
+    assert again.json() == appeal
+    assert filed.headers["location"] == f"/v1/appeals/{appeal['appeal_id']}"
+    assert appeal["deadline_us"] - appeal["filed_us"] == 3 * DAY_US
+    inbox = client.get("/v1/appeals?city=hangzhou", headers=ops).json()
+    assert [item["appeal_id"] for item in inbox["items"]] == [appeal["appeal_id"]]
+    path = f"/v1/appeals/{appeal['appeal_id']}"
+    decided = client.post(f"{path}/decision", json=YES, headers=ops).json()
+    assert (decided["state"], decided["decision"]["decided_by"]) == ("upheld", "ops:li.na")
+    assert client.get(path, headers=rider).json() == decided
+    assert client.get("/v1/appeals", headers=ops).json()["items"] == []
+    assert client.get("/v1/appeals?state=decided", headers=rider).json()["items"] == [decided]
+    assert lines_of(store)[-1]["score_after_mp"] == 70_000
+    assert code_of(client.post(f"{path}/decision", json=YES | {"reason": "x"}, headers=ops)) == (409, "appeal_decided")
+
+
+def test_an_appeal_is_refused_with_its_reason(client: TestClient, entry: str, bearer: Bearer) -> None:
+    """Another rider's entry, another appeal, and fields that are wrong, each named."""
+    rider = bearer("rider", "r1")
+    path = f"/v1/entries/{entry}/appeal"
+
+    assert code_of(client.post(path, json=ASKED, headers=bearer("rider", "r2"))) == (404, "entry_unknown")
+    assert code_of(client.post(path, json=ASKED, headers=bearer("ops"))) == (403, "scope_missing")
+    wrong = client.post(path, json=ASKED | {"reason_code": "x", "more": 1}, headers=rider)
+    assert wrong.status_code == 422
+    assert {error["pointer"] for error in wrong.json()["errors"]} == {"#/reason_code", "#/more"}
+    assert client.post(path, json=ASKED, headers=rider).status_code == 201
+    assert code_of(client.post(path, json=ASKED | {"reason": "no"}, headers=rider)) == (409, "appeal_differs")
+
+
+def test_an_appeal_has_its_days(client: TestClient, entry: str, bearer: Bearer, clock: Clock) -> None:
+    """After the days of the book (seven where it says none) it is too late, and the entry says so."""
+    rider = bearer("rider", "r1")
+    clock.forward(days=8)
+
+    answer = client.post(f"/v1/entries/{entry}/appeal", json=ASKED, headers=rider)
+
+    assert code_of(answer) == (409, "appeal_too_late")
+    right = client.get(f"/v1/entries/{entry}", headers=rider).json()["entry"]["appeal"]
+    assert (right["can"], right["why_not"], right["words"]) == (False, "appeal_too_late", answer.json()["detail"])
+
+
+def test_another_city_does_not_see_an_appeal(client: TestClient, entry: str, bearer: Bearer) -> None:
+    """Neither in the list nor by its id; asking for a foreign city is refused."""
+    filed = client.post(f"/v1/entries/{entry}/appeal", json=ASKED, headers=bearer("rider", "r1")).json()
+    elsewhere, other = bearer("ops", "x", cities=["suzhou"]), bearer("rider", "r2")
+    path = f"/v1/appeals/{filed['appeal_id']}"
+
+    assert client.get("/v1/appeals", headers=elsewhere).json()["items"] == []
+    assert client.get("/v1/appeals", headers=other).json()["items"] == []
+    assert code_of(client.get("/v1/appeals?city=hangzhou", headers=elsewhere)) == (403, "city_forbidden")
+    for headers in (elsewhere, other):
+        assert code_of(client.get(path, headers=headers)) == (404, "appeal_unknown")
+    assert code_of(client.post(f"{path}/decision", json=YES, headers=elsewhere)) == (404, "appeal_unknown")
+    assert code_of(client.post(f"{path}/decision", json=YES, headers=other)) == (403, "scope_missing")
+    reason = YES | {"reason_code": "record_confirmed"}
+    assert code_of(client.post(f"{path}/decision", json=reason, headers=bearer("ops"))) == (
+        422,
+        "appeal_reason_unknown",
+    )
+
+
+def test_a_review_becomes_a_suspension_and_ends(client: TestClient, entry: str, bearer: Bearer, clock: Clock) -> None:
+    """Recommended by the ledger, decided by a person with 14 days' notice, on the card, lifted in writing."""
+    ops, rider = bearer("ops", "li.na"), bearer("rider", "r1")
+    (review,) = client.get("/v1/reviews", headers=ops).json()["items"]
+    path = f"/v1/reviews/{review['review_id']}"
+    said = {"outcome": "suspend", "reason": "三次晚到"}
+
+    assert client.get("/v1/riders/r1/card", headers=rider).json()["is_review_open"]
+    short = client.post(f"{path}/decision", json=said | {"from_us": clock() + DAY_US}, headers=ops)
+    assert code_of(short) == (422, "review_notice_short")
+    assert code_of(client.post(f"{path}/decision", json=said, headers=ops)) == (422, "review_from_missing")
+    from_us = clock() + 14 * DAY_US
+    decided = client.post(f"{path}/decision", json=said | {"from_us": from_us}, headers=ops).json()
+    assert (decided["state"], decided["decision"]["from_us"]) == ("suspended", from_us)
+    card = client.get("/v1/riders/r1/card", headers=rider).json()
+    assert (card["suspension"]["state"], card["suspension"]["decided_by"]) == ("announced", "ops:li.na")
+    assert client.get(path, headers=rider).json() == decided
+    lifted = client.post(f"{path}/lift", json={"reason": "已沟通"}, headers=ops).json()
+    assert (lifted["state"], lifted["lift"]["lifted_by"]) == ("lifted", "ops:li.na")
+    assert client.get("/v1/riders/r1/card", headers=rider).json()["suspension"] is None
+    assert code_of(client.post(f"{path}/lift", json={"reason": "x"}, headers=ops)) == (409, "review_not_suspended")
+    assert client.get("/v1/reviews?state=decided", headers=rider).json()["items"] == [lifted]
+    assert client.get("/v1/reviews", headers=bearer("ops", "x", cities=["suzhou"])).json()["items"] == []
+    assert code_of(client.get(path, headers=bearer("rider", "r2"))) == (404, "review_unknown")
+    assert client.get("/v1/reviews", headers=bearer("approver")).status_code == 403
