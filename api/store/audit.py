@@ -63,12 +63,12 @@ def audit_page(
     Raises
     ------
     Refused
-        `city_forbidden`, `cursor_unknown`.
+        `city_forbidden`, `cursor_invalid`.
     """
     query = _query(who, wanted).order_by(audit.c.audit_id.desc()).limit(limit + 1)
     if cursor is not None:
         if not (cursor.isascii() and cursor.isdigit() and int(cursor) < _MOST_ID):
-            raise Refused("cursor_unknown")
+            raise Refused("cursor_invalid")
         query = query.where(audit.c.audit_id < int(cursor))
     found = [_line(row) for row in unit.connection.execute(query)]
     more = len(found) > limit

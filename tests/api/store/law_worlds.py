@@ -54,11 +54,11 @@ def raw(book_id: str = "city", **keys: Any) -> dict[str, Any]:
     ]
     expected = ({"late_min": 0}, {"points": Decimal("0.2")}), ({"late_min": 3}, {"points": -1})
     for row, (given, expect) in zip(rules, expected, strict=True):
-        row |= said | {"example": [{"given": given, "expect": expect}]}
+        row.update(said | {"example": [{"given": given, "expect": expect}]})
     document = tiny_book(id=book_id, effective_from=dt.date(2025, 12, 1), rule=rules, notice_days=7, late_days=2)
     document["score"] |= said
     for tier in document["tier"]:
-        tier |= said
+        tier.update(said)
     return document | keys
 
 
@@ -131,7 +131,7 @@ def done_impact(unit: WriteUnit, draft: Draft, study_id: str = "i1", **columns: 
     row = {
         "study_id": study_id, "kind": "impact", "request": "{}", "requested_by": "ops:ann", "city": "hangzhou",
         "draft_id": draft.draft_id, "content_digest": draft.content_digest, "state": "done", "progress_permille": 1000,
-        "stage": "done", "created_us": unit.recorded_us,
+        "stage": "done", "created_us": unit.recorded_us, "num_starts": 1,
     }  # fmt: skip
     unit.connection.execute(insert(studies), copy.deepcopy(row) | columns)
     return study_id
