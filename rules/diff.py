@@ -109,6 +109,35 @@ _TELLING = (
 )
 
 
+# What concerns who writes a book rather than whom it judges.
+_FOR_WRITERS = frozenset(
+    ("id", "title", "example", "source", "confidence", "note", "announced", "effective_from", "publication")
+)
+
+
+def plainly(change: Change, lang: Lang, title: str) -> str | None:
+    """A change for those whom the book judges; None for what is about the document only.
+
+    Parameters
+    ----------
+    title
+        Of the part that changes, in the same language; empty for the book itself.
+    """
+    if not _FOR_WRITERS.isdisjoint(change.key.split(".")):
+        return None
+    part = text(lang, f"part.{change.part}") if change.part else ""
+    if change.kind == "moved":
+        return text(lang, "diff.plain_moved", part=part)
+    if change.kind in ("added", "removed"):
+        values = change.after if change.kind == "added" else change.before
+        told = [_labelled(lang, key, value) for key, value in values.items() if key in _TELLING]
+        words = {"title": title, "part": part, "summary": text(lang, "diff.between").join(told)}
+        return text(lang, f"diff.plain_{change.kind}" + ("" if told else "_bare"), **words)
+    key = "diff.plain_points" if change.key == "points" else "diff.plain_part" if change.name else "diff.plain_book"
+    before, after = (_worded(lang, change.key, value) for value in (change.before, change.after))
+    return text(lang, key, title=title, key=_label(lang, change.key), before=before, after=after)
+
+
 def diff(before: Book, after: Book) -> tuple[Change, ...]:
     """All changes from one book to another; none for books that say the same."""
     since = after.model.effective_from

@@ -118,6 +118,7 @@ class AnnouncedShown(Model):
     date: str = Field(examples=["2026-03-01"])
     title: str
     changes: list[str]
+    notice_waived: bool = Field(description="A roll-back, for which riders get less notice than promised.")
 
 
 class SuspensionShown(Model):
@@ -341,6 +342,7 @@ def _announced(found: Announced | None, lang: Lang) -> AnnouncedShown | None:
         date=found.date.isoformat(),
         title=found.title.lang(lang),
         changes=[change.lang(lang) for change in found.changes],
+        notice_waived=found.notice_waived,
     )
 
 

@@ -4,15 +4,25 @@ import datetime as dt
 from dataclasses import dataclass
 
 from api.store.books import Law
-from api.store.said import Said, both
-from rules.book import Book
+from api.store.draft_content import sound
+from api.store.draft_rows import draft_of
+from api.store.said import Said
+from api.store.scheduling import announced_change
+from api.store.units import ReadUnit, WriteUnit
+from rules.book import Bilingual, Book, BookDocument
 from rules.calendar import calendar
-from rules.diff import diff
+from rules.diff import Change, diff, plainly
 
 
 @dataclass(frozen=True, slots=True)
 class Announced:
-    """A rule book that will judge a rider's orders from an instant on, and what it changes."""
+    """A rule book that will judge a rider's orders from an instant on, and what it changes.
+
+    Parameters
+    ----------
+    notice_waived
+        A roll-back: riders were promised more notice than they get.
+    """
 
     book_id: str
     digest: str
@@ -20,20 +30,25 @@ class Announced:
     date: dt.date
     title: Said
     changes: tuple[Said, ...]
+    notice_waived: bool
 
 
-def next_change(law: Law, city: str | None, rider_kind: str | None, book: Book, now_us: int) -> Announced | None:
-    """The next book of a place that is stored already and not yet in force there; None where nothing is coming."""
-    rules = law.schedule.rules
-    starts = rules.get((city or "", rider_kind or ""), rules.get(("", ""), ()))
-    coming = [(at_us, position) for at_us, position in starts if at_us > now_us]
-    found = next((start for start in coming if law.program.books[start[1]].digest != book.digest), None)
-    if found is None:
-        return None
-    return announced(book, law.program.books[found[1]], found[0])
+def next_change(
+    unit: ReadUnit | WriteUnit, law: Law, city: str | None, rider_kind: str | None, book: Book, now_us: int
+) -> Announced | None:
+    """The next book of a place, stored or scheduled, that is not yet in force there; None where nothing is coming."""
+    place = (city or "", rider_kind or "")
+    starts = law.schedule.rules.get(place, law.schedule.rules.get(("", ""), ()))
+    coming = [(at_us, law.program.books[position], False) for at_us, position in starts if at_us > now_us]
+    said = announced_change(unit, *place, now_us)
+    if said is not None and said.draft_id is not None:
+        drafted = sound(draft_of(unit, said.draft_id).document)
+        coming += [] if drafted is None else [(said.effective_us, drafted, said.notice_waived)]
+    others = [one for one in coming if one[1].digest != book.digest]
+    return announced(book, *min(others, key=lambda one: one[0])) if others else None
 
 
-def announced(book: Book, coming: Book, from_us: int) -> Announced:
+def announced(book: Book, from_us: int, coming: Book, notice_waived: bool) -> Announced:
     """A coming book compared with the one in force."""
     model = coming.model
     return Announced(
@@ -42,5 +57,22 @@ def announced(book: Book, coming: Book, from_us: int) -> Announced:
         from_us=from_us,
         date=calendar(model.time_zone, model.day_starts).date_of(from_us),
         title=Said(model.title.zh, model.title.en),
-        changes=tuple(both(change.describe) for change in diff(book, coming)),
+        changes=tuple(said for change in diff(book, coming) if (said := _said(change, book, coming)) is not None),
+        notice_waived=notice_waived,
     )
+
+
+def _said(change: Change, book: Book, coming: Book) -> Said | None:
+    title = _title(change, coming.model) or _title(change, book.model)
+    zh = plainly(change, "zh", change.name if title is None else title.zh)
+    en = plainly(change, "en", change.name if title is None else title.en)
+    return None if zh is None or en is None else Said(zh, en)
+
+
+def _title(change: Change, model: BookDocument) -> Bilingual | None:
+    """The title of the part that changes."""
+    titles: dict[tuple[str, str], Bilingual | None] = {("rule", rule.id): rule.title for rule in model.rule}
+    titles |= {("tier", tier.id): tier.title for tier in model.tier}
+    titles |= {("cap", cap.id): cap.title for cap in model.cap}
+    titles |= {("group", group.id): group.title for group in model.group}
+    return titles.get((change.part, change.name))

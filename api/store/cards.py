@@ -14,7 +14,7 @@ from sqlalchemy import func, or_, select
 
 from api.store.announcements import Announced, next_change
 from api.store.appeal_records import Appeal, appeals_of
-from api.store.books import Law
+from api.store.books import Law, stamp_of
 from api.store.entries_explained import ToldEntry, line_of, tell
 from api.store.forecast import Counters, Forecast, Returning, outlook_of
 from api.store.money import Money, money_since
@@ -22,7 +22,7 @@ from api.store.rider_rows import RiderRow, row_of
 from api.store.said import Said, both
 from api.store.standing_words import TierOn, Way, tier_on, way_back, way_up
 from api.store.suspensions import Suspension, suspension_of
-from api.store.tables import books, deployments, drafts, entries, open_reviews
+from api.store.tables import drafts, entries, open_reviews
 from api.store.units import ReadUnit, WriteUnit
 from rules.book import Book
 from rules.calendar import calendar
@@ -135,10 +135,8 @@ def card_key(row: CardRow, mark: str) -> tuple[Any, ...]:
 
 
 def law_mark(unit: ReadUnit | WriteUnit) -> str:
-    """Another text whenever books, deployments or announced changes are others."""
-    counts = [unit.connection.scalar(select(func.count()).select_from(table)) for table in (books, deployments, drafts)]
-    changed_us = unit.connection.scalar(select(func.max(drafts.c.changed_us)))
-    return "-".join(str(part or 0) for part in (*counts, changed_us))
+    """Another text whenever the law in force, or what is scheduled to follow it, is another."""
+    return f"{stamp_of(unit)}-{unit.connection.scalar(select(func.max(drafts.c.changed_us))) or 0}"
 
 
 def card_of(unit: ReadUnit | WriteUnit, law: Law, rider_id: str, now_us: int) -> Card | None:
@@ -157,7 +155,7 @@ def card_of(unit: ReadUnit | WriteUnit, law: Law, rider_id: str, now_us: int) ->
         appeals=tuple(appeal for appeal in reversed(appeals_of(unit, rider_id)) if appeal.state == "open"),
         suspension=suspension_of(unit, rider_id, now_us),
         is_review_open=_has_open_review(unit, rider_id),
-        announced=next_change(law, row.city, kind, book, now_us),
+        announced=next_change(unit, law, row.city, kind, book, now_us),
     )
     figures = _figures(row, book)
     at = next(k for k, tier in enumerate(model.tier) if tier.id == figures["tier"])

@@ -32,6 +32,21 @@ MAY: Final[dict[str, frozenset[str]]] = {
     "POST /v1/tokens": frozenset({OPS}),
     "GET /v1/tokens/{key_id}": frozenset({OPS}),
     "DELETE /v1/tokens/{key_id}": frozenset({OPS}),
+    "GET /v1/riders/{rider_id}/card": frozenset({RIDER, OPS, PLATFORM}),
+    "GET /v1/riders/{rider_id}/entries": frozenset({RIDER, OPS, PLATFORM}),
+    "GET /v1/riders/{rider_id}/forecast": frozenset({RIDER, OPS, PLATFORM}),
+    "GET /v1/riders/{rider_id}/export": frozenset({RIDER}),
+    "PUT /v1/riders/{rider_id}/person": frozenset({PLATFORM}),
+    "DELETE /v1/riders/{rider_id}/person": frozenset({RIDER, OPS}),
+    "GET /v1/entries/{entry_id}": frozenset({RIDER, OPS, PLATFORM}),
+    "POST /v1/entries/{entry_id}/appeal": frozenset({RIDER}),
+    "GET /v1/appeals": frozenset({RIDER, OPS}),
+    "GET /v1/appeals/{appeal_id}": frozenset({RIDER, OPS}),
+    "POST /v1/appeals/{appeal_id}/decision": frozenset({OPS}),
+    "GET /v1/reviews": frozenset({RIDER, OPS}),
+    "GET /v1/reviews/{review_id}": frozenset({RIDER, OPS}),
+    "POST /v1/reviews/{review_id}/decision": frozenset({OPS}),
+    "POST /v1/reviews/{review_id}/lift": frozenset({OPS}),
 }
 
 

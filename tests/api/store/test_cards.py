@@ -197,7 +197,8 @@ def test_the_next_change_is_announced_with_its_difference(store: Store) -> None:
 
     assert found.announced is not None
     assert (found.announced.date, found.announced.digest) == (dt.date(2026, 3, 1), then.digest)
-    assert any(change.en.startswith("late_5: −1 → −2") for change in found.announced.changes)
+    assert [change.en for change in found.announced.changes] == ["late_5: −1 → −2 points"]
+    assert not found.announced.notice_waived
     assert card(store, found.announced.from_us, "own").announced is None
 
 
