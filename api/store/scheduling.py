@@ -13,7 +13,7 @@ from functools import lru_cache
 from sqlalchemy import select
 
 from api.store.acting import Acting, need_reason
-from api.store.books import deploy, hold_law, publish
+from api.store.books import Law, deploy, hold_law, law_of, publish
 from api.store.checking import LEAD_US, check_draft, conflicts
 from api.store.draft_content import sound, stored_document
 from api.store.draft_rows import Draft, change, draft_of, held, need_state, tell
@@ -139,6 +139,18 @@ def activate_due(unit: WriteUnit) -> tuple[Activated, ...]:
     hold_law(unit)
     in_order = due.order_by(drafts.c.effective_us, drafts.c.draft_id).with_for_update()
     return tuple(_activate(unit, draft_of(unit, draft_id)) for draft_id in list(unit.connection.scalars(in_order)))
+
+
+def law_in_force(unit: WriteUnit) -> Law:
+    """The law for whoever is about to post: what is due is put in force first.
+
+    Raises
+    ------
+    BookError
+        If no book is stored.
+    """
+    activate_due(unit)
+    return law_of(unit)
 
 
 def _activate(unit: WriteUnit, draft: Draft) -> Activated:

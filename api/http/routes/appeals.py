@@ -18,7 +18,7 @@ from api.store.appeal_records import (
     own_appeals,
 )
 from api.store.appeals import decide_appeal
-from api.store.books import law_of
+from api.store.scheduling import law_in_force
 from api.store.units import ReadUnit, WriteUnit
 
 router = APIRouter(prefix="/v1/appeals", tags=["appeals"])
@@ -84,6 +84,6 @@ def post_decision(
     with service.writing() as unit:
         _seen(unit, actor, appeal_id)
         upheld = body.decision == "upheld"
-        found = decide_appeal(unit, law_of(unit), appeal_id, upheld, body.reason_code, body.reason, actor.name)
+        found = decide_appeal(unit, law_in_force(unit), appeal_id, upheld, body.reason_code, body.reason, actor.name)
     response.headers.update(in_words(lang))
     return appeal_shown(found, lang)
