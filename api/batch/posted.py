@@ -3,6 +3,7 @@
 One object, a list of objects, `{"events": [...]}`, or NDJSON: a place is a JSON pointer or a line.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -19,12 +20,11 @@ EVENTS: Final = "events"
 
 
 class NotEventsError(Exception):
-    """A body that is no JSON (`path` is None), or holds something else where an event or a list should be."""
+    """A body that is no JSON, or neither an object nor a list (`is_json`)."""
 
-    def __init__(self, path: tuple[str | int, ...] | None = None, code: str = "") -> None:
-        self.path = path
-        self.code = code
-        super().__init__(code)
+    def __init__(self, *, is_json: bool) -> None:
+        self.is_json = is_json
+        super().__init__()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def read_posted(body: bytes, *, is_ndjson: bool) -> PostedRows:
     Raises
     ------
     NotEventsError
-        If it is not made of objects. A line of NDJSON that is none is a reject.
+        If it is no JSON, or neither an object nor a list. What is no object in a list or line is a reject.
     """
     return _read_lines(body) if is_ndjson else _read_document(body)
 
@@ -64,20 +64,21 @@ def _read_document(body: bytes) -> PostedRows:
     try:
         document = decode(body.decode().strip())
     except (ValueError, RecursionError):
-        raise NotEventsError from None
+        raise NotEventsError(is_json=False) from None
     head: tuple[str | int, ...] = ()
-    if isinstance(document, dict) and EVENTS in document:
-        head, document = (EVENTS,), document[EVENTS]
-        if not isinstance(document, list):
-            raise NotEventsError(head, "list_type")
     if isinstance(document, dict):
-        return _rows([document], [], [()], [0])
+        if not isinstance(document.get(EVENTS), list):
+            return _rows([document], [], [()], [0])
+        head, document = (EVENTS,), document[EVENTS]
     if not isinstance(document, list):
-        raise NotEventsError(head, "object_or_list")
-    for k, value in enumerate(document):
-        if not isinstance(value, dict):
-            raise NotEventsError((*head, k), "dict_type")
-    return _rows(document, [], [(*head, k) for k in range(len(document))], list(range(len(document))))
+        raise NotEventsError(is_json=True)
+    rows = [k for k, value in enumerate(document) if isinstance(value, dict)]
+    rejects = [
+        Reject(BODY, k, "", cut(json.dumps(value, ensure_ascii=False)), "bad_line")
+        for k, value in enumerate(document)
+        if not isinstance(value, dict)
+    ]
+    return _rows([document[k] for k in rows], rejects, [(*head, k) for k in range(len(document))], rows)
 
 
 def _read_lines(body: bytes) -> PostedRows:

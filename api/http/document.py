@@ -57,13 +57,6 @@ _PROBLEM: Final[dict[str, Any]] = {
         },
     },
 }
-_KEY_HEADER: Final = {
-    "name": "Idempotency-Key",
-    "in": "header",
-    "required": False,
-    "description": "A repeated request with the same key gets the stored answer (`Idempotency-Replayed: true`).",
-    "schema": {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[!-~]+$"},
-}
 
 
 def install(app: FastAPI, routes: tuple[APIRoute, ...]) -> None:
@@ -130,7 +123,6 @@ def _complete(operation: dict[str, Any], route: APIRoute, method: str) -> None:
             statuses |= {415, 422}
     if method == "POST" and required is not None:
         statuses |= {409, 422}
-        operation.setdefault("parameters", []).append(_KEY_HEADER)
     if "HTTPValidationError" in str(answers.get("422")):
         del answers["422"]
     for status in sorted(statuses):

@@ -20,8 +20,8 @@ from api.http.meters import Meters
 from api.http.problems import FieldError, Problem
 from api.http.schemas import Model
 from api.http.wording import pointer_to
-from api.store.books import law_of
 from api.store.posting import Posted, post_events
+from api.store.scheduling import law_in_force
 from api.store.units import WriteUnit
 from api.store.written import entries_since, numbers_of
 from rules.text import Lang
@@ -85,11 +85,20 @@ async def sent(request: Request) -> _Sent:
     return _Sent(await request.body(), content_type_of(request.scope) == NDJSON)
 
 
-_EVENT: Final = {"$ref": "#/components/schemas/Event"}
-_LOOSE: Final = {
-    "anyOf": [_EVENT, {"type": "object", "description": "Anything else is answered as rejected, with the reason."}]
+_EXAMPLE: Final = {
+    "event_id": "e1",
+    "rider_id": "r7",
+    "city": "hangzhou",
+    "rider_kind": "crowdsourced",
+    "kind": "delivered",
+    "order_id": "o1",
+    "occurred_at": "2026-03-02T12:04:00+08:00",
+    "promised_at": "2026-03-02T12:00:00+08:00",
+    "accepted_at": "2026-03-02T11:30:00+08:00",
+    "fee_fen": 480,
 }
-_LIST: Final = {"type": "array", "items": _LOOSE, "maxItems": 10_000}
+_EVENT: Final = {"$ref": "#/components/schemas/Event"}
+_EACH: Final = {"anyOf": [_EVENT, {"description": "Anything else is answered as rejected, with the reason."}]}
 _BODY: Final = {
     "requestBody": {
         "required": True,
@@ -98,15 +107,15 @@ _BODY: Final = {
                 "schema": {
                     "anyOf": [
                         _EVENT,
-                        _LIST,
+                        {"type": "array", "items": _EACH, "maxItems": 10_000, "title": "Events"},
                         {
                             "type": "object",
-                            "properties": {"events": _LIST},
-                            "required": ["events"],
-                            "additionalProperties": False,
+                            "description": '`{"events": [...]}`; any other object is answered as one rejected event.',
+                            "properties": {"events": {"type": "array", "items": _EACH, "maxItems": 10_000}},
                         },
                     ]
-                }
+                },
+                "examples": {"delivery": {"summary": "A delivery four minutes late", "value": [_EXAMPLE]}},
             },
             NDJSON: {"schema": {"type": "string", "description": "One event a line."}},
         },
@@ -137,9 +146,9 @@ def _read(given: _Sent, num_rows_max: int) -> PostedRows:
     try:
         rows = read_posted(given.body, is_ndjson=given.is_ndjson)
     except NotEventsError as error:
-        if error.path is None:
+        if not error.is_json:
             raise Problem("bad_json") from None
-        raise Problem("invalid_request", errors=[FieldError.at(error.path, error.code)], num=1) from None
+        raise Problem("invalid_request", errors=[FieldError.at([], "object_or_list")], num=1) from None
     if len(rows.places) > num_rows_max:
         raise Problem("too_many_rows", limit=num_rows_max)
     return rows
@@ -158,7 +167,7 @@ def _score(unit: WriteUnit, table: pa.Table) -> tuple[list[Posted], Written]:
     if not table.num_rows:
         return [], {}
     before = numbers_of(unit, table["rider_id"].unique().to_pylist())
-    posted = post_events(unit, law_of(unit), table)
+    posted = post_events(unit, law_in_force(unit), table)
     fresh = {answer.rider_id: before[answer.rider_id] for answer in posted if answer.status == "scored"}
     return posted, entries_since(unit, fresh)
 
