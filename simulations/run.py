@@ -67,6 +67,12 @@ def run(scenario: Scenario, plan: Plan, seed: int, num_days: int = DEFAULT_DAYS)
     return _world(city, law, plan, seed, days)
 
 
+def program_of(plan: Plan, scenario: Scenario) -> tuple[Program, Schedule]:
+    """The books of a plan as the kernel reads them, and which judges when: the old one until the switch."""
+    law = _Law.of(scenario, plan)
+    return law.program, law.schedule
+
+
 @dataclass(frozen=True, slots=True)
 class _City:
     """What luck decided before anybody rode; ``rain``: level of each day."""
@@ -244,7 +250,7 @@ def _play_day(city: _City, law: _Law, plan: Plan, state: _Standing, day: int) ->
         own = _rows(crew, np.flatnonzero(city.people.area == area))
         todays = placed.rows(placed.area == area)
         live = set_up(
-            scenario, city.places, area, own, todays, price, dials, day, state_of(city.luck, "offer.answer")
+            scenario, city.places, area, own, todays, price, dials, day, state_of(city.luck, _answers(plan))
         )  # fmt: skip
         desk = set_desk(scenario, own, lose)
         first_s = int(
@@ -262,6 +268,11 @@ def _play_day(city: _City, law: _Law, plan: Plan, state: _Standing, day: int) ->
         "stays": int(tally[NUM_STAYS]),
     }
     return Told.of(day, int(city.midnight_us[day]), rain, lives, orders, figures)
+
+
+def _answers(plan: Plan) -> str:
+    """The purpose of the draws that answer offers."""
+    return f"offer.answer.{plan.noise}" if plan.noise else "offer.answer"
 
 
 def _crew(city: _City, book: Book, plan: Plan, state: _Standing, day: int) -> Crew:

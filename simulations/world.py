@@ -112,12 +112,16 @@ class Plan:
         The dispatcher does not see tiers (the third arm).
     behaviour_off
         Riders ride, decline, extend and stay as if nothing cost or earned them anything.
+    noise
+        Another number draws the riders' answers to offers anew and nothing else: the same city under the same book, apart
+        by as much as chance in who carries what makes it. For comparing a book with itself.
     """
 
     warm_up: tuple[Book, ...]
     book: tuple[Book, ...]
     blind: bool = False
     behaviour_off: bool = False
+    noise: int = 0
 
 
 @dataclass(frozen=True, slots=True)
