@@ -38,6 +38,7 @@ ROUTES: Final = (
     "api.http.routes.entries",
     "api.http.routes.appeals",
     "api.http.routes.reviews",
+    "api.http.routes.dashboard",
     "api.http.routes.studies",
     "api.http.routes.webhooks",
 )

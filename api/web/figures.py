@@ -1,12 +1,12 @@
 """Amounts and instants as pages show them."""
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from rules.text import Lang, text
-from rules.units import points_text, signed_points_text, yuan_text
+from rules.units import decimal_text, points_text, signed_points_text, yuan_text
 
 # Lists that mix books show one clock; a page about one book shows that book's.
 ZONE: Final = "Asia/Shanghai"
@@ -68,6 +68,36 @@ def signed_money(fen: int) -> str:
     return ("+" if fen > 0 else "") + money(fen)
 
 
+def signed(number: int) -> str:
+    """A count with a sign."""
+    return f"+{number}" if number > 0 else f"−{-number}" if number < 0 else "0"
+
+
+def pairs(names: Iterable[str]) -> list[tuple[str, str]]:
+    """Names as choices that read as they are written."""
+    return [(name, name) for name in names]
+
+
+def yuan_short(fen: int) -> str:
+    """Fen as whole yuan, for figures at a glance."""
+    return f"{fen // 100:,}"
+
+
+def permille(value: int) -> str:
+    """Per-mille as a factor: 1100 is 1.1."""
+    return decimal_text(value, 1_000)
+
+
+def centi(value: int) -> str:
+    """Hundredths with two decimals."""
+    return f"{value // 100}.{value % 100:02d}"
+
+
+def tenths(value: int) -> str:
+    """Per-mille as per cent with one decimal."""
+    return f"{value // 10}.{value % 10}"
+
+
 PLAIN: Final[dict[str, Callable[..., Any]]] = {
     "points": points_text,
     "signed_points": signed_points,
@@ -78,5 +108,12 @@ PLAIN: Final[dict[str, Callable[..., Any]]] = {
     "machine_time": machine_time,
     "gain_class": gain_class,
     "thousands": thousands,
+    "signed": signed,
+    "yuan_short": yuan_short,
+    "permille": permille,
+    "centi": centi,
+    "tenths": tenths,
+    "pairs": pairs,
+    "share": share,
 }
 IN_WORDS: Final[dict[str, Callable[..., Any]]] = {"span": span}

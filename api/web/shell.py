@@ -19,7 +19,7 @@ from api.http.context import Actor, Service
 from api.http.scopes import Scope
 from api.web import figures
 from api.web.static_files import asset_url
-from rules.text import Lang, text
+from rules.text import Lang, catalog, text
 from scoring.explain import tree
 
 SAID_COOKIE: Final = "rs_said"
@@ -37,9 +37,15 @@ def templates(lang: Lang) -> Environment:
         lstrip_blocks=True,
     )
     made.globals |= {"t": partial(text, lang), "lang": lang, "asset": asset_url, "tree_of": partial(tree, lang=lang)}
+    made.globals["t_if"] = partial(text_if, lang)
     made.filters |= {name: partial(filter_, lang=lang) for name, filter_ in figures.IN_WORDS.items()}
     made.filters |= figures.PLAIN
     return made
+
+
+def text_if(lang: Lang, key: str, otherwise: str) -> str:
+    """A message without blanks where there is one, else other words."""
+    return catalog(lang).get(key, otherwise)
 
 
 @dataclass(frozen=True, slots=True)

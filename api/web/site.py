@@ -11,12 +11,10 @@ from api.web import static_files
 PAGES: Final = (
     "api.web.pages.door",
     "api.web.pages.rider",
+    "api.web.pages.dashboard",
     "api.web.pages.appeals",
     "api.web.pages.reviews",
     "api.web.pages.audit",
-)
-    "api.web.pages.door",
-    "api.web.pages.rider",
     "api.web.pages.books",
     "api.web.pages.drafts",
     "api.web.pages.draft_files",

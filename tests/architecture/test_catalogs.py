@@ -33,7 +33,7 @@ def asked_in_pages() -> Iterator[nodes.Expr]:
     """First arguments of `t(…)` in pages."""
     for page in templates():
         for call in page.find_all(nodes.Call):
-            if isinstance(call.node, nodes.Name) and call.node.name == "t" and call.args:
+            if isinstance(call.node, nodes.Name) and call.node.name in ("t", "t_if") and call.args:
                 yield from _answers(call.args[0])
 
 
@@ -92,7 +92,9 @@ def families() -> tuple[re.Pattern[str], ...]:
                     found.add("".join(parts).lstrip("@"))
     for word in asked_in_pages():
         if isinstance(word, nodes.Concat) and isinstance(word.nodes[0], nodes.Const):
-            parts = [re.escape(str(part.value)) if isinstance(part, nodes.Const) else r"(\w*)" for part in word.nodes]
+            parts = [
+                re.escape(str(part.value)) if isinstance(part, nodes.Const) else r"([\w.]*)" for part in word.nodes
+            ]
             found.add("".join(parts))
     return tuple(re.compile(pattern) for pattern in sorted(found))
 
@@ -103,7 +105,7 @@ def is_asked_for(key: str) -> bool:
         return True
     for family in families():
         made = family.fullmatch(key)
-        if made and all(is_known(part) for part in made.groups()):
+        if made and all(is_known(part) for group in made.groups() for part in group.split(".")):
             return True
     return False
 

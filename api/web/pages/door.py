@@ -11,6 +11,7 @@ from api.web.figures import HOUR_US
 from api.web.routing import page_router
 from api.web.session import Posted, actor_of, field, own_path, sign_in, sign_out, visiting
 from api.web.shell import Visit
+from rules.units import points_text
 
 router = page_router()
 AnyVisit = Annotated[Visit, Depends(visiting())]
@@ -41,12 +42,17 @@ def _login_page(visit: Visit, path: str, status: int = 200, fault: str = "") -> 
     return visit.page("login.html", status, next=path, fault=fault, roles=_demo_roles(visit))
 
 
-def _demo_roles(visit: Visit) -> list[tuple[Role, str]]:
+def _demo_roles(visit: Visit) -> list[tuple[Role, str, str]]:
+    """Role, subject, and what stands beside them."""
     if not visit.service.settings.demo:
         return []
     with visit.service.reading() as unit:
         riders = telling_riders(unit)
-    return [*(("rider", rider) for rider in riders), *DEMO_PEOPLE]
+    found: list[tuple[Role, str, str]] = [
+        ("rider", rider, visit.say("login.score", rider=rider, score=points_text(score_mp)))
+        for rider, score_mp in riders
+    ]
+    return found + [(role, person, person) for role, person in DEMO_PEOPLE]
 
 
 @router.post("/login")
@@ -64,7 +70,7 @@ def enter(visit: AnyVisit, form: Posted) -> Response:
 def enter_demo(visit: AnyVisit, form: Posted) -> Response:
     """Sign in as somebody of the sample."""
     wanted = field(form, "role"), field(form, "subject")
-    role = next((role for role, subject in _demo_roles(visit) if (role, subject) == wanted), None)
+    role = next((role for role, subject, _ in _demo_roles(visit) if (role, subject) == wanted), None)
     if role is None:
         return _login_page(visit, "/", 403, visit.say("login.wrong"))
     with visit.service.writing() as unit:

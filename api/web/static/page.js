@@ -87,5 +87,7 @@
   });
   addEventListener("popstate", () => location.reload());
 
+  document.querySelector(".nav [aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });
+
   window.page = { change, say };
 })();

@@ -1,0 +1,72 @@
+"""The audit trail: who did what to whom, with filters, to take along as a file."""
+
+import datetime as dt
+from collections.abc import Iterator
+from typing import Annotated, Final
+
+from fastapi import Depends, Response
+from fastapi.responses import StreamingResponse
+
+from api.store.audit import AuditFilter, as_csv, audit_lines, audit_page
+from api.web.casefile import own_cities
+from api.web.figures import DAY_US, ZONE
+from api.web.routing import page_router
+from api.web.session import visiting
+from api.web.shell import Visit
+from rules.calendar import calendar
+
+router = page_router()
+AuditVisit = Annotated[Visit, Depends(visiting("audit:read"))]
+NUM_A_PAGE: Final = 50
+NAMES: Final = ("actor", "action", "subject", "city", "from_day", "to_day")
+
+
+def wanted_of(visit: Visit) -> tuple[dict[str, str], AuditFilter]:
+    """The filter in the address, as written and as meant; the last day is included."""
+    given = {name: visit.request.query_params.get(name, "").strip() for name in NAMES}
+    until_us = _start_us(given["to_day"])
+    return given, AuditFilter(
+        actor=given["actor"] or None,
+        action=given["action"] or None,
+        subject=given["subject"] or None,
+        city=given["city"] or None,
+        from_us=_start_us(given["from_day"]),
+        to_us=None if until_us is None else until_us + DAY_US,
+    )
+
+
+def _start_us(day: str) -> int | None:
+    try:
+        return calendar(ZONE, dt.time()).start_of(dt.date.fromisoformat(day))
+    except (ValueError, IndexError):
+        return None
+
+
+@router.get("/console/audit")
+def trail(visit: AuditVisit, cursor: str | None = None) -> Response:
+    """The newest lines that match."""
+    given, wanted = wanted_of(visit)
+    with visit.service.reading() as unit:
+        page = audit_page(unit, visit.who, wanted, cursor, NUM_A_PAGE)
+        known = own_cities(visit, unit)
+    return visit.page(
+        "audit.html",
+        page=page,
+        given=given,
+        cities=known,
+        older=None if page.cursor is None else visit.here(cursor=page.cursor),
+        newest=None if cursor is None else visit.here(cursor=None),
+    )
+
+
+@router.get("/console/audit.csv")
+def export(visit: AuditVisit) -> Response:
+    """All lines that match, oldest first."""
+    _, wanted = wanted_of(visit)
+
+    def lines() -> Iterator[str]:
+        with visit.service.reading() as unit:
+            yield from as_csv(audit_lines(unit, visit.who, wanted))
+
+    headers = {"Content-Disposition": 'attachment; filename="audit.csv"'}
+    return StreamingResponse(lines(), media_type="text/csv; charset=utf-8", headers=headers)

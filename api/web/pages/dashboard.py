@@ -1,0 +1,73 @@
+"""The city dashboard, where the console begins."""
+
+from typing import Annotated, Final
+
+from fastapi import Depends, Response
+
+from api.http.problems import Problem
+from api.store.books import law_of
+from api.store.city_days import NUM_DAYS
+from api.store.city_figures import Figures
+from api.store.dashboard import dashboard_of
+from api.web.casefile import own_cities
+from api.web.city_view import fills_of, line_of, watch_of
+from api.web.figures import money
+from api.web.routing import page_router
+from api.web.session import visiting
+from api.web.shell import Visit
+
+router = page_router()
+ReaderVisit = Annotated[Visit, Depends(visiting("dashboard:read"))]
+SPANS: Final = (1, 7, 14, 28)
+
+
+@router.get("/console")
+def city_page(visit: ReaderVisit, city: str = "", days: int = 7) -> Response:
+    """One city's last days; the first of the visitor's cities unless another is chosen."""
+    days = min(max(days, 1), NUM_DAYS)
+    with visit.service.reading() as unit:
+        known = own_cities(visit, unit)
+        chosen = city or (known[0] if known else "")
+        if not known:
+            return visit.page("dashboard_empty.html")
+        if chosen not in known:
+            raise Problem("not_found")
+        found = dashboard_of(unit, law_of(unit), chosen, days, visit.service.clock())
+    if found is None:
+        return visit.page("dashboard_empty.html")
+    causes = sorted(found.figures.causes.items(), key=lambda item: -item[1].late_s)
+    return visit.page(
+        "dashboard.html",
+        found=found,
+        figures=found.figures,
+        causes=causes,
+        watch=watch_of(found),
+        line=line_of(found),
+        tier_fills=fills_of(found),
+        tier_parts=[
+            (tier.num_riders / found.num_riders, fills_of(found)[tier.tier], getattr(tier.title, visit.lang))
+            for tier in found.tiers
+        ],
+        fine_parts=_fine_parts(visit, found.figures),
+        cities=known,
+        days=days,
+        span_tabs=[
+            (visit.here(days=num), visit.say("city.days" if num > 1 else "city.one_day", number=num), num == days)
+            for num in SPANS
+        ],
+    )
+
+
+def _fine_parts(visit: Visit, figures: Figures) -> list[tuple[float, str, str]]:
+    """The fine by whose lateness it was for."""
+    if not figures.fines_fen:
+        return []
+    spared = figures.fines_not_liable_fen
+    return [
+        (spared / figures.fines_fen, "fill-bad", visit.say("city.fines_not_liable", money=money(spared))),
+        (
+            (figures.fines_fen - spared) / figures.fines_fen,
+            "fill-mute",
+            visit.say("city.fines_liable", money=money(figures.fines_fen - spared)),
+        ),
+    ]
