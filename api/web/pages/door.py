@@ -6,6 +6,7 @@ from fastapi import Depends, Response
 from fastapi.responses import RedirectResponse
 
 from api.store.keys import Role, create_key
+from api.store.queries import RiderStanding, rider_row
 from api.store.sample_riders import telling_riders
 from api.web.figures import HOUR_US
 from api.web.routing import page_router
@@ -47,12 +48,13 @@ def _demo_roles(visit: Visit) -> list[tuple[Role, str, str]]:
     if not visit.service.settings.demo:
         return []
     with visit.service.reading() as unit:
-        riders = telling_riders(unit)
-    found: list[tuple[Role, str, str]] = [
-        ("rider", rider, visit.say("login.score", rider=rider, score=points_text(score_mp)))
-        for rider, score_mp in riders
-    ]
+        known = [standing for rider in telling_riders(unit) if (standing := rider_row(unit, rider)) is not None]
+    found: list[tuple[Role, str, str]] = [("rider", one.rider_id, _beside(visit, one)) for one in known]
     return found + [(role, person, person) for role, person in DEMO_PEOPLE]
+
+
+def _beside(visit: Visit, standing: RiderStanding) -> str:
+    return visit.say("login.score", rider=standing.rider_id, score=points_text(standing.score_mp))
 
 
 @router.post("/login")
