@@ -1,21 +1,22 @@
 """`scoring.carry.Carried`, taken apart by rider for the database and put together again for a block of riders.
 
-A part is bytes: a head of counts, then arrays as NumPy holds them, then texts as JSON. Books, rule ids and sums stand
-in it as positions; the `Layout` that a part names says what they mean, so that a program with more books can go on.
-A part can always be made again from the rider's events: it is what the next post needs, not a record of anything.
+A part is bytes: a head of counts, then arrays as NumPy holds them, then the bytes of texts. Books, rule ids and sums
+stand in it as positions; the `Layout` that a part names says what they mean, so that a program with more books can go
+on. A part can always be made again from the rider's events: it is what the next post needs, not a record of anything.
+
+Parts of many riders are cut out of, and put together to, arrays over all of them: `_Rows`.
 """
 
 import json
-import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from api.batch.canonical import EVENT_SCHEMA
 from rules.compile import Program
@@ -25,8 +26,10 @@ from scoring.carry import Carried
 from scoring.columns import CARRIED, ENTRY, I64, NO_TIME
 from scoring.state import FADE_DUE, ORDER_POINTS, RIDER_STATE, fresh_state
 
-FORMAT: Final = 1
-_HEAD: Final = struct.Struct("<7I")
+FORMAT: Final = 2
+# Of each part: slots, kinds counted by month, fades, points of orders, entries, rows, names, bytes of names, of texts.
+_COUNTS: Final = 9
+_HEAD_BYTES: Final = 4 * _COUNTS
 _TEXTS: Final = tuple(
     field.name for field in EVENT_SCHEMA if pa.types.is_string(field.type) and field.name != "rider_id"
 )
@@ -105,140 +108,266 @@ class Kept(NamedTuple):
     part: bytes
 
 
-def _local_refs(ev: NDArray[np.int64], first_row: int, names: Sequence[str], own: list[str]) -> None:
-    """Number the event references of one rider within the rider; `own` gets the ids of carried events."""
-    ev[ev >= 0] -= first_row
-    for i in np.flatnonzero(ev <= CARRIED):
-        name = names[CARRIED - int(ev[i])]
-        if name not in own:
-            own.append(name)
-        ev[i] = CARRIED - own.index(name)
+@dataclass(slots=True)
+class _Rows:
+    """Riders one after the other.
+
+    Parameters
+    ----------
+    riders, day_sum_mp, month_count
+        A row each.
+    fades, orders, written
+        Records; `num_…` a rider.
+    numbers
+        int64[row, column] of the window, `NO_TIME` where null; `num_rows` a rider.
+    texts
+        Text columns of the window, row by row.
+    names
+        Event ids of deductions that are older than the window; `num_names` a rider.
+
+    References to events (`ev`) are rows of the rider's own window, or `CARRIED - k` for the rider's own name k.
+    """
+
+    riders: np.ndarray
+    day_sum_mp: I64
+    month_count: I64
+    fades: np.ndarray
+    num_fades: I64
+    orders: np.ndarray
+    num_orders: I64
+    written: np.ndarray
+    num_written: I64
+    numbers: I64
+    num_rows: I64
+    texts: pa.Array
+    names: pa.Array
+    num_names: I64
+
+    @property
+    def num_riders(self) -> int:
+        """How many."""
+        return int(self.riders.size)
+
+    def references(self) -> tuple[tuple[np.ndarray, I64], ...]:
+        """Each column of references, and how many of them are each rider's."""
+        written = self.written
+        return (
+            (written["ev"], self.num_written),
+            (written["cause_ev"], self.num_written),
+            (self.fades["ev"], self.num_fades),
+        )
 
 
 def parts_of(carried: Carried) -> list[bytes]:
     """A part per rider of `carried.riders`."""
-    window = carried.window
+    window, base = carried.window, carried.base
     num_riders = len(carried.riders)
     bounds = np.arange(num_riders + 1)
     position = pc.index_in(window.column("rider_id").cast(pa.string()), carried.riders.cast(pa.string())).to_numpy()
-    rows = np.searchsorted(position, bounds).tolist()
-    lines = np.searchsorted(carried.written["rider"], bounds).tolist()
-    numbers = _numbers(window)
-    texts = [window.column(name).to_pylist() for name in _TEXTS]
-    names = carried.faded.to_pylist()
-    base = carried.base
-    fade_start, order_start = base.fade_start.tolist(), base.order_start.tolist()
-    parts = []
-    for r in range(num_riders):
-        first, stop = rows[r], rows[r + 1]
-        written = carried.written[lines[r] : lines[r + 1]].copy()
-        fades = base.fades[fade_start[r] : fade_start[r + 1]].copy()
-        orders = base.orders[order_start[r] : order_start[r + 1]]
-        written["rider"] = 0
-        own: list[str] = []
-        for refs in (written["ev"], written["cause_ev"], fades["ev"]):
-            _local_refs(refs, first, names, own)
-        words = json.dumps([own, *(column[first:stop] for column in texts)], ensure_ascii=False).encode()
-        sizes = (stop - first, written.size, fades.size, orders.size, base.day_sum_mp.shape[1],
-                 base.month_count.shape[1], len(words))  # fmt: skip
-        parts.append(
-            b"".join(
-                [
-                    _HEAD.pack(*sizes),
-                    base.riders[r : r + 1].tobytes(),
-                    base.day_sum_mp[r].tobytes(),
-                    base.month_count[r].tobytes(),
-                    fades.tobytes(),
-                    orders.tobytes(),
-                    written.tobytes(),
-                    numbers[:, first:stop].tobytes(),
-                    words,
-                ]
-            )
-        )
-    return parts
+    columns = [window.column(name).combine_chunks().cast(pa.string()) for name in _TEXTS]
+    by_row = np.arange(window.num_rows * len(_TEXTS)).reshape(len(_TEXTS), window.num_rows).T.ravel()
+    written = carried.written.copy()
+    written["rider"] = 0
+    rows = _Rows(
+        riders=base.riders,
+        day_sum_mp=base.day_sum_mp,
+        month_count=base.month_count,
+        fades=base.fades.copy(),
+        num_fades=np.diff(base.fade_start),
+        orders=base.orders,
+        num_orders=np.diff(base.order_start),
+        written=written,
+        num_written=np.diff(np.searchsorted(carried.written["rider"], bounds)),
+        numbers=_numbers(window),
+        num_rows=np.diff(np.searchsorted(position, bounds)),
+        texts=_joined_texts(columns).take(pa.array(by_row)),
+        names=carried.faded,
+        num_names=np.zeros(num_riders, np.int64),
+    )
+    _refer_within(rows)
+    return _cut(rows)
+
+
+def _joined_texts(columns: Sequence[pa.Array | pa.ChunkedArray]) -> pa.Array:
+    chunks = [chunk for one in columns for chunk in (one.chunks if isinstance(one, pa.ChunkedArray) else [one])]
+    return pa.concat_arrays(chunks) if chunks else pa.array([], pa.string())
 
 
 def _numbers(window: pa.Table) -> I64:
-    """Numeric columns of a window as int64[column, row], `NO_TIME` where null."""
+    """Numeric columns of a window as int64[row, column], `NO_TIME` where null."""
     columns = [pc.fill_null(window.column(name), NO_TIME).to_numpy() for name in _INTS]
     # `astype` keeps the bits of a 64-bit hash.
     columns += [window.column(name).to_numpy() for name in _MARKS]
-    return np.stack([column.astype(np.int64, copy=False) for column in columns])
+    return np.stack([column.astype(np.int64, copy=False) for column in columns], axis=1)
 
 
-class _Reader:
-    """Takes arrays off the front of a part."""
-
-    def __init__(self, part: bytes) -> None:
-        self._part = part
-        self._at = 0
-
-    def head(self) -> tuple[int, ...]:
-        self._at = _HEAD.size
-        return _HEAD.unpack_from(self._part)
-
-    def take(self, dtype: Any, size: int) -> np.ndarray:
-        out = np.frombuffer(self._part, dtype, size, self._at)
-        self._at += out.nbytes
-        return out.copy()
-
-    def words(self) -> list[list[Any]]:
-        return json.loads(self._part[self._at :])
-
-
-@dataclass(slots=True)
-class _Opened:
-    """One part, its positions those of the program."""
-
-    rider: np.ndarray
-    day_sum_mp: I64
-    month_count: I64
-    fades: np.ndarray
-    orders: np.ndarray
-    written: np.ndarray
-    numbers: I64
-    faded: list[str]
-    texts: list[list[Any]]
+def _refer_within(rows: _Rows) -> None:
+    """Turn references over all riders into references within each, and give each the names it refers to."""
+    first_row = _before(rows.num_rows)
+    num_all = max(len(rows.names), 1)
+    riders = np.arange(rows.num_riders)
+    keys = []
+    for refs, counts in rows.references():
+        own = refs >= 0
+        refs[own] -= np.repeat(first_row, counts)[own]
+        old = refs <= CARRIED
+        keys.append(np.repeat(riders, counts)[old] * num_all + (CARRIED - refs[old]))
+    known = np.unique(np.concatenate(keys))
+    num_names = np.bincount(known // num_all, minlength=rows.num_riders)
+    first_name = _before(num_names)
+    for (refs, counts), key in zip(rows.references(), keys, strict=True):
+        old = refs <= CARRIED
+        refs[old] = CARRIED - (np.searchsorted(known, key) - np.repeat(first_name, counts)[old])
+    rows.names, rows.num_names = rows.names.cast(pa.string()).take(pa.array(known % num_all)), num_names
 
 
-def _opened(part: bytes) -> _Opened:
-    reader = _Reader(part)
-    num_rows, num_written, num_fades, num_orders, num_slots, num_counted, _ = reader.head()
-    rider = reader.take(RIDER_STATE, 1)
-    day_sum_mp = reader.take(np.int64, num_slots * 2).reshape(num_slots, 2)
-    month_count = reader.take(np.int64, num_counted)
-    fades, orders = reader.take(FADE_DUE, num_fades), reader.take(ORDER_POINTS, num_orders)
-    written = reader.take(ENTRY, num_written)
-    width = len(_INTS) + len(_MARKS)
-    numbers = reader.take(np.int64, width * num_rows).reshape(width, num_rows)
-    faded, *texts = reader.words()
-    return _Opened(rider, day_sum_mp, month_count, fades, orders, written, numbers, faded, texts)
+def _refer_across(rows: _Rows) -> None:
+    """The reverse: references within each rider become references over all."""
+    first_row, first_name = _before(rows.num_rows), _before(rows.num_names)
+    for refs, counts in rows.references():
+        own, old = refs >= 0, refs <= CARRIED
+        refs[own] += np.repeat(first_row, counts)[own]
+        refs[old] -= np.repeat(first_name, counts)[old]
 
 
-def _moved(opened: _Opened, old: Layout, new: Layout) -> _Opened:
-    """A part in the positions of another layout; sums that no book of it reads are left out."""
+def _before(counts: I64) -> I64:
+    """How many belong to earlier riders."""
+    return np.cumsum(counts) - counts
+
+
+def _cut(rows: _Rows) -> list[bytes]:
+    """The parts."""
+    n, width = rows.num_riders, len(_TEXTS)
+    name_lengths, name_ends, names = _spelt(rows.names)
+    text_lengths, text_ends, texts = _spelt(rows.texts)
+    name_bounds, row_bounds = _bounds(rows.num_names), _bounds(rows.num_rows)
+    name_bytes, text_bytes = name_ends[name_bounds], text_ends[row_bounds * width]
+    one = np.arange(n + 1)
+    head = np.stack(
+        [
+            np.full(n, rows.day_sum_mp.shape[1]), np.full(n, rows.month_count.shape[1]), rows.num_fades, rows.num_orders,
+            rows.num_written, rows.num_rows, rows.num_names, np.diff(name_bytes), np.diff(text_bytes),
+        ],
+        axis=1,
+    ).astype(np.uint32)  # fmt: skip
+    pieces = (
+        (head, one * _COUNTS),
+        (rows.riders, one),
+        (rows.day_sum_mp, one * rows.day_sum_mp.shape[1] * 2),
+        (rows.month_count, one * rows.month_count.shape[1]),
+        (rows.fades, _bounds(rows.num_fades)),
+        (rows.orders, _bounds(rows.num_orders)),
+        (rows.written, _bounds(rows.num_written)),
+        (rows.numbers, row_bounds * rows.numbers.shape[1]),
+        (name_lengths, name_bounds),
+        (text_lengths, row_bounds * width),
+        (np.frombuffer(names, np.uint8), name_bytes),
+        (np.frombuffer(texts, np.uint8), text_bytes),
+    )
+    cut = [
+        [content[first:stop] for first, stop in pairwise((bounds * array.itemsize).tolist())]
+        for array, bounds in pieces
+        for content in (array.tobytes(),)
+    ]
+    return [b"".join(own) for own in zip(*cut, strict=True)]
+
+
+def _bounds(counts: I64) -> I64:
+    return np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
+
+
+def _spelt(words: pa.Array) -> tuple[np.ndarray, I64, bytes]:
+    """Words as lengths in bytes (-1 where null), their ends (0 first), and all their bytes."""
+    lengths = pc.fill_null(pc.binary_length(words), 0).to_numpy(zero_copy_only=False)
+    ends = _bounds(lengths)
+    marked = np.where(pc.is_valid(words).to_numpy(zero_copy_only=False), lengths, -1).astype(np.int32)
+    content = words.buffers()[2]
+    at = int(np.frombuffer(words.buffers()[1], np.int32)[words.offset]) if len(words) else 0
+    return marked, ends, b"" if content is None else content.to_pybytes()[at : at + int(ends[-1])]
+
+
+def _words(lengths: np.ndarray, content: bytes) -> pa.Array:
+    """The reverse of `_spelt`."""
+    valid = lengths >= 0
+    ends = _bounds(np.where(valid, lengths, 0)).astype(np.int32)
+    bits = pa.py_buffer(np.packbits(valid, bitorder="little").tobytes())
+    return pa.StringArray.from_buffers(lengths.size, pa.py_buffer(ends.tobytes()), pa.py_buffer(content), bits)
+
+
+def _put_together(parts: Sequence[bytes]) -> _Rows:
+    """Parts of one layout; references stay within each rider."""
+    n, width = len(parts), len(_TEXTS)
+    head = (
+        np.frombuffer(b"".join([part[:_HEAD_BYTES] for part in parts]), np.uint32).reshape(n, _COUNTS).astype(np.int64)
+    )
+    slots, counted, fades, orders, written, rows, names, name_bytes, text_bytes = head.T
+    num_columns = len(_INTS) + len(_MARKS)
+    sizes = np.stack(
+        [
+            np.full(n, RIDER_STATE.itemsize), slots * 16, counted * 8, fades * FADE_DUE.itemsize,
+            orders * ORDER_POINTS.itemsize, written * ENTRY.itemsize, rows * num_columns * 8, names * 4,
+            rows * width * 4, name_bytes, text_bytes,
+        ]
+    )  # fmt: skip
+    starts = _HEAD_BYTES + np.cumsum(sizes, axis=0) - sizes
+    pieces = [
+        b"".join([part[at : at + size] for part, at, size in zip(parts, ats, of, strict=True)])
+        for ats, of in zip(starts.tolist(), sizes.tolist(), strict=True)
+    ]
+    return _Rows(
+        riders=np.frombuffer(pieces[0], RIDER_STATE).copy(),
+        day_sum_mp=np.frombuffer(pieces[1], np.int64).reshape(n, -1, 2).copy(),
+        month_count=np.frombuffer(pieces[2], np.int64).reshape(n, int(counted[0])).copy(),
+        fades=np.frombuffer(pieces[3], FADE_DUE).copy(),
+        num_fades=fades,
+        orders=np.frombuffer(pieces[4], ORDER_POINTS).copy(),
+        num_orders=orders,
+        written=np.frombuffer(pieces[5], ENTRY).copy(),
+        num_written=written,
+        numbers=np.frombuffer(pieces[6], np.int64).reshape(-1, num_columns).copy(),
+        num_rows=rows,
+        texts=_words(np.frombuffer(pieces[8], np.int32), pieces[10]),
+        names=_words(np.frombuffer(pieces[7], np.int32), pieces[9]),
+        num_names=names,
+    )
+
+
+def _moved(rows: _Rows, old: Layout, new: Layout) -> _Rows:
+    """Riders in the positions of another layout; sums that no book of it reads are left out."""
     # The last element answers -1, "no book".
     books = np.array([*(new.books.index(name) for name in old.books), -1], np.int64)
     code = {label: k for k, label in enumerate(new.labels)}
     labels = np.array([code[label] for label in old.labels], np.int64)
     slots = np.array([new.slots.index(kinds) if kinds in new.slots else -1 for kinds in old.slots], np.int64)
-    for records in (opened.rider, opened.fades, opened.written):
+    for records in (rows.riders, rows.fades, rows.written):
         records["book"] = books[records["book"]]
-    opened.numbers[-1] = books[opened.numbers[-1]]
-    opened.written["label"] = labels[opened.written["label"]]
-    opened.orders["slot"] = slots[opened.orders["slot"]] if opened.orders.size else opened.orders["slot"]
-    opened.orders = opened.orders[opened.orders["slot"] >= 0]
-    day_sum_mp = np.zeros((len(new.slots), 2), np.int64)
+    rows.numbers[:, -1] = books[rows.numbers[:, -1]]
+    rows.written["label"] = labels[rows.written["label"]]
+    rows.orders["slot"] = slots[rows.orders["slot"]] if rows.orders.size else rows.orders["slot"]
+    stays = rows.orders["slot"] >= 0
+    rider = np.repeat(np.arange(rows.num_riders), rows.num_orders)[stays]
+    rows.orders, rows.num_orders = rows.orders[stays], np.bincount(rider, minlength=rows.num_riders)
+    day_sum_mp = np.zeros((rows.num_riders, len(new.slots), 2), np.int64)
     for was, now in enumerate(slots.tolist()):
         if now >= 0:
-            day_sum_mp[now] = opened.day_sum_mp[was]
-    month_count = np.zeros(len(new.counted), np.int64)
+            day_sum_mp[:, now] = rows.day_sum_mp[:, was]
+    month_count = np.zeros((rows.num_riders, len(new.counted)), np.int64)
     for was, kind in enumerate(old.counted):
         if kind in new.counted:
-            month_count[new.counted.index(kind)] = opened.month_count[was]
-    opened.day_sum_mp, opened.month_count = day_sum_mp, month_count
-    return opened
+            month_count[:, new.counted.index(kind)] = rows.month_count[:, was]
+    rows.day_sum_mp, rows.month_count = day_sum_mp, month_count
+    return rows
+
+
+def _in_layout(kept: Sequence[Kept], layout: Layout) -> list[bytes]:
+    """Parts in one layout, in order."""
+    parts = [rider.part for rider in kept]
+    for old in {rider.layout for rider in kept} - {layout}:
+        at = [k for k, rider in enumerate(kept) if rider.layout == old]
+        moved = _cut(_moved(_put_together([parts[k] for k in at]), old, layout))
+        for k, part in zip(at, moved, strict=True):
+            parts[k] = part
+    return parts
 
 
 def joined(kept: Sequence[Kept], program: Program, until_us: int) -> Carried:
@@ -249,30 +378,22 @@ def joined(kept: Sequence[Kept], program: Program, until_us: int) -> Carried:
     until_us
         Up to where nothing is due for any of them that is not written.
     """
-    layout = layout_of(program)
-    opened = []
-    for rider in kept:
-        part = _opened(rider.part)
-        opened.append(part if rider.layout == layout else _moved(part, rider.layout, layout))
-    fresh = fresh_state(program, len(kept))
-    row = faded = 0
-    for r, part in enumerate(opened):
-        part.written["rider"] = r
-        for refs in (part.written["ev"], part.written["cause_ev"], part.fades["ev"]):
-            own, old = refs >= 0, refs <= CARRIED
-            refs[own] += row
-            refs[old] -= faded
-        row += part.numbers.shape[1]
-        faded += len(part.faded)
-    if opened:
-        fresh = fresh._replace(
-            riders=_stacked([part.rider for part in opened], RIDER_STATE),
-            day_sum_mp=np.stack([part.day_sum_mp for part in opened]),
-            month_count=np.stack([part.month_count for part in opened]),
-            fade_start=_starts([part.fades.size for part in opened]),
-            fades=_stacked([part.fades for part in opened], FADE_DUE),
-            order_start=_starts([part.orders.size for part in opened]),
-            orders=_stacked([part.orders for part in opened], ORDER_POINTS),
+    base, names = fresh_state(program, len(kept)), pa.array([], pa.string())
+    written, window = np.zeros(0, ENTRY), _window((), None)
+    if kept:
+        rows = _put_together(_in_layout(kept, layout_of(program)))
+        _refer_across(rows)
+        written, names = rows.written, rows.names
+        written["rider"] = np.repeat(np.arange(rows.num_riders), rows.num_written)
+        window = _window([rider.rider_id for rider in kept], rows)
+        base = base._replace(
+            riders=rows.riders,
+            day_sum_mp=rows.day_sum_mp,
+            month_count=rows.month_count,
+            fade_start=_bounds(rows.num_fades),
+            fades=rows.fades,
+            order_start=_bounds(rows.num_orders),
+            orders=rows.orders,
         )
     return Carried(
         until_us=until_us,
@@ -281,41 +402,34 @@ def joined(kept: Sequence[Kept], program: Program, until_us: int) -> Carried:
         riders=pa.array([rider.rider_id for rider in kept], pa.string()),
         city=pa.array([rider.city for rider in kept], pa.string()),
         rider_kind=np.array([rider.rider_kind for rider in kept], np.int64),
-        base=fresh,
-        faded=pa.array([name for part in opened for name in part.faded], pa.string()),
+        base=base,
+        faded=names,
         score_mp=np.array([rider.score_mp for rider in kept], np.int64),
         seq=np.array([rider.seq for rider in kept], np.int64),
-        window=_window([rider.rider_id for rider in kept], opened),
-        written=_stacked([part.written for part in opened], ENTRY),
+        window=window,
+        written=written,
     )
 
 
-def _stacked(arrays: Sequence[np.ndarray], dtype: np.dtype[np.void]) -> np.ndarray:
-    """Records one after the other; NumPy's own way compares the fields of each array first."""
-    return np.frombuffer(b"".join([array.tobytes() for array in arrays]), dtype).copy()
-
-
-def _starts(sizes: Sequence[int]) -> I64:
-    return np.concatenate([np.zeros(1, np.int64), np.cumsum(np.array(sizes, np.int64))])
-
-
-def _window(riders: Sequence[str], opened: Sequence[_Opened]) -> pa.Table:
-    width = len(_INTS) + len(_MARKS)
-    numbers = np.concatenate([np.zeros((width, 0), np.int64), *(part.numbers for part in opened)], axis=1)
-    columns: dict[str, pa.Array] = {
-        "rider_id": pa.array(
-            [rider for rider, part in zip(riders, opened, strict=True) for _ in range(part.numbers.shape[1])],
-            pa.string(),
-        )
-    }
+def _window(riders: Sequence[str], rows: _Rows | None) -> pa.Table:
+    """The riders' windows one after the other."""
+    width = len(_TEXTS)
+    if rows is None:
+        num_rows, numbers, texts = np.zeros(0, np.int64), np.zeros((0, len(_INTS) + len(_MARKS)), np.int64), None
+    else:
+        num_rows, numbers, texts = rows.num_rows, np.ascontiguousarray(rows.numbers.T).T, rows.texts
+    total = numbers.shape[0]
+    of_rider = np.repeat(np.arange(len(riders)), num_rows)
+    columns: dict[str, pa.Array] = {"rider_id": pa.array(list(riders), pa.string()).take(pa.array(of_rider))}
     for k, name in enumerate(_TEXTS):
-        columns[name] = pa.array([value for part in opened for value in part.texts[k]], pa.string())
-    for k, name in enumerate(_INTS):
-        columns[name] = pa.array(numbers[k], pa.int64(), mask=numbers[k] == NO_TIME)
-    marks = {
-        name: pa.array(
-            numbers[len(_INTS) + k].view(dtype) if name == "content" else numbers[len(_INTS) + k].astype(dtype)
+        columns[name] = (
+            pa.array([], pa.string()) if texts is None else texts.take(pa.array(np.arange(total) * width + k))
         )
-        for k, (name, dtype) in enumerate(_MARKS.items())
-    }
+    for k, name in enumerate(_INTS):
+        columns[name] = pa.array(numbers[:, k], pa.int64(), mask=numbers[:, k] == NO_TIME)
+    marks = {}
+    for k, (name, dtype) in enumerate(_MARKS.items(), len(_INTS)):
+        # The hash keeps its bits.
+        column = np.ascontiguousarray(numbers[:, k])
+        marks[name] = pa.array(column.view(dtype) if name == "content" else column.astype(dtype))
     return pa.table({name: columns[name] for name in EVENT_SCHEMA.names} | marks)
