@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Final
 
 from fastapi import Header, Query
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 LIMIT_DEFAULT: Final = 50
 LIMIT_MAX: Final = 200
@@ -17,6 +17,20 @@ class Model(BaseModel):
     """A body or an answer: unknown fields are errors, nothing is guessed (`"1"` and `true` are no numbers)."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _whole_numbers(cls, data: Any) -> Any:
+        """Take `204.0` for the whole number it is in JSON."""
+        if not isinstance(data, dict) or not any(type(value) in (float, list) for value in data.values()):
+            return data
+        return {
+            name: [_whole(v) for v in value] if type(value) is list else _whole(value) for name, value in data.items()
+        }
+
+
+def _whole(value: Any) -> Any:
+    return int(value) if type(value) is float and value.is_integer() else value
 
 
 class Page(Model):

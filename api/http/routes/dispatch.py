@@ -134,7 +134,7 @@ async def solve_round(
     """Assign open orders to riders: hours of the standard, suspensions and tiers kept, each choice explained."""
     errors = list(_faults(body))
     if errors:
-        raise Problem("invalid_request", errors=errors, num=len(errors))
+        raise Problem("round_contradicts", errors=errors, num=len(errors))
     # One at a time: a second search would only slow down the first.
     answer = await run_sync(_solved, service, body, lang, limiter=request.app.state.one_round)
     meters: Meters = request.app.state.meters

@@ -105,15 +105,12 @@ _BODY: Final = {
         "content": {
             JSON: {
                 "schema": {
+                    "description": 'One event, a list, or `{"events": [...]}`; 10 000 events at most.',
                     "anyOf": [
                         _EVENT,
-                        {"type": "array", "items": _EACH, "maxItems": 10_000, "title": "Events"},
-                        {
-                            "type": "object",
-                            "description": '`{"events": [...]}`; any other object is answered as one rejected event.',
-                            "properties": {"events": {"type": "array", "items": _EACH, "maxItems": 10_000}},
-                        },
-                    ]
+                        {"title": "Events", "type": "array", "items": _EACH},
+                        {"type": "object", "description": '`{"events": [...]}`; else one event that is rejected.'},
+                    ],
                 },
                 "examples": {"delivery": {"summary": "A delivery four minutes late", "value": [_EXAMPLE]}},
             },

@@ -104,7 +104,7 @@ def test_another_city_does_not_see_an_appeal(client: TestClient, entry: str, bea
     assert code_of(client.post(f"{path}/decision", json=YES, headers=other)) == (403, "scope_missing")
     reason = YES | {"reason_code": "record_confirmed"}
     assert code_of(client.post(f"{path}/decision", json=reason, headers=bearer("ops"))) == (
-        422,
+        409,
         "appeal_reason_unknown",
     )
 
@@ -118,8 +118,8 @@ def test_a_review_becomes_a_suspension_and_ends(client: TestClient, entry: str, 
 
     assert client.get("/v1/riders/r1/card", headers=rider).json()["is_review_open"]
     short = client.post(f"{path}/decision", json=said | {"from_us": clock() + DAY_US}, headers=ops)
-    assert code_of(short) == (422, "review_notice_short")
-    assert code_of(client.post(f"{path}/decision", json=said, headers=ops)) == (422, "review_from_missing")
+    assert code_of(short) == (409, "review_notice_short")
+    assert code_of(client.post(f"{path}/decision", json=said, headers=ops)) == (409, "review_from_missing")
     from_us = clock() + 14 * DAY_US
     decided = client.post(f"{path}/decision", json=said | {"from_us": from_us}, headers=ops).json()
     assert (decided["state"], decided["decision"]["from_us"]) == ("suspended", from_us)

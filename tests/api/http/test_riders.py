@@ -64,7 +64,7 @@ def test_entries_come_page_by_page_with_sentences(client: TestClient, rider: Hea
     assert "4 min late" in first["items"][0]["sentence"]
     for cursor in ("x", "9" * 30, "-1"):
         answer = client.get("/v1/riders/r1/entries", params={"cursor": cursor}, headers=rider)
-        assert (answer.status_code, answer.json()["code"]) == (422, "cursor_invalid")
+        assert (answer.status_code, answer.json()["code"]) == (404, "cursor_invalid")
 
 
 def test_an_entry_comes_with_its_tree_book_and_right_to_appeal(
