@@ -254,16 +254,18 @@ def _message(appeal: Appeal, decision: dict[str, Any]) -> Message:
 
 
 def _take_back(unit: WriteUnit, law: Law, found: Sequence[Appeal]) -> None:
-    """Post an `appeal_upheld` event for each deduction that still stands; its id is the appeal's, so it counts once."""
-    ids = [appeal.entry_id for appeal in found]
-    lines = [
-        Line(**{name: row[name] for name in Line.__dataclass_fields__})
-        for some in in_chunks(ids)
-        for row in unit.connection.execute(select(entries).where(among(unit, entries.c.entry_id, some))).mappings()
-    ]
-    standing = standing_lines(unit, lines)
-    # Two deductions of one event go together.
-    wanted = {(appeal.rider_id, appeal.event_id): appeal for appeal in found if appeal.entry_id in standing}
+    """Post an `appeal_upheld` event for each event appealed; its id is the appeal's, so it counts once.
+
+    Also where nothing is deducted at the moment: a late record may enter the deduction again.
+    """
+    wanted = {(appeal.rider_id, appeal.event_id): appeal for appeal in found}
+    riders = sorted({rider for rider, _ in wanted})
+    for some in in_chunks(riders):
+        waived = select(events.c.rider_id, events.c.ref_event_id).where(
+            among(unit, events.c.rider_id, some), events.c.kind == "appeal_upheld"
+        )
+        for row in unit.connection.execute(waived):
+            wanted.pop((row.rider_id, row.ref_event_id), None)
     rows = [
         _upheld(unit, row, wanted[row["rider_id"], row["event_id"]])
         for some in in_chunks(sorted(wanted))
