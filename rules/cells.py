@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from rules.errors import Fault
 from rules.wire import from_json
@@ -62,7 +62,19 @@ class RemoveRow(_Edit):
     at: Position
 
 
-Edit = Annotated[SetCell | AddRow | MoveRow | RemoveRow, Field(discriminator="op")]
+def _op(edit: object) -> str | None:
+    """Which operation an edit is; one that names none sets a cell."""
+    found = edit.get("op", "set") if isinstance(edit, dict) else getattr(edit, "op", None)
+    return found if isinstance(found, str) else None
+
+
+Edit = Annotated[
+    Annotated[SetCell, Tag("set")]
+    | Annotated[AddRow, Tag("add")]
+    | Annotated[MoveRow, Tag("move")]
+    | Annotated[RemoveRow, Tag("remove")],
+    Discriminator(_op),
+]
 
 
 class CellError(ValueError):

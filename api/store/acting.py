@@ -43,6 +43,12 @@ def need_reason(reason: str) -> str:
     Refused
         `reason_needed` for blanks.
     """
-    if not reason.strip():
+    words = plain(reason)
+    if not words:
         raise Refused("reason_needed")
-    return reason.strip()
+    return words
+
+
+def plain(words: str) -> str:
+    """A person's words as every database can hold them: no NUL, no half characters, trimmed."""
+    return words.replace("\0", "").encode(errors="replace").decode().strip()

@@ -8,7 +8,7 @@ from typing import Literal
 
 from sqlalchemy import insert, select
 
-from api.store.acting import Acting, need_reason
+from api.store.acting import Acting, need_reason, plain
 from api.store.checking import Checked, check_draft
 from api.store.draft_rows import Draft, change, held, need_state, tell
 from api.store.refusals import Refused
@@ -88,7 +88,7 @@ def approve(
         raise NotReadyError(checked)
     _answer(unit, who, draft, "approved", reason, impact_id)
     changed = change(unit, draft, "approved")
-    tell(unit, who, changed, "draft_approved", reason=reason.strip(), impact_id=impact_id)
+    tell(unit, who, changed, "draft_approved", reason=plain(reason), impact_id=impact_id)
     return changed if changed.rolls_back is None else put_on_schedule(unit, who, changed)
 
 
@@ -121,7 +121,7 @@ def _answer(unit: WriteUnit, who: Acting, draft: Draft, decision: Decision, reas
             "content_digest": draft.content_digest,
             "decision": decision,
             "approver": who.subject,
-            "reason": reason.strip(),
+            "reason": plain(reason),
             "impact_id": impact_id,
             "recorded_us": unit.recorded_us,
         },

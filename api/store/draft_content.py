@@ -33,6 +33,8 @@ from rules.writing import toml_of
 DRAFT: Final = "draft"
 MAX_TARGETS: Final = 1_000
 _MAX_DEPTH: Final = 24
+_CITY: Final = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{1,100}")
+_BOOK_ID: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _SLUG: Final = re.compile(r"[a-z0-9-]{1,30}")
 # How long a change that is begun now is expected to be read and approved before riders are told.
 _READING_DAYS: Final = 1
@@ -60,7 +62,7 @@ def content(document: dict[str, Any], targets: Sequence[Place]) -> Content:
     if len(wanted) > MAX_TARGETS:
         raise Refused("targets_too_many", most=MAX_TARGETS)
     for place in wanted:
-        if place.rider_kind not in RIDER_KINDS or not place.city.strip():
+        if place.rider_kind not in RIDER_KINDS or not _CITY.fullmatch(place.city):
             raise Refused("target_unknown_kind", place=place.words, kinds=", ".join(RIDER_KINDS))
     _need_shallow(document, 0)
     toml = toml_of(document)
@@ -126,6 +128,12 @@ def _stored_parent(unit: ReadUnit | WriteUnit, reference: str, on: dt.date | Non
     if not begun:
         return None
     return Source(begun[-1].document, f"{book_id}@{begun[-1].effective_from}")
+
+
+def book_id_of(document: dict[str, Any]) -> str | None:
+    """The id that a document names, if it is one."""
+    found = document.get("id")
+    return found if isinstance(found, str) and _BOOK_ID.fullmatch(found) else None
 
 
 def sound(document: dict[str, Any]) -> Book | None:

@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 from sqlalchemy import Row, insert, select, update
 
 from api.store.acting import Acting, need_cities
-from api.store.draft_content import Content, places_json, read_places, stored_document
+from api.store.draft_content import Content, book_id_of, places_json, read_places, stored_document
 from api.store.people import note
 from api.store.places import Place
 from api.store.refusals import Refused
@@ -165,11 +165,10 @@ def revise(
     """Give a held draft another content: one more revision, open again whatever was said of the one before."""
     revision = draft.revision + 1
     _add_revision(unit, who, draft.draft_id, revision, body, action)
-    name = stored_document(body.toml).get("id")
     changed = change(
         unit, draft, "open",
         revision=revision, content_digest=body.digest, targets=places_json(body.targets), bases=json.dumps(list(bases)),
-        book_id=name if isinstance(name, str) and name else draft.book_id, **UNSAID,
+        book_id=book_id_of(body.document) or draft.book_id, **UNSAID,
     )  # fmt: skip
     voids = {} if draft.state == "open" else {"voids": draft.state}
     tell(unit, who, changed, f"draft_{action}", **voids)

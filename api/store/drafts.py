@@ -11,12 +11,13 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, and_, or_, select
 
-from api.store.acting import Acting, need_cities, need_reason
+from api.store.acting import Acting, need_cities, need_reason, plain
 from api.store.books import Law, law_of, program_of
 from api.store.cursors import cursor_at, read_cursor
 from api.store.draft_content import (
     Content,
     begun_from,
+    book_id_of,
     content,
     effective_us,
     empty_document,
@@ -179,12 +180,11 @@ def _begin(
     if not cities and who.cities:
         raise Refused("city_forbidden", city="*")
     bases = bases_of(unit, document, body.targets, unit.recorded_us)
-    name = document.get("id")
-    book_id = name if isinstance(name, str) and name else "?"
+    book_id = book_id_of(document) or "unnamed"
     own = city if city is not None else next(iter(cities)) if len(cities) == 1 else None
     return begin(
         unit, who, body, base_digest=_departs_from(base_digest, bases), bases=bases, book_id=book_id,
-        title=(title or _title(document, book_id)).strip()[:TITLE_MAX], city=own,
+        title=(plain(title or "") or _title(document, book_id))[:TITLE_MAX], city=own,
     )  # fmt: skip
 
 
@@ -197,7 +197,7 @@ def _departs_from(source: str | None, bases: Sequence[str | None]) -> str | None
 def _title(document: dict[str, Any], book_id: str) -> str:
     title = document.get("title")
     words = title.get("zh") if isinstance(title, dict) else None
-    return words if isinstance(words, str) and words.strip() else book_id
+    return (plain(words) if isinstance(words, str) else "") or book_id
 
 
 def save_document(unit: WriteUnit, who: Acting, draft_id: str, etag: str | None, document: dict[str, Any]) -> Draft:
