@@ -11,7 +11,10 @@ from pyarrow import csv
 from api.batch.files import MARKER, atomic_file, write_json, write_parquet
 from api.batch.run import Stopwatch
 from api.batch.study_design import Design
+from simulations.report.content import Content
+from simulations.report.page import report
 from simulations.study.findings import Findings
+from simulations.study.metrics import PRIMARY
 from simulations.study.seed import SeedResult
 from simulations.study.sensitivity import Sensitivity, Swept
 from simulations.study.tables import (
@@ -46,7 +49,7 @@ def write_results(folder: Path, design: Design, found: Found, watch: Stopwatch) 
     document = design.document()
     summary = _summary(design, found, document)
     write_json(folder / "summary.json", summary)
-    for name, content in _pages(design, found, document).items():
+    for name, content in _pages(design, found, summary, document).items():
         with atomic_file(folder / name) as temporary:
             temporary.write_text(content, encoding="utf-8", newline="\n")
     watch.lap("report")
@@ -93,6 +96,22 @@ def _sensitivity(sensitivity: Sensitivity) -> dict[str, Any]:
     }
 
 
-def _pages(design: Design, found: Found, document: dict[str, Any]) -> dict[str, str]:
+def _pages(design: Design, found: Found, summary: dict[str, Any], document: dict[str, Any]) -> dict[str, str]:
     """`report.html` and the charts, by file name."""
-    return {}
+    differences = {
+        name: [one.metrics["b"][name] - one.metrics["a"][name] for one in found.results]
+        for name in PRIMARY
+        if name in summary["metrics"]
+    }
+    content = Content(
+        summary=summary,
+        document=document,
+        books=design.books,
+        scenario=design.scenario,
+        differences={name: [each for each in values if each == each] for name, values in differences.items()},  # noqa: PLR0124 - NaN
+        income_fen=found.findings.income_of_riders,
+        late_bins=found.findings.late_bins,
+        lang=design.request.lang,
+    )
+    made = report(content)
+    return {"report.html": made.html, **made.charts}

@@ -26,7 +26,7 @@ def run_tasks(tasks: Iterable[Task], jobs: int, one_done: Callable[[], None]) ->
         Called after every run, those found done included; what it raises ends the work, finished runs stay.
     """
     waiting: deque[Task] = deque()
-    for one in dict.fromkeys(tasks):
+    for one in {each.path: each for each in tasks}.values():
         if is_done(one.path):
             one_done()
         else:

@@ -13,7 +13,7 @@ from api.batch.study import SENSITIVITIES, Sensitivity, StudyRequest, run_study
 from api.cli.compare import parse_books, plain_table, tidy
 from api.cli.console import FAILED, USAGE, json_option, lang_option, out_console, print_json, progress_bar, say, stop
 from rules.text import Lang, text
-from simulations.report.words import headline, metric_title, value_text
+from simulations.report.words import headline, interval_text, metric_title, value_text
 
 
 @click.command()
@@ -97,12 +97,11 @@ def _table(summary: dict[str, Any], lang: Lang) -> Table:
     table = plain_table(text(lang, "study.metric"), "A", "B", "B − A", text(lang, "study.interval"))
     for name, one in summary["metrics"].items():
         mark = "● " if one["primary"] else "  "
-        low, high = (value_text(lang, one["unit"], one[end], signed=True) for end in ("ci_low", "ci_high"))
         table.add_row(
             mark + metric_title(lang, name),
             value_text(lang, one["unit"], one["mean_a"]),
             value_text(lang, one["unit"], one["mean_b"]),
             value_text(lang, one["unit"], one["difference"], signed=True),
-            text(lang, "study.from_to", low=low, high=high),
+            interval_text(lang, one["unit"], one["ci_low"], one["ci_high"]),
         )
     return table

@@ -3,7 +3,7 @@
 Values are written in the units people use (yuan, per cent, minutes); a difference carries its sign; what is unknown is a dash.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from rules.text import Lang, text
@@ -50,17 +50,32 @@ def value_text(lang: Lang, unit: str, value: float | None, *, signed: bool = Fal
     return text(lang, f"study.in_{unit}", number=number)
 
 
-def percent_text(share: float | None, *, signed: bool = True, decimals: int = 1) -> str:
+def percent_text(lang: Lang, share: float | None, *, signed: bool = True, decimals: int = 1) -> str:
     """A share or a relative change as per cent."""
-    return DASH if share is None else f"{number_text(share * 100, decimals, signed=signed)} %"
+    if share is None:
+        return DASH
+    return text(lang, "study.in_share", number=number_text(share * 100, decimals, signed=signed))
 
 
-def interval_text(lang: Lang, unit: str, low: float | None, high: float | None, *, signed: bool = True) -> str:
-    """Two ends of an interval."""
+def interval_text(lang: Lang, unit: str, low: float | None, high: float | None) -> str:
+    """The ends of an interval of a difference, the unit once."""
     if low is None or high is None:
         return DASH
-    ends = (value_text(lang, unit, end, signed=signed) for end in (low, high))
-    return text(lang, "study.from_to", **dict(zip(("low", "high"), ends, strict=True)))
+    scale, decimals = _SCALE.get(unit, 1.0), _DECIMALS[unit]
+    ends = _from_to(lang, *(number_text(end * scale, decimals, signed=True) for end in (low, high)))
+    return text(lang, "study.in_percentage_points" if unit == "share" else f"study.in_{unit}", number=ends)
+
+
+def relative_text(lang: Lang, low: float | None, high: float | None, *, signed: bool = True) -> str:
+    """The ends of an interval of a share or a relative change."""
+    if low is None or high is None:
+        return DASH
+    ends = _from_to(lang, *(number_text(end * 100, 1, signed=signed) for end in (low, high)))
+    return text(lang, "study.in_share", number=ends)
+
+
+def _from_to(lang: Lang, low: str, high: str) -> str:
+    return text(lang, "study.from_to", low=low, high=high)
 
 
 def metric_title(lang: Lang, metric: str) -> str:
@@ -89,9 +104,9 @@ def metric_sentence(lang: Lang, metric: str, one: Summary) -> str:
         if unit != "share"
         else _points(lang, abs(one["difference"])),
         difference=value_text(lang, unit, one["difference"], signed=True),
-        relative=percent_text(one["relative"]),
+        relative=percent_text(lang, one["relative"]),
         interval=interval_text(lang, unit, one["ci_low"], one["ci_high"]),
-        relative_interval=_relative_interval(lang, one),
+        relative_interval=relative_text(lang, one["relative_low"], one["relative_high"]),
         a=value_text(lang, unit, one["mean_a"]),
         b=value_text(lang, unit, one["mean_b"]),
         num_seeds=one["num_seeds"],
@@ -112,11 +127,3 @@ def question(titles: tuple[Mapping[str, str], Mapping[str, str]], scenario: Mapp
 
 def _points(lang: Lang, share: float) -> str:
     return text(lang, "study.in_percentage_points", number=number_text(share * 100, _DECIMALS["share"]))
-
-
-def _relative_interval(lang: Lang, one: Summary) -> str:
-    low, high = one["relative_low"], one["relative_high"]
-    return text(lang, "study.from_to", low=percent_text(low), high=percent_text(high))
-
-
-Say = Callable[[Lang], str]

@@ -13,7 +13,7 @@ from simulations.study.intervals import F64, Interval, paired_t
 from simulations.study.metrics import METRICS, OF_RIDERS, PRIMARY, Metric, stacked
 from simulations.study.movers import Movers, movers
 from simulations.study.paired import Paired, paired
-from simulations.study.seed import BAND_SUMS, DAILY, DIMENSIONS, Band, SeedResult
+from simulations.study.seed import BAND_SUMS, DAILY, DIMENSIONS, Band, SeedResult, groups_in
 
 NEUTRAL = ("income_per_day_fen", "income_p10_fen", "income_p50_fen", "income_p90_fen", "income_gini")
 
@@ -174,7 +174,7 @@ def _groups(results: Sequence[SeedResult], moved: F64, again: F64 | None) -> tup
     found = []
     for dimension in DIMENSIONS:
         own = results[0].group_of[dimension]
-        for group in sorted(set(own.tolist())):
+        for group in groups_in(own):
             members = own == group
             rider_days = int(members.sum()) * results[0].num_days
             pairs = [result.groups[dimension, group] for result in results]

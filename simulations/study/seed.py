@@ -11,17 +11,20 @@ from typing import Literal
 import numpy as np
 
 from rules.book import Book
+from rules.events import RIDER_KINDS
 from simulations.study.decomposition import PARTS, parts_of
 from simulations.study.hidden_fine import HiddenFine, hidden_fine
 from simulations.study.intervals import F64
 from simulations.study.metrics import Columns, of_riders, per_rider
 from simulations.study.outcome import Outcome
+from simulations.world import SKILL_GROUPS, TENURE_GROUPS
 
 Arm = Literal["a", "b", "base", "blind", "again"]
 Metrics = dict[str, float]
 
 # Known before any rule acts: differences between these groups' differences are causal.
 DIMENSIONS = {"kind": "kind", "tenure": "tenure_group", "skill": "skill_group"}
+_ORDER = (*RIDER_KINDS, *TENURE_GROUPS, *SKILL_GROUPS)
 DAILY = ("income_per_day_fen", "on_time_rate", "red_light_exposure")
 BAND_SUMS = ("fees_fen", "fines_fen", "bonus_fen", "income_fen", "num_delivered", "worked_s", "online")
 
@@ -111,7 +114,7 @@ def seed_result(arms: Mapping[str, Outcome], book: tuple[Book, ...]) -> SeedResu
         parts_of_groups={
             (dimension, group): {name: int(values[own == group].sum()) for name, values in per_part.items()}
             for dimension, own in group_of.items()
-            for group in sorted(set(own.tolist()))
+            for group in groups_in(own)
         },
         hidden=hidden_fine(book, blind, columns["b"]) if "blind" in arms else None,
         bands={arm: _bands(columns[arm]) for arm in ("a", "b")},
@@ -119,6 +122,11 @@ def seed_result(arms: Mapping[str, Outcome], book: tuple[Book, ...]) -> SeedResu
         luck_is_equal=all(outcome.facts["luck"] == a.facts["luck"] for outcome in arms.values()),
         violations=_violations(arms),
     )
+
+
+def groups_in(own: np.ndarray) -> list[str]:
+    """The groups that riders belong to, in their natural order."""
+    return sorted(set(own.tolist()), key=_ORDER.index)
 
 
 def _neutral(a: Columns, b: Columns) -> dict[str, np.ndarray]:
@@ -140,7 +148,7 @@ def _groups(
 ) -> dict[tuple[str, str], dict[str, Metrics]]:
     found: dict[tuple[str, str], dict[str, Metrics]] = {}
     for dimension, own in group_of.items():
-        for group in sorted(set(own.tolist())):
+        for group in groups_in(own):
             # Rows stand by day, then rider: a rider's group holds on every day.
             rows = np.tile(own == group, num_days)
             found[dimension, group] = {

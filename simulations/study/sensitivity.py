@@ -115,7 +115,7 @@ def parameters(scenario: Scenario) -> tuple[Parameter, ...]:
     found = []
     for key in KEYS:
         value = _value(scenario, key)
-        low, high = _range(scenario, key, value)
+        low, high = _range(key, value)
         if low < high:
             found.append(Parameter(key, value, low, high, scenario.sources[key]))
     return tuple(found)
@@ -203,10 +203,7 @@ def _value(scenario: Scenario, key: str) -> int:
     return int(getattr(getattr(scenario, part), name))
 
 
-def _range(scenario: Scenario, key: str, value: int) -> tuple[int, int]:
-    """The range the scenario states; else from half to twice the value, within what is allowed."""
-    stated = scenario.ranges.get(key)
-    if stated is not None:
-        return stated
+def _range(key: str, value: int) -> tuple[int, int]:
+    """From half to twice the value, within what a scenario allows: nobody published ranges for these."""
     least, most = allowed_range(key.rpartition(".")[2])
     return max(value // 2, least), min(value * 2, most)
