@@ -34,6 +34,8 @@ class Settings:
         For each token; 0 for no limit.
     token_cache_s
         How long a token that was looked up is believed: what a revocation takes to bite.
+    law_cache_s
+        How long cards are kept before looking whether the law or what is announced has changed.
     idempotency_lease_s, idempotency_keep_h
         When a request that never answered may be tried again; how long answers are kept.
     background
@@ -60,6 +62,7 @@ class Settings:
     body_timeout_s: int = 20
     requests_per_minute: int = 600_000
     token_cache_s: int = 3
+    law_cache_s: int = 1
     idempotency_lease_s: int = 60
     idempotency_keep_h: int = 24
     background: bool = True

@@ -15,6 +15,7 @@ from starlette.routing import Route
 from api.clock import now_us
 from api.http import document
 from api.http.auth import Gate
+from api.http.cards import CardDesk
 from api.http.context import Service
 from api.http.door import Door
 from api.http.logs import make_log
@@ -77,6 +78,7 @@ def create_app(
     app.state.service = service
     app.state.gate = gate
     app.state.meters = meters
+    app.state.cards = CardDesk(service)
     app.state.one_round = CapacityLimiter(1)
     app.state.methods_of = partial(methods_of, app)
     meters.watch_store(partial(_waiting, service))
@@ -100,9 +102,10 @@ def _waiting(service: Service) -> dict[str, int]:
 
 def _lifespan(service: Service, hooks: Sequence[Hook]) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             stack.callback(service.store.close)
+            stack.push_async_callback(app.state.cards.close)
             for hook in hooks:
                 await stack.enter_async_context(hook(service))
             yield

@@ -101,5 +101,14 @@ def preferred_lang(header: str) -> Lang:
     return best[1]
 
 
-ServiceDep = Annotated[Service, Depends(service_of)]
-LangDep = Annotated[Lang, Depends(lang_of)]
+async def _service(request: Request) -> Service:
+    return service_of(request)
+
+
+async def _lang(request: Request) -> Lang:
+    return lang_of(request)
+
+
+# Coroutines: plain functions would each be handed to a thread.
+ServiceDep = Annotated[Service, Depends(_service)]
+LangDep = Annotated[Lang, Depends(_lang)]

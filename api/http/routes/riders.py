@@ -2,27 +2,25 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import Field
 
 from api.http.auth import require
+from api.http.cards import CardDesk, Finished
 from api.http.context import Actor, LangDep, ServiceDep
-from api.http.etags import etag_of, is_unchanged
+from api.http.etags import is_unchanged
 from api.http.problems import Problem
 from api.http.rider_shapes import (
     CardShown,
     EntryPage,
     Forecasts,
-    bytes_tag,
-    card_bytes,
     entry_shown,
     forecast_shown,
 )
 from api.http.schemas import LIMIT_DEFAULT, Cursor, IdText, IfNoneMatch, Limit, Model, PlainText
 from api.store import people
 from api.store.books import law_of
-from api.store.cards import card_of
 from api.store.entries_explained import entries_page
 from api.store.forecast import MINUTES, forecast_of
 from api.store.queries import export_of
@@ -85,22 +83,16 @@ def in_words(lang: Lang) -> dict[str, str]:
     return {"Content-Language": lang, "Vary": "Accept-Language, Authorization", "Cache-Control": "private, no-cache"}
 
 
-@router.get("/card", response_model=CardShown)
-def get_card(
-    rider_id: IdText, actor: Reader, service: ServiceDep, lang: LangDep, if_none_match: IfNoneMatch = None
+@router.get("/card", response_model=CardShown, responses={304: {"description": "The card is the one you have."}})
+async def get_card(
+    rider_id: IdText, request: Request, actor: Reader, lang: LangDep, if_none_match: IfNoneMatch = None
 ) -> Response:
     """A rider's card: score, tier and all that it affects, today, what comes next."""
-    with service.reading() as unit:
-        check_seen(unit, actor, rider_id)
-        found = card_of(unit, law_of(unit), rider_id, service.clock())
-    if found is None:
-        raise Problem("rider_unknown")
-    body = card_bytes(found, lang)
-    tag = etag_of(bytes_tag(body))
-    headers = in_words(lang) | {"ETag": tag}
-    if is_unchanged(if_none_match, tag):
-        return Response(status_code=304, headers=headers)
-    return Response(body, headers=headers, media_type="application/json")
+    desk: CardDesk = request.app.state.cards
+    kept = await desk.card(actor, rider_id, lang)
+    if is_unchanged(if_none_match, kept.tag):
+        return Finished(b"", kept.headers_unchanged, 304)
+    return Finished(kept.body, kept.headers)
 
 
 @router.get("/entries")

@@ -39,7 +39,7 @@ def clock() -> Clock:
 @pytest.fixture
 def settings(url: str) -> Settings:
     """Settings of the service; a test module may replace this fixture."""
-    return Settings(database_url=url, token_cache_s=0)
+    return Settings(database_url=url, token_cache_s=0, law_cache_s=0)
 
 
 @pytest.fixture

@@ -50,7 +50,7 @@ def jwks(tmp_path: Path) -> Path:
 def settings(url: str, jwks: Path) -> Settings:
     """A service that takes JWTs of one issuer, by shared key and by public keys."""
     return Settings(
-        database_url=url, token_cache_s=0, jwt_issuer="https://issuer", jwt_audience="riderscore",
+        database_url=url, token_cache_s=0, law_cache_s=0, jwt_issuer="https://issuer", jwt_audience="riderscore",
         jwt_shared_key=SHARED, jwt_jwks_file=str(jwks), background=False,
     )  # fmt: skip
 

@@ -117,7 +117,12 @@ class TestSmall:
     def settings(self, url: str) -> Settings:
         """Limits that a test reaches."""
         return Settings(
-            database_url=url, token_cache_s=0, body_bytes_max=1_000, requests_per_minute=3, body_timeout_s=1
+            database_url=url,
+            token_cache_s=0,
+            law_cache_s=0,
+            body_bytes_max=1_000,
+            requests_per_minute=3,
+            body_timeout_s=1,
         )
 
     def test_a_large_body_is_refused_before_it_is_read(self, client: TestClient) -> None:

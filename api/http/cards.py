@@ -1,0 +1,114 @@
+"""Riders' cards as finished bytes: kept as long as the rider's row and the law say that they are true.
+
+row by the raw driver → the kept card is that row's → bytes; else made once from the store.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from anyio.to_thread import run_sync
+from cachetools import LRUCache
+from starlette.responses import Response
+
+from api.http.context import Actor, Service
+from api.http.etags import etag_of
+from api.http.problems import Problem
+from api.http.rider_shapes import bytes_tag, card_bytes
+from api.store.books import law_of
+from api.store.cards import CARD_COLUMNS, CardRow, card_key, card_of, law_mark
+from api.store.hot import HotRows, hot_rows
+from api.store.rider_rows import row_of
+from rules.text import Lang
+from rules.units import US_PER_S
+
+_KEPT_BYTES: Final = 64 * 1024 * 1024
+
+Headers = list[tuple[bytes, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A finished card: what it was made from, until when it is good, and what goes over the wire."""
+
+    key: tuple[object, ...]
+    good_until_us: int
+    body: bytes
+    tag: str
+    headers: Headers
+    headers_unchanged: Headers
+
+
+class Finished(Response):
+    """An answer whose headers are put together already."""
+
+    def __init__(self, body: bytes, headers: Headers, status: int = 200) -> None:
+        self.status_code = status
+        self.body = body
+        self.background = None
+        self.raw_headers = headers
+
+
+class CardDesk:
+    """Gives out cards, for one event loop."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._rows: HotRows | None = None
+        self._kept: LRUCache[tuple[str, Lang], Kept] = LRUCache(_KEPT_BYTES, getsizeof=lambda kept: len(kept.body))
+        self._mark = ""
+        self._mark_until_us = 0
+
+    async def card(self, actor: Actor, rider_id: str, lang: Lang) -> Kept:
+        """A rider's card as bytes.
+
+        Raises
+        ------
+        Problem
+            `rider_unknown`, for one who has no card and for one who is not the actor's to see.
+        """
+        if self._rows is None:
+            self._rows = hot_rows(self._service.store)
+        row = await self._rows.card_row(rider_id)
+        if row is None or row.book_digest is None or not actor.may_see_rider(rider_id, row.city):
+            raise Problem("rider_unknown")
+        now_us = self._service.clock()
+        if now_us >= self._mark_until_us:
+            await self._look_at_law(now_us)
+        kept = self._kept.get((rider_id, lang))
+        if kept is None or now_us >= kept.good_until_us or kept.key != card_key(row, self._mark):
+            kept = await run_sync(self._made, rider_id, lang)
+            self._kept[rider_id, lang] = kept
+        return kept
+
+    async def close(self) -> None:
+        """Give back all connections."""
+        if self._rows is not None:
+            await self._rows.close()
+
+    async def _look_at_law(self, now_us: int) -> None:
+        # Others go on with what was known while one looks.
+        self._mark_until_us = now_us + self._service.settings.law_cache_s * US_PER_S
+        self._mark = await run_sync(self._read_mark)
+
+    def _read_mark(self) -> str:
+        with self._service.reading() as unit:
+            return law_mark(unit)
+
+    def _made(self, rider_id: str, lang: Lang) -> Kept:
+        with self._service.reading() as unit:
+            row = row_of(unit, rider_id)
+            card = card_of(unit, law_of(unit), rider_id, self._service.clock())
+            mark = law_mark(unit)
+        if card is None or row is None:
+            raise Problem("rider_unknown")
+        key = card_key(CardRow(*(getattr(row, name) for name in CARD_COLUMNS)), mark)
+        body = card_bytes(card, lang)
+        tag = etag_of(bytes_tag(body))
+        shared = [
+            (b"etag", tag.encode()),
+            (b"content-language", lang.encode()),
+            (b"vary", b"Accept-Language, Authorization"),
+            (b"cache-control", b"private, no-cache"),
+        ]
+        own = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+        return Kept(key, card.good_until_us, body, tag, own + shared, shared)
