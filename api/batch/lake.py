@@ -12,18 +12,17 @@ import json
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import partial
 from importlib.metadata import version
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from api.batch.engines import Engine, EngineName, engine
 from api.batch.errors import InputError
 from api.batch.files import STATE_MARKER, atomic_folder, check_places, write_json, write_ndjson, write_parquet
 from api.batch.plan import Plan, plan
@@ -63,6 +62,8 @@ class Lake:
     ----------
     work
         Folder of what is done so far.
+    files, names
+        Where the inputs are, and how the person called them.
     num_buckets
         Into how many parts riders are split.
     as_of_us
@@ -73,8 +74,9 @@ class Lake:
 
     work: Path
     files: tuple[Path, ...]
+    names: tuple[Path, ...]
     format: Format
-    reference: str
+    chosen: Plan
     num_buckets: int
     as_of_us: int | None
     state: Path | None
@@ -95,10 +97,6 @@ class Lake:
         """One bucket's share of a ledger file."""
         return self.work / name / f"part-{bucket:05d}.parquet"
 
-    def carried(self, folder: Path, bucket: int) -> Path:
-        """One bucket's state in a state folder."""
-        return folder / f"bucket-{bucket:05d}"
-
 
 def num_rows_of(files: Sequence[Path]) -> int:
     """Rows of files: exact for Parquet, estimated for text and for what turns out to be no Parquet."""
@@ -112,6 +110,11 @@ def _num_rows(path: Path) -> int:
     except (pa.ArrowException, OSError):
         pass  # who reads the file says what is wrong with it
     return path.stat().st_size // _BYTES_PER_TEXT_ROW
+
+
+def _bucket_folder(state: Path, bucket: int) -> Path:
+    """One bucket's state in a state folder."""
+    return state / f"bucket-{bucket:05d}"
 
 
 def is_lake(paths: Sequence[Path], format: Format, state: Path | None) -> bool:
@@ -135,7 +138,9 @@ def score_lake(
     state: Path | None = None,
     as_of_us: int | None = None,
     bucket_rows: int = BUCKET_ROWS,
+    engine_name: EngineName = "local",
     num_workers: int | None = None,
+    address: str | None = None,
     progress: Progress = no_progress,
 ) -> LakeRun:
     """Score files of any size into a ledger directory whose Parquet files are folders of parts.
@@ -144,8 +149,8 @@ def score_lake(
     ----------
     bucket_rows
         About how many rows are in memory at once, per worker.
-    num_workers
-        Processes; by default one a core.
+    engine_name, num_workers, address
+        Where the work is done, as `api.batch.engines.engine` takes it; all workers must see the same files.
 
     Raises
     ------
@@ -158,21 +163,24 @@ def score_lake(
     num_buckets = None if state is None else buckets_of_state(state)
     if num_buckets is None:
         num_buckets = max(1, -(-num_rows_of(files) // bucket_rows))
+    stored = None if state is None else open_state(_bucket_folder(state, 0))
+    chosen = plan(reference, () if stored is None else stored.books)
     work = out.absolute().parent / f".{out.name}.work"
-    lake = Lake(work, files, format, reference, num_buckets, as_of_us, state)
-    chosen = _planned(lake)
-    _open_work(lake, chosen)
+    places = tuple(file.absolute() for file in files)
+    kept = None if state is None else state.absolute()
+    lake = Lake(work, places, files, format, chosen, num_buckets, as_of_us, kept)
+    _open_work(lake)
     watch.lap("books")
-    with ProcessPoolExecutor(num_workers or os.cpu_count(), get_context("spawn")) as pool:
-        units = _done(pool, _partition, lake, "units", len(files), lambda done, total: progress("read", done, total))
+    with engine(engine_name, num_workers, address) as run:
+        units = _done(run, _partition, lake, "units", len(files), lambda done, total: progress("read", done, total))
         watch.lap("partition")
         newest_us = max([unit["newest_us"] for unit in units] + [_until_us(lake)])
         final = dataclasses.replace(lake, as_of_us=newest_us if as_of_us is None else as_of_us)
-        parts = _done(pool, _score, final, "parts", num_buckets, lambda done, total: progress("score", done, total))
+        parts = _done(run, _score, final, "parts", num_buckets, lambda done, total: progress("score", done, total))
         watch.lap("score")
-    document = _describe(final, chosen, units, parts)
+    document = _describe(final, units, parts)
     with atomic_folder(out) as folder:
-        _assemble(final, chosen, folder)
+        _assemble(final, folder)
         watch.lap("write")
         document["seconds"] = watch.seconds | {"workers": _added(units, parts)}
         write_json(folder / "run.json", document)
@@ -182,14 +190,14 @@ def score_lake(
     return LakeRun(document, tuple(Fault(**fault) for unit in units for fault in unit["warnings"]))
 
 
-def _open_work(lake: Lake, chosen: Plan) -> None:
+def _open_work(lake: Lake) -> None:
     """Make the work folder, or go on in one of the very same run; that of another run is thrown away."""
     stats = [path.stat() for path in lake.files]
     same = {
         "version": version("riderscore"),
         "inputs": [[str(path), stat.st_size, stat.st_mtime_ns] for path, stat in zip(lake.files, stats, strict=True)],
-        "books": [book.digest for book in chosen.program.books],
-        "reference": lake.reference,
+        "books": [book.digest for book in lake.chosen.program.books],
+        "reference": lake.chosen.reference,
         "format": lake.format,
         "as_of_us": lake.as_of_us,
         "num_buckets": lake.num_buckets,
@@ -203,30 +211,44 @@ def _open_work(lake: Lake, chosen: Plan) -> None:
     write_json(header, same)
 
 
-def _done(pool: ProcessPoolExecutor, step: Any, lake: Lake, stage: str, number: int, tell: Any) -> list[dict[str, Any]]:
-    """Do what is not done of a stage; the reports of all of it."""
+def _done(
+    run: Engine,
+    step: Callable[[Lake, int], None],
+    lake: Lake,
+    stage: str,
+    number: int,
+    tell: Callable[[int, int], None],
+) -> list[dict[str, Any]]:
+    """Do what is not done of a stage; the reports of all of it.
+
+    Raises
+    ------
+    InputError
+        With the faults of every file that cannot be read.
+    """
     open_ = [k for k in range(number) if not lake.report(stage, k).exists()]
-    futures = [pool.submit(step, lake, k) for k in open_]
     faults: list[Fault] = []
-    try:
-        for count, future in enumerate(as_completed(futures), start=number - len(open_) + 1):
-            try:
-                future.result()
-            except InputError as error:
-                faults += error.faults
-            tell(count, number)
-    except BaseException:
-        pool.shutdown(wait=False, cancel_futures=True)
-        raise
+    for count, found in enumerate(run(partial(_tried, step, lake), open_), start=number - len(open_) + 1):
+        faults += found
+        tell(count, number)
     if faults:
         raise InputError(*faults)
     return [json.loads(lake.report(stage, k).read_text(encoding="utf-8")) for k in range(number)]
 
 
+def _tried(step: Callable[[Lake, int], None], lake: Lake, number: int) -> tuple[Fault, ...]:
+    """Do a step; its faults as a value, so that one bad file does not hide another."""
+    try:
+        step(lake, number)
+    except InputError as error:
+        return error.faults
+    return ()
+
+
 def _partition(lake: Lake, unit: int) -> None:
     """Read a file and spill its rows by bucket."""
     watch = Stopwatch()
-    file = FileReader(lake.files[unit], lake.format)
+    file = FileReader(lake.files[unit], lake.format, lake.names[unit])
     newest_us = NO_TIME
     rejects: list[Reject] = []
 
@@ -256,21 +278,14 @@ def _partition(lake: Lake, unit: int) -> None:
     )
 
 
-@lru_cache(maxsize=1)
-def _planned(lake: Lake) -> Plan:
-    """The books of the run, with those that the carried state refers to."""
-    stored = None if lake.state is None else open_state(lake.carried(lake.state, 0))
-    return plan(lake.reference, () if stored is None else stored.books)
-
-
 def _score(lake: Lake, bucket: int) -> None:
     """Score the riders of a bucket and write their share of the ledger."""
     watch = Stopwatch()
-    chosen = _planned(lake)
-    spills = [(lake.spill(unit), str(path)) for unit, path in enumerate(lake.files)]
+    chosen = lake.chosen
+    spills = [(lake.spill(unit), str(name)) for unit, name in enumerate(lake.names)]
     table = read_bucket(spills, bucket, lake.num_buckets)
     watch.lap("read")
-    stored = None if lake.state is None else open_state(lake.carried(lake.state, bucket))
+    stored = None if lake.state is None else open_state(_bucket_folder(lake.state, bucket))
     carried = None
     if stored is not None:
         carried = reach_back(load_state(stored, chosen.program), stored, table, chosen)
@@ -286,7 +301,7 @@ def _score(lake: Lake, bucket: int) -> None:
     write_ndjson(lake.rejects("parts", bucket), (reject.document() for reject in rejects))
     watch.lap("write")
     if lake.state is not None:
-        save_state(lake.carried(lake.work / "state", bucket), scored, stored)
+        save_state(_bucket_folder(lake.work / "state", bucket), scored, stored)
         watch.lap("state")
     write_json(
         lake.report("parts", bucket),
@@ -306,9 +321,7 @@ def _place(reject: Reject) -> tuple[str, int]:
     return reject.file, reject.row
 
 
-def _describe(
-    lake: Lake, chosen: Plan, units: Sequence[dict[str, Any]], parts: Sequence[dict[str, Any]]
-) -> dict[str, Any]:
+def _describe(lake: Lake, units: Sequence[dict[str, Any]], parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """`run.json`, as `api.batch.run.describe_run` has it, from the reports."""
     rejected: Counter[str] = Counter()
     for report in (*units, *parts):
@@ -319,12 +332,12 @@ def _describe(
     return {
         "command": "score",
         "format": lake.format,
-        "time_zone": chosen.time_zone,
+        "time_zone": lake.chosen.time_zone,
         "version": version("riderscore"),
-        "book": chosen.reference,
+        "book": lake.chosen.reference,
         "books": [
             {"id": book.id, "effective_from": book.model.effective_from.isoformat(), "digest": book.digest}
-            for book in chosen.program.books
+            for book in lake.chosen.program.books
         ],
         "as_of_us": lake.as_of_us if lake.as_of_us != NO_TIME else None,
         "inputs": [{name: unit[name] for name in ("path", "sha256", "rows")} for unit in units],
@@ -344,7 +357,7 @@ def _added(units: Sequence[dict[str, Any]], parts: Sequence[dict[str, Any]]) -> 
     return {stage: round(seconds, 3) for stage, seconds in added.items()}
 
 
-def _assemble(lake: Lake, chosen: Plan, folder: Path) -> None:
+def _assemble(lake: Lake, folder: Path) -> None:
     """Put the parts into the ledger directory, by link: what is in the work folder stays until all is in place."""
     for name in (_ENTRIES, _RIDERS):
         (folder / name).mkdir()
@@ -354,7 +367,7 @@ def _assemble(lake: Lake, chosen: Plan, folder: Path) -> None:
     stages = [("units", len(lake.files)), ("parts", lake.num_buckets)]
     files = [lake.rejects(stage, k) for stage, number in stages for k in range(number)]
     write_ndjson(folder / _REJECTS, heapq.merge(*map(_lines, files), key=lambda line: (line["file"], line["row"])))
-    write_books(folder / "books", chosen)
+    write_books(folder / "books", lake.chosen)
 
 
 def buckets_of_state(state: Path) -> int | None:

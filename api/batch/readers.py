@@ -119,11 +119,12 @@ def read_events(
 class FileReader:
     """One file, part by part, so that files larger than memory can be read.
 
-    Invariant: `input` and `warnings` tell of the parts given so far.
+    Messages call it `name`, by default its path. Invariant: `input` and `warnings` tell of the parts given so far.
     """
 
-    def __init__(self, path: Path, format: Format) -> None:
+    def __init__(self, path: Path, format: Format, name: Path | None = None) -> None:
         self.path = path
+        self.name = name or path
         self._shape = _SHAPES[format]
         self._inspection = inspect(path, is_text=path.suffix.lower() != ".parquet")
         self._notes = _Notes()
@@ -135,7 +136,7 @@ class FileReader:
 
     def parts(self) -> Iterator[tuple[int, Part]]:
         """What each chunk became, and about how many bytes are done after it."""
-        file = str(self.path)
+        file = str(self.name)
         for chunk in self._shape.chunks(self.path, self._inspection):
             table, found, left_out = self._shape.part(chunk.columns, file, chunk.rows)
             part = Part(table, sorted([*chunk.rejects, *found], key=lambda reject: reject.row), left_out)
@@ -145,12 +146,12 @@ class FileReader:
     @property
     def input(self) -> InputFile:
         """The file, with its digest and the rows found."""
-        return InputFile(self.path, self._inspection.sha256, self._notes.num_rows)
+        return InputFile(self.name, self._inspection.sha256, self._notes.num_rows)
 
     @property
     def warnings(self) -> list[Fault]:
         """What a person should know of the file, in a fixed order."""
-        return self._notes.warnings(self.path, self._inspection)
+        return self._notes.warnings(self.name, self._inspection)
 
 
 def event_files(paths: Sequence[Path], format: Format) -> tuple[Path, ...]:

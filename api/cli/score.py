@@ -3,9 +3,11 @@
 import datetime as dt
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
+from api.batch.engines import ENGINES, EngineName
 from api.batch.errors import InputError
 from api.batch.readers import FORMATS, Format
 from api.cli.console import (
@@ -44,7 +46,9 @@ def parse_as_of(ctx: click.Context, param: click.Parameter, value: str | None) -
 @click.option("--format", "format_", type=click.Choice(FORMATS), default="native", show_default=True)
 @click.option("--state", type=click.Path(path_type=Path), help="Carried state: read if there, replaced at the end.")
 @click.option("--as-of", "as_of_us", callback=parse_as_of, help="Write fades and resets up to this instant.")
-@click.option("--engine", type=click.Choice(["local"]), default="local", show_default=True)
+@click.option("--engine", type=click.Choice(ENGINES), default="local", show_default=True, help="Where it runs; an mdrp instance always runs here.")
+@click.option("--ray-address", envvar="RAY_ADDRESS", help="Of a Ray cluster (default: a Ray of this machine).")
+@click.option("--profile", is_flag=True, help="Print the seconds spent by stage, on stderr.")
 @lang_option
 @json_option
 def score_command(
@@ -54,7 +58,9 @@ def score_command(
     format_: Format,
     state: Path | None,
     as_of_us: int | None,
-    engine: str,
+    engine: EngineName,
+    ray_address: str | None,
+    profile: bool,
     lang: Lang,
     as_json: bool,
 ) -> None:
@@ -63,8 +69,8 @@ def score_command(
     EVENTS are CSV, NDJSON or Parquet files, or folders of them; with --format mdrp an INSTANCE_DIR and a SOLUTION_DIR.
     Bad rows go to rejects.ndjson and the run goes on.
     """
-    from api.batch.lake import is_lake, score_lake
-    from api.batch.run import score_files
+    from api.batch.lake import LakeRun, is_lake, score_lake
+    from api.batch.run import Run, score_files
 
     try:
         with progress_bar() as bar:
@@ -73,8 +79,14 @@ def score_command(
             def tell(stage: str, done: int, total: int) -> None:
                 bar.update(task, description=text(lang, f"cli.stage_{stage}"), completed=done, total=total)
 
-            scored = score_lake if is_lake(events, format_, state) else score_files
-            run = scored(events, reference, out, format=format_, state=state, as_of_us=as_of_us, progress=tell)
+            run: Run | LakeRun
+            if (engine == "ray" and format_ != "mdrp") or is_lake(events, format_, state):
+                run = score_lake(
+                    events, reference, out, format=format_, state=state, as_of_us=as_of_us, progress=tell,
+                    engine_name=engine, address=ray_address,
+                )  # fmt: skip
+            else:
+                run = score_files(events, reference, out, format=format_, state=state, as_of_us=as_of_us, progress=tell)
     except InputError as error:
         stop(error.faults, lang, USAGE)
     except BookError as error:
@@ -88,7 +100,19 @@ def score_command(
         print_json(run.document)
     else:
         click.echo(text(lang, "cli.scored", out=out, **counts))
+    if profile:
+        show_seconds(run.document["seconds"], lang)
     if counts["rejected"]:
         say(lang, "cli.rejected", rejected=counts["rejected"], file=out / "rejects.ndjson")
     if counts["what_if"]:
         say(lang, "cli.what_if", what_if=counts["what_if"])
+
+
+def show_seconds(seconds: dict[str, Any], lang: Lang) -> None:
+    """Seconds by stage: of the run, and added up over its workers."""
+    for stage, spent in seconds.items():
+        if isinstance(spent, dict):
+            say(lang, "cli.profile_workers")
+            show_seconds(spent, lang)
+        else:
+            say(lang, "cli.profile_stage", stage=stage, seconds=f"{spent:.1f}")

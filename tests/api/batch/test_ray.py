@@ -1,0 +1,81 @@
+"""On a Ray cluster of several nodes the ledger is that of this machine, byte for byte, also when a node is lost."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from api.batch.errors import InputError
+from api.batch.files import write_parquet
+from api.batch.lake import score_lake
+from simulations.national import National, window_table
+
+BOOK = "gbt-46862-reference"
+DAY = National(num_riders=600, num_events=6_000, num_cities=3)
+BUCKET_ROWS = 800
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::ResourceWarning", "ignore::FutureWarning", "ignore::DeprecationWarning"
+)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """A small national day."""
+    folder = tmp_path_factory.mktemp("day")
+    for window in range(DAY.num_windows):
+        write_parquet(folder / f"{window:05d}.parquet", window_table(DAY, window))
+    return sorted(folder.glob("*.parquet"))
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A head that runs no task, and two nodes of one core each."""
+    monkeypatch.setenv("RAY_ENABLE_UINT8_TYPE", "0")
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    import ray
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    cluster.add_node(num_cpus=1)
+    cluster.add_node(num_cpus=1)
+    yield cluster
+    ray.shutdown()
+    cluster.shutdown()
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """All files of a ledger but `run.json`, which holds seconds."""
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name != "run.json")
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+def test_a_lost_node_changes_nothing(files: list[Path], cluster: Any, tmp_path: Path) -> None:
+    """A node dies in the middle of scoring: its tasks are done elsewhere, the bytes are those of the local engine."""
+    score_lake(files, BOOK, tmp_path / "local", bucket_rows=BUCKET_ROWS, num_workers=1)
+    lost = []
+
+    def watch(stage: str, done: int, _total: int) -> None:
+        if stage == "score" and done == 2 and not lost:
+            lost.append(max(cluster.worker_nodes, key=lambda node: node.unique_id))
+            cluster.remove_node(lost[0], allow_graceful=False)
+
+    score_lake(
+        files,
+        BOOK,
+        tmp_path / "ray",
+        bucket_rows=BUCKET_ROWS,
+        engine_name="ray",
+        address=cluster.address,
+        progress=watch,
+    )
+
+    assert lost
+    assert contents(tmp_path / "ray") == contents(tmp_path / "local")
+
+
+def test_no_cluster_is_told(files: list[Path], tmp_path: Path) -> None:
+    """An address where nobody answers is a fault with what to do."""
+    with pytest.raises(InputError, match="no Ray cluster answers"):
+        score_lake(files, BOOK, tmp_path / "out", engine_name="ray", address="127.0.0.1:1")
