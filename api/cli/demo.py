@@ -1,14 +1,20 @@
-"""`riderscore demo`: a sample city, scored, told to a person: tiers, cards, one deduction, what the fine took."""
+"""`riderscore demo`: a sample city, scored, told to a person, and opened in the console with one-click roles."""
 
+import datetime as dt
+import json
+import shutil
+import socket
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import click
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from rich.console import Console
 from rich.markup import escape
 from rich.panel import Panel
@@ -20,11 +26,12 @@ from api.batch.files import check_output, write_json, write_parquet
 from api.batch.ledger_source import read_ledger
 from api.batch.run import Run, score_files
 from api.cli.compare import money, plain_table, tidy
-from api.cli.console import USAGE, lang_option, out_console, progress_bar, stop
+from api.cli.console import USAGE, lang_option, out_console, progress_bar, say, stop
+from api.clock import now_us
 from rules.book import Tier
 from rules.errors import BookError
 from rules.text import LANGS, Lang, text
-from rules.units import points_text
+from rules.units import US_PER_S, points_text
 from scoring.because import Because, Line, because, lines_of
 from scoring.comparison import Comparison, books_in_use, compare
 from scoring.explain import Branch, card, card_lines, effects, titled, tree
@@ -36,7 +43,10 @@ from simulations.scenario import City
 
 # The demo's city stands in the deployment table, so `auto` finds the book of each kind of rider.
 SCORE_BOOK, FINE_BOOK = "auto", "legacy-fine"
-MARKER = "demo.json"
+MARKER, EVENTS, DATABASE = "demo.json", "events.parquet", "riderscore.db"
+# The demo's own city of the deployment table.
+CITY = "sample"
+HOST = "127.0.0.1"
 SEED = 1
 BAR_WIDTH = 16
 PARTLY_S = 180
@@ -62,53 +72,132 @@ class Sample:
 
 @click.command()
 @click.option("--no-serve", is_flag=True, help="Print and end, without the console in the browser.")
-@click.option("--port", type=click.IntRange(1, 65_535), default=8000, show_default=True, help="Port of the console.")
+@click.option("--port", type=click.IntRange(0, 65_535), default=8000, show_default=True, help="Port of the console.")
 @click.option(
     "--dir",
     "folder",
     type=click.Path(path_type=Path),
     default=Path("demo-data"),
     show_default=True,
-    help="Where the city and its ledgers are written; a folder of an earlier demo is replaced.",
+    help="Where the city, its ledgers and its database are; what is there of an earlier demo is kept and opened.",
 )
+@click.option("--fresh", is_flag=True, help="Throw an earlier demo in --dir away and begin a new one.")
 @click.option("--riders", type=click.IntRange(1, 20_000), default=200, show_default=True, help="Riders of the city.")
-@click.option("--days", type=click.IntRange(1, 366), default=14, show_default=True, help="Days from 2025-12-03.")
+@click.option("--days", type=click.IntRange(1, 366), default=14, show_default=True, help="Days up to yesterday.")
 @click.option("--seed", type=int, default=SEED, show_default=True, help="Another seed is another city.")
 @lang_option
-def demo(no_serve: bool, port: int, folder: Path, riders: int, days: int, seed: int, lang: Lang) -> None:
-    """Score a seeded sample city under a service score and under the old fine, and show what riders see.
+def demo(no_serve: bool, port: int, folder: Path, fresh: bool, riders: int, days: int, seed: int, lang: Lang) -> None:
+    """Score a seeded sample city under a service score and under the old fine, and open the console on it.
 
-    Writes events.parquet and two ledgers below --dir; `riderscore explain`, `verify` and `compare` read them.
+    Writes events.parquet, two ledgers and the service's database below --dir. Stopped and started again, the service
+    goes on where it was.
     """
+    from api.cli.serve import listening
+
+    # A port that is taken is told before anything is done.
+    sock = None if no_serve else listening(HOST, port, lang)
     try:
-        sample = make_sample(folder, City(num_riders=riders, num_days=days), seed, lang)
+        described, is_kept = find_or_begin(folder, riders, days, seed, fresh=fresh)
+        sample = make_sample(folder, described, lang)
+        database = make_database(folder, lang)
     except (InputError, BookError) as error:
         stop(error.faults, lang, USAGE)
+    if is_kept:
+        say(lang, "demo.kept", folder=folder, day=described.city.first_day.isoformat())
     console = out_console()
     # A terminal wraps between words; what is piped keeps its lines whole.
     console.soft_wrap = not console.is_terminal
     with tidy(console):
         show(console, sample, lang)
-        if not no_serve:
-            console.print(text(lang, "demo.no_service", port=port))
+    if sock is not None:
+        serve_demo(database, sock, lang)
 
 
-def make_sample(folder: Path, city: City, seed: int, lang: Lang) -> Sample:
-    """Generate the city, write its events, score them under both books."""
+@dataclass(frozen=True, slots=True)
+class Described:
+    """Which city a demo shows: what `demo.json` says."""
+
+    city: City
+    seed: int
+
+
+def find_or_begin(folder: Path, riders: int, days: int, seed: int, *, fresh: bool) -> tuple[Described, bool]:
+    """The demo that a folder holds, or a new one there; says whether it was found.
+
+    A new city ends yesterday, so that its deadlines and notices lie around today.
+
+    Raises
+    ------
+    InputError
+        If the folder holds something else.
+    """
+    marker = folder / MARKER
+    if marker.is_file() and not fresh:
+        try:
+            found = json.loads(marker.read_text(encoding="utf-8"))
+            first = dt.date.fromisoformat(found["first_day"])
+            city = City(name=CITY, num_riders=found["riders"], num_days=found["days"], first_day=first)
+            return Described(city, found["seed"]), True
+        except (ValueError, KeyError, TypeError):
+            # What an earlier version left is made anew.
+            pass
     check_output(folder, marker=MARKER)
+    if marker.is_file():
+        for path in folder.iterdir():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    today = dt.datetime.fromtimestamp(now_us() // US_PER_S, ZoneInfo(City().time_zone)).date()
+    city = City(name=CITY, num_riders=riders, num_days=days, first_day=today - dt.timedelta(days=days))
+    written = {"version": version("riderscore"), "seed": seed, "riders": riders, "days": days}
+    write_json(marker, written | {"first_day": city.first_day.isoformat()})
+    return Described(city, seed), False
+
+
+def make_sample(folder: Path, described: Described, lang: Lang) -> Sample:
+    """Generate the city, write its events, score them under both books."""
+    city, seed = described.city, described.seed
     with progress_bar() as bar:
         task = bar.add_task(text(lang, "demo.stage_city"), total=3)
-        table = events_only(generate(city, seed))
-        events = folder / "events.parquet"
-        described = {"version": version("riderscore"), "seed": seed, "riders": city.num_riders, "days": city.num_days}
-        write_json(folder / MARKER, described)
-        write_parquet(events, table)
+        events = folder / EVENTS
+        if not events.exists():
+            write_parquet(events, events_only(generate(city, seed)))
         bar.update(task, completed=1, description=text(lang, "demo.stage_score"))
         scored = score_files([events], SCORE_BOOK, folder / "ledger")
         bar.update(task, completed=2, description=text(lang, "demo.stage_fine"))
         fined = score_files([events], FINE_BOOK, folder / "ledger-fine")
     rain = int((draw_rain(city, Luck(seed)) > 0).sum())
-    return Sample(folder, city, table.num_rows, rain, scored, fined, compare(fined.scored, scored.scored))
+    return Sample(
+        folder, city, scored.scored.intake.table.num_rows, rain, scored, fined, compare(fined.scored, scored.scored)
+    )
+
+
+def make_database(folder: Path, lang: Lang) -> Path:
+    """The service's database with the city in it; one that is there is kept."""
+    from api.cli.demo_store import make_store
+
+    database = folder / DATABASE
+    if not database.exists():
+        with progress_bar() as bar:
+            task = bar.add_task(text(lang, "demo.stage_store"), total=None)
+            table = pq.read_table(folder / EVENTS)
+            make_store(database, table, now_us(), lambda done, of: bar.update(task, completed=done, total=of))
+    return database
+
+
+def serve_demo(database: Path, sock: socket.socket, lang: Lang) -> None:
+    """The console with one-click roles, until Ctrl-C."""
+    from api.cli.serve import prepare, run
+    from api.settings import Settings
+
+    url = f"sqlite:///{database}"
+    prepare(url, lang)
+    settings = replace(Settings.from_environment(), database_url=url, demo=True, log_level="warning")
+    click.echo()
+    click.echo(text(lang, "demo.console", database=database))
+    try:
+        run(settings, sock, lang)
+    except KeyboardInterrupt:
+        # Ctrl-C is how a demo ends; what is stored is stored.
+        return
 
 
 def show(console: Console, sample: Sample, lang: Lang) -> None:

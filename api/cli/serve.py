@@ -32,7 +32,7 @@ def serve(database_url: str, host: str, port: int, lang: Lang) -> None:
         say(lang, "serve.bad_setting", reason=error)
         sys.exit(USAGE)
     prepare(database_url, lang)
-    run(settings, _listening(host, port, lang), lang)
+    run(settings, listening(host, port, lang), lang)
 
 
 def prepare(database_url: str, lang: Lang) -> None:
@@ -80,8 +80,9 @@ def run(settings: Any, sock: socket.socket, lang: Lang) -> None:
     uvicorn.Server(config).run(sockets=[sock])
 
 
-def _listening(host: str, port: int, lang: Lang) -> socket.socket:
+def listening(host: str, port: int, lang: Lang) -> socket.socket:
     """A socket at the address, or the end of the command."""
+    sock = None
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         sock = socket.socket(family, kind, protocol)
@@ -89,6 +90,8 @@ def _listening(host: str, port: int, lang: Lang) -> socket.socket:
         sock.bind(address)
         sock.listen(2048)
     except OSError as error:
+        if sock is not None:
+            sock.close()
         say(lang, "serve.no_address", host=host, port=port, reason=error.strerror or error)
         sys.exit(FAILED)
     sock.set_inheritable(False)

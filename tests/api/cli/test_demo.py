@@ -1,15 +1,33 @@
 """`riderscore demo`: what it writes, what a person reads, and what it refuses to overwrite."""
 
 import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
 
 from api.batch.readers import read_events
 from api.cli.demo import telling_deduction, three_riders
 from api.cli.main import main
+from api.clock import now_us
+from api.store.appeal_records import num_open_appeals
+from api.store.drafts import drafts_page
+from api.store.sample_riders import telling_riders
+from api.store.studies import studies_of
+from api.store.units import Store
+from rules.units import US_PER_DAY
 
 SMALL = ("--riders", "12", "--days", "5", "--seed", "3")
 
@@ -85,27 +103,112 @@ def test_the_same_seed_tells_the_same_story(shown: tuple[Path, Result], tmp_path
     assert (tmp_path / "again" / "events.parquet").read_bytes() == (folder / "events.parquet").read_bytes()
 
 
-def test_it_replaces_its_own_folder_only(tmp_path: Path) -> None:
-    """Run twice into one folder it replaces its files; a folder with other things in it is left alone."""
-    own, other = tmp_path / "own", tmp_path / "other"
-    other.mkdir()
-    (other / "thesis.txt").write_text("mine")
+def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
+    """A folder with other things in it is refused, and keeps them."""
+    (tmp_path / "thesis.txt").write_text("mine")
 
-    results = [_demo(own), _demo(own), _demo(other)]
+    result = _demo(tmp_path)
 
-    assert [result.exit_code for result in results] == [0, 0, 2]
-    assert [path.name for path in other.iterdir()] == ["thesis.txt"]
-    assert json.loads((own / "demo.json").read_text())["seed"] == 3
+    assert result.exit_code == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
-def test_without_a_service_it_says_so_in_one_line(tmp_path: Path) -> None:
-    """Without --no-serve the last line tells that there is no console yet, and the command ends."""
-    arguments = ["demo", "--dir", str(tmp_path / "demo"), "--port", "9000", "--lang", "en", *SMALL]
+def test_an_earlier_demo_is_kept(shown: tuple[Path, Result]) -> None:
+    """Run again, even with another seed, the city, its text and its database are those of the first time."""
+    folder, result = shown
+    before = (folder / "riderscore.db").read_bytes()
 
-    result = CliRunner().invoke(main, arguments)
+    again = _demo(folder, "--lang", "en", "--seed", "9")
 
-    assert result.exit_code == 0
-    assert "9000" in result.stdout.splitlines()[-1]
+    assert again.stdout == result.stdout
+    assert "--fresh" in again.stderr
+    assert (folder / "riderscore.db").read_bytes() == before
+
+
+def test_fresh_begins_a_new_one(tmp_path: Path) -> None:
+    """With --fresh the old demo is thrown away: another seed is another city."""
+    folder = tmp_path / "demo"
+    first = _demo(folder)
+
+    second = _demo(folder, "--fresh", "--seed", "4")
+
+    assert second.exit_code == 0, second.output
+    assert second.stdout != first.stdout
+    assert json.loads((folder / "demo.json").read_text())["seed"] == 4
+
+
+def test_the_city_ends_yesterday(shown: tuple[Path, Result]) -> None:
+    """Deadlines and notices of the demo lie around today: its last day is the day before."""
+    folder, _ = shown
+    newest_us = max(pq.read_table(folder / "events.parquet", columns=["occurred_us"])["occurred_us"].to_pylist())
+
+    assert 0 <= now_us() - newest_us < 2 * US_PER_DAY
+
+
+def test_the_database_holds_a_service_at_work(shown: tuple[Path, Result]) -> None:
+    """Every kind of draft there is, an impact, appeals to answer, and a ledger whose chains hold."""
+    folder, _ = shown
+    store = Store(f"sqlite:///{folder / 'riderscore.db'}")
+    with store.reading() as unit:
+        states = Counter(draft.state for draft in drafts_page(unit, Everywhere()).drafts)
+        impacts = [study.state for study in studies_of(unit).studies]
+        num_appeals = num_open_appeals(unit)
+        riders = telling_riders(unit)
+    store.close()
+
+    assert states == {"in_force": 1, "scheduled": 1, "open": 1, "submitted": 1}
+    assert impacts == ["done"]
+    assert num_appeals > 0
+    assert len(riders) == 3
+
+
+def test_it_serves_until_it_is_stopped_and_goes_on(shown: tuple[Path, Result]) -> None:
+    """The console's address is printed, answers with one-click roles, ends well on Ctrl-C, and comes back."""
+    folder, _ = shown
+
+    for _ in range(2):
+        with serving(folder) as (process, url):
+            page = urllib.request.urlopen(f"{url}/login", timeout=20).read().decode()
+            process.send_signal(signal.SIGINT)
+            code = process.wait(30)
+
+        assert "li.na" in page
+        assert "wang.wei" in page
+        assert code == 0
+
+
+def test_a_port_that_is_taken_is_told_at_once(tmp_path: Path) -> None:
+    """Nothing is written where the console could not be opened."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        result = CliRunner().invoke(main, ["demo", "--dir", str(tmp_path / "demo"), "--port", port, "--lang", "en"])
+
+    assert result.exit_code == 1
+    assert not (tmp_path / "demo").exists()
+
+
+@dataclass(frozen=True)
+class Everywhere:
+    """Somebody who may look everywhere."""
+
+    subject: str = "nobody"
+    name: str = "nobody"
+    cities: tuple[str, ...] = ()
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A demo that serves on a free port, and its address."""
+    command = [sys.executable, "-c", "from api.cli.main import main; main()"]
+    arguments = ["demo", "--dir", str(folder), "--port", "0", "--lang", "en", *SMALL]
+    process = subprocess.Popen([*command, *arguments], stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        url = next(found[0] for line in process.stdout if (found := re.findall(r"http://[\d.]+:\d+", line)))
+        yield process, url
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def test_it_speaks_chinese(tmp_path: Path) -> None:
