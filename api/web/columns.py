@@ -16,9 +16,9 @@ CellKind = Literal["text", "number", "whole", "choice", "choices", "switch", "da
 # Tables in the order in which people look at them.
 PARTS: Final = ("rule", "example", "cap", "tier", "report", "group", "book")
 LISTS: Final = ("rule", "cap", "tier", "report", "group")
-# What is told first; the rest follows in the schema's order.
-_FIRST: Final = ("id", "kind", "level_from", "group", "title.zh", "title.en")
-_LAST: Final = ("source", "confidence", "note.zh", "note.en")
+# What a row is called and when it applies comes first, where it comes from last.
+_FIRST: Final = ("id", "title.zh", "kind", "level_from")
+_LAST: Final = ("group", "title.en", "source", "confidence", "note.zh", "note.en")
 # Keys whose single value a book writes without a list.
 _BARE: Final = ("kind", "rider_kind", "party", "liable")
 _LIMITS: Final = frozenset({"over", "from", "up_to", "below"})
@@ -62,7 +62,7 @@ def columns(part: str) -> tuple[Column, ...]:
     """The columns of a table; of `book`, its rows."""
     schema = _schema()
     if part == "book":
-        return _ordered(_columns(_without_lists(schema), ""))
+        return _ordered(_columns(_without_lists(schema), ""), (*_FIRST, "title.en"))
     name = "Example" if part == "example" else schema["properties"][part]["items"]["$ref"].rpartition("/")[2]
     own = _ordered(_columns(schema["$defs"][name], ""))
     return (Column("rule", "text", is_needed=True), *own) if part == "example" else own
@@ -130,12 +130,12 @@ def _resolved(declared: dict[str, Any]) -> dict[str, Any]:
     return _schema()["$defs"][found["$ref"].rpartition("/")[2]] if "$ref" in found else found
 
 
-def _ordered(found: Iterator[Column]) -> tuple[Column, ...]:
+def _ordered(found: Iterator[Column], first: tuple[str, ...] = _FIRST) -> tuple[Column, ...]:
     """Whose row it is first, where it comes from last."""
 
     def place(one: Column) -> tuple[int, int]:
-        if one.key in _FIRST:
-            return 0, _FIRST.index(one.key)
+        if one.key in first:
+            return 0, first.index(one.key)
         return (2, _LAST.index(one.key)) if one.key in _LAST else (1, 0)
 
     return tuple(sorted(found, key=place))

@@ -9,6 +9,7 @@ from api.store.approvals import Approval, approvals_of, needs_impact
 from api.store.checking import Checked, check_draft
 from api.store.draft_content import DRAFT
 from api.store.draft_rows import Draft, DraftBrief, Revision, draft_of, revisions_of
+from api.store.studies import Study, latest_impact
 from api.store.units import ReadUnit
 from api.web.columns import PARTS
 from api.web.editor import EditorTable, Told, counts, editor_table, told
@@ -34,7 +35,7 @@ class Missing:
 
 @dataclass(frozen=True, slots=True)
 class DraftView:
-    """A draft as its page shows it."""
+    """A draft as its page shows it; `impact` is the newest one of its present content."""
 
     draft: Draft
     checked: Checked
@@ -45,6 +46,7 @@ class DraftView:
     revisions: tuple[Revision, ...]
     is_editable: bool
     needs_impact: bool
+    impact: Study | None
 
     def table(self, part: str, columns: Sequence[str], lang: Lang) -> EditorTable:
         """One of its tables."""
@@ -67,6 +69,7 @@ def view_of(unit: ReadUnit, who: Acting, draft_id: str, now_us: int, lang: Lang,
         revisions=revisions_of(unit, draft_id),
         is_editable=may_write and draft.state in EDITABLE and draft.rolls_back is None,
         needs_impact=needs_impact(unit, draft),
+        impact=latest_impact(unit, draft_id, draft.content_digest),
     )
 
 

@@ -333,5 +333,7 @@ def sections(table: EditorTable, title: Callable[[str], str]) -> list[tuple[str,
     for one in table.rows[0].cells if table.rows else ():
         first = one.column.path[0]
         is_own = len(one.column.path) > 1 and first not in ("title", "note")
-        found.setdefault(first if is_own else "", []).append(one)
+        # The section says of which table a value is.
+        words = one.words.removeprefix(title(first)).lstrip("·") if is_own else one.words
+        found.setdefault(first if is_own else "", []).append(replace(one, words=words))
     return [(title(name), cells) for name, cells in found.items()]

@@ -15,7 +15,7 @@ from rules.events import CONTROL_KINDS, KINDS
 from rules.text import Lang, text
 from rules.units import points_text
 from rules.validation import validated
-from scoring.explain import Branch, sentence, titled, tree
+from scoring.explain import Branch, titled, tree
 from scoring.explain_words import condition_words
 from scoring.trial import RowRead, Trial
 
@@ -59,23 +59,15 @@ class RuleTold:
 
 
 @dataclass(frozen=True, slots=True)
-class EntryTold:
-    """One entry that the event would write."""
-
-    sentence: str
-    tree: Branch
-
-
-@dataclass(frozen=True, slots=True)
 class TrialTold:
-    """What the book makes of the event, in words."""
+    """What the book makes of the event, in words; `entries` are the trees of what it would write."""
 
     before: str
     after: str
     delta_mp: int
     money: str
     rules: tuple[RuleTold, ...]
-    entries: tuple[EntryTold, ...]
+    entries: tuple[Branch, ...]
     fired: tuple[str, ...]
 
 
@@ -136,7 +128,7 @@ def told_trial(trial: Trial, lang: Lang) -> TrialTold:
         delta_mp=trial.score_after_mp - trial.score_before_mp,
         money=money(trial.money_fen) if trial.money_fen else "",
         rules=tuple(_rule(row, titles[row.rule_id], lang) for row in rows),
-        entries=tuple(EntryTold(sentence(why, lang), tree(why, lang)) for why in trial.whys),
+        entries=tuple(tree(why, lang) for why in trial.whys),
         fired=tuple(row.rule_id for row in rows if row.fired),
     )
 

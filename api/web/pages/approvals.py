@@ -43,15 +43,16 @@ def approval_page(visit: ReadVisit, draft_id: str) -> Response:
 def _approval_page(visit: Visit, draft_id: str, status: int = 200, refused: str = "") -> Response:
     with visit.service.reading() as unit:
         view = view_of(unit, visit.who, draft_id, visit.service.clock(), visit.lang, may_write=False)
-        impact = latest_impact(unit, draft_id, view.draft.content_digest)
     is_author = visit.who.subject in view.draft.authors
     return visit.page(
         "approval.html",
         status,
         view=view,
         draft=view.draft,
-        impact=impact,
-        result=None if impact is None or impact.result is None else told_result(impact, view, visit.lang),
+        result=None
+        if view.impact is None or view.impact.result is None
+        else told_result(view.impact, view, visit.lang),
+        is_approval=True,
         is_author=is_author,
         refused=refused,
         why_suspended=why_suspended(view.draft, visit.lang),

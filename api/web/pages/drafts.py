@@ -99,6 +99,7 @@ def editor(visit: Visit, draft_id: str, part: str, columns: str = "", status: in
         "focus": visit.request.query_params.get("at", ""),
         "sheet_faults": (),
         "pasted": "",
+        "is_approval": False,
         "refused": "",
         "title": _title(view, visit),
         "why_suspended": why_suspended(view.draft, visit.lang),
