@@ -1,4 +1,4 @@
-"""`riderscore verify`: every ledger invariant, recomputed from the files."""
+"""`riderscore verify`: every ledger invariant, recomputed from the files or in the database."""
 
 import dataclasses
 import sys
@@ -6,20 +6,40 @@ from pathlib import Path
 
 import click
 
-from api.cli.console import FOUND, USAGE, json_option, lang_option, out_console, print_json, stop
+from api.cli.console import FOUND, USAGE, json_option, lang_option, out_console, print_json, say, stop
+from api.cli.db import opened
+from rules.errors import BookError
 from rules.text import Lang, text
 from scoring.invariants import Found, Violation, added, check_ledger
 
 
 @click.command("verify")
-@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("directory", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
+@click.option("--database", metavar="URL", help="Check the ledger of a database instead of a directory.")
 @lang_option
 @json_option
-def verify(directory: Path, lang: Lang, as_json: bool) -> None:
-    """Recompute every invariant of the ledger in DIR from its files.
+def verify(directory: Path | None, database: str | None, lang: Lang, as_json: bool) -> None:
+    """Recompute every invariant of the ledger in DIR from its files, or of the ledger in a database.
 
-    Exits with 3 if one does not hold, with 2 if DIR is no ledger directory.
+    A database also has a chain of hashes for each rider, in which any change from outside shows. Exits with 3 if a
+    check does not hold, with 2 if DIR is no ledger directory or the database is none of ours.
     """
+    if (directory is None) == (database is None):
+        raise click.UsageError(text(lang, "verify.what"))
+    results, riders, entries = _of_database(database, lang) if database else _of_directory(directory or Path(), lang)
+    holds = all(result.holds for result in results)
+    if as_json:
+        checks = [_document(result, lang) for result in results]
+        print_json({"holds": holds, "riders": riders, "entries": entries, "checks": checks})
+    else:
+        _show(results, lang)
+        failed = sum(not result.holds for result in results)
+        key = "verify.holds" if holds else "verify.broken"
+        click.echo(text(lang, key, entries=entries, riders=riders, checks=len(results), failed=failed))
+    sys.exit(0 if holds else FOUND)
+
+
+def _of_directory(directory: Path, lang: Lang) -> tuple[tuple[Found, ...], int, int]:
     from api.batch.errors import InputError
     from api.batch.ledger_source import read_ledgers, wrong_counts
 
@@ -35,23 +55,25 @@ def verify(directory: Path, lang: Lang, as_json: bool) -> None:
         stop(error.faults, lang, USAGE)
     if wrong:
         results = added(results, (Found("counted", len(wrong), tuple(wrong)),))
-    holds = all(result.holds for result in results)
-    if as_json:
-        print_json({"holds": holds, "checks": [_document(result, lang) for result in results]})
-    else:
-        _show(results, lang)
-        key = "verify.holds" if holds else "verify.broken"
-        click.echo(
-            text(
-                lang,
-                key,
-                entries=num_entries,
-                riders=num_riders,
-                checks=len(results),
-                failed=sum(not result.holds for result in results),
-            )
-        )
-    sys.exit(0 if holds else FOUND)
+    return results, num_riders, num_entries
+
+
+def _of_database(url: str, lang: Lang) -> tuple[tuple[Found, ...], int, int]:
+    from api.store import schema
+    from api.store.verifying import verify_store
+
+    with opened(url, lang) as store:
+        found, wanted = schema.revision_of(store), schema.head()
+        if found != wanted:
+            key = "store.empty" if found is None else "store.outdated"
+            say(lang, key, url=store.shown_url, found=found, revision=wanted)
+            sys.exit(USAGE)
+        with store.reading() as unit:
+            try:
+                verified = verify_store(unit)
+            except BookError as error:
+                stop(error.faults, lang, FOUND)
+    return verified.found, verified.num_riders, verified.num_entries
 
 
 def _document(result: Found, lang: Lang) -> dict[str, object]:

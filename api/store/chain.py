@@ -6,7 +6,7 @@ bytes are the columns of the interface in order as compact JSON; they are part o
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -84,9 +84,21 @@ def verify_chain(unit: ReadUnit | WriteUnit) -> Iterator[Broken]:
     lines = unit.connection.execute(
         select(entries).order_by(entries.c.rider_id, entries.c.seq).execution_options(yield_per=5_000)
     )
-    last: dict[str, Any] | None = None
-    for row in lines.mappings():
-        line = dict(row)
+    yield from breaks_in((dict(row) for row in lines.mappings()), heads)
+
+
+def breaks_in(lines: Iterable[Mapping[str, Any]], heads: dict[str, Any]) -> Iterator[Broken]:
+    """Breaks of the chains of some riders.
+
+    Parameters
+    ----------
+    lines
+        All entries of the riders, by rider and number.
+    heads
+        The riders' rows (`seq`, `chain`, `score_mp`) by id; taken out as they are found.
+    """
+    last: Mapping[str, Any] | None = None
+    for line in lines:
         if last is None or last["rider_id"] != line["rider_id"]:
             yield from _ending(last, heads)
             last = None
