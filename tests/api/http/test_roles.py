@@ -47,6 +47,21 @@ MAY: Final[dict[str, frozenset[str]]] = {
     "GET /v1/reviews/{review_id}": frozenset({RIDER, OPS}),
     "POST /v1/reviews/{review_id}/decision": frozenset({OPS}),
     "POST /v1/reviews/{review_id}/lift": frozenset({OPS}),
+    "POST /v1/studies": frozenset({POLICY}),
+    "POST /v1/impacts": frozenset({OPS, APPROVER, POLICY}),
+    "GET /v1/studies": frozenset({OPS, APPROVER, POLICY}),
+    "GET /v1/studies/{study_id}": frozenset({OPS, APPROVER, POLICY}),
+    "GET /v1/studies/{study_id}/events": frozenset({OPS, APPROVER, POLICY}),
+    "GET /v1/studies/{study_id}/report": frozenset({OPS, APPROVER, POLICY}),
+    "POST /v1/studies/{study_id}/cancel": frozenset({OPS, APPROVER, POLICY}),
+    "GET /v1/webhooks": frozenset({PLATFORM, OPS}),
+    "POST /v1/webhooks": frozenset({PLATFORM, OPS}),
+    "GET /v1/webhooks/{webhook_id}": frozenset({PLATFORM, OPS}),
+    "DELETE /v1/webhooks/{webhook_id}": frozenset({PLATFORM, OPS}),
+    "POST /v1/webhooks/{webhook_id}/ping": frozenset({PLATFORM, OPS}),
+    "POST /v1/webhooks/{webhook_id}/rotate": frozenset({PLATFORM, OPS}),
+    "POST /v1/webhooks/{webhook_id}/enable": frozenset({PLATFORM, OPS}),
+    "GET /v1/webhooks/{webhook_id}/deliveries": frozenset({PLATFORM, OPS}),
 }
 
 
