@@ -40,6 +40,9 @@ ROUTES: Final = (
     "api.http.routes.appeals",
     "api.http.routes.reviews",
     "api.http.routes.dashboard",
+    "api.http.routes.drafts",
+    "api.http.routes.books",
+    "api.http.routes.audit",
     "api.http.routes.studies",
     "api.http.routes.webhooks",
 )

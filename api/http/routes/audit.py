@@ -1,0 +1,88 @@
+"""The audit trail: page by page, or all of it to take along."""
+
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any, Final, Literal
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import Field
+from starlette.responses import Response, StreamingResponse
+
+from api.http.auth import require
+from api.http.context import Actor, Service, ServiceDep
+from api.http.law_bodies import City
+from api.http.schemas import LIMIT_DEFAULT, Cursor, Limit, Model, Page
+from api.store.audit import AuditFilter, AuditLine, as_csv, as_ndjson, audit_lines, audit_page
+
+router = APIRouter(prefix="/v1/audit", tags=["audit"])
+Reader = Annotated[Actor, Depends(require("audit:read"))]
+Wanted = Annotated[str | None, Query(max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Instant = Annotated[int | None, Query(ge=0, le=2**62, description="Microseconds UTC.")]
+_WRITERS: Final[dict[str, tuple[Callable[[Iterator[AuditLine]], Iterator[str]], str]]] = {
+    "csv": (as_csv, "text/csv; charset=utf-8"),
+    "ndjson": (as_ndjson, "application/x-ndjson"),
+}
+_TAKEN: Final[dict[int | str, dict[str, Any]]] = {
+    200: {
+        "content": {"text/csv": {"schema": {"type": "string"}}, "application/x-ndjson": {"schema": {"type": "string"}}}
+    }
+}
+
+
+class AuditShown(Model):
+    """Who did what to whom, when and where."""
+
+    audit_id: int
+    recorded_us: int
+    actor: str = Field(examples=["ops:li.na"])
+    action: str = Field(examples=["draft_submitted"])
+    subject: str
+    city: str | None
+    detail: dict[str, Any]
+
+
+class AuditLines(Page):
+    """Lines, newest first."""
+
+    items: list[AuditShown]
+
+
+@router.get("", response_model=AuditLines, responses=_TAKEN)
+def list_audit(
+    actor: Reader,
+    service: ServiceDep,
+    by: Annotated[Wanted, Query(description="Who: `ops:li.na`.")] = None,
+    action: Annotated[Wanted, Query(description="What; `draft_*` for all that begins so.")] = None,
+    subject: Annotated[Wanted, Query(description="To whom or what.")] = None,
+    city: City | None = None,
+    from_us: Instant = None,
+    to_us: Instant = None,
+    cursor: Cursor = None,
+    limit: Limit = LIMIT_DEFAULT,
+    format: Annotated[
+        Literal["json", "csv", "ndjson"], Query(description="csv and ndjson hold all lines, oldest first.")
+    ] = "json",
+) -> Response | AuditLines:
+    """The audit trail: who acts in some cities reads the lines of these."""
+    wanted = AuditFilter(actor=by, action=action, subject=subject, city=city, from_us=from_us, to_us=to_us)
+    with service.reading() as unit:
+        page = audit_page(unit, actor, wanted, cursor, limit)
+    if format != "json":
+        write, kind = _WRITERS[format]
+        named = {"Content-Disposition": f'attachment; filename="audit.{format}"', "Cache-Control": "no-store"}
+        return StreamingResponse(_taken(service, actor, wanted, write), headers=named, media_type=kind)
+    shown = [
+        AuditShown(
+            audit_id=line.audit_id, recorded_us=line.recorded_us, actor=line.actor, action=line.action,
+            subject=line.subject, city=line.city, detail=line.detail,
+        )
+        for line in page.lines
+    ]  # fmt: skip
+    return AuditLines(items=shown, cursor=page.cursor)
+
+
+def _taken(
+    service: Service, actor: Actor, wanted: AuditFilter, write: Callable[[Iterator[AuditLine]], Iterator[str]]
+) -> Iterator[str]:
+    """All lines, in one look at the store."""
+    with service.reading() as unit:
+        yield from write(audit_lines(unit, actor, wanted))
