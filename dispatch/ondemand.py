@@ -45,11 +45,13 @@ from dispatch.route import (
     SENT,
     STANDING,
     Board,
-    recost,
+    recost_all,
 )
 from dispatch.sequence import resequence
 
 Answer = Callable[[int, int, int], bool]
+# (board, crew, waiting, settings, round number, now_s, period_s): plans a round and says what is left over.
+Planner = Callable[[Board, Ints, Ints, Settings, int, int, int], Planned]
 
 
 def always(rider: int, order: int, now_s: int) -> bool:  # noqa: ARG001 - the shape of an answer
@@ -156,27 +158,37 @@ def offer(
 
 
 def fair_round(
-    board: Board, crew: Ints, waiting: Ints, settings: Settings, floor: OfferFloor, problem: Problem, now_s: int
+    board: Board,
+    crew: Ints,
+    waiting: Ints,
+    settings: Settings,
+    floor: OfferFloor,
+    problem: Problem,
+    now_s: int,
+    planner: Planner | None = None,
 ) -> tuple[Planned, OfferFloor]:
     """Plan a round under the tiers' multipliers, and again without those that would break the floor.
 
-    The shadow is the same round from the same plans with every multiplier 1; an order about to be sent counts for the
+    `planner` is how a round is planned, `plan_stops` unless said otherwise. The shadow is the same round from the same plans with every multiplier 1; an order about to be sent counts for the
     rider who holds it here and for the rider who holds it there.
     """
+    planned = plan_stops if planner is None else planner
     wanted = problem.riders.priority
     period_s = problem.market.period_s
     number = now_s // period_s
     if (wanted == PRIORITY_NEUTRAL).all() or not len(waiting):
-        done = plan_stops(board, crew, waiting, settings, number, now_s, period_s)
+        done = planned(board, crew, waiting, settings, number, now_s, period_s)
         offers = counted(board, about_to_be_sent(board, due(board, now_s, period_s)))
         return done, floor.with_round(offers, offers)
     before = (board.orders.copy(), board.riders.copy(), board.stops.copy())
     neutral = np.full(problem.riders.num, PRIORITY_NEUTRAL, np.int64)
-    plan_with(board, before, neutral, crew, waiting, settings, number, now_s, period_s)
+    plan_with(board, before, neutral, crew, waiting, settings, number, now_s, period_s, planned)
     shadow_holder = board.orders[:, HOLDER].copy()
     tried = floor
     while True:
-        done = plan_with(board, before, tried.priorities(wanted), crew, waiting, settings, number, now_s, period_s)
+        done = plan_with(
+            board, before, tried.priorities(wanted), crew, waiting, settings, number, now_s, period_s, planned
+        )
         sent = about_to_be_sent(board, due(board, now_s, period_s))
         shadow = np.bincount(shadow_holder[sent][shadow_holder[sent] >= 0], minlength=problem.riders.num)
         after_round = tried.with_round(counted(board, sent), shadow)
@@ -187,7 +199,7 @@ def fair_round(
         if not spared.any():
             break
         tried = tried.with_neutral(spared)
-    done = plan_with(board, before, neutral, crew, waiting, settings, number, now_s, period_s)
+    done = plan_with(board, before, neutral, crew, waiting, settings, number, now_s, period_s, planned)
     offers = counted(board, about_to_be_sent(board, due(board, now_s, period_s)))
     return done, tried.with_round(offers, offers)
 
@@ -202,13 +214,13 @@ def plan_with(
     number: int,
     now_s: int,
     period_s: int,
+    planned: Planner,
 ) -> Planned:
     """Plan the round from the plans `before`, under the given multipliers."""
     board.orders[:], board.riders[:], board.stops[:] = before
     board.riders[:, PRIORITY] = priorities
-    for rider in range(len(priorities)):
-        recost(board, rider)
-    return plan_stops(board, crew, waiting, settings, number, now_s, period_s)
+    recost_all(board)
+    return planned(board, crew, waiting, settings, number, now_s, period_s)
 
 
 def plan_stops(

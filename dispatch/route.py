@@ -185,6 +185,13 @@ def recost(board: Board, rider: int) -> int:
 
 
 @compiled
+def recost_all(board: Board) -> None:
+    """Work out every rider's plan anew."""
+    for rider in range(board.riders.shape[0]):
+        recost(board, rider)
+
+
+@compiled
 def alone_cost(travel_s: Seconds, orders: Ints, weights: Ints, order: int, place: int, now_s: int) -> int:
     """Return what the order's own delivery costs if driven next from (place, now_s).
 

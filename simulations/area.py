@@ -12,7 +12,7 @@ from dispatch.compiled import Ints
 from dispatch.fairness import no_floor
 from dispatch.fatigue import fresh_hours
 from dispatch.horizon import Settings
-from dispatch.objective import ON_DEMAND_WEIGHTS
+from dispatch.objective import Weights
 from dispatch.problem import InsertionRule, Market, Orders, Problem, Riders
 from dispatch.route import PLACED, READY
 from dispatch.travel import MatrixTravel
@@ -31,13 +31,17 @@ from simulations.live import (
     F64,
     FREE_SLOTS,
     GROSS,
+    HOME,
     KIND,
+    LATER_END,
+    LATER_START,
     LOG_COLUMNS,
     LOG_DECLINES,
     MOOD_COLUMNS,
     PACE,
     PHASE,
     PLAN_PACE,
+    PLANNED,
     POINT_FEN,
     RIDER,
     SEARCH,
@@ -61,7 +65,7 @@ from simulations.sending import Desk
 DAY_START_S = 4 * 3_600
 DAY_END_S = 28 * 3_600
 LONGEST_SHIFT_S = 12 * 3_600
-HALF_PICKUP_S, HALF_DROPOFF_S = 25, 75
+HALF_PICKUP_S, HALF_DROPOFF_S = 25, 60
 # Orders in hand and waiting, a rider: beyond this the next order is not seen until one is done.
 SLOTS_A_RIDER, SLOTS_LEAST = 4, 64
 _FAR_S = 10**9
@@ -71,7 +75,7 @@ _FAR_S = 10**9
 class Crew:
     """The riders of an area on a day, one row each; positions of the town in ``rider``.
 
-    ``start_s``, ``end_s``: shift, -1 where the rider rests or has left. ``priority``: per mille of the cost of giving them
+    ``start_s``, ``end_s``: stretch of work, -1 where the rider rests or has left; ``later_*``: the one after a pause, -1 none. ``priority``: per mille of the cost of giving them
     an order. ``capacity``: orders in hand at once.
     """
 
@@ -80,6 +84,8 @@ class Crew:
     home: Ints
     start_s: Ints
     end_s: Ints
+    later_start_s: Ints
+    later_end_s: Ints
     variant: Ints
     pace_s_per_km: Ints
     search_permille: Ints
@@ -100,7 +106,7 @@ def set_up(
     num, here = crew.rider.size, np.flatnonzero(places.area == area)
     num_slots = SLOTS_A_RIDER * num + SLOTS_LEAST
     problem = _problem(scenario, crew, here.size, num_slots)
-    board = lay_out(problem, ON_DEMAND_WEIGHTS)
+    board = lay_out(problem, weights_of(scenario))
     board.orders[:, (PLACED, READY)] = _FAR_S
     xy = np.zeros((here.size + num + num_slots, 2))
     xy[: here.size, 0], xy[: here.size, 1] = places.x[here], places.y[here]
@@ -114,6 +120,8 @@ def set_up(
         (RIDER, crew.rider), (KIND, crew.kind), (START, crew.start_s), (END, crew.end_s), (VARIANT, crew.variant),
         (PACE, crew.pace_s_per_km), (SEARCH, crew.search_permille), (SINCE, DAY_START_S), (STAY_ORDER, -1),
         (BEGAN, -1), (ENDED, -1), (PHASE, 0),
+        (LATER_START, crew.later_start_s), (LATER_END, crew.later_end_s),
+        (HOME, home), (PLANNED, crew.end_s - crew.start_s + crew.later_end_s - crew.later_start_s),
     ):  # fmt: skip
         rows[:, column] = values
     mood = np.zeros((num, MOOD_COLUMNS))
@@ -142,12 +150,21 @@ def set_desk(scenario: Scenario, crew: Crew, lose_permille: int) -> Desk:
     )
     return Desk(
         problem=_problem(scenario, crew, 1, 0),
-        weights=ON_DEMAND_WEIGHTS,
+        weights=weights_of(scenario),
         settings=settings,
         hours=fresh_hours(np.zeros(crew.rider.size, np.int64), crew.days_in_a_row),
         floor=no_floor(crew.rider.size, lose_permille),
         consents=crew.consents.astype(np.bool_),
     )
+
+
+def weights_of(scenario: Scenario) -> Weights:
+    """What plans cost the dispatcher; pay has no price, as each order pays its own fee."""
+    sending = scenario.sending
+    return Weights(
+        wait=sending.wait_weight, late=sending.late_weight, food=sending.food_weight, idle=sending.idle_weight, pay=0,
+        imbalance=sending.imbalance_weight,
+    )  # fmt: skip
 
 
 def dials_of(scenario: Scenario, rain: int, *, responds: bool) -> F64:

@@ -13,6 +13,8 @@ from typing import Any, TypeVar, cast
 from numba import njit
 
 ROOT = Path(__file__).parents[1]
+# Modules with compiled code, or with constants that it reads.
+COMPILED = ("behaviour", "compiled", "live", "price", "randomness", "ranks", "riding", "sending")
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -20,9 +22,9 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 def sources_digest() -> str:
     """Digest of every source file whose code or constants are compiled."""
     digest = hashlib.sha256()
-    for folder in ("dispatch", "simulations"):
-        for path in sorted((ROOT / folder).glob("*.py")):
-            digest.update(f"{folder}/{path.name}\0".encode() + path.read_bytes() + b"\0")
+    own = [ROOT / "simulations" / f"{name}.py" for name in COMPILED]
+    for path in (*sorted((ROOT / "dispatch").glob("*.py")), *own):
+        digest.update(f"{path.parent.name}/{path.name}\0".encode() + path.read_bytes() + b"\0")
     return digest.hexdigest()
 
 
@@ -33,5 +35,5 @@ def _stamped(dispatcher: Any) -> Any:
 
 
 def compiled(function: Function) -> Function:
-    """Compile a function on its first call, cached on disk until any source of the two packages changes."""
+    """Compile a function on its first call, cached on disk until any source it was made from changes."""
     return cast(Function, _stamped(njit(cache=True, error_model="numpy")(function)))

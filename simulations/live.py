@@ -18,12 +18,15 @@ U64 = NDArray[np.uint64]
 # What a rider is doing; positions in simulations.world.STAYS.
 OFF_DUTY, IDLE, TO_STORE, WAITING, TO_CUSTOMER, AT_DOOR = range(6)
 
-# Columns of Live.crew, int64. START, END: shift, seconds after midnight; SINCE: of the present stay.
+# Columns of Live.crew, int64. START, END: stretch of work, LATER_*: the one after a pause, -1 none; WORKED: stretches done; PLANNED:
+# seconds meant to be worked; HOME: place where the rider waits for orders; DRIFTED: until when
+# the way there is ridden;
+# BEGAN, ENDED: the first and the last instant on duty, -1 not yet; SINCE: of the present stay.
 (
     RIDER, PHASE, SINCE, STAY_ORDER, STAY_M, START, END, EXTENDED, VARIANT, PACE, SEARCH, OFFERED, DECLINED, DELIVERED,
-    BUSY, RIDE, DISTANCE, BEGAN, ENDED, KIND,
-) = range(20)  # fmt: skip
-CREW_COLUMNS = 20
+    BUSY, RIDE, DISTANCE, BEGAN, ENDED, KIND, LATER_START, LATER_END, WORKED, PLANNED, HOME, DRIFTED,
+) = range(26)  # fmt: skip
+CREW_COLUMNS = 26
 
 # Columns of Live.mood, float64. MONEY: fees and what lateness and the tier did to them, today; BONUS: of the tier, an order.
 BOLDNESS, POINT_FEN, TARGET_PER_H, MONEY, BONUS, LIGHTS = range(6)

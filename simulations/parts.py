@@ -96,7 +96,8 @@ class Doors:
 class People:
     """Riders: kind, tenure, skill, shifts, attitude, targets.
 
-    ``unsure_*_s``: standard deviation of a rider's own forecast of an arrival, by tenure; ``boldness_permille``: how
+    ``pause_per_million``: who works half the shift from ``noon_start_s``, half from ``evening_start_s``; the others in one piece
+    from ``shift_start_s``. ``unsure_*_s``: standard deviation of a rider's own forecast of an arrival, by tenure; ``boldness_permille``: how
     strongly a rider responds to pressure, 1000 usual; ``target_fen_per_h``: the income a rider sets out for, per hour of
     the planned shift; ``capacity``: orders in hand at once.
     """
@@ -106,6 +107,9 @@ class People:
     rest_per_million: int
     shift_s: Quantiles
     shift_start_s: Quantiles
+    pause_per_million: int
+    noon_start_s: Quantiles
+    evening_start_s: Quantiles
     last_end_s: int
     pace_s_per_km: Quantiles
     skill_permille: Quantiles
@@ -122,7 +126,11 @@ class People:
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """The dispatcher: how often, how wide, how hard it looks (0 repairs: the lighter setting), the standard's hours."""
+    """The dispatcher: how often, how wide, how hard it looks (0 repairs: the lighter setting), the standard's hours.
+
+    ``*_weight``: cost of a second from order to door, of a second beyond the promise on top, of a second a ready meal waits,
+    of a second to the merchant, of a fen an hour above the mean; in thousandths (`dispatch.objective.Weights`).
+    """
 
     period_s: int
     width: int
@@ -130,6 +138,11 @@ class Sending:
     exchange_every: int
     hours: int
     lose_permille: int
+    wait_weight: int
+    late_weight: int
+    food_weight: int
+    idle_weight: int
+    imbalance_weight: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ FIRST_MONTH, FIRST_YEAR, LATER = range(3)
 SLOW, USUAL, QUICK = range(3)
 # Beyond the usual by so much is slow or quick: the slowest and quickest fifths of the shipped skill.
 SLOW_PERMILLE, QUICK_PERMILLE = 1_050, 960
+SHORTEST_PAUSE_S = 1_800
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +66,16 @@ class Population:
 
 @dataclass(frozen=True, slots=True)
 class Shifts:
-    """What riders mean to work on a day: ``works``, from ``start_s`` to ``end_s`` after local midnight."""
+    """What riders mean to work on a day: ``works``, from ``start_s`` to ``end_s`` after local midnight.
+
+    ``later_start_s``, ``later_end_s``: the second stretch of those who pause between the meal peaks, -1 for the others.
+    """
 
     works: Bools
     start_s: I64
     end_s: I64
+    later_start_s: I64
+    later_end_s: I64
 
 
 def draw_population(scenario: Scenario, luck: Luck) -> Population:
@@ -78,7 +84,8 @@ def draw_population(scenario: Scenario, luck: Luck) -> Population:
     crew = draw_crew(people, town.riders, luck)
     rider = np.arange(town.riders)
     area = rider // town.riders_per_area
-    seat = luck.below(town.merchants_per_area, "rider.home", rider)
+    rank = luck.draw(scenario.demand.popularity_permille, "rider.home", rider)
+    seat = rank * town.merchants_per_area // PERMILLE
     return Population(
         dedicated=crew.dedicated,
         tenure_days=crew.tenure_days,
@@ -104,4 +111,15 @@ def draw_shifts(scenario: Scenario, luck: Luck, day: int, num: int, days_in_a_ro
     length_s = luck.draw(people.shift_s, "shift.length", rider, day)
     latest_s = np.maximum(people.last_end_s - length_s, people.shift_start_s.lowest)
     start_s = np.minimum(luck.draw(people.shift_start_s, "shift.start", rider, day), latest_s)
-    return Shifts(works & (days_in_a_row < DAYS_IN_A_ROW_MAX), start_s, start_s + length_s)
+    noon_s = luck.draw(people.noon_start_s, "shift.noon", rider, day)
+    evening_s = luck.draw(people.evening_start_s, "shift.evening", rider, day)
+    half_s = length_s // 2
+    pauses = luck.chance(people.pause_per_million, "shift.pause", rider, day)
+    pauses &= (noon_s + half_s + SHORTEST_PAUSE_S <= evening_s) & (evening_s + half_s <= people.last_end_s)
+    return Shifts(
+        works=works & (days_in_a_row < DAYS_IN_A_ROW_MAX),
+        start_s=np.where(pauses, noon_s, start_s),
+        end_s=np.where(pauses, noon_s + half_s, start_s + length_s),
+        later_start_s=np.where(pauses, evening_s, -1),
+        later_end_s=np.where(pauses, evening_s + length_s - half_s, -1),
+    )

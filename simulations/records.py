@@ -26,8 +26,6 @@ from simulations.live import (
     DECLINED,
     DELIVERED_OK,
     DISTANCE,
-    END,
-    ENDED,
     F64,
     LIGHTS,
     LOG_ACCEPTED,
@@ -38,8 +36,10 @@ from simulations.live import (
     LOG_OUTCOME,
     LOG_PICKED,
     NUM_STAYS,
+    OFF_DUTY,
     OFFERED,
     PHASE,
+    PLANNED,
     RIDE,
     RIDER,
     SINCE,
@@ -50,6 +50,7 @@ from simulations.live import (
     STAY_RIDER,
     STAY_TO,
     STAY_WHAT,
+    WORKED,
     Live,
 )
 from simulations.orders import NO_OBSTACLE
@@ -110,9 +111,9 @@ class Told:
     @property
     def worked_s(self) -> I64:
         """Seconds from coming online to going offline, one a rider."""
-        began, ended = self.crew[:, BEGAN], self.crew[:, ENDED]
-        last_s = np.where(ended >= 0, ended, self.crew[:, SINCE])
-        return np.where(began >= 0, last_s - began, 0)
+        crew = self.crew
+        under_way = (crew[:, BEGAN] >= 0) & (crew[:, PHASE] != OFF_DUTY)
+        return crew[:, WORKED] + np.where(under_way, np.maximum(DAY_START_S + DAY_S - crew[:, START], 0), 0)
 
     @property
     def fees_fen(self) -> I64:
@@ -331,7 +332,7 @@ def _rider_days(people: Population, day: Day, warm_up: int) -> pa.Table:
         "skill_group": _words(people.skill_group, SKILL_GROUPS),
         "online": crew[:, BEGAN] >= 0,
         "left": day.left,
-        "shift_s": np.where(crew[:, START] >= 0, crew[:, END] - crew[:, START], 0),
+        "shift_s": crew[:, PLANNED],
         "worked_s": told.worked_s,
         "busy_s": crew[:, BUSY],
         "num_offered": crew[:, OFFERED],

@@ -45,6 +45,7 @@ from simulations.live import (
     DETOUR,
     DISTANCE,
     DOOR_S,
+    DRIFTED,
     END,
     ENDED,
     EVENTS,
@@ -55,10 +56,13 @@ from simulations.live import (
     FREE_SLOTS,
     GIVEN,
     GROSS,
+    HOME,
     IDLE,
     JUMP,
     JUMP_HALF,
     JUMP_MOST,
+    LATER_END,
+    LATER_START,
     LIGHT_WAIT,
     LIGHTS,
     LIGHTS_A_M,
@@ -102,6 +106,7 @@ from simulations.live import (
     VARIANT,
     WAITING,
     WET,
+    WORKED,
     Live,
 )
 from simulations.price import (
@@ -119,6 +124,8 @@ from simulations.price import (
 )
 
 KM_M = 1_000.0
+# Idle riders are moved at rounds: no round is further away than this.
+DRIFT_S = 600
 PERMILLE = 1_000.0
 
 
@@ -162,7 +169,8 @@ def come(live: Live, r: int) -> None:
     """Come online."""
     start_s = live.crew[r, START]
     turn(live, r, start_s, IDLE, -1, 0)
-    live.crew[r, BEGAN] = start_s
+    if live.crew[r, BEGAN] < 0:
+        live.crew[r, BEGAN] = start_s
     live.board.riders[r, OFF] = live.crew[r, END]
     live.board.riders[r, FREE] = start_s
     recost(live.board, r)
@@ -170,15 +178,17 @@ def come(live: Live, r: int) -> None:
 
 @compiled
 def rest(live: Live, r: int, now_s: int) -> None:
-    """Nothing in hand: wait, work on beyond the planned end, or go."""
+    """Nothing in hand: wait, work on beyond the planned end, or go (for a pause, if there is a later stretch)."""
     crew, riders = live.crew, live.board.riders
     if crew[r, PHASE] != IDLE:
         turn(live, r, riders[r, FREE], IDLE, -1, 0)
     if now_s < crew[r, END]:
+        if riders[r, NUM_STOPS] == 0:
+            drift(live, r, now_s)
         return
-    if crew[r, EXTENDED] == 0:
+    if crew[r, LATER_START] < 0 and crew[r, EXTENDED] == 0:
         crew[r, EXTENDED] = 1
-        worked_s = float(crew[r, END] - crew[r, START])
+        worked_s = float(crew[r, WORKED] + crew[r, END] - crew[r, START])
         more_s = extension_s(
             live.mood[r, MONEY], live.mood[r, TARGET_PER_H] * worked_s / 3_600.0, worked_s,
             live.dials[EXTEND], live.dials[EXTEND_MOST],
@@ -191,8 +201,41 @@ def rest(live: Live, r: int, now_s: int) -> None:
             return
     at_s = max(crew[r, END], crew[r, SINCE])
     turn(live, r, at_s, OFF_DUTY, -1, 0)
-    crew[r, ENDED] = at_s
+    crew[r, WORKED] += at_s - crew[r, START]
+    if crew[r, LATER_START] >= 0:
+        crew[r, START], crew[r, END] = max(crew[r, LATER_START], at_s), max(crew[r, LATER_END], at_s)
+        crew[r, LATER_START] = -1
+    else:
+        crew[r, ENDED] = at_s
     riders[r, OFF] = -1
+    recost(live.board, r)
+
+
+@compiled
+def drift(live: Live, r: int, now_s: int) -> None:
+    """Ride back, unhurried, to where the rider waits for orders; who is there stays."""
+    crew, own = live.crew, live.board.riders[r, PLACE]
+    home = crew[r, HOME]
+    if own == home:
+        return
+    dx, dy = live.xy[home, 0] - live.xy[own, 0], live.xy[home, 1] - live.xy[own, 1]
+    away_m = np.sqrt(dx * dx + dy * dy) * live.dials[DETOUR]
+    spent_s = min(now_s - max(crew[r, SINCE], crew[r, DRIFTED]), DRIFT_S)
+    crew[r, DRIFTED] = now_s
+    ridden_m = min(away_m, np.floor(spent_s * KM_M / own_pace(live, r, now_s)))
+    if ridden_m <= 0.0:
+        return
+    crew[r, STAY_M] += np.int64(ridden_m)
+    crew[r, DISTANCE] += np.int64(ridden_m)
+    crew[r, RIDE] += spent_s
+    live.mood[r, LIGHTS] += ridden_m * live.dials[LIGHTS_A_M] * live.dials[JUMP]
+    if ridden_m >= away_m:
+        live.board.riders[r, PLACE] = home
+    else:
+        place = live.board.travel_s.shape[0] - live.slots.shape[0] - crew.shape[0] + r
+        share = ridden_m / away_m
+        put_place(live, place, live.xy[own, 0] + dx * share, live.xy[own, 1] + dy * share)
+        live.board.riders[r, PLACE] = place
     recost(live.board, r)
 
 
@@ -227,7 +270,8 @@ def depart(live: Live, r: int, at_s: int) -> None:
     minute_fen = price_of_a_minute(live, r, at_s)
     noise = live.slots[slot, NOISE_STORE if stop >= 0 else NOISE_DOOR] / PERMILLE
     ride_s = riding_s(live, r, at_s, metres, noise, minute_fen)
-    board.riders[r, ARRIVAL] = at_s + ride_s
+    # Who is on the way is where the way ends, then: the dispatcher's candidates are chosen by place and time.
+    board.riders[r, ARRIVAL], board.riders[r, FREE], board.riders[r, PLACE] = at_s + ride_s, at_s + ride_s, target
     crew[r, RIDE] += ride_s
     crew[r, DISTANCE] += np.int64(metres)
     turn(live, r, at_s, TO_STORE if stop >= 0 else TO_CUSTOMER, live.slots[slot, ROW], np.int64(metres))

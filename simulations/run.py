@@ -293,7 +293,8 @@ def _crew(city: _City, book: Book, plan: Plan, state: _Standing, day: int) -> Cr
     caps = np.where(group == FIRST_MONTH, scenario.people.capacity_first_month, scenario.people.capacity)
     return Crew(
         rider=rider, kind=kind, home=people.home_merchant, start_s=np.where(works, shifts.start_s, -1),
-        end_s=np.where(works, shifts.end_s, -1), variant=variant(kind, group, protected),
+        end_s=np.where(works, shifts.end_s, -1), later_start_s=np.where(works, shifts.later_start_s, -1),
+        later_end_s=np.where(works, shifts.later_end_s, -1), variant=variant(kind, group, protected),
         pace_s_per_km=people.pace_s_per_km * slow // PERMILLE, search_permille=people.search_permille * slow // PERMILLE,
         boldness=people.boldness_permille / PERMILLE, point_fen=point_values(book, scenario.behaviour, state.score_mp),
         target_fen_per_h=people.target_fen_per_h.astype(np.float64),

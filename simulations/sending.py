@@ -10,12 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dispatch.assign import Pairs, insertion_costs, match, put_chosen
 from dispatch.compiled import Flags, Ints
 from dispatch.fairness import OfferFloor, income_tolls
 from dispatch.fatigue import Hours, after, ask, withheld
-from dispatch.horizon import Settings, plan_round
-from dispatch.objective import Weights
-from dispatch.ondemand import fair_round
+from dispatch.horizon import Planned, Settings
+from dispatch.objective import UNSERVED, Weights
+from dispatch.ondemand import fair_round, plan_stops
 from dispatch.problem import PRIORITY_NEUTRAL, Problem
 from dispatch.road import about_to_be_sent, due, on_shift, release, set_tolls
 from dispatch.route import (
@@ -27,13 +28,16 @@ from dispatch.route import (
     HANDOVER,
     HOLDER,
     MERCHANT,
+    NUM_STOPS,
     OPEN,
     PLACED,
     PROMISED,
     READY,
     SENT,
     STANDING,
+    Board,
 )
+from dispatch.search import candidates
 from simulations.behaviour import decline_chance
 from simulations.compiled import compiled
 from simulations.live import (
@@ -89,6 +93,9 @@ from simulations.live import (
 from simulations.ranks import MILLION, rank
 from simulations.riding import advance, expected_loss_fen, free_slot, put_place
 
+# Orders a rider may be given in one round of the lighter setting.
+LIGHT_PASSES = 2
+
 
 @dataclass(slots=True)
 class Desk:
@@ -131,7 +138,9 @@ def send_round(live: Live, desk: Desk, now_s: int) -> None:
         may_take = withheld(desk.hours) == 0
     crew = on_shift(board, now_s)
     crew = crew[may_take[crew]]
-    waiting = open_slots(live, may_take)
+    # Without repairs nothing would ever leave a plan again: the lighter setting plans all that is open anew.
+    keeps = may_take if desk.settings.repairs_per_order else np.zeros_like(may_take)
+    waiting = open_slots(live, keeps)
     tolls = income_tolls(board.riders[:, EARNED], desk.hours.today_s, desk.hours.today_s > 0, desk.weights.imbalance)
     set_tolls(board, tolls)
     plan(live, desk, crew, waiting, now_s)
@@ -143,10 +152,38 @@ def plan(live: Live, desk: Desk, crew: Ints, waiting: Ints, now_s: int) -> None:
     board, market = live.board, desk.problem.market
     if not len(crew):
         return
+    planner = plan_stops if desk.settings.repairs_per_order else plan_lightly
     if (desk.problem.riders.priority == PRIORITY_NEUTRAL).all():
-        plan_round(board, crew, waiting, desk.settings, now_s // market.period_s)
+        planner(board, crew, waiting, desk.settings, now_s // market.period_s, now_s, market.period_s)
         return
-    _, desk.floor = fair_round(board, crew, waiting, desk.settings, desk.floor, desk.problem, now_s)
+    _, desk.floor = fair_round(board, crew, waiting, desk.settings, desk.floor, desk.problem, now_s, planner)
+
+
+def plan_lightly(board: Board, crew: Ints, waiting: Ints, settings: Settings, *_round: int) -> Planned:
+    """The lighter setting: the dispatcher's assignment alone, twice, so that a rider gets at most two new orders a round.
+
+    What is left over waits for the next round, which begins anew.
+    """
+    for _ in range(LIGHT_PASSES):
+        if not len(waiting):
+            break
+        near = near_riders(board, crew, waiting, settings.width)
+        left, right, cost = insertion_costs(board, waiting, near, int(board.weights[UNSERVED]))
+        chosen = match(Pairs(left, right, cost), len(waiting), int(board.weights[UNSERVED]))
+        taken = np.flatnonzero(chosen >= 0)
+        put_chosen(board, waiting[taken], right[chosen[taken]])
+        waiting = waiting[chosen < 0]
+    return Planned(waiting, 0)
+
+
+def near_riders(board: Board, crew: Ints, waiting: Ints, width: int) -> Ints:
+    """Candidates of each order: half the riders soonest there, half the soonest of those with nothing to do."""
+    near = candidates(board, crew, waiting, min(width, len(crew)))
+    idle = crew[board.riders[crew, NUM_STOPS] == 0]
+    if len(idle) in (0, len(crew)):
+        return near
+    free = candidates(board, idle, waiting, min(width // 2 + 1, len(idle)))
+    return np.concatenate((near[:, : width // 2 + 1], free), axis=1)
 
 
 @compiled
