@@ -26,7 +26,7 @@ from scoring.carry import Carried
 from scoring.columns import CARRIED, ENTRY, I64, NO_TIME
 from scoring.state import FADE_DUE, ORDER_POINTS, RIDER_STATE, fresh_state
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 # Of each part: slots, kinds counted by month, fades, points of orders, entries, rows, names, bytes of names, of texts.
 _COUNTS: Final = 9
 _HEAD_BYTES: Final = 4 * _COUNTS
@@ -186,6 +186,17 @@ def parts_of(carried: Carried) -> list[bytes]:
     )
     _refer_within(rows)
     return _cut(rows)
+
+
+def packed(part: bytes) -> bytes:
+    """A part as the database holds it: its length, then LZ4. Parts are mostly unknown times and shrink to a third."""
+    return len(part).to_bytes(4, "little") + pa.compress(part, codec="lz4", asbytes=True)
+
+
+def unpacked(stored: bytes) -> bytes:
+    """The part that was packed."""
+    size = int.from_bytes(stored[:4], "little")
+    return pa.decompress(memoryview(stored)[4:], decompressed_size=size, codec="lz4", asbytes=True)
 
 
 def _joined_texts(columns: Sequence[pa.Array | pa.ChunkedArray]) -> pa.Array:

@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from api.store.books import Law
 from api.store.bulk import add_missing, add_rows, among, change_rows, in_chunks
-from api.store.carrying import Kept, joined, layout_of, parts_of, read_layout
+from api.store.carrying import Kept, joined, layout_of, packed, parts_of, read_layout, unpacked
 from api.store.chain import chained
 from api.store.consequences import consequences
 from api.store.history import history_of
@@ -56,7 +56,7 @@ def kept_of(
         if part is not None or layout is None:
             layout, part = own, made[row.rider_id]
         else:
-            part = row.carried or b""
+            part = unpacked(row.carried or b"")
         kept.append(Kept(row.rider_id, row.city, row.rider_kind, row.score_mp, row.seq, layout, part))
     return kept
 
@@ -110,7 +110,8 @@ def _rows(scored: Scored, layout: str, before: Mapping[str, RiderRow], heads: Ma
     books = [scored.program.books[position].digest for position in states["book"].tolist()]
     columns = zip(
         carried.riders.to_pylist(), carried.city.to_pylist(), carried.rider_kind.tolist(), books,
-        carried.score_mp.tolist(), states["review"].tolist(), carried.seq.tolist(), _due_us(scored), parts_of(carried),
+        carried.score_mp.tolist(), states["review"].tolist(), carried.seq.tolist(), _due_us(scored),
+        map(packed, parts_of(carried)),
         strict=True,
     )  # fmt: skip
     return [
