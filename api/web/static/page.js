@@ -46,18 +46,19 @@
     }
   }
 
+  // A field named "action" or "method" would stand in the way of the form's properties of that name.
+  const attribute = (form, by, name) => by?.getAttribute("form" + name) ?? form.getAttribute(name) ?? "";
+
   async function send(form, by) {
     const fields = new FormData(form, by);
-    const url = by?.formAction && by.hasAttribute("formaction") ? by.formAction : form.action;
+    const url = new URL(attribute(form, by, "action"), location);
     const ids = by?.dataset.part || form.dataset.part;
-    if ((by?.getAttribute("formmethod") || form.method).toLowerCase() === "get") {
-      const asked = new URL(url);
-      asked.search = new URLSearchParams([...fields].filter(([, value]) => value !== "")).toString();
-      const answer = await change(ids, asked);
-      if (answer) history.replaceState(null, "", asked);
+    if (attribute(form, by, "method").toLowerCase() !== "post") {
+      url.search = new URLSearchParams([...fields].filter(([, value]) => value !== "")).toString();
+      if (await change(ids, url)) history.replaceState(null, "", url);
       return;
     }
-    const isFile = form.enctype === "multipart/form-data";
+    const isFile = attribute(form, by, "enctype") === "multipart/form-data";
     await change(ids, url, { method: "POST", body: isFile ? fields : new URLSearchParams(fields) });
   }
 
@@ -67,7 +68,7 @@
     if (question && !window.confirm(question)) { event.preventDefault(); return; }
     if (form.dataset.part || by?.dataset.part) { event.preventDefault(); send(form, by); return; }
     // One answer a form: a second tap does not send it again.
-    if (form.method === "post") setTimeout(() => form.querySelectorAll("button").forEach((button) => { button.disabled = true; }), 0);
+    if (attribute(form, by, "method") === "post") setTimeout(() => form.querySelectorAll("button").forEach((button) => { button.disabled = true; }), 0);
   });
   addEventListener("pageshow", () => document.querySelectorAll("form button:disabled:not([data-off])").forEach((button) => { button.disabled = false; }));
 
