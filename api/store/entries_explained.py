@@ -4,7 +4,8 @@ A rider's events are read again from the store as far as they bear on the entrie
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, or_, select
@@ -97,9 +98,24 @@ def tell(
     program = stored_program(unit)
     books = {book.digest: book for book in program.books}
     around = _lines_of_events(unit, rider_id, {line.event_id for line in lines})
-    known = _known(unit, program, rider_id, () if is_whole else lines)
+    bearing = () if is_whole else tuple(lines)
+    known = _known(unit, program, rider_id, bearing)
     filed = appeals_against(unit, rider_id, [line.entry_id for line in lines])
-    return tuple(_told(because(line, around, books, known), known, filed.get(line.entry_id), now_us) for line in lines)
+
+    @cache
+    def known_then(recorded_us: int) -> Known | None:
+        return _known(unit, program, rider_id, bearing, events.c.recorded_us <= recorded_us)
+
+    def why(line: Line) -> Because:
+        """By what is known now, or where that has changed since, by what was known when the entry was first written."""
+        now = because(line, around, books, known)
+        if now.agrees is not False:
+            return now
+        first = line if now.undone is None or now.undone.line is None else now.undone.line
+        then = because(line, around, books, known_then(first.recorded_us))
+        return replace(then, undone=now.undone) if then.agrees else now
+
+    return tuple(_told(why(line), known, filed.get(line.entry_id), now_us) for line in lines)
 
 
 def _told(why: Because, known: Known | None, appeal: Appeal | None, now_us: int) -> ToldEntry:
@@ -124,9 +140,11 @@ def _lines_of_events(unit: ReadUnit | WriteUnit, rider_id: str, event_ids: Itera
     return tuple(line_of(row) for row in rows.mappings())
 
 
-def _known(unit: ReadUnit | WriteUnit, program: Program, rider_id: str, lines: Sequence[Line]) -> Known | None:
-    """A rider's events: all, or those that may bear on some entries."""
-    which: list[ColumnElement[bool]] = [events.c.rider_id == rider_id]
+def _known(
+    unit: ReadUnit | WriteUnit, program: Program, rider_id: str, lines: Sequence[Line], *also: ColumnElement[bool]
+) -> Known | None:
+    """A rider's events: all, or those that may bear on some entries; those only that meet other conditions, too."""
+    which: list[ColumnElement[bool]] = [events.c.rider_id == rider_id, *also]
     if lines:
         reach_us = int(program.tables.books["late_us"].max())
         times = [line.at_us for line in lines]
