@@ -6,8 +6,8 @@ from pydantic import Field, StringConstraints
 
 from api.http.schemas import Model, Page, PlainText
 from api.store.appeal_records import Appeal
-from api.store.appeals import WORDS_MAX, answer_words, reason_words
-from api.store.reviews import Review, outcome_words, state_words
+from api.store.appeals import DISMISSED_REASONS, REASONS, UPHELD_REASONS, WORDS_MAX, answer_words, reason_words
+from api.store.reviews import OUTCOMES, Review, outcome_words, state_words
 from rules.text import Lang
 
 # What a person writes: lines, but no control characters.
@@ -17,33 +17,9 @@ Words = Annotated[
 # The end of the century: what an instant can be at most.
 INSTANT_MAX_US = 4_102_444_800_000_000
 InstantUs = Annotated[int, Field(ge=0, le=INSTANT_MAX_US)]
-ReasonCode = Literal[
-    "not_late",
-    "merchant_slow",
-    "merchant_closed",
-    "customer_unreachable",
-    "address_changed",
-    "access_blocked",
-    "severe_weather",
-    "vehicle_fault",
-    "accident",
-    "platform_fault",
-    "report_refused",
-    "record_wrong",
-    "not_me",
-    "other",
-]
-AnswerCode = Literal[
-    "evidence_accepted",
-    "record_wrong",
-    "not_riders_fault",
-    "good_faith_report",
-    "goodwill",
-    "evidence_insufficient",
-    "record_confirmed",
-    "riders_fault",
-    "outside_rules",
-]
+ReasonCode = Literal[REASONS]  # type: ignore[valid-type]
+AnswerCode = Literal[(*UPHELD_REASONS, *DISMISSED_REASONS)]  # type: ignore[valid-type]
+Outcome = Literal[OUTCOMES]  # type: ignore[valid-type]
 
 
 class AppealAsked(Model):
@@ -101,7 +77,7 @@ class AppealPage(Page):
 class ReviewAnswer(Model):
     """What a person decides about a rider, with written reasons."""
 
-    outcome: Literal["no_action", "warning", "training", "suspend"]
+    outcome: Outcome
     reason: Words = Field(examples=["三次严重晚到，已电话沟通"])
     from_us: InstantUs | None = Field(
         None, description="When a suspension begins: at least 14 days ahead (or the book's notice), unless for safety."
