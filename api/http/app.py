@@ -67,12 +67,14 @@ def create_app(
         Where log lines go; by default JSON on stderr.
     """
     service = Service(Store(settings.database_url), settings, clock)
-    gate, meters = Gate(service), Meters()
+    gate, meters, desk = Gate(service), Meters(), CardDesk(service)
     app = FastAPI(
         title="riderscore",
         version=version("riderscore"),
         summary="Service scores for delivery riders: liability before deduction, every point explained.",
         lifespan=_lifespan(service, hooks),
+        # Logs and meters of our own; nothing about a request goes to anybody else.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
@@ -81,12 +83,12 @@ def create_app(
     app.state.service = service
     app.state.gate = gate
     app.state.meters = meters
-    app.state.cards = CardDesk(service)
+    app.state.cards = desk
     app.state.one_round = CapacityLimiter(1)
     app.state.methods_of = partial(methods_of, app)
     meters.watch_store(partial(_waiting, service))
     add_handlers(app)
-    app.add_middleware(Door, service=service, gate=gate)
+    app.add_middleware(Door, service=service, gate=gate, desk=desk)
     app.add_middleware(Watch, meters=meters, log=log or make_log(settings.log_level))
     for router in routers(ROUTES):
         app.include_router(router)

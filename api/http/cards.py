@@ -3,15 +3,17 @@
 row by the raw driver → the kept card is that row's → bytes; else made once from the store.
 """
 
+import re
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from anyio.to_thread import run_sync
 from cachetools import LRUCache
 from starlette.responses import Response
+from starlette.types import Scope, Send
 
-from api.http.context import Actor, Service
-from api.http.etags import etag_of
+from api.http.context import Actor, Service, preferred_lang
+from api.http.etags import etag_of, is_unchanged
 from api.http.problems import Problem
 from api.http.rider_shapes import bytes_tag, card_bytes
 from api.store.books import law_of
@@ -36,6 +38,44 @@ class Kept:
     tag: str
     headers: Headers
     headers_unchanged: Headers
+
+
+class _Route(NamedTuple):
+    path: str
+
+
+# What the log and the meters name; the route of the same path answers whatever is not answered here.
+_ROUTE: Final = _Route("/v1/riders/{rider_id}/card")
+_PATH: Final = re.compile(r"/v1/riders/([A-Za-z0-9_.:-]{1,200})/card")
+
+
+async def answer_card(desk: "CardDesk", scope: Scope, send: Send) -> bool:
+    """Answer a request for a card before any routing, if it is one by somebody who may; says whether it was.
+
+    Raises
+    ------
+    Problem
+        `rider_unknown`.
+    """
+    path = _PATH.fullmatch(scope["path"])
+    actor: Actor | None = scope["state"].get("actor")
+    if path is None or actor is None or not actor.may("self:read", "riders:read"):
+        return False
+    scope["route"] = _ROUTE
+    language = known = b""
+    for name, value in scope["headers"]:
+        if name == b"accept-language":
+            language = value
+        elif name == b"if-none-match":
+            known = value
+    kept = await desk.card(actor, path[1], preferred_lang(language.decode("latin-1")))
+    if known and is_unchanged(known.decode("latin-1"), kept.tag):
+        await send({"type": "http.response.start", "status": 304, "headers": kept.headers_unchanged})
+        await send({"type": "http.response.body", "body": b""})
+    else:
+        await send({"type": "http.response.start", "status": 200, "headers": kept.headers})
+        await send({"type": "http.response.body", "body": kept.body})
+    return True
 
 
 class Finished(Response):

@@ -1,6 +1,6 @@
 """What stands before every route: who asks and how often, the body, and answers that were given before.
 
-Plain ASGI, in this order: token → allowance → body → Idempotency-Key → the route.
+Plain ASGI, in this order: token → allowance → a card that is ready, or body → Idempotency-Key → the route.
 """
 
 from collections.abc import Mapping
@@ -10,11 +10,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.http.allowance import Allowance
 from api.http.auth import Gate
+from api.http.cards import CardDesk, answer_card
 from api.http.context import Service, preferred_lang
 from api.http.intake import JSON, NDJSON, check_depth, content_type_of, read_body, replay
 from api.http.problems import Problem, problem_of_refusal, problem_response
 from api.http.repeats import answer_once, idempotency_key
 from api.store.refusals import Refused
+from api.store.units import UnreachableError
 
 _WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 API: Final = "/v1/"
@@ -25,10 +27,11 @@ TAKES: Final[Mapping[str, tuple[str, ...]]] = {"/v1/events": (JSON, NDJSON)}
 class Door:
     """Admits requests."""
 
-    def __init__(self, app: ASGIApp, service: Service, gate: Gate) -> None:
+    def __init__(self, app: ASGIApp, service: Service, gate: Gate, desk: CardDesk) -> None:
         self._app = app
         self._service = service
         self._gate = gate
+        self._desk = desk
         self._allowance = Allowance(service.settings.requests_per_minute)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -36,11 +39,18 @@ class Door:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        scope.setdefault("state", {})
         try:
             await self._admit(scope)
             if scope["method"] in _WITH_BODY:
                 await self._with_body(scope, receive, send)
                 return
+            if scope["method"] == "GET" and await answer_card(self._desk, scope, send):
+                return
+        except UnreachableError as error:
+            scope["state"]["cause"] = str(error)
+            await _refuse(Problem("unavailable", headers={"Retry-After": "1"}), scope, receive, send)
+            return
         except Refused as refused:
             await _refuse(problem_of_refusal(refused), scope, receive, send)
             return

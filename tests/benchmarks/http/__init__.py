@@ -1,0 +1,1 @@
+"""The rider's card against a bare route, by wrk on this machine."""
