@@ -47,6 +47,7 @@ MAY: Final[dict[str, frozenset[str]]] = {
     "GET /v1/reviews/{review_id}": frozenset({RIDER, OPS}),
     "POST /v1/reviews/{review_id}/decision": frozenset({OPS}),
     "POST /v1/reviews/{review_id}/lift": frozenset({OPS}),
+    "GET /v1/cities/{city}/dashboard": frozenset({OPS, APPROVER, POLICY}),
     "POST /v1/studies": frozenset({POLICY}),
     "POST /v1/impacts": frozenset({OPS, APPROVER, POLICY}),
     "GET /v1/studies": frozenset({OPS, APPROVER, POLICY}),

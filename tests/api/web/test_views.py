@@ -1,0 +1,85 @@
+"""What pages draw: the score on its scale, a day's entries folded, figures in words."""
+
+import datetime as dt
+from itertools import pairwise
+
+import pytest
+
+from api.store.city_figures import Figures, Work
+from api.store.dashboard import Dashboard, DayFigures, TierCount
+from api.web import figures
+from api.web.city_view import line_of, watch_of
+from api.web.rulebook import rows_of
+from api.web.ruler import WIDTH, ruler_of
+from rules.book import Bilingual
+from rules.shelf import shipped, versions
+from rules.text import LANGS
+
+
+@pytest.mark.parametrize("book_id", [name for name in shipped() if name != "legacy-fine"])
+def test_the_scale_is_covered_once(book_id: str) -> None:
+    """Bands lie side by side from end to end, labels do not touch, every score has its place."""
+    for book in versions(book_id):
+        for score_mp in (book.model.score.floor_mp, book.model.score.base_mp, book.model.score.ceiling_mp):
+            ruler = ruler_of(book, score_mp)
+
+            ends = [band.x for band in ruler.bands] + [WIDTH]
+            assert all(abs(band.x + band.width - end) < 0.11 for band, end in zip(ruler.bands, ends[1:], strict=True))
+            places = [x for x, _ in ruler.ticks]
+            assert all(b - a >= 20 for a, b in pairwise(places))
+            assert 0 <= ruler.here <= WIDTH
+
+
+@pytest.mark.parametrize("book_id", shipped())
+def test_every_rule_says_what_it_is_worth(book_id: str) -> None:
+    """Each rule of each shipped book has words in both languages."""
+    for lang in LANGS:
+        rows = rows_of(versions(book_id)[-1], lang)
+
+        assert rows
+        assert [row.title for row in rows if row.worth == "–" and row.gain] == []
+
+
+@pytest.mark.parametrize(
+    ("us", "zh", "en"),
+    [(60_000_000, "1 分钟", "1 minute"), (7_200_000_000, "2 小时", "2 hours"), (-3 * 86_400_000_000, "3 天", "3 days")],
+)
+def test_spans_are_as_long_as_they_say(us: int, zh: str, en: str) -> None:
+    """The largest unit that says enough."""
+    assert (figures.span(us, "zh"), figures.span(us, "en")) == (zh, en)
+
+
+def test_money_and_shares_read_well() -> None:
+    """Separators, signs, and a dash for a share of nothing."""
+    assert figures.money(123_456_789) == "1,234,567.89"
+    assert figures.money(-50) == "−0.50"
+    assert figures.signed_points(0) == "±0"
+    assert figures.share(1, 0) == "–"
+
+
+def city(*works: Work, days: int = 0) -> Dashboard:
+    """A city whose tiers did some work."""
+    tiers = tuple(TierCount(f"t{k}", Bilingual(zh="级", en="tier"), 1_000, 1, work) for k, work in enumerate(works))
+    half = Figures(num_delivered=10, num_on_time=5)
+    each = tuple(DayFigures(dt.date(2026, 1, 1 + k), half) for k in range(days))
+    return Dashboard("hangzhou", 1, 0, tiers, each, Figures(), None, 0, 0, 0, 0)
+
+
+def test_the_watch_compares_orders_an_hour_with_the_best() -> None:
+    """Two an hour against three is a third less; a tier with few hours is not judged."""
+    low, high = Work(30, 80, 40 * 3_600, 4_000, 0), Work(30, 120, 40 * 3_600, 6_000, 600)
+
+    best, worse, few = watch_of(city(Work(1, 1, 3_600, 50, 0), low, high))
+
+    assert (best.orders_centi, best.behind_permille, best.income_hour_fen, best.income_day_fen) == (300, 0, 165, 220)
+    assert (worse.behind_permille, worse.is_far_behind) == (333, True)
+    assert (few.behind_permille, few.is_far_behind) == (None, False)
+
+
+def test_a_line_needs_two_days() -> None:
+    """One day is no line; two run from end to end."""
+    assert line_of(city(days=1)) is None
+    line = line_of(city(days=2))
+    assert line is not None
+    assert [point.rate for point in line.points] == ["50.0%", "50.0%"]
+    assert line.low == 50
