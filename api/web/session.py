@@ -6,7 +6,7 @@ A form is accepted when it came from a page of this host and carries the token o
 
 import hmac
 import secrets
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Final
 from urllib.parse import quote, urlsplit
 
@@ -91,21 +91,21 @@ def visiting(*scopes: Scope) -> Callable[..., Visit]:
     return visit
 
 
-async def posted(request: Request) -> FormData:
-    """A dependency: the fields of a form that one of our pages sent.
+async def posted(request: Request) -> AsyncIterator[FormData]:
+    """A dependency: the fields of a form that one of our pages sent, files among them open until it is answered.
 
     Raises
     ------
     ForeignFormError
         If it came from elsewhere, or without this browser's token.
     """
-    form = await request.form(max_fields=MAX_FIELDS, max_files=1)
-    token = form.get(FORM_FIELD)
-    known = request.cookies.get(FORM_COOKIE, "")
-    is_ours = isinstance(token, str) and bool(known) and hmac.compare_digest(token.encode(), known.encode())
-    if not is_ours or not _from_here(request):
-        raise ForeignFormError
-    return form
+    async with request.form(max_fields=MAX_FIELDS, max_files=1) as form:
+        token = form.get(FORM_FIELD)
+        known = request.cookies.get(FORM_COOKIE, "")
+        is_ours = isinstance(token, str) and bool(known) and hmac.compare_digest(token.encode(), known.encode())
+        if not is_ours or not _from_here(request):
+            raise ForeignFormError
+        yield form
 
 
 Posted = Annotated[FormData, Depends(posted)]

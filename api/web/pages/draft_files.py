@@ -16,7 +16,7 @@ from api.web.session import Posted, field, visiting
 from api.web.sheets import MAX_BYTES, SheetFault, Sheets, merged, read_file, read_pasted
 from api.web.shell import Visit
 from api.web.spreadsheet import CSV_TYPE, XLSX_TYPE, to_csv, to_xlsx
-from api.web.tables import CellFault, Document, Table, document_of, table_of, tables_of
+from api.web.tables import CellFault, Document, document_of, table_of, tables_of
 from rules.errors import BookError, Fault
 from rules.parse import book_of
 
@@ -70,67 +70,64 @@ def _file(content: bytes, media_type: str, name: str) -> Response:
 
 
 @router.post("/console/drafts/{draft_id}/upload")
-async def upload(visit: WriteVisit, draft_id: str, form: Posted) -> Response:
+def upload(visit: WriteVisit, draft_id: str, form: Posted) -> Response:
     """Take a workbook or a CSV file; a file with any fault changes nothing."""
-    from starlette.concurrency import run_in_threadpool
-
     sent = form.get("file")
-    content = await sent.read(MAX_BYTES + 1) if isinstance(sent, UploadFile) else b""
+    content = sent.file.read(MAX_BYTES + 1) if isinstance(sent, UploadFile) else b""
     name = sent.filename or "" if isinstance(sent, UploadFile) else ""
-    return await run_in_threadpool(_upload, visit, draft_id, form, name, content)
-
-
-def _upload(visit: Visit, draft_id: str, form: FormData, name: str, content: bytes) -> Response:
     draft = _draft(visit, draft_id)
     part = field(form, "part")
     sheets = read_file(content, name, draft.document, part if name.lower().endswith(".csv") else "")
-    return _take(visit, draft, form, sheets, sheets.tables, "draft_uploaded")
+    return _take(visit, draft, form, sheets)
 
 
 @router.post("/console/drafts/{draft_id}/paste")
 def paste(visit: WriteVisit, draft_id: str, form: Posted) -> Response:
-    """Take rows pasted from a spreadsheet into one table."""
+    """Take rows pasted from a spreadsheet into one table; what is wrong with a cell is told beside it, as if typed."""
     draft = _draft(visit, draft_id)
     part = field(form, "part") if field(form, "part") in PARTS else "rule"
     keys = tuple(key for key in field(form, "keys").split(",") if key)
     written = str(form.get("rows", "")).replace("\r\n", "\n")
     sheets = read_pasted(written, keys, part, draft.document, visit.say("web_books.pasted"))
-    tables = tuple(merged(table_of(draft.document, part), table) for table in sheets.tables)
-    return _take(visit, draft, form, sheets, tables, "draft_pasted")
+    if sheets.faults or not sheets.tables:
+        faults = [_sheet_told(found, visit) for found in sheets.faults]
+        return editor(visit, draft_id, part, status=422, sheet_faults=faults, pasted=written)
+    tables = [merged(table_of(draft.document, part), table) for table in sheets.tables]
+    document = document_of(tables, draft.document, draft.book_id).document
+    return _saved(visit, draft, form, document, "draft_pasted", len(sheets.tables[0].rows))
 
 
-def _take(visit: Visit, draft: Draft, form: FormData, sheets: Sheets, tables: tuple[Table, ...], said: str) -> Response:
-    """Save what a sheet says, or tell every fault of it."""
-    part = field(form, "part")
-    made = document_of(tables, draft.document, draft.book_id)
+def _take(visit: Visit, draft: Draft, form: FormData, sheets: Sheets) -> Response:
+    """Save what a file says, or tell every fault of it."""
+    made = document_of(sheets.tables, draft.document, draft.book_id)
     faults = [_sheet_told(found, visit) for found in sheets.faults]
-    faults += [_cell_told(found, sheets, tables, visit) for found in made.faults]
+    known = {(one.sheet, one.row, one.column) for one in faults}
+    unread = [_cell_told(found, sheets, visit) for found in made.faults]
+    faults += [one for one in unread if (one.sheet, one.row, one.column) not in known]
     if not made.faults:
-        faults += _rule_faults(made.document, sheets, tables, visit)
-    if faults or not tables:
-        return editor(visit, draft.draft_id, part, status=422, sheet_faults=faults, pasted=str(form.get("rows", "")))
-    if made.document != draft.document:
+        faults += _rule_faults(made.document, sheets, visit)
+    if faults or not sheets.tables:
+        return editor(visit, draft.draft_id, field(form, "part"), status=422, sheet_faults=faults)
+    return _saved(visit, draft, form, made.document, "draft_uploaded", sum(len(table.rows) for table in sheets.tables))
+
+
+def _saved(visit: Visit, draft: Draft, form: FormData, document: Document, said: str, number: int) -> Response:
+    if document != draft.document:
         with visit.service.writing() as unit:
-            store.save_document(unit, visit.who, draft.draft_id, field(form, "etag"), made.document)
-    number = sum(len(table.rows) for table in sheets.tables)
-    return visit.goto(f"/console/drafts/{draft.draft_id}?part={part}", said, number=number)
+            store.save_document(unit, visit.who, draft.draft_id, field(form, "etag"), document)
+    return visit.goto(f"/console/drafts/{draft.draft_id}?part={field(form, 'part')}", said, number=number)
 
 
-def _rule_faults(document: Document, sheets: Sheets, tables: tuple[Table, ...], visit: Visit) -> list[SheetTold]:
-    """What the book's own rules find in cells that came from the sheet; what was wrong elsewhere stays wrong there."""
+def _rule_faults(document: Document, sheets: Sheets, visit: Visit) -> list[SheetTold]:
+    """What the book's own rules find in cells that came from the file; what was wrong elsewhere stays wrong there."""
     try:
         book_of(document, "")
     except BookError as error:
-        parts = {table.part for table in tables}
-        placed = [one for one in told(document, error.faults, visit.lang) if one.place.part in parts]
+        rows = {table.part: table.rows for table in sheets.tables}
+        placed = [one for one in told(document, error.faults, visit.lang) if one.place.part in rows]
         cells = [CellFault(one.place.part, one.place.row, one.place.key, one.fault) for one in placed]
-        return [_cell_told(cell, sheets, tables, visit) for cell in cells if _came_in(cell, tables)]
+        return [_cell_told(cell, sheets, visit) for cell in cells]
     return []
-
-
-def _came_in(cell: CellFault, tables: tuple[Table, ...]) -> bool:
-    rows = next(table.rows for table in tables if table.part == cell.part)
-    return cell.row is None or (cell.row < len(rows) and (rows[cell.row].place > 0 or cell.part == "book"))
 
 
 def _sheet_told(found: SheetFault, visit: Visit) -> SheetTold:
@@ -138,12 +135,12 @@ def _sheet_told(found: SheetFault, visit: Visit) -> SheetTold:
     return SheetTold(found.sheet, row, found.column, found.fault.given, *found.fault.told(visit.lang))
 
 
-def _cell_told(found: CellFault, sheets: Sheets, tables: tuple[Table, ...], visit: Visit) -> SheetTold:
+def _cell_told(found: CellFault, sheets: Sheets, visit: Visit) -> SheetTold:
     fault: Fault = found.fault
     letter = sheets.letters.get((found.part, found.key), "")
     place = 0
     if found.row is not None:
-        rows = next(table.rows for table in tables if table.part == found.part)
+        rows = next(table.rows for table in sheets.tables if table.part == found.part)
         place = rows[found.row].place if found.row < len(rows) else 0
     row = str(place) if place else letter.lstrip("AB") if found.part == "book" else ""
     sheet = sheets.names.get(found.part, found.part)

@@ -8,7 +8,7 @@ from starlette.datastructures import FormData
 
 from api.batch.errors import InputError
 from api.http.routes.studies import report_response
-from api.store.bookshelf import books_of
+from api.store.bookshelf import BookBrief, books_of
 from api.store.refusals import Refused
 from api.store.studies import Study, file_of, files_of, start_study, studies_of, study_of
 from api.store.units import ReadUnit
@@ -26,6 +26,7 @@ router = page_router()
 ReadVisit = Annotated[Visit, Depends(visiting("studies:read"))]
 RunVisit = Annotated[Visit, Depends(visiting("studies:run"))]
 SEEDS: Final = (3, 5, 10, 20, 40)
+FIELDS: Final = ("scenario", "a", "b", "seeds", "days", "sets", "sensitivity")
 SENSITIVITIES: Final = ("off", "one-at-a-time")
 _TYPES: Final = {".csv": "text/csv; charset=utf-8", ".json": "application/json", ".svg": "image/svg+xml"}
 
@@ -33,7 +34,7 @@ _TYPES: Final = {".csv": "text/csv; charset=utf-8", ".json": "application/json",
 @router.get("/console/studies")
 def study_list(visit: ReadVisit, cursor: str = "") -> Response:
     """Studies, newest first, and the form for a new one."""
-    return _list_page(visit, {"seeds": "10", "scenario": "ordinary-week", "sensitivity": "off"}, cursor)
+    return _list_page(visit, dict.fromkeys(FIELDS, "") | {"seeds": "10", "scenario": "ordinary-week"}, cursor)
 
 
 def _list_page(
@@ -43,7 +44,10 @@ def _list_page(
         page = studies_of(
             unit, kinds=("study",), cities=visit.who.cities, actor=visit.who.name, cursor=cursor or None, limit=20
         )
-        versions = _versions(unit, visit)
+        books = books_of(unit, visit.service.clock())
+    versions = _versions(books, visit.lang)
+    if not given["a"]:
+        given = {**given, **_first_choice(books)}
     return visit.page(
         "studies.html",
         status,
@@ -67,19 +71,27 @@ def scenario_title(name: str, lang: Lang) -> str:
     return zh if lang == "zh" else en
 
 
-def _versions(unit: ReadUnit, visit: Visit) -> list[tuple[str, str]]:
+def _versions(books: Sequence[BookBrief], lang: Lang) -> list[tuple[str, str]]:
     """Every stored version of every book, any against any other."""
     return [
-        (version.digest, f"{titled(visit.lang, version.title)} · {version.effective_from}")
-        for book in books_of(unit, visit.service.clock())
+        (version.digest, f"{titled(lang, version.title)} · {version.effective_from}")
+        for book in books
         for version in book.versions
     ]
+
+
+def _first_choice(books: Sequence[BookBrief]) -> dict[str, str]:
+    """The question of the day: the fine against a book that is in force."""
+    newest = [book.versions[0] for book in books]
+    fines = [version.digest for version in newest if version.regime == "legacy"]
+    in_force = [book.versions[0].digest for book in books if book.places]
+    return {"a": fines[0] if fines else "", "b": in_force[0] if in_force else ""}
 
 
 @router.post("/console/studies")
 def start(visit: RunVisit, form: Posted) -> Response:
     """Ask for a study."""
-    given = {name: field(form, name) for name in ("scenario", "a", "b", "seeds", "days", "sets", "sensitivity")}
+    given = {name: field(form, name) for name in FIELDS}
     request = _request(form, visit.lang)
     try:
         check_request(visit.service.store, request)
@@ -118,7 +130,7 @@ def study_page(visit: ReadVisit, study_id: str) -> Response:
     with visit.service.reading() as unit:
         study = _study(unit, visit, study_id)
         files = files_of(unit, study_id) if study.state == "done" else ()
-        names = dict(_versions(unit, visit))
+        names = dict(_versions(books_of(unit, visit.service.clock()), visit.lang))
     return visit.page(
         "study.html",
         study=study,
