@@ -6,26 +6,13 @@ once: the database itself refuses to change or remove their rows (triggers, made
 
 from typing import Final
 
-from sqlalchemy import (
-    BigInteger,
-    CheckConstraint,
-    Column,
-    Date,
-    Index,
-    Integer,
-    LargeBinary,
-    MetaData,
-    SmallInteger,
-    Table,
-    Text,
-    text,
-)
+from sqlalchemy import BigInteger, Column, Date, Index, LargeBinary, SmallInteger, Table, Text, text
 
-metadata: Final = MetaData()
-# Ids sort by their bytes on both engines: the order in which riders are locked and entries are read.
-Id: Final = Text().with_variant(Text(collation="C"), "postgresql")
-# SQLite numbers rows by itself only where the key is an INTEGER.
-Serial: Final = BigInteger().with_variant(Integer(), "sqlite")
+from api.store import decision_tables, table_parts
+
+metadata: Final = table_parts.metadata
+Id: Final = table_parts.Id
+Serial: Final = table_parts.Serial
 
 # A version of a rule book, for good: the resolved document as TOML, by its digest.
 books: Final = Table(
@@ -256,122 +243,14 @@ approvals: Final = Table(
     Column("recorded_us", BigInteger, nullable=False),
 )
 
-# Appeals as they were filed; a deduction is appealed once.
-appeals: Final = Table(
-    "appeals",
-    metadata,
-    Column("appeal_id", Id, primary_key=True),
-    Column("rider_id", Id, nullable=False, index=True),
-    Column("entry_id", Id, nullable=False, unique=True),
-    Column("event_id", Id, nullable=False),
-    Column("city", Text),
-    Column("book_digest", Text, nullable=False),
-    Column("reason_code", Text, nullable=False),
-    Column("filed_us", BigInteger, nullable=False),
-    Column("deadline_us", BigInteger, nullable=False),
-)
-
-# What riders wrote in their own words: may name people, so it can be erased.
-appeal_texts: Final = Table(
-    "appeal_texts",
-    metadata,
-    Column("appeal_id", Id, primary_key=True),
-    Column("rider_id", Id, nullable=False, index=True),
-    Column("reason", Text, nullable=False),
-    Column("evidence_ref", Text),
-)
-
-# Appeals that wait for their answer, by deadline; a row goes with the answer.
-open_appeals: Final = Table(
-    "open_appeals",
-    metadata,
-    Column("appeal_id", Id, primary_key=True),
-    Column("rider_id", Id, nullable=False, index=True),
-    Column("city", Text),
-    Column("deadline_us", BigInteger, nullable=False),
-    Index("open_appeals_by_deadline", "deadline_us", "appeal_id"),
-)
-
-# The one answer to an appeal; `decided_by` names a person, or is `timeout`, which only upholds.
-appeal_decisions: Final = Table(
-    "appeal_decisions",
-    metadata,
-    Column("appeal_id", Id, primary_key=True),
-    Column("decision", Text, nullable=False),
-    Column("decided_by", Text, nullable=False),
-    Column("reason_code", Text, nullable=False),
-    Column("reason", Text, nullable=False),
-    Column("decided_us", BigInteger, nullable=False),
-    CheckConstraint("decision IN ('upheld', 'dismissed')", "an_answer"),
-    CheckConstraint("decided_by <> 'timeout' OR decision = 'upheld'", "silence_is_for_the_rider"),
-    CheckConstraint("decided_by = 'timeout' OR (decided_by LIKE '%_:_%' AND reason <> '')", "a_person_says_why"),
-    Index("appeal_decisions_by_time", "decided_us", "appeal_id"),
-)
-
-# Recommendations that a person look at a rider; opened by an entry of kind `review`.
-reviews: Final = Table(
-    "reviews",
-    metadata,
-    Column("review_id", Id, primary_key=True),
-    Column("rider_id", Id, nullable=False, index=True),
-    Column("entry_id", Id, nullable=False, unique=True),
-    Column("event_id", Id, nullable=False),
-    Column("city", Text),
-    Column("book_digest", Text, nullable=False),
-    Column("score_mp", BigInteger, nullable=False),
-    Column("opened_us", BigInteger, nullable=False),
-)
-
-# Reviews that wait for a person, oldest first; a row goes with the decision.
-open_reviews: Final = Table(
-    "open_reviews",
-    metadata,
-    Column("review_id", Id, primary_key=True),
-    Column("rider_id", Id, nullable=False, index=True),
-    Column("entry_id", Id, nullable=False, unique=True),
-    Column("city", Text),
-    Column("opened_us", BigInteger, nullable=False),
-    Index("open_reviews_by_time", "opened_us", "review_id"),
-)
-
-# What a person decided, with written reasons; `from_us` when a suspension begins: 14 days later unless for safety.
-# `void` by the `ledger`: what the review was opened for was taken back before anybody decided.
-review_decisions: Final = Table(
-    "review_decisions",
-    metadata,
-    Column("review_id", Id, primary_key=True),
-    Column("outcome", Text, nullable=False),
-    Column("decided_by", Text, nullable=False),
-    Column("reason", Text, nullable=False),
-    Column("is_safety", SmallInteger, nullable=False),
-    Column("from_us", BigInteger),
-    Column("decided_us", BigInteger, nullable=False),
-    CheckConstraint("outcome IN ('no_action', 'warning', 'training', 'suspend', 'void')", "an_outcome"),
-    CheckConstraint("(outcome = 'suspend') = (from_us IS NOT NULL)", "a_suspension_begins"),
-    CheckConstraint(
-        "outcome = 'void' AND decided_by = 'ledger' OR outcome <> 'void' AND decided_by LIKE '%_:_%' AND reason <> ''",
-        "a_person_writes_reasons",
-    ),
-    CheckConstraint(
-        f"from_us IS NULL OR is_safety = 1 AND from_us >= decided_us OR from_us >= decided_us + {14 * 86_400_000_000}",
-        "fourteen_days_notice",
-    ),
-    Index("review_decisions_by_time", "decided_us", "review_id"),
-)
-
-# The end of a suspension: by a passed course (`lifted_by` training) or a person.
-suspension_lifts: Final = Table(
-    "suspension_lifts",
-    metadata,
-    Column("review_id", Id, primary_key=True),
-    Column("lifted_by", Text, nullable=False),
-    Column("reason", Text, nullable=False),
-    Column("event_id", Id),
-    Column("lifted_us", BigInteger, nullable=False),
-    CheckConstraint(
-        "lifted_by = 'training' AND event_id IS NOT NULL OR lifted_by LIKE '%_:_%' AND reason <> ''", "a_lift_says_why"
-    ),
-)
+appeals: Final = decision_tables.appeals
+appeal_texts: Final = decision_tables.appeal_texts
+open_appeals: Final = decision_tables.open_appeals
+appeal_decisions: Final = decision_tables.appeal_decisions
+reviews: Final = decision_tables.reviews
+open_reviews: Final = decision_tables.open_reviews
+review_decisions: Final = decision_tables.review_decisions
+suspension_lifts: Final = decision_tables.suspension_lifts
 
 # Keys by their public prefix; the secret is held as a hash. `cities` (JSON): empty for all.
 api_keys: Final = Table(
