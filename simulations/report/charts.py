@@ -15,13 +15,13 @@ from rules.text import Lang, text
 Rows = list[dict[str, Any]]
 
 OLD, NEW, GAIN, LOSS, INK, FAINT = "#9aa1ab", "#0f766e", "#0f766e", "#b45309", "#1f2933", "#e3e7ec"
-WIDTH = 430
+WIDTH = 360
 FONT = "system-ui, 'PingFang SC', 'Noto Sans SC', 'Microsoft YaHei', sans-serif"
 
 
 def svg_of(chart: alt.TopLevelMixin, name: str) -> str:
     """A chart as SVG that fills its frame; ids are made the chart's own, since one page holds many."""
-    drawn = vl_convert.vegalite_to_svg(_dressed(chart).to_dict())
+    drawn = vl_convert.vegalite_to_svg(_dressed(chart).to_dict(validate=False))
     drawn = re.sub(r'\bid="(\w+)"', rf'id="{name}-\1"', drawn)
     drawn = re.sub(r"url\(#(\w+)\)", rf"url(#{name}-\1)", drawn)
     return drawn.replace(' role="graphics-object"', "").replace(' role="graphics-symbol"', "")
@@ -116,7 +116,7 @@ def dots(rows: Rows, title: str, *, height: int | None = None) -> alt.LayerChart
     """
     order = [row["label"] for row in rows]
     y = alt.Y("label:N", sort=order, title=None, axis=alt.Axis(grid=False, ticks=False, domain=False, labelPadding=8))
-    base = alt.Chart(_data(rows), width=WIDTH - 70, height=height or 26 * len(rows) + 10).encode(y=y)
+    base = alt.Chart(_data(rows), width=WIDTH - 50, height=height or 26 * len(rows) + 10).encode(y=y)
     color = alt.Color("kind:N", scale=alt.Scale(domain=["all", "group"], range=[NEW, "#5b7f95"]), legend=None)
     lines = base.mark_rule(strokeWidth=2.5).encode(
         x=alt.X("low:Q", title=title, axis=alt.Axis(tickCount=5)), x2="high:Q", color=color
@@ -209,7 +209,7 @@ def tornado(lang: Lang, rows: Rows, title: str, at: float) -> alt.LayerChart:
     )
     scale = alt.Scale(domain=[text(lang, "study.end_low"), text(lang, "study.end_high")], range=["#94a3b8", NEW])
     bars = (
-        alt.Chart(_data(long), width=WIDTH - 150, height=26 * len(rows))
+        alt.Chart(_data(long), width=WIDTH - 120, height=26 * len(rows))
         .mark_bar(size=15)
         .encode(
             y=y, x=alt.X("from:Q", title=title, axis=alt.Axis(tickCount=5), scale=alt.Scale(zero=False)), x2="x:Q",
@@ -231,7 +231,7 @@ def bars(lang: Lang, rows: Rows, title: str) -> alt.LayerChart:
     order = list(dict.fromkeys(row["label"] for row in rows))
     kinds = [text(lang, "study.part_fees"), text(lang, "study.part_bonus")]
     y = alt.Y("label:N", sort=order, title=None, axis=alt.Axis(grid=False, ticks=False, domain=False, labelPadding=8))
-    base = alt.Chart(_data(rows), width=WIDTH - 90, height=40 * len(order)).encode(y=y)
+    base = alt.Chart(_data(rows), width=WIDTH - 70, height=40 * len(order)).encode(y=y)
     stacked = base.mark_bar(size=22).encode(
         x=alt.X("value:Q", title=title, axis=alt.Axis(tickCount=5)), order="order:O",
         color=alt.Color("kind:N", scale=alt.Scale(domain=kinds, range=["#5b7f95", "#d97706"]), sort=None),

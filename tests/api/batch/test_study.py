@@ -1,0 +1,180 @@
+"""A study from request to files: every fault at once, one result on any number of workers, nothing done twice."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from api.batch import study_pool
+from api.batch.errors import InputError
+from api.batch.study import StudyStopped, run_study
+from api.batch.study_worlds import WORLDS, Task, carry_out
+from simulations.study.metrics import METRICS
+from tests.api.batch.studies import TINY, request
+
+RESULTS = ("summary.json", "report.html", "riders.parquet", "paired.parquet", "groups.parquet", "days.parquet")
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every result of a study that must not depend on how it was run."""
+    names = [*RESULTS, *(path.name for path in folder.glob("*.svg")), *(path.name for path in folder.glob("*.csv"))]
+    return {name: (folder / name).read_bytes() for name in sorted(names)}
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished tiny study."""
+    folder = tmp_path_factory.mktemp("study") / "out"
+    run_study(request(), folder)
+    return folder
+
+
+def test_a_study_writes_what_the_interface_names(done: Path) -> None:
+    """Tables, summary, report, charts, run.json; a row per seed and metric; sound ledgers, equal luck."""
+    summary = json.loads((done / "summary.json").read_text(encoding="utf-8"))
+    paired = pq.read_table(done / "paired.parquet")
+
+    assert paired.num_rows == 2 * len(METRICS)
+    assert set(paired.column("seed").to_pylist()) == {1, 2}
+    assert pq.read_table(done / "riders.parquet").num_rows == 8
+    assert summary["checks"] == {"luck_is_equal": True, "ledger_violations": {}}
+    assert {"mean_a", "mean_b", "difference", "ci_low", "ci_high", "num_seeds"} <= set(
+        summary["metrics"]["income_per_day_fen"]
+    )
+    assert "NaN" not in (done / "summary.json").read_text(encoding="utf-8")
+    assert list(done.glob("*.svg"))
+    assert json.loads((done / "run.json").read_text(encoding="utf-8"))["seeds_run"] == [1, 2]
+
+
+def test_one_worker_or_many_give_the_same_files(done: Path, tmp_path: Path) -> None:
+    """Byte for byte, charts and report included."""
+    run_study(request(jobs=2), tmp_path / "many")
+
+    assert contents(tmp_path / "many") == contents(done)
+
+
+def test_a_stopped_study_goes_on_where_it_was(done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was finished is not run again, and the result is that of a study that was never stopped."""
+    carried: list[Path] = []
+
+    def counting(one: Task) -> None:
+        carried.append(one.path)
+        carry_out(one)
+
+    monkeypatch.setattr(study_pool, "carry_out", counting)
+    with pytest.raises(StudyStopped):
+        run_study(request(), tmp_path / "out", stop=lambda: len(carried) == 3)
+    first = list(carried)
+
+    run_study(request(), tmp_path / "out")
+
+    assert len(first) == 3
+    assert len(carried) == len(set(carried))
+    assert contents(tmp_path / "out") == contents(done)
+
+
+def test_more_seeds_use_the_runs_that_are_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A study asked for again with more seeds runs the new ones only."""
+    carried: list[int] = []
+    monkeypatch.setattr(study_pool, "carry_out", lambda one: (carried.append(one.seed), carry_out(one)))
+    run_study(request(seeds=1), tmp_path / "out")
+    carried.clear()
+
+    run_study(request(seeds=2), tmp_path / "out")
+
+    assert set(carried) == {2}
+
+
+def test_a_killed_sweep_resumes_without_repeating_finished_seeds(tmp_path: Path) -> None:
+    """Killed in the middle by the system, the same command goes on: finished runs keep their files untouched."""
+    folder = tmp_path / "sweep"
+    words = ["simulate", "ordinary-week", "--books", "legacy-fine,taobao-crowdsourced", "--seeds", "2", "--days", "1"]
+    words += ["--sensitivity", "off", "--jobs", "1", "--out", str(folder)]
+    words += ["--sweep", "b:tier.reward.bonus_fen=0,50,100,150,200,250"]
+    for setting in TINY:
+        words += ["--set", setting]
+    command = [sys.executable, "-c", "from api.cli.main import main; main()", *words]
+    process = subprocess.Popen(command, cwd=Path(__file__).parents[3], stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 240
+    while len(list((folder / WORLDS).glob("*.parquet"))) < 4 and process.poll() is None:
+        assert time.monotonic() < deadline
+        os.sched_yield()
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    before = {path.name: path.stat().st_mtime_ns for path in (folder / WORLDS).glob("*.parquet")}
+
+    again = request(sweeps=("b:tier.reward.bonus_fen=0,50,100,150,200,250",))
+    summary = run_study(again, folder)
+
+    after = {path.name: path.stat().st_mtime_ns for path in (folder / WORLDS).glob("*.parquet")}
+    assert len(before) >= 4
+    assert before.items() <= after.items()
+    assert len(summary["sweep"]) == 6 * 4
+
+
+def test_every_fault_of_a_request_is_said_at_once(tmp_path: Path) -> None:
+    """Unknown key, impossible shift, negative rate, missing book, bad setting of a book, bad sweep: six faults, nothing written."""
+    bad = request(
+        books=("legacy-fines", "taobao-crowdsourced"),
+        sets=(
+            "behaviour.rusch_permille=1",
+            "people.shift_s=[[0, 90000], [1000, 99000]]",
+            "kitchens.slow_per_million=-5",
+            "b:rule.nonsense.points=1",
+        ),
+        sweeps=("riders",),
+    )
+
+    with pytest.raises(InputError) as caught:
+        run_study(bad, tmp_path / "out")
+
+    codes = [fault.code for fault in caught.value.faults]
+    assert {"unknown_book", "scenario_unknown_key", "scenario_out_of_range", "unknown_part", "bad_sweep"} <= set(codes)
+    assert len(codes) >= 6
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_is_not_a_study_is_not_touched(tmp_path: Path) -> None:
+    """Somebody's files are no place to write to."""
+    (tmp_path / "letter.txt").write_text("dear")
+
+    with pytest.raises(InputError):
+        run_study(request(), tmp_path)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
+
+
+def test_a_book_against_itself_differs_in_nothing(tmp_path: Path) -> None:
+    """The same book twice is the same world: every difference is zero, nobody wins or loses."""
+    summary = run_study(request(books=("legacy-fine", "legacy-fine")), tmp_path / "same")
+
+    assert {one["difference"] for one in summary["metrics"].values()} == {0.0}
+    assert set(summary["decomposition"]["sums_fen"].values()) == {0}
+    assert (summary["movers"]["num_gain"], summary["movers"]["num_lose"]) == (0, 0)
+
+
+def test_settings_of_a_book_change_that_book_alone(tmp_path: Path) -> None:
+    """`b:` reaches the new book: its bonus for everybody shows as bonus added, deliveries fixed."""
+    sets = (*TINY, "b:tier.normal.bonus_fen=40", "b:tier.low.bonus_fen=40")
+
+    summary = run_study(request(sets=sets), tmp_path / "bonus")
+
+    assert summary["decomposition"]["parts"]["bonus_added"]["mean"] > 0
+    assert summary["metrics"]["bonus_per_day_fen"]["mean_a"] == 0
+
+
+def test_progress_rises_to_the_end(tmp_path: Path) -> None:
+    """Per mille never falls, ends at 1000, and names stages."""
+    told: list[tuple[int, str]] = []
+
+    run_study(request(seeds=1), tmp_path / "out", lambda permille, stage: told.append((permille, stage)))
+
+    assert [permille for permille, _ in told] == sorted(permille for permille, _ in told)
+    assert told[-1] == (1000, "report")
+    assert told[0][1] == "runs"
