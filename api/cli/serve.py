@@ -1,5 +1,6 @@
 """`riderscore serve`: the API, the riders' page and the console, in one process."""
 
+import signal
 import socket
 import sys
 from dataclasses import replace
@@ -37,7 +38,9 @@ def serve(database_url: str, host: str, port: int, lang: Lang) -> None:
 
 def prepare(database_url: str, lang: Lang) -> None:
     """Bring a database to where this version needs it, or end the command."""
+    from api.clock import now_us
     from api.store import schema
+    from api.store.seeding import seed_shipped
 
     with opened(database_url, lang) as store:
         if store.engine.dialect.name == "sqlite":
@@ -47,6 +50,8 @@ def prepare(database_url: str, lang: Lang) -> None:
             key = "store.empty" if found is None else "store.outdated"
             say(lang, key, url=store.shown_url, found=found, revision=wanted)
             sys.exit(FAILED)
+        with store.writing(now_us()) as unit:
+            seed_shipped(unit)
 
 
 def run(settings: Any, sock: socket.socket, lang: Lang) -> None:
@@ -77,7 +82,14 @@ def run(settings: Any, sock: socket.socket, lang: Lang) -> None:
         timeout_graceful_shutdown=GRACE_S,
         ws="none",
     )
+    # The server stops in good order at these and then raises them again: that is no failure.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stopped)
     uvicorn.Server(config).run(sockets=[sock])
+
+
+def _stopped(_number: int, _frame: object) -> None:
+    """Nothing is left to do."""
 
 
 def listening(host: str, port: int, lang: Lang) -> socket.socket:
