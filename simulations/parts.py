@@ -18,7 +18,8 @@ class Town:
 
     ``riders``, ``orders_per_day``: in all; ``riders_per_area``, ``merchants_per_area``: of a trade area, whose orders only
     its own riders carry; ``area_m``: side of its square; ``warm_up_days``: days under the old book; ``first_day``: the
-    first of all days, as YYYYMMDD.
+    first of all days, as YYYYMMDD; ``city_seed``: who rides and cooks where, the same under every seed of a run, so that
+    rider 7 is one person in all of them.
     """
 
     riders: int
@@ -28,6 +29,7 @@ class Town:
     riders_per_area: int
     merchants_per_area: int
     area_m: int
+    city_seed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +198,8 @@ class Scenario:
         (zh, en).
     sources
         Dotted key → where its value comes from.
+    ranges
+        Dotted key → (least, most) that is thought possible, where the file states it.
     digest
         SHA-256 of all values.
     """
@@ -217,4 +221,5 @@ class Scenario:
     behaviour: Behaviour
     obstacles: tuple[Obstacle, ...]
     sources: dict[str, str]
+    ranges: dict[str, tuple[int, int]]
     digest: str

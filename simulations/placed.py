@@ -80,8 +80,15 @@ class Places:
 def draw_places(scenario: Scenario, luck: Luck) -> Places:
     """Merchants' places: each trade area a square, merchants in clusters towards its middle."""
     town, merchant = scenario.town, np.arange(scenario.kitchens.num_merchants)
-    ends = [sum(luck.below(town.area_m, f"merchant.{axis}{part}", merchant) for part in range(2)) // 2 for axis in "xy"]
-    return Places(ends[0], ends[1], merchant // town.merchants_per_area)
+    x, y = (
+        (
+            luck.below(town.area_m, f"merchant.{axis}", merchant)
+            + luck.below(town.area_m, f"merchant.{axis}_too", merchant)
+        )
+        // 2
+        for axis in ("x", "y")
+    )
+    return Places(x, y, merchant // town.merchants_per_area)
 
 
 def draw_placed(scenario: Scenario, luck: Luck, day: int, merchants: Merchants, places: Places, rain: int) -> Placed:
@@ -136,8 +143,9 @@ def _at_door_s(scenario: Scenario, luck: Luck, key: tuple[I64, int], area: I64, 
     """Handing over, gates, lifts and stairs; whether there is a gate or a lift belongs to the block."""
     doors = scenario.doors
     block = (area * 4_096 + (x // doors.block_m) + 1_024) * 4_096 + (y // doors.block_m) + 1_024
-    gated = luck.chance(doors.gated_per_million, "block.gated", block)
-    has_lift = luck.chance(doors.lift_per_million, "block.lift", block)
+    town = Luck(scenario.town.city_seed)
+    gated = town.chance(doors.gated_per_million, "block.gated", block)
+    has_lift = town.chance(doors.lift_per_million, "block.lift", block)
     lift_s = luck.draw(doors.lift_s, "order.lift", *key)
     stairs_s = luck.draw(doors.floors, "order.floor", *key) * STAIRS_S_PER_FLOOR
     gate_s = np.where(gated, luck.draw(doors.gate_s, "order.gate", *key), 0)

@@ -89,12 +89,13 @@ class _City:
 
     @staticmethod
     def drawn(scenario: Scenario, luck: Luck, num_days: int) -> "_City":
+        town = Luck(scenario.town.city_seed)
         return _City(
             scenario=scenario,
             luck=luck,
-            people=draw_population(scenario, luck),
-            merchants=draw_kitchens(scenario.kitchens, luck),
-            places=draw_places(scenario, luck),
+            people=draw_population(scenario, town),
+            merchants=draw_kitchens(scenario.kitchens, town),
+            places=draw_places(scenario, town),
             rain=draw_weather(scenario.weather, num_days, luck),
             midnight_us=_midnights_us(scenario, num_days),
             num_days=num_days,

@@ -68,6 +68,7 @@ _RANGES: dict[str, tuple[int, int]] = {
     "first_day": (20000103, 20980101),
     "riders_per_area": (1, 2_000),
     "merchants_per_area": (1, 5_000),
+    "city_seed": (0, 2**31 - 1),
     "area_m": (100, 100_000),
     "shift_s": (0, 16 * 3_600),
     "shift_start_s": (14_400, 86_400),
@@ -163,6 +164,7 @@ class _Reading:
 
     file: str
     faults: list[Fault] = field(default_factory=list)
+    ranges: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     def fault(self, code: str, key: str = "", given: str = "", allowed: str = "", **params: str) -> None:
         self.faults.append(Fault(code, self.file, key=key, given=given, allowed=allowed, params=tuple(params.items())))
@@ -243,7 +245,7 @@ class _Reading:
             name=Path(self.file).stem, title=(title["zh"], title["en"]), city=str(city), time_zone=str(zone), town=town,
             demand=made["demand"], promise=made["promise"], streets=made["streets"], kitchens=kitchens,
             weather=made["weather"], doors=made["doors"], people=made["people"], sending=made["sending"],
-            feedback=made["feedback"], behaviour=made["behaviour"], obstacles=obstacles, sources=sources,
+            feedback=made["feedback"], behaviour=made["behaviour"], obstacles=obstacles, sources=sources, ranges=self.ranges,
             digest=digest(_values(plain)),
         )  # fmt: skip
 
@@ -272,7 +274,7 @@ class _Reading:
             return self.fault("scenario_missing_key", key=key)
         if not isinstance(entry, dict) or not isinstance(entry.get("source"), str) or not entry["source"].strip():
             return self.fault("scenario_no_source", key=key, given=as_written(entry))
-        for extra in set(entry) - {"value", "quantiles", "source"}:
+        for extra in set(entry) - {"value", "quantiles", "source", "range"}:
             self.fault("scenario_unknown_key", key=f"{key}.{extra}", given=extra, near="value")
         sources[key] = entry["source"]
         low, high = allowed_range(name)
@@ -280,7 +282,11 @@ class _Reading:
             return self.quantiles(key, entry.get("quantiles"), low, high)
         if wanted == Pairs:
             return self.pairs(key, entry.get("value", entry.get("quantiles")), low, high)
-        value = entry.get("value")
+        value, possible = entry.get("value"), entry.get("range")
+        if possible is not None and not (_is_pair(possible) and low <= possible[0] <= possible[1] <= high):
+            return self.fault("scenario_bad_range", key=key, given=as_written(possible), allowed=f"{low} … {high}")
+        if possible is not None:
+            self.ranges[key] = (possible[0], possible[1])
         if not isinstance(value, int) or isinstance(value, bool):
             return self.fault("scenario_expected_whole", key=key, given=as_written(value))
         if not low <= value <= high:
@@ -368,11 +374,14 @@ def num_areas(town: Town) -> int:
 
 
 def _is_pairs(value: Any) -> bool:
+    return isinstance(value, list) and len(value) > 1 and all(_is_pair(pair) for pair in value)
+
+
+def _is_pair(value: Any) -> bool:
     return (
         isinstance(value, list)
-        and len(value) > 1
-        and all(isinstance(pair, list) and len(pair) == 2 for pair in value)
-        and all(isinstance(number, int) and not isinstance(number, bool) for pair in value for number in pair)
+        and len(value) == 2
+        and all(isinstance(number, int) and not isinstance(number, bool) for number in value)
     )
 
 
@@ -401,5 +410,5 @@ def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
 def _values(entry: Any) -> Any:
     """A document without its sources."""
     if isinstance(entry, dict):
-        return {key: _values(value) for key, value in entry.items() if key != "source"}
+        return {key: _values(value) for key, value in entry.items() if key not in ("source", "range")}
     return [_values(value) for value in entry] if isinstance(entry, list) else entry
