@@ -173,23 +173,22 @@ def facts_of(known: Known, reading: Reading, row: int) -> dict[str, int]:
     tenure = -1
     if event["joined_us"] != NO_TIME:
         tenure = max(0, day - days.day_of(int(event["joined_us"])))
-    month = days.period[1, day]
-    same_month = [
-        before
-        for before in range(row)
-        if events["kind"][before] == event["kind"]
-        and days.period[1, days.day_of(int(events["occurred_us"][before]))] == month
-    ]
+    nth = num_delivered = -1
+    if known.is_whole:
+        same_kind = events["occurred_us"][:row][events["kind"][:row] == event["kind"]]
+        months = days.period[1, np.searchsorted(days.start_us, same_kind, side="right") - 1]
+        nth = int((months == days.period[1, day]).sum()) + 1
+        num_delivered = int((events["kind"][:row] == DELIVERED).sum())
     offset_us = int(days.offset_us[day, int(at_us >= days.change_us[day])])
     return {
         "late_s": late_s,
         "rider_kind": int(event["rider_kind"]),
         "tenure_days": tenure,
-        "num_delivered": int((events["kind"][:row] == DELIVERED).sum()) if known.is_whole else -1,
+        "num_delivered": num_delivered,
         "weather_level": int(judged["weather"]),
         "distance_m": int(event["distance_m"]),
         "minute_of_day": (at_us + offset_us) // US_PER_MINUTE % MINUTES_PER_DAY,
-        "nth_in_month": len(same_month) + 1 if known.is_whole else -1,
+        "nth_in_month": nth,
         "party": int(event["party"]),
         "liable": int(judged["party"]),
     }
@@ -288,7 +287,13 @@ def _waits(known: Known, reading: Reading, row: int, late_us: int) -> Iterator[W
         yield _wait(known, row, True, own_from, own_to, own_to - own_from)
     held_to = int(event["delivered_us"])
     reached = max(_first_known(event, "accepted_us", "placed_us", "arrived_us", "delivered_us"), held_to - late_us)
-    others = [(*_own_wait(events[other]), int(other)) for other in np.flatnonzero(events["kind"] == DELIVERED)]
+    # Only waits that were still going on when the order was in hand.
+    begun, ended = events["arrived_us"], events["ready_us"]
+    for name in ("accepted_us", "placed_us", "delivered_us"):
+        begun = np.where(begun == NO_TIME, events[name], begun)
+    ended = np.where(ended == NO_TIME, events["picked_us"], ended)
+    near = (events["kind"] == DELIVERED) & (begun < held_to) & (ended > reached)
+    others = [(*_own_wait(events[other]), int(other)) for other in np.flatnonzero(near)]
     for start, end, other in sorted(others):
         low, high = max(start, reached), min(end, held_to)
         if other == row or high <= low:
