@@ -15,6 +15,7 @@ from api.web.spreadsheet import label
 from api.web.tables import BOOK_ROW, Document, Row, Table, items, used_keys
 from rules.cells import pointer_of, steps_of
 from rules.errors import Fault
+from rules.events import REPORT_KINDS
 from rules.text import Lang, catalog, text
 
 # What an editor shows before anything else is asked for.
@@ -307,13 +308,23 @@ def new_row(table: Table, base: Document, lang: Lang) -> Row:
         "example": {"rule": (rules or [""])[0], "given.late_min": "0", "expect.points": "0"},
         "cap": {"scope": "event", "max_deduct": "3", **titles, **ours},
         "tier": {"from": _above_last(table), **titles, **ours},
-        "report": {"kind": "vehicle_fault", "gives_back_min": "10", **ours},
+        "report": {**_free_report(table), "gives_back_min": "10", **ours},
         "group": {"hit": "first", **titles},
     }
     cells = {key: written for key, written in starts.get(table.part, {}).items() if written}
     if column(table.part, "id") is not None and table.part != "book":
         cells = {"id": _free_id(f"new_{table.part}", table.rows), **cells}
     return Row(cells)
+
+
+def _free_report(table: Table) -> dict[str, str]:
+    """A report without a row yet; of all only bad weather may have another, from another level on."""
+    known = {(row.cells.get("kind", ""), row.cells.get("level_from", "0")) for row in table.rows}
+    for kind in REPORT_KINDS:
+        if not any(kind == one for one, _ in known):
+            return {"kind": kind}
+    level = next(level for level in range(1, MAX_ROWS) if ("severe_weather", str(level)) not in known)
+    return {"kind": "severe_weather", "level_from": str(level)}
 
 
 def _above_last(table: Table) -> str:
