@@ -115,19 +115,26 @@ def parameters(scenario: Scenario) -> tuple[Parameter, ...]:
     found = []
     for key in KEYS:
         value = _value(scenario, key)
-        low, high = _range(key, value)
+        low, high = _range(scenario, key, value)
         if low < high:
             found.append(Parameter(key, value, low, high, scenario.sources[key]))
     return tuple(found)
 
 
 def small_settings(scenario: Scenario) -> tuple[str, ...]:
-    """Settings that make a small copy of a city; none where it is small already."""
+    """Settings that make a small copy of a city at the same load; none where it is small already."""
     town = scenario.town
     if town.riders <= SMALL_RIDERS:
         return ()
-    orders = max(round(town.orders_per_day * SMALL_RIDERS / town.riders), 1)
-    return (f"riders={SMALL_RIDERS}", f"orders_per_day={orders}", f"warm_up_days={min(town.warm_up_days, 1)}")
+    share = SMALL_RIDERS / town.riders
+    merchants = round(town.merchants_per_area * SMALL_RIDERS / town.riders_per_area)
+    return (
+        f"riders={SMALL_RIDERS}",
+        f"riders_per_area={SMALL_RIDERS}",
+        f"merchants_per_area={max(merchants, 1)}",
+        f"orders_per_day={max(round(town.orders_per_day * share), 1)}",
+        f"warm_up_days={min(town.warm_up_days, 1)}",
+    )
 
 
 def swing(parameter: Parameter, metric: str, low: F64, value: F64, high: F64) -> Swing:
@@ -203,7 +210,10 @@ def _value(scenario: Scenario, key: str) -> int:
     return int(getattr(getattr(scenario, part), name))
 
 
-def _range(key: str, value: int) -> tuple[int, int]:
-    """From half to twice the value, within what a scenario allows: nobody published ranges for these."""
+def _range(scenario: Scenario, key: str, value: int) -> tuple[int, int]:
+    """The range that the scenario states; else from half to twice the value, within what is allowed."""
+    stated = scenario.ranges.get(key)
+    if stated is not None:
+        return stated
     least, most = allowed_range(key.rpartition(".")[2])
     return max(value // 2, least), min(value * 2, most)
