@@ -113,15 +113,20 @@ def _complete(operation: dict[str, Any], route: APIRoute, method: str) -> None:
         operation["x-scopes"] = sorted(required)
     if operation.get("parameters"):
         statuses.add(422)
-    if "{" in route.path_format:
+    if "{" in route.path_format or any(parameter["name"] == "cursor" for parameter in operation.get("parameters", ())):
         statuses.add(404)
-    if any(parameter["name"].lower() == "if-match" for parameter in operation.get("parameters", ())):
+    names = {parameter["name"].lower() for parameter in operation.get("parameters", ())}
+    if "cursor" in names:
+        statuses.add(404)
+    if "if-match" in names:
         statuses |= {412, 428}
+    if "if-none-match" in names:
+        answers.setdefault("304", {"description": "What the client has is what there is."})
     if method in _WITH_BODY:
         statuses |= {400, 408, 413}
         if "requestBody" in operation:
             statuses |= {415, 422}
-    if method == "POST" and required is not None:
+    if method in ("POST", "PUT") and required is not None:
         statuses |= {409, 422}
     if "HTTPValidationError" in str(answers.get("422")):
         del answers["422"]
