@@ -7,7 +7,7 @@ The answer to an event is the same however often, in whatever company and by how
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -48,7 +48,20 @@ class Posted:
     reason: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """An answer to each event, in the order of the table; the entries written for them, by rider in order."""
+
+    answers: list[Posted]
+    lines: list[dict[str, Any]]
+
+
 def post_events(unit: WriteUnit, law: Law, table: pa.Table) -> list[Posted]:
+    """As `post`; the answers alone."""
+    return post(unit, law, table).answers
+
+
+def post(unit: WriteUnit, law: Law, table: pa.Table) -> Posting:
     """Score events that are not stored yet.
 
     Parameters
@@ -58,9 +71,7 @@ def post_events(unit: WriteUnit, law: Law, table: pa.Table) -> list[Posted]:
         An event is too late when it is more than its book's `late_days` older than the store's clock
         (`unit.recorded_us`), whoever else is in the post; history is replayed with the clock of its time.
 
-    Returns
-    -------
-    One answer a row, in the order of the table. Rejected rows leave no trace in the store.
+    Rejected rows leave no trace in the store.
     """
     table = table.select(EVENT_SCHEMA.names)
     identities = list(zip(table["rider_id"].to_pylist(), table["event_id"].to_pylist(), strict=True))
@@ -77,11 +88,13 @@ def post_events(unit: WriteUnit, law: Law, table: pa.Table) -> list[Posted]:
         elif occurred_us > latest_us:
             answers[k] = Posted(*identity, "rejected", "implausible_time")
     fresh = np.array([k for k in range(len(identities)) if k not in answers], np.int64)
+    lines: list[dict[str, Any]] = []
     for rows in _blocks(identities, fresh):
         block = table.take(pa.array(rows))
-        scored = _score_block(unit, law, block, riders)
+        scored, own = _score_block(unit, law, block, riders)
+        lines += own
         answers |= zip(rows.tolist(), _answers([identities[k] for k in rows.tolist()], scored), strict=True)
-    return [answers[k] for k in range(len(identities))]
+    return Posting([answers[k] for k in range(len(identities))], lines)
 
 
 def settle(unit: WriteUnit, law: Law, as_of_us: int, limit: int = BLOCK_RIDERS) -> int:
@@ -124,7 +137,9 @@ def _in_order(riders: Mapping[str, RiderRow]) -> list[RiderRow]:
     return [riders[rider] for rider in sorted(riders, key=str.encode)]
 
 
-def _score_block(unit: WriteUnit, law: Law, table: pa.Table, riders: dict[str, RiderRow]) -> Scored:
+def _score_block(
+    unit: WriteUnit, law: Law, table: pa.Table, riders: dict[str, RiderRow]
+) -> tuple[Scored, list[dict[str, Any]]]:
     """Score new rows of locked riders and save what comes of it; `riders` gets the new rows."""
     own = {rider: riders[rider] for rider in table["rider_id"].unique().to_pylist()}
     newest_us = pc.max(table["occurred_us"]).as_py()
@@ -133,9 +148,9 @@ def _score_block(unit: WriteUnit, law: Law, table: pa.Table, riders: dict[str, R
     _settle_riders(unit, law, own, until_us)
     carried = load(unit, law, _in_order(own), until_us, _beyond_window(unit, table, own))
     scored = score(law.program, law.schedule, table, carried, until_us, until_us - WINDOW_US)
-    save(unit, scored, own)
+    lines = save(unit, scored, own)
     riders |= own
-    return scored
+    return scored, lines
 
 
 def _beyond_window(unit: WriteUnit, table: pa.Table, riders: Mapping[str, RiderRow]) -> set[str]:

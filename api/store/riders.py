@@ -6,6 +6,7 @@ from all events stored; both ways give the same ledger.
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -71,8 +72,13 @@ def _from_events(unit: ReadUnit | WriteUnit, law: Law, rider_ids: Sequence[str],
     return parts
 
 
-def save(unit: WriteUnit, scored: Scored, riders: dict[str, RiderRow]) -> None:
-    """Write new events, new entries, the riders of a run and what follows for them; `riders` gets their new rows."""
+def save(unit: WriteUnit, scored: Scored, riders: dict[str, RiderRow]) -> list[dict[str, Any]]:
+    """Write new events, new entries, the riders of a run and what follows for them; `riders` gets their new rows.
+
+    Returns
+    -------
+    The entries, by rider in order.
+    """
     _add_events(unit, scored)
     rows = entries_table(scored, unit.recorded_us).to_pylist()
     heads = chained(rows, {rider: row.chain for rider, row in riders.items()})
@@ -86,6 +92,7 @@ def save(unit: WriteUnit, scored: Scored, riders: dict[str, RiderRow]) -> None:
     )
     consequences(unit, scored, rows, riders, changed)
     riders |= {row.rider_id: row for row in changed}
+    return rows
 
 
 def _add_events(unit: WriteUnit, scored: Scored) -> None:

@@ -20,10 +20,11 @@ from api.http.meters import Meters
 from api.http.problems import FieldError, Problem
 from api.http.schemas import Model
 from api.http.wording import pointer_to
-from api.store.posting import Posted, post_events
+from api.store import posting
+from api.store.posting import Posted
 from api.store.scheduling import law_in_force
 from api.store.units import WriteUnit
-from api.store.written import entries_since, numbers_of
+from api.store.written import by_event
 from rules.text import Lang
 
 router = APIRouter(prefix="/v1", tags=["events"])
@@ -163,10 +164,8 @@ def _of_cities(table: pa.Table, actor: Actor) -> tuple[pa.Table, list[Reject]]:
 def _score(unit: WriteUnit, table: pa.Table) -> tuple[list[Posted], Written]:
     if not table.num_rows:
         return [], {}
-    before = numbers_of(unit, table["rider_id"].unique().to_pylist())
-    posted = post_events(unit, law_in_force(unit), table)
-    fresh = {answer.rider_id: before[answer.rider_id] for answer in posted if answer.status == "scored"}
-    return posted, entries_since(unit, fresh)
+    done = posting.post(unit, law_in_force(unit), table)
+    return done.answers, by_event(done.lines)
 
 
 def _reject(table: pa.Table, k: int, answer: Posted) -> Reject:
