@@ -85,7 +85,7 @@ def families() -> tuple[re.Pattern[str], ...]:
         for node in ast.walk(tree_of(path)):
             if isinstance(node, ast.JoinedStr) and isinstance(node.values[0], ast.Constant):
                 first = str(node.values[0].value)
-                if first.lstrip("@").partition(".")[0] in areas() and re.fullmatch(r"@?[a-z]+\.[a-z0-9_]*", first):
+                if first.lstrip("@").partition(".")[0] in areas() and re.fullmatch(r"@?[a-z_]+\.[a-z0-9_]*", first):
                     parts = [
                         re.escape(str(part.value)) if isinstance(part, ast.Constant) else r"(\w*)"
                         for part in node.values
