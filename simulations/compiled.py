@@ -14,7 +14,7 @@ from numba import njit
 
 ROOT = Path(__file__).parents[1]
 # Modules with compiled code, or with constants that it reads.
-COMPILED = ("behaviour", "compiled", "live", "price", "randomness", "ranks", "riding", "sending")
+COMPILED = ("behaviour", "compiled", "live", "nearest", "price", "randomness", "ranks", "riding", "sending")
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -35,5 +35,14 @@ def _stamped(dispatcher: Any) -> Any:
 
 
 def compiled(function: Function) -> Function:
-    """Compile a function on its first call, cached on disk until any source it was made from changes."""
+    """Compile what allocates nothing, cached on disk until any source it was made from changes.
+
+    Without Numba's reference counting (`_nrt`, its own switch), which costs ten times what the arithmetic does: every call
+    that takes a tuple of arrays counts each of them up and down. The arrays come from Python and outlive the call.
+    """
+    return cast(Function, _stamped(njit(cache=True, error_model="numpy", _nrt=False)(function)))
+
+
+def compiled_with_runtime(function: Function) -> Function:
+    """Compile what allocates."""
     return cast(Function, _stamped(njit(cache=True, error_model="numpy")(function)))

@@ -39,7 +39,7 @@ from dispatch.route import (
 )
 from dispatch.search import candidates
 from simulations.behaviour import decline_chance
-from simulations.compiled import compiled
+from simulations.compiled import compiled, compiled_with_runtime
 from simulations.live import (
     CANCELLED_BY,
     DAY,
@@ -235,7 +235,7 @@ def _drop(live: Live, slot: int, outcome: int) -> None:
     live.tally[EVENTS] += 1
 
 
-@compiled
+@compiled_with_runtime
 def open_slots(live: Live, may_take: Flags) -> Ints:
     """Slots of open orders; plans of riders who may take nothing, or are gone, are taken back."""
     board = live.board
@@ -252,7 +252,7 @@ def open_slots(live: Live, may_take: Flags) -> Ints:
     return found[:num]
 
 
-@compiled
+@compiled_with_runtime
 def offer_due(live: Live, leaving: Ints, now_s: int) -> None:
     """Offer the orders that must go now; who declines is not asked again."""
     board, tally = live.board, live.tally

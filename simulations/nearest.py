@@ -1,0 +1,74 @@
+"""The plainest dispatcher, event by event: the oldest order goes to the nearest rider with nothing to do. No bundles.
+
+No rounds: it acts at the instant an order is placed or a rider gets free, in whatever unit of time the area is set up in. The
+baseline that queueing theory has an answer for.
+"""
+
+import numpy as np
+
+from dispatch.compiled import Ints
+from dispatch.route import ARRIVAL, FREE, HOLDER, MERCHANT, NUM_STOPS, OPEN, PLACE, PLACED, STANDING, put
+from simulations.compiled import compiled, compiled_with_runtime
+from simulations.live import NEXT, OFF_DUTY, PHASE, T_PLACED, Live
+from simulations.riding import advance
+from simulations.sending import offer_due, reveal_orders
+
+NEVER = 1 << 60
+
+
+@compiled_with_runtime
+def play_by_event(live: Live, first: int) -> None:
+    """Play an area until every order placed has been delivered."""
+    now = first
+    while now < NEVER:
+        advance(live, now)
+        reveal_orders(live, now)
+        leaving = give(live, now)
+        if leaving.shape[0]:
+            offer_due(live, leaving, now)
+            advance(live, now)
+        now = next_instant(live, now)
+
+
+@compiled_with_runtime
+def give(live: Live, now: int) -> Ints:
+    """Give waiting orders, oldest first, to the nearest riders with nothing to do; return those riders."""
+    board = live.board
+    leaving = np.empty(live.crew.shape[0], np.int64)
+    num = 0
+    while True:
+        slot, since = -1, NEVER
+        for other in range(board.orders.shape[0]):
+            waits = board.orders[other, STANDING] == OPEN and board.orders[other, HOLDER] < 0
+            if waits and board.orders[other, PLACED] < since:
+                slot, since = other, board.orders[other, PLACED]
+        if slot < 0:
+            break
+        rider, least = -1, NEVER
+        for r in range(live.crew.shape[0]):
+            idle = live.crew[r, PHASE] != OFF_DUTY and board.riders[r, ARRIVAL] < 0 and board.riders[r, NUM_STOPS] == 0
+            if idle and not board.barred[slot, r] and board.riders[r, FREE] <= now:
+                away = board.travel_s[board.riders[r, PLACE], board.orders[slot, MERCHANT]]
+                if away < least:
+                    rider, least = r, away
+        if rider < 0:
+            break
+        put(board, rider, slot, 0, 1)
+        leaving[num] = rider
+        num += 1
+    return leaving[:num]
+
+
+@compiled
+def next_instant(live: Live, now: int) -> int:
+    """When the next order is placed, or the next rider arrives or gets free; `NEVER` when nothing is left to do."""
+    at = NEVER
+    if live.tally[NEXT] < live.today.shape[0]:
+        at = live.today[live.tally[NEXT], T_PLACED]
+    for r in range(live.crew.shape[0]):
+        arrival, free = live.board.riders[r, ARRIVAL], live.board.riders[r, FREE]
+        if arrival >= 0:
+            at = min(at, arrival)
+        elif free > now:
+            at = min(at, free)
+    return max(at, now + 1) if at < NEVER else NEVER
