@@ -6,15 +6,16 @@ from all events stored; both ways give the same ledger.
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 from sqlalchemy import select
 
+from api.batch.canonical import EVENT_SCHEMA
 from api.store.books import Law
-from api.store.bulk import add_missing, add_rows, among, change_rows, in_chunks
-from api.store.carrying import Kept, joined, layout_of, packed, parts_of, read_layout, unpacked
+from api.store.bulk import add_missing, add_rows, add_table, among, change_rows, in_chunks
+from api.store.carrying import Kept, Layout, joined, layout_of, packed, parts_of, read_layout, unpacked
 from api.store.chain import chained
 from api.store.consequences import consequences
 from api.store.history import history_of
@@ -25,6 +26,9 @@ from scoring.carry import Carried
 from scoring.columns import NO_TIME
 from scoring.ledger import entries_table
 from scoring.score import Scored, score
+
+# Layouts by their digests, None for those of other builds. A digest is the content: this holds for every database.
+_LAYOUTS: Final[dict[str, Layout | None]] = {}
 
 
 def load(unit: WriteUnit, law: Law, riders: Sequence[RiderRow], until_us: int, in_full: Iterable[str] = ()) -> Carried:
@@ -44,10 +48,10 @@ def kept_of(
     unit: ReadUnit | WriteUnit, law: Law, riders: Sequence[RiderRow], until_us: int, in_full: Iterable[str] = ()
 ) -> list[Kept]:
     """Riders one by one as they are kept, those without an event left out; parameters as for `load`."""
-    documents = {row.digest: row.document for row in unit.connection.execute(select(layouts))}
     own = layout_of(law.program)
     known = [row for row in riders if row.carried is not None]
-    stored = {row.rider_id: read_layout(documents[row.layout or ""]) for row in known}
+    _read_layouts(unit, {row.layout or "" for row in known})
+    stored = {row.rider_id: _LAYOUTS[row.layout or ""] for row in known}
     again = {rider for rider, layout in stored.items() if layout is None} | set(in_full)
     made = _from_events(unit, law, sorted(again & stored.keys()), until_us)
     kept = []
@@ -60,6 +64,14 @@ def kept_of(
             part = unpacked(row.carried or b"")
         kept.append(Kept(row.rider_id, row.city, row.rider_kind, row.score_mp, row.seq, layout, part))
     return kept
+
+
+def _read_layouts(unit: ReadUnit | WriteUnit, digests: set[str]) -> None:
+    """Have layouts at hand that were not asked for before."""
+    missing = sorted(digests - _LAYOUTS.keys())
+    if missing:
+        query = select(layouts).where(among(unit, layouts.c.digest, missing))
+        _LAYOUTS.update({row.digest: read_layout(row.document) for row in unit.connection.execute(query)})
 
 
 def _from_events(unit: ReadUnit | WriteUnit, law: Law, rider_ids: Sequence[str], until_us: int) -> dict[str, bytes]:
@@ -84,7 +96,7 @@ def save(unit: WriteUnit, scored: Scored, riders: dict[str, RiderRow]) -> list[d
     heads = chained(rows, {rider: row.chain for rider, row in riders.items()})
     add_rows(unit, entries, rows)
     layout = layout_of(scored.program)
-    if layout.digest not in set(unit.connection.scalars(select(layouts.c.digest))):
+    if unit.connection.scalar(select(layouts.c.digest).where(layouts.c.digest == layout.digest)) is None:
         add_missing(unit, layouts, [{"digest": layout.digest, "document": json.dumps(layout.document())}])
     changed = _rows(scored, layout.digest, riders, heads)
     change_rows(
@@ -101,14 +113,15 @@ def _add_events(unit: WriteUnit, scored: Scored) -> None:
     new = np.flatnonzero(intake.is_new == 1)
     if not new.size:
         return
-    rows = intake.table.take(pa.array(new)).to_pylist()
-    contents = intake.content[new].view(np.int64).tolist()
-    positions = intake.events["book"][new].tolist()
-    for row, content, position in zip(rows, contents, positions, strict=True):
-        row["content"] = content
-        row["book_digest"] = scored.program.books[position].digest
-        row["recorded_us"] = unit.recorded_us
-    add_rows(unit, events, rows)
+    digests = pa.array([book.digest for book in scored.program.books], pa.string())
+    rows = (
+        intake.source.select(EVENT_SCHEMA.names)
+        .take(pa.array(intake.order[new]))
+        .append_column("content", pa.array(intake.content[new].view(np.int64)))
+        .append_column("book_digest", digests.take(pa.array(intake.events["book"][new].astype(np.int64))))
+        .append_column("recorded_us", pa.array(np.full(new.size, unit.recorded_us)))
+    )
+    add_table(unit, events, rows)
 
 
 def _rows(scored: Scored, layout: str, before: Mapping[str, RiderRow], heads: Mapping[str, bytes]) -> list[RiderRow]:
