@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import Final
 
 import pyarrow as pa
-from sqlalchemy import ColumnElement, and_, delete, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, and_, delete, exists, func, select, update
 
 from api.batch.canonical import EVENT_SCHEMA
 from api.store.books import Law, law_of
+from api.store.bulk import add_missing
 from api.store.city_figures import Began, Figures, count
 from api.store.tables import city_days, entries, events, rider_state
 from api.store.units import ReadUnit, Store, WriteUnit
@@ -195,13 +196,12 @@ def tier_of(book: Book, score_mp: int) -> str:
 
 def _keep(unit: WriteUnit, stretch: Stretch, num_events: int, figures: Figures) -> None:
     unit.connection.execute(delete(city_days).where(_of(stretch)))
-    unit.connection.execute(
-        insert(city_days),
-        {
-            "city": stretch.city,
-            "day": stretch.day,
-            "num_events": num_events,
-            "figures": json.dumps(figures.document(), sort_keys=True),
-            "counted_us": unit.recorded_us,
-        },
-    )
+    row = {
+        "city": stretch.city,
+        "day": stretch.day,
+        "num_events": num_events,
+        "figures": json.dumps(figures.document(), sort_keys=True),
+        "counted_us": unit.recorded_us,
+    }
+    # Another server may have counted the same day meanwhile: its figures are as good.
+    add_missing(unit, city_days, [row])
