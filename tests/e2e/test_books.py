@@ -193,6 +193,37 @@ def test_a_workbook_goes_out_and_comes_back(ops: Page, tmp_path: Path) -> None:
     expect(cell(ops, "late_over_5", "分数")).to_have_value("-1.5")
 
 
+def test_nobody_overwrites_a_colleague_unawares(visitor: Visitor) -> None:
+    """Item 2: who saves what somebody changed meanwhile is told, and what they typed is still there."""
+    mine, theirs = visitor("ops", width=DESKTOP), visitor("ops", "chen.jie", width=DESKTOP)
+    address = begin(mine)
+    theirs.goto(address)
+    cell(theirs, "on_time", "名称（中文）").fill("她的")
+    save(theirs)
+
+    cell(mine, "on_time", "名称（中文）").fill("我的")
+    mine.get_by_role("button", name="保存", exact=True).click()
+
+    expect(mine.get_by_role("alert")).to_contain_text("有人改过")
+    expect(cell(mine, "on_time", "名称（中文）")).to_have_value("我的")
+    save(mine)
+    expect(cell(mine, "on_time", "名称（中文）")).to_have_value("我的")
+
+
+def test_a_draft_says_where_it_is_to_be_in_force(ops: Page) -> None:
+    """Places are ticked, or named anew; the shelf shows the draft there."""
+    begin(ops)
+    ops.get_by_text("修改适用范围").click()
+    ops.get_by_label("另一座城市").fill("suzhou")
+    ops.get_by_label("众包", exact=True).check()
+
+    ops.locator("#h-places ~ details").get_by_role("button", name="保存").click()
+
+    expect(ops.locator("#said")).to_contain_text("适用范围已保存")
+    ops.goto("/console/books?city=suzhou")
+    expect(ops.locator("#places")).to_contain_text("编辑中")
+
+
 @pytest.mark.parametrize("script", [True, False])
 def test_an_event_is_tried_beside_the_table(visitor: Visitor, script: bool) -> None:
     """Item 3: the row that fires lights up, and the because-tree stands beside it."""

@@ -91,6 +91,9 @@ def _book_page(
         changes=changes,
         earlier=earlier,
         earlier_date=next((str(each.effective_from) for each in brief.versions if each.digest == earlier), ""),
+        others=[
+            (each.digest, str(each.effective_from)) for each in brief.versions if each.digest != shown.brief.digest
+        ],
         versions=[
             (visit.here(version=each.digest, before=None), str(each.effective_from), each.digest == shown.brief.digest)
             for each in brief.versions

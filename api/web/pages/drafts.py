@@ -6,20 +6,24 @@ from typing import Annotated
 from fastapi import Depends, Response
 from fastapi.responses import JSONResponse
 
+from api.http.context import Actor
 from api.store import drafts as store
 from api.store.approvals import submit
 from api.store.bookshelf import books_of
 from api.store.draft_rows import STATES, Draft, State, draft_of
+from api.store.places import Place, places
 from api.store.refusals import Refused
+from api.store.units import WriteUnit
 from api.web.columns import PARTS
 from api.web.draft_view import DraftView, tried, view_of, why_suspended
-from api.web.editor import act, complete, read_form, sections, told
+from api.web.editor import act, complete, editor_table, read_form, sections, told
 from api.web.routing import page_router
 from api.web.session import Posted, field, visiting
 from api.web.shell import Visit
 from api.web.tables import Row, Table, document_of, table_of
 from api.web.trying import kinds, report_words
 from rules.errors import BookError, Fault
+from rules.events import RIDER_KINDS
 from rules.parse import book_of
 from scoring.explain import titled
 
@@ -83,6 +87,9 @@ def editor(visit: Visit, draft_id: str, part: str, columns: str = "", status: in
         view = view_of(
             unit, visit.who, draft_id, visit.service.clock(), visit.lang, may_write=visit.may("drafts:write")
         )
+        law = store.law_or_none(unit)
+        known = sorted({*view.draft.places, *(() if law is None else places(law))})
+    known = [place for place in known if not visit.who.cities or place.city in visit.who.cities]
     table = view.table(part, asked, visit.lang)
     form, outcome = tried(view, visit.request.query_params, visit.lang)
     context = {
@@ -103,6 +110,9 @@ def editor(visit: Visit, draft_id: str, part: str, columns: str = "", status: in
         "refused": "",
         "title": _title(view, visit),
         "why_suspended": why_suspended(view.draft, visit.lang),
+        "sent_back": next((one for one in reversed(view.approvals) if one.decision == "rejected"), None),
+        "known_places": known,
+        "rider_kinds": RIDER_KINDS,
     }
     return visit.page("draft.html", status, **{**context, **more})
 
@@ -121,14 +131,18 @@ def save_table(visit: WriteVisit, draft_id: str, form: Posted) -> Response:
     """Save a table as it stands on the page, and add, copy, move or delete one of its rows."""
     part, columns, action = field(form, "part"), field(form, "columns"), field(form, "act")
     fields = {name: value for name, value in form.items() if isinstance(value, str)}
-    focus = None
-    with visit.service.writing() as unit:
-        draft = draft_of(unit, draft_id, visit.who)
-        base = table_of(draft.document, part)
-        table, focus = act(complete(read_form(part, fields), base), action, draft.document, visit.lang)
-        document = document_of([table], draft.document, draft.book_id).document
-        if document != draft.document:
-            store.save_document(unit, visit.who, draft_id, field(form, "etag"), document)
+    try:
+        with visit.service.writing() as unit:
+            draft = draft_of(unit, draft_id, visit.who)
+            base = table_of(draft.document, part)
+            table, focus = act(complete(read_form(part, fields), base), action, draft.document, visit.lang)
+            document = document_of([table], draft.document, draft.book_id).document
+            if document != draft.document:
+                store.save_document(unit, visit.who, draft_id, field(form, "etag"), document)
+    except Refused as refused:
+        # What was typed stays on the page; saving it again is then a decision.
+        mine = editor_table(table, (), columns.split(","), visit.lang)
+        return editor(visit, draft_id, part, columns, 409, refused=words_of(refused, visit), table=mine)
     if field(form, "show"):
         columns = ",".join([*filter(None, columns.split(",")), field(form, "show")])
     at = f"&at=row-{focus}" if focus is not None else ""
@@ -165,6 +179,19 @@ def _document_faults(document: dict[str, object]) -> tuple[Fault, ...]:
     return ()
 
 
+@router.post("/console/drafts/{draft_id}/targets")
+def set_targets(visit: WriteVisit, draft_id: str, form: Posted) -> Response:
+    """Say in which cities, and for which riders, a draft is to be in force."""
+    chosen = [Place(*str(value).rpartition("/")[::2]) for value in form.getlist("place") if "/" in str(value)]
+    city = field(form, "city")
+    chosen += [Place(city, kind) for kind in RIDER_KINDS if city and form.get(f"for_{kind}")]
+
+    def verb(unit: WriteUnit, who: Actor, draft_id: str, etag: str) -> Draft:
+        return store.set_targets(unit, who, draft_id, etag, chosen)
+
+    return _changed(visit, draft_id, "draft_placed", form, verb)
+
+
 @router.post("/console/drafts/{draft_id}/undo")
 def undo(visit: WriteVisit, draft_id: str, form: Posted) -> Response:
     """Back to how it was before the last change."""
@@ -197,8 +224,15 @@ def _changed(visit: Visit, draft_id: str, said: str, form: Posted, verb: Callabl
         with visit.service.writing() as unit:
             verb(unit, visit.who, draft_id, field(form, "etag"))
     except Refused as refused:
-        return editor(visit, draft_id, field(form, "part"), status=409, refused=refused.describe(visit.lang))
+        return editor(visit, draft_id, field(form, "part"), status=409, refused=words_of(refused, visit))
     return visit.goto(f"/console/drafts/{draft_id}?part={field(form, 'part')}", said)
+
+
+def words_of(refused: Refused, visit: Visit) -> str:
+    """Why something is refused, for people who know of no ETags."""
+    if refused.code == "precondition_failed":
+        return visit.say("web_books.changed_meanwhile")
+    return refused.describe(visit.lang)
 
 
 def _path(draft: Draft) -> str:
