@@ -85,7 +85,7 @@ def trial(book: Book, kind: str, given: Given) -> Trial:
     Parameters
     ----------
     kind
-        Of the event, one of `rules.events.KINDS` that a rule may name.
+        Of the event; a correction or an upheld appeal is about another event, of which there is none: nothing happens.
     given
         The facts; `given.kind` is not read.
     """
@@ -163,6 +163,8 @@ def _before(program: Program, row: Mapping[str, Any], given: Given) -> Carried:
 
 def _facts(known: Known, given: Given) -> dict[str, int]:
     """What rules saw; what the rider did before is given, not to be read from one event."""
+    if TRIED not in known.row_of:
+        return {}
     facts = facts_of(known, known.readings[0], known.row_of[TRIED])
     counted = {"num_delivered": given.num_delivered, "nth_in_month": given.nth_in_month}
     return facts | counted
@@ -179,7 +181,7 @@ def _groups(model: BookDocument, kind: str, facts: Mapping[str, int], fired: set
     found = []
     for group in model.group:
         own = [rule for rule in model.rule if rule.group == group.id and kind in rule.kind]
-        if own:
+        if own and facts:
             rows = tuple(_row_read(rule, model, facts, rule.id in fired) for rule in own)
             found.append(GroupRead(group.id, group.hit, rows))
     return tuple(found)

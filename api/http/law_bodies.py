@@ -9,8 +9,9 @@ from api.http.law_shapes import DIGEST
 from api.http.schemas import Model
 from api.store.draft_content import MAX_TARGETS
 from api.store.places import Place
-from rules.book import CancelParty, EventKind, Given, ReportKind, RiderKind
+from rules.book import CancelParty, Given, ReportKind, RiderKind
 from rules.cells import MAX_EDITS, Edit
+from rules.events import KINDS
 from rules.parse import MAX_BYTES
 
 City = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$", examples=["hangzhou"])]
@@ -195,10 +196,14 @@ class FactsAsked(Model):
         )  # fmt: skip
 
 
+_TRIED = tuple(kind for kind in KINDS if kind not in ("correction", "appeal_upheld"))
+TriedKind = Literal[_TRIED]  # type: ignore[valid-type]
+
+
 class EventTried(Model):
     """One event."""
 
-    kind: EventKind = Field(examples=["delivered"])
+    kind: TriedKind = Field(examples=["delivered"])
     facts: FactsAsked = FactsAsked()
 
 

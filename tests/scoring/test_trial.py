@@ -3,6 +3,7 @@
 import pytest
 
 from rules.book import Given
+from rules.events import KINDS
 from rules.shelf import shipped, versions
 from rules.text import LANGS
 from scoring.examples import outcomes
@@ -55,6 +56,15 @@ def test_every_entry_has_its_reason_in_both_languages() -> None:
             assert tree(why, lang).children
     assert tried.facts["late_s"] == 12 * 60
     assert tried.facts["num_delivered"] == 5_000
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_event_can_be_tried(kind: str) -> None:
+    """A correction or an upheld appeal without its event changes nothing; none ends in an error."""
+    tried = trial(versions("gbt-46862-reference")[-1], kind, Given())
+
+    assert tried.score_after_mp == tried.score_before_mp + sum(line.delta_mp for line in tried.lines)
+    assert bool(tried.facts) == (kind not in ("correction", "appeal_upheld"))
 
 
 def test_an_event_that_no_row_is_about_changes_nothing() -> None:

@@ -30,7 +30,7 @@ from api.http.law_bodies import (
 )
 from api.http.law_shapes import CheckedShown, DraftPage, DraftSaved, DraftShown, TrialShown
 from api.http.law_shown import checked_shown, draft_line, draft_shown, trial_shown
-from api.http.problems import FieldError, Problem
+from api.http.problems import MEDIA_TYPE, FieldError, Problem
 from api.http.routes.riders import in_words
 from api.http.routes.studies import Started
 from api.http.schemas import LIMIT_DEFAULT, Cursor, IdText, IfMatch, IfNoneMatch, Limit
@@ -51,6 +51,14 @@ Scheduler = Annotated[Actor, Depends(require("books:schedule"))]
 Asker = Annotated[Actor, Depends(require("impacts:run"))]
 _TAGGED: Final[dict[str, Any]] = {
     "headers": {"ETag": {"schema": {"type": "string"}, "description": "For If-Match: this and nothing else is meant."}}
+}
+# What a body names and is not there; for paths the document says so by itself.
+_NAMED: Final[dict[int | str, dict[str, Any]]] = {
+    201: _TAGGED,
+    404: {
+        "description": "What the body names is not there.",
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    },
 }
 _TAGGED_200: Final[dict[int | str, dict[str, Any]]] = {200: _TAGGED}
 
@@ -73,7 +81,7 @@ def list_drafts(
     return DraftPage(items=[draft_line(draft) for draft in page.drafts], cursor=page.cursor)
 
 
-@router.post("", status_code=201, responses={201: _TAGGED})
+@router.post("", status_code=201, responses=_NAMED)
 def post_draft(body: DraftAsked, actor: Writer, service: ServiceDep, lang: LangDep, response: Response) -> DraftSaved:
     """Begin a change: with a version, with what is in force somewhere, with a document, or with nothing."""
     with service.writing() as unit:
