@@ -3,6 +3,7 @@
 Whoever takes the work up after a killed server finds the finished parts there, on whatever machine, and goes on.
 """
 
+import difflib
 import os
 import re
 from collections.abc import Mapping
@@ -78,20 +79,19 @@ def book_named(unit: ReadUnit, reference: str) -> tuple[Book, ...]:
         document = draft_document(unit, draft[1], int(draft[2]))
         return (parse(document, reference, shipped_parent),)
     if _DIGEST.fullmatch(reference):
-        return program_of(unit, (reference,)).books
+        try:
+            return program_of(unit, (reference,)).books
+        except KeyError:
+            raise _unknown(reference) from None
     if reference.partition("@")[0] not in shipped():
-        raise BookError(
-            (
-                Fault(
-                    "unknown_book",
-                    reference,
-                    given=reference,
-                    allowed=", ".join(shipped()),
-                    params=(("near", shipped()[0]),),
-                ),
-            )
-        )
+        raise _unknown(reference)
     return find(reference)
+
+
+def _unknown(reference: str) -> BookError:
+    names = shipped()
+    allowed, near = ", ".join(names), difflib.get_close_matches(reference, names, n=1) or names
+    return BookError((Fault("unknown_book", reference, given=reference, allowed=allowed, params=(("near", near[0]),)),))
 
 
 class Shelf:
