@@ -23,13 +23,19 @@ from tests.api.work.worlds import CITY, ask, city, study, wait_for, working
 
 def started_here() -> list[int]:
     """Processes that do long work for this one, whichever thread has started them."""
-    found = []
+    words: list[str] = []
     for thread in Path(f"/proc/{os.getpid()}/task").iterdir():
         with contextlib.suppress(OSError):
-            for word in (thread / "children").read_text().split():
-                if b"api.work.process" in Path(f"/proc/{word}/cmdline").read_bytes():
-                    found.append(int(word))
-    return found
+            words += (thread / "children").read_text().split()
+    return [int(word) for word in words if b"api.work.process" in command_of(word)]
+
+
+def command_of(pid: str) -> bytes:
+    """How a process was called; empty once it is gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 @contextmanager
