@@ -91,8 +91,22 @@ def draw_places(scenario: Scenario, luck: Luck) -> Places:
     return Places(x, y, merchant // town.merchants_per_area)
 
 
-def draw_placed(scenario: Scenario, luck: Luck, day: int, merchants: Merchants, places: Places, rain: int) -> Placed:
-    """All orders of one day."""
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    """What is ordered, by time of placing: ``order`` of the day, where from, where to; ``ready_s``, ``promised_s`` -1 if not known."""
+
+    order: I64
+    area: I64
+    merchant: I64
+    x: I64
+    y: I64
+    placed_s: I64
+    ready_s: I64
+    promised_s: I64
+
+
+def draw_ordered(scenario: Scenario, luck: Luck, day: int, places: Places, rain: int) -> Ordered:
+    """What a city orders on a day."""
     demand, town = scenario.demand, scenario.town
     wet = demand.rain_permille if rain else PERMILLE
     volume = int(luck.draw(demand.volume_permille, "day.volume", 0, day)[0])
@@ -108,23 +122,44 @@ def draw_placed(scenario: Scenario, luck: Luck, day: int, merchants: Merchants, 
     angle = luck.below(MILLION, "order.angle", order, day) * (2 * np.pi / MILLION)
     x = places.x[merchant] + np.rint(straight_m * np.cos(angle)).astype(np.int64)
     y = places.y[merchant] + np.rint(straight_m * np.sin(angle)).astype(np.int64)
-    distance_m = straight_m * scenario.streets.detour_permille // PERMILLE
-    key = (order, np.full(num, day), np.zeros(num, np.int64))
+    return Ordered(order, area, merchant, x, y, placed_s, np.full(num, -1), np.full(num, -1))
+
+
+def draw_placed(
+    scenario: Scenario,
+    luck: Luck,
+    day: int,
+    merchants: Merchants,
+    places: Places,
+    rain: int,
+    ordered: Ordered | None = None,
+) -> Placed:
+    """All orders of one day; what is `ordered` is drawn unless it is given."""
+    if ordered is None:
+        ordered = draw_ordered(scenario, luck, day, places, rain)
+    demand, streets = scenario.demand, scenario.streets
+    order, placed_s, merchant, x, y = ordered.order, ordered.placed_s, ordered.merchant, ordered.x, ordered.y
+    straight_m = np.rint(np.hypot(x - places.x[merchant], y - places.y[merchant])).astype(np.int64)
+    distance_m = straight_m * streets.detour_permille // PERMILLE
     peak = np.where(_is_peak(placed_s), scenario.kitchens.peak_permille, PERMILLE)
     noise = luck.draw(scenario.kitchens.prep_permille, "order.prep", order, day)
-    prep_s = merchants.prep_s[merchant] * peak // PERMILLE * noise // PERMILLE
+    ready_s = placed_s + merchants.prep_s[merchant] * peak // PERMILLE * noise // PERMILLE
     promised_ready_s = placed_s + merchants.promised_s[merchant]
-    obstacle, delay_s = draw_obstacles(scenario.obstacles, luck, key)
+    promised_s = _promised_s(scenario, placed_s, merchants.promised_s[merchant], distance_m, rain)
+    told = ordered.ready_s >= 0
+    obstacle, delay_s = draw_obstacles(
+        scenario.obstacles, luck, (order, np.full(order.size, day), np.zeros(order.size, np.int64))
+    )
     extended = (rain > 0) & luck.chance(scenario.weather.extended_per_million, "order.extended", order, day)
     paid_m = np.maximum(distance_m - demand.free_m, 0)
-    streets = scenario.streets
     return Placed(
-        number=day * ORDERS_PER_DAY_MAX + order, area=area, merchant=merchant, x=x, y=y, distance_m=distance_m,
-        placed_s=placed_s, promised_ready_s=promised_ready_s, ready_s=placed_s + prep_s,
-        promised_s=_promised_s(scenario, placed_s, merchants.promised_s[merchant], distance_m, rain),
+        number=day * ORDERS_PER_DAY_MAX + order, area=ordered.area, merchant=merchant, x=x, y=y, distance_m=distance_m,
+        placed_s=placed_s, promised_ready_s=np.where(told, ordered.ready_s, promised_ready_s),
+        ready_s=np.where(told, ordered.ready_s, ready_s),
+        promised_s=np.where(ordered.promised_s >= 0, ordered.promised_s, promised_s),
         patience_s=placed_s + luck.draw(demand.patience_s, "order.patience", order, day),
         fee_fen=demand.base_fee_fen + paid_m * demand.fee_fen_per_km // 1_000 + (demand.rain_fee_fen if rain else 0),
-        at_door_s=_at_door_s(scenario, luck, (order, day), area, x, y), delay_s=delay_s, obstacle=obstacle,
+        at_door_s=_at_door_s(scenario, luck, (order, day), ordered.area, x, y), delay_s=delay_s, obstacle=obstacle,
         extend_s=np.where(extended, luck.draw(scenario.weather.extend_s, "order.extend", order, day), 0),
         noise_store_permille=luck.draw(streets.noise_permille, "order.noise_store", order, day),
         noise_door_permille=luck.draw(streets.noise_permille, "order.noise_door", order, day),
@@ -142,7 +177,7 @@ def _promised_s(scenario: Scenario, placed_s: I64, prep_s: I64, distance_m: I64,
 def _at_door_s(scenario: Scenario, luck: Luck, key: tuple[I64, int], area: I64, x: I64, y: I64) -> I64:
     """Handing over, gates, lifts and stairs; whether there is a gate or a lift belongs to the block."""
     doors = scenario.doors
-    block = (area * 4_096 + (x // doors.block_m) + 1_024) * 4_096 + (y // doors.block_m) + 1_024
+    block = (area * 16_384 + (x // doors.block_m) + 4_096) * 16_384 + (y // doors.block_m) + 4_096
     town = Luck(scenario.town.city_seed)
     gated = town.chance(doors.gated_per_million, "block.gated", block)
     has_lift = town.chance(doors.lift_per_million, "block.lift", block)

@@ -25,6 +25,7 @@ from scoring.ledger import entries_table, riders_table
 from scoring.score import Scored, score
 from simulations.area import DAY_END_S, DAY_START_S, Crew, dials_of, set_desk, set_up
 from simulations.behaviour import leave_chance
+from simulations.given import Given, fitted, ordered_of, places_of, shifts_of
 from simulations.live import COUNTERS, EVENTS, NUM_OFFERS, NUM_STAYS, Live
 from simulations.orders import Merchants, draw_kitchens, draw_weather
 from simulations.parts import Scenario
@@ -41,7 +42,7 @@ from simulations.world import Plan, World
 DEFAULT_DAYS = 7
 
 
-def run(scenario: Scenario, plan: Plan, seed: int, num_days: int = DEFAULT_DAYS) -> World:
+def run(scenario: Scenario, plan: Plan, seed: int, num_days: int = DEFAULT_DAYS, given: Given | None = None) -> World:
     """Live `num_days` under `plan.book`, after the scenario's warm-up days under `plan.warm_up`.
 
     Parameters
@@ -52,8 +53,12 @@ def run(scenario: Scenario, plan: Plan, seed: int, num_days: int = DEFAULT_DAYS)
         The books, and who sees or feels them.
     seed
         All luck; the same seed is the same city under every plan.
+    given
+        Orders and couriers of real data, instead of drawn ones.
     """
-    city = _City.drawn(scenario, Luck(seed), scenario.town.warm_up_days + num_days)
+    if given is not None:
+        scenario = fitted(scenario, given)
+    city = _City.drawn(scenario, Luck(seed), scenario.town.warm_up_days + num_days, given)
     law = _Law.of(scenario, plan)
     state = _Standing.fresh(city.people.num, law)
     days: list[Day] = []
@@ -85,25 +90,29 @@ class _City:
     rain: I64
     midnight_us: I64
     num_days: int
+    given: Given | None
     digests: dict[str, "hashlib._Hash"] = field(default_factory=dict)
 
     @staticmethod
-    def drawn(scenario: Scenario, luck: Luck, num_days: int) -> "_City":
+    def drawn(scenario: Scenario, luck: Luck, num_days: int, given: Given | None) -> "_City":
         town = Luck(scenario.town.city_seed)
         return _City(
             scenario=scenario,
             luck=luck,
             people=draw_population(scenario, town),
             merchants=draw_kitchens(scenario.kitchens, town),
-            places=draw_places(scenario, town),
+            places=draw_places(scenario, town) if given is None else places_of(given),
             rain=draw_weather(scenario.weather, num_days, luck),
             midnight_us=_midnights_us(scenario, num_days),
             num_days=num_days,
+            given=given,
             digests={"orders": hashlib.sha256()},
         )
 
     def orders(self, day: int) -> Placed:
-        placed = draw_placed(self.scenario, self.luck, day, self.merchants, self.places, int(self.rain[day]))
+        ordered = None if self.given is None else ordered_of(self.given)
+        rain = int(self.rain[day])
+        placed = draw_placed(self.scenario, self.luck, day, self.merchants, self.places, rain, ordered)
         self.digests["orders"].update(placed.digest().encode())
         return placed
 
@@ -279,7 +288,10 @@ def _answers(plan: Plan) -> str:
 def _crew(city: _City, book: Book, plan: Plan, state: _Standing, day: int) -> Crew:
     """All riders of the town as they set out on a day."""
     scenario, people = city.scenario, city.people
-    shifts = draw_shifts(scenario, city.luck, day, people.num, state.days_in_a_row)
+    if city.given is None:
+        shifts = draw_shifts(scenario, city.luck, day, people.num, state.days_in_a_row)
+    else:
+        shifts = shifts_of(city.given)
     works = shifts.works & ~state.left
     group = people.tenure_group(day)
     slow = slowness_permille(scenario, group)
