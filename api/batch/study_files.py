@@ -1,6 +1,6 @@
 """The files of a study: tables as Parquet and CSV, `summary.json`, charts, `report.html`, and last of all `run.json`."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,15 +41,17 @@ class Found:
 
 def write_results(folder: Path, design: Design, found: Found, watch: Stopwatch) -> dict[str, Any]:
     """Write all files; return `summary.json`."""
+    document = design.document()
+    summary = _summary(design, found, document)
+    tables, pages = _tables(found), _pages(design, found, summary, document)
     (folder / MARKER).unlink(missing_ok=True)
-    for name, table in _tables(found).items():
+    _clear(folder, {*pages, *(f"{name}.{kind}" for name in tables for kind in ("parquet", "csv"))})
+    for name, table in tables.items():
         write_parquet(folder / f"{name}.parquet", table)
         with atomic_file(folder / f"{name}.csv") as temporary:
             csv.write_csv(table, temporary)
-    document = design.document()
-    summary = _summary(design, found, document)
     write_json(folder / "summary.json", summary)
-    for name, content in _pages(design, found, summary, document).items():
+    for name, content in pages.items():
         with atomic_file(folder / name) as temporary:
             temporary.write_text(content, encoding="utf-8", newline="\n")
     watch.lap("report")
@@ -58,6 +60,14 @@ def write_results(folder: Path, design: Design, found: Found, watch: Stopwatch) 
     document["seconds"] = watch.seconds
     write_json(folder / MARKER, document)
     return summary
+
+
+def _clear(folder: Path, names: Collection[str]) -> None:
+    """Remove what an earlier study in the folder wrote and this one does not."""
+    for kind in ("*.svg", "*.parquet", "*.csv"):
+        for path in folder.glob(kind):
+            if path.name not in names:
+                path.unlink()
 
 
 def _tables(found: Found) -> dict[str, pa.Table]:

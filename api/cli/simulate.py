@@ -87,6 +87,9 @@ def _run(request: StudyRequest, out: Path, lang: Lang) -> dict[str, Any]:
             return run_study(request, out, tell)
     except InputError as error:
         stop(error.faults, lang, USAGE)
+    except KeyboardInterrupt:
+        say(lang, "study.interrupted")
+        sys.exit(FAILED)
     except (MemoryError, BrokenProcessPool):
         say(lang, "study.worker_lost")
         sys.exit(FAILED)
