@@ -8,7 +8,7 @@ import datetime as dt
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 from sqlalchemy import ColumnElement, and_, delete, exists, func, select, update
@@ -154,7 +154,7 @@ def _num_events(unit: ReadUnit, stretch: Stretch) -> int:
 
 
 def _figures(unit: ReadUnit, law: Law, stretch: Stretch) -> Figures:
-    rows = []
+    rows: list[Any] = []
     for which in (_around, _about):
         query = select(*(events.c[name] for name in EVENT_SCHEMA.names), events.c.book_digest).where(which(stretch))
         rows += unit.connection.execute(query).all()

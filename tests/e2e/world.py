@@ -1,7 +1,10 @@
 """A seeded city in a database, as a week of service leaves it: what the browser tests look at."""
 
 import datetime as dt
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
@@ -16,7 +19,7 @@ from api.store.people import Person, introduce
 from api.store.posting import post_events, settle
 from api.store.refusals import Refused
 from api.store.tables import entries, open_reviews, rider_state
-from api.store.units import Store
+from api.store.units import Store, WriteUnit
 from rules.book import Book
 from rules.calendar import instant_us
 from rules.parse import parse
@@ -113,20 +116,16 @@ def _look(store: Store, url: str, now_us: int, num_riders: int) -> World:
         losses = (
             unit.connection.execute(select(entries).where(*recent).order_by(entries.c.recorded_us)).mappings().all()
         )
-        for loss in [row for row in losses if row["rider_id"] != rows[0].rider_id][:3]:
-            words = "商家说还要十分钟，我等到出餐才走。"
-            try:
-                file_appeal(
-                    unit,
-                    loss["rider_id"],
-                    loss["entry_id"],
-                    "merchant_slow",
-                    words,
-                    "photo-1",
-                    f"rider:{loss['rider_id']}",
-                )
-            except Refused:
-                continue
-        own = next(row for row in losses if row["rider_id"] == rows[0].rider_id)
+        own = [row for row in losses if row["rider_id"] == rows[0].rider_id]
+        others = [row for row in losses if row["rider_id"] != rows[0].rider_id]
+        for loss in [*others[:3], *own[1:2]]:
+            _appeal(unit, loss)
     assert under_review, "a city in which nobody falls so low that a person is asked to look"
-    return World(url, now_us, rows[0].rider_id, rows[-1].rider_id, (own["rider_id"], own["entry_id"]), num_riders)
+    return World(url, now_us, rows[0].rider_id, rows[-1].rider_id, (rows[0].rider_id, own[0]["entry_id"]), num_riders)
+
+
+def _appeal(unit: WriteUnit, loss: Mapping[str, Any]) -> None:
+    """A rider appeals; what cannot be appealed is left."""
+    rider, words = loss["rider_id"], "商家说还要十分钟，我等到出餐才走。"
+    with suppress(Refused):
+        file_appeal(unit, rider, loss["entry_id"], "merchant_slow", words, "photo-1", f"rider:{rider}")
