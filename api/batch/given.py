@@ -1,0 +1,55 @@
+"""Real orders to live through: a Grubhub instance folder, or a `meituan` waybill file, as what the city reads.
+
+Nothing is judged here; what the columns mean is `simulations.given`.
+"""
+
+import datetime as dt
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pyarrow as pa
+from pyarrow import csv
+
+from api.batch.errors import InputError
+from dispatch.mdrp import read_instance
+from rules.errors import Fault
+from simulations.given import Given, from_instance, from_waybills
+
+COLUMNS = (
+    "is_courier_grabbed", "platform_order_time", "grab_time", "arrive_time", "estimate_arrived_time",
+    "estimate_meal_prepare_time", "poi_id", "courier_id", "sender_lat", "sender_lng", "recipient_lat", "recipient_lng",
+)  # fmt: skip
+MEITUAN_ZONE = ZoneInfo("Asia/Shanghai")
+DAY_S = 86_400
+
+
+def read_given(path: Path) -> Given:
+    """The day of orders and couriers at `path`: a folder is an instance, a file holds waybills.
+
+    Of a waybill file the day with most orders is taken.
+
+    Raises
+    ------
+    InputError
+        If the file is no table of whole numbers with these columns.
+    """
+    if path.is_dir():
+        return from_instance(read_instance(path))
+    try:
+        options = csv.ConvertOptions(include_columns=list(COLUMNS), column_types=dict.fromkeys(COLUMNS, pa.int64()))
+        table = csv.read_csv(path, convert_options=options)
+    except (OSError, pa.ArrowException, KeyError):
+        raise InputError(Fault("input_columns_missing", file=str(path), key=", ".join(COLUMNS))) from None
+    waybills = {name: table.column(name).fill_null(0).to_numpy() for name in COLUMNS}
+    placed_s = waybills["platform_order_time"]
+    offset_s = int(
+        (
+            dt.datetime.fromtimestamp(int(placed_s.max(initial=0)), MEITUAN_ZONE).utcoffset() or dt.timedelta()
+        ).total_seconds()
+    )
+    days = (placed_s[placed_s > 0] + offset_s - DAY_S // 6) // DAY_S
+    if not days.size:
+        raise InputError(Fault("input_columns_missing", file=str(path), key="platform_order_time"))
+    busiest = int(np.bincount(days - days.min()).argmax() + days.min())
+    return from_waybills(path.stem, waybills, busiest * DAY_S - offset_s)
