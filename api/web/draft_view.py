@@ -12,7 +12,7 @@ from api.store.draft_rows import Draft, DraftBrief, Revision, draft_of, revision
 from api.store.studies import Study, latest_impact
 from api.store.units import ReadUnit
 from api.web.columns import PARTS
-from api.web.editor import EditorTable, Told, counts, editor_table, told
+from api.web.editor import EditorTable, Told, counts, editor_table, line_of, told
 from api.web.tables import Document, Table, document_of, table_of
 from api.web.trying import Asked, TrialTold, asked, told_trial
 from rules.errors import Fault
@@ -128,4 +128,4 @@ def why_suspended(draft: DraftBrief, lang: Lang) -> list[str]:
         Fault(each["code"], DRAFT, key=keys.get(each["code"], "targets"), given=each["given"], allowed=each["allowed"])
         for each in found
     ]
-    return ["".join(fault.told(lang)) for fault in faults]
+    return [line_of(fault, lang) for fault in faults]

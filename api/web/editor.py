@@ -49,8 +49,7 @@ class Told:
 
     place: Place
     fault: Fault
-    words: str
-    remedy: str
+    line: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +100,12 @@ def field_id(row: int, key: str) -> str:
 
 def told(document: Document, faults: Iterable[Fault], lang: Lang) -> tuple[Told, ...]:
     """Faults of a document in words, each with its place in the tables."""
-    return tuple(Told(place_of(document, fault), fault, *fault.told(lang)) for fault in faults)
+    return tuple(Told(place_of(document, fault), fault, line_of(fault, lang)) for fault in faults)
+
+
+def line_of(fault: Fault, lang: Lang) -> str:
+    """A fault and its remedy, for who sees the place anyway."""
+    return text(lang, "web_books.fault_line", fault=fault.told(lang)[0], remedy=fault.told(lang)[1])
 
 
 def place_of(document: Document, fault: Fault) -> Place:
@@ -157,7 +161,7 @@ def editor_table(table: Table, faults: Sequence[Told], asked: Sequence[str], lan
     own = [found for found in faults if found.place.part == table.part]
     at: dict[tuple[int | None, str], list[str]] = {}
     for found in own:
-        at.setdefault((found.place.row, found.place.key), []).append(f"{found.words}{found.remedy}")
+        at.setdefault((found.place.row, found.place.key), []).append(found.line)
     keys = shown_keys(table, asked, (found.place.key for found in own))
     shown = tuple((one, label(one, lang)) for one in columns(table.part) if one.key in keys)
     return EditorTable(

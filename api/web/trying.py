@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from api.web.cells import value_of
 from api.web.columns import Column, column
-from api.web.editor import worded
+from api.web.editor import line_of, worded
 from api.web.figures import money
 from api.web.spreadsheet import label
 from rules.book import Given
@@ -83,7 +83,7 @@ def asked(fields: Mapping[str, str], lang: Lang) -> Asked:
         elif value is not None:
             document[key] = value
     given, found = validated(Given, document, "")
-    faults |= {fault.key.partition(".")[0].partition("[")[0]: "".join(fault.told(lang)) for fault in found}
+    faults |= {fault.key.partition(".")[0].partition("[")[0]: line_of(fault, lang) for fault in found}
     is_asked = kind in TRIED_KINDS
     return Asked(
         kind=kind if is_asked else "delivered",

@@ -16,7 +16,7 @@ from api.store.refusals import Refused
 from api.store.units import WriteUnit
 from api.web.columns import PARTS
 from api.web.draft_view import DraftView, tried, view_of, why_suspended
-from api.web.editor import act, complete, editor_table, read_form, sections, told
+from api.web.editor import act, complete, editor_table, line_of, read_form, sections, told
 from api.web.routing import page_router
 from api.web.session import Posted, field, visiting
 from api.web.shell import Visit
@@ -168,7 +168,7 @@ def check_cell(visit: WriteVisit, draft_id: str, form: Posted) -> Response:
     if not found:
         placed = told(made.document, _document_faults(made.document), visit.lang)
         found = [one.fault for one in placed if (one.place.part, one.place.row, one.place.key) == (part, origin, key)]
-    return JSONResponse({"faults": ["".join(fault.told(visit.lang)) for fault in found]})
+    return JSONResponse({"faults": [line_of(fault, visit.lang) for fault in found]})
 
 
 def _document_faults(document: dict[str, object]) -> tuple[Fault, ...]:
