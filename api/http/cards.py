@@ -122,8 +122,9 @@ class CardDesk:
 
     async def close(self) -> None:
         """Give back all connections."""
-        if self._rows is not None:
-            await self._rows.close()
+        rows, self._rows = self._rows, None
+        if rows is not None:
+            await rows.close()
 
     async def _look_at_law(self, now_us: int) -> None:
         # Others go on with what was known while one looks.

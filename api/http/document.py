@@ -125,7 +125,8 @@ def _complete(operation: dict[str, Any], route: APIRoute, method: str) -> None:
     if method in _WITH_BODY:
         statuses |= {400, 408, 413}
         if "requestBody" in operation:
-            statuses |= {415, 422}
+            # 404: what the body names is not there.
+            statuses |= {404, 415, 422} if required is not None else {415, 422}
     if method in ("POST", "PUT") and required is not None:
         statuses |= {409, 422}
     if "HTTPValidationError" in str(answers.get("422")):

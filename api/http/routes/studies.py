@@ -184,7 +184,7 @@ def get_study(study_id: IdText, actor: Watcher, service: ServiceDep, lang: LangD
     "/studies/{study_id}/events",
     response_class=EventSourceResponse,
     responses={
-        200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}, "description": "Steps by number."}
+        200: {"content": {"text/event-stream": {}}, "description": "Steps by number."}
     },
 )
 def watch_study(
