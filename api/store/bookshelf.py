@@ -180,7 +180,7 @@ def version_of(unit: ReadUnit | WriteUnit, digest: str, at_us: int) -> Version:
     own = [one for one in stored_program(unit).books if one.id == book.id]
     at = [one.digest for one in own].index(digest)
     law = law_or_none(unit)
-    said = [fault for fault in check(own[: at + 1]) if fault.file == book.file]
+    said = [fault for fault in check(own[max(0, at - 1) : at + 1]) if fault.file == book.file]
     return Version(
         brief=_brief(book),
         book=book,

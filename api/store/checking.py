@@ -96,7 +96,8 @@ def check_draft(unit: ReadUnit | WriteUnit, draft: Draft, now_us: int) -> Checke
     law = law_or_none(unit)
     earlier = () if law is None else tuple(one for one in stored_program(unit).books if one.id == book.id)
     # How long before riders must be told is told by `_dates`, which knows whom the draft concerns.
-    checks = [one for one in check([*earlier, book]) if one.file == DRAFT and one.code not in _OWN_NOTICE]
+    found = check([*earlier[-1:], book])
+    checks = [one for one in found if one.file == DRAFT and one.code not in _OWN_NOTICE]
     base = None if draft.base_digest is None else stored_book(unit, draft.base_digest)
     return Checked(
         source=source,

@@ -12,7 +12,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, and_, or_, select
 
 from api.store.acting import Acting, need_cities, need_reason, plain
-from api.store.books import Law, law_of, program_of
+from api.store.books import Law, law_of
 from api.store.cursors import cursor_at, read_cursor
 from api.store.draft_content import (
     Content,
@@ -42,7 +42,7 @@ from api.store.draft_rows import (
 )
 from api.store.places import Place, judging, places_of
 from api.store.refusals import Refused
-from api.store.tables import books, drafts
+from api.store.tables import drafts
 from api.store.units import ReadUnit, WriteUnit
 from rules.book import Book
 from rules.cells import MAX_EDITS, CellError, Edit, edited
@@ -67,9 +67,12 @@ def stored_book(unit: ReadUnit | WriteUnit, digest: str) -> Book:
     Refused
         `version_unknown`.
     """
-    if unit.connection.scalar(select(books.c.digest).where(books.c.digest == digest)) is None:
-        raise Refused("version_unknown", digest=digest)
-    return program_of(unit, (digest,)).books[0]
+    law = law_or_none(unit)
+    found = () if law is None else law.program.books
+    for book in found:
+        if book.digest == digest:
+            return book
+    raise Refused("version_unknown", digest=digest)
 
 
 def law_or_none(unit: ReadUnit | WriteUnit) -> Law | None:

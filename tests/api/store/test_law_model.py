@@ -49,6 +49,7 @@ class Record:
     """What a clerk beside the system would write down about a draft."""
 
     authors: set[str]
+    revision: int = 0
     approved: set[tuple[int, str]] = field(default_factory=set)
     edited_us: int = 0
     scheduled_us: int | None = None
@@ -91,11 +92,13 @@ class Law(RuleBasedStateMachine):
         return list(self.records)[which % len(self.records)]
 
     def wrote(self, draft: Draft | None, who: Someone) -> None:
-        """Note an author."""
-        if draft is not None:
-            record = self.records.setdefault(draft.draft_id, Record(set()))
+        """Note an author; who saved what stood there already has written nothing."""
+        if draft is None:
+            return
+        record = self.records.setdefault(draft.draft_id, Record(set()))
+        if draft.revision > record.revision:
             record.authors.add(who.subject)
-            record.edited_us = self.now_us
+            record.revision, record.edited_us = draft.revision, self.now_us
 
     @rule(who=WHO)
     def begin(self, who: Someone) -> None:
