@@ -12,9 +12,19 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from api.http.context import service_of
-from api.http.problems import Problem, problem_of_book
+from api.http.problems import Problem, problem_of_book, problem_of_refusal
 from api.store.refusals import Refused
-from api.web.session import ForeignFormError, SignInError, keep_choices, sign_in_path, visit_of
+from api.store.units import UnreachableError
+from api.web.session import (
+    ForeignFormError,
+    SignInError,
+    form_token_of,
+    keep_choices,
+    lang_of_visit,
+    sign_in_path,
+    visit_of,
+)
+from api.web.shell import Visit
 from api.web.static_files import accepts_gzip
 from rules.errors import BookError
 
@@ -48,9 +58,11 @@ class PageRoute(APIRoute):
             except Problem as problem:
                 response = await run_in_threadpool(problem_page, request, problem)
             except Refused as refused:
-                response = await run_in_threadpool(problem_page, request, Problem(refused.code, **refused.params))
+                response = await run_in_threadpool(problem_page, request, problem_of_refusal(refused))
             except BookError as error:
                 response = await run_in_threadpool(problem_page, request, problem_of_book(error.faults))
+            except UnreachableError:
+                response = unreachable_page(request)
             except RequestValidationError:
                 response = await run_in_threadpool(failure_page, request, 400, "bad_address")
             except HTTPException as error:
@@ -80,6 +92,13 @@ def failure_page(request: Request, status: int, name: str) -> Response:
     known = name if name != "http" else "not_found" if status == 404 else "not_possible"
     told = visit.say(f"failure.{known}")
     return visit.page("failure.html", status, status_code=status, told=told, faults=())
+
+
+def unreachable_page(request: Request) -> Response:
+    """A page that needs no database: nobody knows who is asking."""
+    visit = Visit(request, service_of(request), None, lang_of_visit(request), form_token_of(request))
+    told = visit.say("failure.unreachable")
+    return visit.page("failure.html", 503, status_code=503, told=told, faults=())
 
 
 def finished(request: Request, response: Response) -> Response:

@@ -11,6 +11,7 @@ from typing import Annotated, Final
 from urllib.parse import quote, urlsplit
 
 from fastapi import Depends, Request, Response
+from pydantic import StringConstraints
 from starlette.datastructures import FormData
 
 from api.http import auth
@@ -108,6 +109,8 @@ async def posted(request: Request) -> AsyncIterator[FormData]:
         yield form
 
 
+# What stands in an address: an id, a city. Anything else is an address that is none.
+Named = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Posted = Annotated[FormData, Depends(posted)]
 
 
@@ -118,9 +121,9 @@ def _from_here(request: Request) -> bool:
 
 
 def field(form: FormData, name: str) -> str:
-    """A field's text, stripped; empty where there is none."""
+    """A field's text, stripped; empty where there is none. No database takes a NUL."""
     value = form.get(name, "")
-    return value.strip() if isinstance(value, str) else ""
+    return value.replace("\0", "").strip() if isinstance(value, str) else ""
 
 
 def sign_in(request: Request, response: Response, credential: str) -> None:

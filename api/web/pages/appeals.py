@@ -14,7 +14,7 @@ from api.store.scheduling import law_in_force
 from api.store.units import ReadUnit
 from api.web.casefile import chosen_cities, moments_of, need_city, own_cities
 from api.web.routing import page_router
-from api.web.session import Posted, field, visiting
+from api.web.session import Named, Posted, field, visiting
 from api.web.shell import Visit
 
 router = page_router()
@@ -24,7 +24,7 @@ REASONS: Final = {"upheld": UPHELD_REASONS, "dismissed": DISMISSED_REASONS}
 
 
 @router.get("/console/appeals")
-def inbox(visit: DeciderVisit, city: str = "", state: str = "open", cursor: str | None = None) -> Response:
+def inbox(visit: DeciderVisit, city: Named = "", state: Named = "open", cursor: Named | None = None) -> Response:
     """Appeals by deadline, or those that were answered."""
     listed = decided_appeals if state == "decided" else open_appeals_by_deadline
     with visit.service.reading() as unit:
@@ -43,7 +43,7 @@ def inbox(visit: DeciderVisit, city: str = "", state: str = "open", cursor: str 
 
 
 @router.get("/console/appeals/{appeal_id}")
-def case_file(visit: DeciderVisit, appeal_id: str) -> Response:
+def case_file(visit: DeciderVisit, appeal_id: Named) -> Response:
     """One appeal with all that bears on it."""
     with visit.service.reading() as unit:
         return _case_page(visit, unit, _known(visit, unit, appeal_id))
@@ -78,7 +78,7 @@ def _case_page(
 
 
 @router.post("/console/appeals/{appeal_id}")
-def decide(visit: DeciderVisit, appeal_id: str, form: Posted) -> Response:
+def decide(visit: DeciderVisit, appeal_id: Named, form: Posted) -> Response:
     """Answer an appeal."""
     given = {name: field(form, name) for name in ("answer", "reason")}
     side, _, code = given["answer"].partition(":")

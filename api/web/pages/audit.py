@@ -11,7 +11,7 @@ from api.store.audit import AuditFilter, as_csv, audit_lines, audit_page
 from api.web.casefile import own_cities
 from api.web.figures import DAY_US, ZONE
 from api.web.routing import page_router
-from api.web.session import visiting
+from api.web.session import Named, visiting
 from api.web.shell import Visit
 from rules.calendar import calendar
 
@@ -23,7 +23,8 @@ NAMES: Final = ("actor", "action", "subject", "city", "from_day", "to_day")
 
 def wanted_of(visit: Visit) -> tuple[dict[str, str], AuditFilter]:
     """The filter in the address, as written and as meant; the last day is included."""
-    given = {name: visit.request.query_params.get(name, "").strip() for name in NAMES}
+    query = visit.request.query_params
+    given = {name: "".join(filter(str.isprintable, query.get(name, ""))).strip() for name in NAMES}
     until_us = _start_us(given["to_day"])
     return given, AuditFilter(
         actor=given["actor"] or None,
@@ -43,7 +44,7 @@ def _start_us(day: str) -> int | None:
 
 
 @router.get("/console/audit")
-def trail(visit: AuditVisit, cursor: str | None = None) -> Response:
+def trail(visit: AuditVisit, cursor: Named | None = None) -> Response:
     """The newest lines that match."""
     given, wanted = wanted_of(visit)
     with visit.service.reading() as unit:

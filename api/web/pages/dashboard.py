@@ -13,7 +13,7 @@ from api.web.casefile import own_cities
 from api.web.city_view import fills_of, line_of, watch_of
 from api.web.figures import money
 from api.web.routing import page_router
-from api.web.session import visiting
+from api.web.session import Named, visiting
 from api.web.shell import Visit
 
 router = page_router()
@@ -22,7 +22,7 @@ SPANS: Final = (1, 7, 14, 28)
 
 
 @router.get("/console")
-def city_page(visit: ReaderVisit, city: str = "", days: int = 7) -> Response:
+def city_page(visit: ReaderVisit, city: Named = "", days: int = 7) -> Response:
     """One city's last days; the first of the visitor's cities unless another is chosen."""
     days = min(max(days, 1), NUM_DAYS)
     with visit.service.reading() as unit:

@@ -27,7 +27,7 @@ from api.store.units import ReadUnit
 from api.web.casefile import chosen_cities, need_city, own_cities
 from api.web.figures import DAY_US
 from api.web.routing import page_router
-from api.web.session import Posted, field, visiting
+from api.web.session import Named, Posted, field, visiting
 from api.web.shell import Visit
 from api.web.told import day_of, items_of
 from rules.book import Book
@@ -39,7 +39,7 @@ NUM_HISTORY: Final = 150
 
 
 @router.get("/console/reviews")
-def inbox(visit: DeciderVisit, city: str = "", state: str = "open", cursor: str | None = None) -> Response:
+def inbox(visit: DeciderVisit, city: Named = "", state: Named = "open", cursor: Named | None = None) -> Response:
     """Reviews that wait, the oldest first, or those that were decided."""
     listed = decided_reviews if state == "decided" else open_reviews_by_time
     with visit.service.reading() as unit:
@@ -58,7 +58,7 @@ def inbox(visit: DeciderVisit, city: str = "", state: str = "open", cursor: str 
 
 
 @router.get("/console/reviews/{review_id}")
-def case_file(visit: DeciderVisit, review_id: str) -> Response:
+def case_file(visit: DeciderVisit, review_id: Named) -> Response:
     """One review with the rider's history."""
     with visit.service.reading() as unit:
         return _case_page(visit, unit, _known(visit, unit, review_id))
@@ -108,7 +108,7 @@ def earliest_day(book: Book, now_us: int) -> dt.date:
 
 
 @router.post("/console/reviews/{review_id}")
-def decide(visit: DeciderVisit, review_id: str, form: Posted) -> Response:
+def decide(visit: DeciderVisit, review_id: Named, form: Posted) -> Response:
     """Decide a review, in writing."""
     given = {name: field(form, name) for name in ("outcome", "reason", "from_day", "is_safety")}
     is_safety = given["is_safety"] == "1"
@@ -143,7 +143,7 @@ def _again(visit: Visit, review_id: str, refused: Refused, **given: str) -> Resp
 
 
 @router.post("/console/reviews/{review_id}/lift")
-def lift(visit: DeciderVisit, review_id: str, form: Posted) -> Response:
+def lift(visit: DeciderVisit, review_id: Named, form: Posted) -> Response:
     """End a suspension, in writing."""
     with visit.service.reading() as unit:
         review = _known(visit, unit, review_id)

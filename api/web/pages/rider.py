@@ -20,7 +20,7 @@ from api.web.figures import DAY_US, clock
 from api.web.routing import page_router
 from api.web.rulebook import rows_of
 from api.web.ruler import fill_of, ruler_of
-from api.web.session import Posted, field, visiting
+from api.web.session import Named, Posted, field, visiting
 from api.web.shell import Visit
 from api.web.told import day_of, items_of
 
@@ -79,7 +79,7 @@ def own_entries(visit: OwnVisit, cursor: int | None = None) -> Response:
 
 
 @router.get("/rider/entries/{entry_id}")
-def own_entry(visit: OwnVisit, entry_id: str) -> Response:
+def own_entry(visit: OwnVisit, entry_id: Named) -> Response:
     """One entry and all that it follows from."""
     with visit.service.reading() as unit:
         told = _own(visit, entry_of(unit, entry_id, visit.service.clock()))
@@ -94,7 +94,7 @@ def _own(visit: Visit, told: ToldEntry | None) -> ToldEntry:
 
 
 @router.get("/rider/entries/{entry_id}/appeal")
-def appeal_form(visit: AppealVisit, entry_id: str) -> Response:
+def appeal_form(visit: AppealVisit, entry_id: Named) -> Response:
     """Say why a deduction is wrong."""
     with visit.service.reading() as unit:
         told = _own(visit, entry_of(unit, entry_id, visit.service.clock()))
@@ -117,7 +117,7 @@ def _appeal_page(visit: Visit, told: ToldEntry, status: int = 200, fault: str = 
 
 
 @router.post("/rider/entries/{entry_id}/appeal")
-def appeal(visit: AppealVisit, entry_id: str, form: Posted) -> Response:
+def appeal(visit: AppealVisit, entry_id: Named, form: Posted) -> Response:
     """File the appeal."""
     names = ("reason_code", "reason", "evidence_ref")
     given = {name: field(form, name) for name in names}

@@ -6,6 +6,7 @@ import re
 import pytest
 from starlette.testclient import TestClient
 
+from api.store.units import Store, UnreachableError
 from api.web.session import FORM_COOKIE, SESSION_COOKIE, own_path
 from tests.api.http.conftest import Bearer
 from tests.api.web.conftest import HERE, SignIn, said, token_of
@@ -173,3 +174,40 @@ def test_what_people_write_is_shown_as_text(sign_in: SignIn) -> None:
 
     assert "<script>alert" not in answer.text
     assert "&lt;script&gt;" in answer.text
+
+
+def test_a_database_that_is_away_is_said_in_words(sign_in: SignIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No page of a program's trace: try again later."""
+    client = sign_in("ops")
+
+    def gone(_: object) -> None:
+        raise UnreachableError("connection refused")
+
+    monkeypatch.setattr(Store, "reading", gone)
+
+    answer = client.get("/console")
+
+    assert answer.status_code == 503
+    assert said(answer.text) == "服务暂时不可用，请稍后再试。"
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/console/appeals/%00", 400),
+        ("/console/appeals?city=%00", 400),
+        ("/console/appeals?cursor=nonsense", 404),
+        ("/console/reviews?cursor=1.%00", 400),
+        ("/console/reviews/none", 404),
+        ("/console/audit?actor=%00&from_day=2026-13-40", 200),
+        ("/console?days=many", 400),
+        ("/console?city=nowhere&days=999999", 200),
+        ("/console/" + "x" * 3_000, 404),
+    ],
+)
+def test_an_odd_address_is_answered_politely(sign_in: SignIn, path: str, status: int) -> None:
+    """Whatever stands in an address, the answer is a page."""
+    answer = sign_in("ops").get(path, headers={"Accept": "text/html"})
+
+    assert answer.status_code in (status, 422)
+    assert "<h1" in answer.text
