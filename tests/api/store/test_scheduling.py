@@ -1,20 +1,21 @@
 """Changes on their way into force: at their instant, for every event after it and none before, or not at all."""
 
 import datetime as dt
+import json
 import threading
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
-from api.store import approvals, books, drafts, posting, scheduling
+from api.store import approvals, books, drafts, posting, scheduling, webhooks
 from api.store.bookshelf import books_by_place
 from api.store.checking import LEAD_US
 from api.store.draft_rows import draft_of
 from api.store.places import Place, judging
 from api.store.refusals import Refused
 from api.store.scheduling import activate_due, announced_change
-from api.store.tables import audit
+from api.store.tables import audit, outbox
 from api.store.tables import books as books_table
 from api.store.units import Store, WriteUnit
 from rules.book import Book
@@ -175,6 +176,28 @@ def test_a_base_that_moved_suspends_and_tells(law: Store) -> None:
     assert here is not None
     assert here.digest == first.book_digest == rebased.base_digest
     assert rebased.state == "open"
+
+
+def test_platforms_hear_of_what_is_to_come_and_of_what_is_not(law: Store) -> None:
+    """A message a city when a change is scheduled, and when it is suspended, with the reason."""
+    with law.writing(NOW_US) as unit:
+        webhooks.register(unit, "platform:p", "https://example.org/hook", ["book.scheduled", "book.suspended"])
+    draft = put_on(law)
+    enact(law, version(), places=[Place("xian", "crowdsourced")], at_us=NOW_US + DAY_US)
+    with law.writing(EFFECTIVE_US) as unit:
+        activate_due(unit)
+        rows = unit.connection.execute(select(outbox).order_by(outbox.c.outbox_id)).all()
+
+    assert [(row.kind, row.city) for row in rows] == [
+        ("book.scheduled", "hangzhou"),
+        ("book.scheduled", "ningbo"),
+        ("book.suspended", "hangzhou"),
+        ("book.suspended", "ningbo"),
+    ]
+    first, last = (json.loads(rows[k].payload)["data"] for k in (0, -1))
+    assert (first["draft_id"], first["rider_kinds"]) == (draft.draft_id, ["crowdsourced"])
+    assert first["effective_at"].startswith("2026-03-09T20:00:00")
+    assert [conflict["code"] for conflict in last["conflicts"]] == ["targets_incomplete"]
 
 
 def test_a_place_that_joined_the_book_meanwhile_suspends(law: Store) -> None:
