@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from typing import Annotated
 
-from fastapi import Depends, Response
+from fastapi import Depends, HTTPException, Response
 from fastapi.responses import JSONResponse
+from starlette.datastructures import FormData
 
 from api.http.context import Actor
 from api.store import drafts as store
@@ -129,7 +130,7 @@ def _section_title(visit: Visit) -> Callable[[str], str]:
 @router.post("/console/drafts/{draft_id}/table")
 def save_table(visit: WriteVisit, draft_id: str, form: Posted) -> Response:
     """Save a table as it stands on the page, and add, copy, move or delete one of its rows."""
-    part, columns, action = field(form, "part"), field(form, "columns"), field(form, "act")
+    part, columns, action = _part(form), field(form, "columns"), field(form, "act")
     fields = {name: value for name, value in form.items() if isinstance(value, str)}
     try:
         with visit.service.writing() as unit:
@@ -153,13 +154,13 @@ def save_table(visit: WriteVisit, draft_id: str, form: Posted) -> Response:
 @router.post("/console/drafts/{draft_id}/cell")
 def check_cell(visit: WriteVisit, draft_id: str, form: Posted) -> Response:
     """What is wrong with one cell as it was typed; nothing is saved."""
-    part, key, row = field(form, "part"), field(form, "key"), field(form, "row")
+    part, key = _part(form), field(form, "key")
     with visit.service.reading() as unit:
         draft = draft_of(unit, draft_id, visit.who)
     sent = read_form(part, {f"c.0.{key}": str(form.get("written", "")), "o.0": field(form, "origin")})
     base = table_of(draft.document, part)
     origin = sent.rows[0].origin if sent.rows else None
-    if part not in PARTS or origin is None or not 0 <= origin < len(base.rows) or not row.isdigit():
+    if origin is None or not 0 <= origin < len(base.rows):
         return JSONResponse({"faults": []})
     rows = list(base.rows)
     rows[origin] = Row({**rows[origin].cells, key: sent.rows[0].cells.get(key, "")}, origin)
@@ -226,6 +227,14 @@ def _changed(visit: Visit, draft_id: str, said: str, form: Posted, verb: Callabl
     except Refused as refused:
         return editor(visit, draft_id, field(form, "part"), status=409, refused=words_of(refused, visit))
     return visit.goto(f"/console/drafts/{draft_id}?part={field(form, 'part')}", said)
+
+
+def _part(form: FormData) -> str:
+    """The table that a form is about."""
+    part = field(form, "part")
+    if part not in PARTS:
+        raise HTTPException(404)
+    return part
 
 
 def words_of(refused: Refused, visit: Visit) -> str:

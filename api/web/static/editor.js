@@ -11,7 +11,7 @@
     if (!own?.dataset.check || !input.name.startsWith("c.")) return;
     const [, row, ...key] = input.name.split(".");
     const fields = new URLSearchParams({
-      form_token: own.elements.form_token.value, part: own.dataset.sheet, row, key: key.join("."),
+      form_token: own.elements.form_token.value, part: own.dataset.sheet, key: key.join("."),
       origin: own.elements[`o.${row}`]?.value ?? "", written: input.value,
     });
     const mine = Symbol("check");

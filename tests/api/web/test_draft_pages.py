@@ -1,0 +1,142 @@
+"""Pages of drafts in process: who may do what, and what a change that was suspended says."""
+
+import re
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from api.http.app import create_app
+from api.settings import Settings
+from api.store.draft_rows import Draft, draft_of
+from api.store.scheduling import activate_due
+from api.store.units import Store
+from api.web.session import FORM_FIELD
+from tests.api.http.conftest import Clock
+from tests.api.store.law_worlds import ANN, BEN, NOW_US, begun, enact, scheduled, submitted, version
+from tests.api.web.conftest import HERE, SignIn, token_of
+from tests.builders import DAY_US
+
+PAGES = ("/console/drafts/{}", "/console/drafts/{}/impact", "/console/approvals/{}", "/console/drafts/{}/book.xlsx")
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """The clock of the law that is changed here."""
+    return Clock(NOW_US)
+
+
+@pytest.fixture
+def law(store: Store) -> Store:
+    """One book in force in two cities."""
+    enact(store, version())
+    return store
+
+
+def post(client: TestClient, path: str, **fields: str) -> Any:
+    """A form of ours, sent."""
+    return client.post(path, data={FORM_FIELD: token_of(client), **fields}, headers=HERE)
+
+
+def begin(store: Store, make: Any = begun) -> Draft:
+    """A draft of ann's."""
+    with store.writing(NOW_US) as unit:
+        return make(unit, ANN)
+
+
+def test_a_suspended_change_says_why(law: Store, sign_in: SignIn) -> None:
+    """Of two changes of one version the second no longer fits when its day comes: its pages say so, and offer a way on."""
+    with law.writing(NOW_US) as unit:
+        first = scheduled(unit, ANN, points=-2)
+        second = scheduled(unit, BEN, points=-3)
+    with law.writing(NOW_US + 20 * DAY_US) as unit:
+        activate_due(unit)
+        states = {draft_of(unit, draft.draft_id).state: draft.draft_id for draft in (first, second)}
+    client = sign_in("ops", "ann")
+
+    told = [client.get(path.format(states["suspended"])).text for path in PAGES[::2]]
+
+    assert set(states) == {"in_force", "suspended"}
+    for page in told:
+        assert "到期时发现冲突" in page
+        assert "hangzhou/crowdsourced" in page
+    assert "/rebase" in told[0]
+    assert 'name="act" value="save"' in told[0]
+
+
+def test_who_may_not_write_reads(law: Store, sign_in: SignIn) -> None:
+    """An approver sees the draft as plain text, without a field, and cannot save it by a form of their own."""
+    draft = begin(law)
+    client = sign_in("approver")
+
+    page = client.get(f"/console/drafts/{draft.draft_id}")
+    answer = post(client, f"/console/drafts/{draft.draft_id}/table", etag=draft.etag, part="rule", act="save")
+
+    assert page.status_code == 200
+    assert "data-cell" not in page.text
+    assert "只能查看" in page.text
+    assert answer.status_code == 403
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_draft_of_other_cities_is_not_shown(law: Store, sign_in: SignIn, path: str) -> None:
+    """Operations of one city see no draft that is about another, on no page."""
+    draft = begin(law)
+    client = sign_in("ops", cities=("suzhou",))
+
+    assert client.get(path.format(draft.draft_id)).status_code == 403
+
+
+def test_an_author_cannot_approve_whatever_their_role(law: Store, sign_in: SignIn) -> None:
+    """The page tells an author kindly; a form sent all the same is refused, in words."""
+    draft = begin(law, submitted)
+    client = sign_in("approver", "ann")
+
+    page = client.get(f"/console/approvals/{draft.draft_id}").text
+    answer = post(
+        client, f"/console/approvals/{draft.draft_id}/approve",
+        etag=draft.etag, content_digest=draft.content_digest, reason="fine",
+    )  # fmt: skip
+
+    assert "请由另一位同事批准" in page
+    assert "/approve" not in page
+    assert answer.status_code == 409
+    assert 'role="alert"' in answer.text
+
+
+def test_a_cell_is_judged_without_being_saved(law: Store, sign_in: SignIn) -> None:
+    """The check of one cell tells its faults as JSON and leaves the draft as it is; strange cells have none."""
+    draft = begin(law)
+    client = sign_in("ops", "ann")
+    path = f"/console/drafts/{draft.draft_id}/cell"
+
+    def faults(**fields: str) -> list[str]:
+        found: list[str] = post(client, path, **{"part": "rule", "row": "1", "origin": "1", **fields}).json()["faults"]
+        return found
+
+    assert len(faults(key="points", written="minus")) == 1
+    assert len(faults(key="when.late_min", written=">5 ≤3")) == 1
+    assert faults(key="points", written="-2.5") == []
+    assert faults(key="unheard_of", written="1") == []
+    assert faults(key="points", written="x", origin="99") == []
+    assert post(client, path, part="nothing", key="points", origin="1", written="x").status_code == 404
+    with law.reading() as unit:
+        assert draft_of(unit, draft.draft_id).etag == draft.etag
+
+
+def test_an_unknown_draft_is_a_page(law: Store, sign_in: SignIn) -> None:
+    """An address of no draft is told in words."""
+    client = sign_in("ops")
+
+    for path in PAGES:
+        answer = client.get(path.format("nobody"))
+        assert answer.status_code == 404
+        assert re.search("<h1>.+</h1>", answer.text)
+
+
+def test_an_empty_database_has_pages(store: Store, settings: Settings, bearer: Any) -> None:
+    """Before any book is stored the shelf, drafts, approvals and studies say that there is nothing."""
+    key = bearer("ops")["Authorization"].removeprefix("Bearer ")
+    with TestClient(create_app(settings, hooks=(), clock=lambda: NOW_US), cookies={"rs_session": key}) as client:
+        for path in ("/console/books", "/console/drafts", "/console/drafts/new", "/console/approvals"):
+            assert client.get(path).status_code == 200, path
