@@ -27,11 +27,11 @@ def bench() -> None:
 
 
 @bench.command("generate")
-@click.option("--riders", type=click.IntRange(1, MOST_RIDERS), default=70_000, show_default=True)
+@click.option("--riders", type=click.IntRange(1, MOST_RIDERS), default=70_000, show_default=True, help="Riders in all.")
 @click.option(
     "--events", type=click.IntRange(1, MOST_EVENTS), default=1_000_000, show_default=True, help="Rows in all."
 )
-@click.option("--cities", type=click.IntRange(1, 9_999), default=300, show_default=True)
+@click.option("--cities", type=click.IntRange(1, 9_999), default=300, show_default=True, help="Cities in all.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Another seed is another day.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of Parquet files to write.")
 @lang_option

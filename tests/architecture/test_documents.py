@@ -1,5 +1,6 @@
 """What people read and install from: README, locked versions, and nothing of one machine in any file."""
 
+import dataclasses
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,8 @@ import click
 import pytest
 
 from api.cli.main import main
+from api.http.app import create_app
+from api.settings import PREFIX, Settings
 from tests.architecture.sources import ROOT, tracked
 
 README = ROOT / "README.md"
@@ -52,6 +55,29 @@ def test_readme_names_every_option() -> None:
 
     missing = {path: [name for name in options(command) if name not in text] for path, command in commands(main)}
     assert {path: names for path, names in missing.items() if names} == {}
+
+
+def test_readme_names_every_setting() -> None:
+    """Each variable of the environment that is read."""
+    text = README.read_text(encoding="utf-8")
+
+    assert [name for name in settings() if f"`{name}`" not in text] == []
+
+
+def settings() -> list[str]:
+    """The variables' names."""
+    return [f"{PREFIX}{field.name.upper()}" for field in dataclasses.fields(Settings)]
+
+
+def test_readme_names_every_route() -> None:
+    """Each path of the API in full, or, for what is done to something, by its last word after the thing's own path."""
+    text = README.read_text(encoding="utf-8")
+
+    def is_named(path: str) -> bool:
+        thing, _, verb = path.rpartition("/")
+        return f"{path}`" in text or (f"{thing}`" in text and f"`…/{verb}`" in text) or f"POST …/{verb}`" in text
+
+    assert [path for path in create_app(Settings()).openapi()["paths"] if not is_named(path)] == []
 
 
 def test_every_command_says_what_it_does() -> None:
