@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from openpyxl import Workbook
+from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 from openpyxl.styles import Alignment, Font, PatternFill
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.datavalidation import DataValidation
@@ -79,6 +80,12 @@ def sheet_name(part: str, lang: Lang) -> str:
     return text(lang, f"web_books.sheet_{part}")
 
 
+def attachment(name: str) -> dict[str, str]:
+    """The header of a file to save; a name may be whatever a draft calls itself."""
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", name)[-120:]
+    return {"Content-Disposition": f'attachment; filename="{plain}"'}
+
+
 def guarded(written: str) -> str:
     """Text as a cell of a CSV file: what would be run as a formula begins with an apostrophe."""
     return f"'{written}" if FORMULA.match(written) and not _NUMBER.fullmatch(written) else written
@@ -116,7 +123,8 @@ def _put(cell: Any, column: Column | None, written: str, *, is_head: bool) -> No
     cell.number_format = "@"
     cell.alignment = Alignment(wrap_text=True, vertical="top")
     if written:
-        cell.value = written
+        # A workbook cannot hold control characters.
+        cell.value = ILLEGAL_CHARACTERS_RE.sub(" ", written)
         # Never a formula, whatever it begins with.
         cell.data_type = "s"
         cell.quotePrefix = bool(FORMULA.match(written))

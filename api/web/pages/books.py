@@ -15,7 +15,7 @@ from api.store.rollback import roll_back
 from api.web.routing import page_router
 from api.web.session import Posted, field, visiting
 from api.web.shell import Visit
-from api.web.spreadsheet import XLSX_TYPE, to_xlsx
+from api.web.spreadsheet import XLSX_TYPE, attachment, to_xlsx
 from api.web.tables import tables_of
 from rules.book import Book, Cap, Report, Rule, Tier
 from rules.clauses import PartClause, clauses_for
@@ -232,7 +232,7 @@ def version_workbook(visit: ReadVisit, book_id: str, digest: str) -> Response:
 
 
 def _file(content: bytes, media_type: str, name: str) -> Response:
-    return Response(content, media_type=media_type, headers={"Content-Disposition": f'attachment; filename="{name}"'})
+    return Response(content, media_type=media_type, headers=attachment(name))
 
 
 @router.post("/console/books/{book_id}/back")

@@ -15,7 +15,7 @@ from api.web.routing import page_router
 from api.web.session import Posted, field, visiting
 from api.web.sheets import MAX_BYTES, SheetFault, Sheets, merged, read_file, read_pasted
 from api.web.shell import Visit
-from api.web.spreadsheet import CSV_TYPE, XLSX_TYPE, to_csv, to_xlsx
+from api.web.spreadsheet import CSV_TYPE, XLSX_TYPE, attachment, to_csv, to_xlsx
 from api.web.tables import CellFault, Document, document_of, table_of, tables_of
 from rules.errors import BookError, Fault
 from rules.parse import book_of
@@ -65,8 +65,7 @@ def _draft(visit: Visit, draft_id: str) -> Draft:
 
 
 def _file(content: bytes, media_type: str, name: str) -> Response:
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return Response(content, media_type=media_type, headers=headers)
+    return Response(content, media_type=media_type, headers=attachment(name))
 
 
 @router.post("/console/drafts/{draft_id}/upload")

@@ -16,6 +16,7 @@ from api.web.pages.impacts import stages
 from api.web.routing import page_router
 from api.web.session import Posted, field, visiting
 from api.web.shell import Visit
+from api.web.spreadsheet import attachment
 from api.work.request import check_request, scenario_names
 from rules.errors import BookError
 from rules.text import Lang
@@ -168,5 +169,4 @@ def study_file(visit: ReadVisit, study_id: str, name: str) -> Response:
     suffix = next((suffix for suffix in _TYPES if name.endswith(suffix)), None)
     if content is None or suffix is None:
         raise Refused("unknown_study", study_id=study_id)
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return Response(content, media_type=_TYPES[suffix], headers=headers)
+    return Response(content, media_type=_TYPES[suffix], headers=attachment(name))

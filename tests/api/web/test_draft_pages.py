@@ -9,6 +9,7 @@ from starlette.testclient import TestClient
 from api.http.app import create_app
 from api.settings import Settings
 from api.store.draft_rows import Draft, draft_of
+from api.store.drafts import save_document
 from api.store.scheduling import activate_due
 from api.store.units import Store
 from api.web.session import FORM_FIELD
@@ -122,6 +123,24 @@ def test_a_cell_is_judged_without_being_saved(law: Store, sign_in: SignIn) -> No
     assert post(client, path, part="nothing", key="points", origin="1", written="x").status_code == 404
     with law.reading() as unit:
         assert draft_of(unit, draft.draft_id).etag == draft.etag
+
+
+def test_a_draft_of_any_name_is_saved_as_a_file(law: Store, sign_in: SignIn) -> None:
+    """A book that calls itself what no file may be called is downloaded all the same, whatever else is wrong with it."""
+    draft = begin(law)
+    with law.writing(NOW_US) as unit:
+        names = {"id": 'a"b\r\nSet-Cookie: x=规则', "rule": "none", "tier": [1, {"id": 7}], "title": {"zh": "a\x07b", "en": 3}}
+        edited = draft.document | names
+        save_document(unit, ANN, draft.draft_id, draft.etag, edited)
+    client = sign_in("ops", "ann")
+
+    for name in ("book.xlsx", "rule.csv", "book.csv", "book.toml"):
+        answer = client.get(f"/console/drafts/{draft.draft_id}/{name}")
+        assert answer.status_code == 200
+        assert "set-cookie" not in answer.headers
+    for part in ("rule", "tier", "book", "example"):
+        assert client.get(f"/console/drafts/{draft.draft_id}?part={part}&kind=delivered").status_code == 200
+    assert client.get(f"/console/approvals/{draft.draft_id}").status_code == 200
 
 
 def test_an_unknown_draft_is_a_page(law: Store, sign_in: SignIn) -> None:
