@@ -146,15 +146,17 @@ def _stored(unit: ReadUnit | WriteUnit, stamp: str) -> Program:
     if found is None:
         order = (books.c.book_id, books.c.effective_from, books.c.digest)
         found = program_of(unit, tuple(unit.connection.scalars(select(books.c.digest).order_by(*order))))
-        with _MEMORY:
-            _make_room(_STORED)
-            _STORED[stamp] = found
+        _keep(unit, stamp, _STORED, stamp, found)
     return found
 
 
-def _make_room(memory: dict[Any, Any]) -> None:
-    while len(memory) >= _NUM_LAWS_MAX:
-        memory.pop(next(iter(memory)))
+def _keep(unit: ReadUnit | WriteUnit, stamp: str, memory: dict[Any, Any], key: object, found: object) -> None:
+    """Remember what was read under a stamp, unless somebody has changed the law while it was read."""
+    if stamp_of(unit) == stamp:
+        with _MEMORY:
+            while len(memory) >= _NUM_LAWS_MAX:
+                memory.pop(next(iter(memory)))
+            memory[key] = found
 
 
 def program_of(unit: ReadUnit | WriteUnit, digests: tuple[str, ...]) -> Program:
@@ -217,9 +219,7 @@ def law_of(unit: ReadUnit | WriteUnit, book_id: str | None = None) -> Law:
     found = _LAWS.get((stamp, book_id))
     if found is None:
         found = _read_law(unit, _stored(unit, stamp), book_id)
-        with _MEMORY:
-            _make_room(_LAWS)
-            _LAWS[stamp, book_id] = found
+        _keep(unit, stamp, _LAWS, (stamp, book_id), found)
     return found
 
 
