@@ -17,6 +17,7 @@ from api.batch.study_design import MARKER, Design, FindBook, design_of
 from api.batch.study_files import Found, write_results
 from api.batch.study_pool import run_tasks
 from api.batch.study_vary import sensitivity_of, sweep_of, variants_of
+from api.batch.study_worlds import City
 from rules.shelf import find
 from simulations.study.findings import findings
 from simulations.study.metrics import PRIMARY, stacked
@@ -59,6 +60,8 @@ class StudyRequest:
         `key=value,value,…`: the study's primary metrics at each value (each combination, for several).
     lang
         Language that the report opens in; it holds both.
+    orders
+        A Grubhub instance folder or a `meituan` file whose orders and couriers take the place of drawn ones.
     """
 
     scenario: str
@@ -72,6 +75,7 @@ class StudyRequest:
     sensitivity: Sensitivity = "one-at-a-time"
     sweeps: tuple[str, ...] = ()
     lang: Literal["zh", "en"] = "zh"
+    orders: str | None = None
 
 
 class StudyStopped(Exception):  # noqa: N818 - nothing went wrong
@@ -158,12 +162,13 @@ def run_study(
 def _seeds(folder: Path, design: Design, arms: Arms, jobs: int, work: _Work) -> list[SeedResult]:
     """Run all seeds, or as many as the precision asked for needs."""
     seeds, precision = design.seeds, design.request.precision
+    city = City(folder, design.scenario, design.days, design.given)
     waves = (len(seeds),) if precision is None else (*looks(len(seeds)), len(seeds))
     results: list[SeedResult] = []
     for wave in waves:
         new = seeds[len(results) : wave]
-        run_tasks(tasks_of(folder, design.scenario, design.days, arms, new), jobs, work.one_done)
-        results += seed_results(folder, design.scenario, design.days, arms, new)
+        run_tasks(tasks_of(city, arms, new), jobs, work.one_done)
+        results += seed_results(city, arms, new)
         if precision is not None and _enough(results, precision):
             break
     return results

@@ -6,11 +6,9 @@ same; `again` is `a` with the dispatcher's own luck drawn anew. Arms that cannot
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from api.batch.study_worlds import Task, read_outcome, task
+from api.batch.study_worlds import City, Task, read_outcome, task
 from rules.book import Book
-from simulations.parts import Scenario
 from simulations.study.hidden_fine import gives_priority
 from simulations.study.seed import SeedResult, seed_result
 from simulations.world import Plan
@@ -46,22 +44,19 @@ def two_arms(old: Versions, new: Versions) -> Arms:
     return {"a": Arm(Plan(old, old)), "b": Arm(Plan(old, new))}
 
 
-def tasks_of(folder: Path, scenario: Scenario, days: int, arms: Arms, seeds: Sequence[int]) -> Iterator[Task]:
+def tasks_of(city: City, arms: Arms, seeds: Sequence[int]) -> Iterator[Task]:
     """All runs of some seeds, seed by seed."""
     for seed in seeds:
         for arm in arms.values():
-            yield task(folder, scenario, arm.plan, seed, days, arm.fixed_under)
+            yield task(city, arm.plan, seed, arm.fixed_under)
 
 
-def seed_results(folder: Path, scenario: Scenario, days: int, arms: Arms, seeds: Sequence[int]) -> list[SeedResult]:
+def seed_results(city: City, arms: Arms, seeds: Sequence[int]) -> list[SeedResult]:
     """What the finished runs of some seeds say; one seed's tables are held at a time."""
     book = arms["b"].plan.book
     return [
         seed_result(
-            {
-                name: read_outcome(task(folder, scenario, arm.plan, seed, days, arm.fixed_under).path)
-                for name, arm in arms.items()
-            },
+            {name: read_outcome(task(city, arm.plan, seed, arm.fixed_under).path) for name, arm in arms.items()},
             book,
         )
         for seed in seeds

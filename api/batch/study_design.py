@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from api.batch.errors import InputError
 from api.batch.files import check_output
-from api.batch.study_worlds import sources_digest
+from api.batch.given import read_given
+from api.batch.study_worlds import given_digest, sources_digest
+from dispatch.mdrp import InstanceError
 from rules.amend import amend, parse_changes
 from rules.book import Book
 from rules.errors import BookError, Fault
+from simulations.given import Given
 from simulations.parts import Scenario
 from simulations.scenarios import read
 
@@ -53,6 +56,7 @@ class Design:
     days: int
     seeds: tuple[int, ...]
     sweep: tuple[Setting, ...]
+    given: Given | None = None
 
     def document(self) -> dict[str, Any]:
         """What was asked, and what makes the same results again."""
@@ -73,6 +77,7 @@ class Design:
             "precision": request.precision,
             "sensitivity": request.sensitivity,
             "sweeps": list(request.sweeps),
+            "orders": None if self.given is None else {"path": request.orders, "digest": given_digest(self.given)},
         }
 
 
@@ -93,6 +98,7 @@ def design_of(request: "StudyRequest", find_book: FindBook, folder: Path) -> Des
         if swept is not None and own is not None:
             sweep.append(Setting(settings, swept, own))
     faults += _plain_faults(request)
+    given = _given(request.orders, faults)
     try:
         check_output(folder, marker=MARKER)
     except InputError as error:
@@ -101,7 +107,7 @@ def design_of(request: "StudyRequest", find_book: FindBook, folder: Path) -> Des
         raise InputError(*dict.fromkeys(faults))
     days = DEFAULT_DAYS if request.days is None else request.days
     seeds = tuple(range(request.first_seed, request.first_seed + request.seeds))
-    return Design(request, scenario, books, days, seeds, tuple(sweep))
+    return Design(request, scenario, books, days, seeds, tuple(sweep), given)
 
 
 def varied(
@@ -117,6 +123,26 @@ def varied(
         scenario = None
     amended = tuple(_amended(versions, of_books[side], faults) for side, versions in zip(SIDES, found, strict=True))
     return scenario, (amended[0], amended[1]) if all(amended) else None
+
+
+def _given(path: str | None, faults: list[Fault]) -> Given | None:
+    if path is None:
+        return None
+    if not Path(path).exists():
+        faults.append(Fault("not_found", file=path))
+        return None
+    try:
+        return read_given(Path(path))
+    except InputError as error:
+        faults += error.faults
+    except InstanceError as error:
+        faults += [
+            Fault("input_unreadable", file=f"{path}/{one.file}", given=f"{one.line}: {one.given}")
+            for one in error.faults
+        ]
+    except ValueError as error:
+        faults.append(Fault("input_unreadable", file=path, given=str(error)))
+    return None
 
 
 def _side(setting: str) -> str:

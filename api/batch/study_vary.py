@@ -9,7 +9,7 @@ import numpy as np
 from api.batch.study_arms import tasks_of, two_arms
 from api.batch.study_design import Books, Design, Setting, varied
 from api.batch.study_pool import run_tasks
-from api.batch.study_worlds import Task, read_outcome, task
+from api.batch.study_worlds import City, Task, read_outcome, task
 from rules.errors import Fault
 from simulations.parts import Scenario
 from simulations.study.intervals import F64
@@ -58,14 +58,20 @@ class Varied:
     def tasks(self) -> Iterator[Task]:
         """Every run of the small city."""
         for scenario, books in self.points.values():
-            yield from tasks_of(self.folder, scenario, self.days, two_arms(*books), self.seeds)
+            yield from tasks_of(self.small_city(scenario), two_arms(*books), self.seeds)
 
     def sweep_tasks(self) -> Iterator[Task]:
         """Every run of the sweep, on the city of the study."""
         for point in self.design.sweep:
-            yield from tasks_of(
-                self.folder, point.scenario, self.design.days, two_arms(*point.books), self.design.seeds
-            )
+            yield from tasks_of(self.whole_city(point.scenario), two_arms(*point.books), self.design.seeds)
+
+    def small_city(self, scenario: Scenario) -> City:
+        """The small city with another scenario."""
+        return City(self.folder, scenario, self.days, self.design.given)
+
+    def whole_city(self, scenario: Scenario) -> City:
+        """The study's city with another scenario."""
+        return City(self.folder, scenario, self.design.days, self.design.given)
 
 
 def variants_of(folder: Path, design: Design) -> Varied:
@@ -73,7 +79,7 @@ def variants_of(folder: Path, design: Design) -> Varied:
     asked = design.request.sensitivity
     if asked == "off":
         return Varied(folder, design, (), {}, (), (), 0)
-    chosen, small = parameters(design.scenario), small_settings(design.scenario)
+    chosen, small = parameters(design.scenario), () if design.given is not None else small_settings(design.scenario)
     settings: list[Settings] = [()]
     if asked in ("one-at-a-time", "both"):
         settings += [(each.setting(value),) for each in chosen for value in (each.low, each.high)]
@@ -120,19 +126,17 @@ def _variant(design: Design, settings: Settings) -> tuple[Scenario, Books]:
     return scenario, design.books
 
 
-def _measured(
-    folder: Path, scenario: Scenario, books: Books, seeds: Sequence[int], days: int
-) -> dict[str, list[dict[str, float]]]:
+def _measured(city: City, books: Books, seeds: Sequence[int]) -> dict[str, list[dict[str, float]]]:
     """Arm → metrics by seed."""
     return {
-        name: [read_outcome(task(folder, scenario, arm.plan, seed, days).path).metrics() for seed in seeds]
+        name: [read_outcome(task(city, arm.plan, seed).path).metrics() for seed in seeds]
         for name, arm in two_arms(*books).items()
     }
 
 
 def _differences(variants: Varied, scenario: Scenario, books: Books) -> dict[str, F64]:
     """Primary metric → B − A by seed."""
-    measured = _measured(variants.folder, scenario, books, variants.seeds, variants.days)
+    measured = _measured(variants.small_city(scenario), books, variants.seeds)
     return {name: stacked(measured["b"], name) - stacked(measured["a"], name) for name in PRIMARY}
 
 
@@ -163,8 +167,7 @@ def _effects(variants: Varied, found: dict[Settings, dict[str, F64]]) -> tuple[E
 
 
 def _swept(variants: Varied, point: Setting) -> Swept:
-    design = variants.design
-    measured = _measured(variants.folder, point.scenario, point.books, design.seeds, design.days)
+    measured = _measured(variants.whole_city(point.scenario), point.books, variants.design.seeds)
     metrics = [
         paired(name, stacked(measured["a"], name), stacked(measured["b"], name), len(PRIMARY)) for name in PRIMARY
     ]

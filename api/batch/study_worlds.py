@@ -6,16 +6,18 @@ or not at all; what was killed leaves nothing behind.
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from api.batch.files import atomic_file
 from rules.book import Book
 from rules.ids import digest
+from simulations.given import Given
 from simulations.parts import Scenario
 from simulations.study.outcome import Outcome
 from simulations.world import Plan
@@ -38,26 +40,44 @@ class Task:
     seed: int
     days: int
     fixed_under: tuple[Book, ...] | None = None
+    given: Given | None = None
 
 
-def task(
-    folder: Path, scenario: Scenario, plan: Plan, seed: int, days: int, fixed_under: tuple[Book, ...] | None = None
-) -> Task:
-    """A run of a study in `folder`, under the name that its content gives it."""
+@dataclass(frozen=True, slots=True)
+class City:
+    """What a study's runs have in common: where their files go, the city, the days after the switch."""
+
+    folder: Path
+    scenario: Scenario
+    days: int
+    given: Given | None = None
+
+
+def task(city: City, plan: Plan, seed: int, fixed_under: tuple[Book, ...] | None = None) -> Task:
+    """A run of a study, under the name that its content gives it."""
     document = {
         "sources": sources_digest(),
-        "scenario": scenario.digest,
+        "scenario": city.scenario.digest,
+        "orders": "" if city.given is None else given_digest(city.given),
         "warm_up": [book.digest for book in plan.warm_up],
         "book": [book.digest for book in plan.book],
         "blind": plan.blind,
         "behaviour_off": plan.behaviour_off,
         "noise": plan.noise,
         "seed": seed,
-        "days": days,
+        "days": city.days,
         "fixed_under": [book.digest for book in fixed_under or ()],
     }
-    path = folder / WORLDS / f"{digest(document)[:_NAME_LENGTH]}.parquet"
-    return Task(path, scenario, plan, seed, days, fixed_under)
+    path = city.folder / WORLDS / f"{digest(document)[:_NAME_LENGTH]}.parquet"
+    return Task(path, city.scenario, plan, seed, city.days, fixed_under, city.given)
+
+
+def given_digest(given: Given) -> str:
+    """Digest of real orders and couriers."""
+    found = hashlib.sha256(given.name.encode())
+    for each in fields(given)[1:]:
+        found.update(each.name.encode() + np.ascontiguousarray(getattr(given, each.name)).tobytes())
+    return found.hexdigest()
 
 
 def is_done(path: Path) -> bool:
@@ -74,7 +94,7 @@ def carry_out(one: Task) -> None:
     from simulations.study.fixed import rescored
     from simulations.study.outcome import outcome_of
 
-    world = run(one.scenario, one.plan, one.seed, one.days)
+    world = run(one.scenario, one.plan, one.seed, one.days, one.given)
     fixed = None if one.fixed_under is None else rescored(world, one.scenario, one.fixed_under)
     write_outcome(one.path, outcome_of(world, fixed))
 

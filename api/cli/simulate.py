@@ -36,6 +36,12 @@ from simulations.report.words import headline, interval_text, metric_title, valu
 @click.option(
     "--precision", type=float, default=None, help="Stop once every primary interval is ± this share; from 20 seeds on."
 )
+@click.option(
+    "--orders",
+    default=None,
+    metavar="PATH",
+    help="A Grubhub instance folder or meituan file: real orders and couriers.",
+)
 @click.option("--seed", "first_seed", type=int, default=1, show_default=True, help="The first seed.")
 @lang_option
 @json_option
@@ -51,6 +57,7 @@ def simulate(
     sweeps: tuple[str, ...],
     sensitivity: Sensitivity,
     precision: float | None,
+    orders: str | None,
     first_seed: int,
     lang: Lang,
     as_json: bool,
@@ -61,7 +68,7 @@ def simulate(
     report.html, summary.json, tables and charts into --out. A killed study goes on where it was by the same command.
     """
     request = StudyRequest(
-        scenario, references, seeds, days, jobs, sets, first_seed, precision, sensitivity, sweeps, lang
+        scenario, references, seeds, days, jobs, sets, first_seed, precision, sensitivity, sweeps, lang, orders
     )
     summary = _run(request, out, lang)
     if as_json:

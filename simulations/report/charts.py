@@ -16,6 +16,8 @@ Rows = list[dict[str, Any]]
 
 OLD, NEW, GAIN, LOSS, INK, FAINT = "#9aa1ab", "#0f766e", "#0f766e", "#b45309", "#1f2933", "#e3e7ec"
 WIDTH = 360
+# Stands in a label where a new line begins.
+LINE = "|"
 FONT = "system-ui, 'PingFang SC', 'Noto Sans SC', 'Microsoft YaHei', sans-serif"
 
 
@@ -205,11 +207,18 @@ def tornado(lang: Lang, rows: Rows, title: str, at: float) -> alt.LayerChart:
         "label:N",
         sort=order,
         title=None,
-        axis=alt.Axis(grid=False, ticks=False, domain=False, labelPadding=8, labelLimit=190),
+        axis=alt.Axis(
+            grid=False,
+            ticks=False,
+            domain=False,
+            labelPadding=8,
+            labelOffset=-6,
+            labelExpr=f"split(datum.label, '{LINE}')",
+        ),
     )
     scale = alt.Scale(domain=[text(lang, "study.end_low"), text(lang, "study.end_high")], range=["#94a3b8", NEW])
     bars = (
-        alt.Chart(_data(long), width=WIDTH - 120, height=26 * len(rows))
+        alt.Chart(_data(long), width=WIDTH - 120, height=32 * len(rows))
         .mark_bar(size=15)
         .encode(
             y=y, x=alt.X("from:Q", title=title, axis=alt.Axis(tickCount=5), scale=alt.Scale(zero=False)), x2="x:Q",

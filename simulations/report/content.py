@@ -11,9 +11,10 @@ import numpy as np
 
 from rules.book import Book
 from rules.text import Lang, text
+from simulations.moments import MOMENTS
 from simulations.parts import Scenario
 from simulations.randomness import Quantiles
-from simulations.report.charts import Rows
+from simulations.report.charts import LINE, Rows
 from simulations.report.words import (
     FEN_PER_YUAN,
     Summary,
@@ -27,9 +28,20 @@ from simulations.study.decomposition import PARTS
 from simulations.study.metrics import PRIMARY
 from simulations.study.outcome import LATE_MIN_FROM
 
+# Moments that are metrics of the whole city.
+_MOMENT_METRICS = {
+    "share_8h": "days_over_8_h",
+    "share_12h": "days_over_12_h",
+    "share_on_time": "on_time_rate",
+    "mean_hours": "hours_per_working_day",
+    "orders_a_rider_day": "orders_per_working_day",
+    "delivery_min": "customer_wait_min",
+    "km_per_hour": "speed_kmh",
+}
 NUM_BINS = 24
 LATEST_MIN = 30
 TORNADO_ROWS = 12
+LONG_LABEL = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,13 +184,13 @@ def day_panels(content: Content, lang: Lang) -> list[tuple[str, Rows]]:
     return list(panels.items())
 
 
-def tornado_rows(content: Content, metric: str) -> tuple[Rows, float]:
+def tornado_rows(content: Content, lang: Lang, metric: str) -> tuple[Rows, float]:
     """Parameters by how far they move the difference of a metric, and the difference as it is on the small city."""
     found = [one for one in content.summary["sensitivity"]["one_at_a_time"] if one["metric"] == metric]
     scale = axis_scale(content.summary["metrics"][metric]["unit"])
     rows = [
         {
-            "label": one["key"].removeprefix("behaviour."),
+            "label": in_two_lines(parameter_title(lang, one["key"])),
             "low": one["difference_at_low"] * scale,
             "high": one["difference_at_high"] * scale,
             "low_value": str(one["low"]),
@@ -187,6 +199,20 @@ def tornado_rows(content: Content, metric: str) -> tuple[Rows, float]:
         for one in found[:TORNADO_ROWS]
     ]
     return rows, found[0]["difference"] * scale if found else 0.0
+
+
+def parameter_title(lang: Lang, key: str) -> str:
+    """What a varied assumption is called."""
+    return text(lang, f"study.key_{key.rpartition('.')[2]}")
+
+
+def in_two_lines(label: str) -> str:
+    """A label with a mark (`charts.LINE`) at the space nearest its middle, where it is long."""
+    spaces = [k for k, letter in enumerate(label) if letter == " "]
+    if len(label) <= LONG_LABEL or not spaces:
+        return label
+    at = min(spaces, key=lambda k: abs(k - len(label) / 2))
+    return f"{label[:at]}{LINE}{label[at + 1 :]}"
 
 
 def band_rows(content: Content, lang: Lang) -> Rows:
@@ -244,6 +270,42 @@ def _value_of(scenario: Scenario, key: str) -> str:
     if isinstance(value, tuple):
         return ", ".join(f"{at}: {height}" for at, height in value)
     return str(value)
+
+
+def moment_rows(content: Content, lang: Lang) -> list[dict[str, str | bool]]:
+    """Published figures beside what this city shows under the old book; `inside` where it lies in their range."""
+    rows: list[dict[str, str | bool]] = []
+    for moment in MOMENTS:
+        value, unit = _moment(content.summary, moment.name)
+        if value is None:
+            continue
+        ends = (value_text(lang, unit, end) for end in (moment.low, moment.high))
+        rows.append(
+            {
+                "title": text(lang, f"study.moment_{moment.name}"),
+                "value": value_text(lang, unit, value),
+                "range": " … ".join(ends),
+                "inside": moment.low <= value <= moment.high,
+                "calibrated": moment.calibrated,
+                "source": moment.source,
+            }
+        )
+    return rows
+
+
+def _moment(summary: Summary, name: str) -> tuple[float | None, str]:
+    """A moment and its unit, from the metrics under the old book."""
+    if name in _MOMENT_METRICS:
+        one = summary["metrics"].get(_MOMENT_METRICS[name])
+        return (None, "index") if one is None else (one["mean_a"], one["unit"])
+    late = [_late_a(summary["groups"]["tenure"].get(group)) for group in ("first_month", "later")]
+    first, later = late
+    return (None, "times") if first is None or not later else (first / later, "times")
+
+
+def _late_a(group: Summary | None) -> float | None:
+    one = None if group is None else group["metrics"].get("on_time_rate")
+    return None if one is None else 1 - one["mean_a"]
 
 
 def metric_rows(content: Content, lang: Lang) -> list[dict[str, str | bool]]:

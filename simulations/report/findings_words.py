@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rules.text import Lang, text
-from simulations.report.content import Content
+from simulations.report.content import Content, parameter_title
 from simulations.report.words import (
     interval_text,
     metric_title,
@@ -133,7 +133,14 @@ def _turning(metric: str, turning: list[dict[str, Any]]) -> Say:
         if not turning:
             return text(lang, "study.no_turning", metric=metric_title(lang, metric))
         where = text(lang, "diff.between").join(
-            f"{one['key']} ≈ {number_text(one['changes_sign_at'], 0)} ({one['low']} … {one['value']} … {one['high']})"
+            text(
+                lang,
+                "study.turning_at",
+                title=parameter_title(lang, one["key"]),
+                key=one["key"],
+                at=number_text(one["changes_sign_at"], 0),
+                value=one["value"],
+            )
             for one in turning
         )
         return text(lang, "study.turning", metric=metric_title(lang, metric), where=where)

@@ -25,6 +25,7 @@ from simulations.report.content import (
     income_bins,
     late_rows,
     metric_rows,
+    moment_rows,
     part_rows,
     seed_panels,
     tornado_rows,
@@ -87,6 +88,7 @@ def report(content: Content) -> Report:
         ],
         say=sentences(content),
         metric_rows=lambda lang: metric_rows(content, lang),
+        moment_rows=lambda lang: moment_rows(content, lang),
         changes=lambda lang: _changes(content, lang),
         assumptions=assumption_rows(content.scenario),
         metric_title=metric_title,
@@ -125,7 +127,7 @@ def _charts(content: Content) -> dict[str, Callable[[Lang], alt.TopLevelMixin]]:
     if sensitivity is not None and sensitivity["one_at_a_time"]:
         found["tornado"] = lambda lang: charts.tornado(
             lang,
-            *_with_title(tornado_rows(content, INCOME), text(lang, "study.axis_money_per_day")),
+            *_with_title(tornado_rows(content, lang, INCOME), text(lang, "study.axis_money_per_day")),
         )
     return found
 
@@ -199,6 +201,8 @@ def _command(content: Content) -> str:
         words.append(f"--seed {document['first_seed']}")
     words += [f"--set '{setting}'" for setting in document["sets"]]
     words += [f"--sweep '{sweep}'" for sweep in document["sweeps"]]
+    if document["orders"] is not None:
+        words.append(f"--orders {document['orders']['path']}")
     if document["precision"] is not None:
         words.append(f"--precision {document['precision']}")
     words += [f"--sensitivity {document['sensitivity']}", "--out study"]

@@ -23,6 +23,7 @@ _DECIMALS = {
     "orders": 2,
     "kmh": 2,
     "index": 4,
+    "times": 2,
     "per_1000_days": 2,
 }
 _SCALE = {"fen": 1 / FEN_PER_YUAN, "share": 100.0}

@@ -178,3 +178,28 @@ def test_progress_rises_to_the_end(tmp_path: Path) -> None:
     assert [permille for permille, _ in told] == sorted(permille for permille, _ in told)
     assert told[-1] == (1000, "report")
     assert told[0][1] == "runs"
+
+
+def test_real_orders_take_the_place_of_drawn_ones(tmp_path: Path) -> None:
+    """An instance of the Grubhub format lives twice; its orders are those of the runs; a path that is nothing is a fault."""
+    instance = tmp_path / "instance"
+    instance.mkdir()
+    (instance / "orders.txt").write_text(
+        "order\tx\ty\tplacement_time\trestaurant\tready_time\n"
+        + "".join(f"o{k}\t{100 * k}\t50\t{660 + 3 * k}\tr1\t{670 + 3 * k}\n" for k in range(1, 21))
+    )
+    (instance / "restaurants.txt").write_text("restaurant\tx\ty\nr1\t500\t0\nr2\t900\t0\n")
+    (instance / "couriers.txt").write_text(
+        "courier\tx\ty\ton_time\toff_time\n" + "".join(f"c{k}\t400\t0\t600\t900\n" for k in range(1, 5))
+    )
+    (instance / "instance_parameters.txt").write_text(
+        "meters_per_minute\tpickup service minutes\tdropoff service minutes\ttarget click-to-door\tmaximum click-to-door\tpay per order\tguaranteed pay per hour\n"
+        "320\t4\t4\t40\t90\t10\t15\n"
+    )
+
+    summary = run_study(request(sets=("warm_up_days=0",), orders=str(instance)), tmp_path / "out")
+    with pytest.raises(InputError):
+        run_study(request(orders=str(tmp_path / "nothing")), tmp_path / "other")
+
+    assert summary["num_riders"] == 4
+    assert summary["metrics"]["delivered_rate"]["mean_a"] > 0
