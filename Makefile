@@ -23,7 +23,7 @@ $(VENV)/bench.stamp: $(VENV)/test.stamp requirements/bench.txt
 	$(PIP) install --require-hashes -r requirements/bench.txt
 	touch $@
 
-demo: $(VENV)/runtime.stamp ## score a sample city and show what a rider sees
+demo: $(VENV)/runtime.stamp ## a sample city, and the console on it with one-click roles
 	$(BIN)/riderscore demo
 
 check: $(VENV)/test.stamp ## lint, types, import contracts
