@@ -403,7 +403,7 @@ def _pick_up(live: Live, r: int) -> None:
     drop_stops(stops, board.riders[r, NUM_STOPS], num)
     board.riders[r, NUM_STOPS] -= num
     for i in range(board.riders[r, NUM_STOPS]):
-        if stops[i] < 0:
+        if stops[i] < 0 and orders[~stops[i], STANDING] in (CARRIED, SENT):
             live.slots[~stops[i], GIVEN] += waited_s
     board.riders[r, PLACE], board.riders[r, FREE], board.riders[r, ARRIVAL] = merchant, leave_s, -1
     recost(board, r)
