@@ -13,7 +13,7 @@ from rules.events import CANCEL_PARTIES, PARTIES, RIDER_FAULT_KINDS, RIDER_KINDS
 
 Range = tuple[int, int]
 _NEVER_UNKNOWN = ("late_s", "num_delivered", "weather_level")
-_MAX_PIECES = 5_000
+_MAX_PIECES = 500
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,10 @@ examples.
 import datetime as dt
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import Any, Final
+
+from cachetools import LRUCache
 
 from api.store.books import Law, stored_program
 from api.store.draft_content import DRAFT, faults_of, says_the_same, sound, today_of
@@ -30,6 +33,10 @@ from scoring.trial import Trial, trial
 LEAD_US: Final = AHEAD_US
 # And it must be scheduled this much sooner, so that nobody who is posting just then misses it.
 MARGIN_US: Final = 2 * LEAD_US
+# Rules, counted once for each kind of event they name, that a book may have: comparing them takes their square.
+MAX_ROWS: Final = 150
+_SAID: Final[LRUCache[tuple[str, str], tuple[tuple[Fault, ...], tuple[Fault, ...]]]] = LRUCache(256)
+_MEMORY: Final = Lock()
 _OWN_NOTICE: Final = ("not_announced", "short_notice")
 
 
@@ -93,22 +100,36 @@ def check_draft(unit: ReadUnit | WriteUnit, draft: Draft, now_us: int) -> Checke
     book = sound(source)
     if book is None:
         return Checked(source, faults_of(source))
+    num_rows = sum(len(rule.kind) for rule in book.model.rule)
+    if num_rows > MAX_ROWS:
+        return Checked(source, (Fault("too_many_rows", DRAFT, key="rule", given=str(num_rows), allowed=str(MAX_ROWS)),))
     law = law_or_none(unit)
     earlier = () if law is None else tuple(one for one in stored_program(unit).books if one.id == book.id)
-    # How long before riders must be told is told by `_dates`, which knows whom the draft concerns.
-    found = check([*earlier[-1:], book])
-    checks = [one for one in found if one.file == DRAFT and one.code not in _OWN_NOTICE]
+    checks, examples = _said_of(book, earlier[-1:])
     base = None if draft.base_digest is None else stored_book(unit, draft.base_digest)
     return Checked(
         source=source,
         document=(),
-        checks=tuple(checks),
-        examples=check_examples(book),
+        checks=checks,
+        examples=examples,
         dates=tuple(_dates(unit, law, draft, book, now_us)),
         changes=() if base is None else diff(base, book),
         clauses=clauses_for(book.model),
         book=book,
     )
+
+
+def _said_of(book: Book, before: tuple[Book, ...]) -> tuple[tuple[Fault, ...], tuple[Fault, ...]]:
+    """What checks, standard and examples say of a book after its version before; said once for each pair."""
+    key = (book.digest, before[0].digest if before else "")
+    said = _SAID.get(key)
+    if said is None:
+        # How long before riders must be told is said by `_dates`, which knows whom the draft concerns.
+        found = [one for one in check([*before, book]) if one.file == DRAFT and one.code not in _OWN_NOTICE]
+        said = tuple(found), check_examples(book)
+        with _MEMORY:
+            _SAID[key] = said
+    return said
 
 
 def try_event(draft: Draft, kind: str, given: Given) -> Trial:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, Response
 
 from api.http.auth import require
-from api.http.context import Actor, LangDep, ServiceDep
+from api.http.context import Actor, LangDep, Service, ServiceDep
 from api.http.etags import etag_of, is_unchanged, need_match
 from api.http.law_bodies import (
     ApprovalAsked,
@@ -86,9 +86,8 @@ def post_draft(body: DraftAsked, actor: Writer, service: ServiceDep, lang: LangD
     """Begin a change: with a version, with what is in force somewhere, with a document, or with nothing."""
     with service.writing() as unit:
         draft = _begun(unit, actor, body)
-        saved = _saved(unit, draft, lang, response)
     response.headers["Location"] = f"{router.prefix}/{draft.draft_id}"
-    return saved
+    return _saved(service, draft, lang, response)
 
 
 def _begun(unit: WriteUnit, actor: Actor, body: DraftAsked) -> Draft:
@@ -127,10 +126,12 @@ def _shown(unit: ReadUnit | WriteUnit, draft: Draft, lang: Lang) -> DraftShown:
     return draft_shown(draft, revisions_of(unit, draft.draft_id), said, approvals.needs_impact(unit, draft), lang)
 
 
-def _saved(unit: WriteUnit, draft: Draft, lang: Lang, response: Response) -> DraftSaved:
+def _saved(service: Service, draft: Draft, lang: Lang, response: Response) -> DraftSaved:
+    """A draft that is committed, checked: nobody waits for the checks of another's draft."""
     response.headers.update(in_words(lang) | {"ETag": etag_of(draft.etag)})
-    checked = check_draft(unit, draft, unit.recorded_us)
-    return DraftSaved(draft=_shown(unit, draft, lang), checked=checked_shown(checked, lang))
+    with service.reading() as unit:
+        checked = check_draft(unit, draft, service.clock())
+        return DraftSaved(draft=_shown(unit, draft, lang), checked=checked_shown(checked, lang))
 
 
 @router.put("/{draft_id}", responses=_TAGGED_200)
@@ -154,7 +155,7 @@ def put_draft(
             draft = drafts.edit_cells(*key, body.edits)
         else:
             draft = drafts.set_targets(*key, places_of(body.targets))
-        return _saved(unit, draft, lang, response)
+    return _saved(service, draft, lang, response)
 
 
 def _read(unit: ReadUnit | WriteUnit, actor: Actor, draft_id: str, if_match: str | None) -> str:

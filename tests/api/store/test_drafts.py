@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import update
 
 from api.store import drafts
-from api.store.checking import check_draft, try_event
+from api.store.checking import MAX_ROWS, check_draft, try_event
 from api.store.draft_rows import draft_of, revision_content, revisions_of
 from api.store.places import Place
 from api.store.refusals import Refused
@@ -293,6 +293,20 @@ def test_what_is_asked_for_and_not_there_is_said(law: Store) -> None:
         ):
             with refused(code):
                 verb()
+
+
+def test_a_book_of_more_rules_than_anybody_reads_is_kept_but_not_checked(law: Store) -> None:
+    """Comparing rules takes their square: a limit keeps a draft from taking the service with it."""
+    with law.writing(NOW_US) as unit:
+        draft = begun(unit)
+        row = draft.document["rule"][0]
+        many = draft.document | {"rule": [row | {"id": f"r{k}"} for k in range(MAX_ROWS + 1)]}
+        saved = drafts.save_document(unit, ANN, draft.draft_id, draft.etag, many)
+        checked = check_draft(unit, saved, NOW_US)
+
+    assert [fault.code for fault in checked.faults] == ["too_many_rows"]
+    assert checked.pointer(checked.faults[0]) == "/rule"
+    assert not checked.can_submit
 
 
 def test_one_event_is_tried_against_a_draft(law: Store) -> None:
