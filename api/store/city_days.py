@@ -50,29 +50,39 @@ def refresh(store: Store, now_us: int, num_days: int = NUM_DAYS) -> int:
     now_us
         The service's clock; days end at each city's newest event.
     """
+    waiting = _waiting(store, now_us, num_days)
+    for stretch, num in waiting:
+        with store.reading() as unit:
+            figures = _figures(unit, law_of(unit), stretch)
+        with store.writing(now_us) as unit:
+            _keep(unit, stretch, num, figures)
+    return len(waiting)
+
+
+def is_behind(store: Store, now_us: int, num_days: int = NUM_DAYS) -> bool:
+    """Whether `refresh` has anything to count; much less work than counting."""
+    return bool(_waiting(store, now_us, num_days))
+
+
+def _waiting(store: Store, now_us: int, num_days: int) -> list[tuple[Stretch, int]]:
+    """Days that are not as counted, with their number of events; the others are not looked at again for a while."""
     with store.reading() as unit:
         try:
             law = law_of(unit)
         except BookError:
-            return 0
+            return []
         looked_at = [
             (stretch, num, counted)
             for city in cities(unit)
             for stretch, counted in _doubtful(unit, law, city, num_days, now_us)
             if (num := _num_events(unit, stretch)) or counted is not None
         ]
-    waiting = [(stretch, num) for stretch, num, counted in looked_at if num != counted]
-    for stretch, num in waiting:
-        with store.reading() as unit:
-            figures = _figures(unit, law, stretch)
-        with store.writing(now_us) as unit:
-            _keep(unit, stretch, num, figures)
     still = [stretch for stretch, num, counted in looked_at if num == counted]
     if still:
         with store.writing(now_us) as unit:
             for stretch in still:
                 unit.connection.execute(update(city_days).where(_of(stretch)).values(counted_us=now_us))
-    return len(waiting)
+    return [(stretch, num) for stretch, num, counted in looked_at if num != counted]
 
 
 def cities(unit: ReadUnit | WriteUnit) -> tuple[str, ...]:

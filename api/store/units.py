@@ -69,6 +69,11 @@ class Store:
         """The URL without its password."""
         return self.engine.url.render_as_string()
 
+    @property
+    def url(self) -> str:
+        """The URL as another process needs it, password and all: never for people or logs."""
+        return self.engine.url.render_as_string(hide_password=False)
+
     @contextmanager
     def reading(self) -> Iterator[ReadUnit]:
         """A unit that only reads; the database refuses anything else."""

@@ -12,8 +12,8 @@ from anyio.to_thread import run_sync
 
 from api.http.context import Service
 from api.http.logs import make_log
-from api.store.city_days import refresh
 from api.work.deliverer import Deliverer
+from api.work.figures import Counter
 from api.work.loop import Loop
 from api.work.sender import Sender
 from api.work.ticker import Ticker
@@ -28,17 +28,17 @@ class Background:
     """The threads behind one service."""
 
     def __init__(self, service: Service) -> None:
-        self._service = service
         store, clock, log = service.store, service.clock, make_log(service.settings.log_level)
         sender = Sender(allow_private=service.settings.webhooks_private, clock=clock)
         self._deliverer = Deliverer(store, clock, sender, log)
         self._worker = Worker(store, clock, log)
+        self._counter = Counter(store, clock)
         ticker = Ticker(store, service.settings, clock)
         self.loops = (
             Loop("tick", ticker.step, service.settings.tick_s, log),
             Loop("send", self._deliverer.step, LOOK_S, log),
             Loop("work", self._worker.step, LOOK_S, log),
-            Loop("figures", self._count, FIGURES_S, log),
+            Loop("figures", self._counter.step, FIGURES_S, log),
         )
 
     def start(self) -> None:
@@ -51,14 +51,10 @@ class Background:
         for loop in self.loops:
             loop.ask_to_stop()
         self._worker.ask_to_stop()
+        self._counter.ask_to_stop()
         for loop in self.loops:
             loop.join(STOP_S)
         self._deliverer.close()
-
-    def _count(self) -> bool:
-        """Bring the figures of cities up to date; where events keep coming, once in a while is enough."""
-        refresh(self._service.store, self._service.clock())
-        return False
 
 
 @asynccontextmanager

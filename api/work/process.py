@@ -1,41 +1,31 @@
 """`python -m api.work.process`: does one claim of long work to its end, then goes.
 
-Its input is one line of JSON (database, claim, folder) and then stays open: when it ends, whoever started this is gone,
-and this goes as well. Low priority: whoever waits for an answer of the service comes first.
+The order (`api.work.child`) names database, claim and folder.
 """
 
-import json
-import os
-import shutil
-import signal
 import sys
-import threading
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from api.clock import now_us
 from api.store.leases import LostError, fail, finish
 from api.store.studies import Failure, Study, study_of
 from api.store.units import Store
+from api.work.child import read_order
 from api.work.impact import NothingToJudgeError, judge_impact
 from api.work.progress import Progress
 from rules.errors import BookError
 
-NICE: Final = 10
-
 
 def main() -> None:
     """Read the order, do the work, keep what came of it."""
-    order = json.loads(sys.stdin.readline())
-    folder = Path(order["folder"])
-    threading.Thread(target=_watch_input, args=(folder,), daemon=True).start()
-    os.nice(NICE)
+    order = read_order()
     store = Store(order["url"])
     study_id, owner = order["study_id"], order["owner"]
     with store.reading() as unit:
         study = study_of(unit, study_id)
     try:
-        result = _work(store, study, owner, folder)
+        result = _work(store, study, owner, Path(order["folder"]))
         with store.writing(now_us()) as unit:
             finish(unit, study_id, owner, result)
     except LostError:
@@ -71,14 +61,6 @@ def failure_of(error: Exception) -> Failure:
     if faults:
         return Failure("faulty_request", {}, tuple(faults))
     return Failure("unexpected", {"what": f"{type(error).__name__}: {error}"[:500]})
-
-
-def _watch_input(folder: Path) -> None:
-    """End with all that was started here once nobody holds the other end."""
-    while sys.stdin.read(4096):
-        pass
-    shutil.rmtree(folder, ignore_errors=True)
-    os.killpg(0, signal.SIGKILL)
 
 
 if __name__ == "__main__":

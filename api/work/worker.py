@@ -5,14 +5,10 @@ cancelled, lost to another server, or the service stops. If this side is killed,
 goes too; the lease runs out, and whoever is there goes on.
 """
 
-import contextlib
-import json
 import os
 import secrets
-import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import threading
 from collections.abc import Callable
@@ -21,6 +17,7 @@ from typing import Any, Final
 from api.clock import elapsed_ns
 from api.store.leases import LEASE_US, Claim, claim, give_back, has_free_work, is_held, renew
 from api.store.units import Store
+from api.work.child import end, start
 
 _LOOK_S: Final = 0.25
 _RENEW_NS: Final = LEASE_US * 1_000 // 3
@@ -63,26 +60,18 @@ class Worker:
             try:
                 self._watch(process, held)
             finally:
-                _end(process)
+                end(process)
         return True
 
     def _begin(self, held: Claim, folder: str) -> subprocess.Popen[bytes]:
-        """The process that does the work. What it must know comes by its input: a password is nothing for `ps`."""
-        process = subprocess.Popen(
-            [sys.executable, "-m", "api.work.process"], stdin=subprocess.PIPE, start_new_session=True
-        )
+        """The process that does the work."""
         order = {
-            "url": self._store.engine.url.render_as_string(hide_password=False),
+            "url": self._store.url,
             "study_id": held.study.study_id,
             "owner": held.owner,
             "folder": folder,
         }
-        if process.stdin is None:
-            raise RuntimeError("the process has no input")
-        with contextlib.suppress(BrokenPipeError):
-            process.stdin.write(json.dumps(order).encode() + b"\n")
-            process.stdin.flush()
-        return process
+        return start("api.work.process", order)
 
     def _watch(self, process: subprocess.Popen[bytes], held: Claim) -> None:
         """Until the process has ended, or must."""
@@ -90,7 +79,7 @@ class Worker:
         renewed_ns = elapsed_ns()
         while process.poll() is None:
             if self._stopping.wait(_LOOK_S):
-                _end(process)
+                end(process)
                 with self._store.writing(self._clock()) as unit:
                     give_back(unit, study_id, owner, is_blameless=True)
                 return
@@ -106,13 +95,3 @@ class Worker:
             self._log.warning("work.died", study_id=study_id, returncode=process.returncode)
             with self._store.writing(self._clock()) as unit:
                 give_back(unit, study_id, owner, is_blameless=False)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Kill a process with all it has started."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    if process.stdin is not None:
-        with contextlib.suppress(BrokenPipeError):
-            process.stdin.close()

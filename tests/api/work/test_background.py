@@ -1,5 +1,6 @@
 """What goes on behind a running service: due things happen, whoever is there, however many there are."""
 
+import datetime as dt
 from threading import Thread
 
 import pytest
@@ -7,10 +8,14 @@ from sqlalchemy import func, select
 
 from api.http.context import Service
 from api.settings import Settings
+from api.store import books
+from api.store.city_days import is_behind
 from api.store.tables import rider_state
 from api.store.units import Store
 from api.work.background import Background
+from api.work.figures import Counter
 from api.work.ticker import Ticker
+from rules.deployment import Deploy
 from tests.api.http.conftest import Clock
 from tests.api.store.posts import FADING, START_US, later, lines_of, post, publish, rider_week
 from tests.api.work.worlds import wait_for
@@ -65,6 +70,25 @@ def test_a_tick_without_books_does_nothing(store: Store, settings: Settings) -> 
     Ticker(store, settings, Clock()).step()
 
     assert lines_of(store) == []
+
+
+def test_figures_of_cities_are_counted_beside(store: Store, clock: Clock) -> None:
+    """In a process of its own; once they are up to date there is nothing to do."""
+    counter = Counter(store, clock)
+    with store.writing(clock()) as unit:
+        row = {
+            "city": "hangzhou",
+            "rider_kind": "crowdsourced",
+            "book": FADING,
+            "from": dt.date(2025, 12, 3),
+            "source": "test",
+        }
+        books.deploy(unit, [Deploy.model_validate(row | {"confidence": "ours"})])
+    assert is_behind(store, clock())
+
+    counter.step()
+
+    assert not is_behind(store, clock())
 
 
 def test_a_service_begins_and_ends_it(store: Store, settings: Settings, clock: Clock) -> None:

@@ -21,12 +21,13 @@ from tests.api.work import server
 from tests.api.work.worlds import CITY, ask, city, study, wait_for, working
 
 
-def started_here() -> list[int]:
-    """Processes that do long work for this one, whichever thread has started them."""
+def working_for(pid: int) -> list[int]:
+    """Processes that do long work for another, whichever of its threads has started them."""
     words: list[str] = []
-    for thread in Path(f"/proc/{os.getpid()}/task").iterdir():
+    for thread in Path(f"/proc/{pid}/task").iterdir():
         with contextlib.suppress(OSError):
             words += (thread / "children").read_text().split()
+    # One that is just being started still has the name of whoever starts it.
     return [int(word) for word in words if b"api.work.process" in command_of(word)]
 
 
@@ -50,16 +51,9 @@ def other_server(url: str) -> Iterator[subprocess.Popen[bytes]]:
 
 def stopped_child(process: subprocess.Popen[bytes]) -> int:
     """The process that works for a server, held where it is."""
-
-    def held() -> int:
-        with contextlib.suppress(OSError):
-            for thread in Path(f"/proc/{process.pid}/task").iterdir():
-                for word in (thread / "children").read_text().split():
-                    os.kill(int(word), signal.SIGSTOP)
-                    return int(word)
-        return 0
-
-    return int(wait_for(held))
+    pid = int(wait_for(lambda: working_for(process.pid))[0])
+    os.kill(pid, signal.SIGSTOP)
+    return pid
 
 
 def run_out(store: Store, study_id: str) -> None:
@@ -153,7 +147,7 @@ def test_a_server_that_stops_gives_its_work_back(store: Store, url: str) -> None
     study_id = ask(store)
 
     with working(store) as worker:
-        pid = wait_for(started_here)[0]
+        pid = wait_for(lambda: working_for(os.getpid()))[0]
         os.kill(pid, signal.SIGSTOP)
         worker.ask_to_stop()
         wait_for(lambda: study(store, study_id).state == "waiting")
@@ -173,7 +167,7 @@ def test_work_that_ends_its_process_is_given_up(store: Store) -> None:
     with working(store):
         killed: set[int] = set()
         while not study(store, study_id).has_ended:
-            for pid in started_here():
+            for pid in working_for(os.getpid()):
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
                 killed.add(pid)

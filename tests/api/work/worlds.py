@@ -14,7 +14,7 @@ from rules.shelf import versions
 from tests.api.store.posts import BOOK, FADING, later, post, publish, rider_week
 
 CITY = "hangzhou"
-PATIENCE_S = 60
+PATIENCE_S = 240
 
 
 def city(store: Store, *, num_riders: int = 4, days: int = 3) -> list[dict[str, Any]]:
