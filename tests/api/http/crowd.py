@@ -107,11 +107,12 @@ class Crowd:
         self._one([mine[first : first + self._size] for first in range(0, len(mine), self._size)], name, on_answer)
 
     def _one(self, posts: Sequence[Sequence[Event]], name: str | None, on_answer: Callable[[], None]) -> None:
-        until_ns, pause = elapsed_ns() + PATIENCE_S * 1_000_000_000, threading.Event()
+        pause = threading.Event()
         with httpx2.Client(base_url=self._at, timeout=60, trust_env=False) as client:
             for number, rows in enumerate(posts):
                 headers = {"Authorization": f"Bearer {self._token}"}
                 headers |= {} if name is None else {"Idempotency-Key": f"{name}-{number}"}
+                until_ns = elapsed_ns() + PATIENCE_S * 1_000_000_000
                 while not self._answered(client, rows, headers):
                     if elapsed_ns() > until_ns:
                         raise TimeoutError(f"no answer to post {number} of {name}")
