@@ -10,10 +10,13 @@ import numpy as np
 import pytest
 
 from rules.shelf import versions
+from simulations.live import EVENTS
+from simulations.nearest import play_by_event
 from simulations.run import run
 from simulations.scenarios import read
 from simulations.world import Plan, World
 from tests.simulations.conservation import violations
+from tests.simulations.test_queueing import queue
 
 RIDERS = int(os.environ.get("BENCH_CITY_RIDERS", "3_000"))
 SETS = (
@@ -44,6 +47,20 @@ def test_city_day(benchmark: Any, world: World) -> None:
     benchmark.group = GROUP
     benchmark.extra_info.update(who="riderscore: the whole city", events=world.figures["steps"], peer=False)
     benchmark.pedantic(city_day, rounds=1)
+
+
+def test_motion(benchmark: Any) -> None:
+    """The motion of riders alone, event by event, one order after the other to the nearest: no optimiser, no scoring."""
+    play_by_event(queue(5, 0), 1)
+    lives = [queue(5, 1)]
+
+    def play() -> None:
+        play_by_event(lives[0], 1)
+
+    benchmark.group = GROUP
+    benchmark.extra_info.update(who="riderscore: riders in motion", events=0, peer=False)
+    benchmark.pedantic(play, rounds=1)
+    benchmark.extra_info["events"] = int(lives[0].tally[EVENTS])
 
 
 def test_simpy(benchmark: Any, world: World) -> None:

@@ -76,26 +76,27 @@ def market(num_riders: int) -> Live:
     )
 
 
-def mean_wait_us(num_riders: int, seed: int) -> float:
-    """Mean seconds from placing to a rider's leaving, in one batch; the first orders are left out."""
+def queue(num_riders: int, seed: int) -> Live:
+    """A market with orders at random, each a round trip that ends at the merchant."""
     chance = np.random.default_rng(seed)
     today = np.zeros((ORDERS, TODAY_COLUMNS), np.int64)
     placed = np.cumsum(chance.exponential(TRIP_US / (RIDERS * LOAD), ORDERS)).astype(np.int64) + 1
-    today[:, T_NUMBER], today[:, T_PLACED], today[:, T_READY], today[:, T_PROMISED_READY] = (
-        np.arange(ORDERS),
-        placed,
-        placed,
-        placed,
-    )
-    today[:, T_PROMISED], today[:, T_PATIENCE] = placed + FAR, placed + FAR
+    today[:, T_NUMBER] = np.arange(ORDERS)
+    today[:, T_PLACED] = today[:, T_READY] = today[:, T_PROMISED_READY] = placed
+    today[:, T_PROMISED] = today[:, T_PATIENCE] = placed + FAR
     today[:, T_DOOR_S] = chance.exponential(TRIP_US, ORDERS).astype(np.int64)
     today[:, T_NOISE_STORE] = today[:, T_NOISE_DOOR] = 1000
     today[:, T_FEE] = 1
     log = np.full((ORDERS, LOG_COLUMNS), -1, np.int64)
     log[:, LOG_DECLINES] = 0
-    live = market(num_riders)._replace(today=today, log=log, stays=np.zeros((8 * ORDERS + 64, STAY_COLUMNS), np.int64))
+    return market(num_riders)._replace(today=today, log=log, stays=np.zeros((8 * ORDERS + 64, STAY_COLUMNS), np.int64))
+
+
+def mean_wait_us(num_riders: int, seed: int) -> float:
+    """Mean time from placing to a rider's leaving, in one batch; the first orders are left out."""
+    live = queue(num_riders, seed)
     play_by_event(live, 1)
-    waits = log[:, LOG_ACCEPTED] - placed
+    waits = live.log[:, LOG_ACCEPTED] - live.today[:, T_PLACED]
     assert (waits >= 0).all()
     return float(waits[WARM_UP:].mean())
 
