@@ -29,14 +29,24 @@ def events_of_city(
     rider_kinds
         Of these riders alone; empty for all.
     """
-    query = select(*(events.c[name] for name in EVENT_SCHEMA.names)).where(
-        *_known(city, asked_us), events.c.occurred_us >= from_us
-    )
-    if rider_kinds:
-        query = query.where(events.c.rider_kind.in_(rider_kinds))
+    which = _since(city, from_us, asked_us, rider_kinds)
+    query = select(*(events.c[name] for name in EVENT_SCHEMA.names)).where(*which)
     found = unit.connection.execute(query.execution_options(yield_per=_BLOCK))
     tables = [_table([tuple(row) for row in some]) for some in found.partitions()]
     return pa.concat_tables(tables) if tables else EVENT_SCHEMA.empty_table()
+
+
+def num_events_of_city(
+    unit: ReadUnit | WriteUnit, city: str, from_us: int, asked_us: int, rider_kinds: tuple[str, ...] = ()
+) -> int:
+    """How many `events_of_city` would be."""
+    which = _since(city, from_us, asked_us, rider_kinds)
+    return unit.connection.execute(select(func.count()).select_from(events).where(*which)).scalar_one()
+
+
+def _since(city: str, from_us: int, asked_us: int, rider_kinds: tuple[str, ...]) -> list[ColumnElement[bool]]:
+    which = [*_known(city, asked_us), events.c.occurred_us >= from_us]
+    return [*which, events.c.rider_kind.in_(rider_kinds)] if rider_kinds else which
 
 
 def _known(city: str, asked_us: int) -> tuple[ColumnElement[bool], ...]:

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from api.batch.compare import SIDES, affected, score_both, summary_of
 from api.batch.plan import Plan
 from api.store.books import law_of, program_of
-from api.store.city_events import events_of_city, newest_event_us
+from api.store.city_events import events_of_city, newest_event_us, num_events_of_city
 from api.store.studies import draft_document
 from api.store.units import ReadUnit, Store
 from rules.book import Book
@@ -29,6 +29,8 @@ from scoring.intake import schedule_versions
 
 IN_FORCE: Final = "in_force"
 NUM_MOVERS: Final = 20
+# About a kilobyte each, twice over.
+NUM_EVENTS_MAX: Final = 2_000_000
 MOVER_COLUMNS: Final = (
     "rider_id", "rider_kind", "income_fen_a", "income_fen_b", "income_fen_diff", "score_mp_a", "score_mp_b",
     "score_mp_diff", "tier_a", "tier_b",
@@ -39,6 +41,14 @@ Tell = Callable[[int, str], None]
 
 class NothingToJudgeError(Exception):
     """The city has no stored events in that time."""
+
+
+class TooManyEventsError(Exception):
+    """The city has more events in that time than are judged in one go."""
+
+    def __init__(self, num_events: int) -> None:
+        self.num_events = num_events
+        super().__init__()
 
 
 def judge_impact(store: Store, request: Mapping[str, Any], tell: Tell) -> dict[str, Any]:
@@ -104,10 +114,13 @@ def _events(unit: ReadUnit, request: Mapping[str, Any], book: Book) -> tuple[int
     days = calendar(book.model.time_zone, book.model.day_starts)
     first = days.date_of(newest_us) - dt.timedelta(days=request["days"] - 1)
     from_us = days.start_of(first)
-    table = events_of_city(unit, city, from_us, asked_us, tuple(request.get("rider_kinds", ())))
-    if not table.num_rows:
+    which = (city, from_us, asked_us, tuple(request.get("rider_kinds", ())))
+    num_events = num_events_of_city(unit, *which)
+    if not num_events:
         raise NothingToJudgeError
-    return from_us, newest_us, table
+    if num_events > NUM_EVENTS_MAX:
+        raise TooManyEventsError(num_events)
+    return from_us, newest_us, events_of_city(unit, *which)
 
 
 def _document(comparison: Comparison, plans: tuple[Plan, Plan]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from api.store.leases import LostError, fail, finish
 from api.store.studies import Failure, Study, study_of
 from api.store.units import Store
 from api.work.child import read_order
-from api.work.impact import NothingToJudgeError, judge_impact
+from api.work.impact import NUM_EVENTS_MAX, NothingToJudgeError, TooManyEventsError, judge_impact
 from api.work.progress import Progress
 from rules.errors import BookError
 
@@ -55,6 +55,8 @@ def failure_of(error: Exception) -> Failure:
         return Failure("faulty_book", {}, error.faults)
     if isinstance(error, NothingToJudgeError):
         return Failure("nothing_to_judge")
+    if isinstance(error, TooManyEventsError):
+        return Failure("too_many_events", {"num_events": error.num_events, "num_events_max": NUM_EVENTS_MAX})
     if isinstance(error, MemoryError):
         return Failure("out_of_memory")
     faults = getattr(error, "faults", None)

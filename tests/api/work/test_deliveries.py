@@ -17,7 +17,9 @@ from api.store.units import Store
 from api.work.deliverer import Deliverer
 from api.work.sender import Sender
 from tests.api.http.conftest import Clock
+from tests.api.store.posts import BOOK, later, newest_us, post, publish
 from tests.api.work.receiver import Receiver, receiving
+from tests.builders import delivered
 
 S = 1_000_000
 
@@ -384,3 +386,22 @@ def test_a_name_that_leads_into_the_own_network_is_not_called(store: Store, cloc
         found = webhooks.deliveries_of(unit, webhook_id).deliveries[0]
     assert receiver.came == []
     assert found.last_error == "address of a private network"
+
+
+def test_what_a_post_changes_is_heard(store: Store, receiver: Receiver) -> None:
+    """A late order: the platform hears of the score, signed, with the entry that explains it."""
+    publish(store, BOOK)
+    events = later([delivered("e1", late_min=4), delivered("e2", rider_id="r2")])
+    clock = Clock(newest_us(events))
+    _, secret = listen(store, clock, receiver.url, "score.changed", cities=("hangzhou",))
+    post(store, events)
+    deliverer = Deliverer(store, clock, Sender(allow_private=True, clock=now_us), make_log("error"))
+
+    send_all(deliverer)
+    deliverer.close()
+
+    heard = receiver.verified(secret)
+    assert {body["type"] for body in heard} == {"score.changed"}
+    assert len(heard) == 2
+    assert {"r1", "r2"} >= {body["data"]["rider_id"] for body in heard}
+    assert all(isinstance(body["timestamp"], str) for body in heard)
