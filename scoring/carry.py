@@ -147,7 +147,7 @@ def _window(intake: Intake, events: Events, rows: I64, context: np.ndarray) -> p
                 at[k] = window.num_rows + n
             window = pa.concat_tables([window, pa.Table.from_pylist(contents, schema=window.schema)]).take(pa.array(at))
     return (
-        window.append_column("content", pa.array(intake.content[rows]))
+        window.append_column("content", pa.array(intake.content(rows)))
         .append_column("waived", pa.array(events["waived"][rows]))
         .append_column("context", pa.array(context.astype(np.uint8)))
         .append_column("book", pa.array(events["book"][rows].astype(np.int64)))

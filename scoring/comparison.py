@@ -119,7 +119,7 @@ def compare(a: Scored, b: Scored) -> Comparison:
     ValueError
         If the rows differ (one book refused what the other scored).
     """
-    if not np.array_equal(a.intake.content, b.intake.content) or not a.intake.riders.equals(b.intake.riders):
+    if not a.intake.same_rows(b.intake):
         raise ValueError("the two results are not over the same rows")
     under_a, under_b = _outcomes(a, b), _outcomes(b, a)
     riders = _side_by_side(under_a, under_b)

@@ -4,7 +4,7 @@ An event's identity is (rider_id, event_id). The same content twice counts once;
 identity is refused. Rows that cannot be scored come back as `Refused`, never silently dropped.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,8 +69,8 @@ class Intake:
         int64[c], where each carried row stands now.
     is_new
         uint8[n]; 0 for rows carried from an earlier run.
-    content
-        uint64[n], hash of the row as it first came.
+    known_content
+        uint64[c], hashes of the carried rows, which stand last in `source`, as they first came.
     ref
         int64[n], row that a correction or appeal is about, -1 elsewhere.
     refused_rows, refused_reasons
@@ -87,7 +87,7 @@ class Intake:
     fold_from: I64
     carried_row: I64
     is_new: U8
-    content: U64
+    known_content: U64
     ref: I64
     refused_rows: I64
     refused_reasons: I64
@@ -99,9 +99,33 @@ class Intake:
         """The n rows in scoring order; moves every column, so name a column where one will do."""
         return self.source.take(pa.array(self.order))
 
+    def content(self, rows: I64) -> U64:
+        """Hashes of some of the n rows as they first came; made when asked for, since few runs need them."""
+        return _content(self.source, self.known_content, self.order[rows])
+
+    def same_rows(self, other: "Intake") -> bool:
+        """Whether both are about the same rows of the same riders."""
+        if self.source is other.source:
+            return np.array_equal(self.order, other.order)
+        if self.order.size != other.order.size or not self.riders.equals(other.riders):
+            return False
+        rows = np.arange(self.order.size)
+        return np.array_equal(self.content(rows), other.content(rows))
+
     def column(self, name: str, rows: I64 | None = None) -> pa.ChunkedArray:
         """One column of the n rows, or of some of them."""
         return self.source.column(name).take(pa.array(self.order if rows is None else self.order[rows]))
+
+
+def _content(source: pa.Table, known: U64, rows: I64) -> U64:
+    """Hashes of rows of a table whose last ones have a known hash."""
+    num_new = source.num_rows - known.size
+    out = np.empty(rows.size, np.uint64)
+    fresh = rows < num_new
+    out[~fresh] = known[rows[~fresh] - num_new]
+    if fresh.any():
+        out[fresh] = hash_rows(source.select(CONTENT_COLUMNS).take(pa.array(rows[fresh])), CONTENT_COLUMNS)
+    return out
 
 
 def _times(table: pa.Table, name: str) -> I64:
@@ -179,14 +203,52 @@ def _sorted_riders(column: pa.ChunkedArray) -> tuple[pa.Array, I32]:
     return encoded.dictionary.take(pa.array(order)), rank[encoded.indices.to_numpy()]
 
 
-def _scoring_order(table: pa.Table, rider: I32) -> I64:
+@compiled_with_runtime
+def _by_rider_and_time(rider: I32, occurred: I64, num_riders: int) -> tuple[I64, int]:
+    """Permutation that sorts rows by rider and time, and how many neighbours are of one rider and one instant.
+
+    Rows are dealt out to their riders as they come; most come in order of time, so that little is left to move.
+    """
+    place = np.zeros(num_riders + 1, np.int64)
+    for i in range(rider.size):
+        place[rider[i] + 1] += 1
+    for r in range(num_riders):
+        place[r + 1] += place[r]
+    first = place.copy()
+    order = np.empty(rider.size, np.int64)
+    for i in range(rider.size):
+        r = rider[i]
+        at = place[r]
+        place[r] += 1
+        # A row that is much too early would be moved past many others: left to the sort below.
+        steps = 0
+        while at > first[r] and steps < 32 and occurred[order[at - 1]] > occurred[i]:
+            order[at] = order[at - 1]
+            at -= 1
+            steps += 1
+        order[at] = i
+    ties = 0
+    for r in range(num_riders):
+        start, stop = first[r], place[r]
+        for at in range(start + 1, stop):
+            if occurred[order[at - 1]] > occurred[order[at]]:
+                own = np.sort(order[start:stop])
+                order[start:stop] = own[np.argsort(occurred[own], kind="mergesort")]
+                break
+        for at in range(start + 1, stop):
+            ties += occurred[order[at - 1]] == occurred[order[at]]
+    return order, ties
+
+
+def _scoring_order(table: pa.Table, rider: I32, num_riders: int) -> I64:
     """Permutation that sorts rows by rider, time and event id."""
     occurred = table.column("occurred_us").to_numpy()
-    order = np.lexsort((occurred, rider))
-    tied = (np.diff(rider[order]) == 0) & (np.diff(occurred[order]) == 0)
-    at = 0
-    ties = np.flatnonzero(tied)
+    order, num_ties = _by_rider_and_time(rider, occurred, num_riders)
+    if not num_ties:
+        return order
+    ties = np.flatnonzero((np.diff(rider[order]) == 0) & (np.diff(occurred[order]) == 0))
     event_ids = table.column("event_id")
+    at = 0
     while at < ties.size:
         first = last = ties[at]
         while at + 1 < ties.size and ties[at + 1] == last + 1:
@@ -238,10 +300,15 @@ def _first_of_identity(start: I64, key: U64, out: I64) -> int:
     return repeats
 
 
-def _refuse_repeats(first: I64, content: U64, is_new: U8, reason: I64) -> None:
+def _refuse_repeats(first: I64, content_of: Callable[[I64], U64], is_new: U8, reason: I64) -> None:
     """Mark repeats (`REPEATED`) and conflicts; a carried row always stands."""
-    for leader in np.unique(first[np.flatnonzero(first != np.arange(first.size))]):
-        rows = np.flatnonzero(first == leader)
+    repeats = np.flatnonzero(first != np.arange(first.size))
+    alike = np.unique(np.concatenate([first[repeats], repeats]))
+    content = np.zeros(first.size, np.uint64)
+    content[alike] = content_of(alike)
+    order = alike[np.argsort(first[alike], kind="stable")]
+    bounds = np.flatnonzero(np.diff(first[order], prepend=-1))
+    for rows in np.split(order, bounds[1:]):
         stored = rows[is_new[rows] == 0]
         keep = stored[0] if stored.size else rows[0]
         same = content[rows] == content[keep]
@@ -347,13 +414,13 @@ def take_in(
     """
     num_new = table.num_rows
     fresh = table.select(CONTENT_COLUMNS)
-    content = hash_rows(fresh, CONTENT_COLUMNS)
+    content = np.zeros(0, np.uint64)
     waived = np.zeros(num_new, np.uint8)
     is_new = np.ones(num_new, np.uint8)
     context = np.zeros(num_new, np.uint8)
     if carried is not None:
         fresh = pa.concat_tables([fresh, carried.select(CONTENT_COLUMNS)])
-        content = np.concatenate([content, carried.column("content").to_numpy()])
+        content = carried.column("content").to_numpy()
         waived = np.concatenate([waived, carried.column("waived").to_numpy().astype(np.uint8)])
         is_new = np.concatenate([is_new, np.zeros(carried.num_rows, np.uint8)])
         context = np.concatenate([context, carried.column("context").to_numpy()])
@@ -363,16 +430,16 @@ def take_in(
         book[num_new:] = carried.column("book").to_numpy()
         early[num_new:] = 0
     # Rows become records before they are sorted: one gather of records instead of one per column.
-    order = _scoring_order(fresh, rider)
+    order = _scoring_order(fresh, rider, len(ids))
     events = np.empty(order.size, EVENT)
     _gather(columns_of(fresh, rider, np.maximum(book, 0), waived), order, events)
     key = hash_strings(fresh.column("event_id"))[order]
-    book, content, is_new = book[order], content[order], is_new[order]
+    book, is_new = book[order], is_new[order]
     start = np.searchsorted(events["rider"], np.arange(len(ids) + 1)).astype(np.int64)
     reason = np.zeros(order.size, np.int64)
     first = np.empty(order.size, np.int64)
     if _first_of_identity(start, key, first):
-        _refuse_repeats(first, content, is_new, reason)
+        _refuse_repeats(first, lambda rows: _content(fresh, content, order[rows]), is_new, reason)
     reason[(book < 0) & (reason == 0)] = NO_BOOK
     if carried_until_us > NO_TIME:
         oldest_us = np.maximum(carried_until_us - _late_us(program), carried_from_us)
@@ -438,7 +505,7 @@ def _kept(judged: _Judged, riders: pa.Array | None, num_new: int) -> Intake:
         fold_from=start[:-1] + before[start[1:]] - before[start[:-1]],
         carried_row=carried_row,
         is_new=is_new,
-        content=judged.content[keep],
+        known_content=judged.content,
         ref=np.where(ref >= 0, position[ref], -1),
         refused_rows=judged.order[refused],
         refused_reasons=judged.reason[refused] - 1,

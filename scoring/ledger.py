@@ -66,10 +66,13 @@ def _reset_names(scored: Scored, rows: I64) -> list[str]:
 
 def event_ids(scored: Scored, ev: I64) -> pa.Array:
     """Event ids of entry references: rows of the run, carried events; null where there is none."""
-    own = scored.intake.column("event_id").combine_chunks()
+    if (ev == NO_EVENT).all():
+        return pa.nulls(ev.size, pa.string())
+    own = scored.intake.source.column("event_id").combine_chunks()
     own = own.combine_chunks() if isinstance(own, pa.ChunkedArray) else own
     names = pa.concat_arrays([own.cast(pa.string()), scored.faded.cast(pa.string())])
-    at = np.where(ev >= 0, ev, len(own) + (CARRIED - ev))
+    at = len(own) + (CARRIED - ev)
+    at[ev >= 0] = scored.intake.order[ev[ev >= 0]]
     return names.take(pa.array(at, mask=ev == NO_EVENT))
 
 
@@ -194,10 +197,15 @@ def entries_table(scored: Scored, recorded_us: int) -> pa.Table:
     return pa.table(columns, schema=ENTRY_SCHEMA)
 
 
-def _sums(rider: np.ndarray, values: np.ndarray, num_riders: int) -> I64:
-    out = np.zeros(num_riders, np.int64)
-    np.add.at(out, rider, values)
-    return out
+def _bounds(rider: np.ndarray, num_riders: int) -> I64:
+    """Where each rider's rows begin and end; rows of one rider stand together, riders ascend."""
+    return np.searchsorted(rider, np.arange(num_riders + 1, dtype=rider.dtype))
+
+
+def _sums(bounds: I64, values: np.ndarray) -> I64:
+    """Sum of values by rider."""
+    running = np.concatenate([np.zeros(1, np.int64), np.cumsum(values, dtype=np.int64)])
+    return np.diff(running[bounds])
 
 
 def delivery_outcome(scored: Scored) -> np.ndarray:
@@ -241,7 +249,8 @@ def _fee_corrections(scored: Scored, num_riders: int) -> I64:
     """What corrections of this run changed in the fees of deliveries counted by an earlier run."""
     events, first = scored.events, scored.intake.events
     rows = np.flatnonzero((events["kind"] == DELIVERED) & (scored.intake.is_new == 0))
-    return _sums(events["rider"][rows], events["fee_fen"][rows].astype(np.int64) - first["fee_fen"][rows], num_riders)
+    bounds = _bounds(events["rider"][rows], num_riders)
+    return _sums(bounds, events["fee_fen"][rows].astype(np.int64) - first["fee_fen"][rows])
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,16 +292,16 @@ def riders_table(scored: Scored) -> pa.Table:
     num_riders = len(intake.riders)
     counted = (events["kind"] == DELIVERED) & (intake.is_new == 1)
     rows = np.flatnonzero(counted)
-    rider = events["rider"][rows]
+    own = _bounds(np.ascontiguousarray(events["rider"][rows]), num_riders)
     outcome = delivery_outcome(scored)[rows]
-    fees = _sums(rider, events["fee_fen"][rows].astype(np.int64), num_riders) + _fee_corrections(scored, num_riders)
-    by, money = entries["rider"], entries["money_fen"].astype(np.int64)
+    fees = _sums(own, events["fee_fen"][rows]) + _fee_corrections(scored, num_riders)
+    by = _bounds(np.ascontiguousarray(entries["rider"]), num_riders)
     award, deduct, fines, bonus = points_and_money(entries)
     book = np.maximum(head["book"], 0)
     score_mp = head["score_mp"]
     standing = standing_figures(scored.program.books, book, scored.rider_kind, score_mp)
-    fines_fen, bonus_fen = both_sides(_sums(by, fines, num_riders), _sums(by, bonus, num_riders))
-    deducted_mp, awarded_mp = both_sides(_sums(by, deduct, num_riders), _sums(by, award, num_riders))
+    fines_fen, bonus_fen = both_sides(_sums(by, fines), _sums(by, bonus))
+    deducted_mp, awarded_mp = both_sides(_sums(by, deduct), _sums(by, award))
     return pa.table(
         {
             "rider_id": intake.riders.cast(pa.string()),
@@ -301,21 +310,21 @@ def riders_table(scored: Scored) -> pa.Table:
             "opening_score_mp": pa.array(scored.opening_mp, pa.int64()),
             "score_mp": pa.array(np.ascontiguousarray(score_mp)),
             "tier": pa.array(standing.tier, pa.string()),
-            "num_delivered": pa.array(_sums(rider, np.ones(rows.size, np.int64), num_riders)),
-            "num_on_time": pa.array(_sums(rider, (outcome == 0).astype(np.int64), num_riders)),
-            "num_late": pa.array(_sums(rider, (outcome == 1).astype(np.int64), num_riders)),
-            "num_exempt": pa.array(_sums(rider, (outcome == 2).astype(np.int64), num_riders)),
+            "num_delivered": pa.array(np.diff(own)),
+            "num_on_time": pa.array(_sums(own, outcome == 0)),
+            "num_late": pa.array(_sums(own, outcome == 1)),
+            "num_exempt": pa.array(_sums(own, outcome == 2)),
             "points_awarded_mp": pa.array(awarded_mp),
             "points_deducted_mp": pa.array(deducted_mp),
             "fines_fen": pa.array(fines_fen),
             "bonus_fen": pa.array(bonus_fen),
             "fees_fen": pa.array(fees),
-            "income_fen": pa.array(fees + _sums(by, money, num_riders)),
+            "income_fen": pa.array(fees + _sums(by, entries["money_fen"])),
             "on_time_orders_to_next_tier": pa.array(standing.to_next_tier, mask=standing.to_next_tier < 0),
             "on_time_orders_to_recover": pa.array(standing.to_recover, mask=standing.to_recover < 0),
             "review_required": pa.array(head["review"] != 0),
             # Code -1 picks the last: unknown.
             "rider_kind": pa.array(np.array([*RIDER_KINDS, None], object)[scored.rider_kind], pa.string()),
-            "num_entries": pa.array(_sums(by, np.ones(entries.size, np.int64), num_riders)),
+            "num_entries": pa.array(np.diff(by)),
         }
     )

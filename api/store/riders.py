@@ -117,7 +117,7 @@ def _add_events(unit: WriteUnit, scored: Scored) -> None:
     rows = (
         intake.source.select(EVENT_SCHEMA.names)
         .take(pa.array(intake.order[new]))
-        .append_column("content", pa.array(intake.content[new].view(np.int64)))
+        .append_column("content", pa.array(intake.content(new).view(np.int64)))
         .append_column("book_digest", digests.take(pa.array(intake.events["book"][new].astype(np.int64))))
         .append_column("recorded_us", pa.array(np.full(new.size, unit.recorded_us)))
     )
