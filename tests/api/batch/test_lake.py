@@ -1,6 +1,7 @@
 """A run by buckets of riders gives the ledger of a run in one piece, however it is cut, killed or continued."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -182,7 +183,8 @@ def killed_at(stage: str, number: int, files: Sequence[Path], out: Path, program
     deadline = time.monotonic() + 60
     while run.poll() is None and len(list(reports.glob("*.json"))) < number:
         assert time.monotonic() < deadline
-    run.send_signal(signal.SIGKILL)
+    # Its workers, too: each would finish what it is at.
+    os.killpg(run.pid, signal.SIGKILL)
     run.wait()
 
 
