@@ -80,7 +80,9 @@ class ReviewAnswer(Model):
     outcome: Outcome
     reason: Words = Field(examples=["三次严重晚到，已电话沟通"])
     from_us: InstantUs | None = Field(
-        None, description="When a suspension begins: at least 14 days ahead (or the book's notice), unless for safety."
+        None,
+        description="When a suspension begins: at least 14 days ahead (or the book's notice). For safety it may be left"
+        " out: at once.",
     )
     is_safety: bool = Field(False, description="People are in danger, so the notice cannot be waited for.")
 

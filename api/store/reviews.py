@@ -109,7 +109,8 @@ def decide_review(
     from_us
         When a suspension begins; of suspensions only.
     is_safety
-        The suspension cannot wait for the notice because people are in danger.
+        The suspension cannot wait for the notice because people are in danger: without a date, or with one that has
+        passed by the store's clock, it begins at once.
 
     Raises
     ------
@@ -126,11 +127,12 @@ def decide_review(
     if found.decision is not None:
         stands = found.decision
         if (stands.outcome, stands.decided_by, stands.reason, stands.is_safety, stands.from_us) == (
-            outcome, actor, reason, is_safety, from_us
+            outcome, actor, reason, is_safety, _begins_us(from_us, is_safety, stands.decided_us)
         ):  # fmt: skip
             return found
         raise Refused("review_decided", review=review_id)
     if outcome == "suspend":
+        from_us = _begins_us(from_us, is_safety, unit.recorded_us)
         _check_suspension(unit, found, from_us, is_safety, bool(row.review_required))
     elif from_us is not None or is_safety:
         raise Refused("review_from_unwanted")
@@ -151,6 +153,10 @@ def decide_review(
         review=review_id, outcome=outcome, from_us=from_us, is_safety=is_safety,
     )  # fmt: skip
     return _known(unit, review_id)
+
+
+def _begins_us(from_us: int | None, is_safety: bool, decided_us: int) -> int | None:
+    return max(from_us or 0, decided_us) if is_safety else from_us
 
 
 def _written(reason: str) -> str:
@@ -175,8 +181,10 @@ def _check_suspension(
         raise Refused("review_from_missing")
     if not is_recommended and not is_safety:
         raise Refused("review_not_recommended")
+    if is_safety:
+        return
     book = next(book for book in stored_program(unit).books if book.digest == review.book_digest)
-    days = 0 if is_safety else notice_days_of(book.model)
+    days = notice_days_of(book.model)
     earliest_us = unit.recorded_us + days * US_PER_DAY
     if from_us < earliest_us:
         raise Refused("review_notice_short", days=days, earliest=iso(earliest_us))

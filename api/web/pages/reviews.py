@@ -117,7 +117,7 @@ def decide(visit: DeciderVisit, review_id: Named, form: Posted) -> Response:
         book = _book(law_of(unit), review)
     try:
         suspends = given["outcome"] == "suspend"
-        from_us = _from_us(book, given["from_day"], visit.service.clock(), is_safety) if suspends else None
+        from_us = _from_us(book, given["from_day"]) if suspends else None
         with visit.service.writing() as unit:
             decide_review(
                 unit, review_id, given["outcome"], given["reason"], visit.who.name, from_us, is_safety and suspends
@@ -127,13 +127,12 @@ def decide(visit: DeciderVisit, review_id: Named, form: Posted) -> Response:
     return visit.goto("/console/reviews", "review_decided", rider=review.rider_id)
 
 
-def _from_us(book: Book, day: str, now_us: int, is_safety: bool) -> int | None:
-    """When a suspension begins: with a local day, or now where people are in danger; None for no date."""
+def _from_us(book: Book, day: str) -> int | None:
+    """When a suspension begins: with a local day; None for no date."""
     try:
-        start_us = calendar_of(book).start_of(dt.date.fromisoformat(day))
+        return calendar_of(book).start_of(dt.date.fromisoformat(day))
     except (ValueError, IndexError):
-        return now_us if is_safety and not day else None
-    return max(start_us, now_us) if is_safety else start_us
+        return None
 
 
 def _again(visit: Visit, review_id: str, refused: Refused, **given: str) -> Response:

@@ -94,7 +94,6 @@ def test_notice_is_fourteen_days_unless_for_safety(store: Store) -> None:
 
     refused("review_from_missing")
     refused("review_notice_short", from_us=NOTICE_US - 1)
-    refused("review_notice_short", from_us=START_US + HOUR_US - 1, is_safety=True)
     refused("review_from_unwanted", outcome="warning", from_us=NOTICE_US)
     refused("review_from_unwanted", outcome="warning", is_safety=True)
     refused("reason_missing", reason="  ", from_us=NOTICE_US)
@@ -102,6 +101,21 @@ def test_notice_is_fourteen_days_unless_for_safety(store: Store) -> None:
     assert decide(store, first.review_id, from_us=NOTICE_US).state == "suspended"
     assert decide(store, second.review_id, from_us=START_US + HOUR_US, is_safety=True).state == "suspended"
     assert decide(store, third.review_id, "no_action").state == "closed"
+
+
+@pytest.mark.parametrize("from_us", [None, START_US + HOUR_US - 1], ids=["no date", "a clock behind ours"])
+def test_a_suspension_for_safety_begins_at_once(store: Store, from_us: int | None) -> None:
+    """By the store's clock, whatever the client's says; asked again later, it is the same decision."""
+    (found,) = low(store)
+
+    decided = decide(store, found.review_id, from_us=from_us, is_safety=True)
+
+    assert decided.decision is not None
+    assert decided.decision.from_us == decided.decision.decided_us == START_US + HOUR_US
+    with store.writing(START_US + 2 * HOUR_US) as unit:
+        again = decide_review(unit, found.review_id, "suspend", "late again and again", OPS, from_us, is_safety=True)
+        assert again == decided
+        assert is_suspended(unit, "r1", unit.recorded_us)
 
 
 def test_a_book_may_ask_for_longer_notice(store: Store) -> None:
