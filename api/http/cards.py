@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 from cachetools import LRUCache
 from starlette.responses import Response
@@ -23,6 +24,7 @@ from api.store.rider_rows import row_of
 from rules.text import Lang
 from rules.units import US_PER_S
 
+_NUM_MAKERS: Final = 4
 _KEPT_BYTES: Final = 64 * 1024 * 1024
 
 Headers = list[tuple[bytes, bytes]]
@@ -95,6 +97,8 @@ class CardDesk:
         self._service = service
         self._rows: HotRows | None = None
         self._kept: LRUCache[tuple[str, Lang], Kept] = LRUCache(_KEPT_BYTES, getsizeof=lambda kept: len(kept.body))
+        # Making a card is work for a processor: more at once would only keep other requests from their threads.
+        self._makers = CapacityLimiter(_NUM_MAKERS)
         self._mark = ""
         self._mark_until_us = 0
 
@@ -116,7 +120,7 @@ class CardDesk:
             await self._look_at_law(now_us)
         kept = self._kept.get((rider_id, lang))
         if kept is None or now_us >= kept.good_until_us or kept.key != card_key(row, self._mark):
-            kept = await run_sync(self._made, rider_id, lang)
+            kept = await run_sync(self._made, rider_id, lang, limiter=self._makers)
             self._kept[rider_id, lang] = kept
         return kept
 
