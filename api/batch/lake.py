@@ -112,7 +112,7 @@ def _num_rows(path: Path) -> int:
     return path.stat().st_size // _BYTES_PER_TEXT_ROW
 
 
-def _bucket_folder(state: Path, bucket: int) -> Path:
+def bucket_folder(state: Path, bucket: int) -> Path:
     """One bucket's state in a state folder."""
     return state / f"bucket-{bucket:05d}"
 
@@ -163,7 +163,7 @@ def score_lake(
     num_buckets = None if state is None else buckets_of_state(state)
     if num_buckets is None:
         num_buckets = max(1, -(-num_rows_of(files) // bucket_rows))
-    stored = None if state is None else open_state(_bucket_folder(state, 0))
+    stored = None if state is None else open_state(bucket_folder(state, 0))
     chosen = plan(reference, () if stored is None else stored.books)
     work = out.absolute().parent / f".{out.name}.work"
     places = tuple(file.absolute() for file in files)
@@ -285,7 +285,7 @@ def _score(lake: Lake, bucket: int) -> None:
     spills = [(lake.spill(unit), str(name)) for unit, name in enumerate(lake.names)]
     table = read_bucket(spills, bucket, lake.num_buckets)
     watch.lap("read")
-    stored = None if lake.state is None else open_state(_bucket_folder(lake.state, bucket))
+    stored = None if lake.state is None else open_state(bucket_folder(lake.state, bucket))
     carried = None
     if stored is not None:
         carried = reach_back(load_state(stored, chosen.program), stored, table, chosen)
@@ -301,7 +301,7 @@ def _score(lake: Lake, bucket: int) -> None:
     write_ndjson(lake.rejects("parts", bucket), (reject.document() for reject in rejects))
     watch.lap("write")
     if lake.state is not None:
-        save_state(_bucket_folder(lake.work / "state", bucket), scored, stored)
+        save_state(bucket_folder(lake.work / "state", bucket), scored, stored)
         watch.lap("state")
     write_json(
         lake.report("parts", bucket),

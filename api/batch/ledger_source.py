@@ -89,6 +89,18 @@ def read_ledgers(folder: Path) -> Iterator[Ledger]:
         yield Ledger(entries, _table(folder / RIDERS / name, RIDER_COLUMNS, None), books, own, 0)
 
 
+def num_parts(folder: Path) -> int:
+    """In how many parts a ledger stands, 1 where it is of one piece.
+
+    Raises
+    ------
+    InputError
+        With every file that is missing.
+    """
+    _need_files(folder)
+    return 1 if (folder / ENTRIES).is_file() else len(list((folder / ENTRIES).glob("*.parquet")))
+
+
 def wrong_counts(folder: Path) -> list[tuple[str, int, object]]:
     """Counts of a ledger in parts that are not the sum of its parts: name, what it should be, what `run.json` says."""
     run = _run(folder / RUN)

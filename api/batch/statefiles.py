@@ -259,7 +259,7 @@ def _archive(folder: Path, scored: Scored, before: Stored | None) -> None:
     """Keep every event ever accepted: earlier files by link, this run's new rows as one more."""
     folder.mkdir()
     if before is not None:
-        for path in _archive_files(before.folder):
+        for path in archive_files(before.folder):
             os.link(path, folder / path.name)
     rows = np.flatnonzero(scored.intake.is_new == 1)
     if not rows.size:
@@ -269,7 +269,8 @@ def _archive(folder: Path, scored: Scored, before: Stored | None) -> None:
     write_parquet(folder / f"{len(list(folder.iterdir())):05d}.parquet", events)
 
 
-def _archive_files(folder: Path) -> list[Path]:
+def archive_files(folder: Path) -> list[Path]:
+    """Files of a state's archive, oldest first: one a run that accepted events, rows by rider."""
     return sorted((folder / "archive").glob("*.parquet"))
 
 
@@ -308,7 +309,7 @@ def reach_back(carried: Carried, stored: Stored, table: pa.Table, chosen: Plan) 
     missing = _reaching_back(table, carried.window)
     if not missing.num_rows:
         return carried
-    files = _archive_files(stored.folder)
+    files = archive_files(stored.folder)
     found = [pq.read_table(path, filters=pc.field("event_id").isin(missing.column("event_id"))) for path in files]
     known = pa.concat_tables(found).select(["rider_id", "event_id"]).cast(_KEY) if found else missing.slice(0, 0)
     riders = pc.unique(known.join(missing, ["rider_id", "event_id"], join_type="inner").column("rider_id"))

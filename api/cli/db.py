@@ -1,28 +1,13 @@
-"""`riderscore db`: bring a database up to date, or say whether it is."""
+"""`riderscore db`: bring a database up to date, say whether it is, load a ledger into it."""
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any, TypeVar
 
 import click
 
-from api.cli.console import FAILED, FOUND, USAGE, json_option, lang_option, print_json, say
+from api.cli.console import FOUND, json_option, lang_option, print_json
+from api.cli.database import database_option, opened
+from api.cli.db_load import load_command
 from rules.text import Lang, text
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def database_option(command: F) -> F:
-    """Add `--database-url`."""
-    return click.option(
-        "--database-url",
-        envvar="RIDERSCORE_DATABASE_URL",
-        default="sqlite:///riderscore.db",
-        show_default=True,
-        show_envvar=True,
-        help="sqlite:///FILE or postgresql://USER@HOST/NAME.",
-    )(command)
 
 
 @click.group("db")
@@ -70,21 +55,4 @@ def check_command(database_url: str, lang: Lang, as_json: bool) -> None:
         sys.exit(FOUND)
 
 
-@contextmanager
-def opened(url: str, lang: Lang) -> Iterator[Any]:
-    """A store by URL; what is wrong with it ends the command."""
-    from api.store.units import Store, UnknownDatabaseError, UnreachableError, told
-
-    try:
-        store = Store(url)
-    except UnknownDatabaseError:
-        say(lang, "store.unknown_url", url=url)
-        sys.exit(USAGE)
-    try:
-        with told():
-            yield store
-    except UnreachableError as error:
-        say(lang, "store.unreachable", url=store.shown_url, reason=error)
-        sys.exit(FAILED)
-    finally:
-        store.close()
+db.add_command(load_command)

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from api.cli.console import FAILED, USAGE, lang_option, say
-from api.cli.db import database_option, opened
+from api.cli.database import database_option, opened
 from rules.text import Lang, text
 
 GRACE_S = 10

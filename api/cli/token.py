@@ -6,7 +6,7 @@ from dataclasses import asdict
 import click
 
 from api.cli.console import USAGE, json_option, lang_option, print_json, say
-from api.cli.db import database_option, opened
+from api.cli.database import database_option, opened
 from rules.text import Lang, text
 
 ROLES = ("rider", "ops", "approver", "policy", "platform")

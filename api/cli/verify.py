@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from api.cli.console import FOUND, USAGE, json_option, lang_option, out_console, print_json, say, stop
-from api.cli.db import opened
+from api.cli.database import opened
 from rules.errors import BookError
 from rules.text import Lang, text
 from scoring.invariants import Found, Violation, added, check_ledger

@@ -75,7 +75,7 @@ def add_rows(unit: WriteUnit, table: Table, rows: Sequence[Mapping[str, Any]]) -
 
 
 def add_table(unit: WriteUnit, table: Table, rows: pa.Table) -> None:
-    """Insert the rows of a table of texts and whole numbers, without making each a row of Python where that can be helped."""
+    """Insert the rows of a table of texts, whole numbers and bytes, without making each a row of Python where that can be helped."""
     if not rows.num_rows:
         return
     names = ", ".join(rows.column_names)
@@ -85,11 +85,19 @@ def add_table(unit: WriteUnit, table: Table, rows: pa.Table) -> None:
         values = list(zip(*(column.to_pylist() for column in rows.columns), strict=True))
         unit.connection.exec_driver_sql(statement, values)
         return
+    rows = pa.table([_as_csv(column) for column in rows.columns], rows.column_names)
     sink = BytesIO()
     # Everything that is there in quotes: what is not there is null, and an empty text is not.
     write_csv(rows, sink, WriteOptions(include_header=False, quoting_style="all_valid"))
     with _driver(unit).cursor() as cursor, cursor.copy(f"COPY {table.name} ({names}) FROM STDIN (FORMAT csv)") as copy:
         copy.write(sink.getbuffer())
+
+
+def _as_csv(column: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
+    """A column of a type that CSV can hold: bytes in PostgreSQL's hexadecimal form, words in full."""
+    if pa.types.is_binary(column.type):
+        return pa.array([None if value is None else f"\\x{value.hex()}" for value in column.to_pylist()], pa.string())
+    return column.cast(pa.string()) if pa.types.is_dictionary(column.type) else column
 
 
 def add_missing(unit: WriteUnit, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:

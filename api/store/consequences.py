@@ -54,7 +54,7 @@ def consequences(
     of_review = [line for line in lines if line["of_kind"] == "review"]
     if of_review:
         cities = {row.rider_id: row.city for row in after}
-        messages += _reviewed(unit, of_review, cities)
+        messages += open_and_close_reviews(unit, of_review, cities)
     passed = _passed(scored)
     if passed:
         lift_trained(unit, passed)
@@ -81,7 +81,7 @@ def _key(line: Line) -> Key:
     return line["rider_id"], line["event_id"], line["rule_id"], at_us
 
 
-def _reviewed(unit: WriteUnit, lines: Sequence[Line], cities: Mapping[str, str | None]) -> list[Message]:
+def open_and_close_reviews(unit: WriteUnit, lines: Sequence[Line], cities: Mapping[str, str | None]) -> list[Message]:
     """Open and close reviews as the ledger says; a rider who waits for one gets no second."""
     waiting = _waiting(unit, {line["rider_id"] for line in lines})
     opened: dict[str, tuple[Key, Line]] = {}

@@ -22,6 +22,7 @@ from api.store.history import history_of
 from api.store.rider_rows import RiderRow
 from api.store.tables import entries, events, layouts, rider_state
 from api.store.units import ReadUnit, WriteUnit
+from rules.compile import Program
 from scoring.carry import Carried
 from scoring.columns import NO_TIME
 from scoring.ledger import entries_table
@@ -95,16 +96,21 @@ def save(unit: WriteUnit, scored: Scored, riders: dict[str, RiderRow]) -> list[d
     rows = entries_table(scored, unit.recorded_us).to_pylist()
     heads = chained(rows, {rider: row.chain for rider, row in riders.items()})
     add_rows(unit, entries, rows)
-    layout = layout_of(scored.program)
-    if unit.connection.scalar(select(layouts.c.digest).where(layouts.c.digest == layout.digest)) is None:
-        add_missing(unit, layouts, [{"digest": layout.digest, "document": json.dumps(layout.document())}])
-    changed = _rows(scored, layout.digest, riders, heads)
+    changed = _rows(scored, add_layout(unit, scored.program), riders, heads)
     change_rows(
         unit, rider_state, "rider_id", [{name: getattr(row, name) for name in row.__slots__} for row in changed]
     )
     consequences(unit, scored, rows, riders, changed)
     riders |= {row.rider_id: row for row in changed}
     return rows
+
+
+def add_layout(unit: WriteUnit, program: Program) -> str:
+    """Have the layout of a program's riders stored; its digest."""
+    layout = layout_of(program)
+    if unit.connection.scalar(select(layouts.c.digest).where(layouts.c.digest == layout.digest)) is None:
+        add_missing(unit, layouts, [{"digest": layout.digest, "document": json.dumps(layout.document())}])
+    return layout.digest
 
 
 def _add_events(unit: WriteUnit, scored: Scored) -> None:
@@ -130,7 +136,7 @@ def _rows(scored: Scored, layout: str, before: Mapping[str, RiderRow], heads: Ma
     books = [scored.program.books[position].digest for position in states["book"].tolist()]
     columns = zip(
         carried.riders.to_pylist(), carried.city.to_pylist(), carried.rider_kind.tolist(), books,
-        carried.score_mp.tolist(), states["review"].tolist(), carried.seq.tolist(), _due_us(scored),
+        carried.score_mp.tolist(), states["review"].tolist(), carried.seq.tolist(), due_us_of(scored),
         map(packed, parts_of(carried)),
         strict=True,
     )  # fmt: skip
@@ -143,7 +149,7 @@ def _rows(scored: Scored, layout: str, before: Mapping[str, RiderRow], heads: Ma
     ]  # fmt: skip
 
 
-def _due_us(scored: Scored) -> list[int]:
+def due_us_of(scored: Scored) -> list[int]:
     """When the next fade or reset of each rider is due; `FAR_US` for never."""
     head = scored.head
     due = head.riders["next_reset_us"].astype(np.int64)

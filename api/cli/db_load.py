@@ -1,0 +1,70 @@
+"""`riderscore db load`: a ledger that was scored from files, into the service's database."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from api.cli.console import USAGE, json_option, lang_option, print_json, progress_bar, stop
+from api.cli.database import database_option, need_head, opened
+from api.clock import now_us
+from rules.errors import BookError
+from rules.text import Lang, text
+
+
+@click.command("load")
+@click.argument("ledger", metavar="LEDGER_DIR", type=click.Path(path_type=Path))
+@click.option(
+    "--state", required=True, type=click.Path(path_type=Path), help="The state that the same run of score wrote."
+)
+@database_option
+@lang_option
+@json_option
+def load_command(ledger: Path, state: Path, database_url: str, lang: Lang, as_json: bool) -> None:
+    """Load what `riderscore score … --out LEDGER_DIR --state STATE_DIR` wrote; posting events goes on from there.
+
+    Books, events, entries with their chain of hashes and what the next post needs of each rider, some thousand riders
+    a transaction. Run it again after a kill: riders who are there are left as they are. Daily ledgers go in day by day.
+    """
+    from api.batch.errors import InputError
+
+    with opened(database_url, lang) as store:
+        need_head(store, lang)
+        try:
+            loaded = _load(store, ledger, state, lang)
+        except (InputError, BookError) as error:
+            stop(error.faults, lang, USAGE)
+        shown = store.shown_url
+    counts = {
+        "riders": loaded.num_riders,
+        "riders_there": loaded.num_there,
+        "entries": loaded.num_entries,
+        "events": loaded.num_events,
+    }
+    if as_json:
+        print_json({"database": shown, **counts})
+    else:
+        click.echo(text(lang, "store.loaded", url=shown, **counts))
+
+
+def _load(store: Any, ledger: Path, state: Path, lang: Lang) -> Any:
+    """Books first, then the riders block by block, each block a transaction."""
+    from api.batch.loadable import books_of_state, loadable, num_riders
+    from api.store import books
+    from api.store.loading import Loaded, Part, load_block
+
+    loaded, published = Loaded(), False
+    with progress_bar() as bar:
+        task = bar.add_task(text(lang, "cli.stage_load"), total=None)
+        for given in loadable(ledger, state):
+            if not published:
+                with store.writing(now_us()) as unit:
+                    books.publish(unit, books_of_state(state))
+                published = True
+                bar.update(task, total=num_riders(ledger))
+            part = Part(given)
+            for first, stop_ in part.blocks():
+                with store.writing(now_us()) as unit:
+                    loaded = loaded.plus(load_block(unit, part, first, stop_))
+                bar.advance(task, stop_ - first)
+    return loaded

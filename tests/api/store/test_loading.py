@@ -1,0 +1,298 @@
+"""A ledger scored from files, loaded: the store goes on as if every event had been posted to it."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from click.testing import CliRunner, Result
+from sqlalchemy import select
+
+from api.batch.lake import score_lake
+from api.batch.loadable import books_of_state, loadable
+from api.batch.readers import read_events
+from api.batch.run import score_files
+from api.cli.main import main
+from api.store import books
+from api.store.chain import CHAINED, canonical_bytes
+from api.store.chain_columns import canonical_texts, links
+from api.store.loading import Part, load_block
+from api.store.posting import post_events
+from api.store.tables import events as events_table
+from api.store.tables import reviews, rider_state
+from api.store.units import Store
+from api.store.verifying import verify_store
+from scoring.ledger import ENTRY_SCHEMA
+from tests.api.ledgers import write_events
+from tests.api.store.posts import (
+    FADING,
+    START_US,
+    later,
+    lines_of,
+    net_of,
+    newest_us,
+    post,
+    publish,
+    rider_week,
+    same_ledger,
+    scores_of,
+    settle,
+)
+from tests.builders import DAY_US
+
+Events = Sequence[dict[str, Any]]
+# Between the first and the second day, when nobody has an order in hand.
+CUT_US = START_US + 16 * DAY_US // 24
+
+
+def city(num_riders: int = 6, days: int = 3) -> list[dict[str, Any]]:
+    """Riders' days in order of time, reports, a correction and an appeal of the day before among them."""
+    rows = [row for k in range(num_riders) for row in rider_week(f"r{k}", days=days, shift_min=7 * k)]
+    return sorted(later(rows), key=lambda row: (row["occurred_us"], row["event_id"]))
+
+
+def scored(folder: Path, events: Events, name: str = "ledger", *, buckets: bool = False) -> tuple[Path, Path]:
+    """Events scored from a file; the ledger and the state, which an earlier run may have left."""
+    path = write_events(folder / f"{name}.parquet", events)
+    out, state = folder / name, folder / "state"
+    if buckets:
+        score_lake([path], FADING, out, state=state, bucket_rows=len(events) // 3, num_workers=1)
+    else:
+        score_files([path], FADING, out, state=state)
+    return out, state
+
+
+def load(url: str, ledger: Path, state: Path) -> Result:
+    """The command's outcome."""
+    return CliRunner().invoke(
+        main, ["db", "load", str(ledger), "--state", str(state), "--database-url", url, "--json", "--lang", "en"]
+    )
+
+
+def counts(result: Result) -> tuple[int, int]:
+    """Riders loaded and riders there."""
+    assert result.exit_code == 0, result.output
+    said = json.loads(result.stdout)
+    return said["riders"], said["riders_there"]
+
+
+def contents(store: Store) -> dict[str, list[Any]]:
+    """All that a load writes, but when it was recorded."""
+    with store.reading() as unit:
+        return {
+            table.name: [
+                {name: value for name, value in row.items() if (table.name, name) != ("events", "recorded_us")}
+                for row in unit.connection.execute(select(table).order_by(*table.primary_key)).mappings()
+            ]
+            for table in (events_table, rider_state)
+        } | {"entries": lines_of(store)}
+
+
+def holds(store: Store) -> bool:
+    """Whether every chain and every invariant does."""
+    with store.reading() as unit:
+        return verify_store(unit).holds
+
+
+@pytest.mark.parametrize("buckets", [False, True])
+def test_posting_goes_on_from_what_was_loaded(store: Store, url: str, tmp_path: Path, buckets: bool) -> None:
+    """The first day from files, the rest posted, late words on the first day among it: the ledger of one batch."""
+    events = city()
+    ledger, state = scored(tmp_path, [row for row in events if row["occurred_us"] < CUT_US], buckets=buckets)
+
+    assert counts(load(url, ledger, state)) == (6, 0)
+    rest = [row for row in events if row["occurred_us"] >= CUT_US]
+    answers = [one for at in range(0, len(rest), 9) for one in post(store, rest[at : at + 9], FADING)]
+    settle(store, newest_us(events), FADING)
+
+    assert {answer.status for answer in answers} == {"scored"}
+    same_ledger(store, events, newest_us(events), FADING)
+    assert holds(store)
+
+
+def test_a_late_event_bears_on_what_was_loaded(store: Store, url: str, tmp_path: Path) -> None:
+    """What comes after the load and was before it reverses and re-enters lines that were loaded."""
+    events = [row for row in city() if "ref_event_id" not in row]
+    late = next(row for row in events if row["event_id"] == "r2-0d")
+    ledger, state = scored(tmp_path, [row for row in events if row is not late])
+    load(url, ledger, state)
+
+    (answer,) = post(store, [late], FADING, newest_us(events))
+    settle(store, newest_us(events), FADING)
+
+    assert answer.status == "scored"
+    assert {"reverse", "reenter"} <= {line["kind"] for line in lines_of(store)}
+    same_ledger(store, events, newest_us(events), FADING)
+
+
+def test_what_was_posted_is_what_was_loaded(store: Store, url: str, tmp_path: Path) -> None:
+    """Lines, nets, riders and reviews are those of a store that got the same events by post; a repeat is known."""
+    events = city()
+    ledger, state = scored(tmp_path, events)
+    posted = Store(f"sqlite:///{tmp_path / 'posted.db'}")
+    CliRunner().invoke(main, ["db", "upgrade", "--database-url", posted.url])
+    publish(posted, FADING)
+    # Both doors read rows by the same parser.
+    table = read_events([tmp_path / "ledger.parquet"], "native", time_zone="Asia/Shanghai").table
+
+    load(url, ledger, state)
+    answers = []
+    for one in (posted, store):
+        with one.writing(newest_us(events)) as writing:
+            answers.append({answer.status for answer in post_events(writing, books.law_of(writing, FADING), table)})
+
+    assert answers == [{"scored"}, {"repeated"}]
+    assert net_of(lines_of(store)) == net_of(lines_of(posted))
+    assert scores_of(lines_of(store)) == scores_of(lines_of(posted))
+    with store.reading() as unit, posted.reading() as other:
+        found = [
+            [
+                one.connection.execute(select(table.c[name]).order_by(table.c.rider_id)).scalars().all()
+                for table, name in (
+                    (reviews, "rider_id"), (rider_state, "book_digest"), (rider_state, "city"),
+                    (rider_state, "review_required"), (rider_state, "due_us"), (rider_state, "rider_kind"),
+                )
+            ]
+            for one in (unit, other)
+        ]  # fmt: skip
+    posted.close()
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("buckets", [False, True])
+def test_twice_is_once(store: Store, url: str, tmp_path: Path, buckets: bool) -> None:
+    """The second time every rider is there and nothing is written; nor when the store has gone on meanwhile."""
+    events = city()
+    first = [row for row in events if row["occurred_us"] < CUT_US]
+    ledger, state = scored(tmp_path, first, buckets=buckets)
+    load(url, ledger, state)
+    before = contents(store)
+
+    again = counts(load(url, ledger, state))
+
+    assert again == (0, 6)
+    assert contents(store) == before
+    post(store, [row for row in events if row["occurred_us"] >= CUT_US], FADING)
+    gone_on = contents(store)
+    assert counts(load(url, ledger, state)) == (0, 6)
+    assert contents(store) == gone_on
+
+
+def test_a_load_that_was_killed_goes_on(store: Store, url: str, tmp_path: Path) -> None:
+    """Some blocks are in, the rest is not: the next load writes the rest, and all is as in one go."""
+    ledger, state = scored(tmp_path, city())
+    with store.writing(START_US) as unit:
+        books.publish(unit, books_of_state(state))
+    for given in loadable(ledger, state):
+        part = Part(given)
+        for first, stop in list(part.blocks(2))[:2]:
+            with store.writing(START_US) as unit:
+                load_block(unit, part, first, stop)
+
+    rest = counts(load(url, ledger, state))
+
+    assert rest == (2, 4)
+    whole = Store(f"sqlite:///{tmp_path / 'whole.db'}")
+    CliRunner().invoke(main, ["db", "upgrade", "--database-url", whole.url])
+    load(whole.url, ledger, state)
+    assert contents(store) == contents(whole)
+    whole.close()
+
+
+@pytest.mark.parametrize("buckets", [False, True])
+def test_day_by_day_is_loaded_day_by_day(store: Store, url: str, tmp_path: Path, buckets: bool) -> None:
+    """The second day adds its lines and events, and replaces the riders' rows; then posting goes on."""
+    events = city(days=4)
+    bounds = [0, CUT_US, CUT_US + DAY_US, CUT_US + 2 * DAY_US]
+    for day in range(3):
+        own = [row for row in events if bounds[day] <= row["occurred_us"] < bounds[day + 1]]
+        ledger, state = scored(tmp_path, own, f"day{day}", buckets=buckets)
+        assert counts(load(url, ledger, state)) == (6, 0)
+
+    post(store, [row for row in events if row["occurred_us"] >= bounds[-1]], FADING, newest_us(events))
+    settle(store, newest_us(events), FADING)
+
+    same_ledger(store, events, newest_us(events), FADING)
+    assert holds(store)
+
+
+def test_a_day_whose_past_is_not_there_is_refused(store: Store, url: str, tmp_path: Path) -> None:
+    """The second day alone: every rider is named with the remedy, and nothing is written."""
+    events = city()
+    scored(tmp_path, [row for row in events if row["occurred_us"] < CUT_US], "day1")
+    ledger, state = scored(tmp_path, [row for row in events if row["occurred_us"] >= CUT_US], "day2")
+
+    refused = load(url, ledger, state)
+
+    assert refused.exit_code == 2
+    assert "load the ledgers of the days before first" in refused.stderr
+    assert lines_of(store) == []
+
+
+def test_another_ledger_is_refused(store: Store, url: str, tmp_path: Path) -> None:
+    """A rider who is there with other lines: exit 2, named; the store stays as it was."""
+    events = city()
+    ledger, state = scored(tmp_path, events)
+    load(url, ledger, state)
+    before = contents(store)
+    (tmp_path / "other").mkdir()
+    changed = [row | ({"fee_fen": 999} if row["event_id"] == "r3-0b" else {}) for row in events]
+    changed = [row for row in changed if row["event_id"] != "r3-1b"]
+    other = scored(tmp_path / "other", changed)
+
+    refused = load(url, *other)
+
+    assert refused.exit_code == 2
+    assert "r3" in refused.stderr
+    assert "another ledger" in refused.stderr
+    assert contents(store) == before
+
+
+def test_a_store_that_went_on_by_itself_takes_no_next_day(store: Store, url: str, tmp_path: Path) -> None:
+    """Posted after the first day was loaded: the second day's ledger does not know of it."""
+    events = city()
+    ledger, state = scored(tmp_path, [row for row in events if row["occurred_us"] < CUT_US], "day1")
+    load(url, ledger, state)
+    rest = [row for row in events if row["occurred_us"] >= CUT_US]
+    post(store, rest[:3], FADING)
+    ledger, state = scored(tmp_path, rest, "day2")
+    before = contents(store)
+
+    assert load(url, ledger, state).exit_code == 2
+    assert contents(store) == before
+
+
+def test_ledger_and_state_must_be_of_one_run(store: Store, url: str, tmp_path: Path) -> None:
+    """Another day's state, no state at all, and a database without tables: exit 2 with what to do."""
+    events = city()
+    first, state = scored(tmp_path, [row for row in events if row["occurred_us"] < CUT_US], "day1")
+    scored(tmp_path, [row for row in events if row["occurred_us"] >= CUT_US], "day2")
+
+    refused = load(url, first, state)
+    missing = load(url, first, tmp_path / "nothing")
+    empty = load(f"sqlite:///{tmp_path / 'empty.db'}", first, state)
+
+    assert (refused.exit_code, missing.exit_code, empty.exit_code) == (2, 2, 2)
+    assert "one and the same run" in refused.stderr
+    assert "db upgrade" in empty.stderr
+    assert lines_of(store) == []
+
+
+def test_the_chain_by_columns_is_the_chain() -> None:
+    """Of any words: quotes, lines, Chinese, nothing."""
+    words = ["plain", 'a "quoted" one', "back\\slash", "two\nlines\t", "\x01\x7f", "订单 9", "", "a,b"]
+    rows = [
+        {
+            field.name: None if field.name in ("cause_event_id", "of_us") and k % 2 else word if "string" in str(field.type) else k - 3
+            for field in ENTRY_SCHEMA
+        }
+        for k, word in enumerate(words)
+    ]  # fmt: skip
+
+    texts = canonical_texts(pa.Table.from_pylist(rows, schema=ENTRY_SCHEMA))
+
+    assert set(CHAINED) == set(ENTRY_SCHEMA.names)
+    assert [text.encode() for text in texts] == [canonical_bytes(row) for row in rows]
+    assert len(set(links(bytes(32), texts))) == len(words)
