@@ -1,10 +1,13 @@
 """Idempotency-Key: a POST that is repeated gets the answer it got before, and is not done again."""
 
+import base64
 import hashlib
 import re
+from dataclasses import replace
 from typing import Final
 
 from anyio.to_thread import run_sync
+from cryptography.fernet import Fernet, InvalidToken
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.http.context import Actor, Service
@@ -15,6 +18,8 @@ from rules.units import US_PER_S
 _KEY: Final = re.compile(rb"[\x21-\x7e]{1,200}")
 # Answers to the request at hand alone.
 _NOT_KEPT: Final = frozenset({b"date", b"server", b"connection", b"x-request-id"})
+# Answers that show an API key, which the database otherwise holds as a hash alone.
+_SECRET: Final = frozenset({"/v1/tokens"})
 _REPLAYED: Final = (b"idempotency-replayed", b"true")
 
 
@@ -43,6 +48,7 @@ async def answer_once(
     """
     taken = await run_sync(_claim, service, actor.name, key, _digest(scope, body))
     if isinstance(taken, StoredAnswer):
+        taken = _opened(scope, taken)
         headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in taken.headers.items()]
         await send({"type": "http.response.start", "status": taken.status, "headers": [*headers, _REPLAYED]})
         await send({"type": "http.response.body", "body": taken.body})
@@ -59,7 +65,7 @@ async def answer_once(
         raise
     status = held[0]["status"]
     if 200 <= status < 300:
-        await run_sync(_keep, service, taken, _answer(held))
+        await run_sync(_keep, service, taken, _sealed(scope, _answer(held)))
     else:
         await run_sync(_drop, service, taken)
     for message in held:
@@ -73,6 +79,32 @@ def _answer(held: list[Message]) -> StoredAnswer:
         if name.lower() not in _NOT_KEPT
     }
     return StoredAnswer(held[0]["status"], headers, b"".join(message.get("body", b"") for message in held[1:]))
+
+
+def _sealed(scope: Scope, answer: StoredAnswer) -> StoredAnswer:
+    """An answer as the database may hold it: secrets can be read with the asker's own token alone."""
+    return replace(answer, body=_seal(scope).encrypt(answer.body)) if scope["path"] in _SECRET else answer
+
+
+def _opened(scope: Scope, answer: StoredAnswer) -> StoredAnswer:
+    """The reverse.
+
+    Raises
+    ------
+    Problem
+        `idempotency_key_reused` if the same person asks with another token.
+    """
+    if scope["path"] not in _SECRET:
+        return answer
+    try:
+        return replace(answer, body=_seal(scope).decrypt(answer.body))
+    except InvalidToken:
+        raise Problem("idempotency_key_reused") from None
+
+
+def _seal(scope: Scope) -> Fernet:
+    token = next(value for name, value in scope["headers"] if name == b"authorization")
+    return Fernet(base64.urlsafe_b64encode(hashlib.sha256(b"answer\0" + token).digest()))
 
 
 def _digest(scope: Scope, body: bytes) -> str:

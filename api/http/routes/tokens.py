@@ -1,6 +1,6 @@
 """API keys: made, listed, ended."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import Field
@@ -48,7 +48,10 @@ def list_tokens(actor: Manager, service: ServiceDep, cursor: Cursor = None, limi
 class TokenWanted(Model):
     """A key to be made."""
 
-    role: Role
+    role: Literal["platform", "rider", "policy"] = Field(
+        description="Keys of ops and approvers are made on the server (`riderscore token create`): whoever could make"
+        " one here would be their own second person."
+    )
     subject: PlainText = Field(description="A person or a platform's name; for riders their own rider id.")
     cities: list[PlainText] = Field(default=[], max_length=1_000, description="Where it is good; empty: everywhere.")
     expires_days: int | None = Field(default=None, ge=1, le=3_650)

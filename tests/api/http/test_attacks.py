@@ -274,7 +274,7 @@ def test_ops_of_a_city_cannot_make_a_wider_key(client: TestClient, bearer: Beare
     everywhere = bearer("ops")["Authorization"].split("_")[1]
 
     statuses = [
-        client.post("/v1/tokens", headers=ops, json={"role": "ops", "subject": "x", "cities": cities}).status_code
+        client.post("/v1/tokens", headers=ops, json={"role": "policy", "subject": "x", "cities": cities}).status_code
         for cities in (["hangzhou"], ["shanghai"], ["hangzhou", "shanghai"], [])
     ]
     seen = client.get(f"/v1/tokens/{everywhere}", headers=ops).status_code
@@ -284,6 +284,19 @@ def test_ops_of_a_city_cannot_make_a_wider_key(client: TestClient, bearer: Beare
     assert statuses == [201, 403, 403, 403]
     assert (seen, ended) == (404, 404)
     assert all(item["cities"] == ["hangzhou"] for item in listed)
+
+
+def test_ops_cannot_make_their_own_second_person(client: TestClient, bearer: Bearer) -> None:
+    """Who drafts a rule book gets no key over HTTP to approve it with, nor one to draft under another name."""
+    ops = bearer("ops", "li.na")
+
+    answers = [
+        client.post("/v1/tokens", headers=ops, json={"role": role, "subject": "wang.wu"})
+        for role in ("approver", "ops")
+    ]
+
+    assert [answer.status_code for answer in answers] == [422, 422]
+    assert [answer.json()["errors"][0]["pointer"] for answer in answers] == ["#/role", "#/role"]
 
 
 def test_settings_that_would_let_anyone_in_are_refused(jwks: Path) -> None:

@@ -231,6 +231,20 @@ class TestRepeats:
         assert first.headers["x-request-id"] != second.headers["x-request-id"]
         assert lines_of(store) == before
 
+    def test_an_api_key_is_not_kept_in_the_clear(self, client: TestClient, bearer: Bearer, store: Store) -> None:
+        """Who asked gets the same answer again; who reads the database, or asks with another token, does not."""
+        own, other = (bearer("ops", "li.na") | {"Idempotency-Key": "k1"} for _ in range(2))
+        wanted = {"role": "rider", "subject": "r1"}
+
+        first, second = (client.post("/v1/tokens", headers=own, json=wanted) for _ in range(2))
+        refused = client.post("/v1/tokens", headers=other, json=wanted)
+
+        assert (first.status_code, second.content) == (201, first.content)
+        assert (refused.status_code, refused.json()["code"]) == (422, "idempotency_key_reused")
+        with store.reading() as unit:
+            kept = unit.connection.exec_driver_sql("SELECT body FROM idempotency").scalar_one()
+        assert first.json()["token"].encode() not in bytes(kept)
+
     def test_another_request_under_the_key_is_refused(self, client: TestClient, bearer: Bearer) -> None:
         """Other content under a used key gets 422; another actor's key is another key."""
         headers = bearer("platform", "a") | {"Idempotency-Key": "k1"}
