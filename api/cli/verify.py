@@ -1,4 +1,4 @@
-"""`riderscore verify`: every ledger invariant, recomputed from the files or in the database."""
+"""`riderscore verify`: every ledger invariant, recomputed from the files or in the database; whether the two agree."""
 
 import dataclasses
 import sys
@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from api.cli.console import FOUND, USAGE, json_option, lang_option, out_console, print_json, say, stop
-from api.cli.database import opened
+from api.cli.console import FOUND, USAGE, json_option, lang_option, out_console, print_json, stop
+from api.cli.database import need_head, opened
 from rules.errors import BookError
 from rules.text import Lang, text
 from scoring.invariants import Found, Violation, added, check_ledger
@@ -15,18 +15,26 @@ from scoring.invariants import Found, Violation, added, check_ledger
 
 @click.command("verify")
 @click.argument("directory", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
-@click.option("--database", metavar="URL", help="Check the ledger of a database instead of a directory.")
+@click.option(
+    "--database", metavar="URL", help="Check the ledger of a database; with DIR, whether it holds the lines of DIR."
+)
 @lang_option
 @json_option
 def verify(directory: Path | None, database: str | None, lang: Lang, as_json: bool) -> None:
     """Recompute every invariant of the ledger in DIR from its files, or of the ledger in a database.
 
-    A database also has a chain of hashes for each rider, in which any change from outside shows. Exits with 3 if a
-    check does not hold, with 2 if DIR is no ledger directory or the database is none of ours.
+    A database also has a chain of hashes for each rider, in which any change from outside shows. With both, every line
+    of DIR is compared with the database's. Exits with 3 if a check does not hold, with 2 if DIR is no ledger directory
+    or the database is none of ours.
     """
-    if (directory is None) == (database is None):
+    if directory is not None and database is not None:
+        results, riders, entries = _of_both(directory, database, lang)
+    elif directory is not None:
+        results, riders, entries = _of_directory(directory, lang)
+    elif database is not None:
+        results, riders, entries = _of_database(database, lang)
+    else:
         raise click.UsageError(text(lang, "verify.what"))
-    results, riders, entries = _of_database(database, lang) if database else _of_directory(directory or Path(), lang)
     holds = all(result.holds for result in results)
     if as_json:
         checks = [_document(result, lang) for result in results]
@@ -59,21 +67,36 @@ def _of_directory(directory: Path, lang: Lang) -> tuple[tuple[Found, ...], int, 
 
 
 def _of_database(url: str, lang: Lang) -> tuple[tuple[Found, ...], int, int]:
-    from api.store import schema
     from api.store.verifying import verify_store
 
     with opened(url, lang) as store:
-        found, wanted = schema.revision_of(store), schema.head()
-        if found != wanted:
-            key = "store.empty" if found is None else "store.outdated"
-            say(lang, key, url=store.shown_url, found=found, revision=wanted)
-            sys.exit(USAGE)
+        need_head(store, lang)
         with store.reading() as unit:
             try:
                 verified = verify_store(unit)
             except BookError as error:
                 stop(error.faults, lang, FOUND)
     return verified.found, verified.num_riders, verified.num_entries
+
+
+def _of_both(directory: Path, url: str, lang: Lang) -> tuple[tuple[Found, ...], int, int]:
+    from api.batch.errors import InputError
+    from api.batch.ledger_source import read_ledgers
+    from api.store.matching import same_lines
+
+    num_entries = num_riders = 0
+    results: tuple[Found, ...] = ()
+    with opened(url, lang) as store:
+        need_head(store, lang)
+        try:
+            for ledger in read_ledgers(directory):
+                with store.reading() as unit:
+                    results = added(results, (same_lines(unit, ledger.entries),))
+                num_entries += ledger.entries.num_rows
+                num_riders += ledger.riders.num_rows
+        except InputError as error:
+            stop(error.faults, lang, USAGE)
+    return results, num_riders, num_entries
 
 
 def _document(result: Found, lang: Lang) -> dict[str, object]:

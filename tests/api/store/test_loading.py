@@ -40,7 +40,7 @@ from tests.api.store.posts import (
     scores_of,
     settle,
 )
-from tests.builders import DAY_US
+from tests.builders import DAY_US, delivered
 
 Events = Sequence[dict[str, Any]]
 # Between the first and the second day, when nobody has an order in hand.
@@ -278,6 +278,49 @@ def test_ledger_and_state_must_be_of_one_run(store: Store, url: str, tmp_path: P
     assert "one and the same run" in refused.stderr
     assert "db upgrade" in empty.stderr
     assert lines_of(store) == []
+
+
+def verify(ledger: Path, url: str) -> Result:
+    """The outcome of comparing files with a store."""
+    return CliRunner().invoke(main, ["verify", str(ledger), "--database", url, "--json", "--lang", "en"])
+
+
+@pytest.mark.parametrize("buckets", [False, True])
+def test_files_and_store_say_the_same(store: Store, url: str, tmp_path: Path, buckets: bool) -> None:
+    """Each day's ledger beside a store that has gone on since: 0."""
+    events = city()
+    days = [[row for row in events if (row["occurred_us"] < CUT_US) == first] for first in (True, False)]
+    ledgers = []
+    for day, own in enumerate(days):
+        ledger, state = scored(tmp_path, own, f"day{day}", buckets=buckets)
+        load(url, ledger, state)
+        ledgers.append(ledger)
+
+    found = [verify(ledger, url) for ledger in ledgers]
+
+    assert [one.exit_code for one in found] == [0, 0], found[0].output
+    assert [json.loads(one.stdout)["riders"] for one in found] == [6, 6]
+
+
+def test_where_files_and_store_differ_is_said(store: Store, url: str, tmp_path: Path) -> None:
+    """A line that reads otherwise and lines that are not there: 3, the first of them named by rider, number, column."""
+    events = city()
+    ledger, state = scored(tmp_path, events)
+    load(url, ledger, state)
+    (tmp_path / "other").mkdir()
+    more = later([delivered("x1", rider_id="r9"), delivered("r2-9z", at_min=3_300, rider_id="r2", late_min=4)])
+    changed = [
+        row | ({"delivered_us": row["delivered_us"] + 60 * 1_000_000} if row["event_id"] == "r4-0b" else {})
+        for row in events
+    ]
+    other, _ = scored(tmp_path / "other", [*changed, *more])
+
+    differs = verify(other, url)
+
+    (check,) = json.loads(differs.stdout)["checks"]
+    places = {(one["rider"], one["what"]) for one in check["violations"]}
+    assert differs.exit_code == 3
+    assert {("r9", "entry_id"), ("r2", "entry_id"), ("r4", "late_s")} <= places
 
 
 def test_the_chain_by_columns_is_the_chain() -> None:
