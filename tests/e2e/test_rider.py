@@ -89,6 +89,20 @@ def test_nothing_hides_from_people_who_see_or_move_differently(
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
+def test_the_longest_score_stays_on_one_line(world: World, visitor: Visitor) -> None:
+    """Five digits and a point are one figure on the narrowest phone, not two."""
+    page = visitor("rider", world.low)
+    page.set_viewport_size({"width": 320, "height": 640})
+    page.goto("/rider")
+    score = page.locator(".score")
+
+    score.evaluate("(figure) => { figure.firstChild.data = '51.255' }")
+
+    size = score.evaluate("(figure) => parseFloat(getComputedStyle(figure).fontSize)")
+    assert score.evaluate("(figure) => figure.offsetHeight") < 1.5 * size
+    assert score.evaluate("(figure) => figure.scrollWidth <= figure.clientWidth")
+
+
 def test_the_page_can_be_used_by_keyboard(world: World, visitor: Visitor) -> None:
     """Tab reaches the way past the header first; Enter on an entry opens it."""
     page = visitor("rider", world.low)
