@@ -79,6 +79,9 @@ class Change:
             part = text(lang, f"part.{self.part}")
             key = f"diff.{self.kind}" + ("" if summary else "_bare")
             return text(lang, key, name=self.name, part=part, summary=summary, date=self.effective_from)
+        if self.key == "example":
+            which = _worded(lang, self.key, _touched(self.before or [], self.after or []))
+            return text(lang, "diff.examples", name=self.name, which=which, date=self.effective_from)
         template = "diff.points" if self.key == "points" else "diff.changed" if self.name else "diff.book"
         if self.kind == "moved":
             template = "diff.moved"
@@ -92,6 +95,12 @@ class Change:
             after=_worded(lang, self.key, self.after),
             date=self.effective_from,
         )
+
+
+def _touched(before: list[Leaves], after: list[Leaves]) -> list[Leaves]:
+    """Examples that are not on both sides as they are, once for each title."""
+    found = [item for item in (*after, *before) if item not in before or item not in after]
+    return list({str(item.get("title", item)): item for item in reversed(found)}.values())[::-1]
 
 
 # What is worth telling of a part that appears or goes.

@@ -14,6 +14,8 @@ from tests.builders import book, book_of, rule, tiny_book
 from tests.strategies import raw_books
 
 NEW_YEAR = dt.date(2026, 1, 1)
+SHOWN = {"title": "a", "given": {"late_min": 0}, "expect": {"points": Decimal("0.1")}}
+OTHER = SHOWN | {"title": "b"}
 
 
 def lines(lang: str, **keys: Any) -> list[str]:
@@ -62,6 +64,10 @@ def test_points_are_told_by_rule_id_with_the_date() -> None:
             "order of rule entries: on_time, late_5, late_more → late_5, late_more, on_time, from 2026-01-01",
         ),
         (
+            {"rule": [rules()[0] | {"example": [SHOWN, OTHER]}, *rules()[1:]]},
+            "on_time: examples changed: (a), (b), from 2026-01-01",
+        ),
+        (
             {"rule": [*rules()[:2], rules()[2] | {"when": {"late_min": {"over": 6}}}]},
             "late_more: lateness (min) over 5 → over 6, from 2026-01-01",
         ),
@@ -71,6 +77,17 @@ def test_every_part_has_its_words(keys: dict[str, Any], line: str) -> None:
     """One change, one line: scale, tables, parts, order, conditions."""
     assert lines("en", **keys) == [line]
     assert len(lines("zh", **keys)) == 1
+
+
+def test_examples_that_stay_are_not_told() -> None:
+    """Of a rule's examples only those that are new, gone or different are named."""
+    kept, edited = SHOWN, OTHER | {"given": {"late_min": 3}}
+    before, after = ([rules()[0] | {"example": [kept, one]}, *rules()[1:]] for one in (OTHER, edited))
+
+    changes = diff(book(rule=before), book(effective_from=NEW_YEAR, rule=after))
+
+    told = [change.describe("en") for change in changes if change.key == "example"]
+    assert told == ["on_time: examples changed: (b), from 2026-01-01"]
 
 
 def test_machines_get_values_as_written() -> None:
