@@ -274,7 +274,9 @@ def _rule(read: RuleRead, lang: Lang) -> Branch:
 def _source(rule: Rule, lang: Lang) -> Iterator[Branch]:
     if rule.source is not None:
         confidence = text(lang, f"confidence.{rule.confidence or 'none'}")
-        yield Branch(text(lang, "tree.source", source=rule.source, confidence=confidence))
+        # "ours" names nobody: what it means is said once, in the reader's language.
+        key = "tree.source_alone" if rule.source == rule.confidence == "ours" else "tree.source"
+        yield Branch(text(lang, key, source=rule.source, confidence=confidence))
     if rule.note is not None:
         yield Branch(text(lang, "tree.note", note=titled(lang, rule.note)))
 

@@ -165,6 +165,14 @@ def test_a_tree_names_deadline_waits_rule_source_and_score() -> None:
         assert part in told
 
 
+def test_what_is_ours_is_said_once_and_in_words() -> None:
+    """A rule that names no source but us says so in the reader's language alone."""
+    why = explained(GBT, [delivered("a")])[-1]
+
+    assert "出处：我们所设，未公布" in list(texts(tree(why, "zh")))
+    assert "source: ours, not published" in list(texts(tree(why, "en")))
+
+
 def test_weather_extensions_and_exemptions_are_told_apart() -> None:
     """What gave time back is named with its kind: measured, extended, reported, exempt."""
     rain = delivered("w", late_min=18, reports="severe_weather", level=2)
