@@ -9,6 +9,7 @@ from api.store.approvals import Approval, approvals_of, needs_impact
 from api.store.checking import Checked, check_draft
 from api.store.draft_content import DRAFT
 from api.store.draft_rows import Draft, DraftBrief, Revision, draft_of, revisions_of
+from api.store.scheduling import Announced, scheduled_for
 from api.store.studies import Study, latest_impact
 from api.store.units import ReadUnit
 from api.web.columns import PARTS
@@ -21,6 +22,8 @@ from scoring.trial import trial
 
 # States in which an edit is possible; one of a draft that somebody has approved voids what they said.
 EDITABLE: Final = ("open", "submitted", "approved", "rejected", "suspended")
+# States from which a draft may yet take effect.
+WAITING: Final = ("open", "submitted", "approved", "rejected", "scheduled")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,15 @@ class Missing:
 
 @dataclass(frozen=True, slots=True)
 class DraftView:
-    """A draft as its page shows it; `impact` is the newest one of its present content."""
+    """A draft as its page shows it.
+
+    Parameters
+    ----------
+    impact
+        The newest one of its present content.
+    rivals
+        Other changes on schedule where it is meant for: whichever comes second will no longer fit.
+    """
 
     draft: Draft
     checked: Checked
@@ -47,6 +58,7 @@ class DraftView:
     is_editable: bool
     needs_impact: bool
     impact: Study | None
+    rivals: tuple[Announced, ...]
 
     def table(self, part: str, columns: Sequence[str], lang: Lang) -> EditorTable:
         """One of its tables."""
@@ -70,7 +82,21 @@ def view_of(unit: ReadUnit, who: Acting, draft_id: str, now_us: int, lang: Lang,
         is_editable=may_write and draft.state in EDITABLE and draft.rolls_back is None,
         needs_impact=needs_impact(unit, draft),
         impact=latest_impact(unit, draft_id, draft.content_digest),
+        rivals=_rivals(unit, draft, now_us),
     )
+
+
+def _rivals(unit: ReadUnit, draft: Draft, now_us: int) -> tuple[Announced, ...]:
+    """Other drafts on schedule for the same places, one line each."""
+    if draft.state not in WAITING:
+        return ()
+    here = {(place.city, place.rider_kind) for place in draft.places}
+    found = {
+        one.draft_id: one
+        for one in scheduled_for(unit, now_us)
+        if one.draft_id not in (None, draft.draft_id) and (one.city, one.rider_kind) in here
+    }
+    return tuple(found.values())
 
 
 def all_told(document: Document, checked: Checked, lang: Lang) -> tuple[Told, ...]:

@@ -65,6 +65,33 @@ def test_a_suspended_change_says_why(law: Store, sign_in: SignIn) -> None:
     assert 'name="act" value="save"' in told[0]
 
 
+def test_changes_that_will_collide_are_told_before_their_day(law: Store, sign_in: SignIn) -> None:
+    """Where another change is on schedule for the same places, author and approver read of it; alone they do not."""
+    with law.writing(NOW_US) as unit:
+        first = scheduled(unit, ANN, points=-2)
+    client = sign_in("ops", "ann")
+    alone = [client.get(path.format(first.draft_id)).text for path in PAGES[::2]]
+    second = begin(law)
+
+    told = [client.get(path.format(second.draft_id)).text for path in PAGES[::2]]
+
+    assert [f'href="/console/approvals/{first.draft_id}">查看' in page for page in told] == [True, True]
+    assert [page for page in alone if "已排了另一个改动" in page] == []
+
+
+def test_a_draft_that_cannot_be_read_is_not_called_unchanged(law: Store, sign_in: SignIn) -> None:
+    """Where a cell holds no value the comparison waits, and says so."""
+    draft = begin(law)
+    client = sign_in("ops", "ann")
+    with law.writing(NOW_US) as unit:
+        rules = [{**draft.document["rule"][0], "points": "abc"}, *draft.document["rule"][1:]]
+        save_document(unit, ANN, draft.draft_id, draft.etag, {**draft.document, "rule": rules})
+
+    page = client.get(f"/console/drafts/{draft.draft_id}").text
+
+    assert "改正上面的错误后才能比较" in page
+
+
 def test_who_may_not_write_reads(law: Store, sign_in: SignIn) -> None:
     """An approver sees the draft as plain text, without a field, and cannot save it by a form of their own."""
     draft = begin(law)
