@@ -29,6 +29,7 @@ class TierCount:
     priority_permille: int
     num_riders: int
     work: Work
+    is_reviewed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +133,14 @@ def _tiers(law: Law, standing: Counter[tuple[str, str, bool]], figures: Figures)
     for (_, tier_id, _), riders in standing.items():
         num[tier_id] += riders
     return tuple(
-        TierCount(tier.id, tier.title, tier.priority_permille, num[tier.id], figures.tiers.get(tier.id, Work()))
+        TierCount(
+            tier.id,
+            tier.title,
+            tier.priority_permille,
+            num[tier.id],
+            figures.tiers.get(tier.id, Work()),
+            tier.review,
+        )
         for tier in ordered
     )
 

@@ -68,11 +68,12 @@ def _watched(tier: TierCount, rates: dict[str, int], best: int) -> Watched:
 
 
 def fills_of(found: Dashboard) -> dict[str, str]:
-    """How each tier is coloured: those with more than everybody green, those with less red, the rest grey."""
+    """How each tier is coloured, as on the rider's scale: green for more, amber for less, red where a person looks."""
     fills = {}
     for tier in found.tiers:
         better = tier.priority_permille - PERMILLE
-        fills[tier.tier] = "fill-good" if better > 0 else "fill-bad" if better < 0 else "fill-mute"
+        less = "fill-bad" if tier.is_reviewed else "fill-warn"
+        fills[tier.tier] = "fill-good" if better > 0 else less if better < 0 or tier.is_reviewed else "fill-mute"
     return fills
 
 

@@ -79,8 +79,8 @@ def pairs(names: Iterable[str]) -> list[tuple[str, str]]:
 
 
 def yuan_short(fen: int) -> str:
-    """Fen as whole yuan, for figures at a glance."""
-    return f"{fen // 100:,}"
+    """Fen as whole yuan, for figures at a glance, rounded."""
+    return f"{(fen + 50) // 100:,}"
 
 
 def permille(value: int) -> str:

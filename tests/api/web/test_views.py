@@ -1,5 +1,6 @@
 """What pages draw: the score on its scale, a day's entries folded, figures in words."""
 
+import dataclasses
 import datetime as dt
 from itertools import pairwise
 
@@ -8,7 +9,7 @@ import pytest
 from api.store.city_figures import Figures, Work
 from api.store.dashboard import Dashboard, DayFigures, TierCount
 from api.web import figures
-from api.web.city_view import line_of, watch_of
+from api.web.city_view import fills_of, line_of, watch_of
 from api.web.rulebook import rows_of
 from api.web.ruler import WIDTH, ruler_of
 from rules.book import Bilingual
@@ -55,6 +56,17 @@ def test_money_and_shares_read_well() -> None:
     assert figures.money(-50) == "−0.50"
     assert figures.signed_points(0) == "±0"
     assert figures.share(1, 0) == "–"
+    assert figures.yuan_short(109_962) == "1,100"
+
+
+def test_tiers_are_coloured_as_riders_see_them() -> None:
+    """A warning is amber, a tier in which a person looks is red."""
+    ways = ((900, True), (950, False), (1_000, False), (1_050, False))
+    tiers = (TierCount(f"t{more}", Bilingual(zh="级", en="tier"), more, 1, Work(), review) for more, review in ways)
+
+    fills = fills_of(dataclasses.replace(city(), tiers=tuple(tiers)))
+
+    assert list(fills.values()) == ["fill-bad", "fill-warn", "fill-mute", "fill-good"]
 
 
 def city(*works: Work, days: int = 0) -> Dashboard:
