@@ -21,6 +21,7 @@ from api.http.door import Door
 from api.http.logs import make_log
 from api.http.meters import Meters
 from api.http.problems import add_handlers
+from api.http.warmth import warming
 from api.http.watch import Watch
 from api.settings import Settings
 from api.store.units import Store, UnreachableError
@@ -49,7 +50,7 @@ ROUTES: Final = (
 
 Hook = Callable[[Service], AbstractAsyncContextManager[None]]
 # What runs beside the requests: each is entered when the service starts and left when it stops.
-HOOKS: Final[tuple[Hook, ...]] = (background,)
+HOOKS: Final[tuple[Hook, ...]] = (warming, background)
 
 
 def create_app(

@@ -130,7 +130,8 @@ def main(num_entries: int) -> None:
                 token = fill(store, num_entries)
                 store.close()
                 found[name] = compare(url, token)
-                print(name, json.dumps(found[name]), flush=True)
+                sys.stdout.write(f"{name} {json.dumps(found[name])}\n")
+                sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,40 @@
+"""What is compiled on first use, used once when the server starts, so that no request has to wait for it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from threading import Thread
+from typing import Final
+
+import pyarrow as pa
+
+from api.batch.canonical import EVENT_SCHEMA
+from api.http.context import Service
+from rules.compile import compile_books
+from rules.shelf import versions
+from scoring.intake import schedule_versions
+from scoring.ledger import entries_table, riders_table
+from scoring.score import score
+
+# A delivery ten minutes late, and its correction: reading, liability, points, reversal, ledger, what is carried.
+_EVENTS: Final = (
+    {"event_id": "e1", "kind": "delivered", "order_id": "o1", "occurred_us": 1_770_000_600_000_000, "fee_fen": 500},
+    {"event_id": "e2", "kind": "correction", "ref_event_id": "e1", "occurred_us": 1_770_003_600_000_000},
+)
+_RIDER: Final = {"rider_id": "r1", "city": "sample", "rider_kind": "crowdsourced", "promised_us": 1_770_000_000_000_000}
+
+
+@asynccontextmanager
+async def warming(_service: Service) -> AsyncIterator[None]:
+    """Begin in a thread beside the server; whoever asks meanwhile waits for the same compilation."""
+    Thread(target=warm, name="warm", daemon=True).start()
+    yield
+
+
+def warm() -> None:
+    """Score two made-up events under a shipped book; nothing is stored."""
+    program = compile_books(versions("gbt-46862-reference"))
+    table = pa.Table.from_pylist([_RIDER | event for event in _EVENTS], schema=EVENT_SCHEMA)
+    scored = score(program, schedule_versions(program, range(len(program.books))), table)
+    entries_table(scored, scored.until_us)
+    riders_table(scored)
+    score(program, schedule_versions(program, [0]), table.slice(0, 0), scored.carried)
