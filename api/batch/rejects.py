@@ -44,6 +44,7 @@ REASONS: Final = (
     "ref_later",
     "no_book",
     "other_city",
+    "reserved_id",
 )
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _REASON_CODE: Final = {reason: code for code, reason in enumerate(REASONS)}

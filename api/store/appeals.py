@@ -47,6 +47,8 @@ REASONS: Final = (
 UPHELD_REASONS: Final = ("evidence_accepted", "record_wrong", "not_riders_fault", "good_faith_report", "goodwill")
 DISMISSED_REASONS: Final = ("evidence_insufficient", "record_confirmed", "riders_fault", "outside_rules")
 TIMEOUT: Final = "timeout"
+# How the ids of the events begin that the answers to appeals post.
+OWN_IDS: Final = "appeal:"
 UPHELD, DISMISSED = "upheld", "dismissed"
 # Longest text of a rider or a person.
 WORDS_MAX: Final = 2_000
@@ -287,7 +289,7 @@ def _take_back(unit: WriteUnit, law: Law, found: Sequence[Appeal]) -> None:
 def _upheld(unit: WriteUnit, event: Any, appeal: Appeal) -> dict[str, Any]:
     kept = ("rider_id", "city", "rider_kind", "order_id")
     return {name: event[name] for name in kept} | {
-        "event_id": f"appeal:{appeal.appeal_id}",
+        "event_id": f"{OWN_IDS}{appeal.appeal_id}",
         "kind": "appeal_upheld",
         "occurred_us": max(unit.recorded_us, event["occurred_us"]),
         "ref_event_id": event["event_id"],

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import Field
 
 from api.batch.posted import NotEventsError, PostedRows, read_posted
-from api.batch.rejects import Reject, rejects_of_rows
+from api.batch.rejects import Reject, cut, rejects_of_rows
 from api.http.auth import require
 from api.http.context import Actor, LangDep, ServiceDep
 from api.http.intake import JSON, NDJSON, content_type_of
@@ -21,6 +21,7 @@ from api.http.problems import FieldError, Problem
 from api.http.schemas import Model
 from api.http.wording import pointer_to
 from api.store import posting
+from api.store.appeals import OWN_IDS
 from api.store.posting import Posted
 from api.store.scheduling import law_in_force
 from api.store.units import WriteUnit
@@ -127,10 +128,10 @@ def post(
 ) -> Response:
     """Score events: one, a list, `{"events": [...]}` or NDJSON. The same event is never scored twice."""
     rows = _read(given, service.settings.batch_rows_max)
-    table, foreign = _of_cities(rows.table, actor)
+    table, unwelcome = _of_platform(rows.table, actor)
     with service.writing() as unit:
         posted, written = _score(unit, table)
-    refused, scored = [*rows.rejects, *foreign], []
+    refused, scored = [*rows.rejects, *unwelcome], []
     for k, (row, answer) in enumerate(zip(table["row"].to_pylist(), posted, strict=True)):
         if answer.status == "rejected":
             refused.append(_reject(table, k, answer))
@@ -155,13 +156,22 @@ def _read(given: _Sent, num_rows_max: int) -> PostedRows:
     return rows
 
 
-def _of_cities(table: pa.Table, actor: Actor) -> tuple[pa.Table, list[Reject]]:
-    """Events of the actor's cities, and rejects for others."""
-    if not actor.cities or not table.num_rows:
+def _of_platform(table: pa.Table, actor: Actor) -> tuple[pa.Table, list[Reject]]:
+    """Events that the actor may post: of their cities, under ids that are not the service's own; rejects for others."""
+    table, own_ids = _without(table, pc.starts_with(table["event_id"], OWN_IDS), "event_id", "reserved_id")
+    if not actor.cities:
+        return table, own_ids
+    elsewhere = pc.invert(pc.is_in(table["city"], pa.array(actor.cities, pa.string())))
+    table, foreign = _without(table, elsewhere, "city", "other_city")
+    return table, own_ids + foreign
+
+
+def _without(table: pa.Table, mask: pa.ChunkedArray, column: str, reason: str) -> tuple[pa.Table, list[Reject]]:
+    if not pc.any(mask).as_py():
         return table, []
-    own = pc.is_in(table["city"], pa.array(actor.cities, pa.string()))
-    others = table.filter(pc.invert(own)).select(["row", "city"]).to_pylist()
-    return table.filter(own), [Reject("body", other["row"], "city", other["city"], "other_city") for other in others]
+    marked = table.filter(mask).select(["row", column]).to_pylist()
+    rejects = [Reject("body", one["row"], column, cut(one[column]), reason) for one in marked]
+    return table.filter(pc.invert(mask)), rejects
 
 
 def _score(unit: WriteUnit, table: pa.Table) -> tuple[list[Posted], Written]:

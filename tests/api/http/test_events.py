@@ -102,6 +102,15 @@ def test_a_repeated_event_changes_nothing(client: TestClient, bearer: Bearer, st
     assert lines_of(store) == before
 
 
+def test_ids_of_the_service_are_not_a_platforms(client: TestClient, bearer: Bearer, store: Store) -> None:
+    """Under an appeal's own id a platform could stand in the way of its answer, and of everybody's on time-out."""
+    answer = client.post("/v1/events", headers=bearer("platform"), json=some(delivered("appeal:ap_x"))).json()
+
+    result = answer["results"][0]
+    assert (result["reason"], result["pointer"]) == ("reserved_id", "#/0/event_id")
+    assert lines_of(store) == []
+
+
 def test_a_platform_posts_events_of_its_cities_only(client: TestClient, bearer: Bearer, store: Store) -> None:
     """An event of another city is rejected beside those that are scored."""
     here, there = some(delivered("e1"), delivered("e2", rider_id="r2", city="shanghai"))
