@@ -12,7 +12,7 @@ from dispatch.fatigue import DAYS_IN_A_ROW_MAX
 from rules.units import PERMILLE
 from simulations.orders import FIRST_MONTH_DAYS, FIRST_YEAR_DAYS, draw_crew
 from simulations.parts import Scenario
-from simulations.randomness import I64, Bools, Luck
+from simulations.randomness import I64, MILLION, Bools, Luck
 
 # Positions in simulations.world.TENURE_GROUPS and SKILL_GROUPS.
 FIRST_MONTH, FIRST_YEAR, LATER = range(3)
@@ -102,6 +102,17 @@ def slowness_permille(scenario: Scenario, tenure_group: I64) -> I64:
     """Riding and searching time by tenure, relative to the practised."""
     people = scenario.people
     return np.array([people.first_month_permille, people.first_year_permille, PERMILLE], np.int64)[tenure_group]
+
+
+def draw_days_in_a_row(scenario: Scenario, luck: Luck, num: int) -> I64:
+    """Days that each rider has worked in a row when the run begins, as after many weeks.
+
+    Were everybody fresh, all would rest on the same seventh day.
+    """
+    goes_on = 1 - scenario.people.rest_per_million / MILLION
+    upto = np.cumsum(goes_on ** np.arange(DAYS_IN_A_ROW_MAX + 1))
+    rank = luck.below(MILLION, "rider.in_a_row", np.arange(num))
+    return np.searchsorted(upto / upto[-1] * MILLION, rank, side="right").astype(np.int64)
 
 
 def draw_shifts(scenario: Scenario, luck: Luck, day: int, num: int, days_in_a_row: I64) -> Shifts:

@@ -30,7 +30,14 @@ from simulations.live import COUNTERS, EVENTS, NUM_OFFERS, NUM_STAYS, Live
 from simulations.orders import Merchants, draw_kitchens, draw_weather
 from simulations.parts import Scenario
 from simulations.placed import Placed, Places, draw_placed, draw_places
-from simulations.population import FIRST_MONTH, Population, draw_population, draw_shifts, slowness_permille
+from simulations.population import (
+    FIRST_MONTH,
+    Population,
+    draw_days_in_a_row,
+    draw_population,
+    draw_shifts,
+    slowness_permille,
+)
 from simulations.price import point_values, prices, variant
 from simulations.randomness import I64, MILLION, Bools, Luck
 from simulations.ranks import state_of
@@ -60,7 +67,7 @@ def run(scenario: Scenario, plan: Plan, seed: int, num_days: int = DEFAULT_DAYS,
         scenario = fitted(scenario, given)
     city = _City.drawn(scenario, Luck(seed), scenario.town.warm_up_days + num_days, given)
     law = _Law.of(scenario, plan)
-    state = _Standing.fresh(city.people.num, law)
+    state = _Standing.fresh(city, law)
     days: list[Day] = []
     for day in range(city.num_days):
         state = state.under(law, day)
@@ -183,10 +190,13 @@ class _Standing:
     carried: Carried | None
 
     @staticmethod
-    def fresh(num: int, law: _Law) -> "_Standing":
+    def fresh(city: "_City", law: _Law) -> "_Standing":
+        num = city.people.num
         zeros = np.zeros(num, np.int64)
+        # Real couriers work on every day of the data: nobody knows of the days before.
+        in_a_row = zeros if city.given is not None else draw_days_in_a_row(city.scenario, city.luck, num)
         base = np.full(num, law.book_on(0).model.score.base_mp, np.int64)
-        return _Standing(base, zeros, np.zeros(num, bool), zeros, zeros, zeros, None)
+        return _Standing(base, zeros, np.zeros(num, bool), in_a_row, zeros, zeros, None)
 
     def under(self, law: _Law, day: int) -> "_Standing":
         """The same riders under the book of a day; at the switch to another base, all are put there."""
