@@ -24,7 +24,7 @@ from api.web.session import (
     sign_in_path,
     visit_of,
 )
-from api.web.shell import Visit
+from api.web.shell import Visit, say_next
 from api.web.static_files import accepts_gzip
 from rules.errors import BookError
 
@@ -53,6 +53,8 @@ class PageRoute(APIRoute):
                 response = await handle(request)
             except SignInError as error:
                 response = RedirectResponse(sign_in_path(error.path), 303)
+                if error.is_form:
+                    say_next(response, "signed_out")
             except ForeignFormError:
                 response = await run_in_threadpool(failure_page, request, 403, "foreign_form")
             except Problem as problem:

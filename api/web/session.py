@@ -8,11 +8,11 @@ import hmac
 import secrets
 from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 from fastapi import Depends, Request, Response
 from pydantic import StringConstraints
-from starlette.datastructures import FormData
+from starlette.datastructures import URL, FormData
 
 from api.http import auth
 from api.http.context import Actor, Service, service_of
@@ -31,11 +31,15 @@ MAX_FIELDS: Final = 2_000
 
 
 class SignInError(Exception):
-    """A page that needs somebody to sign in first; `path` is where they wanted to go."""
+    """A page that needs somebody to sign in first.
 
-    def __init__(self, path: str) -> None:
+    `path` is where they wanted to go; `is_form` says that they sent something, which is not kept.
+    """
+
+    def __init__(self, path: str, is_form: bool) -> None:
         super().__init__(path)
         self.path = path
+        self.is_form = is_form
 
 
 class ForeignFormError(Exception):
@@ -83,8 +87,8 @@ def visiting(*scopes: Scope) -> Callable[..., Visit]:
         if not scopes:
             return made
         if made.actor is None:
-            asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-            raise SignInError(asked if request.method == "GET" else "/")
+            is_form = request.method != "GET"
+            raise SignInError(_page_before(request) if is_form else _asked(request.url), is_form)
         if not made.actor.may(*scopes):
             raise Problem("scope_missing", scopes=", ".join(scopes), role=made.actor.role)
         return made
@@ -112,6 +116,16 @@ async def posted(request: Request) -> AsyncIterator[FormData]:
 # What stands in an address: an id, a city. Anything else is an address that is none.
 Named = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Posted = Annotated[FormData, Depends(posted)]
+
+
+def _asked(url: URL | SplitResult) -> str:
+    return url.path + (f"?{url.query}" if url.query else "")
+
+
+def _page_before(request: Request) -> str:
+    """The page whose form was sent, if it is one of ours."""
+    page = urlsplit(request.headers.get("referer", ""))
+    return own_path(_asked(page)) if page.netloc == request.headers.get("host", "") != "" else "/"
 
 
 def _from_here(request: Request) -> bool:

@@ -105,8 +105,7 @@ class Visit:
         """Send the browser to another page of ours, which says `flash.<said>` once."""
         response = RedirectResponse(path, 303)
         if said is not None:
-            value = urlencode({"key": said, "params": json.dumps(params, ensure_ascii=False)})
-            response.set_cookie(SAID_COOKIE, value, max_age=SAID_S, path="/", httponly=True, samesite="strict")
+            say_next(response, said, **params)
         return response
 
     def _said(self) -> str | None:
@@ -117,3 +116,9 @@ class Visit:
             return self.say(f"flash.{fields['key'][0]}", **params)
         except (KeyError, ValueError, TypeError, IndexError):
             return None
+
+
+def say_next(response: Response, said: str, **params: object) -> None:
+    """Have the next page say `flash.<said>` once."""
+    value = urlencode({"key": said, "params": json.dumps(params, ensure_ascii=False)})
+    response.set_cookie(SAID_COOKIE, value, max_age=SAID_S, path="/", httponly=True, samesite="strict")

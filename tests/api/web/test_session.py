@@ -43,6 +43,19 @@ def test_nobody_is_asked_to_sign_in_and_comes_back(client: TestClient, page: str
     assert answer.headers["location"] == "/login?next=" + page.replace("/", "%2F")
 
 
+def test_a_form_sent_after_the_session_ended_leads_back_to_its_page(client: TestClient) -> None:
+    """The door says that nothing was saved, and the way back is the page of the form, never another site's."""
+    ways = {
+        "http://testserver/rider/entries?cursor=7": "?next=%2Frider%2Fentries%3Fcursor%3D7",
+        "http://evil.example/x": "",
+    }
+    for page, way in ways.items():
+        answer = client.post("/rider/erase", headers={"Referer": page}, follow_redirects=False)
+
+        assert answer.headers["location"] == "/login" + way
+        assert "刚才提交的内容没有保存" in client.get("/login").text
+
+
 @pytest.mark.parametrize(
     ("path", "ours"),
     [
