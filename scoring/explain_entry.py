@@ -46,7 +46,8 @@ def sentence(why: Because, lang: Lang) -> str:
 
 def _in_all(plain: str, why: Because, lang: Lang) -> str:
     """A deduction that limits or protections gave back in part must not read as if it stood in full."""
-    if why.line.of_kind != "deduct" or not any(line.of_kind == "cap" and line.delta_mp > 0 for line in why.steps):
+    gives_back = any(line.of_kind in ("cap", "clamp") and line.delta_mp > 0 for line in why.steps)
+    if why.line.of_kind != "deduct" or not gives_back:
         return plain
     first, last = why.steps[0].score_before_mp, why.steps[-1].score_after_mp
     key = "say.in_all" if last < first else "say.in_all_nothing"

@@ -198,6 +198,16 @@ def test_a_deduction_that_was_capped_says_what_it_cost_in_all() -> None:
     assert told[4].endswith("After limits and protections it took nothing off (65).")
 
 
+def test_a_deduction_at_the_floor_says_what_it_cost_in_all() -> None:
+    """Nobody who stands at the floor reads that the score is below it."""
+    events = [delivered(f"x{n}", at_min=10 * n, late_min=9) for n in range(2)]
+
+    first, _, second, _ = said([book(score={"base": 70, "floor": 69, "ceiling": 100})], events)
+
+    assert first.endswith("(70 → 68). After limits and protections it took off 1 point in all (70 → 69).")
+    assert second.endswith("(69 → 67). After limits and protections it took nothing off (69).")
+
+
 def test_a_newcomer_is_told_of_the_protection() -> None:
     """Nothing is taken in the first 30 days, and the entry that gives it back says why."""
     told = said(GBT, [delivered(late_min=30, rider_joined_us=NOON_US - 3 * DAY_US)], "zh")
@@ -248,7 +258,10 @@ def test_fades_floors_bonuses_and_reviews_are_told() -> None:
     told = said([own], [delivered(late_min=9), delivered("z", at_min=4 * 24 * 60)])
 
     assert told == [
-        "You delivered order order-e1 9 min late: 2 points taken off (1 → -1).",
+        (
+            "You delivered order order-e1 9 min late: 2 points taken off (1 → -1)."
+            " After limits and protections it took off 1 point in all (1 → 0)."
+        ),
         "The score never falls below 0: 1 point returned (-1 → 0).",
         'You are in the tier "Good", so order order-e1 earns you 0.50 yuan more.',
         'Your score has reached the tier "Low" (0), so a person will look at it; the system itself decides nothing.',
