@@ -60,6 +60,11 @@ class DraftView:
     impact: Study | None
     rivals: tuple[Announced, ...]
 
+    def title(self, lang: Lang) -> str:
+        """What the book is called in a language, if its author said so."""
+        found = self.draft.document.get("title")
+        return str(found.get(lang) or self.draft.title) if isinstance(found, dict) else self.draft.title
+
     def table(self, part: str, columns: Sequence[str], lang: Lang) -> EditorTable:
         """One of its tables."""
         return editor_table(table_of(self.draft.document, part), self.told, columns, lang)

@@ -16,7 +16,7 @@ from api.store.places import Place, places
 from api.store.refusals import Refused
 from api.store.units import WriteUnit
 from api.web.columns import PARTS
-from api.web.draft_view import DraftView, tried, view_of, why_suspended
+from api.web.draft_view import tried, view_of, why_suspended
 from api.web.editor import act, complete, editor_table, line_of, read_form, sections, told
 from api.web.routing import page_router
 from api.web.session import Posted, field, visiting
@@ -109,18 +109,13 @@ def editor(visit: Visit, draft_id: str, part: str, columns: str = "", status: in
         "pasted": "",
         "is_approval": False,
         "refused": "",
-        "title": _title(view, visit),
+        "title": view.title(visit.lang),
         "why_suspended": why_suspended(view.draft, visit.lang),
         "sent_back": next((one for one in reversed(view.approvals) if one.decision == "rejected"), None),
         "known_places": known,
         "rider_kinds": RIDER_KINDS,
     }
     return visit.page("draft.html", status, **{**context, **more})
-
-
-def _title(view: DraftView, visit: Visit) -> str:
-    found = view.draft.document.get("title")
-    return str(found.get(visit.lang) or view.draft.title) if isinstance(found, dict) else view.draft.title
 
 
 def _section_title(visit: Visit) -> Callable[[str], str]:

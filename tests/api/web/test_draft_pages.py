@@ -132,6 +132,17 @@ def test_an_author_cannot_approve_whatever_their_role(law: Store, sign_in: SignI
     assert 'role="alert"' in answer.text
 
 
+@pytest.mark.parametrize("path", PAGES[:3])
+def test_a_draft_is_called_by_its_name_in_the_readers_language(law: Store, sign_in: SignIn, path: str) -> None:
+    """Editing, impact and approval say the title that its author gave in English to who reads English."""
+    draft = begin(law)
+    client = sign_in("ops", "ann")
+
+    page = client.get(path.format(draft.draft_id) + "?lang=en").text
+
+    assert draft.document["title"]["en"] in page
+
+
 def test_a_cell_is_judged_without_being_saved(law: Store, sign_in: SignIn) -> None:
     """The check of one cell tells its faults as JSON and leaves the draft as it is; strange cells have none."""
     draft = begin(law)
