@@ -119,31 +119,51 @@ def compare(a: Scored, b: Scored) -> Comparison:
     ValueError
         If the rows differ (one book refused what the other scored).
     """
+    return summed(side_by_side(a, b), a.program, b.program)
+
+
+def side_by_side(a: Scored, b: Scored) -> pa.Table:
+    """`Comparison.riders` of two results, which may be of some of the riders; parameters and errors as for `compare`."""
     if not a.intake.same_rows(b.intake):
         raise ValueError("the two results are not over the same rows")
-    under_a, under_b = _outcomes(a, b), _outcomes(b, a)
-    riders = _side_by_side(under_a, under_b)
-    totals = {name: (exact_sum(_ints(under_a, name)), exact_sum(_ints(under_b, name))) for name in AMOUNTS}
-    gained = _ints(riders, "income_fen_diff")
-    earned = [_ints(one, "score_mp") - _ints(one, "opening_score_mp") for one in (under_a, under_b)]
-    used_a, used_b = (books_in_use(one, a_or_b.program) for one, a_or_b in ((under_a, a), (under_b, b)))
-    tiers = Counter(zip(under_a.column("tier").to_pylist(), under_b.column("tier").to_pylist(), strict=True))
+    return _side_by_side(_outcomes(a, b), _outcomes(b, a))
+
+
+def summed(riders: pa.Table, a: Program, b: Program) -> Comparison:
+    """The comparison of all riders from their rows alone.
+
+    Parameters
+    ----------
+    riders
+        Rows of `side_by_side` in any order, put together from any split of the riders; differences and who the riders
+        are may be left out.
+    a, b
+        The books of the two results.
+    """
+    income_a, income_b = (_of_side(riders, "income_fen", side) for side in ("a", "b"))
+    earned = [_of_side(riders, "score_mp", side) - _of_side(riders, "opening_score_mp", side) for side in ("a", "b")]
+    used_a, used_b = books_in_use(riders, a, "book_digest_a"), books_in_use(riders, b, "book_digest_b")
+    tiers = Counter(zip(riders.column("tier_a").to_pylist(), riders.column("tier_b").to_pylist(), strict=True))
     band_book = "b" if len(tier_order(used_b)) >= len(tier_order(used_a)) else "a"
     return Comparison(
         riders=riders,
-        num_delivered=exact_sum(_ints(under_a, "num_delivered")),
-        totals=totals,
-        income=(
-            distribution(_ints(under_a, "income_fen")),
-            distribution(_ints(under_b, "income_fen")),
-            distribution(gained),
-        ),
-        income_moves=movement(gained),
+        num_delivered=exact_sum(_ints(riders, "num_delivered")),
+        totals={
+            name: (exact_sum(_of_side(riders, name, "a")), exact_sum(_of_side(riders, name, "b"))) for name in AMOUNTS
+        },
+        income=(distribution(income_a), distribution(income_b), distribution(income_b - income_a)),
+        income_moves=movement(income_b - income_a),
         score_moves=movement(earned[1] - earned[0]),
         tiers=_ranked_tiers(tiers, used_a, used_b),
         bands=_bands(riders, band_book, used_b if band_book == "b" else used_a),
         band_book=band_book,
     )
+
+
+def summed_columns() -> tuple[str, ...]:
+    """The columns of `Comparison.riders` that `summed` reads."""
+    sides = [f"{name}_{side}" for name in AMOUNTS if name not in COMMON for side in ("a", "b")]
+    return (*COMMON, *sides, "tier_a", "tier_b", "book_digest_a", "book_digest_b")
 
 
 def movement(difference: I64) -> Movement:
@@ -188,12 +208,16 @@ def tier_order(books: Sequence[Book]) -> tuple[str, ...]:
 
 def books_in_use(riders: pa.Table, program: Program, column: str = "book_digest") -> tuple[Book, ...]:
     """The books under which riders stand at the end; with a deployment table a few of many."""
-    digests = set(riders.column(column).to_pylist())
+    digests = set(riders.column(column).unique().to_pylist())
     return tuple(book for book in program.books if book.digest in digests)
 
 
 def _ints(table: pa.Table, name: str) -> I64:
     return np.asarray(table.column(name).to_numpy(), np.int64)
+
+
+def _of_side(riders: pa.Table, name: str, side: str) -> I64:
+    return _ints(riders, name if name in COMMON else f"{name}_{side}")
 
 
 def _outcomes(scored: Scored, other: Scored) -> pa.Table:

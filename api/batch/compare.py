@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from api.batch.files import atomic_folder, check_places, write_json, write_ndjson, write_parquet
 from api.batch.plan import Plan, plan
 from api.batch.readers import EventFile, Format, read_events
-from api.batch.rejects import Reject
+from api.batch.rejects import Reject, place_of
 from api.batch.run import Progress, Stopwatch, all_rejects, describe_run, no_progress, write_books
 from rules.errors import Fault
 from scoring.comparison import Comparison, books_in_use, compare, tier_moves
@@ -93,15 +94,18 @@ def impact_files(
     judged = _judge(paths, references, format, watch, progress)
     comparison = compare(*judged.scored)
     summary = summary_of(comparison, judged.plans)
-    books_b = books_in_use(comparison.riders, judged.plans[1].program, "book_digest_b")
-    summary["num_affected"] = affected(comparison).num_rows
-    summary["tier_moves"] = asdict(tier_moves(comparison.tiers, books_b))
+    summary |= impact_of(comparison, affected(comparison.riders).num_rows, judged.plans[1])
     return _written("impact", judged, comparison, summary, out, format, watch, progress)
 
 
-def affected(comparison: Comparison) -> pa.Table:
-    """Riders whose tier, points or money differ."""
-    riders = comparison.riders
+def impact_of(comparison: Comparison, num_affected: int, to: Plan) -> dict[str, Any]:
+    """What `summary.json` says of an impact beside the comparison."""
+    books_b = books_in_use(comparison.riders, to.program, "book_digest_b")
+    return {"num_affected": num_affected, "tier_moves": asdict(tier_moves(comparison.tiers, books_b))}
+
+
+def affected(riders: pa.Table) -> pa.Table:
+    """Those of `Comparison.riders` whose tier, points or money differ."""
     moved = np.asarray(riders.column("moved_tier").to_numpy(zero_copy_only=False), bool)
     for name in ("income_fen", "points_awarded_mp", "points_deducted_mp", "score_mp"):
         moved = moved | (riders.column(f"{name}_diff").to_numpy() != 0)
@@ -112,7 +116,7 @@ def summary_of(comparison: Comparison, plans: tuple[Plan, Plan]) -> dict[str, An
     """`summary.json`: whole numbers only, no clock times."""
     names = ("a", "b", "difference")
     return {
-        "books": {side: _books(chosen) for side, chosen in zip(SIDES, plans, strict=True)},
+        "books": {side: books_named(chosen) for side, chosen in zip(SIDES, plans, strict=True)},
         "num_riders": comparison.riders.num_rows,
         "num_delivered": comparison.num_delivered,
         "totals": {name: {"a": a, "b": b, "difference": b - a} for name, (a, b) in comparison.totals.items()},
@@ -127,7 +131,8 @@ def summary_of(comparison: Comparison, plans: tuple[Plan, Plan]) -> dict[str, An
     }
 
 
-def _books(chosen: Plan) -> dict[str, Any]:
+def books_named(chosen: Plan) -> dict[str, Any]:
+    """A side's books as `summary.json` and `run.json` have them."""
     return {
         "reference": chosen.reference,
         "versions": [
@@ -152,10 +157,11 @@ def _judge(
         seen = replace(events, table=table)
         rejects.update(dict.fromkeys(reject for scored in both for reject in all_rejects(seen, scored)))
 
-    table, scored = score_both(plans, events.table, refused, lambda done: progress("score", done, 2))
+    newest_us = pc.max(events.table["occurred_us"]).as_py()
+    table, scored = score_both(plans, events.table, refused, lambda done: progress("score", done, 2), newest_us)
     events = replace(events, table=table)
     watch.lap("score")
-    return _Judged(events, plans, scored, tuple(rejects))
+    return _Judged(events, plans, scored, tuple(sorted(rejects, key=place_of)))
 
 
 def score_both(
@@ -163,6 +169,7 @@ def score_both(
     table: pa.Table,
     refused: Callable[[pa.Table, tuple[Scored, Scored]], None],
     progress: Callable[[int], None],
+    as_of_us: int | None = None,
 ) -> tuple[pa.Table, tuple[Scored, Scored]]:
     """The rows that both books can judge, scored under each with nothing carried in.
 
@@ -172,12 +179,14 @@ def score_both(
         Is shown each round's rows and what came of them, refusals among it.
     progress
         Hears how many of the two are scored.
+    as_of_us
+        Up to when fades and resets count; by default up to the newest of these rows.
     """
     while True:
         progress(0)
-        first = score(plans[0].program, plans[0].schedule, table)
+        first = score(plans[0].program, plans[0].schedule, table, None, as_of_us)
         progress(1)
-        second = score(plans[1].program, plans[1].schedule, table)
+        second = score(plans[1].program, plans[1].schedule, table, None, as_of_us)
         refused(table, (first, second))
         refused_a, refused_b = (np.sort(one.intake.refused_rows) for one in (first, second))
         if np.array_equal(refused_a, refused_b):
@@ -195,7 +204,7 @@ def _written(
     watch.lap("compare")
     progress("write", 0, 1)
     document = _document(command, judged, format)
-    riders = comparison.riders if command == "compare" else affected(comparison)
+    riders = comparison.riders if command == "compare" else affected(comparison.riders)
     with atomic_folder(out) as folder:
         write_parquet(folder / ("riders.parquet" if command == "compare" else "affected.parquet"), riders)
         write_json(folder / "summary.json", summary)
@@ -219,6 +228,6 @@ def _document(command: str, judged: _Judged, format: Format) -> dict[str, Any]:
         counts |= {f"{name}_a": counts.pop(name), f"{name}_b": second["counts"][name]}
     document = {"command": command, "format": format, "time_zone": judged.plans[0].time_zone, **first}
     del document["book"]
-    document["books"] = {side: _books(chosen) for side, chosen in zip(SIDES, judged.plans, strict=True)}
+    document["books"] = {side: books_named(chosen) for side, chosen in zip(SIDES, judged.plans, strict=True)}
     document["counts"] = counts
     return document

@@ -27,7 +27,7 @@ from api.batch.errors import InputError
 from api.batch.files import STATE_MARKER, atomic_folder, check_places, write_json, write_ndjson, write_parquet
 from api.batch.plan import Plan, plan
 from api.batch.readers import FileReader, Format, event_files
-from api.batch.rejects import Reject, rejects_of_rows
+from api.batch.rejects import Reject, place_of, rejects_of_rows
 from api.batch.run import Progress, Stopwatch, no_progress, write_books
 from api.batch.spill import read_bucket, write_spill
 from api.batch.statefiles import load_state, open_state, reach_back, save_state
@@ -70,6 +70,8 @@ class Lake:
         Up to when fades and resets are written; None for the newest event.
     state
         Folder of a carried state, one state folder per bucket below it; None to carry nothing.
+    command, other
+        What is done with each bucket; the second book where two are compared.
     """
 
     work: Path
@@ -80,6 +82,8 @@ class Lake:
     num_buckets: int
     as_of_us: int | None
     state: Path | None
+    command: str = "score"
+    other: Plan | None = None
 
     def spill(self, unit: int) -> Path:
         """Rows of a file by bucket."""
@@ -169,20 +173,20 @@ def score_lake(
     places = tuple(file.absolute() for file in files)
     kept = None if state is None else state.absolute()
     lake = Lake(work, places, files, format, chosen, num_buckets, as_of_us, kept)
-    _open_work(lake)
+    open_work(lake)
     watch.lap("books")
     with engine(engine_name, num_workers, address) as run:
-        units = _done(run, _partition, lake, "units", len(files), lambda done, total: progress("read", done, total))
+        units = stage_done(run, partition, lake, "units", len(files), lambda done, total: progress("read", done, total))
         watch.lap("partition")
         newest_us = max([unit["newest_us"] for unit in units] + [_until_us(lake)])
         final = dataclasses.replace(lake, as_of_us=newest_us if as_of_us is None else as_of_us)
-        parts = _done(run, _score, final, "parts", num_buckets, lambda done, total: progress("score", done, total))
+        parts = stage_done(run, _score, final, "parts", num_buckets, lambda done, total: progress("score", done, total))
         watch.lap("score")
     document = _describe(final, units, parts)
     with atomic_folder(out) as folder:
         _assemble(final, folder)
         watch.lap("write")
-        document["seconds"] = watch.seconds | {"workers": _added(units, parts)}
+        document["seconds"] = watch.seconds | {"workers": seconds_of(units, parts)}
         write_json(folder / "run.json", document)
     if state is not None:
         _assemble_state(final, state)
@@ -190,14 +194,16 @@ def score_lake(
     return LakeRun(document, tuple(Fault(**fault) for unit in units for fault in unit["warnings"]))
 
 
-def _open_work(lake: Lake) -> None:
+def open_work(lake: Lake) -> None:
     """Make the work folder, or go on in one of the very same run; that of another run is thrown away."""
     stats = [path.stat() for path in lake.files]
+    plans = [lake.chosen] if lake.other is None else [lake.chosen, lake.other]
     same = {
         "version": version("riderscore"),
         "inputs": [[str(path), stat.st_size, stat.st_mtime_ns] for path, stat in zip(lake.files, stats, strict=True)],
-        "books": [book.digest for book in lake.chosen.program.books],
-        "reference": lake.chosen.reference,
+        "command": lake.command,
+        "books": [[book.digest for book in chosen.program.books] for chosen in plans],
+        "references": [chosen.reference for chosen in plans],
         "format": lake.format,
         "as_of_us": lake.as_of_us,
         "num_buckets": lake.num_buckets,
@@ -211,7 +217,7 @@ def _open_work(lake: Lake) -> None:
     write_json(header, same)
 
 
-def _done(
+def stage_done(
     run: Engine,
     step: Callable[[Lake, int], None],
     lake: Lake,
@@ -245,7 +251,7 @@ def _tried(step: Callable[[Lake, int], None], lake: Lake, number: int) -> tuple[
     return ()
 
 
-def _partition(lake: Lake, unit: int) -> None:
+def partition(lake: Lake, unit: int) -> None:
     """Read a file and spill its rows by bucket."""
     watch = Stopwatch()
     file = FileReader(lake.files[unit], lake.format, lake.names[unit])
@@ -292,7 +298,7 @@ def _score(lake: Lake, bucket: int) -> None:
         watch.lap("state")
     scored = score(chosen.program, chosen.schedule, table, carried, lake.as_of_us)
     reasons = [REASONS[code] for code in scored.intake.refused_reasons.tolist()]
-    rejects = sorted(rejects_of_rows(table, scored.intake.refused_rows, reasons), key=_place)
+    rejects = sorted(rejects_of_rows(table, scored.intake.refused_rows, reasons), key=place_of)
     watch.lap("score")
     entries, riders = entries_table(scored, scored.until_us), riders_table(scored)
     watch.lap("tables")
@@ -315,10 +321,6 @@ def _score(lake: Lake, bucket: int) -> None:
             "seconds": watch.seconds,
         },
     )
-
-
-def _place(reject: Reject) -> tuple[str, int]:
-    return reject.file, reject.row
 
 
 def _describe(lake: Lake, units: Sequence[dict[str, Any]], parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -349,7 +351,7 @@ def _describe(lake: Lake, units: Sequence[dict[str, Any]], parts: Sequence[dict[
     }
 
 
-def _added(units: Sequence[dict[str, Any]], parts: Sequence[dict[str, Any]]) -> dict[str, float]:
+def seconds_of(units: Sequence[dict[str, Any]], parts: Sequence[dict[str, Any]]) -> dict[str, float]:
     """Seconds of all workers by stage."""
     added: Counter[str] = Counter()
     for report in (*units, *parts):
@@ -364,10 +366,15 @@ def _assemble(lake: Lake, folder: Path) -> None:
         for bucket in range(lake.num_buckets):
             part = lake.part(name, bucket)
             os.link(part, folder / name / part.name)
+    write_rejects(lake, folder)
+    write_books(folder / "books", lake.chosen)
+
+
+def write_rejects(lake: Lake, folder: Path) -> None:
+    """Put the rejects of all steps into one file, by file and row."""
     stages = [("units", len(lake.files)), ("parts", lake.num_buckets)]
     files = [lake.rejects(stage, k) for stage, number in stages for k in range(number)]
     write_ndjson(folder / _REJECTS, heapq.merge(*map(_lines, files), key=lambda line: (line["file"], line["row"])))
-    write_books(folder / "books", lake.chosen)
 
 
 def buckets_of_state(state: Path) -> int | None:

@@ -101,6 +101,11 @@ _COLUMN_OF: Final = {
 }
 
 
+def place_of(reject: Reject) -> tuple[str, int]:
+    """What rejects are in order of."""
+    return reject.file, reject.row
+
+
 def rejects_of_rows(table: pa.Table, positions: NDArray[np.int64], reasons: Sequence[str]) -> list[Reject]:
     """Rejects for rows that were read well but cannot be scored.
 

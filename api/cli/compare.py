@@ -10,8 +10,10 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from api.batch.compare import Compared, compare_files
+from api.batch.compare import Compared, compare_files, impact_files
+from api.batch.compare_lake import Command, compare_lake
 from api.batch.errors import InputError
+from api.batch.lake import is_lake
 from api.batch.readers import FORMATS, Format
 from api.cli.console import (
     FAILED,
@@ -73,7 +75,7 @@ def compare(
     EVENTS are CSV, NDJSON or Parquet files, or folders of them; with --format mdrp an INSTANCE_DIR and a SOLUTION_DIR.
     A and B are book ids, ID@DATE, TOML files or `auto`. Rows that either book cannot judge are left out of both.
     """
-    done = run_both(compare_files, events, references, out, format_, lang)
+    done = run_both("compare", events, references, out, format_, lang)
     if as_json:
         print_json(done.summary)
     else:
@@ -82,14 +84,14 @@ def compare(
 
 
 def run_both(
-    work: Callable[..., Compared],
+    command: Command,
     events: tuple[Path, ...],
     references: tuple[str, str],
     out: Path,
     format_: Format,
     lang: Lang,
 ) -> Compared:
-    """Run `compare_files` or its like with a progress bar; ends the command if it cannot be done."""
+    """Compare with a progress bar, by buckets where the input is large; ends the command if it cannot be done."""
     try:
         with progress_bar() as bar:
             task = bar.add_task(text(lang, "cli.stage_read"), total=None)
@@ -97,7 +99,11 @@ def run_both(
             def tell(stage: str, done: int, total: int) -> None:
                 bar.update(task, description=text(lang, f"cli.stage_{stage}"), completed=done, total=total)
 
-            compared = work(events, references, out, format=format_, progress=tell)
+            if is_lake(events, format_, None):
+                compared = compare_lake(command, events, references, out, format=format_, progress=tell)
+            else:
+                in_one_piece = compare_files if command == "compare" else impact_files
+                compared = in_one_piece(events, references, out, format=format_, progress=tell)
     except (InputError, BookError) as error:
         stop(error.faults, lang, USAGE)
     except MemoryError:

@@ -6,7 +6,7 @@ from typing import Any
 import click
 from rich.table import Table
 
-from api.batch.compare import Compared, impact_files
+from api.batch.compare import Compared
 from api.batch.readers import FORMATS, Format
 from api.cli.compare import (
     headline,
@@ -54,7 +54,7 @@ def impact(
     FILE is a CSV, NDJSON or Parquet file or a folder of them; with --format mdrp give INSTANCE_DIR SOLUTION_DIR. Writes
     affected.parquet, summary.json, run.json and rejects.ndjson.
     """
-    done = run_both(impact_files, (*events, *more), (from_, to), out, format_, lang)
+    done = run_both("impact", (*events, *more), (from_, to), out, format_, lang)
     if as_json:
         print_json(done.summary)
     else:

@@ -132,7 +132,7 @@ def _document(comparison: Comparison, plans: tuple[Plan, Plan]) -> dict[str, Any
     }
     sides = {side: _named(plan.reference, used[side]) for side, plan in zip(SIDES, plans, strict=True)}
     moves = asdict(tier_moves(comparison.tiers, used["b"]))
-    moved = affected(comparison)
+    moved = affected(comparison.riders)
     return sides | summary | {"num_affected": moved.num_rows, "tier_moves": moves, "movers": _movers(moved)}
 
 

@@ -1,0 +1,206 @@
+"""Two books side by side over inputs larger than memory: the steps of `api.batch.lake`, with two books in each bucket.
+
+files → rows by bucket, spilled → each bucket scored under A and under B, a row a rider → all riders' rows summed at once
+
+Riders' rows are merged, not statistics: sums, medians and Gini are those of one piece to the last digit.
+"""
+
+import dataclasses
+import os
+import shutil
+from collections import Counter
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from api.batch.compare import SIDES, Compared, affected, books_named, impact_of, score_both, summary_of
+from api.batch.engines import engine
+from api.batch.files import atomic_folder, check_places, write_json, write_ndjson, write_parquet
+from api.batch.lake import (
+    Lake,
+    num_rows_of,
+    open_work,
+    partition,
+    seconds_of,
+    stage_done,
+    write_rejects,
+)
+from api.batch.plan import plan
+from api.batch.readers import Format, event_files
+from api.batch.rejects import Reject, place_of, rejects_of_rows
+from api.batch.run import Progress, Stopwatch, no_progress, write_books
+from api.batch.spill import read_bucket
+from rules.errors import Fault
+from scoring.columns import NO_TIME
+from scoring.comparison import side_by_side, summed, summed_columns
+from scoring.intake import REASONS
+from scoring.score import Scored
+
+Command = Literal["compare", "impact"]
+# Two results of about 1 kB of memory a row.
+BUCKET_ROWS: Final = 750_000
+_RIDERS: Final = "riders.parquet"
+_AFFECTED: Final = "affected.parquet"
+_WORDS: Final = ("tier_a", "tier_b", "book_digest_a", "book_digest_b")
+
+
+def compare_lake(
+    command: Command,
+    paths: Sequence[Path],
+    references: tuple[str, str],
+    out: Path,
+    *,
+    format: Format = "native",
+    bucket_rows: int = BUCKET_ROWS,
+    num_workers: int | None = None,
+    progress: Progress = no_progress,
+) -> Compared:
+    """`api.batch.compare.compare_files` or `impact_files` for files of any size; a killed run goes on where it was.
+
+    Parameters
+    ----------
+    bucket_rows
+        About how many rows are in memory at once, per worker.
+
+    Returns
+    -------
+    As there, but that `comparison.riders` has no more columns than are summed, and `rejects` stand in the file alone.
+    `riders.parquet` (or `affected.parquet`) is a folder of parts.
+
+    Raises
+    ------
+    BookError, InputError
+        If the books, the files or the place to write to cannot be used; nothing is written then.
+    """
+    watch = Stopwatch()
+    check_places(paths, out)
+    plans = (plan(references[0]), plan(references[1]))
+    files = event_files(paths, format)
+    places = tuple(file.absolute() for file in files)
+    work = out.absolute().parent / f".{out.name}.work"
+    num_buckets = max(1, -(-num_rows_of(files) // bucket_rows))
+    lake = Lake(work, places, files, format, plans[0], num_buckets, None, None, command, plans[1])
+    open_work(lake)
+    watch.lap("books")
+    with engine("local", num_workers) as run:
+        units = stage_done(run, partition, lake, "units", len(files), lambda done, total: progress("read", done, total))
+        watch.lap("partition")
+        newest_us = max(unit["newest_us"] for unit in units)
+        final = dataclasses.replace(lake, as_of_us=newest_us if newest_us > NO_TIME else None)
+        parts = stage_done(
+            run, _compare, final, "parts", num_buckets, lambda done, total: progress("score", done, total)
+        )
+        watch.lap("score")
+    comparison = summed(_all_riders(final), plans[0].program, plans[1].program)
+    summary = summary_of(comparison, plans)
+    if command == "impact":
+        summary |= impact_of(comparison, sum(part["affected"] for part in parts), plans[1])
+    watch.lap("compare")
+    document = _document(final, units, parts)
+    _assemble(final, out, summary, document, watch, seconds_of(units, parts))
+    shutil.rmtree(work)
+    warnings = tuple(Fault(**fault) for unit in units for fault in unit["warnings"])
+    return Compared(comparison, plans, summary, document, (), warnings)
+
+
+def _compare(lake: Lake, bucket: int) -> None:
+    """Score the riders of a bucket under both books and write a row each."""
+    if lake.other is None:
+        raise ValueError("a comparison needs two books")
+    watch = Stopwatch()
+    spills = [(lake.spill(unit), str(name)) for unit, name in enumerate(lake.names)]
+    table = read_bucket(spills, bucket, lake.num_buckets)
+    watch.lap("read")
+    rejects: dict[Reject, None] = {}
+
+    def refused(rows: pa.Table, both: tuple[Scored, Scored]) -> None:
+        for scored in both:
+            reasons = [REASONS[code] for code in scored.intake.refused_reasons.tolist()]
+            rejects.update(dict.fromkeys(rejects_of_rows(rows, scored.intake.refused_rows, reasons)))
+
+    _, scored = score_both((lake.chosen, lake.other), table, refused, _nobody, lake.as_of_us)
+    watch.lap("score")
+    riders = side_by_side(*scored)
+    moved = affected(riders)
+    watch.lap("compare")
+    write_parquet(lake.part(_RIDERS, bucket), riders)
+    if lake.command == "impact":
+        write_parquet(lake.part(_AFFECTED, bucket), moved)
+    in_order = sorted(rejects, key=place_of)
+    write_ndjson(lake.rejects("parts", bucket), (reject.document() for reject in in_order))
+    watch.lap("write")
+    first = scored[0].intake
+    write_json(
+        lake.report("parts", bucket),
+        {
+            "events": int(first.is_new.sum()),
+            "riders": len(first.riders),
+            "affected": moved.num_rows,
+            "repeated": first.num_repeated,
+            **{f"entries_{side}": int(one.entries.size) for side, one in zip(SIDES, scored, strict=True)},
+            **{f"what_if_{side}": one.intake.num_what_if for side, one in zip(SIDES, scored, strict=True)},
+            "rejected": Counter(reject.reason for reject in rejects),
+            "seconds": watch.seconds,
+        },
+    )
+
+
+def _nobody(_done: int) -> None:
+    """How far one bucket is, nobody asks."""
+
+
+def _all_riders(lake: Lake) -> pa.Table:
+    """What is summed of every rider; words as codes."""
+    parts = [lake.part(_RIDERS, bucket) for bucket in range(lake.num_buckets)]
+    tables = [pq.read_table(part, columns=list(summed_columns()), read_dictionary=list(_WORDS)) for part in parts]
+    return pa.concat_tables(tables).unify_dictionaries()
+
+
+def _document(lake: Lake, units: Sequence[dict[str, Any]], parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """`run.json` as `api.batch.compare` writes it, from the reports."""
+    rejected: Counter[str] = Counter()
+    for report in (*units, *parts):
+        rejected.update(report["rejected"])
+    counts = {name: sum(part[name] for part in parts) for name in ("events", "riders")}
+    counts |= {"rejected": rejected.total(), "repeated": sum(part["repeated"] for part in parts)}
+    for name in ("entries", "what_if"):
+        counts |= {f"{name}_{side}": sum(part[f"{name}_{side}"] for part in parts) for side in SIDES}
+    plans = (lake.chosen, lake.other or lake.chosen)
+    return {
+        "command": lake.command,
+        "format": lake.format,
+        "time_zone": lake.chosen.time_zone,
+        "version": version("riderscore"),
+        "books": {side: books_named(chosen) for side, chosen in zip(SIDES, plans, strict=True)},
+        "as_of_us": lake.as_of_us,
+        "inputs": [{name: unit[name] for name in ("path", "sha256", "rows")} for unit in units],
+        "counts": counts,
+        "rejected": dict(sorted(rejected.items())),
+        "warnings": [Fault(**fault).describe("en") for unit in units for fault in unit["warnings"]],
+        "parts": [{name: part[name] for name in ("events", "riders")} for part in parts],
+    }
+
+
+def _assemble(
+    lake: Lake, out: Path, summary: dict[str, Any], document: dict[str, Any], watch: Stopwatch,
+    workers: dict[str, float],
+) -> None:  # fmt: skip
+    """Put everything into its place at once."""
+    name = _RIDERS if lake.command == "compare" else _AFFECTED
+    with atomic_folder(out) as folder:
+        (folder / name).mkdir()
+        for bucket in range(lake.num_buckets):
+            part = lake.part(name, bucket)
+            os.link(part, folder / name / part.name)
+        write_json(folder / "summary.json", summary)
+        write_rejects(lake, folder)
+        for chosen in (lake.chosen, lake.other):
+            if chosen is not None:
+                write_books(folder / "books", chosen)
+        watch.lap("write")
+        document["seconds"] = watch.seconds | {"workers": workers}
+        write_json(folder / "run.json", document)
