@@ -45,12 +45,15 @@ def sentence(why: Because, lang: Lang) -> str:
 
 
 def _in_all(plain: str, why: Because, lang: Lang) -> str:
-    """A deduction that limits or protections gave back in part must not read as if it stood in full."""
-    gives_back = any(line.of_kind in ("cap", "clamp") and line.delta_mp > 0 for line in why.steps)
-    if why.line.of_kind != "deduct" or not gives_back:
-        return plain
+    """Points that limits or protections took back in part must not read as if they stood in full."""
+    limits = [line.delta_mp for line in why.steps if line.of_kind in ("cap", "clamp")]
     first, last = why.steps[0].score_before_mp, why.steps[-1].score_after_mp
-    key = "say.in_all" if last < first else "say.in_all_nothing"
+    if why.line.of_kind == "deduct" and max(limits, default=0) > 0:
+        key = "say.in_all" if last < first else "say.in_all_nothing"
+    elif why.line.of_kind == "award" and min(limits, default=0) < 0:
+        key = "say.in_all_award" if last > first else "say.in_all_no_award"
+    else:
+        return plain
     net = points_words(lang, last - first)
     return text(lang, key, sentence=plain, net=net, first=points_text(first), last=points_text(last))
 

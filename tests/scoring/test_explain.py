@@ -1,6 +1,7 @@
 """Explanations agree with the ledger to the milli-point, and read as a rider would want them to."""
 
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -206,6 +207,16 @@ def test_a_deduction_at_the_floor_says_what_it_cost_in_all() -> None:
 
     assert first.endswith("(70 → 68). After limits and protections it took off 1 point in all (70 → 69).")
     assert second.endswith("(69 → 67). After limits and protections it took nothing off (69).")
+
+
+def test_an_award_at_the_ceiling_says_what_it_added_in_all() -> None:
+    """Nobody who stands at the highest score reads that it is above it."""
+    events = [delivered(f"x{n}", at_min=10 * n) for n in range(2)]
+
+    first, _, second, _ = said([book(score={"base": 70, "floor": 0, "ceiling": Decimal("70.05")})], events)
+
+    assert first.endswith("After limits it added 0.05 points in all (70 → 70.05).")
+    assert second.endswith("At the limit, it added nothing (70.05).")
 
 
 def test_a_newcomer_is_told_of_the_protection() -> None:
