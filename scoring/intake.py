@@ -16,8 +16,8 @@ from rules.compile import Program, start_us
 from rules.events import CAUSE_CODE, FIELDS, KIND_CODE, PARTY_CODE, REPORT_KINDS, RIDER_KINDS
 from rules.units import US_PER_DAY
 from scoring.columns import EVENT, I8, I32, I64, NO_TIME, U8, U64, Events
-from scoring.compiled import compiled_with_runtime
 from scoring.hashing import hash_rows, hash_strings
+from scoring.order import first_of_identity, gather, scoring_order, sorted_riders
 
 CORRECTION = KIND_CODE["correction"]
 APPEAL_UPHELD = KIND_CODE["appeal_upheld"]
@@ -192,114 +192,6 @@ def columns_of(table: pa.Table, rider: I32, book: np.ndarray, waived: U8) -> Eve
     return events
 
 
-def _sorted_riders(column: pa.ChunkedArray) -> tuple[pa.Array, I32]:
-    """Distinct rider ids in order of their bytes, and each row's position among them."""
-    encoded = column.combine_chunks().dictionary_encode()
-    if isinstance(encoded, pa.ChunkedArray):
-        encoded = encoded.combine_chunks()
-    order = pc.sort_indices(encoded.dictionary).to_numpy()
-    rank = np.empty(order.size, np.int32)
-    rank[order] = np.arange(order.size, dtype=np.int32)
-    return encoded.dictionary.take(pa.array(order)), rank[encoded.indices.to_numpy()]
-
-
-@compiled_with_runtime
-def _by_rider_and_time(rider: I32, occurred: I64, num_riders: int) -> tuple[I64, int]:
-    """Permutation that sorts rows by rider and time, and how many neighbours are of one rider and one instant.
-
-    Rows are dealt out to their riders as they come; most come in order of time, so that little is left to move.
-    """
-    place = np.zeros(num_riders + 1, np.int64)
-    for i in range(rider.size):
-        place[rider[i] + 1] += 1
-    for r in range(num_riders):
-        place[r + 1] += place[r]
-    first = place.copy()
-    order = np.empty(rider.size, np.int64)
-    for i in range(rider.size):
-        r = rider[i]
-        at = place[r]
-        place[r] += 1
-        # A row that is much too early would be moved past many others: left to the sort below.
-        steps = 0
-        while at > first[r] and steps < 32 and occurred[order[at - 1]] > occurred[i]:
-            order[at] = order[at - 1]
-            at -= 1
-            steps += 1
-        order[at] = i
-    ties = 0
-    for r in range(num_riders):
-        start, stop = first[r], place[r]
-        for at in range(start + 1, stop):
-            if occurred[order[at - 1]] > occurred[order[at]]:
-                own = np.sort(order[start:stop])
-                order[start:stop] = own[np.argsort(occurred[own], kind="mergesort")]
-                break
-        for at in range(start + 1, stop):
-            ties += occurred[order[at - 1]] == occurred[order[at]]
-    return order, ties
-
-
-def _scoring_order(table: pa.Table, rider: I32, num_riders: int) -> I64:
-    """Permutation that sorts rows by rider, time and event id."""
-    occurred = table.column("occurred_us").to_numpy()
-    order, num_ties = _by_rider_and_time(rider, occurred, num_riders)
-    if not num_ties:
-        return order
-    ties = np.flatnonzero((np.diff(rider[order]) == 0) & (np.diff(occurred[order]) == 0))
-    event_ids = table.column("event_id")
-    at = 0
-    while at < ties.size:
-        first = last = ties[at]
-        while at + 1 < ties.size and ties[at + 1] == last + 1:
-            at += 1
-            last = ties[at]
-        rows = order[first : last + 2]
-        names = event_ids.take(pa.array(rows)).to_pylist()
-        order[first : last + 2] = rows[sorted(range(rows.size), key=names.__getitem__)]
-        at += 1
-    return order
-
-
-@compiled_with_runtime
-def _gather(source: Events, order: I64, out: Events) -> None:
-    """`out[i] = source[order[i]]`; NumPy takes twenty times as long over records."""
-    for i in range(order.size):
-        out[i] = source[order[i]]
-
-
-@compiled_with_runtime
-def _first_of_identity(start: I64, key: U64, out: I64) -> int:
-    """For each row the first row of its rider with the same event id, into `out`; returns how many are not first."""
-    most = 0
-    for r in range(start.size - 1):
-        most = max(most, start[r + 1] - start[r])
-    size = 16
-    while size < 2 * most:
-        size *= 2
-    slots = np.full(size, -1, np.int64)
-    repeats = 0
-    for r in range(start.size - 1):
-        for i in range(start[r], start[r + 1]):
-            at = np.int64(key[i] & np.uint64(size - 1))
-            while slots[at] >= 0 and key[slots[at]] != key[i]:
-                at = (at + 1) & (size - 1)
-            if slots[at] < 0:
-                slots[at] = i
-            else:
-                repeats += 1
-            out[i] = slots[at]
-        if 4 * (start[r + 1] - start[r]) < size:
-            for i in range(start[r], start[r + 1]):
-                at = np.int64(key[i] & np.uint64(size - 1))
-                while slots[at] >= 0:
-                    slots[at] = -1
-                    at = (at + 1) & (size - 1)
-        else:
-            slots[:] = -1
-    return repeats
-
-
 def _refuse_repeats(first: I64, content_of: Callable[[I64], U64], is_new: U8, reason: I64) -> None:
     """Mark repeats (`REPEATED`) and conflicts; a carried row always stands."""
     repeats = np.flatnonzero(first != np.arange(first.size))
@@ -424,21 +316,21 @@ def take_in(
         waived = np.concatenate([waived, carried.column("waived").to_numpy().astype(np.uint8)])
         is_new = np.concatenate([is_new, np.zeros(carried.num_rows, np.uint8)])
         context = np.concatenate([context, carried.column("context").to_numpy()])
-    ids, rider = _sorted_riders(fresh.column("rider_id"))
+    ids, rider = sorted_riders(fresh.column("rider_id"))
     book, early = _assign_books(fresh, schedule) if books is None else (books, np.zeros(num_new, np.uint8))
     if carried is not None:
         book[num_new:] = carried.column("book").to_numpy()
         early[num_new:] = 0
     # Rows become records before they are sorted: one gather of records instead of one per column.
-    order = _scoring_order(fresh, rider, len(ids))
+    order = scoring_order(fresh, rider, len(ids))
     events = np.empty(order.size, EVENT)
-    _gather(columns_of(fresh, rider, np.maximum(book, 0), waived), order, events)
+    gather(columns_of(fresh, rider, np.maximum(book, 0), waived), order, events)
     key = hash_strings(fresh.column("event_id"))[order]
     book, is_new = book[order], is_new[order]
     start = np.searchsorted(events["rider"], np.arange(len(ids) + 1)).astype(np.int64)
     reason = np.zeros(order.size, np.int64)
     first = np.empty(order.size, np.int64)
-    if _first_of_identity(start, key, first):
+    if first_of_identity(start, key, first):
         _refuse_repeats(first, lambda rows: _content(fresh, content, order[rows]), is_new, reason)
     reason[(book < 0) & (reason == 0)] = NO_BOOK
     if carried_until_us > NO_TIME:
@@ -482,7 +374,7 @@ def _kept(judged: _Judged, riders: pa.Array | None, num_new: int) -> Intake:
     events = judged.events
     if not keep.all():
         events = np.empty(order.size, EVENT)
-        _gather(judged.events, np.flatnonzero(keep), events)
+        gather(judged.events, np.flatnonzero(keep), events)
     first = np.flatnonzero(np.diff(events["rider"], prepend=-1))
     alive = judged.ids.take(pa.array(events["rider"][first]))
     if riders is not None:

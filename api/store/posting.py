@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from api.batch.canonical import EVENT_SCHEMA
 from api.store.books import Law
@@ -98,7 +98,7 @@ def post(unit: WriteUnit, law: Law, table: pa.Table) -> Posting:
 
 
 def settle(unit: WriteUnit, law: Law, as_of_us: int, limit: int = BLOCK_RIDERS) -> int:
-    """Write fades and resets that are due.
+    """Write fades and resets that are due, and take riders to the version of their book that is in force now.
 
     Parameters
     ----------
@@ -113,7 +113,8 @@ def settle(unit: WriteUnit, law: Law, as_of_us: int, limit: int = BLOCK_RIDERS) 
     """
     if as_of_us > unit.recorded_us:
         raise ValueError("what is not due yet cannot be written")
-    due = select(rider_state.c.rider_id).where(rider_state.c.due_us <= as_of_us)
+    of_old_version = rider_state.c.book_digest.in_(overtaken(law, as_of_us))
+    due = select(rider_state.c.rider_id).where(or_(rider_state.c.due_us <= as_of_us, of_old_version))
     waiting = list(unit.connection.scalars(due.order_by(rider_state.c.rider_id).limit(limit)))
     riders = lock(unit, waiting)
     # Another writer may have been here before the lock.
@@ -122,7 +123,12 @@ def settle(unit: WriteUnit, law: Law, as_of_us: int, limit: int = BLOCK_RIDERS) 
 
 
 def _settle_riders(unit: WriteUnit, law: Law, riders: dict[str, RiderRow], as_of_us: int) -> None:
-    due = [row for row in _in_order(riders) if row.carried is not None and row.due_us <= as_of_us]
+    old = overtaken(law, as_of_us)
+    due = [
+        row
+        for row in _in_order(riders)
+        if row.carried is not None and (row.due_us <= as_of_us or row.book_digest in old)
+    ]
     if not due:
         return
     carried = load(unit, law, due, max(row.until_us for row in due))
@@ -131,6 +137,12 @@ def _settle_riders(unit: WriteUnit, law: Law, riders: dict[str, RiderRow], as_of
         score(law.program, law.schedule, EVENT_SCHEMA.empty_table(), carried, as_of_us, as_of_us - WINDOW_US),
         riders,
     )
+
+
+def overtaken(law: Law, as_of_us: int) -> frozenset[str]:
+    """Digests of versions whose successor is in force."""
+    versions = zip(law.program.books, law.program.tables.books["next_us"].tolist(), strict=True)
+    return frozenset(book.digest for book, next_us in versions if next_us <= as_of_us)
 
 
 def _in_order(riders: Mapping[str, RiderRow]) -> list[RiderRow]:

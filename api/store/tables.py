@@ -162,7 +162,7 @@ rider_state: Final = Table(
     Column("rider_id", Id, primary_key=True),
     Column("city", Text, index=True),
     Column("rider_kind", SmallInteger, nullable=False),
-    Column("book_digest", Text),
+    Column("book_digest", Text, index=True),
     Column("score_mp", BigInteger, nullable=False),
     Column("review_required", SmallInteger, nullable=False),
     Column("seq", BigInteger, nullable=False),

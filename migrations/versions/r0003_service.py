@@ -23,6 +23,7 @@ def upgrade() -> None:
     _create_messages()
     _create_work()
     op.create_index("ix_rider_state_city", "rider_state", ["city"])
+    op.create_index("ix_rider_state_book_digest", "rider_state", ["book_digest"])
     _create_days()
     seal("draft_revisions", ("draft_id", "revision"))
     seal("approvals", ("approval_id",))
@@ -341,6 +342,7 @@ def _create_work() -> None:
 
 def downgrade() -> None:
     """Drop all; what they held is gone."""
+    op.drop_index("ix_rider_state_book_digest", "rider_state")
     op.drop_index("ix_rider_state_city", "rider_state")
     op.drop_index("entries_by_time", "entries")
     op.drop_index("events_about_others", "events")

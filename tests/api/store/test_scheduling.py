@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from api.store import approvals, books, drafts, posting, scheduling, webhooks
 from api.store.bookshelf import books_by_place
+from api.store.cards import card_of
 from api.store.checking import LEAD_US
 from api.store.draft_rows import draft_of
 from api.store.places import Place, judging
@@ -351,3 +352,21 @@ def test_whoever_schedules_has_to_be_of_all_its_cities(law: Store) -> None:
         draft = approved(unit, by=CAI)
         with refused("city_forbidden"):
             scheduling.schedule(unit, Someone("dee", cities=("ningbo",)), draft.draft_id, draft.etag)
+
+
+def test_a_new_version_reaches_riders_who_do_not_ride(law: Store) -> None:
+    """From its instant on a tick takes them to it, once; their card then shows the book that judges their next order."""
+    draft = put_on(law)
+    post(law, EFFECTIVE_US - DAY_US, late("a", EFFECTIVE_US - DAY_US))
+
+    settled = []
+    for at_us in (EFFECTIVE_US - 1, EFFECTIVE_US, EFFECTIVE_US + HOUR_US):
+        with law.writing(at_us) as unit:
+            activate_due(unit)
+            settled.append(posting.settle(unit, books.law_of(unit), at_us))
+    with law.reading() as unit:
+        card = card_of(unit, books.law_of(unit), "ra", EFFECTIVE_US + HOUR_US)
+
+    assert settled == [0, 1, 0]
+    assert card is not None
+    assert card.book.digest == draft.book_digest
