@@ -46,7 +46,13 @@ def parse_as_of(ctx: click.Context, param: click.Parameter, value: str | None) -
 @click.option("--format", "format_", type=click.Choice(FORMATS), default="native", show_default=True)
 @click.option("--state", type=click.Path(path_type=Path), help="Carried state: read if there, replaced at the end.")
 @click.option("--as-of", "as_of_us", callback=parse_as_of, help="Write fades and resets up to this instant.")
-@click.option("--engine", type=click.Choice(ENGINES), default="local", show_default=True, help="Where it runs; an mdrp instance always runs here.")
+@click.option(
+    "--engine",
+    type=click.Choice(ENGINES),
+    default="local",
+    show_default=True,
+    help="Where it runs; an mdrp instance always runs here.",
+)
 @click.option("--ray-address", envvar="RAY_ADDRESS", help="Of a Ray cluster (default: a Ray of this machine).")
 @click.option("--profile", is_flag=True, help="Print the seconds spent by stage, on stderr.")
 @lang_option

@@ -183,9 +183,7 @@ def get_study(study_id: IdText, actor: Watcher, service: ServiceDep, lang: LangD
 @router.get(
     "/studies/{study_id}/events",
     response_class=EventSourceResponse,
-    responses={
-        200: {"content": {"text/event-stream": {}}, "description": "Steps by number."}
-    },
+    responses={200: {"content": {"text/event-stream": {}}, "description": "Steps by number."}},
 )
 def watch_study(
     study_id: IdText,

@@ -52,9 +52,7 @@ def made_up(table: Table) -> dict[str, object]:
         ("review_decisions", "decided_by"): "ops:x",
         ("suspension_lifts", "lifted_by"): "ops:x",
     }
-    return {
-        column.name: words.get((table.name, column.name), kinds.get(type(column.type), 1)) for column in table.c
-    }
+    return {column.name: words.get((table.name, column.name), kinds.get(type(column.type), 1)) for column in table.c}
 
 
 def tables_of(store: Store) -> set[str]:

@@ -167,7 +167,12 @@ def test_a_draft_of_any_name_is_saved_as_a_file(law: Store, sign_in: SignIn) -> 
     """A book that calls itself what no file may be called is downloaded all the same, whatever else is wrong with it."""
     draft = begin(law)
     with law.writing(NOW_US) as unit:
-        names = {"id": 'a"b\r\nSet-Cookie: x=规则', "rule": "none", "tier": [1, {"id": 7}], "title": {"zh": "a\x07b", "en": 3}}
+        names = {
+            "id": 'a"b\r\nSet-Cookie: x=规则',
+            "rule": "none",
+            "tier": [1, {"id": 7}],
+            "title": {"zh": "a\x07b", "en": 3},
+        }
         edited = draft.document | names
         save_document(unit, ANN, draft.draft_id, draft.etag, edited)
     client = sign_in("ops", "ann")
