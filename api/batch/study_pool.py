@@ -5,9 +5,12 @@ writes its own file and hands nothing back.
 """
 
 import multiprocessing
+import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from multiprocessing.process import BaseProcess
 
 from api.batch.study_worlds import Task, carry_out, is_done
 
@@ -39,9 +42,21 @@ def run_tasks(tasks: Iterable[Task], jobs: int, one_done: Callable[[], None]) ->
     _in_processes(waiting, min(jobs, len(waiting)), one_done)
 
 
+def _end_with_parent() -> None:
+    """In a worker: end when the parent does, however it ends; a pool's workers would wait for it for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_wait_for, args=(parent,), daemon=True).start()
+
+
+def _wait_for(parent: BaseProcess) -> None:
+    parent.join()
+    os._exit(1)
+
+
 def _in_processes(waiting: deque[Task], jobs: int, one_done: Callable[[], None]) -> None:
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=context) as pool:
+    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_end_with_parent) as pool:
         under_way: set[Future[None]] = set()
         try:
             while waiting or under_way:

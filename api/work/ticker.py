@@ -30,13 +30,29 @@ class Ticker:
         self._store = store
         self._keep_us = settings.idempotency_keep_h * _US_PER_H
         self._clock = clock
+        self._duties: tuple[Callable[[WriteUnit], int], ...] = (
+            lambda unit: len(activate_due(unit)),
+            lambda unit: _by_law(unit, _settle),
+            lambda unit: _by_law(unit, _settle_appeals),
+            lambda unit: forget_answers(unit, unit.recorded_us - self._keep_us),
+        )
 
     def step(self) -> bool:
-        """Do all that is due by now; the next look comes after a pause."""
-        self._again(lambda unit: len(activate_due(unit)))
-        self._again(lambda unit: _by_law(unit, _settle))
-        self._again(lambda unit: _by_law(unit, _settle_appeals))
-        self._again(lambda unit: forget_answers(unit, unit.recorded_us - self._keep_us))
+        """Do all that is due by now; the next look comes after a pause.
+
+        Raises
+        ------
+        ExceptionGroup
+            What failed, after everything else was done: one duty that fails must not keep the deadlines of the others.
+        """
+        failures: list[Exception] = []
+        for due in self._duties:
+            try:
+                self._again(due)
+            except Exception as error:  # noqa: BLE001 - as said above
+                failures.append(error)
+        if failures:
+            raise ExceptionGroup("what was due and could not be done", failures)
         return False
 
     def _again(self, due: Callable[[WriteUnit], int]) -> None:

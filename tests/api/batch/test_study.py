@@ -27,6 +27,12 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {name: (folder / name).read_bytes() for name in sorted(names)}
 
 
+def children(parent: int) -> list[int]:
+    """Processes that a process started."""
+    listed = subprocess.run(["ps", "-o", "pid=", "--ppid", str(parent)], capture_output=True, text=True, check=False)
+    return [int(word) for word in listed.stdout.split()]
+
+
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished tiny study."""
@@ -92,10 +98,10 @@ def test_more_seeds_use_the_runs_that_are_there(tmp_path: Path, monkeypatch: pyt
 
 
 def test_a_killed_sweep_resumes_without_repeating_finished_seeds(tmp_path: Path) -> None:
-    """Killed in the middle by the system, the same command goes on: finished runs keep their files untouched."""
+    """Killed in the middle by the system, it leaves no process behind, and the same command goes on: finished runs stay untouched."""
     folder = tmp_path / "sweep"
     words = ["simulate", "ordinary-week", "--books", "legacy-fine,taobao-crowdsourced", "--seeds", "2", "--days", "1"]
-    words += ["--sensitivity", "off", "--jobs", "1", "--out", str(folder)]
+    words += ["--sensitivity", "off", "--jobs", "2", "--out", str(folder)]
     words += ["--sweep", "b:tier.reward.bonus_fen=0,50,100,150,200,250"]
     for setting in TINY:
         words += ["--set", setting]
@@ -105,8 +111,12 @@ def test_a_killed_sweep_resumes_without_repeating_finished_seeds(tmp_path: Path)
     while len(list((folder / WORLDS).glob("*.parquet"))) < 4 and process.poll() is None:
         assert time.monotonic() < deadline
         os.sched_yield()
+    workers = children(process.pid)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
+    while any(Path(f"/proc/{worker}").exists() for worker in workers):
+        assert time.monotonic() < deadline
+        os.sched_yield()
     before = {path.name: path.stat().st_mtime_ns for path in (folder / WORLDS).glob("*.parquet")}
 
     again = request(sweeps=("b:tier.reward.bonus_fen=0,50,100,150,200,250",))

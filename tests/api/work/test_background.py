@@ -12,6 +12,7 @@ from api.store import books
 from api.store.city_days import is_behind
 from api.store.tables import rider_state
 from api.store.units import Store
+from api.work import ticker
 from api.work.background import Background
 from api.work.figures import Counter
 from api.work.ticker import Ticker
@@ -63,6 +64,18 @@ def test_many_servers_do_it_once(store: Store, settings: Settings, clock: Clock)
     assert num_due(store, clock) == 0
     fades = [(line["rider_id"], line["event_id"]) for line in lines_of(store) if line["kind"] == "fade"]
     assert len(fades) == len(set(fades))
+
+
+def test_a_duty_that_fails_keeps_no_other_waiting(
+    store: Store, settings: Settings, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What failed is raised once all else is done."""
+    monkeypatch.setattr(ticker, "activate_due", lambda _unit: 1 // 0)
+
+    with pytest.raises(ExceptionGroup):
+        Ticker(store, settings, clock).step()
+
+    assert num_due(store, clock) == 0
 
 
 def test_a_tick_without_books_does_nothing(store: Store, settings: Settings) -> None:
