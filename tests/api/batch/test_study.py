@@ -29,8 +29,16 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def children(parent: int) -> list[int]:
     """Processes that a process started."""
-    listed = subprocess.run(["ps", "-o", "pid=", "--ppid", str(parent)], capture_output=True, text=True, check=False)
-    return [int(word) for word in listed.stdout.split()]
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            # The name in brackets may hold anything; the parent is the second word after it.
+            after_name = stat.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(after_name[1]) == parent:
+            found.append(int(stat.parent.name))
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +120,7 @@ def test_a_killed_sweep_resumes_without_repeating_finished_seeds(tmp_path: Path)
         assert time.monotonic() < deadline
         os.sched_yield()
     workers = children(process.pid)
+    assert workers
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     while any(Path(f"/proc/{worker}").exists() for worker in workers):
