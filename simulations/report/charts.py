@@ -212,7 +212,6 @@ def tornado(lang: Lang, rows: Rows, title: str, at: float) -> alt.LayerChart:
             ticks=False,
             domain=False,
             labelPadding=8,
-            labelOffset=-6,
             labelExpr=f"split(datum.label, '{LINE}')",
         ),
     )

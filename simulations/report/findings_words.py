@@ -113,7 +113,7 @@ def _hinges(content: Content) -> list[Say]:
     found: list[Say] = [lambda lang: _small_city(sensitivity, lang)]
     for metric in PRIMARY:
         own = [one for one in sensitivity["one_at_a_time"] if one["metric"] == metric]
-        turning = [one for one in own if one["changes_sign_at"] is not None]
+        turning = [one for one in own if _turns_clearly(one)]
         found.append(_turning(metric, turning))
     return found
 
@@ -126,6 +126,16 @@ def _small_city(sensitivity: dict[str, Any], lang: Lang) -> str:
         num_days=sensitivity["num_days"],
         settings=", ".join(sensitivity["settings"]) or "–",
     )
+
+
+def _turns_clearly(one: dict[str, Any]) -> bool:
+    """Whether the sign changes, and beyond it the interval leaves zero out: else chance alone may have turned it."""
+    at = one["changes_sign_at"]
+    if at is None:
+        return False
+    end = "low" if at < one["value"] else "high"
+    low, high = one[f"{end}_ci_low"], one[f"{end}_ci_high"]
+    return low is not None and (low > 0 or high < 0)
 
 
 def _turning(metric: str, turning: list[dict[str, Any]]) -> Say:

@@ -59,6 +59,10 @@ def sensitivity() -> dict[str, Any]:
             "difference": 1.0,
             "difference_at_low": -1.0 if k == 0 else 0.9,
             "difference_at_high": 2.0 - k / 20,
+            "low_ci_low": -1.5,
+            "low_ci_high": -0.5,
+            "high_ci_low": 1.0,
+            "high_ci_high": 3.0,
             "changes_sign_at": 75.0 if k == 0 and metric == PRIMARY[0] else None,
         }
         for metric in PRIMARY

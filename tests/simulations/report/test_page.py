@@ -118,3 +118,14 @@ def test_figures_are_written_as_people_write_them() -> None:
     assert value_text("en", "fen", None) == "–"
     assert interval_text("en", "fen", -100.0, 250.0) == "−1.00 to +2.50 yuan"
     assert in_two_lines("Cost of a minute that makes riders hurry") == "Cost of a minute that|makes riders hurry"
+
+
+def test_only_a_clear_turn_of_sign_is_told(made: Report) -> None:
+    """One parameter turns income with an interval beyond zero: it is named, for income alone."""
+    told = text("en", "study.turning", metric=text("en", "study.metric_income_per_day_fen"), where="").partition(
+        " at "
+    )[0]
+
+    assert str(escape(told)) in made.html
+    assert made.html.count(str(escape(text("en", "study.key_rush_permille")))) >= 1
+    assert made.html.count("clearly changes sign") == 1
