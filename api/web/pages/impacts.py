@@ -81,7 +81,7 @@ def start(visit: RunVisit, draft_id: str, form: Posted) -> Response:
     return visit.goto(f"/console/drafts/{draft_id}/impact?study={study_id}")
 
 
-@router.post("/console/work/{study_id}/cancel")
+@router.post("/console/studies/{study_id}/cancel")
 def stop(visit: RunVisit, study_id: str, form: Posted) -> Response:
     """Stop long work."""
     with visit.service.writing() as unit:
@@ -96,7 +96,7 @@ def place_of(study: Study) -> str:
     return f"/console/studies/{study.study_id}"
 
 
-@router.get("/console/work/{study_id}/events")
+@router.get("/console/studies/{study_id}/events")
 def watch(visit: ReadVisit, study_id: str) -> Response:
     """Progress as server-sent events."""
     with visit.service.reading() as unit:
