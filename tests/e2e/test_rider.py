@@ -151,7 +151,7 @@ def test_a_deduction_is_appealed_from_its_entry(world: World, visitor: Visitor) 
 
 def test_what_is_held_is_taken_along_and_names_are_erased(world: World, visitor: Visitor) -> None:
     """The export holds the rider's own things; erasing asks twice and leaves the score."""
-    page = visitor("rider", world.low)
+    page = visitor("rider", world.leaving)
     page.on("dialog", lambda dialog: dialog.accept())
     page.goto("/rider")
     score = page.locator(".score").inner_text()
@@ -161,8 +161,8 @@ def test_what_is_held_is_taken_along_and_names_are_erased(world: World, visitor:
         page.get_by_role("link", name="下载我的全部数据").click()
 
     held = json.loads(taken.value.path().read_text(encoding="utf-8"))
-    assert held["rider_id"] == world.low
-    assert {row["rider_id"] for row in held["events"] + held["entries"]} == {world.low}
+    assert held["rider_id"] == world.leaving
+    assert {row["rider_id"] for row in held["events"] + held["entries"]} == {world.leaving}
     page.get_by_role("button", name="删除姓名和电话").click()
     expect(page.locator("#said")).to_contain_text("没有删除")
     page.get_by_text("我的数据", exact=True).click()

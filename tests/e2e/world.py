@@ -47,6 +47,8 @@ class World:
         The riders with the lowest and the highest score.
     fined
         A rider with a deduction that can still be appealed, and its entry.
+    leaving
+        The rider who has names and words erased: nobody else's test looks at them.
     """
 
     url: str
@@ -54,6 +56,7 @@ class World:
     low: str
     top: str
     fined: tuple[str, str]
+    leaving: str
     num_riders: int
 
 
@@ -118,10 +121,15 @@ def _look(store: Store, url: str, now_us: int, num_riders: int) -> World:
         )
         own = [row for row in losses if row["rider_id"] == rows[0].rider_id]
         others = [row for row in losses if row["rider_id"] != rows[0].rider_id]
-        for loss in [*others[:3], *own[1:2]]:
+        appealed = [*others[:3], *own[1:2]]
+        for loss in appealed:
             _appeal(unit, loss)
+        busy = {rows[0].rider_id, rows[-1].rider_id, *under_review, *(loss["rider_id"] for loss in appealed)}
+        leaving = next(row.rider_id for row in rows if row.rider_id not in busy)
+        introduce(unit, Person(leaving, "王芳", "13900000000"), "platform:demo")
     assert under_review, "a city in which nobody falls so low that a person is asked to look"
-    return World(url, now_us, rows[0].rider_id, rows[-1].rider_id, (rows[0].rider_id, own[0]["entry_id"]), num_riders)
+    low, top = rows[0].rider_id, rows[-1].rider_id
+    return World(url, now_us, low, top, (low, own[0]["entry_id"]), leaving, num_riders)
 
 
 def _appeal(unit: WriteUnit, loss: Mapping[str, Any]) -> None:
