@@ -4,20 +4,19 @@ scenario and two books → runs by seed and arm, each kept as soon as it is done
 charts, `report.html`, `summary.json`, `run.json`. The same request in the same folder goes on where it was stopped.
 """
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from api.batch.engines import Engine, EngineName, engine
 from api.batch.files import write_json
 from api.batch.run import Stopwatch
 from api.batch.study_arms import Arms, all_arms, seed_results, tasks_of
 from api.batch.study_design import MARKER, Design, FindBook, design_of
 from api.batch.study_files import Found, write_results
-from api.batch.study_pool import run_tasks
 from api.batch.study_vary import sensitivity_of, sweep_of, variants_of
-from api.batch.study_worlds import City
+from api.batch.study_worlds import City, do_all
 from rules.shelf import find
 from simulations.study.findings import findings
 from simulations.study.metrics import PRIMARY, stacked
@@ -46,7 +45,7 @@ class StudyRequest:
     days
         Days after the switch; None for the scenario's own number.
     jobs
-        Processes; None for all cores. The results do not depend on it.
+        Runs side by side; None for all cores. The results do not depend on it.
     sets
         `key=value` of the scenario; `a:key=value` and `b:key=value` change the old and the new book (`rules.amend`).
     first_seed
@@ -62,6 +61,8 @@ class StudyRequest:
         Language that the report opens in; it holds both.
     orders
         A Grubhub instance folder or a `meituan` file whose orders and couriers take the place of drawn ones.
+    engine, ray_address
+        Where the runs are done, as `api.batch.engines.engine` takes them. The results do not depend on it.
     """
 
     scenario: str
@@ -76,6 +77,8 @@ class StudyRequest:
     sweeps: tuple[str, ...] = ()
     lang: Literal["zh", "en"] = "zh"
     orders: str | None = None
+    engine: EngineName = "local"
+    ray_address: str | None = None
 
 
 class StudyStopped(Exception):  # noqa: N818 - nothing went wrong
@@ -132,34 +135,34 @@ def run_study(
     Raises
     ------
     InputError
-        With every fault of scenario, books, settings and folder at once; nothing is written then.
+        With every fault of scenario, books, settings and folder at once, or without an engine; nothing is written then.
     StudyStopped
         If `stop` says so.
     """
     watch = Stopwatch()
     design = design_of(request, find_book, folder)
-    write_json(folder / MARKER, design.document())
-    jobs = request.jobs or len(os.sched_getaffinity(0))
     arms = all_arms(*design.books)
     variants = variants_of(folder, design)
     total = len(arms) * len(design.seeds) + sum(1 for _ in variants.tasks()) + sum(1 for _ in variants.sweep_tasks())
     work = _Work(total, progress, stop)
-    results = _seeds(folder, design, arms, jobs, work)
-    found = findings(results)
-    watch.lap("runs")
-    work.stage = "sensitivity"
-    sensitivity = sensitivity_of(variants, jobs, work.one_done)
-    watch.lap("sensitivity")
-    work.stage = "sweep"
-    sweep = sweep_of(variants, jobs, work.one_done)
-    watch.lap("sweep")
+    with engine(request.engine, request.jobs, request.ray_address) as run:
+        write_json(folder / MARKER, design.document())
+        results = _seeds(folder, design, arms, run, work)
+        found = findings(results)
+        watch.lap("runs")
+        work.stage = "sensitivity"
+        sensitivity = sensitivity_of(variants, run, work.one_done)
+        watch.lap("sensitivity")
+        work.stage = "sweep"
+        sweep = sweep_of(variants, run, work.one_done)
+        watch.lap("sweep")
     progress(RUNS_PERMILLE, "report")
     summary = write_results(folder, design, Found(results, found, sensitivity, sweep), watch)
     progress(1000, "report")
     return summary
 
 
-def _seeds(folder: Path, design: Design, arms: Arms, jobs: int, work: _Work) -> list[SeedResult]:
+def _seeds(folder: Path, design: Design, arms: Arms, run: Engine, work: _Work) -> list[SeedResult]:
     """Run all seeds, or as many as the precision asked for needs."""
     seeds, precision = design.seeds, design.request.precision
     city = City(folder, design.scenario, design.days, design.given)
@@ -167,7 +170,7 @@ def _seeds(folder: Path, design: Design, arms: Arms, jobs: int, work: _Work) -> 
     results: list[SeedResult] = []
     for wave in waves:
         new = seeds[len(results) : wave]
-        run_tasks(tasks_of(city, arms, new), jobs, work.one_done)
+        do_all(run, tasks_of(city, arms, new), work.one_done)
         results += seed_results(city, arms, new)
         if precision is not None and _enough(results, precision):
             break

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
+from api.batch.engines import Engine
 from api.batch.study_arms import tasks_of, two_arms
 from api.batch.study_design import Books, Design, Setting, varied
-from api.batch.study_pool import run_tasks
-from api.batch.study_worlds import City, Task, read_outcome, task
+from api.batch.study_worlds import City, Task, do_all, read_outcome, task
 from rules.errors import Fault
 from simulations.parts import Scenario
 from simulations.study.intervals import F64
@@ -92,11 +92,11 @@ def variants_of(folder: Path, design: Design) -> Varied:
     return Varied(folder, design, chosen, points, tuple(morris), seeds, min(design.days, SMALL_DAYS), small)
 
 
-def sensitivity_of(variants: Varied, jobs: int, one_done: Callable[[], None]) -> Sensitivity | None:
+def sensitivity_of(variants: Varied, run: Engine, one_done: Callable[[], None]) -> Sensitivity | None:
     """Run the small city's variants and read them."""
     if not variants.points:
         return None
-    run_tasks(variants.tasks(), jobs, one_done)
+    do_all(run, variants.tasks(), one_done)
     found = {own: _differences(variants, *point) for own, point in variants.points.items()}
     return Sensitivity(
         settings=variants.small,
@@ -107,9 +107,9 @@ def sensitivity_of(variants: Varied, jobs: int, one_done: Callable[[], None]) ->
     )
 
 
-def sweep_of(variants: Varied, jobs: int, one_done: Callable[[], None]) -> tuple[Swept, ...]:
+def sweep_of(variants: Varied, run: Engine, one_done: Callable[[], None]) -> tuple[Swept, ...]:
     """Run the sweep and read it."""
-    run_tasks(variants.sweep_tasks(), jobs, one_done)
+    do_all(run, variants.sweep_tasks(), one_done)
     return tuple(_swept(variants, point) for point in variants.design.sweep)
 
 

@@ -1,11 +1,12 @@
 """One run of a study as a file: what makes it names it, so a run that is there need not be repeated.
 
 A file holds the outcome of one (scenario, plan, seed): rider days as Parquet, the facts as JSON in its schema. It is written at once
-or not at all; what was killed leaves nothing behind.
+or not at all; what was killed leaves nothing behind. Runs are done by workers, wherever those are; only who asks for them writes files.
 """
 
 import hashlib
 import json
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
@@ -14,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from api.batch.engines import Engine
 from api.batch.files import atomic_file
 from rules.book import Book
 from rules.ids import digest
@@ -88,23 +90,43 @@ def is_done(path: Path) -> bool:
         return False
 
 
-def carry_out(one: Task) -> None:
-    """Do a run and keep its outcome; what a worker process is asked to do."""
+def do_all(run: Engine, tasks: Iterable[Task], one_done: Callable[[], None]) -> None:
+    """Do the runs that are not done yet, and keep each as soon as it is.
+
+    Parameters
+    ----------
+    one_done
+        Called after every run, those found done included; what it raises ends the work, finished runs stay.
+    """
+    waiting = []
+    for one in {each.path: each for each in tasks}.values():
+        if is_done(one.path):
+            one_done()
+        else:
+            waiting.append(one)
+    for path, content in run(carry_out, waiting):
+        with atomic_file(path) as temporary:
+            temporary.write_bytes(content)
+        one_done()
+
+
+def carry_out(one: Task) -> tuple[Path, bytes]:
+    """Do a run: its file, and what belongs in it; what a worker is asked to do."""
     from simulations.run import run
     from simulations.study.fixed import rescored
     from simulations.study.outcome import outcome_of
 
     world = run(one.scenario, one.plan, one.seed, one.days, one.given)
     fixed = None if one.fixed_under is None else rescored(world, one.scenario, one.fixed_under)
-    write_outcome(one.path, outcome_of(world, fixed))
+    return one.path, _content(outcome_of(world, fixed))
 
 
-def write_outcome(path: Path, outcome: Outcome) -> None:
-    """An outcome as one file."""
+def _content(outcome: Outcome) -> bytes:
     facts = json.dumps(outcome.facts, allow_nan=False, sort_keys=True).encode()
     table = outcome.days.combine_chunks().replace_schema_metadata({_FACTS: facts})
-    with atomic_file(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd")
+    written = pa.BufferOutputStream()
+    pq.write_table(table, written, compression="zstd")
+    return written.getvalue().to_pybytes()
 
 
 def read_outcome(path: Path) -> Outcome:

@@ -1,13 +1,13 @@
 """`riderscore simulate`: a study of two rule books in a living city."""
 
 import sys
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import click
 from rich.table import Table
 
+from api.batch.engines import ENGINES, EngineName, WorkersLostError
 from api.batch.errors import InputError
 from api.batch.study import SENSITIVITIES, Sensitivity, StudyRequest, run_study
 from api.cli.compare import parse_books, plain_table, tidy
@@ -26,8 +26,13 @@ from simulations.report.words import headline, interval_text, metric_title, valu
 @click.option(
     "--out", required=True, type=click.Path(path_type=Path), help="Folder to write; finished runs in it are used again."
 )
-@click.option("--jobs", type=int, default=None, help="Processes (default: all cores); results do not depend on it.")
-@click.option("--engine", type=click.Choice(["local"]), default="local", show_default=True)
+@click.option(
+    "--jobs", type=int, default=None, help="Runs side by side (default: all cores); results do not depend on it."
+)
+@click.option(
+    "--engine", type=click.Choice(ENGINES), default="local", show_default=True, help="Where the runs are done."
+)
+@click.option("--ray-address", envvar="RAY_ADDRESS", help="Of a Ray cluster (default: a Ray of this machine).")
 @click.option(
     "--set", "sets", multiple=True, metavar="KEY=VALUE", help="A value of the scenario; a:KEY, b:KEY of a book."
 )
@@ -52,7 +57,8 @@ def simulate(
     days: int,
     out: Path,
     jobs: int | None,
-    engine: Literal["local"],
+    engine: EngineName,
+    ray_address: str | None,
     sets: tuple[str, ...],
     sweeps: tuple[str, ...],
     sensitivity: Sensitivity,
@@ -68,7 +74,20 @@ def simulate(
     report.html, summary.json, tables and charts into --out. A killed study goes on where it was by the same command.
     """
     request = StudyRequest(
-        scenario, references, seeds, days, jobs, sets, first_seed, precision, sensitivity, sweeps, lang, orders
+        scenario,
+        references,
+        seeds,
+        days,
+        jobs,
+        sets,
+        first_seed,
+        precision,
+        sensitivity,
+        sweeps,
+        lang,
+        orders,
+        engine,
+        ray_address,
     )
     summary = _run(request, out, lang)
     if as_json:
@@ -97,7 +116,7 @@ def _run(request: StudyRequest, out: Path, lang: Lang) -> dict[str, Any]:
     except KeyboardInterrupt:
         say(lang, "study.interrupted")
         sys.exit(FAILED)
-    except (MemoryError, BrokenProcessPool):
+    except (MemoryError, WorkersLostError):
         say(lang, "study.worker_lost")
         sys.exit(FAILED)
 

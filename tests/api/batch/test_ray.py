@@ -1,4 +1,4 @@
-"""On a Ray cluster of several nodes the ledger is that of this machine, byte for byte, also when a node is lost."""
+"""On a Ray cluster of several nodes ledgers and studies are those of this machine, byte for byte, also when a node is lost."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +9,9 @@ import pytest
 from api.batch.errors import InputError
 from api.batch.files import write_parquet
 from api.batch.lake import score_lake
+from api.batch.study import run_study
 from simulations.national import National, window_table
+from tests.api.batch.studies import request
 
 BOOK = "gbt-46862-reference"
 DAY = National(num_riders=600, num_events=6_000, num_cities=3)
@@ -46,7 +48,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """All files of a ledger but `run.json`, which holds seconds."""
+    """All files of a ledger or study but `run.json`, which holds seconds."""
     files = (path for path in folder.rglob("*") if path.is_file() and path.name != "run.json")
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
@@ -75,7 +77,28 @@ def test_a_lost_node_changes_nothing(files: list[Path], cluster: Any, tmp_path: 
     assert contents(tmp_path / "ray") == contents(tmp_path / "local")
 
 
+def test_a_study_is_the_same_on_a_cluster_that_loses_a_node(cluster: Any, tmp_path: Path) -> None:
+    """Its runs are Ray tasks: those of the lost node are done again, files and progress are those of this machine."""
+    told: dict[str, list[int]] = {"local": [], "ray": []}
+    run_study(request(), tmp_path / "local", lambda permille, _stage: told["local"].append(permille))
+
+    def watch(permille: int, _stage: str) -> None:
+        told["ray"].append(permille)
+        if len(told["ray"]) == 2:
+            cluster.remove_node(max(cluster.worker_nodes, key=lambda node: node.unique_id), allow_graceful=False)
+
+    asked = request(jobs=None, engine="ray", ray_address=cluster.address)
+    run_study(asked, tmp_path / "ray", watch)
+
+    assert contents(tmp_path / "ray") == contents(tmp_path / "local")
+    assert told["ray"] == told["local"]
+
+
 def test_no_cluster_is_told(files: list[Path], tmp_path: Path) -> None:
     """An address where nobody answers is a fault with what to do."""
     with pytest.raises(InputError, match="no Ray cluster answers"):
         score_lake(files, BOOK, tmp_path / "out", engine_name="ray", address="127.0.0.1:1")
+    with pytest.raises(InputError, match="no Ray cluster answers"):
+        run_study(request(engine="ray", ray_address="127.0.0.1:1"), tmp_path / "study")
+
+    assert not (tmp_path / "study").exists()

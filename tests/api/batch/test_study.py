@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from api.batch import study_pool
+from api.batch import study_worlds
 from api.batch.errors import InputError
 from api.batch.study import StudyStopped, run_study
 from api.batch.study_worlds import WORLDS, Task, carry_out
@@ -77,11 +77,11 @@ def test_a_stopped_study_goes_on_where_it_was(done: Path, tmp_path: Path, monkey
     """What was finished is not run again, and the result is that of a study that was never stopped."""
     carried: list[Path] = []
 
-    def counting(one: Task) -> None:
+    def counting(one: Task) -> tuple[Path, bytes]:
         carried.append(one.path)
-        carry_out(one)
+        return carry_out(one)
 
-    monkeypatch.setattr(study_pool, "carry_out", counting)
+    monkeypatch.setattr(study_worlds, "carry_out", counting)
     with pytest.raises(StudyStopped):
         run_study(request(), tmp_path / "out", stop=lambda: len(carried) == 3)
     first = list(carried)
@@ -96,7 +96,7 @@ def test_a_stopped_study_goes_on_where_it_was(done: Path, tmp_path: Path, monkey
 def test_more_seeds_use_the_runs_that_are_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A study asked for again with more seeds runs the new ones only."""
     carried: list[int] = []
-    monkeypatch.setattr(study_pool, "carry_out", lambda one: (carried.append(one.seed), carry_out(one)))
+    monkeypatch.setattr(study_worlds, "carry_out", lambda one: (carried.append(one.seed), carry_out(one))[1])
     run_study(request(seeds=1), tmp_path / "out")
     carried.clear()
 
