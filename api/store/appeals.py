@@ -119,7 +119,9 @@ def file_appeal(
     waits = {name: filed[name] for name in ("appeal_id", "rider_id", "city", "deadline_us")}
     unit.connection.execute(insert(open_appeals), waits)
     touch(unit, [rider_id])
-    note(unit, actor, "appeal_filed", rider_id, appeal=filed["appeal_id"], entry=entry_id, reason=reason_code)
+    note(
+        unit, actor, "appeal_filed", rider_id, appeal=filed["appeal_id"], entry=entry_id, reason=reason_code, city=city
+    )
     return Appeal(**filed, reason=reason, evidence_ref=evidence_ref, decision=None), True
 
 
@@ -244,6 +246,7 @@ def _close(
         note(
             unit, by, "appeal_decided", appeal.rider_id,
             appeal=appeal.appeal_id, entry=appeal.entry_id, decision=answer, reason=reason_code,
+            city=appeal.city,
         )  # fmt: skip
     announce(unit, [_message(appeal, decision) for appeal, decision in zip(found, decisions, strict=True)])
 

@@ -1,7 +1,7 @@
 """What follows from a run of scoring beside the ledger, in its transaction.
 
-Reviews opened by entries of kind `review` (or closed where such an entry is taken back), suspensions ended by a passed
-course, and messages to those who listen. The system recommends; nothing here decides about a rider.
+Reviews opened by entries of kind `review` (or closed where such an entry is taken back), suspensions and reviews ended
+by a passed course, and messages to those who listen. The system recommends; nothing here decides against a rider.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,8 +13,9 @@ from sqlalchemy import delete, select
 
 from api.store.bulk import add_rows, among, in_chunks
 from api.store.outbox import Message, announce, wanted
-from api.store.rider_rows import RiderRow
-from api.store.suspensions import lift_trained
+from api.store.people import note
+from api.store.rider_rows import RiderRow, touch
+from api.store.suspensions import TRAINING, lift_trained
 from api.store.tables import entries, open_reviews, review_decisions, reviews
 from api.store.units import WriteUnit
 from rules.events import KIND_CODE
@@ -23,6 +24,7 @@ from scoring.score import Scored
 
 LEDGER: Final = "ledger"
 VOID: Final = "void"
+COURSE_PASSED: Final = "course_passed"
 _TRAINING_PASSED: Final = KIND_CODE["training_passed"]
 _TOLD: Final = ("score.changed", "tier.changed", "review.needed")
 _ENTRY_SAYS: Final = (
@@ -57,7 +59,7 @@ def consequences(
         messages += open_and_close_reviews(unit, of_review, cities)
     passed = _passed(scored)
     if passed:
-        lift_trained(unit, passed)
+        restore_trained(unit, passed, after)
     if not lines:
         return
     kinds = wanted(unit)
@@ -85,7 +87,7 @@ def open_and_close_reviews(unit: WriteUnit, lines: Sequence[Line], cities: Mappi
     """Open and close reviews as the ledger says; a rider who waits for one gets no second."""
     waiting = _waiting(unit, {line["rider_id"] for line in lines})
     opened: dict[str, tuple[Key, Line]] = {}
-    void: list[str] = []
+    void: list[dict[str, Any]] = []
     for line in lines:
         rider, key = line["rider_id"], _key(line)
         if line["kind"] != "reverse":
@@ -94,13 +96,34 @@ def open_and_close_reviews(unit: WriteUnit, lines: Sequence[Line], cities: Mappi
         elif rider in opened and opened[rider][0] == key:
             del opened[rider]
         elif waiting.get(rider, ("", None))[1] == key:
-            void.append(waiting.pop(rider)[0])
-    _close(unit, void)
+            void.append({"review_id": waiting.pop(rider)[0], "rider_id": rider, "city": cities[rider]})
+    _close(unit, void, VOID, LEDGER)
     rows = [_review(unit, line, cities[rider]) for rider, (_, line) in opened.items()]
     add_rows(unit, reviews, rows)
     queue = ("review_id", "rider_id", "entry_id", "city", "opened_us")
     add_rows(unit, open_reviews, [{name: row[name] for name in queue} for row in rows])
     return [Message("review.needed", row, row["rider_id"], row["city"]) for row in rows]
+
+
+def restore_trained(unit: WriteUnit, passed: dict[str, str], after: Sequence[RiderRow]) -> None:
+    """End what stands against riders who passed a course: suspensions, and reviews that nobody has decided.
+
+    Where the score still asks for a review after the course, the review stays.
+
+    Parameters
+    ----------
+    passed
+        The event of the course, by rider.
+    after
+        Rows of riders as they are now, held by this unit.
+    """
+    lift_trained(unit, passed)
+    restored = [row.rider_id for row in after if row.rider_id in passed and not row.review_required]
+    for some in in_chunks(sorted(restored)):
+        query = select(open_reviews.c.review_id, open_reviews.c.rider_id, open_reviews.c.city)
+        rows = unit.connection.execute(query.where(among(unit, open_reviews.c.rider_id, some))).mappings().all()
+        _close(unit, [dict(row) | {"event": passed[row["rider_id"]]} for row in rows], COURSE_PASSED, TRAINING)
+        touch(unit, {row["rider_id"] for row in rows})
 
 
 def _waiting(unit: WriteUnit, riders: set[str]) -> dict[str, tuple[str, Key]]:
@@ -129,28 +152,16 @@ def _review(unit: WriteUnit, line: Line, city: str | None) -> dict[str, Any]:
     }
 
 
-def _close(unit: WriteUnit, review_ids: Sequence[str]) -> None:
-    """End reviews whose cause was taken back before a person decided."""
-    if not review_ids:
-        return
-    add_rows(
-        unit,
-        review_decisions,
-        [
-            {
-                "review_id": review_id,
-                "outcome": VOID,
-                "decided_by": LEDGER,
-                "reason": "",
-                "is_safety": 0,
-                "from_us": None,
-                "decided_us": unit.recorded_us,
-            }
-            for review_id in review_ids
-        ],
-    )
-    for some in in_chunks(review_ids):
+def _close(unit: WriteUnit, closed: Sequence[Mapping[str, Any]], outcome: str, by: str) -> None:
+    """End reviews that no person has decided and none needs to any more: `review_id`, `rider_id`, `city`, why."""
+    ended = {"outcome": outcome, "decided_by": by, "reason": "", "is_safety": 0, "from_us": None}
+    decisions = [{"review_id": one["review_id"], **ended, "decided_us": unit.recorded_us} for one in closed]
+    add_rows(unit, review_decisions, decisions)
+    for some in in_chunks([one["review_id"] for one in closed]):
         unit.connection.execute(delete(open_reviews).where(among(unit, open_reviews.c.review_id, some)))
+    for one in closed:
+        why = {name: one[name] for name in one if name not in ("review_id", "rider_id")}
+        note(unit, by, "review_closed", one["rider_id"], review=one["review_id"], outcome=outcome, **why)
 
 
 def _changes(

@@ -85,7 +85,8 @@ open_reviews: Final = Table(
 )
 
 # What a person decided, with written reasons; `from_us` when a suspension begins: 14 days later unless for safety.
-# `void` by the `ledger`: what the review was opened for was taken back before anybody decided.
+# `void` by the `ledger`: what the review was opened for was taken back before anybody decided; `course_passed` by
+# `training`: a passed course brought the score out of the tier before anybody decided.
 review_decisions: Final = Table(
     "review_decisions",
     metadata,
@@ -96,10 +97,13 @@ review_decisions: Final = Table(
     Column("is_safety", SmallInteger, nullable=False),
     Column("from_us", BigInteger),
     Column("decided_us", BigInteger, nullable=False),
-    CheckConstraint("outcome IN ('no_action', 'warning', 'training', 'suspend', 'void')", "an_outcome"),
+    CheckConstraint(
+        "outcome IN ('no_action', 'warning', 'training', 'suspend', 'void', 'course_passed')", "an_outcome"
+    ),
     CheckConstraint("(outcome = 'suspend') = (from_us IS NOT NULL)", "a_suspension_begins"),
     CheckConstraint(
-        "outcome = 'void' AND decided_by = 'ledger' OR outcome <> 'void' AND decided_by LIKE '%_:_%' AND reason <> ''",
+        "outcome = 'void' AND decided_by = 'ledger' OR outcome = 'course_passed' AND decided_by = 'training' "
+        "OR outcome NOT IN ('void', 'course_passed') AND decided_by LIKE '%_:_%' AND reason <> ''",
         "a_person_writes_reasons",
     ),
     CheckConstraint(

@@ -21,11 +21,10 @@ from api.store.bulk import add_table, among, change_rows, in_chunks
 from api.store.carrying import packed, parts_of
 from api.store.chain import GENESIS
 from api.store.chain_columns import canonical_texts, links
-from api.store.consequences import open_and_close_reviews
+from api.store.consequences import open_and_close_reviews, restore_trained
 from api.store.posting import WINDOW_US
 from api.store.rider_rows import RiderRow, lock
 from api.store.riders import add_layout, due_us_of
-from api.store.suspensions import lift_trained
 from api.store.tables import entries, events, rider_state
 from api.store.units import WriteUnit
 from rules.errors import Fault
@@ -280,4 +279,5 @@ def _follow_up(unit: WriteUnit, lines: pa.Table, fresh: pa.Table, changed: Seque
         open_and_close_reviews(unit, of_review.to_pylist(), {row.rider_id: row.city for row in changed})
     passed = fresh.filter(pc.equal(fresh["kind"], "training_passed"))
     if passed.num_rows:
-        lift_trained(unit, dict(zip(passed["rider_id"].to_pylist(), passed["event_id"].to_pylist(), strict=True)))
+        courses = dict(zip(passed["rider_id"].to_pylist(), passed["event_id"].to_pylist(), strict=True))
+        restore_trained(unit, courses, changed)

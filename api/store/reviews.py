@@ -23,7 +23,8 @@ from rules.book import BookDocument
 from rules.text import text
 from rules.units import US_PER_DAY
 
-# What a person can decide; `void` is the ledger's word, when the cause was taken back before.
+# What a person can decide; `void` is the ledger's word, when the cause was taken back before, and `course_passed` that
+# of a course that restored the score before.
 OUTCOMES: Final = ("no_action", "warning", "training", "suspend")
 NOTICE_DAYS: Final = 14
 State = Literal["open", "closed", "suspended", "lifted", "void"]
@@ -31,7 +32,7 @@ State = Literal["open", "closed", "suspended", "lifted", "void"]
 
 @dataclass(frozen=True, slots=True)
 class ReviewDecision:
-    """What a person (`ops:…`) decided and why; `from_us` is when a suspension begins."""
+    """What a person (`ops:…`) decided and why; `from_us` is when a suspension begins. `ledger` and `training` only close."""
 
     outcome: str
     decided_by: str
@@ -150,7 +151,7 @@ def decide_review(
     touch(unit, [found.rider_id])
     note(
         unit, actor, "review_decided", found.rider_id,
-        review=review_id, outcome=outcome, from_us=from_us, is_safety=is_safety,
+        review=review_id, outcome=outcome, from_us=from_us, is_safety=is_safety, city=found.city,
     )  # fmt: skip
     return _known(unit, review_id)
 
@@ -212,7 +213,7 @@ def lift_suspension(unit: WriteUnit, review_id: str, reason: str, actor: str) ->
     }
     unit.connection.execute(insert(suspension_lifts), lifted)
     touch(unit, [found.rider_id])
-    note(unit, actor, "suspension_lifted", found.rider_id, review=review_id)
+    note(unit, actor, "suspension_lifted", found.rider_id, review=review_id, city=found.city)
     return _known(unit, review_id)
 
 
@@ -298,7 +299,7 @@ def open_reviews_by_time(
 def decided_reviews(
     unit: ReadUnit | WriteUnit, cities: Sequence[str] = (), cursor: str | None = None, limit: int = 50
 ) -> ReviewPage:
-    """Reviews that were decided, the newest decisions first; those that the ledger made void are among them."""
+    """Reviews that were decided, the newest decisions first; those that closed themselves are among them."""
     decided = review_decisions.c
     query = _reviews().where(decided.review_id.is_not(None)).order_by(decided.decided_us.desc(), decided.review_id)
     if cities:

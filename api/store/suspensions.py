@@ -7,6 +7,7 @@ from typing import Literal
 from sqlalchemy import Select, and_, insert, or_, select
 
 from api.store.bulk import among, in_chunks
+from api.store.people import note
 from api.store.rider_rows import touch
 from api.store.tables import review_decisions, reviews, suspension_lifts
 from api.store.units import ReadUnit, WriteUnit
@@ -78,7 +79,7 @@ def lift_trained(unit: WriteUnit, passed: dict[str, str]) -> None:
     """
     for some in in_chunks(sorted(passed)):
         query = (
-            select(reviews.c.rider_id, reviews.c.review_id)
+            select(reviews.c.rider_id, reviews.c.review_id, reviews.c.city)
             .join(
                 review_decisions,
                 and_(review_decisions.c.review_id == reviews.c.review_id, review_decisions.c.outcome == "suspend"),
@@ -100,3 +101,8 @@ def lift_trained(unit: WriteUnit, passed: dict[str, str]) -> None:
         if lifts:
             unit.connection.execute(insert(suspension_lifts), lifts)
             touch(unit, {row.rider_id for row in rows})
+        for row in rows:
+            note(
+                unit, TRAINING, "suspension_lifted", row.rider_id,
+                review=row.review_id, event=passed[row.rider_id], city=row.city,
+            )  # fmt: skip

@@ -201,11 +201,13 @@ def _create_reviews() -> None:
         sa.Column("is_safety", sa.SmallInteger, nullable=False),
         sa.Column("from_us", sa.BigInteger),
         sa.Column("decided_us", sa.BigInteger, nullable=False),
-        sa.CheckConstraint("outcome IN ('no_action', 'warning', 'training', 'suspend', 'void')", "an_outcome"),
+        sa.CheckConstraint(
+            "outcome IN ('no_action', 'warning', 'training', 'suspend', 'void', 'course_passed')", "an_outcome"
+        ),
         sa.CheckConstraint("(outcome = 'suspend') = (from_us IS NOT NULL)", "a_suspension_begins"),
         sa.CheckConstraint(
-            "outcome = 'void' AND decided_by = 'ledger' "
-            "OR outcome <> 'void' AND decided_by LIKE '%_:_%' AND reason <> ''",
+            "outcome = 'void' AND decided_by = 'ledger' OR outcome = 'course_passed' AND decided_by = 'training' "
+            "OR outcome NOT IN ('void', 'course_passed') AND decided_by LIKE '%_:_%' AND reason <> ''",
             "a_person_writes_reasons",
         ),
         sa.CheckConstraint(

@@ -1,5 +1,6 @@
 """Reviews: opened by the ledger, decided by people in writing; suspensions begin with notice and end at once."""
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -7,6 +8,8 @@ from sqlalchemy import insert, select
 from sqlalchemy.exc import DBAPIError
 
 from api.store import appeals, books, outbox
+from api.store.audit import AuditFilter, audit_page
+from api.store.cards import card_of
 from api.store.refusals import Refused
 from api.store.reviews import (
     Review,
@@ -23,6 +26,7 @@ from api.store.tables import entries, review_decisions, rider_state, webhooks
 from api.store.tables import outbox as outbox_table
 from api.store.units import Store
 from rules.book import Book
+from tests.api.store.law_worlds import Someone
 from tests.api.store.posts import START_US, later, lines_of, post, publish_books
 from tests.builders import DAY_US, HOUR_US, MINUTE_US, book, delivered, event
 
@@ -216,10 +220,40 @@ def test_a_review_whose_cause_is_taken_back_is_void(store: Store) -> None:
         decide(store, found.review_id, from_us=NOTICE_US)
 
 
+def test_a_passed_course_ends_the_review_that_waits(store: Store) -> None:
+    """Nobody needs to decide any more: card, inbox and audit say the same, and nobody can suspend for it afterwards."""
+    (found,) = low(store)
+    post(store, later([event("training_passed", "t1", at_min=30)]), BOOK.id)
+
+    with store.reading() as unit:
+        ended = review_of(unit, found.review_id)
+        card = card_of(unit, books.law_of(unit, BOOK.id), "r1", START_US + HOUR_US)
+        (line,) = audit_page(unit, Someone("li.na"), AuditFilter(action="review_closed")).lines
+        assert num_open_reviews(unit) == 0
+    assert ended is not None
+    assert ended.decision is not None
+    assert (ended.state, ended.decision.outcome, ended.decision.decided_by) == ("closed", "course_passed", "training")
+    assert card is not None
+    assert not card.is_review_open
+    assert (line.actor, line.subject, line.city, line.detail["event"]) == ("training", "r1", "hangzhou", "t1")
+    with pytest.raises(Refused, match="review_decided"):
+        decide(store, found.review_id, from_us=START_US + HOUR_US, is_safety=True)
+
+
+def test_a_course_that_does_not_bring_the_score_back_leaves_the_review(store: Store) -> None:
+    """Where the score still asks for a person after the course, a person still looks."""
+    (found,) = low(store, own=book(tier=TIERS, training={"restores_to": Decimal("68.5")}))
+    post(store, later([event("training_passed", "t1", at_min=30)]), BOOK.id)
+
+    with store.reading() as unit:
+        assert review_of(unit, found.review_id) == found
+        assert num_open_reviews(unit) == 1
+
+
 def test_who_has_left_the_tier_is_not_suspended_for_it(store: Store) -> None:
     """The score no longer recommends it; only safety may still ask for it."""
     (found,) = low(store)
-    post(store, later([event("training_passed", "t1", at_min=30)]), BOOK.id)
+    post(store, later([delivered(f"d{k}", at_min=30 + k) for k in range(5)]), BOOK.id)
 
     with pytest.raises(Refused, match="review_not_recommended"):
         decide(store, found.review_id, from_us=NOTICE_US)
