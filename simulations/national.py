@@ -47,6 +47,21 @@ REPORTED_PER_MILLION: Final = 40_000
 DEDICATED_PER_MILLION: Final = 350_000
 # These rows come in with the window after theirs: phones without signal. Assumption.
 LATE_PER_MILLION: Final = 4_000
+# Which books are in force: the cities take turns, ten by ten. How many use which is nobody's published number.
+CROWDSOURCED: Final = (
+    *[("taobao-crowdsourced", dt.date(2025, 12, 3))] * 3,
+    ("taobao-crowdsourced", dt.date(2025, 12, 12)),
+    *[("meituan-anzhun", dt.date(2025, 11, 1))] * 3,
+    *[("jd-service-score", dt.date(2025, 10, 1))] * 2,
+    ("gbt-46862-reference", dt.date(2026, 1, 1)),
+)
+DEDICATED: Final = (
+    *[("taobao-dedicated", dt.date(2025, 12, 12))] * 6,
+    *[("jd-service-score", dt.date(2025, 10, 1))] * 2,
+    *[("gbt-46862-reference", dt.date(2026, 1, 1))] * 2,
+)
+# Of a hundred cities, this one goes over to this book on the day that is generated.
+SWITCHES: Final = (17, "gbt-46862-reference")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +113,25 @@ def window_table(day: National, window: int) -> pa.Table:
     order = np.argsort(table.column("occurred_us").to_numpy(), kind="stable")
     table = table.take(pa.array(order))
     return table.drop_columns(["number"]).cast(EVENT_SCHEMA)
+
+
+def deployment_of(day: National) -> str:
+    """The deployment table of the day's cities, as TOML: several books in force, and cities that change on this day."""
+    rows = ["# Which book scores whom, for a day that `riderscore bench generate` made; the mixture is an assumption."]
+    for k, city in enumerate(_cities(day)):
+        kinds = {"crowdsourced": CROWDSOURCED[k % len(CROWDSOURCED)], "dedicated": DEDICATED[k % len(DEDICATED)]}
+        rows += [_deploy(city, kind, *chosen) for kind, chosen in kinds.items()]
+        if k % 100 == SWITCHES[0]:
+            rows += [_deploy(city, kind, SWITCHES[1], day.first_day) for kind in kinds]
+    return "\n".join(rows)
+
+
+def _deploy(city: str, rider_kind: str, book: str, since: dt.date) -> str:
+    return f'\n[[deploy]]\ncity = "{city}"\nrider_kind = "{rider_kind}"\nbook = "{book}"\nfrom = {since}\n'
+
+
+def _cities(day: National) -> tuple[str, ...]:
+    return tuple(f"city-{k:04d}" for k in range(day.num_cities))
 
 
 def _late(day: National, rows: pa.Table) -> pa.Array:
@@ -167,7 +201,7 @@ def _names(day: National, number: I64, order: I64, rider: I64) -> dict[str, pa.A
         "event_id": names("e", number, 10),
         "order_id": names("o", order, 10),
         "rider_id": names("r", rider, 8),
-        "city": _words(tuple(f"city-{k:04d}" for k in range(day.num_cities)), rider % day.num_cities),
+        "city": _words(_cities(day), rider % day.num_cities),
         "rider_kind": _words(("crowdsourced", "dedicated"), dedicated.astype(np.int64)),
         "occurred_us": pa.nulls(number.size, pa.int64()),
     }

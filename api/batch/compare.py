@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from api.batch.files import atomic_folder, check_places, write_json, write_ndjson, write_parquet
-from api.batch.plan import Plan, plan
+from api.batch.plan import Plan, deployment_named, plan
 from api.batch.readers import EventFile, Format, read_events
 from api.batch.rejects import Reject, place_of
 from api.batch.run import Progress, Stopwatch, all_rejects, describe_run, no_progress, write_books
@@ -135,6 +135,7 @@ def books_named(chosen: Plan) -> dict[str, Any]:
     """A side's books as `summary.json` and `run.json` have them."""
     return {
         "reference": chosen.reference,
+        "deployment": deployment_named(chosen),
         "versions": [
             {"id": book.id, "effective_from": book.model.effective_from.isoformat(), "digest": book.digest}
             for book in chosen.program.books
@@ -227,7 +228,7 @@ def _document(command: str, judged: _Judged, format: Format) -> dict[str, Any]:
     for name in ("entries", "what_if"):
         counts |= {f"{name}_a": counts.pop(name), f"{name}_b": second["counts"][name]}
     document = {"command": command, "format": format, "time_zone": judged.plans[0].time_zone, **first}
-    del document["book"]
+    del document["book"], document["deployment"]
     document["books"] = {side: books_named(chosen) for side, chosen in zip(SIDES, judged.plans, strict=True)}
     document["counts"] = counts
     return document

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from api.batch.errors import InputError
-from api.batch.plan import AUTO, plan
+from api.batch.plan import AUTO, deployment_named, plan
 from api.batch.readers import FileReader, Format, read_events
 from api.batch.sources import sha256_of
 from rules.book import Book
@@ -71,13 +71,15 @@ def _unchanged(inputs: list[Mapping[str, Any]]) -> tuple[list[Path], list[Fault]
 
 def _schedule(run: Mapping[str, Any], books: Mapping[str, Book]) -> tuple[Program, Schedule] | None:
     """Books and schedule of the run; None where they can no longer be known."""
-    if run.get("book") == AUTO:
+    table = run.get("deployment")
+    if run.get("book") == AUTO or table is not None:
         try:
-            chosen = plan(AUTO, tuple(books.values()))
+            chosen = plan(str(run["book"]), tuple(books.values()))
         except BookError:
             return None
         known = {book.digest for book in chosen.program.books}
-        return (chosen.program, chosen.schedule) if known == set(books) else None
+        same = known == set(books) and deployment_named(chosen) == table
+        return (chosen.program, chosen.schedule) if same else None
     named = [books[book["digest"]] for book in run["books"] if book["digest"] in books]
     if not named:
         return None

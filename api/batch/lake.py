@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 from api.batch.engines import Engine, EngineName, engine
 from api.batch.errors import InputError
 from api.batch.files import STATE_MARKER, atomic_folder, check_places, write_json, write_ndjson, write_parquet
-from api.batch.plan import Plan, plan
+from api.batch.plan import Plan, deployment_named, plan
 from api.batch.readers import FileReader, Format, event_files
 from api.batch.rejects import Reject, place_of, rejects_of_rows
 from api.batch.run import Progress, Stopwatch, no_progress, write_books
@@ -34,7 +34,7 @@ from api.batch.statefiles import load_state, open_state, reach_back, save_state
 from rules.errors import Fault
 from scoring.columns import NO_TIME
 from scoring.intake import REASONS
-from scoring.ledger import entries_table, riders_table
+from scoring.ledger import RANDOM, UNIQUE, entries_table, riders_table
 from scoring.score import score
 
 # Runs of fewer rows are scored in one piece, in memory, into single files.
@@ -203,7 +203,7 @@ def open_work(lake: Lake) -> None:
         "inputs": [[str(path), stat.st_size, stat.st_mtime_ns] for path, stat in zip(lake.files, stats, strict=True)],
         "command": lake.command,
         "books": [[book.digest for book in chosen.program.books] for chosen in plans],
-        "references": [chosen.reference for chosen in plans],
+        "references": [[chosen.reference, chosen.deployment] for chosen in plans],
         "format": lake.format,
         "as_of_us": lake.as_of_us,
         "num_buckets": lake.num_buckets,
@@ -302,7 +302,7 @@ def _score(lake: Lake, bucket: int) -> None:
     watch.lap("score")
     entries, riders = entries_table(scored, scored.until_us), riders_table(scored)
     watch.lap("tables")
-    write_parquet(lake.part(_ENTRIES, bucket), entries)
+    write_parquet(lake.part(_ENTRIES, bucket), entries, UNIQUE, RANDOM)
     write_parquet(lake.part(_RIDERS, bucket), riders)
     write_ndjson(lake.rejects("parts", bucket), (reject.document() for reject in rejects))
     watch.lap("write")
@@ -337,6 +337,7 @@ def _describe(lake: Lake, units: Sequence[dict[str, Any]], parts: Sequence[dict[
         "time_zone": lake.chosen.time_zone,
         "version": version("riderscore"),
         "book": lake.chosen.reference,
+        "deployment": deployment_named(lake.chosen),
         "books": [
             {"id": book.id, "effective_from": book.model.effective_from.isoformat(), "digest": book.digest}
             for book in lake.chosen.program.books

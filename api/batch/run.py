@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from api.batch.files import atomic_folder, check_places, write_json, write_ndjson, write_parquet
-from api.batch.plan import Plan, plan
+from api.batch.plan import Plan, deployment_named, plan
 from api.batch.readers import EventFile, Format, read_events
 from api.batch.rejects import Reject, rejects_of_rows
 from api.batch.statefiles import load_state, open_state, reach_back, save_state
@@ -22,7 +22,7 @@ from rules.errors import Fault
 from rules.shelf import to_toml
 from scoring.columns import NO_TIME
 from scoring.intake import REASONS
-from scoring.ledger import entries_table, riders_table
+from scoring.ledger import RANDOM, UNIQUE, entries_table, riders_table
 from scoring.score import Scored, score
 
 Progress = Callable[[str, int, int], None]
@@ -68,6 +68,7 @@ def describe_run(events: EventFile, chosen: Plan, scored: Scored, rejects: Seque
     return {
         "version": version("riderscore"),
         "book": chosen.reference,
+        "deployment": deployment_named(chosen),
         "books": [
             {"id": book.id, "effective_from": book.model.effective_from.isoformat(), "digest": book.digest}
             for book in chosen.program.books
@@ -148,7 +149,7 @@ def score_files(
 
 def write_ledger(folder: Path, chosen: Plan, entries: pa.Table, riders: pa.Table, rejects: Sequence[Reject]) -> None:
     """The files of a ledger directory but `run.json`."""
-    write_parquet(folder / "entries.parquet", entries)
+    write_parquet(folder / "entries.parquet", entries, UNIQUE, RANDOM)
     write_parquet(folder / "riders.parquet", riders)
     write_ndjson(folder / "rejects.ndjson", (reject.document() for reject in rejects))
     write_books(folder / "books", chosen)

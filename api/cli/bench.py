@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from simulations.national import National
 
 MARKER: Final = "bench.json"
+DEPLOYMENT: Final = "deployment.toml"
 MOST_RIDERS, MOST_EVENTS = 90_000_000, 9_000_000_000
 
 
@@ -40,10 +41,11 @@ def generate(riders: int, events: int, cities: int, seed: int, out: Path, lang: 
     """A seeded national day as time-ordered Parquet files.
 
     Nine rows in ten are deliveries, one of them in ten is late, about a quarter share the bag; some rows come in late.
+    Several books are in force: `riderscore score OUT --book OUT/deployment.toml` scores each city by its own.
     The same options give the same bytes, however many cores make them.
     """
     from api.batch.files import atomic_folder, write_json
-    from simulations.national import National
+    from simulations.national import National, deployment_of
 
     day = National(riders, events, cities, seed)
     described = {"version": version("riderscore")} | {
@@ -56,6 +58,7 @@ def generate(riders: int, events: int, cities: int, seed: int, out: Path, lang: 
                 for future in as_completed([pool.submit(write_window, day, k, folder) for k in range(day.num_windows)]):
                     future.result()
                     bar.advance(task)
+            (folder / DEPLOYMENT).write_text(deployment_of(day), encoding="utf-8", newline="\n")
             write_json(folder / MARKER, described)
     except InputError as error:
         stop(error.faults, lang, USAGE)

@@ -41,7 +41,9 @@ def parse_as_of(ctx: click.Context, param: click.Parameter, value: str | None) -
 
 @click.command("score")
 @click.argument("events", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--book", "reference", required=True, help="Book id, ID@DATE, TOML file, or `auto`.")
+@click.option(
+    "--book", "reference", required=True, help="Book id, ID@DATE, TOML file (a book, or a deployment table), or `auto`."
+)
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Ledger directory to write.")
 @click.option("--format", "format_", type=click.Choice(FORMATS), default="native", show_default=True)
 @click.option("--state", type=click.Path(path_type=Path), help="Carried state: read if there, replaced at the end.")
