@@ -13,7 +13,7 @@ from api.batch.engines import Engine, EngineName, engine
 from api.batch.files import write_json
 from api.batch.run import Stopwatch
 from api.batch.study_arms import Arms, all_arms, seed_results, tasks_of
-from api.batch.study_design import MARKER, Design, FindBook, design_of
+from api.batch.study_design import MARKER, Design, FindBook, Sensitivity, design_of
 from api.batch.study_files import Found, write_results
 from api.batch.study_vary import sensitivity_of, sweep_of, variants_of
 from api.batch.study_worlds import City, do_all
@@ -24,8 +24,6 @@ from simulations.study.seed import SeedResult
 from simulations.study.stopping import looks, seeds_needed
 
 RUNS_PERMILLE = 950
-Sensitivity = Literal["off", "one-at-a-time", "morris", "both"]
-SENSITIVITIES: tuple[Sensitivity, ...] = ("off", "one-at-a-time", "morris", "both")
 Tell = Callable[[int, str], None]
 Stop = Callable[[], bool]
 
@@ -43,7 +41,7 @@ class StudyRequest:
     seeds
         How many seeds; the most, where `precision` may end the study earlier.
     days
-        Days after the switch; None for the scenario's own number.
+        Days after the switch; None for `DEFAULT_DAYS`.
     jobs
         Runs side by side; None for all cores. The results do not depend on it.
     sets

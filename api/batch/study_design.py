@@ -1,11 +1,12 @@
 """A study before it runs: its scenario and books found, every fault of a request said at once."""
 
 import itertools
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from api.batch.errors import InputError
 from api.batch.files import check_output
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 SIDES = ("a", "b")
 MARKER = "study.json"
 DEFAULT_DAYS = 7
+SWEEP_MAX = 200
+Sensitivity = Literal["off", "one-at-a-time", "morris", "both"]
+SENSITIVITIES: tuple[Sensitivity, ...] = ("off", "one-at-a-time", "morris", "both")
 FindBook = Callable[[str], tuple[Book, ...]]
 Books = tuple[tuple[Book, ...], tuple[Book, ...]]
 
@@ -176,12 +180,29 @@ def _combinations(sweeps: Sequence[str], faults: list[Fault]) -> list[tuple[str,
     axes = []
     for sweep in sweeps:
         key, equals, values = sweep.partition("=")
-        each = [value.strip() for value in values.split(",") if value.strip()]
+        each = _values(values)
         if not equals or not key.strip() or not each:
             faults.append(Fault("bad_sweep", file="--sweep", given=sweep))
             continue
         axes.append([f"{key.strip()}={value}" for value in each])
+    number = math.prod(map(len, axes))
+    if number > SWEEP_MAX:
+        allowed = f"1 … {SWEEP_MAX}"
+        faults.append(Fault("out_of_range", file="--sweep", key="sweep", given=str(number), allowed=allowed))
+        return []
     return list(itertools.product(*axes)) if axes else []
+
+
+def _values(written: str) -> list[str]:
+    """Values between commas; those inside brackets belong to a list."""
+    found, depth = [""], 0
+    for letter in written:
+        depth += (letter == "[") - (letter == "]")
+        if letter == "," and depth <= 0:
+            found.append("")
+        else:
+            found[-1] += letter
+    return [value.strip() for value in found if value.strip()]
 
 
 def _plain_faults(request: "StudyRequest") -> list[Fault]:
@@ -192,6 +213,12 @@ def _plain_faults(request: "StudyRequest") -> list[Fault]:
         found.append(Fault("out_of_range", file="--days", key="days", given=str(request.days), allowed="≥ 1"))
     if request.jobs is not None and request.jobs < 1:
         found.append(Fault("out_of_range", file="--jobs", key="jobs", given=str(request.jobs), allowed="≥ 1"))
+    if request.sensitivity not in SENSITIVITIES:
+        allowed = ", ".join(SENSITIVITIES)
+        fault = Fault(
+            "out_of_range", file="--sensitivity", key="sensitivity", given=request.sensitivity, allowed=allowed
+        )
+        found.append(fault)
     if request.precision is not None and not 0 < request.precision < 1:
         given = str(request.precision)
         found.append(Fault("out_of_range", file="--precision", key="precision", given=given, allowed="0 … 1"))

@@ -9,7 +9,8 @@ from rich.table import Table
 
 from api.batch.engines import ENGINES, EngineName, WorkersLostError
 from api.batch.errors import InputError
-from api.batch.study import SENSITIVITIES, Sensitivity, StudyRequest, run_study
+from api.batch.study import StudyRequest, run_study
+from api.batch.study_design import SENSITIVITIES, Sensitivity
 from api.cli.compare import parse_books, plain_table, tidy
 from api.cli.console import FAILED, USAGE, json_option, lang_option, out_console, print_json, progress_bar, say, stop
 from rules.text import Lang, text

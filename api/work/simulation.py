@@ -56,6 +56,8 @@ def study_request(request: Mapping[str, Any]) -> StudyRequest:
         jobs=max(1, len(os.sched_getaffinity(0)) - 1),
         sets=tuple(request["sets"]),
         sensitivity=request["sensitivity"],
+        # Studies that were asked for before there were sweeps name none.
+        sweeps=tuple(request.get("sweeps", ())),
         lang=request["lang"],
     )
 

@@ -7,18 +7,20 @@ from pydantic import Field
 from sse_starlette import EventSourceResponse
 
 from api.batch.errors import InputError
+from api.batch.study_design import DEFAULT_DAYS, Sensitivity
 from api.http.auth import require
 from api.http.context import Actor, LangDep, Service, ServiceDep
 from api.http.problems import FieldError, Problem
 from api.http.schemas import LIMIT_DEFAULT, Cursor, IdText, Limit, Model, Page
 from api.http.streams import WAIT_S_MAX, last_event, progress_stream
+from api.http.threads import Threaded
 from api.http.wording import Where
 from api.store import studies
 from api.store.studies import DAYS_MAX, Study
 from api.work.request import check_request
 from rules.text import Lang, text
 
-router = APIRouter(prefix="/v1", tags=["studies"])
+router = APIRouter(prefix="/v1", tags=["studies"], route_class=Threaded)
 Student = Annotated[Actor, Depends(require("studies:run"))]
 Asker = Annotated[Actor, Depends(require("impacts:run"))]
 Watcher = Annotated[Actor, Depends(require("studies:read", "impacts:run"))]
@@ -43,14 +45,19 @@ class StudyAsked(Model):
         examples=[["legacy-fine", "taobao-crowdsourced"]],
     )
     seeds: int = Field(default=20, ge=1, le=200)
-    days: int | None = Field(
-        default=None, ge=1, le=92, description="Days after the switch; the scenario's own if null."
-    )
+    days: int | None = Field(default=None, ge=1, le=92, description=f"Days after the switch; {DEFAULT_DAYS} if null.")
     sets: list[Setting] = Field(
         default=[], max_length=50, description="`key=value` of the scenario; `a:` and `b:` before it change a book.",
         examples=[["riders=40", "orders_per_day=800"]],
     )  # fmt: skip
-    sensitivity: Literal["off", "one-at-a-time", "morris", "both"] = "off"
+    sensitivity: Sensitivity = Field(
+        default="off",
+        description="Vary the assumptions on a small city, one at a time, together (Morris), or both: hundreds of runs more.",
+    )
+    sweeps: list[Setting] = Field(
+        default=[], max_length=3, description="`key=value,value,…`: repeat the study at each value, or each combination.",
+        examples=[["b:tier.reward.bonus_fen=0,50,100"]],
+    )  # fmt: skip
 
 
 class ImpactAsked(Model):

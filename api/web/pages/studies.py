@@ -7,6 +7,7 @@ from fastapi import Depends, Response
 from starlette.datastructures import FormData
 
 from api.batch.errors import InputError
+from api.batch.study_design import DEFAULT_DAYS, SENSITIVITIES
 from api.http.routes.studies import report_response
 from api.store.bookshelf import BookBrief, books_of
 from api.store.refusals import Refused
@@ -27,15 +28,16 @@ router = page_router()
 ReadVisit = Annotated[Visit, Depends(visiting("studies:read"))]
 RunVisit = Annotated[Visit, Depends(visiting("studies:run"))]
 SEEDS: Final = (3, 5, 10, 20, 40)
-FIELDS: Final = ("scenario", "a", "b", "seeds", "days", "sets", "sensitivity")
-SENSITIVITIES: Final = ("off", "one-at-a-time")
+FIELDS: Final = ("scenario", "a", "b", "seeds", "days", "sets", "sensitivity", "sweeps")
+# A study of the web is to be quick: what takes many times as long is asked for.
+FIRST: Final = dict.fromkeys(FIELDS, "") | {"scenario": "ordinary-week", "seeds": "10", "sensitivity": "off"}
 _TYPES: Final = {".csv": "text/csv; charset=utf-8", ".json": "application/json", ".svg": "image/svg+xml"}
 
 
 @router.get("/console/studies")
 def study_list(visit: ReadVisit, cursor: str = "") -> Response:
     """Studies, newest first, and the form for a new one."""
-    return _list_page(visit, dict.fromkeys(FIELDS, "") | {"seeds": "10", "scenario": "ordinary-week"}, cursor)
+    return _list_page(visit, FIRST, cursor)
 
 
 def _list_page(
@@ -57,9 +59,8 @@ def _list_page(
         versions=versions,
         scenarios=[(name, scenario_title(name, visit.lang)) for name in scenario_names()],
         seeds=[(str(number), str(number)) for number in SEEDS],
-        sensitivities=[
-            (name, visit.say(f"web_studies.sensitivity_{name.replace('-', '_')}")) for name in SENSITIVITIES
-        ],
+        sensitivities=[(name, _sensitivity(visit, name)) for name in SENSITIVITIES],
+        default_days=DEFAULT_DAYS,
         keys=scenarios.keys(),
         given=given,
         faults=faults,
@@ -70,6 +71,10 @@ def scenario_title(name: str, lang: Lang) -> str:
     """What a scenario is called."""
     zh, en = scenarios.read(name).title
     return zh if lang == "zh" else en
+
+
+def _sensitivity(visit: Visit, name: str) -> str:
+    return visit.say(f"web_studies.sensitivity_{name.replace('-', '_')}")
 
 
 def _versions(books: Sequence[BookBrief], lang: Lang) -> list[tuple[str, str]]:
@@ -108,16 +113,20 @@ def start(visit: RunVisit, form: Posted) -> Response:
 def _request(form: FormData, lang: Lang) -> dict[str, Any]:
     """The form as the request of a study."""
     days = field(form, "days")
-    sensitivity = field(form, "sensitivity")
     return {
         "scenario": field(form, "scenario"),
         "books": [field(form, "a"), field(form, "b")],
         "seeds": _whole(field(form, "seeds")),
         "days": _whole(days) if days else None,
-        "sets": [line.strip() for line in field(form, "sets").splitlines() if line.strip()],
-        "sensitivity": sensitivity if sensitivity in SENSITIVITIES else "off",
+        "sets": _lines(field(form, "sets")),
+        "sensitivity": field(form, "sensitivity") or FIRST["sensitivity"],
+        "sweeps": _lines(field(form, "sweeps")),
         "lang": lang,
     }
+
+
+def _lines(written: str) -> list[str]:
+    return [line.strip() for line in written.splitlines() if line.strip()]
 
 
 def _whole(written: str) -> int:
@@ -138,6 +147,7 @@ def study_page(visit: ReadVisit, study_id: str) -> Response:
         shown=study,
         names=names,
         scenario=scenario_title(study.request["scenario"], visit.lang),
+        sensitivity=_sensitivity(visit, study.request["sensitivity"]),
         files=[name for name in files if name.endswith(tuple(_TYPES))],
         has_report="report.html" in files,
         stages=stages(visit.lang),

@@ -14,7 +14,9 @@ import pytest
 from api.batch import study_worlds
 from api.batch.errors import InputError
 from api.batch.study import StudyStopped, run_study
+from api.batch.study_design import design_of
 from api.batch.study_worlds import WORLDS, Task, carry_out
+from rules.shelf import find
 from simulations.study.metrics import METRICS
 from tests.api.batch.studies import TINY, request
 
@@ -157,6 +159,18 @@ def test_every_fault_of_a_request_is_said_at_once(tmp_path: Path) -> None:
     assert {"unknown_book", "scenario_unknown_key", "scenario_out_of_range", "unknown_part", "bad_sweep"} <= set(codes)
     assert len(codes) >= 6
     assert not (tmp_path / "out").exists()
+
+
+def test_a_sweep_takes_lists_and_stays_small(tmp_path: Path) -> None:
+    """Commas inside brackets belong to a value; more settings than anybody would wait for are a fault."""
+    lists = request(sweeps=("people.shift_s=[[0, 30000], [1000, 30000]],[[0, 20000], [1000, 20000]]",))
+
+    design = design_of(lists, find, tmp_path)
+    with pytest.raises(InputError) as caught:
+        design_of(request(sweeps=("riders=" + ",".join(map(str, range(8, 300))),)), find, tmp_path)
+
+    assert [len(point.settings) for point in design.sweep] == [1, 1]
+    assert [fault.key for fault in caught.value.faults] == ["sweep"]
 
 
 def test_a_folder_that_is_not_a_study_is_not_touched(tmp_path: Path) -> None:
