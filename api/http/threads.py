@@ -1,0 +1,28 @@
+"""Where requests that write are worked on: whoever holds rows can always finish, however many wait for them."""
+
+from collections.abc import Callable
+from functools import partial, wraps
+from inspect import iscoroutinefunction
+from typing import Any
+
+from anyio.to_thread import run_sync
+from fastapi.routing import APIRoute
+
+
+class Threaded(APIRoute):
+    """Routes of which the work alone is done in a thread, not what becomes of its answer.
+
+    A request whose answer is kept holds its rows until it is answered (`api.http.repeats`). A plain function's answer
+    is checked in one more thread, and there is none where as many requests as there are threads wait for those rows.
+    """
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        super().__init__(path, endpoint if iscoroutinefunction(endpoint) else _threaded(endpoint), **options)
+
+
+def _threaded(work: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(work)
+    async def endpoint(*args: Any, **given: Any) -> Any:
+        return await run_sync(partial(work, *args, **given))
+
+    return endpoint
