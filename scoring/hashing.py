@@ -7,6 +7,7 @@ arithmetic must never change.
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from scoring.columns import I64, U8, U64
 from scoring.compiled import compiled_with_runtime
@@ -15,7 +16,6 @@ _MULTIPLIER_1 = np.uint64(0xFF51AFD7ED558CCD)
 _MULTIPLIER_2 = np.uint64(0xC4CEB9FE1A85EC53)
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _SHIFT = np.uint64(33)
-_BYTE = np.uint64(8)
 NULL_HASH = np.uint64(0)
 ALPHABET = np.frombuffer(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", np.uint8)
 ID_LENGTH = 16
@@ -39,40 +39,49 @@ def fold_in(state: np.uint64, value: np.uint64) -> np.uint64:
 
 
 @compiled_with_runtime
-def _hash_bytes(offsets: I64, data: U8, seed: np.uint64, out: U64) -> None:
+def _hash_bytes(offsets: NDArray[np.int32] | I64, data: U8, seed: np.uint64, out: U64) -> None:
     for i in range(out.size):
-        first, stop = offsets[i], offsets[i + 1]
-        state = mix(np.uint64(stop - first) + _GOLDEN * seed)
-        at = first
-        while at < stop:
+        at, stop = np.int64(offsets[i]), np.int64(offsets[i + 1])
+        state = mix(np.uint64(stop - at) + _GOLDEN * seed)
+        while at + 8 <= stop:
+            # A loop of known length over neighbours becomes one load.
             word = np.uint64(0)
-            for k in range(min(8, stop - at)):
-                word |= np.uint64(data[at + k]) << (_BYTE * np.uint64(k))
+            for k in range(8):
+                word |= np.uint64(data[at + k]) << np.uint64(8 * k)
             state = fold_in(state, word)
             at += 8
+        if at < stop:
+            word = np.uint64(0)
+            for k in range(stop - at):
+                word |= np.uint64(data[at + k]) << np.uint64(8 * k)
+            state = fold_in(state, word)
         # 0 is kept for "no value".
         out[i] = state if state != NULL_HASH else np.uint64(1)
 
 
-def _hash_array(strings: pa.Array, seed: int) -> U64:
-    plain = strings.cast(pa.large_string())
-    _, offsets, data = plain.buffers()
+def _hash_array(strings: pa.Array, seed: int, out: U64) -> None:
+    plain = strings if pa.types.is_string(strings.type) else strings.cast(pa.large_string())
     n = len(plain)
-    bounds = np.frombuffer(offsets, np.int64, n + 1, plain.offset * 8)
+    if plain.null_count == n:
+        out[:] = NULL_HASH
+        return
+    _, offsets, data = plain.buffers()
+    width: type[np.integer] = np.int32 if pa.types.is_string(plain.type) else np.int64
+    bounds = np.frombuffer(offsets, width, n + 1, plain.offset * np.dtype(width).itemsize)
     content = np.zeros(1, np.uint8) if data is None or data.size == 0 else np.frombuffer(data, np.uint8)
-    out = np.empty(n, np.uint64)
     _hash_bytes(bounds, content, np.uint64(seed), out)
     if plain.null_count:
         out[~pc.is_valid(plain).to_numpy(zero_copy_only=False)] = NULL_HASH
-    return out
 
 
 def hash_strings(strings: pa.ChunkedArray | pa.Array, seed: int = 1) -> U64:
     """uint64 hash of every string; null gives 0, and nothing else does. Another seed is another hash."""
-    chunks = strings.chunks if isinstance(strings, pa.ChunkedArray) else [strings]
-    if not chunks:
-        return np.empty(0, np.uint64)
-    return np.concatenate([_hash_array(chunk, seed) for chunk in chunks])
+    out = np.empty(len(strings), np.uint64)
+    at = 0
+    for chunk in strings.chunks if isinstance(strings, pa.ChunkedArray) else [strings]:
+        _hash_array(chunk, seed, out[at : at + len(chunk)])
+        at += len(chunk)
+    return out
 
 
 def hash_pairs(strings: pa.ChunkedArray | pa.Array) -> U64:

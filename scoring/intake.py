@@ -27,6 +27,7 @@ KEPT_BY_CORRECTION = ("event_id", "rider_id", "city", "rider_kind", "kind", "ord
 REASONS = ("duplicate_conflict", "too_late", "ref_unknown", "ref_later", "no_book")
 DUPLICATE_CONFLICT, TOO_LATE, REF_UNKNOWN, REF_LATER, NO_BOOK = range(1, 6)
 REPEATED = 100
+_RECORDS_IN_CACHE = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,30 +166,37 @@ def columns_of(table: pa.Table, rider: I32, book: np.ndarray, waived: U8) -> Eve
     deadline = _times(table, "assess_deadline")
     delivered = _times(table, "delivered")
     occurred = _times(table, "occurred")
+    columns: dict[str, np.ndarray] = {
+        "rider": rider,
+        "book": book,
+        "kind": _codes(table, "kind", KIND_CODE),
+        "rider_kind": _codes(table, "rider_kind", {kind: code for code, kind in enumerate(RIDER_KINDS)}),
+        "occurred_us": occurred,
+        "order_key": hash_strings(table.column("order_id")),
+        "placed_us": _times(table, "placed"),
+        "deadline_us": np.where(deadline == NO_TIME, _times(table, "promised"), deadline),
+        "accepted_us": _times(table, "accepted"),
+        "arrived_us": _times(table, "arrived_store"),
+        "ready_us": _times(table, "merchant_ready"),
+        "promised_ready_us": _times(table, "merchant_promised_ready"),
+        "picked_us": _times(table, "picked_up"),
+        "delivered_us": np.where(delivered == NO_TIME, occurred, delivered),
+        "joined_us": _times(table, "rider_joined"),
+        "distance_m": _ints(table, "distance_m", -1),
+        "fee_fen": _ints(table, "fee_fen", 0),
+        "reports": _report_masks(table),
+        "level": _ints(table, "level", -1),
+        "cause": _codes(table, "cause", CAUSE_CODE),
+        "extend_s": _ints(table, "extend_s", 0),
+        "party": _codes(table, "party", PARTY_CODE),
+        "waived": waived,
+    }
     events = np.empty(table.num_rows, EVENT)
-    events["rider"] = rider
-    events["book"] = book
-    events["kind"] = _codes(table, "kind", KIND_CODE)
-    events["rider_kind"] = _codes(table, "rider_kind", {kind: code for code, kind in enumerate(RIDER_KINDS)})
-    events["occurred_us"] = occurred
-    events["order_key"] = hash_strings(table.column("order_id"))
-    events["placed_us"] = _times(table, "placed")
-    events["deadline_us"] = np.where(deadline == NO_TIME, _times(table, "promised"), deadline)
-    events["accepted_us"] = _times(table, "accepted")
-    events["arrived_us"] = _times(table, "arrived_store")
-    events["ready_us"] = _times(table, "merchant_ready")
-    events["promised_ready_us"] = _times(table, "merchant_promised_ready")
-    events["picked_us"] = _times(table, "picked_up")
-    events["delivered_us"] = np.where(delivered == NO_TIME, occurred, delivered)
-    events["joined_us"] = _times(table, "rider_joined")
-    events["distance_m"] = _ints(table, "distance_m", -1)
-    events["fee_fen"] = _ints(table, "fee_fen", 0)
-    events["reports"] = _report_masks(table)
-    events["level"] = _ints(table, "level", -1)
-    events["cause"] = _codes(table, "cause", CAUSE_CODE)
-    events["extend_s"] = _ints(table, "extend_s", 0)
-    events["party"] = _codes(table, "party", PARTY_CODE)
-    events["waived"] = waived
+    # Field after field of as many records as stay in the cache: the memory is written once.
+    for first in range(0, events.size, _RECORDS_IN_CACHE):
+        some = slice(first, first + _RECORDS_IN_CACHE)
+        for name, values in columns.items():
+            events[name][some] = values[some]
     return events
 
 
@@ -214,12 +222,12 @@ def _refuse_repeats(first: I64, content_of: Callable[[I64], U64], is_new: U8, re
 def _assign_books(table: pa.Table, schedule: Schedule) -> tuple[np.ndarray, U8]:
     """Position of the book of each row (-1: none), and whether it was not yet in force."""
     occurred = table.column("occurred_us").to_numpy()
-    cities, kinds = (table.column(name).combine_chunks().dictionary_encode() for name in ("city", "rider_kind"))
     book = np.full(table.num_rows, -1, np.int64)
     early = np.zeros(table.num_rows, np.uint8)
     if set(schedule.rules) == {("", "")}:
         groups: list[tuple[Any, tuple[str, str]]] = [(slice(None), ("", ""))]
     else:
+        cities, kinds = (table.column(name).combine_chunks().dictionary_encode() for name in ("city", "rider_kind"))
         num_kinds = len(kinds.dictionary)
         pair = cities.indices.to_numpy().astype(np.int64) * num_kinds + kinds.indices.to_numpy()
         order = np.argsort(pair, kind="stable")
@@ -327,7 +335,7 @@ def take_in(
     gather(columns_of(fresh, rider, np.maximum(book, 0), waived), order, events)
     key = hash_strings(fresh.column("event_id"))[order]
     book, is_new = book[order], is_new[order]
-    start = np.searchsorted(events["rider"], np.arange(len(ids) + 1)).astype(np.int64)
+    start = np.searchsorted(rider[order], np.arange(len(ids) + 1, dtype=rider.dtype)).astype(np.int64)
     reason = np.zeros(order.size, np.int64)
     first = np.empty(order.size, np.int64)
     if first_of_identity(start, key, first):
@@ -376,14 +384,15 @@ def _kept(judged: _Judged, riders: pa.Array | None, num_new: int) -> Intake:
         events = np.empty(order.size, EVENT)
         gather(judged.events, np.flatnonzero(keep), events)
     first = np.flatnonzero(np.diff(events["rider"], prepend=-1))
-    alive = judged.ids.take(pa.array(events["rider"][first]))
-    if riders is not None:
-        alive = pc.unique(pa.concat_arrays([alive, riders.cast(alive.type)]))
-        alive = alive.take(pc.sort_indices(alive))
-    renumbered = pc.index_in(judged.ids, alive).fill_null(-1).to_numpy()
-    rider = renumbered[events["rider"]]
-    events["rider"] = rider
-    start = np.searchsorted(rider, np.arange(len(alive) + 1)).astype(np.int64)
+    alive, rider = judged.ids, np.ascontiguousarray(events["rider"])
+    if riders is not None or first.size < len(alive):
+        alive = alive.take(pa.array(rider[first]))
+        if riders is not None:
+            alive = pc.unique(pa.concat_arrays([alive, riders.cast(alive.type)]))
+            alive = alive.take(pc.sort_indices(alive))
+        rider = pc.index_in(judged.ids, alive).fill_null(-1).to_numpy()[rider]
+        events["rider"] = rider
+    start = np.searchsorted(rider, np.arange(len(alive) + 1, dtype=rider.dtype)).astype(np.int64)
     context = judged.context[keep].astype(np.int64)
     before = np.concatenate([np.zeros(1, np.int64), np.cumsum(context)])
     is_new = judged.is_new[keep]

@@ -43,6 +43,9 @@ ENTRY_SCHEMA = pa.schema(
         ("of_us", pa.int64()),
     ]
 )
+# Columns whose values hardly repeat, and those that look random: what a writer of files wants to know.
+UNIQUE = ("event_id", "occurred_us")
+RANDOM = ("entry_id",)
 
 
 def _dictionary(codes: np.ndarray, words: pa.Array | list[str] | tuple[str, ...], index: pa.DataType) -> pa.Array:
@@ -70,7 +73,9 @@ def event_ids(scored: Scored, ev: I64) -> pa.Array:
         return pa.nulls(ev.size, pa.string())
     own = scored.intake.source.column("event_id").combine_chunks()
     own = own.combine_chunks() if isinstance(own, pa.ChunkedArray) else own
-    names = pa.concat_arrays([own.cast(pa.string()), scored.faded.cast(pa.string())])
+    names = own.cast(pa.string())
+    if len(scored.faded):
+        names = pa.concat_arrays([names, scored.faded.cast(pa.string())])
     at = len(own) + (CARRIED - ev)
     at[ev >= 0] = scored.intake.order[ev[ev >= 0]]
     return names.take(pa.array(at, mask=ev == NO_EVENT))
@@ -306,7 +311,7 @@ def riders_table(scored: Scored) -> pa.Table:
         {
             "rider_id": intake.riders.cast(pa.string()),
             "city": scored.city.cast(pa.string()),
-            "book_digest": pa.array([scored.program.books[int(b)].digest for b in book], pa.string()),
+            "book_digest": pa.array([version.digest for version in scored.program.books]).take(pa.array(book)),
             "opening_score_mp": pa.array(scored.opening_mp, pa.int64()),
             "score_mp": pa.array(np.ascontiguousarray(score_mp)),
             "tier": pa.array(standing.tier, pa.string()),
@@ -323,8 +328,7 @@ def riders_table(scored: Scored) -> pa.Table:
             "on_time_orders_to_next_tier": pa.array(standing.to_next_tier, mask=standing.to_next_tier < 0),
             "on_time_orders_to_recover": pa.array(standing.to_recover, mask=standing.to_recover < 0),
             "review_required": pa.array(head["review"] != 0),
-            # Code -1 picks the last: unknown.
-            "rider_kind": pa.array(np.array([*RIDER_KINDS, None], object)[scored.rider_kind], pa.string()),
+            "rider_kind": pa.array(RIDER_KINDS).take(pa.array(scored.rider_kind, mask=scored.rider_kind < 0)),
             "num_entries": pa.array(np.diff(by)),
         }
     )

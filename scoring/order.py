@@ -23,8 +23,8 @@ def sorted_riders(column: pa.ChunkedArray) -> tuple[pa.Array, I32]:
 
 
 @compiled_with_runtime
-def _by_rider_and_time(rider: I32, occurred: I64, num_riders: int) -> tuple[I64, int]:
-    """Permutation that sorts rows by rider and time, and how many neighbours are of one rider and one instant.
+def _by_rider_and_time(rider: I32, occurred: I64, num_riders: int) -> tuple[I64, I64]:
+    """Permutation that sorts rows by rider and time; where in it the next row has the same rider and instant.
 
     Rows are dealt out to their riders as they come; most come in order of time, so that little is left to move.
     """
@@ -34,49 +34,44 @@ def _by_rider_and_time(rider: I32, occurred: I64, num_riders: int) -> tuple[I64,
     for r in range(num_riders):
         place[r + 1] += place[r]
     first = place.copy()
-    order = np.empty(rider.size, np.int64)
+    order, when = np.empty(rider.size, np.int64), np.empty(rider.size, np.int64)
     for i in range(rider.size):
         r = rider[i]
         at = place[r]
         place[r] += 1
         # A row that is much too early would be moved past many others: left to the sort below.
         steps = 0
-        while at > first[r] and steps < 32 and occurred[order[at - 1]] > occurred[i]:
-            order[at] = order[at - 1]
+        while at > first[r] and steps < 32 and when[at - 1] > occurred[i]:
+            order[at], when[at] = order[at - 1], when[at - 1]
             at -= 1
             steps += 1
-        order[at] = i
-    ties = 0
+        order[at], when[at] = i, occurred[i]
+    ties, num_ties = np.empty(rider.size, np.int64), 0
     for r in range(num_riders):
         start, stop = first[r], place[r]
         for at in range(start + 1, stop):
-            if occurred[order[at - 1]] > occurred[order[at]]:
+            if when[at - 1] > when[at]:
                 own = np.sort(order[start:stop])
-                order[start:stop] = own[np.argsort(occurred[own], kind="mergesort")]
+                own = own[np.argsort(occurred[own], kind="mergesort")]
+                order[start:stop], when[start:stop] = own, occurred[own]
                 break
         for at in range(start + 1, stop):
-            ties += occurred[order[at - 1]] == occurred[order[at]]
-    return order, ties
+            if when[at - 1] == when[at]:
+                ties[num_ties] = at - 1
+                num_ties += 1
+    return order, ties[:num_ties].copy()
 
 
 def scoring_order(table: pa.Table, rider: I32, num_riders: int) -> I64:
     """Permutation that sorts rows by rider, time and event id."""
     occurred = table.column("occurred_us").to_numpy()
-    order, num_ties = _by_rider_and_time(rider, occurred, num_riders)
-    if not num_ties:
-        return order
-    ties = np.flatnonzero((np.diff(rider[order]) == 0) & (np.diff(occurred[order]) == 0))
-    event_ids = table.column("event_id")
-    at = 0
-    while at < ties.size:
-        first = last = ties[at]
-        while at + 1 < ties.size and ties[at + 1] == last + 1:
-            at += 1
-            last = ties[at]
-        rows = order[first : last + 2]
-        names = event_ids.take(pa.array(rows)).to_pylist()
-        order[first : last + 2] = rows[sorted(range(rows.size), key=names.__getitem__)]
-        at += 1
+    order, ties = _by_rider_and_time(rider, occurred, num_riders)
+    tied = np.union1d(ties, ties + 1)
+    names = dict(zip(tied.tolist(), table.column("event_id").take(pa.array(order[tied])).to_pylist(), strict=True))
+    # Neighbours in a row of ties are one group.
+    for group in np.split(ties, np.flatnonzero(np.diff(ties) != 1) + 1) if ties.size else ():
+        places = range(int(group[0]), int(group[-1]) + 2)
+        order[places.start : places.stop] = order[sorted(places, key=names.__getitem__)]
     return order
 
 

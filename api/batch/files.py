@@ -129,16 +129,27 @@ def write_json(path: Path, document: Mapping[str, object]) -> None:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
-def write_parquet(path: Path, table: pa.Table) -> None:
-    """A table as Parquet; equal tables give equal bytes, however they are cut into chunks."""
-    whole = pa.table([column.combine_chunks() for column in table.columns], schema=table.schema.remove_metadata())
+def write_parquet(path: Path, table: pa.Table, unique: Sequence[str] = (), random: Sequence[str] = ()) -> None:
+    """A table as Parquet; equal tables give equal bytes, however they are cut into chunks.
+
+    Parameters
+    ----------
+    unique
+        Columns whose values hardly repeat: no dictionary is tried for them.
+    random
+        Texts that look random, too: nor are they compressed, or their least and greatest kept.
+    """
+    columns = [column.chunk(0) if column.num_chunks == 1 else column.combine_chunks() for column in table.columns]
+    whole = pa.table(columns, schema=table.schema.remove_metadata())
     with atomic_file(path) as temporary:
         pq.write_table(
             whole,
             temporary,
             row_group_size=ROW_GROUP_ROWS,
-            compression="zstd",
-            compression_level=1,
+            compression={name: "NONE" if name in random else "ZSTD" for name in whole.column_names},
+            compression_level={name: 1 for name in whole.column_names if name not in random},
+            use_dictionary=[name for name in whole.column_names if name not in (*unique, *random)],
+            write_statistics=[name for name in whole.column_names if name not in random],
             version="2.6",
             data_page_version="1.0",
         )
