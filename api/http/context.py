@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -11,7 +11,7 @@ from api.clock import now_us
 from api.http.scopes import SCOPES, Scope
 from api.settings import Settings
 from api.store.keys import Role
-from api.store.units import ReadUnit, Store, WriteUnit, connected
+from api.store.units import Held, ReadUnit, Store, WriteUnit, connected
 from rules.text import Lang
 
 
@@ -54,29 +54,37 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """The store, the settings and the clock of one running service."""
+    """The store, the settings and the clock of one running service.
+
+    Parameters
+    ----------
+    held
+        Of a request whose answer is kept: what it writes is committed with the answer.
+    """
 
     store: Store
     settings: Settings
     clock: Callable[[], int] = field(default=now_us)
+    held: Held | None = None
 
     @contextmanager
     def reading(self) -> Iterator[ReadUnit]:
         """A unit that only reads."""
-        with connected(), self.store.reading() as unit:
+        with connected(), (self.held or self.store).reading() as unit:
             yield unit
 
     @contextmanager
     def writing(self) -> Iterator[WriteUnit]:
         """A unit that is committed when its block ends; its clock is the service's."""
-        with connected(), self.store.writing(self.clock()) as unit:
+        with connected(), (self.held or self.store).writing(self.clock()) as unit:
             yield unit
 
 
 def service_of(request: Request) -> Service:
     """The service that answers a request."""
     service: Service = request.app.state.service
-    return service
+    held: Held | None = getattr(request.state, "held", None)
+    return service if held is None else replace(service, held=held)
 
 
 def lang_of(request: Request) -> Lang:

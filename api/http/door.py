@@ -6,6 +6,7 @@ Plain ASGI, in this order: token → allowance → a card that is ready, or body
 from collections.abc import Mapping
 from typing import Final
 
+from anyio import CapacityLimiter
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.http.allowance import Allowance
@@ -20,6 +21,7 @@ from api.store.units import UnreachableError
 
 _WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 API: Final = "/v1/"
+_ENDING_AT_ONCE: Final = 8
 # Media types of bodies by path, where JSON is not all that is taken.
 TAKES: Final[Mapping[str, tuple[str, ...]]] = {"/v1/events": (JSON, NDJSON)}
 
@@ -33,6 +35,7 @@ class Door:
         self._gate = gate
         self._desk = desk
         self._allowance = Allowance(service.settings.requests_per_minute)
+        self._turns = CapacityLimiter(_ENDING_AT_ONCE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or say why not."""
@@ -90,7 +93,7 @@ class Door:
         if key is None or actor is None:
             await self._app(scope, again, send)
             return
-        await answer_once(self._app, self._service, actor, key, body, scope, again, send)
+        await answer_once(self._app, self._service, self._turns, actor, key, body, scope, again, send)
 
 
 async def _refuse(problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:

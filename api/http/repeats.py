@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from typing import Final
 
+from anyio import CancelScope, CapacityLimiter
 from anyio.to_thread import run_sync
 from cryptography.fernet import Fernet, InvalidToken
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -13,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.http.context import Actor, Service
 from api.http.problems import Problem
 from api.store.idempotency import Claim, StoredAnswer, claim, give_up, keep_answer
+from api.store.units import Held, connected
 from rules.units import US_PER_S
 
 _KEY: Final = re.compile(rb"[\x21-\x7e]{1,200}")
@@ -40,11 +42,18 @@ def idempotency_key(scope: Scope) -> str | None:
 
 
 async def answer_once(
-    app: ASGIApp, service: Service, actor: Actor, key: str, body: bytes, scope: Scope, receive: Receive, send: Send
-) -> None:
+    app: ASGIApp, service: Service, turns: CapacityLimiter, actor: Actor, key: str, body: bytes,
+    scope: Scope, receive: Receive, send: Send,
+) -> None:  # fmt: skip
     """Do a request, or repeat the answer it got.
 
-    Only what succeeded is kept: a refusal changed nothing, and what was wrong may be put right.
+    What it writes and its answer are one transaction. Only what succeeded is kept: a refusal changed nothing, and what
+    was wrong may be put right.
+
+    Parameters
+    ----------
+    turns
+        Of threads that nobody waits in for a row: who holds rows ends in one of them.
     """
     taken = await run_sync(_claim, service, actor.name, key, _digest(scope, body))
     if isinstance(taken, StoredAnswer):
@@ -53,32 +62,34 @@ async def answer_once(
         await send({"type": "http.response.start", "status": taken.status, "headers": [*headers, _REPLAYED]})
         await send({"type": "http.response.body", "body": taken.body})
         return
-    held: list[Message] = []
+    said: list[Message] = []
 
     async def hold(message: Message) -> None:
-        held.append(message)
+        said.append(message)
 
+    held = scope["state"]["held"] = Held(service.store)
     try:
         await app(scope, receive, hold)
+        if 200 <= said[0]["status"] < 300:
+            kept = _sealed(scope, _answer(said))
+            await run_sync(_keep, replace(service, held=held), taken, kept, limiter=turns)
+        else:
+            await run_sync(_drop, service, held, taken, limiter=turns)
     except BaseException:
-        await run_sync(_drop, service, taken)
+        with CancelScope(shield=True):
+            await run_sync(_drop, service, held, taken, limiter=turns)
         raise
-    status = held[0]["status"]
-    if 200 <= status < 300:
-        await run_sync(_keep, service, taken, _sealed(scope, _answer(held)))
-    else:
-        await run_sync(_drop, service, taken)
-    for message in held:
+    for message in said:
         await send(message)
 
 
-def _answer(held: list[Message]) -> StoredAnswer:
+def _answer(said: list[Message]) -> StoredAnswer:
     headers = {
         name.decode("latin-1"): value.decode("latin-1")
-        for name, value in held[0]["headers"]
+        for name, value in said[0]["headers"]
         if name.lower() not in _NOT_KEPT
     }
-    return StoredAnswer(held[0]["status"], headers, b"".join(message.get("body", b"") for message in held[1:]))
+    return StoredAnswer(said[0]["status"], headers, b"".join(message.get("body", b"") for message in said[1:]))
 
 
 def _sealed(scope: Scope, answer: StoredAnswer) -> StoredAnswer:
@@ -121,8 +132,13 @@ def _claim(service: Service, actor: str, key: str, digest: str) -> Claim | Store
 def _keep(service: Service, taken: Claim, answer: StoredAnswer) -> None:
     with service.writing() as unit:
         keep_answer(unit, taken, answer)
+    if service.held is not None:
+        with connected():
+            service.held.commit()
 
 
-def _drop(service: Service, taken: Claim) -> None:
+def _drop(service: Service, held: Held, taken: Claim) -> None:
+    with connected():
+        held.undo()
     with service.writing() as unit:
         give_up(unit, taken)

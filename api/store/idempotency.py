@@ -1,7 +1,7 @@
 """Answers by Idempotency-Key: a request that is repeated gets the answer it got, and is not done again.
 
-A request is claimed before it is done and its answer kept afterwards. One that never answered (its process died) may
-be claimed again when its lease is over.
+A request is claimed before it is done, and its answer is kept in the transaction that does it: both stand or neither.
+One that never answered (its process died) may be claimed again when its lease is over; then the first can no longer end.
 """
 
 import json
@@ -65,8 +65,14 @@ def claim(unit: WriteUnit, actor: str, key: str, request_digest: str, lease_us: 
 
 
 def keep_answer(unit: WriteUnit, made: Claim, answer: StoredAnswer) -> None:
-    """Keep what was answered; nothing where somebody else has claimed the request since."""
-    unit.connection.execute(
+    """Keep what was answered, in the unit that did it.
+
+    Raises
+    ------
+    Refused
+        `idempotency_in_flight` where somebody else has claimed the request since: what was done must not stand.
+    """
+    kept = unit.connection.execute(
         update(idempotency)
         .where(_of(made))
         .values(
@@ -75,6 +81,8 @@ def keep_answer(unit: WriteUnit, made: Claim, answer: StoredAnswer) -> None:
             body=answer.body,
         )
     )
+    if not kept.rowcount:
+        raise Refused("idempotency_in_flight")
 
 
 def give_up(unit: WriteUnit, made: Claim) -> None:

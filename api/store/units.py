@@ -5,7 +5,7 @@ other at the rider's row; on SQLite writers take turns from their first statemen
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -101,6 +101,49 @@ class Store:
     def close(self) -> None:
         """Give back all connections."""
         self.engine.dispose()
+
+
+class Held:
+    """One transaction for all that is written while something is done; whoever began it says whether it stands.
+
+    A block that raises undoes all that was written before it, too.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._stack = ExitStack()
+        self._unit: WriteUnit | None = None
+
+    @contextmanager
+    def reading(self) -> Iterator[ReadUnit]:
+        """A unit that sees what was written so far."""
+        if self._unit is None:
+            with self._store.reading() as unit:
+                yield unit
+        else:
+            yield ReadUnit(self._unit.connection)
+
+    @contextmanager
+    def writing(self, recorded_us: int) -> Iterator[WriteUnit]:
+        """The unit, begun where it was not; its end commits nothing."""
+        if self._unit is None:
+            self._unit = self._stack.enter_context(self._store.writing(recorded_us))
+        try:
+            yield self._unit
+        except BaseException:
+            self.undo()
+            raise
+
+    def commit(self) -> None:
+        """Let what was written stand."""
+        self._unit = None
+        self._stack.close()
+
+    def undo(self) -> None:
+        """Undo what was written."""
+        if self._unit is not None:
+            self._unit.connection.rollback()
+        self.commit()
 
 
 def _engine(url: str) -> Engine:

@@ -10,6 +10,7 @@ from api.http.decision_shapes import AppealAnswer, AppealPage, AppealShown, appe
 from api.http.problems import Problem
 from api.http.routes.riders import in_words
 from api.http.schemas import LIMIT_DEFAULT, Cursor, IdText, Limit, PlainText
+from api.http.threads import Threaded
 from api.store.appeal_records import (
     Appeal,
     appeal_of,
@@ -21,7 +22,7 @@ from api.store.appeals import decide_appeal
 from api.store.scheduling import law_in_force
 from api.store.units import ReadUnit, WriteUnit
 
-router = APIRouter(prefix="/v1/appeals", tags=["appeals"])
+router = APIRouter(prefix="/v1/appeals", tags=["appeals"], route_class=Threaded)
 Reader = Annotated[Actor, Depends(require("self:read", "appeals:decide"))]
 Decider = Annotated[Actor, Depends(require("appeals:decide"))]
 City = Annotated[PlainText | None, Query(description="Of this city only.")]

@@ -14,12 +14,13 @@ from api.http.problems import Problem
 from api.http.routes.drafts import problem_of_checked
 from api.http.routes.riders import in_words
 from api.http.schemas import LIMIT_DEFAULT, Cursor, Limit
+from api.http.threads import Threaded
 from api.store.approvals import NotReadyError
 from api.store.bookshelf import book_of_id, books_by_place, books_of, compare_versions, version_of
 from api.store.draft_rows import revisions_of
 from api.store.rollback import roll_back
 
-router = APIRouter(prefix="/v1/books", tags=["books"])
+router = APIRouter(prefix="/v1/books", tags=["books"], route_class=Threaded)
 Reader = Annotated[Actor, Depends(require("books:read"))]
 Restorer = Annotated[Actor, Depends(require("books:rollback"))]
 Since = Annotated[Digest | None, Query(description="Tell changes from this version; the one before it where left out.")]

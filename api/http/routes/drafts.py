@@ -34,6 +34,7 @@ from api.http.problems import MEDIA_TYPE, FieldError, Problem
 from api.http.routes.riders import in_words
 from api.http.routes.studies import Started
 from api.http.schemas import LIMIT_DEFAULT, Cursor, IdText, IfMatch, IfNoneMatch, Limit
+from api.http.threads import Threaded
 from api.http.wording import Where
 from api.store import approvals, drafts, scheduling, studies
 from api.store.approvals import NotReadyError
@@ -43,7 +44,7 @@ from api.store.units import ReadUnit, WriteUnit
 from rules.text import Lang
 from rules.wire import from_json
 
-router = APIRouter(prefix="/v1/books/drafts", tags=["drafts"])
+router = APIRouter(prefix="/v1/books/drafts", tags=["drafts"], route_class=Threaded)
 Reader = Annotated[Actor, Depends(require("books:read"))]
 Writer = Annotated[Actor, Depends(require("drafts:write"))]
 Approver = Annotated[Actor, Depends(require("drafts:approve"))]

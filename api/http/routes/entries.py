@@ -11,11 +11,12 @@ from api.http.problems import Problem
 from api.http.rider_shapes import EntryTold, entry_told
 from api.http.routes.riders import in_words
 from api.http.schemas import IdText
+from api.http.threads import Threaded
 from api.store.appeals import file_appeal
 from api.store.entries_explained import entry_of
 from api.store.rider_rows import home_of
 
-router = APIRouter(prefix="/v1/entries/{entry_id}", tags=["entries"])
+router = APIRouter(prefix="/v1/entries/{entry_id}", tags=["entries"], route_class=Threaded)
 Reader = Annotated[Actor, Depends(require("self:read", "riders:read"))]
 Appellant = Annotated[Actor, Depends(require("self:appeal"))]
 

@@ -19,6 +19,7 @@ from api.http.intake import JSON, NDJSON, content_type_of
 from api.http.meters import Meters
 from api.http.problems import FieldError, Problem
 from api.http.schemas import Model
+from api.http.threads import Threaded
 from api.http.wording import pointer_to
 from api.store import posting
 from api.store.appeals import OWN_IDS
@@ -28,7 +29,7 @@ from api.store.units import WriteUnit
 from api.store.written import by_event
 from rules.text import Lang
 
-router = APIRouter(prefix="/v1", tags=["events"])
+router = APIRouter(prefix="/v1", tags=["events"], route_class=Threaded)
 Platform = Annotated[Actor, Depends(require("events:write"))]
 Written = Mapping[tuple[str, str], Sequence[Mapping[str, Any]]]
 

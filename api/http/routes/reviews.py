@@ -11,6 +11,7 @@ from api.http.problems import Problem
 from api.http.routes.appeals import City, cities_of
 from api.http.routes.riders import in_words
 from api.http.schemas import LIMIT_DEFAULT, Cursor, IdText, Limit
+from api.http.threads import Threaded
 from api.store.reviews import (
     Review,
     decide_review,
@@ -22,7 +23,7 @@ from api.store.reviews import (
 )
 from api.store.units import ReadUnit, WriteUnit
 
-router = APIRouter(prefix="/v1/reviews", tags=["reviews"])
+router = APIRouter(prefix="/v1/reviews", tags=["reviews"], route_class=Threaded)
 Reader = Annotated[Actor, Depends(require("self:read", "reviews:decide"))]
 Decider = Annotated[Actor, Depends(require("reviews:decide"))]
 

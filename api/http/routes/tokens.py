@@ -9,11 +9,12 @@ from api.http.auth import Gate, require
 from api.http.context import Actor, ServiceDep
 from api.http.problems import Problem
 from api.http.schemas import LIMIT_DEFAULT, Cursor, Limit, Model, Page, PlainText
+from api.http.threads import Threaded
 from api.store import keys
 from api.store.keys import Role
 from rules.units import US_PER_DAY
 
-router = APIRouter(prefix="/v1/tokens", tags=["tokens"])
+router = APIRouter(prefix="/v1/tokens", tags=["tokens"], route_class=Threaded)
 Manager = Annotated[Actor, Depends(require("tokens:write"))]
 
 

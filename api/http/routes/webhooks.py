@@ -9,11 +9,12 @@ from api.http.auth import require
 from api.http.context import Actor, ServiceDep
 from api.http.problems import Problem
 from api.http.schemas import LIMIT_DEFAULT, Cursor, IdText, Limit, Model, Page
+from api.http.threads import Threaded
 from api.store import webhooks
 from api.store.units import ReadUnit, WriteUnit
 from api.store.webhooks import Delivery, Webhook
 
-router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
+router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"], route_class=Threaded)
 Owner = Annotated[Actor, Depends(require("webhooks:write"))]
 City = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Told = Literal["score.changed", "tier.changed", "review.needed", "appeal.decided", "book.scheduled", "book.suspended"]

@@ -10,16 +10,18 @@ import pytest
 from anyio import Event, run
 from starlette.testclient import TestClient
 
+from api.http import repeats
 from api.http.allowance import Allowance
 from api.http.app import create_app
 from api.http.context import preferred_lang
 from api.http.intake import depth_of
 from api.http.logs import make_log
 from api.settings import SettingError, Settings
-from api.store import idempotency
-from api.store.units import Store
+from api.store import idempotency, people
+from api.store.refusals import Refused
+from api.store.units import Held, Store
 from tests.api.http.conftest import Bearer, Clock
-from tests.api.store.posts import later, lines_of
+from tests.api.store.posts import START_US, later, lines_of
 from tests.builders import delivered
 
 
@@ -277,6 +279,53 @@ class TestRepeats:
         assert (during.status_code, during.json()["code"]) == (409, "idempotency_in_flight")
         assert (after.status_code, after.json()["num_repeated"]) == (200, 1)
 
+    def test_what_was_done_without_an_answer_was_not_done(
+        self, client: TestClient, bearer: Bearer, store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A server that dies before the answer is kept leaves nothing behind that a retry would do a second time."""
+        headers = bearer("platform", "a") | {"Idempotency-Key": "k1"}
+        wanted = {"url": "https://example.org/hook"}
+
+        with monkeypatch.context() as patch:
+            for step in ("keep_answer", "give_up"):
+                patch.setattr(repeats, step, _killed)
+            assert client.post("/v1/webhooks", headers=headers, json=wanted).status_code == 500
+        clock.forward(seconds=61)
+        first, second = (client.post("/v1/webhooks", headers=headers, json=wanted) for _ in range(2))
+
+        assert (first.status_code, second.content) == (201, first.content)
+        assert len(client.get("/v1/webhooks", headers=bearer("platform", "a")).json()["items"]) == 1
+
+    def test_who_lost_the_claim_has_done_nothing(self, store: Store) -> None:
+        """A request that outlived its lease cannot end once another server has taken it on."""
+        claims = []
+        for at_us in (START_US, START_US + 60_000_000):
+            with store.writing(at_us) as unit:
+                claims.append(idempotency.claim(unit, "ops:a", "k1", "digest", 60_000_000))
+        late, held = claims[0], Held(store)
+        assert isinstance(late, idempotency.Claim)
+        with held.writing(START_US) as unit:
+            people.note(unit, "ops:a", "person_erased", "r1")
+
+        with pytest.raises(Refused, match="idempotency_in_flight"), held.writing(START_US) as unit:
+            idempotency.keep_answer(unit, late, idempotency.StoredAnswer(200, {}, b""))
+        held.commit()
+
+        with store.reading() as unit:
+            assert unit.connection.exec_driver_sql("SELECT count(*) FROM audit").scalar_one() == 0
+
+    def test_more_requests_than_threads_for_one_rider_all_end(self, client: TestClient, bearer: Bearer) -> None:
+        """Who holds the rider can always finish, however many wait for the row."""
+        headers = bearer("platform")
+
+        def post(k: int) -> int:
+            own = headers | {"Idempotency-Key": f"k{k}"}
+            answer = client.post("/v1/events", headers=own, json=later([delivered(f"e{k}", at_min=k / 10)])[0])
+            return int(answer.json()["num_scored"])
+
+        with ThreadPoolExecutor(60) as crowd:
+            assert sum(crowd.map(post, range(60))) == 60
+
     def test_a_refusal_is_not_kept(self, client: TestClient, bearer: Bearer) -> None:
         """What changed nothing may be put right under the same key."""
         headers = bearer("platform") | {"Idempotency-Key": "k1", "Content-Type": "application/json"}
@@ -305,6 +354,11 @@ class TestRepeats:
             gone = [idempotency.forget_answers(unit, clock() - 1), idempotency.forget_answers(unit, clock() - 1)]
 
         assert gone == [1, 0]
+
+
+def _killed(*_: object) -> None:
+    """The end of a server."""
+    raise RuntimeError("killed")
 
 
 def _unanswer(store: Store) -> None:
