@@ -7,7 +7,6 @@ Riders' rows are merged, not statistics: sums, medians and Gini are those of one
 
 import dataclasses
 import os
-import shutil
 from collections import Counter
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -17,24 +16,19 @@ from typing import Any, Final, Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from api.batch.claims import claimed
 from api.batch.compare import SIDES, Compared, affected, books_named, impact_of, score_both, summary_of
 from api.batch.engines import engine
-from api.batch.files import atomic_folder, check_places, write_json, write_ndjson, write_parquet
-from api.batch.lake import (
-    Lake,
-    num_rows_of,
-    open_work,
-    partition,
-    seconds_of,
-    stage_done,
-    write_rejects,
-)
+from api.batch.files import MARKER, check_places, write_json, write_ndjson, write_parquet
+from api.batch.lake import seconds_of
+from api.batch.lake_work import Lake, assembled, discard, open_work, stage_done, work_of
+from api.batch.partition import num_rows_of, partition, write_rejects
 from api.batch.plan import plan
 from api.batch.readers import Format, event_files
 from api.batch.rejects import Reject, place_of, rejects_of_rows
 from api.batch.run import Progress, Stopwatch, no_progress, write_books
 from api.batch.spill import read_bucket
-from rules.errors import Fault
+from api.batch.units import inputs_read, units_of, warnings_of
 from scoring.columns import NO_TIME
 from scoring.comparison import side_by_side, summed, summed_columns
 from scoring.intake import REASONS
@@ -81,30 +75,33 @@ def compare_lake(
     plans = (plan(references[0]), plan(references[1]))
     files = event_files(paths, format)
     places = tuple(file.absolute() for file in files)
-    work = out.absolute().parent / f".{out.name}.work"
     num_buckets = max(1, -(-num_rows_of(files) // bucket_rows))
-    lake = Lake(work, places, files, format, plans[0], num_buckets, None, None, command, plans[1])
-    open_work(lake)
-    watch.lap("books")
-    with engine("local", num_workers) as run:
-        units = stage_done(run, partition, lake, "units", len(files), lambda done, total: progress("read", done, total))
-        watch.lap("partition")
-        newest_us = max(unit["newest_us"] for unit in units)
-        final = dataclasses.replace(lake, as_of_us=newest_us if newest_us > NO_TIME else None)
-        parts = stage_done(
-            run, _compare, final, "parts", num_buckets, lambda done, total: progress("score", done, total)
-        )
-        watch.lap("score")
-    comparison = summed(_all_riders(final), plans[0].program, plans[1].program)
-    summary = summary_of(comparison, plans)
-    if command == "impact":
-        summary |= impact_of(comparison, sum(part["affected"] for part in parts), plans[1])
-    watch.lap("compare")
-    document = _document(final, units, parts)
-    _assemble(final, out, summary, document, watch, seconds_of(units, parts))
-    shutil.rmtree(work)
-    warnings = tuple(Fault(**fault) for unit in units for fault in unit["warnings"])
-    return Compared(comparison, plans, summary, document, (), warnings)
+    with claimed(out):
+        lake = open_work(
+            Lake(
+                work_of(out), places, files, units_of(files), format, plans[0], num_buckets,
+                command=command, other=plans[1],
+            )
+        )  # fmt: skip
+        watch.lap("books")
+        with engine("local", num_workers) as run:
+            number = len(lake.units)
+            units = stage_done(run, partition, lake, "units", number, lambda done, all_: progress("read", done, all_))
+            watch.lap("partition")
+            newest_us = max(unit["newest_us"] for unit in units)
+            final = dataclasses.replace(lake, as_of_us=newest_us if newest_us > NO_TIME else None)
+            number = num_buckets
+            parts = stage_done(run, _compare, final, "parts", number, lambda done, all_: progress("score", done, all_))
+            watch.lap("score")
+        comparison = summed(_all_riders(final), plans[0].program, plans[1].program)
+        summary = summary_of(comparison, plans)
+        if command == "impact":
+            summary |= impact_of(comparison, sum(part["affected"] for part in parts), plans[1])
+        watch.lap("compare")
+        document = _document(final, units, parts)
+        _assemble(final, out, summary, document, watch, seconds_of(units, parts))
+        discard(work_of(out))
+    return Compared(comparison, plans, summary, document, (), warnings_of(units))
 
 
 def _compare(lake: Lake, bucket: int) -> None:
@@ -112,8 +109,7 @@ def _compare(lake: Lake, bucket: int) -> None:
     if lake.other is None:
         raise ValueError("a comparison needs two books")
     watch = Stopwatch()
-    spills = [(lake.spill(unit), str(name)) for unit, name in enumerate(lake.names)]
-    table = read_bucket(spills, bucket, lake.num_buckets)
+    table = read_bucket(lake.spills(), bucket, lake.num_buckets)
     watch.lap("read")
     rejects: dict[Reject, None] = {}
 
@@ -177,10 +173,10 @@ def _document(lake: Lake, units: Sequence[dict[str, Any]], parts: Sequence[dict[
         "version": version("riderscore"),
         "books": {side: books_named(chosen) for side, chosen in zip(SIDES, plans, strict=True)},
         "as_of_us": lake.as_of_us,
-        "inputs": [{name: unit[name] for name in ("path", "sha256", "rows")} for unit in units],
+        "inputs": inputs_read(lake.units, units),
         "counts": counts,
         "rejected": dict(sorted(rejected.items())),
-        "warnings": [Fault(**fault).describe("en") for unit in units for fault in unit["warnings"]],
+        "warnings": [fault.describe("en") for fault in warnings_of(units)],
         "parts": [{name: part[name] for name in ("events", "riders")} for part in parts],
     }
 
@@ -191,13 +187,13 @@ def _assemble(
 ) -> None:  # fmt: skip
     """Put everything into its place at once."""
     name = _RIDERS if lake.command == "compare" else _AFFECTED
-    with atomic_folder(out) as folder:
+    with assembled(work_of(out), out, MARKER) as folder:
         (folder / name).mkdir()
         for bucket in range(lake.num_buckets):
             part = lake.part(name, bucket)
             os.link(part, folder / name / part.name)
         write_json(folder / "summary.json", summary)
-        write_rejects(lake, folder)
+        write_rejects(lake, folder / "rejects.ndjson")
         for chosen in (lake.chosen, lake.other):
             if chosen is not None:
                 write_books(folder / "books", chosen)

@@ -6,31 +6,38 @@ What is done stands in a work folder beside the output: a spill or a part is the
 was killed goes on from there. Rows of one rider meet in one bucket, so the lines are those of one run over everything.
 """
 
-import dataclasses
-import heapq
 import json
 import os
-import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from api.batch.engines import Engine, EngineName, engine
+from api.batch.claims import claimed
+from api.batch.engines import EngineName, engine
 from api.batch.errors import InputError
-from api.batch.files import STATE_MARKER, atomic_folder, check_places, write_json, write_ndjson, write_parquet
-from api.batch.plan import Plan, deployment_named, plan
-from api.batch.readers import FileReader, Format, event_files
-from api.batch.rejects import Reject, place_of, rejects_of_rows
+from api.batch.files import MARKER, STATE_MARKER, check_places, write_json, write_ndjson, write_parquet
+from api.batch.lake_work import (
+    Lake,
+    assembled,
+    discard,
+    header_read,
+    is_same_run,
+    open_work,
+    stage_done,
+    work_of,
+)
+from api.batch.partition import num_rows_of, partition, write_rejects
+from api.batch.plan import deployment_named, plan
+from api.batch.readers import Format, event_files
+from api.batch.rejects import place_of, rejects_of_rows
 from api.batch.run import Progress, Stopwatch, no_progress, write_books
-from api.batch.spill import read_bucket, write_spill
+from api.batch.spill import read_bucket
+from api.batch.state_split import split_state
 from api.batch.statefiles import load_state, open_state, reach_back, save_state
+from api.batch.units import UNIT_ROWS, inputs_read, units_of, warnings_of
 from rules.errors import Fault
 from scoring.columns import NO_TIME
 from scoring.intake import REASONS
@@ -41,9 +48,9 @@ from scoring.score import score
 IN_MEMORY_ROWS: Final = 4_000_000
 # About 1 kB of memory a row while a bucket is scored.
 BUCKET_ROWS: Final = 1_500_000
-# Text files do not say how many rows they hold.
-_BYTES_PER_TEXT_ROW: Final = 150
 _ENTRIES, _RIDERS, _REJECTS = "entries.parquet", "riders.parquet", "rejects.ndjson"
+# Written when the ledger is in its place and the state is about to be.
+_DONE: Final = "done.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,82 +61,17 @@ class LakeRun:
     warnings: tuple[Fault, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Lake:
-    """A run to be done, as every worker needs it.
-
-    Parameters
-    ----------
-    work
-        Folder of what is done so far.
-    files, names
-        Where the inputs are, and how the person called them.
-    num_buckets
-        Into how many parts riders are split.
-    as_of_us
-        Up to when fades and resets are written; None for the newest event.
-    state
-        Folder of a carried state, one state folder per bucket below it; None to carry nothing.
-    command, other
-        What is done with each bucket; the second book where two are compared.
-    """
-
-    work: Path
-    files: tuple[Path, ...]
-    names: tuple[Path, ...]
-    format: Format
-    chosen: Plan
-    num_buckets: int
-    as_of_us: int | None
-    state: Path | None
-    command: str = "score"
-    other: Plan | None = None
-
-    def spill(self, unit: int) -> Path:
-        """Rows of a file by bucket."""
-        return self.work / "spills" / f"{unit:05d}.arrow"
-
-    def report(self, stage: str, number: int) -> Path:
-        """What a finished step says of itself; written last."""
-        return self.work / stage / f"{number:05d}.json"
-
-    def rejects(self, stage: str, number: int) -> Path:
-        """Rows that a step left out."""
-        return self.work / stage / f"{number:05d}.ndjson"
-
-    def part(self, name: str, bucket: int) -> Path:
-        """One bucket's share of a ledger file."""
-        return self.work / name / f"part-{bucket:05d}.parquet"
-
-
-def num_rows_of(files: Sequence[Path]) -> int:
-    """Rows of files: exact for Parquet, estimated for text and for what turns out to be no Parquet."""
-    return sum(map(_num_rows, files))
-
-
-def _num_rows(path: Path) -> int:
-    try:
-        if path.suffix.lower() == ".parquet":
-            return int(pq.read_metadata(path).num_rows)
-    except (pa.ArrowException, OSError):
-        pass  # who reads the file says what is wrong with it
-    return path.stat().st_size // _BYTES_PER_TEXT_ROW
-
-
 def bucket_folder(state: Path, bucket: int) -> Path:
     """One bucket's state in a state folder."""
     return state / f"bucket-{bucket:05d}"
 
 
 def is_lake(paths: Sequence[Path], format: Format, state: Path | None) -> bool:
-    """Whether a run is scored by buckets: more rows than fit into memory at once, or a state that is kept by buckets.
-
-    A state in one piece goes on in one piece.
-    """
+    """Whether a run is scored by buckets: more rows than fit into memory at once, or a state that is kept by buckets."""
     if format == "mdrp":
         return False
-    if state is not None and (state / STATE_MARKER).exists():
-        return buckets_of_state(state) is not None
+    if state is not None and buckets_of_state(state) is not None:
+        return True
     return num_rows_of(event_files(paths, format)) > IN_MEMORY_ROWS
 
 
@@ -142,6 +84,7 @@ def score_lake(
     state: Path | None = None,
     as_of_us: int | None = None,
     bucket_rows: int = BUCKET_ROWS,
+    unit_rows: int = UNIT_ROWS,
     engine_name: EngineName = "local",
     num_workers: int | None = None,
     address: str | None = None,
@@ -151,147 +94,108 @@ def score_lake(
 
     Parameters
     ----------
-    bucket_rows
-        About how many rows are in memory at once, per worker.
+    bucket_rows, unit_rows
+        About how many rows are in memory at once, per worker, and how many of a Parquet file are one task of reading.
     engine_name, num_workers, address
         Where the work is done, as `api.batch.engines.engine` takes it; all workers must see the same files.
 
     Raises
     ------
     BookError, InputError
-        If the books, the files or the places to write to cannot be used; nothing is written then.
+        If the books, the files or the places to write to cannot be used, or another run holds these; nothing is
+        written then.
     """
     watch = Stopwatch()
     check_places(paths, out, state)
+    with claimed(out, state):
+        lake = _lake(paths, reference, out, format, state, as_of_us, (bucket_rows, unit_rows))
+        done = _finished(lake)
+        if done is not None:
+            return done
+        lake = open_work(lake)
+        watch.lap("books")
+        with engine(engine_name, num_workers, address) as run:
+            number = len(lake.units)
+            units = stage_done(run, partition, lake, "units", number, lambda done, all_: progress("read", done, all_))
+            watch.lap("partition")
+            final, pieces = _with_state(lake, units)
+            stage_done(run, _split, final, "pieces", pieces, lambda _done, _all: None)
+            watch.lap("state")
+            number = lake.num_buckets
+            parts = stage_done(run, _score, final, "parts", number, lambda done, all_: progress("score", done, all_))
+            watch.lap("score")
+        document = _describe(final, units, parts)
+        warnings = warnings_of(units)
+        _put_in_place(final, out, document, watch, {"workers": seconds_of(units, parts)}, warnings)
+    return LakeRun(document, warnings)
+
+
+def _lake(
+    paths: Sequence[Path], reference: str, out: Path, format: Format, state: Path | None, as_of_us: int | None,
+    rows: tuple[int, int],
+) -> Lake:  # fmt: skip
+    """The run to be done: its files, books and buckets."""
+    bucket_rows, unit_rows = rows
     files = event_files(paths, format)
-    num_buckets = None if state is None else buckets_of_state(state)
-    if num_buckets is None:
-        num_buckets = max(1, -(-num_rows_of(files) // bucket_rows))
-    stored = None if state is None else open_state(bucket_folder(state, 0))
+    stored = None if state is None else open_state(_pieces(state)[0])
     chosen = plan(reference, () if stored is None else stored.books)
-    work = out.absolute().parent / f".{out.name}.work"
-    places = tuple(file.absolute() for file in files)
+    windows = [] if stored is None or state is None else [piece / "window.parquet" for piece in _pieces(state)]
+    wanted = max(1, -(-num_rows_of([*files, *windows]) // bucket_rows))
+    before = None if state is None else buckets_of_state(state)
+    # A bucket is split whole, so that riders of one bucket stay in buckets of their own.
+    num_buckets = wanted if before is None else before * -(-wanted // before)
     kept = None if state is None else state.absolute()
-    lake = Lake(work, places, files, format, chosen, num_buckets, as_of_us, kept)
-    open_work(lake)
-    watch.lap("books")
-    with engine(engine_name, num_workers, address) as run:
-        units = stage_done(run, partition, lake, "units", len(files), lambda done, total: progress("read", done, total))
-        watch.lap("partition")
-        newest_us = max([unit["newest_us"] for unit in units] + [_until_us(lake)])
-        final = dataclasses.replace(lake, as_of_us=newest_us if as_of_us is None else as_of_us)
-        parts = stage_done(run, _score, final, "parts", num_buckets, lambda done, total: progress("score", done, total))
-        watch.lap("score")
-    document = _describe(final, units, parts)
-    with atomic_folder(out) as folder:
-        _assemble(final, folder)
-        watch.lap("write")
-        document["seconds"] = watch.seconds | {"workers": seconds_of(units, parts)}
-        write_json(folder / "run.json", document)
-    if state is not None:
-        _assemble_state(final, state)
-    shutil.rmtree(work)
-    return LakeRun(document, tuple(Fault(**fault) for unit in units for fault in unit["warnings"]))
-
-
-def open_work(lake: Lake) -> None:
-    """Make the work folder, or go on in one of the very same run; that of another run is thrown away."""
-    stats = [path.stat() for path in lake.files]
-    plans = [lake.chosen] if lake.other is None else [lake.chosen, lake.other]
-    same = {
-        "version": version("riderscore"),
-        "inputs": [[str(path), stat.st_size, stat.st_mtime_ns] for path, stat in zip(lake.files, stats, strict=True)],
-        "command": lake.command,
-        "books": [[book.digest for book in chosen.program.books] for chosen in plans],
-        "references": [[chosen.reference, chosen.deployment] for chosen in plans],
-        "format": lake.format,
-        "as_of_us": lake.as_of_us,
-        "num_buckets": lake.num_buckets,
-        "state": None if lake.state is None else [str(lake.state), _until_us(lake)],
-    }
-    header = lake.work / "work.json"
-    if header.exists() and json.loads(header.read_text(encoding="utf-8")) == same:
-        return
-    shutil.rmtree(lake.work, ignore_errors=True)
-    lake.work.mkdir(parents=True)
-    write_json(header, same)
-
-
-def stage_done(
-    run: Engine,
-    step: Callable[[Lake, int], None],
-    lake: Lake,
-    stage: str,
-    number: int,
-    tell: Callable[[int, int], None],
-) -> list[dict[str, Any]]:
-    """Do what is not done of a stage; the reports of all of it.
-
-    Raises
-    ------
-    InputError
-        With the faults of every file that cannot be read.
-    """
-    open_ = [k for k in range(number) if not lake.report(stage, k).exists()]
-    faults: list[Fault] = []
-    for count, found in enumerate(run(partial(_tried, step, lake), open_), start=number - len(open_) + 1):
-        faults += found
-        tell(count, number)
-    if faults:
-        raise InputError(*faults)
-    return [json.loads(lake.report(stage, k).read_text(encoding="utf-8")) for k in range(number)]
-
-
-def _tried(step: Callable[[Lake, int], None], lake: Lake, number: int) -> tuple[Fault, ...]:
-    """Do a step; its faults as a value, so that one bad file does not hide another."""
-    try:
-        step(lake, number)
-    except InputError as error:
-        return error.faults
-    return ()
-
-
-def partition(lake: Lake, unit: int) -> None:
-    """Read a file and spill its rows by bucket."""
-    watch = Stopwatch()
-    file = FileReader(lake.files[unit], lake.format, lake.names[unit])
-    newest_us = NO_TIME
-    rejects: list[Reject] = []
-
-    def tables() -> Iterator[Any]:
-        nonlocal newest_us
-        for _, part in file.parts():
-            rejects.extend(part.rejects)
-            if part.table.num_rows:
-                newest_us = max(newest_us, int(part.table["occurred_us"].to_numpy().max()))
-            yield part.table
-
-    write_spill(lake.spill(unit), tables(), lake.num_buckets)
-    write_ndjson(lake.rejects("units", unit), (reject.document() for reject in rejects))
-    watch.lap("partition")
-    read = file.input
-    write_json(
-        lake.report("units", unit),
-        {
-            "path": str(read.path),
-            "sha256": read.sha256,
-            "rows": read.rows,
-            "newest_us": newest_us,
-            "rejected": Counter(reject.reason for reject in rejects),
-            "warnings": [dataclasses.asdict(fault) for fault in file.warnings],
-            "seconds": watch.seconds,
-        },
+    return Lake(
+        work_of(out),
+        tuple(file.absolute() for file in files),
+        files,
+        units_of(files, unit_rows),
+        format,
+        chosen,
+        num_buckets,
+        as_of_us,
+        kept,
+        _until_us(kept),
     )
+
+
+def _pieces(state: Path) -> list[Path]:
+    """The state folders that a state consists of: itself, or one a bucket."""
+    number = buckets_of_state(state)
+    return [state] if number is None else [bucket_folder(state, k) for k in range(number)]
+
+
+def _with_state(lake: Lake, units: Sequence[dict[str, Any]]) -> tuple[Lake, int]:
+    """The lake as it is scored, knowing its newest event and where the state of its buckets is; pieces to be split."""
+    newest_us = max([unit["newest_us"] for unit in units] + [lake.until_us])
+    lake = replace(lake, as_of_us=newest_us if lake.as_of_us is None else lake.as_of_us)
+    if lake.state is None or lake.until_us == NO_TIME:
+        return lake, 0
+    pieces = buckets_of_state(lake.state)
+    if pieces == lake.num_buckets:
+        return replace(lake, carried=lake.state), 0
+    return replace(lake, carried=lake.work / "carried"), pieces or 1
+
+
+def _split(lake: Lake, piece: int) -> None:
+    """Split one piece of the carried state into the run's buckets."""
+    if lake.state is None or lake.carried is None:
+        raise ValueError("there is no state to split")
+    pieces = _pieces(lake.state)
+    stored = open_state(pieces[piece])
+    if stored is not None:
+        buckets = range(piece, lake.num_buckets, len(pieces))
+        split_state(stored, {k: bucket_folder(lake.carried, k) for k in buckets}, lake.num_buckets)
+    write_json(lake.report("pieces", piece), {})
 
 
 def _score(lake: Lake, bucket: int) -> None:
     """Score the riders of a bucket and write their share of the ledger."""
     watch = Stopwatch()
     chosen = lake.chosen
-    spills = [(lake.spill(unit), str(name)) for unit, name in enumerate(lake.names)]
-    table = read_bucket(spills, bucket, lake.num_buckets)
+    table = read_bucket(lake.spills(), bucket, lake.num_buckets)
     watch.lap("read")
-    stored = None if lake.state is None else open_state(bucket_folder(lake.state, bucket))
+    stored = None if lake.carried is None else open_state(bucket_folder(lake.carried, bucket))
     carried = None
     if stored is not None:
         carried = reach_back(load_state(stored, chosen.program), stored, table, chosen)
@@ -343,11 +247,11 @@ def _describe(lake: Lake, units: Sequence[dict[str, Any]], parts: Sequence[dict[
             for book in lake.chosen.program.books
         ],
         "as_of_us": lake.as_of_us if lake.as_of_us != NO_TIME else None,
-        "inputs": [{name: unit[name] for name in ("path", "sha256", "rows")} for unit in units],
+        "inputs": inputs_read(lake.units, units),
         "counts": counts,
         "rejected": dict(sorted(rejected.items())),
-        "warnings": [Fault(**fault).describe("en") for unit in units for fault in unit["warnings"]],
-        "carried": None if _until_us(lake) == NO_TIME else {"until_us": _until_us(lake)},
+        "warnings": [fault.describe("en") for fault in warnings_of(units)],
+        "carried": None if lake.until_us == NO_TIME else {"until_us": lake.until_us},
         "parts": [{name: part[name] for name in ("events", "entries", "riders")} for part in parts],
     }
 
@@ -367,15 +271,8 @@ def _assemble(lake: Lake, folder: Path) -> None:
         for bucket in range(lake.num_buckets):
             part = lake.part(name, bucket)
             os.link(part, folder / name / part.name)
-    write_rejects(lake, folder)
+    write_rejects(lake, folder / _REJECTS)
     write_books(folder / "books", lake.chosen)
-
-
-def write_rejects(lake: Lake, folder: Path) -> None:
-    """Put the rejects of all steps into one file, by file and row."""
-    stages = [("units", len(lake.files)), ("parts", lake.num_buckets)]
-    files = [lake.rejects(stage, k) for stage, number in stages for k in range(number)]
-    write_ndjson(folder / _REJECTS, heapq.merge(*map(_lines, files), key=lambda line: (line["file"], line["row"])))
 
 
 def buckets_of_state(state: Path) -> int | None:
@@ -395,24 +292,48 @@ def _state_header(state: Path) -> dict[str, Any] | None:
         raise InputError(Fault("state_unreadable", file=str(path), given=str(error))) from error
 
 
-def _until_us(lake: Lake) -> int:
-    header = None if lake.state is None else _state_header(lake.state)
+def _until_us(state: Path | None) -> int:
+    header = None if state is None else _state_header(state)
     return NO_TIME if header is None else int(header["until_us"])
 
 
-def _assemble_state(lake: Lake, state: Path) -> None:
+def _put_in_place(
+    lake: Lake, out: Path, document: dict[str, Any], watch: Stopwatch, workers: dict[str, Any],
+    warnings: Sequence[Fault],
+) -> None:  # fmt: skip
+    """The ledger, then the state, each at once; a run that is killed between them finds both done or goes on."""
+    root = work_of(out)
+    with assembled(root, out, MARKER) as folder:
+        _assemble(lake, folder)
+        watch.lap("write")
+        document["seconds"] = watch.seconds | workers
+        write_json(folder / MARKER, document)
+    if lake.state is not None:
+        told: dict[str, Any] = {"document": document, "warnings": [asdict(fault) for fault in warnings]}
+        write_json(root / _DONE, told | {"state": str(lake.state), "until_us": lake.as_of_us})
+        _assemble_state(lake, root, lake.state)
+    discard(root)
+
+
+def _finished(lake: Lake) -> LakeRun | None:
+    """The very same run, if it was killed when all but cleaning up was done: its new state must not be carried on."""
+    done = header_read(lake.work / _DONE)
+    if done is None or (done["state"], done["until_us"]) != (str(lake.state), lake.until_us):
+        return None
+    if not is_same_run(lake, but="state"):
+        return None
+    discard(lake.work)
+    return LakeRun(done["document"], warnings_of([done]))
+
+
+def _assemble_state(lake: Lake, root: Path, state: Path) -> None:
     """Replace the state folder at once by the buckets' new ones."""
-    made = lake.work / "state"
-    with atomic_folder(state, marker=STATE_MARKER) as folder:
-        for path in sorted(made.rglob("*")):
-            if path.is_file():
-                place = folder / path.relative_to(made)
-                place.parent.mkdir(parents=True, exist_ok=True)
-                os.link(path, place)
+    with assembled(root, state, STATE_MARKER) as folder:
+        for bucket in range(lake.num_buckets):
+            made, place = bucket_folder(lake.work / "state", bucket), bucket_folder(folder, bucket)
+            for path in sorted(made.rglob("*")):
+                if path.is_file():
+                    own = place / path.relative_to(made)
+                    own.parent.mkdir(parents=True, exist_ok=True)
+                    os.link(path, own)
         write_json(folder / STATE_MARKER, {"buckets": lake.num_buckets, "until_us": lake.as_of_us})
-
-
-def _lines(path: Path) -> Iterable[dict[str, Any]]:
-    with path.open(encoding="utf-8") as file:
-        for line in file:
-            yield json.loads(line)

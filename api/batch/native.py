@@ -13,6 +13,7 @@ from api.batch.delimited import csv_chunks, header_of
 from api.batch.errors import InputError
 from api.batch.json_lines import json_chunks
 from api.batch.sources import Inspection, RawChunk
+from api.batch.units import Groups
 from rules.errors import Fault
 
 TEXT_ENDINGS: Final = (".csv", ".ndjson", ".jsonl")
@@ -21,8 +22,13 @@ _PARQUET_ROWS: Final = 1 << 18
 _FEW_VALUES: Final = ("city", "rider_kind", "kind", "reports", "cause", "party")
 
 
-def native_chunks(path: Path, inspection: Inspection) -> Iterator[RawChunk]:
+def native_chunks(path: Path, inspection: Inspection, groups: Groups | None = None, row: int = 0) -> Iterator[RawChunk]:
     """The known columns of a native file, chunk by chunk.
+
+    Parameters
+    ----------
+    groups, row
+        Of a Parquet file these row groups alone, and how many rows come before them.
 
     Raises
     ------
@@ -36,12 +42,12 @@ def native_chunks(path: Path, inspection: Inspection) -> Iterator[RawChunk]:
         for chunk in csv_chunks(path, inspection, names, KNOWN_COLUMNS):
             yield RawChunk(chunk.columns, chunk.rows, chunk.rejects, chunk.bytes_done, _unknown(names))
     elif ending == ".parquet":
-        yield from _parquet_chunks(path, inspection)
+        yield from _parquet_chunks(path, inspection, groups, row)
     else:
         yield from json_chunks(path, inspection)
 
 
-def _parquet_chunks(path: Path, inspection: Inspection) -> Iterator[RawChunk]:
+def _parquet_chunks(path: Path, inspection: Inspection, groups: Groups | None, row: int) -> Iterator[RawChunk]:
     try:
         schema = pq.read_schema(path)
         names = tuple(schema.names)
@@ -51,9 +57,10 @@ def _parquet_chunks(path: Path, inspection: Inspection) -> Iterator[RawChunk]:
             raise InputError(Fault("input_column_twice", file=str(path), key=", ".join(twice)))
         few = [name for name in _FEW_VALUES if name in names and pa.types.is_string(schema.field(name).type)]
         with pq.ParquetFile(path, read_dictionary=few) as file:
-            num_rows, row = file.metadata.num_rows, 0
+            num_rows = file.metadata.num_rows
             known = [name for name in names if name in KNOWN_COLUMNS]
-            for batch in file.iter_batches(_PARQUET_ROWS, columns=known):
+            chosen = None if groups is None else range(*groups)
+            for batch in file.iter_batches(_PARQUET_ROWS, row_groups=chosen, columns=known):
                 rows = np.arange(row + 1, row + 1 + batch.num_rows)
                 row += batch.num_rows
                 bytes_done = inspection.num_bytes * row // max(num_rows, 1)

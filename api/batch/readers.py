@@ -6,6 +6,7 @@ file → chunks of columns → canonical rows + rejects → one table
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final, Literal
 
@@ -19,6 +20,7 @@ from api.batch.meituan import canonical_waybills, meituan_chunks
 from api.batch.native import ENDINGS, native_chunks
 from api.batch.rejects import Reject
 from api.batch.sources import InputFile, Inspection, Progress, RawChunk, files_of, inspect, sha256_of
+from api.batch.units import Groups
 from rules.errors import Fault
 
 Format = Literal["native", "meituan", "mdrp"]
@@ -119,14 +121,22 @@ def read_events(
 class FileReader:
     """One file, part by part, so that files larger than memory can be read.
 
-    Messages call it `name`, by default its path. Invariant: `input` and `warnings` tell of the parts given so far.
+    Messages call it `name`, by default its path. Of a Parquet file, row groups `groups` alone may be read, with `row` rows
+    before them: such a share has no digest. Invariant: `input` and `warnings` tell of the parts given so far.
     """
 
-    def __init__(self, path: Path, format: Format, name: Path | None = None) -> None:
+    def __init__(
+        self, path: Path, format: Format, name: Path | None = None, groups: Groups | None = None, row: int = 0
+    ) -> None:
         self.path = path
         self.name = name or path
         self._shape = _SHAPES[format]
-        self._inspection = inspect(path, is_text=path.suffix.lower() != ".parquet")
+        if groups is None:
+            self._chunks = self._shape.chunks
+            self._inspection = inspect(path, is_text=path.suffix.lower() != ".parquet")
+        else:
+            self._chunks = partial(native_chunks, groups=groups, row=row)
+            self._inspection = Inspection("", path.stat().st_size, "utf-8", has_long_line=False, has_quotes=False)
         self._notes = _Notes()
 
     @property
@@ -137,7 +147,7 @@ class FileReader:
     def parts(self) -> Iterator[tuple[int, Part]]:
         """What each chunk became, and about how many bytes are done after it."""
         file = str(self.name)
-        for chunk in self._shape.chunks(self.path, self._inspection):
+        for chunk in self._chunks(self.path, self._inspection):
             table, found, left_out = self._shape.part(chunk.columns, file, chunk.rows)
             part = Part(table, sorted([*chunk.rejects, *found], key=lambda reject: reject.row), left_out)
             self._notes.add(chunk, part)

@@ -13,6 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from api.batch.claims import claimed
 from api.batch.files import atomic_folder, check_places, write_json, write_ndjson, write_parquet
 from api.batch.plan import Plan, deployment_named, plan
 from api.batch.readers import EventFile, Format, read_events
@@ -112,10 +113,19 @@ def score_files(
     Raises
     ------
     BookError, InputError
-        If the books, the files or the places to write to cannot be used; nothing is written then.
+        If the books, the files or the places to write to cannot be used, or another run holds these; nothing is
+        written then.
     """
-    watch = Stopwatch()
     check_places(paths, out, state)
+    with claimed(out, state):
+        return _score_files(paths, reference, out, format, state, as_of_us, progress)
+
+
+def _score_files(
+    paths: Sequence[Path], reference: str, out: Path, format: Format, state: Path | None, as_of_us: int | None,
+    progress: Progress,
+) -> Run:  # fmt: skip
+    watch = Stopwatch()
     stored = None if state is None else open_state(state)
     chosen = plan(reference, () if stored is None else stored.books)
     watch.lap("books")

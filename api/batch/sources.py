@@ -5,6 +5,7 @@ import glob
 import hashlib
 import io
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Final, Literal
@@ -140,7 +141,7 @@ def inspect(path: Path, *, is_text: bool) -> Inspection:
     decoder = codecs.getincrementaldecoder("utf-8")()
     is_utf8, has_long_line, has_quotes, open_line = True, False, False, 0
     with opened(path) as file:
-        while block := file.read(BLOCK_BYTES):
+        while block := _read(file, path):
             digest.update(block)
             num_bytes += len(block)
             if not is_text:
@@ -158,8 +159,19 @@ def inspect(path: Path, *, is_text: bool) -> Inspection:
 
 def opened(path: Path) -> BinaryIO:
     """The file, open for reading bytes; `InputError` if the system refuses."""
-    try:
+    with _refusals_named(path):
         return path.open("rb")
+
+
+def _read(file: BinaryIO, path: Path) -> bytes:
+    with _refusals_named(path):
+        return file.read(BLOCK_BYTES)
+
+
+@contextmanager
+def _refusals_named(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise InputError(Fault("input_unreadable", file=str(path), given=error.strerror or "")) from error
 
@@ -198,7 +210,7 @@ class _BlockStream(io.RawIOBase):
 
 def _blocks(path: Path) -> Iterator[bytes]:
     with opened(path) as file:
-        while block := file.read(BLOCK_BYTES):
+        while block := _read(file, path):
             yield block
 
 

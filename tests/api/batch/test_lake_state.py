@@ -1,0 +1,148 @@
+"""A carried state grows with its days: begun in one piece or in few buckets, it goes on in as many as are needed."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner
+
+from api.batch import lake
+from api.batch.errors import InputError
+from api.batch.files import write_parquet
+from api.batch.lake import buckets_of_state, score_lake
+from api.batch.run import score_files
+from api.cli.main import main
+from rules.units import US_PER_DAY
+from simulations.city import events_only, generate
+from simulations.scenario import City
+from tests.api.batch.test_lake import contents, rows_of, same_ledger
+
+BOOK = "gbt-46862-reference"
+NUM_DAYS = 5
+
+
+@pytest.fixture(scope="module")
+def days(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """A city's days; the last one has some rows of each before, and a correction of an event of the first."""
+    folder = tmp_path_factory.mktemp("days")
+    table = events_only(generate(City(num_riders=40, num_days=NUM_DAYS), 5))
+    occurred = table["occurred_us"].to_numpy()
+    day = (occurred - occurred.min()) // US_PER_DAY
+    day[::50] = NUM_DAYS - 1
+    paths = [folder / f"day{k}.parquet" for k in range(NUM_DAYS)]
+    for k, path in enumerate(paths):
+        write_parquet(path, table.filter(pa.array(day == k)))
+    return paths
+
+
+def test_a_state_is_split_when_days_become_large(days: Sequence[Path], tmp_path: Path) -> None:
+    """One piece, one piece, three buckets, six or more: the lines of one piece all along, and a state that says the same."""
+    for k, path in enumerate(days):
+        score_files([path], BOOK, tmp_path / f"one{k}", state=tmp_path / "whole")
+
+        if k < 2:
+            score_files([path], BOOK, tmp_path / f"many{k}", state=tmp_path / "state")
+        else:
+            rows = sum(pq.read_metadata(file).num_rows for file in days[: k + 1])
+            score_lake(
+                [path], BOOK, tmp_path / f"many{k}", state=tmp_path / "state", bucket_rows=rows // k, num_workers=1
+            )
+
+        same_ledger(tmp_path / f"one{k}", tmp_path / f"many{k}")
+    number = buckets_of_state(tmp_path / "state")
+    assert number is not None
+    assert number > 3
+    assert archived(tmp_path / "state") == archived(tmp_path / "whole")
+
+
+def archived(state: Path) -> list[tuple[str, str]]:
+    """Rider and event of all that a state's archive holds."""
+    tables = [pq.read_table(path, columns=["rider_id", "event_id"]) for path in state.rglob("archive/*.parquet")]
+    return sorted((row["rider_id"], row["event_id"]) for table in tables for row in table.to_pylist())
+
+
+def test_size_decides_for_a_state_in_one_piece_too(
+    days: Sequence[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A day that is too large for one piece goes by buckets, whatever the state was begun as."""
+    score_files(days[:1], BOOK, tmp_path / "out", state=tmp_path / "state")
+
+    small = lake.is_lake(days[:1], "native", tmp_path / "state")
+    monkeypatch.setattr(lake, "IN_MEMORY_ROWS", 100)
+
+    assert (small, lake.is_lake(days[:1], "native", tmp_path / "state")) == (False, True)
+
+
+def test_a_split_state_that_was_corrected_reaches_back(days: Sequence[Path], tmp_path: Path) -> None:
+    """A correction of an event that has left the window finds it in the bucket's archive."""
+    first = pq.read_table(days[0]).filter(pc.field("kind") == "delivered").slice(0, 1).to_pylist()[0]
+    later = first["occurred_us"] + 12 * US_PER_DAY
+    rows = [
+        first | {"event_id": "later", "occurred_us": later, "delivered_us": later},
+        first | {"event_id": "fix", "kind": "correction", "ref_event_id": first["event_id"], "occurred_us": later + 1}
+        | {"assess_deadline_us": first["delivered_us"] - 600_000_000},
+    ]  # fmt: skip
+    schema = pq.read_schema(days[0])
+    files = [days[0], tmp_path / "quiet.parquet", tmp_path / "fix.parquet"]
+    for path, row in zip(files[1:], rows, strict=True):
+        write_parquet(path, pa.Table.from_pylist([row], schema=schema))
+    for k, path in enumerate(files):
+        score_files([path], BOOK, tmp_path / f"one{k}", state=tmp_path / "whole")
+        if k < 2:
+            score_files([path], BOOK, tmp_path / f"many{k}", state=tmp_path / "state")
+
+    score_lake(files[2:], BOOK, tmp_path / "many2", state=tmp_path / "state", bucket_rows=100, num_workers=1)
+
+    same_ledger(tmp_path / "one2", tmp_path / "many2")
+    assert rows_of(tmp_path / "many2", "entries.parquet", "rider_id", "seq")
+
+
+def test_a_run_killed_after_its_state_was_in_place_is_done(
+    days: Sequence[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The new state is not carried into the same run once more: its ledger stays as it is."""
+    with monkeypatch.context() as killed:
+        killed.setattr(lake, "discard", lambda _root: None)
+        score_lake(days[:1], BOOK, tmp_path / "out", state=tmp_path / "state", num_workers=1)
+    before = contents(tmp_path / "out")
+
+    run = score_lake(days[:1], BOOK, tmp_path / "out", state=tmp_path / "state", num_workers=1)
+
+    assert run.document["counts"]["events"] > 0
+    assert contents(tmp_path / "out") == before
+    assert not (tmp_path / ".out.work").exists()
+
+
+def test_a_torn_state_is_named(days: Sequence[Path], tmp_path: Path) -> None:
+    """Nothing is written, and the state stays as it is."""
+    score_files(days[:1], BOOK, tmp_path / "out", state=tmp_path / "state")
+    (tmp_path / "state" / "fades.parquet").write_bytes(b"PAR1")
+    before = contents(tmp_path / "state")
+
+    with pytest.raises(InputError, match="state"):
+        score_lake(days[1:2], BOOK, tmp_path / "two", state=tmp_path / "state", bucket_rows=300, num_workers=1)
+
+    assert contents(tmp_path / "state") == before
+    assert not (tmp_path / "two").exists()
+
+
+def test_a_grown_state_can_be_loaded(days: Sequence[Path], tmp_path: Path) -> None:
+    """Day one of one piece, day two of buckets: the database takes both, and agrees with both."""
+    url = f"sqlite:///{tmp_path / 'store.db'}"
+    invoke = CliRunner().invoke
+    assert invoke(main, ["db", "upgrade", "--database-url", url]).exit_code == 0
+    score_files(days[:1], BOOK, tmp_path / "day0", state=tmp_path / "state")
+    first = invoke(
+        main, ["db", "load", str(tmp_path / "day0"), "--state", str(tmp_path / "state"), "--database-url", url]
+    )
+    score_lake(days[1:2], BOOK, tmp_path / "day1", state=tmp_path / "state", bucket_rows=300, num_workers=1)
+
+    second = invoke(
+        main, ["db", "load", str(tmp_path / "day1"), "--state", str(tmp_path / "state"), "--database-url", url]
+    )
+    verified = invoke(main, ["verify", str(tmp_path / "day1"), "--database", url])
+
+    assert (first.exit_code, second.exit_code, verified.exit_code) == (0, 0, 0), second.output + verified.output
