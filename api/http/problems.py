@@ -61,6 +61,7 @@ STATUS: Final[Mapping[str, int]] = {
     "appeal_differs": 409,
     "appeal_decided": 409,
     "appeal_overdue": 409,
+    "appeal_not_scored": 409,
     "appeal_taken_back": 409,
     "appeal_too_late": 409,
     "review_decided": 409,

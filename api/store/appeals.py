@@ -4,7 +4,8 @@ An appeal that is upheld becomes an `appeal_upheld` event in the same transactio
 back as it takes back anything. Whoever writes holds the rider's row first: a person and the deadline cannot both answer.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import pyarrow as pa
@@ -52,6 +53,22 @@ OWN_IDS: Final = "appeal:"
 UPHELD, DISMISSED = "upheld", "dismissed"
 # Longest text of a rider or a person.
 WORDS_MAX: Final = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What a look at the deadlines came to.
+
+    Parameters
+    ----------
+    num_over
+        Appeals over their deadline that were looked at.
+    refused
+        Those of them that the ledger would not take back: they stay open, and the others are decided.
+    """
+
+    num_over: int
+    refused: tuple[str, ...]
 
 
 def reason_words(reason_code: str) -> Said:
@@ -148,7 +165,7 @@ def decide_appeal(
     ------
     Refused
         appeal_unknown, appeal_decided, appeal_overdue (a dismissal after the deadline, when silence has answered),
-        appeal_reason_unknown, reason_missing, words_too_long.
+        appeal_reason_unknown, reason_missing, words_too_long, appeal_not_scored (the ledger will not take it back).
     """
     allowed = UPHELD_REASONS if upheld else DISMISSED_REASONS
     if reason_code not in allowed:
@@ -170,7 +187,8 @@ def decide_appeal(
         raise Refused("appeal_decided", appeal=appeal_id)
     if not upheld and unit.recorded_us >= found.deadline_us:
         raise Refused("appeal_overdue", appeal=appeal_id)
-    _close(unit, law, [found], answer, actor, reason_code, reason)
+    if _close(unit, law, [found], answer, actor, reason_code, reason):
+        raise Refused("appeal_not_scored", appeal=appeal_id)
     return decided_appeal(unit, appeal_id)
 
 
@@ -188,7 +206,9 @@ def decided_appeal(unit: WriteUnit, appeal_id: str) -> Appeal:
     return found
 
 
-def settle_appeals(unit: WriteUnit, law: Law, now_us: int, limit: int = 200) -> int:
+def settle_appeals(
+    unit: WriteUnit, law: Law, now_us: int, limit: int = 200, beside: Collection[str] = ()
+) -> Settled:  # fmt: skip
     """Decide for the rider whatever nobody has answered by its deadline, the oldest first.
 
     Parameters
@@ -197,16 +217,14 @@ def settle_appeals(unit: WriteUnit, law: Law, now_us: int, limit: int = 200) -> 
         Not later than the unit's clock.
     limit
         Appeals at most; call again in a new unit until nothing is left.
-
-    Returns
-    -------
-    How many were over their deadline.
+    beside
+        Appeals to leave alone: those that were refused before.
     """
     if now_us > unit.recorded_us:
         raise ValueError("no deadline has passed that lies ahead of the clock")
     over = (
         select(open_appeals.c.appeal_id, open_appeals.c.rider_id)
-        .where(open_appeals.c.deadline_us <= now_us)
+        .where(open_appeals.c.deadline_us <= now_us, open_appeals.c.appeal_id.not_in(sorted(beside)))
         .order_by(open_appeals.c.deadline_us, open_appeals.c.appeal_id)
         .limit(limit)
     )
@@ -216,17 +234,16 @@ def settle_appeals(unit: WriteUnit, law: Law, now_us: int, limit: int = 200) -> 
     still = among(unit, open_appeals.c.appeal_id, [row.appeal_id for row in due])
     waiting = sorted(unit.connection.scalars(select(open_appeals.c.appeal_id).where(still))) if due else []
     found = [decided_appeal(unit, appeal_id) for appeal_id in waiting]
-    if found:
-        _close(unit, law, found, UPHELD, TIMEOUT, TIMEOUT, "")
-    return len(due)
+    refused = _close(unit, law, found, UPHELD, TIMEOUT, TIMEOUT, "") if found else frozenset()
+    return Settled(len(due), tuple(sorted(refused)))
 
 
 def _close(
     unit: WriteUnit, law: Law, found: Sequence[Appeal], answer: str, by: str, reason_code: str, reason: str
-) -> None:
-    """Write one answer to appeals whose riders are held."""
-    if answer == UPHELD:
-        _take_back(unit, law, found)
+) -> frozenset[str]:
+    """Write one answer to appeals whose riders are held; ids of those left open, since the ledger will not follow."""
+    refused = _take_back(unit, law, found) if answer == UPHELD else frozenset()
+    found = [appeal for appeal in found if appeal.appeal_id not in refused]
     decisions = [
         {
             "appeal_id": appeal.appeal_id,
@@ -249,6 +266,7 @@ def _close(
             city=appeal.city,
         )  # fmt: skip
     announce(unit, [_message(appeal, decision) for appeal, decision in zip(found, decisions, strict=True)])
+    return refused
 
 
 def _message(appeal: Appeal, decision: dict[str, Any]) -> Message:
@@ -258,10 +276,14 @@ def _message(appeal: Appeal, decision: dict[str, Any]) -> Message:
     return Message("appeal.decided", data, appeal.rider_id, appeal.city)
 
 
-def _take_back(unit: WriteUnit, law: Law, found: Sequence[Appeal]) -> None:
+def _take_back(unit: WriteUnit, law: Law, found: Sequence[Appeal]) -> frozenset[str]:
     """Post an `appeal_upheld` event for each event appealed; its id is the appeal's, so it counts once.
 
     Also where nothing is deducted at the moment: a late record may enter the deduction again.
+
+    Returns
+    -------
+    Ids of appeals whose event was refused.
     """
     wanted = {(appeal.rider_id, appeal.event_id): appeal for appeal in found}
     riders = sorted({rider for rider, _ in wanted})
@@ -279,14 +301,14 @@ def _take_back(unit: WriteUnit, law: Law, found: Sequence[Appeal]) -> None:
         ).mappings()
     ]
     if not rows:
-        return
-    refused = [
-        answer
-        for answer in post_events(unit, law, pa.Table.from_pylist(rows, schema=EVENT_SCHEMA))
+        return frozenset()
+    answers = post_events(unit, law, pa.Table.from_pylist(rows, schema=EVENT_SCHEMA))
+    refused = {
+        (row["rider_id"], row["ref_event_id"])
+        for row, answer in zip(rows, answers, strict=True)
         if answer.status == "rejected"
-    ]
-    if refused:
-        raise RuntimeError(f"an upheld appeal was not scored: {refused[0]}")
+    }
+    return frozenset(appeal.appeal_id for appeal in found if (appeal.rider_id, appeal.event_id) in refused)
 
 
 def _upheld(unit: WriteUnit, event: Any, appeal: Appeal) -> dict[str, Any]:

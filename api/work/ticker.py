@@ -30,10 +30,12 @@ class Ticker:
         self._store = store
         self._keep_us = settings.idempotency_keep_h * _US_PER_H
         self._clock = clock
+        # Appeals that the ledger refused: they stay open, people see them late in the inbox, and this says so once.
+        self._refused: set[str] = set()
         self._duties: tuple[Callable[[WriteUnit], int], ...] = (
             lambda unit: len(activate_due(unit)),
             lambda unit: _by_law(unit, _settle),
-            lambda unit: _by_law(unit, _settle_appeals),
+            lambda unit: _by_law(unit, self._settle_appeals),
             lambda unit: forget_answers(unit, unit.recorded_us - self._keep_us),
         )
 
@@ -46,11 +48,14 @@ class Ticker:
             What failed, after everything else was done: one duty that fails must not keep the deadlines of the others.
         """
         failures: list[Exception] = []
+        known = len(self._refused)
         for due in self._duties:
             try:
                 self._again(due)
             except Exception as error:  # noqa: BLE001 - as said above
                 failures.append(error)
+        if len(self._refused) > known:
+            failures.append(RuntimeError(f"upheld appeals were not scored: {', '.join(sorted(self._refused))}"))
         if failures:
             raise ExceptionGroup("what was due and could not be done", failures)
         return False
@@ -61,6 +66,11 @@ class Ticker:
             with self._store.writing(self._clock()) as unit:
                 if not is_my_turn(unit) or not due(unit):
                     return
+
+    def _settle_appeals(self, unit: WriteUnit, law: Law) -> int:
+        settled = settle_appeals(unit, law, unit.recorded_us, RIDERS_AT_ONCE, self._refused)
+        self._refused |= set(settled.refused)
+        return settled.num_over
 
 
 def _by_law(unit: WriteUnit, due: Callable[[WriteUnit, Law], int]) -> int:
@@ -74,7 +84,3 @@ def _by_law(unit: WriteUnit, due: Callable[[WriteUnit, Law], int]) -> int:
 
 def _settle(unit: WriteUnit, law: Law) -> int:
     return settle(unit, law, unit.recorded_us, RIDERS_AT_ONCE)
-
-
-def _settle_appeals(unit: WriteUnit, law: Law) -> int:
-    return settle_appeals(unit, law, unit.recorded_us, RIDERS_AT_ONCE)

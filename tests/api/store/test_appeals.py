@@ -66,7 +66,7 @@ def decide(store: Store, appeal_id: str, upheld: bool, at_us: int, actor: str = 
 def settle(store: Store, at_us: int) -> int:
     """The tick that lets silence answer."""
     with store.writing(at_us) as unit:
-        return appeals.settle_appeals(unit, books.law_of(unit, BOOK), at_us)
+        return appeals.settle_appeals(unit, books.law_of(unit, BOOK), at_us).num_over
 
 
 def late(store: Store) -> list[dict[str, Any]]:
@@ -248,7 +248,8 @@ def test_two_deductions_of_one_event_go_together(store: Store) -> None:
     filed = [file(store, entry) for entry in both]
 
     with store.writing(filed[0].deadline_us) as unit:
-        assert appeals.settle_appeals(unit, books.law_of(unit, own.id), filed[0].deadline_us) == 2
+        settled = appeals.settle_appeals(unit, books.law_of(unit, own.id), filed[0].deadline_us)
+        assert settled == appeals.Settled(2, ())
 
     lines = lines_of(store)
     assert sum(line["kind"] == "reverse" for line in lines) == 2
@@ -276,6 +277,29 @@ def test_a_report_refused_in_good_faith_costs_nothing(store: Store, book_id: str
     assert scores_of(lines_of(store))["r1"] == plain
     assert scores_of(batch_lines([order], newest_us([order]), book_id))["r1"] == plain
     assert scores_of(batch_lines([believed], newest_us([believed]), book_id))["r1"] >= plain
+
+
+def test_one_appeal_that_the_ledger_refuses_keeps_no_other_waiting(store: Store) -> None:
+    """The others are decided by their deadline; it stays open for a person, who is told."""
+    publish(store, BOOK)
+    rows = later(delivered(f"e-{rider}", rider_id=rider, late_min=4) for rider in ("r1", "r2", "r3"))
+    post(store, rows, BOOK)
+    filed = {rider: file(store, deduction(store, rider), rider_id=rider) for rider in ("r1", "r2", "r3")}
+    bad = filed["r2"]
+    # Another event of the id that the answer's event would have.
+    post(store, later([delivered(f"appeal:{bad.appeal_id}", rider_id="r2", at_min=9)]), BOOK)
+
+    with store.writing(bad.deadline_us) as unit:
+        law = books.law_of(unit, BOOK)
+        settled = appeals.settle_appeals(unit, law, bad.deadline_us)
+        again = appeals.settle_appeals(unit, law, bad.deadline_us, beside=settled.refused)
+
+    assert (settled, again) == (appeals.Settled(3, (bad.appeal_id,)), appeals.Settled(0, ()))
+    with store.reading() as unit:
+        states = {rider: appeal_of(unit, one.appeal_id).state for rider, one in filed.items()}  # type: ignore[union-attr]
+    assert states == {"r1": "upheld", "r2": "open", "r3": "upheld"}
+    with pytest.raises(Refused, match="appeal_not_scored"):
+        decide(store, bad.appeal_id, True, bad.deadline_us)
 
 
 def test_the_inbox_is_by_deadline_city_and_page(store: Store) -> None:

@@ -1,6 +1,7 @@
 """What goes on behind a running service: due things happen, whoever is there, however many there are."""
 
 import datetime as dt
+from collections.abc import Collection
 from threading import Thread
 
 import pytest
@@ -9,6 +10,7 @@ from sqlalchemy import func, select
 from api.http.context import Service
 from api.settings import Settings
 from api.store import books
+from api.store.appeals import Settled
 from api.store.city_days import is_behind
 from api.store.tables import rider_state
 from api.store.units import Store
@@ -76,6 +78,27 @@ def test_a_duty_that_fails_keeps_no_other_waiting(
         Ticker(store, settings, clock).step()
 
     assert num_due(store, clock) == 0
+
+
+def test_an_appeal_that_the_ledger_refuses_is_told_once(
+    store: Store, settings: Settings, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And then left alone, so that it is neither tried nor told every few seconds."""
+    asked = []
+
+    def settle_appeals(_unit: object, _law: object, _now_us: int, _limit: int, beside: Collection[str]) -> Settled:
+        asked.append(set(beside))
+        return Settled(0, ()) if beside else Settled(1, ("ap_1",))
+
+    monkeypatch.setattr(ticker, "settle_appeals", settle_appeals)
+    own = Ticker(store, settings, clock)
+
+    with pytest.raises(ExceptionGroup, match="could not be done") as failed:
+        own.step()
+    own.step()
+
+    assert "ap_1" in str(failed.value.exceptions[0])
+    assert asked == [set(), {"ap_1"}, {"ap_1"}]
 
 
 def test_a_tick_without_books_does_nothing(store: Store, settings: Settings) -> None:
