@@ -1,0 +1,145 @@
+"""`python -m tests.benchmarks.lake_kills --events N --kills K`: SIGKILL to `riderscore score` on a lake, again and again.
+
+A generated day is scored with a state, once in peace. Then the same command is run and its whole process group killed at
+random moments, until it has been killed K times; whenever a run comes to its end, ledger and state must be those of the
+run in peace byte for byte (but for the seconds in `run.json`), and the next one starts from nothing. Says which stage the
+kills hit, or raises.
+"""
+
+import argparse
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+EVENTS_PER_RIDER = 14
+BOOK = "gbt-46862-reference"
+
+
+def riderscore(*arguments: object) -> list[str]:
+    """The command of this environment."""
+    return [str(Path(sys.executable).with_name("riderscore")), *map(str, arguments)]
+
+
+def generated(folder: Path, num_events: int) -> Path:
+    """A day, made once."""
+    day = folder / f"day-{num_events}"
+    if not (day / "bench.json").exists():
+        size = ["--riders", max(1, num_events // EVENTS_PER_RIDER), "--events", num_events]
+        subprocess.run(riderscore("bench", "generate", *size, "--out", day), check=True, stdout=subprocess.DEVNULL)
+    return day
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """All files; of `run.json` all but the seconds."""
+    found = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    if "run.json" in found:
+        found["run.json"] = json.dumps(json.loads(found["run.json"]) | {"seconds": None}).encode()
+    return found
+
+
+def stage_of(out: Path, state: Path) -> str:
+    """Where a run stood when it was killed."""
+    root = out.parent / f".{out.name}.work"
+    if not root.exists():
+        return "cleaning up" if state.exists() else "starting"
+    if not (root / "work.json").exists():
+        return "cleaning up" if out.exists() else "starting"
+    if (root / "done.json").exists():
+        return "cleaning up" if state.exists() else "putting the state in place"
+    if (root / "open.json").exists() or out.exists():
+        return "putting the ledger in place"
+    if list(root.glob("*/parts/[0-9]*.json")):
+        return "scoring"
+    return "reading" if list(root.glob("*/spills/*")) else "starting"
+
+
+def run_and_kill(command: list[str], delay_s: float) -> bool:
+    """Run the command, and kill it and its workers after a while; whether it came to its end before."""
+    with subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as run:
+        try:
+            _, said = run.communicate(timeout=delay_s)
+        except subprocess.TimeoutExpired:
+            os.killpg(run.pid, signal.SIGKILL)
+            run.communicate()
+            return False
+    if run.returncode != 0:
+        raise RuntimeError(said.decode())
+    return True
+
+
+def endure(folder: Path, num_events: int, num_kills: int, luck: random.Random) -> str:
+    """Kill and compare; what happened, in lines."""
+    day = generated(folder, num_events)
+    peace = [folder / "peace", folder / "peace-state"]
+    started = time.monotonic()
+    subprocess.run(command_of(day, *peace), check=True, stdout=subprocess.DEVNULL)
+    whole_s = time.monotonic() - started
+    wanted = [contents(place) for place in peace]
+    places = [folder / "out", folder / "out-state"]
+    hits: Counter[str] = Counter()
+    num_runs = num_ends = 0
+    while hits.total() < num_kills or num_runs > 0:
+        num_runs += 1
+        # Once there were enough kills, the last run may come to its end.
+        delay_s = luck.uniform(0, whole_s * 0.6) if hits.total() < num_kills else whole_s * 20
+        if not run_and_kill(command_of(day, *places), delay_s):
+            hits[stage_of(*places)] += 1
+            continue
+        found = [contents(place) for place in places]
+        differing = [name for one, other in zip(found, wanted, strict=True) for name in one.keys() ^ other.keys()]
+        differing += [
+            name for one, other in zip(found, wanted, strict=True) for name in one if one[name] != other[name]
+        ]
+        assert not differing, differing[:10]
+        left = {path.name for path in folder.iterdir()} - {day.name, *(place.name for place in (*peace, *places))}
+        assert not left, left
+        for place in places:
+            shutil.rmtree(place)
+        num_runs, num_ends = 0, num_ends + 1
+    listed = "\n".join(f"  {number:3d} while {stage}" for stage, number in hits.most_common())
+    return (
+        f"{num_events} events, {whole_s:.0f} s in peace: {hits.total()} kills, {num_ends} runs that came to their end, "
+        f"ledger and state byte for byte the same, nothing left behind\n{listed}\n"
+    )
+
+
+def command_of(day: Path, out: Path, state: Path) -> list[str]:
+    """Score the day, with the ledger and the state somewhere."""
+    return riderscore("score", day, "--book", BOOK, "--out", out, "--state", state)
+
+
+@contextmanager
+def scratch(given: Path | None) -> Iterator[Path]:
+    """A folder to work in: the one given, or one that goes away."""
+    if given is not None:
+        given.mkdir(parents=True, exist_ok=True)
+        yield given
+        return
+    with tempfile.TemporaryDirectory(prefix="riderscore-") as name:
+        yield Path(name)
+
+
+def main() -> None:
+    """Read the options."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--events", type=int, default=5_000_000)
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--dir", type=Path, help="an empty folder to work in (default: a temporary one)")
+    options = parser.parse_args()
+    with scratch(options.dir) as folder:
+        sys.stdout.write(endure(folder, options.events, options.kills, random.Random(options.seed)))
+
+
+if __name__ == "__main__":
+    main()
