@@ -1,7 +1,8 @@
 """Bearer JWTs of another issuer: checked against one key and the one algorithm that belongs to it.
 
 The algorithm comes from the kind of key, never from the token: a public key cannot be used as a shared secret, and
-`none` is no algorithm. Claims: `iss`, `aud`, `exp`, `sub`, `role`, optional `cities` (all where left out) and `nbf`.
+`none` is no algorithm. Claims: `iss`, `aud`, `exp`, `sub`, `role`, `cities` (a list, `["*"]` for everywhere; a rider's may
+leave it out) and optional `nbf`.
 """
 
 import json
@@ -34,6 +35,7 @@ _FETCH_S: Final = 5
 _KEYS_BYTES_MAX: Final = 1_000_000
 _NAME: Final = re.compile(r"[^\x00-\x1f\x7f]{1,200}")
 _NUM_CITIES_MAX: Final = 1_000
+_EVERYWHERE: Final = ["*"]
 
 
 class BadTokenError(Exception):
@@ -173,10 +175,16 @@ def _actor(claims: Mapping[str, Any]) -> Actor:
     role = next((name for name in ROLES if name == claims.get("role")), None)
     if role is None or not _is_name(subject):
         raise BadTokenError
-    if cities is None:
+    # A rider sees themself alone, wherever they ride; who left the claim out for others hardly meant everywhere.
+    if cities == _EVERYWHERE or (cities is None and role == "rider"):
         return Actor(role, subject, (), f"jwt:{role}:{subject}")
     # An empty list could mean none or all.
-    if not isinstance(cities, list) or not 0 < len(cities) <= _NUM_CITIES_MAX or not all(map(_is_name, cities)):
+    if (
+        not isinstance(cities, list)
+        or "*" in cities
+        or not 0 < len(cities) <= _NUM_CITIES_MAX
+        or not all(map(_is_name, cities))
+    ):
         raise BadTokenError
     return Actor(role, subject, tuple(cities), f"jwt:{role}:{subject}")
 

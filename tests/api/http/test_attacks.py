@@ -105,7 +105,10 @@ def test_good_tokens_get_in(client: TestClient, clock: Clock, key: Any, algorith
         {"role": None},
         {"role": "root"},
         {"role": ["ops"]},
+        {"cities": None},
         {"cities": []},
+        {"cities": "*"},
+        {"cities": ["hangzhou", "*"]},
         {"cities": "hangzhou"},
         {"cities": [7]},
         {"nbf": 9_999_999_999},
@@ -116,6 +119,19 @@ def test_claims_that_do_not_hold_are_refused(client: TestClient, clock: Clock, c
     token = jwt.encode(claims(clock, **changes), SHARED, "HS256")
 
     assert asked(client, token) == (401, "token_invalid")
+
+
+def test_everywhere_is_said_and_not_left_out(client: TestClient, clock: Clock) -> None:
+    """A star is for all cities; a rider's token, which shows that rider alone, needs none."""
+
+    def status(**changes: Any) -> int:
+        token = jwt.encode(claims(clock, **changes), SHARED, "HS256")
+        wanted = {"role": "policy", "subject": "x", "cities": ["shanghai"]}
+        return client.post("/v1/tokens", headers={"Authorization": f"Bearer {token}"}, json=wanted).status_code
+
+    assert (status(), status(cities=["*"])) == (403, 201)
+    token = jwt.encode(claims(clock, role="rider", sub="r1", cities=None), SHARED, "HS256")
+    assert asked(client, token) == (403, "scope_missing")
 
 
 def test_an_expired_token_is_refused(client: TestClient, clock: Clock) -> None:
