@@ -107,3 +107,8 @@ def _constant(word: str, num: int) -> pa.Array:
 def rider_names(rider: I64) -> pa.Array:
     """Rider ids of positions: 0 is r00001."""
     return pa.array(np.char.mod("r%05d", rider + 1), pa.string())
+
+
+def rider_positions(names: pa.Array | pa.ChunkedArray) -> I64:
+    """Positions of rider ids: the inverse of `rider_names`."""
+    return np.array([int(name[1:]) - 1 for name in names.to_pylist()], np.int64)

@@ -19,7 +19,7 @@ from scoring.kernel import DELIVERED as DELIVERED_KIND
 from scoring.ledger import delivery_outcome, points_and_money
 from scoring.liability import attribute_causes
 from scoring.score import Scored
-from simulations.city import EVENT_SCHEMA, rider_names
+from simulations.city import EVENT_SCHEMA, rider_names, rider_positions
 from simulations.live import (
     BEGAN,
     BUSY,
@@ -153,7 +153,7 @@ def _whole_days(lives: Sequence[Live]) -> Ints:
 
 def positions(scored: Scored) -> I64:
     """Town position of each rider of a result."""
-    return np.array([int(name[1:]) - 1 for name in scored.intake.riders.to_pylist()], np.int64)
+    return rider_positions(scored.intake.riders)
 
 
 def events_of(scenario: Scenario, luck: Luck, people: Population, told: Told) -> pa.Table:

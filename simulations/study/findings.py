@@ -5,6 +5,7 @@ The seed is the unit everywhere: a mean over riders or days is taken within a se
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from simulations.study.movers import Movers, movers
 from simulations.study.paired import Paired, paired
 from simulations.study.seed import BAND_SUMS, DAILY, DIMENSIONS, Band, SeedResult, groups_in
 
+K = TypeVar("K", int, str)
 NEUTRAL = ("income_per_day_fen", "income_p10_fen", "income_p50_fen", "income_p90_fen", "income_gini")
 
 
@@ -28,7 +30,10 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Riders known before the switch: one of `DIMENSIONS`, and what the books differ by for them."""
+    """Riders known before the switch: one of `DIMENSIONS`, and what the books differ by for them.
+
+    `tier_days` holds rider days by arm and position of the tier, all seeds together: a description, as tiers are outcomes.
+    """
 
     dimension: str
     group: str
@@ -36,6 +41,7 @@ class Group:
     metrics: tuple[Paired, ...]
     parts: dict[str, Estimate]
     movers: Movers
+    tier_days: dict[str, dict[int, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +204,10 @@ def _groups(results: Sequence[SeedResult], moved: F64, again: F64 | None) -> tup
                     tuple(each for each in metrics if each is not None),
                     parts,
                     movers(moved[members], None if again is None else again[members]),
+                    {
+                        arm: _added([one.tier_days_of_groups[dimension, group][arm] for one in results])
+                        for arm in ("a", "b")
+                    },
                 )
             )
     return tuple(found)
@@ -259,9 +269,9 @@ def _bands(each: Sequence[dict[int, Band]]) -> dict[int, Band]:
     }
 
 
-def _added(each: Sequence[dict[str, int]]) -> dict[str, int]:
-    found: dict[str, int] = {}
+def _added(each: Sequence[dict[K, int]]) -> dict[K, int]:
+    found: dict[K, int] = {}
     for one in each:
         for name, number in one.items():
             found[name] = found.get(name, 0) + number
-    return found
+    return {name: found[name] for name in sorted(found)}

@@ -74,20 +74,20 @@ OF_RIDERS = (
     Metric("points_awarded_per_working_day", "points"),
     Metric("points_deducted_per_working_day", "points"),
     Metric("score_end", "points"),
+    Metric("orders_to_recover", "orders", "down"),
     Metric("reviews_per_1000_days", "per_1000_days", "down"),
     Metric("declined_rate", "share", "down"),
     Metric("speed_kmh", "kmh"),
     Metric("days_over_8_h", "share", "down"),
     Metric("days_over_12_h", "share", "down"),
     Metric("retention", "share", "up"),
+    Metric("customer_wait_min", "minutes", "down"),
 )
 # Of a whole run only.
 OF_ORDERS = (
     Metric("delivered_rate", "share", "up"),
     Metric("on_time_of_placed_rate", "share", "up"),
-    Metric("customer_wait_min", "minutes", "down"),
     Metric("customer_wait_p90_min", "minutes", "down"),
-    Metric("orders_to_recover", "orders", "down"),
 )
 METRICS = (*OF_RIDERS, *OF_ORDERS)
 METRIC = {metric.name: metric for metric in METRICS}
@@ -101,7 +101,7 @@ def of_riders(days: Columns, num_days: int) -> dict[str, float]:
     Parameters
     ----------
     days
-        Columns of `world.RIDER_DAYS`: every row of those riders from day 0 on, sorted by day, then rider.
+        Columns of `simulations.study.outcome.OUTCOME_DAYS`: every row of those riders from day 0 on, sorted by day, then rider.
     num_days
         Days since the switch; `days` has `num_days` rows a rider.
     """
@@ -134,12 +134,14 @@ def of_riders(days: Columns, num_days: int) -> dict[str, float]:
         "points_awarded_per_working_day": _ratio(_sum(days, "points_awarded_mp") / MP_PER_POINT, working),
         "points_deducted_per_working_day": _ratio(_sum(days, "points_deducted_mp") / MP_PER_POINT, working),
         "score_end": _mean(days["score_end_mp"][days["day"] == num_days - 1]) / MP_PER_POINT,
+        "orders_to_recover": _mean(days["to_recover"][days["to_recover"] >= 0]),
         "reviews_per_1000_days": _ratio(_sum(days, "review") * 1_000, rider_days),
         "declined_rate": _ratio(_sum(days, "num_declined"), _sum(days, "num_offered")),
         "speed_kmh": _ratio(distance * HOUR_S / 1_000, _sum(days, "ride_s")),
         "days_over_8_h": _ratio(float((worked_s >= 8 * HOUR_S).sum()), working),
         "days_over_12_h": _ratio(float((worked_s >= 12 * HOUR_S).sum()), working),
         "retention": 1 - _mean(days["left"][days["day"] == num_days - 1]),
+        "customer_wait_min": _ratio(_sum(days, "customers_wait_s") / MINUTE_S, delivered),
     }
     for cause in ("merchant", "customer", "platform", "force"):
         given = _sum(days, f"given_back_{cause}_s") / MINUTE_S
@@ -147,24 +149,20 @@ def of_riders(days: Columns, num_days: int) -> dict[str, float]:
     return measured
 
 
-def of_orders(orders: Columns, recover: I64) -> dict[str, float]:
+def of_orders(orders: Columns) -> dict[str, float]:
     """Metrics of a whole run.
 
     Parameters
     ----------
     orders
         `delivered` (bool), `on_time` (bool), `wait_s` of every order placed from day 0 on; `wait_s` counts where delivered.
-    recover
-        On-time orders that riders below their base need to be back, at the end.
     """
     placed, delivered = float(orders["delivered"].size), orders["delivered"]
     wait = orders["wait_s"][delivered] / MINUTE_S
     return {
         "delivered_rate": _ratio(float(delivered.sum()), placed),
         "on_time_of_placed_rate": _ratio(float((orders["on_time"] & delivered).sum()), placed),
-        "customer_wait_min": _mean(wait),
         "customer_wait_p90_min": float(np.quantile(wait, 0.9)) if wait.size else np.nan,
-        "orders_to_recover": _mean(recover),
     }
 
 

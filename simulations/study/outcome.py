@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from rules.units import US_PER_S
 from scoring.invariants import Ledger, check_ledger
+from simulations.city import rider_positions
 from simulations.study.metrics import Columns, of_orders, of_riders
 from simulations.world import RIDER_DAYS, World
 
@@ -21,7 +22,17 @@ NUM_LATE_BINS = LATE_MIN_TO - LATE_MIN_FROM + 1
 _MINUTE_US = 60 * US_PER_S
 
 FIXED_COLUMNS = ("fixed_fines_fen", "fixed_bonus_fen")
-OUTCOME_DAYS = pa.schema([*RIDER_DAYS, *((name, pa.int64()) for name in FIXED_COLUMNS)])
+OUTCOME_DAYS = pa.schema(
+    [
+        *RIDER_DAYS,
+        (
+            "customers_wait_s",
+            pa.int64(),
+        ),  # placed to delivered, summed over the orders placed on this day and delivered
+        ("to_recover", pa.int32()),  # on the last day: on-time orders to be back at the base; −1 where none are needed
+        *((name, pa.int64()) for name in FIXED_COLUMNS),
+    ]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +88,13 @@ def outcome_of(world: World, fixed: Fixed | None = None) -> Outcome:
     """
     days = world.rider_days.filter(pc.greater_equal(world.rider_days.column("day"), 0))
     num_riders = days.num_rows // max(world.num_days, 1)
+    days = days.append_column("customers_wait_s", pa.array(_customers_wait_s(world, num_riders, days.num_rows)))
+    days = days.append_column("to_recover", pa.array(_to_recover(world, num_riders, days.num_rows), pa.int32()))
     for name in FIXED_COLUMNS:
         values = np.zeros(days.num_rows, np.int64) if fixed is None else getattr(fixed, name)
         days = days.append_column(name, pa.array(values))
     columns, orders = columns_of(days), _order_columns(world)
-    measured = of_riders(columns, world.num_days) | of_orders(orders, _recover(world))
+    measured = of_riders(columns, world.num_days) | of_orders(orders)
     facts = {
         "seed": world.seed,
         "scenario_digest": world.scenario_digest,
@@ -145,5 +158,21 @@ def _order_columns(world: World) -> Columns:
     }
 
 
-def _recover(world: World) -> np.ndarray:
-    return world.riders.column("on_time_orders_to_recover").drop_null().to_numpy()
+def _customers_wait_s(world: World, num_riders: int, num_rows: int) -> np.ndarray:
+    """By rider day, as `rider_days` from day 0 on stand."""
+    orders = _since_switch(world)
+    brought = orders.filter(pc.is_valid(orders.column("customer_wait_s")))
+    day, rider = (brought.column(name).to_numpy().astype(np.int64) for name in ("day", "rider"))
+    found = np.zeros(num_rows, np.int64)
+    np.add.at(found, day * num_riders + rider, brought.column("customer_wait_s").to_numpy())
+    return found
+
+
+def _to_recover(world: World, num_riders: int, num_rows: int) -> np.ndarray:
+    """Likewise; −1 on all days but the last."""
+    riders = rider_positions(world.riders.column("rider_id"))
+    found = np.full(num_rows, -1, np.int32)
+    found[num_rows - num_riders + riders] = pc.fill_null(
+        world.riders.column("on_time_orders_to_recover"), -1
+    ).to_numpy()
+    return found

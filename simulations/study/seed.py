@@ -57,6 +57,8 @@ class SeedResult:
         Part of the decomposition, or `total` → fen over all rider days; with `(part, dimension, group)` keys for groups.
     bands
         Arm → position of the tier in that arm's book → sums.
+    tier_days_of_groups
+        (dimension, group) → arm → position of the tier → rider days begun in it.
     late_bins
         Arm → orders by minute of lateness (`simulations.study.outcome`).
     """
@@ -74,6 +76,7 @@ class SeedResult:
     parts_of_groups: dict[tuple[str, str], dict[str, int]]
     hidden: HiddenFine | None
     bands: dict[str, dict[int, Band]]
+    tier_days_of_groups: dict[tuple[str, str], dict[str, dict[int, int]]]
     late_bins: dict[str, np.ndarray]
     luck_is_equal: bool
     violations: dict[str, int]
@@ -118,6 +121,11 @@ def seed_result(arms: Mapping[str, Outcome], book: tuple[Book, ...]) -> SeedResu
         },
         hidden=hidden_fine(book, blind, columns["b"]) if "blind" in arms else None,
         bands={arm: _bands(columns[arm]) for arm in ("a", "b")},
+        tier_days_of_groups={
+            (dimension, group): {arm: _tier_days(columns[arm]["tier_idx"], own == group) for arm in ("a", "b")}
+            for dimension, own in group_of.items()
+            for group in groups_in(own)
+        },
         late_bins={arm: np.array(arms[arm].facts["late_bins"]) for arm in ("a", "b")},
         luck_is_equal=all(outcome.facts["luck"] == a.facts["luck"] for outcome in arms.values()),
         violations=_violations(arms),
@@ -176,6 +184,12 @@ def _bands(days: Columns) -> dict[int, Band]:
         rows = tiers == tier
         found[int(tier)] = Band(int(rows.sum()), {name: int(days[name][rows].sum()) for name in BAND_SUMS})
     return found
+
+
+def _tier_days(tiers: np.ndarray, members: np.ndarray) -> dict[int, int]:
+    own = tiers.reshape(-1, members.size)[:, members]
+    each, number = np.unique(own, return_counts=True)
+    return dict(zip(each.tolist(), number.tolist(), strict=True))
 
 
 def _violations(arms: Mapping[str, Outcome]) -> dict[str, int]:

@@ -17,6 +17,8 @@ from simulations.study.paired import Paired
 from simulations.study.seed import SeedResult
 from simulations.study.sensitivity import Sensitivity, Swept
 
+Books = tuple[tuple[Book, ...], tuple[Book, ...]]
+
 _PAIRED = pa.schema(
     [
         ("seed", pa.int64()),
@@ -125,7 +127,7 @@ def days_table(found: Findings) -> pa.Table:
     return pa.Table.from_pylist([_day(day) for day in found.days])
 
 
-def summary_document(found: Findings, books: tuple[tuple[Book, ...], tuple[Book, ...]]) -> dict[str, Any]:
+def summary_document(found: Findings, books: Books) -> dict[str, Any]:
     """`summary.json` but for what only the caller knows (names, sensitivities)."""
     return {
         "num_seeds": len(found.seeds),
@@ -134,7 +136,7 @@ def summary_document(found: Findings, books: tuple[tuple[Book, ...], tuple[Book,
         "confidence": CONFIDENCE,
         "primary": list(PRIMARY),
         "metrics": {one.metric: _metric(one, found) for one in found.metrics},
-        "groups": _groups(found.groups),
+        "groups": _groups(found.groups, books),
         "bands": _bands(found, books),
         "days": [_day(day) for day in found.days],
         "decomposition": {
@@ -188,7 +190,7 @@ def _metric(one: Paired, found: Findings) -> dict[str, Any]:
     }
 
 
-def _groups(groups: Iterable[Group]) -> dict[str, Any]:
+def _groups(groups: Iterable[Group], books: Books) -> dict[str, Any]:
     found: dict[str, dict[str, Any]] = {}
     for group in groups:
         found.setdefault(group.dimension, {})[group.group] = {
@@ -196,24 +198,33 @@ def _groups(groups: Iterable[Group]) -> dict[str, Any]:
             "metrics": {one.metric: paired_document(one) for one in group.metrics},
             "decomposition": {name: estimate_document(one) for name, one in group.parts.items()},
             "movers": asdict(group.movers),
+            "tier_days": {
+                arm: {_tier(versions, tier): number for tier, number in group.tier_days[arm].items()}
+                for arm, versions in zip(("a", "b"), books, strict=True)
+            },
         }
     return found
 
 
-def _bands(found: Findings, books: tuple[tuple[Book, ...], tuple[Book, ...]]) -> dict[str, Any]:
+def _bands(found: Findings, books: Books) -> dict[str, Any]:
     """By tier of either book: rider days and what was earned on them, all seeds together."""
     described = {}
     for arm, versions in zip(("a", "b"), books, strict=True):
-        tiers = versions[-1].model.tier
         described[arm] = [
             {
-                "tier": tiers[tier].id if 0 <= tier < len(tiers) else str(tier),
+                "tier": _tier(versions, tier),
                 "num_rider_days": band.num_days,
                 **band.sums,
             }
             for tier, band in found.bands[arm].items()
         ]
     return described
+
+
+def _tier(versions: tuple[Book, ...], position: int) -> str:
+    """A tier of the last version by its name."""
+    tiers = versions[-1].model.tier
+    return tiers[position].id if 0 <= position < len(tiers) else str(position)
 
 
 def _day(day: Day) -> dict[str, Any]:

@@ -61,6 +61,7 @@ def test_metrics_by_hand() -> None:
             "given_back_platform_s", "given_back_force_s", "review",
         )
     }  # fmt: skip
+    days |= {"customers_wait_s": np.array([4 * 1_500, 0]), "to_recover": np.array([-1, 12])}
     days |= {
         "rider": np.array([0, 1]),
         "online": np.array([True, False]),
@@ -87,7 +88,20 @@ def test_metrics_by_hand() -> None:
     assert measured["platform_cost_per_order_fen"] == 450
     assert measured["retention"] == 0.5
     assert measured["score_end"] == 65.0
+    assert measured["customer_wait_min"] == 25.0
+    assert measured["orders_to_recover"] == 12.0
     assert np.isnan(measured["declined_rate"])
+
+
+def test_every_metric_is_there_for_every_group(found: Findings) -> None:
+    """Rider kind, tenure and skill: all that is measured of riders, and their days by tier, which add up to all days."""
+    document = summary_document(found, (OLD, NEW))
+
+    for own in document["groups"].values():
+        assert sum(sum(group["tier_days"]["b"].values()) for group in own.values()) == 12 * 3 * 20
+        assert sum(group["tier_days"]["b"].get("low", 0) for group in own.values()) == 2 * 3 * 20
+        for group in own.values():
+            assert {"customer_wait_min", "retention", "exempt_rate"} <= set(group["metrics"])
 
 
 def test_the_decomposition_adds_up_to_the_fen() -> None:
