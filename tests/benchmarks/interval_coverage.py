@@ -35,7 +35,7 @@ SETS = (
     "people.shift_s=[[0,10800],[1000,14400]]",
 )
 SEEDS_MAX = 30
-PRECISION = 0.06
+PRECISION = 0.04
 BLOCK = 50
 TABLE = Path(__file__).parent / "interval_coverage.md"
 
