@@ -4,6 +4,7 @@ A block of riders is one transaction: whole or not at all. Riders who are there 
 are, so that a load can be run again; riders who are there with anything else are refused, and so is what is missing.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,7 +24,7 @@ from api.store.chain import GENESIS
 from api.store.chain_columns import canonical_texts, links
 from api.store.consequences import open_and_close_reviews, restore_trained
 from api.store.posting import WINDOW_US
-from api.store.rider_rows import RiderRow, lock
+from api.store.rider_rows import NO_ADDRESS, RiderRow, lock
 from api.store.riders import add_layout, due_us_of
 from api.store.tables import entries, events, rider_state
 from api.store.units import WriteUnit
@@ -113,9 +114,14 @@ def load_block(unit: WriteUnit, part: Part, first: int, stop: int) -> Loaded:
     Raises
     ------
     InputError
-        If a rider is there with another ledger, or without what the lines follow; the unit must then be rolled back.
+        If a rider is there with another ledger, or without what the lines follow, or has an id that no path can name;
+        the unit must then be rolled back.
     """
     start, wanted = part.given.start, range(first, stop)
+    nowhere = [rider for rider in part.riders[first:stop] if re.search(NO_ADDRESS, rider)]
+    if nowhere:
+        ledger = str(part.given.ledger)
+        raise InputError(*(Fault("load_no_address", file=ledger, given=rider) for rider in nowhere[:FAULTS_MAX]))
     lines = part.given.entries.slice(start[first], start[stop] - start[first])
     rows = lock(unit, part.riders[first:stop])
     block = _Block(part, wanted, rows, lines, [], [])

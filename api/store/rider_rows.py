@@ -12,6 +12,8 @@ from api.store.tables import rider_state
 from api.store.units import ReadUnit, WriteUnit
 from scoring.columns import FAR_US, NO_TIME
 
+# Rider ids that no path of the API can name: a slash parts paths, and dots are steps in them.
+NO_ADDRESS: Final = r"/|^\.\.?$"
 _EMPTY: Final = {
     "city": None,
     "rider_kind": -1,

@@ -24,6 +24,7 @@ from api.http.wording import pointer_to
 from api.store import posting
 from api.store.appeals import OWN_IDS
 from api.store.posting import Posted
+from api.store.rider_rows import NO_ADDRESS
 from api.store.scheduling import law_in_force
 from api.store.units import WriteUnit
 from api.store.written import by_event
@@ -158,13 +159,15 @@ def _read(given: _Sent, num_rows_max: int) -> PostedRows:
 
 
 def _of_platform(table: pa.Table, actor: Actor) -> tuple[pa.Table, list[Reject]]:
-    """Events that the actor may post: of their cities, under ids that are not the service's own; rejects for others."""
+    """Events that the actor may post: of their cities, of riders whom a path can name, under ids of theirs; rejects."""
     table, own_ids = _without(table, pc.starts_with(table["event_id"], OWN_IDS), "event_id", "reserved_id")
+    unnamed = pc.match_substring_regex(table["rider_id"], NO_ADDRESS)
+    table, nowhere = _without(table, unnamed, "rider_id", "no_address")
     if not actor.cities:
-        return table, own_ids
+        return table, own_ids + nowhere
     elsewhere = pc.invert(pc.is_in(table["city"], pa.array(actor.cities, pa.string())))
     table, foreign = _without(table, elsewhere, "city", "other_city")
-    return table, own_ids + foreign
+    return table, own_ids + nowhere + foreign
 
 
 def _without(table: pa.Table, mask: pa.ChunkedArray, column: str, reason: str) -> tuple[pa.Table, list[Reject]]:

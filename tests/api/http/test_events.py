@@ -2,6 +2,7 @@
 
 import json
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from starlette.testclient import TestClient
@@ -111,6 +112,25 @@ def test_ids_of_the_service_are_not_a_platforms(client: TestClient, bearer: Bear
     assert lines_of(store) == []
 
 
+@pytest.mark.parametrize("rider_id", ["hz/7", "..", "."])
+def test_riders_whom_no_path_can_name_are_refused(
+    client: TestClient, bearer: Bearer, store: Store, rider_id: str
+) -> None:
+    """They would be scored and could neither be shown nor appeal; the rest of the request is scored."""
+    rows = some(delivered("e1", rider_id=rider_id), delivered("e2", rider_id="骑手 7?.#"))
+
+    answer = client.post("/v1/events", headers=bearer("platform"), json=rows).json()
+    card = client.get(f"/v1/riders/{quote('骑手 7?.#', safe='')}/card", headers=bearer("ops"))
+
+    assert [(result["status"], result["reason"]) for result in answer["results"]] == [
+        ("rejected", "no_address"),
+        ("scored", None),
+    ]
+    assert answer["results"][0]["pointer"] == "#/0/rider_id"
+    assert set(scores_of(lines_of(store))) == {"骑手 7?.#"}
+    assert card.json()["rider_id"] == "骑手 7?.#"
+
+
 def test_a_platform_posts_events_of_its_cities_only(client: TestClient, bearer: Bearer, store: Store) -> None:
     """An event of another city is rejected beside those that are scored."""
     here, there = some(delivered("e1"), delivered("e2", rider_id="r2", city="shanghai"))
@@ -154,7 +174,7 @@ def test_a_body_that_holds_no_events_is_refused(
 
 @pytest.mark.parametrize(
     "value",
-    ["r'; DROP TABLE entries; --", '" OR 1=1', "../../etc/passwd", "{{7*7}}", "%00", "骑手", "\\x00", "${jndi:ldap}", "'||pg_sleep(9)||'"],
+    ["r'; DROP TABLE entries; --", '" OR 1=1', "..\\\\etc\\\\passwd", "{{7*7}}", "%00", "骑手", "\\x00", "${jndi:ldap}", "'||pg_sleep(9)||'"],
 )  # fmt: skip
 def test_ids_are_data(client: TestClient, bearer: Bearer, store: Store, value: str) -> None:
     """Whatever an id looks like, it is stored and given back as it is."""

@@ -231,6 +231,17 @@ def test_a_day_whose_past_is_not_there_is_refused(store: Store, url: str, tmp_pa
     assert lines_of(store) == []
 
 
+def test_riders_whom_no_path_can_name_are_refused(store: Store, url: str, tmp_path: Path) -> None:
+    """A ledger of files takes any id; the service could never show such a rider."""
+    ledger, state = scored(tmp_path, later(rider_week("hz/7", days=1)))
+
+    refused = load(url, ledger, state)
+
+    assert refused.exit_code == 2
+    assert "rider hz/7 has an id that no address of the service can hold" in refused.stderr
+    assert lines_of(store) == []
+
+
 def test_another_ledger_is_refused(store: Store, url: str, tmp_path: Path) -> None:
     """A rider who is there with other lines: exit 2, named; the store stays as it was."""
     events = city()
