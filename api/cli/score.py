@@ -55,6 +55,11 @@ def parse_as_of(ctx: click.Context, param: click.Parameter, value: str | None) -
     show_default=True,
     help="Where it runs; an mdrp instance always runs here.",
 )
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    help="Processes of the local engine (default: all cores), each of up to about 1 GB; results do not depend on it.",
+)
 @click.option("--ray-address", envvar="RAY_ADDRESS", help="Of a Ray cluster (default: a Ray of this machine).")
 @click.option("--profile", is_flag=True, help="Print the seconds spent by stage, on stderr.")
 @lang_option
@@ -67,6 +72,7 @@ def score_command(
     state: Path | None,
     as_of_us: int | None,
     engine: EngineName,
+    jobs: int | None,
     ray_address: str | None,
     profile: bool,
     lang: Lang,
@@ -91,7 +97,7 @@ def score_command(
             if (engine == "ray" and format_ != "mdrp") or is_lake(events, format_, state):
                 run = score_lake(
                     events, reference, out, format=format_, state=state, as_of_us=as_of_us, progress=tell,
-                    engine_name=engine, address=ray_address,
+                    engine_name=engine, num_workers=jobs, address=ray_address,
                 )  # fmt: skip
             else:
                 run = score_files(events, reference, out, format=format_, state=state, as_of_us=as_of_us, progress=tell)

@@ -127,6 +127,21 @@ def test_large_inputs_are_scored_by_buckets(files: Sequence[Path], monkeypatch: 
     assert lake.is_lake(files, "native", None)
 
 
+def test_the_command_takes_as_many_processes_as_it_may(
+    files: Sequence[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`score --jobs 1` works in its own process and gives the bytes of two."""
+    monkeypatch.setattr(lake, "IN_MEMORY_ROWS", 100)
+
+    for jobs in ("1", "2"):
+        done = CliRunner().invoke(
+            main, ["score", *map(str, files), "--book", BOOK, "--out", str(tmp_path / jobs), "--jobs", jobs]
+        )
+        assert done.exit_code == 0, done.output
+
+    assert contents(tmp_path / "1") == contents(tmp_path / "2")
+
+
 def test_parts_can_be_verified_and_explained(files: Sequence[Path], tmp_path: Path) -> None:
     """The commands read a ledger in parts as one in one piece."""
     score_lake(files, BOOK, tmp_path / "out", bucket_rows=BUCKET_ROWS, num_workers=1)
