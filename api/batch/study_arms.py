@@ -1,7 +1,7 @@
 """The arms of a study: which runs each seed needs, and what its files say once they are there.
 
 `a` keeps the old book, `b` changes to the new one; `blind` is `b` with a dispatcher that does not see tiers, `base` is `a` with the
-same; `again` is `a` with the dispatcher's own luck drawn anew. Arms that cannot differ from another are not run.
+same; `again` is `a` with the riders' answers to offers drawn anew. Arms that cannot differ from another are not run.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -18,6 +18,7 @@ OLD, NEW, GAIN, LOSS, INK, FAINT = "#9aa1ab", "#0f766e", "#0f766e", "#b45309", "
 WIDTH = 360
 # Stands in a label where a new line begins.
 LINE = "|"
+_LINES = f"split(datum.label, '{LINE}')"
 FONT = "system-ui, 'PingFang SC', 'Noto Sans SC', 'Microsoft YaHei', sans-serif"
 
 
@@ -95,7 +96,8 @@ def waterfall(lang: Lang, rows: Rows, title: str) -> alt.LayerChart:
     """
     del lang
     order = [row["part"] for row in rows]
-    x = alt.X("part:N", sort=order, title=None, axis=alt.Axis(labelAngle=0, labelLimit=96, labelPadding=6, grid=False))
+    axis = alt.Axis(labelAngle=0, labelPadding=6, grid=False, labelExpr=_LINES)
+    x = alt.X("part:N", sort=order, title=None, axis=axis)
     scale = alt.Scale(domain=["gain", "loss", "total"], range=[GAIN, LOSS, "#475569"])
     base = alt.Chart(_data(rows), width=WIDTH, height=230).encode(x=x)
     bars = base.mark_bar(size=46).encode(
@@ -212,7 +214,7 @@ def tornado(lang: Lang, rows: Rows, title: str, at: float) -> alt.LayerChart:
             ticks=False,
             domain=False,
             labelPadding=8,
-            labelExpr=f"split(datum.label, '{LINE}')",
+            labelExpr=_LINES,
         ),
     )
     scale = alt.Scale(domain=[text(lang, "study.end_low"), text(lang, "study.end_high")], range=["#94a3b8", NEW])
@@ -239,7 +241,7 @@ def bars(lang: Lang, rows: Rows, title: str) -> alt.LayerChart:
     order = list(dict.fromkeys(row["label"] for row in rows))
     kinds = [text(lang, "study.part_fees"), text(lang, "study.part_bonus")]
     y = alt.Y("label:N", sort=order, title=None, axis=alt.Axis(grid=False, ticks=False, domain=False, labelPadding=8))
-    base = alt.Chart(_data(rows), width=WIDTH - 70, height=40 * len(order)).encode(y=y)
+    base = alt.Chart(_data(rows), width=WIDTH - 100, height=40 * len(order)).encode(y=y)
     stacked = base.mark_bar(size=22).encode(
         x=alt.X("value:Q", title=title, axis=alt.Axis(tickCount=5)), order="order:O",
         color=alt.Color("kind:N", scale=alt.Scale(domain=kinds, range=["#5b7f95", "#d97706"]), sort=None),

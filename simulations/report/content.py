@@ -22,6 +22,7 @@ from simulations.report.words import (
     metric_title,
     number_text,
     percent_text,
+    size_text,
     value_text,
 )
 from simulations.study.decomposition import PARTS
@@ -41,6 +42,9 @@ _MOMENT_METRICS = {
 NUM_BINS = 24
 LATEST_MIN = 30
 TORNADO_ROWS = 12
+MORRIS_ROWS = 6
+# Elementary effects that point one way: their mean is nearly as large as their mean size.
+ONE_WAY = 0.8
 LONG_LABEL = 24
 
 
@@ -111,7 +115,7 @@ def part_rows(content: Content, lang: Lang) -> Rows:
         one, start = parts[name], 0.0 if name == "total" else reached
         value = one["mean"] / FEN_PER_YUAN
         row = {
-            "part": text(lang, f"study.part_{name}"),
+            "part": text(lang, f"study.part_{name}").replace(" ", LINE),
             "from": start,
             "to": start + value,
             "kind": "total" if name == "total" else "gain" if value >= 0 else "loss",
@@ -199,6 +203,28 @@ def tornado_rows(content: Content, lang: Lang, metric: str) -> tuple[Rows, float
         for one in found[:TORNADO_ROWS]
     ]
     return rows, found[0]["difference"] * scale if found else 0.0
+
+
+def morris_rows(content: Content, lang: Lang) -> list[dict[str, str]]:
+    """The largest effects on each primary metric, in its unit."""
+    rows: list[dict[str, str]] = []
+    for metric in PRIMARY:
+        own = [
+            one for one in content.summary["sensitivity"]["morris"] if one["metric"] == metric and one["mu_star"] > 0
+        ]
+        for one in own[:MORRIS_ROWS]:
+            unit = content.summary["metrics"][metric]["unit"]
+            rows.append(
+                {
+                    "metric": metric_title(lang, metric),
+                    "title": parameter_title(lang, one["key"]),
+                    "key": one["key"],
+                    "way": "↕" if abs(one["mu"]) < ONE_WAY * one["mu_star"] else "↑" if one["mu"] > 0 else "↓",
+                    "size": size_text(lang, unit, one["mu_star"], one["mu_star_reach"]),
+                    "spread": size_text(lang, unit, one["sigma"]),
+                }
+            )
+    return rows
 
 
 def parameter_title(lang: Lang, key: str) -> str:

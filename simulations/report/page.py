@@ -17,8 +17,10 @@ from rules.diff import diff
 from rules.text import LANGS, Lang, text
 from simulations.report import charts
 from simulations.report.content import (
+    MORRIS_ROWS,
     Content,
     assumption_rows,
+    axis_title,
     band_rows,
     day_panels,
     group_rows,
@@ -26,6 +28,7 @@ from simulations.report.content import (
     late_rows,
     metric_rows,
     moment_rows,
+    morris_rows,
     part_rows,
     seed_panels,
     tornado_rows,
@@ -89,6 +92,8 @@ def report(content: Content) -> Report:
         say=sentences(content),
         metric_rows=lambda lang: metric_rows(content, lang),
         moment_rows=lambda lang: moment_rows(content, lang),
+        morris_rows=lambda lang: morris_rows(content, lang),
+        morris_num=MORRIS_ROWS,
         changes=lambda lang: _changes(content, lang),
         assumptions=assumption_rows(content.scenario),
         metric_title=metric_title,
@@ -125,15 +130,14 @@ def _charts(content: Content) -> dict[str, Callable[[Lang], alt.TopLevelMixin]]:
         )
     sensitivity = content.summary["sensitivity"]
     if sensitivity is not None and sensitivity["one_at_a_time"]:
-        found["tornado"] = lambda lang: charts.tornado(
-            lang,
-            *_with_title(tornado_rows(content, lang, INCOME), text(lang, "study.axis_money_per_day")),
-        )
+        found["tornado"] = lambda lang: _tornado(content, lang, INCOME)
+        found["tornado_risk"] = lambda lang: _tornado(content, lang, RISK)
     return found
 
 
-def _with_title(rows: tuple[charts.Rows, float], title: str) -> tuple[charts.Rows, str, float]:
-    return rows[0], title, rows[1]
+def _tornado(content: Content, lang: Lang, metric: str) -> alt.TopLevelMixin:
+    rows, at = tornado_rows(content, lang, metric)
+    return charts.tornado(lang, rows, axis_title(lang, metric, content.summary["metrics"][metric]["unit"]), at)
 
 
 def _both(key: str, **params: object) -> Markup:

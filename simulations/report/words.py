@@ -64,7 +64,19 @@ def interval_text(lang: Lang, unit: str, low: float | None, high: float | None) 
         return DASH
     scale, decimals = _SCALE.get(unit, 1.0), _DECIMALS[unit]
     ends = _from_to(lang, *(number_text(end * scale, decimals, signed=True) for end in (low, high)))
-    return text(lang, "study.in_percentage_points" if unit == "share" else f"study.in_{unit}", number=ends)
+    return _difference(lang, unit, ends)
+
+
+def size_text(lang: Lang, unit: str, size: float, reach: float | None = None) -> str:
+    """The size of a difference, the half-width of its interval behind it."""
+    scale, decimals = _SCALE.get(unit, 1.0), _DECIMALS[unit]
+    return _difference(
+        lang, unit, " ± ".join(number_text(one * scale, decimals) for one in (size, reach) if one is not None)
+    )
+
+
+def _difference(lang: Lang, unit: str, number: str) -> str:
+    return text(lang, "study.in_percentage_points" if unit == "share" else f"study.in_{unit}", number=number)
 
 
 def relative_text(lang: Lang, low: float | None, high: float | None, *, signed: bool = True) -> str:

@@ -1,7 +1,7 @@
 """Winners and losers: each rider's difference averaged over seeds, beside what two runs of one book differ by.
 
 A single day's differences are mostly noise of who happened to be nearest, so no count of winners means anything without the count
-that comparing a book with itself gives (A against A, the dispatcher's own luck drawn again).
+that comparing a book with itself gives (A against A, the riders' answers to offers drawn again).
 """
 
 from dataclasses import dataclass

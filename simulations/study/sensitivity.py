@@ -16,17 +16,28 @@ from simulations.study.findings import Estimate
 from simulations.study.intervals import F64, paired_t
 from simulations.study.paired import Paired
 
-# What is varied: how riders respond, what they believe, and the parts of the city that make orders late.
+# What is varied: all of how riders respond and what they believe, and the parts of the city that make orders late.
 KEYS = (
     "behaviour.rush_permille",
     "behaviour.rush_half_fen",
+    "behaviour.jump_per_million",
     "behaviour.jump_most_per_million",
     "behaviour.jump_half_fen",
+    "behaviour.decline_crowdsourced_per_million",
+    "behaviour.decline_dedicated_per_million",
     "behaviour.decline_gain_permille",
+    "behaviour.decline_most_per_million",
     "behaviour.extend_permille",
+    "behaviour.extend_most_s",
+    "behaviour.leave_per_million",
     "behaviour.leave_gain_permille",
+    "behaviour.leave_most_per_million",
+    "behaviour.wage_fen_per_h",
     "behaviour.belief_permille",
     "behaviour.horizon_days",
+    "behaviour.spread_mp",
+    "behaviour.orders_believed",
+    "behaviour.fees_believed_fen",
     "behaviour.priority_believed_permille",
     "behaviour.review_believed_permille",
     "people.unsure_later_s",
@@ -72,8 +83,9 @@ class Swing:
 
     @property
     def width(self) -> float:
-        """How far apart the ends are."""
-        return abs(self.at_high.mean - self.at_low.mean)
+        """How far apart the three are."""
+        means = (self.at_low.mean, self.at_value.mean, self.at_high.mean)
+        return max(means) - min(means)
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,20 @@ def sensitivity() -> dict[str, Any]:
         for metric in PRIMARY
         for k, key in enumerate(KEYS)
     ]
-    return {"settings": ["riders=40"], "num_seeds": 4, "num_days": 2, "one_at_a_time": rows, "morris": []}
+    morris = [
+        {
+            "metric": metric,
+            "key": key,
+            "mu": (-1) ** k * size,
+            "mu_star": size,
+            "mu_star_reach": size / 2,
+            "sigma": size / 4,
+        }
+        for metric in PRIMARY
+        for k, key in enumerate(KEYS)
+        for size in [(0.02 if metric == "on_time_rate" else 200.0) / (k + 1)]
+    ]
+    return {"settings": ["riders=40"], "num_seeds": 4, "num_days": 2, "one_at_a_time": rows, "morris": morris}
 
 
 def document(num_seeds: int) -> dict[str, Any]:

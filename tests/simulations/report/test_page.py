@@ -7,7 +7,7 @@ import pytest
 from markupsafe import escape
 
 from rules.text import LANGS, Lang, text
-from simulations.report.content import in_two_lines, late_rows, part_rows
+from simulations.report.content import in_two_lines, late_rows, morris_rows, part_rows
 from simulations.report.page import Report, report
 from simulations.report.words import headline, interval_text, number_text, value_text, way_of
 from simulations.study.metrics import PRIMARY
@@ -15,7 +15,7 @@ from tests.simulations.report.contents import content
 
 CHARTS = (
     "decomposition", "income_distribution", "income_by_group", "income_by_band", "late_minutes", "risk_index",
-    "paired_differences", "after_the_switch", "tornado",
+    "paired_differences", "after_the_switch", "tornado", "tornado_risk",
 )  # fmt: skip
 
 
@@ -118,6 +118,16 @@ def test_figures_are_written_as_people_write_them() -> None:
     assert value_text("en", "fen", None) == "–"
     assert interval_text("en", "fen", -100.0, 250.0) == "−1.00 to +2.50 yuan"
     assert in_two_lines("Cost of a minute that makes riders hurry") == "Cost of a minute that|makes riders hurry"
+
+
+def test_effects_of_morris_stand_in_the_units_of_their_metric(made: Report) -> None:
+    """The largest of each metric with interval, spread and direction; the rest is left to the table beside the page."""
+    rows = morris_rows(content(), "en")
+
+    assert [sum(row["metric"] == text("en", f"study.metric_{name}") for row in rows) for name in PRIMARY] == [6] * 4
+    assert (rows[0]["size"], rows[0]["spread"], rows[0]["way"]) == ("2.00 ± 1.00 yuan", "0.50 yuan", "↑")
+    assert (rows[6]["size"], rows[7]["way"]) == ("2.00 ± 1.00 points", "↓")
+    assert rows[6]["title"] in made.html
 
 
 def test_only_a_clear_turn_of_sign_is_told(made: Report) -> None:
