@@ -19,7 +19,7 @@ from simulations.city import EVENT_SCHEMA
 from simulations.randomness import I64, Luck, Quantiles
 
 MINUTE_S: Final = 60
-WINDOW_ROWS: Final = 1_000_000
+WINDOW_ROWS: Final = 2_000_000
 # Hour of the local day (from 04:00) and its share of the day's orders in per-mille: two meal peaks. Assumption.
 HOURLY_PERMILLE: Final = (2, 4, 12, 25, 30, 40, 75, 140, 115, 60, 40, 35, 55, 115, 105, 60, 40, 20, 12, 6, 4, 2, 2, 1)
 # Of ten rows, the last is about the order in the row before, and rows 0 and 1 of two in five tens share the bag: nine in ten are deliveries,
