@@ -42,6 +42,8 @@ class Settings:
         Whether this server does what falls due, sends webhooks and does long work beside answering requests.
     tick_s
         Seconds between two looks for what is due.
+    messages_keep_d
+        Days after which messages to webhooks that arrived or were given up are forgotten.
     webhooks_private
         Whether webhooks may be called by `http` and in the own network.
     log_level
@@ -67,6 +69,7 @@ class Settings:
     idempotency_keep_h: int = 24
     background: bool = True
     tick_s: int = 5
+    messages_keep_d: int = 30
     webhooks_private: bool = False
     log_level: str = "info"
     demo: bool = False

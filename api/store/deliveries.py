@@ -8,7 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import and_, exists, select, tuple_, update
+from sqlalchemy import and_, delete, exists, func, or_, select, tuple_, update
 
 from api.store.people import note
 from api.store.tables import outbox, webhook_attempts, webhooks
@@ -23,6 +23,7 @@ HOLDS_BACK: Final = 4
 DISABLED_AFTER_US: Final = 3 * US_PER_DAY
 SYSTEM: Final = "system:deliveries"
 _ERROR_CHARS: Final = 300
+_FORGOTTEN_AT_ONCE: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +117,35 @@ def claim_due(unit: WriteUnit, limit: int, busy: Collection[str] = ()) -> list[P
             .values(num_attempts=mine.c.num_attempts + 1, next_us=unit.recorded_us + LEASE_US)
         )
     return parcels
+
+
+def forget_messages(unit: WriteUnit, before_us: int) -> int:
+    """Let go of some old messages that have arrived, were given up, or are for nobody any more; how many deliveries.
+
+    What waits for a webhook that is switched off stays until it is switched on again or removed. The newest message
+    stays, so that numbers go on.
+    """
+    own = webhook_attempts.c
+    query = (
+        select(own.webhook_id, own.outbox_id)
+        .join(outbox, outbox.c.outbox_id == own.outbox_id)
+        .join(webhooks, webhooks.c.webhook_id == own.webhook_id)
+        .where(
+            outbox.c.recorded_us < before_us,
+            outbox.c.outbox_id < select(func.max(outbox.c.outbox_id)).scalar_subquery(),
+            or_(own.state != "waiting", webhooks.c.removed_us.is_not(None)),
+        )
+        .limit(_FORGOTTEN_AT_ONCE)
+    )
+    rows = unit.connection.execute(query).all()
+    if not rows:
+        return 0
+    done = tuple_(own.webhook_id, own.outbox_id).in_([(row.webhook_id, row.outbox_id) for row in rows])
+    unit.connection.execute(delete(webhook_attempts).where(done))
+    left = exists().where(own.outbox_id == outbox.c.outbox_id)
+    numbers = sorted({row.outbox_id for row in rows})
+    unit.connection.execute(delete(outbox).where(outbox.c.outbox_id.in_(numbers), ~left))
+    return len(rows)
 
 
 def settle_delivery(unit: WriteUnit, parcel: Parcel, sent: Sent, jitter_permille: int) -> None:

@@ -301,7 +301,8 @@ webhooks: Final = Table(
     Column("removed_us", BigInteger),
 )
 
-# What happened, written with it in one transaction; `payload` (JSON) holds no personal fields.
+# What happened, written with it in one transaction; `payload` (JSON) holds no personal fields. Never changed; the
+# database lets a row go once no delivery of it is left.
 outbox: Final = Table(
     "outbox",
     metadata,
@@ -310,7 +311,7 @@ outbox: Final = Table(
     Column("rider_id", Id),
     Column("city", Text),
     Column("payload", Text, nullable=False),
-    Column("recorded_us", BigInteger, nullable=False),
+    Column("recorded_us", BigInteger, nullable=False, index=True),
 )
 
 # Deliveries of the outbox, one row per hook and message. `state` is waiting, delivered or given_up; whoever sends one
@@ -319,7 +320,7 @@ webhook_attempts: Final = Table(
     "webhook_attempts",
     metadata,
     Column("webhook_id", Id, primary_key=True),
-    Column("outbox_id", BigInteger, primary_key=True),
+    Column("outbox_id", BigInteger, primary_key=True, index=True),
     Column("rider_id", Id),
     Column("state", Text, nullable=False),
     Column("num_attempts", SmallInteger, nullable=False),
@@ -395,6 +396,5 @@ APPEND_ONLY: Final = (
     "reviews",
     "review_decisions",
     "suspension_lifts",
-    "outbox",
     "study_progress",
 )

@@ -1,4 +1,4 @@
-"""What falls due by itself: books that take effect, fades and resets, appeals nobody answered, answers nobody needs.
+"""What falls due by itself: books that take effect, fades and resets, appeals nobody answered, and what nobody needs.
 
 Each is a unit of its own. Any number of servers may tick on one database: on PostgreSQL who comes second skips the
 turn, on SQLite writers take turns anyway, and every verb looks again once it holds its rows.
@@ -10,13 +10,14 @@ from typing import Final
 from api.settings import Settings
 from api.store.appeals import settle_appeals
 from api.store.books import Law, law_of
+from api.store.deliveries import forget_messages
 from api.store.idempotency import forget_answers
 from api.store.posting import settle
 from api.store.scheduling import activate_due
 from api.store.turns import is_my_turn
 from api.store.units import Store, WriteUnit
 from rules.errors import BookError
-from rules.units import US_PER_S
+from rules.units import US_PER_DAY, US_PER_S
 
 # Short units: whoever posts events of these riders waits for them.
 RIDERS_AT_ONCE: Final = 200
@@ -28,7 +29,8 @@ class Ticker:
 
     def __init__(self, store: Store, settings: Settings, clock: Callable[[], int]) -> None:
         self._store = store
-        self._keep_us = settings.idempotency_keep_h * _US_PER_H
+        answers_us = settings.idempotency_keep_h * _US_PER_H
+        messages_us = settings.messages_keep_d * US_PER_DAY
         self._clock = clock
         # Appeals that the ledger refused: they stay open, people see them late in the inbox, and this says so once.
         self._refused: set[str] = set()
@@ -36,7 +38,8 @@ class Ticker:
             lambda unit: len(activate_due(unit)),
             lambda unit: _by_law(unit, _settle),
             lambda unit: _by_law(unit, self._settle_appeals),
-            lambda unit: forget_answers(unit, unit.recorded_us - self._keep_us),
+            lambda unit: forget_answers(unit, unit.recorded_us - answers_us),
+            lambda unit: forget_messages(unit, unit.recorded_us - messages_us),
         )
 
     def step(self) -> bool:

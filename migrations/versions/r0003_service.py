@@ -5,13 +5,14 @@ import secrets
 import sqlalchemy as sa
 from alembic import op
 
-from migrations.append_only import seal
+from migrations.append_only import seal, seal_while, unseal_while
 from migrations.law_guards import guard_law, unguard_law
 
 revision = "r0003"
 down_revision = "r0002"
 
 ID = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+_TO_BE_DELIVERED = "EXISTS (SELECT 1 FROM webhook_attempts WHERE outbox_id = OLD.outbox_id)"
 SERIAL = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
@@ -32,7 +33,7 @@ def upgrade() -> None:
     seal("reviews", ("review_id",))
     seal("review_decisions", ("review_id",))
     seal("suspension_lifts", ("review_id",))
-    seal("outbox", ("outbox_id",))
+    seal_while("outbox", ("outbox_id",), _TO_BE_DELIVERED)
     seal("study_progress", ("study_id", "step"))
     guard_law()
 
@@ -283,6 +284,7 @@ def _create_messages() -> None:
         sa.Column("payload", sa.Text, nullable=False),
         sa.Column("recorded_us", sa.BigInteger, nullable=False),
     )
+    op.create_index("ix_outbox_recorded_us", "outbox", ["recorded_us"])
     op.create_table(
         "webhook_attempts",
         sa.Column("webhook_id", ID, primary_key=True),
@@ -296,6 +298,7 @@ def _create_messages() -> None:
         sa.Column("delivered_us", sa.BigInteger),
     )
     op.create_index("webhook_attempts_due", "webhook_attempts", ["state", "next_us"])
+    op.create_index("ix_webhook_attempts_outbox_id", "webhook_attempts", ["outbox_id"])
     op.create_index("webhook_attempts_in_order", "webhook_attempts", ["webhook_id", "rider_id", "outbox_id"])
 
 
@@ -377,4 +380,5 @@ def downgrade() -> None:
         "law",
     ):
         op.drop_table(table)
+    unseal_while("outbox")
     unguard_law()

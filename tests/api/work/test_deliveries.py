@@ -4,18 +4,22 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select, update
+from sqlalchemy.exc import DBAPIError
 
 from api.clock import now_us
 from api.http.logs import make_log
+from api.settings import Settings
 from api.store import webhooks
 from api.store.deliveries import DISABLED_AFTER_US, HOLDS_BACK, LEASE_US, RETRY_S, claim_due
-from api.store.outbox import Message, announce, wanted
+from api.store.outbox import Message, announce, send, wanted
 from api.store.refusals import Refused
 from api.store.tables import outbox
+from api.store.tables import webhooks as webhooks_table
 from api.store.units import Store
 from api.work.deliverer import Deliverer
 from api.work.sender import Sender
+from api.work.ticker import Ticker
 from tests.api.http.conftest import Clock
 from tests.api.store.posts import BOOK, later, newest_us, post, publish
 from tests.api.work.receiver import Receiver, receiving
@@ -89,6 +93,52 @@ def test_a_message_arrives_signed(store: Store, clock: Clock, receiver: Receiver
     assert headers["webhook-id"].startswith("msg_")
     assert json.loads(body)["type"] == "score.changed"
     assert states(store, webhook_id) == [("delivered", 1)]
+
+
+def test_messages_that_arrived_are_forgotten_in_time(
+    store: Store, clock: Clock, receiver: Receiver, deliverer: Deliverer, url: str
+) -> None:
+    """What waits stays, however old, until nobody waits for it; numbers go on; the rest is gone for good."""
+    listen(store, clock, receiver.url)
+    off, _ = listen(store, clock, "https://off.example/", "tier.changed")
+    with store.writing(clock()) as unit:
+        unit.connection.execute(update(webhooks_table).where(webhooks_table.c.webhook_id == off).values(disabled_us=1))
+    with store.writing(clock()) as unit:
+        waiting = send(unit, [(Message("tier.changed", {}, "r1"), [off])])
+    tell(store, clock, *(changed(k) for k in range(3)))
+    send_all(deliverer)
+    ticker = Ticker(store, Settings(database_url=url, messages_keep_d=30), clock)
+
+    clock.forward(days=30)
+    ticker.step()
+    before = numbers_of(store)
+    clock.forward(seconds=1)
+    ticker.step()
+    after = numbers_of(store)
+    with store.writing(clock()) as unit:
+        webhooks.remove(unit, "platform:p", off)
+    ticker.step()
+
+    first = waiting[0]
+    assert before == [first, first + 1, first + 2, first + 3]
+    assert after == [first, first + 3]
+    assert numbers_of(store) == [first + 3]
+
+
+def test_the_database_keeps_what_is_to_be_delivered(store: Store, clock: Clock) -> None:
+    """Neither changed nor removed while a delivery of it is left, whatever program tries."""
+    listen(store, clock, "https://a.example/")
+    tell(store, clock, changed(1))
+
+    for statement in (delete(outbox), update(outbox).values(payload="{}")):
+        with pytest.raises(DBAPIError, match="append-only"), store.writing(clock()) as unit:
+            unit.connection.execute(statement)
+
+
+def numbers_of(store: Store) -> list[int]:
+    """Messages that are kept."""
+    with store.reading() as unit:
+        return list(unit.connection.scalars(select(outbox.c.outbox_id).order_by(outbox.c.outbox_id)))
 
 
 def test_only_those_who_listen_are_told(store: Store, clock: Clock) -> None:
