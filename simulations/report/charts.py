@@ -38,6 +38,7 @@ def _dressed(chart: Any) -> Any:
             labelFontSize=12, titleFontSize=12, titleFontWeight="normal", titleColor=INK, labelColor=INK, gridColor=FAINT,
             domainColor="#9aa1ab", tickColor="#9aa1ab", titlePadding=8, labelLimit=220,
         )
+        .configure_axisQuantitative(labelOverlap="greedy", labelFlush=False, labelSeparation=4)
         .configure_legend(labelFontSize=12, title=None, orient="top", symbolSize=120, labelColor=INK, padding=0, offset=6)
         .configure_header(labelFontSize=12, titleFontSize=12)
         .configure_title(fontSize=12, fontWeight="normal", anchor="start", color=INK, offset=4)
@@ -219,10 +220,10 @@ def tornado(lang: Lang, rows: Rows, title: str, at: float) -> alt.LayerChart:
     )
     scale = alt.Scale(domain=[text(lang, "study.end_low"), text(lang, "study.end_high")], range=["#94a3b8", NEW])
     bars = (
-        alt.Chart(_data(long), width=WIDTH - 120, height=32 * len(rows))
+        alt.Chart(_data(long), width=WIDTH - 120, height=32 * len(rows), title=title)
         .mark_bar(size=15)
         .encode(
-            y=y, x=alt.X("from:Q", title=title, axis=alt.Axis(tickCount=5), scale=alt.Scale(zero=False)), x2="x:Q",
+            y=y, x=alt.X("from:Q", title=None, axis=alt.Axis(tickCount=5), scale=alt.Scale(zero=False)), x2="x:Q",
             color=alt.Color("end:N", scale=scale, sort=None),
         )
     )  # fmt: skip
