@@ -28,12 +28,15 @@ def database_option(command: F) -> F:
 @contextmanager
 def opened(url: str, lang: Lang) -> Iterator[Any]:
     """A store by URL; what is wrong with it ends the command."""
-    from api.store.units import Store, UnknownDatabaseError, UnreachableError, told
+    from api.store.units import InMemoryError, Store, UnknownDatabaseError, UnreachableError, told
 
     try:
         store = Store(url)
-    except UnknownDatabaseError:
-        say(lang, "store.unknown_url", url=url)
+    except UnknownDatabaseError as error:
+        say(lang, "store.unknown_url", url=error)
+        sys.exit(USAGE)
+    except InMemoryError as error:
+        say(lang, "store.in_memory", url=error)
         sys.exit(USAGE)
     try:
         with told():

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 
@@ -34,6 +34,10 @@ class WriteUnit:
 
 class UnknownDatabaseError(ValueError):
     """A URL that names neither SQLite nor PostgreSQL."""
+
+
+class InMemoryError(ValueError):
+    """A URL of an SQLite database in memory, which every connection would have to itself."""
 
 
 class UnreachableError(Exception):
@@ -154,11 +158,18 @@ def _engine(url: str) -> Engine:
     backend = parsed.get_backend_name()
     if backend not in DRIVERS:
         raise UnknownDatabaseError(parsed.render_as_string())
+    if backend == "sqlite" and _is_in_memory(parsed):
+        raise InMemoryError(parsed.render_as_string())
     engine = create_engine(parsed.set(drivername=DRIVERS[backend]), pool_size=16, max_overflow=16)
     if backend == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _is_in_memory(url: URL) -> bool:
+    name = url.database or ":memory:"
+    return ":memory:" in name or url.query.get("mode") == "memory" or "mode=memory" in name
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

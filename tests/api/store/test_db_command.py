@@ -66,6 +66,16 @@ def test_a_database_that_cannot_be_used_is_said_in_a_line(tmp_path: Path) -> Non
     assert "secret" not in absent.output
 
 
+@pytest.mark.parametrize("name", ["", "/", "/:memory:", "/file::memory:?uri=true", "/x?mode=memory&uri=true"])
+def test_a_database_in_memory_is_refused(name: str) -> None:
+    """Every connection would have one of its own; `db` and `serve` say so in a line and end (2)."""
+    for command in (["db", "upgrade"], ["serve"]):
+        result = CliRunner().invoke(main, [*command, "--database-url", f"sqlite://{name}", "--lang", "en"])
+
+        assert result.exit_code == 2
+        assert "a database in memory ends with each connection" in result.output
+
+
 def test_migrations_see_the_tables_alone() -> None:
     """Of this product they import `api.store.tables` and themselves, so that old ones go on working."""
     import ast
