@@ -4,6 +4,7 @@ import signal
 import socket
 import sys
 from dataclasses import replace
+from importlib.util import find_spec
 from typing import Any
 
 import click
@@ -13,6 +14,7 @@ from api.cli.database import database_option, opened
 from rules.text import Lang, text
 
 GRACE_S = 10
+KEEP_ALIVE_S = 5
 
 
 @click.command("serve")
@@ -74,11 +76,13 @@ def run(settings: Any, sock: socket.socket, lang: Lang) -> None:
     click.echo(text(lang, "serve.at", url=f"http://{shown}:{port}"))
     config = uvicorn.Config(
         app,
+        http=_protocol(),
         log_config=None,
         access_log=False,
         server_header=False,
         proxy_headers=False,
         lifespan="on",
+        timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=GRACE_S,
         ws="none",
     )
@@ -86,6 +90,15 @@ def run(settings: Any, sock: socket.socket, lang: Lang) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stopped)
     uvicorn.Server(config).run(sockets=[sock])
+
+
+def _protocol() -> Any:
+    """Connections that are let go if they ask for nothing; where their parser does not exist, the server's own."""
+    if find_spec("httptools") is None:
+        return "auto"
+    from api.http.connections import Connection
+
+    return Connection
 
 
 def _stopped(_number: int, _frame: object) -> None:

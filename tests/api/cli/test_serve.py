@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -70,6 +71,18 @@ def test_serve_makes_its_database_and_answers(tmp_path: Path) -> None:
     assert (seen[0], [item["subject"] for item in seen[1]["items"]]) == (200, ["li.na"])
     assert code == 0
     assert all(json.loads(line) for line in (tmp_path / "log").read_text().splitlines())
+
+
+def test_a_head_without_end_is_refused(tmp_path: Path) -> None:
+    """The server lets go of who sends headers and never asks for anything."""
+    with serving(f"sqlite:///{tmp_path / 'store.db'}", tmp_path) as (address, _):
+        get(f"{address}/healthz")
+        host, port = address.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), DEADLINE_S) as client:
+            client.sendall(b"GET / HTTP/1.1\r\n" + b"x: y\r\n" * 10_921)
+            heard = client.recv(100)
+
+    assert heard.startswith(b"HTTP/1.1 431 ")
 
 
 def test_an_outdated_postgresql_is_refused(request: pytest.FixtureRequest, tmp_path: Path) -> None:

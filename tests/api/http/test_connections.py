@@ -1,0 +1,101 @@
+"""Connections that hold a place and ask for nothing."""
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable
+
+import pytest
+import uvicorn
+
+from api.http import connections
+from api.http.connections import Connection
+
+Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[bytes]]
+DEADLINE_S = 30
+
+
+async def hello(_scope: object, receive: Callable[[], Awaitable[object]], send: Callable[..., Awaitable[None]]) -> None:
+    """Answers everything."""
+    await receive()
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"5")]})
+    await send({"type": "http.response.body", "body": b"hello"})
+
+
+def said_to(talk: Talk) -> bytes:
+    """What a client hears of a server that lets go soon."""
+
+    async def serve() -> bytes:
+        config = uvicorn.Config(hello, http=Connection, lifespan="off", log_level="error", ws="none")  # type: ignore[arg-type]
+        server = uvicorn.Server(config)
+        with socket.create_server(("127.0.0.1", 0)) as sock:
+            served = asyncio.create_task(server.serve([sock]))
+            reader, writer = await asyncio.open_connection(*sock.getsockname())
+            heard = await asyncio.wait_for(talk(reader, writer), DEADLINE_S)
+            writer.close()
+            server.should_exit = True
+            await served
+            return heard
+
+    return asyncio.run(serve())
+
+
+async def silent(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> bytes:
+    """Says nothing at all."""
+    return await reader.read()
+
+
+async def dripping(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+    """Says a header letter by letter and never ends."""
+    writer.write(b"GET / HTTP/1.1\r\nx: ")
+    heard = asyncio.create_task(reader.read())
+    while not heard.done():
+        writer.write(b"y")
+        await asyncio.wait([heard], timeout=0.02)
+    return await heard
+
+
+async def second(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+    """Asks once, and then begins to ask again."""
+    writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+    await reader.readuntil(b"hello")
+    writer.write(b"GET / HT")
+    return await reader.read()
+
+
+async def wordy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+    """Says too much before asking."""
+    writer.write(b"GET / HTTP/1.1\r\n")
+    heard = asyncio.create_task(reader.read())
+    while not heard.done():
+        writer.write(b"x: " + b"y" * 30_000 + b"\r\n")
+        await asyncio.wait([heard], timeout=0.02)
+    return await heard
+
+
+@pytest.mark.parametrize("talk", [silent, dripping, second])
+def test_who_does_not_say_what_they_want_is_let_go(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Silence, a header that never ends, a second request that never begins: the place is free again in time."""
+    monkeypatch.setattr(connections, "HEAD_S", 0.2)
+
+    assert said_to(talk).startswith(b"HTTP/1.1 408 ")
+
+
+def test_who_says_too_much_is_let_go() -> None:
+    """Headers without end are refused long before they fill the memory."""
+    assert said_to(wordy).startswith(b"HTTP/1.1 431 ")
+
+
+def test_who_asks_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slow body is not a slow head; requests follow each other on one connection."""
+    monkeypatch.setattr(connections, "HEAD_S", 0.2)
+
+    async def patient(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        for _ in range(3):
+            writer.write(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\na")
+            heard = asyncio.create_task(reader.readuntil(b"hello"))
+            await asyncio.wait([heard], timeout=0.25)
+            writer.write(b"b")
+            answer = await heard
+        return answer
+
+    assert said_to(patient).startswith(b"HTTP/1.1 200 ")
