@@ -216,8 +216,9 @@ class CardShown(Model):
     back: WayShown | None = Field(description="Back to the base; null for who is there.")
     returning: list[ReturningShown]
     day_starts_us: int
-    today: list[EntryShown]
-    today_mp: int
+    today: list[EntryShown] = Field(description="What happened since the local day began, or was entered since.")
+    today_mp: int = Field(description="Points of what happened since the local day began; `money_today` is its money.")
+    earlier_mp: int = Field(description="Points entered since then about the days before.")
     today_more: bool
     forecast: list[ForecastShown]
     counters: CountersShown
@@ -250,6 +251,7 @@ def card_shown(card: Card, lang: Lang) -> CardShown:
         day_starts_us=card.day_starts_us,
         today=[entry_shown(entry, lang) for entry in card.today],
         today_mp=card.today_mp,
+        earlier_mp=card.earlier_mp,
         today_more=card.today_more,
         forecast=[forecast_shown(item, lang) for item in card.forecast],
         counters=CountersShown(

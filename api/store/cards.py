@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-from sqlalchemy import func, or_, select
+from sqlalchemy import case, func, or_, select
 
 from api.store.announcements import Announced, next_change
 from api.store.appeal_records import Appeal, appeals_of
@@ -79,8 +79,11 @@ class Card:
         The ways to the next tier and back to the base; None where there is nothing to reach.
     returning
         Deductions that will be given back, the next first.
-    today, today_mp, today_more
-        What moved since the local day began, newest first; its sum in points; whether more happened than is told.
+    today, today_more
+        What happened since the local day began or was entered since, newest first; whether there is more than is told.
+    today_mp, earlier_mp
+        Points of what happened since the local day began, as `money_today` is its money; and of what was entered since
+        about the days before.
     forecast
         The next order on time, 3 and 10 minutes late; empty where no book will judge it.
     announced
@@ -110,6 +113,7 @@ class Card:
     day_starts_us: int
     today: tuple[ToldEntry, ...]
     today_mp: int
+    earlier_mp: int
     today_more: bool
     forecast: tuple[Forecast, ...]
     counters: Counters
@@ -148,7 +152,7 @@ def card_of(unit: ReadUnit | WriteUnit, law: Law, rider_id: str, now_us: int) ->
     model = book.model
     outlook = outlook_of(unit, law, row, now_us)
     day_starts, week_starts, day_ends = _local(book, now_us)
-    today, today_mp, more = _today(unit, row, day_starts, now_us)
+    today, today_mp, earlier_mp, more = _today(unit, row, day_starts, now_us)
     money_today, money_week = money_since(unit, rider_id, day_starts, week_starts)
     kind = RIDER_KINDS[row.rider_kind] if row.rider_kind >= 0 else None
     found = _Beside(
@@ -178,6 +182,7 @@ def card_of(unit: ReadUnit | WriteUnit, law: Law, rider_id: str, now_us: int) ->
         day_starts_us=day_starts,
         today=today,
         today_mp=today_mp,
+        earlier_mp=earlier_mp,
         today_more=more,
         forecast=outlook.forecasts,
         counters=outlook.counters,
@@ -234,14 +239,17 @@ def _has_open_review(unit: ReadUnit | WriteUnit, rider_id: str) -> bool:
 
 def _today(
     unit: ReadUnit | WriteUnit, row: RiderRow, since_us: int, now_us: int
-) -> tuple[tuple[ToldEntry, ...], int, bool]:
-    """What was entered since an instant or is about what happened since; its points; whether there is more."""
-    moved = or_(entries.c.occurred_us >= since_us, entries.c.recorded_us >= since_us)
+) -> tuple[tuple[ToldEntry, ...], int, int, bool]:
+    """What happened since an instant or was entered since; points of the former, of the rest; whether there is more."""
+    happened = entries.c.occurred_us >= since_us
+    moved = or_(happened, entries.c.recorded_us >= since_us)
     near = (entries.c.rider_id == row.rider_id, entries.c.seq > row.seq - _LOOKED_AT, moved)
-    total = unit.connection.execute(select(func.count(), func.sum(entries.c.delta_mp)).where(*near)).one()
+    points = (func.sum(case((which, entries.c.delta_mp), else_=0)) for which in (happened, ~happened))
+    total = unit.connection.execute(select(func.count(), *points).where(*near)).one()
     query = select(entries).where(*near).order_by(entries.c.seq.desc()).limit(TODAY_MAX)
     lines = [line_of(found) for found in unit.connection.execute(query).mappings()]
-    return tell(unit, row.rider_id, lines, now_us), int(total[1] or 0), total[0] > len(lines)
+    told = tell(unit, row.rider_id, lines, now_us)
+    return told, int(total[1] or 0), int(total[2] or 0), total[0] > len(lines)
 
 
 def _figures(row: RiderRow, book: Book) -> dict[str, Any]:

@@ -127,6 +127,19 @@ def test_money_follows_a_corrected_fee_and_the_local_day(store: Store) -> None:
     assert (found.money_week.orders, found.money_week.fees_fen) == (2, 1_400)
 
 
+def test_points_and_money_of_today_are_of_the_same_day(store: Store) -> None:
+    """What is entered after the local day has begun about the day before is neither today's points nor its money."""
+    publish(store, BOOK)
+    rows = later([delivered("e1", late_min=3), delivered("e2", at_min=24 * 60, late_min=2)])
+
+    post(store, rows, BOOK, START_US + DAY_US + HOUR_US)
+
+    found = card(store, START_US + DAY_US + HOUR_US)
+    assert [entry.line.event_id for entry in found.today] == ["e2", "e1"]
+    assert (found.today_mp, found.earlier_mp) == (-1_000, -1_000)
+    assert found.money_today.orders == 1
+
+
 def test_today_is_told_in_both_languages(store: Store) -> None:
     """What moved since the local day began, a sentence each; yesterday is not today's."""
     publish(store, BOOK)
