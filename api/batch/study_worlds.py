@@ -29,7 +29,7 @@ WORLDS = "worlds"
 _FACTS = b"riderscore"
 _NAME_LENGTH = 32
 # Of the study, what makes an outcome; the rest reads outcomes.
-_OF_OUTCOMES = ("outcome.py", "fixed.py", "metrics.py")
+_OF_OUTCOMES = ("conservation.py", "outcome.py", "fixed.py", "metrics.py")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ def carry_out(one: Task) -> tuple[Path, bytes]:
 
     world = run(one.scenario, one.plan, one.seed, one.days, one.given)
     fixed = None if one.fixed_under is None else rescored(world, one.scenario, one.fixed_under)
-    return one.path, _content(outcome_of(world, fixed))
+    return one.path, _content(outcome_of(world, one.scenario, fixed))
 
 
 def _content(outcome: Outcome) -> bytes:

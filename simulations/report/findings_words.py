@@ -160,9 +160,9 @@ def _turning(metric: str, turning: list[dict[str, Any]]) -> Say:
 
 def _checks(content: Content, lang: Lang) -> str:
     checks = content.summary["checks"]
-    if checks["luck_is_equal"] and not checks["ledger_violations"]:
+    if checks["luck_is_equal"] and not checks["violations"]:
         return text(lang, "study.checks_hold")
-    broken = ", ".join(f"{name}: {num}" for name, num in checks["ledger_violations"].items()) or "–"
+    broken = ", ".join(f"{name}: {num}" for name, num in checks["violations"].items()) or "–"
     return text(lang, "study.checks_broken", broken=broken)
 
 

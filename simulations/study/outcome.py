@@ -13,6 +13,8 @@ import pyarrow.compute as pc
 from rules.units import US_PER_S
 from scoring.invariants import Ledger, check_ledger
 from simulations.city import rider_positions
+from simulations.parts import Scenario
+from simulations.study.conservation import broken
 from simulations.study.metrics import Columns, of_orders, of_riders
 from simulations.world import RIDER_DAYS, World
 
@@ -53,7 +55,7 @@ class Outcome:
         `OUTCOME_DAYS`: rider days from day 0 on, by (day, rider).
     facts
         Plain values: `seed`, `num_days`, `num_riders`, `metrics` (name → value or None), `late_bins` (orders by minute of
-        lateness), `luck` (digests), `violations` (of the ledger's checks), `figures`, `scenario_digest`.
+        lateness), `luck` (digests), `violations` (of the ledger's checks and of conservation), `figures`, `scenario_digest`.
     """
 
     days: pa.Table
@@ -78,11 +80,13 @@ class Outcome:
         return {name: np.nan if value is None else float(value) for name, value in self.facts["metrics"].items()}
 
 
-def outcome_of(world: World, fixed: Fixed | None = None) -> Outcome:
+def outcome_of(world: World, scenario: Scenario, fixed: Fixed | None = None) -> Outcome:
     """What is kept of a run.
 
     Parameters
     ----------
+    scenario
+        What the world was made from: its limits on speed and bags are checked.
     fixed
         Money of the same deliveries under the other book (`simulations.study.fixed`); zeros where none was worked out.
     """
@@ -103,7 +107,7 @@ def outcome_of(world: World, fixed: Fixed | None = None) -> Outcome:
         "metrics": {name: None if np.isnan(value) else float(value) for name, value in measured.items()},
         "late_bins": late_bins(world).tolist(),
         "luck": dict(world.luck_digest),
-        "violations": violations(world),
+        "violations": violations(world) | not_conserved(world, scenario),
         "figures": dict(world.figures),
     }
     return Outcome(days.cast(OUTCOME_DAYS), facts)
@@ -141,6 +145,13 @@ def violations(world: World) -> dict[str, int]:
     }
     found = check_ledger(Ledger(world.entries, world.riders, books, run, 0))
     return {one.check: one.num_violations for one in found if not one.holds}
+
+
+def not_conserved(world: World, scenario: Scenario) -> dict[str, int]:
+    """What `simulations.study.conservation` finds: check → violations, of checks that do not hold."""
+    capacity = max(scenario.people.capacity, scenario.people.capacity_first_month)
+    found = broken(world, scenario.streets.fastest_s_per_km, capacity)
+    return {name: len(sentences) for name, sentences in found.items()}
 
 
 def _since_switch(world: World) -> pa.Table:

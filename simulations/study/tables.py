@@ -150,7 +150,7 @@ def summary_document(found: Findings, books: Books) -> dict[str, Any]:
         },
         "hidden_fine": None if found.hidden is None else _hidden(found),
         "movers": asdict(found.movers),
-        "checks": {"luck_is_equal": found.luck_is_equal, "ledger_violations": found.violations},
+        "checks": {"luck_is_equal": found.luck_is_equal, "violations": found.violations},
     }
 
 

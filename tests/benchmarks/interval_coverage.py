@@ -46,7 +46,7 @@ def differences(seeds: range) -> np.ndarray:
     old, new = (find(name) for name in BOOKS)
     rows = []
     for seed in seeds:
-        arms = [outcome_of(run(scenario, Plan(old, book), seed, 1)).metrics() for book in (old, new)]
+        arms = [outcome_of(run(scenario, Plan(old, book), seed, 1), scenario).metrics() for book in (old, new)]
         rows.append([[arm[name] for arm in arms] for name in PRIMARY])
     return np.array(rows, np.float64)
 

@@ -1,14 +1,18 @@
 """The conservation checker can fail: one planted violation each, found and named."""
 
+import ast
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
+from simulations.study import conservation
 from simulations.world import World
+from tests.architecture.sources import imports
 from tests.simulations.cities import city
 from tests.simulations.conservation import violations
 
@@ -74,3 +78,10 @@ def test_a_smaller_bag_is_noticed() -> None:
 def test_a_lower_speed_limit_is_noticed() -> None:
     """The limit on speed is checked."""
     assert any("too fast" in each for each in violations(city(), 400, 5))
+
+
+def test_the_checker_shares_nothing_with_what_it_checks() -> None:
+    """No module of this project is imported by it."""
+    tree = ast.parse(Path(conservation.__file__).read_text(encoding="utf-8"))
+
+    assert {name.partition(".")[0] for _, name in imports(tree)} <= {"collections", "typing", "numpy", "pyarrow"}

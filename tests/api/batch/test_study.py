@@ -59,7 +59,7 @@ def test_a_study_writes_what_the_interface_names(done: Path) -> None:
     assert paired.num_rows == 2 * len(METRICS)
     assert set(paired.column("seed").to_pylist()) == {1, 2}
     assert pq.read_table(done / "riders.parquet").num_rows == 8
-    assert summary["checks"] == {"luck_is_equal": True, "ledger_violations": {}}
+    assert summary["checks"] == {"luck_is_equal": True, "violations": {}}
     assert {"mean_a", "mean_b", "difference", "ci_low", "ci_high", "num_seeds"} <= set(
         summary["metrics"]["income_per_day_fen"]
     )

@@ -10,6 +10,8 @@ from simulations.study.outcome import LATE_MIN_FROM, outcome_of
 from simulations.world import World
 from tests.simulations.cities import LEGACY, SCORE, SMALL, books, city
 
+SCENARIO = read("ordinary-week", SMALL)
+
 
 @pytest.fixture(scope="module")
 def kept() -> World:
@@ -19,8 +21,8 @@ def kept() -> World:
 
 def test_scoring_again_under_the_same_book_changes_nothing(kept: World) -> None:
     """Fines and bonus of the same deliveries under the same book are those of the run, rider by rider and day by day."""
-    fixed = rescored(kept, read("ordinary-week", SMALL), books(LEGACY))
-    days = outcome_of(kept, fixed).columns()
+    fixed = rescored(kept, SCENARIO, books(LEGACY))
+    days = outcome_of(kept, SCENARIO, fixed).columns()
 
     assert np.array_equal(days["fixed_fines_fen"], days["fines_fen"])
     assert np.array_equal(days["fixed_bonus_fen"], days["bonus_fen"])
@@ -32,16 +34,16 @@ def test_without_behaviour_and_dispatch_the_rules_are_all_there_is() -> None:
     old = city(LEGACY, LEGACY, blind=True, behaviour_off=True)
     new = city(LEGACY, SCORE, blind=True, behaviour_off=True)
 
-    fixed = rescored(old, read("ordinary-week", SMALL), books(SCORE))
+    fixed = rescored(old, SCENARIO, books(SCORE))
 
-    days = outcome_of(new).columns()
+    days = outcome_of(new, SCENARIO).columns()
     assert np.array_equal(fixed.fixed_fines_fen, days["fines_fen"])
     assert np.array_equal(fixed.fixed_bonus_fen, days["bonus_fen"])
 
 
 def test_an_outcome_holds_every_metric_and_a_sound_ledger(kept: World) -> None:
     """All metrics are there, warm-up days are not, and the ledger passes every check of verify."""
-    outcome = outcome_of(kept)
+    outcome = outcome_of(kept, SCENARIO)
 
     assert set(outcome.facts["metrics"]) == {metric.name for metric in METRICS}
     assert set(outcome.columns()["day"]) == {0, 1}
@@ -50,7 +52,7 @@ def test_an_outcome_holds_every_metric_and_a_sound_ledger(kept: World) -> None:
 
 def test_late_bins_count_every_delivered_order_once(kept: World) -> None:
     """Bins above zero hold what is late, those up to zero what is on time."""
-    outcome = outcome_of(kept)
+    outcome = outcome_of(kept, SCENARIO)
     days, bins = outcome.columns(), np.array(outcome.facts["late_bins"])
 
     assert bins.sum() == days["num_delivered"].sum()
