@@ -24,9 +24,11 @@ from api.batch.lake_work import (
     assembled,
     discard,
     header_read,
+    identity_of,
     is_same_run,
     open_work,
     stage_done,
+    sweep,
     work_of,
 )
 from api.batch.partition import num_rows_of, partition, write_rejects
@@ -49,7 +51,7 @@ IN_MEMORY_ROWS: Final = 4_000_000
 # About 1 kB of memory a row while a bucket is scored.
 BUCKET_ROWS: Final = 750_000
 _ENTRIES, _RIDERS, _REJECTS = "entries.parquet", "riders.parquet", "rejects.ndjson"
-# Written when the ledger is in its place and the state is about to be.
+# Written when the ledger is in its place and the new state is about to be: which one that is.
 _DONE: Final = "done.json"
 
 
@@ -156,6 +158,7 @@ def _lake(
         as_of_us,
         kept,
         _until_us(kept),
+        None if kept is None else identity_of(kept),
     )
 
 
@@ -310,24 +313,25 @@ def _put_in_place(
         write_json(folder / MARKER, document)
     if lake.state is not None:
         told: dict[str, Any] = {"document": document, "warnings": [asdict(fault) for fault in warnings]}
-        write_json(root / _DONE, told | {"state": str(lake.state), "until_us": lake.as_of_us})
-        _assemble_state(lake, root, lake.state)
+        _assemble_state(lake, root, lake.state, told)
     discard(root)
 
 
 def _finished(lake: Lake) -> LakeRun | None:
     """The very same run, if it was killed when all but cleaning up was done: its new state must not be carried on."""
     done = header_read(lake.work / _DONE)
-    if done is None or (done["state"], done["until_us"]) != (str(lake.state), lake.until_us):
+    if done is None or lake.state_id is None or done["state"] != [str(lake.state), *lake.state_id]:
         return None
-    if not is_same_run(lake, but="state"):
+    # With another state, the buckets would be others, too.
+    if not is_same_run(lake, "state", "num_buckets"):
         return None
+    sweep(lake.work)
     discard(lake.work)
     return LakeRun(done["document"], warnings_of([done]))
 
 
-def _assemble_state(lake: Lake, root: Path, state: Path) -> None:
-    """Replace the state folder at once by the buckets' new ones."""
+def _assemble_state(lake: Lake, root: Path, state: Path, told: dict[str, Any]) -> None:
+    """Replace the state folder at once by the buckets' new ones; `told` is what a run would say that finds it there."""
     with assembled(root, state, STATE_MARKER) as folder:
         for bucket in range(lake.num_buckets):
             made, place = bucket_folder(lake.work / "state", bucket), bucket_folder(folder, bucket)
@@ -337,3 +341,4 @@ def _assemble_state(lake: Lake, root: Path, state: Path) -> None:
                     own.parent.mkdir(parents=True, exist_ok=True)
                     os.link(path, own)
         write_json(folder / STATE_MARKER, {"buckets": lake.num_buckets, "until_us": lake.as_of_us})
+        write_json(root / _DONE, told | {"state": [str(state), *(identity_of(folder) or ())]})

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from api.batch.engines import Engine
 from api.batch.errors import InputError
-from api.batch.files import atomic_folder, write_json
+from api.batch.files import STATE_MARKER, atomic_folder, write_json
 from api.batch.plan import Plan
 from api.batch.readers import Format
 from api.batch.units import Unit
@@ -46,8 +46,8 @@ class Lake:
         Into how many parts riders are split.
     as_of_us
         Up to when fades and resets are written; None for the newest event.
-    state, until_us
-        Folder of a carried state, None to carry nothing; how far it had come, `NO_TIME` where it is new.
+    state, until_us, state_id
+        Folder of a carried state, None to carry nothing; how far it had come, `NO_TIME` where it is new; `identity_of` it.
     carried
         Folder that holds that state by buckets, one state folder each; None where there is none yet.
     command, other
@@ -64,6 +64,7 @@ class Lake:
     as_of_us: int | None = None
     state: Path | None = None
     until_us: int = NO_TIME
+    state_id: tuple[int, int] | None = None
     carried: Path | None = None
     command: str = "score"
     other: Plan | None = None
@@ -107,15 +108,24 @@ def open_work(lake: Lake) -> Lake:
         discard(root)
         root.mkdir(parents=True)
         write_json(root / _HEADER, same)
-    _sweep(root)
+    sweep(root)
     key = hashlib.sha256(json.dumps(same).encode()).hexdigest()[:16]
     return dataclasses.replace(lake, work=root / key)
 
 
-def is_same_run(lake: Lake, but: str) -> bool:
-    """Whether the work folder is of this very run, apart from one thing."""
-    known = header_read(lake.work / _HEADER)
-    return known is not None and known | {but: None} == _header(lake) | {but: None}
+def is_same_run(lake: Lake, *but: str) -> bool:
+    """Whether the work folder is of this very run, apart from some things."""
+    known, nothing = header_read(lake.work / _HEADER), dict.fromkeys(but)
+    return known is not None and known | nothing == _header(lake) | nothing
+
+
+def identity_of(state: Path) -> tuple[int, int] | None:
+    """What tells a state from the one that takes its place, although both may have come equally far; None for none."""
+    try:
+        stat = (state / STATE_MARKER).stat()
+    except FileNotFoundError:
+        return None
+    return stat.st_mtime_ns, stat.st_ino
 
 
 def _header(lake: Lake) -> dict[str, Any]:
@@ -132,11 +142,11 @@ def _header(lake: Lake) -> dict[str, Any]:
         "as_of_us": lake.as_of_us,
         "num_units": len(lake.units),
         "num_buckets": lake.num_buckets,
-        "state": None if lake.state is None else [str(lake.state), lake.until_us],
+        "state": None if lake.state is None else [str(lake.state), lake.until_us, *(lake.state_id or ())],
     }
 
 
-def _sweep(root: Path) -> None:
+def sweep(root: Path) -> None:
     """Take away what a killed run had begun to write: nobody else writes here."""
     for path in [path for path in root.rglob(".*") if path.exists()]:
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)

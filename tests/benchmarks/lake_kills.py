@@ -1,7 +1,7 @@
 """`python -m tests.benchmarks.lake_kills --events N --kills K`: SIGKILL to `riderscore score` on a lake, again and again.
 
-A generated day is scored with a state, once in peace. Then the same command is run and its whole process group killed at
-random moments, until it has been killed K times; whenever a run comes to its end, ledger and state must be those of the
+A generated day is scored with a state, once in peace. Then the same command is run and its whole process group killed, now
+at a random moment, now some tenths of a second into a stage, until it has been killed K times; whenever a run comes to its end, ledger and state must be those of the
 run in peace byte for byte (but for the seconds in `run.json`), and the next one starts from nothing. Says which stage the
 kills hit, or raises.
 """
@@ -17,12 +17,18 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from itertools import cycle
 from pathlib import Path
 
 EVENTS_PER_RIDER = 14
 BOOK = "gbt-46862-reference"
+POLL_S = 0.02
+SOON_S = 0.3
+STAGES = ("reading", "scoring", "putting the ledger in place", "putting the state in place", "cleaning up")
+Moment = Callable[[float], bool]
 
 
 def riderscore(*arguments: object) -> list[str]:
@@ -63,18 +69,48 @@ def stage_of(out: Path, state: Path) -> str:
     return "reading" if list(root.glob("*/spills/*")) else "starting"
 
 
-def run_and_kill(command: list[str], delay_s: float) -> bool:
-    """Run the command, and kill it and its workers after a while; whether it came to its end before."""
+def run_and_kill(command: list[str], moment: Moment) -> bool:
+    """Run the command, and kill it and its workers at a moment; whether it came to its end before."""
     with subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as run:
-        try:
-            _, said = run.communicate(timeout=delay_s)
-        except subprocess.TimeoutExpired:
+        started = time.monotonic()
+        while run.poll() is None and not moment(time.monotonic() - started):
+            time.sleep(POLL_S)
+        if run.poll() is None:
             os.killpg(run.pid, signal.SIGKILL)
             run.communicate()
             return False
+        said = run.communicate()[1]
     if run.returncode != 0:
         raise RuntimeError(said.decode())
     return True
+
+
+def moments(places: list[Path], whole_s: float, luck: random.Random) -> Iterator[Moment]:
+    """When to kill: anywhere, and soon after a run has come to each stage in turn."""
+    for stage in cycle(STAGES):
+        yield partial(_after, luck.uniform(0, whole_s))
+        yield _Within(places, stage, luck.expovariate(1 / SOON_S))
+
+
+def _never(_now_s: float) -> bool:
+    return False
+
+
+def _after(delay_s: float, now_s: float) -> bool:
+    return now_s > delay_s
+
+
+class _Within:
+    """Some time after a stage was first seen; invariant: `since_s` is when that was, or None."""
+
+    def __init__(self, places: list[Path], stage: str, delay_s: float) -> None:
+        self.places, self.stage, self.delay_s = places, stage, delay_s
+        self.since_s: float | None = None
+
+    def __call__(self, now_s: float) -> bool:
+        if self.since_s is None and stage_of(*self.places) == self.stage:
+            self.since_s = now_s
+        return self.since_s is not None and now_s > self.since_s + self.delay_s
 
 
 def endure(folder: Path, num_events: int, num_kills: int, luck: random.Random) -> str:
@@ -87,18 +123,19 @@ def endure(folder: Path, num_events: int, num_kills: int, luck: random.Random) -
     wanted = [contents(place) for place in peace]
     places = [folder / "out", folder / "out-state"]
     hits: Counter[str] = Counter()
+    when = moments(places, whole_s, luck)
     num_runs = num_ends = 0
     while hits.total() < num_kills or num_runs > 0:
         num_runs += 1
         # Once there were enough kills, the last run may come to its end.
-        delay_s = luck.uniform(0, whole_s * 0.6) if hits.total() < num_kills else whole_s * 20
-        if not run_and_kill(command_of(day, *places), delay_s):
+        moment = next(when) if hits.total() < num_kills else _never
+        if not run_and_kill(command_of(day, *places), moment):
             hits[stage_of(*places)] += 1
             continue
         found = [contents(place) for place in places]
         differing = [name for one, other in zip(found, wanted, strict=True) for name in one.keys() ^ other.keys()]
         differing += [
-            name for one, other in zip(found, wanted, strict=True) for name in one if one[name] != other[name]
+            name for one, other in zip(found, wanted, strict=True) for name in one if one[name] != other.get(name)
         ]
         assert not differing, differing[:10]
         left = {path.name for path in folder.iterdir()} - {day.name, *(place.name for place in (*peace, *places))}

@@ -103,17 +103,48 @@ def test_a_split_state_that_was_corrected_reaches_back(days: Sequence[Path], tmp
 def test_a_run_killed_after_its_state_was_in_place_is_done(
     days: Sequence[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The new state is not carried into the same run once more: its ledger stays as it is."""
+    """The new state is not carried into the same run once more, although with it there would be more buckets."""
+    rows = pq.read_metadata(days[0]).num_rows
     with monkeypatch.context() as killed:
         killed.setattr(lake, "discard", lambda _root: None)
-        score_lake(days[:1], BOOK, tmp_path / "out", state=tmp_path / "state", num_workers=1)
+        score_lake(days[:1], BOOK, tmp_path / "out", state=tmp_path / "state", bucket_rows=rows, num_workers=1)
     before = contents(tmp_path / "out")
 
-    run = score_lake(days[:1], BOOK, tmp_path / "out", state=tmp_path / "state", num_workers=1)
+    run = score_lake(days[:1], BOOK, tmp_path / "out", state=tmp_path / "state", bucket_rows=rows, num_workers=1)
 
     assert run.document["counts"]["events"] > 0
     assert contents(tmp_path / "out") == before
     assert not (tmp_path / ".out.work").exists()
+
+
+def test_a_run_killed_before_its_state_was_in_place_goes_on(
+    days: Sequence[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where its events came late, so that the new state has come no farther than the old one."""
+    table = pq.read_table(days[0]).sort_by("occurred_us")
+    early, rest = tmp_path / "early.parquet", tmp_path / "rest.parquet"
+    write_parquet(early, table.slice(0, 50))
+    write_parquet(rest, pa.concat_tables([table.slice(50), table.slice(table.num_rows - 1)]))
+    for name in ("whole", "state"):
+        score_lake([rest], BOOK, tmp_path / "day", state=tmp_path / name, num_workers=1)
+    score_lake([early], BOOK, tmp_path / "one", state=tmp_path / "whole", num_workers=1)
+
+    class KilledError(Exception):
+        pass
+
+    def swapped(temporary: Path, folder: Path) -> None:
+        if folder.name == "state":
+            raise KilledError
+        temporary.rename(folder)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("api.batch.files._swap", swapped)
+        with pytest.raises(KilledError):
+            score_lake([early], BOOK, tmp_path / "out", state=tmp_path / "state", num_workers=1)
+    score_lake([early], BOOK, tmp_path / "out", state=tmp_path / "state", num_workers=1)
+
+    assert contents(tmp_path / "out") == contents(tmp_path / "one")
+    assert contents(tmp_path / "state") == contents(tmp_path / "whole")
 
 
 def test_a_torn_state_is_named(days: Sequence[Path], tmp_path: Path) -> None:
