@@ -12,6 +12,7 @@ from rich.table import Table
 
 from api.batch.compare import Compared, compare_files, impact_files
 from api.batch.compare_lake import Command, compare_lake
+from api.batch.engines import WorkersLostError
 from api.batch.errors import InputError
 from api.batch.lake import is_lake
 from api.batch.readers import FORMATS, Format
@@ -108,6 +109,9 @@ def run_both(
         stop(error.faults, lang, USAGE)
     except MemoryError:
         say(lang, "cli.out_of_memory")
+        sys.exit(FAILED)
+    except WorkersLostError:
+        say(lang, "cli.worker_lost")
         sys.exit(FAILED)
     show_faults(compared.warnings, lang)
     return compared

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from api.batch.engines import ENGINES, EngineName
+from api.batch.engines import ENGINES, EngineName, WorkersLostError
 from api.batch.errors import InputError
 from api.batch.readers import FORMATS, Format
 from api.cli.console import (
@@ -107,6 +107,9 @@ def score_command(
         stop(error.faults, lang, USAGE)
     except MemoryError:
         say(lang, "cli.out_of_memory")
+        sys.exit(FAILED)
+    except WorkersLostError:
+        say(lang, "cli.worker_lost")
         sys.exit(FAILED)
     show_faults(run.warnings, lang)
     counts = run.document["counts"]

@@ -118,7 +118,7 @@ def _run(request: StudyRequest, out: Path, lang: Lang) -> dict[str, Any]:
         say(lang, "study.interrupted")
         sys.exit(FAILED)
     except (MemoryError, WorkersLostError):
-        say(lang, "study.worker_lost")
+        say(lang, "cli.worker_lost")
         sys.exit(FAILED)
 
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from api.batch.engines import WorkersLostError
 from api.clock import now_us
 from api.store.leases import LostError, fail, finish
 from api.store.studies import Failure, Study, study_of
@@ -57,7 +58,7 @@ def failure_of(error: Exception) -> Failure:
         return Failure("nothing_to_judge")
     if isinstance(error, TooManyEventsError):
         return Failure("too_many_events", {"num_events": error.num_events, "num_events_max": NUM_EVENTS_MAX})
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError | WorkersLostError):
         return Failure("out_of_memory")
     faults = getattr(error, "faults", None)
     if faults:
