@@ -1,7 +1,7 @@
 """The files of a study: tables as Parquet and CSV, `summary.json`, charts, `report.html`, and last of all `run.json`."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +103,7 @@ def _sensitivity(sensitivity: Sensitivity) -> dict[str, Any]:
         "num_days": sensitivity.num_days,
         "one_at_a_time": swings_table(sensitivity).to_pylist(),
         "morris": effects_table(sensitivity).to_pylist(),
+        "morris_signs": [asdict(one) for one in sensitivity.kept],
     }
 
 

@@ -19,10 +19,12 @@ from simulations.study.sensitivity import (
     SMALL_DAYS,
     SMALL_SEEDS,
     Effect,
+    Kept,
     Parameter,
     Sensitivity,
     Swept,
     Swing,
+    kept,
     morris_effects,
     morris_points,
     parameters,
@@ -104,6 +106,7 @@ def sensitivity_of(variants: Varied, run: Engine, one_done: Callable[[], None]) 
         num_days=variants.days,
         swings=_swings(variants, found),
         effects=_effects(variants, found),
+        kept=_kept(variants, found),
     )
 
 
@@ -157,13 +160,23 @@ def _swings(variants: Varied, found: dict[Settings, dict[str, F64]]) -> tuple[Sw
 
 
 def _effects(variants: Varied, found: dict[Settings, dict[str, F64]]) -> tuple[Effect, ...]:
-    if not variants.morris:
-        return ()
     effects: list[Effect] = []
-    for name in PRIMARY:
-        means = [np.nanmean(found[_settings(variants.chosen, point)][name]) for point in variants.morris]
-        effects += morris_effects(variants.chosen, name, variants.morris, np.array(means, np.float64), MORRIS_SEED)
+    for name in PRIMARY if variants.morris else ():
+        effects += morris_effects(
+            variants.chosen, name, variants.morris, _at_points(variants, found, name), MORRIS_SEED
+        )
     return tuple(effects)
+
+
+def _kept(variants: Varied, found: dict[Settings, dict[str, F64]]) -> tuple[Kept, ...]:
+    names = PRIMARY if variants.morris else ()
+    return tuple(kept(name, found[()][name], _at_points(variants, found, name)) for name in names)
+
+
+def _at_points(variants: Varied, found: dict[Settings, dict[str, F64]], name: str) -> F64:
+    """Mean difference at each point of Morris' design."""
+    means = [np.nanmean(found[_settings(variants.chosen, point)][name]) for point in variants.morris]
+    return np.array(means, np.float64)
 
 
 def _swept(variants: Varied, point: Setting) -> Swept:

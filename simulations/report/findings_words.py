@@ -1,6 +1,7 @@
 """What a study found beyond its headline, in sentences: who gains, the hidden fine, the budget, pairing, what it hinges on."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from rules.text import Lang, text
@@ -27,6 +28,7 @@ def sentences(content: Content) -> dict[str, list[Say]]:
         "hidden": [lambda lang: _hidden(content, lang)],
         "pairing": [lambda lang: _pairing(content, lang)],
         "hinges": _hinges(content),
+        "together": _together(content),
         "checks": [lambda lang: _checks(content, lang)],
         "sources": [lambda lang: _sources(content, lang)],
     }
@@ -156,6 +158,22 @@ def _turning(metric: str, turning: list[dict[str, Any]]) -> Say:
         return text(lang, "study.turning", metric=metric_title(lang, metric), where=where)
 
     return say
+
+
+def _together(content: Content) -> list[Say]:
+    """How often the difference keeps its sign while all assumptions vary at once."""
+    signs = (content.summary["sensitivity"] or {"morris_signs": []})["morris_signs"]
+    return [partial(_signs, one) for one in signs]
+
+
+def _signs(one: dict[str, Any], lang: Lang) -> str:
+    return text(
+        lang,
+        "study.morris_signs",
+        metric=metric_title(lang, one["metric"]),
+        same=one["num_same_sign"],
+        num=one["num_points"],
+    )
 
 
 def _checks(content: Content, lang: Lang) -> str:

@@ -104,6 +104,15 @@ class Effect:
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """At how many points of Morris' design the difference of a metric has the sign that it has at the values assumed."""
+
+    metric: str
+    num_points: int
+    num_same_sign: int
+
+
+@dataclass(frozen=True, slots=True)
 class Sensitivity:
     """What varying assumptions showed, on a city with these `settings`, over `num_seeds` seeds and `num_days` days."""
 
@@ -112,6 +121,7 @@ class Sensitivity:
     num_days: int
     swings: tuple[Swing, ...] = ()
     effects: tuple[Effect, ...] = ()
+    kept: tuple[Kept, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +199,11 @@ def morris_effects(
         for k, parameter in enumerate(chosen)
     ]
     return tuple(sorted(effects, key=lambda effect: -effect.mu_star))
+
+
+def kept(metric: str, as_assumed: F64, differences: F64) -> Kept:
+    """Count signs: the differences by seed at the values assumed, and the mean difference at each point."""
+    return Kept(metric, differences.size, int((np.sign(differences) == np.sign(_mean(as_assumed))).sum()))
 
 
 def estimate(values: F64) -> Estimate:

@@ -17,6 +17,7 @@ from api.batch.study import StudyStopped, run_study
 from api.batch.study_design import design_of
 from api.batch.study_worlds import WORLDS, Task, carry_out
 from rules.shelf import find
+from simulations.study import sensitivity
 from simulations.study.metrics import METRICS
 from tests.api.batch.studies import TINY, request
 
@@ -211,6 +212,25 @@ def test_progress_rises_to_the_end(tmp_path: Path) -> None:
     assert [permille for permille, _ in told] == sorted(permille for permille, _ in told)
     assert told[-1] == (1000, "report")
     assert told[0][1] == "runs"
+
+
+def test_assumptions_are_varied_alone_and_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both ways on the small city: a row per metric and parameter, signs counted at every point, all of it in the report."""
+    monkeypatch.setattr(sensitivity, "KEYS", ("behaviour.belief_permille", "promise.extra_s"))
+    monkeypatch.setattr(sensitivity, "TRAJECTORIES", 2)
+
+    summary = run_study(request(sensitivity="both"), tmp_path / "out")
+
+    found, folder = summary["sensitivity"], tmp_path / "out"
+    assert {row["key"] for row in found["one_at_a_time"]} == set(sensitivity.KEYS)
+    assert (
+        pq.read_table(folder / "one_at_a_time.parquet").num_rows
+        == pq.read_table(folder / "morris.parquet").num_rows
+        == 8
+    )
+    assert {one["num_points"] for one in found["morris_signs"]} == {6}
+    assert {"tornado.zh.svg", "tornado_risk.en.svg"} <= {path.name for path in folder.glob("*.svg")}
+    assert 'id="morris"' in (folder / "report.html").read_text(encoding="utf-8")
 
 
 def test_real_orders_take_the_place_of_drawn_ones(tmp_path: Path) -> None:

@@ -81,7 +81,14 @@ def sensitivity() -> dict[str, Any]:
         for k, key in enumerate(KEYS)
         for size in [(0.02 if metric == "on_time_rate" else 200.0) / (k + 1)]
     ]
-    return {"settings": ["riders=40"], "num_seeds": 4, "num_days": 2, "one_at_a_time": rows, "morris": morris}
+    return {
+        "settings": ["riders=40"],
+        "num_seeds": 4,
+        "num_days": 2,
+        "one_at_a_time": rows,
+        "morris": morris,
+        "morris_signs": [{"metric": metric, "num_points": 90, "num_same_sign": 81} for metric in PRIMARY],
+    }
 
 
 def document(num_seeds: int) -> dict[str, Any]:

@@ -128,6 +128,7 @@ def test_effects_of_morris_stand_in_the_units_of_their_metric(made: Report) -> N
     assert (rows[0]["size"], rows[0]["spread"], rows[0]["way"]) == ("2.00 ± 1.00 yuan", "0.50 yuan", "↑")
     assert (rows[6]["size"], rows[7]["way"]) == ("2.00 ± 1.00 points", "↓")
     assert rows[6]["title"] in made.html
+    assert made.html.count("at 81 of 90 points") == len(PRIMARY)
 
 
 def test_only_a_clear_turn_of_sign_is_told(made: Report) -> None:

@@ -7,6 +7,7 @@ from simulations.scenarios import allowed_range, read
 from simulations.study.sensitivity import (
     KEYS,
     Parameter,
+    kept,
     morris_effects,
     morris_points,
     parameters,
@@ -67,6 +68,13 @@ def test_morris_finds_the_slopes_of_a_line() -> None:
     assert effects["behaviour.belief_permille"].mu == pytest.approx(-1_500)
     assert effects["people.unsure_later_s"].mu_star == pytest.approx(0)
     assert effects["behaviour.rush_permille"].sigma == pytest.approx(0, abs=1e-6)
+
+
+def test_signs_are_counted_over_all_points() -> None:
+    """The sign at the values assumed is the measure; a difference of zero has no sign."""
+    found = kept("income_per_day_fen", np.array([1.0, 3.0]), np.array([2.0, -1.0, 0.0, 5.0]))
+
+    assert (found.num_points, found.num_same_sign) == (4, 2)
 
 
 def test_morris_sees_interaction_as_spread() -> None:
