@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 import pyarrow as pa
@@ -42,6 +43,7 @@ class Archive:
         self._files = files[::-1]
         self._riders = riders
         self._read: list[tuple[pa.Table, I64]] = []
+        self._turn = Lock()
 
     def runs(self, first: int, stop: int) -> Iterator[pa.Table]:
         """Events of riders `first … stop − 1`, run by run backwards: `EVENT_SCHEMA` and `book` (digest).
@@ -49,8 +51,11 @@ class Archive:
         Each file is read when it is first reached: who stops early reads no more than that.
         """
         for k, path in enumerate(self._files):
-            if k == len(self._read):
-                self._read.append(_by_rider(pq.read_table(path).select([*EVENT_SCHEMA.names, "book"]), self._riders))
+            # Blocks of riders may be loaded side by side.
+            with self._turn:
+                if k == len(self._read):
+                    rows = pq.read_table(path).select([*EVENT_SCHEMA.names, "book"])
+                    self._read.append(_by_rider(rows, self._riders))
             table, start = self._read[k]
             yield table.slice(start[first], start[stop] - start[first])
 

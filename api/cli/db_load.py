@@ -51,7 +51,7 @@ def _load(store: Any, ledger: Path, state: Path, lang: Lang) -> Any:
     """Books first, then the riders block by block, each block a transaction."""
     from api.batch.loadable import books_of_state, loadable, num_riders
     from api.store import books
-    from api.store.loading import Loaded, Part, load_block
+    from api.store.loading import Loaded, Part, load_part
 
     loaded, published = Loaded(), False
     with progress_bar() as bar:
@@ -62,9 +62,9 @@ def _load(store: Any, ledger: Path, state: Path, lang: Lang) -> Any:
                     books.publish(unit, books_of_state(state))
                 published = True
                 bar.update(task, total=num_riders(ledger))
-            part = Part(given)
-            for first, stop_ in part.blocks():
-                with store.writing(now_us()) as unit:
-                    loaded = loaded.plus(load_block(unit, part, first, stop_))
-                bar.advance(task, stop_ - first)
+            done = 0
+            for stop_, block in load_part(store, Part(given), now_us):
+                loaded = loaded.plus(block)
+                bar.advance(task, stop_ - done)
+                done = stop_
     return loaded

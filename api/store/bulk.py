@@ -107,6 +107,17 @@ def add_missing(unit: WriteUnit, table: Table, rows: Sequence[Mapping[str, Any]]
         unit.connection.execute(make(table).on_conflict_do_nothing(), [dict(row) for row in rows])
 
 
+def add_missing_keys(unit: WriteUnit, table: Table, key: str, values: Sequence[str], rest: Mapping[str, Any]) -> None:
+    """Insert rows that differ in their key alone where nobody has inserted that key meanwhile, in the order given."""
+    if not values or not _is_postgresql(unit):
+        add_missing(unit, table, [{key: value, **rest} for value in values])
+        return
+    given = func.unnest(literal(list(values), postgresql.ARRAY(Text))).table_valued("given").render_derived()
+    same = [literal(value, table.c[name].type) for name, value in rest.items()]
+    rows = select(given.c.given, *same)
+    unit.connection.execute(postgresql.insert(table).from_select([key, *rest], rows).on_conflict_do_nothing())
+
+
 def change_rows(unit: WriteUnit, table: Table, key: str, rows: Sequence[Mapping[str, Any]]) -> None:
     """Set all columns but the key of rows that are there."""
     if not rows:

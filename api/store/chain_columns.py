@@ -16,13 +16,13 @@ from api.store.chain import CHAINED
 _ESCAPED: Final = r'["\\\x00-\x1f]'
 
 
-def canonical_texts(entries: pa.Table) -> list[str]:
-    """What the chain covers of each entry, as text; `entries` has the columns of the interface."""
+def canonical_texts(entries: pa.Table) -> list[bytes]:
+    """What the chain covers of each entry; `entries` has the columns of the interface."""
     if not entries.num_rows:
         return []
     words = [_words(entries[name].combine_chunks()) for name in CHAINED]
     joined = pc.binary_join_element_wise(*words, ",")
-    texts: list[str] = pc.binary_join_element_wise("[", joined, "]", "").to_pylist()
+    texts: list[bytes] = pc.binary_join_element_wise("[", joined, "]", "").cast(pa.binary()).to_pylist()
     return texts
 
 
@@ -37,10 +37,10 @@ def _words(column: pa.Array) -> pa.Array:
     return pc.fill_null(column.cast(pa.string()), "null")
 
 
-def links(before: bytes, texts: list[str]) -> list[bytes]:
+def links(before: bytes, texts: list[bytes]) -> list[bytes]:
     """Chain values of one rider's entries, in order, that follow the value `before`."""
     found = []
     for text in texts:
-        before = hashlib.sha256(before + text.encode()).digest()
+        before = hashlib.sha256(before + text).digest()
         found.append(before)
     return found

@@ -5,9 +5,13 @@ are, so that a load can be run again; riders who are there with anything else ar
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
+from threading import Lock
 from typing import Final
 
 import numpy as np
@@ -27,7 +31,7 @@ from api.store.posting import WINDOW_US
 from api.store.rider_rows import NO_ADDRESS, RiderRow, lock
 from api.store.riders import add_layout, due_us_of
 from api.store.tables import entries, events, rider_state
-from api.store.units import WriteUnit
+from api.store.units import Store, WriteUnit
 from rules.errors import Fault
 from scoring.columns import NO_TIME
 from scoring.hashing import hash_rows
@@ -35,6 +39,8 @@ from scoring.intake import CONTENT_COLUMNS, schedule_versions
 from scoring.score import Scored, score
 
 BLOCK_RIDERS: Final = 4_000
+# Transactions side by side: while some wait for the database, others make what it gets next.
+WRITERS: Final = 4
 FAULTS_MAX: Final = 20
 
 
@@ -63,6 +69,7 @@ class Part:
     def __init__(self, given: Loadable) -> None:
         self.given = given
         self.riders: list[str] = given.carried.riders.to_pylist()
+        self._turn = Lock()
 
     def blocks(self, size: int = BLOCK_RIDERS) -> Iterator[tuple[int, int]]:
         """Riders from … to, ascending."""
@@ -80,15 +87,41 @@ class Part:
             raise InputError(Fault("load_other_build", file=str(self.given.ledger)))
         return found
 
-    @cached_property
-    def carried_parts(self) -> list[bytes]:
-        """What the next post needs of each rider."""
-        return parts_of(self.scored.carried)
+    @property
+    def standings(self) -> "_Standings":
+        """Where each rider stands; whoever comes first makes it."""
+        with self._turn:
+            return self._standings
 
     @cached_property
-    def due_us(self) -> list[int]:
-        """When something is next due for each rider."""
-        return due_us_of(self.scored)
+    def _standings(self) -> "_Standings":
+        scored = self.scored
+        states = scored.head.riders
+        digests = [book.digest for book in scored.program.books]
+        return _Standings(
+            city=scored.city.to_pylist(),
+            rider_kind=scored.rider_kind.tolist(),
+            book_digest=[digests[book] for book in states["book"].tolist()],
+            score_mp=states["score_mp"].tolist(),
+            review_required=states["review"].astype(np.int64).tolist(),
+            seq=scored.last_seq.tolist(),
+            due_us=due_us_of(scored),
+            carried=parts_of(scored.carried),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Standings:
+    """Where the riders of a part stand, a list each; `carried` is what the next post needs of each."""
+
+    city: list[str]
+    rider_kind: list[int]
+    book_digest: list[str]
+    score_mp: list[int]
+    review_required: list[int]
+    seq: list[int]
+    due_us: list[int]
+    carried: list[bytes]
 
 
 @dataclass(slots=True)
@@ -106,6 +139,36 @@ class _Block:
         """Where the rider's lines begin and end in `lines`."""
         start = self.part.given.start
         return int(start[rider] - start[self.riders.start]), int(start[rider + 1] - start[self.riders.start])
+
+
+def load_part(store: Store, part: Part, now_us: Callable[[], int]) -> Iterator[tuple[int, Loaded]]:
+    """Write a part block by block, on PostgreSQL some blocks side by side: riders written so far, and what was done.
+
+    Raises
+    ------
+    InputError
+        As `load_block`, of the first block that has a fault; blocks that were under way then are whole or not there.
+    """
+    with store.writing(now_us()) as unit:
+        # All blocks name it: none need wait for the first one's.
+        add_layout(unit, part.given.program)
+    with ThreadPoolExecutor(WRITERS if store.engine.dialect.name == "postgresql" else 1) as pool:
+
+        def load(first: int, stop: int) -> Loaded:
+            with store.writing(now_us()) as unit:
+                return load_block(unit, part, first, stop)
+
+        waiting, under_way = iter(part.blocks()), deque[tuple[int, Future[Loaded]]]()
+        try:
+            while True:
+                for first, stop in islice(waiting, WRITERS + 1 - len(under_way)):
+                    under_way.append((stop, pool.submit(load, first, stop)))
+                if not under_way:
+                    return
+                stop, future = under_way.popleft()
+                yield stop, future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def load_block(unit: WriteUnit, part: Part, first: int, stop: int) -> Loaded:
@@ -251,8 +314,8 @@ def _write(unit: WriteUnit, block: _Block, new: Sequence[int], fresh: pa.Table) 
 def _rows(unit: WriteUnit, block: _Block, new: Sequence[int]) -> list[RiderRow]:
     """The new riders' rows."""
     part = block.part
+    stands = part.standings
     scored, layout = part.scored, add_layout(unit, part.scored.program)
-    states = scored.head.riders
     found = []
     for rider in new:
         before = block.rows[part.riders[rider]]
@@ -260,18 +323,18 @@ def _rows(unit: WriteUnit, block: _Block, new: Sequence[int]) -> list[RiderRow]:
         found.append(
             RiderRow(
                 rider_id=before.rider_id,
-                city=scored.city[rider].as_py(),
-                rider_kind=int(scored.rider_kind[rider]),
-                book_digest=scored.program.books[int(states["book"][rider])].digest,
-                score_mp=int(states["score_mp"][rider]),
-                review_required=int(states["review"][rider]),
-                seq=int(scored.last_seq[rider]),
+                city=stands.city[rider],
+                rider_kind=stands.rider_kind[rider],
+                book_digest=stands.book_digest[rider],
+                score_mp=stands.score_mp[rider],
+                review_required=stands.review_required[rider],
+                seq=stands.seq[rider],
                 chain=block.chain[high - 1] if high > low else before.chain,
                 until_us=scored.until_us,
                 keep_us=scored.keep_us,
-                due_us=part.due_us[rider],
+                due_us=stands.due_us[rider],
                 layout=layout,
-                carried=packed(part.carried_parts[rider]),
+                carried=packed(stands.carried[rider]),
                 revision=before.revision,
             )
         )

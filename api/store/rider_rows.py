@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from sqlalchemy import select, update
 
-from api.store.bulk import add_missing, among, in_chunks
+from api.store.bulk import add_missing_keys, among, in_chunks
 from api.store.chain import GENESIS
 from api.store.tables import rider_state
 from api.store.units import ReadUnit, WriteUnit
@@ -62,7 +62,7 @@ def lock(unit: WriteUnit, rider_ids: Iterable[str]) -> dict[str, RiderRow]:
     for some in in_chunks(wanted):
         of_these = among(unit, rider_state.c.rider_id, some)
         known = set(unit.connection.scalars(select(rider_state.c.rider_id).where(of_these)))
-        add_missing(unit, rider_state, [{"rider_id": rider} | _EMPTY for rider in some if rider not in known])
+        add_missing_keys(unit, rider_state, "rider_id", [rider for rider in some if rider not in known], _EMPTY)
     for some in in_chunks(wanted):
         rows = unit.connection.execute(
             select(rider_state)

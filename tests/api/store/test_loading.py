@@ -348,5 +348,5 @@ def test_the_chain_by_columns_is_the_chain() -> None:
     texts = canonical_texts(pa.Table.from_pylist(rows, schema=ENTRY_SCHEMA))
 
     assert set(CHAINED) == set(ENTRY_SCHEMA.names)
-    assert [text.encode() for text in texts] == [canonical_bytes(row) for row in rows]
+    assert texts == [canonical_bytes(row) for row in rows]
     assert len(set(links(bytes(32), texts))) == len(words)
