@@ -20,6 +20,7 @@ from api.store.chain import CHAINED, canonical_bytes
 from api.store.chain_columns import canonical_texts, links
 from api.store.loading import Part, load_block
 from api.store.posting import post_events
+from api.store.rider_rows import lock
 from api.store.tables import events as events_table
 from api.store.tables import reviews, rider_state
 from api.store.units import Store
@@ -199,6 +200,50 @@ def test_a_load_that_was_killed_goes_on(store: Store, url: str, tmp_path: Path) 
     load(whole.url, ledger, state)
     assert contents(store) == contents(whole)
     whole.close()
+
+
+def test_blocks_side_by_side_are_those_one_after_the_other(
+    store: Store, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rider a transaction, several at once: the same rows; a rider who cannot be loaded stops it, and the rest can go on."""
+    ledger, state = scored(tmp_path, city(num_riders=12))
+    whole = Store(f"sqlite:///{tmp_path / 'whole.db'}")
+    CliRunner().invoke(main, ["db", "upgrade", "--database-url", whole.url])
+    load(whole.url, ledger, state)
+    each = Part.blocks
+    monkeypatch.setattr(Part, "blocks", lambda part: each(part, 1))
+    with store.writing(START_US) as unit:
+        before = lock(unit, ["r5"])["r5"]
+        unit.connection.execute(rider_state.update().where(rider_state.c.rider_id == before.rider_id).values(seq=4))
+
+    stopped = load(url, ledger, state)
+    with store.writing(START_US) as unit:
+        unit.connection.execute(rider_state.delete().where(rider_state.c.rider_id == "r5"))
+    rest = counts(load(url, ledger, state))
+
+    assert stopped.exit_code == 2
+    assert "r5" in stopped.stderr
+    assert sum(rest) == 12
+    assert rest[1] > 0
+    assert contents(store) == contents(whole)
+    whole.close()
+
+
+def test_a_ledger_of_several_books_is_loaded(store: Store, url: str, tmp_path: Path) -> None:
+    """Scored by a deployment table: every rider stays with the book of their city, and files and store agree."""
+    rows = [row | {"city": "hangzhou" if row["rider_id"] < "r3" else "beijing"} for row in city()]
+    row = '[[deploy]]\ncity = "{}"\nrider_kind = "crowdsourced"\nbook = "{}"\nfrom = 2026-01-01\n'
+    table = tmp_path / "deployment.toml"
+    table.write_text(row.format("hangzhou", "taobao-crowdsourced") + row.format("beijing", "gbt-46862-reference"))
+    path = write_events(tmp_path / "events.parquet", rows)
+    score_files([path], str(table), tmp_path / "ledger", state=tmp_path / "state")
+
+    loaded = counts(load(url, tmp_path / "ledger", tmp_path / "state"))
+
+    digests = {row["city"]: row["book_digest"] for row in contents(store)["rider_state"]}
+    assert loaded == (6, 0)
+    assert len(set(digests.values())) == 2
+    assert verify(tmp_path / "ledger", url).exit_code == 0
 
 
 @pytest.mark.parametrize("buckets", [False, True])
