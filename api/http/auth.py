@@ -18,6 +18,7 @@ from api.http.problems import Problem
 from api.http.scopes import Scope
 from api.settings import Settings
 from api.store import keys
+from api.store.said import role_words
 from rules.units import US_PER_S
 
 _NUM_CACHED: Final = 50_000
@@ -138,7 +139,7 @@ class Require:
         gate: Gate = request.app.state.gate
         actor = await gate.actor(request.scope)
         if not actor.may(*self.scopes):
-            raise Problem("scope_missing", scopes=", ".join(self.scopes), role=actor.role)
+            raise Problem("scope_missing", scopes=", ".join(self.scopes), role=role_words(actor.role))
         return actor
 
 

@@ -17,7 +17,7 @@ from starlette.responses import Response
 
 from api.http.context import lang_of
 from api.http.wording import Where, explain_invalid, pointer_to
-from api.store.refusals import Refused
+from api.store.refusals import Refused, spoken
 from api.store.units import UnreachableError
 from rules.errors import BookError, Fault
 from rules.text import Lang, catalog, text
@@ -193,7 +193,7 @@ class Problem(Exception):  # noqa: N818 - an answer, not a fault of the program
 
     def describe(self, lang: Lang) -> str:
         """Why, and what would be allowed, in one line."""
-        return text(lang, f"refused.{self.code}", **self.params)
+        return text(lang, f"refused.{self.code}", **spoken(self.params, lang))
 
     def document(self, lang: Lang, instance: str = "") -> dict[str, Any]:
         """The problem document in one language."""

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from api.store.refusals import Refused
+from api.store.said import city_words
 
 
 class Acting(Protocol):
@@ -32,7 +33,7 @@ def need_cities(who: Acting, cities: Iterable[str]) -> None:
     """
     for city in sorted(set(cities)):
         if who.cities and city not in who.cities:
-            raise Refused("city_forbidden", city=city)
+            raise Refused("city_forbidden", city=city_words(city))
 
 
 def need_reason(reason: str) -> str:

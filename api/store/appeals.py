@@ -20,7 +20,7 @@ from api.store.people import note
 from api.store.posting import post_events
 from api.store.refusals import Refused
 from api.store.rider_rows import lock, touch
-from api.store.said import Said, both
+from api.store.said import Said, both, coded
 from api.store.tables import appeal_decisions, appeal_texts, appeals, entries, events, open_appeals
 from api.store.units import WriteUnit
 from rules.text import text
@@ -100,7 +100,11 @@ def file_appeal(
         or what `right_of` says against it.
     """
     if reason_code not in REASONS:
-        raise Refused("appeal_reason_unknown", given=reason_code, allowed=", ".join(REASONS))
+        raise Refused(
+            "appeal_reason_unknown",
+            given=reason_code,
+            allowed=coded(REASONS, lambda lang, code: text(lang, f"appeal.reason_{code}")),
+        )
     reason, evidence_ref = _words(reason), _words(evidence_ref or "") or None
     lock(unit, [rider_id])
     own = (entries.c.entry_id == entry_id, entries.c.rider_id == rider_id)
@@ -169,7 +173,9 @@ def decide_appeal(
     """
     allowed = UPHELD_REASONS if upheld else DISMISSED_REASONS
     if reason_code not in allowed:
-        raise Refused("appeal_reason_unknown", given=reason_code, allowed=", ".join(allowed))
+        side = UPHELD if upheld else DISMISSED
+        words = coded(allowed, lambda lang, code: text(lang, f"appeal.{side}_{code}"))
+        raise Refused("appeal_reason_unknown", given=reason_code, allowed=words)
     reason = _words(reason)
     if not reason:
         raise Refused("reason_missing")

@@ -12,6 +12,7 @@ from api.store.acting import Acting, need_reason, plain
 from api.store.checking import Checked, check_draft
 from api.store.draft_rows import Draft, change, held, need_state, tell
 from api.store.refusals import Refused
+from api.store.said import work_words
 from api.store.scheduling import put_on_schedule
 from api.store.tables import approvals, rider_state, studies
 from api.store.units import ReadUnit, WriteUnit
@@ -142,7 +143,7 @@ def _need_impact_of(unit: ReadUnit | WriteUnit, draft: Draft, impact_id: str) ->
     if row is None or (row.kind, row.draft_id, row.content_digest) != ("impact", draft.draft_id, draft.content_digest):
         raise Refused("impact_of_another", impact_id=impact_id)
     if row.state != "done":
-        raise Refused("impact_unfinished", impact_id=impact_id, state=row.state)
+        raise Refused("impact_unfinished", impact_id=impact_id, state=work_words(row.state))
 
 
 def approvals_of(unit: ReadUnit | WriteUnit, draft_id: str) -> tuple[Approval, ...]:

@@ -17,6 +17,7 @@ from sqlalchemy import select
 
 from api.store.places import Place
 from api.store.refusals import Refused
+from api.store.said import coded
 from api.store.tables import books
 from api.store.units import ReadUnit, WriteUnit
 from rules.book import Book, BookDocument
@@ -27,7 +28,7 @@ from rules.events import RIDER_KINDS
 from rules.ids import digest
 from rules.parse import MAX_BYTES, Source, book_of, resolve
 from rules.shelf import shipped_parent
-from rules.text import LANGS, text
+from rules.text import LANGS, Lang, text
 from rules.writing import toml_of
 
 DRAFT: Final = "draft"
@@ -63,7 +64,7 @@ def content(document: dict[str, Any], targets: Sequence[Place]) -> Content:
         raise Refused("targets_too_many", most=MAX_TARGETS)
     for place in wanted:
         if place.rider_kind not in RIDER_KINDS or not _CITY.fullmatch(place.city):
-            raise Refused("target_unknown_kind", place=place.words, kinds=", ".join(RIDER_KINDS))
+            raise Refused("target_unknown_kind", place=place.words, kinds=coded(RIDER_KINDS, _kind_words))
     _need_shallow(document, 0)
     toml = toml_of(document)
     try:
@@ -222,3 +223,7 @@ def local_book_id(book_id: str, city: str) -> str:
     """The id of a city's own version of a book that others use too."""
     suffix = city if _SLUG.fullmatch(city) else digest({"city": city})[:6]
     return f"{book_id[: 63 - len(suffix)]}-{suffix}"
+
+
+def _kind_words(lang: Lang, rider_kind: str) -> str:
+    return text(lang, f"word.{rider_kind}")

@@ -16,6 +16,7 @@ from api.store.draft_content import Content, book_id_of, places_json, read_place
 from api.store.people import note
 from api.store.places import Place
 from api.store.refusals import Refused
+from api.store.said import state_words
 from api.store.tables import draft_revisions, drafts
 from api.store.units import ReadUnit, WriteUnit
 
@@ -210,7 +211,7 @@ def need_state(draft: DraftBrief, *states: State) -> None:
         `draft_state`.
     """
     if draft.state not in states:
-        raise Refused("draft_state", state=draft.state, wanted=", ".join(states))
+        raise Refused("draft_state", state=state_words(draft.state), wanted=state_words(*states))
 
 
 def draft_of(unit: ReadUnit | WriteUnit, draft_id: str, who: Acting | None = None) -> Draft:

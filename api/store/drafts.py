@@ -42,11 +42,14 @@ from api.store.draft_rows import (
 )
 from api.store.places import Place, judging, places_of
 from api.store.refusals import Refused
+from api.store.said import both, city_words, state_words
 from api.store.tables import drafts
 from api.store.units import ReadUnit, WriteUnit
 from rules.book import Book
 from rules.cells import MAX_EDITS, CellError, Edit, edited
 from rules.errors import BookError
+from rules.events import RIDER_KINDS
+from rules.text import text
 
 TITLE_MAX: Final = 200
 
@@ -142,7 +145,8 @@ def draft_from_place(unit: WriteUnit, who: Acting, city: str, rider_kind: str) -
     law = law_or_none(unit)
     book = None if law is None else judging(law, Place(city, rider_kind), unit.recorded_us)
     if book is None:
-        raise Refused("no_book_there", city=city, rider_kind=rider_kind)
+        kind = both(lambda lang: text(lang, f"word.{rider_kind}") if rider_kind in RIDER_KINDS else rider_kind)
+        raise Refused("no_book_there", city=city_words(city), rider_kind=kind)
     return draft_from_version(unit, who, book.digest, city=city)
 
 
@@ -279,7 +283,7 @@ def _changeable(unit: WriteUnit, who: Acting, draft_id: str, etag: str | None) -
     if draft.state == "scheduled":
         raise Refused("draft_scheduled")
     if draft.state in CLOSED:
-        raise Refused("draft_closed", state=draft.state)
+        raise Refused("draft_closed", state=state_words(draft.state))
     if draft.rolls_back is not None:
         raise Refused("rollback_fixed")
     return draft

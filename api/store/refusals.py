@@ -1,5 +1,8 @@
 """What a verb of the store says no with. Knows nothing of HTTP; words stand in the catalogs under `refused.<code>`."""
 
+from collections.abc import Mapping
+
+from api.store.said import Said
 from rules.text import Lang, text
 
 
@@ -11,7 +14,7 @@ class Refused(Exception):  # noqa: N818 - an answer, not a fault of the program
     code
         Names the reason for programs; `refused.<code>` says it to people.
     params
-        What the words need.
+        What the words need; what is `Said` is said in the language of the words.
     """
 
     def __init__(self, code: str, /, **params: object) -> None:
@@ -21,4 +24,9 @@ class Refused(Exception):  # noqa: N818 - an answer, not a fault of the program
 
     def describe(self, lang: Lang) -> str:
         """Why, and what would be allowed, in one line."""
-        return text(lang, f"refused.{self.code}", **self.params)
+        return text(lang, f"refused.{self.code}", **spoken(self.params, lang))
+
+
+def spoken(params: Mapping[str, object], lang: Lang) -> dict[str, object]:
+    """Parameters in one language."""
+    return {name: value.lang(lang) if isinstance(value, Said) else value for name, value in params.items()}

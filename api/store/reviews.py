@@ -16,7 +16,7 @@ from api.store.outbox import iso
 from api.store.people import note
 from api.store.refusals import Refused
 from api.store.rider_rows import lock, touch
-from api.store.said import Said, both
+from api.store.said import Said, both, coded
 from api.store.tables import open_reviews, review_decisions, reviews, suspension_lifts
 from api.store.units import ReadUnit, WriteUnit
 from rules.book import BookDocument
@@ -121,7 +121,11 @@ def decide_review(
     """
     reason = _written(reason)
     if outcome not in OUTCOMES:
-        raise Refused("review_outcome_unknown", given=outcome, allowed=", ".join(OUTCOMES))
+        raise Refused(
+            "review_outcome_unknown",
+            given=outcome,
+            allowed=coded(OUTCOMES, lambda lang, code: text(lang, f"review.outcome_{code}")),
+        )
     found = _known(unit, review_id)
     row = lock(unit, [found.rider_id])[found.rider_id]
     found = _known(unit, review_id)

@@ -1,9 +1,15 @@
 """The same words in both languages: what verbs of the store answer with, so that pages and programs choose."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Final
 
-from rules.text import Lang
+from rules.text import Lang, text
+
+# Cities of the shipped deployment, whose names stand in the catalogs; others are shown as they are written.
+NAMED_CITIES: Final = (
+    "beijing", "chengdu", "fuzhou", "hangzhou", "nanjing", "quanzhou", "sample", "shanghai", "wuhan", "xiamen",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,3 +27,34 @@ class Said:
 def both(say: Callable[[Lang], str]) -> Said:
     """A statement said in each language."""
     return Said(say("zh"), say("en"))
+
+
+def city_name(city: str, lang: Lang) -> str:
+    """A city as people call it."""
+    return text(lang, f"city_name.{city}") if city in NAMED_CITIES else city
+
+
+def city_words(city: str) -> Said:
+    """A city as people call it, in both languages."""
+    return both(lambda lang: city_name(city, lang))
+
+
+def state_words(*states: str) -> Said:
+    """States of drafts."""
+    return both(lambda lang: text(lang, "refused.or").join(text(lang, f"web_books.state_{state}") for state in states))
+
+
+def work_words(state: str) -> Said:
+    """The state of long work."""
+    return both(lambda lang: text(lang, f"work.state_{state}"))
+
+
+def role_words(role: str) -> Said:
+    """A role, and its code."""
+    return coded((role,), lambda lang, code: text(lang, f"login.as_{code}"))
+
+
+def coded(codes: Iterable[str], words: Callable[[Lang, str], str]) -> Said:
+    """What can be chosen: words for people, and the codes that programs send."""
+    known = tuple(codes)
+    return both(lambda lang: text(lang, "refused.or").join(f"{words(lang, code)} ({code})" for code in known))

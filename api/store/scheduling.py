@@ -14,19 +14,21 @@ from sqlalchemy import select
 
 from api.store.acting import Acting, need_reason
 from api.store.books import Law, deploy, hold_law, law_of, publish
-from api.store.checking import LEAD_US, check_draft, conflicts
+from api.store.checking import LEAD_US, Checked, check_draft, conflicts
 from api.store.draft_content import sound, stored_document
 from api.store.draft_rows import Draft, change, draft_of, held, need_state, tell
 from api.store.drafts import law_or_none
 from api.store.outbox import Message, announce, iso
 from api.store.places import Place, judging, places, stretches
 from api.store.refusals import Refused
+from api.store.said import both
 from api.store.tables import draft_revisions, drafts
 from api.store.units import ReadUnit, WriteUnit
 from rules.book import Bilingual, Book
 from rules.compile import start_us
 from rules.deployment import Deploy
 from rules.errors import BookError, Fault
+from rules.text import Lang, text
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ def put_on_schedule(unit: WriteUnit, who: Acting, draft: Draft) -> Draft:
     checked = check_draft(unit, draft, unit.recorded_us)
     book = checked.book
     if book is None or not checked.can_submit:
-        raise Refused("schedule_refused", codes=", ".join(dict.fromkeys(fault.code for fault in checked.errors)))
+        raise Refused("schedule_refused", faults=both(lambda lang: _told(checked, lang)))
     at_us = start_us(book.model)
     changed = change(unit, draft, "scheduled", effective_us=at_us, book_digest=book.digest)
     day = book.model.effective_from.isoformat()
@@ -261,3 +263,9 @@ def _published(unit: ReadUnit | WriteUnit, after_us: int) -> Iterable[Announced]
                     place.city, place.rider_kind, model.id, stretch.book.digest, model.title, stretch.from_us,
                     model.effective_from, None, None,
                 )  # fmt: skip
+
+
+def _told(checked: Checked, lang: Lang) -> str:
+    """What stands in the way, each thing once."""
+    said = dict.fromkeys(fault.told(lang)[0].rstrip("；;。. ") for fault in checked.errors)
+    return text(lang, "refused.or").join(said)

@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Row, and_, func, insert, or_, select, upda
 from api.store.cursors import cursor_at, read_cursor
 from api.store.people import note
 from api.store.refusals import Refused
+from api.store.said import work_words
 from api.store.tables import books, draft_revisions, drafts, studies, study_files, study_progress
 from api.store.units import ReadUnit, WriteUnit
 from rules.errors import Fault
@@ -204,7 +205,7 @@ def cancel(unit: WriteUnit, actor: str, study_id: str, cities: Collection[str] =
         .values(state="cancelled", stage="cancelled", owner=None, lease_us=None, finished_us=unit.recorded_us)
     )
     if not changed.rowcount:
-        raise Refused("study_ended", study_id=study_id, state=study.state)
+        raise Refused("study_ended", study_id=study_id, state=work_words(study.state))
     add_step(unit, study_id, study.progress_permille, "cancelled", "cancelled")
     note(unit, actor, f"{study.kind}.cancel", study_id)
     return study_of(unit, study_id, cities, actor)

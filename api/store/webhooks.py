@@ -18,8 +18,10 @@ from api.store.cursors import cursor_at, read_cursor
 from api.store.outbox import KINDS, PING, Message, send
 from api.store.people import note
 from api.store.refusals import Refused
+from api.store.said import Said, both
 from api.store.tables import outbox, webhook_attempts, webhooks
 from api.store.units import ReadUnit, WriteUnit
+from rules.text import text
 from rules.units import US_PER_DAY
 
 OVERLAP_US: Final = US_PER_DAY
@@ -131,17 +133,17 @@ def check_url(url: str, *, allow_private: bool) -> None:
         parts = urlsplit(url)
         host, _ = parts.hostname or "", parts.port
     except ValueError:
-        raise Refused("webhook_url", why="malformed") from None
+        raise Refused("webhook_url", why=_why("malformed")) from None
     if not host or not url.isascii() or any(c.isspace() for c in url) or parts.scheme not in ("http", "https"):
-        raise Refused("webhook_url", why="malformed")
+        raise Refused("webhook_url", why=_why("malformed"))
     if parts.username is not None or parts.password is not None or parts.fragment:
-        raise Refused("webhook_url", why="credentials")
+        raise Refused("webhook_url", why=_why("credentials"))
     if allow_private:
         return
     if parts.scheme != "https":
-        raise Refused("webhook_url", why="not_https")
+        raise Refused("webhook_url", why=_why("not_https"))
     if not is_public_name(host):
-        raise Refused("webhook_url", why="private")
+        raise Refused("webhook_url", why=_why("private"))
 
 
 def is_public_name(host: str) -> bool:
@@ -278,3 +280,7 @@ def _webhook(row: Row[Any]) -> Webhook:
         disabled_us=row.disabled_us,
         disabled_why=row.disabled_why,
     )
+
+
+def _why(code: str) -> Said:
+    return both(lambda lang: text(lang, f"webhook.why_{code}"))

@@ -1,6 +1,6 @@
 """Everything the page of a draft shows, gathered once: tables, faults in words, what is missing before submission."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,6 +9,7 @@ from api.store.approvals import Approval, approvals_of, needs_impact
 from api.store.checking import Checked, check_draft
 from api.store.draft_content import DRAFT
 from api.store.draft_rows import Draft, DraftBrief, Revision, draft_of, revisions_of
+from api.store.drafts import law_or_none
 from api.store.scheduling import Announced, scheduled_for
 from api.store.studies import Study, latest_impact
 from api.store.units import ReadUnit
@@ -18,6 +19,7 @@ from api.web.tables import Document, Table, document_of, table_of
 from api.web.trying import Asked, TrialTold, asked, told_trial
 from rules.errors import Fault
 from rules.text import Lang, text
+from scoring.explain import titled
 from scoring.trial import trial
 
 # States in which an edit is possible; one of a draft that somebody has approved voids what they said.
@@ -68,6 +70,18 @@ class DraftView:
     def table(self, part: str, columns: Sequence[str], lang: Lang) -> EditorTable:
         """One of its tables."""
         return editor_table(table_of(self.draft.document, part), self.told, columns, lang)
+
+
+def titles_of(unit: ReadUnit, drafts: Iterable[DraftBrief], lang: Lang) -> dict[str, str]:
+    """What drafts in a list are called: as the version they change where they keep its name, else as their author said."""
+    law = law_or_none(unit)
+    books = {} if law is None else {book.digest: book.model.title for book in law.program.books}
+    found = {}
+    for draft in drafts:
+        base = books.get(draft.base_digest or draft.rolls_back or "")
+        is_kept = base is not None and draft.title in (base.zh, base.en)
+        found[draft.draft_id] = titled(lang, base) if base is not None and is_kept else draft.title
+    return found
 
 
 def view_of(unit: ReadUnit, who: Acting, draft_id: str, now_us: int, lang: Lang, *, may_write: bool) -> DraftView:

@@ -104,8 +104,19 @@ def told(document: Document, faults: Iterable[Fault], lang: Lang) -> tuple[Told,
 
 
 def line_of(fault: Fault, lang: Lang) -> str:
-    """A fault and its remedy, for who sees the place anyway."""
-    return text(lang, "web_books.fault_line", fault=fault.told(lang)[0], remedy=fault.told(lang)[1])
+    """A fault and its remedy, for who sees the place anyway; keys of the document by their names."""
+    named = replace(fault, key=catalog(lang).get(f"key.{fault.key.rpartition('.')[2]}", fault.key))
+    what, remedy = named.told(lang)
+    return text(lang, "web_books.fault_line", fault=what, remedy=remedy)
+
+
+def line_in_book(fault: Fault, lang: Lang) -> str:
+    """The same for who sees the book alone."""
+    line = line_of(fault, lang)
+    if not fault.rule:
+        return line
+    part = text(lang, f"fault.place_{fault.part}", rule=fault.rule)
+    return text(lang, "fault.place", file=part, part=line)
 
 
 def place_of(document: Document, fault: Fault) -> Place:

@@ -1,10 +1,12 @@
 """Amounts and instants as pages show them."""
 
 import datetime as dt
+import re
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from api.store.said import city_name
 from rules.text import Lang, text
 from rules.units import decimal_text, points_text, signed_points_text, yuan_text
 
@@ -13,6 +15,8 @@ ZONE: Final = "Asia/Shanghai"
 MINUTE_US: Final = 60_000_000
 HOUR_US: Final = 60 * MINUTE_US
 DAY_US: Final = 24 * HOUR_US
+# Chinese up to its last character, then English from its first letter or number on.
+_BOTH: Final = re.compile(r"(.*[\u3400-\u9fff]\W*?) +([\w(][^\u3400-\u9fff]*[A-Za-z][^\u3400-\u9fff]*)", re.ASCII)
 _EPOCH: Final = dt.datetime.fromtimestamp(0, dt.UTC)
 
 
@@ -73,6 +77,19 @@ def signed(number: int) -> str:
     return f"+{number}" if number > 0 else f"−{-number}" if number < 0 else "0"
 
 
+def own_part(words: str, lang: Lang) -> str:
+    """Of words that stand in Chinese and then in English the part in one language; all of them where there is one."""
+    split = _BOTH.fullmatch(words)
+    if split is None:
+        return words
+    return split[1 if lang == "zh" else 2].strip()
+
+
+def city_pairs(cities: Iterable[str], lang: Lang) -> list[tuple[str, str]]:
+    """Cities as choices, by their names."""
+    return [(city, city_name(city, lang)) for city in cities]
+
+
 def pairs(names: Iterable[str]) -> list[tuple[str, str]]:
     """Names as choices that read as they are written."""
     return [(name, name) for name in names]
@@ -116,4 +133,9 @@ PLAIN: Final[dict[str, Callable[..., Any]]] = {
     "pairs": pairs,
     "share": share,
 }
-IN_WORDS: Final[dict[str, Callable[..., Any]]] = {"span": span}
+IN_WORDS: Final[dict[str, Callable[..., Any]]] = {
+    "span": span,
+    "city": city_name,
+    "city_pairs": city_pairs,
+    "own_part": own_part,
+}

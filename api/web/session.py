@@ -18,6 +18,7 @@ from api.http import auth
 from api.http.context import Actor, Service, service_of
 from api.http.problems import Problem
 from api.http.scopes import Scope
+from api.store.said import role_words
 from api.web.shell import Visit
 from rules.text import LANGS, Lang
 
@@ -90,7 +91,7 @@ def visiting(*scopes: Scope) -> Callable[..., Visit]:
             is_form = request.method != "GET"
             raise SignInError(_page_before(request) if is_form else _asked(request.url), is_form)
         if not made.actor.may(*scopes):
-            raise Problem("scope_missing", scopes=", ".join(scopes), role=made.actor.role)
+            raise Problem("scope_missing", scopes=", ".join(scopes), role=role_words(made.actor.role))
         return made
 
     return visit

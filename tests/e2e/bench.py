@@ -9,6 +9,7 @@ from pathlib import Path
 from playwright.sync_api import Locator, Page, expect
 
 from api.store.drafts import drafts_page
+from api.store.said import city_name
 from api.store.units import Store
 from rules.units import US_PER_DAY, US_PER_S
 from tests.e2e.world import CITY, World
@@ -43,7 +44,7 @@ def copied(world: World, folder: Path) -> World:
 def begin(page: Page, kind: str = "众包") -> str:
     """Begin a draft of what is in force in the city; its address."""
     page.goto(f"/console/books?city={CITY}")
-    page.get_by_role("button", name=f"修改 {CITY} {kind} 的规则书").click()
+    page.get_by_role("button", name=f"修改 {city_name(CITY, 'zh')} {kind} 的规则书").click()
     expect(page.locator("#said")).to_contain_text("草稿已建立")
     return page.url.partition("?")[0]
 

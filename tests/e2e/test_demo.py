@@ -66,6 +66,6 @@ def test_the_demo_opens_with_every_role_and_loses_nothing(browser: Browser, tmp_
 
     with demo(folder) as address, visiting(browser, address, "ops") as page:
         page.goto(begun)
-        expect(page.locator("main")).to_contain_text("shanghai")
+        expect(page.locator("main")).to_contain_text("上海")
         page.goto("/console/drafts")
         expect(page.locator("#list tbody tr")).to_have_count(5)

@@ -19,6 +19,7 @@ from api.store.appeal_records import (
     own_appeals,
 )
 from api.store.appeals import decide_appeal
+from api.store.said import city_words
 from api.store.scheduling import law_in_force
 from api.store.units import ReadUnit, WriteUnit
 
@@ -33,7 +34,7 @@ def cities_of(actor: Actor, city: str | None) -> tuple[str, ...]:
     if city is None:
         return actor.cities
     if not actor.in_city(city):
-        raise Problem("city_forbidden", city=city)
+        raise Problem("city_forbidden", city=city_words(city))
     return (city,)
 
 

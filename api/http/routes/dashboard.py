@@ -14,6 +14,7 @@ from api.store.books import law_of
 from api.store.city_days import NUM_DAYS
 from api.store.city_figures import Figures
 from api.store.dashboard import Dashboard, TierCount, dashboard_of
+from api.store.said import city_words
 
 router = APIRouter(prefix="/v1/cities", tags=["dashboard"])
 Reader = Annotated[Actor, Depends(require("dashboard:read"))]
@@ -123,7 +124,7 @@ class CityDashboard(Model):
 def read_dashboard(city: IdText, actor: Reader, service: ServiceDep, days: Days = DAYS_DEFAULT) -> CityDashboard:
     """A city's figures: counted in the background, read in a few rows."""
     if not actor.in_city(city):
-        raise Problem("city_forbidden", city=city)
+        raise Problem("city_forbidden", city=city_words(city))
     with service.reading() as unit:
         found = dashboard_of(unit, law_of(unit), city, days, service.clock())
     if found is None:

@@ -11,6 +11,7 @@ from api.http.problems import Problem
 from api.http.schemas import LIMIT_DEFAULT, Cursor, IdText, Limit, Model, Page
 from api.http.threads import Threaded
 from api.store import webhooks
+from api.store.said import city_words
 from api.store.units import ReadUnit, WriteUnit
 from api.store.webhooks import Delivery, Webhook
 
@@ -94,7 +95,7 @@ def register(body: WebhookAsked, actor: Owner, service: ServiceDep, response: Re
     """Tell this address from now on. Messages are signed with the secret (headers webhook-id, -timestamp, -signature)."""
     for city in body.cities:
         if not actor.in_city(city):
-            raise Problem("city_forbidden", city=city)
+            raise Problem("city_forbidden", city=city_words(city))
     with service.writing() as unit:
         made, secret = webhooks.register(
             unit, actor.name, body.url, body.kinds, body.cities or actor.cities,

@@ -13,7 +13,7 @@ from api.store.refusals import Refused
 from api.store.scheduling import cancel, schedule
 from api.store.studies import latest_impact
 from api.store.units import ReadUnit, WriteUnit
-from api.web.draft_view import view_of, why_suspended
+from api.web.draft_view import titles_of, view_of, why_suspended
 from api.web.pages.impacts import told_result
 from api.web.routing import page_router
 from api.web.session import Posted, field, visiting
@@ -31,7 +31,8 @@ def approval_list(visit: ReadVisit) -> Response:
     """What waits for somebody: to be approved, to be scheduled, to take effect."""
     with visit.service.reading() as unit:
         found = [(state, drafts_page(unit, visit.who, state=state).drafts) for state in WAITING]
-    return visit.page("approvals.html", found=found)
+        titles = titles_of(unit, [draft for _, drafts in found for draft in drafts], visit.lang)
+    return visit.page("approvals.html", found=found, titles=titles)
 
 
 @router.get("/console/approvals/{draft_id}")

@@ -12,6 +12,9 @@ from api.store.bookshelf import book_of_id, books_by_place, books_of, compare_ve
 from api.store.places import places_of
 from api.store.refusals import Refused
 from api.store.rollback import roll_back
+from api.web.draft_view import titles_of
+from api.web.editor import line_in_book
+from api.web.figures import city_pairs
 from api.web.routing import page_router
 from api.web.session import Posted, field, visiting
 from api.web.shell import Visit
@@ -50,9 +53,10 @@ def shelf(visit: ReadVisit, city: str = "") -> Response:
         places = books_by_place(unit, visit.who, now_us, city or None)
         books = books_of(unit, now_us)
         cities = sorted({place.city for place in (books_by_place(unit, visit.who, now_us) if city else places)})
+        titles = titles_of(unit, [draft for place in places for draft in place.drafts], visit.lang)
     by_city = [(name, list(own)) for name, own in groupby(places, key=lambda place: place.city)]
-    options = [("", visit.say("web_books.all_cities")), *((name, name) for name in cities)]
-    return visit.page("books.html", by_city=by_city, books=books, city=city, city_options=options)
+    options = [("", visit.say("web_books.all_cities")), *city_pairs(cities, visit.lang)]
+    return visit.page("books.html", titles=titles, by_city=by_city, books=books, city=city, city_options=options)
 
 
 @router.get("/console/books/{book_id}")
@@ -81,6 +85,7 @@ def _book_page(
         status,
         brief=brief,
         shown=shown,
+        line_in_book=line_in_book,
         book=book,
         groups=_groups(book, visit.lang),
         tiers=_tiers(book, visit.lang),

@@ -16,7 +16,7 @@ from api.store.places import Place, places
 from api.store.refusals import Refused
 from api.store.units import WriteUnit
 from api.web.columns import PARTS
-from api.web.draft_view import tried, view_of, why_suspended
+from api.web.draft_view import titles_of, tried, view_of, why_suspended
 from api.web.editor import act, complete, editor_table, line_of, read_form, sections, told
 from api.web.routing import page_router
 from api.web.session import Posted, field, visiting
@@ -38,11 +38,12 @@ def draft_list(visit: ReadVisit, state: str = "", city: str = "", cursor: str = 
     """All drafts, newest first."""
     with visit.service.reading() as unit:
         page = store.drafts_page(unit, visit.who, city=city or None, state=_state(state), cursor=cursor or None)
+        titles = titles_of(unit, page.drafts, visit.lang)
     states = [
         ("", visit.say("web_books.all_states")),
         *((name, visit.say(f"web_books.state_{name}")) for name in STATES),
     ]
-    return visit.page("drafts.html", page=page, state_options=states, state=state)
+    return visit.page("drafts.html", page=page, titles=titles, state_options=states, state=state)
 
 
 def _state(asked: str) -> State | None:

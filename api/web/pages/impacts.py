@@ -11,6 +11,7 @@ from api.store.draft_rows import draft_of
 from api.store.refusals import Refused
 from api.store.studies import Study, cancel, start_impact, studies_of, study_of
 from api.web.draft_view import DraftView, view_of
+from api.web.figures import city_pairs
 from api.web.routing import page_router
 from api.web.session import Posted, field, visiting
 from api.web.shell import Visit
@@ -53,7 +54,7 @@ def _impact_page(visit: Visit, draft_id: str, study: str = "", status: int = 200
         draft=view.draft,
         shown=shown,
         others=found,
-        cities=[(city, city) for city in cities],
+        cities=city_pairs(cities, visit.lang),
         days=[(str(days), visit.say("web_books.days", number=days)) for days in DAYS],
         refused=refused,
         stages=stages(visit.lang),

@@ -233,7 +233,7 @@ def test_scheduling_asks_again_for_notice_and_base(law: Store) -> None:
         draft = approved(unit)
     with law.writing(NOW_US + 2 * DAY_US) as unit, pytest.raises(Refused, match="schedule_refused") as error:
         scheduling.schedule(unit, ANN, draft.draft_id, draft.etag)
-    assert error.value.params["codes"] == "notice_runs_out"
+    assert "is less than 7 days from today, and riders are told when it is scheduled; see" in error.value.describe("en")
 
     with law.writing(NOW_US) as unit:
         for state, verb in (("submitted", submitted), ("open", begun)):

@@ -2,18 +2,20 @@
 
 import dataclasses
 import datetime as dt
+import re
 from itertools import pairwise
 
 import pytest
 
 from api.store.city_figures import Figures, Work
 from api.store.dashboard import Dashboard, DayFigures, TierCount
+from api.store.said import NAMED_CITIES, city_name
 from api.web import figures
 from api.web.city_view import fills_of, line_of, watch_of
 from api.web.rulebook import rows_of
 from api.web.ruler import WIDTH, ruler_of
 from rules.book import Bilingual
-from rules.shelf import shipped, versions
+from rules.shelf import deployment, shipped, versions
 from rules.text import LANGS
 
 
@@ -57,6 +59,51 @@ def test_money_and_shares_read_well() -> None:
     assert figures.signed_points(0) == "±0"
     assert figures.share(1, 0) == "–"
     assert figures.yuan_short(109_962) == "1,100"
+
+
+@pytest.mark.parametrize(
+    ("words", "zh", "en"),
+    [
+        ("提前点送达 clicked delivered early", "提前点送达", "clicked delivered early"),
+        ("迟到 5 分钟 5 minutes late", "迟到 5 分钟", "5 minutes late"),
+        (
+            "商家慢，核实后不算迟到 merchant slow, verified: not late",
+            "商家慢，核实后不算迟到",
+            "merchant slow, verified: not late",
+        ),
+        ("只有中文", "只有中文", "只有中文"),
+        ("English alone", "English alone", "English alone"),
+    ],
+)
+def test_words_in_both_languages_are_shown_in_one(words: str, zh: str, en: str) -> None:
+    """Titles of examples stand in Chinese, then in English."""
+    assert (figures.own_part(words, "zh"), figures.own_part(words, "en")) == (zh, en)
+
+
+def test_every_shipped_example_has_a_title_in_each_language() -> None:
+    """Nothing of one language is left in the other."""
+    titles = [
+        example.title or ""
+        for book_id in shipped()
+        for book in versions(book_id)
+        for rule in book.model.rule
+        for example in rule.example
+    ]
+
+    assert [title for title in titles if re.search("[\u3400-\u9fff]", figures.own_part(title, "en"))] == []
+    assert [title for title in titles if re.search("[a-z]{3}", figures.own_part(title, "zh"))] == []
+
+
+def test_cities_have_names_and_others_are_shown_as_written() -> None:
+    """Every city of the shipped deployment in both languages."""
+    cities = {row.city for row in deployment().rows}
+
+    assert cities <= set(NAMED_CITIES)
+    assert (city_name("hangzhou", "zh"), city_name("hangzhou", "en"), city_name("台州", "en")) == (
+        "杭州",
+        "Hangzhou",
+        "台州",
+    )
 
 
 def test_tiers_are_coloured_as_riders_see_them() -> None:
