@@ -16,6 +16,7 @@ from simulations.parts import Scenario
 from simulations.randomness import Quantiles
 from simulations.report.charts import LINE, Rows
 from simulations.report.words import (
+    DASH,
     FEN_PER_YUAN,
     Summary,
     interval_text,
@@ -334,6 +335,22 @@ def _late_a(group: Summary | None) -> float | None:
     return None if one is None else 1 - one["mean_a"]
 
 
+def group_table(content: Content, lang: Lang) -> list[dict[str, Any]]:
+    """The primary metrics' differences and intervals for each group known before the switch."""
+    rows: list[dict[str, Any]] = []
+    for dimension, groups in content.summary["groups"].items():
+        for group, own in groups.items():
+            cells = []
+            for metric in (name for name in PRIMARY if name in content.summary["metrics"]):
+                one, unit = own["metrics"].get(metric), content.summary["metrics"][metric]["unit"]
+                value = DASH if one is None else value_text(lang, unit, one["difference"], signed=True)
+                interval = "" if one is None else interval_text(lang, unit, one["ci_low"], one["ci_high"])
+                cells.append({"value": value, "interval": interval})
+            title = text(lang, f"study.group_{dimension}_{group}")
+            rows.append({"title": title, "riders": f"{own['num_riders']:,}", "cells": cells})
+    return rows
+
+
 def metric_rows(content: Content, lang: Lang) -> list[dict[str, str | bool]]:
     """Every metric as the big table shows it."""
     rows: list[dict[str, str | bool]] = []
@@ -348,7 +365,7 @@ def metric_rows(content: Content, lang: Lang) -> list[dict[str, str | bool]]:
                 "difference": value_text(lang, unit, one["difference"], signed=True),
                 "interval": interval_text(lang, unit, one["ci_low"], one["ci_high"]),
                 "noise": value_text(lang, unit, one["noise"], signed=True),
-                "clear": one["ci_low"] is not None and (one["ci_low"] > 0 or one["ci_high"] < 0),
+                "is_clear": one["ci_low"] is not None and (one["ci_low"] > 0 or one["ci_high"] < 0),
             }
         )
     return rows

@@ -7,7 +7,7 @@ import pytest
 from markupsafe import escape
 
 from rules.text import LANGS, Lang, text
-from simulations.report.content import in_two_lines, late_rows, morris_rows, part_rows
+from simulations.report.content import group_table, in_two_lines, late_rows, morris_rows, part_rows
 from simulations.report.page import Report, report
 from simulations.report.words import headline, interval_text, number_text, value_text, way_of
 from simulations.study.metrics import PRIMARY
@@ -129,6 +129,23 @@ def test_effects_of_morris_stand_in_the_units_of_their_metric(made: Report) -> N
     assert (rows[6]["size"], rows[7]["way"]) == ("2.00 ± 1.00 points", "↓")
     assert rows[6]["title"] in made.html
     assert made.html.count("at 81 of 90 points") == len(PRIMARY)
+
+
+def test_groups_show_every_primary_metric(made: Report) -> None:
+    """A row for each group of riders: four differences with their intervals."""
+    rows = group_table(content(), "en")
+
+    assert len(rows) == 8
+    assert {len(row["cells"]) for row in rows} == {len(PRIMARY)}
+    assert rows[0]["cells"][0]["value"] in made.html
+    assert "yuan" in rows[0]["cells"][0]["interval"]
+
+
+def test_only_what_excludes_zero_is_bold(made: Report) -> None:
+    """A difference of nothing is plain, one whose interval lies beyond zero is not."""
+    assert "<td>0.00 km/h</td>" in made.html
+    assert "<td><b>0.00 km/h</b></td>" not in made.html
+    assert re.search(r"<td><b>\+4\.\d\d yuan</b></td>", made.html)
 
 
 def test_only_a_clear_turn_of_sign_is_told(made: Report) -> None:
