@@ -223,3 +223,50 @@ def test_a_killed_run_goes_on_where_it_stopped(
     assert list(work.glob("*/parts/[0-9]*.json"))
     assert {path: path.stat().st_mtime_ns for path in done} == done
     assert contents(out) == contents(tmp_path / "whole")
+
+
+FULL = """
+import resource, signal, sys
+from api.cli.main import main
+if __name__ == "__main__":
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv.pop(1)),) * 2)
+    from api.batch import lake
+    lake.IN_MEMORY_ROWS = 0
+    main()
+"""
+
+
+@pytest.mark.parametrize("room", [100, 30_000])
+def test_a_full_disk_is_told_and_the_run_goes_on_later(files: Sequence[Path], tmp_path: Path, room: int) -> None:
+    """Exit code 2 and what to do, wherever it struck; no output; with room again the same bytes as ever."""
+    program, out = tmp_path / "program.py", tmp_path / "out"
+    program.write_text(FULL)
+    command = ["score", *map(str, files), "--book", BOOK, "--out", str(out), "--lang", "en"]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])}
+
+    full, free = (
+        subprocess.run(
+            [sys.executable, str(program), str(size), *command], capture_output=True, env=environment, text=True, check=False
+        )
+        for size in (room, 1 << 30)
+    )  # fmt: skip
+
+    assert (full.returncode, free.returncode) == (2, 0), full.stderr + free.stderr
+    assert "Check permissions and disk space" in full.stderr
+    assert "Traceback" not in full.stderr
+    score_lake(files, BOOK, tmp_path / "whole", num_workers=1)
+    assert contents(out) == contents(tmp_path / "whole")
+    assert {path.name for path in tmp_path.iterdir()} == {"program.py", "out", "whole"}
+
+
+def test_a_file_that_breaks_off_is_named(files: Sequence[Path], tmp_path: Path) -> None:
+    """What the system cannot read in the middle of a file is a fault of that file, beside a file that is gone."""
+    broken = tmp_path / "broken.csv"
+    broken.symlink_to("/proc/self/mem")
+
+    with pytest.raises(InputError) as caught:
+        score_lake([*files, broken], BOOK, tmp_path / "out", num_workers=1)
+
+    assert [(fault.code, fault.file) for fault in caught.value.faults] == [("input_unreadable", str(broken))]
+    assert not (tmp_path / "out").exists()
