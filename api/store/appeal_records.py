@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 from sqlalchemy import Select, func, select
 
 from api.store.bulk import among, in_chunks, pairs_among
-from api.store.cursors import cursor_at, read_cursor
+from api.store.cursors import Rows, newest_first, oldest_first
 from api.store.said import Said, both
 from api.store.tables import appeal_decisions, appeal_texts, appeals, entries, open_appeals
 from api.store.units import ReadUnit, WriteUnit
@@ -224,14 +224,9 @@ def open_appeals_by_deadline(
         Only these; empty for all.
     """
     query = _appeals().join(open_appeals, open_appeals.c.appeal_id == appeals.c.appeal_id)
-    query = query.order_by(open_appeals.c.deadline_us, open_appeals.c.appeal_id)
     if cities:
         query = query.where(open_appeals.c.city.in_(cities))
-    if cursor is not None:
-        at_us, name = read_cursor(cursor)
-        after = (open_appeals.c.deadline_us == at_us) & (open_appeals.c.appeal_id > name)
-        query = query.where((open_appeals.c.deadline_us > at_us) | after)
-    return _page(unit, query, limit, lambda appeal: appeal.deadline_us)
+    return _page(oldest_first(unit, query, open_appeals.c.deadline_us, open_appeals.c.appeal_id, cursor, limit))
 
 
 def decided_appeals(
@@ -239,34 +234,24 @@ def decided_appeals(
 ) -> AppealPage:
     """Appeals that were answered, the newest answers first."""
     decided = appeal_decisions.c
-    query = _appeals().where(decided.appeal_id.is_not(None)).order_by(decided.decided_us.desc(), decided.appeal_id)
+    query = _appeals().where(decided.appeal_id.is_not(None))
     if cities:
         query = query.where(appeals.c.city.in_(cities))
-    if cursor is not None:
-        at_us, name = read_cursor(cursor)
-        after = (decided.decided_us == at_us) & (decided.appeal_id > name)
-        query = query.where((decided.decided_us < at_us) | after)
-    return _page(unit, query, limit, lambda appeal: 0 if appeal.decision is None else appeal.decision.decided_us)
+    return _page(newest_first(unit, query, decided.decided_us, decided.appeal_id, cursor, limit))
 
 
 def own_appeals(
     unit: ReadUnit | WriteUnit, rider_id: str, state: Literal["open", "decided"], cursor: str | None, limit: int
 ) -> AppealPage:
     """A rider's own appeals, open or decided, newest first."""
-    query = _appeals().where(appeals.c.rider_id == rider_id).order_by(appeals.c.filed_us.desc(), appeals.c.appeal_id)
     decided = appeal_decisions.c.appeal_id
+    query = _appeals().where(appeals.c.rider_id == rider_id)
     query = query.where(decided.is_(None) if state == "open" else decided.is_not(None))
-    if cursor is not None:
-        at_us, name = read_cursor(cursor)
-        after = (appeals.c.filed_us == at_us) & (appeals.c.appeal_id > name)
-        query = query.where((appeals.c.filed_us < at_us) | after)
-    return _page(unit, query, limit, lambda appeal: appeal.filed_us)
+    return _page(newest_first(unit, query, appeals.c.filed_us, appeals.c.appeal_id, cursor, limit))
 
 
-def _page(unit: ReadUnit | WriteUnit, query: Select[Any], limit: int, time_of: Any) -> AppealPage:
-    found = [_appeal(row) for row in unit.connection.execute(query.limit(limit + 1)).mappings()]
-    last = found[limit - 1] if len(found) > limit else None
-    return AppealPage(tuple(found[:limit]), None if last is None else cursor_at(time_of(last), last.appeal_id))
+def _page(found: Rows) -> AppealPage:
+    return AppealPage(tuple(map(_appeal, found.rows)), found.cursor)
 
 
 def num_open_appeals(unit: ReadUnit | WriteUnit, cities: Sequence[str] = ()) -> int:

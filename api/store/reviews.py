@@ -11,7 +11,7 @@ from sqlalchemy import Select, delete, func, insert, select
 
 from api.store.appeals import WORDS_MAX
 from api.store.books import stored_program
-from api.store.cursors import cursor_at, read_cursor
+from api.store.cursors import Rows, newest_first, oldest_first
 from api.store.outbox import iso
 from api.store.people import note
 from api.store.refusals import Refused
@@ -290,14 +290,9 @@ def open_reviews_by_time(
         Only these; empty for all.
     """
     query = _reviews().join(open_reviews, open_reviews.c.review_id == reviews.c.review_id)
-    query = query.order_by(open_reviews.c.opened_us, open_reviews.c.review_id)
     if cities:
         query = query.where(open_reviews.c.city.in_(cities))
-    if cursor is not None:
-        at_us, name = read_cursor(cursor)
-        after = (open_reviews.c.opened_us == at_us) & (open_reviews.c.review_id > name)
-        query = query.where((open_reviews.c.opened_us > at_us) | after)
-    return _page(unit, query, limit, lambda review: review.opened_us)
+    return _page(oldest_first(unit, query, open_reviews.c.opened_us, open_reviews.c.review_id, cursor, limit))
 
 
 def decided_reviews(
@@ -305,34 +300,24 @@ def decided_reviews(
 ) -> ReviewPage:
     """Reviews that were decided, the newest decisions first; those that closed themselves are among them."""
     decided = review_decisions.c
-    query = _reviews().where(decided.review_id.is_not(None)).order_by(decided.decided_us.desc(), decided.review_id)
+    query = _reviews().where(decided.review_id.is_not(None))
     if cities:
         query = query.where(reviews.c.city.in_(cities))
-    if cursor is not None:
-        at_us, name = read_cursor(cursor)
-        after = (decided.decided_us == at_us) & (decided.review_id > name)
-        query = query.where((decided.decided_us < at_us) | after)
-    return _page(unit, query, limit, lambda review: 0 if review.decision is None else review.decision.decided_us)
+    return _page(newest_first(unit, query, decided.decided_us, decided.review_id, cursor, limit))
 
 
 def own_reviews(
     unit: ReadUnit | WriteUnit, rider_id: str, state: Literal["open", "decided"], cursor: str | None, limit: int
 ) -> ReviewPage:
     """A rider's own reviews, open or decided, newest first."""
-    query = _reviews().where(reviews.c.rider_id == rider_id).order_by(reviews.c.opened_us.desc(), reviews.c.review_id)
     decided = review_decisions.c.review_id
+    query = _reviews().where(reviews.c.rider_id == rider_id)
     query = query.where(decided.is_(None) if state == "open" else decided.is_not(None))
-    if cursor is not None:
-        at_us, name = read_cursor(cursor)
-        after = (reviews.c.opened_us == at_us) & (reviews.c.review_id > name)
-        query = query.where((reviews.c.opened_us < at_us) | after)
-    return _page(unit, query, limit, lambda review: review.opened_us)
+    return _page(newest_first(unit, query, reviews.c.opened_us, reviews.c.review_id, cursor, limit))
 
 
-def _page(unit: ReadUnit | WriteUnit, query: Select[Any], limit: int, time_of: Any) -> ReviewPage:
-    found = [_review(row) for row in unit.connection.execute(query.limit(limit + 1)).mappings()]
-    last = found[limit - 1] if len(found) > limit else None
-    return ReviewPage(tuple(found[:limit]), None if last is None else cursor_at(time_of(last), last.review_id))
+def _page(found: Rows) -> ReviewPage:
+    return ReviewPage(tuple(map(_review, found.rows)), found.cursor)
 
 
 def num_open_reviews(unit: ReadUnit | WriteUnit, cities: Sequence[str] = ()) -> int:

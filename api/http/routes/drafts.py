@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Response
@@ -237,11 +238,7 @@ def post_restore(
     if_match: IfMatch = None,
 ) -> DraftShown:
     """The content of one of its revisions again."""
-
-    def verb(unit: WriteUnit, who: Actor, name: str, etag: str) -> Draft:
-        return drafts.restore(unit, who, name, etag, body.revision)
-
-    return _done(verb, draft_id, actor, service, lang, response, if_match)
+    return _done(partial(drafts.restore, revision=body.revision), draft_id, actor, service, lang, response, if_match)
 
 
 @router.post("/{draft_id}/rebase", responses=_TAGGED_200)
@@ -271,11 +268,7 @@ def post_withdraw(
     if_match: IfMatch = None,
 ) -> DraftShown:
     """End a draft for good."""
-
-    def verb(unit: WriteUnit, who: Actor, name: str, etag: str) -> Draft:
-        return drafts.withdraw(unit, who, name, etag, body.reason)
-
-    return _done(verb, draft_id, actor, service, lang, response, if_match)
+    return _done(partial(drafts.withdraw, reason=body.reason), draft_id, actor, service, lang, response, if_match)
 
 
 @router.post("/{draft_id}/approve", responses=_TAGGED_200)
@@ -289,12 +282,7 @@ def post_approve(
     if_match: IfMatch = None,
 ) -> DraftShown:
     """Approve what was read, with its impact; never by anybody who wrote any of it."""
-
-    def verb(unit: WriteUnit, who: Actor, name: str, etag: str) -> Draft:
-        return approvals.approve(
-            unit, who, name, etag, content_digest=body.content_digest, reason=body.reason, impact_id=body.impact_id
-        )
-
+    verb = partial(approvals.approve, content_digest=body.content_digest, reason=body.reason, impact_id=body.impact_id)
     return _done(verb, draft_id, actor, service, lang, response, if_match)
 
 
@@ -309,11 +297,15 @@ def post_reject(
     if_match: IfMatch = None,
 ) -> DraftShown:
     """Send it back, with the reason; its authors may change it and submit again."""
-
-    def verb(unit: WriteUnit, who: Actor, name: str, etag: str) -> Draft:
-        return approvals.reject(unit, who, name, etag, content_digest=body.content_digest, reason=body.reason)
-
-    return _done(verb, draft_id, actor, service, lang, response, if_match)
+    return _done(
+        partial(approvals.reject, content_digest=body.content_digest, reason=body.reason),
+        draft_id,
+        actor,
+        service,
+        lang,
+        response,
+        if_match,
+    )
 
 
 @router.post("/{draft_id}/schedule", responses=_TAGGED_200)
@@ -335,11 +327,7 @@ def post_cancel(
     if_match: IfMatch = None,
 ) -> DraftShown:
     """Take it off the schedule; it stays approved as long as nobody edits it."""
-
-    def verb(unit: WriteUnit, who: Actor, name: str, etag: str) -> Draft:
-        return scheduling.cancel(unit, who, name, etag, body.reason)
-
-    return _done(verb, draft_id, actor, service, lang, response, if_match)
+    return _done(partial(scheduling.cancel, reason=body.reason), draft_id, actor, service, lang, response, if_match)
 
 
 @router.post("/{draft_id}/impact", status_code=202)
