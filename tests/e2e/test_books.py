@@ -53,7 +53,7 @@ def test_books_stand_by_city_with_the_law_beside_each_rule(visitor: Visitor, ser
     """Item 1: in force, to come and drafts of a city; a book shows its rules, the law's text, where numbers come from."""
     page = visitor("ops", width=DESKTOP)
     page.goto("/console/books")
-    page.get_by_label("城市").select_option(CITY)
+    page.get_by_label("城市", exact=True).select_option(CITY)
     expect(page.locator("#places tbody")).to_have_count(1)
     expect(page.locator("#places")).to_contain_text("2026-01-30")
 
