@@ -5,10 +5,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from api.batch.canonical import canonical
+from rules.compile import compile_books
+from rules.shelf import versions
 from rules.units import US_PER_DAY
+from scoring.intake import schedule_versions
+from scoring.ledger import delivery_outcome
+from scoring.score import score
 from simulations.national import National, window_table
 
 DAY = National(num_riders=3_000, num_events=42_000, num_cities=7)
+HALF_HOUR_US = 1_800_000_000
 
 
 @pytest.fixture(scope="module")
@@ -60,9 +67,29 @@ def test_its_shares_are_those_it_states(table: pa.Table) -> None:
 
 def test_every_row_can_be_scored(table: pa.Table) -> None:
     """The readers find nothing wrong with any row."""
-    from api.batch.canonical import canonical
-
     good, rejects = canonical(table, "day", np.arange(table.num_rows))
 
     assert not rejects
     assert good.num_rows == table.num_rows
+
+
+def test_a_realistic_share_is_exempt_and_a_few_rows_come_late(table: pa.Table) -> None:
+    """Of the late orders one in nine or so is not the rider's doing; one row in some hundred comes in half an hour or more late."""
+    book = versions("gbt-46862-reference")
+    program = compile_books(list(book))
+    good, _ = canonical(table, "day", np.arange(table.num_rows))
+    scored = score(program, schedule_versions(program, [0]), good)
+    outcome = delivery_outcome(scored)
+    newest, late = 0, 0
+    for window in range(DAY.num_windows):
+        occurred = window_table(DAY, window)["occurred_us"].to_numpy()
+        late += int((occurred < newest - HALF_HOUR_US).sum())
+        newest = max(newest, int(occurred.max(initial=0)))
+
+    shares = [float((outcome == kind).sum() / (outcome >= 0).sum()) for kind in range(3)]
+
+    assert shares[0] == pytest.approx(0.9, abs=0.02)
+    assert shares[1] == pytest.approx(0.088, abs=0.02)
+    assert 0.005 < shares[2] < 0.03
+    assert 0.002 < late / DAY.num_events < 0.01
+    assert not scored.intake.refused_rows.size
