@@ -6,6 +6,7 @@ or not at all; what was killed leaves nothing behind. Runs are done by workers, 
 
 import hashlib
 import json
+import platform
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from functools import cache
@@ -16,8 +17,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from api.batch.engines import Engine
+from api.batch.errors import InputError
 from api.batch.files import atomic_file
 from rules.book import Book
+from rules.errors import Fault
 from rules.ids import digest
 from simulations.given import Given
 from simulations.parts import Scenario
@@ -34,9 +37,18 @@ _OF_OUTCOMES = ("conservation.py", "outcome.py", "fixed.py", "metrics.py")
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One run to do; `fixed_under` is the book under which its deliveries are scored again, if any."""
+    """One run to do.
+
+    Parameters
+    ----------
+    sources
+        Digest of the code that names the run: whoever does it must have the same.
+    fixed_under
+        The book under which its deliveries are scored again, if any.
+    """
 
     path: Path
+    sources: str
     scenario: Scenario
     plan: Plan
     seed: int
@@ -71,7 +83,7 @@ def task(city: City, plan: Plan, seed: int, fixed_under: tuple[Book, ...] | None
         "fixed_under": [book.digest for book in fixed_under or ()],
     }
     path = city.folder / WORLDS / f"{digest(document)[:_NAME_LENGTH]}.parquet"
-    return Task(path, city.scenario, plan, seed, city.days, fixed_under, city.given)
+    return Task(path, sources_digest(), city.scenario, plan, seed, city.days, fixed_under, city.given)
 
 
 def given_digest(given: Given) -> str:
@@ -111,7 +123,15 @@ def do_all(run: Engine, tasks: Iterable[Task], one_done: Callable[[], None]) -> 
 
 
 def carry_out(one: Task) -> tuple[Path, bytes]:
-    """Do a run: its file, and what belongs in it; what a worker is asked to do."""
+    """Do a run: its file, and what belongs in it; what a worker is asked to do.
+
+    Raises
+    ------
+    InputError
+        If this worker's code is not that of who asks: on a cluster it may be installed apart.
+    """
+    if one.sources != sources_digest():
+        raise InputError(Fault("other_sources", file="--engine", given=platform.node()))
     from simulations.run import run
     from simulations.study.fixed import rescored
     from simulations.study.outcome import outcome_of

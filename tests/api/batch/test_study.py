@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -14,8 +15,9 @@ import pytest
 from api.batch import study_worlds
 from api.batch.errors import InputError
 from api.batch.study import StudyStopped, run_study
+from api.batch.study_arms import tasks_of, two_arms
 from api.batch.study_design import design_of
-from api.batch.study_worlds import WORLDS, Task, carry_out
+from api.batch.study_worlds import WORLDS, City, Task, carry_out
 from rules.shelf import find
 from simulations.study import sensitivity
 from simulations.study.metrics import METRICS
@@ -94,6 +96,17 @@ def test_a_stopped_study_goes_on_where_it_was(done: Path, tmp_path: Path, monkey
     assert len(first) == 3
     assert len(carried) == len(set(carried))
     assert contents(tmp_path / "out") == contents(done)
+
+
+def test_a_worker_with_other_code_is_refused(tmp_path: Path) -> None:
+    """A node of a cluster that has another version would make other runs: it says so, and keeps nothing."""
+    design = design_of(request(), find, tmp_path)
+    one = next(tasks_of(City(tmp_path, design.scenario, 1), two_arms(*design.books), [1]))
+
+    with pytest.raises(InputError, match="another version"):
+        carry_out(replace(one, sources="0" * 64))
+
+    assert not one.path.exists()
 
 
 def test_more_seeds_use_the_runs_that_are_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
