@@ -18,6 +18,8 @@ from simulations.study.metrics import PRIMARY
 
 Say = Callable[[Lang], str]
 INCOME = PRIMARY[0]
+# Values from here on are told without decimals.
+WHOLE_FROM = 100
 
 
 def sentences(content: Content) -> dict[str, list[Say]]:
@@ -150,7 +152,7 @@ def _turning(metric: str, turning: list[dict[str, Any]]) -> Say:
                 "study.turning_at",
                 title=parameter_title(lang, one["key"]),
                 key=one["key"],
-                at=number_text(one["changes_sign_at"], 0),
+                at=number_text(one["changes_sign_at"], 0 if abs(one["changes_sign_at"]) >= WHOLE_FROM else 1),
                 value=one["value"],
             )
             for one in turning
