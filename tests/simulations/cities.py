@@ -27,6 +27,9 @@ def books(name: str) -> tuple[Book, ...]:
             "tier.low.review": False,
         }
         return (amend(book, changes),)
+    if name.startswith("renamed "):
+        changes = {"id": "another", "title": {"zh": "别的", "en": "Another"}}
+        return (amend(versions(name.removeprefix("renamed "))[0], changes),)
     return versions(name)
 
 

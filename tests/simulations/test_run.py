@@ -106,6 +106,16 @@ def test_luck_is_the_same_under_any_book(after: str) -> None:
     assert city(after=after).orders.select(drawn).equals(city().orders.select(drawn))
 
 
+@pytest.mark.parametrize("name", [LEGACY, SCORE, REFERENCE])
+def test_the_same_book_twice_is_the_same_world(name: str) -> None:
+    """A switch to the same rules under another name moves nothing: identical to the byte but for digests, money included."""
+    stays, changes = city(name, name), city(name, f"renamed {name}")
+
+    assert books(name)[0].digest != books(f"renamed {name}")[0].digest
+    assert rode(stays) == rode(changes)
+    assert bytes_of(stays.rider_days) == bytes_of(changes.rider_days)
+
+
 def test_a_fine_of_zero_equals_a_score_without_effects() -> None:
     """What costs nothing moves nothing: identical worlds to the byte but for points, tiers and digests."""
     fine, points = city("no fine", "no fine"), city("no fine", "no effects")
