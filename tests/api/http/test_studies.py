@@ -157,6 +157,24 @@ def test_studies_are_for_policy(client: TestClient, bearer: Bearer, world: Store
     assert client.get(f"/v1/studies/{study_id}/report", headers=policy).json()["code"] == "no_report"
 
 
+def test_what_takes_long_is_asked_for(client: TestClient, bearer: Bearer, world: Store) -> None:
+    """No sensitivity and no sweep unless named; a way that there is not and a sweep without values are refused."""
+    policy = bearer("policy", "wang")
+    sweep = "b:tier.reward.bonus_fen=0,50"
+
+    plain = client.post("/v1/studies", json=STUDY, headers=policy)
+    both = client.post("/v1/studies", json=STUDY | {"sensitivity": "both", "sweeps": [sweep]}, headers=policy)
+    other = client.post("/v1/studies", json=STUDY | {"sensitivity": "all"}, headers=policy)
+    empty = client.post("/v1/studies", json=STUDY | {"sweeps": ["riders="]}, headers=policy)
+
+    asked = [
+        client.get(f"/v1/studies/{answer.json()['study_id']}", headers=policy).json()["request"]
+        for answer in (plain, both)
+    ]
+    assert [(one["sensitivity"], one["sweeps"]) for one in asked] == [("off", []), ("both", [sweep])]
+    assert (other.status_code, empty.status_code, empty.json()["code"]) == (422, 409, "study_faulty")
+
+
 def test_a_report_cannot_act_as_its_reader(client: TestClient, bearer: Bearer, world: Store) -> None:
     """It is served as a document of its own."""
     policy = bearer("policy", "wang")
