@@ -22,10 +22,9 @@ from api.batch.files import MARKER, STATE_MARKER, check_places, write_json, writ
 from api.batch.lake_work import (
     Lake,
     assembled,
+    digest_of,
     discard,
-    header_read,
     identity_of,
-    is_same_run,
     open_work,
     stage_done,
     sweep,
@@ -36,6 +35,7 @@ from api.batch.plan import deployment_named, plan
 from api.batch.readers import Format, event_files
 from api.batch.rejects import place_of, rejects_of_rows
 from api.batch.run import Progress, Stopwatch, no_progress, write_books
+from api.batch.sources import sha256_of
 from api.batch.spill import read_bucket
 from api.batch.state_split import split_state
 from api.batch.statefiles import load_state, open_state, reach_back, save_state
@@ -51,8 +51,6 @@ IN_MEMORY_ROWS: Final = 4_000_000
 # About 1 kB of memory a row while a bucket is scored.
 BUCKET_ROWS: Final = 750_000
 _ENTRIES, _RIDERS, _REJECTS = "entries.parquet", "riders.parquet", "rejects.ndjson"
-# Written when the ledger is in its place and the new state is about to be: which one that is.
-_DONE: Final = "done.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +109,7 @@ def score_lake(
     check_places(paths, out, state)
     with claimed(out, state):
         lake = _lake(paths, reference, out, format, state, as_of_us, (bucket_rows, unit_rows))
-        done = _finished(lake)
+        done = _finished(lake, out)
         if done is not None:
             return done
         lake = open_work(lake)
@@ -128,7 +126,8 @@ def score_lake(
             watch.lap("score")
         document = _describe(final, units, parts)
         warnings = warnings_of(units)
-        _put_in_place(final, out, document, watch, {"workers": seconds_of(units, parts)}, warnings)
+        left = {"run": digest_of(lake), "warnings": [asdict(fault) for fault in warnings]}
+        _put_in_place(final, out, document, watch, {"workers": seconds_of(units, parts)}, left)
     return LakeRun(document, warnings)
 
 
@@ -301,9 +300,8 @@ def _until_us(state: Path | None) -> int:
 
 
 def _put_in_place(
-    lake: Lake, out: Path, document: dict[str, Any], watch: Stopwatch, workers: dict[str, Any],
-    warnings: Sequence[Fault],
-) -> None:  # fmt: skip
+    lake: Lake, out: Path, document: dict[str, Any], watch: Stopwatch, workers: dict[str, Any], left: dict[str, Any]
+) -> None:
     """The ledger, then the state, each at once; a run that is killed between them finds both done or goes on."""
     root = work_of(out)
     with assembled(root, out, MARKER) as folder:
@@ -312,26 +310,33 @@ def _put_in_place(
         document["seconds"] = watch.seconds | workers
         write_json(folder / MARKER, document)
     if lake.state is not None:
-        told: dict[str, Any] = {"document": document, "warnings": [asdict(fault) for fault in warnings]}
-        _assemble_state(lake, root, lake.state, told)
+        _assemble_state(lake, root, lake.state, left | {"ledger": _identity_of(out)})
     discard(root)
 
 
-def _finished(lake: Lake) -> LakeRun | None:
-    """The very same run, if it was killed when all but cleaning up was done: its new state must not be carried on."""
-    done = header_read(lake.work / _DONE)
-    if done is None or lake.state_id is None or done["state"] != [str(lake.state), *lake.state_id]:
+def _identity_of(ledger: Path) -> list[str]:
+    return [str(ledger.absolute()), sha256_of(ledger / MARKER)]
+
+
+def _finished(lake: Lake, out: Path) -> LakeRun | None:
+    """The very same run, where it has left its state and its ledger is there.
+
+    Whoever was killed at the very end, or does not know it, asks for it again: what it has left must not be carried into
+    it once more.
+    """
+    header = None if lake.state is None else _state_header(lake.state)
+    made = None if header is None else header.get("made")
+    if made is None or made["run"] != digest_of(lake) or not (out / MARKER).is_file():
         return None
-    # With another state, the buckets would be others, too.
-    if not is_same_run(lake, "state", "num_buckets"):
+    if made["ledger"] != _identity_of(out):
         return None
     sweep(lake.work)
     discard(lake.work)
-    return LakeRun(done["document"], warnings_of([done]))
+    return LakeRun(json.loads((out / MARKER).read_text(encoding="utf-8")), warnings_of([made]))
 
 
-def _assemble_state(lake: Lake, root: Path, state: Path, told: dict[str, Any]) -> None:
-    """Replace the state folder at once by the buckets' new ones; `told` is what a run would say that finds it there."""
+def _assemble_state(lake: Lake, root: Path, state: Path, left: dict[str, Any]) -> None:
+    """Replace the state folder at once by the buckets' new ones; `left` is what it says of the run."""
     with assembled(root, state, STATE_MARKER) as folder:
         for bucket in range(lake.num_buckets):
             made, place = bucket_folder(lake.work / "state", bucket), bucket_folder(folder, bucket)
@@ -340,5 +345,5 @@ def _assemble_state(lake: Lake, root: Path, state: Path, told: dict[str, Any]) -
                     own = place / path.relative_to(made)
                     own.parent.mkdir(parents=True, exist_ok=True)
                     os.link(path, own)
-        write_json(folder / STATE_MARKER, {"buckets": lake.num_buckets, "until_us": lake.as_of_us})
-        write_json(root / _DONE, told | {"state": [str(state), *(identity_of(folder) or ())]})
+        header = {"buckets": lake.num_buckets, "until_us": lake.as_of_us, "made": left}
+        write_json(folder / STATE_MARKER, header)

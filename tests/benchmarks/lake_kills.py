@@ -46,25 +46,24 @@ def generated(folder: Path, num_events: int) -> Path:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """All files; of `run.json` all but the seconds."""
+    """All files; of `run.json` all but the seconds, of `state.json` all but the ledger that goes with it."""
     found = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    if "run.json" in found:
-        found["run.json"] = json.dumps(json.loads(found["run.json"]) | {"seconds": None}).encode()
+    for name, own in (("run.json", "seconds"), ("state.json", "made")):
+        if name in found:
+            found[name] = json.dumps(json.loads(found[name]) | {own: None}).encode()
     return found
 
 
 def stage_of(out: Path, state: Path) -> str:
     """Where a run stood when it was killed."""
     root = out.parent / f".{out.name}.work"
-    if not root.exists():
-        return "cleaning up" if state.exists() else "starting"
+    if state.exists():
+        return "cleaning up"
     if not (root / "work.json").exists():
-        return "cleaning up" if out.exists() else "starting"
-    if (root / "done.json").exists():
-        return "cleaning up" if state.exists() else "putting the state in place"
-    if (root / "open.json").exists() or out.exists():
-        return "putting the ledger in place"
-    if list(root.glob("*/parts/[0-9]*.json")):
+        return "starting"
+    if (root / "open.json").exists():
+        return f"putting the {'state' if out.exists() else 'ledger'} in place"
+    if out.exists() or list(root.glob("*/parts/[0-9]*.json")):
         return "scoring"
     return "reading" if list(root.glob("*/spills/*")) else "starting"
 
