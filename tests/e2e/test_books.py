@@ -275,6 +275,22 @@ def test_an_impact_can_be_stopped(ops: Page) -> None:
     expect(shown).to_contain_text(re.compile("没有结果|等级变化|合计"), timeout=WORK_MS)
 
 
+def test_rows_are_folded_on_a_phone(visitor: Visitor) -> None:
+    """Of a long table a phone shows what the rows are called; one tap shows all cells of a row, also without script."""
+    page = visitor("ops", width=PHONE, script=False)
+    page.goto("/console/drafts/new")
+    choice = page.locator("select[name=digest]")
+    choice.select_option(choice.locator("option", has_text="国标参考服务分").first.get_attribute("value"))
+    page.locator("main form button.main").click()
+    row = page.locator("tr[data-rule=late]")
+    expect(row.get_by_label("late 名称（中文）", exact=True)).to_be_visible()
+    expect(row.get_by_label("late 规则组", exact=True)).to_be_hidden()
+
+    row.get_by_label("展开全部").check()
+
+    expect(row.get_by_label("late 规则组", exact=True)).to_be_visible()
+
+
 @pytest.mark.parametrize("width", [PHONE, DESKTOP])
 @pytest.mark.parametrize("lang", ["zh", "en"])
 def test_pages_are_usable_by_everybody(visitor: Visitor, serious_faults: Faults, width: int, lang: str) -> None:

@@ -17,7 +17,7 @@ from rules.calendar import calendar
 
 router = page_router()
 AuditVisit = Annotated[Visit, Depends(visiting("audit:read"))]
-NUM_A_PAGE: Final = 50
+NUM_A_PAGE: Final = 20
 NAMES: Final = ("actor", "action", "subject", "city", "from_day", "to_day")
 
 
