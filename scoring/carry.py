@@ -81,10 +81,10 @@ def cut_window(
     window = _window(intake, events, rows, context[rows])
     # Older deductions that wait for their return leave the window; only their event ids stay.
     standing = entries["item_us"] >= keep_us
-    referred = np.unique(np.concatenate([kept.fades["ev"], entries["ev"][standing]]))
+    referred = np.concatenate([kept.fades["ev"], entries["ev"][standing]])
     own = referred[referred >= 0]
-    gone = own[position[own] < 0]
-    old = referred[referred <= CARRIED]
+    gone = np.unique(own[position[own] < 0])
+    old = np.unique(referred[referred <= CARRIED])
     faded = pa.concat_arrays(
         [
             names.take(pa.array(CARRIED - old)).cast(pa.string()),
@@ -128,7 +128,8 @@ def _context_rows(events: Events, start: I64, keep_us: int, late_us: int) -> np.
 
 def _window(intake: Intake, events: Events, rows: I64, context: np.ndarray) -> pa.Table:
     """Rows to carry, with corrections applied to their contents."""
-    window = intake.source.take(pa.array(intake.order[rows]))
+    window = intake.rows(rows)
+    content = intake.content(rows, window)
     controls = np.flatnonzero((intake.ref >= 0) & (intake.is_new == 1))
     controls = controls[events["kind"][controls] != APPEAL_UPHELD]
     if controls.size:
@@ -147,7 +148,7 @@ def _window(intake: Intake, events: Events, rows: I64, context: np.ndarray) -> p
                 at[k] = window.num_rows + n
             window = pa.concat_tables([window, pa.Table.from_pylist(contents, schema=window.schema)]).take(pa.array(at))
     return (
-        window.append_column("content", pa.array(intake.content(rows)))
+        window.append_column("content", pa.array(content))
         .append_column("waived", pa.array(events["waived"][rows]))
         .append_column("context", pa.array(context.astype(np.uint8)))
         .append_column("book", pa.array(events["book"][rows].astype(np.int64)))

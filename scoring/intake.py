@@ -100,9 +100,16 @@ class Intake:
         """The n rows in scoring order; moves every column, so name a column where one will do."""
         return self.source.take(pa.array(self.order))
 
-    def content(self, rows: I64) -> U64:
-        """Hashes of some of the n rows as they first came; made when asked for, since few runs need them."""
-        return _content(self.source, self.known_content, self.order[rows])
+    def rows(self, rows: I64) -> pa.Table:
+        """Some of the n rows; many of them, so that the source is worth being put in one piece."""
+        return self.source.combine_chunks().take(pa.array(self.order[rows]))
+
+    def content(self, rows: I64, taken: pa.Table | None = None) -> U64:
+        """Hashes of some of the n rows as they first came; made when asked for, since few runs need them.
+
+        `taken` is those rows, where they are at hand.
+        """
+        return _content(self.source, self.known_content, self.order[rows], taken)
 
     def same_rows(self, other: "Intake") -> bool:
         """Whether both are about the same rows of the same riders."""
@@ -118,14 +125,17 @@ class Intake:
         return self.source.column(name).take(pa.array(self.order if rows is None else self.order[rows]))
 
 
-def _content(source: pa.Table, known: U64, rows: I64) -> U64:
+def _content(source: pa.Table, known: U64, rows: I64, taken: pa.Table | None = None) -> U64:
     """Hashes of rows of a table whose last ones have a known hash."""
     num_new = source.num_rows - known.size
-    out = np.empty(rows.size, np.uint64)
     fresh = rows < num_new
+    if taken is None:
+        taken = source.select(CONTENT_COLUMNS).take(pa.array(rows[fresh]))
+    elif not fresh.all():
+        taken = taken.filter(pa.array(fresh))
+    out = np.empty(rows.size, np.uint64)
     out[~fresh] = known[rows[~fresh] - num_new]
-    if fresh.any():
-        out[fresh] = hash_rows(source.select(CONTENT_COLUMNS).take(pa.array(rows[fresh])), CONTENT_COLUMNS)
+    out[fresh] = hash_rows(taken, CONTENT_COLUMNS)
     return out
 
 

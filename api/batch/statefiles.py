@@ -10,13 +10,14 @@ import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from api.batch.canonical import TIME_NAMES
 from api.batch.errors import InputError
 from api.batch.files import STATE_MARKER, atomic_folder, write_json, write_parquet
 from api.batch.plan import Plan
@@ -75,6 +76,9 @@ def _records(table: pa.Table, dtype: np.dtype[np.void]) -> np.ndarray:
 
 def _table(records: np.ndarray) -> pa.Table:
     return pa.table({name: np.ascontiguousarray(records[name]) for name in records.dtype.names or ()})
+
+# Columns of events whose values hardly repeat.
+_UNIQUE: Final = ("event_id", "order_id", "content", "row", *(f"{name}_us" for name in TIME_NAMES))
 
 
 def _positions(program: Program, names: pa.ChunkedArray) -> I64:
@@ -163,24 +167,22 @@ def _starts(rider: np.ndarray, num_riders: int) -> I64:
 
 def _entry_table(entries: Entries, program: Program) -> pa.Table:
     """Entries with books and rule ids by name."""
-    digests = np.array([book.digest for book in program.books], object)
-    labels = np.array(program.labels, object)
+    labels = pa.array(program.labels, pa.string()).take(pa.array(entries["label"]))
     return (
         _table(entries)
         .drop_columns(["book", "label"])
-        .append_column("book", pa.array(digests[entries["book"]], pa.string()))
-        .append_column("label", pa.array(labels[entries["label"]], pa.string()))
+        .append_column("book", _digest_column(program, entries["book"]))
+        .append_column("label", labels)
     )
 
 
 def _stored_entries(table: pa.Table, program: Program) -> Entries:
-    labels = {label: code for code, label in enumerate(program.labels)}
     out = np.zeros(table.num_rows, ENTRY)
     for name in ENTRY.names or ():
         if name == "book":
             out[name] = _positions(program, table.column(name))
         elif name == "label":
-            out[name] = [labels[label] for label in table.column(name).to_pylist()]
+            out[name] = pc.index_in(table.column(name), pa.array(program.labels, pa.string())).to_numpy()
         else:
             out[name] = table.column(name).to_numpy()
     return out
@@ -233,7 +235,7 @@ def save_state(folder: Path, scored: Scored, before: Stored | None) -> None:
         window = carried.window
         at = window.schema.get_field_index("book")
         books = _digest_column(program, window.column("book").to_numpy())
-        write_parquet(target / "window.parquet", window.set_column(at, "book", books))
+        write_parquet(target / "window.parquet", window.set_column(at, "book", books), _UNIQUE)
         for book in program.books:
             path = target / "books" / f"{book.digest}.toml"
             path.parent.mkdir(exist_ok=True)
@@ -265,8 +267,8 @@ def _archive(folder: Path, scored: Scored, before: Stored | None) -> None:
     if not rows.size:
         return
     digests = _digest_column(scored.program, scored.intake.events["book"][rows])
-    events = scored.intake.source.take(pa.array(scored.intake.order[rows])).append_column("book", digests)
-    write_parquet(folder / f"{len(list(folder.iterdir())):05d}.parquet", events)
+    events = scored.intake.rows(rows).append_column("book", digests)
+    write_parquet(folder / f"{len(list(folder.iterdir())):05d}.parquet", events, _UNIQUE)
 
 
 def archive_files(folder: Path) -> list[Path]:
