@@ -49,7 +49,7 @@ from scoring.score import score
 # Runs of fewer rows are scored in one piece, in memory, into single files.
 IN_MEMORY_ROWS: Final = 4_000_000
 # About 1 kB of memory a row while a bucket is scored.
-BUCKET_ROWS: Final = 750_000
+BUCKET_ROWS: Final = 1_000_000
 _ENTRIES, _RIDERS, _REJECTS = "entries.parquet", "riders.parquet", "rejects.ndjson"
 
 

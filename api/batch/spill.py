@@ -17,7 +17,7 @@ from api.batch.files import atomic_file
 from scoring.hashing import hash_strings
 
 # Rows that are sorted into buckets at once: few flushes keep the batches long, many keep the memory small.
-FLUSH_ROWS: Final = 1 << 21
+FLUSH_ROWS: Final = 1 << 19
 _SPILL_SCHEMA: Final = EVENT_SCHEMA.append(pa.field("row", pa.int64()))
 # Part of what makes a ledger's parts: a new seed is another partition.
 _SEED: Final = 3
