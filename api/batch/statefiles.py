@@ -77,6 +77,7 @@ def _records(table: pa.Table, dtype: np.dtype[np.void]) -> np.ndarray:
 def _table(records: np.ndarray) -> pa.Table:
     return pa.table({name: np.ascontiguousarray(records[name]) for name in records.dtype.names or ()})
 
+
 # Columns of events whose values hardly repeat.
 _UNIQUE: Final = ("event_id", "order_id", "content", "row", *(f"{name}_us" for name in TIME_NAMES))
 
