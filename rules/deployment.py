@@ -57,6 +57,8 @@ def parse_deployment(text: str, file: str, find: FindVersions) -> Deployment:
         With every fault found.
     """
     table, faults = validated(_Table, read_toml(Source(text, file)), file)
+    if table is not None and not table.deploy:
+        faults.append(Fault("empty_list", file, key="deploy", given="[]"))
     seen: set[tuple[str, str, dt.date]] = set()
     for row in table.deploy if table else ():
         identity = (row.city, row.rider_kind, row.from_)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from api.batch.errors import InputError
+from api.batch.files import bring_back
 from rules.errors import Fault
 
 _NO_LOCKS: Final = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
@@ -40,6 +41,7 @@ def _locked(place: Path) -> Iterator[None]:
     except OSError as error:
         raise InputError(Fault("output_refused", file=str(place), given=error.strerror or str(error))) from error
     try:
+        bring_back(place)
         yield
     finally:
         path.unlink(missing_ok=True)

@@ -3,6 +3,8 @@
 A file is written beside its place and renamed into it; a whole folder likewise.
 """
 
+import errno
+import glob
 import json
 import os
 import shutil
@@ -153,6 +155,24 @@ def write_parquet(path: Path, table: pa.Table, unique: Sequence[str] = (), rando
             version="2.6",
             data_page_version="1.0",
         )
+
+
+def link(path: Path, place: Path) -> None:
+    """The same file at a second place; a copy where that is on another file system."""
+    try:
+        os.link(path, place)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        shutil.copyfile(path, place)
+
+
+def bring_back(folder: Path) -> None:
+    """Put a folder back that was killed while it stepped aside for the next one, and sweep what else such kills left."""
+    for aside in sorted(folder.parent.glob(f".{glob.escape(folder.name)}.old.*")):
+        if not folder.exists() and (aside / folder.name).exists():
+            (aside / folder.name).rename(folder)
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def _swap(temporary: Path, folder: Path) -> None:

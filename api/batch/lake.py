@@ -7,7 +7,6 @@ was killed goes on from there. Rows of one rider meet in one bucket, so the line
 """
 
 import json
-import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -18,7 +17,7 @@ from typing import Any, Final
 from api.batch.claims import claimed
 from api.batch.engines import EngineName, engine
 from api.batch.errors import InputError
-from api.batch.files import MARKER, STATE_MARKER, check_places, write_json, write_ndjson, write_parquet
+from api.batch.files import MARKER, STATE_MARKER, check_places, link, write_json, write_ndjson, write_parquet
 from api.batch.lake_work import (
     Lake,
     assembled,
@@ -170,7 +169,7 @@ def _pieces(state: Path) -> list[Path]:
 def _with_state(lake: Lake, units: Sequence[dict[str, Any]]) -> tuple[Lake, int]:
     """The lake as it is scored, knowing its newest event and where the state of its buckets is; pieces to be split."""
     newest_us = max([unit["newest_us"] for unit in units] + [lake.until_us])
-    lake = replace(lake, as_of_us=newest_us if lake.as_of_us is None else lake.as_of_us)
+    lake = replace(lake, as_of_us=newest_us if lake.as_of_us is None else max(lake.as_of_us, lake.until_us))
     if lake.state is None or lake.until_us == NO_TIME:
         return lake, 0
     pieces = buckets_of_state(lake.state)
@@ -272,7 +271,7 @@ def _assemble(lake: Lake, folder: Path) -> None:
         (folder / name).mkdir()
         for bucket in range(lake.num_buckets):
             part = lake.part(name, bucket)
-            os.link(part, folder / name / part.name)
+            link(part, folder / name / part.name)
     write_rejects(lake, folder / _REJECTS)
     write_books(folder / "books", lake.chosen)
 
@@ -289,9 +288,14 @@ def _state_header(state: Path) -> dict[str, Any] | None:
         return None
     try:
         header = json.loads(path.read_text(encoding="utf-8"))
-        return header if isinstance(header, dict) else {}
-    except (OSError, ValueError) as error:
+        int(header["until_us"])
+        pieces = [bucket_folder(state, k) / STATE_MARKER for k in range(header.get("buckets") or 0)]
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(Fault("state_unreadable", file=str(path), given=str(error))) from error
+    torn = [piece for piece in pieces if not piece.is_file()]
+    if torn:
+        raise InputError(*(Fault("state_unreadable", file=str(piece), given="") for piece in torn))
+    return dict(header)
 
 
 def _until_us(state: Path | None) -> int:
@@ -344,6 +348,6 @@ def _assemble_state(lake: Lake, root: Path, state: Path, left: dict[str, Any]) -
                 if path.is_file():
                     own = place / path.relative_to(made)
                     own.parent.mkdir(parents=True, exist_ok=True)
-                    os.link(path, own)
+                    link(path, own)
         header = {"buckets": lake.num_buckets, "until_us": lake.as_of_us, "made": left}
         write_json(folder / STATE_MARKER, header)

@@ -5,7 +5,7 @@ import heapq
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
+from itertools import chain, count
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +23,7 @@ from scoring.columns import NO_TIME
 
 # Text files do not say how many rows they hold.
 _BYTES_PER_TEXT_ROW: Final = 150
+_FILES_AT_ONCE: Final = 32
 
 
 def num_rows_of(files: Sequence[Path]) -> int:
@@ -93,8 +94,14 @@ def write_rejects(lake: Lake, path: Path) -> None:
     for k, unit in enumerate(lake.units):
         of_file[str(lake.names[unit.file])][unit.file].append(lake.rejects("units", k))
     read = chain.from_iterable(_merged(list(map(_lines, of_file[name].values()))) for name in sorted(of_file))
-    scored = [_lines([lake.rejects("parts", bucket)]) for bucket in range(lake.num_buckets)]
-    write_ndjson(path, _merged([read, *scored]))
+    scored = [lake.rejects("parts", bucket) for bucket in range(lake.num_buckets)]
+    for step in count():
+        if len(scored) <= _FILES_AT_ONCE:
+            break
+        both = lake.work / f"rejects-{step:05d}.ndjson"
+        write_ndjson(both, _merged([_lines([one]) for one in scored[:_FILES_AT_ONCE]]))
+        scored = [*scored[_FILES_AT_ONCE:], both]
+    write_ndjson(path, _merged([read, *(_lines([one]) for one in scored)]))
 
 
 def _merged(streams: Sequence[Iterable[dict[str, Any]]]) -> Iterable[dict[str, Any]]:

@@ -3,6 +3,7 @@
 readers → score → tables → `entries.parquet`, `riders.parquet`, `rejects.ndjson`, `books/`, `run.json`, all at once.
 """
 
+import json
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -14,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 
 from api.batch.claims import claimed
-from api.batch.files import atomic_folder, check_places, write_json, write_ndjson, write_parquet
+from api.batch.files import MARKER, atomic_folder, check_places, write_json, write_ndjson, write_parquet
 from api.batch.plan import Plan, deployment_named, plan
 from api.batch.readers import EventFile, Format, read_events
 from api.batch.rejects import Reject, rejects_of_rows
@@ -147,6 +148,9 @@ def _score_files(
     document: dict[str, Any] = {"command": "score", "format": format, "time_zone": chosen.time_zone}
     document |= describe_run(events, chosen, scored, rejects)
     document["carried"] = None if carried is None else {"until_us": carried.until_us, "riders": len(carried.riders)}
+    if state is not None and not entries.num_rows and _is_done(out, document):
+        # The state is the one that this very run has left: its ledger stays.
+        return Run(json.loads((out / MARKER).read_text(encoding="utf-8")), scored, rejects, tuple(events.warnings))
     with atomic_folder(out) as folder:
         write_ledger(folder, chosen, entries, riders, rejects)
         watch.lap("write")
@@ -155,6 +159,16 @@ def _score_files(
     if state is not None:
         save_state(state, scored, stored)
     return Run(document, scored, rejects, tuple(events.warnings))
+
+
+def _is_done(out: Path, document: dict[str, Any]) -> bool:
+    """Whether a ledger is there, made of these inputs by these books, and nothing of them is new."""
+    try:
+        before = json.loads((out / MARKER).read_text(encoding="utf-8"))
+        same = all(before[name] == document[name] for name in ("inputs", "books", "rejected"))
+        return same and document["counts"]["events"] == 0 < before["counts"]["events"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def write_ledger(folder: Path, chosen: Plan, entries: pa.Table, riders: pa.Table, rejects: Sequence[Reject]) -> None:

@@ -7,7 +7,6 @@
 
 import json
 import math
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -19,7 +18,7 @@ import pyarrow.parquet as pq
 
 from api.batch.canonical import TIME_NAMES
 from api.batch.errors import InputError
-from api.batch.files import STATE_MARKER, atomic_folder, write_json, write_parquet
+from api.batch.files import STATE_MARKER, atomic_folder, link, write_json, write_parquet
 from api.batch.plan import Plan
 from rules.book import Book
 from rules.compile import Program
@@ -263,7 +262,7 @@ def _archive(folder: Path, scored: Scored, before: Stored | None) -> None:
     folder.mkdir()
     if before is not None:
         for path in archive_files(before.folder):
-            os.link(path, folder / path.name)
+            link(path, folder / path.name)
     rows = np.flatnonzero(scored.intake.is_new == 1)
     if not rows.size:
         return

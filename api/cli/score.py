@@ -58,7 +58,7 @@ def parse_as_of(ctx: click.Context, param: click.Parameter, value: str | None) -
 @click.option(
     "--jobs",
     type=click.IntRange(min=1),
-    help="Processes of the local engine (default: all cores), each of up to about 1 GB; results do not depend on it.",
+    help="Tasks side by side above 4 M rows (default: all cores), each of up to about 1 GB; results do not depend on it.",
 )
 @click.option("--ray-address", envvar="RAY_ADDRESS", help="Of a Ray cluster (default: a Ray of this machine).")
 @click.option("--profile", is_flag=True, help="Print the seconds spent by stage, on stderr.")

@@ -153,3 +153,14 @@ def test_a_country_may_have_as_many_cities_as_it_has(tmp_path: Path) -> None:
     chosen = plan(table(tmp_path, deployment_of(day)))
 
     assert len(chosen.schedule.rules) == 2 * day.num_cities
+
+
+def test_a_table_without_rows_is_refused(tmp_path: Path) -> None:
+    """It would score nobody."""
+    path = tmp_path / "deployment.toml"
+    path.write_text("deploy = []\n")
+
+    with pytest.raises(BookError) as caught:
+        plan(str(path))
+
+    assert [fault.code for fault in caught.value.faults] == ["empty_list"]
