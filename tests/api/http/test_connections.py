@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import uvicorn
@@ -36,7 +37,9 @@ def said_to(talk: Talk) -> bytes:
             await served
             return heard
 
-    return asyncio.run(serve())
+    # In a thread of its own: in this one the browser's loop may be running.
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(lambda: asyncio.run(serve())).result()
 
 
 async def silent(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> bytes:
