@@ -10,6 +10,7 @@ import pytest
 from api.store import schema
 from api.store.units import Store
 from tests.api.store import cluster
+from tests.fixtures.v0_1_0 import kept
 
 ENGINES = ("sqlite", "postgresql")
 
@@ -56,3 +57,11 @@ def store(empty: Store) -> Store:
     """A database with all tables and no rows."""
     schema.upgrade(empty)
     return empty
+
+
+@pytest.fixture(params=ENGINES)
+def v0_1_0(request: pytest.FixtureRequest, tmp_path: Path) -> kept.Kept:
+    """A filled database as 0.1.0 left it: at its revision, not upgraded."""
+    if request.param == "sqlite":
+        return kept.sqlite_database(tmp_path)
+    return kept.postgresql_database(request.getfixturevalue("postgresql"))

@@ -1,0 +1,156 @@
+"""What 0.1.0 left behind is taken up by this version: databases, ledgers with their states, a demo."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from sqlalchemy import func, select
+from starlette.testclient import TestClient
+
+from api.http.app import create_app
+from api.settings import Settings
+from api.store import schema
+from api.store.tables import metadata
+from api.store.units import Store
+from api.store.verifying import verify_store
+from tests.api.cli.commands import run
+from tests.fixtures.v0_1_0 import kept
+from tests.fixtures.v0_1_0.kept import END_US, Kept
+
+REVISION = "r0003"
+# Of ledgers: under the shipped deployment table, and under a book that resets every week.
+BOOKS = ("auto", "weekly")
+
+
+@pytest.fixture
+def opened(v0_1_0: Kept) -> Iterator[Store]:
+    """The database, as it was left."""
+    store = Store(v0_1_0.url)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def ledgers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of the ledgers, where their events were read from."""
+    folder = kept.ledgers(tmp_path)
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def counts_of(store: Store, names: set[str]) -> dict[str, int]:
+    """Rows of some tables."""
+    with store.reading() as unit:
+        return {
+            table.name: unit.connection.scalar(select(func.count()).select_from(table)) or 0
+            for table in metadata.sorted_tables
+            if table.name in names
+        }
+
+
+def test_the_database_is_filled(v0_1_0: Kept, opened: Store) -> None:
+    """It stands at the revision of 0.1.0 with rows in every table of that version."""
+    counts = counts_of(opened, set(v0_1_0.known["counts"]) - {"open_reviews"})
+
+    assert schema.revision_of(opened) == REVISION
+    assert all(counts.values()), counts
+    assert counts.items() <= v0_1_0.known["counts"].items()
+
+
+def test_an_upgrade_reaches_the_newest_revision_and_loses_nothing(v0_1_0: Kept, opened: Store) -> None:
+    """Every event, entry, decision and audit row is there afterwards, and the ledger vouches for itself."""
+    written_once = {"events", "entries", "books", "appeals", "appeal_decisions", "review_decisions", "draft_revisions"}
+    before = counts_of(opened, written_once)
+
+    upgraded = run("db", "upgrade", "--database-url", v0_1_0.url)
+
+    assert upgraded.exit_code == 0, upgraded.output
+    assert schema.revision_of(opened) == schema.head()
+    assert counts_of(opened, written_once) == before
+    with opened.reading() as unit:
+        verified = verify_store(unit)
+    assert [one for one in verified.found if not one.holds] == []
+    assert verified.num_entries == v0_1_0.known["counts"]["entries"]
+    assert run("verify", "--database", v0_1_0.url).exit_code == 0
+    assert run("db", "check", "--database-url", v0_1_0.url).exit_code == 0
+
+
+def test_an_upgraded_database_is_served(v0_1_0: Kept, opened: Store) -> None:
+    """Keys of people and platforms go on; each rider's card shows the score that 0.1.0 had for them."""
+    schema.upgrade(opened)
+    app = create_app(Settings(database_url=v0_1_0.url), hooks=(), clock=lambda: END_US + 60_000_000)
+    ops = {"Authorization": f"Bearer {v0_1_0.token('ops-everywhere')}"}
+
+    with TestClient(app) as client:
+        found = {
+            rider: client.get(f"/v1/riders/{rider}/card", headers=ops).json()["score_mp"]
+            for rider in v0_1_0.known["riders"]
+        }
+        open_ = client.get("/v1/appeals", headers=ops).json()["items"]
+
+    assert found == {rider: row["score_mp"] for rider, row in v0_1_0.known["riders"].items()}
+    assert v0_1_0.known["appeals"]["open"] in {appeal["appeal_id"] for appeal in open_}
+
+
+@pytest.mark.parametrize("book", BOOKS)
+def test_a_ledger_still_verifies(ledgers: Path, book: str) -> None:
+    """Both runs, by the books and readings of their version."""
+    for number in (1, 2):
+        done = run("verify", f"{book}-ledger-{number}")
+        assert done.exit_code == 0, done.output
+
+
+@pytest.mark.parametrize("book", BOOKS)
+def test_a_state_goes_on(ledgers: Path, book: str) -> None:
+    """Another day after the state of 0.1.0 gives the scores of one run over all days, and `verify` passes."""
+    named = "auto" if book == "auto" else f"{book}.toml"
+
+    went_on = run("score", "days-3.csv", "--book", named, "--state", f"{book}-state", "--out", "next")
+    at_once = run("score", "days-1.csv", "days-2.csv", "days-3.csv", "--book", named, "--out", "whole")
+
+    assert (went_on.exit_code, at_once.exit_code) == (0, 0), went_on.output + at_once.output
+    assert run("verify", "next").exit_code == 0
+    whole = scores_of(ledgers / "whole")
+    assert {rider: whole[rider] for rider in scores_of(ledgers / "next")} == scores_of(ledgers / "next")
+
+
+def scores_of(folder: Path) -> dict[str, int]:
+    """Each rider's score at the end of a run."""
+    riders = pq.read_table(folder / "riders.parquet", columns=["rider_id", "score_mp"])
+    return dict(zip(*(column.to_pylist() for column in riders.columns), strict=True))
+
+
+def test_a_demo_is_opened_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same city goes on: nothing of it is made anew, and its database stays a demo's."""
+    folder = kept.demo(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    before = json.loads((folder / "demo.json").read_text(encoding="utf-8"))
+    events = (folder / "events.parquet").read_bytes()
+
+    shown = run("demo", "--no-serve", "--dir", "demo-data", "--lang", "en")
+
+    assert shown.exit_code == 0, shown.output
+    after = json.loads((folder / "demo.json").read_text(encoding="utf-8"))
+    assert {name: after[name] for name in before} == before
+    assert (folder / "events.parquet").read_bytes() == events
+    assert before["first_day"] in shown.stderr
+    assert run("verify", "demo-data/ledger").exit_code == 0
+
+
+def test_the_database_of_a_demo_is_served_as_one(tmp_path: Path) -> None:
+    """With one-click roles, as 0.1.0 served it."""
+    folder = kept.demo(tmp_path)
+    shutil.rmtree(folder / "ledger-fine")
+    store = Store(f"sqlite:///{folder / 'riderscore.db'}")
+    schema.upgrade(store)
+    store.close()
+    settings = Settings(database_url=f"sqlite:///{folder / 'riderscore.db'}", demo=True)
+
+    with TestClient(create_app(settings, hooks=(), clock=lambda: END_US + 60_000_000)) as client:
+        page = client.get("/login")
+
+    assert page.status_code == 200
+    assert page.text.count('action="/login/demo"') > 3
