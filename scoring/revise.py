@@ -12,7 +12,8 @@ import numpy as np
 
 from rules.compile import Program
 from rules.events import KIND_CODE
-from scoring.columns import ENTRY, EVENT, I64, NO_EVENT, REENTER, REVERSE, Entries, Events
+from scoring.columns import ENTRY, EVENT, I64, NO_EVENT, REENTER, REVERSE, U8, Entries, Events
+from scoring.compiled import compiled
 from scoring.kernel import fold
 from scoring.liability import attribute
 from scoring.state import State, rows_of
@@ -61,12 +62,12 @@ class Line(NamedTuple):
 
 @dataclass(slots=True)
 class Page:
-    """One rider's ledger while it is being revised: what stands, up to when, and the lines of this run."""
+    """One rider's ledger while it is being revised: what stands (in time order), up to when, the lines of this run."""
 
     rider: int
     score_mp: int
     until_us: int
-    standing: list[Row]
+    standing: Entries
     lines: list[Line] = field(default_factory=list)
 
     def write(self, line: Line) -> None:
@@ -75,9 +76,57 @@ class Page:
         self.score_mp += line.delta_mp
 
 
-def rows_between(entries: Entries, first: int, stop: int) -> list[Row]:
-    """Entries `first:stop` as rows."""
-    return [Row(*values) for values in zip(*(entries[name][first:stop].tolist() for name in Row._fields), strict=True)]
+def _rows(entries: Entries) -> list[Row]:
+    """Entries as rows."""
+    return [Row(*values) for values in zip(*(entries[name].tolist() for name in Row._fields), strict=True)]
+
+
+@compiled
+def _mark_alike(a: Entries, b: Entries, forced_ev: int, alike_a: U8, alike_b: U8) -> None:
+    """Mark the entries of two readings, each in time order, whose instants read the same in both."""
+    i = j = 0
+    while i < a.size and j < b.size:
+        if a[i].item_us < b[j].item_us:
+            i += 1
+        elif a[i].item_us > b[j].item_us:
+            j += 1
+        else:
+            at_us, first_a, first_b, same = a[i].item_us, i, j, True
+            while i < a.size and a[i].item_us == at_us:
+                one = a[i]
+                same = same and (forced_ev < 0 or one.ev != forced_ev) and j < b.size
+                if same:
+                    other = b[j]
+                    same = (
+                        one.item_us == other.item_us
+                        and one.ev == other.ev
+                        and one.label == other.label
+                        and one.kind == other.kind
+                        and one.delta_mp == other.delta_mp
+                        and one.money_fen == other.money_fen
+                        and one.party == other.party
+                        and one.late_s == other.late_s
+                        and one.given_s == other.given_s
+                        and one.book == other.book
+                    )
+                    j += 1
+                i += 1
+            while j < b.size and b[j].item_us == at_us:
+                same = False
+                j += 1
+            if same:
+                alike_a[first_a:i] = 1
+                alike_b[first_b:j] = 1
+
+
+def _unlike(a: Entries, b: Entries, forced_ev: int) -> tuple[list[Row], list[Row]]:
+    """The entries of two readings at instants that read differently, and those of an event that is entered anew.
+
+    A long history differs in few places: only those become rows.
+    """
+    alike_a, alike_b = np.zeros(a.size, np.uint8), np.zeros(b.size, np.uint8)
+    _mark_alike(a, b, forced_ev, alike_a, alike_b)
+    return _rows(a[alike_a == 0]), _rows(b[alike_b == 0])
 
 
 @dataclass(slots=True)
@@ -102,20 +151,22 @@ def _entry(row: Row, plain: bool, at_us: int | None, cause_ev: int) -> Line:
     return Line(row, REENTER, row.delta_mp, row.money_fen, row.item_us if at_us is None else at_us, cause_ev)
 
 
-def _blocks(page: Page, past: Sequence[Row], is_first: Iterable[int], forced_ev: int) -> dict[tuple[int, int], _Block]:
-    """What must change for the past to read as `past`, by item in time order."""
+def _blocks(
+    stood: Sequence[Row], past: Sequence[Row], is_first: Iterable[int], forced_ev: int
+) -> dict[tuple[int, int], _Block]:
+    """What must change for what stood to read as `past`, by item in time order."""
     fresh = set(is_first)
-    standing = {row.key: row for row in page.standing}
+    standing = {row.key: row for row in stood}
     wanted = {row.key: row for row in past}
     blocks: dict[tuple[int, int], _Block] = {}
-    for row in sorted([*page.standing, *past], key=lambda row: row.item):
+    for row in sorted([*stood, *past], key=lambda row: row.item):
         blocks.setdefault(row.item, _Block())
 
     def stays(row: Row) -> bool:
         forced = row.ev == forced_ev and forced_ev >= 0
         return standing.get(row.key) == wanted.get(row.key) and not forced
 
-    for row in page.standing:
+    for row in stood:
         if not stays(row):
             blocks[row.item].reverse.insert(0, row)
     for row in past:
@@ -149,7 +200,7 @@ def _write_in_range(
 
 def settle(
     page: Page,
-    folded: Sequence[Row],
+    folded: Entries,
     until_us: int,
     is_first: Iterable[int],
     limits: tuple[int, int],
@@ -172,21 +223,21 @@ def settle(
     forced_ev
         An event whose entries are reversed and re-entered even if nothing changed.
     """
-    past = [row for row in folded if row.item_us <= page.until_us]
-    blocks = _blocks(page, past, is_first, forced_ev)
+    written = int(np.searchsorted(folded["item_us"], page.until_us, side="right"))
+    stood, past = _unlike(page.standing, folded[:written], forced_ev)
+    blocks = _blocks(stood, past, is_first, forced_ev)
     if blocks and not _write_in_range(page, blocks, limits, at_us, cause_ev):
         # No order of the changes alone keeps the score in range: the whole suffix is entered again.
         first_item = min(blocks)
-        for row in reversed([row for row in page.standing if row.item >= first_item]):
+        for row in reversed([row for row in _rows(page.standing) if row.item >= first_item]):
             page.write(_reversal(row, at_us, cause_ev))
         fresh = set(is_first)
-        for row in past:
+        for row in _rows(folded[:written]):
             if row.item >= first_item:
                 page.write(_entry(row, row.ev in fresh, at_us, cause_ev))
-    for row in folded:
-        if row.item_us > page.until_us:
-            page.write(_entry(row, True, None, NO_EVENT))
-    page.standing = list(folded)
+    for row in _rows(folded[written:]):
+        page.write(_entry(row, True, None, NO_EVENT))
+    page.standing = folded
     page.until_us = max(page.until_us, until_us)
 
 
@@ -245,6 +296,7 @@ def cut_out(
     local = events[rows]
     local["rider"] = np.repeat(np.arange(riders.size), lengths)
     controls: list[list[Control]] = []
+    is_control = (ref >= 0) & (is_new != 0)
     for k, r in enumerate(riders):
         offset = int(local_start[k] - start[r])
         controls.append(
@@ -255,8 +307,7 @@ def cut_out(
                     int(events["occurred_us"][row]),
                     bool(events["kind"][row] == APPEAL_UPHELD),
                 )
-                for row in range(start[r], start[r + 1])
-                if ref[row] >= 0 and is_new[row]
+                for row in (start[r] + np.flatnonzero(is_control[start[r] : start[r + 1]])).tolist()
             ]
         )
     return History(
@@ -271,7 +322,7 @@ def cut_out(
     )
 
 
-def _folded(program: Program, history: History, until_us: I64) -> list[list[Row]]:
+def _folded(program: Program, history: History, until_us: I64) -> list[Entries]:
     """Fold every rider of a history up to an instant of its own; rows in the run's numbering."""
     events = history.events
     num_riders = history.fold_from.size
@@ -289,7 +340,7 @@ def _folded(program: Program, history: History, until_us: I64) -> list[list[Row]
     own = entries["ev"] >= 0
     entries["ev"][own] = history.rows[entries["ev"][own]]
     bounds = np.searchsorted(entries["rider"], np.arange(num_riders + 1))
-    return [rows_between(entries, int(bounds[k]), int(bounds[k + 1])) for k in range(num_riders)]
+    return [entries[bounds[k] : bounds[k + 1]] for k in range(num_riders)]
 
 
 def revise(program: Program, history: History, pages: list[Page], until_us: int) -> None:
@@ -306,18 +357,17 @@ def revise(program: Program, history: History, pages: list[Page], until_us: int)
     """
     tables = program.tables
     rounds = max((len(controls) for controls in history.controls), default=0)
-    first_new = [
-        next((int(history.rows[i]) for i in range(lo, hi) if history.is_new[i]), NO_EVENT)
+    new = [
+        history.rows[lo + np.flatnonzero(history.is_new[lo:hi])].tolist()
         for lo, hi in zip(history.start[:-1], history.start[1:], strict=True)
     ]
-    occurred_us = dict(zip(history.rows.tolist(), history.events["occurred_us"].tolist(), strict=True))
-    unseen = [
-        {int(history.rows[i]) for i in range(lo, hi) if history.is_new[i]}
-        for lo, hi in zip(history.start[:-1], history.start[1:], strict=True)
-    ]
+    first_new = [rows[0] if rows else NO_EVENT for rows in new]
+    unseen = [set(rows) for rows in new]
+    is_new = np.flatnonzero(history.is_new)
+    occurred_us = dict(zip(history.rows[is_new].tolist(), history.events["occurred_us"][is_new].tolist(), strict=True))
 
-    def limits(k: int, rows: Sequence[Row]) -> tuple[int, int]:
-        book = rows[-1].book if rows else int(max(history.state.riders["book"][k], 0))
+    def limits(k: int, folded: Entries) -> tuple[int, int]:
+        book = int(folded["book"][-1]) if folded.size else int(max(history.state.riders["book"][k], 0))
         return int(tables.books[book]["floor_mp"]), int(tables.books[book]["ceiling_mp"])
 
     for step in range(rounds + 1):

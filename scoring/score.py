@@ -19,7 +19,7 @@ from scoring.compiled import compiled_with_runtime
 from scoring.intake import Intake, Schedule, take_in
 from scoring.kernel import fold
 from scoring.liability import attribute
-from scoring.revise import Page, apply_control, cut_out, entries_of, revise, rows_between
+from scoring.revise import Page, apply_control, cut_out, entries_of, revise
 from scoring.state import State, fresh_state, placed
 
 APPEAL_UPHELD = KIND_CODE["appeal_upheld"]
@@ -296,7 +296,7 @@ def _lines(
             int(r),
             int(opening_mp[r]),
             before.until_us if before.known[r] else NO_TIME,
-            rows_between(before.written, int(written_at[r]), int(written_at[r + 1])),
+            before.written[written_at[r] : written_at[r + 1]],
         )
         for r in riders
     ]
