@@ -158,6 +158,30 @@ def decode(text: str) -> Any:
     return document
 
 
+def decode_marked(text: str) -> Any:
+    """As `decode`, with U+FFFD for halves of characters: only the events that hold them are rejected.
+
+    Raises
+    ------
+    ValueError, RecursionError
+        As of `decode`, but for halves of characters.
+    """
+    try:
+        return decode(text)
+    except UnicodeEncodeError:
+        return _marked(_DECODER.decode(text))
+
+
+def _marked(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {_marked(name): _marked(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_marked(inner) for inner in value]
+    if isinstance(value, str) and not isinstance(value, _Spelling):
+        return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return value
+
+
 def _object(line: bytes) -> dict[str, Any] | None:
     try:
         document = decode(line.decode().strip())

@@ -11,7 +11,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from api.batch.canonical import CANONICAL_SCHEMA, canonical
-from api.batch.json_lines import columns_of, decode
+from api.batch.json_lines import columns_of, decode, decode_marked
 from api.batch.rejects import Reject, cut
 from api.batch.sources import LINE_BYTES_MAX
 
@@ -62,7 +62,7 @@ def read_posted(body: bytes, *, is_ndjson: bool) -> PostedRows:
 
 def _read_document(body: bytes) -> PostedRows:
     try:
-        document = decode(body.decode().strip())
+        document = decode_marked(body.decode().strip())
     except (ValueError, RecursionError):
         raise NotEventsError(is_json=False) from None
     head: tuple[str | int, ...] = ()

@@ -105,14 +105,13 @@ def _answer(status: int) -> dict[str, Any]:
 def _complete(operation: dict[str, Any], route: APIRoute, method: str) -> None:
     """Add what every route of its kind can answer."""
     required = scopes_of(route)
-    statuses = {503}
+    # 422: any address can hold text that cannot be used.
+    statuses = {422, 503}
     answers = operation["responses"]
     if required is not None:
         statuses |= {401, 403, 429}
         operation["security"] = [{"bearer": []}]
         operation["x-scopes"] = sorted(required)
-    if operation.get("parameters"):
-        statuses.add(422)
     if "{" in route.path_format or any(parameter["name"] == "cursor" for parameter in operation.get("parameters", ())):
         statuses.add(404)
     names = {parameter["name"].lower() for parameter in operation.get("parameters", ())}
@@ -126,9 +125,9 @@ def _complete(operation: dict[str, Any], route: APIRoute, method: str) -> None:
         statuses |= {400, 408, 413}
         if "requestBody" in operation:
             # 404: what the body names is not there.
-            statuses |= {404, 415, 422} if required is not None else {415, 422}
+            statuses |= {404, 415} if required is not None else {415}
     if method in ("POST", "PUT") and required is not None:
-        statuses |= {409, 422}
+        statuses.add(409)
     if "HTTPValidationError" in str(answers.get("422")):
         del answers["422"]
     for status in sorted(statuses):

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from anyio import CapacityLimiter
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.http.allowance import Allowance
@@ -14,6 +16,7 @@ from api.http.auth import Gate
 from api.http.cards import CardDesk, answer_card
 from api.http.context import Service, preferred_lang
 from api.http.intake import JSON, NDJSON, check_depth, content_type_of, read_body, replay
+from api.http.plain import check_address, check_json
 from api.http.problems import Problem, problem_of_refusal, problem_response
 from api.http.repeats import answer_once, idempotency_key
 from api.store.refusals import Refused
@@ -44,6 +47,7 @@ class Door:
             return
         scope.setdefault("state", {})
         try:
+            check_address(scope)
             await self._admit(scope)
             if scope["method"] in _WITH_BODY:
                 await self._with_body(scope, receive, send)
@@ -87,6 +91,8 @@ class Door:
                 raise Problem("media_type_unsupported", headers={"Accept-Post": ", ".join(takes)})
         if kind in (JSON, NDJSON):
             await check_depth(body, settings.json_depth_max)
+        if kind == JSON and path not in TAKES:
+            check_json(body)
         again = replay(body, receive)
         key = idempotency_key(scope) if scope["method"] == "POST" and path.startswith(API) else None
         actor = scope["state"].get("actor")
@@ -97,7 +103,14 @@ class Door:
 
 
 async def _refuse(problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:
+    # Pages need the doors of routes, which need this module.
+    from api.web.routing import refused_page, wants_page
+
     scope.setdefault("state", {})["problem"] = problem.code
+    request = Request(scope)
+    if wants_page(request):
+        await (await run_in_threadpool(refused_page, request, problem))(scope, receive, send)
+        return
     header = next((value for name, value in scope["headers"] if name == b"accept-language"), b"")
     lang = preferred_lang(header.decode("latin-1"))
     await problem_response(problem, lang, scope["path"])(scope, receive, send)

@@ -105,6 +105,7 @@ STATUS: Final[Mapping[str, int]] = {
     "too_many_rows": 413,
     "media_type_unsupported": 415,
     "invalid_request": 422,
+    "unusable_text": 422,
     "words_too_long": 422,
     "review_outcome_unknown": 422,
     "idempotency_key_reused": 422,

@@ -77,8 +77,10 @@ def signed(number: int) -> str:
     return f"+{number}" if number > 0 else f"−{-number}" if number < 0 else "0"
 
 
-def own_part(words: str, lang: Lang) -> str:
+def own_part(words: str | None, lang: Lang) -> str:
     """Of words that stand in Chinese and then in English the part in one language; all of them where there is one."""
+    if words is None:
+        return ""
     split = _BOTH.fullmatch(words)
     if split is None:
         return words

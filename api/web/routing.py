@@ -83,9 +83,24 @@ def problem_page(request: Request, problem: Problem) -> Response:
     """A page that says what a problem document says."""
     visit = visit_of(request, service_of(request))
     document = problem.document(visit.lang)
-    faults = [error["detail"] for error in document.get("errors", ())]
+    faults = [
+        visit.say("failure.at", place=error["parameter"], detail=error["detail"])
+        if "parameter" in error
+        else error["detail"]
+        for error in document.get("errors", ())
+    ]
     told, status = document["detail"], problem.status
     return visit.page("failure.html", status, status_code=status, told=told, faults=faults)
+
+
+def refused_page(request: Request, problem: Problem) -> Response:
+    """What a person sees of a request that got no further than the door."""
+    try:
+        response = problem_page(request, problem)
+    except UnreachableError:
+        response = unreachable_page(request)
+    response.headers.update(problem.headers)
+    return finished(request, response)
 
 
 def failure_page(request: Request, status: int, name: str) -> Response:

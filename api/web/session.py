@@ -16,6 +16,7 @@ from starlette.datastructures import URL, FormData
 
 from api.http import auth
 from api.http.context import Actor, Service, service_of
+from api.http.plain import check_fields, is_plain
 from api.http.problems import Problem
 from api.http.scopes import Scope
 from api.store.said import role_words
@@ -68,7 +69,7 @@ def form_token_of(request: Request) -> str:
 def visit_of(request: Request, service: Service) -> Visit:
     """A visit, signed in where the cookie's credential still holds."""
     credential = request.cookies.get(SESSION_COOKIE)
-    actor = actor_of(service, credential) if credential else None
+    actor = actor_of(service, credential) if credential and is_plain(credential) else None
     return Visit(request, service, actor, lang_of_visit(request), form_token_of(request))
 
 
@@ -104,6 +105,8 @@ async def posted(request: Request) -> AsyncIterator[FormData]:
     ------
     ForeignFormError
         If it came from elsewhere, or without this browser's token.
+    Problem
+        If it holds text that no database takes.
     """
     async with request.form(max_fields=MAX_FIELDS, max_files=1) as form:
         token = form.get(FORM_FIELD)
@@ -111,6 +114,7 @@ async def posted(request: Request) -> AsyncIterator[FormData]:
         is_ours = isinstance(token, str) and bool(known) and hmac.compare_digest(token.encode(), known.encode())
         if not is_ours or not _from_here(request):
             raise ForeignFormError
+        check_fields(form.multi_items())
         yield form
 
 
@@ -136,9 +140,9 @@ def _from_here(request: Request) -> bool:
 
 
 def field(form: FormData, name: str) -> str:
-    """A field's text, stripped; empty where there is none. No database takes a NUL."""
+    """A field's text, stripped; empty where there is none."""
     value = form.get(name, "")
-    return value.replace("\0", "").strip() if isinstance(value, str) else ""
+    return value.strip() if isinstance(value, str) else ""
 
 
 def sign_in(request: Request, response: Response, credential: str) -> None:

@@ -3,7 +3,7 @@
 import json
 from typing import Annotated, Final
 
-from fastapi import Depends, Response
+from fastapi import Depends, Query, Response
 
 from api.http.problems import Problem
 from api.store.appeal_records import appeals_of
@@ -27,6 +27,7 @@ from api.web.told import day_of, items_of
 router = page_router()
 OwnVisit = Annotated[Visit, Depends(visiting("self:read"))]
 AppealVisit = Annotated[Visit, Depends(visiting("self:appeal"))]
+SeqCursor = Annotated[int | None, Query(ge=0, lt=2**63)]
 # The colour of the tier's name, as on the scale.
 TONES: Final = {"fill-good": "good", "fill-mute": "", "fill-warn": "warn", "fill-bad": "bad"}
 # A day's orders, three entries each, and some of the days before.
@@ -69,7 +70,7 @@ def _is_since(told: ToldEntry, us: int) -> bool:
 
 
 @router.get("/rider/entries")
-def own_entries(visit: OwnVisit, cursor: int | None = None) -> Response:
+def own_entries(visit: OwnVisit, cursor: SeqCursor = None) -> Response:
     """All entries, newest first."""
     with visit.service.reading() as unit:
         page = entries_page(unit, visit.who.subject, visit.service.clock(), cursor, NUM_A_PAGE)
