@@ -194,7 +194,4 @@ def test_what_is_no_id_is_rejected_by_itself(client: TestClient, bearer: Bearer,
 
     answer = client.post("/v1/events", headers=headers, content=json.dumps([event]).encode())
 
-    if value == "\ud800":
-        assert (answer.status_code, answer.json()["code"]) == (400, "bad_json")
-    else:
-        assert answer.json()["results"][0]["status"] == "rejected"
+    assert answer.json()["results"][0]["status"] == "rejected"
