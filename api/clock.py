@@ -11,3 +11,10 @@ def now_us() -> int:
 def elapsed_ns() -> int:
     """A clock that never goes back, for measuring how long something took."""
     return time.perf_counter_ns()
+
+
+def running_us() -> int:
+    """Microseconds since the machine started, its sleep included: it goes on evenly however the wall clock is set."""
+    # Linux alone counts the time a machine was suspended; elsewhere a suspension looks like a jump of the wall clock.
+    counter = getattr(time, "CLOCK_BOOTTIME", None)
+    return (time.monotonic_ns() if counter is None else time.clock_gettime_ns(counter)) // 1_000

@@ -18,6 +18,7 @@ COMMANDS = {
     "bench": "api.cli.bench:bench",
     "serve": "api.cli.serve:serve",
     "db": "api.cli.db:db",
+    "doctor": "api.cli.doctor:doctor",
     "token": "api.cli.token:token",
     "schema": "api.cli.schema:schema",
 }

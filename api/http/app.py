@@ -12,7 +12,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 from starlette.routing import Route
 
-from api.clock import now_us
+from api.clock import now_us, running_us
 from api.http import document
 from api.http.auth import Gate
 from api.http.cards import CardDesk
@@ -24,10 +24,11 @@ from api.http.problems import add_handlers
 from api.http.warmth import warming
 from api.http.watch import Watch
 from api.settings import Settings
+from api.store.timekeeping import Timekeeper
 from api.store.units import Store, UnreachableError
 from api.store.waiting import waiting
 from api.web.site import add_site
-from api.work.background import background
+from api.work.background import background, watching_clock
 
 # Modules with a `router`, in the order in which paths are looked up.
 ROUTES: Final = (
@@ -50,7 +51,7 @@ ROUTES: Final = (
 
 Hook = Callable[[Service], AbstractAsyncContextManager[None]]
 # What runs beside the requests: each is entered when the service starts and left when it stops.
-HOOKS: Final[tuple[Hook, ...]] = (warming, background)
+HOOKS: Final[tuple[Hook, ...]] = (watching_clock, warming, background)
 
 
 def create_app(
@@ -63,11 +64,15 @@ def create_app(
     hooks
         Background work; tests of routes leave it out.
     clock
-        Microseconds UTC.
+        Microseconds UTC. With one of a test's own, neither the machine's nor a database's clock is asked.
     log
         Where log lines go; by default JSON on stderr.
     """
-    service = Service(Store(settings.database_url), settings, clock)
+    log = log or make_log(settings.log_level)
+    store, is_real = Store(settings.database_url), clock is now_us
+    running = running_us if is_real else clock
+    keeper = Timekeeper(store, clock, running, by_database=is_real, is_demo=settings.demo, log=log)
+    service = Service(store, settings, keeper.now_us, keeper=keeper)
     gate, meters, desk = Gate(service), Meters(), CardDesk(service)
     app = FastAPI(
         title="riderscore",
@@ -88,9 +93,10 @@ def create_app(
     app.state.one_round = CapacityLimiter(1)
     app.state.methods_of = partial(methods_of, app)
     meters.watch_store(partial(_waiting, service))
+    meters.watch_clock(keeper)
     add_handlers(app)
     app.add_middleware(Door, service=service, gate=gate, desk=desk)
-    app.add_middleware(Watch, meters=meters, log=log or make_log(settings.log_level))
+    app.add_middleware(Watch, meters=meters, log=log)
     for router in routers(ROUTES):
         app.include_router(router)
     document.install(app, tuple(api_routes()))

@@ -3,6 +3,7 @@
 A token that was looked up is believed for a few seconds; after that a revocation bites.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
@@ -18,6 +19,7 @@ from api.http.problems import Problem
 from api.http.scopes import Scope
 from api.settings import Settings
 from api.store import keys
+from api.store.refusals import Refused
 from api.store.said import role_words
 from rules.units import US_PER_S
 
@@ -107,7 +109,8 @@ def _read_key(service: Service, written: str) -> tuple[Actor, int | None]:
     if key.expires_us is not None and key.expires_us <= now:
         raise Problem("token_expired")
     if key.last_used_us is None or key.last_used_us + keys.USE_WRITTEN_EVERY_US <= now:
-        with service.writing() as unit:
+        # Reads go on while nothing may be written.
+        with suppress(Refused), service.writing() as unit:
             keys.note_use(unit, key.key_id)
     return Actor(key.role, key.subject, key.cities, key.key_id), key.expires_us
 

@@ -11,6 +11,7 @@ from api.clock import now_us
 from api.http.scopes import SCOPES, Scope
 from api.settings import Settings
 from api.store.keys import Role
+from api.store.timekeeping import Timekeeper
 from api.store.units import Held, ReadUnit, Store, WriteUnit, connected
 from rules.text import Lang
 
@@ -60,12 +61,15 @@ class Service:
     ----------
     held
         Of a request whose answer is kept: what it writes is committed with the answer.
+    keeper
+        Says whether the clock may be believed; without one it always is.
     """
 
     store: Store
     settings: Settings
     clock: Callable[[], int] = field(default=now_us)
     held: Held | None = None
+    keeper: Timekeeper | None = None
 
     @contextmanager
     def reading(self) -> Iterator[ReadUnit]:
@@ -75,7 +79,15 @@ class Service:
 
     @contextmanager
     def writing(self) -> Iterator[WriteUnit]:
-        """A unit that is committed when its block ends; its clock is the service's."""
+        """A unit that is committed when its block ends; its clock is the service's.
+
+        Raises
+        ------
+        Refused
+            `clock_held` or `clock_apart` while the clock is not believed.
+        """
+        if self.keeper is not None:
+            self.keeper.permit()
         with connected(), (self.held or self.store).writing(self.clock()) as unit:
             yield unit
 

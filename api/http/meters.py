@@ -10,6 +10,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import generate_latest
 
+from api.store.timekeeping import Timekeeper
+
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
@@ -59,6 +61,19 @@ class Meters:
     def watch_store(self, waiting: Waiting) -> None:
         """Ask the store at each reading what waits in it."""
         self.registry.register(_InStore(waiting))
+
+    def watch_clock(self, keeper: Timekeeper) -> None:
+        """Say at each reading whether the clock is believed."""
+        held = Gauge(
+            "riderscore_clock_held", "1 while posts and what falls due wait because the clock is not believed.",
+            registry=self.registry,
+        )  # fmt: skip
+        held.set_function(lambda: keeper.state.status in ("held", "apart"))
+        off = Gauge(
+            "riderscore_clock_off_seconds", "How far this process's clock is ahead of the database's.",
+            registry=self.registry,
+        )  # fmt: skip
+        off.set_function(lambda: keeper.state.off_s)
 
     def text(self) -> bytes:
         """All meters in Prometheus' text format."""

@@ -119,6 +119,8 @@ STATUS: Final[Mapping[str, int]] = {
     "rate_limited": 429,
     "internal": 500,
     "unavailable": 503,
+    "clock_held": 503,
+    "clock_apart": 503,
 }
 _OF_STATUS: Final = {
     400: "bad_request",
@@ -227,6 +229,8 @@ def problem_response(problem: Problem, lang: Lang, instance: str = "") -> Respon
     headers = {"Content-Language": lang, "Vary": "Accept-Language", "Cache-Control": "no-store", **problem.headers}
     if problem.status == 401:
         headers.setdefault("WWW-Authenticate", "Bearer")
+    if problem.status == 503:
+        headers.setdefault("Retry-After", "5")
     body = json.dumps(problem.document(lang, instance), ensure_ascii=False, separators=(",", ":")).encode()
     return Response(body, problem.status, headers, MEDIA_TYPE)
 

@@ -25,6 +25,17 @@ books: Final = Table(
     Column("recorded_us", BigInteger, nullable=False),
 )
 
+# One row: when all was last known to be in order, and whether the clock is believed (`api.store.timekeeping`).
+clock: Final = Table(
+    "clock",
+    metadata,
+    Column("clock_id", SmallInteger, primary_key=True, autoincrement=False),
+    Column("heartbeat_us", BigInteger),
+    Column("confirmations", BigInteger, nullable=False),
+    Column("held_us", BigInteger),
+    Column("why", Text),
+)
+
 # Which book judges riders of a kind in a city, from a local day on.
 deployments: Final = Table(
     "deployments",

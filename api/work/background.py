@@ -5,13 +5,15 @@ behind that another does not take up.
 """
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 from anyio.to_thread import run_sync
 
 from api.http.context import Service
 from api.http.logs import make_log
+from api.store.timekeeping import Timekeeper
+from api.store.units import UnreachableError, connected
 from api.work.deliverer import Deliverer
 from api.work.figures import Counter
 from api.work.loop import Loop
@@ -34,11 +36,12 @@ class Background:
         self._worker = Worker(store, clock, log)
         self._counter = Counter(store, clock)
         ticker = Ticker(store, service.settings, clock)
+        may_act = None if service.keeper is None else service.keeper.may_act
         self.loops = (
-            Loop("tick", ticker.step, service.settings.tick_s, log),
-            Loop("send", self._deliverer.step, LOOK_S, log),
-            Loop("work", self._worker.step, LOOK_S, log),
-            Loop("figures", self._counter.step, FIGURES_S, log),
+            Loop("tick", ticker.step, service.settings.tick_s, log, may_act),
+            Loop("send", self._deliverer.step, LOOK_S, log, may_act),
+            Loop("work", self._worker.step, LOOK_S, log, may_act),
+            Loop("figures", self._counter.step, FIGURES_S, log, may_act),
         )
 
     def start(self) -> None:
@@ -69,3 +72,26 @@ async def background(service: Service) -> AsyncIterator[None]:
         yield
     finally:
         await run_sync(behind.stop)
+
+
+@asynccontextmanager
+async def watching_clock(service: Service) -> AsyncIterator[None]:
+    """Look at the clock before anything else begins, and at each tick while the service runs."""
+    keeper = service.keeper
+    if keeper is None:
+        yield
+        return
+    with suppress(UnreachableError):
+        await run_sync(_first_look, keeper)
+    loop = Loop("clock", keeper.look, service.settings.tick_s, make_log(service.settings.log_level))
+    loop.start()
+    try:
+        yield
+    finally:
+        loop.ask_to_stop()
+        await run_sync(loop.join, STOP_S)
+
+
+def _first_look(keeper: Timekeeper) -> None:
+    with connected():
+        keeper.look()

@@ -16,13 +16,18 @@ class Loop:
         Seconds to wait where there is nothing to do.
     log
         Hears of steps that failed.
+    may_act
+        Asked before each step; while it says no, nothing is done.
     """
 
-    def __init__(self, name: str, step: Callable[[], bool], pause_s: float, log: Any) -> None:
+    def __init__(
+        self, name: str, step: Callable[[], bool], pause_s: float, log: Any, may_act: Callable[[], bool] | None = None
+    ) -> None:
         self._name = name
         self._step = step
         self._pause_s = pause_s
         self._log = log
+        self._may_act = may_act
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"riderscore-{name}", daemon=True)
 
@@ -48,7 +53,7 @@ class Loop:
         while not self._stopping.is_set():
             more = False
             try:
-                more = self._step()
+                more = (self._may_act is None or self._may_act()) and self._step()
             except Exception:  # noqa: BLE001 - as said below
                 # A database that is away for a while, or one row that cannot be worked on, must not end the thread:
                 # nobody would notice until the backlog shows.

@@ -9,6 +9,7 @@ from api.http.context import LangDep, Service, ServiceDep
 from api.http.meters import CONTENT_TYPE, Meters
 from api.http.problems import STATUS, Problem, template_of
 from api.http.schemas import Model
+from api.store.timekeeping import REMEDY, ClockState
 from api.store.units import UnreachableError
 from api.store.waiting import readiness
 from rules.text import Lang, text
@@ -23,11 +24,19 @@ class Health(Model):
     status: str = Field(examples=["ok"])
 
 
+class Warned(Model):
+    """Something that a person must see to."""
+
+    code: str = Field(examples=["clock_held"])
+    detail: str
+
+
 class Readiness(Model):
     """Whether the service can work: each check by name."""
 
     ready: bool
-    checks: dict[str, bool] = Field(examples=[{"database": True, "migrations": True, "books": True}])
+    checks: dict[str, bool] = Field(examples=[{"database": True, "migrations": True, "books": True, "clock": True}])
+    warnings: list[Warned] = Field(description="What waits for a person although requests are answered.")
 
 
 class ProblemType(Model):
@@ -53,12 +62,23 @@ async def health() -> Health:
 
 
 @router.get("/readyz", responses={503: {"model": Readiness, "description": "Not ready."}})
-def ready(service: ServiceDep, response: Response) -> Readiness:
-    """Whether the database is reached, its migrations are those of this build, and books are loaded."""
-    checks = _checks(service)
+def ready(service: ServiceDep, response: Response, lang: LangDep) -> Readiness:
+    """Whether this process can work: database, migrations, books, and its clock beside the database's.
+
+    A clock that is not believed leaves the service ready, since reads go on; it stands in `warnings`.
+    """
+    clock = ClockState("believed") if service.keeper is None else service.keeper.state
+    checks = {**_checks(service), "clock": clock.status != "apart"}
     if not all(checks.values()):
         response.status_code = 503
-    return Readiness(ready=all(checks.values()), checks=checks)
+    return Readiness(ready=all(checks.values()), checks=checks, warnings=_warnings(clock, lang))
+
+
+def _warnings(clock: ClockState, lang: Lang) -> list[Warned]:
+    if clock.status not in ("held", "apart"):
+        return []
+    code = f"clock_{clock.status}"
+    return [Warned(code=code, detail=text(lang, f"refused.{code}", command=REMEDY, seconds=abs(clock.off_s)))]
 
 
 def _checks(service: Service) -> dict[str, bool]:

@@ -67,7 +67,8 @@ def test_serve_makes_its_database_and_answers(tmp_path: Path) -> None:
         server.send_signal(signal.SIGTERM)
         code = server.wait(DEADLINE_S)
 
-    assert ready == (200, {"ready": True, "checks": {"database": True, "migrations": True, "books": True}})
+    checks = {"database": True, "migrations": True, "books": True, "clock": True}
+    assert ready == (200, {"ready": True, "checks": checks, "warnings": []})
     assert (seen[0], [item["subject"] for item in seen[1]["items"]]) == (200, ["li.na"])
     assert code == 0
     assert all(json.loads(line) for line in (tmp_path / "log").read_text().splitlines())

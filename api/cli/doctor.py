@@ -1,0 +1,69 @@
+"""`riderscore doctor`: what keeps a service from working that only a person can mend."""
+
+import datetime as dt
+import sys
+from typing import Any
+
+import click
+
+from api.cli.console import FOUND, json_option, lang_option, print_json
+from api.cli.database import database_option, need_head, opened
+from rules.text import Lang, text
+from rules.units import US_PER_S
+
+
+@click.command("doctor")
+@click.option("--confirm-clock", is_flag=True, help="Say that the clock is right now: posts and what falls due go on.")
+@database_option
+@lang_option
+@json_option
+def doctor(*, confirm_clock: bool, database_url: str, lang: Lang, as_json: bool) -> None:
+    """Say whether the service's clock is believed; exits with 3 if it is not.
+
+    On SQLite this machine's clock counts, on PostgreSQL the database's. Compare it with a clock you trust before you
+    confirm it: decisions made at a wrong time cannot be taken back.
+    """
+    from api.clock import now_us
+    from api.store import timekeeping
+
+    with opened(database_url, lang) as store:
+        need_head(store, lang)
+        own_us = now_us()
+        with store.writing(own_us) if confirm_clock else store.reading() as unit:
+            at_us = timekeeping.database_now_us(unit) or own_us
+            if confirm_clock:
+                timekeeping.confirm(unit, at_us, "cli:doctor")
+            row = timekeeping.clock_row(unit)
+    why = row.why or timekeeping.doubt(row, at_us)
+    off_us = own_us - at_us
+    is_apart = abs(off_us) > timekeeping.APART_US
+    found: dict[str, Any] = {
+        "believed": why is None, "why": why, "clock_us": at_us, "heartbeat_us": row.heartbeat_us, "off_us": off_us,
+    }  # fmt: skip
+    if as_json:
+        print_json({"database": store.shown_url, "clock": found})
+    else:
+        for line in _lines(found, lang, is_apart=is_apart):
+            click.echo(line)
+    if why is not None or is_apart:
+        sys.exit(FOUND)
+
+
+def _lines(found: dict[str, Any], lang: Lang, *, is_apart: bool) -> list[str]:
+    from api.store.timekeeping import REMEDY
+
+    lines = [text(lang, "doctor.clock", now=_shown(found["clock_us"]))]
+    if found["heartbeat_us"] is not None:
+        lines.append(text(lang, "doctor.heartbeat", at=_shown(found["heartbeat_us"])))
+    if found["why"] is None:
+        lines.append(text(lang, "doctor.believed"))
+    else:
+        lines.append(text(lang, f"doctor.why_{found['why']}"))
+        lines.append(text(lang, "doctor.remedy", command=REMEDY))
+    if is_apart:
+        lines.append(text(lang, "doctor.apart", seconds=found["off_us"] // US_PER_S))
+    return lines
+
+
+def _shown(at_us: int) -> str:
+    return dt.datetime.fromtimestamp(at_us // US_PER_S, dt.UTC).isoformat()
