@@ -38,7 +38,8 @@ def doctor(*, confirm_clock: bool, database_url: str, lang: Lang, as_json: bool)
     off_us = own_us - at_us
     is_apart = abs(off_us) > timekeeping.APART_US
     found: dict[str, Any] = {
-        "believed": why is None, "why": why, "clock_us": at_us, "heartbeat_us": row.heartbeat_us, "off_us": off_us,
+        "believed": why is None, "why": why, "clock_us": at_us, "heartbeat_us": row.heartbeat_us,
+        "held_us": row.held_us, "off_us": off_us,
     }  # fmt: skip
     if as_json:
         print_json({"database": store.shown_url, "clock": found})
@@ -59,6 +60,8 @@ def _lines(found: dict[str, Any], lang: Lang, *, is_apart: bool) -> list[str]:
         lines.append(text(lang, "doctor.believed"))
     else:
         lines.append(text(lang, f"doctor.why_{found['why']}"))
+        if found["held_us"] is not None:
+            lines.append(text(lang, "doctor.held", at=_shown(found["held_us"])))
         lines.append(text(lang, "doctor.remedy", command=REMEDY))
     if is_apart:
         lines.append(text(lang, "doctor.apart", seconds=found["off_us"] // US_PER_S))
