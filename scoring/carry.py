@@ -31,7 +31,7 @@ class Carried:
     riders
         Rider ids, ascending; the rows of `base`, `score_mp`, `seq`, `city` and `rider_kind`.
     base
-        Each rider before the first thing in the window; `fade_ev` is `CARRIED - k` for row k of `faded`.
+        Each rider before the first thing in the window; `ev` of its fades is a row of `window` or `CARRIED - k`.
     faded
         Event ids of deductions that wait to be returned and are older than the window.
     score_mp, seq
@@ -53,6 +53,17 @@ class Carried:
     seq: I64
     window: pa.Table
     written: Entries
+
+
+def renumbered(ev: I64, rows: I64) -> I64:
+    """References whose window rows stand elsewhere now: row k is `rows[k]`; references to no row stay.
+
+    All that refers to a window is renumbered by this: `written`, and the pending fades of `base`.
+    """
+    out = ev.copy()
+    own = ev >= 0
+    out[own] = rows[ev[own]]
+    return out
 
 
 def cut_window(
@@ -173,8 +184,9 @@ def exchanged(carried: Carried, whole: Carried, fresh: State) -> Carried:
     kept_rows = ~names.to_numpy()
     moved = np.cumsum(kept_rows) - 1
     written = carried.written[stays[carried.written["rider"]]]
-    own = written["ev"] >= 0
-    written["ev"][own] = moved[written["ev"][own]]
+    written["ev"] = renumbered(written["ev"], moved)
+    base = placed(rows_of(carried.base, others), fresh, others)
+    base.fades["ev"] = renumbered(base.fades["ev"], moved)
     again = whole.written.copy()
     again["ev"][again["ev"] >= 0] += int(kept_rows.sum())
     again["rider"] = position[again["rider"]]
@@ -182,7 +194,7 @@ def exchanged(carried: Carried, whole: Carried, fresh: State) -> Carried:
     window = pa.concat_tables([carried.window.filter(pa.array(kept_rows)), whole.window.cast(carried.window.schema)])
     return replace(
         carried,
-        base=placed(rows_of(carried.base, others), fresh, others),
+        base=base,
         window=window,
         written=both[np.argsort(both["rider"], kind="stable")],
     )

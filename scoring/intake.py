@@ -70,6 +70,8 @@ class Intake:
         int64[c], where each carried row stands now.
     is_new
         uint8[n]; 0 for rows carried from an earlier run.
+    key
+        uint64[n], hashes of the event ids.
     known_content
         uint64[c], hashes of the carried rows, which stand last in `source`, as they first came.
     ref
@@ -88,6 +90,7 @@ class Intake:
     fold_from: I64
     carried_row: I64
     is_new: U8
+    key: U64
     known_content: U64
     ref: I64
     refused_rows: I64
@@ -357,7 +360,7 @@ def take_in(
         reason[(is_new == 1) & (reason == 0) & late] = TOO_LATE
     wanted = hash_strings(fresh.column("ref_event_id"))[order]
     ref = _resolve_refs(wanted, events, start, key, is_new, reason)
-    judged = _Judged(fresh, ids, events, is_new, context[order], content, ref, reason, order, early[order])
+    judged = _Judged(fresh, ids, events, is_new, context[order], key, content, ref, reason, order, early[order])
     return _kept(judged, riders, num_new)
 
 
@@ -374,6 +377,7 @@ class _Judged:
     events: Events
     is_new: U8
     context: U8
+    key: U64
     content: U64
     ref: I64
     reason: I64
@@ -416,6 +420,7 @@ def _kept(judged: _Judged, riders: pa.Array | None, num_new: int) -> Intake:
         fold_from=start[:-1] + before[start[1:]] - before[start[:-1]],
         carried_row=carried_row,
         is_new=is_new,
+        key=judged.key[keep],
         known_content=judged.content,
         ref=np.where(ref >= 0, position[ref], -1),
         refused_rows=judged.order[refused],

@@ -37,6 +37,8 @@ class Ledger:
         The content of `run.json`.
     num_rejects
         Lines of `rejects.ndjson`.
+    events
+        `rider_id` and `event_id` of all events of the riders, where whoever checks has them; else None.
     """
 
     entries: pa.Table
@@ -44,6 +46,7 @@ class Ledger:
     books: Mapping[str, Book]
     run: Mapping[str, Any]
     num_rejects: int
+    events: pa.Table | None = None
 
     @cached_property
     def columns(self) -> "Columns":

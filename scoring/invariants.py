@@ -18,6 +18,7 @@ from scoring.columns import (
     I64,
     REENTER,
     REVERSE,
+    U64,
 )
 from scoring.hashing import hash_pairs, hash_strings
 from scoring.invariant_columns import (
@@ -37,6 +38,7 @@ from scoring.invariant_columns import (
 from scoring.invariant_rules import amounts, liability_stated, no_fines, only_the_liable, points_of_rules, rules_known
 from scoring.ledger import (
     ENTRY_SCHEMA,
+    RESET_PREFIX,
     Identity,
     both_sides,
     entry_ids,
@@ -69,6 +71,7 @@ def _sums(ledger: Ledger, values: np.ndarray) -> I64:
     return out
 
 
+_ODD = np.uint64(0x9E3779B97F4A7C15)
 REQUIRED_OF_RIDERS = ("rider_id", "book_digest", "tier", "review_required", "opening_score_mp", "score_mp")
 MAY_BE_NULL = ("cause_event_id", "of_us")
 
@@ -190,6 +193,39 @@ def identity(ledger: Ledger) -> Iterator[Places]:
     repeated = np.zeros(key.size, bool)
     repeated[order[1:]] = key[order[1:]] == key[order[:-1]]
     yield from at_entries(ledger, repeated, "entry_id_repeated", "once", "again")
+
+
+def own_events(ledger: Ledger) -> Iterator[Places]:
+    """A line names events of its own rider only: its event, and what made it necessary.
+
+    A directory says so by a digest of each rider's events that lines name (`events_digest`; ledgers of 0.1.0 have none),
+    whoever has the events themselves gives them as `Ledger.events`.
+    """
+    columns, table = ledger.columns, ledger.entries
+    if "events_digest" in ledger.riders.column_names:
+        of_event = ~pc.starts_with(table.column("event_id"), RESET_PREFIX).fill_null(True).to_numpy()
+        caused = pc.is_valid(table.column("cause_event_id")).to_numpy()
+        rider = np.concatenate([columns.rider[of_event], columns.rider[caused]])
+        event = np.concatenate([columns.event[of_event], columns.cause[caused]])
+        order, first = grouped(rider, event)
+        once = order[first & (rider[order] >= 0)]
+        wanted = np.zeros(ledger.riders.num_rows, np.uint64)
+        np.add.at(wanted, rider[once], event[once])
+        found = ints(ledger.riders, "events_digest")
+        yield from at_riders(ledger, found != wanted.view(np.int64), "events_digest", found, wanted.view(np.int64))
+    if ledger.events is not None:
+        known = _pairs(ledger.events.column("rider_id"), ledger.events.column("event_id"))
+        for name in ("event_id", "cause_event_id"):
+            column = table.column(name)
+            is_event = pc.and_(pc.is_valid(column), pc.invert(pc.starts_with(column, RESET_PREFIX)))
+            foreign = is_event.fill_null(False).to_numpy() & ~np.isin(_pairs(table.column("rider_id"), column), known)
+            yield from at_entries(ledger, foreign, name, "an event of the rider", np.array(column.to_pylist(), object))
+
+
+def _pairs(first: pa.ChunkedArray, second: pa.ChunkedArray) -> U64:
+    """One hash of two texts a row."""
+    pairs: U64 = (hash_strings(first.cast(pa.string())) * _ODD) ^ hash_strings(second, 2)
+    return pairs
 
 
 def reversals(ledger: Ledger) -> Iterator[Places]:
@@ -322,6 +358,7 @@ CHECKS: tuple[Check, ...] = (
     opening_score,
     within_range,
     identity,
+    own_events,
     rules_known,
     amounts,
     points_of_rules,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from rules.book import Book
@@ -17,7 +18,7 @@ from rules.compile import on_time_award_mp
 from rules.events import PARTIES, RIDER_KINDS
 from scoring.columns import AWARD, CAP, CARRIED, DEDUCT, ENTRY_KINDS, I64, NO_EVENT, REVERSE, TRAINING, U64, Entries
 from scoring.compiled import compiled_with_runtime
-from scoring.hashing import ID_LENGTH, fold_in, hash_pairs, write_ids
+from scoring.hashing import ID_LENGTH, fold_in, hash_pairs, hash_strings, write_ids
 from scoring.kernel import DELIVERED
 from scoring.score import Scored
 
@@ -43,6 +44,8 @@ ENTRY_SCHEMA = pa.schema(
         ("of_us", pa.int64()),
     ]
 )
+# Entries that belong to no event are under `reset:DATE`.
+RESET_PREFIX = "reset:"
 # Columns whose values hardly repeat, and those that look random: what a writer of files wants to know.
 UNIQUE = ("event_id", "occurred_us")
 RANDOM = ("entry_id",)
@@ -62,7 +65,9 @@ def _reset_names(scored: Scored, rows: I64) -> list[str]:
     ):
         if (book, at_us) not in names:
             model = scored.program.books[book].model
-            names[book, at_us] = f"reset:{calendar(model.time_zone, model.day_starts).date_of(at_us).isoformat()}"
+            names[book, at_us] = (
+                f"{RESET_PREFIX}{calendar(model.time_zone, model.day_starts).date_of(at_us).isoformat()}"
+            )
         out.append(names[book, at_us])
     return out
 
@@ -258,6 +263,30 @@ def _fee_corrections(scored: Scored, num_riders: int) -> I64:
     return _sums(bounds, events["fee_fen"][rows].astype(np.int64) - first["fee_fen"][rows])
 
 
+def _events_digest(scored: Scored) -> I64:
+    """Per rider, the sum (modulo 2^64) of the hashes of their events that lines of the run name, each counted once.
+
+    Whose event it is comes from the event, not from the line: a line that names another rider's event shows.
+    """
+    intake, entries = scored.intake, scored.entries
+    out = np.zeros(len(intake.riders), np.uint64)
+    named = np.zeros(intake.events.size, bool)
+    for refs in (entries["ev"], entries["cause_ev"]):
+        named[refs[refs >= 0]] = True
+    reserved = pc.starts_with(intake.source.column("event_id"), RESET_PREFIX)
+    if pc.any(reserved).as_py():
+        # Ids from before they were refused look like no event.
+        named &= ~reserved.to_numpy()[intake.order]
+    rows = np.flatnonzero(named)
+    np.add.at(out, intake.events["rider"][rows], intake.key[rows])
+    old = entries["ev"] <= CARRIED
+    if old.any():
+        # Of events that have left the window the state keeps the ids by rider.
+        pairs = np.unique(np.stack([entries["rider"][old].astype(np.int64), CARRIED - entries["ev"][old]]), axis=1)
+        np.add.at(out, pairs[0], hash_strings(scored.faded)[pairs[1]])
+    return out.view(np.int64)
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
     """Where riders stand: tier, and on-time orders to the next tier and back to base (-1: there or out of reach)."""
@@ -330,5 +359,6 @@ def riders_table(scored: Scored) -> pa.Table:
             "review_required": pa.array(head["review"] != 0),
             "rider_kind": pa.array(RIDER_KINDS).take(pa.array(scored.rider_kind, mask=scored.rider_kind < 0)),
             "num_entries": pa.array(np.diff(by)),
+            "events_digest": pa.array(_events_digest(scored)),
         }
     )

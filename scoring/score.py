@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from rules.compile import Program
 from rules.events import KIND_CODE
 from rules.units import US_PER_DAY
-from scoring.carry import Carried, cut_window
+from scoring.carry import Carried, cut_window, renumbered
 from scoring.columns import ENTRY, I64, NO_TIME, Entries, Events, Liability
 from scoring.compiled import compiled_with_runtime
 from scoring.intake import Intake, Schedule, take_in
@@ -127,6 +127,16 @@ def _compare(entries: Entries, at: I64, written: Entries, written_at: I64, out: 
                 break
 
 
+@compiled_with_runtime
+def _names_own_events(entries: Entries, events: Events) -> bool:
+    """Whether each entry, and what made it necessary, is an event of the entry's own rider."""
+    for i in range(entries.size):
+        for ev in (entries[i].ev, entries[i].cause_ev):
+            if ev >= 0 and events[ev].rider != entries[i].rider:
+                return False
+    return True
+
+
 def _offsets(rider: np.ndarray, num_riders: int) -> I64:
     return np.searchsorted(rider, np.arange(num_riders + 1)).astype(np.int64)
 
@@ -159,10 +169,12 @@ def _before(program: Program, intake: Intake, carried: Carried | None) -> _Befor
     score_mp, seq, known = zero.copy(), zero.copy(), np.zeros(num_riders, bool)
     score_mp[rider], seq[rider], known[rider] = carried.score_mp, carried.seq, True
     written = carried.written.copy()
-    own = written["ev"] >= 0
-    written["ev"][own] = intake.carried_row[written["ev"][own]]
+    written["ev"] = renumbered(written["ev"], intake.carried_row)
     written["rider"] = rider[written["rider"]]
     state = placed(carried.base, fresh, rider)
+    fades = state.fades.copy()
+    fades["ev"] = renumbered(fades["ev"], intake.carried_row)
+    state = state._replace(fades=fades)
     known_kind = np.full(num_riders, -1, np.int64)
     known_kind[rider] = carried.rider_kind
     at = pc.index_in(intake.riders, carried.riders)
@@ -241,6 +253,8 @@ def score(
     )  # fmt: skip
     opening_mp = np.where(before.known, before.score_mp, _first_base(program, intake))
     lines = _lines(program, intake, entries, before, opening_mp, has_delivered, until_us)
+    if not _names_own_events(lines, events):
+        raise AssertionError("a line names an event of another rider: a reference was not renumbered")
     at = _offsets(lines["rider"], num_riders)
     seq = before.seq[lines["rider"]] + np.arange(lines.size) - at[lines["rider"]] + 1
     city, rider_kind = _profile(intake, before)

@@ -16,6 +16,7 @@ from api.batch.spill import bucket_of
 from api.batch.statefiles import HEADER, Stored, archive_files
 from rules.errors import Fault
 from rules.shelf import to_toml
+from scoring.carry import renumbered
 from scoring.columns import CARRIED, I64
 
 
@@ -80,9 +81,8 @@ def _faded_in(own: Mapping[str, pa.Table]) -> I64:
 
 def _renamed(ev: I64, row: I64, kept: I64) -> I64:
     """References to rows of the window and of `faded`, where these stand now."""
-    out = ev.copy()
-    own, old = ev >= 0, ev <= CARRIED
-    out[own] = row[ev[own]]
+    out = renumbered(ev, row)
+    old = ev <= CARRIED
     out[old] = CARRIED - np.searchsorted(kept, CARRIED - ev[old])
     return out
 

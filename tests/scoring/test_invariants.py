@@ -116,6 +116,12 @@ def under_a_low_ceiling() -> Ledger:
     return dataclasses.replace(ledger, books={own.digest: low})
 
 
+def known_only(*events: dict[str, Any]) -> Ledger:
+    """A ledger beside the events that a database holds."""
+    known = {name: [one[name] for one in events] for name in ("rider_id", "event_id")}
+    return dataclasses.replace(revised(), events=pa.table(known))
+
+
 def misnamed() -> Ledger:
     """A ledger whose book lies in a file of another name, and another that says so."""
     own = next(iter(revised().books.values()))
@@ -137,6 +143,18 @@ BROKEN: tuple[tuple[str, str, Callable[[], Ledger]], ...] = (
     ("identity", "entry_id", lambda: entries_with(revised(), "entry_id", 0, "AAAAAAAAAAAAAAAA")),
     ("identity", "entry_id", lambda: entries_with(revised(), "event_id", 0, "another")),
     ("identity", "entry_id_repeated", twice),
+    (
+        "own_events",
+        "events_digest",
+        lambda: entries_with(everything(), "event_id", row_of(everything(), kind="fade"), "n"),
+    ),
+    (
+        "own_events",
+        "events_digest",
+        lambda: entries_with(revised(), "cause_event_id", row_of(revised(), kind="reverse"), "o"),
+    ),
+    ("own_events", "event_id", lambda: known_only(D, E)),
+    ("own_events", "cause_event_id", lambda: known_only(*revised_events()[:2], *revised_events()[3:])),
     ("rules_known", "rule_id", lambda: entries_with(revised(), "rule_id", 0, "no_such_rule")),
     ("rules_known", "book_digest", lambda: entries_with(revised(), "book_digest", 0, "f" * 64)),
     ("rules_known", "kind_of_rule", lambda: entries_with(revised(), "of_kind", 0, "cap")),
