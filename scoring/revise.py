@@ -353,9 +353,13 @@ def revise(program: Program, history: History, pages: list[Page], until_us: int)
     pages
         One per rider of the history, holding what stood before this run.
     until_us
-        End of the run.
+        End of the run; a rider's own end is their last event where that is later.
     """
     tables = program.tables
+    ends_us = [
+        max(until_us, int(history.events["occurred_us"][hi - 1])) if hi > lo else until_us
+        for lo, hi in zip(history.start[:-1].tolist(), history.start[1:].tolist(), strict=True)
+    ]
     rounds = max((len(controls) for controls in history.controls), default=0)
     new = [
         history.rows[lo + np.flatnonzero(history.is_new[lo:hi])].tolist()
@@ -375,7 +379,7 @@ def revise(program: Program, history: History, pages: list[Page], until_us: int)
         horizon = np.array([page.until_us for page in pages], np.int64)
         for k in active:
             controls = history.controls[k]
-            horizon[k] = max(controls[step].at_us, pages[k].until_us) if step < len(controls) else until_us
+            horizon[k] = max(controls[step].at_us, pages[k].until_us) if step < len(controls) else ends_us[k]
         readings = _folded(program, history, horizon)
         for k in active:
             settle(pages[k], readings[k], int(horizon[k]), unseen[k], limits(k, readings[k]), first_new[k])

@@ -202,6 +202,7 @@ def score(
     as_of_us: int | None = None,
     keep_from_us: int | None = None,
     books: I64 | None = None,
+    late_from_us: int | None = None,
 ) -> Scored:
     """Score the events of whole riders.
 
@@ -221,6 +222,8 @@ def score(
         Start of the window that is handed on; by default the books' longest `late_days` before the end.
     books
         Position in the program of the book of each row, where it is known from before; else `schedule` decides.
+    late_from_us
+        New rows more than a book's `late_days` before this are too late; by default how far the earlier run went.
 
     Returns
     -------
@@ -231,7 +234,7 @@ def score(
         program,
         schedule,
         None if carried is None else carried.window,
-        NO_TIME if carried is None else carried.until_us,
+        NO_TIME if carried is None else carried.until_us if late_from_us is None else late_from_us,
         NO_TIME if carried is None else carried.keep_us,
         None if carried is None else carried.riders,
         books,
@@ -305,14 +308,16 @@ def _lines(
     riders = np.flatnonzero(changed)
     if not riders.size:
         return plain
+    written = [before.written[written_at[r] : written_at[r + 1]] for r in riders]
+    # An event may be ahead of the instant up to which fades are written.
     pages = [
         Page(
             int(r),
             int(opening_mp[r]),
-            before.until_us if before.known[r] else NO_TIME,
-            before.written[written_at[r] : written_at[r + 1]],
+            max(before.until_us, int(own["item_us"][-1]) if own.size else NO_TIME) if before.known[r] else NO_TIME,
+            own,
         )
-        for r in riders
+        for r, own in zip(riders, written, strict=True)
     ]
     history = cut_out(
         intake.events, intake.start, intake.fold_from, before.state, riders, intake.is_new, intake.ref, has_delivered

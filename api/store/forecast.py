@@ -24,6 +24,7 @@ from rules.events import RIDER_KINDS
 from rules.text import Lang, text
 from rules.units import US_PER_S, points_text, yuan_text
 from scoring.carry import Carried
+from scoring.columns import NO_TIME
 from scoring.explain_words import orders_words, points_words, span_words, titled
 from scoring.ledger import standing_figures
 from scoring.score import Scored, score
@@ -101,7 +102,8 @@ def outlook_of(
     # One rider in several copies, one for each lateness and one who delivers nothing: ids ascend as copies do.
     names = [f"{k:04d}" for k in range(len(late_min) + 1)]
     carried = joined([kept._replace(rider_id=name) for name in names], law.program, row.until_us)
-    at_us = max(now_us, row.until_us) + 1
+    # The platform's clock may run ahead: the next order comes after the last one.
+    at_us = max(now_us, row.until_us, pc.max(carried.window["occurred_us"]).as_py() or NO_TIME) + 1
     orders = [_next_order(carried, name, minutes, at_us) for name, minutes in zip(names[1:], late_min, strict=True)]
     table = pa.Table.from_pylist(orders, schema=EVENT_SCHEMA)
     scored = score(law.program, law.schedule, table, carried, at_us, at_us)

@@ -5,7 +5,7 @@ lock the riders → leave out what is stored → settle what is due → load wha
 The answer to an event is the same however often, in whatever company and by however many clients it is posted.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -89,9 +89,9 @@ def post(unit: WriteUnit, law: Law, table: pa.Table) -> Posting:
             answers[k] = Posted(*identity, "rejected", "implausible_time")
     fresh = np.array([k for k in range(len(identities)) if k not in answers], np.int64)
     lines: list[dict[str, Any]] = []
-    for rows in _blocks(identities, fresh):
+    for until_us, rows in _blocks(identities, fresh, riders, unit.recorded_us):
         block = table.take(pa.array(rows))
-        scored, own = _score_block(unit, law, block, riders)
+        scored, own = _score_block(unit, law, block, until_us, riders)
         lines += own
         answers |= zip(rows.tolist(), _answers([identities[k] for k in rows.tolist()], scored), strict=True)
     return Posting([answers[k] for k in range(len(identities))], lines)
@@ -123,20 +123,25 @@ def settle(unit: WriteUnit, law: Law, as_of_us: int, limit: int = BLOCK_RIDERS) 
 
 
 def _settle_riders(unit: WriteUnit, law: Law, riders: dict[str, RiderRow], as_of_us: int) -> None:
-    old = overtaken(law, as_of_us)
-    due = [
-        row
-        for row in _in_order(riders)
-        if row.carried is not None and (row.due_us <= as_of_us or row.book_digest in old)
-    ]
-    if not due:
-        return
-    carried = load(unit, law, due, max(row.until_us for row in due))
-    save(
-        unit,
-        score(law.program, law.schedule, EVENT_SCHEMA.empty_table(), carried, as_of_us, as_of_us - WINDOW_US),
-        riders,
-    )
+    for until_us, some in _by_until(riders.values(), as_of_us):
+        old = overtaken(law, until_us)
+        due = [row for row in some if row.carried is not None and (row.due_us <= until_us or row.book_digest in old)]
+        if due:
+            carried = load(unit, law, due, min(row.until_us for row in due))
+            empty = EVENT_SCHEMA.empty_table()
+            save(unit, score(law.program, law.schedule, empty, carried, until_us, until_us - WINDOW_US), riders)
+
+
+def _by_until(rows: Iterable[RiderRow], as_of_us: int) -> Iterator[tuple[int, list[RiderRow]]]:
+    """Riders by the instant up to which theirs is written, each in order.
+
+    That is `as_of_us`, but for those whom a writer with a later clock has brought further: nobody is taken along with
+    another rider.
+    """
+    found: dict[int, list[RiderRow]] = {}
+    for row in sorted(rows, key=lambda row: row.rider_id.encode()):
+        found.setdefault(max(as_of_us, row.until_us), []).append(row)
+    yield from sorted(found.items())
 
 
 def overtaken(law: Law, as_of_us: int) -> frozenset[str]:
@@ -145,21 +150,17 @@ def overtaken(law: Law, as_of_us: int) -> frozenset[str]:
     return frozenset(book.digest for book, next_us in versions if next_us <= as_of_us)
 
 
-def _in_order(riders: Mapping[str, RiderRow]) -> list[RiderRow]:
-    return [riders[rider] for rider in sorted(riders, key=str.encode)]
-
-
 def _score_block(
-    unit: WriteUnit, law: Law, table: pa.Table, riders: dict[str, RiderRow]
+    unit: WriteUnit, law: Law, table: pa.Table, until_us: int, riders: dict[str, RiderRow]
 ) -> tuple[Scored, list[dict[str, Any]]]:
-    """Score new rows of locked riders and save what comes of it; `riders` gets the new rows."""
-    own = {rider: riders[rider] for rider in table["rider_id"].unique().to_pylist()}
-    newest_us = pc.max(table["occurred_us"]).as_py()
-    until_us = max(unit.recorded_us, newest_us, *(row.until_us for row in own.values()))
+    """Score new rows of locked riders, whose ledgers are brought to `until_us`; `riders` gets the new rows."""
+    own = {rider: riders[rider] for rider in sorted(table["rider_id"].unique().to_pylist(), key=str.encode)}
     # From here on nothing is due up to `until_us` that is not written, whatever the riders were at before.
     _settle_riders(unit, law, own, until_us)
-    carried = load(unit, law, _in_order(own), until_us, _beyond_window(unit, table, own))
-    scored = score(law.program, law.schedule, table, carried, until_us, until_us - WINDOW_US)
+    carried = load(unit, law, list(own.values()), until_us, _beyond_window(unit, table, own))
+    scored = score(
+        law.program, law.schedule, table, carried, until_us, until_us - WINDOW_US, late_from_us=unit.recorded_us
+    )
     lines = save(unit, scored, own)
     riders |= own
     return scored, lines
@@ -206,14 +207,18 @@ def _stored(unit: WriteUnit, identities: Sequence[tuple[str, str]]) -> dict[tupl
     return found
 
 
-def _blocks(identities: Sequence[tuple[str, str]], rows: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
-    """Rows in blocks of whole riders, by rider."""
+def _blocks(
+    identities: Sequence[tuple[str, str]], rows: NDArray[np.int64], riders: Mapping[str, RiderRow], clock_us: int
+) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    """Rows in blocks of whole riders whose ledgers go to one instant, and that instant."""
     by_rider: dict[str, list[int]] = {}
     for k in rows.tolist():
         by_rider.setdefault(identities[k][0], []).append(k)
-    order = sorted(by_rider, key=str.encode)
-    for first in range(0, len(order), BLOCK_RIDERS):
-        yield np.array([k for rider in order[first : first + BLOCK_RIDERS] for k in by_rider[rider]], np.int64)
+    # Found before the first block is scored, which changes the rows.
+    for until_us, some in list(_by_until((riders[rider] for rider in by_rider), clock_us)):
+        for first in range(0, len(some), BLOCK_RIDERS):
+            own = some[first : first + BLOCK_RIDERS]
+            yield until_us, np.array([k for row in own for k in by_rider[row.rider_id]], np.int64)
 
 
 def _answers(identities: Sequence[tuple[str, str]], scored: Scored) -> list[Posted]:
