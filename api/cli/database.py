@@ -48,6 +48,29 @@ def opened(url: str, lang: Lang) -> Iterator[Any]:
         store.close()
 
 
+def upgraded(store: Any, lang: Lang) -> tuple[Any, ...]:
+    """Bring a database up to date; riders' keys that this ended are told on stderr, a line each, and returned."""
+    from api.clock import now_us
+    from api.store import keys, schema
+
+    before, began_us = schema.revision_of(store), now_us()
+    schema.upgrade(store)
+    if before == schema.head():
+        return ()
+    with store.reading() as unit:
+        ended, endless = keys.ended_by_upgrade(unit, began_us), keys.num_without_end(unit)
+    if ended:
+        say(lang, "store.keys_ended", num=len(ended))
+    for key in ended:
+        say(
+            lang, "store.key_ended",
+            key_id=key.key_id, rider=key.rider_id, city=key.city or "", maker=key.created_by,
+        )  # fmt: skip
+    if endless:
+        say(lang, "store.keys_without_end", num=endless)
+    return ended
+
+
 def need_head(store: Any, lang: Lang) -> None:
     """End the command if not all migrations are in."""
     from api.store import schema

@@ -1,11 +1,12 @@
 """`riderscore db`: bring a database up to date, say whether it is, load a ledger into it."""
 
 import sys
+from dataclasses import asdict
 
 import click
 
 from api.cli.console import FOUND, json_option, lang_option, print_json
-from api.cli.database import database_option, opened
+from api.cli.database import database_option, opened, upgraded
 from api.cli.db_load import load_command
 from rules.text import Lang, text
 
@@ -20,14 +21,14 @@ def db() -> None:
 @lang_option
 @json_option
 def upgrade_command(database_url: str, lang: Lang, as_json: bool) -> None:
-    """Create the tables, or bring older ones up to date."""
+    """Create the tables, or bring older ones up to date; says which keys that ends."""
     from api.store import schema
 
     with opened(database_url, lang) as store:
-        schema.upgrade(store)
+        ended = upgraded(store, lang)
         shown = store.shown_url
     if as_json:
-        print_json({"database": shown, "revision": schema.head()})
+        print_json({"database": shown, "revision": schema.head(), "keys_ended": [asdict(key) for key in ended]})
     else:
         click.echo(text(lang, "store.upgraded", url=shown, revision=schema.head()))
 

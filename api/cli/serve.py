@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from api.cli.console import FAILED, USAGE, lang_option, say
-from api.cli.database import database_option, opened
+from api.cli.database import database_option, opened, upgraded
 from rules.text import Lang, text
 
 GRACE_S = 10
@@ -46,7 +46,7 @@ def prepare(database_url: str, lang: Lang) -> None:
 
     with opened(database_url, lang) as store:
         if store.engine.dialect.name == "sqlite":
-            schema.upgrade(store)
+            upgraded(store, lang)
         found, wanted = schema.revision_of(store), schema.head()
         if found != wanted:
             key = "store.empty" if found is None else "store.outdated"

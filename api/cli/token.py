@@ -1,15 +1,22 @@
-"""`riderscore token`: keys for programs and people."""
+"""`riderscore token`: keys for programs and people, made, listed and ended on the server."""
 
+import datetime as dt
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from api.cli.console import USAGE, json_option, lang_option, print_json, say
-from api.cli.database import database_option, opened
+from api.cli.database import database_option, need_head, opened
 from rules.text import Lang, text
 
+if TYPE_CHECKING:
+    from api.store.keys import Key
+
 ROLES = ("rider", "ops", "approver", "policy", "platform")
+EVERYWHERE = "*"
 
 
 @click.group("token")
@@ -20,8 +27,13 @@ def token() -> None:
 @token.command("create")
 @click.option("--role", type=click.Choice(ROLES), required=True, help="What the key may do.")
 @click.option("--subject", default="", help="Who has it: a person, a platform; for riders their own rider id.")
-@click.option("--city", "cities", multiple=True, help="Where it is good; again for more cities; everywhere without.")
-@click.option("--expires-days", type=click.IntRange(1, 3_650), help="Days until it ends; without, never.")
+@click.option("--city", "cities", multiple=True, help="Where it is good; again for more cities. Riders: their own.")
+@click.option("--all-cities", is_flag=True, help="It is good everywhere.")
+@click.option(
+    "--expires-days",
+    type=click.IntRange(1, 3_650),
+    help="Days until it ends; without: riders 30 (at most), people 90, platforms 365.",
+)
 @database_option
 @lang_option
 @json_option
@@ -29,29 +41,149 @@ def create_command(
     role: str,
     subject: str,
     cities: tuple[str, ...],
+    all_cities: bool,
     expires_days: int | None,
     database_url: str,
     lang: Lang,
     as_json: bool,
 ) -> None:
-    """Make a key and print it, alone on stdout; its secret is stored as a hash."""
+    """Make a key and print it, alone on stdout; its secret is stored as a hash.
+
+    Asks on a terminal where the key is good if neither --city nor --all-cities is there; elsewhere that is refused.
+    """
     from api.clock import now_us
-    from api.store import keys, schema
-    from rules.units import US_PER_DAY
+    from api.store import key_rights, keys
+    from api.store.refusals import Refused
 
     if role == "rider" and not subject:
         say(lang, "token.needs_subject")
         sys.exit(USAGE)
+    if role != "rider":
+        cities = _places(cities, all_cities, lang)
+    elif all_cities:
+        say(lang, "token.rider_city")
+        sys.exit(USAGE)
     with opened(database_url, lang) as store:
-        if store.engine.dialect.name == "sqlite":
-            schema.upgrade(store)
-        with store.writing(now_us()) as unit:
-            days_us = None if expires_days is None else unit.recorded_us + expires_days * US_PER_DAY
-            made, written = keys.create_key(
-                unit, keys.role_of(role), subject or role, cities, expires_us=days_us, actor="cli:token"
-            )
+        need_head(store, lang)
+        try:
+            with store.writing(now_us()) as unit:
+                made, written = key_rights.make_key(
+                    unit, key_rights.OnServer(), keys.role_of(role), subject or role, cities, expires_days
+                )
+        except Refused as refused:
+            click.echo(refused.describe(lang), err=True)
+            sys.exit(USAGE)
     if as_json:
         print_json({"token": written, **asdict(made)})
     else:
-        click.echo(text(lang, "token.made", role=role, subject=made.subject, key_id=made.key_id), err=True)
+        until = "" if made.expires_us is None else _day(made.expires_us)
+        click.echo(
+            text(lang, "token.made", role=role, subject=made.subject, key_id=made.key_id, until=until), err=True
+        )  # fmt: skip
         click.echo(written)
+
+
+def _places(cities: Sequence[str], all_cities: bool, lang: Lang) -> tuple[str, ...]:
+    """Where a key is to be good, empty for everywhere; asked for on a terminal."""
+    if cities and all_cities:
+        say(lang, "token.city_or_all")
+        sys.exit(USAGE)
+    if not cities and not all_cities:
+        if not sys.stdin.isatty():
+            say(lang, "token.needs_city")
+            sys.exit(USAGE)
+        typed = click.prompt(text(lang, "token.which_cities", everywhere=EVERYWHERE), err=True)
+        cities = [city.strip() for city in typed.replace("，", ",").split(",") if city.strip()]
+        all_cities = cities == [EVERYWHERE]
+    if all_cities:
+        return ()
+    if not cities or not all(city.strip() == city != "" and city != EVERYWHERE for city in cities):
+        say(lang, "token.no_such_city")
+        sys.exit(USAGE)
+    return tuple(dict.fromkeys(cities))
+
+
+@token.command("list")
+@database_option
+@lang_option
+@json_option
+def list_command(database_url: str, lang: Lang, as_json: bool) -> None:
+    """List all keys, ended ones included, and say which have no end."""
+    from api.clock import now_us
+    from api.store import keys
+
+    with opened(database_url, lang) as store:
+        need_head(store, lang)
+        with store.reading() as unit:
+            found = keys.all_keys(unit)
+    at_us = now_us()
+    if as_json:
+        print_json(
+            [asdict(key) | {"state": _state(key, at_us), "has_end": key.expires_us is not None} for key in found]
+        )
+    else:
+        _show(found, at_us, lang)
+    endless = [key.key_id for key in found if key.expires_us is None and key.is_good(at_us)]
+    if endless:
+        say(lang, "token.without_end", num=len(endless), keys=", ".join(endless))
+
+
+@token.command("revoke")
+@click.argument("key_id")
+@click.option("--with-children", is_flag=True, help="End the keys that it made, too, those that these made, and so on.")
+@database_option
+@lang_option
+@json_option
+def revoke_command(key_id: str, with_children: bool, database_url: str, lang: Lang, as_json: bool) -> None:
+    """End a key at once, with its sessions and open streams; keys that it made live on without --with-children."""
+    from api.clock import now_us
+    from api.store import key_rights, keys
+    from api.store.refusals import Refused
+
+    with opened(database_url, lang) as store:
+        need_head(store, lang)
+        try:
+            with store.writing(now_us()) as unit:
+                revoked = keys.revoke_key(unit, key_id, key_rights.OnServer().name, with_children=with_children)
+        except Refused as refused:
+            click.echo(refused.describe(lang), err=True)
+            sys.exit(USAGE)
+    if as_json:
+        print_json({"revoked": list(revoked.keys), "num_left": revoked.num_left})
+        return
+    click.echo(text(lang, "token.revoked", num=len(revoked.keys), keys=", ".join(revoked.keys)))
+    if revoked.num_left:
+        say(lang, "token.left", num=revoked.num_left)
+
+
+def _state(key: "Key", at_us: int) -> str:
+    if key.revoked_us is not None:
+        return "revoked"
+    return "good" if key.is_good(at_us) else "expired"
+
+
+def _show(found: "Sequence[Key]", at_us: int, lang: Lang) -> None:
+    from api.cli.compare import plain_table, tidy
+    from api.cli.console import out_console
+
+    heads = ("key", "role", "holder", "cities", "maker", "until", "state")
+    table = plain_table(*(text(lang, f"token.head_{head}") for head in heads), left=len(heads))
+    for key in found:
+        table.add_row(*_cells(key, at_us, lang))
+    console = out_console()
+    with tidy(console):
+        console.print(table)
+
+
+def _cells(key: "Key", at_us: int, lang: Lang) -> tuple[Any, ...]:
+    from rich.markup import escape
+
+    until = text(lang, "token.never") if key.expires_us is None else _day(key.expires_us)
+    where = ", ".join(key.cities) or text(lang, "token.everywhere")
+    state = text(lang, f"token.state_{_state(key, at_us)}")
+    cells = (key.key_id, text(lang, f"login.as_{key.role}"), key.subject, where, key.parent or key.created_by)
+    return (*map(escape, cells), until, state)
+
+
+def _day(at_us: int) -> str:
+    return dt.datetime.fromtimestamp(at_us // 1_000_000, dt.UTC).date().isoformat()

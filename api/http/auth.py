@@ -112,7 +112,7 @@ def _read_key(service: Service, written: str) -> tuple[Actor, int | None]:
         # Reads go on while nothing may be written.
         with suppress(Refused), service.writing() as unit:
             keys.note_use(unit, key.key_id)
-    return Actor(key.role, key.subject, key.cities, key.key_id), key.expires_us
+    return Actor(key.role, key.subject, key.cities, key.key_id, key.key_id, key.expires_us), key.expires_us
 
 
 def _token(scope: AsgiScope) -> bytes:

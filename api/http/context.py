@@ -28,12 +28,18 @@ class Actor:
         Where they may act; empty for everywhere.
     token_id
         Which key or token it was, for logs and limits; no secret.
+    key_id
+        The API key that they came with, or that their session was begun with; None for a JWT.
+    expires_us
+        Until when what they came with is good; None for ever.
     """
 
     role: Role
     subject: str
     cities: tuple[str, ...] = ()
     token_id: str = ""
+    key_id: str | None = None
+    expires_us: int | None = None
 
     @property
     def name(self) -> str:

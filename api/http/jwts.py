@@ -9,6 +9,7 @@ import json
 import re
 import urllib.request
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 from typing import Any, Final
@@ -93,7 +94,8 @@ class Jwts:
             )
         except (jwt.PyJWTError, ValueError, TypeError, RecursionError) as error:
             raise BadTokenError from error
-        return _actor(claims), _good_until_us(claims, at_us)
+        until_us = _good_until_us(claims, at_us)
+        return replace(_actor(claims), expires_us=until_us), until_us
 
     def _key(self, header: Mapping[str, Any]) -> tuple[Any, tuple[str, ...]]:
         """The key for a token, and what may be done with it."""

@@ -107,4 +107,5 @@ _SAYS: Final = {
     "outbox_lag_seconds": "Age of the oldest delivery that waits.",
     "jobs_waiting": "Long work that has not begun.",
     "jobs_running": "Long work that is running.",
+    "keys_without_end": "API keys that are good for ever, from before keys had to end.",
 }

@@ -28,11 +28,22 @@ Scope = Literal[
     "reviews:decide",
     "audit:read",
     "dashboard:read",
-    "tokens:write",
+    "tokens:make",
+    "tokens:read",
 ]
 
 SCOPES: Final[Mapping[Role, frozenset[Scope]]] = {
-    "platform": frozenset({"events:write", "riders:read", "people:write", "dispatch:solve", "webhooks:write"}),
+    "platform": frozenset(
+        {
+            "events:write",
+            "riders:read",
+            "people:write",
+            "dispatch:solve",
+            "webhooks:write",
+            "tokens:make",
+            "tokens:read",
+        }
+    ),
     "rider": frozenset({"self:read", "self:appeal", "self:export", "self:erase"}),
     "ops": frozenset(
         {
@@ -46,7 +57,7 @@ SCOPES: Final[Mapping[Role, frozenset[Scope]]] = {
             "riders:read",
             "audit:read",
             "dashboard:read",
-            "tokens:write",
+            "tokens:read",
             "webhooks:write",
             "people:erase",
         }

@@ -15,6 +15,7 @@ from api.batch.canonical import EVENT_SCHEMA
 from api.store.appeal_records import Appeal, AppealDecision, appeal_of, right_of, standing_lines, terms_of
 from api.store.books import Law, stored_program
 from api.store.bulk import add_rows, among, in_chunks, pairs_among
+from api.store.other_hands import behind_appeal, need_other_hand
 from api.store.outbox import Message, announce
 from api.store.people import note
 from api.store.posting import post_events
@@ -85,9 +86,15 @@ def answer_words(decision: AppealDecision) -> Said:
 
 
 def file_appeal(
-    unit: WriteUnit, rider_id: str, entry_id: str, reason_code: str, reason: str, evidence_ref: str | None, actor: str
-) -> tuple[Appeal, bool]:
+    unit: WriteUnit, rider_id: str, entry_id: str, reason_code: str, reason: str, evidence_ref: str | None, actor: str,
+    *, key_id: str | None = None,
+) -> tuple[Appeal, bool]:  # fmt: skip
     """File a rider's appeal against a deduction of theirs.
+
+    Parameters
+    ----------
+    key_id
+        The API key that it came with, if it came with one: whoever made that does not decide the appeal.
 
     Returns
     -------
@@ -134,7 +141,7 @@ def file_appeal(
         "filed_us": unit.recorded_us,
         "deadline_us": unit.recorded_us + terms_of(book.model).decide_days * US_PER_DAY,
     }
-    unit.connection.execute(insert(appeals), filed)
+    unit.connection.execute(insert(appeals), filed | {"filed_by": actor, "filed_key": key_id})
     texts = {"appeal_id": filed["appeal_id"], "rider_id": rider_id, "reason": reason, "evidence_ref": evidence_ref}
     unit.connection.execute(insert(appeal_texts), texts)
     waits = {name: filed[name] for name in ("appeal_id", "rider_id", "city", "deadline_us")}
@@ -168,7 +175,7 @@ def decide_appeal(
     Raises
     ------
     Refused
-        appeal_unknown, appeal_decided, appeal_overdue (a dismissal after the deadline, when silence has answered),
+        appeal_unknown, decides_own, appeal_decided, appeal_overdue (a dismissal after the deadline, when silence has answered),
         appeal_reason_unknown, reason_missing, words_too_long, appeal_not_scored (the ledger will not take it back).
     """
     allowed = UPHELD_REASONS if upheld else DISMISSED_REASONS
@@ -182,6 +189,8 @@ def decide_appeal(
     found = appeal_of(unit, appeal_id)
     if found is None:
         raise Refused("appeal_unknown", appeal=appeal_id)
+    filed = unit.connection.execute(select(appeals).where(appeals.c.appeal_id == appeal_id)).one()
+    need_other_hand(actor, behind_appeal(unit, filed))
     lock(unit, [found.rider_id])
     answer = UPHELD if upheld else DISMISSED
     decided = _answer(unit, appeal_id)

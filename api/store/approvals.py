@@ -11,6 +11,7 @@ from sqlalchemy import insert, select
 from api.store.acting import Acting, need_reason, plain
 from api.store.checking import Checked, check_draft
 from api.store.draft_rows import Draft, change, held, need_state, tell
+from api.store.other_hands import behind_authors, need_other_hand
 from api.store.refusals import Refused
 from api.store.said import work_words
 from api.store.scheduling import put_on_schedule
@@ -76,7 +77,7 @@ def approve(
     Raises
     ------
     Refused
-        `author_approves`, `not_the_content`, `impact_needed`, `impact_of_another`, `draft_state`; NotReadyError where
+        `author_approves`, `decides_own`, `not_the_content`, `impact_needed`, `impact_of_another`, `draft_state`; NotReadyError where
         the law, or the time, has moved since it was submitted.
     """
     draft = _answerable(unit, who, draft_id, etag, content_digest)
@@ -107,6 +108,7 @@ def _answerable(unit: WriteUnit, who: Acting, draft_id: str, etag: str | None, c
     draft = held(unit, who, draft_id, etag)
     if who.subject in draft.authors:
         raise Refused("author_approves", subject=who.subject)
+    need_other_hand(who.name, behind_authors(unit, draft.authors))
     if content_digest != draft.content_digest:
         raise Refused("not_the_content", content_digest=draft.content_digest[:12])
     need_state(draft, "submitted")

@@ -6,7 +6,8 @@ from sqlalchemy import BigInteger, CheckConstraint, Column, Index, SmallInteger,
 
 from api.store.table_parts import Id, metadata
 
-# Appeals as they were filed; a deduction is appealed once.
+# Appeals as they were filed; a deduction is appealed once. `filed_by` and `filed_key`: the person and the API key that it
+# came with, if it came with one; appeals from before this was written down have neither.
 appeals: Final = Table(
     "appeals",
     metadata,
@@ -19,6 +20,8 @@ appeals: Final = Table(
     Column("reason_code", Text, nullable=False),
     Column("filed_us", BigInteger, nullable=False),
     Column("deadline_us", BigInteger, nullable=False),
+    Column("filed_by", Id),
+    Column("filed_key", Id),
 )
 
 # What riders wrote in their own words: may name people, so it can be erased.

@@ -1,6 +1,7 @@
 """API keys: `rs_<key id>_<secret>`. The secret is shown once and held as a hash; the id may stand in logs.
 
-The secret is 256 random bits, so a plain SHA-256 of it cannot be guessed back; no slow hash is needed.
+The secret is 256 random bits, so a plain SHA-256 of it cannot be guessed back; no slow hash is needed. Who may make which
+key: `api.store.key_rights`.
 """
 
 import hashlib
@@ -8,20 +9,23 @@ import hmac
 import json
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, get_args
 
-from sqlalchemy import insert, or_, select, update
+from sqlalchemy import Select, and_, func, insert, or_, select, update
 
 from api.store.people import note
 from api.store.refusals import Refused
-from api.store.tables import api_keys
+from api.store.rider_rows import home_of
+from api.store.tables import api_keys, audit
 from api.store.units import ReadUnit, WriteUnit
-from rules.units import US_PER_S
+from rules.units import US_PER_DAY, US_PER_S
 
 Role = Literal["platform", "rider", "ops", "approver", "policy"]
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
+# Days until a key ends, where whoever makes it says nothing else.
+LIFE_DAYS: Final[Mapping[Role, int]] = {"rider": 30, "ops": 90, "approver": 90, "policy": 90, "platform": 365}
 KEY: Final = re.compile(r"rs_([0-9a-f]{16})_([0-9a-f]{64})")
 # Writing each use would make every read a write.
 USE_WRITTEN_EVERY_US: Final = 60 * US_PER_S
@@ -29,7 +33,17 @@ USE_WRITTEN_EVERY_US: Final = 60 * US_PER_S
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """What is known of a key; never its secret."""
+    """What is known of a key; never its secret.
+
+    Parameters
+    ----------
+    created_by
+        The person who made it (`platform:dispatch-1`), or `cli:token` for the command on the server.
+    parent
+        The key that it was made with, if any.
+    expires_us
+        None for never: only keys from before keys had to end.
+    """
 
     key_id: str
     role: Role
@@ -40,6 +54,16 @@ class Key:
     expires_us: int | None
     last_used_us: int | None
     revoked_us: int | None
+    parent: str | None = None
+
+    @property
+    def person(self) -> str:
+        """Whose it is, as the audit trail names them."""
+        return f"{self.role}:{self.subject}"
+
+    def is_good(self, at_us: int) -> bool:
+        """Whether it opens anything at an instant."""
+        return self.revoked_us is None and (self.expires_us is None or self.expires_us > at_us)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +72,16 @@ class KeyPage:
 
     keys: tuple[Key, ...]
     cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class EndedKey:
+    """A rider's key that an upgrade has ended."""
+
+    key_id: str
+    rider_id: str
+    city: str | None
+    created_by: str
 
 
 def role_of(written: str) -> Role:
@@ -72,18 +106,28 @@ def create_key(
     *,
     expires_us: int | None = None,
     actor: str,
+    parent: str | None = None,
 ) -> tuple[Key, str]:
-    """Make a key; the text that comes with it is its only copy.
+    """Make a key; the text that comes with it is its only copy. Asks nobody whether they may.
+
+    Parameters
+    ----------
+    expires_us
+        None for as long as keys of the role live.
+    parent
+        The key that it is made with.
 
     Raises
     ------
     Refused
         `key_expires_past` if it would never be good.
     """
-    if expires_us is not None and expires_us <= unit.recorded_us:
+    if expires_us is None:
+        expires_us = unit.recorded_us + LIFE_DAYS[role] * US_PER_DAY
+    if expires_us <= unit.recorded_us:
         raise Refused("key_expires_past")
     key_id, secret = secrets.token_hex(8), secrets.token_hex(32)
-    key = Key(key_id, role, subject, tuple(cities), actor, unit.recorded_us, expires_us, None, None)
+    key = Key(key_id, role, subject, tuple(cities), actor, unit.recorded_us, expires_us, None, None, parent)
     unit.connection.execute(
         insert(api_keys),
         {
@@ -95,10 +139,20 @@ def create_key(
             "created_by": actor,
             "created_us": unit.recorded_us,
             "expires_us": expires_us,
+            "parent": parent,
         },
     )
-    note(unit, actor, "key_created", key_id, role=role, holder=subject, cities=list(cities), expires_us=expires_us)
+    _note(unit, actor, "key_created", key, holder=subject, cities=list(cities), expires_us=expires_us, parent=parent)
     return key, f"rs_{key_id}_{secret}"
+
+
+def _note(unit: WriteUnit, actor: str, action: str, key: Key, **detail: Any) -> None:
+    """An audit line about a key: a rider's stands under the rider, in their city."""
+    if key.role == "rider":
+        home = home_of(unit, key.subject)
+        detail["city"] = None if home is None else home.city
+    subject = key.subject if key.role == "rider" else key.key_id
+    note(unit, actor, action, subject, key=key.key_id, role=key.role, **detail)
 
 
 def key_of(unit: ReadUnit | WriteUnit, written: str) -> Key | None:
@@ -121,14 +175,19 @@ def key_by_id(unit: ReadUnit | WriteUnit, key_id: str) -> Key | None:
 
 
 def list_keys(
-    unit: ReadUnit | WriteUnit, cities: Sequence[str] = (), cursor: str | None = None, limit: int = 50
+    unit: ReadUnit | WriteUnit,
+    cities: Sequence[str] = (),
+    cursor: str | None = None,
+    limit: int = 50,
+    *,
+    made_by: str | None = None,
 ) -> KeyPage:
-    """A page of keys by id; with `cities`, those that are good in none but these."""
-    rows = unit.connection.execute(
-        select(api_keys).where(api_keys.c.key_id > (cursor or "")).order_by(api_keys.c.key_id)
-    )
+    """A page of keys by id; with `cities`, those that are good in none but these; with `made_by`, those of one maker."""
+    query = select(api_keys).where(api_keys.c.key_id > (cursor or "")).order_by(api_keys.c.key_id)
+    if made_by is not None:
+        query = query.where(api_keys.c.created_by == made_by)
     found: list[Key] = []
-    for key in map(_key, rows):
+    for key in map(_key, unit.connection.execute(query)):
         if not cities or (key.cities and set(key.cities) <= set(cities)):
             found.append(key)
         if len(found) > limit:
@@ -136,23 +195,101 @@ def list_keys(
     return KeyPage(tuple(found[:limit]), found[limit - 1].key_id if len(found) > limit else None)
 
 
-def revoke_key(unit: WriteUnit, key_id: str, actor: str) -> None:
+def all_keys(unit: ReadUnit | WriteUnit) -> tuple[Key, ...]:
+    """Every key there ever was, oldest first."""
+    query = select(api_keys).order_by(api_keys.c.created_us, api_keys.c.key_id)
+    return tuple(map(_key, unit.connection.execute(query)))
+
+
+def num_without_end(unit: ReadUnit | WriteUnit) -> int:
+    """How many keys are good for ever, unless they are revoked."""
+    query = select(func.count()).where(api_keys.c.expires_us.is_(None), api_keys.c.revoked_us.is_(None))
+    return unit.connection.execute(query).scalar_one()
+
+
+@dataclass(frozen=True, slots=True)
+class Revoked:
+    """What a revocation came to.
+
+    Parameters
+    ----------
+    keys
+        Ids of the keys that it ended.
+    num_left
+        Keys that these made, or keys that those made and so on, which are still good.
+    """
+
+    keys: tuple[str, ...]
+    num_left: int
+
+
+def revoke_key(unit: WriteUnit, key_id: str, actor: str, *, with_children: bool = False) -> Revoked:
     """End a key; one that is ended already stays as it was.
+
+    Parameters
+    ----------
+    with_children
+        End the keys that it made, too, those that these made, and so on.
 
     Raises
     ------
     Refused
         `key_unknown`.
     """
-    if key_by_id(unit, key_id) is None:
+    key = key_by_id(unit, key_id)
+    if key is None:
         raise Refused("key_unknown")
+    below = made_from(unit, key)
+    ended = [each for each in (key, *(below if with_children else ())) if _end(unit, each, actor)]
+    left = () if with_children else tuple(each for each in below if each.is_good(unit.recorded_us))
+    return Revoked(tuple(each.key_id for each in ended), len(left))
+
+
+def _end(unit: WriteUnit, key: Key, actor: str) -> bool:
     ended = unit.connection.execute(
         update(api_keys)
-        .where(api_keys.c.key_id == key_id, api_keys.c.revoked_us.is_(None))
+        .where(api_keys.c.key_id == key.key_id, api_keys.c.revoked_us.is_(None))
         .values(revoked_us=unit.recorded_us)
     )
     if ended.rowcount:
-        note(unit, actor, "key_revoked", key_id)
+        _note(unit, actor, "key_revoked", key)
+    return bool(ended.rowcount)
+
+
+def made_from(unit: ReadUnit | WriteUnit, key: Key) -> tuple[Key, ...]:
+    """Keys that a key made, those that these made, and so on."""
+    found: dict[str, Key] = {}
+    waiting = [key]
+    while waiting:
+        for child in map(_key, unit.connection.execute(_children(waiting.pop()))):
+            if child.key_id not in found and child.key_id != key.key_id:
+                found[child.key_id] = child
+                waiting.append(child)
+    return tuple(found.values())
+
+
+def _children(key: Key) -> Select[Any]:
+    """Keys made by a key; of those whose maker's key is not known, all that the same person made."""
+    unknown = and_(api_keys.c.parent.is_(None), api_keys.c.created_by == key.person)
+    return select(api_keys).where(or_(api_keys.c.parent == key.key_id, unknown)).order_by(api_keys.c.key_id)
+
+
+def ended_by_upgrade(unit: ReadUnit | WriteUnit, since_us: int = 0) -> tuple[EndedKey, ...]:
+    """Riders' keys that an upgrade of the database has ended, because operations had made them."""
+    query = select(audit).where(
+        audit.c.action == "key_revoked", audit.c.actor.startswith("upgrade:"), audit.c.recorded_us >= since_us
+    )
+    found = []
+    for row in unit.connection.execute(query.order_by(audit.c.audit_id)):
+        detail = json.loads(row.detail)
+        found.append(EndedKey(detail["key"], row.subject, row.city, detail["created_by"]))
+    return tuple(found)
+
+
+def keys_of(unit: ReadUnit | WriteUnit, role: Role, subject: str) -> tuple[Key, ...]:
+    """Every key that a person ever held in a role."""
+    query = select(api_keys).where(api_keys.c.role == role, api_keys.c.subject == subject)
+    return tuple(map(_key, unit.connection.execute(query.order_by(api_keys.c.key_id))))
 
 
 def note_use(unit: WriteUnit, key_id: str) -> None:
@@ -172,5 +309,5 @@ def _hash(secret: str) -> bytes:
 def _key(row: Any) -> Key:
     return Key(
         row.key_id, row.role, row.subject, tuple(json.loads(row.cities)), row.created_by, row.created_us,
-        row.expires_us, row.last_used_us, row.revoked_us,
+        row.expires_us, row.last_used_us, row.revoked_us, row.parent,
     )  # fmt: skip

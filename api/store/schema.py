@@ -8,6 +8,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from api.clock import now_us
 from api.store.units import ReadUnit, Store, WriteUnit
 
 HEAD = "head"
@@ -57,7 +58,7 @@ def upgrade(store: Store, revision: str = HEAD) -> None:
         if unit.connection.dialect.name == "postgresql":
             unit.connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7286146125)")
         config = _config()
-        config.attributes["connection"] = unit.connection
+        config.attributes |= {"connection": unit.connection, "now_us": now_us()}
         command.upgrade(config, revision)
 
 

@@ -263,7 +263,8 @@ open_reviews: Final = decision_tables.open_reviews
 review_decisions: Final = decision_tables.review_decisions
 suspension_lifts: Final = decision_tables.suspension_lifts
 
-# Keys by their public prefix; the secret is held as a hash. `cities` (JSON): empty for all.
+# Keys by their public prefix; the secret is held as a hash. `cities` (JSON): empty for all. `parent`: the key that it was
+# made with. Keys from before keys had to end have no `expires_us`.
 api_keys: Final = Table(
     "api_keys",
     metadata,
@@ -277,6 +278,8 @@ api_keys: Final = Table(
     Column("expires_us", BigInteger),
     Column("last_used_us", BigInteger),
     Column("revoked_us", BigInteger),
+    Column("parent", Id, index=True),
+    Index("api_keys_by_holder", "subject"),
 )
 
 # Answers by Idempotency-Key; without `status` the request is in flight.

@@ -3,6 +3,7 @@
 from sqlalchemy import func, select
 
 from api.store import schema
+from api.store.keys import num_without_end
 from api.store.tables import books, drafts, open_appeals, open_reviews, rider_state, studies, webhook_attempts
 from api.store.units import ReadUnit
 from rules.units import US_PER_S
@@ -28,6 +29,7 @@ def waiting(unit: ReadUnit, now_us: int) -> dict[str, int]:
         "outbox_lag_seconds": 0 if oldest is None else max(now_us - oldest, 0) // US_PER_S,
         "jobs_waiting": count(studies.c.state == "waiting"),
         "jobs_running": count(studies.c.state == "running"),
+        "keys_without_end": num_without_end(unit),
     }
 
 

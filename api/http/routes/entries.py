@@ -40,7 +40,8 @@ def post_appeal(
     """Appeal a deduction of one's own; without an answer by the deadline it is decided for the rider."""
     with service.writing() as unit:
         filed, is_new = file_appeal(
-            unit, actor.subject, entry_id, body.reason_code, body.reason, body.evidence_ref, actor.name
+            unit, actor.subject, entry_id, body.reason_code, body.reason, body.evidence_ref, actor.name,
+            key_id=actor.key_id,
         )  # fmt: skip
     response.status_code = 201 if is_new else 200
     response.headers.update(in_words(lang) | {"Location": f"/v1/appeals/{filed.appeal_id}"})

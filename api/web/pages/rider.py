@@ -134,6 +134,7 @@ def appeal(visit: AppealVisit, entry_id: Named, form: Posted) -> Response:
                 given["reason"],
                 given["evidence_ref"] or None,
                 visit.who.name,
+                key_id=visit.who.key_id,
             )
     except Refused as refused:
         return _appeal_page(visit, told, 422, refused.describe(visit.lang), **given)

@@ -16,14 +16,14 @@ def test_without_a_token_nothing_is_shown(client: TestClient) -> None:
 
 
 def test_a_key_opens_what_its_role_may(client: TestClient, bearer: Bearer) -> None:
-    """Operations see the keys; a platform does not."""
-    ops, platform = bearer("ops"), bearer("platform")
+    """Operations see the keys; an approver does not."""
+    ops, approver = bearer("ops"), bearer("approver")
 
     seen = client.get("/v1/tokens", headers=ops)
-    refused = client.get("/v1/tokens", headers=platform)
+    refused = client.get("/v1/tokens", headers=approver)
 
     assert seen.status_code == 200
-    assert {item["role"] for item in seen.json()["items"]} == {"ops", "platform"}
+    assert {item["role"] for item in seen.json()["items"]} == {"ops", "approver"}
     assert refused.status_code == 403
     assert refused.json()["code"] == "scope_missing"
 
