@@ -2,15 +2,31 @@
 
 import dataclasses
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import click
+from rich.progress import Progress
 
-from api.cli.console import FOUND, USAGE, json_option, lang_option, out_console, print_json, stop
+from api.cli.console import (
+    FOUND,
+    USAGE,
+    err_console,
+    json_option,
+    lang_option,
+    out_console,
+    print_json,
+    progress_bar,
+    say,
+    stop,
+)
 from api.cli.database import need_head, opened
 from rules.errors import BookError
 from rules.text import Lang, text
 from scoring.invariants import Found, Violation, added, check_ledger
+
+# From so many riders on a run says how far it is where nobody looks at a terminal.
+LARGE_RIDERS = 10_000
 
 
 @click.command("verify")
@@ -73,10 +89,26 @@ def _of_database(url: str, lang: Lang) -> tuple[tuple[Found, ...], int, int]:
         need_head(store, lang)
         with store.reading() as unit:
             try:
-                verified = verify_store(unit)
+                with progress_bar() as bar:
+                    verified = verify_store(unit, tell=_told(bar, lang))
             except BookError as error:
                 stop(error.faults, lang, FOUND)
     return verified.found, verified.num_riders, verified.num_entries
+
+
+def _told(bar: Progress, lang: Lang) -> Callable[[int, int], None]:
+    """Hears how many riders are done: a bar on a terminal, elsewhere a line for each tenth of a large database."""
+    task, shown = bar.add_task(text(lang, "verify.title"), total=None), 0
+
+    def tell(done: int, total: int) -> None:
+        nonlocal shown
+        bar.update(task, completed=done, total=total)
+        tenth = done * 10 // max(total, 1)
+        if total >= LARGE_RIDERS and tenth > shown and not err_console().is_terminal:
+            shown = tenth
+            say(lang, "verify.progress", done=done, total=total)
+
+    return tell
 
 
 def _of_both(directory: Path, url: str, lang: Lang) -> tuple[tuple[Found, ...], int, int]:

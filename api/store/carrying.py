@@ -23,13 +23,15 @@ from rules.compile import Program
 from rules.events import KINDS
 from rules.ids import digest
 from scoring.carry import Carried
-from scoring.columns import CARRIED, ENTRY, I64, NO_TIME
+from scoring.columns import CARRIED, ENTRY, I64, NO_EVENT, NO_TIME
 from scoring.state import FADE_DUE, ORDER_POINTS, RIDER_STATE, fresh_state
 
 FORMAT: Final = 3
 # Of each part: slots, kinds counted by month, fades, points of orders, entries, rows, names, bytes of names, of texts.
 _COUNTS: Final = 9
 _HEAD_BYTES: Final = 4 * _COUNTS
+# A part is read for many riders at once; none is anywhere near this.
+_PART_BYTES_MAX: Final = 1 << 28
 _TEXTS: Final = tuple(
     field.name for field in EVENT_SCHEMA if pa.types.is_string(field.type) and field.name != "rider_id"
 )
@@ -197,6 +199,14 @@ def unpacked(stored: bytes) -> bytes:
     """The part that was packed."""
     size = int.from_bytes(stored[:4], "little")
     return pa.decompress(memoryview(stored)[4:], decompressed_size=size, codec="lz4", asbytes=True)
+
+
+def is_packed(stored: bytes) -> bool:
+    """Whether bytes of a database are a packed part, whatever it holds."""
+    try:
+        return len(stored) > 4 and int.from_bytes(stored[:4], "little") <= _PART_BYTES_MAX and bool(unpacked(stored))
+    except (OSError, ValueError):
+        return False
 
 
 def _joined_texts(columns: Sequence[pa.Array | pa.ChunkedArray]) -> pa.Array:
@@ -379,6 +389,37 @@ def _in_layout(kept: Sequence[Kept], layout: Layout) -> list[bytes]:
         for k, part in zip(at, moved, strict=True):
             parts[k] = part
     return parts
+
+
+def sound_parts(kept: Sequence[Kept], program: Program) -> list[Kept]:
+    """Those of some riders whose parts can be read: whole, and with no reference to what is not there."""
+    layout = layout_of(program)
+    return [rider for rider in kept if _is_sound(rider, layout)]
+
+
+def _is_sound(rider: Kept, layout: Layout) -> bool:
+    try:
+        head = np.frombuffer(rider.part[:_HEAD_BYTES], np.uint32)
+        if head.size != _COUNTS or head.max(initial=0) > len(rider.part) or len(rider.part) > _PART_BYTES_MAX:
+            return False
+        if int(head[0]) != len(rider.layout.slots) or int(head[1]) != len(rider.layout.counted):
+            return False
+        rows = _put_together([rider.part])
+        if len(_cut(rows)[0]) != len(rider.part):
+            return False
+        rows = _moved(rows, rider.layout, layout)
+    except (ValueError, IndexError, KeyError, OverflowError):
+        return False
+    num_rows, num_names = int(rows.num_rows[0]), int(rows.num_names[0])
+    refs = np.concatenate([column for column, _ in rows.references()])
+    in_reach = (refs < num_rows) & ((refs >= NO_EVENT) | (refs <= CARRIED) & (refs > CARRIED - num_names))
+    books = np.concatenate([rows.riders["book"], rows.fades["book"], rows.written["book"], rows.numbers[:, -1]])
+    labels = rows.written["label"]
+    return bool(
+        in_reach.all()
+        and ((books >= -1) & (books < len(layout.books))).all()
+        and ((labels >= 0) & (labels < len(layout.labels))).all()
+    )
 
 
 def joined(kept: Sequence[Kept], program: Program, until_us: int) -> Carried:

@@ -45,6 +45,11 @@ def load(unit: WriteUnit, law: Law, riders: Sequence[RiderRow], until_us: int, i
     return joined(kept_of(unit, law, riders, until_us, in_full), law.program, until_us)
 
 
+def load_kept(kept: Sequence[Kept], law: Law, until_us: int) -> Carried:
+    """What scoring carries for riders that were read (`kept_of`); `until_us` as for `load`."""
+    return joined(kept, law.program, until_us)
+
+
 def kept_of(
     unit: ReadUnit | WriteUnit, law: Law, riders: Sequence[RiderRow], until_us: int, in_full: Iterable[str] = ()
 ) -> list[Kept]:

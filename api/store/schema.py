@@ -54,7 +54,7 @@ def revision_of(store: Store) -> str | None:
 
 def upgrade(store: Store, revision: str = HEAD) -> None:
     """Bring a database up to a revision, in one transaction; two processes at once take turns."""
-    with store.writing(0) as unit:
+    with store.changing(0) as unit:
         if unit.connection.dialect.name == "postgresql":
             unit.connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7286146125)")
         config = _config()
@@ -64,7 +64,7 @@ def upgrade(store: Store, revision: str = HEAD) -> None:
 
 def downgrade(store: Store, revision: str = BASE) -> None:
     """Take a database back to a revision; what newer tables hold is lost."""
-    with store.writing(0) as unit:
+    with store.changing(0) as unit:
         config = _config()
         config.attributes["connection"] = unit.connection
         command.downgrade(config, revision)

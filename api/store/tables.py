@@ -8,7 +8,7 @@ from typing import Final
 
 from sqlalchemy import BigInteger, Column, Date, Index, LargeBinary, SmallInteger, Table, Text, text
 
-from api.store import decision_tables, table_parts
+from api.store import decision_tables, seal_tables, table_parts
 
 metadata: Final = table_parts.metadata
 Id: Final = table_parts.Id
@@ -263,6 +263,10 @@ open_reviews: Final = decision_tables.open_reviews
 review_decisions: Final = decision_tables.review_decisions
 suspension_lifts: Final = decision_tables.suspension_lifts
 
+seals: Final = seal_tables.seals
+seal_head: Final = seal_tables.seal_head
+seal_queue: Final = seal_tables.seal_queue
+
 # Keys by their public prefix; the secret is held as a hash. `cities` (JSON): empty for all. `parent`: the key that it was
 # made with. Keys from before keys had to end have no `expires_us`.
 api_keys: Final = Table(
@@ -411,4 +415,5 @@ APPEND_ONLY: Final = (
     "review_decisions",
     "suspension_lifts",
     "study_progress",
+    "seals",
 )

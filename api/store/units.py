@@ -91,10 +91,20 @@ class Store:
 
     @contextmanager
     def writing(self, recorded_us: int) -> Iterator[WriteUnit]:
-        """A unit that is committed when its block ends, and rolled back if the block raises.
+        """A unit that is sealed and committed when its block ends, and rolled back if the block raises.
 
         One post or one tick a unit: riders are locked in order once.
         """
+        # What is sealed stands in tables, which are written in units.
+        from api.store.seals import seal_waiting
+
+        with self.changing(recorded_us) as unit:
+            yield unit
+            seal_waiting(unit)
+
+    @contextmanager
+    def changing(self, recorded_us: int) -> Iterator[WriteUnit]:
+        """As `writing`, on a database whose tables are being made: nothing is sealed."""
         with self.engine.connect() as connection:
             # READ COMMITTED: who has waited for a rider's row must see what the other writer wrote.
             options = {"isolation_level": "READ COMMITTED"} if self.engine.dialect.name == "postgresql" else {}

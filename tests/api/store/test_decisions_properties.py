@@ -17,6 +17,7 @@ from api.store.refusals import Refused
 from api.store.tables import appeal_decisions, entries, events, open_appeals, rider_state
 from api.store.tables import appeals as appeals_table
 from api.store.units import Store
+from api.store.verifying import verify_store
 from scoring.columns import NO_TIME
 from tests.api.store.posts import (
     FADING,
@@ -104,6 +105,7 @@ def check(world: World) -> None:
     settle(world.store, world.now_us, FADING)
     with world.store.reading() as unit:
         assert list(verify_chain(unit)) == []
+        assert [one for one in verify_store(unit).found if not one.holds] == []
         rows = [dict(row) for row in unit.connection.execute(select(events)).mappings()]
         scores = {row.rider_id: row.score_mp for row in unit.connection.execute(select(rider_state)) if row.carried}
         counts = [

@@ -18,6 +18,7 @@ from api.store import books, posting, schema
 from api.store.chain import verify_chain
 from api.store.tables import rider_state
 from api.store.units import Store
+from api.store.verifying import OF_DATABASES, verify_store
 from rules.book import Book
 from rules.compile import compile_books
 from rules.errors import BookError
@@ -105,6 +106,8 @@ def agree(store: Store, versions: Sequence[Book], events: Events, as_of_us: int,
         assert {row.rider_id: row.score_mp for row in rows} == scores
     with store.reading() as unit:
         assert list(verify_chain(unit)) == []
+        alarms = [one for one in verify_store(unit).found if one.check in OF_DATABASES and not one.holds]
+    assert alarms == []
 
 
 @settings(max_examples=settings().max_examples // 4)
