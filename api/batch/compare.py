@@ -7,12 +7,13 @@ readers → score under A and under B → comparison → `riders.parquet` (or `a
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from api.batch.claims import claimed
 from api.batch.files import atomic_folder, check_places, write_json, write_ndjson, write_parquet
 from api.batch.plan import Plan, deployment_named, plan
 from api.batch.readers import EventFile, Format, read_events
@@ -22,6 +23,7 @@ from rules.errors import Fault
 from scoring.comparison import Comparison, books_in_use, compare, tier_moves
 from scoring.score import Scored, score
 
+Command = Literal["compare", "impact"]
 SIDES = ("a", "b")
 
 
@@ -48,6 +50,7 @@ class _Judged:
 
 
 def compare_files(
+    command: Command,
     paths: Sequence[Path],
     references: tuple[str, str],
     out: Path,
@@ -59,43 +62,28 @@ def compare_files(
 
     Parameters
     ----------
+    command
+        `compare` writes all riders; `impact` only those whose tier, points or money would differ if book B replaced A.
     references
-        Books A and B, as `rules.shelf.find` takes them, or `auto`. Rows that either refuses are left out of both.
+        Books A and B, as `api.batch.plan.plan` takes them. Rows that either refuses are left out of both.
     out
-        Gets `riders.parquet`, `summary.json`, `rejects.ndjson`, `books/`, `run.json`.
+        Gets `riders.parquet` or `affected.parquet`, `summary.json`, `rejects.ndjson`, `books/`, `run.json`.
 
     Raises
     ------
     BookError, InputError
-        If the books, the files or the place to write to cannot be used; nothing is written then.
+        If the books, the files or the place to write to cannot be used, or another run holds it; nothing is written
+        then.
     """
     watch = Stopwatch()
     check_places(paths, out)
-    judged = _judge(paths, references, format, watch, progress)
-    comparison = compare(*judged.scored)
-    return _written("compare", judged, comparison, summary_of(comparison, judged.plans), out, format, watch, progress)
-
-
-def impact_files(
-    paths: Sequence[Path],
-    references: tuple[str, str],
-    out: Path,
-    *,
-    format: Format = "native",
-    progress: Progress = no_progress,
-) -> Compared:
-    """Who would move tier, points or money if book B replaced book A, on deliveries that happened.
-
-    Writes `affected.parquet` in place of `riders.parquet`: only riders whose tier, points or money differ. Otherwise
-    as `compare_files`.
-    """
-    watch = Stopwatch()
-    check_places(paths, out)
-    judged = _judge(paths, references, format, watch, progress)
-    comparison = compare(*judged.scored)
-    summary = summary_of(comparison, judged.plans)
-    summary |= impact_of(comparison, affected(comparison.riders).num_rows, judged.plans[1])
-    return _written("impact", judged, comparison, summary, out, format, watch, progress)
+    with claimed(out):
+        judged = _judge(paths, references, format, watch, progress)
+        comparison = compare(*judged.scored)
+        summary = summary_of(comparison, judged.plans)
+        if command == "impact":
+            summary |= impact_of(comparison, affected(comparison.riders).num_rows, judged.plans[1])
+        return _written(command, judged, comparison, summary, out, format, watch, progress)
 
 
 def impact_of(comparison: Comparison, num_affected: int, to: Plan) -> dict[str, Any]:
@@ -199,7 +187,7 @@ def score_both(
 
 
 def _written(
-    command: str, judged: _Judged, comparison: Comparison, summary: dict[str, Any], out: Path, format: Format,
+    command: Command, judged: _Judged, comparison: Comparison, summary: dict[str, Any], out: Path, format: Format,
     watch: Stopwatch, progress: Progress,
 ) -> Compared:  # fmt: skip
     watch.lap("compare")

@@ -11,13 +11,13 @@ from collections import Counter
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from api.batch.claims import claimed
-from api.batch.compare import SIDES, Compared, affected, books_named, impact_of, score_both, summary_of
+from api.batch.compare import SIDES, Command, Compared, affected, books_named, impact_of, score_both, summary_of
 from api.batch.engines import engine
 from api.batch.files import MARKER, check_places, write_json, write_ndjson, write_parquet
 from api.batch.lake import seconds_of
@@ -34,7 +34,6 @@ from scoring.comparison import side_by_side, summed, summed_columns
 from scoring.intake import REASONS
 from scoring.score import Scored
 
-Command = Literal["compare", "impact"]
 # Two results of about 1 kB of memory a row.
 BUCKET_ROWS: Final = 750_000
 _RIDERS: Final = "riders.parquet"
@@ -53,7 +52,7 @@ def compare_lake(
     num_workers: int | None = None,
     progress: Progress = no_progress,
 ) -> Compared:
-    """`api.batch.compare.compare_files` or `impact_files` for files of any size; a killed run goes on where it was.
+    """`api.batch.compare.compare_files` for files of any size; a killed run goes on where it was.
 
     Parameters
     ----------
@@ -67,8 +66,7 @@ def compare_lake(
 
     Raises
     ------
-    BookError, InputError
-        If the books, the files or the place to write to cannot be used; nothing is written then.
+    As there.
     """
     watch = Stopwatch()
     check_places(paths, out)

@@ -10,8 +10,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from api.batch.compare import Compared, compare_files, impact_files
-from api.batch.compare_lake import Command, compare_lake
+from api.batch.compare import Command, Compared, compare_files
+from api.batch.compare_lake import compare_lake
 from api.batch.engines import WorkersLostError
 from api.batch.errors import InputError
 from api.batch.lake import is_lake
@@ -100,11 +100,8 @@ def run_both(
             def tell(stage: str, done: int, total: int) -> None:
                 bar.update(task, description=text(lang, f"cli.stage_{stage}"), completed=done, total=total)
 
-            if is_lake(events, format_, None):
-                compared = compare_lake(command, events, references, out, format=format_, progress=tell)
-            else:
-                in_one_piece = compare_files if command == "compare" else impact_files
-                compared = in_one_piece(events, references, out, format=format_, progress=tell)
+            run = compare_lake if is_lake(events, format_, None) else compare_files
+            compared = run(command, events, references, out, format=format_, progress=tell)
     except (InputError, BookError) as error:
         stop(error.faults, lang, USAGE)
     except MemoryError:

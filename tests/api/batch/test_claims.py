@@ -49,6 +49,21 @@ def test_a_place_that_is_held_is_refused(events: Path, tmp_path: Path, place: st
     assert contents(tmp_path / "out") == before
 
 
+@pytest.mark.parametrize(
+    "words", [["compare", "--books", f"legacy-fine,{BOOK}"], ["books", "impact", "--from", BOOK, "--to", "legacy-fine"]]
+)
+def test_a_comparison_claims_its_place_too(events: Path, tmp_path: Path, words: list[str]) -> None:
+    """Small inputs like large ones: a place that another run holds is refused, with exit code 2."""
+    command = [*words, *(["--events"] if words[0] == "books" else []), str(events), "--out", str(tmp_path / "out")]
+
+    with claimed(tmp_path / "out"):
+        result = CliRunner().invoke(main, [*command, "--lang", "en"])
+
+    assert result.exit_code == 2
+    assert "Another run is writing here" in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
 def test_what_was_held_is_free_afterwards(tmp_path: Path) -> None:
     """Also after a fault; no lock is left behind."""
     with pytest.raises(ValueError, match="wrong"), claimed(tmp_path / "out", None):

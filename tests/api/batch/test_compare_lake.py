@@ -13,8 +13,8 @@ import pytest
 from click.testing import CliRunner
 
 from api.batch import lake
-from api.batch.compare import compare_files, impact_files
-from api.batch.compare_lake import Command, compare_lake
+from api.batch.compare import Command, compare_files
+from api.batch.compare_lake import compare_lake
 from api.batch.files import write_parquet
 from api.batch.run import Progress
 from api.cli.main import main
@@ -24,7 +24,6 @@ from simulations.scenario import City
 CITY = City(num_riders=40, num_days=3)
 BUCKET_ROWS = 500
 BOOKS = ("legacy-fine", "taobao-crowdsourced")
-ONE_PIECE = {"compare": compare_files, "impact": impact_files}
 FILE = {"compare": "riders.parquet", "impact": "affected.parquet"}
 
 
@@ -74,7 +73,7 @@ def test_buckets_give_what_one_piece_gives(
     files: Sequence[Path], tmp_path: Path, command: Command, books: tuple[str, str]
 ) -> None:
     """The same summary, riders, rejects, books and counts; nothing of the work is left behind."""
-    one = ONE_PIECE[command](files, books, tmp_path / "one")
+    one = compare_files(command, files, books, tmp_path / "one")
 
     many = compare_lake(command, files, books, tmp_path / "many", bucket_rows=BUCKET_ROWS, num_workers=1)
 
