@@ -40,6 +40,17 @@ def test_every_item_has_its_result_once() -> None:
     assert second == []
 
 
+def test_unless_told_otherwise_there_is_a_worker_a_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cores that this process may use, not those of the machine: one is this process, two are others."""
+    found = []
+    for cores in ({0}, {0, 1}):
+        monkeypatch.setattr(os, "sched_getaffinity", lambda _pid, cores=cores: cores)
+        with engine("local") as run:
+            found.append(set(run(where, range(3))) == {os.getpid()})
+
+    assert found == [True, False]
+
+
 def test_one_worker_is_this_process() -> None:
     """Alone nothing is started."""
     with engine("local", 1) as run:

@@ -19,9 +19,7 @@ from api.batch.lake import bucket_folder, score_lake
 from api.batch.run import score_files
 from api.cli.main import main
 from tests.api.batch.test_lake import contents
-from tests.api.batch.test_lake_state import BOOK, days
-
-__all__ = ["days"]
+from tests.api.batch.test_lake_state import BOOK
 
 
 def in_buckets(day: Path, folder: Path, name: str = "out", **how: int | None) -> dict[str, object]:
