@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from dispatch.check import check_day, gini, measure_day
-from dispatch.mdrp import Assignment, Move, Outcome, Restaurant, Solution, read_instance, read_solution
-from tests.dispatch.worlds import SHARED, courier, instance, needs_shared, order
+from dispatch.mdrp import Assignment, Move, Outcome, Restaurant, Solution
+from tests.dispatch.worlds import courier, instance, order
 
 RESTAURANTS = (Restaurant("r1", 500, 0), Restaurant("r2", 500, 700))
 DAY = instance(
@@ -156,32 +156,3 @@ def test_gini_of_equal_and_of_one_taker():
     """The Gini coefficient is 0 when all are equal and (n - 1)/n when one has everything."""
     assert gini([3.0, 3.0, 3.0]) == pytest.approx(0)
     assert gini([0.0, 0.0, 9.0]) == pytest.approx(2 / 3)
-
-
-@needs_shared
-@pytest.mark.parametrize("method", ["rh", "greedy"])
-def test_shared_solutions_measure_as_published(method):
-    """On executed days of other methods the measures are those of reference.csv."""
-    import csv
-
-    name = {"rh": "rolling_baseline", "greedy": "nearest_courier"}[method]
-    with (SHARED / "reference.csv").open() as file:
-        published = {row["instance"]: row for row in csv.DictReader(file) if row["algorithm"] == name}
-    folder = SHARED / "solutions" / method / "0o100t100s1p100"
-
-    day, solution = read_instance(SHARED / "instances" / folder.name), read_solution(folder)
-    metrics = measure_day(day, solution)
-
-    for column in ("click_to_door_mean", "overage_mean", "cost_per_order", "gini_pay_per_hour", "orders_per_bundle"):
-        assert getattr(metrics, column) == pytest.approx(float(published[folder.name][column]), abs=1e-3)
-
-
-@needs_shared
-def test_the_one_known_fault_of_the_shared_solutions_is_found():
-    """Of the rolling-horizon days one breaks the joining rule, once."""
-    found = {}
-    for folder in sorted((SHARED / "solutions" / "rh").iterdir()):
-        day = read_instance(SHARED / "instances" / folder.name)
-        found[folder.name] = [one.rule for one in check_day(day, read_solution(folder), None)]
-
-    assert {name: rows for name, rows in found.items() if rows} == {"6o100t100s1p100": ["joined_before_arrival"]}

@@ -11,9 +11,9 @@ from dispatch.check import check_day, measure_day
 from dispatch.day import day_problem, day_solution
 from dispatch.greedy import solve_nearest
 from dispatch.horizon import Settings, solve
-from dispatch.mdrp import Restaurant, read_instance
+from dispatch.mdrp import Restaurant
 from dispatch.objective import Weights
-from tests.dispatch.worlds import SHARED, courier, days, instance, needs_shared, order, random_day
+from tests.dispatch.worlds import courier, days, instance, order, random_day
 
 WEIGHTS, SETTINGS = Weights(), Settings()
 
@@ -170,36 +170,6 @@ def test_weights_are_whole_numbers(bad):
     """A float never enters the objective."""
     with pytest.raises(ValueError, match="whole number"):
         Weights(**bad)
-
-
-@needs_shared
-@pytest.mark.parametrize("name", ["0o50t100s1p100", "4r50t75s2p125"])
-def test_shared_day_keeps_the_rules_and_beats_the_reference(name):
-    """On a public instance: no violation, and better than FoodMatch."""
-    import csv
-
-    day = read_instance(SHARED / "instances" / name)
-    with (SHARED / "reference.csv").open() as file:
-        reference = {row["algorithm"]: row for row in csv.DictReader(file) if row["instance"] == name}
-
-    result, solution = played(day)
-
-    assert check_day(day, solution, tuple(result.refused)) == ()
-    ours = measure_day(day, solution).click_to_door_undelivered_120
-    assert ours < float(reference["foodmatch"]["click_to_door_undelivered_120"])
-
-
-@needs_shared
-@pytest.mark.parametrize("last_min", [400, 700])
-def test_no_foresight_on_a_shared_day(last_min):
-    """On a public instance decisions up to T do not depend on orders placed after T."""
-    day = read_instance(SHARED / "instances" / "0o50t100s1p100")
-
-    whole = decisions_until(played(day)[1], last_min)
-    cut = decisions_until(played(day.placed_until(last_min))[1], last_min)
-
-    assert cut == whole
-    assert len(whole[0]) > 5
 
 
 def test_seed_is_in_the_settings():

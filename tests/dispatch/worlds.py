@@ -1,18 +1,13 @@
-"""Small worlds for dispatch tests: builders with defaults, strategies, and where the shared instances lie."""
+"""Small worlds for dispatch tests: builders with defaults, and strategies."""
 
 from itertools import permutations
-from pathlib import Path
 
 import numpy as np
-import pytest
 from hypothesis import strategies as st
 
 from dispatch.mdrp import Courier, Instance, Order, Parameters, Restaurant
 from dispatch.problem import BENCHMARK, Market, Orders, Problem, Riders
 from dispatch.travel import PlanarTravel
-
-SHARED = Path(__file__).parents[3] / "shared" / "mdrp"
-needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="the shared instances are not here")
 
 
 def order(name="o1", x=0, y=0, placed=0, restaurant="r1", ready=10):

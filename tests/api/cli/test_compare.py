@@ -13,9 +13,8 @@ from api.batch.canonical import EVENT_SCHEMA
 from api.cli.main import main
 from rules.text import catalog
 from tests.builders import delivered, slow_merchant
+from tests.dispatch.worlds import random_day, write_instance
 
-MDRP = Path(__file__).parents[3].parent / "shared" / "mdrp"
-SOLUTIONS = sorted(MDRP.glob("solutions/*/*"))
 BOOKS = "legacy-fine,taobao-crowdsourced"
 
 
@@ -167,17 +166,21 @@ def test_impact_of_a_book_on_itself_is_nothing(events: Path, tmp_path: Path) -> 
     assert pq.read_table(out / "affected.parquet").num_rows == 0
 
 
-@pytest.mark.skipif(not SOLUTIONS, reason="../shared is not here")
-@pytest.mark.parametrize("solution", SOLUTIONS, ids=lambda path: f"{path.parent.name}-{path.name}")
-def test_compare_runs_on_executed_grubhub_days(solution: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def executed(tmp_path: Path) -> tuple[Path, Path]:
+    """A made-up Grubhub day and what `dispatch` made of it."""
+    day = write_instance(tmp_path / "0o100t100s1p100", random_day(7, num_orders=60, num_couriers=4))
+    assert _run("dispatch", day, "--out", tmp_path / "solution").exit_code == 0
+    return day, tmp_path / "solution"
+
+
+def test_compare_runs_on_an_executed_grubhub_day(executed: tuple[Path, Path], tmp_path: Path) -> None:
     """All orders of the solution are compared, fees equal on both sides, fines on one side only."""
     out = tmp_path / "out"
 
-    result = _run(
-        "compare", MDRP / "instances" / solution.name, solution, "--format", "mdrp", "--books", BOOKS, "--out", out
-    )
+    result = _run("compare", *executed, "--format", "mdrp", "--books", BOOKS, "--out", out)
     summary = json.loads((out / "summary.json").read_text())
-    num_orders = len((solution / "solution_info_orders.txt").read_text().splitlines()) - 1
+    num_orders = len((executed[1] / "solution_info_orders.txt").read_text().splitlines()) - 1
 
     assert result.exit_code == 0, result.output
     assert summary["num_delivered"] == num_orders
@@ -185,14 +188,13 @@ def test_compare_runs_on_executed_grubhub_days(solution: Path, tmp_path: Path) -
     assert summary["totals"]["fines_fen"]["a"] > summary["totals"]["fines_fen"]["b"] == 0
 
 
-@pytest.mark.skipif(not SOLUTIONS, reason="../shared is not here")
-def test_impact_reads_an_instance_and_its_solution(tmp_path: Path) -> None:
+def test_impact_reads_an_instance_and_its_solution(executed: tuple[Path, Path], tmp_path: Path) -> None:
     """With --format mdrp two folders follow --events."""
-    solution, out = SOLUTIONS[0], tmp_path / "out"
+    out = tmp_path / "out"
 
     result = _run(
         "books", "impact", "--from", "legacy-fine", "--to", "taobao-crowdsourced", "--format", "mdrp",
-        "--events", MDRP / "instances" / solution.name, solution, "--out", out,
+        "--events", *executed, "--out", out,
     )  # fmt: skip
 
     assert result.exit_code == 0, result.output
