@@ -9,6 +9,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from rules.book import Book
 from rules.events import (
     CANCEL_PARTIES,
     EXTENSION_CAUSES,
@@ -231,8 +232,10 @@ def raw_books(draw: Draw, lateness: str | None = None, late_days: int | None = N
 
 
 @st.composite
-def books(draw: Draw, lateness: str | None = None, max_versions: int = 2, late_days: int | None = None) -> list[Any]:
-    """One or two versions of a book, parsed, oldest first, in one time zone."""
+def raw_versions(
+    draw: Draw, lateness: str | None = None, max_versions: int = 2, late_days: int | None = None
+) -> list[dict[str, Any]]:
+    """One or two versions of a book as TOML would give them, oldest first, in one time zone."""
     first = draw(raw_books(lateness, late_days))
     made = [first]
     if max_versions > 1 and draw(st.integers(0, 2)) == 0:
@@ -240,7 +243,19 @@ def books(draw: Draw, lateness: str | None = None, max_versions: int = 2, late_d
         keep = {"time_zone": first["time_zone"], "day_starts": first["day_starts"]}
         day = draw(st.sampled_from(DAYS)) + dt.timedelta(days=draw(st.integers(0, 2)))
         made.append(second | keep | {"effective_from": day})
-    return [book_of(raw) for raw in made]
+    return made
+
+
+def parsed(raws: list[dict[str, Any]]) -> list[Book]:
+    """Books of raw documents."""
+    return [book_of(raw) for raw in raws]
+
+
+def books(
+    lateness: str | None = None, max_versions: int = 2, late_days: int | None = None
+) -> st.SearchStrategy[list[Book]]:
+    """As `raw_versions`, parsed; a failing example prints as `parsed([...])`, which can be written down."""
+    return raw_versions(lateness, max_versions, late_days).map(parsed)
 
 
 def noon_us(day: dt.date) -> int:
@@ -271,6 +286,8 @@ GAPS_MIN = {
     "few": st.sampled_from((0, 0, 1, 2, 5, 5, 10, 20, 240, 780)),
 }
 before_min = st.integers(0, 60)
+# Clocks tell more than seconds: less than half of one, and the last and the first µs of one.
+parts_us = st.sampled_from((0, 0, 0, 0, 1, 400_000, 999_999))
 
 
 @st.composite
@@ -279,9 +296,9 @@ def deliveries(draw: Draw, occurred_us: int) -> dict[str, Any]:
 
     def earlier(strategy: st.SearchStrategy[int]) -> int | None:
         minute = draw(maybe(strategy, 6))
-        return None if minute is None else occurred_us - minute * MINUTE_US
+        return None if minute is None else occurred_us - minute * MINUTE_US - draw(parts_us)
 
-    deadline_us = occurred_us - draw(st.sampled_from(LATE_S)) * 1_000_000
+    deadline_us = occurred_us - draw(st.sampled_from(LATE_S)) * 1_000_000 - draw(parts_us)
     known = draw(st.sampled_from(("assess", "assess", "assess", "promised", "both", "none")))
     reports = draw(st.lists(st.sampled_from(REPORT_KINDS), max_size=2, unique=True)) if draw(st.booleans()) else []
     return {
@@ -337,7 +354,7 @@ def riders_events(
     occurred_us = start_us + draw(st.integers(0, 24)) * 30 * MINUTE_US
     made: list[dict[str, Any]] = []
     for number in range(draw(st.integers(1, max_events))):
-        occurred_us += draw(GAPS_MIN[days]) * MINUTE_US
+        occurred_us += draw(GAPS_MIN[days]) * MINUTE_US + draw(parts_us)
         kind = draw(st.sampled_from(kinds))
         event = common | {
             "event_id": f"{draw(st.sampled_from('abc'))}{number}{tag}",
