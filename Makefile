@@ -1,12 +1,15 @@
 # On a machine with Python >= 3.11 and nothing else: `make demo`, `make test`.
 PYTHON ?= python3
+MINUTES ?= 10
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# A file's tests share what is dear to make, so a file stays on one core.
+PARALLEL := -n auto --dist loadfile
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url
 
-.PHONY: demo test check bench lock clean
+.PHONY: demo test test-fast explore soak public check bench lock clean
 
 $(VENV)/runtime.stamp: requirements/build.txt requirements/runtime.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -32,7 +35,21 @@ check: $(VENV)/test.stamp ## lint, types, import contracts
 	$(BIN)/mypy
 
 test: check ## everything that CI runs
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PARALLEL)
+
+test-fast: $(VENV)/test.stamp ## what needs no process of its own and no browser, within two minutes
+	$(BIN)/python -m pytest $(PARALLEL) -m "not slow"
+
+explore: $(VENV)/test.stamp ## property tests with fresh seeds for MINUTES; what fails is printed as @example(...)
+	$(BIN)/python -m tests.soak.explore $(MINUTES)
+
+soak: $(VENV)/bench.stamp ## kills and loads by the dozen: an hour
+	$(BIN)/python -m tests.benchmarks.kills
+	$(BIN)/python -m tests.benchmarks.lake_kills --events 1000000
+	$(BIN)/python -m tests.benchmarks.http.posts
+
+public: $(VENV)/test.stamp ## the public Grubhub days in MDRP, against published figures
+	RIDERSCORE_MDRP=$(MDRP) $(BIN)/python -m pytest $(PARALLEL) tests/public
 
 bench: $(VENV)/bench.stamp ## the figures of the README, as ratios within one run
 	$(BIN)/python -m pytest tests/benchmarks --benchmark-only -p no:randomly
