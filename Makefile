@@ -43,7 +43,8 @@ test-fast: $(VENV)/test.stamp ## what needs no process of its own and no browser
 explore: $(VENV)/test.stamp ## property tests with fresh seeds for MINUTES; what fails is printed as @example(...)
 	$(BIN)/python -m tests.soak.explore $(MINUTES)
 
-soak: $(VENV)/bench.stamp ## kills and loads by the dozen: an hour
+soak: $(VENV)/bench.stamp ## planted faults, kills and loads by the dozen: an hour or two
+	$(BIN)/python -m tests.soak.mutants
 	$(BIN)/python -m tests.benchmarks.kills
 	$(BIN)/python -m tests.benchmarks.lake_kills --events 1000000
 	$(BIN)/python -m tests.benchmarks.http.posts

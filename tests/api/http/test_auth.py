@@ -1,7 +1,11 @@
 """Tokens: who gets in, and what they may do there."""
 
+from dataclasses import replace
+
 from starlette.testclient import TestClient
 
+from api.http.app import create_app
+from api.settings import Settings
 from tests.api.http.conftest import Bearer, Clock
 
 
@@ -34,6 +38,18 @@ def test_an_expired_key_is_refused(client: TestClient, bearer: Bearer, clock: Cl
     before = client.get("/v1/tokens", headers=headers)
     clock.forward(seconds=1)
     after = client.get("/v1/tokens", headers=headers)
+
+    assert (before.status_code, after.status_code) == (200, 401)
+    assert after.json()["code"] == "token_expired"
+
+
+def test_a_key_that_is_believed_still_ends_on_time(settings: Settings, bearer: Bearer, clock: Clock) -> None:
+    """An answer that is kept for a minute is not kept past the key's own end."""
+    headers = bearer("ops", expires_us=clock() + 30_000_000)
+    with TestClient(create_app(replace(settings, token_cache_s=60), hooks=(), clock=clock)) as client:
+        before = client.get("/v1/tokens", headers=headers)
+        clock.forward(seconds=30)
+        after = client.get("/v1/tokens", headers=headers)
 
     assert (before.status_code, after.status_code) == (200, 401)
     assert after.json()["code"] == "token_expired"

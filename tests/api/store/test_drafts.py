@@ -7,7 +7,8 @@ import pytest
 from sqlalchemy import update
 
 from api.store import drafts
-from api.store.checking import MAX_ROWS, check_draft, try_event
+from api.store.books import law_of
+from api.store.checking import MAX_ROWS, check_draft, conflicts, try_event
 from api.store.draft_rows import draft_of, revision_content, revisions_of
 from api.store.places import Place
 from api.store.refusals import Refused
@@ -75,6 +76,17 @@ def test_a_draft_may_begin_with_a_document_or_with_nothing(law: Store) -> None:
     assert (plain.title, plain.document) == ("half done", {"id": 7, "rule": "x"})
     assert empty.document["rule"] == []
     assert shipped.document["rule"] == versions("taobao-crowdsourced")[0].document["rule"]
+
+
+@pytest.mark.parametrize(("day", "codes"), [(30, ["backwards"]), (1, ["backwards"]), (2, [])])
+def test_a_version_never_takes_effect_on_a_day_of_an_older_one(law: Store, day: int, codes: list[str]) -> None:
+    """Not before the newest version of its book (2025-12-01), and not on the same day either."""
+    from_ = dt.date(2025, 11 if day == 30 else 12, day)
+    with law.writing(NOW_US) as unit:
+        draft = begun(unit)
+        found = conflicts(law_of(unit), draft, version(effective_from=from_))
+
+    assert [fault.code for fault in found if fault.code == "backwards"] == codes
 
 
 def test_a_broken_toml_text_is_refused_with_its_line(law: Store) -> None:

@@ -11,10 +11,10 @@ from api.clock import now_us
 from api.http.logs import make_log
 from api.settings import Settings
 from api.store import webhooks
-from api.store.deliveries import DISABLED_AFTER_US, HOLDS_BACK, LEASE_US, RETRY_S, claim_due
+from api.store.deliveries import DISABLED_AFTER_US, HOLDS_BACK, LEASE_US, RETRY_S, Sent, claim_due, settle_delivery
 from api.store.outbox import Message, announce, send, wanted
 from api.store.refusals import Refused
-from api.store.tables import outbox
+from api.store.tables import outbox, webhook_attempts
 from api.store.tables import webhooks as webhooks_table
 from api.store.units import Store
 from api.work.deliverer import Deliverer
@@ -320,6 +320,27 @@ def test_two_servers_do_not_send_double(store: Store, clock: Clock) -> None:
 
     assert (len(first), len(second), len(again)) == (4, 2, 6)
     assert not {one.outbox_id for one in first} & {one.outbox_id for one in second}
+
+
+@pytest.mark.parametrize("sent", [Sent(204), Sent(500), Sent(error="too late")])
+def test_an_attempt_that_was_overtaken_changes_nothing(store: Store, clock: Clock, sent: Sent) -> None:
+    """Its lease ran out and another attempt is on its way: what the first one says in the end does not count."""
+    listen(store, clock, "http://127.0.0.1:9/")
+    tell(store, clock, changed(1))
+    with store.writing(clock()) as unit:
+        (stale,) = claim_due(unit, 1)
+    clock.now_us += LEASE_US
+    with store.writing(clock()) as unit:
+        (current,) = claim_due(unit, 1)
+        before = unit.connection.execute(select(webhook_attempts)).one()
+        settle_delivery(unit, stale, sent, 0)
+        after = unit.connection.execute(select(webhook_attempts)).one()
+        settle_delivery(unit, current, Sent(204), 0)
+        last = unit.connection.execute(select(webhook_attempts)).one()
+
+    assert (stale.num_attempts, current.num_attempts) == (1, 2)
+    assert after == before
+    assert (last.state, last.num_attempts, last.last_status) == ("delivered", 2, 204)
 
 
 def test_a_busy_receiver_holds_up_no_other(store: Store, clock: Clock) -> None:

@@ -1,0 +1,67 @@
+"""Faults to plant: a file, what stands there once, what to put in its place, and the tests that must notice.
+
+Only faults that change what somebody can see; one that no test notices gets a test, and then a row here.
+"""
+
+from typing import NamedTuple
+
+
+class Planted(NamedTuple):
+    """One fault."""
+
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+
+_EDGES = ("tests/scoring/test_boundaries.py",)
+_STORE_EDGES = ("tests/api/store/test_boundaries.py",)
+
+PLANTED = (
+    Planted(
+        "api/store/posting.py",
+        "found |= {row.rider_id for row in rows if row.occurred_us < keep_us[row.rider_id]}",
+        "found |= {row.rider_id for row in rows if row.occurred_us > keep_us[row.rider_id]}",
+        _STORE_EDGES,
+    ),
+    Planted("api/store/posting.py", "occurred_us > latest_us", "occurred_us >= latest_us", _STORE_EDGES),
+    Planted("api/store/posting.py", "occurred_us > latest_us", "occurred_us > latest_us + 1", _STORE_EDGES),
+    Planted(
+        "api/http/auth.py",
+        "if expires_us is not None and expires_us <= self._service.clock():",
+        "if expires_us is not None and expires_us <= 0:",
+        ("tests/api/http/test_auth.py",),
+    ),
+    Planted(
+        "api/store/deliveries.py",
+        "            own.num_attempts == parcel.num_attempts,\n",
+        "",
+        ("tests/api/work/test_deliveries.py", "-k", "overtaken"),
+    ),
+    Planted(
+        "api/store/checking.py",
+        "newest[0].model.effective_from >= book.model.effective_from",
+        "newest[0].model.effective_from > book.model.effective_from",
+        ("tests/api/store/test_drafts.py", "-k", "older_one"),
+    ),
+    Planted(
+        "scoring/liability.py",
+        "gained += high - low - _overlap_us(low, high, own_from, own_to)",
+        "gained += high - low",
+        _EDGES,
+    ),
+    Planted(
+        "scoring/liability.py",
+        "            reached = high\n",
+        "            reached = low\n",
+        ("tests/scoring/test_hand_worked.py",),
+    ),
+    Planted("scoring/liability.py", "-(-given_us // US_PER_S)", "given_us // US_PER_S", _EDGES),
+    Planted("scoring/liability.py", "apart_us <= tables.books", "apart_us < tables.books", _EDGES),
+    Planted("scoring/kernel.py", "work.orders[k].at_us >= since_us", "work.orders[k].at_us > since_us", _EDGES),
+    Planted("scoring/kernel.py", "event.occurred_us - ORDER_CAP_US", "event.occurred_us - ORDER_CAP_US - 1", _EDGES),
+    Planted("scoring/state.py", ">= at_us - ORDER_CAP_US", "> at_us - ORDER_CAP_US", _EDGES),
+    Planted("scoring/carry.py", ">= keep_us - late_us)", "> keep_us - late_us)", _EDGES),
+    Planted("scoring/carry.py", "old & (together | (word", "old & ((word", _EDGES),
+)
