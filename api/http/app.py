@@ -18,6 +18,7 @@ from api.http.auth import Gate
 from api.http.cards import CardDesk
 from api.http.context import Service
 from api.http.door import Door
+from api.http.limits import Plan
 from api.http.logs import make_log
 from api.http.meters import Meters
 from api.http.problems import add_handlers
@@ -95,7 +96,8 @@ def create_app(
     meters.watch_store(partial(_waiting, service))
     meters.watch_clock(keeper)
     add_handlers(app)
-    app.add_middleware(Door, service=service, gate=gate, desk=desk)
+    plan = Plan([(route, sorted(document.scopes_of(route) or ())) for route in api_routes()], settings)
+    app.add_middleware(Door, service=service, gate=gate, desk=desk, plan=plan)
     app.add_middleware(Watch, meters=meters, log=log)
     for router in routers(ROUTES):
         app.include_router(router)

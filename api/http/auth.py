@@ -3,6 +3,7 @@
 A token that was looked up is believed for a few seconds; after that a revocation bites.
 """
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -140,10 +141,22 @@ class Require:
             401 without a good token, 403 without the scope.
         """
         gate: Gate = request.app.state.gate
-        actor = await gate.actor(request.scope)
-        if not actor.may(*self.scopes):
-            raise Problem("scope_missing", scopes=", ".join(self.scopes), role=role_words(actor.role))
-        return actor
+        return need_scopes(await gate.actor(request.scope), self.scopes)
+
+
+def need_scopes(actor: Actor | None, scopes: Sequence[Scope]) -> Actor:
+    """The actor, if their role has one of some scopes.
+
+    Raises
+    ------
+    Problem
+        401 for nobody, 403 without the scope.
+    """
+    if actor is None:
+        raise Problem("unauthenticated")
+    if not actor.may(*scopes):
+        raise Problem("scope_missing", scopes=", ".join(scopes), role=role_words(actor.role))
+    return actor
 
 
 @cache

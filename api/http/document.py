@@ -10,7 +10,8 @@ from fastapi.routing import APIRoute
 
 from api.batch.schema import event_schema
 from api.http.auth import Require
-from api.http.problems import MEDIA_TYPE, STATUS
+from api.http.limits import BodyLimits, limits_of
+from api.http.problems import ERRORS_MAX, MEDIA_TYPE, STATUS
 
 _WITH_BODY: Final = ("POST", "PUT", "PATCH")
 _SAYS: Final = {
@@ -22,12 +23,14 @@ _SAYS: Final = {
     409: "In conflict with what is there.",
     412: "What was read has changed.",
     413: "Too large.",
+    414: "Path or query are too long.",
     415: "A content type that is not taken here.",
     422: "Values that cannot be accepted; `errors` names each.",
     428: "If-Match is missing.",
-    429: "More requests than the token may make.",
+    429: "More requests than the token, or the address without one, may make.",
+    431: "More headers than any use needs.",
     500: "A fault of the service.",
-    503: "The database cannot be reached.",
+    503: "The database cannot be reached, or as many of these run as may run at once.",
 }
 _PROBLEM: Final[dict[str, Any]] = {
     "title": "Problem",
@@ -41,8 +44,10 @@ _PROBLEM: Final[dict[str, Any]] = {
         "detail": {"type": "string", "examples": ["The token has expired."]},
         "instance": {"type": "string"},
         "code": {"type": "string", "enum": sorted(STATUS)},
+        "num_errors": {"type": "integer", "description": "How many there are; `errors` holds the first of them."},
         "errors": {
             "type": "array",
+            "maxItems": ERRORS_MAX,
             "items": {
                 "type": "object",
                 "required": ["code", "detail"],
@@ -88,7 +93,8 @@ def document_of(app: FastAPI, routes: tuple[APIRoute, ...]) -> dict[str, Any]:
     for route in routes:
         if route.include_in_schema:
             for method in route.methods or ():
-                _complete(document["paths"][route.path_format][method.lower()], route, method)
+                limits = limits_of(route.path_format, app.state.service.settings)
+                _complete(document["paths"][route.path_format][method.lower()], route, method, limits)
     return document
 
 
@@ -102,11 +108,13 @@ def _answer(status: int) -> dict[str, Any]:
     return answer
 
 
-def _complete(operation: dict[str, Any], route: APIRoute, method: str) -> None:
-    """Add what every route of its kind can answer."""
+def _complete(operation: dict[str, Any], route: APIRoute, method: str, limits: BodyLimits) -> None:
+    """Add what every route of its kind can answer, and how large its body may be."""
     required = scopes_of(route)
     # 422: any address can hold text that cannot be used.
-    statuses = {422, 503}
+    statuses = {414, 422, 431, 503}
+    if "requestBody" in operation:
+        operation["x-body-bytes-max"] = limits.bytes_max
     answers = operation["responses"]
     if required is not None:
         statuses |= {401, 403, 429}

@@ -1,6 +1,7 @@
 """What stands before every route: who asks and how often, the body, and answers that were given before.
 
-Plain ASGI, in this order: token → allowance → a card that is ready, or body → Idempotency-Key → the route.
+Plain ASGI, in this order: token → allowance → a card that is ready, or scope → body → Idempotency-Key → the route.
+No body is read before it is known who sends it and that they may. Bodies of pages are read by the pages, likewise.
 """
 
 from collections.abc import Mapping
@@ -12,17 +13,17 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.http.allowance import Allowance
-from api.http.auth import Gate
+from api.http.auth import Gate, need_scopes
 from api.http.cards import CardDesk, answer_card
 from api.http.context import Service, preferred_lang
-from api.http.intake import JSON, NDJSON, check_depth, content_type_of, read_body, replay
+from api.http.intake import JSON, NDJSON, check_coding, check_shape, content_type_of, read_body, replay
+from api.http.limits import HEADERS_MAX, PATH_BYTES_MAX, QUERY_BYTES_MAX, WITH_BODY, Plan, Wanted
 from api.http.plain import check_address, check_json
 from api.http.problems import Problem, problem_of_refusal, problem_response
 from api.http.repeats import answer_once, idempotency_key
 from api.store.refusals import Refused
 from api.store.units import UnreachableError
 
-_WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 API: Final = "/v1/"
 _ENDING_AT_ONCE: Final = 8
 # Media types of bodies by path, where JSON is not all that is taken.
@@ -32,8 +33,9 @@ TAKES: Final[Mapping[str, tuple[str, ...]]] = {"/v1/events": (JSON, NDJSON)}
 class Door:
     """Admits requests."""
 
-    def __init__(self, app: ASGIApp, service: Service, gate: Gate, desk: CardDesk) -> None:
+    def __init__(self, app: ASGIApp, service: Service, gate: Gate, desk: CardDesk, plan: Plan) -> None:
         self._app = app
+        self._plan = plan
         self._service = service
         self._gate = gate
         self._desk = desk
@@ -47,11 +49,15 @@ class Door:
             return
         scope.setdefault("state", {})
         try:
+            _check_head(scope)
             check_address(scope)
             await self._admit(scope)
-            if scope["method"] in _WITH_BODY:
-                await self._with_body(scope, receive, send)
-                return
+            if scope["method"] in WITH_BODY and scope["path"].startswith(API):
+                wanted = self._plan.wanted(scope["method"], scope["path"])
+                if wanted is not None:
+                    scope["route"] = wanted
+                    await self._with_body(wanted, scope, receive, send)
+                    return
             if scope["method"] == "GET" and await answer_card(self._desk, scope, send):
                 return
         except UnreachableError as error:
@@ -81,25 +87,34 @@ class Door:
         if not allowed.is_allowed:
             raise Problem("rate_limited", headers={"Retry-After": str(allowed.reset_s)}, seconds=allowed.reset_s)
 
-    async def _with_body(self, scope: Scope, receive: Receive, send: Send) -> None:
-        settings, path = self._service.settings, scope["path"]
-        body = await read_body(scope, receive, settings)
+    async def _with_body(self, wanted: Wanted, scope: Scope, receive: Receive, send: Send) -> None:
+        actor = scope["state"].get("actor")
+        if wanted.scopes:
+            need_scopes(actor, wanted.scopes)
+        check_coding(scope)
         kind = content_type_of(scope)
-        if path.startswith(API) and body:
-            takes = TAKES.get(path, (JSON,))
+        body = await read_body(scope, receive, wanted.limits.bytes_max, self._service.settings.body_timeout_s)
+        if body:
+            takes = TAKES.get(wanted.path, (JSON,))
             if kind not in takes:
                 raise Problem("media_type_unsupported", headers={"Accept-Post": ", ".join(takes)})
-        if kind in (JSON, NDJSON):
-            await check_depth(body, settings.json_depth_max)
-        if kind == JSON and path not in TAKES:
-            check_json(body)
+            await check_shape(body, wanted.limits.shape, is_lines=kind == NDJSON)
+            if wanted.path not in TAKES:
+                check_json(body)
         again = replay(body, receive)
-        key = idempotency_key(scope) if scope["method"] == "POST" and path.startswith(API) else None
-        actor = scope["state"].get("actor")
+        key = idempotency_key(scope) if scope["method"] == "POST" else None
         if key is None or actor is None:
             await self._app(scope, again, send)
             return
         await answer_once(self._app, self._service, self._turns, actor, key, body, scope, again, send)
+
+
+def _check_head(scope: Scope) -> None:
+    """Refuse a request whose line or headers hold more than any use needs."""
+    if len(scope.get("raw_path") or b"") > PATH_BYTES_MAX or len(scope["query_string"]) > QUERY_BYTES_MAX:
+        raise Problem("address_too_long", path=PATH_BYTES_MAX, query=QUERY_BYTES_MAX)
+    if len(scope["headers"]) > HEADERS_MAX:
+        raise Problem("too_many_headers", limit=HEADERS_MAX)
 
 
 async def _refuse(problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:

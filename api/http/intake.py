@@ -1,81 +1,86 @@
-"""Bodies: read once, whole, within a time, a size and a depth; refused before anything is done with them."""
+"""Bodies: read once, whole, within a time, a size and a shape; refused before anything is done with them."""
 
-import re
-from typing import Any, Final
+from typing import Final
 
-import numpy as np
 from anyio import fail_after
 from anyio.to_thread import run_sync
 from starlette.types import Message, Receive, Scope
 
 from api.http.problems import Problem
-from api.settings import Settings
+from api.http.survey import DEEP, LONG, ROWS, Shape, passed
 
 JSON: Final = "application/json"
 NDJSON: Final = "application/x-ndjson"
-_LARGE_BYTES: Final = 64 * 1024
-_STRINGS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"?', re.DOTALL)
+# Smaller bodies are looked through in less time than it takes to hand them to a thread.
+_LARGE_BYTES: Final = 512 * 1024
 _CLOSE: Final = {"Connection": "close"}
 
 
-async def read_body(scope: Scope, receive: Receive, settings: Settings) -> bytes:
+async def read_body(scope: Scope, receive: Receive, bytes_max: int, timeout_s: int) -> bytes:
     """The whole body of a request.
 
     Raises
     ------
     Problem
-        `body_too_large` (before it is read where its length is stated), `body_timeout`, `json_too_deep`.
+        `body_too_large` (before it is read where its length is stated), `body_timeout`, `bad_request`.
     """
+    too_large = Problem("body_too_large", headers=_CLOSE, limit=bytes_max)
     stated = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
-    if stated.isdigit() and int(stated) > settings.body_bytes_max:
-        raise Problem("body_too_large", headers=_CLOSE, limit=settings.body_bytes_max)
+    if stated.isdigit() and (len(stated) > 18 or int(stated) > bytes_max):
+        raise too_large
     parts: list[bytes] = []
     num_bytes = 0
     try:
-        with fail_after(settings.body_timeout_s):
+        with fail_after(timeout_s):
             while True:
                 message = await receive()
                 if message["type"] == "http.disconnect":
                     raise Problem("bad_request")
                 part = message.get("body", b"")
                 num_bytes += len(part)
-                if num_bytes > settings.body_bytes_max:
-                    raise Problem("body_too_large", headers=_CLOSE, limit=settings.body_bytes_max)
+                if num_bytes > bytes_max:
+                    raise too_large
                 parts.append(part)
                 if not message.get("more_body", False):
                     break
     except TimeoutError:
-        raise Problem("body_timeout", headers=_CLOSE, limit=settings.body_timeout_s) from None
+        raise Problem("body_timeout", headers=_CLOSE, limit=timeout_s) from None
     return b"".join(parts)
 
 
-async def check_depth(body: bytes, limit: int) -> None:
-    """Refuse JSON that is nested too deeply for any use.
+async def check_shape(body: bytes, shape: Shape, *, is_lines: bool = False) -> None:
+    """Refuse JSON that holds more than any use needs, before it is parsed.
 
     Raises
     ------
     Problem
-        `json_too_deep`.
+        `json_too_deep`, `json_too_long`, `json_too_many`, `too_many_rows`.
     """
-    deep = depth_of(body) if len(body) < _LARGE_BYTES else await run_sync(depth_of, body)
-    if deep > limit:
-        raise Problem("json_too_deep", limit=limit)
-
-
-def depth_of(body: bytes) -> int:
-    """How deeply a JSON text is nested; an upper bound for what is no JSON."""
-    if b"\\" in body or len(body) < _LARGE_BYTES:
-        body = _STRINGS.sub(b"", body)
-        inside: Any = False
-        letters = np.frombuffer(body, np.uint8)
+    if len(body) < _LARGE_BYTES:
+        found = passed(body, shape, is_lines=is_lines)
     else:
-        letters = np.frombuffer(body, np.uint8)
-        inside = np.cumsum(letters == ord('"'), dtype=np.int32) & 1 == 1
-    opens = (letters == ord("[")) | (letters == ord("{"))
-    closes = (letters == ord("]")) | (letters == ord("}"))
-    steps = opens.astype(np.int8) - closes.astype(np.int8)
-    steps[np.broadcast_to(inside, steps.shape)] = 0
-    return int(np.cumsum(steps, dtype=np.int32).max(initial=0))
+        found = await run_sync(lambda: passed(body, shape, is_lines=is_lines))
+    if found == DEEP:
+        raise Problem("json_too_deep", limit=shape.depth_max)
+    if found == LONG:
+        raise Problem("json_too_long", limit=shape.text_bytes_max)
+    if found == ROWS:
+        raise Problem("too_many_rows", limit=shape.items_max)
+    if found:
+        raise Problem("json_too_many", limit=shape.values_max, members=shape.members_max)
+
+
+def check_coding(scope: Scope) -> None:
+    """Refuse a body that is packed: nobody can say how large it is before it is unpacked.
+
+    Raises
+    ------
+    Problem
+        `coding_unsupported`.
+    """
+    for name, value in scope["headers"]:
+        if name == b"content-encoding" and value.strip().lower() not in (b"", b"identity"):
+            raise Problem("coding_unsupported", headers={"Accept-Encoding": "identity"})
 
 
 def content_type_of(scope: Scope) -> str:

@@ -94,7 +94,7 @@ def unusable(places: Iterable[Where]) -> Problem:
     """The refusal of such text at some places."""
     found = list(places)
     errors = [FieldError(place, "unusable_text", _says) for place in found[:_SHOWN_MAX]]
-    return Problem("unusable_text", errors=errors, num=len(found))
+    return Problem("unusable_text", errors=errors, num_errors=len(found), num=len(found))
 
 
 def _says(lang: Lang) -> str:

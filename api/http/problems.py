@@ -106,8 +106,13 @@ STATUS: Final[Mapping[str, int]] = {
     "city_needed": 409,
     "precondition_failed": 412,
     "body_too_large": 413,
+    "json_too_many": 413,
+    "form_too_many_fields": 413,
+    "json_too_long": 413,
+    "address_too_long": 414,
     "too_many_rows": 413,
     "media_type_unsupported": 415,
+    "coding_unsupported": 415,
     "invalid_request": 422,
     "unusable_text": 422,
     "words_too_long": 422,
@@ -122,10 +127,12 @@ STATUS: Final[Mapping[str, int]] = {
     "key_lives_too_long": 422,
     "precondition_required": 428,
     "rate_limited": 429,
+    "too_many_headers": 431,
     "internal": 500,
     "unavailable": 503,
     "clock_held": 503,
     "clock_apart": 503,
+    "busy": 503,
 }
 _OF_STATUS: Final = {
     400: "bad_request",
@@ -133,8 +140,21 @@ _OF_STATUS: Final = {
     404: "not_found",
     405: "method_not_allowed",
     413: "body_too_large",
+    414: "address_too_long",
     415: "media_type_unsupported",
 }
+
+
+# A refusal lists so many faults and then their number; with its words cut it stays far below 1 MiB.
+ERRORS_MAX: Final = 50
+PLACE_MAX: Final = 200
+DETAIL_MAX: Final = 400
+WORDS_MAX: Final = 1_000
+
+
+def shortened(words: str, most: int) -> str:
+    """The beginning of some words; `…` says that there was more."""
+    return words if len(words) <= most else words[: most - 1] + "…"
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +181,8 @@ class FieldError:
 
     def document(self, lang: Lang) -> dict[str, str]:
         """One member of `errors`."""
-        return {**self.where.document(), "code": self.code, "detail": self.says(lang)}
+        place = {name: shortened(value, PLACE_MAX) for name, value in self.where.document().items()}
+        return {**place, "code": self.code, "detail": shortened(self.says(lang), DETAIL_MAX)}
 
 
 class Problem(Exception):  # noqa: N818 - an answer, not a fault of the program
@@ -172,7 +193,9 @@ class Problem(Exception):  # noqa: N818 - an answer, not a fault of the program
     code
         One of `STATUS`.
     errors
-        Fields that are wrong, all at once.
+        Fields that are wrong, all at once; the first `ERRORS_MAX` of them are told.
+    num_errors
+        How many there are, where `errors` holds no more than those that are told.
     headers
         Sent with the answer, such as `Retry-After`.
     params
@@ -185,12 +208,15 @@ class Problem(Exception):  # noqa: N818 - an answer, not a fault of the program
         /,
         *,
         errors: Iterable[FieldError] = (),
+        num_errors: int | None = None,
         headers: Mapping[str, str] | None = None,
         **params: object,
     ) -> None:
         self.code = code
         self.status = STATUS[code]
-        self.errors = tuple(errors)
+        every = tuple(errors)
+        self.errors = every[:ERRORS_MAX]
+        self.num_errors = len(every) if num_errors is None else num_errors
         self.headers = dict(headers or {})
         self.params = params
         super().__init__(code)
@@ -209,13 +235,14 @@ class Problem(Exception):  # noqa: N818 - an answer, not a fault of the program
             "type": f"/problems/{self.code}",
             "title": self.title(lang),
             "status": self.status,
-            "detail": self.describe(lang),
+            "detail": shortened(self.describe(lang), WORDS_MAX),
             "code": self.code,
         }
         if instance:
-            document["instance"] = instance
+            document["instance"] = shortened(instance, WORDS_MAX)
         if self.errors:
             document["errors"] = [error.document(lang) for error in self.errors]
+            document["num_errors"] = self.num_errors
         return document
 
 
@@ -293,9 +320,9 @@ def _on_invalid(request: Request, error: Exception) -> Response:
         return _answer(request, Problem("bad_json"))
     errors = [
         FieldError(Where.of(item["loc"]), item["type"], partial(explain_invalid, code=item["type"], params=item.get("ctx", {})))
-        for item in found
+        for item in found[:ERRORS_MAX]
     ]  # fmt: skip
-    return _answer(request, Problem("invalid_request", errors=errors, num=len(errors)))
+    return _answer(request, Problem("invalid_request", errors=errors, num_errors=len(found), num=len(found)))
 
 
 def _on_unreachable(request: Request, error: Exception) -> Response:

@@ -16,6 +16,8 @@ from starlette.datastructures import URL, FormData
 
 from api.http import auth
 from api.http.context import Actor, Service, service_of
+from api.http.intake import check_coding, content_type_of, read_body, replay
+from api.http.limits import KIB, MIB
 from api.http.plain import check_fields, is_plain
 from api.http.problems import Problem
 from api.http.scopes import Scope
@@ -30,6 +32,9 @@ FORM_FIELD: Final = "form_token"
 SESSION_S: Final = 12 * 3_600
 LANG_S: Final = 365 * 86_400
 MAX_FIELDS: Final = 2_000
+FORM_BYTES_MAX: Final = 256 * KIB
+TABLE_BYTES_MAX: Final = 4 * MIB + 64 * KIB
+_MULTIPART: Final = "multipart/form-data"
 
 
 class SignInError(Exception):
@@ -98,29 +103,46 @@ def visiting(*scopes: Scope) -> Callable[..., Visit]:
     return visit
 
 
-async def posted(request: Request) -> AsyncIterator[FormData]:
+def posting(bytes_max: int) -> Callable[[Request], AsyncIterator[FormData]]:
     """A dependency: the fields of a form that one of our pages sent, files among them open until it is answered.
 
-    Raises
-    ------
-    ForeignFormError
-        If it came from elsewhere, or without this browser's token.
-    Problem
-        If it holds text that no database takes.
+    It stands after the visit among a page's parameters: a form is read once it is known whose it is.
     """
-    async with request.form(max_fields=MAX_FIELDS, max_files=1) as form:
-        token = form.get(FORM_FIELD)
-        known = request.cookies.get(FORM_COOKIE, "")
-        is_ours = isinstance(token, str) and bool(known) and hmac.compare_digest(token.encode(), known.encode())
-        if not is_ours or not _from_here(request):
+
+    async def posted(request: Request) -> AsyncIterator[FormData]:
+        """The form.
+
+        Raises
+        ------
+        ForeignFormError
+            If it came from elsewhere, or without this browser's token.
+        Problem
+            `body_too_large`, `body_timeout`, `coding_unsupported`, `form_too_many_fields`, `unusable_text`.
+        """
+        if not _from_here(request):
             raise ForeignFormError
-        check_fields(form.multi_items())
-        yield form
+        check_coding(request.scope)
+        timeout_s = service_of(request).settings.body_timeout_s
+        body = await read_body(request.scope, request.receive, bytes_max, timeout_s)
+        if content_type_of(request.scope) != _MULTIPART and body.count(b"&") >= MAX_FIELDS:
+            raise Problem("form_too_many_fields", limit=MAX_FIELDS)
+        again = Request(request.scope, replay(body, request.receive))
+        async with again.form(max_fields=MAX_FIELDS, max_files=1) as form:
+            token = form.get(FORM_FIELD)
+            known = request.cookies.get(FORM_COOKIE, "")
+            if not isinstance(token, str) or not known or not hmac.compare_digest(token.encode(), known.encode()):
+                raise ForeignFormError
+            check_fields(form.multi_items())
+            yield form
+
+    return posted
 
 
 # What stands in an address: an id, a city. Anything else is an address that is none.
 Named = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
-Posted = Annotated[FormData, Depends(posted)]
+Posted = Annotated[FormData, Depends(posting(FORM_BYTES_MAX))]
+# A whole table of a book, or a file of such tables.
+PostedTable = Annotated[FormData, Depends(posting(TABLE_BYTES_MAX))]
 
 
 def _asked(url: URL | SplitResult) -> str:

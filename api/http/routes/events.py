@@ -208,7 +208,7 @@ def _refusal(rows: PostedRows, reject: Reject, lang: Lang) -> EventAnswer:
     inside = (reject.column,) if reject.column else ()
     return EventAnswer.model_construct(
         index=reject.row, rider_id=rider_id, event_id=event_id, status="rejected", entries=[],
-        reason=reject.reason, detail=reject.describe(lang), column=reject.column or None, value=reject.value or None,
+        reason=reject.reason, detail=cut(reject.describe(lang)), column=reject.column or None, value=reject.value or None,
         pointer=None if isinstance(place, int) else pointer_to((*place, *inside)),
         line=place if isinstance(place, int) else None,
     )  # fmt: skip

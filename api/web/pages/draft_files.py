@@ -12,7 +12,7 @@ from api.web.columns import PARTS
 from api.web.editor import told
 from api.web.pages.drafts import editor
 from api.web.routing import page_router
-from api.web.session import Posted, field, visiting
+from api.web.session import PostedTable, field, visiting
 from api.web.sheets import MAX_BYTES, SheetFault, Sheets, merged, read_file, read_pasted
 from api.web.shell import Visit
 from api.web.spreadsheet import CSV_TYPE, XLSX_TYPE, attachment, to_csv, to_xlsx
@@ -69,7 +69,7 @@ def _file(content: bytes, media_type: str, name: str) -> Response:
 
 
 @router.post("/console/drafts/{draft_id}/upload")
-def upload(visit: WriteVisit, draft_id: str, form: Posted) -> Response:
+def upload(visit: WriteVisit, draft_id: str, form: PostedTable) -> Response:
     """Take a workbook or a CSV file; a file with any fault changes nothing."""
     sent = form.get("file")
     content = sent.file.read(MAX_BYTES + 1) if isinstance(sent, UploadFile) else b""
@@ -81,7 +81,7 @@ def upload(visit: WriteVisit, draft_id: str, form: Posted) -> Response:
 
 
 @router.post("/console/drafts/{draft_id}/paste")
-def paste(visit: WriteVisit, draft_id: str, form: Posted) -> Response:
+def paste(visit: WriteVisit, draft_id: str, form: PostedTable) -> Response:
     """Take rows pasted from a spreadsheet into one table; what is wrong with a cell is told beside it, as if typed."""
     draft = _draft(visit, draft_id)
     part = field(form, "part") if field(form, "part") in PARTS else "rule"

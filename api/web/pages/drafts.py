@@ -19,7 +19,7 @@ from api.web.columns import PARTS
 from api.web.draft_view import titles_of, tried, view_of, why_suspended
 from api.web.editor import act, complete, editor_table, line_of, read_form, sections, told
 from api.web.routing import page_router
-from api.web.session import Posted, field, visiting
+from api.web.session import Posted, PostedTable, field, visiting
 from api.web.shell import Visit
 from api.web.tables import Row, Table, document_of, table_of
 from api.web.trying import kinds, report_words
@@ -124,7 +124,7 @@ def _section_title(visit: Visit) -> Callable[[str], str]:
 
 
 @router.post("/console/drafts/{draft_id}/table")
-def save_table(visit: WriteVisit, draft_id: str, form: Posted) -> Response:
+def save_table(visit: WriteVisit, draft_id: str, form: PostedTable) -> Response:
     """Save a table as it stands on the page, and add, copy, move or delete one of its rows."""
     part, columns, action = _part(form), field(form, "columns"), field(form, "act")
     fields = {name: value for name, value in form.items() if isinstance(value, str)}

@@ -1,0 +1,217 @@
+"""Bounded work per request: whatever a body holds, it is refused before it costs, in few words.
+
+Counted, not timed: what is read, what is parsed, what is answered. The costs themselves stand in
+`tests/benchmarks/http/nasty.py`.
+"""
+
+import json
+from pathlib import Path
+
+import pytest
+from fastapi import FastAPI
+from starlette.testclient import TestClient
+
+from api.http.app import api_routes
+from api.http.document import scopes_of
+from api.http.limits import HEADERS_MAX, ORDINARY, WITH_BODY
+from api.http.scopes import SCOPES
+from api.http.survey import DEEP, LONG, MANY, ROWS, Shape, passed
+from tests.api.http.conftest import Bearer
+from tests.api.http.nasty import (
+    ANY_JSON,
+    EVENTS,
+    JSON_TYPE,
+    LINES,
+    LINES_TYPE,
+    MIB,
+    ask,
+    checked,
+    inside,
+    many_rows,
+    unknown_keys,
+)
+
+ROUTES = sorted(
+    (method, route.path_format)
+    for route in api_routes()
+    for method in WITH_BODY & set(route.methods or ())
+    if scopes_of(route)
+)
+SHAPE = Shape(depth_max=3, values_max=20, members_max=4, items_max=6, text_bytes_max=10)
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    """Bodies are refused before any store is asked."""
+    return f"sqlite:///{tmp_path / 'store.db'}"
+
+
+def role_for(method: str, path: str, *, may: bool = True) -> str:
+    """A role that a route is for, or is not for."""
+    wanted = next(
+        scopes_of(route) or frozenset()
+        for route in api_routes()
+        if route.path_format == path and method in (route.methods or ())
+    )
+    return next(role for role, scopes in SCOPES.items() if bool(wanted & scopes) == may)
+
+
+def at(path: str) -> str:
+    """A path of a template, its blanks filled with anything."""
+    return path.replace("{", "").replace("}", "")
+
+
+@pytest.mark.parametrize(
+    ("body", "limit"),
+    [
+        (b"", 0),
+        (b'{"a":[[1,2],"x"]}', 0),
+        (b'["[[[[["]', 0),
+        (b'["\\"[[[["]', 0),
+        (b'["\\\\",[[1]]]', 0),
+        (b"[[[[", DEEP),
+        (b'{"a":[{"b":[', DEEP),
+        (b'{"a":1,"b":1,"c":1,"d":1}', 0),
+        (b'{"a":1,"b":1,"c":1,"d":1,"e":1}', MANY),
+        (b"[1,2,3,4,5,6]", 0),
+        (b"[1,2,3,4,5,6,7]", ROWS),
+        (b"[[1,2,3,4,5,6],[1,2,3,4,5,6],[1,2,3,4,5,6],[1,2,3,4,5,6]]", MANY),
+        (b'"123456789"', 0),
+        (b'"12345678901"', LONG),
+        (b'"1234567890', 0),
+        (b"12345678901", LONG),
+        (b"1234567890 1234567890", 0),
+        (b"]]]]}}}}[[[", 0),
+    ],
+)
+def test_a_text_is_measured_without_being_parsed(body: bytes, limit: int) -> None:
+    """Depth, values, members, items and lengths, brackets and commas in texts left out."""
+    assert passed(body, SHAPE) == limit
+
+
+@pytest.mark.parametrize(
+    ("body", "limit"),
+    [
+        (b'{"a":"\n' * 3, 0),
+        (b"[[[\n[[[\n[[[", 0),
+        (b"1\n" * 12, 0),
+        (b"1\n" * 13, ROWS),
+        (b"\n" * 13, ROWS),
+    ],
+)
+def test_lines_are_measured_each_by_itself(body: bytes, limit: int) -> None:
+    """What a line leaves open does not weigh on the next; lines are counted, blank ones too."""
+    assert passed(body, SHAPE, is_lines=True) == limit
+
+
+@pytest.mark.parametrize(("method", "path"), ROUTES)
+def test_nobody_makes_the_service_read(client: TestClient, bearer: Bearer, method: str, path: str) -> None:
+    """Without a token, with a wrong one, or without the scope, not a byte of the body is read."""
+    app = client.app
+    assert isinstance(app, FastAPI)
+    body, kind = b" " * MIB, {"Content-Type": JSON_TYPE}
+    other = bearer(role_for(method, path, may=False))
+
+    answers = [
+        ask(app, method, at(path), kind | headers, body) for headers in ({}, {"Authorization": "Bearer rs_x"}, other)
+    ]
+
+    assert [(answer.status, answer.num_read) for answer in answers] == [(401, 0), (401, 0), (403, 0)]
+
+
+@pytest.mark.parametrize(("method", "path"), ROUTES)
+def test_every_route_refuses_what_no_use_needs(client: TestClient, bearer: Bearer, method: str, path: str) -> None:
+    """Keys, items, depth and lengths in every way: a short refusal by every route, or for events an answer to each."""
+    app = client.app
+    assert isinstance(app, FastAPI)
+    headers = bearer(role_for(method, path)) | {"Content-Type": JSON_TYPE}
+
+    for name, make in ANY_JSON.items():
+        answer = ask(app, method, at(path), headers, make())
+        if answer.status == 200 and path == "/v1/events":
+            results = json.loads(answer.body)["results"]
+            assert all(len(result["detail"]) <= 200 for result in results), name
+        elif answer.status != 204:
+            assert 400 <= answer.status < 500 or len(answer.body) < 1_000, (name, answer.status)
+            assert len(answer.body) <= MIB, name
+            assert len(json.loads(answer.body).get("errors", ())) <= 50, name
+
+
+@pytest.mark.parametrize("name", [*EVENTS, *LINES])
+def test_every_event_is_answered_or_the_post_is_refused(client: TestClient, bearer: Bearer, name: str) -> None:
+    """Rows that say nothing get an answer each, in at most 200 characters; more than the limits allow is refused whole."""
+    app = client.app
+    assert isinstance(app, FastAPI)
+    kind = JSON_TYPE if name in EVENTS else LINES_TYPE
+    body = (EVENTS | LINES)[name]()
+
+    answer = ask(app, "POST", "/v1/events", bearer("platform") | {"Content-Type": kind}, body)
+
+    if answer.status == 200:
+        results = json.loads(answer.body)["results"]
+        assert len(results) <= 10_000
+        assert all(max(len(result[part] or "") for part in ("detail", "value")) <= 200 for result in results)
+    else:
+        checked(answer)
+
+
+def test_a_refusal_lists_fifty_and_counts_the_rest(client: TestClient, bearer: Bearer) -> None:
+    """The first faults in full, then how many there are."""
+    body = unknown_keys(250, before='"role":"policy","subject":"x",')
+
+    answer = client.post("/v1/tokens", headers=bearer("ops") | {"Content-Type": JSON_TYPE}, content=body).json()
+
+    assert (answer["code"], len(answer["errors"]), answer["num_errors"]) == ("invalid_request", 50, 250)
+
+
+def test_a_long_name_is_not_repeated_in_full(client: TestClient, bearer: Bearer) -> None:
+    """What a refusal quotes is cut, however long it was."""
+    body = inside("x" * 30_000, b"1")
+
+    answer = client.post("/v1/tokens", headers=bearer("ops") | {"Content-Type": JSON_TYPE}, content=body)
+
+    assert answer.status_code == 422
+    assert len(answer.content) < 2_000
+
+
+def test_a_packed_body_is_refused(client: TestClient, bearer: Bearer) -> None:
+    """Nobody can say how large it is before it is unpacked."""
+    headers = bearer("platform") | {"Content-Type": JSON_TYPE, "Content-Encoding": "gzip"}
+
+    answer = client.post("/v1/events", headers=headers, content=b"\x1f\x8b")
+
+    assert (answer.status_code, answer.json()["code"]) == (415, "coding_unsupported")
+
+
+def test_line_and_headers_have_limits(client: TestClient) -> None:
+    """Long paths, long queries and many headers are refused before anything looks at them."""
+    path = client.get("/v1/riders/" + "x" * 5_000 + "/card")
+    query = client.get("/v1/riders/x/card?" + "a=1&" * 3_000)
+    headers = client.get("/healthz", headers=[("x", "y")] * HEADERS_MAX)
+
+    assert [answer.status_code for answer in (path, query, headers)] == [414, 414, 431]
+
+
+def test_the_document_says_how_large_a_body_may_be(client: TestClient) -> None:
+    """Every route with a body states its limit; riders' are small."""
+    paths = client.get("/openapi.json").json()["paths"]
+
+    stated = {
+        (path, method): operation["x-body-bytes-max"]
+        for path, methods in paths.items()
+        for method, operation in methods.items()
+        if "requestBody" in operation
+    }
+
+    assert stated["/v1/events", "post"] == 16 * MIB
+    assert stated["/v1/entries/{entry_id}/appeal", "post"] == ORDINARY.bytes_max == 64 * 1024
+    assert max(size for (path, _), size in stated.items() if path != "/v1/events") <= 4 * MIB
+
+
+def test_a_round_of_a_hundred_thousand_orders_is_refused(client: TestClient, bearer: Bearer) -> None:
+    """A round is bounded by its items before any of them is looked at."""
+    body = inside("orders", many_rows("{}", 100_000))
+
+    answer = client.post("/v1/dispatch/rounds", headers=bearer("platform") | {"Content-Type": JSON_TYPE}, content=body)
+
+    assert (answer.status_code, answer.json()["code"]) == (413, "too_many_rows")
