@@ -62,6 +62,7 @@ def run(settings: Any, sock: socket.socket, lang: Lang) -> None:
 
     from api.http.app import create_app
     from api.http.logs import make_log, relay_libraries
+    from api.http.outlet import stderr_outlet
     from api.settings import SettingError
 
     log = make_log(settings.log_level)
@@ -89,7 +90,13 @@ def run(settings: Any, sock: socket.socket, lang: Lang) -> None:
     # The server stops in good order at these and then raises them again: that is no failure.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stopped)
-    uvicorn.Server(config).run(sockets=[sock])
+    # What libraries and the interpreter say there must not hold anybody up either.
+    sys.stderr = stderr_outlet()
+    try:
+        uvicorn.Server(config).run(sockets=[sock])
+    finally:
+        sys.stderr = sys.__stderr__
+        stderr_outlet().drain()
 
 
 def _protocol() -> Any:

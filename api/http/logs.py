@@ -1,16 +1,20 @@
-"""JSON logs: one line an event, on stderr. Names, phones, tokens and bodies never stand in them."""
+"""JSON logs: one line an event, on stderr. Names, phones, tokens and bodies never stand in them.
+
+Whoever writes a line never waits for whoever reads it (`api.http.outlet`).
+"""
 
 import logging
-import sys
 from typing import Any, Final, TextIO
 
 import structlog
+
+from api.http.outlet import stderr_outlet
 
 _LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
 def make_log(level: str = "info", file: TextIO | None = None) -> Any:
-    """A logger that writes JSON lines from a level on.
+    """A logger that writes JSON lines from a level on, to stderr unless a file is given.
 
     Raises
     ------
@@ -20,7 +24,7 @@ def make_log(level: str = "info", file: TextIO | None = None) -> Any:
     if level not in _LEVELS:
         raise ValueError(f"log level {level!r} is none of {', '.join(_LEVELS)}")
     return structlog.wrap_logger(
-        structlog.WriteLogger(file or sys.stderr),
+        structlog.WriteLogger(file or stderr_outlet()),
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),

@@ -33,10 +33,11 @@ def main() -> None:
         return
     except Exception as error:  # noqa: BLE001 - whatever it was, whoever asked for it must be told
         failure = failure_of(error)
-        if failure.code == "unexpected":
-            sys.excepthook(type(error), error, error.__traceback__)
         with store.writing(now_us()) as unit:
             fail(unit, study_id, owner, failure)
+        # Last: nobody may read what stands on stderr, and then this waits.
+        if failure.code == "unexpected":
+            sys.excepthook(type(error), error, error.__traceback__)
     finally:
         store.close()
 

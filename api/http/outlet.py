@@ -1,0 +1,111 @@
+"""Where log lines leave the process: whoever writes one never waits, however long nobody reads.
+
+Lines wait in a queue with a limit; a thread of its own writes them. While the other end is full, lines are left out and
+counted, and the count is the first thing written when it flows again.
+"""
+
+import datetime as dt
+import io
+import json
+import os
+import select
+import sys
+from collections import deque
+from functools import cache
+from threading import Condition, Thread
+from typing import Final
+
+from api.clock import now_us
+
+LINES_MAX: Final = 10_000
+BYTES_MAX: Final = 4 * 1024 * 1024
+_WRITTEN_AT_ONCE: Final = 256
+_CLOSE_S: Final = 1.0
+
+
+class Outlet(io.TextIOBase):
+    """Text to a file descriptor, written by a thread that is started with the first line.
+
+    Parameters
+    ----------
+    lines_max, bytes_max
+        What may wait; beyond it lines are left out.
+    """
+
+    def __init__(self, descriptor: int, *, lines_max: int = LINES_MAX, bytes_max: int = BYTES_MAX) -> None:
+        super().__init__()
+        self._descriptor = descriptor
+        self._lines_max, self._bytes_max = lines_max, bytes_max
+        self._changed = Condition()
+        self._lines: deque[bytes] = deque()
+        self._num_bytes = 0
+        self._num_dropped = 0
+        self._is_writing = False
+        self._thread: Thread | None = None
+
+    def writable(self) -> bool:
+        """Whether text can be written here."""
+        return True
+
+    def write(self, text: str, /) -> int:
+        """Let some text wait to be written, or leave it out where too much waits already."""
+        content = text.encode("utf-8", "backslashreplace")
+        with self._changed:
+            if len(self._lines) >= self._lines_max or self._num_bytes + len(content) > self._bytes_max:
+                self._num_dropped += 1
+                return len(text)
+            self._lines.append(content)
+            self._num_bytes += len(content)
+            if self._thread is None:
+                self._thread = Thread(target=self._run, name="log", daemon=True)
+                self._thread.start()
+            self._changed.notify_all()
+        return len(text)
+
+    def drain(self, timeout_s: float = _CLOSE_S) -> bool:
+        """Wait until all is written, no longer than so many seconds; whether it was."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._lines and not self._is_writing, timeout_s)
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._is_writing = False
+                self._changed.notify_all()
+                self._changed.wait_for(lambda: bool(self._lines))
+                self._is_writing = True
+                some = [self._lines.popleft() for _ in range(min(len(self._lines), _WRITTEN_AT_ONCE))]
+                self._num_bytes -= sum(map(len, some))
+                num_dropped, self._num_dropped = self._num_dropped, 0
+            content = b"".join([_dropped(num_dropped), *some] if num_dropped else some)
+            if not self._wrote(content):
+                return
+
+    def _wrote(self, content: bytes) -> bool:
+        """Whether the other end took it all; it may be gone."""
+        view = memoryview(content)
+        while view:
+            try:
+                view = view[os.write(self._descriptor, view) :]
+            except BlockingIOError:
+                select.select([], [self._descriptor], [])
+            except OSError:
+                # Nobody will ever read: lines are left out from now on.
+                with self._changed:
+                    self._lines.clear()
+                    self._num_bytes, self._lines_max, self._is_writing = 0, 0, False
+                    self._changed.notify_all()
+                return False
+        return True
+
+
+def _dropped(number: int) -> bytes:
+    at = dt.datetime.fromtimestamp(now_us() / 1e6, dt.UTC).isoformat().replace("+00:00", "Z")
+    line = {"num": number, "event": "log_lines_dropped", "level": "warning", "timestamp": at}
+    return json.dumps(line).encode() + b"\n"
+
+
+@cache
+def stderr_outlet() -> Outlet:
+    """The outlet to this process's stderr, the one for all of its logs."""
+    return Outlet(sys.__stderr__.fileno() if sys.__stderr__ is not None else 2)
