@@ -31,7 +31,11 @@ class Settings:
     body_timeout_s
         How long a client may take to send a body.
     requests_per_minute
-        For each token; 0 for no limit.
+        For each token and each session; 0 for no limit.
+    stranger_requests_per_minute
+        For each address: what shows no good token or session, and `/metrics`; 0 for no limit.
+    rounds_at_once, uploads_at_once
+        Dispatch rounds, and books that are read from files or documents, at a time.
     token_cache_s
         How long a token that was looked up is believed: what a revocation takes to bite.
     law_cache_s
@@ -63,6 +67,9 @@ class Settings:
     json_depth_max: int = 32
     body_timeout_s: int = 20
     requests_per_minute: int = 600_000
+    stranger_requests_per_minute: int = 1_200
+    rounds_at_once: int = 2
+    uploads_at_once: int = 2
     token_cache_s: int = 3
     law_cache_s: int = 1
     idempotency_lease_s: int = 60

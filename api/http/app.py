@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from api.clock import now_us, running_us
 from api.http import document
+from api.http.allowance import Allowance, Allowances
 from api.http.auth import Gate
 from api.http.cards import CardDesk
 from api.http.context import Service
@@ -75,6 +76,7 @@ def create_app(
     keeper = Timekeeper(store, clock, running, by_database=is_real, is_demo=settings.demo, log=log)
     service = Service(store, settings, keeper.now_us, keeper=keeper)
     gate, meters, desk = Gate(service), Meters(), CardDesk(service)
+    allowances = Allowances(Allowance(settings.requests_per_minute), Allowance(settings.stranger_requests_per_minute))
     app = FastAPI(
         title="riderscore",
         version=version("riderscore"),
@@ -89,6 +91,7 @@ def create_app(
     )
     app.state.service = service
     app.state.gate = gate
+    app.state.allowances = allowances
     app.state.meters = meters
     app.state.cards = desk
     app.state.one_round = CapacityLimiter(1)
@@ -96,8 +99,8 @@ def create_app(
     meters.watch_store(partial(_waiting, service))
     meters.watch_clock(keeper)
     add_handlers(app)
-    plan = Plan([(route, sorted(document.scopes_of(route) or ())) for route in api_routes()], settings)
-    app.add_middleware(Door, service=service, gate=gate, desk=desk, plan=plan)
+    plan = Plan([(route, tuple(document.scopes_of(route) or ())) for route in api_routes()], settings)
+    app.add_middleware(Door, service=service, gate=gate, desk=desk, plan=plan, allowances=allowances)
     app.add_middleware(Watch, meters=meters, log=log)
     for router in routers(ROUTES):
         app.include_router(router)

@@ -6,10 +6,10 @@ A token that was looked up is believed for a few seconds; after that a revocatio
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Final
 
-from anyio.to_thread import run_sync
+from anyio import CapacityLimiter
 from cachetools import TTLCache
 from fastapi import Request
 from starlette.types import Scope as AsgiScope
@@ -18,6 +18,7 @@ from api.http.context import Actor, Service
 from api.http.jwts import BadTokenError, Jwts
 from api.http.problems import Problem
 from api.http.scopes import Scope
+from api.http.threads import run_in_turn
 from api.settings import Settings
 from api.store import keys
 from api.store.refusals import Refused
@@ -25,6 +26,7 @@ from api.store.said import role_words
 from rules.units import US_PER_S
 
 _NUM_CACHED: Final = 50_000
+_NUM_LOOKERS: Final = 4
 _TOKEN_BYTES_MAX: Final = 8_192
 
 
@@ -35,6 +37,8 @@ class Gate:
         self._service = service
         self._jwts = jwts_of(service.settings)
         self._known = self._nothing()
+        # Threads of their own: who waits for a row must not keep others from being known.
+        self._lookers = CapacityLimiter(_NUM_LOOKERS)
 
     def _nothing(self) -> TTLCache[bytes, tuple[Actor, int | None]]:
         ttl_us = self._service.settings.token_cache_s * US_PER_S
@@ -55,7 +59,7 @@ class Gate:
         token = _token(scope)
         found = self._known.get(token)
         if found is None:
-            found = await run_sync(self._look_up, token.decode("latin-1"))
+            found = await run_in_turn(partial(self._look_up, token.decode("latin-1")), self._lookers)
             self._known[token] = found
         actor, expires_us = found
         if expires_us is not None and expires_us <= self._service.clock():

@@ -5,10 +5,10 @@ row by the raw driver → the kept card is that row's → bytes; else made once 
 
 import re
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, NamedTuple
 
 from anyio import CapacityLimiter
-from anyio.to_thread import run_sync
 from cachetools import LRUCache
 from starlette.responses import Response
 from starlette.types import Scope, Send
@@ -17,10 +17,12 @@ from api.http.context import Actor, Service, preferred_lang
 from api.http.etags import etag_of, is_unchanged
 from api.http.problems import Problem
 from api.http.rider_shapes import bytes_tag, card_bytes
+from api.http.threads import run_in_turn
 from api.store.books import law_of
 from api.store.cards import CARD_COLUMNS, CardRow, card_key, card_of, law_mark
 from api.store.hot import HotRows, hot_rows
 from api.store.rider_rows import row_of
+from api.store.units import UnreachableError
 from rules.text import Lang
 from rules.units import US_PER_S
 
@@ -99,6 +101,7 @@ class CardDesk:
         self._kept: LRUCache[tuple[str, Lang], Kept] = LRUCache(_KEPT_BYTES, getsizeof=lambda kept: len(kept.body))
         # Making a card is work for a processor: more at once would only keep other requests from their threads.
         self._makers = CapacityLimiter(_NUM_MAKERS)
+        self._lookers = CapacityLimiter(1)
         self._mark = ""
         self._mark_until_us = 0
 
@@ -120,7 +123,7 @@ class CardDesk:
             await self._look_at_law(now_us)
         kept = self._kept.get((rider_id, lang))
         if kept is None or now_us >= kept.good_until_us or kept.key != card_key(row, self._mark):
-            kept = await run_sync(self._made, rider_id, lang, limiter=self._makers)
+            kept = await run_in_turn(partial(self._made, rider_id, lang), self._makers)
             self._kept[rider_id, lang] = kept
         return kept
 
@@ -133,7 +136,11 @@ class CardDesk:
     async def _look_at_law(self, now_us: int) -> None:
         # Others go on with what was known while one looks.
         self._mark_until_us = now_us + self._service.settings.law_cache_s * US_PER_S
-        self._mark = await run_sync(self._read_mark)
+        try:
+            self._mark = await run_in_turn(self._read_mark, self._lookers)
+        except UnreachableError:
+            self._mark_until_us = 0
+            raise
 
     def _read_mark(self) -> str:
         with self._service.reading() as unit:

@@ -12,6 +12,7 @@ from api.batch.schema import event_schema
 from api.http.auth import Require
 from api.http.limits import BodyLimits, limits_of
 from api.http.problems import ERRORS_MAX, MEDIA_TYPE, STATUS
+from api.http.scopes import Scope
 
 _WITH_BODY: Final = ("POST", "PUT", "PATCH")
 _SAYS: Final = {
@@ -142,7 +143,7 @@ def _complete(operation: dict[str, Any], route: APIRoute, method: str, limits: B
         answers.setdefault(str(status), {"$ref": f"#/components/responses/{status}"})
 
 
-def scopes_of(route: APIRoute) -> frozenset[str] | None:
+def scopes_of(route: APIRoute) -> frozenset[Scope] | None:
     """The scopes of which a route asks one; None where it is open."""
     found = [scope for need in _needs(route.dependant) for scope in need.scopes]
     return frozenset(found) if found else None

@@ -12,19 +12,21 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.http.allowance import Allowance
+from api.http.allowance import Allowances, address_of
 from api.http.auth import Gate, need_scopes
 from api.http.cards import CardDesk, answer_card
-from api.http.context import Service, preferred_lang
+from api.http.context import Actor, Service, preferred_lang
 from api.http.intake import JSON, NDJSON, check_coding, check_shape, content_type_of, read_body, replay
 from api.http.limits import HEADERS_MAX, PATH_BYTES_MAX, QUERY_BYTES_MAX, WITH_BODY, Plan, Wanted
 from api.http.plain import check_address, check_json
-from api.http.problems import Problem, problem_of_refusal, problem_response
+from api.http.problems import Problem, need_allowed, problem_of_refusal, problem_of_unreachable, problem_response
 from api.http.repeats import answer_once, idempotency_key
 from api.store.refusals import Refused
 from api.store.units import UnreachableError
 
 API: Final = "/v1/"
+# Open to all, and more work than saying that the process lives.
+COUNTED_OPEN: Final = frozenset({"/metrics", "/readyz", "/openapi.json", "/problems"})
 _ENDING_AT_ONCE: Final = 8
 # Media types of bodies by path, where JSON is not all that is taken.
 TAKES: Final[Mapping[str, tuple[str, ...]]] = {"/v1/events": (JSON, NDJSON)}
@@ -33,13 +35,15 @@ TAKES: Final[Mapping[str, tuple[str, ...]]] = {"/v1/events": (JSON, NDJSON)}
 class Door:
     """Admits requests."""
 
-    def __init__(self, app: ASGIApp, service: Service, gate: Gate, desk: CardDesk, plan: Plan) -> None:
+    def __init__(
+        self, app: ASGIApp, service: Service, gate: Gate, desk: CardDesk, plan: Plan, allowances: Allowances
+    ) -> None:
         self._app = app
         self._plan = plan
         self._service = service
         self._gate = gate
         self._desk = desk
-        self._allowance = Allowance(service.settings.requests_per_minute)
+        self._allowances = allowances
         self._turns = CapacityLimiter(_ENDING_AT_ONCE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -62,7 +66,7 @@ class Door:
                 return
         except UnreachableError as error:
             scope["state"]["cause"] = str(error)
-            await _refuse(Problem("unavailable", headers={"Retry-After": "1"}), scope, receive, send)
+            await _refuse(problem_of_unreachable(error), scope, receive, send)
             return
         except Refused as refused:
             await _refuse(problem_of_refusal(refused), scope, receive, send)
@@ -73,19 +77,30 @@ class Door:
         await self._app(scope, receive, send)
 
     async def _admit(self, scope: Scope) -> None:
-        """Find out who asks, where they say so, and count the request."""
+        """Find out who asks, where they say so, and count the request: for the token, or for the address without one."""
+        if scope["path"] in COUNTED_OPEN:
+            need_allowed(self._allowances.strangers.take(address_of(scope), self._service.clock()))
         if not any(name == b"authorization" for name, _ in scope["headers"]):
             return
-        actor = await self._gate.actor(scope)
-        if not self._allowance.per_minute:
+        actor = await self._known(scope)
+        known = self._allowances.known
+        if not known.per_minute:
             return
-        allowed = self._allowance.take(actor.token_id, self._service.clock())
+        allowed = known.take(actor.token_id, self._service.clock())
         scope["state"]["headers"] = (
-            (b"ratelimit-policy", b'"token";q=%d;w=60' % self._allowance.per_minute),
+            (b"ratelimit-policy", b'"token";q=%d;w=60' % known.per_minute),
             (b"ratelimit", b'"token";r=%d;t=%d' % (allowed.remaining, allowed.reset_s)),
         )
         if not allowed.is_allowed:
             raise Problem("rate_limited", headers={"Retry-After": str(allowed.reset_s)}, seconds=allowed.reset_s)
+
+    async def _known(self, scope: Scope) -> Actor:
+        """Who asks; a wrong token is counted for the address, so that good ones from there go on."""
+        try:
+            return await self._gate.actor(scope)
+        except Problem:
+            need_allowed(self._allowances.strangers.take(address_of(scope), self._service.clock()))
+            raise
 
     async def _with_body(self, wanted: Wanted, scope: Scope, receive: Receive, send: Send) -> None:
         actor = scope["state"].get("actor")

@@ -15,10 +15,11 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from api.http.allowance import Allowed
 from api.http.context import lang_of
 from api.http.wording import Where, explain_invalid, pointer_to
 from api.store.refusals import Refused, spoken
-from api.store.units import UnreachableError
+from api.store.units import BusyError, UnreachableError
 from rules.errors import BookError, Fault
 from rules.text import Lang, catalog, text
 
@@ -127,6 +128,7 @@ STATUS: Final[Mapping[str, int]] = {
     "key_lives_too_long": 422,
     "precondition_required": 428,
     "rate_limited": 429,
+    "address_limited": 429,
     "too_many_headers": 431,
     "internal": 500,
     "unavailable": 503,
@@ -246,9 +248,27 @@ class Problem(Exception):  # noqa: N818 - an answer, not a fault of the program
         return document
 
 
+def need_allowed(allowed: Allowed) -> None:
+    """Refuse what an address may not ask any more for now.
+
+    Raises
+    ------
+    Problem
+        `address_limited`.
+    """
+    if not allowed.is_allowed:
+        raise Problem("address_limited", headers={"Retry-After": str(allowed.reset_s)}, seconds=allowed.reset_s)
+
+
 def problem_of_refusal(refused: Refused) -> Problem:
     """What a verb's refusal is over HTTP."""
     return Problem(refused.code, **refused.params)  # type: ignore[arg-type]
+
+
+def problem_of_unreachable(error: UnreachableError) -> Problem:
+    """What a database that is away, or has no connection free, is over HTTP."""
+    code = "busy" if isinstance(error, BusyError) else "unavailable"
+    return Problem(code, headers={"Retry-After": "1"})
 
 
 def template_of(code: str, lang: Lang) -> str:
@@ -326,8 +346,10 @@ def _on_invalid(request: Request, error: Exception) -> Response:
 
 
 def _on_unreachable(request: Request, error: Exception) -> Response:
+    if not isinstance(error, UnreachableError):
+        raise TypeError
     request.scope["state"]["cause"] = str(error)
-    return _answer(request, Problem("unavailable", headers={"Retry-After": "1"}))
+    return _answer(request, problem_of_unreachable(error))
 
 
 def _on_http(request: Request, error: Exception) -> Response:

@@ -3,10 +3,17 @@
 from collections.abc import Callable
 from functools import partial, wraps
 from inspect import iscoroutinefunction
-from typing import Any
+from typing import Any, Final, TypeVar
 
+from anyio import CapacityLimiter, fail_after
 from anyio.to_thread import run_sync
 from fastapi.routing import APIRoute
+
+from api.store.units import BusyError
+
+# How long somebody waits for a thread that is free; they may ask again.
+THREAD_WAIT_S: Final = 2
+T = TypeVar("T")
 
 
 class Threaded(APIRoute):
@@ -26,3 +33,19 @@ def _threaded(work: Callable[..., Any]) -> Callable[..., Any]:
         return await run_sync(partial(work, *args, **given))
 
     return endpoint
+
+
+async def run_in_turn(work: Callable[[], T], turns: CapacityLimiter) -> T:
+    """Do some work in a thread, once one of a few turns is free.
+
+    Raises
+    ------
+    BusyError
+        If none is within `THREAD_WAIT_S`.
+    """
+    try:
+        # Only the wait can be given up; work that has begun ends.
+        with fail_after(THREAD_WAIT_S):
+            return await run_sync(work, limiter=turns)
+    except TimeoutError:
+        raise BusyError("no thread is free") from None

@@ -12,14 +12,22 @@ from typing import Final, Protocol
 import asyncpg
 
 from api.store.cards import CARD_COLUMNS, CardRow
-from api.store.units import Store, UnreachableError
+from api.store.units import POOL_WAIT_S, BusyError, Store, UnreachableError
 
 _COLUMNS: Final = ", ".join(CARD_COLUMNS)
 _BY_RIDER: Final = f"SELECT {_COLUMNS} FROM rider_state WHERE rider_id = "  # noqa: S608 - own names
 # More connections than this only make PostgreSQL's processes compete.
 _NUM_CONNECTIONS: Final = 4
-_CONNECT_S: Final = 5
-_BROKEN: Final = (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.InvalidCachedStatementError)
+_CONNECT_S: Final = 2
+_BROKEN: Final = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InvalidCachedStatementError,
+    # No place for another connection; told to end, or to wait until it has started.
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,
+)
 
 
 class HotRows(Protocol):
@@ -31,7 +39,7 @@ class HotRows(Protocol):
         Raises
         ------
         UnreachableError
-            If the database is away.
+            If the database is away, or (`BusyError`) no connection is free for `POOL_WAIT_S`.
         """
 
     async def close(self) -> None:
@@ -72,19 +80,31 @@ class _PostgresRows:
         self._open: list[asyncpg.Connection] = []
 
     async def card_row(self, rider_id: str) -> CardRow | None:
-        async with self._places:
-            # A connection that idled may have been cut meanwhile; a fresh one tells for sure.
-            for is_last in (False, True):
-                try:
-                    statement = self._idle.pop() if self._idle else await self._prepared()
-                    row = await statement.fetchrow(rider_id)
-                except _BROKEN as error:
-                    if is_last:
-                        raise UnreachableError(str(error)) from error
-                    self._idle.clear()
-                else:
-                    self._idle.append(statement)
-                    return None if row is None else CardRow(*row)
+        if not self._places.locked():
+            await self._places.acquire()
+        else:
+            try:
+                await asyncio.wait_for(self._places.acquire(), POOL_WAIT_S)
+            except TimeoutError:
+                raise BusyError("no connection is free") from None
+        try:
+            return await self._row(rider_id)
+        finally:
+            self._places.release()
+
+    async def _row(self, rider_id: str) -> CardRow | None:
+        # A connection that idled may have been cut meanwhile; a fresh one tells for sure.
+        for is_last in (False, True):
+            try:
+                statement = self._idle.pop() if self._idle else await self._prepared()
+                row = await statement.fetchrow(rider_id)
+            except _BROKEN as error:
+                if is_last:
+                    raise UnreachableError(str(error)) from error
+                self._idle.clear()
+            else:
+                self._idle.append(statement)
+                return None if row is None else CardRow(*row)
         raise UnreachableError("no connection")
 
     async def _prepared(self) -> asyncpg.prepared_stmt.PreparedStatement:

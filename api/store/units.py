@@ -12,8 +12,13 @@ from typing import Any, Final
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 BUSY_MS: Final = 60_000
+# How long somebody waits for a connection that is free; they may ask again.
+POOL_WAIT_S: Final = 1
+POOL_SIZE: Final = 16
+CONNECT_S: Final = 5
 DRIVERS: Final = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg"}
 
 
@@ -44,6 +49,10 @@ class UnreachableError(Exception):
     """A database that cannot be opened, or has not the tables expected; says what the driver said, in one line."""
 
 
+class BusyError(UnreachableError):
+    """A database that is there, but of which no connection was free for `POOL_WAIT_S`."""
+
+
 @contextmanager
 def told() -> Iterator[None]:
     """Turn what a driver says of a database into `UnreachableError`."""
@@ -60,6 +69,8 @@ def connected() -> Iterator[None]:
         yield
     except (OperationalError, InterfaceError) as error:
         raise UnreachableError(str(error.orig).strip().partition("\n")[0]) from error
+    except PoolTimeoutError as error:
+        raise BusyError("no connection is free") from error
 
 
 class Store:
@@ -170,7 +181,14 @@ def _engine(url: str) -> Engine:
         raise UnknownDatabaseError(parsed.render_as_string())
     if backend == "sqlite" and _is_in_memory(parsed):
         raise InMemoryError(parsed.render_as_string())
-    engine = create_engine(parsed.set(drivername=DRIVERS[backend]), pool_size=16, max_overflow=16)
+    own: dict[str, Any] = {} if backend == "sqlite" else {"connect_args": {"connect_timeout": CONNECT_S}}
+    engine = create_engine(
+        parsed.set(drivername=DRIVERS[backend]),
+        pool_size=POOL_SIZE,
+        max_overflow=POOL_SIZE,
+        pool_timeout=POOL_WAIT_S,
+        **own,
+    )
     if backend == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)

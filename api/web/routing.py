@@ -81,7 +81,8 @@ def page_router() -> APIRouter:
 
 def problem_page(request: Request, problem: Problem) -> Response:
     """A page that says what a problem document says."""
-    visit = visit_of(request, service_of(request))
+    # Who asks too often is not looked up once more.
+    visit = _nobody(request) if problem.status == 429 else visit_of(request, service_of(request))
     document = problem.document(visit.lang)
     faults = [
         visit.say("failure.at", place=error["parameter"], detail=error["detail"])
@@ -89,8 +90,12 @@ def problem_page(request: Request, problem: Problem) -> Response:
         else error["detail"]
         for error in document.get("errors", ())
     ]
+    if problem.num_errors > len(faults):
+        faults.append(visit.say("failure.more_faults", number=problem.num_errors - len(faults)))
     told, status = document["detail"], problem.status
-    return visit.page("failure.html", status, status_code=status, told=told, faults=faults)
+    page = visit.page("failure.html", status, status_code=status, told=told, faults=faults)
+    page.headers.update(problem.headers)
+    return page
 
 
 def refused_page(request: Request, problem: Problem) -> Response:
@@ -99,7 +104,6 @@ def refused_page(request: Request, problem: Problem) -> Response:
         response = problem_page(request, problem)
     except UnreachableError:
         response = unreachable_page(request)
-    response.headers.update(problem.headers)
     return finished(request, response)
 
 
@@ -113,9 +117,15 @@ def failure_page(request: Request, status: int, name: str) -> Response:
 
 def unreachable_page(request: Request) -> Response:
     """A page that needs no database: nobody knows who is asking."""
-    visit = Visit(request, service_of(request), None, lang_of_visit(request), form_token_of(request))
+    visit = _nobody(request)
     told = visit.say("failure.unreachable")
-    return visit.page("failure.html", 503, status_code=503, told=told, faults=())
+    page = visit.page("failure.html", 503, status_code=503, told=told, faults=())
+    page.headers["Retry-After"] = "1"
+    return page
+
+
+def _nobody(request: Request) -> Visit:
+    return Visit(request, service_of(request), None, lang_of_visit(request), form_token_of(request))
 
 
 def finished(request: Request, response: Response) -> Response:

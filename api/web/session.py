@@ -15,11 +15,12 @@ from pydantic import StringConstraints
 from starlette.datastructures import URL, FormData
 
 from api.http import auth
+from api.http.allowance import Allowances, address_of
 from api.http.context import Actor, Service, service_of
 from api.http.intake import check_coding, content_type_of, read_body, replay
 from api.http.limits import KIB, MIB
 from api.http.plain import check_fields, is_plain
-from api.http.problems import Problem
+from api.http.problems import Problem, need_allowed
 from api.http.scopes import Scope
 from api.store.said import role_words
 from api.web.shell import Visit
@@ -90,7 +91,7 @@ def visiting(*scopes: Scope) -> Callable[..., Visit]:
     """A dependency: the visit of somebody who has one of some scopes; of anybody if none is named."""
 
     def visit(request: Request, service: Annotated[Service, Depends(service_of)]) -> Visit:
-        made = visit_of(request, service)
+        made = _counted(request, service)
         if not scopes:
             return made
         if made.actor is None:
@@ -101,6 +102,26 @@ def visiting(*scopes: Scope) -> Callable[..., Visit]:
         return made
 
     return visit
+
+
+def _counted(request: Request, service: Service) -> Visit:
+    """A visit, counted for its session, or for its address without a good one.
+
+    Raises
+    ------
+    Problem
+        `rate_limited`, `address_limited`.
+    """
+    allowances: Allowances = request.app.state.allowances
+    now_us = service.clock()
+    made = visit_of(request, service)
+    if made.actor is None:
+        need_allowed(allowances.strangers.take(address_of(request.scope), now_us))
+        return made
+    allowed = allowances.known.take(made.actor.token_id, now_us)
+    if not allowed.is_allowed:
+        raise Problem("rate_limited", headers={"Retry-After": str(allowed.reset_s)}, seconds=allowed.reset_s)
+    return made
 
 
 def posting(bytes_max: int) -> Callable[[Request], AsyncIterator[FormData]]:

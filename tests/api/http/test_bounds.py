@@ -11,12 +11,15 @@ import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
+from api.http import allowance
+from api.http.allowance import Allowance, address_of
 from api.http.app import api_routes
 from api.http.document import scopes_of
 from api.http.limits import HEADERS_MAX, ORDINARY, WITH_BODY
 from api.http.scopes import SCOPES
 from api.http.survey import DEEP, LONG, MANY, ROWS, Shape, passed
-from tests.api.http.conftest import Bearer
+from api.settings import Settings
+from tests.api.http.conftest import Bearer, Clock
 from tests.api.http.nasty import (
     ANY_JSON,
     EVENTS,
@@ -215,3 +218,66 @@ def test_a_round_of_a_hundred_thousand_orders_is_refused(client: TestClient, bea
     answer = client.post("/v1/dispatch/rounds", headers=bearer("platform") | {"Content-Type": JSON_TYPE}, content=body)
 
     assert (answer.status_code, answer.json()["code"]) == (413, "too_many_rows")
+
+
+class TestAllowances:
+    """Who asks too often waits, by token, by session and by address."""
+
+    @pytest.fixture
+    def settings(self, url: str) -> Settings:
+        """Limits that a test reaches."""
+        return Settings(
+            database_url=url, token_cache_s=0, law_cache_s=0, requests_per_minute=3, stranger_requests_per_minute=4
+        )
+
+    def test_wrong_tokens_are_counted_for_their_address(self, client: TestClient, bearer: Bearer) -> None:
+        """The fifth wrong token of an address gets 429 and a time, whichever it is; a good one goes on."""
+        good = bearer("ops")
+
+        wrong = [client.get("/v1/tokens", headers={"Authorization": f"Bearer rs_{k}_x"}) for k in range(5)]
+        right = client.get("/v1/tokens", headers=good)
+
+        assert [answer.status_code for answer in wrong] == [401] * 4 + [429]
+        assert (wrong[4].json()["code"], wrong[4].headers["retry-after"]) == ("address_limited", "15")
+        assert right.status_code == 200
+
+    def test_meters_are_counted_for_their_address(self, client: TestClient, clock: Clock) -> None:
+        """`/metrics` is open to all, but not without end; `/healthz` is."""
+        meters = [client.get("/metrics").status_code for _ in range(5)]
+        alive = {client.get("/healthz").status_code for _ in range(20)}
+        clock.forward(seconds=15)
+
+        assert meters == [200] * 4 + [429]
+        assert alive == {200}
+        assert client.get("/metrics").status_code == 200
+
+    def test_visitors_are_counted_for_their_address(self, client: TestClient) -> None:
+        """Pages and wrong cookies: the fifth is told to wait, by a page."""
+        client.cookies.set("rs_session", "rs_x_y")
+        headers = {"Accept": "text/html"}
+
+        answers = [client.get("/console/audit", headers=headers, follow_redirects=False) for _ in range(5)]
+
+        assert [answer.status_code for answer in answers] == [303] * 4 + [429]
+        assert answers[4].headers["retry-after"] == "15"
+        assert answers[4].text.startswith("<!")
+
+
+def test_an_allowance_holds_no_more_than_it_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many addresses ask, the least recent are forgotten."""
+    monkeypatch.setattr(allowance, "_NUM_HELD_MAX", 10)
+    asked = Allowance(60)
+
+    for number in range(1_000):
+        asked.take(str(number), 0)
+
+    assert list(asked._full_us) == [str(number) for number in range(990, 1_000)]
+
+
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [("10.0.0.1", "10.0.0.1"), ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"), ("fe80::1%eth0", "fe80::"), ("::x", "::x")],
+)
+def test_a_network_is_one_address(host: str, address: str) -> None:
+    """One client of IPv6 has a whole network to ask from."""
+    assert address_of({"client": (host, 1)}) == address

@@ -77,7 +77,8 @@ def test_a_service_whose_log_nobody_reads_goes_on(tmp_path: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-c", program, *words], env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
-    assert process.stderr is not None and process.stdout is not None
+    assert process.stderr is not None
+    assert process.stdout is not None
     fcntl.fcntl(process.stderr, fcntl.F_SETPIPE_SZ, SMALL_PIPE)
     try:
         assert process.stdout.readline()
