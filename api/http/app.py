@@ -23,6 +23,7 @@ from api.http.limits import Plan
 from api.http.logs import make_log
 from api.http.meters import Meters
 from api.http.problems import add_handlers
+from api.http.threads import Turns
 from api.http.warmth import warming
 from api.http.watch import Watch
 from api.settings import Settings
@@ -94,7 +95,8 @@ def create_app(
     app.state.allowances = allowances
     app.state.meters = meters
     app.state.cards = desk
-    app.state.one_round = CapacityLimiter(1)
+    app.state.rounds = CapacityLimiter(settings.rounds_at_once)
+    app.state.uploads = Turns(settings.uploads_at_once)
     app.state.methods_of = partial(methods_of, app)
     meters.watch_store(partial(_waiting, service))
     meters.watch_clock(keeper)

@@ -1,8 +1,10 @@
 """Where requests that write are worked on: whoever holds rows can always finish, however many wait for them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial, wraps
 from inspect import iscoroutinefunction
+from threading import BoundedSemaphore
 from typing import Any, Final, TypeVar
 
 from anyio import CapacityLimiter, fail_after
@@ -49,3 +51,26 @@ async def run_in_turn(work: Callable[[], T], turns: CapacityLimiter) -> T:
             return await run_sync(work, limiter=turns)
     except TimeoutError:
         raise BusyError("no thread is free") from None
+
+
+class Turns:
+    """So many pieces of work of one kind at a time; more are refused, not queued."""
+
+    def __init__(self, number: int) -> None:
+        self._free = BoundedSemaphore(number)
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """One turn, for a block.
+
+        Raises
+        ------
+        BusyError
+            If none is free.
+        """
+        if not self._free.acquire(blocking=False):
+            raise BusyError("as many run as may run at once")
+        try:
+            yield
+        finally:
+            self._free.release()

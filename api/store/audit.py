@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, func, select
 
 from api.store.acting import Acting, need_cities
 from api.store.outbox import iso
@@ -18,7 +18,7 @@ from api.store.units import ReadUnit, WriteUnit
 COLUMNS: Final = ("audit_id", "recorded_at", "actor", "action", "subject", "city", "detail")
 # A spreadsheet takes a cell that begins with one of these for a formula (OWASP: CSV injection).
 FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-_AT_ONCE: Final = 1_000
+PART: Final = 1_000
 _MOST_ID: Final = 2**63
 
 
@@ -75,17 +75,17 @@ def audit_page(
     return AuditPage(tuple(found[:limit]), str(found[limit - 1].audit_id) if more else None)
 
 
-def audit_lines(unit: ReadUnit | WriteUnit, who: Acting, wanted: AuditFilter) -> Iterator[AuditLine]:
-    """All lines that a person may read, oldest first, some at a time."""
-    query, after = _query(who, wanted), 0
-    while True:
-        rows = unit.connection.execute(
-            query.where(audit.c.audit_id > after).order_by(audit.c.audit_id).limit(_AT_ONCE)
-        ).all()
-        yield from map(_line, rows)
-        if len(rows) < _AT_ONCE:
-            return
-        after = rows[-1].audit_id
+def newest_id(unit: ReadUnit | WriteUnit) -> int:
+    """The newest line's id; 0 where there is none."""
+    return unit.connection.execute(select(func.max(audit.c.audit_id))).scalar() or 0
+
+
+def audit_part(
+    unit: ReadUnit | WriteUnit, who: Acting, wanted: AuditFilter, after: int, until: int
+) -> tuple[AuditLine, ...]:
+    """The next lines that a person may read, oldest first: after one id, up to another; fewer than `PART` at the end."""
+    query = _query(who, wanted).where(audit.c.audit_id > after, audit.c.audit_id <= until)
+    return tuple(map(_line, unit.connection.execute(query.order_by(audit.c.audit_id).limit(PART))))
 
 
 def _query(who: Acting, wanted: AuditFilter) -> Select[Any]:

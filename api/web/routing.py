@@ -12,9 +12,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from api.http.context import service_of
-from api.http.problems import Problem, problem_of_book, problem_of_refusal
+from api.http.problems import Problem, problem_of_book, problem_of_refusal, problem_of_unreachable
 from api.store.refusals import Refused
-from api.store.units import UnreachableError
+from api.store.units import BusyError, UnreachableError
 from api.web.session import (
     ForeignFormError,
     SignInError,
@@ -63,6 +63,8 @@ class PageRoute(APIRoute):
                 response = await run_in_threadpool(problem_page, request, problem_of_refusal(refused))
             except BookError as error:
                 response = await run_in_threadpool(problem_page, request, problem_of_book(error.faults))
+            except BusyError as error:
+                response = problem_page(request, problem_of_unreachable(error))
             except UnreachableError:
                 response = unreachable_page(request)
             except RequestValidationError:
@@ -81,8 +83,8 @@ def page_router() -> APIRouter:
 
 def problem_page(request: Request, problem: Problem) -> Response:
     """A page that says what a problem document says."""
-    # Who asks too often is not looked up once more.
-    visit = _nobody(request) if problem.status == 429 else visit_of(request, service_of(request))
+    # Who asks too often is not looked up once more, nor anybody while no connection is free.
+    visit = _nobody(request) if problem.status in (429, 503) else visit_of(request, service_of(request))
     document = problem.document(visit.lang)
     faults = [
         visit.say("failure.at", place=error["parameter"], detail=error["detail"])

@@ -1,26 +1,22 @@
 """The audit trail: page by page, or all of it to take along."""
 
-from collections.abc import Callable, Iterator
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import Field
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from api.http.auth import require
-from api.http.context import Actor, Service, ServiceDep
+from api.http.context import Actor, ServiceDep
+from api.http.downloads import audit_download
 from api.http.law_bodies import City
 from api.http.schemas import LIMIT_DEFAULT, Cursor, Limit, Model, Page
-from api.store.audit import AuditFilter, AuditLine, as_csv, as_ndjson, audit_lines, audit_page
+from api.store.audit import AuditFilter, audit_page
 
 router = APIRouter(prefix="/v1/audit", tags=["audit"])
 Reader = Annotated[Actor, Depends(require("audit:read"))]
 Wanted = Annotated[str | None, Query(max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Instant = Annotated[int | None, Query(ge=0, le=2**62, description="Microseconds UTC.")]
-_WRITERS: Final[dict[str, tuple[Callable[[Iterator[AuditLine]], Iterator[str]], str]]] = {
-    "csv": (as_csv, "text/csv; charset=utf-8"),
-    "ndjson": (as_ndjson, "application/x-ndjson"),
-}
 _TAKEN: Final[dict[int | str, dict[str, Any]]] = {
     200: {
         "content": {"text/csv": {"schema": {"type": "string"}}, "application/x-ndjson": {"schema": {"type": "string"}}}
@@ -67,9 +63,7 @@ def list_audit(
     with service.reading() as unit:
         page = audit_page(unit, actor, wanted, cursor, limit)
     if format != "json":
-        write, kind = _WRITERS[format]
-        named = {"Content-Disposition": f'attachment; filename="audit.{format}"', "Cache-Control": "no-store"}
-        return StreamingResponse(_taken(service, actor, wanted, write), headers=named, media_type=kind)
+        return audit_download(service, actor, wanted, format)
     shown = [
         AuditShown(
             audit_id=line.audit_id, recorded_us=line.recorded_us, actor=line.actor, action=line.action,
@@ -78,11 +72,3 @@ def list_audit(
         for line in page.lines
     ]  # fmt: skip
     return AuditLines(items=shown, cursor=page.cursor)
-
-
-def _taken(
-    service: Service, actor: Actor, wanted: AuditFilter, write: Callable[[Iterator[AuditLine]], Iterator[str]]
-) -> Iterator[str]:
-    """All lines, in one look at the store."""
-    with service.reading() as unit:
-        yield from write(audit_lines(unit, actor, wanted))

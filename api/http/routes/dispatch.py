@@ -1,9 +1,9 @@
 """One round of dispatch: riders and orders as they stand, and who should take what, with the reason of each."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Annotated, Literal
 
-from anyio.to_thread import run_sync
 from fastapi import APIRouter, Depends, Request
 from pydantic import Field
 
@@ -12,6 +12,7 @@ from api.http.context import Actor, LangDep, Service, ServiceDep
 from api.http.meters import Meters
 from api.http.problems import FieldError, Problem
 from api.http.schemas import Model, PlainText
+from api.http.threads import run_in_turn
 from api.store.suspensions import suspended_among
 from rules.text import Lang, text
 
@@ -135,8 +136,7 @@ async def solve_round(
     errors = list(_faults(body))
     if errors:
         raise Problem("round_contradicts", errors=errors, num=len(errors))
-    # One at a time: a second search would only slow down the first.
-    answer = await run_sync(_solved, service, body, lang, limiter=request.app.state.one_round)
+    answer = await run_in_turn(partial(_solved, service, body, lang), request.app.state.rounds)
     meters: Meters = request.app.state.meters
     meters.round_solved()
     return answer
@@ -163,8 +163,11 @@ def _faults(body: RoundWanted) -> Iterator[FieldError]:
             yield FieldError.at(["orders", k, "rider_id"], "not_in_request")
         if order.is_carried and order.rider_id is None:
             yield FieldError.at(["orders", k, "rider_id"], "missing")
+    in_hand: dict[str | None, dict[str, bool]] = {}
+    for order in body.orders:
+        in_hand.setdefault(order.rider_id, {})[order.order_id] = order.is_carried
     for k, rider in enumerate(body.riders):
-        held = {order.order_id: order.is_carried for order in body.orders if order.rider_id == rider.rider_id}
+        held = in_hand.get(rider.rider_id, {})
         if [stop for stop in rider.stops if stop.order_id not in held]:
             yield FieldError.at(["riders", k, "stops"], "not_in_request")
         elif not _is_plan([(stop.order_id, stop.kind) for stop in rider.stops], held):

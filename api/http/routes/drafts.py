@@ -1,11 +1,11 @@
 """Drafts of rule books: begun, edited, checked, tried, submitted, decided on, scheduled."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Request, Response
 
 from api.http.auth import require
 from api.http.context import Actor, LangDep, Service, ServiceDep
@@ -35,7 +35,7 @@ from api.http.problems import MEDIA_TYPE, FieldError, Problem
 from api.http.routes.riders import in_words
 from api.http.routes.studies import Started
 from api.http.schemas import LIMIT_DEFAULT, Cursor, IdText, IfMatch, IfNoneMatch, Limit
-from api.http.threads import Threaded
+from api.http.threads import Threaded, Turns
 from api.http.wording import Where
 from api.store import approvals, drafts, scheduling, studies
 from api.store.approvals import NotReadyError
@@ -85,12 +85,21 @@ def list_drafts(
 
 
 @router.post("", status_code=201, responses=_NAMED)
-def post_draft(body: DraftAsked, actor: Writer, service: ServiceDep, lang: LangDep, response: Response) -> DraftSaved:
+def post_draft(
+    body: DraftAsked, request: Request, actor: Writer, service: ServiceDep, lang: LangDep, response: Response
+) -> DraftSaved:
     """Begin a change: with a version, with what is in force somewhere, with a document, or with nothing."""
-    with service.writing() as unit:
-        draft = _begun(unit, actor, body)
-    response.headers["Location"] = f"{router.prefix}/{draft.draft_id}"
-    return _saved(service, draft, lang, response)
+    with _turn(request, body):
+        with service.writing() as unit:
+            draft = _begun(unit, actor, body)
+        response.headers["Location"] = f"{router.prefix}/{draft.draft_id}"
+        return _saved(service, draft, lang, response)
+
+
+def _turn(request: Request, body: DraftAsked | DraftChange) -> AbstractContextManager[None]:
+    """One of the few turns for reading whole documents; anything else needs none."""
+    uploads: Turns = request.app.state.uploads
+    return uploads.taken() if isinstance(body, FromToml | FromDocument | PutToml | PutDocument) else nullcontext()
 
 
 def _begun(unit: WriteUnit, actor: Actor, body: DraftAsked) -> Draft:
@@ -141,6 +150,7 @@ def _saved(service: Service, draft: Draft, lang: Lang, response: Response) -> Dr
 def put_draft(
     draft_id: IdText,
     body: DraftChange,
+    request: Request,
     actor: Writer,
     service: ServiceDep,
     lang: LangDep,
@@ -148,17 +158,18 @@ def put_draft(
     if_match: IfMatch = None,
 ) -> DraftSaved:
     """Change the document, cells of it, or the places. It is kept however faulty, and every fault is told with its cell."""
-    with service.writing() as unit:
-        key = (unit, actor, draft_id, _read(unit, actor, draft_id, if_match))
-        if isinstance(body, PutDocument):
-            draft = drafts.save_document(*key, from_json(body.document))
-        elif isinstance(body, PutToml):
-            draft = drafts.save_toml(*key, body.toml)
-        elif isinstance(body, PutEdits):
-            draft = drafts.edit_cells(*key, body.edits)
-        else:
-            draft = drafts.set_targets(*key, places_of(body.targets))
-    return _saved(service, draft, lang, response)
+    with _turn(request, body):
+        with service.writing() as unit:
+            key = (unit, actor, draft_id, _read(unit, actor, draft_id, if_match))
+            if isinstance(body, PutDocument):
+                draft = drafts.save_document(*key, from_json(body.document))
+            elif isinstance(body, PutToml):
+                draft = drafts.save_toml(*key, body.toml)
+            elif isinstance(body, PutEdits):
+                draft = drafts.edit_cells(*key, body.edits)
+            else:
+                draft = drafts.set_targets(*key, places_of(body.targets))
+        return _saved(service, draft, lang, response)
 
 
 def _read(unit: ReadUnit | WriteUnit, actor: Actor, draft_id: str, if_match: str | None) -> str:

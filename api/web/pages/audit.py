@@ -1,13 +1,12 @@
 """The audit trail: who did what to whom, with filters, to take along as a file."""
 
 import datetime as dt
-from collections.abc import Iterator
 from typing import Annotated, Final
 
 from fastapi import Depends, Response
-from fastapi.responses import StreamingResponse
 
-from api.store.audit import AuditFilter, as_csv, audit_lines, audit_page
+from api.http.downloads import audit_download
+from api.store.audit import AuditFilter, audit_page
 from api.web.casefile import own_cities
 from api.web.figures import DAY_US, ZONE
 from api.web.routing import page_router
@@ -64,10 +63,4 @@ def trail(visit: AuditVisit, cursor: Named | None = None) -> Response:
 def export(visit: AuditVisit) -> Response:
     """All lines that match, oldest first."""
     _, wanted = wanted_of(visit)
-
-    def lines() -> Iterator[str]:
-        with visit.service.reading() as unit:
-            yield from as_csv(audit_lines(unit, visit.who, wanted))
-
-    headers = {"Content-Disposition": 'attachment; filename="audit.csv"'}
-    return StreamingResponse(lines(), media_type="text/csv; charset=utf-8", headers=headers)
+    return audit_download(visit.service, visit.who, wanted, "csv")

@@ -1,11 +1,13 @@
 """A draft's tables as files, in and out: Excel workbook, CSV, TOML, and rows pasted from a spreadsheet."""
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Response
 from starlette.datastructures import FormData, UploadFile
 
+from api.http.threads import Turns
 from api.store import drafts as store
 from api.store.draft_rows import Draft, draft_of
 from api.web.columns import PARTS
@@ -76,8 +78,9 @@ def upload(visit: WriteVisit, draft_id: str, form: PostedTable) -> Response:
     name = sent.filename or "" if isinstance(sent, UploadFile) else ""
     draft = _draft(visit, draft_id)
     part = field(form, "part")
-    sheets = read_file(content, name, draft.document, part if name.lower().endswith(".csv") else "")
-    return _take(visit, draft, form, sheets)
+    with _turn(visit):
+        sheets = read_file(content, name, draft.document, part if name.lower().endswith(".csv") else "")
+        return _take(visit, draft, form, sheets)
 
 
 @router.post("/console/drafts/{draft_id}/paste")
@@ -86,14 +89,31 @@ def paste(visit: WriteVisit, draft_id: str, form: PostedTable) -> Response:
     draft = _draft(visit, draft_id)
     part = field(form, "part") if field(form, "part") in PARTS else "rule"
     keys = tuple(key for key in field(form, "keys").split(",") if key)
-    written = str(form.get("rows", "")).replace("\r\n", "\n")
-    sheets = read_pasted(written, keys, part, draft.document, visit.say("web_books.pasted"))
+    written = _written(form)
+    with _turn(visit):
+        return _take_pasted(
+            visit, draft, form, part, read_pasted(written, keys, part, draft.document, visit.say("web_books.pasted"))
+        )
+
+
+def _take_pasted(visit: Visit, draft: Draft, form: FormData, part: str, sheets: Sheets) -> Response:
+    """Put pasted rows into their table, or tell every fault of them."""
     if sheets.faults or not sheets.tables:
         faults = [_sheet_told(found, visit) for found in sheets.faults]
-        return editor(visit, draft_id, part, status=422, sheet_faults=faults, pasted=written)
+        return editor(visit, draft.draft_id, part, status=422, sheet_faults=faults, pasted=_written(form))
     tables = [merged(table_of(draft.document, part), table) for table in sheets.tables]
     document = document_of(tables, draft.document, draft.book_id).document
     return _saved(visit, draft, form, document, "draft_pasted", len(sheets.tables[0].rows))
+
+
+def _written(form: FormData) -> str:
+    return str(form.get("rows", "")).replace("\r\n", "\n")
+
+
+def _turn(visit: Visit) -> AbstractContextManager[None]:
+    """One of the few turns for reading files."""
+    uploads: Turns = visit.request.app.state.uploads
+    return uploads.taken()
 
 
 def _take(visit: Visit, draft: Draft, form: FormData, sheets: Sheets) -> Response:

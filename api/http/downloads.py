@@ -1,0 +1,54 @@
+"""What is taken along whole: read from the store part by part, so that nothing is held while nobody reads.
+
+Between two parts no connection and no thread is held; a reader who takes next to nothing is let go
+(`api.http.connections`).
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from starlette.responses import StreamingResponse
+
+from api.http.context import Actor, Service
+from api.store.audit import PART, AuditFilter, AuditLine, as_csv, as_ndjson, audit_part, newest_id
+
+_CHARS_AT_ONCE: Final = 32 * 1024
+_WRITERS: Final[dict[str, tuple[Callable[[Iterator[AuditLine]], Iterator[str]], str]]] = {
+    "csv": (as_csv, "text/csv; charset=utf-8"),
+    "ndjson": (as_ndjson, "application/x-ndjson"),
+}
+
+
+def audit_download(service: Service, actor: Actor, wanted: AuditFilter, kind: str) -> StreamingResponse:
+    """All lines that were there when it was asked for, as `csv` or `ndjson`."""
+    write, media_type = _WRITERS[kind]
+    named = {"Content-Disposition": f'attachment; filename="audit.{kind}"', "Cache-Control": "no-store"}
+    with service.reading() as unit:
+        until = newest_id(unit)
+    lines = write(_audit_lines(service, actor, wanted, until))
+    return StreamingResponse(in_parts(lines), headers=named, media_type=media_type)
+
+
+def _audit_lines(service: Service, actor: Actor, wanted: AuditFilter, until: int) -> Iterator[AuditLine]:
+    after = 0
+    while True:
+        with service.reading() as unit:
+            some = audit_part(unit, actor, wanted, after, until)
+        yield from some
+        if len(some) < PART:
+            return
+        after = some[-1].audit_id
+
+
+def in_parts(texts: Iterator[str]) -> Iterator[str]:
+    """Texts put together, so that each part is worth sending."""
+    waiting: list[str] = []
+    num_chars = 0
+    for text in texts:
+        waiting.append(text)
+        num_chars += len(text)
+        if num_chars >= _CHARS_AT_ONCE:
+            yield "".join(waiting)
+            waiting, num_chars = [], 0
+    if waiting:
+        yield "".join(waiting)
