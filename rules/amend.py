@@ -5,14 +5,12 @@ removes the key. A rule, cap, tier or group goes by its id, a report by its kind
 """
 
 import copy
-import tomllib
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any
 
 from rules.book import Book
 from rules.errors import BookError, Fault
-from rules.parse import book_of
+from rules.parse import Source, book_of, read_toml
 from rules.validation import as_written
 
 REMOVE = None
@@ -96,8 +94,8 @@ def _value(written: str) -> Any:
     if not written:
         return REMOVE
     try:
-        return tomllib.loads(f"value = {written}", parse_float=Decimal)["value"]
-    except ValueError:
+        return read_toml(Source(f"value = {written}", ""))["value"]
+    except BookError:
         return written
 
 

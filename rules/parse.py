@@ -7,7 +7,7 @@ what its parts must agree on in `structure`; comparing rules with each other is 
 import datetime as dt
 import re
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -22,6 +22,12 @@ MAX_BYTES = 1 << 20
 _MERGED_LISTS = ("group", "rule", "cap", "tier", "report")
 _OWN_KEYS = ("extends", "remove", "announced")
 _BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
+# A book has some thousand values in keys of three parts; reading costs as much as the square of a key's parts.
+MAX_KEY_PARTS = 16
+MAX_VALUES = 50_000
+MAX_FAULTS = 200
+_PART = r"""(?:[A-Za-z0-9_-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+"""
+_LONG_KEY = re.compile(rf"(?<![A-Za-z0-9_-])(?:{_PART}\.[ \t]*+){{{MAX_KEY_PARTS}}}")
 _AT_LINE = re.compile(r"\(at line (\d+), column \d+\)")
 
 
@@ -75,8 +81,16 @@ def book_of(document: dict[str, Any], file: str) -> Book:
     model, faults = validated(BookDocument, document, file)
     faults += structural_faults(document, file)
     if faults or model is None:
-        raise BookError(tuple(faults))
+        raise BookError(first_faults(faults, file))
     return Book(model=model, document=document, digest=digest(document), file=file)
+
+
+def first_faults(faults: Sequence[Fault], file: str) -> tuple[Fault, ...]:
+    """The first faults of many, and one that counts the others."""
+    if len(faults) <= MAX_FAULTS:
+        return tuple(faults)
+    others = sum(int(fault.given) if fault.code == "more_faults" else 1 for fault in faults[MAX_FAULTS:])
+    return (*faults[:MAX_FAULTS], Fault("more_faults", file, given=str(others)))
 
 
 def decode(content: bytes, file: str) -> str:
@@ -108,8 +122,9 @@ def read_toml(source: Source) -> dict[str, Any]:
     Raises
     ------
     BookError
-        With the one syntax fault that the reader stops at.
+        With the one syntax fault that the reader stops at, or what the text holds too much of.
     """
+    check_size(source)
     try:
         # Line ends of Windows are valid TOML, but tomllib wants them normalised.
         return tomllib.loads(source.text.replace("\r\n", "\n"), parse_float=Decimal)
@@ -119,6 +134,23 @@ def read_toml(source: Source) -> dict[str, Any]:
         line = found[1] if found else str(source.text.count("\n") + 1)
         reason = reason[: found.start()].strip() if found else reason.removesuffix("(at end of document)").strip()
         raise _single(Fault("toml_syntax", source.file, given=reason, params=(("line", line),))) from None
+
+
+def check_size(source: Source) -> None:
+    """Refuse a text that takes long to read, before it is read: in TOML few letters can ask for much.
+
+    Raises
+    ------
+    BookError
+        If a key has too many parts or there are too many values. A text that looks like such a key counts as one.
+    """
+    found = _LONG_KEY.search(source.text)
+    if found:
+        line = str(source.text.count("\n", 0, found.start()) + 1)
+        raise _single(Fault("toml_long_key", source.file, allowed=str(MAX_KEY_PARTS), params=(("line", line),)))
+    number = sum(map(source.text.count, "=,["))
+    if number > MAX_VALUES:
+        raise _single(Fault("toml_too_much", source.file, given=str(number), allowed=str(MAX_VALUES)))
 
 
 def resolve(source: Source, find_parent: FindParent) -> dict[str, Any]:
@@ -150,7 +182,7 @@ def resolve(source: Source, find_parent: FindParent) -> dict[str, Any]:
     if faults:
         # What the document itself gets wrong is reported along with what it extends.
         _, more = validated(BookDocument, document, source.file)
-        raise BookError((*faults, *more, *structural_faults(document, source.file)))
+        raise BookError(first_faults([*faults, *more, *structural_faults(document, source.file)], source.file))
     return document
 
 

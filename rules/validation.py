@@ -48,16 +48,21 @@ _CODES = {
 _MAX_GIVEN = 60
 _MAX_DEPTH = 5
 _MOST_WORDED = 12
+# Each takes a search for what may have been meant.
+_MOST_FAULTS = 200
 
 
 def validated(model: type[Model], document: dict[str, Any], file: str) -> tuple[Model | None, list[Fault]]:
-    """The document as `model`, or None and every fault that pydantic finds."""
+    """The document as `model`, or None and every fault that pydantic finds; of very many the number of the last."""
     try:
         # By alias alone: the names inside (`points_mp`) are not keys a book may use.
         return model.model_validate(document, by_alias=True, by_name=False), []
     except ValidationError as error:
         details = error.errors(include_url=False)
-        return None, [_fault(model, document, file, detail) for detail in details]
+        found = [_fault(model, document, file, detail) for detail in details[:_MOST_FAULTS]]
+        if len(details) > _MOST_FAULTS:
+            found.append(Fault("more_faults", file, given=str(len(details) - _MOST_FAULTS)))
+        return None, found
 
 
 def as_written(value: object, depth: int = 0) -> str:

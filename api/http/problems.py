@@ -100,6 +100,7 @@ STATUS: Final[Mapping[str, int]] = {
     "edit_impossible": 409,
     "document_broken_text": 409,
     "document_too_deep": 409,
+    "document_too_many": 409,
     "document_too_large": 409,
     "impact_needed": 409,
     "impact_of_another": 409,

@@ -33,6 +33,8 @@ from rules.writing import toml_of
 
 DRAFT: Final = "draft"
 MAX_TARGETS: Final = 1_000
+MAX_PARTS: Final = 500
+MAX_EXAMPLES: Final = 2_000
 _MAX_DEPTH: Final = 24
 _CITY: Final = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{1,100}")
 _BOOK_ID: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
@@ -57,7 +59,8 @@ def content(document: dict[str, Any], targets: Sequence[Place]) -> Content:
     Raises
     ------
     Refused
-        `document_too_large`, `document_too_deep`, `document_broken_text`, `targets_too_many`, `target_unknown_kind`.
+        `document_too_large`, `document_too_deep`, `document_too_many`, `document_broken_text`, `targets_too_many`,
+        `target_unknown_kind`.
     """
     wanted = tuple(sorted(set(targets)))
     if len(wanted) > MAX_TARGETS:
@@ -66,6 +69,7 @@ def content(document: dict[str, Any], targets: Sequence[Place]) -> Content:
         if place.rider_kind not in RIDER_KINDS or not _CITY.fullmatch(place.city):
             raise Refused("target_unknown_kind", place=place.words, kinds=coded(RIDER_KINDS, _kind_words))
     _need_shallow(document, 0)
+    _need_few(document)
     toml = toml_of(document)
     try:
         size = len(toml.encode())
@@ -75,6 +79,21 @@ def content(document: dict[str, Any], targets: Sequence[Place]) -> Content:
         raise Refused("document_too_large", size=size, most=MAX_BYTES)
     places = [{"city": place.city, "rider_kind": place.rider_kind} for place in wanted]
     return Content(document, toml, wanted, digest({"document": document, "targets": places}))
+
+
+def _need_few(document: dict[str, Any]) -> None:
+    """Refuse a book with so many parts that checking them against each other takes long."""
+    for name, part in document.items():
+        if isinstance(part, list) and len(part) > MAX_PARTS:
+            raise Refused("document_too_many", part=name, most=MAX_PARTS)
+    rules = document.get("rule")
+    owners = [rule for rule in rules if isinstance(rule, dict)] if isinstance(rules, list) else []
+    examples = [rule["example"] for rule in owners if isinstance(rule.get("example"), list)]
+    if sum(map(len, examples)) > MAX_EXAMPLES:
+        raise Refused("document_too_many", part="example", most=MAX_EXAMPLES)
+    slides = [rule["points_slide"] for rule in owners if isinstance(rule.get("points_slide"), list)]
+    if sum(map(len, slides)) > MAX_EXAMPLES:
+        raise Refused("document_too_many", part="points_slide", most=MAX_EXAMPLES)
 
 
 def _need_shallow(value: object, depth: int) -> None:

@@ -27,12 +27,27 @@ from rules.errors import Fault
 from rules.text import LANGS, catalog
 
 MAX_BYTES: Final = 4 << 20
-MAX_UNPACKED: Final = 48 << 20
+MAX_UNPACKED: Final = 16 << 20
 MAX_ROWS: Final = 2_000
 MAX_COLUMNS: Final = 120
+# Cells in all, empty ones too; a book of 500 rules with all their columns has half as many.
+MAX_CELLS: Final = 60_000
+# A cell of a workbook is up to six tags with up to three attributes.
+_MAX_TAGS: Final = 6 * MAX_CELLS
+_MAX_ATTRIBUTES: Final = 3 * MAX_CELLS
+# Rows are filled up to the last column that may be, so most of what is looked at is empty.
+_MAX_VISITED: Final = 8 * MAX_CELLS
+_MAX_SHEETS: Final = 12
+_MAX_DIRECTORY: Final = 16 << 10
 _KEY: Final = re.compile(r"\[([a-z_.]+)\]\s*$")
 _ENCODINGS: Final = ("utf-8-sig", "gb18030")
 _XLSX: Final = b"PK\x03\x04"
+_ZIP_END: Final = b"PK\x05\x06"
+# No workbook declares a type or an entity, in whatever encoding.
+_DECLARES: Final = tuple(
+    word.encode(coding) for word in ("<!DOCTYPE", "<!ENTITY") for coding in ("ascii", "utf-16-le", "utf-16-be")
+)
+_ZIP64: Final = b"PK\x06\x07"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +99,8 @@ def read_file(content: bytes, file: str, base: Document, part: str = "") -> Shee
 
 def read_text(written: str, file: str, base: Document, part: str = "") -> Sheets:
     """The table of a CSV file, whatever parts its fields: comma, semicolon or tab."""
+    if _num_cells(written, ",;\t") > MAX_CELLS:
+        return _refused(file, Fault("sheet_cells", file, allowed=str(MAX_CELLS)))
     head = written.lstrip("\n").partition("\n")[0]
     delimiter = max("\t,;", key=head.count)
     try:
@@ -98,12 +115,22 @@ def read_pasted(written: str, keys: Sequence[str], part: str, base: Document, sh
 
     Rows with an id that the table has replace those cells, all others are new; nothing is removed.
     """
-    lines = [[unguarded(cell) for cell in line] for line in csv.reader(io.StringIO(written), delimiter="\t")]
+    if len(written) > MAX_BYTES or _num_cells(written, "\t") > MAX_CELLS:
+        return _refused(sheet, Fault("sheet_cells", sheet, allowed=str(MAX_CELLS)))
+    try:
+        lines = [[unguarded(cell) for cell in line] for line in csv.reader(io.StringIO(written), delimiter="\t")]
+    except csv.Error as error:
+        return _refused(sheet, Fault("sheet_unreadable", sheet, given=str(error)))
     found = [_key_of(part, cell) for cell in lines[0]] if lines else []
     known = [key for key in found if key]
     if len(known) * 2 <= len(found) or not known:
         lines = [[f"[{key}]" for key in keys], *lines]
     return _read([(part, sheet, lines, [])], base)
+
+
+def _num_cells(written: str, delimiters: str) -> int:
+    """How many cells a text has at most, counted before it is read."""
+    return max(map(written.count, delimiters)) + written.count("\n") + written.count("\r")
 
 
 def merged(table: Table, pasted: Table) -> Table:
@@ -122,22 +149,56 @@ def merged(table: Table, pasted: Table) -> Table:
 
 def _read_xlsx(content: bytes, file: str, base: Document) -> Sheets:
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            unpacked = sum(info.file_size for info in archive.infolist())
-        if unpacked > MAX_UNPACKED:
-            return _refused(file, Fault("sheet_large", file, given=str(unpacked), allowed=str(MAX_UNPACKED)))
+        fault = _too_much(content, file)
+        if fault is not None:
+            return _refused(file, fault)
         book = load_workbook(io.BytesIO(content), read_only=True, data_only=False)
-        sheets = [(sheet.title, *_xlsx_lines(sheet, file)) for sheet in book.worksheets]
+        sheets = []
+        num_visited = num_cells = 0
+        for sheet in book.worksheets[:_MAX_SHEETS]:
+            lines, faults, visited = _xlsx_lines(sheet, file, _MAX_VISITED - num_visited)
+            num_visited += visited
+            num_cells += sum(map(len, lines))
+            if num_visited > _MAX_VISITED or num_cells > MAX_CELLS:
+                return _refused(file, Fault("sheet_cells", file, allowed=str(MAX_CELLS)))
+            sheets.append((sheet.title, lines, faults))
     except (zipfile.BadZipFile, InvalidFileException, KeyError, ValueError, TypeError, OSError, SyntaxError):
         # openpyxl says what it does not like about a file in many ways.
         return _refused(file, Fault("sheet_unreadable", file))
     return _read([(_part_of(name, lines), name, lines, faults) for name, lines, faults in sheets], base)
 
 
-def _xlsx_lines(sheet: Any, file: str) -> tuple[Lines, list[SheetFault]]:
+def _too_much(content: bytes, file: str) -> Fault | None:
+    """What a workbook holds too much of, counted before anything is made of it: parts, bytes unpacked, tags."""
+    end = content.rfind(_ZIP_END)
+    directory = int.from_bytes(content[end + 12 : end + 16], "little") if 0 <= end <= len(content) - 22 else 0
+    if directory > _MAX_DIRECTORY or content.find(_ZIP64, max(end - 64, 0)) >= 0:
+        return Fault("sheet_unreadable", file)
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        unpacked = sum(info.file_size for info in archive.infolist())
+        if unpacked > MAX_UNPACKED:
+            return Fault("sheet_large", file, given=str(unpacked), allowed=str(MAX_UNPACKED))
+        num_tags = num_values = 0
+        for info in archive.infolist():
+            part = archive.read(info)
+            if any(word in part for word in _DECLARES):
+                return Fault("sheet_unreadable", file)
+            num_tags += part.count(b"<")
+            num_values += part.count(b"=")
+    if num_tags > _MAX_TAGS or num_values > _MAX_ATTRIBUTES:
+        return Fault("sheet_cells", file, allowed=str(MAX_CELLS))
+    return None
+
+
+def _xlsx_lines(sheet: Any, file: str, most: int) -> tuple[Lines, list[SheetFault], int]:
+    """The lines of a sheet without what is empty at their ends, what is wrong with them, and how many cells that took.
+
+    It ends once more than `most` were looked at.
+    """
     lines: Lines = []
     faults: list[SheetFault] = []
-    for row, cells in enumerate(sheet.iter_rows(max_row=MAX_ROWS + 1, max_col=MAX_COLUMNS), start=1):
+    num_visited = 0
+    for row, cells in enumerate(sheet.iter_rows(max_row=MAX_ROWS + 1, max_col=MAX_COLUMNS + 1), start=1):
         line = []
         for column, cell in enumerate(cells, start=1):
             written, code = _cell(cell)
@@ -146,8 +207,13 @@ def _xlsx_lines(sheet: Any, file: str) -> tuple[Lines, list[SheetFault]]:
                 fault = Fault(code, file, key=f"{letter}{row}", given=written)
                 faults.append(SheetFault(sheet.title, row, letter, fault))
             line.append(written)
+        while line and not line[-1]:
+            line.pop()
         lines.append(line)
-    return lines, faults
+        num_visited += len(cells)
+        if num_visited > most:
+            break
+    return lines, faults, num_visited
 
 
 def _cell(cell: Any) -> tuple[str, str]:
@@ -213,6 +279,12 @@ def _read(sheets: Iterable[tuple[str, str, Lines, list[SheetFault]]], base: Docu
     faults: list[SheetFault] = []
     for asked, name, lines, own in sheets:
         faults += own
+        if len(lines) > MAX_ROWS:
+            faults.append(SheetFault(name, MAX_ROWS, "", Fault("sheet_long", name, allowed=str(MAX_ROWS))))
+            continue
+        if max(map(len, lines), default=0) > MAX_COLUMNS:
+            faults.append(SheetFault(name, 1, "", Fault("sheet_wide", name, allowed=str(MAX_COLUMNS))))
+            continue
         part = asked or _fitting(lines)
         if not part:
             if any(any(line) for line in lines):
@@ -221,9 +293,6 @@ def _read(sheets: Iterable[tuple[str, str, Lines, list[SheetFault]]], base: Docu
             continue
         if part in tables:
             faults.append(SheetFault(name, 1, "", Fault("sheet_twice", name, given=part)))
-            continue
-        if len(lines) > MAX_ROWS:
-            faults.append(SheetFault(name, MAX_ROWS, "", Fault("sheet_long", name, allowed=str(MAX_ROWS))))
             continue
         names[part] = name
         found = letters, faults
