@@ -34,6 +34,10 @@ _REPORT_POLICY: Final = (
 )
 
 
+SETS_MAX: Final = 50
+SWEEPS_MAX: Final = 3
+
+
 class StudyAsked(Model):
     """A simulated city under two books."""
 
@@ -47,7 +51,7 @@ class StudyAsked(Model):
     seeds: int = Field(default=20, ge=1, le=200)
     days: int | None = Field(default=None, ge=1, le=92, description=f"Days after the switch; {DEFAULT_DAYS} if null.")
     sets: list[Setting] = Field(
-        default=[], max_length=50, description="`key=value` of the scenario; `a:` and `b:` before it change a book.",
+        default=[], max_length=SETS_MAX, description="`key=value` of the scenario; `a:` and `b:` before it change a book.",
         examples=[["riders=40", "orders_per_day=800"]],
     )  # fmt: skip
     sensitivity: Sensitivity = Field(
@@ -55,7 +59,7 @@ class StudyAsked(Model):
         description="Vary the assumptions on a small city, one at a time, together (Morris), or both: hundreds of runs more.",
     )
     sweeps: list[Setting] = Field(
-        default=[], max_length=3, description="`key=value,value,…`: repeat the study at each value, or each combination.",
+        default=[], max_length=SWEEPS_MAX, description="`key=value,value,…`: repeat the study at each value, or each combination.",
         examples=[["b:tier.reward.bonus_fen=0,50,100"]],
     )  # fmt: skip
 

@@ -1,12 +1,14 @@
 """A draft's tables as files, in and out: Excel workbook, CSV, TOML, and rows pasted from a spreadsheet."""
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import Depends, Response
 from starlette.datastructures import FormData, UploadFile
 
+from api.http.problems import DETAIL_MAX, ERRORS_MAX, shortened
 from api.http.threads import Turns
 from api.store import drafts as store
 from api.store.draft_rows import Draft, draft_of
@@ -25,6 +27,11 @@ from rules.parse import book_of
 router = page_router()
 ReadVisit = Annotated[Visit, Depends(visiting("books:read"))]
 WriteVisit = Annotated[Visit, Depends(visiting("drafts:write"))]
+
+
+GIVEN_MAX: Final = 60
+# Sheet, row and column of a fault, as a person finds them, and the fault.
+FaultPlace = tuple[str, str, str, Fault]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +106,7 @@ def paste(visit: WriteVisit, draft_id: str, form: PostedTable) -> Response:
 def _take_pasted(visit: Visit, draft: Draft, form: FormData, part: str, sheets: Sheets) -> Response:
     """Put pasted rows into their table, or tell every fault of them."""
     if sheets.faults or not sheets.tables:
-        faults = [_sheet_told(found, visit) for found in sheets.faults]
-        return editor(visit, draft.draft_id, part, status=422, sheet_faults=faults, pasted=_written(form))
+        return _refused(visit, draft, part, [_sheet_place(found) for found in sheets.faults], pasted=_written(form))
     tables = [merged(table_of(draft.document, part), table) for table in sheets.tables]
     document = document_of(tables, draft.document, draft.book_id).document
     return _saved(visit, draft, form, document, "draft_pasted", len(sheets.tables[0].rows))
@@ -119,15 +125,28 @@ def _turn(visit: Visit) -> AbstractContextManager[None]:
 def _take(visit: Visit, draft: Draft, form: FormData, sheets: Sheets) -> Response:
     """Save what a file says, or tell every fault of it."""
     made = document_of(sheets.tables, draft.document, draft.book_id)
-    faults = [_sheet_told(found, visit) for found in sheets.faults]
-    known = {(one.sheet, one.row, one.column) for one in faults}
-    unread = [_cell_told(found, sheets, visit) for found in made.faults]
-    faults += [one for one in unread if (one.sheet, one.row, one.column) not in known]
+    found = [_sheet_place(one) for one in sheets.faults]
+    known = {one[:3] for one in found}
+    found += [place for one in made.faults if (place := _cell_place(one, sheets))[:3] not in known]
     if not made.faults:
-        faults += _rule_faults(made.document, sheets, visit)
-    if faults or not sheets.tables:
-        return editor(visit, draft.draft_id, field(form, "part"), status=422, sheet_faults=faults)
+        found += _rule_faults(made.document, sheets, visit)
+    if found or not sheets.tables:
+        return _refused(visit, draft, field(form, "part"), found)
     return _saved(visit, draft, form, made.document, "draft_uploaded", sum(len(table.rows) for table in sheets.tables))
+
+
+def _refused(visit: Visit, draft: Draft, part: str, found: Sequence[FaultPlace], **more: object) -> Response:
+    """The page of a draft with what is wrong with a file: the first faults, and how many there are."""
+    faults = [
+        SheetTold(sheet, row, column, shortened(fault.given, GIVEN_MAX), *_told_words(fault, visit))
+        for sheet, row, column, fault in found[:ERRORS_MAX]
+    ]
+    return editor(visit, draft.draft_id, part, status=422, sheet_faults=faults, num_sheet_faults=len(found), **more)
+
+
+def _told_words(fault: Fault, visit: Visit) -> tuple[str, str]:
+    words, remedy = fault.told(visit.lang)
+    return shortened(words, DETAIL_MAX), remedy
 
 
 def _saved(visit: Visit, draft: Draft, form: FormData, document: Document, said: str, number: int) -> Response:
@@ -137,7 +156,7 @@ def _saved(visit: Visit, draft: Draft, form: FormData, document: Document, said:
     return visit.goto(f"/console/drafts/{draft.draft_id}?part={field(form, 'part')}", said, number=number)
 
 
-def _rule_faults(document: Document, sheets: Sheets, visit: Visit) -> list[SheetTold]:
+def _rule_faults(document: Document, sheets: Sheets, visit: Visit) -> list[FaultPlace]:
     """What the book's own rules find in cells that came from the file; what was wrong elsewhere stays wrong there."""
     try:
         book_of(document, "")
@@ -145,22 +164,19 @@ def _rule_faults(document: Document, sheets: Sheets, visit: Visit) -> list[Sheet
         rows = {table.part: table.rows for table in sheets.tables}
         placed = [one for one in told(document, error.faults, visit.lang) if one.place.part in rows]
         cells = [CellFault(one.place.part, one.place.row, one.place.key, one.fault) for one in placed]
-        return [_cell_told(cell, sheets, visit) for cell in cells]
+        return [_cell_place(cell, sheets) for cell in cells]
     return []
 
 
-def _sheet_told(found: SheetFault, visit: Visit) -> SheetTold:
-    row = str(found.row) if found.row else ""
-    return SheetTold(found.sheet, row, found.column, found.fault.given, *found.fault.told(visit.lang))
+def _sheet_place(found: SheetFault) -> FaultPlace:
+    return found.sheet, str(found.row) if found.row else "", found.column, found.fault
 
 
-def _cell_told(found: CellFault, sheets: Sheets, visit: Visit) -> SheetTold:
-    fault: Fault = found.fault
+def _cell_place(found: CellFault, sheets: Sheets) -> FaultPlace:
     letter = sheets.letters.get((found.part, found.key), "")
     place = 0
     if found.row is not None:
         rows = next(table.rows for table in sheets.tables if table.part == found.part)
         place = rows[found.row].place if found.row < len(rows) else 0
     row = str(place) if place else letter.lstrip("AB") if found.part == "book" else ""
-    sheet = sheets.names.get(found.part, found.part)
-    return SheetTold(sheet, row, "B" if found.part == "book" else letter, fault.given, *fault.told(visit.lang))
+    return sheets.names.get(found.part, found.part), row, "B" if found.part == "book" else letter, found.fault

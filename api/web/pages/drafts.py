@@ -107,6 +107,7 @@ def editor(visit: Visit, draft_id: str, part: str, columns: str = "", status: in
         "report_words": report_words(visit.lang),
         "focus": visit.request.query_params.get("at", ""),
         "sheet_faults": (),
+        "num_sheet_faults": 0,
         "pasted": "",
         "is_approval": False,
         "refused": "",

@@ -8,7 +8,8 @@ from starlette.datastructures import FormData
 
 from api.batch.errors import InputError
 from api.batch.study_design import DEFAULT_DAYS, SENSITIVITIES
-from api.http.routes.studies import report_response
+from api.http.problems import DETAIL_MAX, ERRORS_MAX, shortened
+from api.http.routes.studies import SETS_MAX, SWEEPS_MAX, report_response
 from api.store.bookshelf import BookBrief, books_of
 from api.store.refusals import Refused
 from api.store.studies import Study, file_of, files_of, start_study, studies_of, study_of
@@ -99,12 +100,17 @@ def start(visit: RunVisit, form: Posted) -> Response:
     """Ask for a study."""
     given = {name: field(form, name) for name in FIELDS}
     request = _request(form, visit.lang)
+    lines = [*request["sets"], *request["sweeps"]]
+    if len(request["sets"]) > SETS_MAX or len(request["sweeps"]) > SWEEPS_MAX or max(map(len, lines), default=0) > 200:
+        told = visit.say("web_studies.too_many_sets", sets=SETS_MAX, sweeps=SWEEPS_MAX)
+        return _list_page(visit, given, "", 422, [told])
     try:
         check_request(visit.service.store, request)
         with visit.service.writing() as unit:
             study_id = start_study(unit, visit.who.name, request)
     except (InputError, BookError) as error:
-        return _list_page(visit, given, "", 422, [fault.describe(visit.lang) for fault in error.faults])
+        told = [shortened(fault.describe(visit.lang), DETAIL_MAX) for fault in error.faults[:ERRORS_MAX]]
+        return _list_page(visit, given, "", 422, told)
     except Refused as refused:
         return _list_page(visit, given, "", 409, [refused.describe(visit.lang)])
     return visit.goto(f"/console/studies/{study_id}")
