@@ -135,13 +135,15 @@ def _take(visit: Visit, draft: Draft, form: FormData, sheets: Sheets) -> Respons
     return _saved(visit, draft, form, made.document, "draft_uploaded", sum(len(table.rows) for table in sheets.tables))
 
 
-def _refused(visit: Visit, draft: Draft, part: str, found: Sequence[FaultPlace], **more: object) -> Response:
+def _refused(visit: Visit, draft: Draft, part: str, found: Sequence[FaultPlace], pasted: str = "") -> Response:
     """The page of a draft with what is wrong with a file: the first faults, and how many there are."""
     faults = [
         SheetTold(sheet, row, column, shortened(fault.given, GIVEN_MAX), *_told_words(fault, visit))
         for sheet, row, column, fault in found[:ERRORS_MAX]
     ]
-    return editor(visit, draft.draft_id, part, status=422, sheet_faults=faults, num_sheet_faults=len(found), **more)
+    return editor(
+        visit, draft.draft_id, part, status=422, sheet_faults=faults, num_sheet_faults=len(found), pasted=pasted
+    )
 
 
 def _told_words(fault: Fault, visit: Visit) -> tuple[str, str]:

@@ -109,8 +109,8 @@ def start(visit: RunVisit, form: Posted) -> Response:
         with visit.service.writing() as unit:
             study_id = start_study(unit, visit.who.name, request)
     except (InputError, BookError) as error:
-        told = [shortened(fault.describe(visit.lang), DETAIL_MAX) for fault in error.faults[:ERRORS_MAX]]
-        return _list_page(visit, given, "", 422, told)
+        faults = [shortened(fault.describe(visit.lang), DETAIL_MAX) for fault in error.faults[:ERRORS_MAX]]
+        return _list_page(visit, given, "", 422, faults)
     except Refused as refused:
         return _list_page(visit, given, "", 409, [refused.describe(visit.lang)])
     return visit.goto(f"/console/studies/{study_id}")
