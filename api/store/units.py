@@ -16,7 +16,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 BUSY_MS: Final = 60_000
 # How long somebody waits for a connection that is free; they may ask again.
-POOL_WAIT_S: Final = 1
+POOL_WAIT_S: Final = 2
 POOL_SIZE: Final = 16
 CONNECT_S: Final = 5
 DRIVERS: Final = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg"}

@@ -284,9 +284,9 @@ def test_odd_numbers_and_texts_never_break_it(ann: Desk) -> None:
     for value in values:
         for cell in ("/rule/1/points", "/effective_from", "/title/zh", "/id", "/rule/0/kind"):
             answer = ann.send("PUT", path, {"edits": [{"path": cell, "value": value}]})
-            assert answer.status_code == 200, (cell, value, answer.text)
+            assert answer.status_code == (422 if value == "\u0000" else 200), (cell, value, answer.text)
     half = ann.client.put(
         path, content=b'{"edits": [{"path": "/title/zh", "value": "\\ud800"}]}',
         headers={**ann.headers, "If-Match": ann.etag, "Content-Type": "application/json"},
     )  # fmt: skip
-    assert half.status_code in (400, 409)
+    assert half.status_code in (400, 409, 422)
