@@ -111,7 +111,9 @@ class Store:
 
         with self.changing(recorded_us) as unit:
             yield unit
-            seal_waiting(unit)
+            # What was undone inside of the block leaves nothing to seal.
+            if unit.connection.in_transaction():
+                seal_waiting(unit)
 
     @contextmanager
     def changing(self, recorded_us: int) -> Iterator[WriteUnit]:

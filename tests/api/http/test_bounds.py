@@ -160,9 +160,9 @@ def test_every_event_is_answered_or_the_post_is_refused(client: TestClient, bear
 
 def test_a_refusal_lists_fifty_and_counts_the_rest(client: TestClient, bearer: Bearer) -> None:
     """The first faults in full, then how many there are."""
-    body = unknown_keys(250, before='"role":"policy","subject":"x",')
+    body = unknown_keys(250, before='"url":"https://example.org/",')
 
-    answer = client.post("/v1/tokens", headers=bearer("ops") | {"Content-Type": JSON_TYPE}, content=body).json()
+    answer = client.post("/v1/webhooks", headers=bearer("platform") | {"Content-Type": JSON_TYPE}, content=body).json()
 
     assert (answer["code"], len(answer["errors"]), answer["num_errors"]) == ("invalid_request", 50, 250)
 
@@ -171,7 +171,7 @@ def test_a_long_name_is_not_repeated_in_full(client: TestClient, bearer: Bearer)
     """What a refusal quotes is cut, however long it was."""
     body = inside("x" * 30_000, b"1")
 
-    answer = client.post("/v1/tokens", headers=bearer("ops") | {"Content-Type": JSON_TYPE}, content=body)
+    answer = client.post("/v1/webhooks", headers=bearer("platform") | {"Content-Type": JSON_TYPE}, content=body)
 
     assert answer.status_code == 422
     assert len(answer.content) < 2_000
