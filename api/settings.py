@@ -1,11 +1,14 @@
 """What the environment says: `RIDERSCORE_*`. Nothing else in the product reads it."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
 PREFIX = "RIDERSCORE_"
+# It stands in headers of webhooks.
+PLATFORM_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 class SettingError(ValueError):
@@ -20,6 +23,8 @@ class Settings:
     ----------
     database_url
         `sqlite:///FILE` or `postgresql://USER@HOST/NAME`.
+    platform
+        Whose riders the database holds: one database serves one platform, for good.
     jwt_issuer, jwt_audience
         What `iss` and `aud` of a bearer JWT must say; both are needed before any JWT is taken.
     jwt_jwks_url, jwt_jwks_file
@@ -57,6 +62,7 @@ class Settings:
     """
 
     database_url: str = "sqlite:///riderscore.db"
+    platform: str = "default"
     jwt_issuer: str = ""
     jwt_audience: str = ""
     jwt_jwks_url: str = ""
@@ -99,7 +105,10 @@ class Settings:
         for name in found:
             if name not in known:
                 raise SettingError(f"{PREFIX}{name.upper()} is no setting of this version")
-        return cls(**{name: _read(name, known[name], value) for name, value in found.items()})
+        read = cls(**{name: _read(name, known[name], value) for name, value in found.items()})
+        if not PLATFORM_NAME.fullmatch(read.platform):
+            raise SettingError(f"{PREFIX}PLATFORM is no name: letters, digits, `.`, `_` and `-`, 64 at most")
+        return read
 
 
 def _read(name: str, kind: object, value: str) -> Any:

@@ -33,7 +33,7 @@ from api.batch.partition import num_rows_of, partition, write_rejects
 from api.batch.plan import deployment_named, plan
 from api.batch.readers import Format, event_files
 from api.batch.rejects import place_of, rejects_of_rows
-from api.batch.run import Progress, Stopwatch, no_progress, write_books
+from api.batch.run import PLATFORM, Progress, Stopwatch, no_progress, write_books
 from api.batch.sources import sha256_of
 from api.batch.spill import read_bucket
 from api.batch.state_split import split_state
@@ -87,6 +87,7 @@ def score_lake(
     engine_name: EngineName = "local",
     num_workers: int | None = None,
     address: str | None = None,
+    platform: str = PLATFORM,
     progress: Progress = no_progress,
 ) -> LakeRun:
     """Score files of any size into a ledger directory whose Parquet files are folders of parts.
@@ -97,6 +98,8 @@ def score_lake(
         About how many rows are in memory at once, per worker, and how many of a Parquet file are one task of reading.
     engine_name, num_workers, address
         Where the work is done, as `api.batch.engines.engine` takes it; all workers must see the same files.
+    platform
+        Whose events these are; `run.json` names it.
 
     Raises
     ------
@@ -123,7 +126,7 @@ def score_lake(
             number = lake.num_buckets
             parts = stage_done(run, _score, final, "parts", number, lambda done, all_: progress("score", done, all_))
             watch.lap("score")
-        document = _describe(final, units, parts)
+        document = {"platform": platform} | _describe(final, units, parts)
         warnings = warnings_of(units)
         left = {"run": digest_of(lake), "warnings": [asdict(fault) for fault in warnings]}
         _put_in_place(final, out, document, watch, {"workers": seconds_of(units, parts)}, left)

@@ -45,6 +45,11 @@ REASONS: Final = (
     "no_book",
     "other_city",
     "reserved_id",
+    "no_address",
+    "not_riders_city",
+    "decision_not_event",
+    "training_scope_missing",
+    "no_course_offered",
 )
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _REASON_CODE: Final = {reason: code for code, reason in enumerate(REASONS)}
@@ -98,6 +103,11 @@ _COLUMN_OF: Final = {
     "ref_later": "ref_event_id",
     "no_book": "city",
     "implausible_time": "occurred_us",
+    "other_city": "city",
+    "not_riders_city": "city",
+    "decision_not_event": "kind",
+    "training_scope_missing": "kind",
+    "no_course_offered": "kind",
 }
 
 
@@ -116,8 +126,7 @@ def rejects_of_rows(table: pa.Table, positions: NDArray[np.int64], reasons: Sequ
     positions
         Positions of the rows in `table`.
     reasons
-        One of `duplicate_conflict`, `too_late`, `ref_unknown`, `ref_later`, `no_book`, `implausible_time` per
-        position.
+        Per position one of those that scoring and posting give (`_COLUMN_OF`).
 
     Returns
     -------

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 
@@ -28,6 +28,9 @@ from scoring.ledger import RANDOM, UNIQUE, entries_table, riders_table
 from scoring.score import Scored, score
 
 Progress = Callable[[str, int, int], None]
+
+# Of runs that name none; so in the service (`RIDERSCORE_PLATFORM`).
+PLATFORM: Final = "default"
 
 
 def no_progress(stage: str, done: int, total: int) -> None:
@@ -98,6 +101,7 @@ def score_files(
     format: Format = "native",
     state: Path | None = None,
     as_of_us: int | None = None,
+    platform: str = PLATFORM,
     progress: Progress = no_progress,
 ) -> Run:
     """Score event files into a ledger directory.
@@ -110,6 +114,8 @@ def score_files(
         Folder of a carried state: read if there, replaced at the end.
     as_of_us
         Up to when fades and resets are written, and `recorded_us`; by default the newest event.
+    platform
+        Whose events these are; `run.json` names it.
 
     Raises
     ------
@@ -119,12 +125,12 @@ def score_files(
     """
     check_places(paths, out, state)
     with claimed(out, state):
-        return _score_files(paths, reference, out, format, state, as_of_us, progress)
+        return _score_files(paths, reference, out, format, state, as_of_us, platform, progress)
 
 
 def _score_files(
     paths: Sequence[Path], reference: str, out: Path, format: Format, state: Path | None, as_of_us: int | None,
-    progress: Progress,
+    platform: str, progress: Progress,
 ) -> Run:  # fmt: skip
     watch = Stopwatch()
     stored = None if state is None else open_state(state)
@@ -145,7 +151,12 @@ def _score_files(
     entries, riders = entries_table(scored, scored.until_us), riders_table(scored)
     watch.lap("tables")
     progress("write", 0, 1)
-    document: dict[str, Any] = {"command": "score", "format": format, "time_zone": chosen.time_zone}
+    document: dict[str, Any] = {
+        "command": "score",
+        "platform": platform,
+        "format": format,
+        "time_zone": chosen.time_zone,
+    }
     document |= describe_run(events, chosen, scored, rejects)
     document["carried"] = None if carried is None else {"until_us": carried.until_us, "riders": len(carried.riders)}
     if state is not None and not entries.num_rows and _is_done(out, document):

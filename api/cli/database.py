@@ -71,6 +71,32 @@ def upgraded(store: Any, lang: Lang) -> tuple[Any, ...]:
     return ended
 
 
+def need_platform(store: Any, lang: Lang) -> str:
+    """Name the platform of a database that has none, or end the command where it serves another one."""
+    from api.clock import now_us
+    from api.store.platforms import OtherPlatformError, claim_platform
+
+    name = platform_asked(lang)
+    try:
+        with store.writing(now_us()) as unit:
+            claim_platform(unit, name)
+    except OtherPlatformError as error:
+        say(lang, "store.other_platform", url=store.shown_url, stored=error.stored, asked=error.asked)
+        sys.exit(USAGE)
+    return name
+
+
+def platform_asked(lang: Lang) -> str:
+    """The platform that the environment names (`RIDERSCORE_PLATFORM`)."""
+    from api.settings import SettingError, Settings
+
+    try:
+        return Settings.from_environment().platform
+    except SettingError as error:
+        say(lang, "serve.bad_setting", reason=error)
+        sys.exit(USAGE)
+
+
 def need_head(store: Any, lang: Lang) -> None:
     """End the command if not all migrations are in."""
     from api.store import schema

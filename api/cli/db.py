@@ -6,7 +6,7 @@ from dataclasses import asdict
 import click
 
 from api.cli.console import FOUND, json_option, lang_option, print_json
-from api.cli.database import database_option, opened, upgraded
+from api.cli.database import database_option, need_platform, opened, upgraded
 from api.cli.db_load import load_command
 from rules.text import Lang, text
 
@@ -26,9 +26,10 @@ def upgrade_command(database_url: str, lang: Lang, as_json: bool) -> None:
 
     with opened(database_url, lang) as store:
         ended = upgraded(store, lang)
-        shown = store.shown_url
+        shown, platform = store.shown_url, need_platform(store, lang)
     if as_json:
-        print_json({"database": shown, "revision": schema.head(), "keys_ended": [asdict(key) for key in ended]})
+        done = {"database": shown, "revision": schema.head(), "platform": platform}
+        print_json(done | {"keys_ended": [asdict(key) for key in ended]})
     else:
         click.echo(text(lang, "store.upgraded", url=shown, revision=schema.head()))
 

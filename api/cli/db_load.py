@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from api.cli.console import USAGE, json_option, lang_option, print_json, progress_bar, stop
-from api.cli.database import database_option, need_head, opened
+from api.cli.database import database_option, need_head, need_platform, opened
 from api.clock import now_us
 from rules.errors import BookError
 from rules.text import Lang, text
@@ -30,6 +30,7 @@ def load_command(ledger: Path, state: Path, database_url: str, lang: Lang, as_js
 
     with opened(database_url, lang) as store:
         need_head(store, lang)
+        need_platform(store, lang)
         try:
             loaded = _load(store, ledger, state, lang)
         except (InputError, BookError) as error:

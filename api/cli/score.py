@@ -21,6 +21,7 @@ from api.cli.console import (
     show_faults,
     stop,
 )
+from api.settings import PLATFORM_NAME
 from rules.calendar import instant_us
 from rules.errors import BookError
 from rules.text import Lang, text
@@ -37,6 +38,13 @@ def parse_as_of(ctx: click.Context, param: click.Parameter, value: str | None) -
     if moment is None or moment.tzinfo is None:
         raise click.BadParameter(f"{value!r}: ISO-8601 with an offset, such as 2025-12-17T04:00:00+08:00")
     return instant_us(moment)
+
+
+def parse_platform(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    """A platform's name, as the service takes it."""
+    if not PLATFORM_NAME.fullmatch(value):
+        raise click.BadParameter(f"{value!r}: letters, digits, `.`, `_` and `-`, 64 at most")
+    return value
 
 
 @click.command("score")
@@ -61,6 +69,15 @@ def parse_as_of(ctx: click.Context, param: click.Parameter, value: str | None) -
     help="Tasks side by side above 4 M rows (default: all cores), each of up to about 1 GB; results do not depend on it.",
 )
 @click.option("--ray-address", envvar="RAY_ADDRESS", help="Of a Ray cluster (default: a Ray of this machine).")
+@click.option(
+    "--platform",
+    envvar="RIDERSCORE_PLATFORM",
+    default="default",
+    show_default=True,
+    show_envvar=True,
+    callback=parse_platform,
+    help="Whose events these are; run.json names it.",
+)
 @click.option("--profile", is_flag=True, help="Print the seconds spent by stage, on stderr.")
 @lang_option
 @json_option
@@ -74,6 +91,7 @@ def score_command(
     engine: EngineName,
     jobs: int | None,
     ray_address: str | None,
+    platform: str,
     profile: bool,
     lang: Lang,
     as_json: bool,
@@ -97,10 +115,13 @@ def score_command(
             if (engine == "ray" and format_ != "mdrp") or is_lake(events, format_, state):
                 run = score_lake(
                     events, reference, out, format=format_, state=state, as_of_us=as_of_us, progress=tell,
-                    engine_name=engine, num_workers=jobs, address=ray_address,
+                    engine_name=engine, num_workers=jobs, address=ray_address, platform=platform,
                 )  # fmt: skip
             else:
-                run = score_files(events, reference, out, format=format_, state=state, as_of_us=as_of_us, progress=tell)
+                run = score_files(
+                    events, reference, out, format=format_, state=state, as_of_us=as_of_us, platform=platform,
+                    progress=tell,
+                )  # fmt: skip
     except InputError as error:
         stop(error.faults, lang, USAGE)
     except BookError as error:

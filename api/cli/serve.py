@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from api.cli.console import FAILED, USAGE, lang_option, say
-from api.cli.database import database_option, opened, upgraded
+from api.cli.database import database_option, need_platform, opened, upgraded
 from rules.text import Lang, text
 
 GRACE_S = 10
@@ -52,6 +52,7 @@ def prepare(database_url: str, lang: Lang) -> None:
             key = "store.empty" if found is None else "store.outdated"
             say(lang, key, url=store.shown_url, found=found, revision=wanted)
             sys.exit(FAILED)
+        need_platform(store, lang)
         with store.writing(now_us()) as unit:
             seed_shipped(unit)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from api.cli.console import USAGE, json_option, lang_option, print_json, say
-from api.cli.database import database_option, need_head, opened
+from api.cli.database import database_option, need_head, need_platform, opened
 from rules.text import Lang, text
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ def create_command(
         sys.exit(USAGE)
     with opened(database_url, lang) as store:
         need_head(store, lang)
+        need_platform(store, lang)
         try:
             with store.writing(now_us()) as unit:
                 made, written = key_rights.make_key(

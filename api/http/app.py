@@ -41,6 +41,7 @@ ROUTES: Final = (
     "api.http.routes.dispatch",
     "api.http.routes.tokens",
     "api.http.routes.riders",
+    "api.http.routes.moves",
     "api.http.routes.entries",
     "api.http.routes.appeals",
     "api.http.routes.reviews",

@@ -45,7 +45,7 @@ class AppealDecisionShown(Model):
     decided_by: str = Field(examples=["ops:li.na"])
     reason_code: str = Field(examples=["evidence_accepted"])
     reason_words: str
-    reason: str
+    reason: str | None = Field(description="In the person's words, empty for `timeout`; null once they were erased.")
     decided_us: int
 
 
@@ -99,7 +99,7 @@ class ReviewDecisionShown(Model):
     outcome: str = Field(examples=["warning"])
     outcome_words: str
     decided_by: str = Field(examples=["ops:li.na"])
-    reason: str
+    reason: str | None = Field(description="In the person's words; null once they were erased.")
     is_safety: bool
     from_us: int | None
     decided_us: int
@@ -109,7 +109,7 @@ class LiftShown(Model):
     """How a suspension ended: by a person, or by a passed course."""
 
     lifted_by: str = Field(examples=["training"])
-    reason: str
+    reason: str | None = Field(description="In the person's words; null once they were erased.")
     event_id: str | None
     lifted_us: int
 

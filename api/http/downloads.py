@@ -10,7 +10,7 @@ from typing import Final
 from starlette.responses import StreamingResponse
 
 from api.http.context import Actor, Service
-from api.store.audit import PART, AuditFilter, AuditLine, as_csv, as_ndjson, audit_part, newest_id
+from api.store.audit import PART, AuditFilter, AuditLine, as_csv, as_ndjson, audit_part, need_wanted, newest_id
 
 _CHARS_AT_ONCE: Final = 32 * 1024
 _WRITERS: Final[dict[str, tuple[Callable[[Iterator[AuditLine]], Iterator[str]], str]]] = {
@@ -20,7 +20,8 @@ _WRITERS: Final[dict[str, tuple[Callable[[Iterator[AuditLine]], Iterator[str]], 
 
 
 def audit_download(service: Service, actor: Actor, wanted: AuditFilter, kind: str) -> StreamingResponse:
-    """All lines that were there when it was asked for, as `csv` or `ndjson`."""
+    """All lines that were there when it was asked for, as `csv` or `ndjson`; refused before the first of them."""
+    need_wanted(actor, wanted)
     write, media_type = _WRITERS[kind]
     named = {"Content-Disposition": f'attachment; filename="audit.{kind}"', "Cache-Control": "no-store"}
     with service.reading() as unit:

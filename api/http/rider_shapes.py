@@ -127,7 +127,7 @@ class SuspensionShown(Model):
     review_id: str
     state: Literal["announced", "in_force"]
     from_us: int
-    reason: str
+    reason: str | None = Field(description="In the person's words; null once they were erased.")
     decided_by: str
     is_safety: bool
 

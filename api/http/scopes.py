@@ -8,6 +8,8 @@ from api.store.keys import Role
 Scope = Literal[
     "events:write",
     "riders:read",
+    "riders:move",
+    "training:write",
     "people:write",
     "people:erase",
     "dispatch:solve",
@@ -36,7 +38,9 @@ SCOPES: Final[Mapping[Role, frozenset[Scope]]] = {
     "platform": frozenset(
         {
             "events:write",
+            "training:write",
             "riders:read",
+            "riders:move",
             "people:write",
             "dispatch:solve",
             "webhooks:write",
@@ -55,6 +59,8 @@ SCOPES: Final[Mapping[Role, frozenset[Scope]]] = {
             "appeals:decide",
             "reviews:decide",
             "riders:read",
+            # Whoever answers for the riders of a city may let one go and take one in, as the platform's register does.
+            "riders:move",
             "audit:read",
             "dashboard:read",
             "tokens:read",

@@ -24,16 +24,21 @@ class Acting(Protocol):
 
 
 def need_cities(who: Acting, cities: Iterable[str]) -> None:
-    """Refuse what is not for each of these cities.
+    """Refuse what is not for each of these cities; a city that is not theirs and one that is none are the same to them.
 
     Raises
     ------
     Refused
-        `city_forbidden`, naming the first city that is not theirs.
+        `city_unknown`, naming the first city that is not theirs.
     """
     for city in sorted(set(cities)):
-        if who.cities and city not in who.cities:
-            raise Refused("city_forbidden", city=city_words(city))
+        if not acts_in(who, city):
+            raise Refused("city_unknown", city=city_words(city))
+
+
+def acts_in(who: Acting, city: str | None) -> bool:
+    """Whether somebody may act in a city; what has no city is for those who act everywhere."""
+    return not who.cities or city in who.cities
 
 
 def need_reason(reason: str) -> str:

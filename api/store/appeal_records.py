@@ -12,8 +12,9 @@ from sqlalchemy import Select, func, select
 
 from api.store.bulk import among, in_chunks, pairs_among
 from api.store.cursors import Rows, newest_first, oldest_first
+from api.store.decision_words import words_of
 from api.store.said import Said, both
-from api.store.tables import appeal_decisions, appeal_texts, appeals, entries, open_appeals
+from api.store.tables import appeal_decisions, appeal_texts, appeals, entries, open_appeals, rider_state
 from api.store.units import ReadUnit, WriteUnit
 from rules.book import Book, BookDocument
 from rules.text import text
@@ -29,12 +30,15 @@ State = Literal["open", "upheld", "dismissed"]
 
 @dataclass(frozen=True, slots=True)
 class AppealDecision:
-    """The answer: `upheld` or `dismissed`, by a person (`ops:…`) or by `timeout`, why, and when."""
+    """The answer: `upheld` or `dismissed`, by a person (`ops:…`) or by `timeout`, why, and when.
+
+    `reason` is None once it was erased, and empty where silence answered.
+    """
 
     decision: str
     decided_by: str
     reason_code: str
-    reason: str
+    reason: str | None
     decided_us: int
 
 
@@ -156,30 +160,33 @@ def standing_lines(unit: ReadUnit | WriteUnit, lines: Sequence[Line]) -> frozens
 
 
 def _appeals() -> Select[Any]:
-    """Appeals with their words and answers."""
-    decided = appeal_decisions.c
+    """Appeals with their words and answers; `city` is the rider's, whose people answer."""
+    decided, words = appeal_decisions.c, words_of("appeal", "answers")
     return (
         select(
-            appeals,
+            *(column for column in appeals.c if column.name != "city"),
+            rider_state.c.city,
             appeal_texts.c.reason,
             appeal_texts.c.evidence_ref,
             decided.decision,
             decided.decided_by,
             decided.reason_code.label("answer_code"),
-            decided.reason.label("answer"),
+            decided.reason_digest,
+            words.c.reason.label("answer"),
             decided.decided_us,
         )
+        .outerjoin(rider_state, rider_state.c.rider_id == appeals.c.rider_id)
         .outerjoin(appeal_texts, appeal_texts.c.appeal_id == appeals.c.appeal_id)
         .outerjoin(appeal_decisions, decided.appeal_id == appeals.c.appeal_id)
+        .outerjoin(words, words.c.decision_id == appeals.c.appeal_id)
     )
 
 
 def _appeal(row: Any) -> Appeal:
     answer = None
     if row["decision"] is not None:
-        answer = AppealDecision(
-            row["decision"], row["decided_by"], row["answer_code"], row["answer"], row["decided_us"]
-        )  # fmt: skip
+        reason = row["answer"] if row["reason_digest"] else ""
+        answer = AppealDecision(row["decision"], row["decided_by"], row["answer_code"], reason, row["decided_us"])
     own = {name: row[name] for name in Appeal.__dataclass_fields__ if name != "decision"}
     return Appeal(**own, decision=answer)
 
@@ -225,7 +232,7 @@ def open_appeals_by_deadline(
     """
     query = _appeals().join(open_appeals, open_appeals.c.appeal_id == appeals.c.appeal_id)
     if cities:
-        query = query.where(open_appeals.c.city.in_(cities))
+        query = query.where(rider_state.c.city.in_(cities))
     return _page(oldest_first(unit, query, open_appeals.c.deadline_us, open_appeals.c.appeal_id, cursor, limit))
 
 
@@ -236,7 +243,7 @@ def decided_appeals(
     decided = appeal_decisions.c
     query = _appeals().where(decided.appeal_id.is_not(None))
     if cities:
-        query = query.where(appeals.c.city.in_(cities))
+        query = query.where(rider_state.c.city.in_(cities))
     return _page(newest_first(unit, query, decided.decided_us, decided.appeal_id, cursor, limit))
 
 

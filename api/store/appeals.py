@@ -15,6 +15,7 @@ from api.batch.canonical import EVENT_SCHEMA
 from api.store.appeal_records import Appeal, AppealDecision, appeal_of, right_of, standing_lines, terms_of
 from api.store.books import Law, stored_program
 from api.store.bulk import add_rows, among, in_chunks, pairs_among
+from api.store.decision_words import keep_words
 from api.store.other_hands import behind_appeal, need_other_hand
 from api.store.outbox import Message, announce
 from api.store.people import note
@@ -113,7 +114,7 @@ def file_appeal(
             allowed=coded(REASONS, lambda lang, code: text(lang, f"appeal.reason_{code}")),
         )
     reason, evidence_ref = _words(reason), _words(evidence_ref or "") or None
-    lock(unit, [rider_id])
+    city = lock(unit, [rider_id])[rider_id].city
     own = (entries.c.entry_id == entry_id, entries.c.rider_id == rider_id)
     row = unit.connection.execute(select(entries).where(*own)).mappings().one_or_none()
     if row is None:
@@ -129,8 +130,7 @@ def file_appeal(
     right = right_of(line, entry_id not in standing_lines(unit, [line]), book, unit.recorded_us, None)
     if right.why_not is not None:
         raise Refused(right.why_not, entry=entry_id, days=right.within_days)
-    city = _event_row(unit, rider_id, line.event_id)["city"]
-    filed = {
+    filed: dict[str, Any] = {
         "appeal_id": f"ap_{entry_id}",
         "rider_id": rider_id,
         "entry_id": entry_id,
@@ -158,11 +158,6 @@ def _words(words: str) -> str:
     if len(words) > WORDS_MAX:
         raise Refused("words_too_long", most=WORDS_MAX)
     return words.strip()
-
-
-def _event_row(unit: WriteUnit, rider_id: str, event_id: str) -> dict[str, Any]:
-    own = (events.c.rider_id == rider_id, events.c.event_id == event_id)
-    return dict(unit.connection.execute(select(events).where(*own)).mappings().one())
 
 
 def decide_appeal(
@@ -193,24 +188,19 @@ def decide_appeal(
     need_other_hand(actor, behind_appeal(unit, filed))
     lock(unit, [found.rider_id])
     answer = UPHELD if upheld else DISMISSED
-    decided = _answer(unit, appeal_id)
-    if decided is not None:
-        if (decided.decision, decided.decided_by, decided.reason_code, decided.reason) == (
-            answer, actor, reason_code, reason
-        ):  # fmt: skip
-            return decided_appeal(unit, appeal_id)
+    found = decided_appeal(unit, appeal_id)
+    if found.decision is not None:
+        stands = found.decision
+        # Words that were erased meanwhile cannot be told apart from those that come again.
+        same = (answer, actor, reason_code, reason if stands.reason is not None else None)
+        if (stands.decision, stands.decided_by, stands.reason_code, stands.reason) == same:
+            return found
         raise Refused("appeal_decided", appeal=appeal_id)
     if not upheld and unit.recorded_us >= found.deadline_us:
         raise Refused("appeal_overdue", appeal=appeal_id)
     if _close(unit, law, [found], answer, actor, reason_code, reason):
         raise Refused("appeal_not_scored", appeal=appeal_id)
     return decided_appeal(unit, appeal_id)
-
-
-def _answer(unit: WriteUnit, appeal_id: str) -> Any:
-    """The answer that stands already, if any."""
-    query = select(appeal_decisions).where(appeal_decisions.c.appeal_id == appeal_id)
-    return unit.connection.execute(query).one_or_none()
 
 
 def decided_appeal(unit: WriteUnit, appeal_id: str) -> Appeal:
@@ -265,7 +255,7 @@ def _close(
             "decision": answer,
             "decided_by": by,
             "reason_code": reason_code,
-            "reason": reason,
+            "reason_digest": keep_words(unit, "appeal", appeal.appeal_id, appeal.rider_id, reason),
             "decided_us": unit.recorded_us,
         }
         for appeal in found

@@ -11,11 +11,12 @@ from sqlalchemy import Select, func, select
 
 from api.store.acting import Acting, need_cities
 from api.store.outbox import iso
+from api.store.platforms import platform_of
 from api.store.refusals import Refused
 from api.store.tables import audit
 from api.store.units import ReadUnit, WriteUnit
 
-COLUMNS: Final = ("audit_id", "recorded_at", "actor", "action", "subject", "city", "detail")
+COLUMNS: Final = ("audit_id", "recorded_at", "actor", "action", "subject", "city", "detail", "platform")
 # A spreadsheet takes a cell that begins with one of these for a formula (OWASP: CSV injection).
 FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 PART: Final = 1_000
@@ -36,7 +37,7 @@ class AuditFilter:
 
 @dataclass(frozen=True, slots=True)
 class AuditLine:
-    """Who did what to whom, when and where."""
+    """Who did what to whom, when and where, on which platform."""
 
     audit_id: int
     recorded_us: int
@@ -45,6 +46,7 @@ class AuditLine:
     subject: str
     city: str | None
     detail: dict[str, Any] = field(hash=False)
+    platform: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +65,15 @@ def audit_page(
     Raises
     ------
     Refused
-        `city_forbidden`, `cursor_invalid`.
+        `city_unknown`, `cursor_invalid`.
     """
     query = _query(who, wanted).order_by(audit.c.audit_id.desc()).limit(limit + 1)
     if cursor is not None:
         if not (cursor.isascii() and cursor.isdigit() and int(cursor) < _MOST_ID):
             raise Refused("cursor_invalid")
         query = query.where(audit.c.audit_id < int(cursor))
-    found = [_line(row) for row in unit.connection.execute(query)]
+    platform = platform_of(unit)
+    found = [_line(row, platform) for row in unit.connection.execute(query)]
     more = len(found) > limit
     return AuditPage(tuple(found[:limit]), str(found[limit - 1].audit_id) if more else None)
 
@@ -85,13 +88,27 @@ def audit_part(
 ) -> tuple[AuditLine, ...]:
     """The next lines that a person may read, oldest first: after one id, up to another; fewer than `PART` at the end."""
     query = _query(who, wanted).where(audit.c.audit_id > after, audit.c.audit_id <= until)
-    return tuple(map(_line, unit.connection.execute(query.order_by(audit.c.audit_id).limit(PART))))
+    platform = platform_of(unit)
+    rows = unit.connection.execute(query.order_by(audit.c.audit_id).limit(PART))
+    return tuple(_line(row, platform) for row in rows)
+
+
+def need_wanted(who: Acting, wanted: AuditFilter) -> None:
+    """Refuse a filter by a city that is not theirs.
+
+    Raises
+    ------
+    Refused
+        `city_unknown`.
+    """
+    if wanted.city is not None:
+        need_cities(who, {wanted.city})
 
 
 def _query(who: Acting, wanted: AuditFilter) -> Select[Any]:
+    need_wanted(who, wanted)
     query = select(audit)
     if wanted.city is not None:
-        need_cities(who, {wanted.city})
         query = query.where(audit.c.city == wanted.city)
     elif who.cities:
         query = query.where(audit.c.city.in_(who.cities))
@@ -109,9 +126,9 @@ def _query(who: Acting, wanted: AuditFilter) -> Select[Any]:
     return query
 
 
-def _line(row: Any) -> AuditLine:
+def _line(row: Any, platform: str) -> AuditLine:
     return AuditLine(
-        row.audit_id, row.recorded_us, row.actor, row.action, row.subject, row.city, json.loads(row.detail)
+        row.audit_id, row.recorded_us, row.actor, row.action, row.subject, row.city, json.loads(row.detail), platform
     )  # fmt: skip
 
 
@@ -136,7 +153,7 @@ def as_ndjson(lines: Iterator[AuditLine]) -> Iterator[str]:
 def _cells(line: AuditLine) -> tuple[str, ...]:
     detail = json.dumps(line.detail, ensure_ascii=False, sort_keys=True)
     at = iso(line.recorded_us)
-    return str(line.audit_id), at, line.actor, line.action, line.subject, line.city or "", detail
+    return str(line.audit_id), at, line.actor, line.action, line.subject, line.city or "", detail, line.platform
 
 
 def _harmless(cell: str) -> str:

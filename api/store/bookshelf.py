@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from api.store.acting import Acting
 from api.store.books import Law, stored_program
-from api.store.draft_rows import CLOSED, DraftBrief, brief_of
+from api.store.draft_rows import CLOSED, DraftBrief, brief_of, may_see
 from api.store.drafts import law_or_none, stored_book
 from api.store.places import Place, places, places_of, stretches
 from api.store.refusals import Refused
@@ -108,7 +108,7 @@ def books_by_place(
 ) -> tuple[PlaceShelf, ...]:
     """Every place that a person may look into, or those of one city, in order."""
     law = law_or_none(unit)
-    waiting = _unfinished(unit)
+    waiting = tuple(draft for draft in _unfinished(unit) if may_see(who, draft))
     coming = scheduled_for(unit, at_us)
     known = set() if law is None else set(places(law))
     known |= {place for draft in waiting for place in draft.places}

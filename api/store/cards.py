@@ -278,10 +278,14 @@ def _told(
         return own
     words = {
         "at": clock(stands.from_us, book.model, "%Y-%m-%d %H:%M"),
-        "reason": stands.reason,
         "by": stands.decided_by,
     }
-    return both(lambda lang: text(lang, f"suspension.{stands.state}", **words)), *own
+    stands_words = both(
+        lambda lang: text(
+            lang, f"suspension.{stands.state}", reason=stands.reason or text(lang, "inbox.erased"), **words
+        )
+    )
+    return stands_words, *own
 
 
 def _last(today: Sequence[ToldEntry]) -> Because | None:

@@ -154,7 +154,7 @@ def _review(unit: WriteUnit, line: Line, city: str | None) -> dict[str, Any]:
 
 def _close(unit: WriteUnit, closed: Sequence[Mapping[str, Any]], outcome: str, by: str) -> None:
     """End reviews that no person has decided and none needs to any more: `review_id`, `rider_id`, `city`, why."""
-    ended = {"outcome": outcome, "decided_by": by, "reason": "", "is_safety": 0, "from_us": None}
+    ended = {"outcome": outcome, "decided_by": by, "reason_digest": "", "is_safety": 0, "from_us": None}
     decisions = [{"review_id": one["review_id"], **ended, "decided_us": unit.recorded_us} for one in closed]
     add_rows(unit, review_decisions, decisions)
     for some in in_chunks([one["review_id"] for one in closed]):

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Index, SmallInteger, Table, Text
+from sqlalchemy import BigInteger, CheckConstraint, Column, Index, LargeBinary, SmallInteger, Table, Text
 
 from api.store.table_parts import Id, metadata
 
@@ -45,7 +45,20 @@ open_appeals: Final = Table(
     Index("open_appeals_by_deadline", "deadline_us", "appeal_id"),
 )
 
-# The one answer to an appeal; `decided_by` names a person, or is `timeout`, which only upholds.
+# What people wrote when they decided: may name people, so it can be erased. `kind` is appeal, review or lift, and
+# `decision_id` the appeal's or review's id. The decision itself keeps SHA-256(salt ‖ words) as `reason_digest`: while the
+# words stand they can be checked, and once they are gone nobody can guess them from it.
+decision_texts: Final = Table(
+    "decision_texts",
+    metadata,
+    Column("kind", Id, primary_key=True),
+    Column("decision_id", Id, primary_key=True),
+    Column("rider_id", Id, nullable=False, index=True),
+    Column("salt", LargeBinary, nullable=False),
+    Column("reason", Text, nullable=False),
+)
+
+# The one answer to an appeal; `decided_by` names a person, or is `timeout`, which only upholds and writes no words.
 appeal_decisions: Final = Table(
     "appeal_decisions",
     metadata,
@@ -53,11 +66,11 @@ appeal_decisions: Final = Table(
     Column("decision", Text, nullable=False),
     Column("decided_by", Text, nullable=False),
     Column("reason_code", Text, nullable=False),
-    Column("reason", Text, nullable=False),
+    Column("reason_digest", Text, nullable=False),
     Column("decided_us", BigInteger, nullable=False),
     CheckConstraint("decision IN ('upheld', 'dismissed')", "an_answer"),
     CheckConstraint("decided_by <> 'timeout' OR decision = 'upheld'", "silence_is_for_the_rider"),
-    CheckConstraint("decided_by = 'timeout' OR (decided_by LIKE '%_:_%' AND reason <> '')", "a_person_says_why"),
+    CheckConstraint("decided_by = 'timeout' OR (decided_by LIKE '%_:_%' AND reason_digest <> '')", "a_person_says_why"),
     Index("appeal_decisions_by_time", "decided_us", "appeal_id"),
 )
 
@@ -96,7 +109,7 @@ review_decisions: Final = Table(
     Column("review_id", Id, primary_key=True),
     Column("outcome", Text, nullable=False),
     Column("decided_by", Text, nullable=False),
-    Column("reason", Text, nullable=False),
+    Column("reason_digest", Text, nullable=False),
     Column("is_safety", SmallInteger, nullable=False),
     Column("from_us", BigInteger),
     Column("decided_us", BigInteger, nullable=False),
@@ -106,7 +119,7 @@ review_decisions: Final = Table(
     CheckConstraint("(outcome = 'suspend') = (from_us IS NOT NULL)", "a_suspension_begins"),
     CheckConstraint(
         "outcome = 'void' AND decided_by = 'ledger' OR outcome = 'course_passed' AND decided_by = 'training' "
-        "OR outcome NOT IN ('void', 'course_passed') AND decided_by LIKE '%_:_%' AND reason <> ''",
+        "OR outcome NOT IN ('void', 'course_passed') AND decided_by LIKE '%_:_%' AND reason_digest <> ''",
         "a_person_writes_reasons",
     ),
     CheckConstraint(
@@ -122,10 +135,11 @@ suspension_lifts: Final = Table(
     metadata,
     Column("review_id", Id, primary_key=True),
     Column("lifted_by", Text, nullable=False),
-    Column("reason", Text, nullable=False),
+    Column("reason_digest", Text, nullable=False),
     Column("event_id", Id),
     Column("lifted_us", BigInteger, nullable=False),
     CheckConstraint(
-        "lifted_by = 'training' AND event_id IS NOT NULL OR lifted_by LIKE '%_:_%' AND reason <> ''", "a_lift_says_why"
+        "lifted_by = 'training' AND event_id IS NOT NULL OR lifted_by LIKE '%_:_%' AND reason_digest <> ''",
+        "a_lift_says_why",
     ),
 )

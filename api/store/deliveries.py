@@ -11,6 +11,7 @@ from typing import Final
 from sqlalchemy import and_, delete, exists, func, or_, select, tuple_, update
 
 from api.store.people import note
+from api.store.platforms import platform_of
 from api.store.tables import outbox, webhook_attempts, webhooks
 from api.store.units import ReadUnit, WriteUnit
 from rules.units import US_PER_DAY, US_PER_S
@@ -37,6 +38,7 @@ class Parcel:
     secrets: tuple[str, ...]
     body: str
     recorded_us: int
+    platform: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,7 @@ def claim_due(unit: WriteUnit, limit: int, busy: Collection[str] = ()) -> list[P
         .with_for_update(of=mine, skip_locked=True)
     )
     parcels = []
+    platform = platform_of(unit)
     for row in unit.connection.execute(query).mappings():
         old = row[webhooks.c.old_secret]
         is_good = old is not None and (row[webhooks.c.old_secret_until_us] or 0) > unit.recorded_us
@@ -106,6 +109,7 @@ def claim_due(unit: WriteUnit, limit: int, busy: Collection[str] = ()) -> list[P
                 secrets=(row[webhooks.c.secret], old) if is_good else (row[webhooks.c.secret],),
                 body=row[outbox.c.payload],
                 recorded_us=row[outbox.c.recorded_us],
+                platform=platform,
             )
         )
     if parcels:

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 
 from sqlalchemy import Row, insert, select, update
 
-from api.store.acting import Acting, need_cities
+from api.store.acting import Acting, acts_in
 from api.store.draft_content import Content, book_id_of, places_json, read_places, stored_document
 from api.store.people import note
 from api.store.places import Place
@@ -193,7 +193,7 @@ def held(unit: WriteUnit, who: Acting, draft_id: str, etag: str | None) -> Draft
     Raises
     ------
     Refused
-        `draft_unknown`, `city_forbidden`, or `precondition_failed` where it has changed since.
+        `draft_unknown`, or `precondition_failed` where it has changed since.
     """
     unit.connection.execute(select(drafts.c.draft_id).where(drafts.c.draft_id == draft_id).with_for_update())
     draft = draft_of(unit, draft_id, who)
@@ -220,7 +220,7 @@ def draft_of(unit: ReadUnit | WriteUnit, draft_id: str, who: Acting | None = Non
     Raises
     ------
     Refused
-        `draft_unknown`; `city_forbidden` for one that is about other cities alone.
+        `draft_unknown`, also for one that is about another city.
     """
     joined = drafts.join(
         draft_revisions,
@@ -228,14 +228,16 @@ def draft_of(unit: ReadUnit | WriteUnit, draft_id: str, who: Acting | None = Non
     )
     query = select(drafts, draft_revisions.c.document).select_from(joined).where(drafts.c.draft_id == draft_id)
     row = unit.connection.execute(query).one_or_none()
-    if row is None:
+    if row is None or (who is not None and not may_see(who, brief_of(row))):
         raise Refused("draft_unknown", draft_id=draft_id)
     touched = select(draft_revisions.c.author).where(draft_revisions.c.draft_id == draft_id)
     authors = unit.connection.scalars(touched.order_by(draft_revisions.c.revision))
-    draft = Draft(**_columns(row), toml=row.document, authors=tuple(dict.fromkeys(authors)))
-    if who is not None:
-        need_cities(who, draft.cities)
-    return draft
+    return Draft(**_columns(row), toml=row.document, authors=tuple(dict.fromkeys(authors)))
+
+
+def may_see(who: Acting, draft: DraftBrief) -> bool:
+    """Whether a draft is about cities of somebody's alone; one about none is for those who act everywhere."""
+    return not who.cities or (bool(draft.cities) and all(acts_in(who, city) for city in draft.cities))
 
 
 def brief_of(row: Row[Any]) -> DraftBrief:

@@ -34,6 +34,7 @@ from api.store.draft_rows import (
     brief_of,
     change,
     held,
+    may_see,
     need_state,
     revise,
     revision_content,
@@ -185,7 +186,7 @@ def _begin(
     cities = {place.city for place in body.targets} | ({city} if city else set())
     need_cities(who, cities)
     if not cities and who.cities:
-        raise Refused("city_forbidden", city="*")
+        raise Refused("city_unknown", city="*")
     bases = bases_of(unit, document, body.targets, unit.recorded_us)
     book_id = book_id_of(document) or "unnamed"
     own = city if city is not None else next(iter(cities)) if len(cities) == 1 else None
@@ -356,7 +357,7 @@ def drafts_page(
         query = query.where(or_(drafts.c.recorded_us < at_us, older))
     found = [brief_of(row) for row in unit.connection.execute(query)]
     last = found[limit - 1] if len(found) > limit else None
-    seen = tuple(draft for draft in found[:limit] if not who.cities or draft.cities <= set(who.cities))
+    seen = tuple(draft for draft in found[:limit] if may_see(who, draft))
     return DraftPage(seen, None if last is None else cursor_at(last.recorded_us, last.draft_id))
 
 

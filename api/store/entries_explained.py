@@ -6,7 +6,7 @@ A rider's events are read again from the store as far as they bear on the entrie
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, or_, select
 
@@ -16,7 +16,7 @@ from api.store.bulk import among
 from api.store.history import history_of
 from api.store.queries import entries_of
 from api.store.said import Said, both
-from api.store.tables import entries, events
+from api.store.tables import entries, events, rider_state
 from api.store.units import ReadUnit, WriteUnit
 from rules.compile import Program
 from scoring.because import Because, Line, because
@@ -67,6 +67,24 @@ def entries_page(
     """A page of a rider's ledger, each entry with its sentence; parameters as for `queries.entries_of`."""
     page = entries_of(unit, rider_id, cursor, limit)
     return ToldPage(tell(unit, rider_id, [line_of(row) for row in page.entries], now_us), page.cursor)
+
+
+class Owner(NamedTuple):
+    """Whose an entry is, and the city they belong to."""
+
+    rider_id: str
+    city: str | None
+
+
+def owner_of_entry(unit: ReadUnit | WriteUnit, entry_id: str) -> Owner | None:
+    """Whose an entry is, in one statement; None for an id that no entry has."""
+    query = (
+        select(entries.c.rider_id, rider_state.c.city)
+        .outerjoin(rider_state, rider_state.c.rider_id == entries.c.rider_id)
+        .where(entries.c.entry_id == entry_id)
+    )
+    row = unit.connection.execute(query).one_or_none()
+    return None if row is None else Owner(*row)
 
 
 def entry_of(unit: ReadUnit | WriteUnit, entry_id: str, now_us: int) -> ToldEntry | None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import ColumnElement, delete, select, update
+from sqlalchemy import ColumnElement, LargeBinary, delete, func, literal, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from api.store.refusals import Refused
@@ -107,3 +107,14 @@ def _of(made: Claim) -> ColumnElement[bool]:
         & (idempotency.c.recorded_us == made.recorded_us)
         & idempotency.c.status.is_(None)
     )
+
+
+def forget_about(unit: WriteUnit, rider_id: str) -> int:
+    """Let go of answers to a rider, and of all that mention one: they may hold a person's words; how many."""
+    body = idempotency.c.body
+    # As every answer of ours writes it.
+    name = literal(json.dumps(rider_id, ensure_ascii=False).encode(), LargeBinary)
+    is_postgresql = unit.connection.dialect.name == "postgresql"
+    place = func.pg_catalog.position(body, name) if is_postgresql else func.instr(body, name)
+    theirs = or_(idempotency.c.actor == f"rider:{rider_id}", place > 0)
+    return unit.connection.execute(delete(idempotency).where(theirs)).rowcount

@@ -80,7 +80,7 @@ def make_key(
     Raises
     ------
     Refused
-        `key_role` (not theirs to make), `key_for_oneself`, `city_forbidden`, `rider_unknown` (none of that id, or none
+        `key_role` (not theirs to make), `key_for_oneself`, `city_unknown`, `rider_unknown` (none of that id, or none
         that they may see), `key_lives_too_long`.
     """
     if role not in MAY_MAKE.get(maker.role, frozenset()):

@@ -292,6 +292,15 @@ def keys_of(unit: ReadUnit | WriteUnit, role: Role, subject: str) -> tuple[Key, 
     return tuple(map(_key, unit.connection.execute(query.order_by(api_keys.c.key_id))))
 
 
+def revoke_keys_of(unit: WriteUnit, rider_id: str, actor: str) -> int:
+    """End all keys of a rider; how many were good."""
+    theirs = (api_keys.c.role == "rider", api_keys.c.subject == rider_id, api_keys.c.revoked_us.is_(None))
+    ended = unit.connection.scalars(select(api_keys.c.key_id).where(*theirs).order_by(api_keys.c.key_id)).all()
+    for key_id in ended:
+        revoke_key(unit, key_id, actor)
+    return len(ended)
+
+
 def note_use(unit: WriteUnit, key_id: str) -> None:
     """Keep when a key was last used, to the minute."""
     before = unit.recorded_us - USE_WRITTEN_EVERY_US

@@ -15,6 +15,7 @@ from typing import Any, Final, Literal, get_args
 from sqlalchemy import func, select, text
 
 from api.store.bulk import add_rows
+from api.store.platforms import platform_of
 from api.store.tables import outbox, webhook_attempts, webhooks
 from api.store.units import ReadUnit, WriteUnit
 from rules.units import US_PER_S
@@ -24,12 +25,16 @@ Kind = Literal[
     "tier.changed",
     "review.needed",
     "appeal.decided",
+    "rider.erased",
     "book.scheduled",
     "book.suspended",
     "ping",
 ]
 KINDS: Final[tuple[str, ...]] = get_args(Kind)
 PING: Final = "ping"
+ERASED: Final = "rider.erased"
+# What tells of single riders: whoever hears of any of these hears of erasures, too.
+_OF_RIDERS: Final = frozenset({"score.changed", "tier.changed", "review.needed", "appeal.decided", ERASED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +101,32 @@ def announce(unit: WriteUnit, messages: Iterable[Message]) -> None:
     send(unit, [(message, hooks) for message, hooks in heard if hooks])
 
 
+def tell_erased(unit: WriteUnit, rider_id: str, city: str | None, cities_before: Sequence[str]) -> None:
+    """Tell everybody who may ever have been told of a rider that the person is erased, so that they forget them too.
+
+    Webhooks that are switched off hear it when they are switched on again.
+    """
+    theirs = {city, *cities_before}
+    rows = unit.connection.execute(
+        select(webhooks.c.webhook_id, webhooks.c.kinds, webhooks.c.cities)
+        .where(webhooks.c.removed_us.is_(None))
+        .order_by(webhooks.c.webhook_id)
+    )
+    hooks = [
+        row.webhook_id
+        for row in rows
+        if (city is None or not json.loads(row.cities) or theirs.intersection(json.loads(row.cities)))
+        and (not json.loads(row.kinds) or _OF_RIDERS.intersection(json.loads(row.kinds)))
+    ]
+    if hooks:
+        send(unit, [(Message(ERASED, {"rider_id": rider_id, "city": city}, rider_id, city), hooks)])
+
+
 def send(unit: WriteUnit, heard: Sequence[tuple[Message, Sequence[str]]]) -> list[int]:
     """Write messages and a delivery for each webhook named beside them; returns the messages' numbers."""
     if not heard:
         return []
-    numbers = _numbers(unit, len(heard))
+    numbers, platform = _numbers(unit, len(heard)), platform_of(unit)
     add_rows(
         unit,
         outbox,
@@ -110,7 +136,7 @@ def send(unit: WriteUnit, heard: Sequence[tuple[Message, Sequence[str]]]) -> lis
                 "kind": message.kind,
                 "rider_id": message.rider_id,
                 "city": message.city,
-                "payload": _body(message, unit.recorded_us),
+                "payload": _body(message, platform, unit.recorded_us),
                 "recorded_us": unit.recorded_us,
             }
             for number, (message, _) in zip(numbers, heard, strict=True)
@@ -142,8 +168,8 @@ def iso(at_us: int) -> str:
     return at.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def _body(message: Message, recorded_us: int) -> str:
-    body = {"type": message.kind, "timestamp": iso(recorded_us), "data": message.data}
+def _body(message: Message, platform: str, recorded_us: int) -> str:
+    body = {"type": message.kind, "timestamp": iso(recorded_us), "platform": platform, "data": message.data}
     return json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 

@@ -7,10 +7,11 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert, select, update
 
-from api.store.rider_rows import lock, touch
-from api.store.tables import appeal_texts, audit, idempotency, people
+from api.store.refusals import Refused
+from api.store.rider_rows import lock
+from api.store.tables import audit, people, rider_state
 from api.store.units import ReadUnit, WriteUnit
 
 
@@ -38,8 +39,25 @@ def note(unit: WriteUnit, actor: str, action: str, subject: str, **detail: Any) 
     )
 
 
-def introduce(unit: WriteUnit, person: Person, actor: str) -> None:
-    """Keep a rider's personal fields; earlier ones are replaced."""
+def introduce(unit: WriteUnit, person: Person, actor: str, city: str | None = None) -> None:
+    """Keep a rider's personal fields; earlier ones are replaced.
+
+    Parameters
+    ----------
+    city
+        The rider's, where no event has said it yet: from now on it is theirs.
+
+    Raises
+    ------
+    Refused
+        `rider_city_differs` where the rider is of another city.
+    """
+    row = lock(unit, [person.rider_id])[person.rider_id]
+    if city is not None and row.city is None:
+        own = rider_state.c.rider_id == person.rider_id
+        unit.connection.execute(update(rider_state).where(own).values(city=city))
+    elif city is not None and row.city != city:
+        raise Refused("rider_city_differs")
     unit.connection.execute(delete(people).where(people.c.rider_id == person.rider_id))
     unit.connection.execute(
         insert(people),
@@ -50,7 +68,7 @@ def introduce(unit: WriteUnit, person: Person, actor: str) -> None:
             "recorded_us": unit.recorded_us,
         },
     )
-    note(unit, actor, "person_introduced", person.rider_id)
+    note(unit, actor, "person_introduced", person.rider_id, city=row.city or city)
 
 
 def person_of(unit: ReadUnit | WriteUnit, rider_id: str) -> Person | None:
@@ -59,19 +77,3 @@ def person_of(unit: ReadUnit | WriteUnit, rider_id: str) -> Person | None:
         select(people.c.rider_id, people.c.name, people.c.phone).where(people.c.rider_id == rider_id)
     ).one_or_none()
     return None if row is None else Person(*row)
-
-
-def erase(unit: WriteUnit, rider_id: str, actor: str) -> bool:
-    """Erase a rider's personal fields, the free texts of their appeals and answers kept for them.
-
-    Says whether any personal fields or texts were held. Appeals themselves stay, with their reason codes.
-    """
-    held = unit.connection.execute(delete(people).where(people.c.rider_id == rider_id)).rowcount > 0
-    texts = unit.connection.execute(delete(appeal_texts).where(appeal_texts.c.rider_id == rider_id)).rowcount
-    unit.connection.execute(delete(idempotency).where(idempotency.c.actor == f"rider:{rider_id}"))
-    if texts:
-        # A kept card may hold them.
-        lock(unit, [rider_id])
-        touch(unit, [rider_id])
-    note(unit, actor, "person_erased", rider_id, held=held, texts=texts)
-    return held or texts > 0

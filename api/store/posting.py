@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from sqlalchemy import or_, select
 
 from api.batch.canonical import EVENT_SCHEMA
+from api.store.admission import Admission, PostedColumns, is_offered, misplaced, screened, turns
 from api.store.books import Law
 from api.store.bulk import in_chunks, pairs_among
 from api.store.rider_rows import RiderRow, lock
@@ -47,6 +48,11 @@ class Posted:
     status: Status
     reason: str | None = None
 
+    @property
+    def is_stored(self) -> bool:
+        """Whether the event is stored."""
+        return self.status != "rejected"
+
 
 @dataclass(frozen=True, slots=True)
 class Posting:
@@ -61,7 +67,7 @@ def post_events(unit: WriteUnit, law: Law, table: pa.Table) -> list[Posted]:
     return post(unit, law, table).answers
 
 
-def post(unit: WriteUnit, law: Law, table: pa.Table) -> Posting:
+def post(unit: WriteUnit, law: Law, table: pa.Table, admission: Admission | None = None) -> Posting:
     """Score events that are not stored yet.
 
     Parameters
@@ -70,31 +76,71 @@ def post(unit: WriteUnit, law: Law, table: pa.Table) -> Posting:
         Canonical columns (`api.batch.canonical.EVENT_SCHEMA`), any number of rows of any riders in any order.
         An event is too late when it is more than its book's `late_days` older than the store's clock
         (`unit.recorded_us`), whoever else is in the post; history is replayed with the clock of its time.
+    admission
+        Who posts, where it is somebody from outside: what they may not post is rejected.
 
     Rejected rows leave no trace in the store.
     """
     table = table.select(EVENT_SCHEMA.names)
     identities = list(zip(table["rider_id"].to_pylist(), table["event_id"].to_pylist(), strict=True))
-    riders = lock(unit, (rider for rider, _ in identities))
-    answers: dict[int, Posted] = {}
-    stored = _stored(unit, identities)
+    columns = PostedColumns.of(table)
+    refused = {} if admission is None else screened(unit, columns, admission)
+    welcome = [k for k in range(len(identities)) if k not in refused]
+    riders = lock(unit, (identities[k][0] for k in welcome))
+    elsewhere: dict[int, str] = {}
+    if admission is not None:
+        found = misplaced(unit, columns, welcome, riders, admission)
+        refused, elsewhere = refused | found.strangers, found.elsewhere
+    answers = {k: Posted(*identities[k], "rejected", reason) for k, reason in refused.items()}
+    stored = _stored(unit, [identities[k] for k in welcome])
     content = hash_rows(table, CONTENT_COLUMNS).view(np.int64).tolist()
     latest_us = unit.recorded_us + AHEAD_US
     for k, (identity, occurred_us) in enumerate(zip(identities, table["occurred_us"].to_pylist(), strict=True)):
+        if k in answers:
+            continue
         if identity in stored and stored[identity] == content[k]:
             answers[k] = Posted(*identity, "repeated")
         elif identity in stored:
             answers[k] = Posted(*identity, "rejected", "duplicate_conflict")
         elif occurred_us > latest_us:
             answers[k] = Posted(*identity, "rejected", "implausible_time")
-    fresh = np.array([k for k in range(len(identities)) if k not in answers], np.int64)
+        elif k in elsewhere:
+            answers[k] = Posted(*identity, "rejected", elsewhere[k])
     lines: list[dict[str, Any]] = []
-    for until_us, rows in _blocks(identities, fresh, riders, unit.recorded_us):
-        block = table.take(pa.array(rows))
-        scored, own = _score_block(unit, law, block, until_us, riders)
-        lines += own
-        answers |= zip(rows.tolist(), _answers([identities[k] for k in rows.tolist()], scored), strict=True)
+    for fresh in _turns(unit, law, columns, answers, riders, admission):
+        for until_us, rows in _blocks(identities, fresh, riders, unit.recorded_us):
+            block = table.take(pa.array(rows))
+            scored, own = _score_block(unit, law, block, until_us, riders)
+            lines += own
+            answers |= zip(rows.tolist(), _answers([identities[k] for k in rows.tolist()], scored), strict=True)
     return Posting([answers[k] for k in range(len(identities))], lines)
+
+
+def _turns(
+    unit: WriteUnit, law: Law, columns: PostedColumns, answers: dict[int, Posted], riders: dict[str, RiderRow],
+    admission: Admission | None,
+) -> Iterator[NDArray[np.int64]]:  # fmt: skip
+    """Rows that have no answer yet, some at a time; `answers` gets those that are refused meanwhile."""
+    fresh = [k for k in range(len(columns.rider_id)) if k not in answers]
+    if admission is None:
+        yield np.array(fresh, np.int64)
+        return
+
+    def offered(k: int) -> bool:
+        rider = columns.rider_id[k]
+        if (rider, columns.event_id[k]) in {(one.rider_id, one.event_id) for one in answers.values() if one.is_stored}:
+            # The same course again, in the same post.
+            return True
+        own = {rider: riders[rider]}
+        _settle_riders(unit, law, own, unit.recorded_us)
+        riders.update(own)
+        return is_offered(unit, law, riders[rider])
+
+    for turn in turns(columns, fresh, riders, offered):
+        found = misplaced(unit, columns, turn.rows, riders, admission)
+        for k, reason in (turn.refused | found.strangers | found.elsewhere).items():
+            answers[k] = Posted(columns.rider_id[k], columns.event_id[k], "rejected", reason)
+        yield np.array([k for k in turn.rows if k not in answers], np.int64)
 
 
 def settle(unit: WriteUnit, law: Law, as_of_us: int, limit: int = BLOCK_RIDERS) -> int:
@@ -236,7 +282,7 @@ def _answers(identities: Sequence[tuple[str, str]], scored: Scored) -> list[Post
             answers.append(Posted(*identity, "scored"))
             accepted.remove(identity)
             reasons[identity] = ""
-        elif reasons[identity]:
+        elif reasons.get(identity):
             answers.append(Posted(*identity, "rejected", reasons[identity]))
         else:
             answers.append(Posted(*identity, "repeated"))

@@ -10,7 +10,7 @@ from api.store.appeal_records import appeals_of
 from api.store.books import program_of
 from api.store.people import person_of
 from api.store.reviews import reviews_of
-from api.store.tables import api_keys, audit, entries, events, idempotency, outbox, rider_state
+from api.store.tables import api_keys, audit, entries, events, idempotency, outbox, rider_moves, rider_state
 from api.store.units import ReadUnit, WriteUnit
 from rules.events import RIDER_KINDS
 from scoring.ledger import standing_figures
@@ -100,7 +100,7 @@ def _reachable(orders: int) -> int | None:
 def export_of(unit: ReadUnit | WriteUnit, rider_id: str) -> dict[str, Any]:
     """All that is held on a rider, as plain values.
 
-    Person, standing, events, entries, appeals and reviews with their answers, messages about them, their keys without
+    Person, standing, moves, events, entries, appeals and reviews with their answers, messages about them, their keys without
     secrets, requests of theirs that are remembered, and audit lines about them or by them.
     """
     person, standing = person_of(unit, rider_id), rider_row(unit, rider_id)
@@ -109,6 +109,7 @@ def export_of(unit: ReadUnit | WriteUnit, rider_id: str) -> dict[str, Any]:
         "rider_id": rider_id,
         "person": None if person is None else {"name": person.name, "phone": person.phone},
         "standing": None if standing is None else {name: getattr(standing, name) for name in standing.__slots__},
+        "moves": _held(unit, select(rider_moves).where(rider_moves.c.rider_id == rider_id), "move_no"),
         "events": _held(unit, select(events).where(events.c.rider_id == rider_id), "occurred_us", "event_id"),
         "entries": _held(unit, select(entries).where(entries.c.rider_id == rider_id), "seq"),
         "appeals": [asdict(appeal) for appeal in appeals_of(unit, rider_id)],

@@ -12,12 +12,13 @@ from sqlalchemy import Select, delete, func, insert, select
 from api.store.appeals import WORDS_MAX
 from api.store.books import stored_program
 from api.store.cursors import Rows, newest_first, oldest_first
+from api.store.decision_words import keep_words, words_of
 from api.store.outbox import iso
 from api.store.people import note
 from api.store.refusals import Refused
 from api.store.rider_rows import lock, touch
 from api.store.said import Said, both, coded
-from api.store.tables import open_reviews, review_decisions, reviews, suspension_lifts
+from api.store.tables import open_reviews, review_decisions, reviews, rider_state, suspension_lifts
 from api.store.units import ReadUnit, WriteUnit
 from rules.book import BookDocument
 from rules.text import text
@@ -32,11 +33,14 @@ State = Literal["open", "closed", "suspended", "lifted", "void"]
 
 @dataclass(frozen=True, slots=True)
 class ReviewDecision:
-    """What a person (`ops:…`) decided and why; `from_us` is when a suspension begins. `ledger` and `training` only close."""
+    """What a person (`ops:…`) decided and why; `from_us` is when a suspension begins. `ledger` and `training` only close.
+
+    `reason` is None once it was erased.
+    """
 
     outcome: str
     decided_by: str
-    reason: str
+    reason: str | None
     is_safety: bool
     from_us: int | None
     decided_us: int
@@ -44,10 +48,10 @@ class ReviewDecision:
 
 @dataclass(frozen=True, slots=True)
 class Lift:
-    """The end of a suspension: by a person, or by a passed course (`training`, its event)."""
+    """The end of a suspension: by a person, or by a passed course (`training`, its event); `reason` as of a decision."""
 
     lifted_by: str
-    reason: str
+    reason: str | None
     event_id: str | None
     lifted_us: int
 
@@ -131,8 +135,10 @@ def decide_review(
     found = _known(unit, review_id)
     if found.decision is not None:
         stands = found.decision
-        if (stands.outcome, stands.decided_by, stands.reason, stands.is_safety, stands.from_us) == (
-            outcome, actor, reason, is_safety, _begins_us(from_us, is_safety, stands.decided_us)
+        # Words that were erased meanwhile cannot be told apart from those that come again.
+        same_words = stands.reason in (reason, None)
+        if same_words and (stands.outcome, stands.decided_by, stands.is_safety, stands.from_us) == (
+            outcome, actor, is_safety, _begins_us(from_us, is_safety, stands.decided_us)
         ):  # fmt: skip
             return found
         raise Refused("review_decided", review=review_id)
@@ -145,7 +151,7 @@ def decide_review(
         "review_id": review_id,
         "outcome": outcome,
         "decided_by": actor,
-        "reason": reason,
+        "reason_digest": keep_words(unit, "review", review_id, found.rider_id, reason),
         "is_safety": int(is_safety),
         "from_us": from_us,
         "decided_us": unit.recorded_us,
@@ -211,7 +217,7 @@ def lift_suspension(unit: WriteUnit, review_id: str, reason: str, actor: str) ->
     lifted = {
         "review_id": review_id,
         "lifted_by": actor,
-        "reason": reason,
+        "reason_digest": keep_words(unit, "lift", review_id, found.rider_id, reason),
         "event_id": None,
         "lifted_us": unit.recorded_us,
     }
@@ -222,23 +228,31 @@ def lift_suspension(unit: WriteUnit, review_id: str, reason: str, actor: str) ->
 
 
 def _reviews() -> Select[Any]:
+    """Reviews with what was decided; `city` is the rider's, whose people decide."""
     decided, lifted = review_decisions.c, suspension_lifts.c
+    said, said_of_lift = words_of("review", "decided_words"), words_of("lift", "lift_words")
     return (
         select(
-            reviews,
+            *(column for column in reviews.c if column.name != "city"),
+            rider_state.c.city,
             decided.outcome,
             decided.decided_by,
-            decided.reason,
+            decided.reason_digest,
+            said.c.reason,
             decided.is_safety,
             decided.from_us,
             decided.decided_us,
             lifted.lifted_by,
-            lifted.reason.label("lift_reason"),
+            lifted.reason_digest.label("lift_digest"),
+            said_of_lift.c.reason.label("lift_reason"),
             lifted.event_id.label("lift_event_id"),
             lifted.lifted_us,
         )
+        .outerjoin(rider_state, rider_state.c.rider_id == reviews.c.rider_id)
         .outerjoin(review_decisions, decided.review_id == reviews.c.review_id)
+        .outerjoin(said, said.c.decision_id == reviews.c.review_id)
         .outerjoin(suspension_lifts, lifted.review_id == reviews.c.review_id)
+        .outerjoin(said_of_lift, said_of_lift.c.decision_id == reviews.c.review_id)
     )
 
 
@@ -248,13 +262,14 @@ def _review(row: Any) -> Review:
         decision = ReviewDecision(
             outcome=row["outcome"],
             decided_by=row["decided_by"],
-            reason=row["reason"],
+            reason=row["reason"] if row["reason_digest"] else "",
             is_safety=bool(row["is_safety"]),
             from_us=row["from_us"],
             decided_us=row["decided_us"],
         )
     if row["lifted_by"] is not None:
-        lift = Lift(row["lifted_by"], row["lift_reason"], row["lift_event_id"], row["lifted_us"])
+        reason = row["lift_reason"] if row["lift_digest"] else ""
+        lift = Lift(row["lifted_by"], reason, row["lift_event_id"], row["lifted_us"])
     own = {name: row[name] for name in Review.__dataclass_fields__ if name not in ("decision", "lift")}
     return Review(**own, decision=decision, lift=lift)
 
@@ -291,7 +306,7 @@ def open_reviews_by_time(
     """
     query = _reviews().join(open_reviews, open_reviews.c.review_id == reviews.c.review_id)
     if cities:
-        query = query.where(open_reviews.c.city.in_(cities))
+        query = query.where(rider_state.c.city.in_(cities))
     return _page(oldest_first(unit, query, open_reviews.c.opened_us, open_reviews.c.review_id, cursor, limit))
 
 
@@ -302,7 +317,7 @@ def decided_reviews(
     decided = review_decisions.c
     query = _reviews().where(decided.review_id.is_not(None))
     if cities:
-        query = query.where(reviews.c.city.in_(cities))
+        query = query.where(rider_state.c.city.in_(cities))
     return _page(newest_first(unit, query, decided.decided_us, decided.review_id, cursor, limit))
 
 

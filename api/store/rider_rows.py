@@ -75,7 +75,7 @@ def lock(unit: WriteUnit, rider_ids: Iterable[str]) -> dict[str, RiderRow]:
 
 
 class Home(NamedTuple):
-    """Where a rider delivers, by their last event."""
+    """The city that a rider belongs to; None while no event or introduction has said it."""
 
     city: str | None
 

@@ -147,7 +147,8 @@ def _rows(scored: Scored, layout: str, before: Mapping[str, RiderRow], heads: Ma
     )  # fmt: skip
     return [
         RiderRow(
-            rider, city, kind, book, score_mp, review, seq, heads.get(rider, before[rider].chain),
+            # A rider's city is that of their first event, until they move (`api.store.moves`).
+            rider, before[rider].city or city, kind, book, score_mp, review, seq, heads.get(rider, before[rider].chain),
             carried.until_us, carried.keep_us, due_us, layout, part, before[rider].revision,
         )
         for rider, city, kind, book, score_mp, review, seq, due_us, part in columns

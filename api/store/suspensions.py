@@ -1,15 +1,16 @@
 """Who may not take orders, since when and on whose word. A person begins a suspension; a passed course or a person ends it."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from sqlalchemy import Select, and_, insert, or_, select
 
 from api.store.bulk import among, in_chunks
+from api.store.decision_words import words_of
 from api.store.people import note
 from api.store.rider_rows import touch
-from api.store.tables import review_decisions, reviews, suspension_lifts
+from api.store.tables import review_decisions, reviews, rider_state, suspension_lifts
 from api.store.units import ReadUnit, WriteUnit
 
 TRAINING = "training"
@@ -17,24 +18,25 @@ TRAINING = "training"
 
 @dataclass(frozen=True, slots=True)
 class Suspension:
-    """A suspension that nobody has ended: `announced` until it begins, then `in_force`."""
+    """A suspension that nobody has ended: `announced` until it begins, then `in_force`; `reason` is None once erased."""
 
     review_id: str
     state: Literal["announced", "in_force"]
     from_us: int
-    reason: str
+    reason: str | None
     decided_by: str
     is_safety: bool
 
 
-def _standing(at_us: int) -> Select[tuple[str, str, int, str, str, int]]:
+def _standing(at_us: int) -> Select[Any]:
     """Suspensions decided and not ended by an instant."""
-    decided = review_decisions.c
+    decided, words = review_decisions.c, words_of("review", "decided_words")
     return (
         select(
-            reviews.c.rider_id, decided.review_id, decided.from_us, decided.reason, decided.decided_by, decided.is_safety
+            reviews.c.rider_id, decided.review_id, decided.from_us, words.c.reason, decided.decided_by, decided.is_safety
         )
         .join(review_decisions, decided.review_id == reviews.c.review_id)
+        .outerjoin(words, words.c.decision_id == reviews.c.review_id)
         .outerjoin(suspension_lifts, suspension_lifts.c.review_id == reviews.c.review_id)
         .where(
             decided.outcome == "suspend",
@@ -60,11 +62,16 @@ def is_suspended(unit: ReadUnit | WriteUnit, rider_id: str, at_us: int) -> bool:
     return rider_id in suspended_among(unit, [rider_id], at_us)
 
 
-def suspended_among(unit: ReadUnit | WriteUnit, rider_ids: Iterable[str], at_us: int) -> frozenset[str]:
-    """Those of some riders who may not take orders at an instant."""
+def suspended_among(
+    unit: ReadUnit | WriteUnit, rider_ids: Iterable[str], at_us: int, cities: Collection[str] = ()
+) -> frozenset[str]:
+    """Those of some riders who may not take orders at an instant; with cities, those of riders of these."""
     found: set[str] = set()
     for some in in_chunks(sorted(set(rider_ids))):
         query = _standing(at_us).where(among(unit, reviews.c.rider_id, some), review_decisions.c.from_us <= at_us)
+        if cities:
+            query = query.join(rider_state, rider_state.c.rider_id == reviews.c.rider_id)
+            query = query.where(rider_state.c.city.in_(sorted(cities)))
         found.update(row.rider_id for row in unit.connection.execute(query))
     return frozenset(found)
 
@@ -92,7 +99,7 @@ def lift_trained(unit: WriteUnit, passed: dict[str, str]) -> None:
             {
                 "review_id": row.review_id,
                 "lifted_by": TRAINING,
-                "reason": "",
+                "reason_digest": "",
                 "event_id": passed[row.rider_id],
                 "lifted_us": unit.recorded_us,
             }

@@ -36,6 +36,15 @@ clock: Final = Table(
     Column("why", Text),
 )
 
+# One row: the platform that the database serves, for good.
+platform: Final = Table(
+    "platform",
+    metadata,
+    Column("platform_id", SmallInteger, primary_key=True, autoincrement=False),
+    Column("name", Text, nullable=False),
+    Column("recorded_us", BigInteger, nullable=False),
+)
+
 # Which book judges riders of a kind in a city, from a local day on.
 deployments: Final = Table(
     "deployments",
@@ -163,10 +172,11 @@ entries: Final = Table(
     Index("entries_by_time", "occurred_us", postgresql_using="brin"),
 )
 
-# Where each rider stands, and what the next post needs (`api.store.carrying`). A row without `carried` belongs to a
-# rider who was locked but has no event yet. `until_us`: how far fades and resets are written; `due_us`: when the next
-# one is due; `keep_us`: start of the window in `carried`; `revision` counts what happened to the rider beside the
-# ledger: appeals, reviews, suspensions.
+# Where each rider stands, and what the next post needs (`api.store.carrying`). `city` is the rider's own: that of the
+# first event or introduction, then that of the last move. A row without `carried` belongs to a rider who was locked but
+# has no event yet. `until_us`: how far fades and resets are written; `due_us`: when the next one is due; `keep_us`: start
+# of the window in `carried`; `revision` counts what happened to the rider beside the ledger: appeals, reviews,
+# suspensions, moves, erasure.
 rider_state: Final = Table(
     "rider_state",
     metadata,
@@ -184,6 +194,30 @@ rider_state: Final = Table(
     Column("layout", Text),
     Column("carried", LargeBinary),
     Column("revision", BigInteger, nullable=False, server_default="0"),
+)
+
+# Moves between cities that the old one has proposed and the new one has not accepted yet; a row goes with the answer.
+open_moves: Final = Table(
+    "open_moves",
+    metadata,
+    Column("rider_id", Id, primary_key=True),
+    Column("from_city", Text, nullable=False, index=True),
+    Column("to_city", Text, nullable=False, index=True),
+    Column("proposed_by", Text, nullable=False),
+    Column("proposed_us", BigInteger, nullable=False),
+)
+
+# Every move of a rider, numbered from 1: until `moved_us` they were of `from_city`, from then on of `to_city`.
+rider_moves: Final = Table(
+    "rider_moves",
+    metadata,
+    Column("rider_id", Id, primary_key=True),
+    Column("move_no", BigInteger, primary_key=True),
+    Column("from_city", Text, nullable=False),
+    Column("to_city", Text, nullable=False),
+    Column("proposed_by", Text, nullable=False),
+    Column("accepted_by", Text, nullable=False),
+    Column("moved_us", BigInteger, nullable=False),
 )
 
 # What a city's events of one local day come to (`figures`, JSON), counted from `num_events` of them.
@@ -258,6 +292,7 @@ appeals: Final = decision_tables.appeals
 appeal_texts: Final = decision_tables.appeal_texts
 open_appeals: Final = decision_tables.open_appeals
 appeal_decisions: Final = decision_tables.appeal_decisions
+decision_texts: Final = decision_tables.decision_texts
 reviews: Final = decision_tables.reviews
 open_reviews: Final = decision_tables.open_reviews
 review_decisions: Final = decision_tables.review_decisions
@@ -402,6 +437,7 @@ study_progress: Final = Table(
 
 APPEND_ONLY: Final = (
     "books",
+    "platform",
     "deployments",
     "layouts",
     "audit",
@@ -414,6 +450,7 @@ APPEND_ONLY: Final = (
     "reviews",
     "review_decisions",
     "suspension_lifts",
+    "rider_moves",
     "study_progress",
     "seals",
 )

@@ -4,8 +4,9 @@ Nothing inside a unit commits. On PostgreSQL a read unit is a read-only snapshot
 other at the rider's row; on SQLite writers take turns from their first statement on.
 """
 
+import sqlite3
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,6 +20,7 @@ BUSY_MS: Final = 60_000
 POOL_WAIT_S: Final = 2
 POOL_SIZE: Final = 16
 CONNECT_S: Final = 5
+SCRUB_S: Final = 0.5
 DRIVERS: Final = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg"}
 
 
@@ -78,6 +80,7 @@ class Store:
 
     def __init__(self, url: str) -> None:
         self.engine: Engine = _engine(url)
+        self._is_to_scrub = False
 
     @property
     def shown_url(self) -> str:
@@ -124,6 +127,24 @@ class Store:
             connection.execution_options(riderscore_writes=True, **options)
             with connection.begin():
                 yield WriteUnit(connection, recorded_us)
+
+    def scrub(self, *, again: bool = False) -> bool:
+        """Let an SQLite file forget what was erased: bring the log into the file, where erased bytes are zeros.
+
+        Readers may be in the way for a moment; `again` does only what was left undone before. On PostgreSQL its own
+        VACUUM does this.
+
+        Returns
+        -------
+        Whether nothing is left to do.
+        """
+        path = self.engine.url.database
+        if self.engine.dialect.name != "sqlite" or not path or (again and not self._is_to_scrub):
+            return True
+        with closing(sqlite3.connect(path, timeout=SCRUB_S, isolation_level=None)) as connection:
+            is_busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        self._is_to_scrub = bool(is_busy)
+        return not is_busy
 
     def close(self) -> None:
         """Give back all connections."""
@@ -213,6 +234,8 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
         "synchronous = FULL",
         "foreign_keys = ON",
         "recursive_triggers = ON",
+        # What is deleted leaves zeros behind, not words.
+        "secure_delete = ON",
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()

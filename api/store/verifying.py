@@ -15,6 +15,7 @@ from sqlalchemy import Row, func, select
 
 from api.store.books import Law, law_of, program_of
 from api.store.chain import Broken, breaks_in
+from api.store.decision_words import changed_words
 from api.store.guards import unguarded
 from api.store.replay import Difference, differences
 from api.store.rider_rows import RiderRow
@@ -36,9 +37,10 @@ EVENTS_SPOKEN_OF: Final = "events_spoken_of"
 ENTRIES_FOLLOW: Final = "entries_follow"
 STATE_FOLLOWS: Final = "state_follows"
 SEALED: Final = "sealed"
+WORDS: Final = "decision_words"
 # In the order in which they are told, after the chain and before the invariants of any ledger.
 OF_DATABASES: Final = (
-    TRIGGERS, SEALED, RIDERS_HAVE_STATE, STATES_HAVE_EVENTS, EVENTS_SPOKEN_OF, ENTRIES_FOLLOW, STATE_FOLLOWS,
+    TRIGGERS, SEALED, WORDS, RIDERS_HAVE_STATE, STATES_HAVE_EVENTS, EVENTS_SPOKEN_OF, ENTRIES_FOLLOW, STATE_FOLLOWS,
 )  # fmt: skip
 BLOCK_RIDERS: Final = 2_000
 # Entries and events of a block, unless one rider alone has more.
@@ -83,7 +85,7 @@ def verify_store(unit: ReadUnit, block_riders: int = BLOCK_RIDERS, tell: Tell = 
     known = {book.digest: book for book in program_of(unit, digests).books} if digests else {}
     law = _law(unit)
     names = (CHAIN, *OF_DATABASES, *(check.__name__ for check in _CHECKS))
-    found = added(tuple(Found(name, 0, ()) for name in names), (_triggers(unit), _seals(unit)))
+    found = added(tuple(Found(name, 0, ()) for name in names), (_triggers(unit), _seals(unit), _words(unit)))
     total = unit.connection.scalar(select(func.count()).select_from(rider_state)) or 0
     num_riders = num_entries = 0
     tell(0, total)
@@ -170,6 +172,14 @@ def _seals(unit: ReadUnit) -> Found:
         if num <= MOST_SHOWN:
             shown.append(Violation("", None, f"{one.table} {one.key}", "sealed", one.what))
     return Found(SEALED, num, tuple(shown))
+
+
+def _words(unit: ReadUnit) -> Found:
+    """Words of decisions that are not those decided with; words that were erased are none."""
+    return _found(
+        WORDS,
+        [Violation(rider, None, f"{kind} {key}", "as decided", "changed") for kind, key, rider in changed_words(unit)],
+    )
 
 
 def _of_block(unit: ReadUnit, block: _Block, law: Law | None) -> Iterator[Found]:

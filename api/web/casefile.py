@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from api.http.problems import Problem
+from api.store.acting import need_cities
 from api.store.city_days import cities
 from api.store.units import ReadUnit
 from api.web.figures import MINUTE_US
@@ -54,10 +55,17 @@ def own_cities(visit: Visit, unit: ReadUnit) -> tuple[str, ...]:
 
 
 def chosen_cities(visit: Visit, city: str) -> tuple[str, ...]:
-    """Cities of a list: the one chosen, else all that the visitor may see (empty: every city)."""
-    if city and visit.who.in_city(city):
-        return (city,)
-    return visit.who.cities
+    """Cities of a list: the one chosen, else all that the visitor may see (empty: every city).
+
+    Raises
+    ------
+    Refused
+        `city_unknown` for one that is not theirs.
+    """
+    if not city:
+        return visit.who.cities
+    need_cities(visit.who, {city})
+    return (city,)
 
 
 def need_city(visit: Visit, city: str | None) -> None:

@@ -86,6 +86,7 @@ class Sender:
             "webhook-id": message_id,
             "webhook-timestamp": str(seconds),
             "webhook-signature": " ".join(signatures),
+            "riderscore-platform": parcel.platform,
         }
 
 

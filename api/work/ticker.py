@@ -57,6 +57,7 @@ class Ticker:
                 self._again(due)
             except Exception as error:  # noqa: BLE001 - as said above
                 failures.append(error)
+        self._store.scrub(again=True)
         if len(self._refused) > known:
             failures.append(RuntimeError(f"upheld appeals were not scored: {', '.join(sorted(self._refused))}"))
         if failures:

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 from starlette.testclient import TestClient
 
 from api.http.app import create_app
 from api.settings import Settings
 from api.store import schema
-from api.store.tables import metadata
+from api.store.decision_words import changed_words
+from api.store.tables import appeal_decisions, decision_texts, metadata, review_decisions, suspension_lifts
 from api.store.units import Store
 from api.store.verifying import verify_store
 from tests.api.cli.commands import run
@@ -93,6 +94,38 @@ def test_an_upgraded_database_is_served(v0_1_0: Kept, opened: Store) -> None:
 
     assert found == {rider: row["score_mp"] for rider, row in v0_1_0.known["riders"].items()}
     assert v0_1_0.known["appeals"]["open"] in {appeal["appeal_id"] for appeal in open_}
+
+
+def test_words_of_decisions_move_to_where_they_can_be_erased(v0_1_0: Kept, opened: Store) -> None:
+    """The sealed rows hold salted digests of them and no words; who had asked for an erasure gets it for them, too."""
+    said = ("照片和门店记录一致", "记录无误", "多次虚假送达", "先上课", "危险驾驶", "已电话沟通", "已沟通")
+    with opened.engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO audit (recorded_us, actor, action, subject, detail) "
+                f"VALUES ({END_US}, 'ops:x', 'person_erased', 'hangzhou-r00001', '{{}}')"
+            )
+        )
+
+    schema.upgrade(opened)
+
+    with opened.reading() as unit:
+        kept_words = unit.connection.execute(select(decision_texts)).all()
+        rows = [
+            str(row)
+            for table in (appeal_decisions, review_decisions, suspension_lifts)
+            for row in unit.connection.execute(select(table))
+        ]
+        assert list(changed_words(unit)) == []
+    assert {row.reason for row in kept_words} <= {*said}
+    assert {row.reason for row in kept_words} >= {"先上课", "已电话沟通", "已沟通"}
+    assert [row for row in kept_words if row.rider_id == "hangzhou-r00001"] == []
+    assert [row for row in rows if any(words in row for words in said)] == []
+    schema.downgrade(opened, "r0006")
+    with opened.reading() as unit:
+        old = unit.connection.execute(text("SELECT reason FROM review_decisions ORDER BY reason")).scalars().all()
+    assert set(old) == {"", "(erased)", "先上课", "危险驾驶", "已电话沟通"}
+    schema.upgrade(opened)
 
 
 @pytest.mark.parametrize("book", BOOKS)

@@ -169,7 +169,11 @@ def test_what_is_held_is_taken_along_and_names_are_erased(world: World, visitor:
     page.get_by_label("我确认删除，不能恢复").check()
     page.get_by_role("button", name="删除姓名和电话").click()
     expect(page.locator("#said")).to_contain_text("姓名和电话已删除")
-    assert page.locator(".score").inner_text() == score
+    page.goto("/rider")
+    expect(page).to_have_url(re.compile("/login"))
+    again = visitor("rider", world.leaving)
+    again.goto("/rider")
+    assert again.locator(".score").inner_text() == score
 
 
 def test_a_rider_sees_themself_alone(world: World, visitor: Visitor) -> None:

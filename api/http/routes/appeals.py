@@ -11,6 +11,7 @@ from api.http.problems import Problem
 from api.http.routes.riders import in_words
 from api.http.schemas import LIMIT_DEFAULT, Cursor, IdText, Limit, PlainText
 from api.http.threads import Threaded
+from api.store.acting import need_cities
 from api.store.appeal_records import (
     Appeal,
     appeal_of,
@@ -19,7 +20,6 @@ from api.store.appeal_records import (
     own_appeals,
 )
 from api.store.appeals import decide_appeal
-from api.store.said import city_words
 from api.store.scheduling import law_in_force
 from api.store.units import ReadUnit, WriteUnit
 
@@ -33,8 +33,7 @@ def cities_of(actor: Actor, city: str | None) -> tuple[str, ...]:
     """Cities that a list is about; empty for all."""
     if city is None:
         return actor.cities
-    if not actor.in_city(city):
-        raise Problem("city_forbidden", city=city_words(city))
+    need_cities(actor, {city})
     return (city,)
 
 

@@ -34,6 +34,7 @@ class AuditShown(Model):
     subject: str
     city: str | None
     detail: dict[str, Any]
+    platform: str
 
 
 class AuditLines(Page):
@@ -67,7 +68,7 @@ def list_audit(
     shown = [
         AuditShown(
             audit_id=line.audit_id, recorded_us=line.recorded_us, actor=line.actor, action=line.action,
-            subject=line.subject, city=line.city, detail=line.detail,
+            subject=line.subject, city=line.city, detail=line.detail, platform=line.platform,
         )
         for line in page.lines
     ]  # fmt: skip

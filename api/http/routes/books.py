@@ -15,11 +15,11 @@ from api.http.routes.drafts import problem_of_checked
 from api.http.routes.riders import in_words
 from api.http.schemas import LIMIT_DEFAULT, Cursor, Limit
 from api.http.threads import Threaded
+from api.store.acting import need_cities
 from api.store.approvals import NotReadyError
 from api.store.bookshelf import book_of_id, books_by_place, books_of, compare_versions, version_of
 from api.store.draft_rows import revisions_of
 from api.store.rollback import roll_back
-from api.store.said import city_words
 
 router = APIRouter(prefix="/v1/books", tags=["books"], route_class=Threaded)
 Reader = Annotated[Actor, Depends(require("books:read"))]
@@ -37,8 +37,7 @@ def list_books(
 ) -> BooksPage:
     """By city and kind of riders: what is in force, scheduled, being changed, and was in force before."""
     now_us = service.clock()
-    if city is not None and not actor.in_city(city):
-        raise Problem("city_forbidden", city=city_words(city))
+    need_cities(actor, () if city is None else (city,))
     with service.reading() as unit:
         shelves = books_by_place(unit, actor, now_us, city)
         books = books_of(unit, now_us) if cursor is None else ()

@@ -10,6 +10,7 @@ from api.http.auth import require
 from api.http.context import Actor, ServiceDep
 from api.http.problems import Problem
 from api.http.schemas import IdText, Model
+from api.store.acting import need_cities
 from api.store.books import law_of
 from api.store.city_days import NUM_DAYS
 from api.store.city_figures import Figures
@@ -123,12 +124,11 @@ class CityDashboard(Model):
 @router.get("/{city}/dashboard")
 def read_dashboard(city: IdText, actor: Reader, service: ServiceDep, days: Days = DAYS_DEFAULT) -> CityDashboard:
     """A city's figures: counted in the background, read in a few rows."""
-    if not actor.in_city(city):
-        raise Problem("city_forbidden", city=city_words(city))
+    need_cities(actor, {city})
     with service.reading() as unit:
         found = dashboard_of(unit, law_of(unit), city, days, service.clock())
     if found is None:
-        raise Problem("not_found")
+        raise Problem("city_unknown", city=city_words(city))
     return _shown(found)
 
 

@@ -136,17 +136,19 @@ async def solve_round(
     errors = list(_faults(body))
     if errors:
         raise Problem("round_contradicts", errors=errors, num=len(errors))
-    answer = await run_in_turn(partial(_solved, service, body, lang), request.app.state.rounds)
+    answer = await run_in_turn(partial(_solved, service, actor, body, lang), request.app.state.rounds)
     meters: Meters = request.app.state.meters
     meters.round_solved()
     return answer
 
 
-def _solved(service: Service, body: RoundWanted, lang: Lang) -> RoundAnswer:
+def _solved(service: Service, actor: Actor, body: RoundWanted, lang: Lang) -> RoundAnswer:
     from api.http.rounds import solve
 
     with service.reading() as unit:
-        suspended = suspended_among(unit, [rider.rider_id for rider in body.riders], service.clock())
+        asked = [rider.rider_id for rider in body.riders]
+        # A rider of another city is to this key as one who is not known.
+        suspended = suspended_among(unit, asked, service.clock(), actor.cities)
     return solve(body, suspended, lang)
 
 

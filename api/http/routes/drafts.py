@@ -38,10 +38,10 @@ from api.http.schemas import LIMIT_DEFAULT, Cursor, IdText, IfMatch, IfNoneMatch
 from api.http.threads import Threaded, Turns
 from api.http.wording import Where
 from api.store import approvals, drafts, scheduling, studies
+from api.store.acting import need_cities
 from api.store.approvals import NotReadyError
 from api.store.checking import Checked, check_draft, try_event
 from api.store.draft_rows import Draft, State, draft_of, revisions_of
-from api.store.said import city_words
 from api.store.units import ReadUnit, WriteUnit
 from rules.text import Lang
 from rules.wire import from_json
@@ -351,8 +351,7 @@ def post_impact(
         city = body.city or draft.only_city
         if city is None:
             raise Problem("city_needed")
-        if not actor.in_city(city):
-            raise Problem("city_forbidden", city=city_words(city))
+        need_cities(actor, {city})
         study_id = studies.start_impact(
             unit, actor.name, city=city, days=body.days, draft_id=draft_id, rider_kind=body.rider_kind
         )

@@ -22,6 +22,7 @@ from api.http.schemas import Model
 from api.http.threads import Threaded
 from api.http.wording import pointer_to
 from api.store import posting
+from api.store.admission import Admission
 from api.store.appeals import OWN_IDS
 from api.store.posting import Posted
 from api.store.rider_rows import NO_ADDRESS
@@ -130,9 +131,9 @@ def post(
 ) -> Response:
     """Score events: one, a list, `{"events": [...]}` or NDJSON. The same event is never scored twice."""
     rows = _read(given, service.settings.batch_rows_max)
-    table, unwelcome = _of_platform(rows.table, actor)
+    table, unwelcome = _named_well(rows.table)
     with service.writing() as unit:
-        posted, written = _score(unit, table)
+        posted, written = _score(unit, table, Admission(actor.cities, actor.may("training:write")))
     refused, scored = [*rows.rejects, *unwelcome], []
     for k, (row, answer) in enumerate(zip(table["row"].to_pylist(), posted, strict=True)):
         if answer.status == "rejected":
@@ -158,16 +159,12 @@ def _read(given: _Sent, num_rows_max: int) -> PostedRows:
     return rows
 
 
-def _of_platform(table: pa.Table, actor: Actor) -> tuple[pa.Table, list[Reject]]:
-    """Events that the actor may post: of their cities, of riders whom a path can name, under ids of theirs; rejects."""
+def _named_well(table: pa.Table) -> tuple[pa.Table, list[Reject]]:
+    """Events of riders whom a path can name, under ids that are not the service's own; rejects."""
     table, own_ids = _without(table, pc.starts_with(table["event_id"], OWN_IDS), "event_id", "reserved_id")
     unnamed = pc.match_substring_regex(table["rider_id"], NO_ADDRESS)
     table, nowhere = _without(table, unnamed, "rider_id", "no_address")
-    if not actor.cities:
-        return table, own_ids + nowhere
-    elsewhere = pc.invert(pc.is_in(table["city"], pa.array(actor.cities, pa.string())))
-    table, foreign = _without(table, elsewhere, "city", "other_city")
-    return table, own_ids + nowhere + foreign
+    return table, own_ids + nowhere
 
 
 def _without(table: pa.Table, mask: pa.ChunkedArray, column: str, reason: str) -> tuple[pa.Table, list[Reject]]:
@@ -178,10 +175,10 @@ def _without(table: pa.Table, mask: pa.ChunkedArray, column: str, reason: str) -
     return table.filter(pc.invert(mask)), rejects
 
 
-def _score(unit: WriteUnit, table: pa.Table) -> tuple[list[Posted], Written]:
+def _score(unit: WriteUnit, table: pa.Table, admission: Admission) -> tuple[list[Posted], Written]:
     if not table.num_rows:
         return [], {}
-    done = posting.post(unit, law_in_force(unit), table)
+    done = posting.post(unit, law_in_force(unit), table, admission)
     return done.answers, by_event(done.lines)
 
 

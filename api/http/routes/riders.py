@@ -6,10 +6,11 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import Field
 
-from api.http.auth import require
+from api.http.auth import Gate, require
 from api.http.cards import CardDesk, Finished
 from api.http.context import Actor, LangDep, ServiceDep
 from api.http.etags import is_unchanged
+from api.http.law_bodies import City
 from api.http.problems import Problem
 from api.http.rider_shapes import (
     CardShown,
@@ -20,8 +21,10 @@ from api.http.rider_shapes import (
 )
 from api.http.schemas import LIMIT_DEFAULT, Cursor, IdText, IfNoneMatch, Limit, Model, PlainText
 from api.store import people
+from api.store.acting import need_cities
 from api.store.books import law_of
 from api.store.entries_explained import entries_page
+from api.store.erasure import erase
 from api.store.forecast import MINUTES, forecast_of
 from api.store.queries import export_of
 from api.store.rider_rows import home_of
@@ -47,6 +50,9 @@ class PersonGiven(Model):
 
     name: PlainText | None = Field(None, examples=["张三"])
     phone: PlainText | None = Field(None, examples=["13800000000"])
+    city: City | None = Field(
+        None, description="The rider's city, where no event has said it; of itself that of a key for one city."
+    )
 
 
 class Erased(Model):
@@ -61,6 +67,7 @@ class Export(Model):
     rider_id: str
     person: dict[str, Any] | None
     standing: dict[str, Any] | None
+    moves: list[dict[str, Any]]
     events: list[dict[str, Any]]
     entries: list[dict[str, Any]]
     appeals: list[dict[str, Any]]
@@ -151,19 +158,34 @@ def get_export(rider_id: IdText, actor: Exporter, service: ServiceDep) -> Respon
 
 @router.put("/person", status_code=204)
 def put_person(rider_id: IdText, body: PersonGiven, actor: Introducer, service: ServiceDep) -> None:
-    """Say who a pseudonymous rider is; what was held before is replaced."""
+    """Keep a rider's name and phone; only a key of the rider's city may. A rider without a city gets that of the key."""
+    if body.city is not None:
+        need_cities(actor, {body.city})
     with service.writing() as unit:
         home = home_of(unit, rider_id)
-        if home is not None and not actor.may_see_rider(rider_id, home.city):
+        city = body.city
+        if home is None or home.city is None:
+            if city is None and len(actor.cities) == 1:
+                city = actor.cities[0]
+            if city is None and actor.cities:
+                raise Problem("rider_city_needed")
+        elif not actor.may_see_rider(rider_id, home.city):
             raise Problem("rider_unknown")
-        people.introduce(unit, people.Person(rider_id, body.name, body.phone), actor.name)
+        people.introduce(unit, people.Person(rider_id, body.name, body.phone), actor.name, city)
 
 
 @router.delete("/person")
-def delete_person(rider_id: IdText, actor: Eraser, service: ServiceDep) -> Erased:
-    """Erase a rider's personal fields and what they wrote in their own words; the ledger stays, under the pseudonym."""
+def delete_person(rider_id: IdText, request: Request, actor: Eraser, service: ServiceDep) -> Erased:
+    """Erase a rider's personal fields and all words written by or about them; their keys end, and webhooks are told.
+
+    The ledger stays, under the pseudonym.
+    """
     with service.writing() as unit:
         home = home_of(unit, rider_id)
         if not actor.may_see_rider(rider_id, None if home is None else home.city):
             raise Problem("rider_unknown")
-        return Erased(held=people.erase(unit, rider_id, actor.name))
+        found = erase(unit, rider_id, actor.name)
+    service.store.scrub()
+    gate: Gate = request.app.state.gate
+    gate.forget()
+    return Erased(held=found.found_any)

@@ -16,6 +16,8 @@ from api.http.streams import WAIT_S_MAX, last_event, progress_stream
 from api.http.threads import Threaded
 from api.http.wording import Where
 from api.store import studies
+from api.store.acting import need_cities
+from api.store.refusals import Refused
 from api.store.studies import DAYS_MAX, Study
 from api.work.request import check_request
 from rules.text import Lang, text
@@ -149,8 +151,7 @@ def start_study(body: StudyAsked, actor: Student, service: ServiceDep, response:
 @router.post("/impacts", status_code=202)
 def start_impact(body: ImpactAsked, actor: Asker, service: ServiceDep, response: Response) -> Started:
     """Ask who would have moved if the last days of a city had been judged under another law."""
-    if not actor.in_city(body.city):
-        raise Problem("city_forbidden", city=body.city)
+    need_cities(actor, {body.city})
     with service.writing() as unit:
         study_id = studies.start_impact(
             unit, actor.name, city=body.city, days=body.days, a=body.a, b=body.b, rider_kind=body.rider_kind
@@ -171,6 +172,7 @@ def list_studies(
 ) -> StudyLines:
     """Impacts and studies, newest first."""
     kinds = [one for one in _kinds(actor) if kind in (None, one)]
+    need_cities(actor, () if city is None else (city,))
     with service.reading() as unit:
         page = studies.studies_of(
             unit, kinds=kinds, city=city, draft_id=draft_id, cities=actor.cities, actor=actor.name, cursor=cursor, limit=limit,
@@ -185,7 +187,7 @@ def list_studies(
 def get_study(study_id: IdText, actor: Watcher, service: ServiceDep, lang: LangDep, response: Response) -> StudyShown:
     """One of them, with its result."""
     with service.reading() as unit:
-        study = _seen(studies.study_of(unit, study_id, actor.cities, actor.name), actor)
+        study = need_kind(studies.study_of(unit, study_id, actor.cities, actor.name), actor)
         files = list(studies.files_of(unit, study_id)) if study.state == "done" else []
     response.headers["Content-Language"], response.headers["Vary"] = lang, "Accept-Language"
     return _shown(study, files, lang)
@@ -205,7 +207,7 @@ def watch_study(
 ) -> EventSourceResponse:
     """Progress as server-sent events, to the end; `Last-Event-ID` goes on after a step."""
     with service.reading() as unit:
-        _seen(studies.study_of(unit, study_id, actor.cities, actor.name), actor)
+        need_kind(studies.study_of(unit, study_id, actor.cities, actor.name), actor)
     return progress_stream(service, study_id, last_event(last_event_id), wait_s)
 
 
@@ -213,7 +215,7 @@ def watch_study(
 def cancel_study(study_id: IdText, actor: Runner, service: ServiceDep, lang: LangDep) -> StudyShown:
     """Stop it; what it did so far is thrown away."""
     with service.writing() as unit:
-        _seen(studies.study_of(unit, study_id, actor.cities, actor.name), actor)
+        need_kind(studies.study_of(unit, study_id, actor.cities, actor.name), actor)
         study = studies.cancel(unit, actor.name, study_id, actor.cities)
     return _shown(study, [], lang)
 
@@ -233,7 +235,7 @@ def read_report(study_id: IdText, actor: Watcher, service: ServiceDep) -> Respon
 def report_response(service: Service, actor: Actor, study_id: str) -> Response:
     """The report, as an answer that cannot act as whoever reads it."""
     with service.reading() as unit:
-        study = _seen(studies.study_of(unit, study_id, actor.cities, actor.name), actor)
+        study = need_kind(studies.study_of(unit, study_id, actor.cities, actor.name), actor)
         report = studies.file_of(unit, study_id, "report.html") if study.state == "done" else None
     if report is None:
         raise Problem("no_report")
@@ -245,9 +247,10 @@ def _kinds(actor: Actor) -> list[studies.Kind]:
     return [kind for kind, scope in (("impact", "impacts:run"), ("study", "studies:read")) if actor.may(scope)]  # type: ignore[arg-type, misc]
 
 
-def _seen(study: Study, actor: Actor) -> Study:
+def need_kind(study: Study, actor: Actor) -> Study:
+    """A piece of long work of a kind that the role may see; any other is not there."""
     if study.kind not in _kinds(actor):
-        raise Problem("unknown_study")
+        raise Refused("unknown_study", study_id=study.study_id)
     return study
 
 

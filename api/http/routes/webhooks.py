@@ -7,18 +7,20 @@ from pydantic import Field
 
 from api.http.auth import require
 from api.http.context import Actor, ServiceDep
-from api.http.problems import Problem
 from api.http.schemas import LIMIT_DEFAULT, Cursor, IdText, Limit, Model, Page
 from api.http.threads import Threaded
 from api.store import webhooks
-from api.store.said import city_words
+from api.store.acting import need_cities
+from api.store.refusals import Refused
 from api.store.units import ReadUnit, WriteUnit
 from api.store.webhooks import Delivery, Webhook
 
 router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"], route_class=Threaded)
 Owner = Annotated[Actor, Depends(require("webhooks:write"))]
 City = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]
-Told = Literal["score.changed", "tier.changed", "review.needed", "appeal.decided", "book.scheduled", "book.suspended"]
+Told = Literal[
+    "score.changed", "tier.changed", "review.needed", "appeal.decided", "rider.erased", "book.scheduled", "book.suspended"
+]  # fmt: skip
 
 
 class WebhookAsked(Model):
@@ -93,9 +95,7 @@ class DeliveryList(Page):
 @router.post("", status_code=201)
 def register(body: WebhookAsked, actor: Owner, service: ServiceDep, response: Response) -> WebhookMade:
     """Tell this address from now on. Messages are signed with the secret (headers webhook-id, -timestamp, -signature)."""
-    for city in body.cities:
-        if not actor.in_city(city):
-            raise Problem("city_forbidden", city=city_words(city))
+    need_cities(actor, body.cities)
     with service.writing() as unit:
         made, secret = webhooks.register(
             unit, actor.name, body.url, body.kinds, body.cities or actor.cities,
@@ -171,7 +171,7 @@ def _only(actor: Actor) -> str | None:
 def _own(unit: ReadUnit | WriteUnit, webhook_id: str, actor: Actor) -> Webhook:
     found = webhooks.webhook_of(unit, webhook_id, _only(actor))
     if actor.cities and not (found.cities and set(found.cities) <= set(actor.cities)):
-        raise Problem("webhook_unknown")
+        raise Refused("webhook_unknown", webhook_id=webhook_id)
     return found
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import Depends, Response
 
+from api.store.acting import need_cities
 from api.store.books import law_of
 from api.store.bookshelf import book_of_id, books_by_place, books_of, compare_versions, version_of
 from api.store.places import places_of
@@ -49,6 +50,7 @@ class RuleRead:
 def shelf(visit: ReadVisit, city: str = "") -> Response:
     """What is in force by city and kind of rider."""
     now_us = visit.service.clock()
+    need_cities(visit.who, (city,) if city else ())
     with visit.service.reading() as unit:
         places = books_by_place(unit, visit.who, now_us, city or None)
         books = books_of(unit, now_us)

@@ -129,6 +129,7 @@ def save_table(visit: WriteVisit, draft_id: str, form: PostedTable) -> Response:
     """Save a table as it stands on the page, and add, copy, move or delete one of its rows."""
     part, columns, action = _part(form), field(form, "columns"), field(form, "act")
     fields = {name: value for name, value in form.items() if isinstance(value, str)}
+    table: Table | None = None
     try:
         with visit.service.writing() as unit:
             draft = draft_of(unit, draft_id, visit.who)
@@ -138,6 +139,8 @@ def save_table(visit: WriteVisit, draft_id: str, form: PostedTable) -> Response:
             if document != draft.document:
                 store.save_document(unit, visit.who, draft_id, field(form, "etag"), document)
     except Refused as refused:
+        if table is None:
+            raise
         # What was typed stays on the page; saving it again is then a decision.
         mine = editor_table(table, (), columns.split(","), visit.lang)
         return editor(visit, draft_id, part, columns, 409, refused=words_of(refused, visit), table=mine)

@@ -6,7 +6,9 @@ from typing import Annotated, Any, Final
 
 from fastapi import Depends, Response
 
+from api.http.routes.studies import need_kind
 from api.http.streams import last_event, progress_stream
+from api.store.acting import need_cities
 from api.store.draft_rows import draft_of
 from api.store.refusals import Refused
 from api.store.studies import Study, cancel, start_impact, studies_of, study_of
@@ -70,6 +72,7 @@ def start(visit: RunVisit, draft_id: str, form: Posted) -> Response:
     try:
         with visit.service.writing() as unit:
             draft_of(unit, draft_id, visit.who)
+            need_cities(visit.who, {field(form, "city")})
             study_id = start_impact(
                 unit,
                 visit.who.name,
@@ -86,6 +89,7 @@ def start(visit: RunVisit, draft_id: str, form: Posted) -> Response:
 def stop(visit: RunVisit, study_id: str, form: Posted) -> Response:
     """Stop long work."""
     with visit.service.writing() as unit:
+        need_kind(study_of(unit, study_id, visit.who.cities, visit.who.name), visit.who)
         study = cancel(unit, visit.who.name, study_id, visit.who.cities)
     return visit.goto(place_of(study), "work_stopped")
 
@@ -101,7 +105,7 @@ def place_of(study: Study) -> str:
 def watch(visit: ReadVisit, study_id: str) -> Response:
     """Progress as server-sent events."""
     with visit.service.reading() as unit:
-        study_of(unit, study_id, visit.who.cities, visit.who.name)
+        need_kind(study_of(unit, study_id, visit.who.cities, visit.who.name), visit.who)
     return progress_stream(visit.service, study_id, last_event(visit.request.headers.get("last-event-id")), WATCH_S)
 
 

@@ -11,16 +11,18 @@ from api.store.appeals import REASONS, WORDS_MAX, file_appeal
 from api.store.books import law_of
 from api.store.cards import card_of
 from api.store.city_days import books_of
-from api.store.entries_explained import ToldEntry, entries_page, entry_of
-from api.store.people import erase, person_of
+from api.store.entries_explained import ToldEntry, entries_page, entry_of, owner_of_entry
+from api.store.erasure import erase
+from api.store.people import person_of
 from api.store.queries import export_of
 from api.store.refusals import Refused
 from api.store.reviews import reviews_of
+from api.store.units import ReadUnit
 from api.web.figures import DAY_US, clock
 from api.web.routing import page_router
 from api.web.rulebook import rows_of
 from api.web.ruler import fill_of, ruler_of
-from api.web.session import Named, Posted, field, visiting
+from api.web.session import Named, Posted, field, sign_out, visiting
 from api.web.shell import Visit
 from api.web.told import day_of, items_of
 
@@ -83,13 +85,16 @@ def own_entries(visit: OwnVisit, cursor: SeqCursor = None) -> Response:
 def own_entry(visit: OwnVisit, entry_id: Named) -> Response:
     """One entry and all that it follows from."""
     with visit.service.reading() as unit:
-        told = _own(visit, entry_of(unit, entry_id, visit.service.clock()))
+        told = _own(visit, unit, entry_id)
     return visit.page("rider_entry.html", told=told)
 
 
-def _own(visit: Visit, told: ToldEntry | None) -> ToldEntry:
-    """An entry of the visitor's; what is another rider's is not there."""
-    if told is None or told.line.rider_id != visit.who.subject:
+def _own(visit: Visit, unit: ReadUnit, entry_id: str) -> ToldEntry:
+    """An entry of the visitor's; what is another rider's is not there, and takes as long to find."""
+    owner = owner_of_entry(unit, entry_id)
+    is_own = owner is not None and owner.rider_id == visit.who.subject
+    told = entry_of(unit, entry_id, visit.service.clock()) if is_own else None
+    if told is None:
         raise Problem("not_found")
     return told
 
@@ -98,7 +103,7 @@ def _own(visit: Visit, told: ToldEntry | None) -> ToldEntry:
 def appeal_form(visit: AppealVisit, entry_id: Named) -> Response:
     """Say why a deduction is wrong."""
     with visit.service.reading() as unit:
-        told = _own(visit, entry_of(unit, entry_id, visit.service.clock()))
+        told = _own(visit, unit, entry_id)
     return _appeal_page(visit, told)
 
 
@@ -123,7 +128,7 @@ def appeal(visit: AppealVisit, entry_id: Named, form: Posted) -> Response:
     names = ("reason_code", "reason", "evidence_ref")
     given = {name: field(form, name) for name in names}
     with visit.service.reading() as unit:
-        told = _own(visit, entry_of(unit, entry_id, visit.service.clock()))
+        told = _own(visit, unit, entry_id)
     try:
         with visit.service.writing() as unit:
             filed, _ = file_appeal(
@@ -155,9 +160,12 @@ def export(visit: Annotated[Visit, Depends(visiting("self:export"))]) -> Respons
 
 @router.post("/rider/erase")
 def erase_person(visit: Annotated[Visit, Depends(visiting("self:erase"))], form: Posted) -> Response:
-    """Erase name and phone; the ledger holds neither."""
+    """Erase name, phone and all words; the rider's keys end with it, so that this is the way out."""
     if field(form, "sure") != "1":
         return visit.goto("/rider#data", "erase_unsure")
     with visit.service.writing() as unit:
         erase(unit, visit.who.subject, visit.who.name)
-    return visit.goto("/rider#data", "erased")
+    visit.service.store.scrub()
+    response = visit.goto("/login", "erased")
+    sign_out(response)
+    return response

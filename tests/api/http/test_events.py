@@ -56,7 +56,7 @@ def test_each_event_of_a_batch_has_its_own_answer(client: TestClient, bearer: Be
     good, again = some(delivered("e1", late_min=4), delivered("e1", late_min=4))
     bad = good | {"event_id": "e2", "occurred_at": "2026-02-10T12:00:00"}
     del bad["occurred_us"]
-    unknown = good | {"event_id": "e3", "city": "nowhere"}
+    unknown = good | {"event_id": "e3", "rider_id": "r2", "city": "nowhere"}
 
     answer = client.post("/v1/events", headers=bearer("platform"), json=[good, again, bad, unknown]).json()
 

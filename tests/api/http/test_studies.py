@@ -133,7 +133,7 @@ def test_other_cities_are_closed(client: TestClient, bearer: Bearer, world: Stor
         client.post(f"/v1/studies/{study_id}/cancel", headers=other),
     ]
 
-    assert asked.status_code == 403
+    assert asked.status_code == 404
     assert {answer.status_code for answer in answers} == {404}
     assert client.get("/v1/studies", headers=other).json()["items"] == []
 

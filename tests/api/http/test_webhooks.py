@@ -66,14 +66,14 @@ def test_owners_see_their_own(client: TestClient, bearer: Bearer) -> None:
 
 
 def test_a_platform_of_some_cities_hears_of_no_others(client: TestClient, bearer: Bearer) -> None:
-    """Left out, its cities are meant; another one is forbidden."""
+    """Left out, its cities are meant; another one is not there."""
     platform = bearer("platform", "p", cities=["hangzhou"])
 
     made = make(client, platform)
     other = client.post("/v1/webhooks", json={"url": ADDRESS, "cities": ["suzhou"]}, headers=platform)
 
     assert made["webhook"]["cities"] == ["hangzhou"]  # type: ignore[index]
-    assert (other.status_code, other.json()["code"]) == (403, "city_forbidden")
+    assert (other.status_code, other.json()["code"]) == (404, "city_unknown")
 
 
 @pytest.mark.parametrize(

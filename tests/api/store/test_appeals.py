@@ -164,13 +164,13 @@ def test_the_database_refuses_an_answer_that_no_person_gave(store: Store) -> Non
         "decision": "upheld",
         "decided_by": OPS,
         "reason_code": "x",
-        "reason": "y",
+        "reason_digest": "y",
         "decided_us": 1,
     }
 
     for wrong in (
         {"decision": "dismissed", "decided_by": "timeout"},
-        {"reason": ""},
+        {"reason_digest": ""},
         {"decided_by": "machine"},
         {"decision": "maybe"},
     ):

@@ -236,7 +236,7 @@ def test_an_approver_of_one_city_cannot_approve_for_another(law: Store) -> None:
     """Every city that a draft is about must be theirs."""
     with law.writing(NOW_US) as unit:
         draft = submitted(unit)
-        with refused("city_forbidden"):
+        with refused("draft_unknown"):
             said_yes(unit, draft, Someone("eve", "approver", ("hangzhou",)))
 
 

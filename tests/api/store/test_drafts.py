@@ -225,13 +225,13 @@ def test_nobody_edits_for_a_city_that_is_not_theirs(law: Store) -> None:
     with law.writing(NOW_US) as unit:
         wide = begun(unit)
         own = drafts.draft_from_place(unit, LOCAL, "hangzhou", "crowdsourced")
-        with refused("city_forbidden"):
+        with refused("draft_unknown"):
             drafts.edit_cells(unit, LOCAL, wide.draft_id, wide.etag, changed())
-        with refused("city_forbidden"):
+        with refused("city_unknown"):
             drafts.draft_from_version(unit, LOCAL, version().digest)
-        with refused("city_forbidden"):
+        with refused("city_unknown"):
             drafts.set_targets(unit, LOCAL, own.draft_id, own.etag, [Place("ningbo", "crowdsourced")])
-        with refused("city_forbidden"):
+        with refused("city_unknown"):
             drafts.empty_draft(unit, LOCAL, "anywhere", targets=[])
         mine = drafts.drafts_page(unit, LOCAL).drafts
         there = drafts.drafts_page(unit, ANN, city="ningbo").drafts

@@ -147,12 +147,12 @@ def test_the_database_refuses_what_no_person_may_decide(store: Store) -> None:
     """Neither short notice, nor a machine's word, nor a suspension without a date."""
     low(store)
     good = {
-        "review_id": "x", "outcome": "suspend", "decided_by": OPS, "reason": "y", "is_safety": 0,
+        "review_id": "x", "outcome": "suspend", "decided_by": OPS, "reason_digest": "y", "is_safety": 0,
         "from_us": 14 * DAY_US + 1, "decided_us": 1,
     }  # fmt: skip
 
     for wrong in (
-        {"from_us": 14 * DAY_US}, {"from_us": None}, {"decided_by": "machine"}, {"reason": ""},
+        {"from_us": 14 * DAY_US}, {"from_us": None}, {"decided_by": "machine"}, {"reason_digest": ""},
         {"outcome": "ban"}, {"decided_by": "ledger"}, {"from_us": 0, "is_safety": 1},
     ):  # fmt: skip
         with pytest.raises(DBAPIError), store.writing(START_US) as unit:

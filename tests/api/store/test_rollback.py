@@ -118,7 +118,7 @@ def test_what_can_be_restored_was_in_force_there(regretted: tuple[Store, Draft])
                 rollback.roll_back(unit, ANN, *key, "x")
         with refused("reason_needed"):
             rollback.roll_back(unit, ANN, "city", version().digest, " ")
-        with refused("city_forbidden"):
+        with refused("city_unknown"):
             rollback.roll_back(unit, Someone("dee", cities=("hangzhou",)), "city", version().digest, "x")
 
 

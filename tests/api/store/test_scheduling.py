@@ -350,7 +350,7 @@ def test_whoever_schedules_has_to_be_of_all_its_cities(law: Store) -> None:
     """A change of two cities is not scheduled by somebody of one."""
     with law.writing(NOW_US) as unit:
         draft = approved(unit, by=CAI)
-        with refused("city_forbidden"):
+        with refused("draft_unknown"):
             scheduling.schedule(unit, Someone("dee", cities=("ningbo",)), draft.draft_id, draft.etag)
 
 

@@ -91,6 +91,7 @@ def test_a_message_arrives_signed(store: Store, clock: Clock, receiver: Receiver
     headers, body = receiver.came[0]
     assert headers["content-type"] == "application/json"
     assert headers["webhook-id"].startswith("msg_")
+    assert headers["riderscore-platform"] == json.loads(body)["platform"] == "default"
     assert json.loads(body)["type"] == "score.changed"
     assert states(store, webhook_id) == [("delivered", 1)]
 

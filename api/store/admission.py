@@ -1,0 +1,243 @@
+"""What a platform may post: events of riders of its cities, under the rider's own city, and no decision in disguise.
+
+Files and `db load` are not asked. Whatever is decided here is decided as if the events of a post came one by one in its
+order, so that no answer depends on the company of an event.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Self
+
+import pyarrow as pa
+from sqlalchemy import select
+
+from api.store.books import Law
+from api.store.bulk import among, in_chunks, pairs_among
+from api.store.rider_rows import RiderRow
+from api.store.suspensions import suspension_of
+from api.store.tables import events, open_reviews, rider_moves, rider_state
+from api.store.units import ReadUnit, WriteUnit
+
+OTHER_CITY: Final = "other_city"
+NOT_RIDERS_CITY: Final = "not_riders_city"
+DECISION: Final = "decision_not_event"
+NO_SCOPE: Final = "training_scope_missing"
+NO_COURSE: Final = "no_course_offered"
+_CORRECTION, _APPEAL_UPHELD, _TRAINING = "correction", "appeal_upheld", "training_passed"
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """Who posts.
+
+    Parameters
+    ----------
+    cities
+        Where their key is good; empty for everywhere.
+    may_train
+        Whether they may say that a course was passed.
+    """
+
+    cities: tuple[str, ...] = ()
+    may_train: bool = False
+
+    def good_in(self, city: str | None) -> bool:
+        """Whether the key is good in a city."""
+        return not self.cities or city in self.cities
+
+
+@dataclass(frozen=True, slots=True)
+class PostedColumns:
+    """What admission looks at, a value a row."""
+
+    rider_id: list[str]
+    event_id: list[str]
+    city: list[str]
+    kind: list[str]
+    occurred_us: list[int]
+    ref_event_id: list[str | None]
+
+    @classmethod
+    def of(cls, table: pa.Table) -> Self:
+        """The columns of a canonical table."""
+        return cls(*(table[name].to_pylist() for name in cls.__slots__))
+
+
+def screened(unit: ReadUnit | WriteUnit, rows: PostedColumns, admission: Admission) -> dict[int, str]:
+    """Rows that are refused whatever is held of their rider, with the reason; nothing is locked or made for them."""
+    refused: dict[int, str] = {}
+    strange: list[int] = []
+    for k, (city, kind) in enumerate(zip(rows.city, rows.kind, strict=True)):
+        if not admission.good_in(city):
+            strange.append(k)
+        elif kind == _APPEAL_UPHELD:
+            refused[k] = DECISION
+        elif kind == _TRAINING and not admission.may_train:
+            refused[k] = NO_SCOPE
+    own = _stored_cities(unit, {rows.rider_id[k] for k in strange})
+    for k in strange:
+        stored = own.get(rows.rider_id[k])
+        # A rider who moved here has a past elsewhere: `misplaced` looks at it.
+        if stored is None or not admission.good_in(stored):
+            refused[k] = OTHER_CITY
+    return refused
+
+
+def _stored_cities(unit: ReadUnit | WriteUnit, rider_ids: set[str]) -> dict[str, str | None]:
+    found: dict[str, str | None] = {}
+    for some in in_chunks(sorted(rider_ids)):
+        query = select(rider_state.c.rider_id, rider_state.c.city).where(among(unit, rider_state.c.rider_id, some))
+        found |= {row.rider_id: row.city for row in unit.connection.execute(query)}
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Misplaced:
+    """Rows that do not belong to their rider's city.
+
+    Parameters
+    ----------
+    strangers
+        Of riders whom the key may not write for, or of a city that is not the key's: refused whatever is stored.
+    elsewhere
+        Of a city that is not the rider's at that time: refused unless the very same event is stored.
+    """
+
+    strangers: dict[int, str]
+    elsewhere: dict[int, str]
+
+
+def misplaced(
+    unit: WriteUnit, rows: PostedColumns, wanted: Sequence[int], riders: Mapping[str, RiderRow], admission: Admission
+) -> Misplaced:
+    """Judge rows (`wanted`) of riders who are held and have a city."""
+    strangers: dict[int, str] = {}
+    doubtful: list[int] = []
+    for k in wanted:
+        stored = riders[rows.rider_id[k]].city
+        if stored is None:
+            continue
+        if not admission.good_in(stored):
+            strangers[k] = NOT_RIDERS_CITY
+        elif rows.city[k] != stored:
+            doubtful.append(k)
+    elsewhere: dict[int, str] = {}
+    if doubtful:
+        past = _moves(unit, {rows.rider_id[k] for k in doubtful})
+        corrected = _corrected_cities(unit, rows, doubtful)
+        for k in doubtful:
+            rider, city = rows.rider_id[k], rows.city[k]
+            then = next((was for until_us, was in past.get(rider, ()) if rows.occurred_us[k] < until_us), None)
+            if city in (then, corrected.get(k)):
+                continue
+            if admission.good_in(city):
+                elsewhere[k] = NOT_RIDERS_CITY
+            else:
+                strangers[k] = OTHER_CITY
+    return Misplaced(strangers, elsewhere)
+
+
+def _moves(unit: WriteUnit, rider_ids: set[str]) -> dict[str, list[tuple[int, str]]]:
+    """By rider, oldest first: until when they were of which city."""
+    found: dict[str, list[tuple[int, str]]] = {}
+    for some in in_chunks(sorted(rider_ids)):
+        query = select(rider_moves).where(among(unit, rider_moves.c.rider_id, some))
+        for row in unit.connection.execute(query.order_by(rider_moves.c.rider_id, rider_moves.c.move_no)):
+            found.setdefault(row.rider_id, []).append((row.moved_us, row.from_city))
+    return found
+
+
+def _corrected_cities(unit: WriteUnit, rows: PostedColumns, wanted: Sequence[int]) -> dict[int, str]:
+    """The city of the event that each correction replaces: it may be repeated in the correction."""
+    named = {
+        (rows.rider_id[k], ref): k
+        for k in wanted
+        if rows.kind[k] == _CORRECTION and (ref := rows.ref_event_id[k]) is not None
+    }
+    by_event: dict[tuple[str, str], str] = {}
+    for some in in_chunks(sorted(named)):
+        query = select(events.c.rider_id, events.c.event_id, events.c.city).where(
+            pairs_among(unit, (events.c.rider_id, events.c.event_id), some)
+        )
+        by_event |= {(row.rider_id, row.event_id): row.city for row in unit.connection.execute(query)}
+    return {
+        k: by_event[key]
+        for k in wanted
+        if rows.kind[k] == _CORRECTION and (key := (rows.rider_id[k], rows.ref_event_id[k] or "")) in by_event
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Rows that are scored together, and those that turned out to be refused (with the reason) before them."""
+
+    rows: list[int]
+    refused: dict[int, str]
+
+
+def turns(
+    rows: PostedColumns, wanted: Sequence[int], riders: Mapping[str, RiderRow], offered: Callable[[int], bool]
+) -> Iterator[Turn]:
+    """Rows in as few turns as give the answers of one by one.
+
+    A course waits for what stands before it in the post, since that decides whether it was offered; and where a post is
+    the first that is heard of a rider, the first event that is accepted says their city. Most posts are one turn.
+
+    Parameters
+    ----------
+    riders
+        Rows of the riders, brought up to date by the caller after each turn.
+    offered
+        Whether a course may stand, by its row: whether its rider is offered one as they stand now.
+    """
+    queues: dict[str, deque[int]] = {}
+    for k in wanted:
+        queues.setdefault(rows.rider_id[k], deque()).append(k)
+    while queues:
+        turn = Turn([], {})
+        for rider in list(queues):
+            _take(rows, queues[rider], rider, riders, offered, turn)
+            if not queues[rider]:
+                del queues[rider]
+        yield turn
+
+
+def _take(
+    rows: PostedColumns, queue: deque[int], rider: str, riders: Mapping[str, RiderRow],
+    offered: Callable[[int], bool], turn: Turn,
+) -> None:  # fmt: skip
+    """Take what can be decided of one rider now, in order."""
+    stored = riders[rider].city
+    was_known, city, taken = stored is not None, stored, 0
+    while queue:
+        k = queue[0]
+        if not was_known:
+            city = city if city is not None else rows.city[k]
+            if rows.city[k] != city:
+                return
+        if rows.kind[k] == _TRAINING:
+            if taken:
+                return
+            if not offered(k):
+                turn.refused[queue.popleft()] = NO_COURSE
+                continue
+        turn.rows.append(queue.popleft())
+        taken += 1
+
+
+def is_offered(unit: WriteUnit, law: Law, row: RiderRow) -> bool:
+    """Whether the book offers a rider a course: their score is below what it restores, or a person is asked about them.
+
+    An announced suspension counts, too.
+    """
+    if row.carried is None:
+        return False
+    book = next((book for book in law.program.books if book.digest == row.book_digest), None)
+    course = None if book is None else book.model.training
+    if course is not None and row.score_mp < course.restores_to_mp:
+        return True
+    waits = select(open_reviews.c.review_id).where(open_reviews.c.rider_id == row.rider_id).limit(1)
+    if unit.connection.scalar(waits) is not None:
+        return True
+    return suspension_of(unit, row.rider_id, unit.recorded_us) is not None
