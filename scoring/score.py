@@ -208,10 +208,8 @@ def score(
 
     Parameters
     ----------
-    program
-        The books in play; those of the carried state included.
-    schedule
-        Which book judges which event.
+    program, schedule
+        The books in play, those of the carried state included; which of them judges which event.
     table
         New rows, canonical columns, in any order.
     carried

@@ -4,13 +4,13 @@ One object, a list of objects, `{"events": [...]}`, or NDJSON: a place is a JSON
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import pyarrow as pa
 
-from api.batch.canonical import CANONICAL_SCHEMA, canonical
+from api.batch.canonical import CANONICAL_SCHEMA, KNOWN_COLUMNS, canonical
 from api.batch.json_lines import columns_of, decode, decode_marked
 from api.batch.rejects import Reject, cut
 from api.batch.sources import LINE_BYTES_MAX
@@ -25,6 +25,33 @@ class NotEventsError(Exception):
     def __init__(self, *, is_json: bool) -> None:
         self.is_json = is_json
         super().__init__()
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A body taken apart, its values not looked at yet.
+
+    Parameters
+    ----------
+    events, rows
+        Its objects, and the position of each in the body, from 0.
+    rejects
+        What is no object, by position.
+    places
+        Of each position: its path in the JSON body, or its line.
+    """
+
+    events: tuple[dict[str, Any], ...]
+    rows: tuple[int, ...]
+    rejects: tuple[Reject, ...]
+    places: tuple[tuple[str | int, ...] | int, ...]
+
+    def identities(self) -> tuple[tuple[str | None, str | None], ...]:
+        """(rider_id, event_id) of each position as they were sent, for what cannot be read too."""
+        found: list[tuple[str | None, str | None]] = [(None, None)] * len(self.places)
+        for row, event in zip(self.rows, self.events, strict=True):
+            found[row] = (_id(event.get("rider_id")), _id(event.get("event_id")))
+        return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +84,21 @@ def read_posted(body: bytes, *, is_ndjson: bool) -> PostedRows:
     NotEventsError
         If it is no JSON, or neither an object nor a list. What is no object in a list or line is a reject.
     """
-    return _read_lines(body) if is_ndjson else _read_document(body)
+    return read_rows(take_apart(body, is_ndjson=is_ndjson))
 
 
-def _read_document(body: bytes) -> PostedRows:
+def take_apart(body: bytes, *, is_ndjson: bool) -> Document:
+    """The objects of a body; little work beside reading them.
+
+    Raises
+    ------
+    NotEventsError
+        As of `read_posted`.
+    """
+    return _lines(body) if is_ndjson else _document(body)
+
+
+def _document(body: bytes) -> Document:
     try:
         document = decode_marked(body.decode().strip())
     except (ValueError, RecursionError):
@@ -68,21 +106,21 @@ def _read_document(body: bytes) -> PostedRows:
     head: tuple[str | int, ...] = ()
     if isinstance(document, dict):
         if not isinstance(document.get(EVENTS), list):
-            return _rows([document], [], [()], [0])
+            return Document((document,), (0,), (), ((),))
         head, document = (EVENTS,), document[EVENTS]
     if not isinstance(document, list):
         raise NotEventsError(is_json=True)
-    rows = [k for k, value in enumerate(document) if isinstance(value, dict)]
-    rejects = [
+    rows = tuple(k for k, value in enumerate(document) if isinstance(value, dict))
+    rejects = tuple(
         Reject(BODY, k, "", cut(json.dumps(value, ensure_ascii=False)), "bad_line")
         for k, value in enumerate(document)
         if not isinstance(value, dict)
-    ]
-    return _rows([document[k] for k in rows], rejects, [(*head, k) for k in range(len(document))], rows)
+    )
+    return Document(tuple(document[k] for k in rows), rows, rejects, tuple((*head, k) for k in range(len(document))))
 
 
-def _read_lines(body: bytes) -> PostedRows:
-    documents: list[dict[str, Any]] = []
+def _lines(body: bytes) -> Document:
+    events: list[dict[str, Any]] = []
     rejects: list[Reject] = []
     places: list[tuple[str | int, ...] | int] = []
     rows: list[int] = []
@@ -99,28 +137,63 @@ def _read_lines(body: bytes) -> PostedRows:
         except (ValueError, RecursionError):
             document = None
         if isinstance(document, dict):
-            documents.append(document)
+            events.append(document)
             rows.append(row)
         else:
             rejects.append(Reject(BODY, row, "", cut(line.decode("utf-8", errors="replace").strip()), "bad_line"))
-    return _rows(documents, rejects, places, rows)
+    return Document(tuple(events), tuple(rows), tuple(rejects), tuple(places))
 
 
-def _rows(
-    documents: list[dict[str, Any]],
-    rejects: list[Reject],
-    places: Sequence[tuple[str | int, ...] | int],
-    rows: list[int],
-) -> PostedRows:
-    identities: list[tuple[str | None, str | None]] = [(None, None)] * len(places)
-    for row, document in zip(rows, documents, strict=True):
-        identities[row] = (_id(document.get("rider_id")), _id(document.get("event_id")))
-    if not documents:
-        return PostedRows(CANONICAL_SCHEMA.empty_table(), tuple(rejects), tuple(places), tuple(identities))
-    chunk = columns_of(documents, BODY, rows)
+def read_rows(document: Document) -> PostedRows:
+    """The values of a body."""
+    if not document.events:
+        return PostedRows(CANONICAL_SCHEMA.empty_table(), document.rejects, document.places, document.identities())
+    chunk = columns_of(document.events, BODY, document.rows)
     table, found = canonical(chunk.columns, BODY, chunk.rows)
-    every = sorted([*rejects, *chunk.rejects, *found], key=lambda reject: reject.row)
-    return PostedRows(table, tuple(every), tuple(places), tuple(identities))
+    every = sorted([*document.rejects, *chunk.rejects, *found], key=lambda reject: reject.row)
+    return PostedRows(table, tuple(every), document.places, document.identities())
+
+
+def read_together(documents: Sequence[Document]) -> list[PostedRows]:
+    """As `read_rows` of each, in much less time where they are many and small.
+
+    Bodies with the same columns of the same types are read as one, and alone where anything in them is rejected: what is
+    said of a value depends on the columns and types beside it.
+    """
+    alike: dict[Any, list[int]] = {}
+    for k, document in enumerate(documents):
+        alike.setdefault(_shape(document), []).append(k)
+    found: dict[int, PostedRows] = {}
+    for some in alike.values():
+        found |= zip(some, _read_alike([documents[k] for k in some]), strict=True)
+    return [found[k] for k in range(len(documents))]
+
+
+def _shape(document: Document) -> tuple[frozenset[tuple[str, type]], bool]:
+    """Known columns and the types in them; whether there is anything at all."""
+    return frozenset(
+        (name, type(value)) for event in document.events for name, value in event.items() if name in KNOWN_COLUMNS
+    ), bool(document.events)
+
+
+def _read_alike(documents: Sequence[Document]) -> list[PostedRows]:
+    if len(documents) > 1 and documents[0].events:
+        events = tuple(event for document in documents for event in document.events)
+        whole = read_rows(Document(events, tuple(range(len(events))), (), ((),) * len(events)))
+        if not whole.rejects:
+            return list(_parted(whole.table, documents))
+    return [read_rows(document) for document in documents]
+
+
+def _parted(table: pa.Table, documents: Sequence[Document]) -> Iterator[PostedRows]:
+    """Rows that were read as one, by the bodies they came in."""
+    rows = pa.array([row for document in documents for row in document.rows], pa.int64())
+    table = table.set_column(table.column_names.index("row"), "row", rows)
+    at = 0
+    for document in documents:
+        own = table.slice(at, len(document.events))
+        yield PostedRows(own, document.rejects, document.places, document.identities())
+        at += len(document.events)
 
 
 def _id(value: object) -> str | None:

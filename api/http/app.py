@@ -22,7 +22,9 @@ from api.http.door import Door
 from api.http.limits import Plan
 from api.http.logs import make_log
 from api.http.meters import Meters
+from api.http.posts import score_together
 from api.http.problems import add_handlers
+from api.http.queueing import Queue
 from api.http.threads import Turns
 from api.http.warmth import warming
 from api.http.watch import Watch
@@ -98,6 +100,7 @@ def create_app(
     app.state.cards = desk
     app.state.rounds = CapacityLimiter(settings.rounds_at_once)
     app.state.uploads = Turns(settings.uploads_at_once)
+    app.state.posts = Queue(partial(score_together, service))
     app.state.methods_of = partial(methods_of, app)
     meters.watch_store(partial(_waiting, service))
     meters.watch_clock(keeper)
@@ -126,6 +129,7 @@ def _lifespan(service: Service, hooks: Sequence[Hook]) -> Callable[[FastAPI], Ab
         async with AsyncExitStack() as stack:
             stack.callback(service.store.close)
             stack.push_async_callback(app.state.cards.close)
+            stack.push_async_callback(app.state.posts.close)
             for hook in hooks:
                 await stack.enter_async_context(hook(service))
             yield

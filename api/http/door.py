@@ -20,7 +20,7 @@ from api.http.intake import JSON, NDJSON, check_coding, check_shape, content_typ
 from api.http.limits import HEADERS_MAX, PATH_BYTES_MAX, QUERY_BYTES_MAX, WITH_BODY, Plan, Wanted
 from api.http.plain import check_address, check_json
 from api.http.problems import Problem, need_allowed, problem_of_refusal, problem_of_unreachable, problem_response
-from api.http.repeats import answer_once, idempotency_key
+from api.http.repeats import KEEPS_ITS_OWN, answer_once, idempotency_key
 from api.store.refusals import Refused
 from api.store.units import UnreachableError
 
@@ -118,7 +118,7 @@ class Door:
                 check_json(body)
         again = replay(body, receive)
         key = idempotency_key(scope) if scope["method"] == "POST" else None
-        if key is None or actor is None:
+        if key is None or actor is None or wanted.path in KEEPS_ITS_OWN:
             await self._app(scope, again, send)
             return
         await answer_once(self._app, self._service, self._turns, actor, key, body, scope, again, send)

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.http.context import Actor, Service
 from api.http.problems import Problem
-from api.store.idempotency import Claim, StoredAnswer, claim, give_up, keep_answer
+from api.store.idempotency import Claim, StoredAnswer, Wanted, claim, give_up, keep_answer
 from api.store.units import Held, connected
 from rules.units import US_PER_S
 
@@ -22,7 +22,9 @@ _KEY: Final = re.compile(rb"[\x21-\x7e]{1,200}")
 _NOT_KEPT: Final = frozenset({b"date", b"server", b"connection", b"x-request-id"})
 # Answers that show an API key, which the database otherwise holds as a hash alone.
 _SECRET: Final = frozenset({"/v1/tokens"})
-_REPLAYED: Final = (b"idempotency-replayed", b"true")
+REPLAYED: Final = {"idempotency-replayed": "true"}
+# Routes that keep their answers themselves, in the transaction that does many requests.
+KEEPS_ITS_OWN: Final = frozenset({"/v1/events"})
 
 
 def idempotency_key(scope: Scope) -> str | None:
@@ -39,6 +41,12 @@ def idempotency_key(scope: Scope) -> str | None:
     if len(found) > 1 or not _KEY.fullmatch(found[0]):
         raise Problem("idempotency_key_invalid")
     return str(found[0].decode())
+
+
+def once_of(scope: Scope, body: bytes) -> Wanted | None:
+    """What a route of `KEEPS_ITS_OWN` is to do once; None where the client sent no key."""
+    key = idempotency_key(scope)
+    return None if key is None else Wanted(scope["state"]["actor"].name, key, _digest(scope, body))
 
 
 async def answer_once(
@@ -59,7 +67,8 @@ async def answer_once(
     if isinstance(taken, StoredAnswer):
         taken = _opened(scope, taken)
         headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in taken.headers.items()]
-        await send({"type": "http.response.start", "status": taken.status, "headers": [*headers, _REPLAYED]})
+        headers += ((name.encode(), value.encode()) for name, value in REPLAYED.items())
+        await send({"type": "http.response.start", "status": taken.status, "headers": headers})
         await send({"type": "http.response.body", "body": taken.body})
         return
     said: list[Message] = []

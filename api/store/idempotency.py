@@ -5,13 +5,14 @@ One that never answered (its process died) may be claimed again when its lease i
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, LargeBinary, delete, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, LargeBinary, Row, bindparam, delete, func, literal, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from api.store.bulk import add_missing, pairs_among
 from api.store.refusals import Refused
 from api.store.tables import idempotency
 from api.store.units import WriteUnit
@@ -62,6 +63,87 @@ def claim(unit: WriteUnit, actor: str, key: str, request_digest: str, lease_us: 
         raise Refused("idempotency_in_flight")
     unit.connection.execute(update(idempotency).where(own).values(recorded_us=unit.recorded_us))
     return Claim(actor, key, unit.recorded_us)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A request that is to be done once: whose, under which key, and a digest of what it asks."""
+
+    actor: str
+    key: str
+    request_digest: str
+
+
+def claim_all(unit: WriteUnit, wanted: Sequence[Wanted], lease_us: int) -> list[Claim | StoredAnswer | Refused]:
+    """As `claim` of each, in the transaction that does them all; what is refused is told, not raised.
+
+    Parameters
+    ----------
+    wanted
+        Each key of an actor once.
+
+    On PostgreSQL a request that another server does at this moment is waited for, and its answer given.
+    """
+    ordered = sorted(wanted, key=lambda one: (one.actor, one.key))
+    pairs = [(one.actor, one.key) for one in ordered]
+    known = _rows_of(unit, pairs)
+    new = [
+        {"actor": one.actor, "key": one.key, "request_digest": one.request_digest, "recorded_us": unit.recorded_us}
+        for one in ordered
+        if (one.actor, one.key) not in known
+    ]
+    add_missing(unit, idempotency, new)
+    if new and unit.connection.dialect.name == "postgresql":
+        # Those that another server has added meanwhile are not ours; SQLite has one writer.
+        known |= {pair: row for pair, row in _rows_of(unit, pairs).items() if not _is_fresh(row, unit.recorded_us)}
+    return [_claimed(unit, one, known.get((one.actor, one.key)), lease_us) for one in wanted]
+
+
+def _is_fresh(row: Row[Any], recorded_us: int) -> bool:
+    return row.status is None and row.recorded_us == recorded_us
+
+
+def _rows_of(unit: WriteUnit, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Row[Any]]:
+    """What is known of some keys."""
+    own = pairs_among(unit, (idempotency.c.actor, idempotency.c.key), pairs)
+    return {(row.actor, row.key): row for row in unit.connection.execute(select(idempotency).where(own))}
+
+
+def _claimed(unit: WriteUnit, one: Wanted, row: Row[Any] | None, lease_us: int) -> Claim | StoredAnswer | Refused:
+    mine = Claim(one.actor, one.key, unit.recorded_us)
+    if row is None:
+        return mine
+    if row.request_digest != one.request_digest:
+        return Refused("idempotency_key_reused")
+    if row.status is not None:
+        return StoredAnswer(row.status, json.loads(row.headers), bytes(row.body))
+    if row.recorded_us + lease_us > unit.recorded_us:
+        return Refused("idempotency_in_flight")
+    taken = _of(Claim(one.actor, one.key, row.recorded_us))
+    changed = unit.connection.execute(update(idempotency).where(taken).values(recorded_us=unit.recorded_us))
+    return mine if changed.rowcount else Refused("idempotency_in_flight")
+
+
+def keep_answers(unit: WriteUnit, done: Sequence[tuple[Claim, StoredAnswer]]) -> None:
+    """Keep what was answered to requests that `claim_all` gave to this unit."""
+    if not done:
+        return
+    mine = (idempotency.c.actor == bindparam("of_actor")) & (idempotency.c.key == bindparam("of_key"))
+    unit.connection.execute(
+        update(idempotency)
+        .where(mine)
+        .values(status=bindparam("to_status"), headers=bindparam("to_headers"), body=bindparam("to_body")),
+        [
+            {
+                "of_actor": made.actor,
+                "of_key": made.key,
+                "to_status": answer.status,
+                "to_headers": json.dumps(dict(answer.headers)),
+                "to_body": answer.body,
+            }
+            for made, answer in done
+        ],
+    )
 
 
 def keep_answer(unit: WriteUnit, made: Claim, answer: StoredAnswer) -> None:

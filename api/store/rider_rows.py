@@ -74,6 +74,20 @@ def lock(unit: WriteUnit, rider_ids: Iterable[str]) -> dict[str, RiderRow]:
     return found
 
 
+def held_by_others(unit: WriteUnit, rider_ids: Iterable[str]) -> frozenset[str]:
+    """Riders whose rows another writer holds at this moment; those of the others are held by this unit from now on.
+
+    Waits for nobody, so that it may come before `lock`. SQLite has one writer.
+    """
+    wanted = sorted(set(rider_ids), key=str.encode)
+    if not wanted or unit.connection.dialect.name != "postgresql":
+        return frozenset()
+    rows = select(rider_state.c.rider_id).where(among(unit, rider_state.c.rider_id, wanted))
+    known = set(unit.connection.scalars(rows))
+    in_order = rows.order_by(rider_state.c.rider_id).with_for_update(skip_locked=True)
+    return frozenset(known.difference(unit.connection.scalars(in_order)))
+
+
 class Home(NamedTuple):
     """The city that a rider belongs to; None while no event or introduction has said it."""
 

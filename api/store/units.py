@@ -8,12 +8,15 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from api.store.writers import turns_of
 
 BUSY_MS: Final = 60_000
 # How long somebody waits for a connection that is free; they may ask again.
@@ -52,7 +55,7 @@ class UnreachableError(Exception):
 
 
 class BusyError(UnreachableError):
-    """A database that is there, but of which no connection was free for `POOL_WAIT_S`."""
+    """A database that is there, but of which nothing was free in time, or for which too many wait already."""
 
 
 @contextmanager
@@ -81,6 +84,13 @@ class Store:
     def __init__(self, url: str) -> None:
         self.engine: Engine = _engine(url)
         self._is_to_scrub = False
+        # Taken before a connection is: who waits to write holds nothing.
+        self._turns = turns_of(str(Path(self.engine.url.database or "").resolve())) if self.is_sqlite else None
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether the database is a file of one writer at a time."""
+        return self.engine.dialect.name == "sqlite"
 
     @property
     def shown_url(self) -> str:
@@ -121,7 +131,7 @@ class Store:
     @contextmanager
     def changing(self, recorded_us: int) -> Iterator[WriteUnit]:
         """As `writing`, on a database whose tables are being made: nothing is sealed."""
-        with self.engine.connect() as connection:
+        with self._turn(), self.engine.connect() as connection:
             # READ COMMITTED: who has waited for a rider's row must see what the other writer wrote.
             options = {"isolation_level": "READ COMMITTED"} if self.engine.dialect.name == "postgresql" else {}
             connection.execution_options(riderscore_writes=True, **options)
@@ -145,6 +155,17 @@ class Store:
             is_busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         self._is_to_scrub = bool(is_busy)
         return not is_busy
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """On SQLite: the turn to write, in the order of asking."""
+        if self._turns is None:
+            yield
+            return
+        with self._turns.turn(BUSY_MS / 1_000) as has_turn:
+            if not has_turn:
+                raise BusyError("database is locked")
+            yield
 
     def close(self) -> None:
         """Give back all connections."""

@@ -3,37 +3,33 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, Final, Literal
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
+from anyio.to_thread import run_sync
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import Field
 
-from api.batch.posted import NotEventsError, PostedRows, read_posted
+from api.batch.posted import Document, NotEventsError, PostedRows, read_rows, take_apart
 from api.batch.rejects import Reject, cut, rejects_of_rows
 from api.http.auth import require
 from api.http.context import Actor, LangDep, ServiceDep
 from api.http.intake import JSON, NDJSON, content_type_of
-from api.http.meters import Meters
+from api.http.posts import Done, Post, Scored
 from api.http.problems import FieldError, Problem
+from api.http.repeats import REPLAYED, once_of
 from api.http.schemas import Model
 from api.http.threads import Threaded
 from api.http.wording import pointer_to
-from api.store import posting
 from api.store.admission import Admission
-from api.store.appeals import OWN_IDS
 from api.store.posting import Posted
-from api.store.rider_rows import NO_ADDRESS
-from api.store.scheduling import law_in_force
-from api.store.units import WriteUnit
-from api.store.written import by_event
 from rules.text import Lang
 
 router = APIRouter(prefix="/v1", tags=["events"], route_class=Threaded)
 Platform = Annotated[Actor, Depends(require("events:write"))]
-Written = Mapping[tuple[str, str], Sequence[Mapping[str, Any]]]
+_LARGE_BYTES: Final = 32 * 1024
 
 
 class EntryWritten(Model):
@@ -126,60 +122,54 @@ _BODY: Final = {
 
 
 @router.post("/events", openapi_extra=_BODY, response_model=EventAnswers)
-def post(
+async def post(
     request: Request, given: Annotated[_Sent, Depends(sent)], actor: Platform, service: ServiceDep, lang: LangDep
 ) -> Response:
     """Score events: one, a list, `{"events": [...]}` or NDJSON. The same event is never scored twice."""
-    rows = _read(given, service.settings.batch_rows_max)
-    table, unwelcome = _named_well(rows.table)
-    with service.writing() as unit:
-        posted, written = _score(unit, table, Admission(actor.cities, actor.may("training:write")))
-    refused, scored = [*rows.rejects, *unwelcome], []
-    for k, (row, answer) in enumerate(zip(table["row"].to_pylist(), posted, strict=True)):
-        if answer.status == "rejected":
-            refused.append(_reject(table, k, answer))
-        else:
-            scored.append(_answer(rows, row, answer.status, written.get((answer.rider_id, answer.event_id), ())))
-    results = [*scored, *(_refusal(rows, reject, lang) for reject in refused)]
-    answers = _counted(sorted(results, key=lambda result: result.index), request.app.state.meters)
-    # Made of values that were read or written a moment ago: checking thousands of them again would take longer than
-    # reading them did.
-    return Response(answers.model_dump_json(), media_type=JSON)
+    if len(given.body) < _LARGE_BYTES:
+        content: Document | PostedRows = _taken_apart(given, service.settings.batch_rows_max)
+    else:
+        # Before its turn: others do not wait while it is read.
+        content = await run_sync(lambda: read_rows(_taken_apart(given, service.settings.batch_rows_max)))
+    admission = Admission(actor.cities, actor.may("training:write"))
+    waits = Post(content, admission, once_of(request.scope, given.body), partial(_done, lang))
+    done = await request.app.state.posts.done(actor.token_id, waits)
+    for status, num in done.counts.items():
+        request.app.state.meters.events(status, num)
+    return Response(done.body, headers={**done.headers, **(REPLAYED if done.is_replayed else {})})
 
 
-def _read(given: _Sent, num_rows_max: int) -> PostedRows:
+def _taken_apart(given: _Sent, num_rows_max: int) -> Document:
     try:
-        rows = read_posted(given.body, is_ndjson=given.is_ndjson)
+        document = take_apart(given.body, is_ndjson=given.is_ndjson)
     except NotEventsError as error:
         if not error.is_json:
             raise Problem("bad_json") from None
         raise Problem("invalid_request", errors=[FieldError.at([], "object_or_list")], num=1) from None
-    if len(rows.places) > num_rows_max:
+    if len(document.places) > num_rows_max:
         raise Problem("too_many_rows", limit=num_rows_max)
-    return rows
+    return document
 
 
-def _named_well(table: pa.Table) -> tuple[pa.Table, list[Reject]]:
-    """Events of riders whom a path can name, under ids that are not the service's own; rejects."""
-    table, own_ids = _without(table, pc.starts_with(table["event_id"], OWN_IDS), "event_id", "reserved_id")
-    unnamed = pc.match_substring_regex(table["rider_id"], NO_ADDRESS)
-    table, nowhere = _without(table, unnamed, "rider_id", "no_address")
-    return table, own_ids + nowhere
-
-
-def _without(table: pa.Table, mask: pa.ChunkedArray, column: str, reason: str) -> tuple[pa.Table, list[Reject]]:
-    if not pc.any(mask).as_py():
-        return table, []
-    marked = table.filter(mask).select(["row", column]).to_pylist()
-    rejects = [Reject("body", one["row"], column, cut(one[column]), reason) for one in marked]
-    return table.filter(pc.invert(mask)), rejects
-
-
-def _score(unit: WriteUnit, table: pa.Table, admission: Admission) -> tuple[list[Posted], Written]:
-    if not table.num_rows:
-        return [], {}
-    done = posting.post(unit, law_in_force(unit), table, admission)
-    return done.answers, by_event(done.lines)
+def _done(lang: Lang, scored: Scored) -> Done:
+    """The answer to a post."""
+    rows, table = scored.rows, scored.table
+    refused, results = list(scored.refused), []
+    for k, (row, answer) in enumerate(zip(table["row"].to_pylist(), scored.answers, strict=True)):
+        if answer.status == "rejected":
+            refused.append(_reject(table, k, answer))
+        else:
+            written = scored.lines.get((answer.rider_id, answer.event_id), ())
+            results.append(_answer(rows, row, answer.status, written))
+    results += (_refusal(rows, reject, lang) for reject in refused)
+    answers = _counted(sorted(results, key=lambda result: result.index))
+    # Made of values that were read or written a moment ago: checking thousands of them again would take longer than
+    # reading them did.
+    return Done(
+        answers.model_dump_json().encode(),
+        {"content-type": JSON},
+        counts={"scored": answers.num_scored, "repeated": answers.num_repeated, "rejected": answers.num_rejected},
+    )
 
 
 def _reject(table: pa.Table, k: int, answer: Posted) -> Reject:
@@ -211,10 +201,8 @@ def _refusal(rows: PostedRows, reject: Reject, lang: Lang) -> EventAnswer:
     )  # fmt: skip
 
 
-def _counted(results: list[EventAnswer], meters: Meters) -> EventAnswers:
+def _counted(results: list[EventAnswer]) -> EventAnswers:
     counts = Counter(result.status for result in results)
-    for status, num in counts.items():
-        meters.events(status, num)
     return EventAnswers.model_construct(
         num_scored=counts["scored"], num_repeated=counts["repeated"], num_rejected=counts["rejected"], results=results
     )

@@ -1,0 +1,242 @@
+"""Posts of events that wait, scored together: one transaction, an answer to each as if it had come alone.
+
+Read as one table → claimed by Idempotency-Key → rounds in which no rider stands twice → scored → answered and kept.
+What cannot be answered together is answered apart: a post that fails takes no other with it.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from api.batch.posted import Document, PostedRows, read_together
+from api.batch.rejects import Reject, cut
+from api.http.context import Service
+from api.http.queueing import Later
+from api.store import posting
+from api.store.admission import Admission
+from api.store.appeals import OWN_IDS
+from api.store.books import Law
+from api.store.idempotency import Claim, StoredAnswer, Wanted, claim_all, keep_answers
+from api.store.posting import Posted
+from api.store.refusals import Refused
+from api.store.rider_rows import NO_ADDRESS, held_by_others
+from api.store.scheduling import law_in_force
+from api.store.units import UnreachableError, WriteUnit
+from api.store.written import by_event
+from rules.units import US_PER_S
+
+Lines = Mapping[tuple[str, str], Sequence[Mapping[str, Any]]]
+# A post with more events than this is read before its turn, not while others wait.
+SMALL: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """What became of a post: its rows, those left out, and for the rows of `table` answers and entries by event."""
+
+    rows: PostedRows
+    table: pa.Table
+    refused: Sequence[Reject]
+    answers: Sequence[Posted]
+    lines: Lines
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """An answer that is ready; `is_replayed` if it was given before. `counts` are the events by what became of them."""
+
+    body: bytes
+    headers: Mapping[str, str]
+    is_replayed: bool = False
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """One request.
+
+    Parameters
+    ----------
+    content
+        What it holds: taken apart where it is small, else read.
+    admission
+        What its sender may post.
+    once
+        Its Idempotency-Key, where it has one.
+    answer
+        Makes its answer.
+    """
+
+    content: Document | PostedRows
+    admission: Admission
+    once: Wanted | None
+    answer: Callable[[Scored], Done]
+
+    @property
+    def num_rows(self) -> int:
+        """How many events it holds, good or bad."""
+        return len(self.content.places)
+
+    @property
+    def key(self) -> tuple[str, str] | None:
+        """What tells it from all others that are done once."""
+        return None if self.once is None else (self.once.actor, self.once.key)
+
+
+Outcome = Done | BaseException | Later
+
+
+def score_together(service: Service, posts: Sequence[Post], *, waits: bool = False) -> list[Outcome]:
+    """Answer posts in the order of their coming.
+
+    Parameters
+    ----------
+    waits
+        Wait for riders whom another writer holds; else their posts are `Later`, since others would wait with them.
+    """
+    first, again = _each_key_once(posts)
+    found: dict[int, Outcome] = dict(zip(first, _attempt(service, [posts[k] for k in first], waits=waits), strict=True))
+    for k in again:
+        found[k] = _attempt(service, [posts[k]], waits=waits)[0]
+    return [found[k] for k in range(len(posts))]
+
+
+def _each_key_once(posts: Sequence[Post]) -> tuple[list[int], list[int]]:
+    """Posts with the first of each key, and those that repeat one."""
+    seen: set[tuple[str, str]] = set()
+    first: list[int] = []
+    again: list[int] = []
+    for k, post in enumerate(posts):
+        (again if post.key in seen else first).append(k)
+        if post.key is not None:
+            seen.add(post.key)
+    return first, again
+
+
+def _attempt(service: Service, posts: Sequence[Post], *, waits: bool) -> list[Outcome]:
+    try:
+        return _in_one(service, posts, waits=waits)
+    except (UnreachableError, Refused) as error:
+        # Nobody is served at this moment.
+        return [error] * len(posts)
+    except Exception as error:  # noqa: BLE001 - told to whoever posted it, and to nobody else
+        if len(posts) == 1:
+            return [error]
+    return [_attempt(service, [post], waits=waits)[0] for post in posts]
+
+
+@dataclass(slots=True)
+class _Open:
+    """A post that is being answered: what was read of it, what is left to score, and what is known so far."""
+
+    post: Post
+    rows: PostedRows
+    table: pa.Table
+    refused: list[Reject]
+    riders: frozenset[str]
+    answers: Sequence[Posted] = ()
+    lines: Lines = field(default_factory=dict)
+
+    def done(self) -> Done:
+        """The answer."""
+        return self.post.answer(Scored(self.rows, self.table, self.refused, self.answers, self.lines))
+
+
+def _in_one(service: Service, posts: Sequence[Post], *, waits: bool) -> list[Outcome]:
+    """Answer all in one transaction."""
+    opened = _opened(posts)
+    found: dict[int, Outcome] = {}
+    done: dict[int, Done] = {}
+    with service.writing() as unit:
+        away = frozenset() if waits else held_by_others(unit, (rider for one in opened for rider in one.riders))
+        found |= {k: Later() for k, one in enumerate(opened) if one.riders & away}
+        claims = _claims(unit, service, {k: post.once for k, post in enumerate(posts) if k not in found and post.once})
+        found |= {k: _known(claim) for k, claim in claims.items() if not isinstance(claim, Claim)}
+        left = {k: one for k, one in enumerate(opened) if k not in found}
+        if any(one.table.num_rows for one in left.values()):
+            law = law_in_force(unit)
+            for some in _rounds(left.values()):
+                _score(unit, law, some)
+        done = {k: one.done() for k, one in left.items()}
+        kept = [(claim, done[k]) for k, claim in claims.items() if isinstance(claim, Claim)]
+        keep_answers(unit, [(claim, StoredAnswer(200, own.headers, own.body)) for claim, own in kept])
+    found |= done
+    return [found[k] for k in range(len(posts))]
+
+
+def _claims(
+    unit: WriteUnit, service: Service, wanted: Mapping[int, Wanted]
+) -> dict[int, Claim | StoredAnswer | Refused]:
+    """What is known of the keys, by post."""
+    if not wanted:
+        return {}
+    lease_us = service.settings.idempotency_lease_s * US_PER_S
+    return dict(zip(wanted, claim_all(unit, list(wanted.values()), lease_us), strict=True))
+
+
+def _known(claim: StoredAnswer | Refused) -> Outcome:
+    return claim if isinstance(claim, Refused) else Done(claim.body, claim.headers, is_replayed=True)
+
+
+def _opened(posts: Sequence[Post]) -> list[_Open]:
+    """Posts with their rows; those that cannot be scored whatever is stored are left out."""
+    small = {k: post.content for k, post in enumerate(posts) if isinstance(post.content, Document)}
+    read = dict(zip(small, read_together(list(small.values())), strict=True))
+    large = {k: post.content for k, post in enumerate(posts) if isinstance(post.content, PostedRows)}
+    rows = read | large
+    return [_open(post, rows[k]) for k, post in enumerate(posts)]
+
+
+def _open(post: Post, rows: PostedRows) -> _Open:
+    table, refused = rows.table, list(rows.rejects)
+    if table.num_rows:
+        table, unwelcome = _named_well(table)
+        refused += unwelcome
+    return _Open(post, rows, table, refused, frozenset(table["rider_id"].to_pylist()))
+
+
+def _named_well(table: pa.Table) -> tuple[pa.Table, list[Reject]]:
+    """Events of riders whom a path can name, under ids that are not the service's own; rejects."""
+    table, own_ids = _without(table, pc.starts_with(table["event_id"], OWN_IDS), "event_id", "reserved_id")
+    unnamed = pc.match_substring_regex(table["rider_id"], NO_ADDRESS)
+    table, nowhere = _without(table, unnamed, "rider_id", "no_address")
+    return table, own_ids + nowhere
+
+
+def _without(table: pa.Table, mask: pa.ChunkedArray, column: str, reason: str) -> tuple[pa.Table, list[Reject]]:
+    if not pc.any(mask).as_py():
+        return table, []
+    marked = table.filter(mask).select(["row", column]).to_pylist()
+    rejects = [Reject("body", one["row"], column, cut(one[column]), reason) for one in marked]
+    return table.filter(pc.invert(mask)), rejects
+
+
+def _rounds(posts: Iterable[_Open]) -> list[list[_Open]]:
+    """Posts that may be scored as one table: of senders who may post the same, and no rider stands in two.
+
+    Of a rider's posts the first comes first.
+    """
+    rounds: list[list[_Open]] = []
+    after: dict[str, int] = {}
+    for one in posts:
+        number = max((after.get(rider, 0) for rider in one.riders), default=0)
+        while number < len(rounds) and rounds[number][0].post.admission != one.post.admission:
+            number += 1
+        if number == len(rounds):
+            rounds.append([])
+        rounds[number].append(one)
+        after |= dict.fromkeys(one.riders, number + 1)
+    return rounds
+
+
+def _score(unit: WriteUnit, law: Law, posts: Sequence[_Open]) -> None:
+    """Score posts in which no rider stands twice."""
+    table = pa.concat_tables([one.table for one in posts]).combine_chunks()
+    done = posting.post(unit, law, table, posts[0].post.admission)
+    lines, at = by_event(done.lines), 0
+    for one in posts:
+        one.answers, one.lines = done.answers[at : at + one.table.num_rows], lines
+        at += one.table.num_rows

@@ -1,0 +1,64 @@
+"""Writers of one SQLite file take turns in the order in which they came, within a process.
+
+SQLite itself lets whoever waits sleep and look again: the lucky overtake, and a thread that sleeps holds nobody's place.
+Other processes still meet at the file.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Lock
+from typing import Final
+from weakref import WeakValueDictionary
+
+_KNOWN: Final[WeakValueDictionary[str, "Turns"]] = WeakValueDictionary()
+_MEMORY: Final = Lock()
+
+
+class Turns:
+    """A lock that is given on in order. Whoever holds it may give it back in another thread."""
+
+    def __init__(self) -> None:
+        self._guard = Lock()
+        self._is_taken = False
+        self.waiting: deque[Lock] = deque()
+
+    @contextmanager
+    def turn(self, timeout_s: float) -> Iterator[bool]:
+        """A turn of one's own; False if there was none in time."""
+        has_turn = self._take(timeout_s)
+        try:
+            yield has_turn
+        finally:
+            if has_turn:
+                self._give_on()
+
+    def _take(self, timeout_s: float) -> bool:
+        with self._guard:
+            if not self._is_taken:
+                self._is_taken = True
+                return True
+            mine = Lock()
+            mine.acquire()
+            self.waiting.append(mine)
+        if mine.acquire(timeout=timeout_s):
+            return True
+        with self._guard:
+            if mine in self.waiting:
+                self.waiting.remove(mine)
+                return False
+        # It was given at the last moment.
+        return True
+
+    def _give_on(self) -> None:
+        with self._guard:
+            if self.waiting:
+                self.waiting.popleft().release()
+            else:
+                self._is_taken = False
+
+
+def turns_of(path: str) -> Turns:
+    """The turns of one database file, the same for every store of this process."""
+    with _MEMORY:
+        return _KNOWN.setdefault(path, Turns())
