@@ -28,6 +28,7 @@ SLOW = (
     "api/cli/test_serve.py",
     "api/cli/test_simulate.py",
     "api/http/test_exactly_once.py",
+    "api/http/test_matrix.py",
     "api/http/test_studies.py",
     "api/notebooks",
     "api/store/test_decisions_properties.py",
