@@ -245,6 +245,7 @@ class Tables(NamedTuple):
     day_change_us: Ints  # [calendar, day] when the clocks change on that day
     day_offset_us: Ints  # [calendar, day, before or after the change]
     day_period: NDArray[np.int32]  # [calendar, period, day]
+    old_until_us: int  # changes of book and courses up to then: as version 0.1.0 read them (`rules.readings`)
 
 
 NO_TRAINING = -(2**40)
@@ -482,6 +483,7 @@ def compile_books(books: Sequence[Book]) -> Program:
         day_change_us=np.stack([day.change_us for day in days]),
         day_offset_us=np.stack([day.offset_us for day in days]),
         day_period=np.stack([day.period for day in days]),
+        old_until_us=-NEVER_US,
     )
     max_entries = max(_max_entries(book.model) for book in books)
     return Program(tuple(books), tuple(out.labels), tables, max_entries)

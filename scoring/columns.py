@@ -75,7 +75,8 @@ LIABILITY = np.dtype(
 
 # One ledger entry. `of_kind` is the kind of the entry that a reverse or reenter concerns, else its own; `item_us` the
 # time of the event or due instant concerned, which differs from `occurred_us` for corrections; `cause_ev` the row of
-# the event that made a reversal necessary, else `NO_EVENT`.
+# the event that made a reversal necessary, else `NO_EVENT`; `nth` tells entries under one `reset:DATE` apart that are
+# otherwise alike: how many came before at that instant.
 ENTRY = np.dtype(
     [
         ("ev", np.int64),
@@ -90,6 +91,7 @@ ENTRY = np.dtype(
         ("late_s", np.int32),
         ("given_s", np.int32),
         ("book", np.int16),
+        ("nth", np.int16),
         ("kind", np.int8),
         ("of_kind", np.int8),
         ("party", np.int8),

@@ -76,6 +76,8 @@ def _plain_sentence(why: Because, lang: Lang) -> str:
     key = why.line.rule_id if why.line.of_kind in ("fade", "reset", "training", "clamp") else _cap_key(why)
     if why.line.of_kind == "training" and why.line.delta_mp == 0:
         key = "training_idle"
+    elif why.line.of_kind == "training" and why.book.model.fading is not None:
+        key = "training_ahead"
     return text(lang, f"say.{key}", **words)
 
 

@@ -18,9 +18,9 @@ from rules.compile import NUM_LEVELS, Program
 from rules.events import CAUSE_CODE, CAUSE_PARTY, CAUSES, KIND_CODE, KINDS, PARTIES, REPORT_CAUSE, REPORT_KINDS
 from rules.units import US_PER_DAY, US_PER_S
 from scoring.columns import I64, NO_TIME, Events, Liability
+from scoring.history import apply_control
 from scoring.intake import Intake, Schedule, take_in
 from scoring.liability import attribute_causes
-from scoring.revise import apply_control
 
 DELIVERED = KIND_CODE["delivered"]
 EXTENDED = KIND_CODE["deadline_extended"]

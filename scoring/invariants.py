@@ -16,14 +16,17 @@ from rules.events import RIDER_KINDS
 from scoring.columns import (
     FADE,
     I64,
+    NO_TIME,
     REENTER,
     REVERSE,
     U64,
 )
+from scoring.compiled import compiled_with_runtime
 from scoring.hashing import hash_pairs, hash_strings
 from scoring.invariant_columns import (
     MOST_SHOWN,
     Check,
+    Flags,
     Ledger,
     Places,
     Violation,
@@ -137,11 +140,23 @@ def opening_score(ledger: Ledger) -> Iterator[Places]:
         )
 
 
+@compiled_with_runtime
+def _mark_late(rider: I64, at_us: I64, since_us: int, out: Flags) -> None:
+    """Mark entries about a time that their rider's ledger had passed when they were written."""
+    reached = since_us
+    for i in range(rider.size):
+        if i == 0 or rider[i] != rider[i - 1]:
+            reached = since_us
+        out[i] = at_us[i] < reached or at_us[i] <= since_us
+        reached = max(reached, at_us[i])
+
+
 def within_range(ledger: Ledger) -> Iterator[Places]:
     """After the last entry of each event the score lies within floor and ceiling.
 
-    The limits are those of the entry's book. A fade names the book of the faded event and a reversal that of the event
-    concerned, while the score follows the rider's present book: there, the widest limits of the ledger's books count.
+    The limits are those of the entry's book. A fade names the book of the faded event, a reversal and a late event that of
+    the event concerned, while the score follows the rider's present book: there, the widest limits of the ledger's books
+    count.
     """
     columns = ledger.columns
     if not columns.rider.size:
@@ -150,7 +165,10 @@ def within_range(ledger: Ledger) -> Iterator[Places]:
     last = np.zeros(order.size, bool)
     last[order[np.concatenate([first[1:], [True]])]] = True
     scales = [book.model.score for book in ledger.books.values()]
-    elsewhere = np.isin(columns.kind, (FADE, REVERSE, REENTER))
+    late = np.zeros(order.size, bool)
+    carried = ledger.run.get("carried")
+    _mark_late(columns.rider, columns.at_us, NO_TIME if carried is None else int(carried["until_us"]), late)
+    elsewhere = late | np.isin(columns.kind, (FADE, REVERSE, REENTER))
     far = 2**40
     floor = columns.of_books(lambda book: book.model.score.floor_mp, -far)
     ceiling = columns.of_books(lambda book: book.model.score.ceiling_mp, far)
@@ -158,6 +176,23 @@ def within_range(ledger: Ledger) -> Iterator[Places]:
     ceiling = np.where(elsewhere, max((scale.ceiling_mp for scale in scales), default=far), ceiling)
     yield from at_entries(ledger, last & (columns.after_mp < floor), "floor", floor, columns.after_mp)
     yield from at_entries(ledger, last & (columns.after_mp > ceiling), "ceiling", ceiling, columns.after_mp)
+
+
+def own_scale(ledger: Ledger) -> Iterator[Places]:
+    """In the end each rider's score lies within floor and ceiling of their own book, also where no entry says so.
+
+    Left out where version 0.1.0 wrote some of the history: it did not bring a score inside a narrower scale at once.
+    """
+    if ledger.run.get("old_readings_until_us", NO_TIME) is not None:
+        return
+    book, digests = coded(ledger.riders.column("book_digest"))
+    scales = [None if digest not in ledger.books else ledger.books[digest].model.score for digest in digests]
+    far = 2**40
+    floor = np.array([-far if scale is None else scale.floor_mp for scale in scales] + [-far], np.int64)[book]
+    ceiling = np.array([far if scale is None else scale.ceiling_mp for scale in scales] + [far], np.int64)[book]
+    score_mp = ints(ledger.riders, "score_mp")
+    yield from at_riders(ledger, score_mp < floor, "floor", floor, score_mp)
+    yield from at_riders(ledger, score_mp > ceiling, "ceiling", ceiling, score_mp)
 
 
 def identity(ledger: Ledger) -> Iterator[Places]:
@@ -237,7 +272,7 @@ def reversals(ledger: Ledger) -> Iterator[Places]:
     n = columns.rider.size
     if not n:
         return
-    order, first = grouped(columns.rider, columns.event, columns.rule, columns.of_kind, columns.at_us)
+    order, first = grouped(columns.rider, columns.event, columns.book, columns.rule, columns.of_kind, columns.at_us)
     taken = columns.kind[order] == REVERSE
     before = np.concatenate([[0], order[:-1]])
     whole = ledger.is_whole
@@ -357,6 +392,7 @@ CHECKS: tuple[Check, ...] = (
     running_score,
     opening_score,
     within_range,
+    own_scale,
     identity,
     own_events,
     rules_known,

@@ -29,8 +29,9 @@ from scoring.columns import (
     Liability,
 )
 from scoring.compiled import compiled, inlined
-from scoring.facts import F_LATE, F_TENURE, day_of, read_facts
+from scoring.facts import F_LATE, F_TENURE, read_facts
 from scoring.matching import holds, outcome
+from scoring.pending import advance, next_reset_us, number_alike, push_fade
 from scoring.state import (
     FIRST_FADE,
     NUM_ENTRIES,
@@ -124,53 +125,26 @@ def _review(tables: Tables, out: Entries, work: Work, book: int) -> None:
 
 
 @inlined
-def _next_reset_us(tables: Tables, book: int, at_us: int) -> int:
-    """First instant of the next calendar period after `at_us`; `FAR_US` where the book does not reset."""
-    row = tables.books[book].reset_period
-    if row < 0:
-        return FAR_US
-    calendar = tables.books[book].calendar
-    period = tables.day_period[calendar, row]
-    day = day_of(tables, book, at_us)
-    later = day + 1
-    while later < period.size and period[later] == period[day]:
-        later += 1
-    if later >= period.size:
-        return FAR_US
-    return tables.day_start_us[calendar, later]
-
-
-@inlined
-def _push_fade(work: Work, due_us: int, amount_mp: int, ev: int, book: int) -> None:
-    """Remember a deduction to be returned; the list stays ordered by due time."""
-    k = work.at[NUM_FADES]
-    while k > work.at[FIRST_FADE] and work.fades[k - 1].due_us > due_us:
-        work.fades[k] = work.fades[k - 1]
-        k -= 1
-    fade = work.fades[k]
-    fade.due_us = due_us
-    fade.mp = amount_mp
-    fade.ev = ev
-    fade.book = book
-    work.at[NUM_FADES] += 1
-
-
-@inlined
 def _enter_book(tables: Tables, out: Entries, work: Work, book: int, at_us: int) -> None:
-    """Take a rider to another book: a changed base moves the score, points earned are kept; its tiers hold from now on."""
+    """Take a rider to another book: a changed base moves the score, its scale bounds it; its tiers hold from now on."""
     rider = work.rider[0]
     base_mp = tables.books[book].base_mp
     if rider.book < 0:
         rider.score_mp = base_mp
     elif book != rider.book:
+        written = work.at[NUM_ENTRIES]
         _open_item(work, NO_EVENT, book, at_us, NOBODY, 0, 0)
         if base_mp != rider.base_mp:
             _write(out, work, L_BASE, RESET, base_mp - rider.base_mp, 0)
-            _clamp(tables, out, work, book)
+        if base_mp != rider.base_mp or at_us > tables.old_until_us:
+            lifted = _clamp(tables, out, work, book)
+            if at_us > tables.old_until_us:
+                advance(work, lifted)
         _review(tables, out, work, book)
+        number_alike(out, work, written)
     rider.book = book
     rider.base_mp = base_mp
-    rider.next_reset_us = _next_reset_us(tables, book, at_us)
+    rider.next_reset_us = next_reset_us(tables, book, at_us)
 
 
 @inlined
@@ -206,7 +180,7 @@ def _settle_due(tables: Tables, out: Entries, work: Work, stays: bool) -> None:
             _write(out, work, L_RESET, RESET, delta, 0)
             _review(tables, out, work, book)
         work.at[FIRST_FADE] = work.at[NUM_FADES]
-        rider.next_reset_us = _next_reset_us(tables, book, at_us)
+        rider.next_reset_us = next_reset_us(tables, book, at_us)
     elif switch_us <= fade_us:
         _enter_book(tables, out, work, tables.books[book].next_book, switch_us)
     else:
@@ -336,16 +310,18 @@ def _remember(tables: Tables, event: np.void, work: Work, deducted: int, awarded
 
 
 @inlined
-def _train(tables: Tables, out: Entries, work: Work, book: int, at_us: int) -> None:
-    """A passed course lifts the score at once, if the book has courses and the last one is long enough ago."""
+def _train(tables: Tables, out: Entries, work: Work, book: int, at_us: int) -> int:
+    """A passed course lifts the score at once, if the book has courses and the last one is long enough ago; returns the lift."""
     rider = work.rider[0]
     terms = tables.books[book]
     if terms.training_mp == NO_TRAINING:
-        return
+        return 0
     if rider.last_training_us != NO_TIME and at_us - rider.last_training_us < terms.training_us:
-        return
+        return 0
     rider.last_training_us = at_us
-    _write(out, work, L_TRAINING, TRAINING, max(0, terms.training_mp - rider.score_mp), 0)
+    lifted = max(0, terms.training_mp - rider.score_mp)
+    _write(out, work, L_TRAINING, TRAINING, lifted, 0)
+    return lifted
 
 
 @inlined
@@ -372,8 +348,9 @@ def _score_event(tables: Tables, events: Events, liability: Liability, out: Entr
     deducted = _protect(tables, event, out, work, deducted)
     deducted, awarded = _apply_caps(tables, event, out, work, deducted, awarded)
     _remember(tables, event, work, deducted, awarded)
+    lifted = np.int64(0)
     if kind == TRAINING_PASSED:
-        _train(tables, out, work, book, at_us)
+        lifted = _train(tables, out, work, book, at_us)
     clamped = _clamp(tables, out, work, book)
     if kind == DELIVERED:
         rider.num_delivered += 1
@@ -387,7 +364,10 @@ def _score_event(tables: Tables, events: Events, liability: Liability, out: Entr
     _review(tables, out, work, book)
     lost = -deducted - max(0, clamped)
     if tables.books[book].fade_us > 0 and lost > 0:
-        _push_fade(work, at_us + tables.books[book].fade_us, lost, i, book)
+        push_fade(work, at_us + tables.books[book].fade_us, lost, i, book)
+    if lifted > 0 and at_us > tables.old_until_us:
+        # What the ceiling took was not lifted.
+        advance(work, lifted + min(0, clamped))
 
 
 @inlined

@@ -4,7 +4,7 @@ This is the whole way of an event: identity and order (`intake`), who answers fo
 and, where the past has changed, reversal and re-entry (`revise`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -16,10 +16,13 @@ from rules.units import US_PER_DAY
 from scoring.carry import Carried, cut_window, renumbered
 from scoring.columns import ENTRY, I64, NO_TIME, Entries, Events, Liability
 from scoring.compiled import compiled_with_runtime
+from scoring.history import apply_control, cut_out
 from scoring.intake import Intake, Schedule, take_in
 from scoring.kernel import fold
 from scoring.liability import attribute
-from scoring.revise import Page, apply_control, cut_out, entries_of, revise
+from scoring.opening import first_base_mp, first_rows, opened_mp, with_openings
+from scoring.page import Page, entries_of
+from scoring.revise import revise
 from scoring.state import State, fresh_state, placed
 
 APPEAL_UPHELD = KIND_CODE["appeal_upheld"]
@@ -121,6 +124,8 @@ def _compare(entries: Entries, at: I64, written: Entries, written_at: I64, out: 
                 or a.party != b.party
                 or a.late_s != b.late_s
                 or a.given_s != b.given_s
+                or a.book != b.book
+                or a.nth != b.nth
                 or a.item_us != b.item_us
             ):
                 out[r] = -1
@@ -243,17 +248,15 @@ def score(
     has_delivered = pc.is_valid(intake.column("delivered_us")).to_numpy()
     events = _with_corrections(intake, has_delivered)
     liability = attribute(program.tables, events, intake.start)
-    late_days = max((book.model.late_days for book in program.books), default=0)
-    keep_us = max(until_us, NO_TIME + 2 * late_days * US_PER_DAY) - late_days * US_PER_DAY
-    if keep_from_us is not None:
-        keep_us = keep_from_us
+    keep_us = _window_start(program, until_us) if keep_from_us is None else keep_from_us
     num_riders = len(intake.riders)
     entries, head, kept = fold(
         program, events, liability, intake.fold_from, intake.start[1:], before.state,
         np.full(num_riders, until_us, np.int64), keep_us,
     )  # fmt: skip
-    opening_mp = np.where(before.known, before.score_mp, _first_base(program, intake))
-    lines = _lines(program, intake, entries, before, opening_mp, has_delivered, until_us)
+    opened, opening_mp = _openings(program, intake, before)
+    entries = with_openings(program.tables, entries, intake.events, intake.fold_from, intake.start[1:], opened)
+    lines = _lines(program, intake, entries, before, opening_mp, opened, has_delivered, until_us)
     if not _names_own_events(lines, events):
         raise AssertionError("a line names an event of another rider: a reference was not renumbered")
     at = _offsets(lines["rider"], num_riders)
@@ -263,6 +266,34 @@ def score(
         program, intake, events, liability, lines, seq, opening_mp, head, city, rider_kind, before.faded, until_us,
         entries, kept, keep_us, before.seq + np.diff(at),
     )  # fmt: skip
+
+
+def as_opened(scored: Scored, opened: I64) -> Scored:
+    """A run from nothing for riders whose ledgers opened with another score (`NO_TIME`: with this one).
+
+    The difference is the `reset` entry that it was when an earlier first event turned up.
+    """
+    intake, tables = scored.intake, scored.program.tables
+    lines, standing = (
+        with_openings(tables, entries, intake.events, intake.fold_from, intake.start[1:], opened)
+        for entries in (scored.entries, scored.standing)
+    )
+    at = _offsets(lines["rider"], len(intake.riders))
+    seq = np.arange(lines.size) - at[lines["rider"]] + 1
+    return replace(scored, entries=lines, standing=standing, seq=seq, last_seq=np.diff(at))
+
+
+def _window_start(program: Program, until_us: int) -> int:
+    """The books' longest `late_days` before the end of a run."""
+    late_days = max((book.model.late_days for book in program.books), default=0)
+    return max(until_us, NO_TIME + 2 * late_days * US_PER_DAY) - late_days * US_PER_DAY
+
+
+def _openings(program: Program, intake: Intake, before: _Before) -> tuple[I64, I64]:
+    """With what known riders opened whose first event may change (`opened_mp`), and every score before this run."""
+    opened = opened_mp(before.state, before.known, before.score_mp, before.written)
+    first = first_rows(intake.events, intake.fold_from, intake.start[1:])
+    return opened, np.where(before.known, before.score_mp, first_base_mp(program.tables, intake.events, first))
 
 
 def _profile(intake: Intake, before: _Before) -> tuple[pa.Array, I64]:
@@ -278,16 +309,8 @@ def _profile(intake: Intake, before: _Before) -> tuple[pa.Array, I64]:
     )
 
 
-def _first_base(program: Program, intake: Intake) -> I64:
-    """Base of the book of each rider's first event."""
-    if not intake.events.size:
-        return np.zeros(len(intake.riders), np.int64)
-    first = np.minimum(intake.start[:-1], intake.events.size - 1)
-    return program.tables.books["base_mp"][intake.events["book"][first]]
-
-
 def _lines(
-    program: Program, intake: Intake, entries: Entries, before: _Before, opening_mp: I64,
+    program: Program, intake: Intake, entries: Entries, before: _Before, opening_mp: I64, opened: I64,
     has_delivered: np.ndarray, until_us: int,
 ) -> Entries:  # fmt: skip
     """Ledger lines of the run: the fold's entries, but for riders whose past changed."""
@@ -302,7 +325,15 @@ def _lines(
     changed |= standing < 0
     place = np.arange(entries.size) - at[entries["rider"]]
     fresh = ~changed[entries["rider"]] & (place >= standing[entries["rider"]])
-    plain = entries[fresh]
+    # Of the past only new events are entered plainly; what else comes to stand there has a cause.
+    at_new = np.zeros(entries.size, bool)
+    own = entries["ev"] >= 0
+    at_new[own] = intake.is_new[entries["ev"][own]] == 1
+    late = np.zeros(num_riders, bool)
+    late[intake.events["rider"][(intake.is_new == 1) & (intake.events["occurred_us"] <= before.until_us)]] = True
+    past = fresh & ~at_new & (entries["item_us"] <= before.until_us) & (before.known & late)[entries["rider"]]
+    changed[entries["rider"][past]] = True
+    plain = entries[fresh & ~changed[entries["rider"]]]
     riders = np.flatnonzero(changed)
     if not riders.size:
         return plain
@@ -318,8 +349,9 @@ def _lines(
         for r, own in zip(riders, written, strict=True)
     ]
     history = cut_out(
-        intake.events, intake.start, intake.fold_from, before.state, riders, intake.is_new, intake.ref, has_delivered
-    )
+        intake.events, intake.start, intake.fold_from, before.state, riders, intake.is_new, intake.ref, has_delivered,
+        opened,
+    )  # fmt: skip
     revise(program, history, pages, until_us)
     revised = entries_of(pages, [int(opening_mp[r]) for r in riders])
     both = np.concatenate([plain, revised])

@@ -290,7 +290,7 @@ class Fold:
         self.seen_us = us
 
     def enter(self, book: BookDocument, us: int) -> None:
-        """A new version takes effect: a changed base moves the score, and its tiers say whether a review is due."""
+        """A new version takes effect: a changed base moves the score, its scale bounds it, its tiers say whether a review is due."""
         assert self.book is not None
         change = book.score.base_mp - self.book.score.base_mp
         self.book = book
@@ -298,7 +298,7 @@ class Fold:
         reset_id = f"reset:{local_day(book, us)}"
         if change:
             self.write(reset_id, "base", "reset", change, us)
-            self.clamp(reset_id, us)
+        self.advance(self.clamp(reset_id, us))
         self.ask_review(reset_id, us)
 
     def next_version(self, until_us: int) -> list[tuple[int, BookDocument]]:
@@ -418,8 +418,7 @@ class Fold:
                     awarded -= excess
         self.losses.append(Loss(event, local_day(book, us), deducted, awarded))
 
-        if kind == "training_passed":
-            self.train(event_id, us)
+        lift_mp = self.train(event_id, us) if kind == "training_passed" else 0
         clamped = self.clamp(event_id, us, found)
         bonus_tier = tier_of(book, score_before_mp)
         if kind == "delivered" and bonus_tier.bonus_fen > 0:
@@ -428,6 +427,7 @@ class Fold:
         lost = deducted - max(0, clamped)
         if book.fading is not None and lost > 0:
             self.fades.append(Fade(us + book.fading.after_days * DAY_US, event_id, lost))
+        self.advance(lift_mp + min(0, clamped))
 
     def is_newcomer(self, kind: str, fact: dict[str, Any]) -> bool:
         assert self.book is not None
@@ -462,18 +462,29 @@ class Fold:
             return [loss for loss in counted if loss.day == local_day(self.book, us)]
         return []
 
-    def train(self, event_id: str, us: int) -> None:
-        """A passed course lifts the score, if the last one is long enough ago."""
+    def advance(self, given_mp: int) -> None:
+        """Points given before they were due are taken from the deductions that wait, latest due first."""
+        while given_mp > 0 and self.fades:
+            latest = max(reversed(self.fades), key=lambda fade: fade.due_us)
+            self.fades.remove(latest)
+            taken = min(given_mp, latest.amount_mp)
+            given_mp -= taken
+            if latest.amount_mp > taken:
+                self.fades.append(replace(latest, amount_mp=latest.amount_mp - taken))
+
+    def train(self, event_id: str, us: int) -> int:
+        """A passed course lifts the score, if the last one is long enough ago; by how much."""
         assert self.book is not None
         training = self.book.training
         if training is None:
-            return
+            return 0
         last_us = self.last_training_us
         if last_us is not None and us - last_us < training.every_days * DAY_US:
-            return
+            return 0
         self.last_training_us = us
         lift_mp = max(0, training.restores_to_mp - self.score_mp)
         self.write(event_id, "training", "training", lift_mp, us)
+        return lift_mp
 
 
 def takes_money(rule: Rule, kind: str) -> bool:

@@ -40,6 +40,7 @@ from api.batch.state_split import split_state
 from api.batch.statefiles import load_state, open_state, reach_back, save_state
 from api.batch.units import UNIT_ROWS, inputs_read, units_of, warnings_of
 from rules.errors import Fault
+from rules.readings import old_readings_until
 from scoring.columns import NO_TIME
 from scoring.intake import REASONS
 from scoring.ledger import RANDOM, UNIQUE, entries_table, riders_table
@@ -141,7 +142,7 @@ def _lake(
     bucket_rows, unit_rows = rows
     files = event_files(paths, format)
     stored = None if state is None else open_state(_pieces(state)[0])
-    chosen = plan(reference, () if stored is None else stored.books)
+    chosen = plan(reference) if stored is None else plan(reference, stored.books, stored.old_until_us)
     windows = [] if stored is None or state is None else [piece / "window.parquet" for piece in _pieces(state)]
     wanted = max(1, -(-num_rows_of([*files, *windows]) // bucket_rows))
     before = None if state is None else buckets_of_state(state)
@@ -251,6 +252,7 @@ def _describe(lake: Lake, units: Sequence[dict[str, Any]], parts: Sequence[dict[
             for book in lake.chosen.program.books
         ],
         "as_of_us": lake.as_of_us if lake.as_of_us != NO_TIME else None,
+        "old_readings_until_us": old_readings_until(lake.chosen.program),
         "inputs": inputs_read(lake.units, units),
         "counts": counts,
         "rejected": dict(sorted(rejected.items())),

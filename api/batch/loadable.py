@@ -24,6 +24,7 @@ from api.batch.statefiles import Stored, archive_files, load_state, open_state
 from rules.book import Book
 from rules.compile import Program, compile_books
 from rules.errors import Fault
+from rules.readings import with_old_readings
 from scoring.carry import Carried
 from scoring.columns import I64, NO_TIME
 
@@ -117,7 +118,7 @@ def loadable(ledger: Path, state: Path) -> Iterator[Loadable]:
     other = InputError(Fault("load_other_run", file=str(ledger), given=str(state)))
     if num_parts(ledger) != len(stored):
         raise other
-    program = compile_books(list(stored[0].books))
+    program = with_old_readings(compile_books(list(stored[0].books)), stored[0].old_until_us)
     for one, own in zip(read_ledgers(ledger), stored, strict=True):
         if one.run.get("as_of_us") != (own.header["until_us"] if own.header["until_us"] > NO_TIME else None):
             raise other

@@ -16,6 +16,7 @@ from rules.compile import Program, compile_books, start_us
 from rules.deployment import Deploy, Deployment, FindVersions, parse_deployment
 from rules.errors import BookError, Fault
 from rules.parse import MAX_BYTES, Source, decode, read_toml
+from rules.readings import with_old_readings
 from rules.shelf import deployment, find, versions
 from scoring.intake import Schedule, schedule_versions
 
@@ -131,7 +132,7 @@ def _read_table(content: bytes, reference: str, versions_of: FindVersions) -> De
         raise BookError(tuple(dict.fromkeys(error.faults))) from None
 
 
-def plan(reference: str, also: Sequence[Book] = ()) -> Plan:
+def plan(reference: str, also: Sequence[Book] = (), old_until_us: int | None = None) -> Plan:
     """The plan of a reference.
 
     Parameters
@@ -140,6 +141,8 @@ def plan(reference: str, also: Sequence[Book] = ()) -> Plan:
         A book as `rules.shelf.find` takes it, a deployment table, or `auto` for the shipped one.
     also
         Books that must be in the program because a carried state refers to them.
+    old_until_us
+        Up to when a carried state was written by version 0.1.0 (`rules.readings`).
 
     Raises
     ------
@@ -156,7 +159,7 @@ def plan(reference: str, also: Sequence[Book] = ()) -> Plan:
         books = find(reference)
     digests = {book.digest for book in books}
     others = [book for book in also if book.digest not in digests]
-    program = compile_books([*books, *others])
+    program = with_old_readings(compile_books([*books, *others]), old_until_us)
     if rules is not None:
         return Plan(reference, program, Schedule(rules, reach_back=False), digest)
     return Plan(reference, program, schedule_versions(program, range(len(books))))

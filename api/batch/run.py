@@ -21,6 +21,7 @@ from api.batch.readers import EventFile, Format, read_events
 from api.batch.rejects import Reject, rejects_of_rows
 from api.batch.statefiles import load_state, open_state, reach_back, save_state
 from rules.errors import Fault
+from rules.readings import old_readings_until
 from rules.shelf import to_toml
 from scoring.columns import NO_TIME
 from scoring.intake import REASONS
@@ -79,6 +80,7 @@ def describe_run(events: EventFile, chosen: Plan, scored: Scored, rejects: Seque
             for book in chosen.program.books
         ],
         "as_of_us": scored.until_us if scored.until_us > NO_TIME else None,
+        "old_readings_until_us": old_readings_until(chosen.program),
         "inputs": [{"path": str(file.path), "sha256": file.sha256, "rows": file.rows} for file in events.inputs],
         "counts": {
             "events": int(scored.intake.is_new.sum()),
@@ -134,7 +136,7 @@ def _score_files(
 ) -> Run:  # fmt: skip
     watch = Stopwatch()
     stored = None if state is None else open_state(state)
-    chosen = plan(reference, () if stored is None else stored.books)
+    chosen = plan(reference) if stored is None else plan(reference, stored.books, stored.old_until_us)
     watch.lap("books")
     events = read_events(
         paths, format, time_zone=chosen.time_zone, progress=lambda done, total: progress("read", done, total)

@@ -24,6 +24,7 @@ from rules.book import Book
 from rules.compile import Program
 from rules.errors import Fault
 from rules.events import KIND_CODE, KINDS
+from rules.readings import old_readings_until
 from rules.shelf import find, to_toml
 from scoring.carry import Carried, exchanged
 from scoring.columns import ENTRY, I64, NO_TIME, Entries
@@ -31,7 +32,9 @@ from scoring.score import Scored, score
 from scoring.state import FADE_DUE, ORDER_POINTS, RIDER_STATE, fresh_state
 
 HEADER = STATE_MARKER
-FORMAT = 2
+FORMAT = 3
+# Version 0.1.0 wrote format 2.
+READABLE = (2, FORMAT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,14 @@ class Stored:
     folder: Path
     header: dict[str, Any]
     books: tuple[Book, ...]
+
+    @property
+    def old_until_us(self) -> int | None:
+        """Up to when version 0.1.0 wrote the ledger (`rules.readings`): all of it, where it wrote the state."""
+        if self.header["format"] == FORMAT:
+            return self.header["old_until_us"]
+        until_us = self.header["until_us"]
+        return int(until_us) if until_us > NO_TIME else None
 
 
 def open_state(folder: Path) -> Stored | None:
@@ -58,7 +69,7 @@ def open_state(folder: Path) -> Stored | None:
         return None
     try:
         header = json.loads(path.read_text(encoding="utf-8"))
-        if header["format"] != FORMAT:
+        if header["format"] not in READABLE:
             raise InputError(Fault("state_unreadable", file=str(path), key="format", given=str(header["format"])))
         books = tuple(find(str(folder / "books" / f"{digest}.toml"))[0] for digest in header["books"])
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -179,6 +190,8 @@ def _entry_table(entries: Entries, program: Program) -> pa.Table:
 def _stored_entries(table: pa.Table, program: Program) -> Entries:
     out = np.zeros(table.num_rows, ENTRY)
     for name in ENTRY.names or ():
+        if name == "nth" and name not in table.column_names:
+            continue
         if name == "book":
             out[name] = _positions(program, table.column(name))
         elif name == "label":
@@ -249,6 +262,7 @@ def save_state(folder: Path, scored: Scored, before: Stored | None) -> None:
                 "format": FORMAT,
                 "until_us": carried.until_us,
                 "keep_us": carried.keep_us,
+                "old_until_us": old_readings_until(program),
                 "books": [book.digest for book in program.books],
                 "slots": program.tables.slots["kinds"].tolist(),
                 "counted": [kind for _, kind in counted],

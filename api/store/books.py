@@ -22,6 +22,7 @@ from rules.compile import Program, compile_books
 from rules.deployment import Deploy
 from rules.errors import BookError, Fault
 from rules.parse import parse
+from rules.readings import with_old_readings
 from rules.shelf import shipped_parent, to_toml
 from scoring.intake import Schedule, schedule_versions
 
@@ -46,8 +47,23 @@ _MEMORY: Final = Lock()
 
 
 def stamp_of(unit: ReadUnit | WriteUnit) -> str:
-    """What the law comes to: the same stamp means the same books in force in the same places."""
-    return str(unit.connection.scalar(select(law.c.stamp)))
+    """What the law comes to: the same stamp means the same books in force in the same places, read alike."""
+    row = unit.connection.execute(select(law.c.stamp, law.c.old_until_us)).one()
+    return str(row.stamp) if row.old_until_us is None else f"{row.stamp} {row.old_until_us}"
+
+
+def old_readings_until(unit: ReadUnit | WriteUnit) -> int | None:
+    """Up to when version 0.1.0 wrote the ledger (`rules.readings`)."""
+    found: int | None = unit.connection.scalar(select(law.c.old_until_us))
+    return found
+
+
+def read_as_old(unit: WriteUnit, until_us: int | None) -> None:
+    """Note that version 0.1.0 wrote what is being loaded, up to an instant (None: it did not)."""
+    hold_law(unit)
+    known = old_readings_until(unit)
+    if until_us is not None and (known is None or known < until_us):
+        unit.connection.execute(update(law).values(old_until_us=until_us))
 
 
 def hold_law(unit: WriteUnit) -> str:
@@ -218,7 +234,8 @@ def law_of(unit: ReadUnit | WriteUnit, book_id: str | None = None) -> Law:
     stamp = stamp_of(unit)
     found = _LAWS.get((stamp, book_id))
     if found is None:
-        found = _read_law(unit, _stored(unit, stamp), book_id)
+        program = with_old_readings(_stored(unit, stamp), old_readings_until(unit))
+        found = _read_law(unit, program, book_id)
         _keep(unit, stamp, _LAWS, (stamp, book_id), found)
     return found
 

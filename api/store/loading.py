@@ -22,6 +22,7 @@ from sqlalchemy import select
 from api.batch.canonical import EVENT_SCHEMA
 from api.batch.errors import InputError
 from api.batch.loadable import Loadable
+from api.store.books import read_as_old
 from api.store.bulk import add_table, among, change_rows, in_chunks
 from api.store.carrying import packed, parts_of
 from api.store.chain import GENESIS
@@ -33,6 +34,7 @@ from api.store.riders import add_layout, due_us_of
 from api.store.tables import entries, events, rider_state
 from api.store.units import Store, WriteUnit
 from rules.errors import Fault
+from rules.readings import old_readings_until
 from scoring.columns import NO_TIME
 from scoring.hashing import hash_rows
 from scoring.intake import CONTENT_COLUMNS, schedule_versions
@@ -151,6 +153,7 @@ def load_part(store: Store, part: Part, now_us: Callable[[], int]) -> Iterator[t
     """
     with store.writing(now_us()) as unit:
         # All blocks name it: none need wait for the first one's.
+        read_as_old(unit, old_readings_until(part.given.program))
         add_layout(unit, part.given.program)
     with ThreadPoolExecutor(WRITERS if store.engine.dialect.name == "postgresql" else 1) as pool:
 

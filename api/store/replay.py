@@ -20,12 +20,12 @@ from api.store.carrying import is_packed, sound_parts
 from api.store.history import history_of
 from api.store.posting import WINDOW_US, overtaken
 from api.store.rider_rows import RiderRow
-from api.store.riders import due_us_of, kept_of, load_kept
+from api.store.riders import due_us_of, kept_of, load_kept, openings_of
 from api.store.tables import events, layouts
 from api.store.units import ReadUnit
 from scoring.columns import NO_TIME
 from scoring.ledger import entries_table, event_ids
-from scoring.score import Scored, score
+from scoring.score import Scored, as_opened, score
 
 # What of a rider between events decides what comes next.
 FIELDS: Final = (
@@ -76,6 +76,7 @@ def differences(unit: ReadUnit, law: Law, rows: Sequence[RiderRow], lines: Lines
     own = np.isin(np.array(past.table["rider_id"].to_pylist(), object), np.array(riders, object))
     table, of_books = past.table.filter(pa.array(own)), past.books[own]
     again = score(law.program, law.schedule, table, None, until_us, NO_TIME, of_books)
+    again = as_opened(again, openings_of(unit, again))
     went_on = score(
         law.program, law.schedule, EVENT_SCHEMA.empty_table(), load_kept(kept, law, until_us), until_us,
         until_us - WINDOW_US,

@@ -24,9 +24,9 @@ from api.store.tables import entries, events, layouts, rider_state
 from api.store.units import ReadUnit, WriteUnit
 from rules.compile import Program
 from scoring.carry import Carried
-from scoring.columns import NO_TIME
+from scoring.columns import I64, NO_TIME
 from scoring.ledger import entries_table
-from scoring.score import Scored, score
+from scoring.score import Scored, as_opened, score
 
 # Layouts by their digests, None for those of other builds. A digest is the content: this holds for every database.
 _LAYOUTS: Final[dict[str, Layout | None]] = {}
@@ -85,9 +85,24 @@ def _from_events(unit: ReadUnit | WriteUnit, law: Law, rider_ids: Sequence[str],
     parts: dict[str, bytes] = {}
     for some in in_chunks(rider_ids):
         past = history_of(unit, law.program, among(unit, events.c.rider_id, some))
-        whole = score(law.program, law.schedule, past.table, None, until_us, NO_TIME, past.books).carried
+        found = score(law.program, law.schedule, past.table, None, until_us, NO_TIME, past.books)
+        whole = as_opened(found, openings_of(unit, found)).carried
         parts |= zip(whole.riders.to_pylist(), parts_of(whole), strict=True)
     return parts
+
+
+def openings_of(unit: ReadUnit | WriteUnit, scored: Scored) -> I64:
+    """With what the ledgers of a run's riders opened, by their first entries; `NO_TIME` where there is none."""
+    riders = scored.intake.riders.to_pylist()
+    opened = np.full(len(riders), NO_TIME, np.int64)
+    if np.unique(scored.program.tables.books["base_mp"]).size > 1:
+        place = {rider: k for k, rider in enumerate(riders)}
+        columns = (entries.c.rider_id, entries.c.score_after_mp - entries.c.delta_mp)
+        for some in in_chunks(riders):
+            own = select(*columns).where(among(unit, entries.c.rider_id, some), entries.c.seq == 1)
+            for rider, opening_mp in unit.connection.execute(own):
+                opened[place[rider]] = opening_mp
+    return opened
 
 
 def save(unit: WriteUnit, scored: Scored, riders: dict[str, RiderRow]) -> list[dict[str, Any]]:

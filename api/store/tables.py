@@ -59,12 +59,13 @@ deployments: Final = Table(
 )
 
 # One row: what all books and deployments come to, as a chain of digests; whoever has read the law knows by it whether
-# the law is still the same, and whoever changes the law holds it.
+# the law is still the same, and whoever changes the law holds it. `old_until_us`: up to when version 0.1.0 wrote the ledger.
 law: Final = Table(
     "law",
     metadata,
     Column("law_id", SmallInteger, primary_key=True, autoincrement=False),
     Column("stamp", Text, nullable=False),
+    Column("old_until_us", BigInteger),
 )
 
 # What positions in `rider_state.carried` mean: books, rule ids, slots of sums (JSON), by digest.

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from sqlalchemy import Row, func, select
 
-from api.store.books import Law, law_of, program_of
+from api.store.books import Law, law_of, old_readings_until, program_of
 from api.store.chain import Broken, breaks_in
 from api.store.decision_words import changed_words
 from api.store.guards import unguarded
@@ -88,10 +88,11 @@ def verify_store(unit: ReadUnit, block_riders: int = BLOCK_RIDERS, tell: Tell = 
     found = added(tuple(Found(name, 0, ()) for name in names), (_triggers(unit), _seals(unit), _words(unit)))
     total = unit.connection.scalar(select(func.count()).select_from(rider_state)) or 0
     num_riders = num_entries = 0
+    old_until_us = old_readings_until(unit)
     tell(0, total)
     for block in _blocks(unit, block_riders):
         found = added(found, (_chain(block.riders, block.lines), *_of_block(unit, block, law)))
-        found = added(found, check_ledger(_ledger(block, known), _CHECKS))
+        found = added(found, check_ledger(_ledger(block, known, old_until_us), _CHECKS))
         num_riders += len(block.riders)
         num_entries += len(block.lines)
         tell(num_riders, total)
@@ -238,7 +239,7 @@ def _violation(broken: Broken) -> Violation:
     return Violation(broken.rider_id, broken.seq, broken.what, "whole", "broken")
 
 
-def _ledger(block: _Block, known: Mapping[str, Book]) -> Ledger:
+def _ledger(block: _Block, known: Mapping[str, Book], old_until_us: int | None) -> Ledger:
     """A block as a ledger: the tier is worked out, and what a rider opened with is what the first entry says."""
     opening: dict[str, int] = {}
     for line in block.lines:
@@ -249,7 +250,8 @@ def _ledger(block: _Block, known: Mapping[str, Book]) -> Ledger:
     told = pa.table(
         [pa.array([pair[k] for pair in pairs], pa.string()) for k in (0, 1)], names=["rider_id", "event_id"]
     )
-    return Ledger(pa.table(columns), _riders(scored, opening, known), known, {}, 0, told)
+    run = {"old_readings_until_us": old_until_us}
+    return Ledger(pa.table(columns), _riders(scored, opening, known), known, run, 0, told)
 
 
 def _riders(scored: Sequence[Row[Any]], opening: Mapping[str, int], known: Mapping[str, Book]) -> pa.Table:

@@ -6,6 +6,7 @@ from typing import Any
 import pyarrow as pa
 
 from rules.book import Book
+from rules.readings import old_readings_until
 from scoring.carry import Carried
 from scoring.invariants import Found, Ledger, check_ledger
 from scoring.ledger import entries_table, riders_table
@@ -25,6 +26,7 @@ def ledger_of(scored: Scored, carried: Carried | None = None) -> Ledger:
     run = {
         "carried": None if carried is None else {"until_us": carried.until_us, "riders": len(carried.riders)},
         "as_of_us": scored.until_us,
+        "old_readings_until_us": old_readings_until(scored.program),
         "books": [{"digest": digest} for digest in books],
         "counts": {"entries": entries.num_rows, "riders": riders.num_rows, "rejected": 0},
         "rejected": {},

@@ -140,6 +140,7 @@ BROKEN: tuple[tuple[str, str, Callable[[], Ledger]], ...] = (
     ("running_score", "score_mp", lambda: riders_with(revised(), "score_mp", 1)),
     ("opening_score", "opening_score_mp", lambda: riders_with(revised(), "opening_score_mp", 12_000)),
     ("within_range", "ceiling", under_a_low_ceiling),
+    ("own_scale", "ceiling", under_a_low_ceiling),
     ("identity", "entry_id", lambda: entries_with(revised(), "entry_id", 0, "AAAAAAAAAAAAAAAA")),
     ("identity", "entry_id", lambda: entries_with(revised(), "event_id", 0, "another")),
     ("identity", "entry_id_repeated", twice),

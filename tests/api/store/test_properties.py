@@ -29,7 +29,7 @@ from scoring.intake import REASONS, schedule_versions
 from scoring.ledger import entries_table
 from scoring.score import score
 from tests import strategies
-from tests.api.store.posts import lines_of, net_of, settle, table_of
+from tests.api.store.posts import Net, lines_of, net_of, settle, table_of
 from tests.builders import HOUR_US, MINUTE_US
 
 Events = list[dict[str, Any]]
@@ -94,12 +94,17 @@ def at_once(
     return entries_table(scored, as_of_us).to_pylist(), scores, refused
 
 
+def without_base(net: Net) -> Net:
+    """Nets but for changes of base: an earlier first event makes the opening an entry that one run does not need."""
+    return {key: value for key, value in net.items() if key[2] != "base"}
+
+
 def agree(store: Store, versions: Sequence[Book], events: Events, as_of_us: int, refused: Refusals) -> None:
     """Assert that net effects, scores and refusals are the batch's, and that the chains are whole."""
     settle(store, as_of_us, "random")
     lines, scores, theirs_refused = at_once(versions, events, as_of_us)
     assert sorted(refused, key=str) == sorted(theirs_refused, key=str)
-    assert net_of(lines_of(store)) == net_of(lines)
+    assert without_base(net_of(lines_of(store))) == without_base(net_of(lines))
     # Not by the last lines: those of one run may be none where ours cancel out.
     with store.reading() as unit:
         rows = unit.connection.execute(select(rider_state).where(rider_state.c.carried.is_not(None)))

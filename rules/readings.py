@@ -1,0 +1,20 @@
+"""Ledgers that version 0.1.0 began: what it wrote is read again as it read it, and goes on by the readings of today.
+
+That version did not bring a score inside a narrower scale when the book changed, and what a passed course gave back
+returned once more when it fell due.
+"""
+
+from dataclasses import replace
+
+from rules.calendar import NEVER_US
+from rules.compile import Program
+
+
+def with_old_readings(program: Program, until_us: int | None) -> Program:
+    """The same books for a ledger that version 0.1.0 has written up to an instant (None: it has written none of it)."""
+    return program if until_us is None else replace(program, tables=program.tables._replace(old_until_us=until_us))
+
+
+def old_readings_until(program: Program) -> int | None:
+    """As given to `with_old_readings`."""
+    return None if program.tables.old_until_us == -NEVER_US else program.tables.old_until_us

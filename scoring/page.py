@@ -1,0 +1,305 @@
+"""One rider's ledger while it is being revised: what stands, what changes, and the lines that are written.
+
+An entry that no longer holds is reversed, one that now holds is (re-)entered, and nothing else is touched.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from scoring.columns import ENTRY, NO_EVENT, REENTER, REVERSE, U8, Entries
+from scoring.compiled import compiled
+
+Item = tuple[int, int]
+"""An event or due instant: its time, and the row of the event."""
+Key = tuple[int, ...]
+"""What makes two entries of two readings the same entry."""
+
+
+class Row(NamedTuple):
+    """One entry of one rider in the form that is compared; columns as in `Entries`."""
+
+    ev: int
+    label: int
+    kind: int
+    delta_mp: int
+    money_fen: int
+    party: int
+    late_s: int
+    given_s: int
+    book: int
+    item_us: int
+    nth: int
+
+    @property
+    def item(self) -> Item:
+        """The event or due instant that the entry belongs to."""
+        return self.item_us, self.ev
+
+    @property
+    def key(self) -> Key:
+        """Identity among the rider's entries."""
+        return self.item_us, self.ev, self.book, self.label, self.kind, self.nth
+
+
+class Line(NamedTuple):
+    """A ledger line to be written: an entry, how it is entered, and why."""
+
+    row: Row
+    kind: int
+    delta_mp: int
+    money_fen: int
+    occurred_us: int
+    cause_ev: int
+
+
+@dataclass(slots=True)
+class Page:
+    """One rider's ledger while it is being revised: what stands (in time order), up to when, the lines of this run."""
+
+    rider: int
+    score_mp: int
+    until_us: int
+    standing: Entries
+    lines: list[Line] = field(default_factory=list)
+
+    def write(self, line: Line) -> None:
+        """Append a line and move the score."""
+        self.lines.append(line)
+        self.score_mp += line.delta_mp
+
+
+def rows_of(entries: Entries) -> list[Row]:
+    """Entries as rows."""
+    return [Row(*values) for values in zip(*(entries[name].tolist() for name in Row._fields), strict=True)]
+
+
+@compiled
+def _mark_alike(a: Entries, b: Entries, forced_ev: int, alike_a: U8, alike_b: U8) -> None:
+    """Mark the entries of two readings, each in time order, whose instants read the same in both."""
+    i = j = 0
+    while i < a.size and j < b.size:
+        if a[i].item_us < b[j].item_us:
+            i += 1
+        elif a[i].item_us > b[j].item_us:
+            j += 1
+        else:
+            at_us, first_a, first_b, same = a[i].item_us, i, j, True
+            while i < a.size and a[i].item_us == at_us:
+                one = a[i]
+                same = same and (forced_ev < 0 or one.ev != forced_ev) and j < b.size
+                if same:
+                    other = b[j]
+                    same = (
+                        one.item_us == other.item_us
+                        and one.ev == other.ev
+                        and one.label == other.label
+                        and one.kind == other.kind
+                        and one.delta_mp == other.delta_mp
+                        and one.money_fen == other.money_fen
+                        and one.party == other.party
+                        and one.late_s == other.late_s
+                        and one.given_s == other.given_s
+                        and one.book == other.book
+                        and one.nth == other.nth
+                    )
+                    j += 1
+                i += 1
+            while j < b.size and b[j].item_us == at_us:
+                same = False
+                j += 1
+            if same:
+                alike_a[first_a:i] = 1
+                alike_b[first_b:j] = 1
+
+
+def _unlike(a: Entries, b: Entries, forced_ev: int) -> tuple[list[Row], list[Row]]:
+    """The entries of two readings at instants that read differently, and those of an event that is entered anew.
+
+    A long history differs in few places: only those become rows.
+    """
+    alike_a, alike_b = np.zeros(a.size, np.uint8), np.zeros(b.size, np.uint8)
+    _mark_alike(a, b, forced_ev, alike_a, alike_b)
+    return rows_of(a[alike_a == 0]), rows_of(b[alike_b == 0])
+
+
+@dataclass(slots=True)
+class Block:
+    """All that changes for one item: what is taken back, newest first, and what is entered, in order."""
+
+    reverse: list[Row] = field(default_factory=list)
+    enter: list[tuple[Row, bool]] = field(default_factory=list)
+
+    @property
+    def delta_mp(self) -> int:
+        """How far the block moves the score."""
+        return sum(row.delta_mp for row, _ in self.enter) - sum(row.delta_mp for row in self.reverse)
+
+    @property
+    def books(self) -> set[int]:
+        """The books that its entries name."""
+        return {row.book for row in self.reverse} | {row.book for row, _ in self.enter}
+
+
+@dataclass(slots=True)
+class Changes:
+    """What must change for a page to read as a new fold, and why.
+
+    Parameters
+    ----------
+    blocks
+        By item, in time order.
+    stood
+        What stood at the instants that change, by key.
+    causes
+        The event that makes the change of an entry necessary, by key; `cause_ev` for all others.
+    """
+
+    blocks: dict[Item, Block]
+    stood: dict[Key, Row]
+    causes: dict[Key, int] = field(default_factory=dict)
+    cause_ev: int = NO_EVENT
+
+    def cause_of(self, row: Row) -> int:
+        """Why an entry is reversed or entered again."""
+        return self.causes.get(row.key, self.cause_ev)
+
+    def asking(self) -> set[Key]:
+        """Entries that change what was entered before, rather than entering a new event alone."""
+        blocks = self.blocks.values()
+        return {row.key for block in blocks for row in block.reverse} | {
+            row.key for block in blocks for row, plain in block.enter if not plain
+        }
+
+
+def _reversal(row: Row, at_us: int | None, cause_ev: int) -> Line:
+    occurred_us = row.item_us if at_us is None else at_us
+    return Line(row, REVERSE, -row.delta_mp, -row.money_fen, occurred_us, cause_ev)
+
+
+def _entry(row: Row, plain: bool, at_us: int | None, cause_ev: int) -> Line:
+    if plain:
+        return Line(row, row.kind, row.delta_mp, row.money_fen, row.item_us, NO_EVENT)
+    return Line(row, REENTER, row.delta_mp, row.money_fen, row.item_us if at_us is None else at_us, cause_ev)
+
+
+def changes(page: Page, folded: Entries, is_first: set[int], forced_ev: int = NO_EVENT) -> Changes:
+    """What must change for a page to read as a new fold up to the page's own end.
+
+    Parameters
+    ----------
+    folded
+        All entries of the fold, in order.
+    is_first
+        Events (rows) that have never been entered; their entries are plain, others are re-entries.
+    forced_ev
+        An event whose entries are reversed and re-entered even if nothing changed.
+    """
+    written = int(np.searchsorted(folded["item_us"], page.until_us, side="right"))
+    stood, past = _unlike(page.standing, folded[:written], forced_ev)
+    standing = {row.key: row for row in stood}
+    wanted = {row.key: row for row in past}
+    blocks: dict[Item, Block] = {}
+    for row in sorted([*stood, *past], key=lambda row: row.item):
+        blocks.setdefault(row.item, Block())
+
+    def stays(row: Row) -> bool:
+        forced = row.ev == forced_ev and forced_ev >= 0
+        return standing.get(row.key) == wanted.get(row.key) and not forced
+
+    for row in stood:
+        if not stays(row):
+            blocks[row.item].reverse.insert(0, row)
+    for row in past:
+        if not stays(row):
+            blocks[row.item].enter.append((row, row.ev in is_first))
+    return Changes({item: block for item, block in blocks.items() if block.reverse or block.enter}, standing)
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Floors and ceilings (mp) of the books of a program, and the book that a rider is under."""
+
+    floor_mp: list[int]
+    ceiling_mp: list[int]
+    book: int
+
+    def holds(self, score_mp: int, books: set[int]) -> bool:
+        """Whether a score lies in the scale of the rider's book, or of a book that what is written now belongs to."""
+        own = books | {self.book}
+        return min(self.floor_mp[book] for book in own) <= score_mp <= max(self.ceiling_mp[book] for book in own)
+
+
+def _write_in_range(page: Page, changed: Changes, scale: Scale, at_us: int | None) -> bool:
+    """Write the blocks, oldest first where the score then stays within its limits; False if no order does."""
+    order: list[Block] = []
+    waiting = list(changed.blocks.values())
+    score = page.score_mp
+    while waiting:
+        fits = next((block for block in waiting if scale.holds(score + block.delta_mp, block.books)), None)
+        if fits is None:
+            return False
+        waiting.remove(fits)
+        order.append(fits)
+        score += fits.delta_mp
+    for block in order:
+        for row in block.reverse:
+            page.write(_reversal(row, at_us, changed.cause_of(row)))
+        for row, plain in block.enter:
+            page.write(_entry(row, plain, at_us, changed.cause_of(row)))
+    return True
+
+
+def settle(
+    page: Page, folded: Entries, until_us: int, changed: Changes, is_first: set[int], scale: Scale,
+    at_us: int | None = None,
+) -> None:  # fmt: skip
+    """Bring a page to what a new fold says.
+
+    Parameters
+    ----------
+    folded
+        All entries of the fold, in order, up to `until_us`.
+    changed
+        What `changes` finds for it, with causes.
+    at_us
+        When the changes are entered (None: each entry's own time).
+    """
+    written = int(np.searchsorted(folded["item_us"], page.until_us, side="right"))
+    if changed.blocks and not _write_in_range(page, changed, scale, at_us):
+        # No order of the changes alone keeps the score in range: the whole suffix is entered again.
+        first_item = min(changed.blocks)
+        why = next(iter(changed.causes.values()), changed.cause_ev)
+        for row in reversed([row for row in rows_of(page.standing) if row.item >= first_item]):
+            page.write(_reversal(row, at_us, changed.causes.get(row.key, why)))
+        for row in rows_of(folded[:written]):
+            if row.item >= first_item:
+                page.write(_entry(row, row.ev in is_first, at_us, changed.causes.get(row.key, why)))
+    for row in rows_of(folded[written:]):
+        page.write(_entry(row, True, None, NO_EVENT))
+    page.standing = folded
+    page.until_us = max(page.until_us, until_us)
+
+
+def entries_of(pages: Sequence[Page], opening_mp: Sequence[int]) -> Entries:
+    """The lines of pages as entries, page after page; `opening_mp` is each page's score before its first line."""
+    out = np.zeros(sum(len(page.lines) for page in pages), ENTRY)
+    at = 0
+    for page, opening in zip(pages, opening_mp, strict=True):
+        score = opening
+        for line in page.lines:
+            score += line.delta_mp
+            for name in ("ev", "label", "party", "late_s", "given_s", "book", "item_us", "nth"):
+                out[at][name] = getattr(line.row, name)
+            out[at]["rider"] = page.rider
+            out[at]["kind"] = line.kind
+            out[at]["of_kind"] = line.row.kind
+            out[at]["delta_mp"] = line.delta_mp
+            out[at]["score_after_mp"] = score
+            out[at]["money_fen"] = line.money_fen
+            out[at]["occurred_us"] = line.occurred_us
+            out[at]["cause_ev"] = line.cause_ev
+            at += 1
+    return out
