@@ -5,7 +5,7 @@ order, so that no answer depends on the company of an event.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -15,7 +15,7 @@ from sqlalchemy import select
 from api.store.books import Law
 from api.store.bulk import among, in_chunks, pairs_among
 from api.store.rider_rows import RiderRow
-from api.store.suspensions import suspension_of
+from api.store.suspensions import standing_among
 from api.store.tables import events, open_reviews, rider_moves, rider_state
 from api.store.units import ReadUnit, WriteUnit
 
@@ -24,6 +24,8 @@ NOT_RIDERS_CITY: Final = "not_riders_city"
 DECISION: Final = "decision_not_event"
 NO_SCOPE: Final = "training_scope_missing"
 NO_COURSE: Final = "no_course_offered"
+# How often a post is looked at anew: each turn is scored by itself.
+TURNS_MAX: Final = 20
 _CORRECTION, _APPEAL_UPHELD, _TRAINING = "correction", "appeal_upheld", "training_passed"
 
 
@@ -177,67 +179,88 @@ class Turn:
 
 
 def turns(
-    rows: PostedColumns, wanted: Sequence[int], riders: Mapping[str, RiderRow], offered: Callable[[int], bool]
-) -> Iterator[Turn]:
+    rows: PostedColumns, wanted: Sequence[int], riders: Mapping[str, RiderRow],
+    offered: Callable[[Collection[str]], Collection[str]], is_stored: Callable[[int], bool],
+) -> Iterator[Turn]:  # fmt: skip
     """Rows in as few turns as give the answers of one by one.
 
     A course waits for what stands before it in the post, since that decides whether it was offered; and where a post is
-    the first that is heard of a rider, the first event that is accepted says their city. Most posts are one turn.
+    the first that is heard of a rider, the first event that is accepted says their city. Most posts are one turn. What is
+    left after `TURNS_MAX` is decided by how its riders stand then.
 
     Parameters
     ----------
     riders
         Rows of the riders, brought up to date by the caller after each turn.
     offered
-        Whether a course may stand, by its row: whether its rider is offered one as they stand now.
+        Which of some riders are offered a course as they stand.
+    is_stored
+        Whether the very event of a row was stored by an earlier turn.
     """
     queues: dict[str, deque[int]] = {}
     for k in wanted:
         queues.setdefault(rows.rider_id[k], deque()).append(k)
-    while queues:
+    for number in range(1, TURNS_MAX + 1):
+        if not queues:
+            return
+        heads = [rider for rider, queue in queues.items() if rows.kind[queue[0]] == _TRAINING]
+        allowed = frozenset(offered(heads)) if heads else frozenset()
         turn = Turn([], {})
         for rider in list(queues):
-            _take(rows, queues[rider], rider, riders, offered, turn)
+            taking = _Taking(riders[rider].city, rider in allowed, number == TURNS_MAX)
+            _take(rows, queues[rider], taking, is_stored, turn)
             if not queues[rider]:
                 del queues[rider]
         yield turn
 
 
+@dataclass(frozen=True, slots=True)
+class _Taking:
+    """What is known of a rider when rows are taken; `is_last` takes all that is left."""
+
+    city: str | None
+    is_offered: bool
+    is_last: bool
+
+
 def _take(
-    rows: PostedColumns, queue: deque[int], rider: str, riders: Mapping[str, RiderRow],
-    offered: Callable[[int], bool], turn: Turn,
-) -> None:  # fmt: skip
+    rows: PostedColumns, queue: deque[int], taking: _Taking, is_stored: Callable[[int], bool], turn: Turn
+) -> None:
     """Take what can be decided of one rider now, in order."""
-    stored = riders[rider].city
-    was_known, city, taken = stored is not None, stored, 0
+    city, taken = taking.city, 0
     while queue:
         k = queue[0]
-        if not was_known:
-            city = city if city is not None else rows.city[k]
-            if rows.city[k] != city:
+        is_course = rows.kind[k] == _TRAINING
+        if taking.city is None:
+            city = rows.city[k] if city is None else city
+            if rows.city[k] != city and not taking.is_last:
                 return
-        if rows.kind[k] == _TRAINING:
-            if taken:
-                return
-            if not offered(k):
-                turn.refused[queue.popleft()] = NO_COURSE
-                continue
-        turn.rows.append(queue.popleft())
-        taken += 1
+        if is_course and taken and not taking.is_last:
+            return
+        queue.popleft()
+        if taking.city is None and rows.city[k] != city:
+            turn.refused[k] = NOT_RIDERS_CITY
+        elif is_course and not taking.is_offered and not is_stored(k):
+            turn.refused[k] = NO_COURSE
+        else:
+            turn.rows.append(k)
+            taken += 1
 
 
-def is_offered(unit: WriteUnit, law: Law, row: RiderRow) -> bool:
-    """Whether the book offers a rider a course: their score is below what it restores, or a person is asked about them.
+def offered_among(unit: WriteUnit, law: Law, rows: Sequence[RiderRow]) -> frozenset[str]:
+    """Riders whom the book offers a course: their score is below what it restores, or a person is asked about them.
 
     An announced suspension counts, too.
     """
-    if row.carried is None:
-        return False
-    book = next((book for book in law.program.books if book.digest == row.book_digest), None)
-    course = None if book is None else book.model.training
-    if course is not None and row.score_mp < course.restores_to_mp:
-        return True
-    waits = select(open_reviews.c.review_id).where(open_reviews.c.rider_id == row.rider_id).limit(1)
-    if unit.connection.scalar(waits) is not None:
-        return True
-    return suspension_of(unit, row.rider_id, unit.recorded_us) is not None
+    known = [row for row in rows if row.carried is not None]
+    courses = {book.digest: book.model.training for book in law.program.books}
+    found: set[str] = set()
+    for row in known:
+        course = courses.get(row.book_digest or "")
+        if course is not None and row.score_mp < course.restores_to_mp:
+            found.add(row.rider_id)
+    others = sorted({row.rider_id for row in known} - found)
+    for some in in_chunks(others):
+        waits = select(open_reviews.c.rider_id).where(among(unit, open_reviews.c.rider_id, some))
+        found.update(unit.connection.scalars(waits))
+    return frozenset(found | standing_among(unit, others, unit.recorded_us))

@@ -5,7 +5,7 @@ lock the riders → leave out what is stored → settle what is due → load wha
 The answer to an event is the same however often, in whatever company and by however many clients it is posted.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sqlalchemy import or_, select
 
 from api.batch.canonical import EVENT_SCHEMA
-from api.store.admission import Admission, PostedColumns, is_offered, misplaced, screened, turns
+from api.store.admission import Admission, PostedColumns, misplaced, offered_among, screened, turns
 from api.store.books import Law
 from api.store.bulk import in_chunks, pairs_among
 from api.store.rider_rows import RiderRow, lock
@@ -126,21 +126,24 @@ def _turns(
         yield np.array(fresh, np.int64)
         return
 
-    def offered(k: int) -> bool:
-        rider = columns.rider_id[k]
-        if (rider, columns.event_id[k]) in {(one.rider_id, one.event_id) for one in answers.values() if one.is_stored}:
-            # The same course again, in the same post.
-            return True
-        own = {rider: riders[rider]}
+    stored: set[tuple[str, str]] = set()
+
+    def offered(rider_ids: Collection[str]) -> frozenset[str]:
+        own = {rider: riders[rider] for rider in rider_ids}
         _settle_riders(unit, law, own, unit.recorded_us)
         riders.update(own)
-        return is_offered(unit, law, riders[rider])
+        return offered_among(unit, law, list(own.values()))
 
-    for turn in turns(columns, fresh, riders, offered):
+    def is_stored(k: int) -> bool:
+        return (columns.rider_id[k], columns.event_id[k]) in stored
+
+    for turn in turns(columns, fresh, riders, offered, is_stored):
         found = misplaced(unit, columns, turn.rows, riders, admission)
         for k, reason in (turn.refused | found.strangers | found.elsewhere).items():
             answers[k] = Posted(columns.rider_id[k], columns.event_id[k], "rejected", reason)
-        yield np.array([k for k in turn.rows if k not in answers], np.int64)
+        taken = [k for k in turn.rows if k not in answers]
+        yield np.array(taken, np.int64)
+        stored |= {(columns.rider_id[k], columns.event_id[k]) for k in taken if answers[k].is_stored}
 
 
 def settle(unit: WriteUnit, law: Law, as_of_us: int, limit: int = BLOCK_RIDERS) -> int:

@@ -62,6 +62,15 @@ def is_suspended(unit: ReadUnit | WriteUnit, rider_id: str, at_us: int) -> bool:
     return rider_id in suspended_among(unit, [rider_id], at_us)
 
 
+def standing_among(unit: ReadUnit | WriteUnit, rider_ids: Iterable[str], at_us: int) -> frozenset[str]:
+    """Those of some riders against whom a suspension stands at an instant, announced or in force."""
+    found: set[str] = set()
+    for some in in_chunks(sorted(set(rider_ids))):
+        query = _standing(at_us).where(among(unit, reviews.c.rider_id, some))
+        found.update(row.rider_id for row in unit.connection.execute(query))
+    return frozenset(found)
+
+
 def suspended_among(
     unit: ReadUnit | WriteUnit, rider_ids: Iterable[str], at_us: int, cities: Collection[str] = ()
 ) -> frozenset[str]:

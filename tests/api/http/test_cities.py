@@ -10,6 +10,7 @@ from sqlalchemy import select, update
 from starlette.testclient import TestClient
 
 from api.store import books, posting
+from api.store.admission import TURNS_MAX
 from api.store.audit import AuditFilter, audit_page
 from api.store.queries import rider_row
 from api.store.rider_rows import home_of
@@ -349,6 +350,30 @@ def test_a_course_does_not_depend_on_its_company(client: TestClient, bearer: Bea
     one_by_one = [posted(client, key, row)[0] for row in rows("r2")]
 
     assert at_once == one_by_one
+
+
+def test_a_post_of_courses_and_cities_costs_no_more_turns_than_stated(
+    client: TestClient, bearer: Bearer, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hundreds of courses of one rider and a new rider in hundreds of cities are answered in some twenty turns."""
+    seen: list[int] = []
+    score_block = posting._score_block
+
+    def counted(*given: Any) -> Any:
+        seen.append(1)
+        return score_block(*given)
+
+    key = bearer("platform")
+    posted(client, key, *low())
+    monkeypatch.setattr(posting, "_score_block", counted)
+    courses = [event("training_passed", f"t{k}", at_min=k / 100) for k in range(300)]
+    mixed = [row for k, row in enumerate(courses) for row in (row, delivered(f"d{k}", at_min=k / 100, **LATE))]
+    strangers = [delivered(f"s{k}", rider_id="r7", city=f"nowhere{k}") for k in range(300)]
+
+    answers = posted(client, key, *mixed, *strangers)
+
+    assert len(answers) == 900
+    assert len(seen) <= 2 * TURNS_MAX
 
 
 def test_personal_fields_are_the_riders_citys(client: TestClient, bearer: Bearer, store: Store) -> None:
