@@ -112,7 +112,7 @@ def test_a_draft_of_other_cities_is_not_shown(law: Store, sign_in: SignIn, path:
     draft = begin(law)
     client = sign_in("ops", cities=("suzhou",))
 
-    assert client.get(path.format(draft.draft_id)).status_code == 403
+    assert client.get(path.format(draft.draft_id)).status_code == 404
 
 
 def test_an_author_cannot_approve_whatever_their_role(law: Store, sign_in: SignIn) -> None:
