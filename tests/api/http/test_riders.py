@@ -143,10 +143,12 @@ def test_a_rider_exports_and_erases_what_is_held(
     assert client.delete("/v1/riders/r1/person", headers=bearer("ops", "x", cities=["suzhou"])).status_code == 404
     erased = client.delete("/v1/riders/r1/person", headers=rider)
     assert (erased.status_code, erased.json()) == (200, {"held": True})
-    after = client.get("/v1/riders/r1/export", headers=rider)
+    assert client.get("/v1/riders/r1/export", headers=rider).json()["code"] == "token_revoked"
+    again = bearer("rider", "r1")
+    after = client.get("/v1/riders/r1/export", headers=again)
     assert "张三" not in after.text
     assert "photo/1" not in after.text
-    assert client.get("/v1/riders/r1/card", headers=rider).json()["appeals"][0]["reason"] is None
+    assert client.get("/v1/riders/r1/card", headers=again).json()["appeals"][0]["reason"] is None
     assert lines_of(store) == before
 
 
