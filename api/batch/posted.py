@@ -12,11 +12,15 @@ import pyarrow as pa
 
 from api.batch.canonical import CANONICAL_SCHEMA, KNOWN_COLUMNS, canonical
 from api.batch.json_lines import columns_of, decode, decode_marked
+from api.batch.json_rows import row_bounds
 from api.batch.rejects import Reject, cut
 from api.batch.sources import LINE_BYTES_MAX
 
 BODY: Final = "body"
 EVENTS: Final = "events"
+_LARGE_BYTES: Final = 1 << 20
+# More than any column takes, so what is cut is rejected as too long all the same.
+_TEXT_KEPT: Final = 600
 
 
 class NotEventsError(Exception):
@@ -99,6 +103,9 @@ def take_apart(body: bytes, *, is_ndjson: bool) -> Document:
 
 
 def _document(body: bytes) -> Document:
+    found = row_bounds(body) if len(body) > _LARGE_BYTES else None
+    if found is not None:
+        return _large(body, found[1], is_wrapped=found[0])
     try:
         document = decode_marked(body.decode().strip())
     except (ValueError, RecursionError):
@@ -110,13 +117,34 @@ def _document(body: bytes) -> Document:
         head, document = (EVENTS,), document[EVENTS]
     if not isinstance(document, list):
         raise NotEventsError(is_json=True)
-    rows = tuple(k for k, value in enumerate(document) if isinstance(value, dict))
+    return _listed(document, head)
+
+
+def _large(body: bytes, bounds: list[tuple[int, int]], *, is_wrapped: bool) -> Document:
+    """The rows of a long list, each read by itself; texts longer than any column takes are cut as they are read."""
+    try:
+        values = [_shortened(decode_marked(body[start:stop].decode().strip())) for start, stop in bounds]
+    except (ValueError, RecursionError):
+        raise NotEventsError(is_json=False) from None
+    return _listed(values, (EVENTS,) if is_wrapped else ())
+
+
+def _shortened(value: Any) -> Any:
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            if type(inner) is str and len(inner) > _TEXT_KEPT:
+                value[name] = inner[:_TEXT_KEPT]
+    return value
+
+
+def _listed(values: list[Any], head: tuple[str | int, ...]) -> Document:
+    rows = tuple(k for k, value in enumerate(values) if isinstance(value, dict))
     rejects = tuple(
         Reject(BODY, k, "", cut(json.dumps(value, ensure_ascii=False)), "bad_line")
-        for k, value in enumerate(document)
+        for k, value in enumerate(values)
         if not isinstance(value, dict)
     )
-    return Document(tuple(document[k] for k in rows), rows, rejects, tuple((*head, k) for k in range(len(document))))
+    return Document(tuple(values[k] for k in rows), rows, rejects, tuple((*head, k) for k in range(len(values))))
 
 
 def _lines(body: bytes) -> Document:

@@ -26,7 +26,7 @@ from api.store.said import role_words
 from rules.units import US_PER_S
 
 _NUM_CACHED: Final = 50_000
-_NUM_LOOKERS: Final = 4
+_NUM_LOOKERS: Final = 16
 _TOKEN_BYTES_MAX: Final = 8_192
 
 

@@ -8,6 +8,7 @@ from typing import Final
 import pyarrow as pa
 
 from api.batch.canonical import EVENT_SCHEMA
+from api.batch.json_rows import row_bounds
 from api.http.context import Service
 from api.http.limits import ORDINARY
 from api.http.survey import passed
@@ -35,6 +36,7 @@ async def warming(_service: Service) -> AsyncIterator[None]:
 def warm() -> None:
     """Look through a body and score two made-up events under a shipped book; nothing is stored."""
     passed(b"[]", ORDINARY.shape)
+    row_bounds(b"[]")
     program = compile_books(versions("gbt-46862-reference"))
     table = pa.Table.from_pylist([_RIDER | event for event in _EVENTS], schema=EVENT_SCHEMA)
     scored = score(program, schedule_versions(program, range(len(program.books))), table)
