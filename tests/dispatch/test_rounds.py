@@ -200,3 +200,14 @@ def test_trip_rule_holds_in_a_round():
                 assert len(load) == 1
             elif row.index(stop) + 1 == len(row) or row[row.index(stop) + 1] >= 0:
                 load = set()
+
+
+@pytest.mark.parametrize("cheap", [0, 1])
+def test_of_two_like_riders_the_cheaper_to_send_gets_the_order(cheap):
+    """Inside the solvers the multiplier is one of cost: the lower one goes first, wherever it stands."""
+    priority = [900 if rider == cheap else 1_100 for rider in range(2)]
+    problem = standing_problem(3, num_orders=1, num_riders=2, priority=priority)
+    problem = replace(problem, riders=replace(problem.riders, place=np.full(2, problem.riders.place[0])))
+
+    assert solve_round(problem, WEIGHTS, SETTINGS).holder.tolist() == [cheap]
+    assert solve_large_round(problem, WEIGHTS).holder.tolist() == [cheap]

@@ -64,4 +64,28 @@ PLANTED = (
     Planted("scoring/state.py", ">= at_us - ORDER_CAP_US", "> at_us - ORDER_CAP_US", _EDGES),
     Planted("scoring/carry.py", ">= keep_us - late_us)", "> keep_us - late_us)", _EDGES),
     Planted("scoring/carry.py", "old & (together | (word", "old & ((word", _EDGES),
+    Planted(
+        "simulations/run.py",
+        "return (worked_s > 0) & (ranks < chance * MILLION)",
+        "return (worked_s > 0) & (ranks <= chance * MILLION)",
+        ("tests/simulations/test_directions.py",),
+    ),
+    Planted(
+        "simulations/run.py",
+        "return (worked_s > 0) & (ranks < chance * MILLION)",
+        "return (worked_s >= 0) & (ranks < chance * MILLION)",
+        ("tests/simulations/test_directions.py",),
+    ),
+    Planted(
+        "simulations/run.py",
+        "1_000_000 // permille",
+        "permille",
+        ("tests/simulations/test_directions.py",),
+    ),
+    Planted(
+        "dispatch/rounds.py",
+        "cost = cost * riders.priority[rider] // 1000",
+        "cost = cost * 1000 // riders.priority[rider]",
+        ("tests/dispatch/test_rounds.py", "-k", "like_riders"),
+    ),
 )
