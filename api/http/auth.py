@@ -3,6 +3,7 @@
 A token that was looked up is believed for a few seconds; after that a revocation bites.
 """
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ class Gate:
         self._service = service
         self._jwts = jwts_of(service.settings)
         self._known = self._nothing()
+        self._looking: dict[bytes, asyncio.Task[tuple[Actor, int | None]]] = {}
         # Threads of their own: who waits for a row must not keep others from being known.
         self._lookers = CapacityLimiter(_NUM_LOOKERS)
 
@@ -59,18 +61,32 @@ class Gate:
         token = _token(scope)
         found = self._known.get(token)
         if found is None:
-            found = await run_in_turn(partial(self._look_up, token.decode("latin-1")), self._lookers)
-            self._known[token] = found
+            found = await self._looked_up(token)
         actor, expires_us = found
         if expires_us is not None and expires_us <= self._service.clock():
             raise Problem("token_expired")
         state["actor"] = actor
         return actor
 
+    async def _looked_up(self, token: bytes) -> tuple[Actor, int | None]:
+        """Look a token up, once for all who ask with it at this moment."""
+        known, looking = self._known, self._looking
+        task = looking.get(token)
+        if task is None:
+            work = partial(self._look_up, token.decode("latin-1"))
+            task = asyncio.ensure_future(run_in_turn(work, self._lookers))
+            if self._service.settings.token_cache_s:
+                looking[token] = task
+                task.add_done_callback(lambda _: looking.pop(token, None))
+        # Who goes away takes the answer from nobody.
+        found = await asyncio.shield(task)
+        known[token] = found
+        return found
+
     def forget(self) -> None:
         """Look every token up again."""
-        # A new one rather than an empty one: this is called from threads.
-        self._known = self._nothing()
+        # New ones rather than empty ones: this is called from threads.
+        self._known, self._looking = self._nothing(), {}
 
     def _look_up(self, token: str) -> tuple[Actor, int | None]:
         return read_token(self._service, self._jwts, token)

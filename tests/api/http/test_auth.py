@@ -1,12 +1,19 @@
 """Tokens: who gets in, and what they may do there."""
 
+import asyncio
 from dataclasses import replace
 
+import pytest
 from starlette.testclient import TestClient
 
 from api.http.app import create_app
+from api.http.auth import Gate
+from api.http.context import Actor, Service
 from api.settings import Settings
+from api.store import keys
+from api.store.units import ReadUnit, Store
 from tests.api.http.conftest import Bearer, Clock
+from tests.api.store.posts import START_US
 
 
 def test_without_a_token_nothing_is_shown(client: TestClient) -> None:
@@ -53,3 +60,29 @@ def test_a_key_that_is_believed_still_ends_on_time(settings: Settings, bearer: B
 
     assert (before.status_code, after.status_code) == (200, 401)
     assert after.json()["code"] == "token_expired"
+
+
+def test_many_requests_of_one_key_look_it_up_once(
+    store: Store, bearer: Bearer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What all ask at one moment is asked of the database once; a key that was forgotten is looked up again."""
+    token = bearer("ops")["Authorization"].encode()
+    gate = Gate(Service(store, Settings(database_url=store.url), clock=lambda: START_US))
+    asked: list[str] = []
+    real = keys.key_of
+
+    def counted(unit: ReadUnit, written: str) -> keys.Key | None:
+        asked.append(written)
+        return real(unit, written)
+
+    monkeypatch.setattr("api.store.keys.key_of", counted)
+
+    async def crowd() -> list[Actor]:
+        scopes = [{"type": "http", "headers": [(b"authorization", token)]} for _ in range(20)]
+        return await asyncio.gather(*(gate.actor(scope) for scope in scopes))
+
+    assert {actor.role for actor in asyncio.run(crowd())} == {"ops"}
+    gate.forget()
+    asyncio.run(crowd())
+
+    assert len(asked) == 2
