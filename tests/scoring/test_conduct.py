@@ -12,6 +12,7 @@ Between days it may be otherwise: a violation that falls under an exhausted dail
 """
 
 import datetime as dt
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -20,6 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rules.book import Book
+from rules.readings import with_old_readings
 from rules.shelf import versions
 from tests.builders import DAY_US, book_of, delivered, event, rule
 from tests.oracle_facts import local_day
@@ -179,6 +181,20 @@ def pairs(draw: st.DrawFn) -> tuple[list[Book], Events, Events]:
     return books, events, WORSE[draw(st.sampled_from(sorted(WORSE)))](draw, events, books)
 
 
+@st.composite
+def courses(draw: st.DrawFn) -> tuple[list[Book], Events, Events]:
+    """A fading book with a course that restores no more than the base, violations beyond those there are, then the course."""
+    books = draw(fair_books())
+    raw = {key: value for key, value in books[0].document.items() if key != "reset"}
+    base = raw["score"]["base"]
+    restores = {"restores_to": draw(st.integers(raw["score"]["floor"], base)), "every_days": 0}
+    book = book_of(raw | {"fading": {"after_days": draw(st.integers(1, 9))}, "training": restores})
+    events = draw(histories(max_riders=1, max_events=4, days="few"))
+    worse = more_misconduct(draw, events, [book])
+    course = event("training_passed", "t9", order_id=None, occurred_us=last_us(worse), rider_id="r0")
+    return [book], [*events, course], [*worse, course]
+
+
 def final_mp(books: list[Book], events: Events) -> int:
     """The rider's score once nothing waits to be returned."""
     scored = engine(books).run(events, as_of_us=last_us(events) + AFTER_ALL_FADES_US)
@@ -190,6 +206,14 @@ def final_mp(books: list[Book], events: Events) -> int:
 @settings(max_examples=settings().max_examples * 2)
 def test_worse_conduct_never_ends_higher(pair: tuple[list[Book], Events, Events]) -> None:
     """Misconduct, a later delivery and a faster kitchen: after all fades the worse history ends no higher."""
+    books, better, worse = pair
+
+    assert final_mp(books, worse) <= final_mp(books, better)
+
+
+@given(courses())
+def test_a_course_pays_for_no_misconduct(pair: tuple[list[Book], Events, Events]) -> None:
+    """Whatever a course gives back while deductions still fade, a rider with more violations ends no higher."""
     books, better, worse = pair
 
     assert final_mp(books, worse) <= final_mp(books, better)
@@ -225,3 +249,17 @@ def test_a_passed_course_does_not_pay_for_misconduct() -> None:
         ("extra_charge1", 2_000),
         ("false_delivered2", 200),
     ]
+
+
+def test_what_version_010_wrote_is_read_as_it_read_it() -> None:
+    """Up to the instant at which 0.1.0 stopped writing a course returns twice, as it did; a later one is an advance."""
+    books = versions("gbt-46862-reference")
+    course_us = next(row["occurred_us"] for row in anna_and_ben() if row["kind"] == "training_passed")
+    now = engine(books)
+
+    ends = [
+        standings(replace(now, program=with_old_readings(now.program, until_us)).run(anna_and_ben()))["ben"]["score_mp"]
+        for until_us in (course_us, course_us - 1)
+    ]
+
+    assert ends == [100_000, 70_400]

@@ -1,6 +1,7 @@
 """Days one after the other through a state on disk: small cases that went wrong once, each with its right value."""
 
 import datetime as dt
+import json
 import shutil
 from decimal import Decimal
 from pathlib import Path
@@ -291,3 +292,22 @@ def test_a_late_event_under_the_version_before_is_judged_by_the_present_scale(tm
     assert scores(tmp_path / "two") == {"nora": 70_300}
     assert [line["event_id"] for line in entries_of(tmp_path / "two")] == ["n2"]
     assert verified(tmp_path / "one", tmp_path / "two") == []
+
+
+def test_a_state_of_version_010_goes_on_by_its_readings(tmp_path: Path) -> None:
+    """Up to where 0.1.0 wrote, a narrower scale is no clamp; the run says up to when, and hands it on."""
+    book, state = versions_of(tmp_path, score={"base": 12, "floor": 10, "ceiling": 20}), tmp_path / "state"
+    score_events(tmp_path, [of_february(-20, "e1", late_min=10)], "one", book=book, state=state)
+    header = json.loads((state / "state.json").read_text(encoding="utf-8"))
+    until_us = of_february(1, "e1")["occurred_us"]
+    del header["old_until_us"]
+    (state / "state.json").write_text(json.dumps(header | {"format": 2, "until_us": until_us}), encoding="utf-8")
+
+    runs = [
+        score_events(tmp_path, [of_february(day, f"e{day}")], f"out{day}", book=book, state=state) for day in (2, 3)
+    ]
+
+    assert [run.document["old_readings_until_us"] for run in runs] == [until_us, until_us]
+    clamps = [(line["event_id"], line["delta_mp"]) for line in entries_of(tmp_path / "out2") if line["kind"] == "clamp"]
+    assert clamps == [("e2", 1_400)]
+    assert verified(tmp_path / "out2", tmp_path / "out3") == []
