@@ -57,8 +57,11 @@ class Settings:
         Whether webhooks may be called by `http` and in the own network.
     log_level
         `debug`, `info`, `warning` or `error`.
+    forwarded_allow_ips
+        Addresses and networks of proxies, with commas between, whose `X-Forwarded-For` and `-Proto` are believed; `*`
+        for all. Without, nobody's.
     demo
-        One-click roles in the console, for sample data only.
+        One-click roles in the console; refused on a database that was not made by `riderscore demo`.
     """
 
     database_url: str = "sqlite:///riderscore.db"
@@ -85,6 +88,7 @@ class Settings:
     messages_keep_d: int = 30
     webhooks_private: bool = False
     log_level: str = "info"
+    forwarded_allow_ips: str = ""
     demo: bool = False
 
     @classmethod

@@ -189,7 +189,7 @@ def serve_demo(database: Path, sock: socket.socket, lang: Lang) -> None:
     from api.settings import Settings
 
     url = f"sqlite:///{database}"
-    prepare(url, lang)
+    prepare(url, lang, is_for_demo=True)
     settings = replace(Settings.from_environment(), database_url=url, demo=True, log_level="warning")
     click.echo()
     click.echo(text(lang, "demo.console", database=database))

@@ -23,6 +23,7 @@ from api.store.checking import check_draft
 from api.store.city_days import refresh
 from api.store.draft_rows import Draft
 from api.store.leases import claim, finish
+from api.store.marks import mark_demo
 from api.store.people import Person, introduce
 from api.store.posting import post_events, settle
 from api.store.refusals import Refused
@@ -116,6 +117,7 @@ def _live(store: Store, table: pa.Table, now_us: int, tell: Tell) -> None:
 def _begin(store: Store, start_us: int, num_days: int) -> None:
     """The shipped law, and a change of it that takes effect midway."""
     with store.writing(start_us - (_LEAD_DAYS + 2) * US_PER_DAY) as unit:
+        mark_demo(unit)
         seed_shipped(unit)
     at_us = start_us - _LEAD_DAYS * US_PER_DAY
     day = _date(start_us) + dt.timedelta(days=num_days // 2)

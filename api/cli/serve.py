@@ -1,5 +1,6 @@
 """`riderscore serve`: the API, the riders' page and the console, in one process."""
 
+import ipaddress
 import signal
 import socket
 import sys
@@ -21,8 +22,13 @@ KEEP_ALIVE_S = 5
 @database_option
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65_535), default=8000, show_default=True, help="0 for a free one.")
+@click.option(
+    "--forwarded-allow-ips",
+    default=None,
+    help="Proxies before this server, whose X-Forwarded-* is believed: addresses or networks with commas, * for all.",
+)
 @lang_option
-def serve(database_url: str, host: str, port: int, lang: Lang) -> None:
+def serve(database_url: str, host: str, port: int, forwarded_allow_ips: str | None, lang: Lang) -> None:
     """Serve the API, the riders' page and the console.
 
     An embedded database is brought up to date first; an outdated PostgreSQL is refused.
@@ -31,17 +37,46 @@ def serve(database_url: str, host: str, port: int, lang: Lang) -> None:
 
     try:
         settings = replace(Settings.from_environment(), database_url=database_url)
+        if forwarded_allow_ips is not None:
+            settings = replace(settings, forwarded_allow_ips=forwarded_allow_ips)
+        check_proxies(settings.forwarded_allow_ips)
     except SettingError as error:
         say(lang, "serve.bad_setting", reason=error)
         sys.exit(USAGE)
-    prepare(database_url, lang)
+    prepare(database_url, lang, is_for_demo=settings.demo)
     run(settings, listening(host, port, lang), lang)
 
 
-def prepare(database_url: str, lang: Lang) -> None:
-    """Bring a database to where this version needs it, or end the command."""
+def check_proxies(named: str) -> None:
+    """Refuse what is no address, no network and not `*`.
+
+    Raises
+    ------
+    SettingError
+        Naming the first part that is none: a misspelt one would silently be believed by nobody.
+    """
+    from api.settings import SettingError
+
+    if named.strip() in ("", "*"):
+        return
+    for part in named.split(","):
+        try:
+            ipaddress.ip_network(part.strip())
+        except ValueError as error:
+            raise SettingError(f"--forwarded-allow-ips: {error}") from None
+
+
+def prepare(database_url: str, lang: Lang, *, is_for_demo: bool = False) -> None:
+    """Bring a database to where this version needs it, or end the command.
+
+    Parameters
+    ----------
+    is_for_demo
+        Whether anybody is to come in as anybody: only a database that was made for that is taken.
+    """
     from api.clock import now_us
     from api.store import schema
+    from api.store.marks import is_demo
     from api.store.seeding import seed_shipped
 
     with opened(database_url, lang) as store:
@@ -53,6 +88,10 @@ def prepare(database_url: str, lang: Lang) -> None:
             say(lang, key, url=store.shown_url, found=found, revision=wanted)
             sys.exit(FAILED)
         need_platform(store, lang)
+        with store.reading() as unit:
+            if is_for_demo and not is_demo(unit):
+                say(lang, "serve.no_demo", url=store.shown_url)
+                sys.exit(USAGE)
         with store.writing(now_us()) as unit:
             seed_shipped(unit)
 
@@ -82,7 +121,8 @@ def run(settings: Any, sock: socket.socket, lang: Lang) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,
+        proxy_headers=bool(settings.forwarded_allow_ips.strip()),
+        forwarded_allow_ips=settings.forwarded_allow_ips.strip(),
         lifespan="on",
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=GRACE_S,

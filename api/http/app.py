@@ -22,6 +22,7 @@ from api.http.door import Door
 from api.http.limits import Plan
 from api.http.logs import make_log
 from api.http.meters import Meters
+from api.http.openings import Openings
 from api.http.posts import score_together
 from api.http.problems import add_handlers
 from api.http.queueing import Queue
@@ -81,6 +82,7 @@ def create_app(
     service = Service(store, settings, keeper.now_us, keeper=keeper)
     gate, meters, desk = Gate(service), Meters(), CardDesk(service)
     allowances = Allowances(Allowance(settings.requests_per_minute), Allowance(settings.stranger_requests_per_minute))
+    openings = Openings(service, gate)
     app = FastAPI(
         title="riderscore",
         version=version("riderscore"),
@@ -101,12 +103,13 @@ def create_app(
     app.state.rounds = CapacityLimiter(settings.rounds_at_once)
     app.state.uploads = Turns(settings.uploads_at_once)
     app.state.posts = Queue(partial(score_together, service))
+    app.state.openings = openings
     app.state.methods_of = partial(methods_of, app)
     meters.watch_store(partial(_waiting, service))
     meters.watch_clock(keeper)
     add_handlers(app)
     plan = Plan([(route, tuple(document.scopes_of(route) or ())) for route in api_routes()], settings)
-    app.add_middleware(Door, service=service, gate=gate, desk=desk, plan=plan, allowances=allowances)
+    app.add_middleware(Door, service=service, gate=gate, desk=desk, plan=plan, allowances=allowances, openings=openings)
     app.add_middleware(Watch, meters=meters, log=log)
     for router in routers(ROUTES):
         app.include_router(router)
@@ -130,6 +133,7 @@ def _lifespan(service: Service, hooks: Sequence[Hook]) -> Callable[[FastAPI], Ab
             stack.callback(service.store.close)
             stack.push_async_callback(app.state.cards.close)
             stack.push_async_callback(app.state.posts.close)
+            stack.push_async_callback(app.state.openings.close)
             for hook in hooks:
                 await stack.enter_async_context(hook(service))
             yield

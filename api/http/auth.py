@@ -1,6 +1,7 @@
 """Who is asking: API keys and bearer JWTs → `Actor`; and what a route asks of them (`require`).
 
-A token that was looked up is believed for a few seconds; after that a revocation bites.
+A token that was looked up is believed for a few seconds; after that a revocation bites. Sessions of the console are looked
+up each time (`session_actor`).
 """
 
 import asyncio
@@ -16,12 +17,12 @@ from fastapi import Request
 from starlette.types import Scope as AsgiScope
 
 from api.http.context import Actor, Service
+from api.http.jwks import KeysAwaitedError
 from api.http.jwts import BadTokenError, Jwts
 from api.http.problems import Problem
 from api.http.scopes import Scope
 from api.http.threads import run_in_turn
-from api.settings import Settings
-from api.store import keys
+from api.store import keys, sessions
 from api.store.refusals import Refused
 from api.store.said import role_words
 from rules.units import US_PER_S
@@ -36,7 +37,7 @@ class Gate:
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._jwts = jwts_of(service.settings)
+        self.jwts = Jwts(service.settings, service.clock)
         self._known = self._nothing()
         self._looking: dict[bytes, asyncio.Task[tuple[Actor, int | None]]] = {}
         # Threads of their own: who waits for a row must not keep others from being known.
@@ -52,7 +53,7 @@ class Gate:
         Raises
         ------
         Problem
-            `unauthenticated`, `token_invalid`, `token_expired` or `token_revoked`.
+            `unauthenticated`, `token_invalid`, `token_expired`, `token_revoked` or `keys_awaited`.
         """
         state = scope.setdefault("state", {})
         known: Actor | None = state.get("actor")
@@ -60,13 +61,11 @@ class Gate:
             return known
         token = _token(scope)
         found = self._known.get(token)
-        if found is None:
+        # What was believed until now is looked up again: the key may be gone that a token was signed with.
+        if found is None or (found[1] is not None and found[1] <= self._service.clock()):
             found = await self._looked_up(token)
-        actor, expires_us = found
-        if expires_us is not None and expires_us <= self._service.clock():
-            raise Problem("token_expired")
-        state["actor"] = actor
-        return actor
+        state["actor"] = found[0]
+        return found[0]
 
     async def _looked_up(self, token: bytes) -> tuple[Actor, int | None]:
         """Look a token up, once for all who ask with it at this moment."""
@@ -88,35 +87,38 @@ class Gate:
         # New ones rather than empty ones: this is called from threads.
         self._known, self._looking = self._nothing(), {}
 
-    def _look_up(self, token: str) -> tuple[Actor, int | None]:
-        return read_token(self._service, self._jwts, token)
+    def read(self, written: str) -> Actor:
+        """Who a token stands for, looked up now.
+
+        Raises
+        ------
+        Problem
+            `token_invalid`, `token_expired`, `token_revoked` or `keys_awaited`.
+        """
+        return self._look_up(written)[0]
+
+    def _look_up(self, written: str) -> tuple[Actor, int | None]:
+        """Who a token stands for, and until when that may be believed (µs; None for ever)."""
+        if written.startswith("rs_"):
+            return _read_key(self._service, written)
+        try:
+            return self.jwts.read(written)
+        except BadTokenError as error:
+            raise Problem("token_expired" if error.is_expired else "token_invalid") from None
+        except KeysAwaitedError:
+            raise Problem("keys_awaited", headers={"Retry-After": "1"}) from None
 
 
-@cache
-def jwts_of(settings: Settings) -> Jwts:
-    """The reader of JWTs under some settings; it keeps the issuer's keys."""
-    return Jwts(settings)
-
-
-def actor_of(service: Service, written: str) -> Actor:
-    """Who a token stands for, looked up now.
-
-    Raises
-    ------
-    Problem
-        `token_invalid`, `token_expired` or `token_revoked`.
-    """
-    return read_token(service, jwts_of(service.settings), written)[0]
-
-
-def read_token(service: Service, jwts: Jwts, written: str) -> tuple[Actor, int | None]:
-    """Who a token stands for, and until when it is good (µs; None for ever)."""
-    if written.startswith("rs_"):
-        return _read_key(service, written)
-    try:
-        return jwts.read(written, service.clock())
-    except BadTokenError as error:
-        raise Problem("token_expired" if error.is_expired else "token_invalid") from None
+def session_actor(service: Service, written: str) -> Actor | None:
+    """Whose session a cookie's text is; None where it is none, or over."""
+    with service.reading() as unit:
+        found = sessions.session_of(unit, written, service.clock())
+    if found is None:
+        return None
+    return Actor(
+        found.role, found.subject, found.cities, f"session:{found.session_id[:16]}",
+        key_id=found.key_id, expires_us=found.expires_us, session_id=found.session_id,
+    )  # fmt: skip
 
 
 def _read_key(service: Service, written: str) -> tuple[Actor, int | None]:

@@ -32,6 +32,10 @@ class Actor:
         The API key that they came with, or that their session was begun with; None for a JWT.
     expires_us
         Until when what they came with is good; None for ever.
+    session_id
+        The session of the console that they are in, if it is one.
+    signed_by
+        The id of the issuer's key that their JWT was signed with, if it was one of those.
     """
 
     role: Role
@@ -40,6 +44,8 @@ class Actor:
     token_id: str = ""
     key_id: str | None = None
     expires_us: int | None = None
+    session_id: str | None = None
+    signed_by: str | None = None
 
     @property
     def name(self) -> str:
@@ -94,6 +100,12 @@ class Service:
         """
         if self.keeper is not None:
             self.keeper.permit()
+        with connected(), (self.held or self.store).writing(self.clock()) as unit:
+            yield unit
+
+    @contextmanager
+    def guarding(self) -> Iterator[WriteUnit]:
+        """As `writing`, for who comes in and who no longer does: whatever the clock, sessions begin and keys end."""
         with connected(), (self.held or self.store).writing(self.clock()) as unit:
             yield unit
 

@@ -18,6 +18,7 @@ from api.http.cards import CardDesk, answer_card
 from api.http.context import Actor, Service, preferred_lang
 from api.http.intake import JSON, NDJSON, check_coding, check_shape, content_type_of, read_body, replay
 from api.http.limits import HEADERS_MAX, PATH_BYTES_MAX, QUERY_BYTES_MAX, WITH_BODY, Plan, Wanted
+from api.http.openings import Openings
 from api.http.plain import check_address, check_json
 from api.http.problems import Problem, need_allowed, problem_of_refusal, problem_of_unreachable, problem_response
 from api.http.repeats import KEEPS_ITS_OWN, answer_once, idempotency_key
@@ -36,7 +37,14 @@ class Door:
     """Admits requests."""
 
     def __init__(
-        self, app: ASGIApp, service: Service, gate: Gate, desk: CardDesk, plan: Plan, allowances: Allowances
+        self,
+        app: ASGIApp,
+        service: Service,
+        gate: Gate,
+        desk: CardDesk,
+        plan: Plan,
+        allowances: Allowances,
+        openings: Openings,
     ) -> None:
         self._app = app
         self._plan = plan
@@ -44,6 +52,7 @@ class Door:
         self._gate = gate
         self._desk = desk
         self._allowances = allowances
+        self._openings = openings
         self._turns = CapacityLimiter(_ENDING_AT_ONCE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -74,13 +83,16 @@ class Door:
         except Problem as problem:
             await _refuse(problem, scope, receive, send)
             return
-        await self._app(scope, receive, send)
+        await self._openings.answer(self._app, scope, receive, send)
 
     async def _admit(self, scope: Scope) -> None:
-        """Find out who asks, where they say so, and count the request: for the token, or for the address without one."""
+        """Find out who asks, where they say so, and count the request: for the token, or for the address without one.
+
+        Outside of the API nobody is asked for a token: what stands there is a proxy's, and none of ours.
+        """
         if scope["path"] in COUNTED_OPEN:
             need_allowed(self._allowances.strangers.take(address_of(scope), self._service.clock()))
-        if not any(name == b"authorization" for name, _ in scope["headers"]):
+        if not scope["path"].startswith(API) or not any(name == b"authorization" for name, _ in scope["headers"]):
             return
         actor = await self._known(scope)
         known = self._allowances.known

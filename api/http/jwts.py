@@ -5,19 +5,15 @@ The algorithm comes from the kind of key, never from the token: a public key can
 leave it out) and optional `nbf`.
 """
 
-import json
 import re
-import urllib.request
-from collections.abc import Mapping
-from dataclasses import replace
-from pathlib import Path
-from threading import Lock
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import jwt
 
-from api.clock import now_us
 from api.http.context import Actor
+from api.http.jwks import IssuerKeys, from_address, from_file, is_safe_address
 from api.settings import SettingError, Settings
 from api.store.keys import ROLES
 from rules.units import US_PER_S
@@ -26,17 +22,10 @@ from rules.units import US_PER_S
 LEEWAY_S: Final = 30
 _SHARED: Final = "HS256"
 _SHARED_BYTES_MIN: Final = 32
-_OF_CURVE: Final = {"P-256": "ES256", "P-384": "ES384", "P-521": "ES512", "Ed25519": "EdDSA", "Ed448": "EdDSA"}
-_RSA: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
-_RSA_BITS_MIN: Final = 2048
-_FRESH_US: Final = 600 * US_PER_S
-# A token with an unknown key makes us look for new keys, but not more often than this.
-_AGAIN_US: Final = 10 * US_PER_S
-_FETCH_S: Final = 5
-_KEYS_BYTES_MAX: Final = 1_000_000
 _NAME: Final = re.compile(r"[^\x00-\x1f\x7f]{1,200}")
 _NUM_CITIES_MAX: Final = 1_000
 _EVERYWHERE: Final = ["*"]
+_FOR_EVER_US: Final = 2**62
 
 
 class BadTokenError(Exception):
@@ -47,42 +36,60 @@ class BadTokenError(Exception):
         super().__init__()
 
 
-class Jwts:
-    """Reads bearer JWTs as the settings say; takes none where they say nothing."""
+@dataclass(frozen=True, slots=True)
+class _Signer:
+    """A key, what may be done with it, and until when it is believed to be the issuer's."""
 
-    def __init__(self, settings: Settings) -> None:
+    key: Any
+    algorithms: tuple[str, ...]
+    until_us: int
+
+
+class Jwts:
+    """Reads bearer JWTs as the settings say; takes none where they say nothing.
+
+    Parameters
+    ----------
+    clock
+        µs UTC.
+    """
+
+    def __init__(self, settings: Settings, clock: Callable[[], int]) -> None:
+        self._clock = clock
         self._issuer, self._audience = settings.jwt_issuer, settings.jwt_audience
         self._shared = settings.jwt_shared_key.encode()
-        self._url, self._file = settings.jwt_jwks_url, settings.jwt_jwks_file
-        self._keys: dict[str, tuple[Any, tuple[str, ...]]] = {}
-        self._read_us = 0
-        self._lock = Lock()
-        self.is_on = bool(self._shared or self._url or self._file)
+        url, file = settings.jwt_jwks_url, settings.jwt_jwks_file
+        self.is_on = bool(self._shared or url or file)
         if self.is_on and not (self._issuer and self._audience):
             raise SettingError("RIDERSCORE_JWT_ISSUER and RIDERSCORE_JWT_AUDIENCE are needed to take JWTs")
         if self._shared and len(self._shared) < _SHARED_BYTES_MIN:
             raise SettingError("RIDERSCORE_JWT_SHARED_KEY is shorter than 32 bytes")
-        if self._url and not self._url.startswith(("https://", "http://127.0.0.1", "http://localhost")):
-            raise SettingError("RIDERSCORE_JWT_JWKS_URL must be https")
+        if url and not is_safe_address(url):
+            raise SettingError("RIDERSCORE_JWT_JWKS_URL must be https, without a name or password in it")
+        self._keys = None
+        if file or url:
+            self._keys = IssuerKeys(from_file(file) if file else from_address(url), clock)
 
-    def read(self, token: str, at_us: int) -> tuple[Actor, int]:
-        """Who a token stands for, and until when it is good (µs).
+    def read(self, token: str) -> tuple[Actor, int]:
+        """Who a token stands for, and until when that may be believed (µs): after it the token is read again.
 
         Raises
         ------
         BadTokenError
             If it is not signed with the issuer's key by its algorithm, not for us, not good at this time, or says
             nothing that we know.
+        KeysAwaitedError
+            While the issuer's keys are not known.
         """
         if not self.is_on:
             raise BadTokenError
         try:
             header = jwt.get_unverified_header(token)
-            key, algorithms = self._key(header)
+            signer = self._signer(header)
             claims = jwt.decode(
                 token,
-                key,
-                algorithms=list(algorithms),
+                signer.key,
+                algorithms=list(signer.algorithms),
                 audience=self._audience,
                 issuer=self._issuer,
                 options={
@@ -94,10 +101,18 @@ class Jwts:
             )
         except (jwt.PyJWTError, ValueError, TypeError, RecursionError) as error:
             raise BadTokenError from error
-        until_us = _good_until_us(claims, at_us)
-        return replace(_actor(claims), expires_us=until_us), until_us
+        until_us = _good_until_us(claims, self._clock())
+        key_id = header.get("kid") if isinstance(header.get("kid"), str) else None
+        signed_by = key_id if signer.until_us < _FOR_EVER_US else None
+        # What is made with a token ends when the token says, without regard for clocks that differ.
+        actor = replace(_actor(claims), expires_us=int(claims["exp"]) * US_PER_S, signed_by=signed_by)
+        return actor, min(until_us, signer.until_us)
 
-    def _key(self, header: Mapping[str, Any]) -> tuple[Any, tuple[str, ...]]:
+    def has_key(self, key_id: str) -> bool:
+        """Whether a key that tokens were signed with is one of the issuer's still, as far as is known."""
+        return self._keys is not None and self._keys.has(key_id)
+
+    def _signer(self, header: Mapping[str, Any]) -> _Signer:
         """The key for a token, and what may be done with it."""
         algorithm, key_id = header.get("alg"), header.get("kid")
         if "crit" in header or not isinstance(algorithm, str):
@@ -105,57 +120,13 @@ class Jwts:
         if algorithm == _SHARED:
             if not self._shared:
                 raise BadTokenError
-            return self._shared, (_SHARED,)
-        known = self._known(key_id if isinstance(key_id, str) else None)
-        if known is None or algorithm not in known[1]:
+            return _Signer(self._shared, (_SHARED,), _FOR_EVER_US)
+        if self._keys is None:
             raise BadTokenError
-        return known
-
-    def _known(self, key_id: str | None) -> tuple[Any, tuple[str, ...]] | None:
-        with self._lock:
-            age_us = now_us() - self._read_us
-            if age_us > _FRESH_US or (key_id not in self._keys and age_us > _AGAIN_US):
-                self._read_us = now_us()
-                self._keys = self._issued() or self._keys
-            if key_id is None and len(self._keys) == 1:
-                return next(iter(self._keys.values()))
-            return self._keys.get(key_id or "")
-
-    def _issued(self) -> dict[str, tuple[Any, tuple[str, ...]]]:
-        """The issuer's public keys; nothing where they cannot be read."""
-        try:
-            if self._file:
-                text = Path(self._file).read_bytes()
-            elif self._url:
-                with urllib.request.urlopen(self._url, timeout=_FETCH_S) as answer:  # noqa: S310 - checked above
-                    text = answer.read(_KEYS_BYTES_MAX)
-            else:
-                return {}
-            return _public_keys(json.loads(text))
-        except (OSError, ValueError, jwt.PyJWTError):
-            return {}
-
-
-def _public_keys(document: Any) -> dict[str, tuple[Any, tuple[str, ...]]]:
-    """Public keys for signatures by id, each with its algorithms; shared secrets in such a list are left out."""
-    found = {}
-    for k, entry in enumerate(document["keys"] if isinstance(document, dict) else ()):
-        algorithms = _algorithms(entry)
-        if not algorithms or entry.get("use", "sig") != "sig" or "d" in entry:
-            continue
-        key = jwt.PyJWK(entry, algorithms[0]).key
-        if entry["kty"] == "RSA" and key.key_size < _RSA_BITS_MIN:
-            continue
-        found[str(entry.get("kid", f"#{k}"))] = (key, algorithms)
-    return found
-
-
-def _algorithms(entry: Mapping[str, Any]) -> tuple[str, ...]:
-    kind, stated = entry.get("kty"), entry.get("alg")
-    fitting: tuple[str, ...] = _RSA if kind == "RSA" else ()
-    if kind in ("EC", "OKP") and entry.get("crv") in _OF_CURVE:
-        fitting = (_OF_CURVE[entry["crv"]],)
-    return fitting if stated is None else tuple(name for name in fitting if name == stated)
+        found, until_us = self._keys.find(key_id if isinstance(key_id, str) else None)
+        if found is None or algorithm not in found[1]:
+            raise BadTokenError
+        return _Signer(*found, until_us)
 
 
 def _good_until_us(claims: Mapping[str, Any], at_us: int) -> int:

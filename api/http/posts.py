@@ -19,6 +19,7 @@ from api.store import posting
 from api.store.admission import Admission
 from api.store.appeals import OWN_IDS
 from api.store.books import Law
+from api.store.filings import note_filing
 from api.store.idempotency import Claim, StoredAnswer, Wanted, claim_all, keep_answers
 from api.store.posting import Posted
 from api.store.refusals import Refused
@@ -68,12 +69,16 @@ class Post:
         Its Idempotency-Key, where it has one.
     answer
         Makes its answer.
+    filed_by, key_id
+        Its sender, and the API key that it came with, if it was one.
     """
 
     content: Document | PostedRows
     admission: Admission
     once: Wanted | None
     answer: Callable[[Scored], Done]
+    filed_by: str
+    key_id: str | None
 
     @property
     def num_rows(self) -> int:
@@ -237,6 +242,10 @@ def _score(unit: WriteUnit, law: Law, posts: Sequence[_Open]) -> None:
     table = pa.concat_tables([one.table for one in posts]).combine_chunks()
     done = posting.post(unit, law, table, posts[0].post.admission)
     lines, at = by_event(done.lines), 0
+    reviews = [line for line in done.lines if line["of_kind"] == "review"]
     for one in posts:
+        if reviews:
+            own = (line for line in reviews if line["rider_id"] in one.riders)
+            note_filing(unit, own, one.post.filed_by, one.post.key_id)
         one.answers, one.lines = done.answers[at : at + one.table.num_rows], lines
         at += one.table.num_rows

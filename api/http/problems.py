@@ -139,6 +139,7 @@ STATUS: Final[Mapping[str, int]] = {
     "too_many_headers": 431,
     "internal": 500,
     "unavailable": 503,
+    "keys_awaited": 503,
     "clock_held": 503,
     "clock_apart": 503,
     "busy": 503,

@@ -88,6 +88,15 @@ reviews: Final = Table(
     Column("opened_us", BigInteger, nullable=False),
 )
 
+# Who posted, and with which key, what opened a review.
+review_filings: Final = Table(
+    "review_filings",
+    metadata,
+    Column("review_id", Id, primary_key=True),
+    Column("filed_by", Id, nullable=False),
+    Column("filed_key", Id),
+)
+
 # Reviews that wait for a person, oldest first; a row goes with the decision.
 open_reviews: Final = Table(
     "open_reviews",

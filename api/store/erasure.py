@@ -14,6 +14,7 @@ from api.store.keys import revoke_keys_of
 from api.store.outbox import tell_erased
 from api.store.people import note
 from api.store.rider_rows import touch
+from api.store.sessions import end_sessions_of
 from api.store.tables import appeal_texts, people, rider_moves, rider_state
 from api.store.units import WriteUnit
 
@@ -46,6 +47,7 @@ def erase(unit: WriteUnit, rider_id: str, actor: str) -> Erasure:
     texts = unit.connection.execute(delete(appeal_texts).where(appeal_texts.c.rider_id == rider_id)).rowcount
     texts += forget_words(unit, rider_id)
     found = Erasure(person, texts, forget_about(unit, rider_id), revoke_keys_of(unit, rider_id, actor))
+    end_sessions_of(unit, "rider", rider_id)
     if row is not None:
         # A kept card may hold words.
         touch(unit, [rider_id])

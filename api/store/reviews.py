@@ -13,6 +13,8 @@ from api.store.appeals import WORDS_MAX
 from api.store.books import stored_program
 from api.store.cursors import Rows, newest_first, oldest_first
 from api.store.decision_words import keep_words, words_of
+from api.store.filings import behind_review
+from api.store.other_hands import need_other_hand
 from api.store.outbox import iso
 from api.store.people import note
 from api.store.refusals import Refused
@@ -120,7 +122,7 @@ def decide_review(
     Raises
     ------
     Refused
-        review_unknown, review_decided, review_outcome_unknown, reason_missing, words_too_long, review_from_missing,
+        review_unknown, decides_own, review_decided, review_outcome_unknown, reason_missing, words_too_long, review_from_missing,
         review_from_unwanted, review_notice_short, review_not_recommended (the score no longer asks for it).
     """
     reason = _written(reason)
@@ -131,6 +133,7 @@ def decide_review(
             allowed=coded(OUTCOMES, lambda lang, code: text(lang, f"review.outcome_{code}")),
         )
     found = _known(unit, review_id)
+    need_other_hand(actor, behind_review(unit, review_id))
     row = lock(unit, [found.rider_id])[found.rider_id]
     found = _known(unit, review_id)
     if found.decision is not None:

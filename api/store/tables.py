@@ -295,6 +295,7 @@ open_appeals: Final = decision_tables.open_appeals
 appeal_decisions: Final = decision_tables.appeal_decisions
 decision_texts: Final = decision_tables.decision_texts
 reviews: Final = decision_tables.reviews
+review_filings: Final = decision_tables.review_filings
 open_reviews: Final = decision_tables.open_reviews
 review_decisions: Final = decision_tables.review_decisions
 suspension_lifts: Final = decision_tables.suspension_lifts
@@ -320,6 +321,29 @@ api_keys: Final = Table(
     Column("revoked_us", BigInteger),
     Column("parent", Id, index=True),
     Index("api_keys_by_holder", "subject"),
+)
+
+# Sessions of people in the console; `session_id` is the hash of what the cookie holds, `key_id` the API key that it was
+# begun with, if it was one. `cities` (JSON): empty for all.
+sessions: Final = Table(
+    "sessions",
+    metadata,
+    Column("session_id", Id, primary_key=True),
+    Column("role", Text, nullable=False),
+    Column("subject", Id, nullable=False, index=True),
+    Column("cities", Text, nullable=False),
+    Column("key_id", Id),
+    Column("created_us", BigInteger, nullable=False),
+    Column("expires_us", BigInteger, nullable=False, index=True),
+    Column("ended_us", BigInteger),
+)
+
+# What the database is (`demo`), written when it is made.
+marks: Final = Table(
+    "marks",
+    metadata,
+    Column("name", Id, primary_key=True),
+    Column("recorded_us", BigInteger, nullable=False),
 )
 
 # Answers by Idempotency-Key; without `status` the request is in flight.
@@ -449,6 +473,7 @@ APPEND_ONLY: Final = (
     "appeals",
     "appeal_decisions",
     "reviews",
+    "review_filings",
     "review_decisions",
     "suspension_lifts",
     "rider_moves",

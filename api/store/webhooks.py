@@ -4,7 +4,6 @@ A secret is shown once, when it is made. The one before goes on signing for a da
 """
 
 import base64
-import ipaddress
 import json
 import secrets
 from collections.abc import Collection, Sequence
@@ -14,6 +13,7 @@ from urllib.parse import urlsplit
 
 from sqlalchemy import ColumnElement, Row, func, insert, select, update
 
+from api.store.addresses import is_public_name
 from api.store.cursors import cursor_at, read_cursor
 from api.store.outbox import KINDS, PING, Message, send
 from api.store.people import note
@@ -27,7 +27,6 @@ from rules.units import US_PER_DAY
 OVERLAP_US: Final = US_PER_DAY
 NUM_MAX: Final = 100
 _SECRET_BYTES: Final = 32
-_NAMES_OF_THIS_NETWORK: Final = (".local", ".localhost", ".internal", ".home.arpa", ".lan")
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,29 +143,6 @@ def check_url(url: str, *, allow_private: bool) -> None:
         raise Refused("webhook_url", why=_why("not_https"))
     if not is_public_name(host):
         raise Refused("webhook_url", why=_why("private"))
-
-
-def is_public_name(host: str) -> bool:
-    """Whether a host may be outside of the own network, as far as its name shows."""
-    try:
-        return is_public_address(host)
-    except ValueError:
-        name = host.rstrip(".").lower()
-        return "." in name and not name.endswith(_NAMES_OF_THIS_NETWORK) and not name.replace(".", "").isdigit()
-
-
-def is_public_address(address: str) -> bool:
-    """Whether an IP address is one of the public internet.
-
-    Raises
-    ------
-    ValueError
-        If it is no IP address.
-    """
-    found = ipaddress.ip_address(address)
-    mapped = getattr(found, "ipv4_mapped", None) or getattr(found, "sixtofour", None)
-    found = mapped or found
-    return found.is_global and not found.is_multicast and not found.is_reserved
 
 
 def webhook_of(unit: ReadUnit | WriteUnit, webhook_id: str, actor: str | None = None) -> Webhook:

@@ -1,6 +1,7 @@
 """Signing in and out, the language, and what makes a posted form ours.
 
-The session is a cookie that holds the person's own credential, unreadable to scripts and never sent from other sites.
+A session is a row of the database that ends there; the browser has a random text that names it, made anew at each signing
+in, unreadable to scripts, never sent from other sites and, where the browser came by https, never in the clear.
 A form is accepted when it came from a page of this host and carries the token of the same browser.
 """
 
@@ -14,15 +15,16 @@ from fastapi import Depends, Request, Response
 from pydantic import StringConstraints
 from starlette.datastructures import URL, FormData
 
-from api.http import auth
 from api.http.allowance import Allowances, address_of
+from api.http.auth import session_actor
 from api.http.context import Actor, Service, service_of
 from api.http.intake import check_coding, content_type_of, read_body, replay
 from api.http.limits import KIB, MIB
-from api.http.plain import check_fields, is_plain
+from api.http.plain import check_fields
 from api.http.problems import Problem, need_allowed
 from api.http.scopes import Scope
 from api.store.said import role_words
+from api.store.sessions import SESSION_S, begin_session, end_session
 from api.web.shell import Visit
 from rules.text import LANGS, Lang
 
@@ -30,7 +32,6 @@ SESSION_COOKIE: Final = "rs_session"
 FORM_COOKIE: Final = "rs_form"
 LANG_COOKIE: Final = "rs_lang"
 FORM_FIELD: Final = "form_token"
-SESSION_S: Final = 12 * 3_600
 LANG_S: Final = 365 * 86_400
 MAX_FIELDS: Final = 2_000
 FORM_BYTES_MAX: Final = 256 * KIB
@@ -73,18 +74,12 @@ def form_token_of(request: Request) -> str:
 
 
 def visit_of(request: Request, service: Service) -> Visit:
-    """A visit, signed in where the cookie's credential still holds."""
-    credential = request.cookies.get(SESSION_COOKIE)
-    actor = actor_of(service, credential) if credential and is_plain(credential) else None
+    """A visit, signed in where the cookie's session is not over."""
+    written = request.cookies.get(SESSION_COOKIE)
+    actor = session_actor(service, written) if written else None
+    # Whatever is sent as a stream ends with the session.
+    request.state.visitor = actor
     return Visit(request, service, actor, lang_of_visit(request), form_token_of(request))
-
-
-def actor_of(service: Service, credential: str) -> Actor | None:
-    """Whom a credential stands for; None where it does not hold."""
-    try:
-        return auth.actor_of(service, credential)
-    except Problem:
-        return None
 
 
 def visiting(*scopes: Scope) -> Callable[..., Visit]:
@@ -188,14 +183,21 @@ def field(form: FormData, name: str) -> str:
     return value.strip() if isinstance(value, str) else ""
 
 
-def sign_in(request: Request, response: Response, credential: str) -> None:
-    """Keep a credential in the browser."""
-    _keep(request, response, SESSION_COOKIE, credential, SESSION_S)
+def sign_in(request: Request, service: Service, response: Response, actor: Actor) -> None:
+    """Begin a session for somebody; the one that this browser had ends."""
+    with service.guarding() as unit:
+        end_session(unit, request.cookies.get(SESSION_COOKIE, ""))
+        written = begin_session(unit, actor.role, actor.subject, actor.cities, actor.key_id, actor.expires_us)
+    _keep(request, response, SESSION_COOKIE, written, SESSION_S)
 
 
-def sign_out(response: Response) -> None:
-    """Forget the credential."""
-    response.delete_cookie(SESSION_COOKIE, path="/", httponly=True, samesite="strict")
+def sign_out(request: Request, service: Service, response: Response) -> None:
+    """End the session, here and in the browser."""
+    with service.guarding() as unit:
+        end_session(unit, request.cookies.get(SESSION_COOKIE, ""))
+    response.delete_cookie(
+        SESSION_COOKIE, path="/", httponly=True, secure=request.url.scheme == "https", samesite="strict"
+    )
 
 
 def keep_choices(request: Request, response: Response) -> None:

@@ -13,8 +13,8 @@ from urllib.parse import urlsplit, urlunsplit
 import httpx2
 from standardwebhooks.webhooks import Webhook as Signer
 
+from api.store.addresses import is_public_address
 from api.store.deliveries import Parcel, Sent
-from api.store.webhooks import is_public_address
 from rules.units import US_PER_S
 
 TIMEOUT_S: Final = 10
@@ -72,7 +72,7 @@ class Sender:
     def _address(self, host: str, port: int) -> str | None:
         """Where a name leads; None if any of its addresses must not be reached."""
         found = [str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
-        if not self._allow_private and not all(is_public_address(address.partition("%")[0]) for address in found):
+        if not self._allow_private and not all(map(is_public_address, found)):
             return None
         return found[0]
 

@@ -15,6 +15,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from api.store import keys
+from api.store.sessions import begin_session
 from api.store.units import Store
 from api.web.session import LANG_COOKIE, SESSION_COOKIE
 from tests.e2e import world as worlds
@@ -78,7 +79,20 @@ def key(world: worlds.World) -> Iterator[Callable[..., str]]:
 
 
 @pytest.fixture
-def visitor(browser: Browser, site: str, key: Callable[..., str], tmp_path: Path) -> Iterator[Visitor]:
+def session(world: worlds.World) -> Iterator[Callable[..., str]]:
+    """What the cookie of a new session holds: `session("rider", "r00001")`."""
+    store = Store(world.url)
+
+    def begin(role: str, subject: str = "", cities: tuple[str, ...] = ()) -> str:
+        with store.writing(world.now_us) as unit:
+            return begin_session(unit, keys.role_of(role), subject or PEOPLE[role], cities)
+
+    yield begin
+    store.close()
+
+
+@pytest.fixture
+def visitor(browser: Browser, site: str, session: Callable[..., str], tmp_path: Path) -> Iterator[Visitor]:
     """A page of somebody signed in: `visitor("ops", width=DESKTOP, lang="en")`; `visitor()` is nobody.
 
     At the end: no request has left the host, and no page had a script error or broke its own policy.
@@ -104,7 +118,7 @@ def visitor(browser: Browser, site: str, key: Callable[..., str], tmp_path: Path
         )
         cookies: list[Any] = [{"name": LANG_COOKIE, "value": lang, "url": site}]
         if role:
-            cookies.append({"name": SESSION_COOKIE, "value": key(role, subject, cities), "url": site})
+            cookies.append({"name": SESSION_COOKIE, "value": session(role, subject, cities), "url": site})
         context.add_cookies(cookies)
         page = context.new_page()
         page.set_default_timeout(15_000)

@@ -26,14 +26,18 @@ def test_a_key_opens_what_was_asked_for(visitor: Visitor, key: Callable[..., str
 
 
 def test_the_demo_needs_one_click_and_lets_go_with_one(visitor: Visitor) -> None:
-    """A role is one click; signing out forgets it."""
+    """A role is one click; signing out ends it, also for who has kept the cookie."""
     page = visitor(lang="en")
     page.goto("/")
 
     page.get_by_role("button", name=re.compile("^Rider r")).first.click()
 
     expect(page.locator(".score")).to_be_visible()
+    kept = page.context.cookies()
     page.get_by_role("button", name="Sign out").click()
+    page.goto("/rider")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
+    page.context.add_cookies(kept)
     page.goto("/rider")
     expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
 

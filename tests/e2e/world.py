@@ -15,6 +15,7 @@ from api.batch.canonical import EVENT_SCHEMA
 from api.store import books, schema
 from api.store.appeals import file_appeal
 from api.store.city_days import refresh
+from api.store.marks import mark_demo
 from api.store.people import Person, introduce
 from api.store.posting import post_events, settle
 from api.store.refusals import Refused
@@ -69,6 +70,7 @@ def build(url: str, *, num_riders: int = 40, num_days: int = 9) -> World:
     start_us = pc.min(table["occurred_us"]).as_py()
     now_us = instant_us(dt.datetime.combine(city.first_day + dt.timedelta(days=num_days - 1), EVENING, SHANGHAI))
     with store.writing(start_us - US_PER_DAY) as unit:
+        mark_demo(unit)
         books.publish(unit, [book for book_id in shipped() for book in versions(book_id)])
         books.deploy(unit, deployment().rows)
     _live(store, table, start_us, now_us)

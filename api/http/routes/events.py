@@ -132,7 +132,8 @@ async def post(
         # Before its turn: others do not wait while it is read.
         content = await run_sync(lambda: read_rows(_taken_apart(given, service.settings.batch_rows_max)))
     admission = Admission(actor.cities, actor.may("training:write"))
-    waits = Post(content, admission, once_of(request.scope, given.body), partial(_done, lang))
+    once = once_of(request.scope, given.body)
+    waits = Post(content, admission, once, partial(_done, lang), filed_by=actor.name, key_id=actor.key_id)
     done = await request.app.state.posts.done(actor.token_id, waits)
     for status, num in done.counts.items():
         request.app.state.meters.events(status, num)

@@ -102,7 +102,7 @@ def revoke_token(
     with_children: Annotated[bool, Query(description="End the keys that it made, too.")] = False,
 ) -> None:
     """End an API key, its sessions and its open streams; this server refuses it at once, others within seconds."""
-    with service.writing() as unit:
+    with service.guarding() as unit:
         _own(keys.key_by_id(unit, key_id), actor)
         revoked = keys.revoke_key(unit, key_id, actor.name, with_children=with_children)
     response.headers[NUM_LEFT] = str(revoked.num_left)

@@ -5,18 +5,20 @@ from typing import Annotated, Final
 from fastapi import Depends, Response
 from fastapi.responses import RedirectResponse
 
-from api.store.keys import Role, create_key
+from api.http.auth import Gate
+from api.http.context import Actor
+from api.http.problems import Problem
+from api.store.keys import Role
+from api.store.marks import is_demo
 from api.store.queries import RiderStanding, rider_row
 from api.store.sample_riders import telling_riders
-from api.web.figures import HOUR_US
 from api.web.routing import page_router
-from api.web.session import Posted, actor_of, field, own_path, sign_in, sign_out, visiting
+from api.web.session import Posted, field, own_path, sign_in, sign_out, visiting
 from api.web.shell import Visit
 from rules.units import points_text
 
 router = page_router()
 AnyVisit = Annotated[Visit, Depends(visiting())]
-DEMO_KEY_US: Final = 12 * HOUR_US
 DEMO_PEOPLE: Final[tuple[tuple[Role, str], ...]] = (("ops", "li.na"), ("approver", "wang.wei"), ("policy", "zhao.min"))
 
 
@@ -44,10 +46,12 @@ def _login_page(visit: Visit, path: str, status: int = 200, fault: str = "") -> 
 
 
 def _demo_roles(visit: Visit) -> list[tuple[Role, str, str]]:
-    """Role, subject, and what stands beside them."""
+    """Role, subject, and what stands beside them; nobody where the database is not a demo's."""
     if not visit.service.settings.demo:
         return []
     with visit.service.reading() as unit:
+        if not is_demo(unit):
+            return []
         known = [standing for rider in telling_riders(unit) if (standing := rider_row(unit, rider)) is not None]
     found: list[tuple[Role, str, str]] = [("rider", one.rider_id, _beside(visit, one)) for one in known]
     return found + [(role, person, person) for role, person in DEMO_PEOPLE]
@@ -61,10 +65,13 @@ def _beside(visit: Visit, standing: RiderStanding) -> str:
 def enter(visit: AnyVisit, form: Posted) -> Response:
     """Sign in with a key."""
     credential, path = field(form, "credential"), own_path(field(form, "next") or "/")
-    if not credential or actor_of(visit.service, credential) is None:
+    gate: Gate = visit.request.app.state.gate
+    try:
+        actor = gate.read(credential)
+    except Problem:
         return _login_page(visit, path, 401, visit.say("login.wrong"))
     response = RedirectResponse(path, 303)
-    sign_in(visit.request, response, credential)
+    sign_in(visit.request, visit.service, response, actor)
     return response
 
 
@@ -75,17 +82,14 @@ def enter_demo(visit: AnyVisit, form: Posted) -> Response:
     role = next((role for role, subject, _ in _demo_roles(visit) if (role, subject) == wanted), None)
     if role is None:
         return _login_page(visit, "/", 403, visit.say("login.wrong"))
-    with visit.service.writing() as unit:
-        expires_us = unit.recorded_us + DEMO_KEY_US
-        _, credential = create_key(unit, role, wanted[1], expires_us=expires_us, actor="demo:login")
     response = RedirectResponse(home_of(role), 303)
-    sign_in(visit.request, response, credential)
+    sign_in(visit.request, visit.service, response, Actor(role, wanted[1]))
     return response
 
 
 @router.post("/logout")
-def leave(form: Posted) -> Response:
-    """Sign out."""
+def leave(visit: AnyVisit, form: Posted) -> Response:
+    """Sign out: the session is over, whoever still has its cookie."""
     response = RedirectResponse("/login", 303)
-    sign_out(response)
+    sign_out(visit.request, visit.service, response)
     return response

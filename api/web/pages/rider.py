@@ -167,5 +167,5 @@ def erase_person(visit: Annotated[Visit, Depends(visiting("self:erase"))], form:
         erase(unit, visit.who.subject, visit.who.name)
     visit.service.store.scrub()
     response = visit.goto("/login", "erased")
-    sign_out(response)
+    sign_out(visit.request, visit.service, response)
     return response

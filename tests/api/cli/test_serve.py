@@ -16,21 +16,25 @@ from typing import Any
 
 import pytest
 
-from api.store import schema
+from api.cli.serve import prepare
+from api.store import keys, schema
+from api.store.marks import is_demo
 from api.store.units import Store
 from tests.api.cli.commands import run
 from tests.api.conftest import url_for
+from tests.fixtures.v0_1_0 import kept
+from tests.fixtures.v0_1_0.kept import Kept
 
 DEADLINE_S = 60
 RISE = [sys.executable, "-c", "from api.cli.main import main; main()", "serve", "--port", "0", "--lang", "en"]
 
 
 @contextmanager
-def serving(url: str, folder: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+def serving(url: str, folder: Path, *words: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """A server on a free port, and where it says it is."""
     env = os.environ | {"RIDERSCORE_BACKGROUND": "0", "PYTHONPATH": str(Path.cwd())}
     with (folder / "log").open("w") as log:
-        command = [*RISE, "--database-url", url]
+        command = [*RISE, "--database-url", url, *words]
         server = subprocess.Popen(command, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=log, text=True)
         try:
             assert server.stdout is not None
@@ -108,3 +112,62 @@ def test_a_setting_that_is_none_is_refused(tmp_path: Path, monkeypatch: pytest.M
     assert done.exit_code == 2
     assert "RIDERSCORE_TOKEN_CASHE_S" in done.stderr
     assert not (tmp_path / "store.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("named", "is_secure"), [("127.0.0.1", True), ("10.0.0.0/8, 127.0.0.0/8", True), ("10.0.0.1", False), ("", False)]
+)
+def test_https_before_a_proxy_is_believed_of_the_proxies_named(tmp_path: Path, named: str, is_secure: bool) -> None:
+    """Cookies are `Secure` where a stated proxy says that the browser came by https; nobody else is believed."""
+    words = ("--forwarded-allow-ips", named) if named else ()
+    with serving(f"sqlite:///{tmp_path / 'store.db'}", tmp_path, *words) as (address, _):
+        get(f"{address}/healthz")
+        request = urllib.request.Request(f"{address}/login", headers={"X-Forwarded-Proto": "https"})
+        with urllib.request.urlopen(request, timeout=DEADLINE_S) as answer:
+            cookies = answer.headers.get_all("Set-Cookie")
+
+    assert cookies
+    assert all(("; secure" in cookie.lower()) == is_secure for cookie in cookies)
+
+
+@pytest.mark.parametrize("named", ["localhost", "10.0.0.0/99", "10.0.0.1;10.0.0.2", "*,10.0.0.1", "10.0.0.1/8"])
+def test_a_proxy_that_is_no_address_is_refused(tmp_path: Path, named: str) -> None:
+    """A misspelt one would be believed by nobody, in silence."""
+    done = run(
+        "serve", "--forwarded-allow-ips", named, "--port", "0", "--database-url", f"sqlite:///{tmp_path / 'store.db'}"
+    )
+
+    assert done.exit_code == 2
+    assert "--forwarded-allow-ips" in done.stderr
+    assert not (tmp_path / "store.db").exists()
+
+
+@pytest.mark.parametrize("is_filled", [True, False])
+def test_one_click_roles_need_a_database_of_a_demo(
+    v0_1_0: Kept, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_filled: bool
+) -> None:
+    """The setting on any other database ends the command, whether it is filled or new."""
+    monkeypatch.setenv("RIDERSCORE_DEMO", "1")
+    url = v0_1_0.url if is_filled else f"sqlite:///{tmp_path / 'new.db'}"
+    run("db", "upgrade", "--database-url", url)
+
+    done = run("serve", "--port", "0", "--database-url", url, "--lang", "en")
+
+    assert done.exit_code == 2
+    assert "riderscore demo" in done.stderr
+
+
+def test_a_demo_of_0_1_0_is_known(tmp_path: Path) -> None:
+    """The upgrade marks it; a filled database of a service with a city of the same name it does not."""
+    folder = kept.demo(tmp_path)
+    url = f"sqlite:///{folder / 'riderscore.db'}"
+
+    prepare(url, "en", is_for_demo=True)
+
+    store = Store(url)
+    with store.reading() as unit:
+        clicked = [key for key in keys.all_keys(unit) if key.created_by == "demo:login"]
+        assert is_demo(unit)
+    store.close()
+    assert clicked
+    assert all(key.revoked_us is not None for key in clicked)

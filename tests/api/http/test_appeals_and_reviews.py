@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from api.store import books
+from api.store import books, keys
 from api.store.units import Store
 from rules.deployment import Deploy
 from tests.api.http.conftest import Bearer, Clock
@@ -134,3 +134,21 @@ def test_a_review_becomes_a_suspension_and_ends(client: TestClient, entry: str, 
     assert client.get("/v1/reviews", headers=bearer("ops", "x", cities=["suzhou"])).json()["items"] == []
     assert code_of(client.get(path, headers=bearer("rider", "r2"))) == (404, "review_unknown")
     assert client.get("/v1/reviews", headers=bearer("approver")).status_code == 403
+
+
+def test_whoever_posted_what_opened_a_review_does_not_decide_it(
+    client: TestClient, store: Store, entry: str, bearer: Bearer, clock: Clock
+) -> None:
+    """Nor whoever made the key that it was posted with; another person does."""
+    with store.writing(clock()) as unit:
+        _, written = keys.create_key(unit, "platform", "dispatch", actor="ops:li.na")
+    event = later([delivered("e9", rider_id="r9", late_min=9)])[0]
+    posted = client.post("/v1/events", json=event, headers={"Authorization": f"Bearer {written}"})
+    found = client.get("/v1/reviews", headers=bearer("ops")).json()["items"]
+    (review,) = (one for one in found if one["rider_id"] == "r9")
+    path, said = f"/v1/reviews/{review['review_id']}/decision", {"outcome": "warning", "reason": "晚到"}
+
+    assert posted.json()["num_scored"] == 1
+    for person in ("li.na", "dispatch"):
+        assert code_of(client.post(path, json=said, headers=bearer("ops", person))) == (403, "decides_own")
+    assert client.post(path, json=said, headers=bearer("ops", "wang.wei")).status_code == 200

@@ -307,4 +307,4 @@ def test_settings_that_would_let_anyone_in_are_refused(jwks: Path) -> None:
         {"jwt_jwks_file": str(jwks), "jwt_issuer": "i"},
     ):
         with pytest.raises(SettingError):
-            Jwts(Settings(**wrong))
+            Jwts(Settings(**wrong), Clock())

@@ -40,7 +40,7 @@ def post_of(rows: Any, key: str | None = None, cities: tuple[str, ...] = ()) -> 
     """A post as the route makes it."""
     body = json.dumps(rows).encode()
     once = None if key is None else Wanted("platform:p", key, body.decode())
-    return Post(take_apart(body, is_ndjson=False), Admission(cities), once, partial(_done, "en"))
+    return Post(take_apart(body, is_ndjson=False), Admission(cities), once, partial(_done, "en"), "platform:p", None)
 
 
 def mixed(seed: int) -> list[Post]:
@@ -121,7 +121,7 @@ def test_a_post_that_fails_takes_no_other_with_it(store: Store) -> None:
     def fails(_scored: Scored) -> Done:
         raise RuntimeError("broken")
 
-    bad = Post(post_of(broken).content, Admission(), Wanted("platform:p", "k", "digest"), fails)
+    bad = Post(post_of(broken).content, Admission(), Wanted("platform:p", "k", "digest"), fails, "platform:p", None)
     found = score_together(service_on(store), [post_of(first), bad, post_of(last)])
 
     assert [type(one) for one in found] == [Done, RuntimeError, Done]

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
+from api.store.keys import role_of
+from api.store.sessions import begin_session
 from api.store.units import Store
 from api.web.session import FORM_COOKIE, SESSION_COOKIE
-from tests.api.http.conftest import Bearer, bearer, client, clock, settings
+from tests.api.http.conftest import Bearer, Clock, bearer, client, clock, settings
 from tests.api.store.posts import publish
 
 __all__ = ["bearer", "client", "clock", "settings"]
@@ -25,14 +27,16 @@ def url(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def sign_in(client: TestClient, bearer: Bearer, store: Store) -> SignIn:
+def sign_in(client: TestClient, bearer: Bearer, store: Store, clock: Clock) -> SignIn:
     """`sign_in("ops")`: the client with somebody's session, and a form token."""
     publish(store, "taobao-crowdsourced")
 
     def enter(role: str, subject: str = "", cities: tuple[str, ...] = ()) -> TestClient:
         client.follow_redirects = False
-        key = bearer(role, subject, cities)["Authorization"].removeprefix("Bearer ")
-        client.cookies.set(SESSION_COOKIE, key, domain="testserver.local", path="/")
+        key_id = bearer(role, subject, cities)["Authorization"].split("_")[1]
+        with store.writing(clock()) as unit:
+            written = begin_session(unit, role_of(role), subject or f"some-{role}", cities, key_id)
+        client.cookies.set(SESSION_COOKIE, written, domain="testserver.local", path="/")
         client.get("/login")
         return client
 

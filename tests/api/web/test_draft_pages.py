@@ -11,6 +11,7 @@ from api.settings import Settings
 from api.store.draft_rows import Draft, draft_of
 from api.store.drafts import save_document
 from api.store.scheduling import activate_due
+from api.store.sessions import begin_session
 from api.store.units import Store
 from api.web.session import FORM_FIELD
 from tests.api.http.conftest import Clock
@@ -196,9 +197,10 @@ def test_an_unknown_draft_is_a_page(law: Store, sign_in: SignIn) -> None:
         assert re.search("<h1>.+</h1>", answer.text)
 
 
-def test_an_empty_database_has_pages(store: Store, settings: Settings, bearer: Any) -> None:
+def test_an_empty_database_has_pages(store: Store, settings: Settings) -> None:
     """Before any book is stored the shelf, drafts, approvals and studies say that there is nothing."""
-    key = bearer("ops")["Authorization"].removeprefix("Bearer ")
-    with TestClient(create_app(settings, hooks=(), clock=lambda: NOW_US), cookies={"rs_session": key}) as client:
+    with store.writing(NOW_US) as unit:
+        written = begin_session(unit, "ops", "li.na")
+    with TestClient(create_app(settings, hooks=(), clock=lambda: NOW_US), cookies={"rs_session": written}) as client:
         for path in ("/console/books", "/console/drafts", "/console/drafts/new", "/console/approvals"):
             assert client.get(path).status_code == 200, path
