@@ -58,7 +58,7 @@ IMPACT: Final = {"study_id": "{impact}"}
 READERS: Final = (OPS, APPROVER, POLICY)
 OWNERS: Final = (PLATFORM, OPS)
 # Drafts of other cities.
-ELSEWHERE: Final = 403
+ELSEWHERE: Final = 404
 
 MATRIX: Final[dict[str, Row]] = {
     "POST /v1/events": Row(each(200, PLATFORM), each(200, PLATFORM), {"events": [EVENT]}),
@@ -75,6 +75,11 @@ MATRIX: Final[dict[str, Row]] = {
     "GET /v1/riders/{rider_id}/export": Row(each(200, RIDER), each(404, RIDER)),
     "PUT /v1/riders/{rider_id}/person": Row(each(204, PLATFORM), each(404, PLATFORM), {"name": "张三"}),
     "DELETE /v1/riders/{rider_id}/person": Row(each(200, RIDER, OPS), each(404, RIDER, OPS)),
+    # Nobody asked for one: a platform of the old city asks, and who looks finds none.
+    "POST /v1/riders/{rider_id}/move": Row(each(202, *OWNERS), each(404, *OWNERS), {"city": THERE}),
+    "GET /v1/riders/{rider_id}/move": Row(each(404, *OWNERS), each(404, *OWNERS)),
+    "DELETE /v1/riders/{rider_id}/move": Row(each(404, *OWNERS), each(404, *OWNERS)),
+    "GET /v1/moves": Row(each(200, *OWNERS), each(200, *OWNERS)),
     "GET /v1/entries/{entry_id}": Row(each(200, RIDER, *OWNERS), each(404, RIDER, *OWNERS)),
     "POST /v1/entries/{entry_id}/appeal": Row(each(201, RIDER), each(404, RIDER), APPEAL),
     "GET /v1/appeals": Row(each(200, RIDER, OPS), each(200, RIDER, OPS)),
