@@ -1,6 +1,7 @@
 """`riderscore serve`: the API, the riders' page and the console, in one process."""
 
 import ipaddress
+import os
 import signal
 import socket
 import sys
@@ -97,7 +98,7 @@ def prepare(database_url: str, lang: Lang, *, is_for_demo: bool = False) -> None
 
 
 def run(settings: Any, sock: socket.socket, lang: Lang) -> None:
-    """Answer requests until told to stop; those being answered are finished."""
+    """Answer requests until told to stop; those being answered are finished, and told a second time, it ends at once."""
     import uvicorn
 
     from api.http.app import create_app
@@ -131,10 +132,22 @@ def run(settings: Any, sock: socket.socket, lang: Lang) -> None:
     # The server stops in good order at these and then raises them again: that is no failure.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stopped)
+    leaving = app.state.service.leaving
+
+    class Server(uvicorn.Server):
+        """A server whose application hears of the signal at once."""
+
+        def handle_exit(self, number: int, frame: Any) -> None:
+            """Stop in good order; at the second signal, now."""
+            if self.should_exit:
+                os._exit(128 + number)
+            super().handle_exit(number, frame)
+            leaving.begin()
+
     # What libraries and the interpreter say there must not hold anybody up either.
     sys.stderr = stderr_outlet()
     try:
-        uvicorn.Server(config).run(sockets=[sock])
+        Server(config).run(sockets=[sock])
     finally:
         sys.stderr = sys.__stderr__
         stderr_outlet().drain()

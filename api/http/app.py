@@ -1,5 +1,6 @@
 """The application: routers by area, the door before them, what starts and stops with it."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -19,6 +20,7 @@ from api.http.auth import Gate
 from api.http.cards import CardDesk
 from api.http.context import Service
 from api.http.door import Door
+from api.http.farewell import Farewell
 from api.http.limits import Plan
 from api.http.logs import make_log
 from api.http.meters import Meters
@@ -110,6 +112,7 @@ def create_app(
     add_handlers(app)
     plan = Plan([(route, tuple(document.scopes_of(route) or ())) for route in api_routes()], settings)
     app.add_middleware(Door, service=service, gate=gate, desk=desk, plan=plan, allowances=allowances, openings=openings)
+    app.add_middleware(Farewell, leaving=service.leaving)
     app.add_middleware(Watch, meters=meters, log=log)
     for router in routers(ROUTES):
         app.include_router(router)
@@ -129,11 +132,13 @@ def _waiting(service: Service) -> dict[str, int]:
 def _lifespan(service: Service, hooks: Sequence[Hook]) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        service.leaving.attach(asyncio.get_running_loop())
         async with AsyncExitStack() as stack:
             stack.callback(service.store.close)
             stack.push_async_callback(app.state.cards.close)
             stack.push_async_callback(app.state.posts.close)
             stack.push_async_callback(app.state.openings.close)
+            stack.push_async_callback(service.leaving.rest)
             for hook in hooks:
                 await stack.enter_async_context(hook(service))
             yield

@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from api.clock import now_us
+from api.http.leaving import Leaving
 from api.http.scopes import SCOPES, Scope
 from api.settings import Settings
 from api.store.keys import Role
@@ -75,6 +76,8 @@ class Service:
         Of a request whose answer is kept: what it writes is committed with the answer.
     keeper
         Says whether the clock may be believed; without one it always is.
+    leaving
+        Whether this process is stopping.
     """
 
     store: Store
@@ -82,6 +85,7 @@ class Service:
     clock: Callable[[], int] = field(default=now_us)
     held: Held | None = None
     keeper: Timekeeper | None = None
+    leaving: Leaving = field(default_factory=Leaving)
 
     @contextmanager
     def reading(self) -> Iterator[ReadUnit]:

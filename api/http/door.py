@@ -16,6 +16,7 @@ from api.http.allowance import Allowances, address_of
 from api.http.auth import Gate, need_scopes
 from api.http.cards import CardDesk, answer_card
 from api.http.context import Actor, Service, preferred_lang
+from api.http.farewell import ELSEWHERE
 from api.http.intake import JSON, NDJSON, check_coding, check_shape, content_type_of, read_body, replay
 from api.http.limits import HEADERS_MAX, PATH_BYTES_MAX, QUERY_BYTES_MAX, WITH_BODY, Plan, Wanted
 from api.http.openings import Openings
@@ -121,6 +122,8 @@ class Door:
         check_coding(scope)
         kind = content_type_of(scope)
         body = await read_body(scope, receive, wanted.limits.bytes_max, self._service.settings.body_timeout_s)
+        if self._service.leaving.has_begun:
+            raise Problem("stopping", headers=ELSEWHERE)
         if body:
             takes = TAKES.get(wanted.path, (JSON,))
             if kind not in takes:

@@ -7,18 +7,21 @@ from typing import Final
 from anyio import sleep
 from anyio.to_thread import run_sync
 from sse_starlette import EventSourceResponse, ServerSentEvent
+from starlette.responses import Response
 
 from api.clock import elapsed_ns
 from api.http.context import Service
-from api.store.studies import ENDED, Step, steps_of
+from api.store.studies import ENDED, Step, steps_of, study_of
 
 LOOK_S: Final = 0.5
 HEARTBEAT_S: Final = 15
 WAIT_S_MAX: Final = 3_600
 
 
-def progress_stream(service: Service, study_id: str, after: int, wait_s: int = WAIT_S_MAX) -> EventSourceResponse:
+def progress_stream(service: Service, study_id: str, after: int, wait_s: int = WAIT_S_MAX) -> Response:
     """What happens to a study from now on, as an answer that ends with it.
+
+    Of work that has ended the steps not known yet; where there are none, 204: a browser then asks no more.
 
     Parameters
     ----------
@@ -27,6 +30,9 @@ def progress_stream(service: Service, study_id: str, after: int, wait_s: int = W
     wait_s
         Ends after so many seconds; a browser then asks again by itself.
     """
+    with service.reading() as unit:
+        if study_of(unit, study_id).has_ended and not steps_of(unit, study_id, after):
+            return Response(status_code=204)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return EventSourceResponse(_steps(service, study_id, after, wait_s), headers=headers, ping=HEARTBEAT_S, sep="\n")
 
@@ -39,17 +45,19 @@ def last_event(header: str | None) -> int:
 async def _steps(service: Service, study_id: str, after: int, wait_s: int) -> AsyncIterator[ServerSentEvent]:
     until_ns = elapsed_ns() + wait_s * 1_000_000_000
 
-    def look() -> tuple[Step, ...]:
+    def look() -> tuple[tuple[Step, ...], bool]:
         with service.reading() as unit:
-            return steps_of(unit, study_id, after)
+            return steps_of(unit, study_id, after), study_of(unit, study_id).has_ended
 
     while True:
-        for step in await run_sync(look):
+        steps, has_ended = await run_sync(look)
+        for step in steps:
             after = step.step
             yield _event(step)
             if step.state in ENDED:
                 return
-        if elapsed_ns() >= until_ns:
+        # A client may know of more steps than there are.
+        if has_ended or elapsed_ns() >= until_ns:
             return
         await sleep(LOOK_S)
 

@@ -4,12 +4,13 @@ Whoever sends one first moves its next time on, and counts the attempt: nobody e
 sender dies it comes up again. Messages of one rider wait for each other while an earlier one has not failed often.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import and_, delete, exists, func, or_, select, tuple_, update
+from sqlalchemy import RowMapping, and_, delete, exists, func, or_, select, tuple_, update
 
+from api.store.outbox import within_bound
 from api.store.people import note
 from api.store.platforms import platform_of
 from api.store.tables import outbox, webhook_attempts, webhooks
@@ -22,6 +23,9 @@ RETRY_S: Final = (5, 30, 120, 600, 1_800, 3_600, 10_800, 28_800, 43_200, 86_400)
 # How often a message may fail before later ones of the same rider pass it.
 HOLDS_BACK: Final = 4
 DISABLED_AFTER_US: Final = 3 * US_PER_DAY
+# How many messages may wait for one receiver before no more are kept for it.
+WAITING_MAX: Final = 50_000
+FULL: Final = "full"
 SYSTEM: Final = "system:deliveries"
 _ERROR_CHARS: Final = 300
 _FORGOTTEN_AT_ONCE: Final = 1_000
@@ -55,22 +59,45 @@ class Sent:
         return self.status is not None and 200 <= self.status < 300
 
 
-def is_any_due(unit: ReadUnit, now_us: int) -> bool:
-    """Whether something waits to be sent."""
+def is_any_due(unit: ReadUnit, now_us: int, busy: Collection[str] = ()) -> bool:
+    """Whether something waits to be sent to a receiver that is not busy."""
     due = select(webhook_attempts.c.outbox_id).where(
-        webhook_attempts.c.state == "waiting", webhook_attempts.c.next_us <= now_us
+        webhook_attempts.c.state == "waiting",
+        webhook_attempts.c.next_us <= now_us,
+        webhook_attempts.c.webhook_id.not_in(sorted(busy)),
     )
     return unit.connection.execute(due.limit(1)).first() is not None
 
 
-def claim_due(unit: WriteUnit, limit: int, busy: Collection[str] = ()) -> list[Parcel]:
-    """Take up deliveries that are due, oldest first.
+def claim_due(unit: WriteUnit, limit: int, on_way: Mapping[str, int] | None = None) -> list[Parcel]:
+    """Take up deliveries that are due: of each receiver the oldest, up to a number on their way at once.
 
     Parameters
     ----------
-    busy
-        Webhooks that have enough on their way already.
+    on_way
+        How many are on their way already, by webhook.
     """
+    is_on = or_(webhooks.c.disabled_us.is_(None), webhooks.c.disabled_why == FULL)
+    live = select(webhooks.c.webhook_id).where(webhooks.c.removed_us.is_(None), is_on)
+    parcels: list[Parcel] = []
+    for webhook_id in unit.connection.scalars(live.order_by(webhooks.c.webhook_id)).all():
+        room = limit - (on_way or {}).get(webhook_id, 0)
+        if room > 0:
+            parcels += _claim_of(unit, webhook_id, room)
+    if parcels:
+        mine = webhook_attempts
+        unit.connection.execute(
+            update(mine)
+            .where(
+                tuple_(mine.c.webhook_id, mine.c.outbox_id).in_([(one.webhook_id, one.outbox_id) for one in parcels])
+            )
+            .values(num_attempts=mine.c.num_attempts + 1, next_us=unit.recorded_us + LEASE_US)
+        )
+    return parcels
+
+
+def _claim_of(unit: WriteUnit, webhook_id: str, limit: int) -> list[Parcel]:
+    """The oldest deliveries of one receiver that are due and wait for no earlier one of their rider."""
     mine, earlier = webhook_attempts, webhook_attempts.alias("earlier")
     held_back = exists().where(
         earlier.c.webhook_id == mine.c.webhook_id,
@@ -84,43 +111,54 @@ def claim_due(unit: WriteUnit, limit: int, busy: Collection[str] = ()) -> list[P
         .join(outbox, outbox.c.outbox_id == mine.c.outbox_id)
         .join(webhooks, webhooks.c.webhook_id == mine.c.webhook_id)
         .where(
-            mine.c.state == "waiting",
-            mine.c.next_us <= unit.recorded_us,
-            webhooks.c.removed_us.is_(None),
-            webhooks.c.disabled_us.is_(None),
-            mine.c.webhook_id.not_in(sorted(busy)),
-            ~held_back,
+            mine.c.webhook_id == webhook_id, mine.c.state == "waiting", mine.c.next_us <= unit.recorded_us, ~held_back
         )
         .order_by(mine.c.next_us, mine.c.outbox_id)
         .limit(limit)
         .with_for_update(of=mine, skip_locked=True)
     )
-    parcels = []
     platform = platform_of(unit)
-    for row in unit.connection.execute(query).mappings():
-        old = row[webhooks.c.old_secret]
-        is_good = old is not None and (row[webhooks.c.old_secret_until_us] or 0) > unit.recorded_us
-        parcels.append(
-            Parcel(
-                webhook_id=row[mine.c.webhook_id],
-                outbox_id=row[mine.c.outbox_id],
-                num_attempts=row[mine.c.num_attempts] + 1,
-                url=row[webhooks.c.url],
-                secrets=(row[webhooks.c.secret], old) if is_good else (row[webhooks.c.secret],),
-                body=row[outbox.c.payload],
-                recorded_us=row[outbox.c.recorded_us],
-                platform=platform,
-            )
-        )
-    if parcels:
-        unit.connection.execute(
-            update(mine)
-            .where(
-                tuple_(mine.c.webhook_id, mine.c.outbox_id).in_([(one.webhook_id, one.outbox_id) for one in parcels])
-            )
-            .values(num_attempts=mine.c.num_attempts + 1, next_us=unit.recorded_us + LEASE_US)
-        )
-    return parcels
+    return [_parcel(row, platform, unit.recorded_us) for row in unit.connection.execute(query).mappings()]
+
+
+def _parcel(row: RowMapping, platform: str, now_us: int) -> Parcel:
+    old = row[webhooks.c.old_secret]
+    is_good = old is not None and (row[webhooks.c.old_secret_until_us] or 0) > now_us
+    return Parcel(
+        webhook_id=row[webhook_attempts.c.webhook_id],
+        outbox_id=row[webhook_attempts.c.outbox_id],
+        num_attempts=row[webhook_attempts.c.num_attempts] + 1,
+        url=row[webhooks.c.url],
+        secrets=(row[webhooks.c.secret], old) if is_good else (row[webhooks.c.secret],),
+        # Messages from before bodies had a bound wait in upgraded databases.
+        body=within_bound(row[outbox.c.payload]),
+        recorded_us=row[outbox.c.recorded_us],
+        platform=platform,
+    )
+
+
+def watch_queues(unit: WriteUnit) -> int:
+    """Keep nothing more for receivers for whom too much waits, until half of it is gone; always 0: once a look is enough.
+
+    What waits goes on being sent. Whoever owns such a webhook sees it there (`disabled_why`), and that messages are
+    missing by the numbers (`seq`) of the riders' entries.
+    """
+    own = webhook_attempts.c
+    counted = select(own.webhook_id, func.count().label("num")).where(own.state == "waiting").group_by(own.webhook_id)
+    waiting = {row.webhook_id: row.num for row in unit.connection.execute(counted)}
+    known = select(webhooks.c.webhook_id, webhooks.c.disabled_us, webhooks.c.disabled_why)
+    for row in unit.connection.execute(known.where(webhooks.c.removed_us.is_(None))).all():
+        num = waiting.get(row.webhook_id, 0)
+        if row.disabled_us is None and num > WAITING_MAX:
+            values: dict[str, object] = {"disabled_us": unit.recorded_us, "disabled_why": FULL}
+            note(unit, SYSTEM, "webhook.disable", row.webhook_id, why=FULL, num_waiting=num)
+        elif row.disabled_why == FULL and num <= WAITING_MAX // 2:
+            values = {"disabled_us": None, "disabled_why": None}
+            note(unit, SYSTEM, "webhook.enable", row.webhook_id, num_waiting=num)
+        else:
+            continue
+        unit.connection.execute(update(webhooks).where(webhooks.c.webhook_id == row.webhook_id).values(**values))
+    return 0
 
 
 def forget_messages(unit: WriteUnit, before_us: int) -> int:

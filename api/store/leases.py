@@ -6,13 +6,14 @@ lost it cannot change what came of it. An owner that dies stops renewing; then a
 
 import json
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import Any, Final, get_args
 
-from sqlalchemy import ColumnElement, and_, delete, or_, select, update
+from sqlalchemy import ColumnElement, Row, and_, delete, or_, select, update
 
 from api.store.bulk import add_rows
-from api.store.studies import Failure, Study, add_step, study_of
+from api.store.studies import Failure, Kind, Study, add_step, study_of
 from api.store.tables import studies, study_files
+from api.store.turns_of_work import RUNNING_MAX, queue_of, running_of
 from api.store.units import ReadUnit, WriteUnit
 from rules.ids import digest
 from rules.units import US_PER_S
@@ -36,23 +37,52 @@ class Claim:
     owner: str
 
 
-def has_free_work(unit: ReadUnit | WriteUnit, now_us: int) -> bool:
-    """Whether there is work that nobody does."""
-    return unit.connection.scalar(select(studies.c.study_id).where(_free(now_us)).limit(1)) is not None
+def has_free_work(unit: ReadUnit | WriteUnit, now_us: int, kind: Kind | None = None) -> bool:
+    """Whether there is work that nobody does, of a kind or of any."""
+    free = select(studies.c.study_id).where(_free(now_us))
+    return unit.connection.scalar((free if kind is None else free.where(studies.c.kind == kind)).limit(1)) is not None
 
 
-def claim(unit: WriteUnit, owner: str) -> Claim | None:
-    """Take up the oldest work that nobody does; None if there is none. `owner` is a name used once."""
+def claim(unit: WriteUnit, owner: str, kind: Kind | None = None) -> Claim | None:
+    """Take up the work whose turn it is; None if there is none. `owner` is a name used once.
+
+    Parameters
+    ----------
+    kind
+        Of this kind alone; None for any, impacts first.
+    """
+    for one in get_args(Kind) if kind is None else (kind,):
+        row = _next_free(unit, one)
+        if row is not None:
+            return _taken(unit, row, owner)
+    return None
+
+
+def _next_free(unit: WriteUnit, kind: Kind) -> Row[Any, Any, Any, Any] | None:
+    """The next work of a kind, held: what a dead owner left first, then by turns."""
+    own = select(studies.c.study_id, studies.c.num_starts, studies.c.progress_permille, studies.c.started_us)
+    free = own.where(studies.c.kind == kind, _free(unit.recorded_us))
     # Another server at this moment finds the next one, not this one.
-    row = unit.connection.execute(
-        select(studies.c.study_id, studies.c.num_starts, studies.c.progress_permille, studies.c.started_us)
-        .where(_free(unit.recorded_us))
-        .order_by(studies.c.created_us, studies.c.study_id)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-    ).one_or_none()
-    if row is None:
-        return None
+    left = free.where(studies.c.state == "running").order_by(studies.c.created_us, studies.c.study_id).limit(1)
+    row = unit.connection.execute(left.with_for_update(skip_locked=True)).one_or_none()
+    if row is not None:
+        return row
+    busy, owners = running_of(unit, kind), {}
+    order = list(queue_of(unit, kind))
+    if order:
+        asked = select(studies.c.study_id, studies.c.requested_by).where(studies.c.study_id.in_(order))
+        owners = {one.study_id: one.requested_by for one in unit.connection.execute(asked)}
+    for study_id in order:
+        if busy[owners[study_id]] >= RUNNING_MAX:
+            continue
+        chosen = free.where(studies.c.study_id == study_id).with_for_update(skip_locked=True)
+        row = unit.connection.execute(chosen).one_or_none()
+        if row is not None:
+            return row
+    return None
+
+
+def _taken(unit: WriteUnit, row: Row[Any, Any, Any, Any], owner: str) -> Claim | None:
     _set(
         unit,
         row.study_id,

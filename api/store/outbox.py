@@ -35,6 +35,9 @@ PING: Final = "ping"
 ERASED: Final = "rider.erased"
 # What tells of single riders: whoever hears of any of these hears of erasures, too.
 _OF_RIDERS: Final = frozenset({"score.changed", "tier.changed", "review.needed", "appeal.decided", ERASED})
+# Bodies of messages: what proxies let through, and receivers read in one go.
+BODY_BYTES_MAX: Final = 256 * 1024
+ENTRIES_MAX: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +172,38 @@ def iso(at_us: int) -> str:
 
 
 def _body(message: Message, platform: str, recorded_us: int) -> str:
-    body = {"type": message.kind, "timestamp": iso(recorded_us), "platform": platform, "data": message.data}
+    said = {"type": message.kind, "timestamp": iso(recorded_us), "platform": platform, "data": message.data}
+    return _bounded(said)
+
+
+def within_bound(body: str) -> str:
+    """A body as it may be sent: one that is too large with fewer entries, as `_bounded` says."""
+    return (
+        body if len(body) * 4 <= BODY_BYTES_MAX or len(body.encode()) <= BODY_BYTES_MAX else _bounded(json.loads(body))
+    )
+
+
+def _bounded(body: dict[str, Any]) -> str:
+    """A body of `BODY_BYTES_MAX` at most: of many entries the newest, how many there are, and what asks for the rest.
+
+    The cursor is that of `GET /v1/riders/{rider_id}/entries`, which gives older entries first after it.
+    """
+    data = body["data"]
+    entries = data.get("entries")
+    if entries is None:
+        return _written(body)
+    num_all = data.get("num_entries", len(entries))
+    kept = entries[-ENTRIES_MAX:]
+    while True:
+        cursor = str(kept[0]["seq"]) if kept and len(kept) < num_all else None
+        bounded = data | {"entries": kept, "num_entries": num_all, "cursor": cursor}
+        written = _written(body | {"data": bounded})
+        if len(written.encode()) <= BODY_BYTES_MAX or len(kept) <= 1:
+            return written
+        kept = kept[-(len(kept) // 2) :]
+
+
+def _written(body: dict[str, Any]) -> str:
     return json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 

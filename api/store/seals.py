@@ -23,9 +23,9 @@ GENESIS: Final = bytes(32)
 # What is sealed of each table; the key comes first.
 SEALED: Final[Mapping[str, tuple[str, ...]]] = {
     "approvals": ("approval_id", "draft_id", "revision", "content_digest", "decision", "approver", "reason", "impact_id", "recorded_us"),
-    "appeal_decisions": ("appeal_id", "decision", "decided_by", "reason_code", "decided_us"),
-    "review_decisions": ("review_id", "outcome", "decided_by", "is_safety", "from_us", "decided_us"),
-    "suspension_lifts": ("review_id", "lifted_by", "event_id", "lifted_us"),
+    "appeal_decisions": ("appeal_id", "decision", "decided_by", "reason_code", "reason_digest", "decided_us"),
+    "review_decisions": ("review_id", "outcome", "decided_by", "reason_digest", "is_safety", "from_us", "decided_us"),
+    "suspension_lifts": ("review_id", "lifted_by", "reason_digest", "event_id", "lifted_us"),
     "audit": ("audit_id", "recorded_us", "actor", "action", "subject", "detail", "city"),
 }  # fmt: skip
 _AT_ONCE: Final = 1_000

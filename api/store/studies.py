@@ -24,6 +24,8 @@ Kind = Literal["impact", "study"]
 State = Literal["waiting", "running", "done", "failed", "cancelled"]
 ENDED: Final[frozenset[str]] = frozenset({"done", "failed", "cancelled"})
 DAYS_MAX: Final = 92
+# What one person may have waiting of a kind.
+WAITING_MAX: Final = 20
 _PREFIX: Final = {"impact": "imp", "study": "stu"}
 
 
@@ -167,6 +169,10 @@ def _start(
     draft_id: str | None,
     content_digest: str | None,
 ) -> str:
+    asked = (studies.c.kind == kind, studies.c.requested_by == actor, studies.c.state == "waiting")
+    waiting = unit.connection.scalar(select(func.count()).select_from(studies).where(*asked)) or 0
+    if waiting >= WAITING_MAX:
+        raise Refused("too_much_waiting", num=waiting, num_max=WAITING_MAX)
     study_id = f"{_PREFIX[kind]}_{secrets.token_hex(10)}"
     unit.connection.execute(
         insert(studies),

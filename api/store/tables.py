@@ -407,6 +407,7 @@ webhook_attempts: Final = Table(
     Column("last_error", Text),
     Column("delivered_us", BigInteger),
     Index("webhook_attempts_due", "state", "next_us"),
+    Index("webhook_attempts_of_one", "webhook_id", "state", "next_us"),
     Index("webhook_attempts_in_order", "webhook_id", "rider_id", "outbox_id"),
 )
 

@@ -26,6 +26,8 @@ from rules.units import US_PER_DAY
 
 OVERLAP_US: Final = US_PER_DAY
 NUM_MAX: Final = 100
+# Of one owner: nobody takes the room of all others.
+NUM_OF_ONE_MAX: Final = 10
 _SECRET_BYTES: Final = 32
 
 
@@ -38,7 +40,8 @@ class Webhook:
     failing_us
         Since when nothing got through.
     disabled_us, disabled_why
-        When it was switched off, because nothing got through (`failing`) or it asked for it (`gone`).
+        When it was switched off, because nothing got through (`failing`), it asked for it (`gone`), or more waits for it
+        than may: then what waits is sent, and nothing more is kept until half is gone (`full`).
     """
 
     webhook_id: str
@@ -94,13 +97,18 @@ def register(
     Raises
     ------
     Refused
-        `webhook_url`, `webhook_kind`, `too_many_webhooks`.
+        `webhook_url`, `webhook_kind`, `too_many_own_webhooks`, `too_many_webhooks`.
     """
     check_url(url, allow_private=allow_private)
     unknown = sorted(set(kinds) - set(KINDS) | ({PING} & set(kinds)))
     if unknown:
         raise Refused("webhook_kind", kind=unknown[0], allowed=", ".join(kind for kind in KINDS if kind != PING))
-    known = unit.connection.scalar(select(func.count()).where(webhooks.c.removed_us.is_(None))) or 0
+    own, known = (
+        unit.connection.scalar(select(func.count()).select_from(webhooks).where(*_live(whose))) or 0
+        for whose in (actor, None)
+    )
+    if own >= NUM_OF_ONE_MAX:
+        raise Refused("too_many_own_webhooks", num_max=NUM_OF_ONE_MAX)
     if known >= NUM_MAX:
         raise Refused("too_many_webhooks", num_max=NUM_MAX)
     webhook_id, secret = f"wh_{secrets.token_hex(10)}", _new_secret()

@@ -6,12 +6,14 @@ behind that another does not take up.
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import Final
+from typing import Final, get_args
 
 from anyio.to_thread import run_sync
 
+from api.clock import elapsed_ns
 from api.http.context import Service
 from api.http.logs import make_log
+from api.store.studies import Kind
 from api.store.timekeeping import Timekeeper
 from api.store.units import UnreachableError, connected
 from api.work.deliverer import Deliverer
@@ -21,7 +23,7 @@ from api.work.sender import Sender
 from api.work.ticker import Ticker
 from api.work.worker import Worker
 
-STOP_S: Final = 15
+STOP_S: Final = 5
 FIGURES_S: Final = 60
 LOOK_S: Final = 0.5
 
@@ -33,14 +35,14 @@ class Background:
         store, clock, log = service.store, service.clock, make_log(service.settings.log_level)
         sender = Sender(allow_private=service.settings.webhooks_private, clock=clock)
         self._deliverer = Deliverer(store, clock, sender, log)
-        self._worker = Worker(store, clock, log)
+        self._workers = {kind: Worker(store, clock, log, kind) for kind in get_args(Kind)}
         self._counter = Counter(store, clock)
-        ticker = Ticker(store, service.settings, clock)
+        self._ticker = Ticker(store, service.settings, clock)
         may_act = None if service.keeper is None else service.keeper.may_act
         self.loops = (
-            Loop("tick", ticker.step, service.settings.tick_s, log, may_act),
+            Loop("tick", self._ticker.step, service.settings.tick_s, log, may_act),
             Loop("send", self._deliverer.step, LOOK_S, log, may_act),
-            Loop("work", self._worker.step, LOOK_S, log, may_act),
+            *(Loop(f"work-{kind}", one.step, LOOK_S, log, may_act) for kind, one in self._workers.items()),
             Loop("figures", self._counter.step, FIGURES_S, log, may_act),
         )
 
@@ -49,14 +51,21 @@ class Background:
         for loop in self.loops:
             loop.start()
 
-    def stop(self) -> None:
-        """End all of it: long work is given back, deliveries on their way are waited for."""
+    def ask_to_stop(self) -> None:
+        """Begin nothing new: long work is given back, what falls due waits for the next look."""
         for loop in self.loops:
             loop.ask_to_stop()
-        self._worker.ask_to_stop()
+        self._ticker.ask_to_stop()
         self._counter.ask_to_stop()
+        for worker in self._workers.values():
+            worker.ask_to_stop()
+
+    def stop(self) -> None:
+        """End all of it; deliveries on their way are waited for."""
+        self.ask_to_stop()
+        until_ns = elapsed_ns() + STOP_S * 1_000_000_000
         for loop in self.loops:
-            loop.join(STOP_S)
+            loop.join(max(until_ns - elapsed_ns(), 0) / 1e9)
         self._deliverer.close()
 
 
@@ -68,6 +77,7 @@ async def background(service: Service) -> AsyncIterator[None]:
         return
     behind = Background(service)
     behind.start()
+    service.leaving.when_begun(behind.ask_to_stop)
     try:
         yield
     finally:

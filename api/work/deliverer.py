@@ -1,4 +1,4 @@
-"""Sends what stands in the outbox: several at a time, at most a few to one receiver, so that a slow one holds up no other.
+"""Sends what stands in the outbox: a few at a time to each receiver, which has room of its own: a slow one holds up no other.
 
 At least once: what was sent and not written down, because the server was killed between, is sent again under the same
 id.
@@ -13,10 +13,12 @@ from typing import Any, Final
 
 from api.store.deliveries import Parcel, claim_due, is_any_due, settle_delivery
 from api.store.units import Store
+from api.store.webhooks import NUM_MAX
 from api.work.sender import Sender
 
-NUM_AT_ONCE: Final = 16
 NUM_TO_ONE: Final = 4
+# Room for every receiver there can be: nobody waits for another's.
+NUM_AT_ONCE: Final = NUM_TO_ONE * NUM_MAX
 _FULL_S: Final = 0.2
 
 
@@ -33,18 +35,19 @@ class Deliverer:
         self._changed = threading.Condition()
 
     def step(self) -> bool:
-        """Take up what is due as far as there is room; False if nothing was taken up."""
+        """Take up what is due as far as each receiver has room; False if nothing was taken up."""
         with self._changed:
-            room = NUM_AT_ONCE - self._on_way.total()
-            if not room:
-                self._changed.wait(_FULL_S)
-                return True
-            busy = [webhook for webhook, number in self._on_way.items() if number >= NUM_TO_ONE]
+            on_way = dict(self._on_way)
         with self._store.reading() as unit:
-            if not is_any_due(unit, self._clock()):
-                return False
+            busy = [webhook for webhook, number in on_way.items() if number >= NUM_TO_ONE]
+            is_due = is_any_due(unit, self._clock(), busy)
+        if not is_due:
+            if busy:
+                with self._changed:
+                    self._changed.wait(_FULL_S)
+            return bool(busy)
         with self._store.writing(self._clock()) as unit:
-            parcels = claim_due(unit, room, busy)
+            parcels = claim_due(unit, NUM_TO_ONE, on_way)
         for parcel in parcels:
             with self._changed:
                 self._on_way[parcel.webhook_id] += 1

@@ -1,12 +1,16 @@
 """One signed POST to a receiver, by the Standard Webhooks convention; never to an address it must not reach.
 
 A name is looked up once and the connection goes to the address that was checked: a name that answers differently the
-second time gains nothing. No redirects, no proxies, answers are not read.
+second time gains nothing. No redirects, no proxies, answers are not read. An attempt is over after `TIMEOUT_S` in all:
+looking the name up, connecting, sending, and waiting for the head of an answer, however slowly it drips.
 """
 
+import asyncio
 import datetime as dt
 import socket
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
@@ -18,6 +22,7 @@ from api.store.deliveries import Parcel, Sent
 from rules.units import US_PER_S
 
 TIMEOUT_S: Final = 10
+NAMES_AT_ONCE: Final = 64
 AGENT: Final = "riderscore-webhooks"
 _WAIT_MAX_S: Final = 86_400
 
@@ -36,16 +41,42 @@ class Sender:
     def __init__(self, *, allow_private: bool, clock: Callable[[], int]) -> None:
         self._allow_private = allow_private
         self._clock = clock
-        self._client = httpx2.Client(timeout=TIMEOUT_S, follow_redirects=False, trust_env=False)
+        self._loop = asyncio.new_event_loop()
+        # Names that nobody answers for hold a thread each, which no other receiver waits for.
+        self._names = ThreadPoolExecutor(NAMES_AT_ONCE, "riderscore-names")
+        self._loop.set_default_executor(self._names)
+        self._client = httpx2.AsyncClient(
+            timeout=TIMEOUT_S, follow_redirects=False, trust_env=False, limits=httpx2.Limits(max_connections=None)
+        )
+        self._thread = threading.Thread(target=self._loop.run_forever, name="riderscore-sender", daemon=True)
+        self._thread.start()
 
     def send(self, parcel: Parcel) -> Sent:
         """Try once."""
+        return asyncio.run_coroutine_threadsafe(self._in_time(parcel), self._loop).result()
+
+    def close(self) -> None:
+        """Give back all connections."""
+        asyncio.run_coroutine_threadsafe(self._client.aclose(), self._loop).result(TIMEOUT_S)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(TIMEOUT_S)
+        self._names.shutdown(wait=False, cancel_futures=True)
+        self._loop.close()
+
+    async def _in_time(self, parcel: Parcel) -> Sent:
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                return await self._send(parcel)
+        except TimeoutError:
+            return Sent(error=f"no answer within {TIMEOUT_S} s")
+
+    async def _send(self, parcel: Parcel) -> Sent:
         parts = urlsplit(parcel.url)
         host = parts.hostname or ""
         if not self._allow_private and parts.scheme != "https":
             return Sent(error="not https")
         try:
-            address = self._address(host, parts.port or (443 if parts.scheme == "https" else 80))
+            address = await self._address(host, parts.port or (443 if parts.scheme == "https" else 80))
         except OSError as error:
             return Sent(error=f"name not found: {error.strerror or error}")
         if address is None:
@@ -59,19 +90,16 @@ class Sender:
             request = self._client.build_request(
                 "POST", url, content=parcel.body.encode(), headers=headers, extensions={"sni_hostname": host}
             )
-            answer = self._client.send(request, stream=True)
-            answer.close()
+            answer = await self._client.send(request, stream=True)
+            await answer.aclose()
         except httpx2.HTTPError as error:
             return Sent(error=f"{type(error).__name__}: {error}")
         return Sent(answer.status_code, retry_after_s=_seconds(answer.headers.get("retry-after", "")))
 
-    def close(self) -> None:
-        """Give back all connections."""
-        self._client.close()
-
-    def _address(self, host: str, port: int) -> str | None:
+    async def _address(self, host: str, port: int) -> str | None:
         """Where a name leads; None if any of its addresses must not be reached."""
-        found = [str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+        infos = await self._loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        found = [str(info[4][0]) for info in infos]
         if not self._allow_private and not all(map(is_public_address, found)):
             return None
         return found[0]

@@ -4,13 +4,14 @@ Each is a unit of its own. Any number of servers may tick on one database: on Po
 turn, on SQLite writers take turns anyway, and every verb looks again once it holds its rows.
 """
 
+import threading
 from collections.abc import Callable
 from typing import Final
 
 from api.settings import Settings
 from api.store.appeals import settle_appeals
 from api.store.books import Law, law_of
-from api.store.deliveries import forget_messages
+from api.store.deliveries import forget_messages, watch_queues
 from api.store.idempotency import forget_answers
 from api.store.posting import settle
 from api.store.scheduling import activate_due
@@ -32,6 +33,7 @@ class Ticker:
         answers_us = settings.idempotency_keep_h * _US_PER_H
         messages_us = settings.messages_keep_d * US_PER_DAY
         self._clock = clock
+        self._stopping = threading.Event()
         # Appeals that the ledger refused: they stay open, people see them late in the inbox, and this says so once.
         self._refused: set[str] = set()
         self._duties: tuple[Callable[[WriteUnit], int], ...] = (
@@ -40,7 +42,12 @@ class Ticker:
             lambda unit: _by_law(unit, self._settle_appeals),
             lambda unit: forget_answers(unit, unit.recorded_us - answers_us),
             lambda unit: forget_messages(unit, unit.recorded_us - messages_us),
+            watch_queues,
         )
+
+    def ask_to_stop(self) -> None:
+        """Let the unit that is going on be the last one."""
+        self._stopping.set()
 
     def step(self) -> bool:
         """Do all that is due by now; the next look comes after a pause.
@@ -66,7 +73,7 @@ class Ticker:
 
     def _again(self, due: Callable[[WriteUnit], int]) -> None:
         """Do a part of what is due until nothing is left."""
-        while True:
+        while not self._stopping.is_set():
             with self._store.writing(self._clock()) as unit:
                 if not is_my_turn(unit) or not due(unit):
                     return

@@ -1,4 +1,4 @@
-"""Takes up long work, one at a time, in a process of its own that can be killed.
+"""Takes up long work, one of a kind at a time, each in a process of its own that can be killed.
 
 The process does the work and writes what comes of it; this side holds the lease, and ends the process when the work is
 cancelled, lost to another server, or the service stops. If this side is killed, the process sees its input end and
@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from api.clock import elapsed_ns
 from api.store.leases import LEASE_US, Claim, claim, give_back, has_free_work, is_held, renew
+from api.store.studies import Kind
 from api.store.units import Store
 from api.work.child import end, start
 
@@ -32,12 +33,15 @@ class Worker:
         The store's clock (µs UTC).
     log
         Hears what begins, and how it ends.
+    kind
+        What it takes up; None for any. A worker for each kind lets no kind wait behind another.
     """
 
-    def __init__(self, store: Store, clock: Callable[[], int], log: Any) -> None:
+    def __init__(self, store: Store, clock: Callable[[], int], log: Any, kind: Kind | None = None) -> None:
         self._store = store
         self._clock = clock
         self._log = log
+        self._kind = kind
         self._stopping = threading.Event()
 
     def ask_to_stop(self) -> None:
@@ -45,13 +49,13 @@ class Worker:
         self._stopping.set()
 
     def step(self) -> bool:
-        """Do the oldest work that nobody does, to its end; False if there is none."""
+        """Do the work whose turn it is, to its end; False if there is none."""
         with self._store.reading() as unit:
-            if self._stopping.is_set() or not has_free_work(unit, self._clock()):
+            if self._stopping.is_set() or not has_free_work(unit, self._clock(), self._kind):
                 return False
         owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(6)}"
         with self._store.writing(self._clock()) as unit:
-            held = claim(unit, owner)
+            held = claim(unit, owner, self._kind)
         if held is None:
             return False
         self._log.info("work.began", study_id=held.study.study_id, kind=held.study.kind)

@@ -19,6 +19,7 @@ from api.store import studies
 from api.store.acting import need_cities
 from api.store.refusals import Refused
 from api.store.studies import DAYS_MAX, Study
+from api.store.turns_of_work import position_of
 from api.work.request import check_request
 from rules.text import Lang, text
 
@@ -105,6 +106,7 @@ class StudyShown(Model):
     created_us: int
     started_us: int | None
     finished_us: int | None
+    position: int | None = Field(description="Place in the queue of its kind, from 1, while it waits.")
 
 
 class StudyLine(Model):
@@ -189,14 +191,18 @@ def get_study(study_id: IdText, actor: Watcher, service: ServiceDep, lang: LangD
     with service.reading() as unit:
         study = need_kind(studies.study_of(unit, study_id, actor.cities, actor.name), actor)
         files = list(studies.files_of(unit, study_id)) if study.state == "done" else []
+        position = position_of(unit, study_id, study.kind) if study.state == "waiting" else None
     response.headers["Content-Language"], response.headers["Vary"] = lang, "Accept-Language"
-    return _shown(study, files, lang)
+    return _shown(study, files, lang, position)
 
 
 @router.get(
     "/studies/{study_id}/events",
     response_class=EventSourceResponse,
-    responses={200: {"content": {"text/event-stream": {}}, "description": "Steps by number."}},
+    responses={
+        200: {"content": {"text/event-stream": {}}, "description": "Steps by number."},
+        204: {"description": "The work has ended and its last step is known: there is nothing to ask again for."},
+    },
 )
 def watch_study(
     study_id: IdText,
@@ -204,7 +210,7 @@ def watch_study(
     service: ServiceDep,
     last_event_id: Annotated[str | None, Header(alias="Last-Event-ID", max_length=100)] = None,
     wait_s: Annotated[int, Query(ge=0, le=WAIT_S_MAX, description="Ends after so many seconds at the latest.")] = 900,
-) -> EventSourceResponse:
+) -> Response:
     """Progress as server-sent events, to the end; `Last-Event-ID` goes on after a step."""
     with service.reading() as unit:
         need_kind(studies.study_of(unit, study_id, actor.cities, actor.name), actor)
@@ -254,13 +260,14 @@ def need_kind(study: Study, actor: Actor) -> Study:
     return study
 
 
-def _shown(study: Study, files: list[str], lang: Lang) -> StudyShown:
+def _shown(study: Study, files: list[str], lang: Lang, position: int | None = None) -> StudyShown:
     failure = study.failure
     own = {name: getattr(study, name) for name in Study.__slots__ if name != "failure"}
     return StudyShown(
         **own,
         stage_words=text(lang, f"work.stage_{study.stage}"),
         files=files,
+        position=position,
         failure=None
         if failure is None
         else FailureShown(code=failure.code, detail=failure.describe(lang), faults=failure.told(lang)),

@@ -44,7 +44,7 @@ class WebhookShown(Model):
     created_us: int
     failing_us: int | None = Field(description="Since when nothing got through.")
     disabled_us: int | None = Field(description="When it was switched off; `enable` tries again.")
-    disabled_why: Literal["failing", "gone"] | None
+    disabled_why: Literal["failing", "gone", "full"] | None
 
 
 class WebhookMade(Model):

@@ -6,12 +6,14 @@ from typing import Annotated, Any, Final
 
 from fastapi import Depends, Response
 
+from api.http.problems import STATUS
 from api.http.routes.studies import need_kind
 from api.http.streams import last_event, progress_stream
 from api.store.acting import need_cities
 from api.store.draft_rows import draft_of
 from api.store.refusals import Refused
 from api.store.studies import Study, cancel, start_impact, studies_of, study_of
+from api.store.turns_of_work import position_of
 from api.web.draft_view import DraftView, view_of
 from api.web.figures import city_pairs
 from api.web.routing import page_router
@@ -47,7 +49,8 @@ def _impact_page(visit: Visit, draft_id: str, study: str = "", status: int = 200
     with visit.service.reading() as unit:
         view = view_of(unit, visit.who, draft_id, visit.service.clock(), visit.lang, may_write=False)
         found = studies_of(unit, kinds=("impact",), draft_id=draft_id, limit=20).studies
-    shown = next((one for one in found if one.study_id == study), found[0] if found else None)
+        shown = next((one for one in found if one.study_id == study), found[0] if found else None)
+        place = None if shown is None else position_of(unit, shown.study_id, shown.kind)
     cities = sorted({target.city for target in view.draft.targets})
     return visit.page(
         "impact.html",
@@ -55,6 +58,7 @@ def _impact_page(visit: Visit, draft_id: str, study: str = "", status: int = 200
         view=view,
         draft=view.draft,
         shown=shown,
+        place=place,
         others=found,
         cities=city_pairs(cities, visit.lang),
         days=[(str(days), visit.say("web_books.days", number=days)) for days in DAYS],
@@ -77,11 +81,11 @@ def start(visit: RunVisit, draft_id: str, form: Posted) -> Response:
                 unit,
                 visit.who.name,
                 city=field(form, "city"),
-                days=int(days) if days.isascii() and days.isdigit() else 0,
+                days=int(days) if days.isascii() and days.isdigit() and len(days) < 7 else 0,
                 draft_id=draft_id,
             )
     except Refused as refused:
-        return _impact_page(visit, draft_id, status=409, refused=refused.describe(visit.lang))
+        return _impact_page(visit, draft_id, status=STATUS[refused.code], refused=refused.describe(visit.lang))
     return visit.goto(f"/console/drafts/{draft_id}/impact?study={study_id}")
 
 

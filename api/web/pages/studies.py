@@ -8,11 +8,12 @@ from starlette.datastructures import FormData
 
 from api.batch.errors import InputError
 from api.batch.study_design import DEFAULT_DAYS, SENSITIVITIES
-from api.http.problems import DETAIL_MAX, ERRORS_MAX, shortened
+from api.http.problems import DETAIL_MAX, ERRORS_MAX, STATUS, shortened
 from api.http.routes.studies import SETS_MAX, SWEEPS_MAX, report_response
 from api.store.bookshelf import BookBrief, books_of
 from api.store.refusals import Refused
 from api.store.studies import Study, file_of, files_of, start_study, studies_of, study_of
+from api.store.turns_of_work import position_of
 from api.store.units import ReadUnit
 from api.web.pages.impacts import stages
 from api.web.routing import page_router
@@ -112,7 +113,7 @@ def start(visit: RunVisit, form: Posted) -> Response:
         faults = [shortened(fault.describe(visit.lang), DETAIL_MAX) for fault in error.faults[:ERRORS_MAX]]
         return _list_page(visit, given, "", 422, faults)
     except Refused as refused:
-        return _list_page(visit, given, "", 409, [refused.describe(visit.lang)])
+        return _list_page(visit, given, "", STATUS[refused.code], [refused.describe(visit.lang)])
     return visit.goto(f"/console/studies/{study_id}")
 
 
@@ -146,9 +147,11 @@ def study_page(visit: ReadVisit, study_id: str) -> Response:
     with visit.service.reading() as unit:
         study = _study(unit, visit, study_id)
         files = files_of(unit, study_id) if study.state == "done" else ()
+        place = position_of(unit, study_id, study.kind)
         names = dict(_versions(books_of(unit, visit.service.clock()), visit.lang))
     return visit.page(
         "study.html",
+        place=place,
         study=study,
         shown=study,
         names=names,

@@ -221,3 +221,25 @@ def test_lists_are_paged(client: TestClient, bearer: Bearer, world: Store) -> No
     assert wild.status_code == 404
     with world.reading() as unit:
         assert len(studies.studies_of(unit).studies) == 3
+
+
+@pytest.mark.parametrize("state", ["done", "failed", "cancelled"])
+def test_the_stream_of_finished_work_ends(client: TestClient, bearer: Bearer, world: Store, state: str) -> None:
+    """Who knows the last step, or claims to know more, is told 204, after which a browser asks no more."""
+    policy = bearer("policy", "wang")
+    study_id = client.post("/v1/studies", json=STUDY, headers=policy).json()["study_id"]
+    with world.writing(now_us()) as unit:
+        assert leases.claim(unit, "me") is not None
+        if state == "done":
+            leases.finish(unit, study_id, "me", {"summary": {}, "files": []})
+        elif state == "failed":
+            leases.fail(unit, study_id, "me", studies.Failure("died", {"num_starts": 1}))
+        else:
+            studies.cancel(unit, "policy:wang", study_id)
+    path = f"/v1/studies/{study_id}/events"
+
+    steps = events_in(client.get(path, headers=policy).text)
+    again = [client.get(path, headers=policy | {"Last-Event-ID": last}) for last in (steps[-1]["id"], "900")]
+
+    assert steps[-1]["event"] == state
+    assert [(answer.status_code, answer.content) for answer in again] == [(204, b""), (204, b"")]

@@ -1,22 +1,27 @@
 """Webhooks: signed, at least once, in a rider's order, tried again, given up, switched off, never into the own network."""
 
+import contextlib
 import json
+import socket
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import DBAPIError
 
 from api.clock import now_us
 from api.http.logs import make_log
 from api.settings import Settings
-from api.store import webhooks
+from api.store import deliveries, webhooks
 from api.store.deliveries import DISABLED_AFTER_US, HOLDS_BACK, LEASE_US, RETRY_S, Sent, claim_due, settle_delivery
-from api.store.outbox import Message, announce, send, wanted
+from api.store.outbox import BODY_BYTES_MAX, Message, announce, send, wanted
 from api.store.refusals import Refused
 from api.store.tables import outbox, webhook_attempts
 from api.store.tables import webhooks as webhooks_table
 from api.store.units import Store
+from api.work import sender
 from api.work.deliverer import Deliverer
 from api.work.sender import Sender
 from api.work.ticker import Ticker
@@ -351,7 +356,7 @@ def test_a_busy_receiver_holds_up_no_other(store: Store, clock: Clock) -> None:
     tell(store, clock, changed(1))
 
     with store.writing(clock()) as unit:
-        claimed = claim_due(unit, 10, [slow])
+        claimed = claim_due(unit, 10, {slow: 10})
 
     assert [one.webhook_id for one in claimed] == [quick]
 
@@ -477,3 +482,142 @@ def test_what_a_post_changes_is_heard(store: Store, receiver: Receiver) -> None:
     assert len(heard) == 2
     assert {"r1", "r2"} >= {body["data"]["rider_id"] for body in heard}
     assert all(isinstance(body["timestamp"], str) for body in heard)
+
+
+@contextmanager
+def dripping() -> Iterator[str]:
+    """A receiver that takes all and answers a byte at a time, never to the end; its address."""
+    ended = threading.Event()
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def drip(client: socket.socket) -> None:
+        with client, contextlib.suppress(OSError):
+            client.recv(1 << 16)
+            for byte in b"HTTP/1.1 200 OK\r\nx: " + b"y" * 100_000:
+                client.sendall(bytes([byte]))
+                if ended.wait(0.05):
+                    return
+
+    def accept() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                threading.Thread(target=drip, args=(server.accept()[0],), daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}/"
+    finally:
+        ended.set()
+        server.close()
+
+
+def test_an_attempt_is_over_in_time_however_slowly_the_answer_drips(
+    store: Store, clock: Clock, deliverer: Deliverer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each byte comes in time, the answer does not: one deadline holds for all of it."""
+    monkeypatch.setattr(sender, "TIMEOUT_S", 0.5)
+    with dripping() as url:
+        webhook_id, _ = listen(store, clock, url)
+        tell(store, clock, changed(1))
+
+        deliverer.step()
+        deliverer.wait()
+
+    with store.reading() as unit:
+        delivery = webhooks.deliveries_of(unit, webhook_id).deliveries[0]
+    assert (delivery.state, delivery.num_attempts) == ("waiting", 1)
+    assert "0.5 s" in (delivery.last_error or "")
+
+
+def test_receivers_that_do_not_answer_hold_up_no_other(
+    store: Store, clock: Clock, receiver: Receiver, deliverer: Deliverer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many of them have however much waiting, the one that answers has all of its messages before they fail."""
+    monkeypatch.setattr(sender, "TIMEOUT_S", 30)
+    with dripping() as url:
+        dead = [listen(store, clock, url)[0] for _ in range(8)]
+        webhook_id, _ = listen(store, clock, receiver.url)
+        tell(store, clock, *(changed(k, rider=f"r{k}") for k in range(20)))
+
+        while [state for state, _ in states(store, webhook_id)].count("delivered") < 20:
+            deliverer.step()
+
+        assert all(attempts <= 1 for one in dead for _, attempts in states(store, one))
+    assert len(receiver.came) == 20
+
+
+def many_entries(number: int) -> dict[str, object]:
+    """A change by very many entries of very long names."""
+    entry = {"entry_id": "e" * 64, "event_id": "字" * 128, "rule_id": "r" * 60, "delta_mp": -1}
+    return {"rider_id": "r1", "seq": number, "entries": [entry | {"seq": k + 1} for k in range(number)]}
+
+
+def test_a_body_is_bounded_and_says_what_is_missing(
+    store: Store, clock: Clock, receiver: Receiver, deliverer: Deliverer
+) -> None:
+    """The newest entries, how many there are, and the cursor that `GET …/entries` goes on from; a small one has all."""
+    _, secret = listen(store, clock, receiver.url)
+    tell(store, clock, Message("score.changed", many_entries(5_000), "r1", "hangzhou"))
+    tell(store, clock, Message("score.changed", many_entries(3), "r2", "hangzhou"))
+
+    send_all(deliverer)
+
+    large, small = sorted((body["data"] for body in receiver.verified(secret)), key=lambda data: -data["num_entries"])
+    assert all(len(body) <= BODY_BYTES_MAX for _, body in receiver.came)
+    assert [large["num_entries"], large["entries"][-1]["seq"]] == [5_000, 5_000]
+    assert large["cursor"] == str(large["entries"][0]["seq"])
+    assert len(large["entries"]) >= 100
+    assert (small["num_entries"], len(small["entries"]), small["cursor"]) == (3, 3, None)
+
+
+def test_a_body_that_waits_from_before_is_bounded_too(
+    store: Store, clock: Clock, receiver: Receiver, deliverer: Deliverer
+) -> None:
+    """A message of 0.1.0 is never changed in the database; what is sent of it is."""
+    webhook_id, secret = listen(store, clock, receiver.url)
+    body = {"type": "score.changed", "timestamp": "2026-01-01T00:00:00Z", "data": many_entries(5_000)}
+    row = {"kind": "score.changed", "rider_id": "r1", "city": "hangzhou", "recorded_us": clock()}
+    with store.writing(clock()) as unit:
+        unit.connection.execute(insert(outbox), row | {"outbox_id": 1, "payload": json.dumps(body)})
+        attempt = {"webhook_id": webhook_id, "outbox_id": 1, "rider_id": "r1", "state": "waiting", "num_attempts": 0}
+        unit.connection.execute(insert(webhook_attempts), attempt | {"next_us": clock()})
+
+    send_all(deliverer)
+
+    assert len(receiver.came[0][1]) <= BODY_BYTES_MAX
+    assert receiver.verified(secret)[0]["data"]["num_entries"] == 5_000
+
+
+def test_one_owner_has_so_many_webhooks_and_no_more(store: Store, clock: Clock) -> None:
+    """Another owner still has theirs, and removing one makes room."""
+    made = [listen(store, clock, "https://a.example/")[0] for _ in range(webhooks.NUM_OF_ONE_MAX)]
+    with pytest.raises(Refused) as refused:
+        listen(store, clock, "https://a.example/")
+    with store.writing(clock()) as unit:
+        webhooks.register(unit, "platform:q", "https://b.example/", allow_private=True)
+        webhooks.remove(unit, "platform:p", made[0])
+
+    assert refused.value.code == "too_many_own_webhooks"
+    assert listen(store, clock, "https://a.example/")
+
+
+def test_what_waits_for_one_receiver_is_bounded(
+    store: Store, clock: Clock, receiver: Receiver, deliverer: Deliverer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beyond it nothing more is kept, what waits is sent, and with half of it gone all goes on by itself."""
+    monkeypatch.setattr(deliveries, "WAITING_MAX", 4)
+    webhook_id, _ = listen(store, clock, receiver.url)
+    tell(store, clock, *(changed(k) for k in range(5)))
+    with store.writing(clock()) as unit:
+        deliveries.watch_queues(unit)
+        full = webhooks.webhook_of(unit, webhook_id).disabled_why
+    tell(store, clock, changed(6))
+
+    send_all(deliverer)
+    with store.writing(clock()) as unit:
+        deliveries.watch_queues(unit)
+        after = webhooks.webhook_of(unit, webhook_id).disabled_us
+    tell(store, clock, changed(7))
+
+    assert (full, after, len(receiver.came)) == ("full", None, 5)
+    assert [state for state, _ in states(store, webhook_id)] == ["delivered"] * 5 + ["waiting"]

@@ -1,0 +1,58 @@
+"""The answers of a server that is told to stop: true ones, and nothing new is begun.
+
+From the signal on whoever asks is told to ask elsewhere. Requests that write go on to their end; one that takes longer
+than the time left is answered with what is true, that its outcome is not known, and is still not cut off in the middle.
+"""
+
+import asyncio
+from typing import Final
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.http.context import preferred_lang
+from api.http.leaving import Leaving
+from api.http.problems import Problem, problem_response
+
+ELSEWHERE: Final = {"Retry-After": "1", "Connection": "close"}
+_WRITES: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+
+
+class Farewell:
+    """Answers for a server that is stopping."""
+
+    def __init__(self, app: ASGIApp, leaving: Leaving) -> None:
+        self._app = app
+        self._leaving = leaving
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or say that it is for another server."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+        elif self._leaving.has_begun:
+            await _refuse(Problem("stopping", headers=ELSEWHERE), scope, receive, send)
+        elif scope["method"] in _WRITES:
+            await self._to_its_end(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    async def _to_its_end(self, scope: Scope, receive: Receive, send: Send) -> None:
+        has_begun = is_over = False
+
+        async def send_in_time(message: Message) -> None:
+            nonlocal has_begun
+            if not is_over:
+                has_begun = True
+                await send(message)
+
+        work = asyncio.ensure_future(self._app(scope, receive, send_in_time))
+        if await self._leaving.do(work) or has_begun:
+            await work
+            return
+        is_over = True
+        await _refuse(Problem("outcome_unknown", headers=ELSEWHERE), scope, receive, send)
+
+
+async def _refuse(problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:
+    scope.setdefault("state", {})["problem"] = problem.code
+    header = next((value for name, value in scope["headers"] if name == b"accept-language"), b"")
+    await problem_response(problem, preferred_lang(header.decode("latin-1")), scope["path"])(scope, receive, send)
