@@ -103,6 +103,7 @@ def create_app(
     app.state.meters = meters
     app.state.cards = desk
     app.state.rounds = CapacityLimiter(settings.rounds_at_once)
+    app.state.downloads = CapacityLimiter(1)
     app.state.uploads = Turns(settings.uploads_at_once)
     app.state.posts = Queue(partial(score_together, service))
     app.state.openings = openings

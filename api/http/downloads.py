@@ -4,9 +4,11 @@ Between two parts no connection and no thread is held; a reader who takes next t
 (`api.http.connections`).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Final
 
+from anyio import CapacityLimiter
+from anyio.to_thread import run_sync
 from starlette.responses import StreamingResponse
 
 from api.http.context import Actor, Service
@@ -19,7 +21,9 @@ _WRITERS: Final[dict[str, tuple[Callable[[Iterator[AuditLine]], Iterator[str]], 
 }
 
 
-def audit_download(service: Service, actor: Actor, wanted: AuditFilter, kind: str) -> StreamingResponse:
+def audit_download(
+    service: Service, actor: Actor, wanted: AuditFilter, kind: str, turns: CapacityLimiter
+) -> StreamingResponse:
     """All lines that were there when it was asked for, as `csv` or `ndjson`; refused before the first of them."""
     need_wanted(actor, wanted)
     write, media_type = _WRITERS[kind]
@@ -27,7 +31,7 @@ def audit_download(service: Service, actor: Actor, wanted: AuditFilter, kind: st
     with service.reading() as unit:
         until = newest_id(unit)
     lines = write(_audit_lines(service, actor, wanted, until))
-    return StreamingResponse(in_parts(lines), headers=named, media_type=media_type)
+    return StreamingResponse(_in_turn(in_parts(lines), turns), headers=named, media_type=media_type)
 
 
 def _audit_lines(service: Service, actor: Actor, wanted: AuditFilter, until: int) -> Iterator[AuditLine]:
@@ -39,6 +43,15 @@ def _audit_lines(service: Service, actor: Actor, wanted: AuditFilter, until: int
         if len(some) < PART:
             return
         after = some[-1].audit_id
+
+
+async def _in_turn(parts: Iterator[str], turns: CapacityLimiter) -> AsyncIterator[str]:
+    """Parts, each made in its turn: a hundred downloads at once take no more of the processor than one."""
+    while True:
+        part = await run_sync(next, parts, None, limiter=turns)
+        if part is None:
+            return
+        yield part
 
 
 def in_parts(texts: Iterator[str]) -> Iterator[str]:

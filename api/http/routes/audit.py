@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Final, Literal
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Request
 from pydantic import Field
 from starlette.responses import Response
 
@@ -45,6 +45,7 @@ class AuditLines(Page):
 
 @router.get("", response_model=AuditLines, responses=_TAKEN)
 def list_audit(
+    request: Request,
     actor: Reader,
     service: ServiceDep,
     by: Annotated[Wanted, Query(description="Who: `ops:li.na`.")] = None,
@@ -64,7 +65,7 @@ def list_audit(
     with service.reading() as unit:
         page = audit_page(unit, actor, wanted, cursor, limit)
     if format != "json":
-        return audit_download(service, actor, wanted, format)
+        return audit_download(service, actor, wanted, format, request.app.state.downloads)
     shown = [
         AuditShown(
             audit_id=line.audit_id, recorded_us=line.recorded_us, actor=line.actor, action=line.action,

@@ -63,4 +63,4 @@ def trail(visit: AuditVisit, cursor: Named | None = None) -> Response:
 def export(visit: AuditVisit) -> Response:
     """All lines that match, oldest first."""
     _, wanted = wanted_of(visit)
-    return audit_download(visit.service, visit.who, wanted, "csv")
+    return audit_download(visit.service, visit.who, wanted, "csv", visit.request.app.state.downloads)
