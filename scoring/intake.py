@@ -338,7 +338,11 @@ def take_in(
         is_new = np.concatenate([is_new, np.zeros(carried.num_rows, np.uint8)])
         context = np.concatenate([context, carried.column("context").to_numpy()])
     ids, rider = sorted_riders(fresh.column("rider_id"))
-    book, early = _assign_books(fresh, schedule) if books is None else (books, np.zeros(num_new, np.uint8))
+    if books is None:
+        book, early = _assign_books(fresh, schedule)
+    else:
+        book = np.concatenate([books, np.zeros(fresh.num_rows - num_new, np.int64)])
+        early = np.zeros(fresh.num_rows, np.uint8)
     if carried is not None:
         book[num_new:] = carried.column("book").to_numpy()
         early[num_new:] = 0

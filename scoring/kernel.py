@@ -39,6 +39,8 @@ from scoring.state import (
     NUM_ORDERS,
     State,
     Work,
+    bucket_of,
+    find_by_key,
     load,
     new_work,
     room,
@@ -244,15 +246,14 @@ def _protect(tables: Tables, event: np.void, out: Entries, work: Work, deducted:
 @inlined
 def _order_sum(work: Work, key: int, slot: int, since_us: int) -> tuple[int, int]:
     """What an order has cost and earned so far in a slot, from `since_us` on."""
-    deducted = 0
-    awarded = 0
-    k = work.at[NUM_ORDERS] - 1
+    deducted, awarded = 0, 0
+    k = work.latest[bucket_of(work, key)] - 1
     while k >= 0 and work.orders[k].at_us >= since_us:
         points = work.orders[k]
         if points.key == key and points.slot == slot:
             deducted += points.deducted_mp
             awarded += points.awarded_mp
-        k -= 1
+        k = work.earlier[k] - 1
     return deducted, awarded
 
 
@@ -306,7 +307,7 @@ def _remember(tables: Tables, event: np.void, work: Work, deducted: int, awarded
             points.slot = slot
             points.deducted_mp = deducted
             points.awarded_mp = awarded
-            work.at[NUM_ORDERS] += 1
+            find_by_key(work)
 
 
 @inlined

@@ -85,7 +85,9 @@ def fresh_state(program: Program, num_riders: int) -> State:
 class Work(NamedTuple):
     """One rider in work: `rider[0]` of RIDER_STATE, its sums and lists, the facts of the event at hand.
 
-    `at` holds the numbers of fades, fades settled, order points and entries (`NUM_FADES` … `NUM_ENTRIES`).
+    `at` holds the numbers of fades, fades settled, order points and entries (`NUM_FADES` … `NUM_ENTRIES`). The points of
+    one order are found by its key: `latest` is 1 + the row of the newest in each bucket of keys, `earlier` 1 + the row
+    of the one before it in the same bucket, 0 for none.
     """
 
     rider: NDArray[np.void]
@@ -96,9 +98,27 @@ class Work(NamedTuple):
     facts: I64
     line: NDArray[np.void]  # [1] of ENTRY: what the entries of the item at hand have in common
     at: I64
+    latest: I64
+    earlier: I64
 
 
 NUM_FADES, FIRST_FADE, NUM_ORDERS, NUM_ENTRIES = range(4)
+
+
+@inlined
+def bucket_of(work: Work, key: np.uint64) -> int:
+    """Where in `latest` an order is looked for."""
+    return np.int64(key & np.uint64(work.latest.size - 1))
+
+
+@inlined
+def find_by_key(work: Work) -> None:
+    """Count the order points written last, so that they are found by the key of their order."""
+    k = work.at[NUM_ORDERS]
+    bucket = bucket_of(work, work.orders[k].key)
+    work.earlier[k] = work.latest[bucket]
+    work.latest[bucket] = k + 1
+    work.at[NUM_ORDERS] = k + 1
 
 
 @inlined
@@ -116,9 +136,12 @@ def load(state: State, work: Work, r: int) -> None:
     for k in range(first, stop):
         work.fades[k - first] = state.fades[k]
     first, stop = state.order_start[r], state.order_start[r + 1]
-    work.at[NUM_ORDERS] = stop - first
+    for k in range(work.at[NUM_ORDERS]):
+        work.latest[bucket_of(work, work.orders[k].key)] = 0
+    work.at[NUM_ORDERS] = 0
     for k in range(first, stop):
         work.orders[k - first] = state.orders[k]
+        find_by_key(work)
 
 
 @inlined
@@ -161,15 +184,18 @@ def trimmed(state: State) -> State:
 
 def new_work(state: State, most: int, num_slots: int) -> Work:
     """Scratch for riders of at most `most` events, `num_slots` order sums remembered per event."""
+    num_orders = most * num_slots + int(np.diff(state.order_start).max(initial=0))
     return Work(
         rider=np.zeros(1, RIDER_STATE),
         day_sum_mp=np.zeros(state.day_sum_mp.shape[1:], np.int64),
         month_count=np.zeros(state.month_count.shape[1], np.int64),
         fades=np.zeros(most + int(np.diff(state.fade_start).max(initial=0)), FADE_DUE),
-        orders=np.zeros(most * num_slots + int(np.diff(state.order_start).max(initial=0)), ORDER_POINTS),
+        orders=np.zeros(num_orders, ORDER_POINTS),
         facts=np.zeros(NUM_FACTS, np.int64),
         line=np.zeros(1, ENTRY),
         at=np.zeros(4, np.int64),
+        latest=np.zeros(1 << num_orders.bit_length(), np.int64),
+        earlier=np.zeros(num_orders, np.int64),
     )
 
 

@@ -65,6 +65,7 @@ class AppealShown(Model):
     evidence_ref: str | None
     filed_us: int
     deadline_us: int = Field(description="Without an answer by then it is decided for the rider.")
+    recalculating: bool = Field(description="Decided, and being entered in the ledger.")
     decision: AppealDecisionShown | None
 
 
@@ -164,6 +165,7 @@ def appeal_shown(appeal: Appeal, lang: Lang) -> AppealShown:
         evidence_ref=appeal.evidence_ref,
         filed_us=appeal.filed_us,
         deadline_us=appeal.deadline_us,
+        recalculating=appeal.recalculating,
         decision=decision,
     )
 

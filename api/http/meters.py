@@ -103,6 +103,8 @@ _SAYS: Final = {
     "drafts_open": "Drafts of rule books that are not in force, rejected or withdrawn.",
     "riders": "Riders with a scored event.",
     "riders_due": "Riders whose fades or resets are due and not written.",
+    "replays_waiting": "Corrections and appeals that are accepted and not entered yet.",
+    "replays_lag_seconds": "Age of the oldest of them.",
     "outbox_waiting": "Deliveries to webhooks that wait.",
     "outbox_lag_seconds": "Age of the oldest delivery that waits.",
     "jobs_waiting": "Long work that has not begun.",

@@ -13,6 +13,7 @@ from api.store.cards import BookOf, Card, book_of
 from api.store.entries_explained import ToldEntry
 from api.store.forecast import Forecast
 from api.store.money import Money
+from api.store.recalculation import Recalculation
 from api.store.standing_words import TierOn, Way
 from api.store.suspensions import Suspension
 from rules.text import Lang
@@ -132,6 +133,14 @@ class SuspensionShown(Model):
     is_safety: bool
 
 
+class RecalculatingShown(Model):
+    """That a correction or an upheld appeal about the rider's older past is stored and being entered."""
+
+    since_us: int = Field(description="When the oldest of it was stored.")
+    from_us: int = Field(description="Entries of then and later may change.")
+    words: str
+
+
 class AppealRightShown(Model):
     """Whether and until when an entry can be appealed."""
 
@@ -167,6 +176,9 @@ class EntryShown(Model):
     book_digest: str
     sentence: str
     appeal: AppealRightShown
+    recalculating: bool = Field(
+        description="Something about its event or an earlier one is being entered: it may change."
+    )
 
 
 class EntryPage(Page):
@@ -229,6 +241,7 @@ class CardShown(Model):
     appeals: list[AppealShown] = Field(description="Not answered yet.")
     suspension: SuspensionShown | None
     is_review_open: bool
+    recalculating: RecalculatingShown | None = Field(description="Null where the card is final.")
     words: list[str] = Field(description="The card told.")
     good_until_us: int = Field(description="Until when it stays so if nothing is written.")
 
@@ -267,6 +280,7 @@ def card_shown(card: Card, lang: Lang) -> CardShown:
         appeals=[appeal_shown(appeal, lang) for appeal in card.appeals],
         suspension=_suspension(card.suspension),
         is_review_open=card.is_review_open,
+        recalculating=_recalculating(card.recalculating, lang),
         words=[said.lang(lang) for said in card.words],
         good_until_us=card.good_until_us,
     )
@@ -348,6 +362,12 @@ def _announced(found: Announced | None, lang: Lang) -> AnnouncedShown | None:
     )
 
 
+def _recalculating(found: Recalculation | None, lang: Lang) -> RecalculatingShown | None:
+    if found is None:
+        return None
+    return RecalculatingShown(since_us=found.since_us, from_us=found.from_us, words=found.words.lang(lang))
+
+
 def _suspension(found: Suspension | None) -> SuspensionShown | None:
     if found is None:
         return None
@@ -374,7 +394,11 @@ def _right(right: AppealRight, lang: Lang) -> AppealRightShown:
     )
 
 
-_LINE = tuple(name for name in EntryShown.model_fields if name not in ("order_id", "event_kind", "sentence", "appeal"))
+_LINE = tuple(
+    name
+    for name in EntryShown.model_fields
+    if name not in ("order_id", "event_kind", "sentence", "appeal", "recalculating")
+)
 
 
 def entry_shown(told: ToldEntry, lang: Lang) -> EntryShown:
@@ -383,6 +407,7 @@ def entry_shown(told: ToldEntry, lang: Lang) -> EntryShown:
         **{name: getattr(told.line, name) for name in _LINE},
         order_id=told.order_id,
         event_kind=told.event_kind,
+        recalculating=told.recalculating,
         sentence=told.sentence.lang(lang),
         appeal=_right(told.right, lang),
     )

@@ -8,13 +8,22 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, exists, func, select
 
 from api.store.bulk import among, in_chunks, pairs_among
 from api.store.cursors import Rows, newest_first, oldest_first
 from api.store.decision_words import words_of
 from api.store.said import Said, both
-from api.store.tables import appeal_decisions, appeal_texts, appeals, entries, open_appeals, rider_state
+from api.store.tables import (
+    appeal_decisions,
+    appeal_texts,
+    appeals,
+    entries,
+    events,
+    open_appeals,
+    replays,
+    rider_state,
+)  # fmt: skip
 from api.store.units import ReadUnit, WriteUnit
 from rules.book import Book, BookDocument
 from rules.text import text
@@ -44,7 +53,15 @@ class AppealDecision:
 
 @dataclass(frozen=True, slots=True)
 class Appeal:
-    """An appeal as it was filed, and its answer; `reason` and `evidence_ref` are None once they were erased."""
+    """An appeal as it was filed, and its answer.
+
+    Parameters
+    ----------
+    reason, evidence_ref
+        None once they were erased.
+    recalculating
+        What was decided about its event, or corrected in it, is stored and not in the ledger yet.
+    """
 
     appeal_id: str
     rider_id: str
@@ -57,6 +74,7 @@ class Appeal:
     deadline_us: int
     reason: str | None
     evidence_ref: str | None
+    recalculating: bool
     decision: AppealDecision | None
 
     @property
@@ -162,6 +180,12 @@ def standing_lines(unit: ReadUnit | WriteUnit, lines: Sequence[Line]) -> frozens
 def _appeals() -> Select[Any]:
     """Appeals with their words and answers; `city` is the rider's, whose people answer."""
     decided, words = appeal_decisions.c, words_of("appeal", "answers")
+    about = (events.c.rider_id == replays.c.rider_id) & (events.c.event_id == replays.c.event_id)
+    waits = exists(
+        select(replays.c.event_id)
+        .join(events, about)
+        .where(replays.c.rider_id == appeals.c.rider_id, events.c.ref_event_id == appeals.c.event_id)
+    )
     return (
         select(
             *(column for column in appeals.c if column.name != "city"),
@@ -174,6 +198,7 @@ def _appeals() -> Select[Any]:
             decided.reason_digest,
             words.c.reason.label("answer"),
             decided.decided_us,
+            waits.label("recalculating"),
         )
         .outerjoin(rider_state, rider_state.c.rider_id == appeals.c.rider_id)
         .outerjoin(appeal_texts, appeal_texts.c.appeal_id == appeals.c.appeal_id)
@@ -187,8 +212,8 @@ def _appeal(row: Any) -> Appeal:
     if row["decision"] is not None:
         reason = row["answer"] if row["reason_digest"] else ""
         answer = AppealDecision(row["decision"], row["decided_by"], row["answer_code"], reason, row["decided_us"])
-    own = {name: row[name] for name in Appeal.__dataclass_fields__ if name != "decision"}
-    return Appeal(**own, decision=answer)
+    own = {name: row[name] for name in Appeal.__dataclass_fields__ if name not in ("decision", "recalculating")}
+    return Appeal(**own, recalculating=bool(row["recalculating"]), decision=answer)
 
 
 def appeal_of(unit: ReadUnit | WriteUnit, appeal_id: str) -> Appeal | None:

@@ -150,7 +150,7 @@ def file_appeal(
     note(
         unit, actor, "appeal_filed", rider_id, appeal=filed["appeal_id"], entry=entry_id, reason=reason_code, city=city
     )
-    return Appeal(**filed, reason=reason, evidence_ref=evidence_ref, decision=None), True
+    return decided_appeal(unit, filed["appeal_id"]), True
 
 
 def _words(words: str) -> str:

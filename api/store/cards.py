@@ -18,6 +18,7 @@ from api.store.books import Law, stamp_of
 from api.store.entries_explained import ToldEntry, line_of, tell
 from api.store.forecast import Counters, Forecast, Returning, outlook_of
 from api.store.money import Money, money_since
+from api.store.recalculation import Recalculation, recalculation_of
 from api.store.rider_rows import RiderRow, row_of
 from api.store.said import Said, both
 from api.store.standing_words import TierOn, Way, tier_on, way_back, way_up
@@ -92,6 +93,8 @@ class Card:
         Those not answered yet.
     suspension, is_review_open
         What a person decided and nobody ended; whether a person is asked to look.
+    recalculating
+        That something about the rider's past is stored and not entered yet.
     words
         The card told, a statement each.
     """
@@ -124,6 +127,7 @@ class Card:
     appeals: tuple[Appeal, ...]
     suspension: Suspension | None
     is_review_open: bool
+    recalculating: Recalculation | None
     words: tuple[Said, ...]
 
 
@@ -160,6 +164,7 @@ def card_of(unit: ReadUnit | WriteUnit, law: Law, rider_id: str, now_us: int) ->
         suspension=suspension_of(unit, rider_id, now_us),
         is_review_open=_has_open_review(unit, rider_id),
         announced=next_change(unit, law, row.city, kind, book, now_us),
+        recalculating=recalculation_of(unit, rider_id),
     )
     figures = _figures(row, book)
     at = next(k for k, tier in enumerate(model.tier) if tier.id == figures["tier"])
@@ -193,6 +198,7 @@ def card_of(unit: ReadUnit | WriteUnit, law: Law, rider_id: str, now_us: int) ->
         appeals=found.appeals,
         suspension=found.suspension,
         is_review_open=found.is_review_open,
+        recalculating=found.recalculating,
         words=_told(row, book, figures, today, found),
     )
 
@@ -205,6 +211,7 @@ class _Beside:
     suspension: Suspension | None
     is_review_open: bool
     announced: Announced | None
+    recalculating: Recalculation | None
 
 
 def _local(book: Book, now_us: int) -> tuple[int, int, int]:
@@ -273,6 +280,8 @@ def _told(
     told = explain.card(about | figures, {book.digest: book}, _last(today))
     lines = {lang: explain.card_lines(told, lang) for lang in LANGS}
     own = tuple(Said(zh, en) for zh, en in zip(lines["zh"], lines["en"], strict=True))
+    if found.recalculating is not None:
+        own = found.recalculating.words, *own
     stands = found.suspension
     if stands is None:
         return own

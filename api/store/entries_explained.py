@@ -8,17 +8,20 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Final, NamedTuple
 
+import pyarrow.compute as pc
 from sqlalchemy import ColumnElement, or_, select
 
 from api.store.appeal_records import Appeal, AppealRight, appeals_against, right_of
 from api.store.books import stored_program
-from api.store.bulk import among
-from api.store.history import history_of
+from api.store.bulk import among, in_chunks
+from api.store.history import History, history_of
 from api.store.queries import entries_of
+from api.store.recalculation import Recalculation, recalculation_of
 from api.store.said import Said, both
 from api.store.tables import entries, events, rider_state
 from api.store.units import ReadUnit, WriteUnit
 from rules.compile import Program
+from rules.units import US_PER_DAY
 from scoring.because import Because, Line, because
 from scoring.explain import sentence
 from scoring.explain_facts import Known, known_events
@@ -42,6 +45,8 @@ class ToldEntry:
         All that it follows from (`scoring.explain.tree` tells it).
     right
         Whether it can be appealed, and until when.
+    recalculating
+        Something about its event, or about one before it, is stored and not entered yet: the entry may change.
     """
 
     line: Line
@@ -51,6 +56,7 @@ class ToldEntry:
     sentence: Said
     why: Because
     right: AppealRight
+    recalculating: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +124,7 @@ def tell(
     around = _lines_of_events(unit, rider_id, {line.event_id for line in lines})
     bearing = () if is_whole else tuple(lines)
     known = _known(unit, program, rider_id, bearing)
+    waits = recalculation_of(unit, rider_id)
     filed = appeals_against(unit, rider_id, [line.entry_id for line in lines])
 
     @cache
@@ -133,10 +140,12 @@ def tell(
         then = because(line, around, books, known_then(first.recorded_us))
         return replace(then, undone=now.undone) if then.agrees else now
 
-    return tuple(_told(why(line), known, filed.get(line.entry_id), now_us) for line in lines)
+    return tuple(_told(why(line), known, filed.get(line.entry_id), waits, now_us) for line in lines)
 
 
-def _told(why: Because, known: Known | None, appeal: Appeal | None, now_us: int) -> ToldEntry:
+def _told(
+    why: Because, known: Known | None, appeal: Appeal | None, waits: Recalculation | None, now_us: int
+) -> ToldEntry:
     line = why.line
     row = None if known is None else known.row_of.get(line.event_id)
     is_taken_back = any(later.kind == "reverse" for later in why.later)
@@ -148,28 +157,48 @@ def _told(why: Because, known: Known | None, appeal: Appeal | None, now_us: int)
         sentence=both(lambda lang: sentence(why, lang)),
         why=why,
         right=right_of(line, is_taken_back, why.book, now_us, appeal),
+        recalculating=waits is not None and line.at_us >= waits.from_us,
     )
 
 
 def _lines_of_events(unit: ReadUnit | WriteUnit, rider_id: str, event_ids: Iterable[str]) -> tuple[Line, ...]:
-    """All entries of some events of a rider: what because-trees compare an entry with."""
+    """All entries of some events of a rider, by number: what because-trees compare an entry with."""
     own = (entries.c.rider_id == rider_id, among(unit, entries.c.event_id, sorted(event_ids)))
-    rows = unit.connection.execute(select(entries).where(*own).order_by(entries.c.seq))
-    return tuple(line_of(row) for row in rows.mappings())
+    # Sorted here: asked for in order, SQLite goes over all entries of the rider.
+    rows = unit.connection.execute(select(entries).where(*own)).mappings()
+    return tuple(line_of(row) for row in sorted(rows, key=lambda row: int(row["seq"])))
 
 
 def _known(
     unit: ReadUnit | WriteUnit, program: Program, rider_id: str, lines: Sequence[Line], *also: ColumnElement[bool]
 ) -> Known | None:
     """A rider's events: all, or those that may bear on some entries; those only that meet other conditions, too."""
-    which: list[ColumnElement[bool]] = [events.c.rider_id == rider_id, *also]
-    if lines:
-        reach_us = int(program.tables.books["late_us"].max())
-        times = [line.at_us for line in lines]
-        near = events.c.occurred_us.between(min(times) - reach_us, max(times) + reach_us)
-        named = among(unit, events.c.event_id, sorted({line.event_id for line in lines}))
-        which.append(or_(near, named, events.c.kind.in_(("correction", "appeal_upheld"))))
-    past = history_of(unit, program, *which)
+    which = (events.c.rider_id == rider_id, *also)
+    past = _bearing(unit, program, lines, which) if lines else history_of(unit, program, *which)
     if not past.table.num_rows:
         return None
     return known_events(program, _BY_BOOKS, past.table, is_whole=not lines, books=past.books)
+
+
+def _bearing(
+    unit: ReadUnit | WriteUnit, program: Program, lines: Sequence[Line], which: Sequence[ColumnElement[bool]]
+) -> History:
+    """The events of entries, those that were in hand with them or say something of them, and what corrects any of these.
+
+    As many as there were around these entries, however long the rider's history is.
+    """
+    named = sorted({line.event_id for line in lines})
+    past = history_of(unit, program, *which, among(unit, events.c.event_id, named))
+    reach_us = int(program.tables.books["late_us"].max())
+    times = [line.at_us for line in lines]
+    held = [pc.min(past.table[name]).as_py() for name in ("accepted_us", "placed_us", "arrived_store_us")]
+    held_us = max(min([*times, *(at for at in held if at is not None)]), min(times) - reach_us) - US_PER_DAY
+    span = events.c.occurred_us.between(min(times) - reach_us, max(times) + reach_us)
+    near = or_(events.c.kind != "delivered", events.c.occurred_us >= held_us)
+    past = past.beside(history_of(unit, program, *which, span, near))
+    asked: set[str] = set()
+    while wanted := set(past.table["event_id"].to_pylist()) - asked:
+        asked |= wanted
+        for some in in_chunks(sorted(wanted)):
+            past = past.beside(history_of(unit, program, *which, among(unit, events.c.ref_event_id, some)))
+    return past

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-from sqlalchemy import ColumnElement, select
+import pyarrow.compute as pc
+from sqlalchemy import ColumnElement, exists, select
 
 from api.batch.canonical import EVENT_SCHEMA
-from api.store.tables import events
+from api.store.tables import events, replays
 from api.store.units import ReadUnit, WriteUnit
 from rules.compile import Program
 from scoring.columns import I64
@@ -20,11 +21,21 @@ class History:
     table: pa.Table
     books: I64
 
+    def beside(self, other: "History") -> "History":
+        """These events of a rider, and those of another reading that are not among them."""
+        new = np.flatnonzero(~pc.is_in(other.table["event_id"], self.table["event_id"].combine_chunks()).to_numpy())
+        table = pa.concat_tables([self.table, other.table.take(pa.array(new))])
+        return History(table, np.concatenate([self.books, other.books[new]]))
+
 
 def history_of(unit: ReadUnit | WriteUnit, program: Program, *which: ColumnElement[bool]) -> History:
-    """The stored events that meet all conditions; `program` holds every book that judged them."""
+    """The events entered that meet all conditions; `program` holds every book that judged them.
+
+    Those that wait for their replay are left out: no entry follows from them yet.
+    """
+    waits = exists().where(replays.c.rider_id == events.c.rider_id, replays.c.event_id == events.c.event_id)
     columns = [events.c[name] for name in EVENT_SCHEMA.names]
-    rows = unit.connection.execute(select(*columns, events.c.book_digest).where(*which)).all()
+    rows = unit.connection.execute(select(*columns, events.c.book_digest).where(*which, ~waits)).all()
     *values, digests = zip(*rows, strict=True) if rows else ([] for _ in range(len(columns) + 1))
     table = pa.table(
         [pa.array(column, field.type) for column, field in zip(values, EVENT_SCHEMA, strict=True)], EVENT_SCHEMA

@@ -27,10 +27,12 @@ from api.store.bulk import add_table, among, change_rows, in_chunks
 from api.store.carrying import packed, parts_of
 from api.store.chain import GENESIS
 from api.store.chain_columns import canonical_texts, links
+from api.store.checkpoints import keep_loaded
 from api.store.consequences import open_and_close_reviews, restore_trained
+from api.store.layouts import add_layout
 from api.store.posting import WINDOW_US
 from api.store.rider_rows import NO_ADDRESS, RiderRow, lock
-from api.store.riders import add_layout, due_us_of
+from api.store.riders import due_us_of
 from api.store.tables import entries, events, rider_state
 from api.store.units import Store, WriteUnit
 from rules.errors import Fault
@@ -310,6 +312,7 @@ def _write(unit: WriteUnit, block: _Block, new: Sequence[int], fresh: pa.Table) 
     change_rows(
         unit, rider_state, "rider_id", [{name: getattr(row, name) for name in row.__slots__} for row in changed]
     )
+    keep_loaded(unit, block.part.scored, block.part.given.carried, add_layout(unit, block.part.scored.program), new)
     _follow_up(unit, lines, fresh, changed)
     return Loaded(len(new), 0, lines.num_rows, fresh.num_rows)
 

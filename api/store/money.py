@@ -4,11 +4,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sqlalchemy import or_, select
+from sqlalchemy import or_, select, text
 
 from api.store.tables import entries, events
 from api.store.units import ReadUnit, WriteUnit
 from scoring.ledger import both_sides
+
+# Word for word the condition of the index `entries_of_money`.
+_HAS_MONEY = text("money_fen <> 0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,7 @@ def money_since(unit: ReadUnit | WriteUnit, rider_id: str, *since_us: int) -> tu
     first_us = min(since_us)
     delivered = _fees(unit, rider_id, first_us)
     query = select(entries.c.occurred_us, entries.c.kind, entries.c.money_fen).where(
-        entries.c.rider_id == rider_id, entries.c.occurred_us >= first_us, entries.c.money_fen != 0
+        entries.c.rider_id == rider_id, entries.c.occurred_us >= first_us, _HAS_MONEY
     )
     moved = unit.connection.execute(query).all()
     return tuple(_money(delivered, moved, from_us) for from_us in since_us)

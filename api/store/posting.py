@@ -6,25 +6,26 @@ The answer to an event is the same however often, in whatever company and by how
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 from sqlalchemy import or_, select
 
 from api.batch.canonical import EVENT_SCHEMA
+from api.store.accepting import accept, waiting_among
 from api.store.admission import Admission, PostedColumns, misplaced, offered_among, screened, turns
 from api.store.books import Law
 from api.store.bulk import in_chunks, pairs_among
-from api.store.rider_rows import RiderRow, lock
+from api.store.checkpoints import keep_past
+from api.store.reach import reach_of
+from api.store.rider_rows import RiderRow, lock, touch
 from api.store.riders import load, save
 from api.store.tables import events, rider_state
 from api.store.units import WriteUnit
 from rules.units import US_PER_S
-from scoring.columns import NO_TIME
 from scoring.hashing import hash_rows
 from scoring.intake import CONTENT_COLUMNS, REASONS
 from scoring.score import Scored, score
@@ -34,14 +35,16 @@ WINDOW_US: Final = 6 * 3_600 * US_PER_S
 # A platform's clock may run ahead of the store's by this much.
 AHEAD_US: Final = 600 * US_PER_S
 BLOCK_RIDERS: Final = 1_000
-_CONTROL: Final = pa.array(["correction", "appeal_upheld"])
 
-Status = Literal["scored", "repeated", "rejected"]
+Status = Literal["scored", "accepted", "repeated", "rejected"]
 
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """The answer to one event; `reason` (of `api.batch.rejects.REASONS`) says why one was rejected."""
+    """The answer to one event; `reason` (of `api.batch.rejects.REASONS`) says why one was rejected.
+
+    `accepted`: stored, and entered by a replay (`api.store.replays`); posted again before that it is `accepted` again.
+    """
 
     rider_id: str
     event_id: str
@@ -93,19 +96,21 @@ def post(unit: WriteUnit, law: Law, table: pa.Table, admission: Admission | None
         refused, elsewhere = refused | found.strangers, found.elsewhere
     answers = {k: Posted(*identities[k], "rejected", reason) for k, reason in refused.items()}
     stored = _stored(unit, [identities[k] for k in welcome])
+    waiting = waiting_among(unit, stored.keys()) if stored else frozenset()
     content = hash_rows(table, CONTENT_COLUMNS).view(np.int64).tolist()
     latest_us = unit.recorded_us + AHEAD_US
     for k, (identity, occurred_us) in enumerate(zip(identities, table["occurred_us"].to_pylist(), strict=True)):
         if k in answers:
             continue
         if identity in stored and stored[identity] == content[k]:
-            answers[k] = Posted(*identity, "repeated")
+            answers[k] = Posted(*identity, "accepted" if identity in waiting else "repeated")
         elif identity in stored:
             answers[k] = Posted(*identity, "rejected", "duplicate_conflict")
         elif occurred_us > latest_us:
             answers[k] = Posted(*identity, "rejected", "implausible_time")
         elif k in elsewhere:
             answers[k] = Posted(*identity, "rejected", elsewhere[k])
+    _accept(unit, law, table, content, answers, riders)
     lines: list[dict[str, Any]] = []
     for fresh in _turns(unit, law, columns, answers, riders, admission):
         for until_us, rows in _blocks(identities, fresh, riders, unit.recorded_us):
@@ -146,6 +151,26 @@ def _turns(
         stored |= {(columns.rider_id[k], columns.event_id[k]) for k in taken if answers[k].is_stored}
 
 
+def _accept(
+    unit: WriteUnit, law: Law, table: pa.Table, content: Sequence[int], answers: dict[int, Posted],
+    riders: dict[str, RiderRow],
+) -> None:  # fmt: skip
+    """Answer those rows without an answer that reach back beyond `late_days`."""
+    fresh = [k for k in range(table.num_rows) if k not in answers]
+    some = table.take(pa.array(fresh, pa.int64()))
+    done = accept(unit, law, some, [content[k] for k in fresh])
+    named = zip(fresh, some["rider_id"].to_pylist(), some["event_id"].to_pylist(), strict=True)
+    for k, (row, rider, event) in enumerate(named):
+        if k in done.rejected:
+            answers[row] = Posted(rider, event, "rejected", done.rejected[k])
+        elif k in done.rows:
+            answers[row] = Posted(rider, event, "accepted")
+    if done.riders:
+        # Their cards are others from now on.
+        touch(unit, done.riders)
+        riders |= {rider: replace(riders[rider], revision=riders[rider].revision + 1) for rider in done.riders}
+
+
 def settle(unit: WriteUnit, law: Law, as_of_us: int, limit: int = BLOCK_RIDERS) -> int:
     """Write fades and resets that are due, and take riders to the version of their book that is in force now.
 
@@ -169,6 +194,11 @@ def settle(unit: WriteUnit, law: Law, as_of_us: int, limit: int = BLOCK_RIDERS) 
     # Another writer may have been here before the lock.
     _settle_riders(unit, law, riders, as_of_us)
     return len(waiting)
+
+
+def settle_rider(unit: WriteUnit, law: Law, rider_id: str) -> None:
+    """As `settle`, for one rider up to now."""
+    _settle_riders(unit, law, lock(unit, [rider_id]), unit.recorded_us)
 
 
 def _settle_riders(unit: WriteUnit, law: Law, riders: dict[str, RiderRow], as_of_us: int) -> None:
@@ -206,41 +236,16 @@ def _score_block(
     own = {rider: riders[rider] for rider in sorted(table["rider_id"].unique().to_pylist(), key=str.encode)}
     # From here on nothing is due up to `until_us` that is not written, whatever the riders were at before.
     _settle_riders(unit, law, own, until_us)
-    carried = load(unit, law, list(own.values()), until_us, _beyond_window(unit, table, own))
+    keep_us = {rider: row.keep_us for rider, row in own.items() if row.carried is not None}
+    from_us = reach_of(unit, law.program, table, keep_us)
+    carried = load(unit, law, list(own.values()), until_us, from_us)
     scored = score(
         law.program, law.schedule, table, carried, until_us, until_us - WINDOW_US, late_from_us=unit.recorded_us
     )
     lines = save(unit, scored, own)
+    keep_past(unit, scored, carried, from_us)
     riders |= own
     return scored, lines
-
-
-def _beyond_window(unit: WriteUnit, table: pa.Table, riders: Mapping[str, RiderRow]) -> set[str]:
-    """Riders for whom a new row bears on what their part no longer holds.
-
-    A row that is older than the window or whose order was in hand before it, a row about an order of which something
-    older is stored, and every correction and appeal.
-    """
-    keep_us = {rider: row.keep_us for rider, row in riders.items() if row.carried is not None}
-    is_control = pc.is_in(table["kind"], _CONTROL)
-    found = set(table.filter(is_control)["rider_id"].to_pylist())
-    held = pc.min_element_wise(
-        table["occurred_us"],
-        pc.coalesce(table["accepted_us"], table["placed_us"]),
-        table["arrived_store_us"],
-        table["delivered_us"],
-    ).to_pylist()
-    rider_ids, order_ids = table["rider_id"].to_pylist(), table["order_id"].to_pylist()
-    found |= {rider for rider, since in zip(rider_ids, held, strict=True) if since < keep_us.get(rider, NO_TIME)}
-    orders = {(rider, order) for rider, order in zip(rider_ids, order_ids, strict=True) if order and rider in keep_us}
-    for some in in_chunks(sorted(orders)):
-        rows = unit.connection.execute(
-            select(events.c.rider_id, events.c.occurred_us).where(
-                pairs_among(unit, (events.c.rider_id, events.c.order_id), some)
-            )
-        )
-        found |= {row.rider_id for row in rows if row.occurred_us < keep_us[row.rider_id]}
-    return found & keep_us.keys()
 
 
 def _stored(unit: WriteUnit, identities: Sequence[tuple[str, str]]) -> dict[tuple[str, str], int]:

@@ -18,9 +18,10 @@ from api.batch.canonical import EVENT_SCHEMA
 from api.store.books import Law
 from api.store.carrying import is_packed, sound_parts
 from api.store.history import history_of
+from api.store.openings import openings_of
 from api.store.posting import WINDOW_US, overtaken
 from api.store.rider_rows import RiderRow
-from api.store.riders import due_us_of, kept_of, load_kept, openings_of
+from api.store.riders import due_us_of, kept_of, load_kept
 from api.store.tables import events, layouts
 from api.store.units import ReadUnit
 from scoring.columns import NO_TIME
@@ -76,7 +77,7 @@ def differences(unit: ReadUnit, law: Law, rows: Sequence[RiderRow], lines: Lines
     own = np.isin(np.array(past.table["rider_id"].to_pylist(), object), np.array(riders, object))
     table, of_books = past.table.filter(pa.array(own)), past.books[own]
     again = score(law.program, law.schedule, table, None, until_us, NO_TIME, of_books)
-    again = as_opened(again, openings_of(unit, again))
+    again = as_opened(again, openings_of(unit, again.program, again.intake.riders.to_pylist()))
     went_on = score(
         law.program, law.schedule, EVENT_SCHEMA.empty_table(), load_kept(kept, law, until_us), until_us,
         until_us - WINDOW_US,

@@ -136,6 +136,14 @@ events: Final = Table(
     Column("book_digest", Text, nullable=False),
     Column("recorded_us", BigInteger, nullable=False),
     Index("events_by_order", "rider_id", "order_id"),
+    Index("events_by_time", "rider_id", "occurred_us"),
+    Index(
+        "events_about",
+        "rider_id",
+        "ref_event_id",
+        sqlite_where=text("ref_event_id IS NOT NULL"),
+        postgresql_where=text("ref_event_id IS NOT NULL"),
+    ),
     Index("events_by_city", "city", "occurred_us"),
     Index(
         "events_about_others",
@@ -169,6 +177,15 @@ entries: Final = Table(
     Column("cause_event_id", Text),
     Column("of_us", BigInteger),
     Column("chain", LargeBinary, nullable=False),
+    Index("entries_of_event", "rider_id", "event_id"),
+    # Few books pay or fine.
+    Index(
+        "entries_of_money",
+        "rider_id",
+        "occurred_us",
+        sqlite_where=text("money_fen <> 0"),
+        postgresql_where=text("money_fen <> 0"),
+    ),
     # The ledger grows in time: on PostgreSQL a few bytes for every hundred pages say which day they hold.
     Index("entries_by_time", "occurred_us", postgresql_using="brin"),
 )
@@ -219,6 +236,28 @@ rider_moves: Final = Table(
     Column("proposed_by", Text, nullable=False),
     Column("accepted_by", Text, nullable=False),
     Column("moved_us", BigInteger, nullable=False),
+)
+
+# The state of a rider before an instant, so that a change of the past is folded from there on (`api.store.checkpoints`);
+# `part` is what `carried` is, without a window.
+checkpoints: Final = Table(
+    "checkpoints",
+    metadata,
+    Column("rider_id", Id, primary_key=True),
+    Column("at_us", BigInteger, primary_key=True),
+    Column("layout", Text, nullable=False),
+    Column("part", LargeBinary, nullable=False),
+)
+
+# Corrections and appeals that are stored and not entered yet (`api.store.replays`): `about_us` is when that was which
+# they are about, `recorded_us` since when they wait.
+replays: Final = Table(
+    "replays",
+    metadata,
+    Column("rider_id", Id, primary_key=True),
+    Column("event_id", Id, primary_key=True),
+    Column("about_us", BigInteger, nullable=False),
+    Column("recorded_us", BigInteger, nullable=False, index=True),
 )
 
 # What a city's events of one local day come to (`figures`, JSON), counted from `num_events` of them.

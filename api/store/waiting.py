@@ -4,7 +4,7 @@ from sqlalchemy import func, select
 
 from api.store import schema
 from api.store.keys import num_without_end
-from api.store.tables import books, drafts, open_appeals, open_reviews, rider_state, studies, webhook_attempts
+from api.store.tables import books, drafts, open_appeals, open_reviews, replays, rider_state, studies, webhook_attempts
 from api.store.units import ReadUnit
 from rules.units import US_PER_S
 
@@ -19,12 +19,15 @@ def waiting(unit: ReadUnit, now_us: int) -> dict[str, int]:
 
     attempts = webhook_attempts.c
     oldest = unit.connection.execute(select(func.min(attempts.next_us)).where(attempts.state == "waiting")).scalar()
+    first_us = unit.connection.execute(select(func.min(replays.c.recorded_us))).scalar()
     return {
         "appeals_open": count(open_appeals.c.appeal_id.is_not(None)),
         "appeals_overdue": count(open_appeals.c.deadline_us <= now_us),
         "reviews_open": count(open_reviews.c.review_id.is_not(None)),
         "drafts_open": count(drafts.c.state.not_in(_CLOSED)),
         "riders_due": count(rider_state.c.due_us <= now_us),
+        "replays_waiting": count(replays.c.event_id.is_not(None)),
+        "replays_lag_seconds": 0 if first_us is None else max(now_us - first_us, 0) // US_PER_S,
         "outbox_waiting": count(attempts.state == "waiting"),
         "outbox_lag_seconds": 0 if oldest is None else max(now_us - oldest, 0) // US_PER_S,
         "jobs_waiting": count(studies.c.state == "waiting"),

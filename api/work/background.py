@@ -19,6 +19,7 @@ from api.store.units import UnreachableError, connected
 from api.work.deliverer import Deliverer
 from api.work.figures import Counter
 from api.work.loop import Loop
+from api.work.replayer import Replayer
 from api.work.sender import Sender
 from api.work.ticker import Ticker
 from api.work.worker import Worker
@@ -41,6 +42,7 @@ class Background:
         may_act = None if service.keeper is None else service.keeper.may_act
         self.loops = (
             Loop("tick", self._ticker.step, service.settings.tick_s, log, may_act),
+            Loop("replay", Replayer(store, clock).step, LOOK_S, log, may_act),
             Loop("send", self._deliverer.step, LOOK_S, log, may_act),
             *(Loop(f"work-{kind}", one.step, LOOK_S, log, may_act) for kind, one in self._workers.items()),
             Loop("figures", self._counter.step, FIGURES_S, log, may_act),

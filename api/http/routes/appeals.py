@@ -26,6 +26,7 @@ from api.store.units import ReadUnit, WriteUnit
 router = APIRouter(prefix="/v1/appeals", tags=["appeals"], route_class=Threaded)
 Reader = Annotated[Actor, Depends(require("self:read", "appeals:decide"))]
 Decider = Annotated[Actor, Depends(require("appeals:decide"))]
+_ACCEPTED = "Decided; the ledger is being recalculated."
 City = Annotated[PlainText | None, Query(description="Of this city only.")]
 
 
@@ -77,14 +78,21 @@ def _seen(unit: ReadUnit | WriteUnit, actor: Actor, appeal_id: str) -> Appeal:
     return found
 
 
-@router.post("/{appeal_id}/decision")
+@router.post("/{appeal_id}/decision", responses={202: {"model": AppealShown, "description": _ACCEPTED}})
 def post_decision(
     appeal_id: IdText, body: AppealAnswer, actor: Decider, service: ServiceDep, lang: LangDep, response: Response
 ) -> AppealShown:
-    """Answer an appeal, with a reason; an upheld one is taken back in the ledger at once."""
+    """Answer an appeal, with a reason; an upheld one is taken back in the ledger at once.
+
+    Where its event is older than its book's `late_days`, the answer is 202: it stands, and the ledger follows in a
+    moment. Until then the appeal at `Location`, the card and the entries say that they are being recalculated.
+    """
     with service.writing() as unit:
         _seen(unit, actor, appeal_id)
         upheld = body.decision == "upheld"
         found = decide_appeal(unit, law_in_force(unit), appeal_id, upheld, body.reason_code, body.reason, actor.name)
+    if found.recalculating:
+        response.status_code = 202
+        response.headers["Location"] = f"/v1/appeals/{appeal_id}"
     response.headers.update(in_words(lang))
     return appeal_shown(found, lang)

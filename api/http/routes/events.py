@@ -51,7 +51,10 @@ class EventAnswer(Model):
     index: int = Field(description="Position in the request, from 0.")
     rider_id: str | None
     event_id: str | None
-    status: Literal["scored", "repeated", "rejected"]
+    status: Literal["scored", "accepted", "repeated", "rejected"] = Field(
+        description="`accepted`: a correction or an upheld appeal about an event older than its book's `late_days`; it"
+        " is stored and entered in the background. Posted again before that it is `accepted` again, then `repeated`."
+    )
     entries: list[EntryWritten] = Field(description="Written by this request; none for repeated and rejected events.")
     reason: str | None = Field(description="Why it was rejected, for programs.", examples=["naive_time"])
     detail: str | None = Field(description="Why it was rejected and what to do, for people.")
@@ -65,6 +68,7 @@ class EventAnswers(Model):
     """An answer for each event, in the order of the request; what was scored is stored for good."""
 
     num_scored: int
+    num_accepted: int = Field(description="Stored; the ledger is being recalculated.")
     num_repeated: int
     num_rejected: int
     results: list[EventAnswer]
@@ -178,7 +182,7 @@ def _reject(table: pa.Table, k: int, answer: Posted) -> Reject:
 
 
 def _answer(
-    rows: PostedRows, row: int, status: Literal["scored", "repeated"], written: Sequence[Mapping[str, Any]]
+    rows: PostedRows, row: int, status: Literal["scored", "accepted", "repeated"], written: Sequence[Mapping[str, Any]]
 ) -> EventAnswer:
     rider_id, event_id = rows.identities[row]
     place = rows.places[row]
@@ -205,5 +209,9 @@ def _refusal(rows: PostedRows, reject: Reject, lang: Lang) -> EventAnswer:
 def _counted(results: list[EventAnswer]) -> EventAnswers:
     counts = Counter(result.status for result in results)
     return EventAnswers.model_construct(
-        num_scored=counts["scored"], num_repeated=counts["repeated"], num_rejected=counts["rejected"], results=results
+        num_scored=counts["scored"],
+        num_accepted=counts["accepted"],
+        num_repeated=counts["repeated"],
+        num_rejected=counts["rejected"],
+        results=results,
     )

@@ -9,8 +9,8 @@ from api.store import books, keys
 from api.store.units import Store
 from rules.deployment import Deploy
 from tests.api.http.conftest import Bearer, Clock
-from tests.api.store.posts import START_US, later, lines_of, post, publish_books
-from tests.builders import DAY_US, book, delivered
+from tests.api.store.posts import START_US, later, lines_of, post, publish_books, replay_all
+from tests.builders import DAY_US, book, correction, delivered
 
 Headers = dict[str, str]
 TIERS = [
@@ -152,3 +152,60 @@ def test_whoever_posted_what_opened_a_review_does_not_decide_it(
     for person in ("li.na", "dispatch"):
         assert code_of(client.post(path, json=said, headers=bearer("ops", person))) == (403, "decides_own")
     assert client.post(path, json=said, headers=bearer("ops", "wang.wei")).status_code == 200
+
+
+def test_a_decision_about_an_old_order_is_answered_202(
+    client: TestClient, store: Store, entry: str, bearer: Bearer, clock: Clock
+) -> None:
+    """It stands at once; appeal, card and entry say that they are being recalculated, in the reader's language, until it is entered."""
+    rider, ops = bearer("rider", "r1"), bearer("ops", "li.na", cities=["hangzhou"])
+    clock.forward(days=6)
+    filed = client.post(f"/v1/entries/{entry}/appeal", json=ASKED, headers=rider).json()
+    clock.forward(days=2)
+    path = f"/v1/appeals/{filed['appeal_id']}"
+
+    answer = client.post(f"{path}/decision", json=YES, headers=ops | {"Idempotency-Key": "k1"})
+
+    again = client.post(f"{path}/decision", json=YES, headers=ops | {"Idempotency-Key": "k1"})
+    assert (answer.status_code, answer.headers["location"]) == (202, path)
+    assert (again.status_code, again.json()) == (202, answer.json())
+    assert client.post(f"{path}/decision", json=YES, headers=ops).status_code == 202
+    assert client.get(path, headers=rider).json()["recalculating"] is True
+    card = client.get("/v1/riders/r1/card", headers=rider).json()
+    assert card["recalculating"]["words"] in card["words"]
+    chinese = client.get("/v1/riders/r1/card", headers=rider | {"Accept-Language": "zh"}).json()
+    assert "重新计算" in chinese["recalculating"]["words"]
+    assert client.get(f"/v1/entries/{entry}", headers=rider).json()["entry"]["recalculating"] is True
+    assert "riderscore_replays_waiting 1.0" in client.get("/metrics").text
+    assert client.get("/readyz").status_code == 200
+    before = lines_of(store)
+
+    replay_all(store, clock())
+
+    assert len(lines_of(store)) > len(before)
+    assert client.get(path, headers=rider).json()["recalculating"] is False
+    assert client.get("/v1/riders/r1/card", headers=rider).json()["recalculating"] is None
+    assert client.get(f"/v1/entries/{entry}", headers=rider).json()["entry"]["recalculating"] is False
+    assert client.post(f"{path}/decision", json=YES, headers=ops).status_code == 200
+
+
+def test_a_correction_of_an_old_order_is_accepted(
+    client: TestClient, store: Store, entry: str, bearer: Bearer, clock: Clock
+) -> None:
+    """The post stays 200 and counts it apart; a repeat is accepted too, then it is a repeat."""
+    assert entry
+    clock.forward(days=8)
+    old = later([delivered("e1", late_min=9)])[0]
+    fix = correction("fix", old, assess_deadline_us=old["occurred_us"]) | {"occurred_us": clock()}
+    fix = {name: value for name, value in fix.items() if value not in (None, "")}
+    platform = bearer("platform", "p", cities=["hangzhou"])
+
+    answers = [client.post("/v1/events", json=fix, headers=platform) for _ in range(2)]
+    replay_all(store, clock())
+    done = client.post("/v1/events", json=fix, headers=platform)
+
+    for answer in answers:
+        body = answer.json()
+        assert (answer.status_code, body["num_accepted"], body["num_scored"]) == (200, 1, 0)
+        assert (body["results"][0]["status"], body["results"][0]["entries"]) == ("accepted", [])
+    assert done.json()["results"][0]["status"] == "repeated"

@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from api.batch.canonical import EVENT_SCHEMA
 from api.store import books, posting
+from api.store.replays import replay, waiting_riders
 from api.store.tables import entries
 from api.store.units import Store
 from rules.book import Book
@@ -68,6 +69,14 @@ def settle(store: Store, as_of_us: int, book_id: str = BOOK) -> int:
         total += done
         if not done:
             return total
+
+
+def replay_all(store: Store, now_us: int) -> None:
+    """Enter what was accepted about older events."""
+    with store.reading() as unit:
+        riders = waiting_riders(unit, 1_000)
+    for rider in riders:
+        replay(store, rider, lambda: now_us)
 
 
 def lines_of(store: Store) -> list[dict[str, Any]]:

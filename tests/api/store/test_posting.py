@@ -24,6 +24,7 @@ from tests.api.store.posts import (
     post,
     publish,
     publish_books,
+    replay_all,
     rider_week,
     same_ledger,
     scores_of,
@@ -201,7 +202,8 @@ def test_corrections_and_appeals_reach_behind_the_window(store: Store) -> None:
     ends = [appeal_upheld("appeal", late, after_min=30 * 24 * 60)]
     ends.append(correction("fix", week[-8], after_min=31 * 24 * 60, assess_deadline_us=None, promised_us=None))
     for row in ends:
-        assert [answer.status for answer in post(store, [row], FADING)] == ["scored"]
+        assert [answer.status for answer in post(store, [row], FADING)] == ["accepted"]
+        replay_all(store, row["occurred_us"])
     events = [*week, *between, *ends]
     settle(store, newest_us(events), FADING)
 

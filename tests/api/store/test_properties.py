@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from api.store import books, posting, schema
+from api.store import books, checkpoints, posting, schema
 from api.store.chain import verify_chain
 from api.store.tables import rider_state
 from api.store.units import Store
@@ -29,7 +29,7 @@ from scoring.intake import REASONS, schedule_versions
 from scoring.ledger import entries_table
 from scoring.score import score
 from tests import strategies
-from tests.api.store.posts import Net, lines_of, net_of, settle, table_of
+from tests.api.store.posts import Net, lines_of, net_of, replay_all, settle, table_of
 from tests.builders import HOUR_US, MINUTE_US
 
 Events = list[dict[str, Any]]
@@ -101,6 +101,7 @@ def without_base(net: Net) -> Net:
 
 def agree(store: Store, versions: Sequence[Book], events: Events, as_of_us: int, refused: Refusals) -> None:
     """Assert that net effects, scores and refusals are the batch's, and that the chains are whole."""
+    replay_all(store, as_of_us)
     settle(store, as_of_us, "random")
     lines, scores, theirs_refused = at_once(versions, events, as_of_us)
     assert sorted(refused, key=str) == sorted(theirs_refused, key=str)
@@ -158,6 +159,31 @@ def test_posts_in_any_order_net_to_one_run(
     clock_us = strategies.last_us(events)
     mixed = data.draw(st.permutations(events))
     with with_books(template, versions) as store:
+        refused = [
+            one for first in range(0, len(mixed), size) for one in posted(store, mixed[first : first + size], clock_us)
+        ]
+
+        agree(store, versions, mixed, clock_us, refused)
+
+
+@settings(max_examples=settings().max_examples // 4)
+@given(
+    versions=strategies.books(late_days=7).filter(is_sound),
+    events=strategies.histories(days="few", max_riders=2),
+    step=st.integers(1, 4),
+    size=st.integers(1, 4),
+    data=st.data(),
+)
+def test_checkpoints_change_nothing(
+    template: Path, versions: list[Book], events: Events, step: int, size: int, data: st.DataObject
+) -> None:
+    """A past that is read from the nearest checkpoint is the past that is read from the first event."""
+    clock_us = strategies.last_us(events)
+    mixed = data.draw(st.permutations(events))
+    with pytest.MonkeyPatch.context() as patch, with_books(template, versions) as store:
+        patch.setattr(checkpoints, "STEP", step)
+        # A window of an hour leaves checkpoints within the histories, which span some days.
+        patch.setattr(posting, "WINDOW_US", HOUR_US)
         refused = [
             one for first in range(0, len(mixed), size) for one in posted(store, mixed[first : first + size], clock_us)
         ]

@@ -1,0 +1,122 @@
+"""How far back new facts bear on a rider's past, and what corrections and appeals are about."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from sqlalchemy import select
+
+from api.store.bulk import in_chunks, pairs_among
+from api.store.tables import events
+from api.store.units import ReadUnit, WriteUnit
+from rules.compile import Program
+
+CONTROLS: Final = ("correction", "appeal_upheld")
+_HELD: Final = ("accepted_us", "placed_us", "arrived_store_us", "delivered_us")
+_SHOWN: Final = ("rider_id", "event_id", "kind", "order_id", "occurred_us", "ref_event_id", *_HELD)
+_CONTROL: Final = pa.array(CONTROLS)
+
+Identity = tuple[str, str]
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The event that a correction or an appeal is about in the end; `row` has `_SHOWN` and `book_digest`."""
+
+    identity: Identity
+    row: Row
+
+
+def targets_of(unit: ReadUnit | WriteUnit, table: pa.Table) -> dict[int, Target]:
+    """What the corrections and appeals of a table are about, by row; those about nothing that is stored are left out.
+
+    A correction of a correction is about the original event, also where one of them is of the same table.
+    """
+    marked = pc.is_in(table["kind"], _CONTROL)
+    if not pc.any(marked).as_py():
+        return {}
+    rows = table.filter(marked).select([*_SHOWN]).to_pylist()
+    at = [k for k, one in enumerate(marked.to_pylist()) if one]
+    known: dict[Identity, Row] = {(row["rider_id"], row["event_id"]): row for row in rows}
+    stored: dict[Identity, Row] = {}
+    wanted = {(row["rider_id"], row["ref_event_id"]) for row in rows if row["ref_event_id"]}
+    while wanted:
+        found = _stored(unit, sorted(wanted))
+        stored |= found
+        more = {(row["rider_id"], row["ref_event_id"]) for row in found.values() if row["kind"] in CONTROLS}
+        wanted = {identity for identity in more if identity[1]} - stored.keys()
+    named = known | stored
+    ends = {k: _end(named, (row["rider_id"], row["ref_event_id"])) for k, row in zip(at, rows, strict=True)}
+    return {k: Target(end, stored[end]) for k, end in ends.items() if end in stored}
+
+
+def _end(named: Mapping[Identity, Row], identity: Identity) -> Identity:
+    """The event at the end of a chain of corrections."""
+    for _ in range(len(named)):
+        row = named.get(identity)
+        if row is None or row["kind"] != "correction":
+            break
+        identity = (identity[0], row["ref_event_id"])
+    return identity
+
+
+def _stored(unit: ReadUnit | WriteUnit, identities: Sequence[Identity]) -> dict[Identity, Row]:
+    found: dict[Identity, Row] = {}
+    for some in in_chunks(identities):
+        query = select(*(events.c[name] for name in _SHOWN), events.c.city, events.c.rider_kind, events.c.book_digest)
+        rows = unit.connection.execute(
+            query.where(pairs_among(unit, (events.c.rider_id, events.c.event_id), some))
+        ).mappings()
+        found |= {(row["rider_id"], row["event_id"]): dict(row) for row in rows}
+    return found
+
+
+def reach_of(
+    unit: ReadUnit | WriteUnit, program: Program, table: pa.Table, keep_us: Mapping[str, int]
+) -> dict[str, int]:
+    """Since when something may change, by rider, where that is before the window of their part.
+
+    A row bears on what its order was in hand with, on what is stored about its order, and, where it corrects or takes
+    back another, on what that bears on.
+
+    Parameters
+    ----------
+    keep_us
+        Start of the window, by rider who has one.
+    """
+    rows = table.select([*_SHOWN]).to_pylist()
+    targets = targets_of(unit, table)
+    since: dict[str, int] = {}
+    of_orders: dict[Identity, list[int]] = {}
+    for k, row in enumerate(rows):
+        rider, target = row["rider_id"], targets.get(k)
+        if rider not in keep_us:
+            continue
+        told = [row] if target is None else [target.row, row | {"occurred_us": target.row["occurred_us"]}]
+        for one in told:
+            since[rider] = min(since.get(rider, one["occurred_us"]), *_times(one))
+            if one["order_id"]:
+                of_orders.setdefault((rider, one["order_id"]), []).append(one["occurred_us"])
+    _add_orders(unit, int(program.tables.books["late_us"].max()), of_orders, since)
+    return {rider: from_us for rider, from_us in since.items() if from_us < keep_us[rider]}
+
+
+def _times(row: Row) -> list[int]:
+    return [row["occurred_us"], *(row[name] for name in _HELD if row[name] is not None)]
+
+
+def _add_orders(
+    unit: ReadUnit | WriteUnit, late_us: int, of_orders: Mapping[Identity, list[int]], since: dict[str, int]
+) -> None:
+    """Older events of the same orders, as far as reports reach."""
+    for some in in_chunks(sorted(of_orders)):
+        query = select(events.c.rider_id, events.c.order_id, events.c.occurred_us).where(
+            pairs_among(unit, (events.c.rider_id, events.c.order_id), some)
+        )
+        for row in unit.connection.execute(query):
+            first_us = min(of_orders[row.rider_id, row.order_id]) - late_us
+            if row.occurred_us >= first_us:
+                since[row.rider_id] = min(since[row.rider_id], row.occurred_us)

@@ -1,0 +1,153 @@
+"""Replays: what was accepted about a rider's older past is entered, one rider at a time, behind the service.
+
+what waits → past since then, from a snapshot → score → lock the rider → still the same → save; else again
+
+The long part holds nothing: other riders, and this one, go on meanwhile. What is written is what any late correction
+writes, with its messages, in one transaction with the end of the wait: a kill leaves the wait as it was, and it is done
+once. Until then card and entries say that they are being recalculated (`api.store.recalculation`).
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+from sqlalchemy import delete, func, select
+
+from api.batch.canonical import EVENT_SCHEMA
+from api.store.accepting import waiting_among
+from api.store.books import Law, law_of
+from api.store.bulk import among
+from api.store.checkpoints import keep_past
+from api.store.past import past_of
+from api.store.posting import WINDOW_US, overtaken, settle_rider
+from api.store.reach import reach_of
+from api.store.recalculation import recalculation_of
+from api.store.rider_rows import RiderRow, lock, row_of, touch
+from api.store.riders import save_entries
+from api.store.tables import events, replays
+from api.store.units import ReadUnit, Store, WriteUnit
+from scoring.carry import Carried
+from scoring.columns import FAR_US, NO_TIME
+from scoring.score import Scored, score
+
+# Tries without the rider's lock; then once under it.
+TRIES: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What a replay comes to, if the rider is still as it was read."""
+
+    row: RiderRow
+    law: Law
+    event_ids: tuple[str, ...]
+    from_us: dict[str, int]
+    carried: Carried
+    scored: Scored
+
+
+def waiting_riders(unit: ReadUnit | WriteUnit, limit: int, beside: Collection[str] = ()) -> list[str]:
+    """Riders about whom something waits, those first who have waited longest; some are left alone."""
+    since_us = func.min(replays.c.recorded_us)
+    query = select(replays.c.rider_id).where(replays.c.rider_id.not_in(sorted(beside)))
+    query = query.group_by(replays.c.rider_id).order_by(since_us, replays.c.rider_id)
+    return list(unit.connection.scalars(query.limit(limit)))
+
+
+def replay(store: Store, rider_id: str, now_us: Callable[[], int]) -> None:
+    """Enter all that waits about a rider."""
+    tries = 0
+    while True:
+        with store.reading() as unit:
+            if recalculation_of(unit, rider_id) is None:
+                return
+            found = _read(unit, rider_id, now_us()) if tries < TRIES else None
+        with store.writing(now_us()) as unit:
+            if found is None:
+                settle_rider(unit, law_of(unit), rider_id)
+            if found is None and tries >= TRIES:
+                found = _read(unit, rider_id, unit.recorded_us)
+                if found is None and recalculation_of(unit, rider_id) is not None:
+                    raise RuntimeError(f"nothing that waits can be entered: rider {rider_id}")
+            tries = 0 if found is not None and _save(unit, found) else tries + 1
+
+
+def fill(store: Store, rider_id: str, now_us: int) -> None:
+    """Leave checkpoints along the history of a rider who has too few: one loaded, or from before there were any."""
+    with store.reading() as unit:
+        row, law = row_of(unit, rider_id), law_of(unit)
+        if row is None:
+            return
+        carried = past_of(unit, law, [row], {rider_id: NO_TIME}, row.until_us)
+        scored = score(
+            law.program, law.schedule, EVENT_SCHEMA.empty_table(), carried, row.until_us, row.until_us - WINDOW_US
+        )
+    with store.writing(now_us) as unit:
+        # What was read must be what is there: a change of the past drops what does not follow, and so would miss these.
+        if lock(unit, [rider_id])[rider_id] == row:
+            keep_past(unit, scored, carried, {rider_id: NO_TIME})
+
+
+def _read(unit: ReadUnit | WriteUnit, rider_id: str, now_us: int) -> Replay | None:
+    """Fold what waits into the rider's past; None where something is due that is not written yet."""
+    row, law = row_of(unit, rider_id), law_of(unit)
+    table, books = _waiting(unit, law, rider_id)
+    if row is None or not table.num_rows:
+        return None
+    until_us = max(row.until_us, now_us)
+    if row.due_us <= until_us or row.book_digest in overtaken(law, until_us):
+        return None
+    from_us = reach_of(unit, law.program, table, {rider_id: FAR_US})
+    carried = past_of(unit, law, [row], from_us, until_us)
+    scored = score(
+        law.program, law.schedule, table, carried, until_us, until_us - WINDOW_US, books=books, late_from_us=NO_TIME
+    )
+    if scored.intake.refused_rows.size:
+        raise RuntimeError(f"what was accepted was not scored: rider {rider_id}")
+    return Replay(row, law, tuple(table["event_id"].to_pylist()), from_us, carried, scored)
+
+
+def _waiting(unit: ReadUnit | WriteUnit, law: Law, rider_id: str) -> tuple[pa.Table, np.ndarray]:
+    """What waits, in the order stored, as far as one run enters it in that order; and the position of each row's book."""
+    query = (
+        select(*(events.c[name] for name in EVENT_SCHEMA.names), events.c.book_digest, replays.c.about_us)
+        .join(replays, (replays.c.rider_id == events.c.rider_id) & (replays.c.event_id == events.c.event_id))
+        .where(replays.c.rider_id == rider_id)
+        .order_by(replays.c.recorded_us, events.c.occurred_us, events.c.event_id)
+    )
+    rows = _in_one_run([dict(row) for row in unit.connection.execute(query).mappings()])
+    position = {book.digest: k for k, book in enumerate(law.program.books)}
+    books = np.array([position[row.pop("book_digest")] for row in rows], np.int64)
+    for row in rows:
+        del row["about_us"]
+    return pa.Table.from_pylist(rows, schema=EVENT_SCHEMA), books
+
+
+def _in_one_run(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The first rows up to one that a run would enter before an earlier stored one about the same event."""
+    last: dict[int, tuple[int, bytes]] = {}
+    for k, row in enumerate(rows):
+        at = (row["occurred_us"], row["event_id"].encode())
+        if row["about_us"] in last and at < last[row["about_us"]]:
+            return list(rows[:k])
+        last[row["about_us"]] = at
+    return list(rows)
+
+
+def _save(unit: WriteUnit, found: Replay) -> bool:
+    """Write a replay and end the wait; False, and nothing is written, if the rider is not as it was read any more."""
+    rider_id = found.row.rider_id
+    riders = lock(unit, [rider_id])
+    identities = [(rider_id, event_id) for event_id in found.event_ids]
+    if riders[rider_id] != found.row or law_of(unit) is not found.law:
+        return False
+    if len(waiting_among(unit, identities)) < len(identities):
+        return False
+    own = (replays.c.rider_id == rider_id, among(unit, replays.c.event_id, found.event_ids))
+    unit.connection.execute(delete(replays).where(*own))
+    save_entries(unit, found.scored, riders)
+    keep_past(unit, found.scored, found.carried, found.from_us)
+    touch(unit, [rider_id])
+    return True

@@ -1,0 +1,416 @@
+"""Corrections and appeals of long ago: accepted at once, entered behind the service, once, whatever happens meanwhile."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from api.store import appeals, books, cards, checkpoints, posting
+from api.store.appeal_records import appeal_of
+from api.store.chain import verify_chain
+from api.store.entries_explained import entries_page
+from api.store.recalculation import recalculation_of
+from api.store.replays import replay, waiting_riders
+from api.store.tables import checkpoints as kept
+from api.store.tables import entries
+from api.store.tables import replays as waits
+from api.store.units import ReadUnit, Store, WriteUnit
+from api.work.replayer import Replayer
+from tests.api.store.posts import (
+    FADING,
+    later,
+    lines_of,
+    newest_us,
+    post,
+    publish,
+    replay_all,
+    rider_week,
+    same_ledger,
+    scores_of,
+    settle,
+)
+from tests.builders import DAY_US, HOUR_US, MINUTE_US, appeal_upheld, correction, delivered, event
+
+Events = list[dict[str, Any]]
+
+
+def history(rider: str = "r0", days: int = 12) -> Events:
+    """Days of a rider in order of time, a late order each day."""
+    rows = [
+        delivered(
+            f"{rider}-{day}-{order}",
+            rider_id=rider,
+            at_min=day * 1440 + order * 30,
+            late_min=(order * 7 + day) % 12 - 4,
+        )
+        for day in range(days)
+        for order in range(6)
+    ]
+    return later(rows)
+
+
+def posted_by_day(store: Store, events: Events) -> None:
+    """Post events as the days go by."""
+    days: dict[int, Events] = {}
+    for row in events:
+        days.setdefault(row["occurred_us"] // DAY_US, []).append(row)
+    for some in days.values():
+        assert {answer.status for answer in post(store, some, FADING)} == {"scored"}
+
+
+def fix_of(row: dict[str, Any], now_us: int, event_id: str = "fix") -> dict[str, Any]:
+    """A correction, made now, by which an order was in time."""
+    return correction(event_id, row, assess_deadline_us=row["occurred_us"]) | {"occurred_us": now_us}
+
+
+def late_of(events: Events) -> dict[str, Any]:
+    """The first late order."""
+    return next(row for row in events if row["occurred_us"] > row["assess_deadline_us"])
+
+
+def num_waiting(store: Store) -> int:
+    """How much waits."""
+    with store.reading() as unit:
+        return unit.connection.scalar(select(func.count()).select_from(waits)) or 0
+
+
+def is_whole(store: Store) -> bool:
+    """Whether every chain vouches for its ledger."""
+    with store.reading() as unit:
+        return not list(verify_chain(unit))
+
+
+def test_an_old_correction_is_accepted_then_entered(store: Store) -> None:
+    """Nothing is entered with the answer; after the replay the ledger is that of one run over everything."""
+    publish(store, FADING)
+    events = history()
+    posted_by_day(store, events)
+    now_us, before = newest_us(events), lines_of(store)
+    fix = fix_of(late_of(events), now_us)
+
+    answers = post(store, [fix], FADING)
+
+    assert [answer.status for answer in answers] == ["accepted"]
+    assert lines_of(store) == before
+    replay_all(store, now_us)
+    assert num_waiting(store) == 0
+    same_ledger(store, [*events, fix], now_us, FADING)
+    assert is_whole(store)
+
+
+def test_a_repeat_gets_the_same_answer(store: Store) -> None:
+    """While it waits it is accepted again, in the same post or a later one; then it is a repeat like any other."""
+    publish(store, FADING)
+    events = history()
+    posted_by_day(store, events)
+    fix = fix_of(late_of(events), newest_us(events))
+
+    statuses = [answer.status for answer in [*post(store, [fix, fix], FADING), *post(store, [fix], FADING)]]
+    other = post(store, [fix | {"fee_fen": 1}], FADING)
+    replay_all(store, newest_us(events))
+
+    assert statuses == ["accepted"] * 3
+    assert [(answer.status, answer.reason) for answer in other] == [("rejected", "duplicate_conflict")]
+    assert [answer.status for answer in post(store, [fix], FADING)] == ["repeated"]
+    same_ledger(store, [*events, fix], newest_us(events), FADING)
+
+
+def test_the_line_is_drawn_by_what_it_is_about(store: Store) -> None:
+    """Up to `late_days` old it is scored at once, a microsecond more and it is accepted, however short the history."""
+    publish(store, FADING)
+    events = later([delivered("e1", late_min=4), delivered("e2", at_min=30, late_min=4)])
+    post(store, events, FADING)
+    now_us = events[1]["occurred_us"] + 7 * DAY_US
+
+    answers = post(store, [fix_of(row, now_us, f"fix-{row['event_id']}") for row in events], FADING, now_us)
+
+    assert [answer.status for answer in answers] == ["accepted", "scored"]
+
+
+def test_what_would_be_rejected_is_rejected_at_once(store: Store) -> None:
+    """Too late, earlier than what it is about, under an id of other content: the answer does not wait."""
+    publish(store, FADING)
+    events = history()
+    posted_by_day(store, events)
+    now_us, old = newest_us(events), late_of(events)
+    rows = [
+        fix_of(old, now_us - 8 * DAY_US, "late"),
+        fix_of(old, old["occurred_us"] - 1, "before"),
+        fix_of(old, now_us, "twice"),
+        fix_of(old, now_us, "twice") | {"fee_fen": 1},
+        fix_of(old | {"event_id": "nobody"}, now_us, "lost"),
+    ]
+
+    answers = post(store, rows, FADING, now_us)
+
+    assert [answer.reason for answer in answers] == [
+        "too_late", "too_late", "duplicate_conflict", "duplicate_conflict", "ref_unknown",
+    ]  # fmt: skip
+    assert num_waiting(store) == 0
+
+
+def test_what_comes_meanwhile_is_scored_at_once(store: Store) -> None:
+    """New, late and recent corrections go on; the replay finds them there."""
+    publish(store, FADING)
+    events = history()
+    posted_by_day(store, events)
+    now_us = newest_us(events)
+    fix = fix_of(late_of(events), now_us)
+    post(store, [fix], FADING)
+    new = later([delivered("new", rider_id="r0", at_min=12 * 1440, late_min=9)])[0]
+    late = new | {
+        "event_id": "late",
+        "order_id": "late",
+        "occurred_us": now_us - DAY_US,
+        "delivered_us": now_us - DAY_US,
+    }
+    recent = fix_of(
+        next(row for row in reversed(events) if row["occurred_us"] > row["assess_deadline_us"]), now_us, "f2"
+    )
+    end_us = new["occurred_us"]
+
+    answers = post(store, [new, late, recent], FADING, end_us)
+    replay_all(store, end_us)
+    settle(store, end_us, FADING)
+
+    assert {answer.status for answer in answers} == {"scored"}
+    same_ledger(store, [*events, fix, new, late, recent], end_us, FADING)
+    assert is_whole(store)
+
+
+def test_several_that_wait_are_entered_together(store: Store) -> None:
+    """Corrections of corrections and appeals, stored one after the other, of the same and of other events."""
+    publish(store, FADING)
+    events = history()
+    posted_by_day(store, events)
+    now_us = newest_us(events)
+    lates = [row for row in events if row["occurred_us"] > row["assess_deadline_us"]]
+    first = fix_of(lates[0], now_us, "a")
+    again = correction("b", first, assess_deadline_us=lates[0]["assess_deadline_us"]) | {
+        "ref_event_id": "a", "occurred_us": now_us + MINUTE_US,
+    }  # fmt: skip
+    upheld = appeal_upheld("c", lates[1]) | {"occurred_us": now_us + 2 * MINUTE_US}
+    for row in (first, again, upheld):
+        assert [answer.status for answer in post(store, [row], FADING)] == ["accepted"]
+
+    replay_all(store, now_us + HOUR_US)
+
+    settle(store, now_us + HOUR_US, FADING)
+    same_ledger(store, [*events, first, again, upheld], now_us + HOUR_US, FADING)
+
+
+class KilledError(Exception):
+    """The process is gone."""
+
+
+class Dying(Store):
+    """A store whose writers are killed just before they commit."""
+
+    @contextmanager
+    def writing(self, recorded_us: int) -> Iterator[WriteUnit]:
+        """Do all of it, then die."""
+        with super().writing(recorded_us) as unit:
+            yield unit
+            raise KilledError
+
+
+@pytest.mark.parametrize("when", ["folded", "written"])
+def test_a_kill_leaves_the_wait(store: Store, when: str) -> None:
+    """Whenever it comes, nothing of the replay is there, it still waits, and the next start does it once."""
+    publish(store, FADING)
+    events = history()
+    posted_by_day(store, events)
+    now_us = newest_us(events)
+    fix = fix_of(late_of(events), now_us)
+    post(store, [fix], FADING)
+    before = lines_of(store)
+    moments = iter([now_us])
+
+    def clock() -> int:
+        if when == "written":
+            return now_us
+        try:
+            return next(moments)
+        except StopIteration:
+            raise KilledError from None
+
+    dying = Dying(store.url)
+    with pytest.raises(KilledError):
+        replay(dying, "r0", clock)
+    dying.close()
+
+    assert lines_of(store) == before
+    assert num_waiting(store) == 1
+    Replayer(store, lambda: now_us).step()
+    same_ledger(store, [*events, fix], now_us, FADING)
+    assert num_waiting(store) == 0
+
+
+def test_two_servers_enter_it_once(store: Store) -> None:
+    """Both may fold it; one writes."""
+    publish(store, FADING)
+    events = history()
+    posted_by_day(store, events)
+    now_us = newest_us(events)
+    fix = fix_of(late_of(events), now_us)
+    post(store, [fix], FADING)
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda _: replay(store, "r0", lambda: now_us), range(2)))
+
+    same_ledger(store, [*events, fix], now_us, FADING)
+    assert is_whole(store)
+
+
+class Busy(Store):
+    """A store in which the rider gets another order whenever their past has been read."""
+
+    def __init__(self, store: Store, orders: Iterator[dict[str, Any]]) -> None:
+        super().__init__(store.url)
+        self._store = store
+        self._orders = orders
+
+    @contextmanager
+    def reading(self) -> Iterator[ReadUnit]:
+        """Read; then somebody posts."""
+        with super().reading() as unit:
+            yield unit
+        row = next(self._orders, None)
+        if row is not None:
+            post(self._store, [row], FADING)
+
+
+def test_a_rider_who_never_rests_is_entered_under_the_lock(store: Store) -> None:
+    """What was folded for nothing is folded again, and at last with the rider held."""
+    publish(store, FADING)
+    events = history()
+    posted_by_day(store, events)
+    now_us = newest_us(events)
+    fix = fix_of(late_of(events), now_us)
+    post(store, [fix], FADING)
+    orders = later([delivered(f"n{k}", rider_id="r0", at_min=12 * 1440 + k) for k in range(6)])
+    end_us = newest_us(orders)
+
+    busy = Busy(store, iter(orders))
+    replay(busy, "r0", lambda: end_us)
+    busy.close()
+
+    with store.reading() as unit:
+        done = {row["event_id"] for row in lines_of(store)} & {row["event_id"] for row in orders}
+        assert waiting_riders(unit, 1) == []
+    same_ledger(store, [*events, fix, *(row for row in orders if row["event_id"] in done)], end_us, FADING)
+
+
+def test_card_entries_and_appeal_say_so_until_then(store: Store) -> None:
+    """An appeal about an old order: decided at once, and all that may change says that it is being recalculated."""
+    publish(store, FADING)
+    events = history(days=3)
+    posted_by_day(store, events)
+    old = late_of(events)
+    with store.reading() as unit:
+        own = (entries.c.event_id == old["event_id"], entries.c.kind == "deduct")
+        entry_id = unit.connection.scalar(select(entries.c.entry_id).where(*own))
+    with store.writing(old["occurred_us"] + 6 * DAY_US) as unit:
+        filed, _ = appeals.file_appeal(unit, "r0", str(entry_id), "other", "why", None, "rider:r0")
+    now_us = old["occurred_us"] + 8 * DAY_US
+
+    with store.writing(now_us) as unit:
+        law = books.law_of(unit, FADING)
+        decided = appeals.decide_appeal(unit, law, filed.appeal_id, True, "goodwill", "yes", "ops:li")
+
+    def told() -> tuple[bool, bool, list[bool]]:
+        with store.reading() as unit:
+            card = cards.card_of(unit, books.law_of(unit, FADING), "r0", now_us)
+            page = entries_page(unit, "r0", now_us, limit=100)
+            appeal = appeal_of(unit, filed.appeal_id)
+        assert card is not None
+        assert appeal is not None
+        marked = [entry.recalculating == (entry.line.at_us >= old["occurred_us"]) for entry in page.entries]
+        return card.recalculating is not None, appeal.recalculating, marked
+
+    assert (decided.state, decided.recalculating) == ("upheld", True)
+    card_says, appeal_says, marked = told()
+    assert card_says
+    assert appeal_says
+    assert all(marked)
+    replay_all(store, now_us)
+    with store.reading() as unit:
+        assert recalculation_of(unit, "r0") is None
+    assert told()[:2] == (False, False)
+    upheld = event("appeal_upheld", f"appeal:{filed.appeal_id}", rider_id="r0", ref_event_id=old["event_id"])
+    same_ledger(store, [*events, upheld | {"occurred_us": now_us}], now_us, FADING)
+
+
+def test_silence_about_an_old_order_takes_the_same_way(store: Store) -> None:
+    """A deadline that runs out upholds, and the ledger follows by a replay."""
+    publish(store, FADING)
+    events = history(days=1)
+    posted_by_day(store, events)
+    old = late_of(events)
+    with store.reading() as unit:
+        own = (entries.c.event_id == old["event_id"], entries.c.kind == "deduct")
+        entry_id = unit.connection.scalar(select(entries.c.entry_id).where(*own))
+    with store.writing(old["occurred_us"] + 6 * DAY_US) as unit:
+        filed, _ = appeals.file_appeal(unit, "r0", str(entry_id), "other", "why", None, "rider:r0")
+    with store.writing(filed.deadline_us) as unit:
+        settled = appeals.settle_appeals(unit, books.law_of(unit, FADING), filed.deadline_us)
+
+    assert settled.refused == ()
+    assert num_waiting(store) == 1
+    before = scores_of(lines_of(store))["r0"]
+    replay_all(store, filed.deadline_us)
+    assert scores_of(lines_of(store))["r0"] > before
+
+
+def test_a_long_stretch_leaves_checkpoints_and_they_follow_the_past(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Late, corrected and old facts in turn: each drops what no longer follows, and the ledger is that of one run."""
+    monkeypatch.setattr(checkpoints, "STEP", 5)
+    monkeypatch.setattr(posting, "WINDOW_US", HOUR_US)
+    publish(store, FADING)
+    events = [row for row in later(rider_week("r0", days=10)) if row.get("ref_event_id") is None]
+    events.sort(key=lambda row: (row["occurred_us"], row["event_id"]))
+    held = events[::7]
+    posted_by_day(store, [row for row in events if row not in held and row["occurred_us"] <= held[-1]["occurred_us"]])
+    rest = [row for row in events if row not in held and row["occurred_us"] > held[-1]["occurred_us"]]
+    now_us = newest_us(events)
+    fresh = [row for row in held if row["occurred_us"] >= now_us - 7 * DAY_US]
+
+    for row in [*rest, *reversed(fresh)]:
+        assert [answer.status for answer in post(store, [row], FADING, now_us)] == ["scored"]
+    posted = [row for row in events if row not in held or row in fresh]
+    fixes = [fix_of(row, now_us, f"fix-{row['event_id']}") for row in posted if row["kind"] == "delivered"][::4]
+    for row in fixes:
+        post(store, [row], FADING, now_us)
+    replay_all(store, now_us)
+    settle(store, now_us, FADING)
+
+    with store.reading() as unit:
+        assert (unit.connection.scalar(select(func.count()).select_from(kept)) or 0) > 3
+    same_ledger(store, [*posted, *fixes], now_us, FADING)
+    assert is_whole(store)
+
+
+def test_one_rider_who_fails_does_not_keep_others(store: Store) -> None:
+    """A replay that cannot be done is reported and waits; the next rider's is done."""
+    publish(store, FADING)
+    events = [*history("r0"), *history("r1")]
+    posted_by_day(store, sorted(events, key=lambda row: row["occurred_us"]))
+    now_us = newest_us(events)
+    fixes = [fix_of(late_of(history(rider)), now_us, f"fix-{rider}") for rider in ("r0", "r1")]
+    post(store, fixes, FADING)
+    with store.writing(now_us) as unit:
+        unit.connection.execute(waits.update().where(waits.c.rider_id == "r0").values(recorded_us=0))
+        unit.connection.exec_driver_sql("UPDATE rider_state SET carried = NULL WHERE rider_id = 'r0'")
+    replayer = Replayer(store, lambda: now_us)
+
+    with pytest.raises(ExceptionGroup, match="replays that failed"):
+        replayer.step()
+
+    with store.reading() as unit:
+        assert waiting_riders(unit, 9) == ["r0"]
+    assert not replayer.step()

@@ -1,0 +1,174 @@
+"""What a rider with 100 000 events costs: late events, old corrections, the card, and whoever else posts meanwhile.
+
+The bars: a late event and a recent correction 200 ms, an old correction 200 ms until it is accepted and 2 s until it is
+entered, a cold card 50 ms; others' posts at the 99th percentile within 10 % while a replay goes on. Reported, never
+asserted. Filling takes minutes; `RIDERSCORE_HISTORY_EVENTS` makes it another number.
+"""
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import numpy as np
+import pytest
+
+from api.clock import elapsed_ns
+from api.store import books, cards, posting, schema
+from api.store.replays import replay, waiting_riders
+from api.store.units import Store
+from rules.shelf import versions
+from tests.api.store import cluster
+from tests.api.store.posts import START_US, later, table_of
+from tests.builders import MINUTE_US, correction, delivered
+
+BOOK = "gbt-46862-reference"
+NUM_EVENTS = int(os.environ.get("RIDERSCORE_HISTORY_EVENTS", "100000"))
+GAP_MIN = 5
+# Less than `late_days` a post.
+AT_ONCE = 1_500
+OTHERS = 200
+
+Row = dict[str, Any]
+
+
+def order(k: int) -> Row:
+    """The rider's k-th order."""
+    return later([delivered(f"e{k:07}", rider_id="old", at_min=k * GAP_MIN, late_min=(k * 7) % 23 - 16)])[0]
+
+
+END_US = order(NUM_EVENTS - 1)["occurred_us"]
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """A database in which one rider has a long history."""
+    bin_ = cluster.programs()
+    if request.param == "sqlite":
+        store = _filled(f"sqlite:///{tmp_path_factory.mktemp('history') / 'store.db'}")
+        yield store
+        store.close()
+    elif bin_ is None:
+        pytest.skip("PostgreSQL is not installed")
+    else:
+        with tempfile.TemporaryDirectory(prefix="riderscore-") as folder:
+            Path(folder).chmod(0o755)
+            with cluster.running(bin_, Path(folder) / "cluster") as url:
+                store = _filled(cluster.new_database(url))
+                yield store
+                store.close()
+
+
+def _filled(url: str) -> Store:
+    store = Store(url)
+    schema.upgrade(store)
+    with store.writing(START_US) as unit:
+        books.publish(unit, versions(BOOK))
+    for first in range(0, NUM_EVENTS, AT_ONCE):
+        rows = [order(k) for k in range(first, min(first + AT_ONCE, NUM_EVENTS))]
+        assert set(_post(store, rows, rows[-1]["occurred_us"])) == {"scored"}
+    return store
+
+
+def _post(store: Store, rows: list[Row], clock_us: int) -> list[str]:
+    with store.writing(clock_us) as unit:
+        answers = posting.post_events(unit, books.law_of(unit, BOOK), table_of(rows))
+    return [answer.status for answer in answers]
+
+
+def late(number: int) -> Row:
+    """An order of six days ago that comes now."""
+    at_min = (NUM_EVENTS - 1) * GAP_MIN - 6 * 24 * 60 + number / 10
+    return later([delivered(f"late{number}", rider_id="old", at_min=at_min, late_min=3)])[0]
+
+
+def fix(number: int, k: int) -> Row:
+    """A correction, made now, of the k-th order."""
+    row = order(k)
+    return correction(f"fix{number}-{k}", row, assess_deadline_us=row["occurred_us"]) | {"occurred_us": END_US}
+
+
+def _told(benchmark: Any, store: Store, what: str, bar_ms: int) -> None:
+    benchmark.group = f"a rider with {NUM_EVENTS} events"
+    benchmark.extra_info.update(who=store.engine.dialect.name, what=what, bar_ms=bar_ms)
+
+
+POSTS: dict[str, tuple[Callable[[int], Row], str]] = {
+    "late event": (late, "scored"),
+    "recent correction": (lambda n: fix(n, NUM_EVENTS - 1 - 200 - 7 * n), "scored"),
+    "old correction": (lambda n: fix(n, 10 + 7 * n), "accepted"),
+}
+
+
+@pytest.mark.parametrize("what", POSTS)
+def test_posts(benchmark: Any, store: Store, what: str) -> None:
+    """One event, to its answer."""
+    make, status = POSTS[what]
+    numbers = iter(range(1_000))
+    _told(benchmark, store, what, 200)
+
+    answers = benchmark.pedantic(
+        lambda row: _post(store, [row], END_US), setup=lambda: (((make(next(numbers)),), {})), rounds=5,
+        warmup_rounds=1,
+    )  # fmt: skip
+
+    assert answers == [status]
+
+
+def test_replays(benchmark: Any, store: Store) -> None:
+    """An old correction, until it is entered."""
+    numbers = iter(range(2_000, 3_000))
+
+    def accept() -> None:
+        _replay_all(store)
+        number = next(numbers)
+        assert _post(store, [fix(number, number - 1_900)], END_US) == ["accepted"]
+
+    _told(benchmark, store, "replay", 2_000)
+    benchmark.pedantic(lambda: _replay_all(store), setup=accept, rounds=4, warmup_rounds=1)
+
+
+def _replay_all(store: Store) -> None:
+    with store.reading() as unit:
+        riders = waiting_riders(unit, 9)
+    for rider in riders:
+        replay(store, rider, lambda: END_US)
+
+
+def test_cold_card(benchmark: Any, store: Store) -> None:
+    """The card, made from the store."""
+
+    def card() -> object:
+        with store.reading() as unit:
+            return cards.card_of(unit, books.law_of(unit, BOOK), "old", END_US)
+
+    _told(benchmark, store, "cold card", 50)
+    assert benchmark.pedantic(card, rounds=10, warmup_rounds=1) is not None
+
+
+def test_others(benchmark: Any, store: Store) -> None:
+    """Single posts of other riders, at the 99th percentile: alone, and while the replay goes on."""
+    numbers = iter(range(100_000))
+    _post(store, [fix(5_000, 5_000)], END_US)
+
+    def p99() -> float:
+        took = []
+        for _ in range(OTHERS):
+            k = next(numbers)
+            row = later([delivered(f"o{k}", rider_id=f"other{k % 50}", at_min=(NUM_EVENTS - 1) * GAP_MIN)])[0]
+            began_ns = elapsed_ns()
+            _post(store, [row], END_US + MINUTE_US)
+            took.append(elapsed_ns() - began_ns)
+        return float(np.percentile(took, 99)) / 1e6
+
+    p99()
+    alone_ms = p99()
+    behind = Thread(target=_replay_all, args=(store,))
+    behind.start()
+    beside_ms = p99()
+    behind.join()
+    _told(benchmark, store, "others' posts, p99 beside a replay / alone", 0)
+    benchmark.extra_info.update(alone_ms=alone_ms, beside_ms=beside_ms, ratio=beside_ms / alone_ms)
+    benchmark.pedantic(lambda: None, rounds=1)
