@@ -91,10 +91,10 @@ MATRIX: Final[dict[str, Row]] = {
         each(200, OPS), each(404, OPS), {"outcome": "warning"} | REASON, ids={"review_id": "{open_review}"}
     ),
     "POST /v1/reviews/{review_id}/lift": Row(each(200, OPS), each(404, OPS), REASON),
-    "GET /v1/cities/{city}/dashboard": Row(each(200, *READERS), each(403, *READERS)),
+    "GET /v1/cities/{city}/dashboard": Row(each(200, *READERS), each(404, *READERS)),
     # Long work: an impact belongs to a city, a study to those who act everywhere.
     "POST /v1/studies": Row(each(202, POLICY), {}, STUDY, here=EVERYWHERE),
-    "POST /v1/impacts": Row(each(202, *READERS), each(403, *READERS), {"city": HERE, "a": "{book_a}", "b": "{book_b}"}),
+    "POST /v1/impacts": Row(each(202, *READERS), each(404, *READERS), {"city": HERE, "a": "{book_a}", "b": "{book_b}"}),
     "GET /v1/studies": Row(each(200, *READERS), each(200, *READERS)),
     "GET /v1/studies/{study_id}": Row(each(200, *READERS), each(404, *READERS), ids=IMPACT),
     "GET /v1/studies/{study_id}/events": Row(each(200, *READERS), each(404, *READERS), query="wait_s=0", ids=IMPACT),
@@ -104,7 +104,7 @@ MATRIX: Final[dict[str, Row]] = {
     ),
     # Webhooks.
     "GET /v1/webhooks": Row(each(200, *OWNERS), each(200, *OWNERS)),
-    "POST /v1/webhooks": Row(each(201, *OWNERS), each(403, *OWNERS), HOOK),
+    "POST /v1/webhooks": Row(each(201, *OWNERS), each(404, *OWNERS), HOOK),
     "GET /v1/webhooks/{webhook_id}": Row(each(200, *OWNERS), each(404, *OWNERS)),
     "DELETE /v1/webhooks/{webhook_id}": Row(each(204, *OWNERS), each(404, *OWNERS)),
     "POST /v1/webhooks/{webhook_id}/ping": Row(each(202, *OWNERS), each(404, *OWNERS)),
@@ -117,10 +117,10 @@ MATRIX: Final[dict[str, Row]] = {
     "GET /v1/books/{book_id}/versions/{digest}": Row(each(200, *READERS), each(200, *READERS)),
     # What is in force already is no way back; and a book of many cities is not one city's to take back.
     "POST /v1/books/{book_id}/rollback": Row(
-        each(409, OPS), each(403, OPS), {"digest": "{book_a}"} | REASON, here=EVERYWHERE
+        each(409, OPS), each(404, OPS), {"digest": "{book_a}"} | REASON, here=EVERYWHERE
     ),
     "GET /v1/books/drafts": Row(each(200, *READERS), each(200, *READERS)),
-    "POST /v1/books/drafts": Row(each(201, OPS), each(403, OPS), DRAFT),
+    "POST /v1/books/drafts": Row(each(201, OPS), each(404, OPS), DRAFT),
     "GET /v1/books/drafts/{draft_id}": Row(each(200, *READERS), each(ELSEWHERE, *READERS), ids=ONE),
     "PUT /v1/books/drafts/{draft_id}": Row(each(200, OPS), each(ELSEWHERE, OPS), EDITS, ids=ONE),
     "POST /v1/books/drafts/{draft_id}/check": Row(each(200, *READERS), each(ELSEWHERE, *READERS), ids=ONE),
