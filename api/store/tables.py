@@ -8,7 +8,7 @@ from typing import Final
 
 from sqlalchemy import BigInteger, Column, Date, Index, LargeBinary, SmallInteger, Table, Text, text
 
-from api.store import decision_tables, seal_tables, table_parts
+from api.store import decision_tables, history_tables, seal_tables, table_parts
 
 metadata: Final = table_parts.metadata
 Id: Final = table_parts.Id
@@ -214,51 +214,10 @@ rider_state: Final = Table(
     Column("revision", BigInteger, nullable=False, server_default="0"),
 )
 
-# Moves between cities that the old one has proposed and the new one has not accepted yet; a row goes with the answer.
-open_moves: Final = Table(
-    "open_moves",
-    metadata,
-    Column("rider_id", Id, primary_key=True),
-    Column("from_city", Text, nullable=False, index=True),
-    Column("to_city", Text, nullable=False, index=True),
-    Column("proposed_by", Text, nullable=False),
-    Column("proposed_us", BigInteger, nullable=False),
-)
-
-# Every move of a rider, numbered from 1: until `moved_us` they were of `from_city`, from then on of `to_city`.
-rider_moves: Final = Table(
-    "rider_moves",
-    metadata,
-    Column("rider_id", Id, primary_key=True),
-    Column("move_no", BigInteger, primary_key=True),
-    Column("from_city", Text, nullable=False),
-    Column("to_city", Text, nullable=False),
-    Column("proposed_by", Text, nullable=False),
-    Column("accepted_by", Text, nullable=False),
-    Column("moved_us", BigInteger, nullable=False),
-)
-
-# The state of a rider before an instant, so that a change of the past is folded from there on (`api.store.checkpoints`);
-# `part` is what `carried` is, without a window.
-checkpoints: Final = Table(
-    "checkpoints",
-    metadata,
-    Column("rider_id", Id, primary_key=True),
-    Column("at_us", BigInteger, primary_key=True),
-    Column("layout", Text, nullable=False),
-    Column("part", LargeBinary, nullable=False),
-)
-
-# Corrections and appeals that are stored and not entered yet (`api.store.replays`): `about_us` is when that was which
-# they are about, `recorded_us` since when they wait.
-replays: Final = Table(
-    "replays",
-    metadata,
-    Column("rider_id", Id, primary_key=True),
-    Column("event_id", Id, primary_key=True),
-    Column("about_us", BigInteger, nullable=False),
-    Column("recorded_us", BigInteger, nullable=False, index=True),
-)
+open_moves: Final = history_tables.open_moves
+rider_moves: Final = history_tables.rider_moves
+checkpoints: Final = history_tables.checkpoints
+replays: Final = history_tables.replays
 
 # What a city's events of one local day come to (`figures`, JSON), counted from `num_events` of them.
 city_days: Final = Table(
