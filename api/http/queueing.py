@@ -22,8 +22,10 @@ NUM_AT_ONCE: Final = 128
 NUM_WAITING_MAX: Final = 2_000
 ROWS_WAITING_MAX: Final = 100_000
 NUM_ASIDE: Final = 4
-# Where many came together, the next are waited for as long: a transaction costs the same for one as for a dozen.
-LINGER_S: Final = 0.02
+# A transaction costs about the same for one as for a dozen. So those who were just answered, and are likely to come
+# again at once, are waited for as long, until as many rows wait as are worth a transaction of their own.
+LINGER_S: Final = 0.03
+ROWS_ENOUGH: Final = 128
 
 
 class Later:
@@ -87,8 +89,8 @@ class Queue(Generic[Item, Result]):
         self._keys_aside: set[Hashable] = set()
         self._num_aside = 0
         self._is_working = self._is_closed = False
-        # How many came together last; when to go on although not as many wait.
-        self._num_last = 1
+        # How many are expected to come; when to go on although not as many wait.
+        self._num_expected = 1
         self._lingers: asyncio.TimerHandle | None = None
         self._ended = asyncio.Event()
         self._threads = ThreadPoolExecutor(1 + NUM_ASIDE, "posts")
@@ -124,10 +126,10 @@ class Queue(Generic[Item, Result]):
         line.num_rows += item.num_rows
         self._num_waiting += 1
         self._rows_waiting += item.num_rows
-        if self._is_working or self._num_waiting >= self._num_last:
+        if self._is_working or self._is_enough():
             self._go_on()
-        elif self._lingers is None:
-            self._lingers = asyncio.get_running_loop().call_later(LINGER_S, self._go_on)
+        else:
+            self._linger()
         return await place.answer
 
     async def close(self) -> None:
@@ -143,6 +145,13 @@ class Queue(Generic[Item, Result]):
             await self._ended.wait()
         self._threads.shutdown()
 
+    def _is_enough(self) -> bool:
+        return self._num_waiting >= self._num_expected or self._rows_waiting >= ROWS_ENOUGH
+
+    def _linger(self) -> None:
+        if self._lingers is None:
+            self._lingers = asyncio.get_running_loop().call_later(LINGER_S, self._go_on)
+
     def _go_on(self) -> None:
         """Let the next be done, if nobody works."""
         if self._lingers is not None:
@@ -152,7 +161,6 @@ class Queue(Generic[Item, Result]):
             places = self._next()
             if places:
                 self._is_working = True
-                self._num_last = len(places)
                 self._begin(places, self._served, waits=False)
         while self._aside and self._num_aside < NUM_ASIDE:
             self._num_aside += 1
@@ -197,11 +205,13 @@ class Queue(Generic[Item, Result]):
                 self._aside.append(place)
             else:
                 place.tell(BusyError("the service stops") if isinstance(result, Later) else result)
-        # Those who are answered now come again in a moment.
-        if self._num_waiting >= self._num_last or self._aside:
+        # Those who are answered now come again in a moment, and go together with those who wait. Without them, two halves
+        # of the clients would take turns for ever.
+        self._num_expected = len(places) + self._num_waiting
+        if self._is_enough() or self._aside:
             self._go_on()
         elif self._num_waiting:
-            self._lingers = asyncio.get_running_loop().call_later(LINGER_S, self._go_on)
+            self._linger()
         self._ended.set()
 
     def _served_aside(self, places: list[_Place[Item, Result]], doing: "asyncio.Future[Sequence[Any]]") -> None:

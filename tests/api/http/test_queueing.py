@@ -85,6 +85,23 @@ def test_all_that_wait_are_done_together() -> None:
     assert run(play).batches == [["a0"], ["a1", "b0", "a2"]]
 
 
+def test_who_was_just_answered_goes_together_with_who_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two halves of the clients do not take turns for ever: whoever comes again at once is waited for."""
+    monkeypatch.setattr(queueing, "LINGER_S", 30.0)
+
+    async def play(queue: Queue[Item, str], desk: Desk) -> None:
+        first = asked(queue, "a", Item("a0"))
+        await soon(lambda: len(desk.batches) == 1)
+        second = asked(queue, "b", Item("b0"))
+        await soon(lambda: queue.num_waiting == 1)
+        desk.gate.release(2)
+        assert await first[0] == "a0"
+        assert await queue.done("a", Item("a1")) == "a1"
+        assert await second[0] == "b0"
+
+    assert run(play).batches == [["a0"], ["b0", "a1"]]
+
+
 def test_clients_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever sends much and large waits as long as anybody: one of each, then another of each."""
     monkeypatch.setattr(queueing, "ROWS_AT_ONCE", 10)
