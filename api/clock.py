@@ -1,6 +1,10 @@
 """The wall clock: nothing else in the product reads it."""
 
 import time
+from typing import Final
+
+# Linux alone counts the time a machine was suspended; elsewhere a suspension looks like a jump of the wall clock.
+_COUNTER: Final[int | None] = getattr(time, "CLOCK_BOOTTIME", None)
 
 
 def now_us() -> int:
@@ -15,6 +19,4 @@ def elapsed_ns() -> int:
 
 def running_us() -> int:
     """Microseconds since the machine started, its sleep included: it goes on evenly however the wall clock is set."""
-    # Linux alone counts the time a machine was suspended; elsewhere a suspension looks like a jump of the wall clock.
-    counter = getattr(time, "CLOCK_BOOTTIME", None)
-    return (time.monotonic_ns() if counter is None else time.clock_gettime_ns(counter)) // 1_000
+    return (time.monotonic_ns() if _COUNTER is None else time.clock_gettime_ns(_COUNTER)) // 1_000

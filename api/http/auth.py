@@ -12,7 +12,7 @@ from functools import cache, partial
 from typing import Final
 
 from anyio import CapacityLimiter
-from cachetools import TTLCache
+from cachetools import LRUCache
 from fastapi import Request
 from starlette.types import Scope as AsgiScope
 
@@ -38,14 +38,10 @@ class Gate:
     def __init__(self, service: Service) -> None:
         self._service = service
         self.jwts = Jwts(service.settings, service.clock)
-        self._known = self._nothing()
+        self._known = _nothing()
         self._looking: dict[bytes, asyncio.Task[tuple[Actor, int | None]]] = {}
         # Threads of their own: who waits for a row must not keep others from being known.
         self._lookers = CapacityLimiter(_NUM_LOOKERS)
-
-    def _nothing(self) -> TTLCache[bytes, tuple[Actor, int | None]]:
-        ttl_us = self._service.settings.token_cache_s * US_PER_S
-        return TTLCache(_NUM_CACHED, ttl_us, timer=self._service.clock)
 
     async def actor(self, scope: AsgiScope) -> Actor:
         """Who a request says it is from.
@@ -60,14 +56,19 @@ class Gate:
         if known is not None:
             return known
         token = _token(scope)
-        found = self._known.get(token)
-        # What was believed until now is looked up again: the key may be gone that a token was signed with.
-        if found is None or (found[1] is not None and found[1] <= self._service.clock()):
-            found = await self._looked_up(token)
-        state["actor"] = found[0]
-        return found[0]
+        try:
+            actor, until_us = self._known[token]
+        except KeyError:
+            is_believed = False
+        else:
+            # What was believed until now is looked up again: the key may be gone that a token was signed with.
+            is_believed = self._service.clock() < until_us
+        if not is_believed:
+            actor = await self._looked_up(token)
+        state["actor"] = actor
+        return actor
 
-    async def _looked_up(self, token: bytes) -> tuple[Actor, int | None]:
+    async def _looked_up(self, token: bytes) -> Actor:
         """Look a token up, once for all who ask with it at this moment."""
         known, looking = self._known, self._looking
         task = looking.get(token)
@@ -78,14 +79,15 @@ class Gate:
                 looking[token] = task
                 task.add_done_callback(lambda _: looking.pop(token, None))
         # Who goes away takes the answer from nobody.
-        found = await asyncio.shield(task)
-        known[token] = found
-        return found
+        actor, good_until_us = await asyncio.shield(task)
+        until_us = self._service.clock() + self._service.settings.token_cache_s * US_PER_S
+        known[token] = (actor, until_us if good_until_us is None else min(until_us, good_until_us))
+        return actor
 
     def forget(self) -> None:
         """Look every token up again."""
         # New ones rather than empty ones: this is called from threads.
-        self._known, self._looking = self._nothing(), {}
+        self._known, self._looking = _nothing(), {}
 
     def read(self, written: str) -> Actor:
         """Who a token stands for, looked up now.
@@ -107,6 +109,11 @@ class Gate:
             raise Problem("token_expired" if error.is_expired else "token_invalid") from None
         except KeysAwaitedError:
             raise Problem("keys_awaited", headers={"Retry-After": "1"}) from None
+
+
+def _nothing() -> LRUCache[bytes, tuple[Actor, int]]:
+    """Tokens that were looked up: whose they are, and until when that is believed."""
+    return LRUCache(_NUM_CACHED)
 
 
 def session_actor(service: Service, written: str) -> Actor | None:

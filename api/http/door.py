@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from api.http.allowance import Allowances, address_of
 from api.http.auth import Gate, need_scopes
 from api.http.cards import CardDesk, answer_card
-from api.http.context import Actor, Service, preferred_lang
+from api.http.context import Service, preferred_lang
 from api.http.farewell import ELSEWHERE
 from api.http.intake import JSON, NDJSON, check_coding, check_shape, content_type_of, read_body, replay
 from api.http.limits import HEADERS_MAX, PATH_BYTES_MAX, QUERY_BYTES_MAX, WITH_BODY, Plan, Wanted
@@ -93,9 +93,14 @@ class Door:
         """
         if scope["path"] in COUNTED_OPEN:
             need_allowed(self._allowances.strangers.take(address_of(scope), self._service.clock()))
-        if not scope["path"].startswith(API) or not any(name == b"authorization" for name, _ in scope["headers"]):
+        if not scope["path"].startswith(API) or b"authorization" not in dict(scope["headers"]):
             return
-        actor = await self._known(scope)
+        try:
+            actor = await self._gate.actor(scope)
+        except Problem:
+            # Counted for the address, so that good tokens from there go on.
+            need_allowed(self._allowances.strangers.take(address_of(scope), self._service.clock()))
+            raise
         known = self._allowances.known
         if not known.per_minute:
             return
@@ -106,14 +111,6 @@ class Door:
         )
         if not allowed.is_allowed:
             raise Problem("rate_limited", headers={"Retry-After": str(allowed.reset_s)}, seconds=allowed.reset_s)
-
-    async def _known(self, scope: Scope) -> Actor:
-        """Who asks; a wrong token is counted for the address, so that good ones from there go on."""
-        try:
-            return await self._gate.actor(scope)
-        except Problem:
-            need_allowed(self._allowances.strangers.take(address_of(scope), self._service.clock()))
-            raise
 
     async def _with_body(self, wanted: Wanted, scope: Scope, receive: Receive, send: Send) -> None:
         actor = scope["state"].get("actor")

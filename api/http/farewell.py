@@ -5,6 +5,7 @@ than the time left is answered with what is true, that its outcome is not known,
 """
 
 import asyncio
+from collections.abc import Awaitable
 from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -24,16 +25,15 @@ class Farewell:
         self._app = app
         self._leaving = leaving
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, or say that it is for another server."""
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Answer one request, or say that it is for another server. No coroutine of its own: most go through."""
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
-        elif self._leaving.has_begun:
-            await _refuse(Problem("stopping", headers=ELSEWHERE), scope, receive, send)
-        elif scope["method"] in _WRITES:
-            await self._to_its_end(scope, receive, send)
-        else:
-            await self._app(scope, receive, send)
+            return self._app(scope, receive, send)
+        if self._leaving.has_begun:
+            return _refuse(Problem("stopping", headers=ELSEWHERE), scope, receive, send)
+        if scope["method"] in _WRITES:
+            return self._to_its_end(scope, receive, send)
+        return self._app(scope, receive, send)
 
     async def _to_its_end(self, scope: Scope, receive: Receive, send: Send) -> None:
         has_begun = is_over = False

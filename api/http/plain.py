@@ -24,7 +24,7 @@ _SHOWN_MAX: Final = 50
 
 def is_plain(words: str) -> bool:
     """Whether a database takes some text."""
-    return "\0" not in words and not any("\ud800" <= letter <= "\udfff" for letter in words)
+    return "\0" not in words and (words.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in words))
 
 
 def check_address(scope: Scope) -> None:
