@@ -254,3 +254,9 @@ def _read_law(unit: ReadUnit | WriteUnit, program: Program, book_id: str | None)
         allowed = ", ".join(sorted({book.id for book in stored}))
         raise BookError((Fault("unknown_book", book_id, given=book_id, allowed=allowed, params=(("near", book_id),)),))
     return Law(program, replace(schedule_versions(program, positions), reach_back=False))
+
+
+def overtaken(law: Law, as_of_us: int) -> frozenset[str]:
+    """Digests of versions whose successor is in force."""
+    versions = zip(law.program.books, law.program.tables.books["next_us"].tolist(), strict=True)
+    return frozenset(book.digest for book, next_us in versions if next_us <= as_of_us)

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from sqlalchemy import ColumnElement, and_, exists, or_, select
 
 from api.batch.canonical import EVENT_SCHEMA
-from api.store.books import Law
+from api.store.books import Law, overtaken
 from api.store.bulk import among
 from api.store.carrying import joined
 from api.store.checkpoints import Checkpoint, nearest
@@ -34,7 +34,7 @@ from scoring.carry import Carried
 from scoring.columns import ENTRY, I64, NO_TIME, Entries
 from scoring.intake import CONTENT_COLUMNS, KEPT_BY_CORRECTION
 from scoring.score import score
-from scoring.state import State, fresh_state, placed
+from scoring.state import State, fresh_state, placed, rows_of
 
 # Food may be reported ready after its order was delivered, by so much.
 _AFTER_US: Final = US_PER_DAY
@@ -65,7 +65,8 @@ def past_of(
     from_us
         That instant, by rider; `NO_TIME` for the whole past.
     until_us
-        Up to where nothing is due for any of them that is not written.
+        How far fades and resets are written, as the run that follows takes it. Each rider's own are read as far as
+        they really are written, whoever is read together with them.
     """
     starts = {row.rider_id: nearest(unit, row, from_us[row.rider_id]) for row in riders}
     since = {rider: NO_TIME if start is None else start.at_us for rider, start in starts.items()}
@@ -85,23 +86,67 @@ def past_of(
         window=window,
         written=np.zeros(0, ENTRY),
     )
-    return replace(carried, written=_standing(unit, law, carried))
+    return replace(carried, written=_standing(unit, law, carried, _ends(law, riders, until_us)))
 
 
-def _standing(unit: ReadUnit | WriteUnit, law: Law, carried: Carried) -> Entries:
-    """The entries that stand for a window, by its rows."""
+def _ends(law: Law, riders: Sequence[RiderRow], until_us: int) -> I64:
+    """Up to when each rider's fades and resets are written: `until_us` too where nothing is due in between.
+
+    Whoever is at one instant is folded together.
+    """
+    old = overtaken(law, until_us)
+    return np.array(
+        [
+            row.until_us if until_us < row.until_us or row.due_us <= until_us or row.book_digest in old else until_us
+            for row in riders
+        ],
+        np.int64,
+    )
+
+
+def _standing(unit: ReadUnit | WriteUnit, law: Law, carried: Carried, ends_us: I64) -> Entries:
+    """The entries that stand for a window, by its rows; `ends_us` is up to when each rider's are written."""
     # Before any entry, a rider is where their ledger opened.
     opened = openings_of(unit, law.program, carried.riders.to_pylist())
     bases = law.program.tables.books["base_mp"]
     same = np.full(opened.size, bases[0]) if np.unique(bases).size == 1 else carried.score_mp
     carried = replace(carried, score_mp=np.where(opened == NO_TIME, same, opened))
-    folded = score(law.program, law.schedule, EVENT_SCHEMA.empty_table(), carried, carried.until_us, NO_TIME)
-    row_of = np.empty(folded.intake.order.size, np.int64)
-    row_of[folded.intake.carried_row] = np.arange(row_of.size)
-    written = folded.standing.copy()
-    own = written["ev"] >= 0
-    written["ev"][own] = row_of[written["ev"][own]]
-    return written
+    rider_of = pc.index_in(carried.window["rider_id"].cast(pa.string()), carried.riders).to_numpy()
+    found = [np.zeros(0, ENTRY)]
+    for end_us in np.unique(ends_us).tolist():
+        riders, rows = np.flatnonzero(ends_us == end_us), np.flatnonzero(ends_us[rider_of] == end_us)
+        folded = score(
+            law.program,
+            law.schedule,
+            EVENT_SCHEMA.empty_table(),
+            _some_of(carried, riders, rows, end_us),
+            end_us,
+            NO_TIME,
+        )
+        row_of = np.empty(folded.intake.order.size, np.int64)
+        row_of[folded.intake.carried_row] = rows
+        written = folded.standing.copy()
+        own = written["ev"] >= 0
+        written["ev"][own] = row_of[written["ev"][own]]
+        written["rider"] = riders[written["rider"]]
+        found.append(written)
+    standing = np.concatenate(found)
+    return standing[np.argsort(standing["rider"], kind="stable")]
+
+
+def _some_of(carried: Carried, riders: I64, rows: I64, until_us: int) -> Carried:
+    """Some riders with their rows of the window, nothing written for them yet."""
+    return replace(
+        carried,
+        until_us=until_us,
+        riders=carried.riders.take(pa.array(riders)),
+        city=carried.city.take(pa.array(riders)),
+        rider_kind=carried.rider_kind[riders],
+        base=rows_of(carried.base, riders),
+        score_mp=carried.score_mp[riders],
+        seq=carried.seq[riders],
+        window=carried.window.take(pa.array(rows)),
+    )
 
 
 def _bases(program: Program, starts: Sequence[Checkpoint | None]) -> tuple[State, pa.Array]:

@@ -17,7 +17,7 @@ from sqlalchemy import or_, select
 from api.batch.canonical import EVENT_SCHEMA
 from api.store.accepting import accept, waiting_among
 from api.store.admission import Admission, PostedColumns, misplaced, offered_among, screened, turns
-from api.store.books import Law
+from api.store.books import Law, overtaken
 from api.store.bulk import in_chunks, pairs_among
 from api.store.checkpoints import keep_past
 from api.store.reach import reach_of
@@ -221,12 +221,6 @@ def _by_until(rows: Iterable[RiderRow], as_of_us: int) -> Iterator[tuple[int, li
     for row in sorted(rows, key=lambda row: row.rider_id.encode()):
         found.setdefault(max(as_of_us, row.until_us), []).append(row)
     yield from sorted(found.items())
-
-
-def overtaken(law: Law, as_of_us: int) -> frozenset[str]:
-    """Digests of versions whose successor is in force."""
-    versions = zip(law.program.books, law.program.tables.books["next_us"].tolist(), strict=True)
-    return frozenset(book.digest for book, next_us in versions if next_us <= as_of_us)
 
 
 def _score_block(

@@ -15,11 +15,11 @@ import pyarrow as pa
 from sqlalchemy import select
 
 from api.batch.canonical import EVENT_SCHEMA
-from api.store.books import Law
+from api.store.books import Law, overtaken
 from api.store.carrying import is_packed, sound_parts
 from api.store.history import history_of
 from api.store.openings import openings_of
-from api.store.posting import WINDOW_US, overtaken
+from api.store.posting import WINDOW_US
 from api.store.rider_rows import RiderRow
 from api.store.riders import due_us_of, kept_of, load_kept
 from api.store.tables import events, layouts

@@ -17,11 +17,11 @@ from sqlalchemy import delete, func, select
 
 from api.batch.canonical import EVENT_SCHEMA
 from api.store.accepting import waiting_among
-from api.store.books import Law, law_of
+from api.store.books import Law, law_of, overtaken
 from api.store.bulk import among
 from api.store.checkpoints import keep_past
 from api.store.past import past_of
-from api.store.posting import WINDOW_US, overtaken, settle_rider
+from api.store.posting import WINDOW_US, settle_rider
 from api.store.reach import reach_of
 from api.store.recalculation import recalculation_of
 from api.store.rider_rows import RiderRow, lock, row_of, touch

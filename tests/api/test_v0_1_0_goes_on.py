@@ -1,0 +1,78 @@
+"""A database of 0.1.0 goes on after its upgrade: riders kept as that version kept them, each as far as they are."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import pytest
+from sqlalchemy import func, select
+
+from api.store import posting, schema
+from api.store.books import law_of
+from api.store.tables import rider_state
+from api.store.units import Store
+from api.store.verifying import verify_store
+from tests.api.store.posts import lines_of, table_of
+from tests.builders import DAY_US, delivered
+from tests.fixtures.v0_1_0.kept import END_US, Kept
+
+# Fades and resets of some riders are due by then, whose ledgers were left at different instants.
+NOW_US: Final = END_US + 10 * DAY_US
+TOGETHER: Final = ("sample-r00003", "sample-r00004")
+
+
+@pytest.fixture
+def upgraded(v0_1_0: Kept) -> Iterator[Store]:
+    """The database, upgraded and not written to yet."""
+    store = Store(v0_1_0.url)
+    schema.upgrade(store)
+    yield store
+    store.close()
+
+
+def settled(store: Store) -> list[str]:
+    """Bring everybody up to date at once; what the ledger does not vouch for afterwards."""
+    with store.writing(NOW_US) as unit:
+        assert posting.settle(unit, law_of(unit), NOW_US) > 1
+    return faults_of(store)
+
+
+def faults_of(store: Store) -> list[str]:
+    """What verification finds."""
+    with store.reading() as unit:
+        return [str(found) for found in verify_store(unit).found if not found.holds]
+
+
+def posted(store: Store, riders: Sequence[str]) -> set[str]:
+    """What becomes of an order of each, in one post."""
+    rows = []
+    for rider in riders:
+        row: dict[str, Any] = delivered(f"new-{rider}", rider_id=rider, city="sample", late_min=-5)
+        moved_us = NOW_US - row["occurred_us"]
+        rows.append(
+            {name: value + moved_us if name.endswith("_us") and value else value for name, value in row.items()}
+        )
+    with store.writing(NOW_US) as unit:
+        return {answer.status for answer in posting.post_events(unit, law_of(unit), table_of(rows))}
+
+
+def test_riders_who_were_left_at_different_instants_settle_together(upgraded: Store) -> None:
+    """What was written for one is not written again because another was left earlier."""
+    with upgraded.reading() as unit:
+        known = rider_state.c.carried.is_not(None)
+        assert (unit.connection.scalar(select(func.count(func.distinct(rider_state.c.until_us))).where(known)) or 0) > 1
+
+    assert settled(upgraded) == []
+    ids = [line["entry_id"] for line in lines_of(upgraded)]
+    assert len(ids) == len(set(ids))
+
+
+def test_riders_who_were_left_at_different_instants_are_posted_together(upgraded: Store) -> None:
+    """An order of each, in one post or one by one: both are scored, and the ledgers hold."""
+    assert posted(upgraded, TOGETHER) == {"scored"}
+    assert faults_of(upgraded) == []
+
+
+def test_a_rider_who_went_on_does_not_accuse_the_others(upgraded: Store) -> None:
+    """The fades that others wait for are no violation because one rider was brought past them."""
+    assert posted(upgraded, TOGETHER[:1]) == {"scored"}
+    assert faults_of(upgraded) == []
