@@ -52,7 +52,7 @@ def create_command(
     Asks on a terminal where the key is good if neither --city nor --all-cities is there; elsewhere that is refused.
     """
     from api.clock import now_us
-    from api.store import key_rights, keys
+    from api.store import key_rights, keys, timekeeping
     from api.store.refusals import Refused
 
     if role == "rider" and not subject:
@@ -68,6 +68,7 @@ def create_command(
         need_platform(store, lang)
         try:
             with store.writing(now_us()) as unit:
+                timekeeping.need_believed(unit)
                 made, written = key_rights.make_key(
                     unit, key_rights.OnServer(), keys.role_of(role), subject or role, cities, expires_days
                 )

@@ -17,10 +17,11 @@ from typing import Any, Final, Literal, NamedTuple
 from sqlalchemy import select, text, update
 
 from api.clock import now_us, running_us
+from api.store.marks import is_demo
 from api.store.people import note
 from api.store.refusals import Refused
 from api.store.tables import clock
-from api.store.units import ReadUnit, Store, WriteUnit
+from api.store.units import ReadUnit, Store, UnreachableError, WriteUnit
 from rules.units import US_PER_S
 
 # While nothing runs, the clock may go on by this much.
@@ -102,6 +103,18 @@ def doubt(row: ClockRow, at_us: int) -> Why | None:
     return "back" if gap_us < -APART_US else None
 
 
+def need_believed(unit: WriteUnit) -> None:
+    """Go on where no server has stopped because of the clock.
+
+    Raises
+    ------
+    Refused
+        `clock_held`.
+    """
+    if clock_row(unit).why is not None:
+        raise Refused("clock_held", command=REMEDY, seconds=0)
+
+
 def confirm(unit: WriteUnit, at_us: int, actor: str) -> None:
     """Believe the clock as it is now: the heartbeat begins again here, and whoever waits goes on."""
     row = clock_row(unit)
@@ -123,7 +136,7 @@ class Timekeeper:
     by_database
         Whether a database that has a clock of its own decides; tests whose time is their own say no.
     is_demo
-        A demo confirms its clock by itself.
+        A demo confirms its clock by itself; a database that is marked as a demo's does anyway.
     """
 
     def __init__(
@@ -146,12 +159,19 @@ class Timekeeper:
         self._confirmations: int | None = None
         self._seen: Why | None = None
         self._said: tuple[ClockState, int] | None = None
+        self._is_watched = False
+        # Called when the time was set anew: what was kept until some time is to be forgotten.
+        self.when_set: list[Callable[[], None]] = []
         self.state = ClockState("unknown")
 
     def now_us(self) -> int:
         """The time: of the last look at the clock, and what passed since. A clock that jumps does not move it."""
         anchor = self._anchor
         return self._wall() if anchor is None else anchor.at_us + self._running() - anchor.running_us
+
+    def watch(self) -> None:
+        """From now on nothing is written before a first look."""
+        self._is_watched = True
 
     def permit(self) -> None:
         """Go on where the clock is believed; what a process writes asks this first.
@@ -160,9 +180,10 @@ class Timekeeper:
         ------
         Refused
             `clock_held`, `clock_apart`.
+        UnreachableError
+            If the clock is watched and the database did not let it be looked at yet.
         """
         compared = self._compared
-        # Without a first look nobody guards this service (tests of single routes) or it has just started.
         if compared is not None and not self._by_database:
             passed_us = self._running() - compared.running_us
             moved_us = self._wall() - compared.at_us - passed_us
@@ -170,6 +191,8 @@ class Timekeeper:
                 # The next look writes it down; a unit of this thread may be open now.
                 self._seen = "jump" if moved_us > 0 else "back"
                 self.state = ClockState("held", self._seen)
+        if self._is_watched and self.state.status == "unknown":
+            raise UnreachableError("the clock was not looked at yet")
         if self.state.status in ("held", "apart"):
             raise Refused(f"clock_{self.state.status}", command=REMEDY, seconds=abs(self.state.off_s))
 
@@ -188,8 +211,9 @@ class Timekeeper:
             here = _Anchor(at_us, self._running())
             row = clock_row(unit)
             if abs(off_us) > APART_US:
-                # The database's time is right all the same.
-                self._anchor = here
+                # Which of the two is wrong is not known: what passed since the last look is.
+                if self._anchor is None:
+                    self._anchor = here
                 self._become(ClockState("apart", off_s=off_us // US_PER_S))
                 return False
             self._judge(unit, row, here)
@@ -198,23 +222,32 @@ class Timekeeper:
     def _judge(self, unit: WriteUnit, row: ClockRow, here: _Anchor) -> None:
         if row.confirmations != self._confirmations:
             # Somebody said that the clock is right: what it was before says nothing.
+            is_set = self._confirmations is not None
             self._confirmations, self._compared, self._seen = row.confirmations, None, None
+            if is_set:
+                self._forget()
         why = row.why or self._seen or self._moved(here) or doubt(row, here.at_us)
         if why is None:
             self._believe(unit, row, here)
-        elif self._is_demo:
+        elif self._is_demo or is_demo(unit):
             confirm(unit, here.at_us, "service:demo")
             self._confirmations = row.confirmations + 1
             self._compared = self._anchor = here
             self._seen = None
+            self._forget()
             self._tell("clock.confirmed_by_demo", why=why)
             self._become(ClockState("believed"))
         else:
             if row.held_us is None:
                 unit.connection.execute(update(clock).values(held_us=here.at_us, why=why))
             if self._anchor is None:
-                self._anchor = here
+                # A clock that is not believed does not say the time; the last one that was does.
+                self._anchor = here if row.heartbeat_us is None else _Anchor(row.heartbeat_us, here.running_us)
             self._become(ClockState("held", why))
+
+    def _forget(self) -> None:
+        for forget in self.when_set:
+            forget()
 
     def _moved(self, here: _Anchor) -> Why | None:
         if self._compared is None:

@@ -93,6 +93,7 @@ async def watching_clock(service: Service) -> AsyncIterator[None]:
     if keeper is None:
         yield
         return
+    keeper.watch()
     with suppress(UnreachableError):
         await run_sync(_first_look, keeper)
     loop = Loop("clock", keeper.look, service.settings.tick_s, make_log(service.settings.log_level))

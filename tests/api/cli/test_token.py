@@ -6,9 +6,11 @@ from typing import Any
 
 import click
 import pytest
+from sqlalchemy import update
 
 from api.cli.token import _places
 from api.store import keys
+from api.store.tables import clock
 from api.store.units import Store
 from rules.units import US_PER_DAY
 from tests.api.cli.commands import run
@@ -178,3 +180,14 @@ def test_keys_without_an_end_are_reported(v0_1_0: Kept) -> None:
     }  # fmt: skip
     assert f"{len(endless)} keys have no end" in done.stderr
     assert all(key_id in done.stderr for key_id in endless)
+
+
+def test_no_key_is_made_while_the_clock_waits_for_a_person(store: Store, url: str) -> None:
+    """Its end would be counted from a time that nobody believes."""
+    with store.writing(0) as unit:
+        unit.connection.execute(update(clock).values(held_us=1, why="jump"))
+
+    told = run("token", "create", "--role", "ops", "--all-cities", "--database-url", url, "--lang", "en")
+
+    assert told.exit_code == 2
+    assert "riderscore doctor --confirm-clock" in told.stderr

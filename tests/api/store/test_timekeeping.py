@@ -6,10 +6,12 @@ import pytest
 from sqlalchemy import select
 
 from api.clock import now_us
+from api.store import timekeeping
+from api.store.marks import mark_demo
 from api.store.refusals import Refused
 from api.store.tables import audit
 from api.store.timekeeping import APART_US, GAP_US, ClockState, Timekeeper, clock_row, confirm
-from api.store.units import Store
+from api.store.units import Store, UnreachableError
 from tests.api.http.conftest import Clock
 from tests.api.store.posts import START_US
 
@@ -229,3 +231,69 @@ def test_small_differences_from_the_database_are_borne(store: Store) -> None:
     assert refused(keeper) is None
     if store.engine.dialect.name == "postgresql":
         assert abs(keeper.now_us() - now_us()) < 10 * S
+
+
+def test_a_clock_that_is_not_believed_does_not_say_the_time(store: Store) -> None:
+    """A server that starts a month ahead goes on from the last heartbeat, so that nothing is kept until a wrong time."""
+    times = Times()
+    times.keeper(store)
+    times.set_(30 * 86_400)
+
+    keeper = times.keeper(store)
+    times.pass_(60)
+
+    assert keeper.now_us() == START_US + 60 * S
+
+
+def test_who_keeps_things_until_a_time_is_told_when_it_is_set(store: Store) -> None:
+    """A confirmation while a server runs sets its time; the first look does not."""
+    times, told = Times(), []
+    keeper = Timekeeper(store, lambda: times.wall_us, lambda: times.running_us, by_database=False)
+    keeper.when_set.append(lambda: told.append(1))
+    keeper.look()
+    times.set_(3_600)
+    keeper.look()
+    assert told == []
+
+    by_person(store, times)
+    keeper.look()
+
+    assert told == [1]
+
+
+def test_nothing_is_written_before_the_first_look(store: Store) -> None:
+    """A database that was away when the server started lets nothing in at a clock that nobody looked at."""
+    times = Times()
+    keeper = Timekeeper(store, lambda: times.wall_us, lambda: times.running_us, by_database=False)
+    keeper.watch()
+    with pytest.raises(UnreachableError):
+        keeper.permit()
+
+    keeper.look()
+
+    assert refused(keeper) is None
+
+
+def test_a_database_of_a_demo_confirms_itself(store: Store) -> None:
+    """The mark in the database is enough, whatever the setting says."""
+    times = Times()
+    with store.writing(START_US) as unit:
+        mark_demo(unit)
+    times.keeper(store)
+    times.set_(21 * 86_400)
+
+    assert refused(times.keeper(store)) is None
+
+
+@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+def test_a_database_clock_that_jumps_does_not_move_the_time(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While two clocks disagree a process goes by what has passed since they agreed."""
+    keeper = Timekeeper(store)
+    keeper.look()
+    real = timekeeping.database_now_us
+    monkeypatch.setattr(timekeeping, "database_now_us", lambda unit: real(unit) + 31 * 86_400 * S)
+
+    keeper.look()
+
+    assert refused(keeper) == "clock_apart"
+    assert abs(keeper.now_us() - now_us()) < 10 * S
