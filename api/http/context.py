@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -11,7 +12,7 @@ from api.clock import now_us
 from api.http.leaving import Leaving
 from api.http.scopes import SCOPES, Scope
 from api.settings import Settings
-from api.store.keys import Role
+from api.store.keys import Role, need_good
 from api.store.timekeeping import Timekeeper
 from api.store.units import Held, ReadUnit, Store, WriteUnit, connected
 from rules.text import Lang
@@ -78,6 +79,8 @@ class Service:
         Says whether the clock may be believed; without one it always is.
     leaving
         Whether this process is stopping.
+    asker
+        Who asks, where a request is answered: nothing is written for them once their API key has ended.
     """
 
     store: Store
@@ -86,6 +89,7 @@ class Service:
     held: Held | None = None
     keeper: Timekeeper | None = None
     leaving: Leaving = field(default_factory=Leaving)
+    asker: Callable[[], Actor | None] | None = None
 
     @contextmanager
     def reading(self) -> Iterator[ReadUnit]:
@@ -100,11 +104,15 @@ class Service:
         Raises
         ------
         Refused
-            `clock_held` or `clock_apart` while the clock is not believed.
+            `clock_held` or `clock_apart` while the clock is not believed; `token_revoked` or `token_expired` where the
+            key has ended that the request came with, although it was believed when it came.
         """
         if self.keeper is not None:
             self.keeper.permit()
         with connected(), (self.held or self.store).writing(self.clock()) as unit:
+            actor = None if self.asker is None else self.asker()
+            if actor is not None:
+                need_good(unit, actor.key_id)
             yield unit
 
     @contextmanager
@@ -118,7 +126,13 @@ def service_of(request: Request) -> Service:
     """The service that answers a request."""
     service: Service = request.app.state.service
     held: Held | None = getattr(request.state, "held", None)
-    return service if held is None else replace(service, held=held)
+    return replace(service, held=held, asker=partial(_asker, request))
+
+
+def _asker(request: Request) -> Actor | None:
+    """Who is known to ask by now: by a token, or in a session."""
+    asker: Actor | None = getattr(request.state, "actor", None) or getattr(request.state, "visitor", None)
+    return asker
 
 
 def lang_of(request: Request) -> Lang:

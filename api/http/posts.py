@@ -21,6 +21,7 @@ from api.store.appeals import OWN_IDS
 from api.store.books import Law
 from api.store.filings import note_filing
 from api.store.idempotency import Claim, StoredAnswer, Wanted, claim_all, keep_answers
+from api.store.keys import refusals_of
 from api.store.posting import Posted
 from api.store.refusals import Refused
 from api.store.rider_rows import NO_ADDRESS, held_by_others
@@ -157,7 +158,9 @@ def _in_one(service: Service, posts: Sequence[Post], *, waits: bool) -> list[Out
     done: dict[int, Done] = {}
     with service.writing() as unit:
         away = frozenset() if waits else held_by_others(unit, (rider for one in opened for rider in one.riders))
+        ended = refusals_of(unit, {post.key_id for post in posts if post.key_id is not None}, unit.recorded_us)
         found |= {k: Later() for k, one in enumerate(opened) if one.riders & away}
+        found |= {k: ended[post.key_id] for k, post in enumerate(posts) if post.key_id in ended}
         claims = _claims(unit, service, {k: post.once for k, post in enumerate(posts) if k not in found and post.once})
         found |= {k: _known(claim) for k, claim in claims.items() if not isinstance(claim, Claim)}
         left = {k: one for k, one in enumerate(opened) if k not in found}

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import json
 import re
 from dataclasses import replace
 from typing import Final
@@ -46,7 +47,19 @@ def idempotency_key(scope: Scope) -> str | None:
 def once_of(scope: Scope, body: bytes) -> Wanted | None:
     """What a route of `KEEPS_ITS_OWN` is to do once; None where the client sent no key."""
     key = idempotency_key(scope)
-    return None if key is None else Wanted(scope["state"]["actor"].name, key, _digest(scope, body))
+    actor = scope["state"]["actor"]
+    return None if key is None else Wanted(actor.name, _kept_under(actor, key), _digest(scope, body))
+
+
+def _kept_under(actor: Actor, key: str) -> str:
+    """What an answer is kept under besides its asker's name: who reaches other cities may not see it.
+
+    A client's key has no blank in it. Riders reach themselves alone, wherever they ride.
+    """
+    if actor.role == "rider" or not actor.cities:
+        return key
+    cities = json.dumps(sorted(set(actor.cities)), ensure_ascii=False)
+    return f"{key} {hashlib.sha256(cities.encode()).hexdigest()[:32]}"
 
 
 async def answer_once(
@@ -63,7 +76,7 @@ async def answer_once(
     turns
         Of threads that nobody waits in for a row: who holds rows ends in one of them.
     """
-    taken = await run_sync(_claim, service, actor.name, key, _digest(scope, body))
+    taken = await run_sync(_claim, service, actor.name, _kept_under(actor, key), _digest(scope, body))
     if isinstance(taken, StoredAnswer):
         taken = _opened(scope, taken)
         headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in taken.headers.items()]

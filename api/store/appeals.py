@@ -16,6 +16,7 @@ from api.store.appeal_records import Appeal, AppealDecision, appeal_of, right_of
 from api.store.books import Law, stored_program
 from api.store.bulk import add_rows, among, in_chunks, pairs_among
 from api.store.decision_words import keep_words
+from api.store.keys import need_good
 from api.store.other_hands import behind_appeal, need_other_hand
 from api.store.outbox import Message, announce
 from api.store.people import note
@@ -105,7 +106,7 @@ def file_appeal(
     ------
     Refused
         entry_unknown, appeal_reason_unknown, words_too_long, appeal_differs (another appeal against the same entry),
-        or what `right_of` says against it.
+        what `right_of` says against it, or `token_revoked` where the key has ended.
     """
     if reason_code not in REASONS:
         raise Refused(
@@ -115,6 +116,8 @@ def file_appeal(
         )
     reason, evidence_ref = _words(reason), _words(evidence_ref or "") or None
     city = lock(unit, [rider_id])[rider_id].city
+    # An erasure may have been waited for: it ends the rider's keys, and no words come after it.
+    need_good(unit, key_id)
     own = (entries.c.entry_id == entry_id, entries.c.rider_id == rider_id)
     row = unit.connection.execute(select(entries).where(*own)).mappings().one_or_none()
     if row is None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from api.store.acting import need_cities
-from api.store.keys import LIFE_DAYS, ROLES, Key, Role, create_key
+from api.store.keys import LIFE_DAYS, ROLES, Key, Role, create_key, need_good
 from api.store.refusals import Refused
 from api.store.rider_rows import home_of
 from api.store.said import role_words
@@ -81,8 +81,9 @@ def make_key(
     ------
     Refused
         `key_role` (not theirs to make), `key_for_oneself`, `city_unknown`, `rider_unknown` (none of that id, or none
-        that they may see), `key_lives_too_long`.
+        that they may see), `key_lives_too_long`; `token_revoked` or `token_expired` where the maker's own key has ended.
     """
+    need_good(unit, maker.key_id, holds=True)
     if role not in MAY_MAKE.get(maker.role, frozenset()):
         raise Refused("key_role", role=role_words(role))
     if subject == maker.subject:

@@ -9,12 +9,13 @@ import hmac
 import json
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, get_args
 
 from sqlalchemy import Select, and_, func, insert, or_, select, update
 
+from api.store.bulk import among, in_chunks
 from api.store.people import note
 from api.store.refusals import Refused
 from api.store.rider_rows import home_of
@@ -174,6 +175,49 @@ def key_by_id(unit: ReadUnit | WriteUnit, key_id: str) -> Key | None:
     return None if row is None else _key(row)
 
 
+def refusals_of(unit: ReadUnit | WriteUnit, key_ids: Collection[str], at_us: int) -> dict[str, Refused]:
+    """Those of some keys that are good no more, each with what its holder is told."""
+    known: dict[str, Key] = {}
+    for some in in_chunks(sorted(set(key_ids))):
+        query = select(api_keys).where(among(unit, api_keys.c.key_id, some))
+        known |= {row.key_id: _key(row) for row in unit.connection.execute(query)}
+    found = {key_id: _why_ended(known.get(key_id), at_us) for key_id in key_ids}
+    return {key_id: Refused(code) for key_id, code in found.items() if code is not None}
+
+
+def _why_ended(key: Key | None, at_us: int) -> str | None:
+    if key is None:
+        return "token_invalid"
+    if key.revoked_us is not None:
+        return "token_revoked"
+    return None if key.is_good(at_us) else "token_expired"
+
+
+def need_good(unit: WriteUnit, key_id: str | None, *, holds: bool = False) -> None:
+    """Let go on who came with a key that is good at this moment, whatever was believed when they came, or with none.
+
+    Parameters
+    ----------
+    holds
+        Keep others from ending the key until the unit is committed: they wait, and then find what was made with it.
+
+    Raises
+    ------
+    Refused
+        `token_revoked`, `token_expired`, `token_invalid`.
+    """
+    if key_id is None:
+        return
+    if holds:
+        unit.connection.execute(_row_of(key_id).with_for_update(read=True))
+    for refused in refusals_of(unit, (key_id,), unit.recorded_us).values():
+        raise refused
+
+
+def _row_of(key_id: str) -> Select[Any]:
+    return select(api_keys.c.key_id).where(api_keys.c.key_id == key_id)
+
+
 def list_keys(
     unit: ReadUnit | WriteUnit,
     cities: Sequence[str] = (),
@@ -236,6 +280,8 @@ def revoke_key(unit: WriteUnit, key_id: str, actor: str, *, with_children: bool 
     Refused
         `key_unknown`.
     """
+    # Who makes a key with this one at the moment is waited for, so that it is found below.
+    unit.connection.execute(_row_of(key_id).with_for_update())
     key = key_by_id(unit, key_id)
     if key is None:
         raise Refused("key_unknown")

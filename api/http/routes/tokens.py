@@ -103,6 +103,7 @@ def revoke_token(
 ) -> None:
     """End an API key, its sessions and its open streams; this server refuses it at once, others within seconds."""
     with service.guarding() as unit:
+        keys.need_good(unit, actor.key_id)
         _own(keys.key_by_id(unit, key_id), actor)
         revoked = keys.revoke_key(unit, key_id, actor.name, with_children=with_children)
     response.headers[NUM_LEFT] = str(revoked.num_left)

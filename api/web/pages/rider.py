@@ -5,6 +5,7 @@ from typing import Annotated, Final
 
 from fastapi import Depends, Query, Response
 
+from api.http.auth import Gate
 from api.http.problems import Problem
 from api.store.appeal_records import appeals_of
 from api.store.appeals import REASONS, WORDS_MAX, file_appeal
@@ -166,6 +167,8 @@ def erase_person(visit: Annotated[Visit, Depends(visiting("self:erase"))], form:
     with visit.service.writing() as unit:
         erase(unit, visit.who.subject, visit.who.name)
     visit.service.store.scrub()
+    gate: Gate = visit.request.app.state.gate
+    gate.forget()
     response = visit.goto("/login", "erased")
     sign_out(visit.request, visit.service, response)
     return response

@@ -395,3 +395,21 @@ def test_personal_fields_are_the_riders_citys(client: TestClient, bearer: Bearer
     assert wrong.json()["code"] == "rider_unknown"
     with store.reading() as unit:
         assert [home_of(unit, rider) for rider in ("r1", "r2", "r3")] == [("hangzhou",), ("shanghai",), None]
+
+
+@pytest.mark.parametrize("path", ["/v1/events", "/v1/tokens"])
+def test_a_kept_answer_stays_in_its_cities(client: TestClient, bearer: Bearer, path: str) -> None:
+    """Another key of the same person with other cities is answered as if nobody had asked before; the same cities are."""
+    posted(client, bearer("platform", "p", A), delivered("e0"))
+    bodies: dict[str, Any] = {"/v1/events": later([delivered("e1")]), "/v1/tokens": {"role": "rider", "subject": "r1"}}
+    own = bearer("platform", "p", A)
+
+    def ask(headers: Headers) -> Any:
+        return client.post(path, headers=headers | {"Idempotency-Key": "one"}, json=bodies[path])
+
+    first, foreign, again = ask(own), ask(bearer("platform", "p", B)), ask(own)
+
+    assert again.headers["idempotency-replayed"] == "true"
+    assert (again.status_code, again.content) == (first.status_code, first.content)
+    assert "idempotency-replayed" not in foreign.headers
+    assert foreign.content != first.content

@@ -1,15 +1,17 @@
 """Sessions that platforms begin for their riders: who may, for whom, how long, and what is written down."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import jwt
 import pytest
+from sqlalchemy import select
 from starlette.testclient import TestClient
 
 from api.http.app import create_app
 from api.settings import Settings
-from api.store.keys import ROLES
-from api.store.tables import audit
+from api.store.keys import ROLES, all_keys, revoke_key
+from api.store.tables import audit, events
 from api.store.units import Store
 from rules.units import US_PER_DAY
 from tests.api.http.conftest import Bearer, Clock
@@ -157,3 +159,56 @@ def test_keys_without_an_end_are_counted(store: Store, settings: Settings, beare
 
     with TestClient(create_app(settings, hooks=())) as client:
         assert "riderscore_keys_without_end 1.0" in client.get("/metrics").text
+
+
+@pytest.fixture
+def patient(store: Store, url: str, clock: Clock) -> Iterator[TestClient]:
+    """A service that believes a token for long once it was looked up."""
+    app = create_app(Settings(database_url=url, token_cache_s=600, law_cache_s=0), hooks=(), clock=clock)
+    with TestClient(app, headers={"Accept-Language": "en"}) as client:
+        yield client
+
+
+def revoke(store: Store, clock: Clock, headers: dict[str, str]) -> None:
+    """End a key as the command on the server does: the running service is not told."""
+    with store.writing(clock()) as unit:
+        revoke_key(unit, headers["Authorization"].split("_")[1], "cli:token", with_children=True)
+
+
+def test_a_revoked_key_makes_nothing_that_outlives_it(
+    patient: TestClient, store: Store, bearer: Bearer, clock: Clock
+) -> None:
+    """Although it is still believed: no key, no event, no person, no webhook."""
+    platform, ops = bearer("platform", "p", cities=["hangzhou"]), bearer("ops", "li.na")
+    hook = {"url": "https://hooks.example/in", "kinds": []}
+    posts: list[tuple[str, str, Any, dict[str, str]]] = [
+        ("POST", "/v1/tokens", {"role": "rider", "subject": "r1"}, platform),
+        ("POST", "/v1/events", later([delivered("e9")]), platform),
+        ("PUT", "/v1/riders/r1/person", {"name": "A", "phone": "1"}, platform),
+        ("POST", "/v1/webhooks", hook, ops),
+        ("POST", "/v1/reviews/rv_x/decision", {"outcome": "warning", "reason": "late"}, ops),
+    ]
+    assert patient.get("/v1/riders/r1/card", headers=platform).status_code == 200
+    assert patient.get("/v1/riders/r1/card", headers=ops).status_code == 200
+    for each in (platform, ops):
+        revoke(store, clock, each)
+    assert patient.get("/v1/riders/r1/card", headers=platform).status_code == 200
+
+    said = [patient.request(how, path, json=body, headers=headers) for how, path, body, headers in posts]
+
+    assert [(answer.status_code, answer.json()["code"]) for answer in said] == [(401, "token_revoked")] * len(posts)
+    with store.reading() as unit:
+        assert [key.role for key in all_keys(unit)] == ["platform", "ops"]
+        assert unit.connection.scalar(select(events.c.event_id).where(events.c.event_id == "e9")) is None
+
+
+def test_a_revoked_key_ends_no_other(patient: TestClient, store: Store, bearer: Bearer, clock: Clock) -> None:
+    """What it would take from others stays theirs."""
+    ops, other = bearer("ops", "li.na"), bearer("ops", "chen")
+    assert patient.get("/v1/tokens", headers=ops).status_code == 200
+    revoke(store, clock, ops)
+
+    answer = patient.delete(f"/v1/tokens/{other['Authorization'].split('_')[1]}", headers=ops)
+
+    assert (answer.status_code, answer.json()["code"]) == (401, "token_revoked")
+    assert patient.get("/v1/tokens", headers=other).status_code == 200

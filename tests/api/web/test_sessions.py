@@ -17,8 +17,9 @@ from api.store.units import Store
 from api.web.session import SESSION_COOKIE
 from tests.api.conftest import ENGINES, url_for
 from tests.api.http.conftest import Bearer, Clock
-from tests.api.store.posts import publish
+from tests.api.store.posts import later, post, publish
 from tests.api.web.conftest import HERE, token_of
+from tests.builders import delivered
 
 SHARED = "a shared secret of more than thirty-two bytes"
 HOUR_S = 3_600
@@ -246,3 +247,17 @@ def test_sessions_of_one_server_hold_at_another(url: str, store: Store, bearer: 
         assert is_in(there, cookie)
         leave(here)
         assert not is_in(there, cookie)
+
+
+def test_a_rider_who_erases_themself_is_gone_for_the_api_too(client: TestClient, store: Store, bearer: Bearer) -> None:
+    """The page ends the keys, and the server forgets at once that it believed them."""
+    post(store, later([delivered("e1")]))
+    key = bearer("rider", "r1")
+    assert client.get("/v1/riders/r1/export", headers=key).status_code == 200
+    enter(client, secret_of(key))
+
+    erased = client.post("/rider/erase", data={"form_token": token_of(client), "sure": "1"}, headers=HERE)
+
+    after = client.get("/v1/riders/r1/export", headers=key)
+    assert erased.headers["location"] == "/login"
+    assert (after.status_code, after.json()["code"]) == (401, "token_revoked")
