@@ -5,7 +5,7 @@ asks nothing of the rider's history or of how busy anybody is, so the same post 
 would be rejected is rejected at once, for the same reasons.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +20,7 @@ from api.store.tables import events, replays
 from api.store.units import ReadUnit, WriteUnit
 from rules.compile import Program
 from rules.units import US_PER_DAY
-from scoring.columns import NO_TIME
+from scoring.columns import I64, NO_TIME
 from scoring.intake import REASONS, Intake, take_in
 
 
@@ -43,28 +43,61 @@ def accept(unit: WriteUnit, law: Law, table: pa.Table, content: Sequence[int]) -
     content
         Hash of each.
     """
-    late_us = {book.digest: book.model.late_days * US_PER_DAY for book in law.program.books}
-    versions = {one: set[int]() for one in _identities(table)}
-    for one, own in zip(_identities(table), content, strict=True):
-        versions[one].add(own)
     identities = _identities(table)
-    old = {
-        k: target
-        for k, target in targets_of(unit, table).items()
-        if target.row["kind"] not in CONTROLS
-        and target.row["occurred_us"] < unit.recorded_us - late_us[target.row["book_digest"]]
-        # One identity with two contents is a conflict, whichever is looked at.
-        and len(versions[identities[k]]) == 1
-    }
+    versions = {one: set[int]() for one in identities}
+    for one, own in zip(identities, content, strict=True):
+        versions[one].add(own)
+    # One identity with two contents is a conflict, whichever is looked at.
+    conflicts = {one for one, known in versions.items() if len(known) > 1}
+    old = _old(unit, law, table, conflicts, conflicts)
     if not old:
         return Accepted(frozenset(), {}, frozenset())
-    rows = np.array(sorted(old), np.int64)
-    intake = _judged(unit, law, table.take(pa.array(rows)), [old[k] for k in rows.tolist()])
-    refused = zip(rows[intake.refused_rows].tolist(), intake.refused_reasons.tolist(), strict=True)
-    rejected = {row: REASONS[code] for row, code in refused}
+    rows, intake, rejected = _sorted_out(unit, law, table, old)
+    if rejected:
+        # What is about a row that is not stored is about nothing; the others are judged as before.
+        old = _old(unit, law, table, conflicts, conflicts | {identities[k] for k in rejected})
+        if not old:
+            return Accepted(frozenset(), {}, frozenset())
+        rows, intake, rejected = _sorted_out(unit, law, table, old)
     _store(unit, law.program, table, content, rows, intake, old)
     accepted = frozenset(rows.tolist()) - rejected.keys()
     return Accepted(accepted, rejected, frozenset(identities[k][0] for k in accepted))
+
+
+def _old(
+    unit: WriteUnit, law: Law, table: pa.Table, conflicts: Collection[Identity], left_out: Collection[Identity]
+) -> dict[int, Target]:
+    """What those rows are about that reach back beyond `late_days`.
+
+    Parameters
+    ----------
+    conflicts
+        Rows that are not looked at.
+    left_out
+        Rows that will not be stored.
+    """
+    late_us = {book.digest: book.model.late_days * US_PER_DAY for book in law.program.books}
+    identities = _identities(table)
+    return {
+        k: target
+        for k, target in targets_of(unit, table, left_out).items()
+        if target.row["kind"] not in CONTROLS
+        and target.row["occurred_us"] < unit.recorded_us - late_us[target.row["book_digest"]]
+        and identities[k] not in conflicts
+    }
+
+
+def _sorted_out(
+    unit: WriteUnit, law: Law, table: pa.Table, old: Mapping[int, Target]
+) -> tuple[I64, Intake, dict[int, str]]:
+    """The rows that reach back, what scoring says of them, and why which of them are rejected."""
+    rows = np.array(sorted(old), np.int64)
+    intake = _judged(unit, law, table.take(pa.array(rows)), [old[k] for k in rows.tolist()])
+    identities = _identities(table)
+    refused = zip(rows[intake.refused_rows].tolist(), intake.refused_reasons.tolist(), strict=True)
+    reasons = {identities[k]: REASONS[code] for k, code in refused}
+    # A row that came twice is rejected twice.
+    return rows, intake, {k: reasons[identities[k]] for k in old if identities[k] in reasons}
 
 
 def _identities(table: pa.Table) -> list[Identity]:

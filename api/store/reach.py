@@ -1,6 +1,6 @@
 """How far back new facts bear on a rider's past, and what corrections and appeals are about."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -30,17 +30,24 @@ class Target:
     row: Row
 
 
-def targets_of(unit: ReadUnit | WriteUnit, table: pa.Table) -> dict[int, Target]:
+def targets_of(
+    unit: ReadUnit | WriteUnit, table: pa.Table, left_out: Collection[Identity] = frozenset()
+) -> dict[int, Target]:
     """What the corrections and appeals of a table are about, by row; those about nothing that is stored are left out.
 
     A correction of a correction is about the original event, also where one of them is of the same table.
+
+    Parameters
+    ----------
+    left_out
+        Rows of the table that will not be stored: what is about one of them is about nothing.
     """
     marked = pc.is_in(table["kind"], _CONTROL)
     if not pc.any(marked).as_py():
         return {}
     rows = table.filter(marked).select([*_SHOWN]).to_pylist()
     at = [k for k, one in enumerate(marked.to_pylist()) if one]
-    known: dict[Identity, Row] = {(row["rider_id"], row["event_id"]): row for row in rows}
+    known = {own: row for row in rows if (own := (row["rider_id"], row["event_id"])) not in left_out}
     stored: dict[Identity, Row] = {}
     wanted = {(row["rider_id"], row["ref_event_id"]) for row in rows if row["ref_event_id"]}
     while wanted:
@@ -49,18 +56,26 @@ def targets_of(unit: ReadUnit | WriteUnit, table: pa.Table) -> dict[int, Target]
         more = {(row["rider_id"], row["ref_event_id"]) for row in found.values() if row["kind"] in CONTROLS}
         wanted = {identity for identity in more if identity[1]} - stored.keys()
     named = known | stored
-    ends = {k: _end(named, (row["rider_id"], row["ref_event_id"])) for k, row in zip(at, rows, strict=True)}
-    return {k: Target(end, stored[end]) for k, end in ends.items() if end in stored}
+    ends = _ends(named)
+    found_ends = {}
+    for k, row in zip(at, rows, strict=True):
+        ref = (row["rider_id"], row["ref_event_id"])
+        found_ends[k] = ends.get(ref, ref)
+    return {k: Target(end, stored[end]) for k, end in found_ends.items() if end in stored}
 
 
-def _end(named: Mapping[Identity, Row], identity: Identity) -> Identity:
-    """The event at the end of a chain of corrections."""
-    for _ in range(len(named)):
-        row = named.get(identity)
-        if row is None or row["kind"] != "correction":
-            break
-        identity = (identity[0], row["ref_event_id"])
-    return identity
+def _ends(named: Mapping[Identity, Row]) -> dict[Identity, Identity]:
+    """Where the chain that begins at each of some events ends; a circle of corrections ends at one of them."""
+    ends: dict[Identity, Identity] = {}
+    for first in named:
+        chain: dict[Identity, None] = {}
+        at = first
+        while at not in ends and at not in chain and at in named and named[at]["kind"] == "correction":
+            chain[at] = None
+            at = (at[0], named[at]["ref_event_id"])
+        end = ends.get(at, at)
+        ends |= dict.fromkeys(chain, end)
+    return ends
 
 
 def _stored(unit: ReadUnit | WriteUnit, identities: Sequence[Identity]) -> dict[Identity, Row]:

@@ -4,10 +4,11 @@ what waits → past since then, from a snapshot → score → lock the rider →
 
 The long part holds nothing: other riders, and this one, go on meanwhile. What is written is what any late correction
 writes, with its messages, in one transaction with the end of the wait: a kill leaves the wait as it was, and it is done
-once. Until then card and entries say that they are being recalculated (`api.store.recalculation`).
+once. Until then card and entries say that they are being recalculated (`api.store.recalculation`). A row that cannot be
+entered after all is left out, with a line in the audit trail: it does not keep the others.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ from api.store.books import Law, law_of, overtaken
 from api.store.bulk import among
 from api.store.checkpoints import keep_past
 from api.store.past import past_of
+from api.store.people import note
 from api.store.posting import WINDOW_US, settle_rider
 from api.store.reach import reach_of
 from api.store.recalculation import recalculation_of
@@ -30,19 +32,22 @@ from api.store.tables import events, replays
 from api.store.units import ReadUnit, Store, WriteUnit
 from scoring.carry import Carried
 from scoring.columns import FAR_US, NO_TIME
+from scoring.intake import REASONS
 from scoring.score import Scored, score
 
 # Tries without the rider's lock; then once under it.
 TRIES: Final = 3
+SYSTEM: Final = "system:replays"
 
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """What a replay comes to, if the rider is still as it was read."""
+    """What a replay comes to, if the rider is still as it was read; `refused` has the reason by event id."""
 
     row: RiderRow
     law: Law
     event_ids: tuple[str, ...]
+    refused: Mapping[str, str]
     from_us: dict[str, int]
     carried: Carried
     scored: Scored
@@ -104,9 +109,10 @@ def _read(unit: ReadUnit | WriteUnit, rider_id: str, now_us: int) -> Replay | No
     scored = score(
         law.program, law.schedule, table, carried, until_us, until_us - WINDOW_US, books=books, late_from_us=NO_TIME
     )
-    if scored.intake.refused_rows.size:
-        raise RuntimeError(f"what was accepted was not scored: rider {rider_id}")
-    return Replay(row, law, tuple(table["event_id"].to_pylist()), from_us, carried, scored)
+    event_ids, intake = table["event_id"].to_pylist(), scored.intake
+    codes = zip(intake.refused_rows.tolist(), intake.refused_reasons.tolist(), strict=True)
+    refused = {event_ids[k]: REASONS[code] for k, code in codes}
+    return Replay(row, law, tuple(event_ids), refused, from_us, carried, scored)
 
 
 def _waiting(unit: ReadUnit | WriteUnit, law: Law, rider_id: str) -> tuple[pa.Table, np.ndarray]:
@@ -147,6 +153,8 @@ def _save(unit: WriteUnit, found: Replay) -> bool:
         return False
     own = (replays.c.rider_id == rider_id, among(unit, replays.c.event_id, found.event_ids))
     unit.connection.execute(delete(replays).where(*own))
+    for event_id, reason in found.refused.items():
+        note(unit, SYSTEM, "replay.refuse", rider_id, event_id=event_id, reason=reason, city=found.row.city)
     save_entries(unit, found.scored, riders)
     keep_past(unit, found.scored, found.carried, found.from_us)
     touch(unit, [rider_id])

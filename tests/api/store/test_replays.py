@@ -1,5 +1,6 @@
 """Corrections and appeals of long ago: accepted at once, entered behind the service, once, whatever happens meanwhile."""
 
+import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -14,8 +15,9 @@ from api.store.chain import verify_chain
 from api.store.entries_explained import entries_page
 from api.store.recalculation import recalculation_of
 from api.store.replays import replay, waiting_riders
+from api.store.tables import audit, entries
 from api.store.tables import checkpoints as kept
-from api.store.tables import entries
+from api.store.tables import events as stored
 from api.store.tables import replays as waits
 from api.store.units import ReadUnit, Store, WriteUnit
 from api.work.replayer import Replayer
@@ -414,3 +416,59 @@ def test_one_rider_who_fails_does_not_keep_others(store: Store) -> None:
     with store.reading() as unit:
         assert waiting_riders(unit, 9) == ["r0"]
     assert not replayer.step()
+
+
+def answers_of(store: Store, rows: Events, now_us: int) -> list[tuple[str, str, str | None]]:
+    """What a post is answered, row by row."""
+    return [(answer.event_id, answer.status, answer.reason) for answer in post(store, rows, FADING, now_us)]
+
+
+@pytest.mark.case
+@pytest.mark.parametrize("first", ["too_late", "duplicate_conflict", "twice"])
+def test_what_is_about_a_rejected_row_is_about_nothing(store: Store, first: str) -> None:
+    """A chain is followed only through rows that are stored: together the answers are those of one post after another.
+
+    The rider's next correction is entered.
+    """
+    publish(store, FADING)
+    events = history()
+    posted_by_day(store, events)
+    now_us, old = newest_us(events), late_of(events)
+    named = fix_of(old, now_us if first == "duplicate_conflict" else now_us - 8 * DAY_US, "c1")
+    second = {"duplicate_conflict": [named | {"fee_fen": 1}], "twice": [named]}.get(first, [])
+    after = [fix_of(old, now_us, f"c{k + 1}") | {"ref_event_id": f"c{k}"} for k in (1, 2)]
+    why = "too_late" if first == "twice" else first
+
+    together = answers_of(store, [named, *second, *after], now_us)
+
+    assert together[: 1 + len(second)] == [("c1", "rejected", why)] * (1 + len(second))
+    assert together[1 + len(second) :] == [("c2", "rejected", "ref_unknown"), ("c3", "rejected", "ref_unknown")]
+    assert answers_of(store, after, now_us) == together[1 + len(second) :]
+    good = fix_of(old, now_us, "good")
+    assert answers_of(store, [good], now_us) == [("good", "accepted", None)]
+    replay_all(store, now_us)
+    assert num_waiting(store) == 0
+    same_ledger(store, [*events, good], now_us, FADING)
+
+
+@pytest.mark.case
+def test_a_stored_row_about_nothing_does_not_stop_the_replay(store: Store) -> None:
+    """It is left out and the audit trail says so; what else waits about the rider is entered."""
+    publish(store, FADING)
+    events = history()
+    posted_by_day(store, events)
+    now_us, old = newest_us(events), late_of(events)
+    good = fix_of(old, now_us, "good")
+    post(store, [good], FADING)
+    with store.writing(now_us) as unit:
+        for table, stray in ((stored, {"event_id": "stray", "ref_event_id": "gone"}), (waits, {"event_id": "stray"})):
+            row = unit.connection.execute(select(table).where(table.c.event_id == "good")).mappings().one()
+            unit.connection.execute(table.insert().values({**row, **stray}))
+
+    replay_all(store, now_us)
+
+    assert num_waiting(store) == 0
+    same_ledger(store, [*events, good], now_us, FADING)
+    with store.reading() as unit:
+        found = unit.connection.execute(select(audit).where(audit.c.action == "replay.refuse")).all()
+    assert [(row.subject, json.loads(row.detail)["reason"]) for row in found] == [("r0", "ref_unknown")]
