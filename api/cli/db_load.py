@@ -52,7 +52,7 @@ def _load(store: Any, ledger: Path, state: Path, lang: Lang) -> Any:
     """Books first, then the riders block by block, each block a transaction."""
     from api.batch.loadable import books_of_state, loadable, num_riders
     from api.store import books
-    from api.store.loading import Loaded, Part, load_part
+    from api.store.loading import Loaded, Part, agree_on_readings, load_part
 
     loaded, published = Loaded(), False
     with progress_bar() as bar:
@@ -60,6 +60,7 @@ def _load(store: Any, ledger: Path, state: Path, lang: Lang) -> Any:
         for given in loadable(ledger, state):
             if not published:
                 with store.writing(now_us()) as unit:
+                    agree_on_readings(unit, given)
                     books.publish(unit, books_of_state(state))
                 published = True
                 bar.update(task, total=num_riders(ledger))

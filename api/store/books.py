@@ -59,11 +59,8 @@ def old_readings_until(unit: ReadUnit | WriteUnit) -> int | None:
 
 
 def read_as_old(unit: WriteUnit, until_us: int | None) -> None:
-    """Note that version 0.1.0 wrote what is being loaded, up to an instant (None: it did not)."""
-    hold_law(unit)
-    known = old_readings_until(unit)
-    if until_us is not None and (known is None or known < until_us):
-        unit.connection.execute(update(law).values(old_until_us=until_us))
+    """Note that version 0.1.0 wrote the ledger, up to an instant (None: it did not); the caller holds the law."""
+    unit.connection.execute(update(law).values(old_until_us=until_us))
 
 
 def hold_law(unit: WriteUnit) -> str:

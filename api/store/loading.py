@@ -17,12 +17,12 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from api.batch.canonical import EVENT_SCHEMA
 from api.batch.errors import InputError
 from api.batch.loadable import Loadable
-from api.store.books import read_as_old
+from api.store.books import hold_law, old_readings_until, read_as_old
 from api.store.bulk import add_table, among, change_rows, in_chunks
 from api.store.carrying import packed, parts_of
 from api.store.chain import GENESIS
@@ -30,13 +30,14 @@ from api.store.chain_columns import canonical_texts, links
 from api.store.checkpoints import keep_loaded
 from api.store.consequences import open_and_close_reviews, restore_trained
 from api.store.layouts import add_layout
+from api.store.outbox import iso
 from api.store.posting import WINDOW_US
 from api.store.rider_rows import NO_ADDRESS, RiderRow, lock
 from api.store.riders import due_us_of
-from api.store.tables import entries, events, rider_state
+from api.store.tables import entries, events, law, rider_state
 from api.store.units import Store, WriteUnit
+from rules import readings
 from rules.errors import Fault
-from rules.readings import old_readings_until
 from scoring.columns import NO_TIME
 from scoring.hashing import hash_rows
 from scoring.intake import CONTENT_COLUMNS, schedule_versions
@@ -154,13 +155,14 @@ def load_part(store: Store, part: Part, now_us: Callable[[], int]) -> Iterator[t
         As `load_block`, of the first block that has a fault; blocks that were under way then are whole or not there.
     """
     with store.writing(now_us()) as unit:
+        agreed_us = agree_on_readings(unit, part.given)
         # All blocks name it: none need wait for the first one's.
-        read_as_old(unit, old_readings_until(part.given.program))
         add_layout(unit, part.given.program)
     with ThreadPoolExecutor(WRITERS if store.engine.dialect.name == "postgresql" else 1) as pool:
 
         def load(first: int, stop: int) -> Loaded:
             with store.writing(now_us()) as unit:
+                _still_agreed(unit, part.given, agreed_us)
                 return load_block(unit, part, first, stop)
 
         waiting, under_way = iter(part.blocks()), deque[tuple[int, Future[Loaded]]]()
@@ -174,6 +176,44 @@ def load_part(store: Store, part: Part, now_us: Callable[[], int]) -> Iterator[t
                 yield stop, future.result()
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def agree_on_readings(unit: WriteUnit, given: Loadable) -> int | None:
+    """Up to when the database reads its ledger as version 0.1.0 did, with what is to be loaded; None: nowhere.
+
+    One instant stands for the whole database. It moves only where nobody was scored by the readings of today.
+
+    Raises
+    ------
+    InputError
+        If riders who are there, or those of the ledger, would be read otherwise than they were scored.
+    """
+    hold_law(unit)
+    known_us, until_us = old_readings_until(unit), readings.old_readings_until(given.program)
+    if until_us == known_us:
+        return known_us
+    scored_us = unit.connection.scalar(select(func.max(rider_state.c.until_us)).where(rider_state.c.until_us > NO_TIME))
+    if scored_us is not None:
+        if until_us is None or known_us is None:
+            raise _other_readings(given, known_us)
+        if given.carried.until_us <= until_us < known_us:
+            return known_us
+        if until_us < known_us or scored_us > known_us:
+            raise _other_readings(given, known_us)
+    read_as_old(unit, until_us)
+    return until_us
+
+
+def _still_agreed(unit: WriteUnit, given: Loadable, agreed_us: int | None) -> None:
+    """Keep what was agreed on until the unit ends; another load may have begun since. Blocks may do so side by side."""
+    known_us = unit.connection.scalar(select(law.c.old_until_us).with_for_update(read=True))
+    if known_us != agreed_us:
+        raise _other_readings(given, known_us)
+
+
+def _other_readings(given: Loadable, known_us: int | None) -> InputError:
+    own, known = ("—" if us is None else iso(us) for us in (readings.old_readings_until(given.program), known_us))
+    return InputError(Fault("load_other_readings", file=str(given.ledger), given=own, allowed=known))
 
 
 def load_block(unit: WriteUnit, part: Part, first: int, stop: int) -> Loaded:

@@ -15,7 +15,7 @@ from api.batch.loadable import books_of_state, loadable
 from api.batch.readers import read_events
 from api.batch.run import score_files
 from api.cli.main import main
-from api.store import books
+from api.store import books, schema
 from api.store.chain import CHAINED, canonical_bytes
 from api.store.chain_columns import canonical_texts, links
 from api.store.loading import Part, load_block
@@ -42,6 +42,7 @@ from tests.api.store.posts import (
     settle,
 )
 from tests.builders import DAY_US, delivered
+from tests.fixtures.v0_1_0.kept import Kept
 
 Events = Sequence[dict[str, Any]]
 # Between the first and the second day, when nobody has an order in hand.
@@ -334,6 +335,95 @@ def test_ledger_and_state_must_be_of_one_run(store: Store, url: str, tmp_path: P
     assert "one and the same run" in refused.stderr
     assert "db upgrade" in empty.stderr
     assert lines_of(store) == []
+
+
+def by_0_1_0(state: Path) -> None:
+    """Make a state what version 0.1.0 would have left: its header says nothing of readings."""
+    header = json.loads((state / "state.json").read_text(encoding="utf-8"))
+    del header["old_until_us"]
+    (state / "state.json").write_text(json.dumps(header | {"format": 2}), encoding="utf-8")
+
+
+def law_of(store: Store) -> list[str]:
+    """The stamp of the law, with the instant of the old readings, and the books that are stored."""
+    with store.reading() as unit:
+        return [books.stamp_of(unit), *sorted(book.digest for book in books.stored_program(unit).books)]
+
+
+def two_ledgers(folder: Path) -> list[tuple[Path, Path]]:
+    """Ledgers of riders of their own, each with its state; the second is of another book."""
+    found = []
+    for name, book in (("one", FADING), ("two", "gbt-46862-reference")):
+        (folder / name).mkdir()
+        events = [row | {"rider_id": f"{name}-{row['rider_id']}"} for row in city(2)]
+        path = write_events(folder / name / "events.parquet", events)
+        score_files([path], book, folder / name / "ledger", state=folder / name / "state")
+        found.append((folder / name / "ledger", folder / name / "state"))
+    return found
+
+
+@pytest.mark.case
+@pytest.mark.parametrize("old", [0, 1])
+def test_ledgers_of_other_readings_are_not_mixed(store: Store, url: str, tmp_path: Path, old: int) -> None:
+    """One of 0.1.0 where riders of today are, or the other way round: refused in both languages, and nothing moves."""
+    ledgers = two_ledgers(tmp_path)
+    by_0_1_0(ledgers[old][1])
+    load(url, *ledgers[0])
+    before, law = contents(store), law_of(store)
+
+    refused = load(url, *ledgers[1])
+    in_zh = ["db", "load", str(ledgers[1][0]), "--state", str(ledgers[1][1]), "--database-url", url, "--lang", "zh"]
+
+    assert refused.exit_code == 2
+    assert "load it into a new database" in refused.stderr
+    assert "请载入到新的数据库" in CliRunner().invoke(main, in_zh).stderr
+    assert (contents(store), law_of(store)) == (before, law)
+    assert holds(store)
+
+
+@pytest.mark.case
+def test_a_ledger_of_today_is_not_mixed_into_an_upgraded_database(v0_1_0: Kept, tmp_path: Path) -> None:
+    """What 0.1.0 scored is read on as it was scored; a ledger of today needs a database of its own."""
+    upgraded = Store(v0_1_0.url)
+    schema.upgrade(upgraded)
+    before, law = contents(upgraded), law_of(upgraded)
+
+    refused = load(v0_1_0.url, *two_ledgers(tmp_path)[1])
+
+    assert refused.exit_code == 2
+    assert "load it into a new database" in refused.stderr
+    assert (contents(upgraded), law_of(upgraded)) == (before, law)
+    upgraded.close()
+
+
+@pytest.mark.case
+def test_days_of_version_010_are_loaded_day_by_day(store: Store, url: str, tmp_path: Path) -> None:
+    """Each day that 0.1.0 scored moves the instant on, as nobody was scored by today's readings; then posting goes on."""
+    events = city()
+    for day, (low, high) in enumerate([(0, CUT_US), (CUT_US, CUT_US + DAY_US)]):
+        ledger, state = scored(tmp_path, [row for row in events if low <= row["occurred_us"] < high], f"day{day}")
+        by_0_1_0(state)
+        assert counts(load(url, ledger, state)) == (6, 0)
+        assert counts(load(url, ledger, state)) == (0, 6)
+
+    post(store, [row for row in events if row["occurred_us"] >= CUT_US + DAY_US], FADING, newest_us(events))
+
+    assert holds(store)
+
+
+@pytest.mark.case
+def test_a_database_without_riders_takes_either(store: Store, url: str, tmp_path: Path) -> None:
+    """A load of 0.1.0 that failed leaves no readings behind for what is loaded next."""
+    events = city()
+    scored(tmp_path, [row for row in events if row["occurred_us"] < CUT_US], "day1")
+    ledger, state = scored(tmp_path, [row for row in events if row["occurred_us"] >= CUT_US], "day2")
+    by_0_1_0(state)
+    ledgers = two_ledgers(tmp_path)
+
+    assert load(url, ledger, state).exit_code == 2
+    assert counts(load(url, *ledgers[0])) == (2, 0)
+    with store.reading() as unit:
+        assert books.old_readings_until(unit) is None
 
 
 def verify(ledger: Path, url: str) -> Result:
