@@ -116,15 +116,27 @@ def _nothing() -> LRUCache[bytes, tuple[Actor, int]]:
     return LRUCache(_NUM_CACHED)
 
 
-def session_actor(service: Service, written: str) -> Actor | None:
-    """Whose session a cookie's text is; None where it is none, or over."""
+def session_actor(service: Service, jwts: Jwts, written: str) -> Actor | None:
+    """Whose session a cookie's text is; None where it is none, or over.
+
+    Raises
+    ------
+    Problem
+        `keys_awaited` while nobody knows whether the issuer still has the key that its token was signed with.
+    """
     with service.reading() as unit:
         found = sessions.session_of(unit, written, service.clock())
     if found is None:
         return None
+    try:
+        if found.signed_by is not None and not jwts.has_key_now(found.signed_by):
+            return None
+    except KeysAwaitedError:
+        raise Problem("keys_awaited", headers={"Retry-After": "1"}) from None
     return Actor(
         found.role, found.subject, found.cities, f"session:{found.session_id[:16]}",
         key_id=found.key_id, expires_us=found.expires_us, session_id=found.session_id,
+        signed_by=found.signed_by,
     )  # fmt: skip
 
 

@@ -37,7 +37,7 @@ class Actor:
     session_id
         The session of the console that they are in, if it is one.
     signed_by
-        The id of the issuer's key that their JWT was signed with, if it was one of those.
+        The print of the issuer's key that their JWT was signed with, or that of their session, if it was one of those.
     """
 
     role: Role

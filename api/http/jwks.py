@@ -5,6 +5,7 @@ is read again, at the latest when it is too old to be believed. A token may name
 for the table on account of a name that is not there, no more often than every few seconds, and nothing is kept of it.
 """
 
+import hashlib
 import ipaddress
 import json
 from collections.abc import Callable, Mapping
@@ -18,6 +19,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 import jwt
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from api.clock import elapsed_ns
 from rules.units import US_PER_S
@@ -46,6 +48,7 @@ class KeysAwaitedError(Exception):
 class _Table:
     keys: Keys
     read_us: int
+    prints: frozenset[str]
 
 
 class IssuerKeys:
@@ -92,10 +95,29 @@ class IssuerKeys:
             raise KeysAwaitedError
         return _chosen(table.keys, key_id), table.read_us + TOO_OLD_US
 
-    def has(self, key_id: str) -> bool:
-        """Whether a key is one of the issuer's as far as is known, without asking."""
+    def has(self, key_print: str) -> bool:
+        """Whether a key is one of the issuer's as far as is known, without waiting; `print_of` names it."""
         table = self._believed()
-        return table is not None and key_id in table.keys
+        if table is None or self._age_us(table) >= STALE_US:
+            self._begin()
+        return table is not None and key_print in table.prints
+
+    def has_now(self, key_print: str) -> bool:
+        """As `has`, for who can wait until the table is read that is not known, or does not have it yet.
+
+        Raises
+        ------
+        KeysAwaitedError
+            While no table is believed.
+        """
+        if not self.has(key_print):
+            reading = self._reading or self._begin()
+            if reading is not None:
+                with suppress(TimeoutError):
+                    reading.result(_WAIT_S)
+        if self._believed() is None:
+            raise KeysAwaitedError
+        return self.has(key_print)
 
     def _believed(self) -> _Table | None:
         table = self._table
@@ -118,7 +140,8 @@ class IssuerKeys:
 
     def _read(self, reading: Future[None], at_us: int) -> None:
         try:
-            self._table = _Table(public_keys(self._fetch()), at_us)
+            keys = public_keys(self._fetch())
+            self._table = _Table(keys, at_us, frozenset(print_of(key) for key, _ in keys.values()))
         except (OSError, ValueError, RecursionError, httpx2.HTTPError, httpx2.InvalidURL):
             # What is known stays believed for its time.
             return
@@ -132,6 +155,12 @@ def _chosen(keys: Keys, key_id: str | None) -> tuple[Any, tuple[str, ...]] | Non
     if key_id is None:
         return next(iter(keys.values())) if len(keys) == 1 else None
     return keys.get(key_id)
+
+
+def print_of(key: Any) -> str:
+    """What tells a public key from every other, whatever the issuer calls it."""
+    written = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return hashlib.sha256(written).hexdigest()
 
 
 def from_file(path: str) -> Callable[[], Any]:

@@ -13,7 +13,7 @@ from typing import Any, Final
 import jwt
 
 from api.http.context import Actor
-from api.http.jwks import IssuerKeys, from_address, from_file, is_safe_address
+from api.http.jwks import IssuerKeys, from_address, from_file, is_safe_address, print_of
 from api.settings import SettingError, Settings
 from api.store.keys import ROLES
 from rules.units import US_PER_S
@@ -102,15 +102,24 @@ class Jwts:
         except (jwt.PyJWTError, ValueError, TypeError, RecursionError) as error:
             raise BadTokenError from error
         until_us = _good_until_us(claims, self._clock())
-        key_id = header.get("kid") if isinstance(header.get("kid"), str) else None
-        signed_by = key_id if signer.until_us < _FOR_EVER_US else None
+        signed_by = print_of(signer.key) if signer.until_us < _FOR_EVER_US else None
         # What is made with a token ends when the token says, without regard for clocks that differ.
         actor = replace(_actor(claims), expires_us=int(claims["exp"]) * US_PER_S, signed_by=signed_by)
         return actor, min(until_us, signer.until_us)
 
-    def has_key(self, key_id: str) -> bool:
+    def has_key(self, key_print: str) -> bool:
         """Whether a key that tokens were signed with is one of the issuer's still, as far as is known."""
-        return self._keys is not None and self._keys.has(key_id)
+        return self._keys is not None and self._keys.has(key_print)
+
+    def has_key_now(self, key_print: str) -> bool:
+        """As `has_key`, but waits where the issuer's keys are not known.
+
+        Raises
+        ------
+        KeysAwaitedError
+            While they are not known.
+        """
+        return self._keys is not None and self._keys.has_now(key_print)
 
     def _signer(self, header: Mapping[str, Any]) -> _Signer:
         """The key for a token, and what may be done with it."""

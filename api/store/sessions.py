@@ -31,6 +31,8 @@ class Session:
     ----------
     key_id
         The API key that it was begun with; None for a JWT, or a role of a demo.
+    signed_by
+        The print of the issuer's key that its JWT was signed with; the service asks whether the issuer still has it.
     """
 
     session_id: str
@@ -39,6 +41,7 @@ class Session:
     cities: tuple[str, ...]
     key_id: str | None
     expires_us: int
+    signed_by: str | None = None
 
 
 def begin_session(
@@ -48,6 +51,7 @@ def begin_session(
     cities: Sequence[str] = (),
     key_id: str | None = None,
     until_us: int | None = None,
+    signed_by: str | None = None,
 ) -> str:
     """Begin a session; what its cookie holds, of which no copy is kept.
 
@@ -68,6 +72,7 @@ def begin_session(
             "subject": subject,
             "cities": json.dumps(list(cities), ensure_ascii=False),
             "key_id": key_id,
+            "signed_by": signed_by,
             "created_us": unit.recorded_us,
             "expires_us": expires_us if until_us is None else min(expires_us, until_us),
         },
@@ -84,7 +89,8 @@ def session_of(unit: ReadUnit | WriteUnit, written: str, at_us: int) -> Session 
     if row is None or ended_among(unit, (), {row.session_id}, at_us)[1]:
         return None
     return Session(
-        row.session_id, role_of(row.role), row.subject, tuple(json.loads(row.cities)), row.key_id, row.expires_us
+        row.session_id, role_of(row.role), row.subject, tuple(json.loads(row.cities)), row.key_id, row.expires_us,
+        row.signed_by,
     )  # fmt: skip
 
 

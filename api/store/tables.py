@@ -322,7 +322,7 @@ api_keys: Final = Table(
 )
 
 # Sessions of people in the console; `session_id` is the hash of what the cookie holds, `key_id` the API key that it was
-# begun with, if it was one. `cities` (JSON): empty for all.
+# begun with, if it was one, `signed_by` the print of the key that its JWT was signed with. `cities` (JSON): empty for all.
 sessions: Final = Table(
     "sessions",
     metadata,
@@ -334,6 +334,7 @@ sessions: Final = Table(
     Column("created_us", BigInteger, nullable=False),
     Column("expires_us", BigInteger, nullable=False, index=True),
     Column("ended_us", BigInteger),
+    Column("signed_by", Text),
 )
 
 # What the database is (`demo`), written when it is made.

@@ -111,7 +111,10 @@ def refused_page(request: Request, problem: Problem) -> Response:
 
 def failure_page(request: Request, status: int, name: str) -> Response:
     """A page for what went wrong before a page of its own could say so."""
-    visit = visit_of(request, service_of(request))
+    try:
+        visit = visit_of(request, service_of(request))
+    except Problem:
+        visit = _nobody(request)
     known = name if name != "http" else "not_found" if status == 404 else "not_possible"
     told = visit.say(f"failure.{known}")
     return visit.page("failure.html", status, status_code=status, told=told, faults=())

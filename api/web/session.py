@@ -16,7 +16,7 @@ from pydantic import StringConstraints
 from starlette.datastructures import URL, FormData
 
 from api.http.allowance import Allowances, address_of
-from api.http.auth import session_actor
+from api.http.auth import Gate, session_actor
 from api.http.context import Actor, Service, service_of
 from api.http.intake import check_coding, content_type_of, read_body, replay
 from api.http.limits import KIB, MIB
@@ -76,7 +76,8 @@ def form_token_of(request: Request) -> str:
 def visit_of(request: Request, service: Service) -> Visit:
     """A visit, signed in where the cookie's session is not over."""
     written = request.cookies.get(SESSION_COOKIE)
-    actor = session_actor(service, written) if written else None
+    gate: Gate = request.app.state.gate
+    actor = session_actor(service, gate.jwts, written) if written else None
     # Whatever is sent as a stream ends with the session.
     request.state.visitor = actor
     return Visit(request, service, actor, lang_of_visit(request), form_token_of(request))
@@ -187,7 +188,9 @@ def sign_in(request: Request, service: Service, response: Response, actor: Actor
     """Begin a session for somebody; the one that this browser had ends."""
     with service.guarding() as unit:
         end_session(unit, request.cookies.get(SESSION_COOKIE, ""))
-        written = begin_session(unit, actor.role, actor.subject, actor.cities, actor.key_id, actor.expires_us)
+        written = begin_session(
+            unit, actor.role, actor.subject, actor.cities, actor.key_id, actor.expires_us, actor.signed_by
+        )
     _keep(request, response, SESSION_COOKIE, written, SESSION_S)
 
 

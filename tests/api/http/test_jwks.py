@@ -169,7 +169,8 @@ def test_what_a_token_is_believed_for_ends_with_the_key(clock: Clock) -> None:
     actor, until_us = jwts.read(jwt.encode(claims, KEY, "RS256", headers={"kid": "a"}))
 
     assert until_us == clock() + TOO_OLD_US
-    assert (actor.signed_by, jwts.has_key("a"), jwts.has_key("b")) == ("a", True, False)
+    assert actor.signed_by is not None
+    assert (jwts.has_key(actor.signed_by), jwts.has_key("b")) == (True, False)
 
 
 @pytest.mark.parametrize(

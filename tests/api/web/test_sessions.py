@@ -1,11 +1,15 @@
 """Sessions of the console: opaque, ended by the service, never outliving what they were begun with."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from jwt.algorithms import ECAlgorithm
 from starlette.testclient import TestClient
 
 from api.http.app import create_app
@@ -261,3 +265,27 @@ def test_a_rider_who_erases_themself_is_gone_for_the_api_too(client: TestClient,
     after = client.get("/v1/riders/r1/export", headers=key)
     assert erased.headers["location"] == "/login"
     assert (after.status_code, after.json()["code"]) == (401, "token_revoked")
+
+
+@pytest.mark.parametrize("then", ["none", "another of the same name"])
+@pytest.mark.parametrize("headers", [{"kid": "k"}, {}], ids=["named", "unnamed"])
+def test_a_session_ends_with_the_key_that_its_token_was_signed_with(
+    store: Store, url: str, clock: Clock, tmp_path: Path, headers: dict[str, str], then: str
+) -> None:
+    """Once the issuer has removed the key, within the time that its list is believed; a restart ends no session."""
+    listed, key, later_key = tmp_path / "keys.json", *(ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+
+    def write(*some: ec.EllipticCurvePrivateKey) -> None:
+        entries = [ECAlgorithm.to_jwk(one.public_key(), as_dict=True) | {"kid": "k", "use": "sig"} for one in some]
+        listed.write_text(json.dumps({"keys": entries}))
+
+    write(key)
+    settings = Settings(database_url=url, jwt_issuer="i", jwt_audience="a", jwt_jwks_file=str(listed))
+    claims = {"iss": "i", "aud": "a", "sub": "li.na", "role": "ops", "cities": ["*"], "exp": clock() // 10**6 + 9_999}
+    with TestClient(create_app(settings, hooks=(), clock=clock)) as client:
+        cookie = enter(client, jwt.encode(claims, key, "ES256", headers=headers))
+    with TestClient(create_app(settings, hooks=(), clock=clock)) as client:
+        assert is_in(client, cookie)
+        write(*([] if then == "none" else [later_key]))
+        clock.forward(seconds=601)
+        assert not is_in(client, cookie)
