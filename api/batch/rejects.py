@@ -50,6 +50,7 @@ REASONS: Final = (
     "decision_not_event",
     "training_scope_missing",
     "no_course_offered",
+    "post_again",
 )
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _REASON_CODE: Final = {reason: code for code, reason in enumerate(REASONS)}
@@ -108,6 +109,7 @@ _COLUMN_OF: Final = {
     "decision_not_event": "kind",
     "training_scope_missing": "kind",
     "no_course_offered": "kind",
+    "post_again": "event_id",
 }
 
 

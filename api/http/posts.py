@@ -19,7 +19,7 @@ from api.store import posting
 from api.store.admission import Admission
 from api.store.appeals import OWN_IDS
 from api.store.books import Law
-from api.store.filings import note_filing
+from api.store.filings import note_filing, note_waiting
 from api.store.idempotency import Claim, StoredAnswer, Wanted, claim_all, keep_answers
 from api.store.keys import refusals_of
 from api.store.posting import Posted
@@ -251,4 +251,6 @@ def _score(unit: WriteUnit, law: Law, posts: Sequence[_Open]) -> None:
             own = (line for line in reviews if line["rider_id"] in one.riders)
             note_filing(unit, own, one.post.filed_by, one.post.key_id)
         one.answers, one.lines = done.answers[at : at + one.table.num_rows], lines
+        accepted = {(answer.rider_id, answer.event_id) for answer in one.answers if answer.status == "accepted"}
+        note_waiting(unit, accepted, one.post.filed_by, one.post.key_id)
         at += one.table.num_rows

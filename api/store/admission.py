@@ -24,6 +24,7 @@ NOT_RIDERS_CITY: Final = "not_riders_city"
 DECISION: Final = "decision_not_event"
 NO_SCOPE: Final = "training_scope_missing"
 NO_COURSE: Final = "no_course_offered"
+POST_AGAIN: Final = "post_again"
 # How often a post is looked at anew: each turn is scored by itself.
 TURNS_MAX: Final = 20
 _CORRECTION, _APPEAL_UPHELD, _TRAINING = "correction", "appeal_upheld", "training_passed"
@@ -186,7 +187,7 @@ def turns(
 
     A course waits for what stands before it in the post, since that decides whether it was offered; and where a post is
     the first that is heard of a rider, the first event that is accepted says their city. Most posts are one turn. What is
-    left after `TURNS_MAX` is decided by how its riders stand then.
+    left after `TURNS_MAX` is left to another post (`POST_AGAIN`), since nothing is known of it.
 
     Parameters
     ----------
@@ -207,8 +208,11 @@ def turns(
         allowed = frozenset(offered(heads)) if heads else frozenset()
         turn = Turn([], {})
         for rider in list(queues):
-            taking = _Taking(riders[rider].city, rider in allowed, number == TURNS_MAX)
+            taking = _Taking(riders[rider].city, rider in allowed)
             _take(rows, queues[rider], taking, is_stored, turn)
+            if number == TURNS_MAX:
+                turn.refused.update((k, POST_AGAIN) for k in queues.pop(rider))
+                continue
             if not queues[rider]:
                 del queues[rider]
         yield turn
@@ -216,11 +220,10 @@ def turns(
 
 @dataclass(frozen=True, slots=True)
 class _Taking:
-    """What is known of a rider when rows are taken; `is_last` takes all that is left."""
+    """What is known of a rider when rows are taken."""
 
     city: str | None
     is_offered: bool
-    is_last: bool
 
 
 def _take(
@@ -233,14 +236,12 @@ def _take(
         is_course = rows.kind[k] == _TRAINING
         if taking.city is None:
             city = rows.city[k] if city is None else city
-            if rows.city[k] != city and not taking.is_last:
+            if rows.city[k] != city:
                 return
-        if is_course and taken and not taking.is_last:
+        if is_course and taken:
             return
         queue.popleft()
-        if taking.city is None and rows.city[k] != city:
-            turn.refused[k] = NOT_RIDERS_CITY
-        elif is_course and not taking.is_offered and not is_stored(k):
+        if is_course and not taking.is_offered and not is_stored(k):
             turn.refused[k] = NO_COURSE
         else:
             turn.rows.append(k)
@@ -250,15 +251,11 @@ def _take(
 def offered_among(unit: WriteUnit, law: Law, rows: Sequence[RiderRow]) -> frozenset[str]:
     """Riders whom the book offers a course: their score is below what it restores, or a person is asked about them.
 
-    An announced suspension counts, too.
+    An announced suspension counts, too. A book without courses offers none, whatever waits.
     """
-    known = [row for row in rows if row.carried is not None]
-    courses = {book.digest: book.model.training for book in law.program.books}
-    found: set[str] = set()
-    for row in known:
-        course = courses.get(row.book_digest or "")
-        if course is not None and row.score_mp < course.restores_to_mp:
-            found.add(row.rider_id)
+    restores = {book.digest: course.restores_to_mp for book in law.program.books if (course := book.model.training)}
+    known = [row for row in rows if row.carried is not None and row.book_digest in restores]
+    found = {row.rider_id for row in known if row.score_mp < restores[row.book_digest or ""]}
     others = sorted({row.rider_id for row in known} - found)
     for some in in_chunks(others):
         waits = select(open_reviews.c.rider_id).where(among(unit, open_reviews.c.rider_id, some))

@@ -21,7 +21,7 @@ checkpoints: Final = Table(
 )
 
 # Corrections and appeals that are stored and not entered yet (`api.store.replays`): `about_us` is when that was which
-# they are about, `recorded_us` since when they wait.
+# they are about, `recorded_us` since when they wait, `filed_by` and `filed_key` who posted them.
 replays: Final = Table(
     "replays",
     metadata,
@@ -29,6 +29,8 @@ replays: Final = Table(
     Column("event_id", Id, primary_key=True),
     Column("about_us", BigInteger, nullable=False),
     Column("recorded_us", BigInteger, nullable=False, index=True),
+    Column("filed_by", Id),
+    Column("filed_key", Id),
 )
 
 # Moves between cities that the old one has proposed and the new one has not accepted yet; a row goes with the answer.

@@ -21,6 +21,7 @@ from api.store.accepting import waiting_among
 from api.store.books import Law, law_of, overtaken
 from api.store.bulk import among
 from api.store.checkpoints import keep_past
+from api.store.filings import note_replayed
 from api.store.past import past_of
 from api.store.people import note
 from api.store.posting import WINDOW_US, settle_rider
@@ -151,11 +152,12 @@ def _save(unit: WriteUnit, found: Replay) -> bool:
         return False
     if len(waiting_among(unit, identities)) < len(identities):
         return False
+    lines = save_entries(unit, found.scored, riders)
+    note_replayed(unit, rider_id, found.event_ids, lines)
     own = (replays.c.rider_id == rider_id, among(unit, replays.c.event_id, found.event_ids))
     unit.connection.execute(delete(replays).where(*own))
     for event_id, reason in found.refused.items():
         note(unit, SYSTEM, "replay.refuse", rider_id, event_id=event_id, reason=reason, city=found.row.city)
-    save_entries(unit, found.scored, riders)
     keep_past(unit, found.scored, found.carried, found.from_us)
     touch(unit, [rider_id])
     return True

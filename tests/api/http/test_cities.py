@@ -13,6 +13,7 @@ from api.store import books, posting
 from api.store.admission import TURNS_MAX
 from api.store.audit import AuditFilter, audit_page
 from api.store.queries import rider_row
+from api.store.replays import replay
 from api.store.rider_rows import home_of
 from api.store.tables import events as events_table
 from api.store.tables import rider_moves, rider_state
@@ -22,7 +23,7 @@ from rules.deployment import Deploy
 from tests.api.http.conftest import Bearer, Clock
 from tests.api.store.law_worlds import Someone
 from tests.api.store.posts import START_US, later, lines_of, publish_books, scores_of, table_of
-from tests.builders import book, correction, delivered, event, rule
+from tests.builders import DAY_US, MINUTE_US, book, correction, delivered, event, rule
 
 Headers = dict[str, str]
 A, B, BOTH = ["hangzhou"], ["shanghai"], ["hangzhou", "shanghai"]
@@ -332,6 +333,46 @@ def test_a_course_is_offered_while_a_person_is_asked(
     assert posted(client, key, event("training_passed", "t1", at_min=9)) == [SCORED]
 
 
+def test_a_book_without_courses_offers_none(client: TestClient, bearer: Bearer, store: Store) -> None:
+    """Neither an open review nor a suspension lets a course be passed: the suspension stands until a person lifts it."""
+    plain = book(id="of-c", tier=TIERS)
+    publish_books(store, [plain])
+    row = {"city": "hangzhou", "rider_kind": "dedicated", "book": "of-c", "from": dt.date(2025, 12, 3), "source": "t"}
+    with store.writing(START_US) as unit:
+        books.deploy(unit, [Deploy.model_validate(row | {"confidence": "ours"})])
+    key, ops = bearer("platform"), bearer("ops", "li.na")
+    posted(client, key, *(one | {"rider_kind": "dedicated"} for one in low()))
+    (review,) = client.get("/v1/reviews", headers=ops).json()["items"]
+    course = event("training_passed", "t1", at_min=5, rider_kind="dedicated")
+
+    assert posted(client, key, course) == [NO_COURSE]
+    said = {"outcome": "suspend", "reason": "x", "is_safety": True}
+    assert client.post(f"/v1/reviews/{review['review_id']}/decision", json=said, headers=ops).status_code == 200
+    assert posted(client, key, course) == [NO_COURSE]
+
+
+def test_who_filed_what_a_replay_entered_does_not_decide_it(
+    client: TestClient, bearer: Bearer, store: Store, clock: Clock
+) -> None:
+    """A correction of long ago opens a review when it is replayed: whoever posted it, or repeats it, as before."""
+    rows = low()
+    rows[0] |= {"assess_deadline_us": rows[0]["occurred_us"]}
+    posted(client, bearer("platform", "zhang"), *rows)
+    clock.forward(days=40)
+    now = {"occurred_us": rows[0]["occurred_us"] + 40 * DAY_US}
+    fix = correction("fix", rows[0], assess_deadline_us=rows[0]["occurred_us"] - 9 * MINUTE_US) | now
+    assert posted(client, bearer("platform", "zhang"), fix) == [("accepted", None)]
+    assert posted(client, bearer("platform", "wang"), fix) == [("accepted", None)]
+
+    replay(store, "r1", clock)
+
+    zhang, wang = bearer("ops", "zhang"), bearer("ops", "wang")
+    (review,) = client.get("/v1/reviews", headers=wang).json()["items"]
+    path, said = f"/v1/reviews/{review['review_id']}/decision", {"outcome": "suspend", "reason": "x", "is_safety": True}
+    assert client.post(path, json=said, headers=zhang).json()["code"] == "decides_own"
+    assert client.post(path, json=said, headers=wang).status_code == 200
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_a_course_does_not_depend_on_its_company(client: TestClient, bearer: Bearer, seed: int) -> None:
     """One post gives the answers of its events posted one by one in that order."""
@@ -374,6 +415,22 @@ def test_a_post_of_courses_and_cities_costs_no_more_turns_than_stated(
 
     assert len(answers) == 900
     assert len(seen) <= 2 * TURNS_MAX
+
+
+def test_what_is_left_after_the_last_turn_is_not_judged(client: TestClient, bearer: Bearer, store: Store) -> None:
+    """No answer is another one because of the company: it is that of one by one, or none yet and to be posted again."""
+    key = bearer("platform", cities=BOTH)
+    lost = [
+        event("correction", f"c{k}", rider_id="r7", city=BOTH[k % 2], ref_event_id="nope", order_id="x")
+        for k in range(TURNS_MAX + 1)
+    ]
+    good = delivered("good", rider_id="r7", city="shanghai")
+
+    answers = posted(client, key, *lost, good)
+
+    assert answers[: TURNS_MAX - 1] == [("rejected", "ref_unknown")] * (TURNS_MAX - 1)
+    assert answers[-1] == ("rejected", "post_again")
+    assert posted(client, key, good) == [SCORED]
 
 
 def test_personal_fields_are_the_riders_citys(client: TestClient, bearer: Bearer, store: Store) -> None:
