@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from rules.events import RIDER_KINDS
 from scoring.columns import (
     FADE,
+    FAR_US,
     I64,
     NO_TIME,
     REENTER,
@@ -53,11 +54,12 @@ from scoring.ledger import (
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The outcome of one check: how many violations, the first of them."""
+    """The outcome of one check: how many violations, the first of them; how many riders it says nothing of."""
 
     check: str
     num_violations: int
     violations: tuple[Violation, ...]
+    num_unchecked: int = 0
 
     @property
     def holds(self) -> bool:
@@ -178,21 +180,34 @@ def within_range(ledger: Ledger) -> Iterator[Places]:
     yield from at_entries(ledger, last & (columns.after_mp > ceiling), "ceiling", ceiling, columns.after_mp)
 
 
+def _of_today(ledger: Ledger) -> np.ndarray:
+    """Which riders have a line of their own about a time after the instant up to which version 0.1.0 wrote the ledger.
+
+    Ledgers of that version do not name the instant. What reverses or enters again is about what was before.
+    """
+    until_us = ledger.run.get("old_readings_until_us", FAR_US)
+    if until_us is None:
+        return np.ones(ledger.riders.num_rows, bool)
+    columns, of_today = ledger.columns, np.zeros(ledger.riders.num_rows, bool)
+    own = (columns.rider >= 0) & (columns.at_us > until_us) & ~np.isin(columns.kind, (REVERSE, REENTER))
+    of_today[columns.rider[own]] = True
+    return of_today
+
+
 def own_scale(ledger: Ledger) -> Iterator[Places]:
     """In the end each rider's score lies within floor and ceiling of their own book, also where no entry says so.
 
-    Left out where version 0.1.0 wrote some of the history: it did not bring a score inside a narrower scale at once.
+    Riders whom version 0.1.0 scored last are left out: it did not bring a score inside a narrower scale at once.
     """
-    if ledger.run.get("old_readings_until_us", NO_TIME) is not None:
-        return
+    known = _of_today(ledger)
     book, digests = coded(ledger.riders.column("book_digest"))
     scales = [None if digest not in ledger.books else ledger.books[digest].model.score for digest in digests]
     far = 2**40
     floor = np.array([-far if scale is None else scale.floor_mp for scale in scales] + [-far], np.int64)[book]
     ceiling = np.array([far if scale is None else scale.ceiling_mp for scale in scales] + [far], np.int64)[book]
     score_mp = ints(ledger.riders, "score_mp")
-    yield from at_riders(ledger, score_mp < floor, "floor", floor, score_mp)
-    yield from at_riders(ledger, score_mp > ceiling, "ceiling", ceiling, score_mp)
+    yield from at_riders(ledger, known & (score_mp < floor), "floor", floor, score_mp)
+    yield from at_riders(ledger, known & (score_mp > ceiling), "ceiling", ceiling, score_mp)
 
 
 def identity(ledger: Ledger) -> Iterator[Places]:
@@ -424,7 +439,8 @@ def check_ledger(ledger: Ledger, checks: Sequence[Check] = CHECKS) -> tuple[Foun
         for more, shown in check(ledger):
             number += more
             violations += shown
-        results.append(Found(check.__name__, number, tuple(violations[:MOST_SHOWN])))
+        left_out = int((~_of_today(ledger)).sum()) if check is own_scale else 0
+        results.append(Found(check.__name__, number, tuple(violations[:MOST_SHOWN]), left_out))
         if check is complete and number:
             break
     return tuple(results)
@@ -436,7 +452,12 @@ def added(results: tuple[Found, ...], more: tuple[Found, ...]) -> tuple[Found, .
     for found in more:
         so_far = by_check.get(found.check, Found(found.check, 0, ()))
         violations = (*so_far.violations, *found.violations)[:MOST_SHOWN]
-        by_check[found.check] = Found(found.check, so_far.num_violations + found.num_violations, violations)
+        by_check[found.check] = Found(
+            found.check,
+            so_far.num_violations + found.num_violations,
+            violations,
+            so_far.num_unchecked + found.num_unchecked,
+        )
     return tuple(by_check.values())
 
 

@@ -138,8 +138,11 @@ def _document(result: Found, lang: Lang) -> dict[str, object]:
 def _show(results: tuple[Found, ...], lang: Lang) -> None:
     console = out_console()
     for result in results:
-        mark = "[green]✓[/green]" if result.holds else "[red]✗[/red]"
+        left_out = result.num_unchecked
+        mark = "[red]✗[/red]" if not result.holds else "[yellow]–[/yellow]" if left_out else "[green]✓[/green]"
         console.print(f"{mark} {text(lang, f'check.{result.check}')}")
+        if left_out:
+            console.print("    " + text(lang, "verify.unchecked", number=left_out), markup=False)
         for violation in result.violations:
             console.print("    " + _line(violation, lang), markup=False)
         hidden = result.num_violations - len(result.violations)

@@ -301,3 +301,18 @@ def test_a_negative_bonus_by_rule_is_a_fine() -> None:
 
     assert failing(ledger) == {}
     assert ledger.riders.column("fines_fen").to_pylist() == [150]
+
+
+@pytest.mark.case
+def test_whom_version_010_scored_last_is_not_checked_and_all_others_are() -> None:
+    """A rider's own scale is checked from their first line after the instant on; of whom it is not is told."""
+    low = under_a_low_ceiling()
+    first_us, last_us = (int(edge) for edge in (low.columns.at_us.min(), low.columns.at_us.max()))
+
+    before, after = (
+        {one.check: one for one in check_ledger(run_with(low, old_readings_until_us=us))}
+        for us in (first_us - 1, last_us)
+    )
+
+    assert (before["own_scale"].holds, before["own_scale"].num_unchecked) == (False, 0)
+    assert (after["own_scale"].holds, after["own_scale"].num_unchecked) == (True, low.riders.num_rows)
