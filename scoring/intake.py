@@ -274,27 +274,50 @@ def _resolve_refs(named: U64, events: Events, start: I64, key: U64, is_new: U8, 
     control = np.flatnonzero(is_control & (reason == 0))
     if not control.size:
         return ref
-    for row, name in zip(control, named[control], strict=True):
-        rider = events["rider"][row]
-        rows = np.arange(start[rider], start[rider + 1])
-        found = rows[(key[rows] == name) & (reason[rows] == 0)]
-        if found.size and found[0] != row:
-            ref[row] = found[0]
-    # A correction of a correction is about the original event; a circle of them is about nothing.
-    direct = ref.copy()
-    for row in control:
-        for _ in range(control.size):
-            if ref[row] >= 0 and events["kind"][ref[row]] == CORRECTION:
-                ref[row] = direct[ref[row]]
-        # An appeal has no facts to correct and takes nothing that could be appealed.
-        if ref[row] >= 0 and events["kind"][ref[row]] in (CORRECTION, APPEAL_UPHELD):
-            ref[row] = -1
-        # What an earlier run has accepted stays, though its event may have left the window.
-        if is_new[row] and ref[row] < 0:
-            reason[row] = REF_UNKNOWN
-        elif is_new[row] and events["occurred_us"][ref[row]] > events["occurred_us"][row]:
-            reason[row], ref[row] = REF_LATER, -1
+    direct = _named_rows(named, events["rider"], start, key, reason, control)
+    ref[control] = _ends(direct, events["kind"], control)
+    new = control[is_new[control] == 1]
+    about = new[ref[new] >= 0]
+    later = about[events["occurred_us"][ref[about]] > events["occurred_us"][about]]
+    if later.size:
+        # Those are left out: what names one of them is about nothing.
+        direct[control[np.isin(direct[control], later)]] = -1
+        ref[control] = _ends(direct, events["kind"], control)
+    reason[later], ref[later] = np.where(ref[later] < 0, REF_UNKNOWN, REF_LATER), -1
+    # What an earlier run has accepted stays, though its event may have left the window.
+    reason[new[(ref[new] < 0) & (reason[new] == 0)]] = REF_UNKNOWN
     return ref
+
+
+def _named_rows(named: U64, rider: I32, start: I64, key: U64, reason: I64, control: I64) -> I64:
+    """Row of the same rider that each row of `control` names, unless it is refused or the row itself; -1 elsewhere."""
+    direct = np.full(rider.size, -1, np.int64)
+    for some in np.split(control, np.flatnonzero(np.diff(rider[control])) + 1):
+        one = rider[some[0]]
+        rows = np.arange(start[one], start[one + 1])
+        rows = rows[reason[rows] == 0]
+        rows = rows[np.argsort(key[rows], kind="stable")]
+        keys = key[rows]
+        found = rows[np.minimum(np.searchsorted(keys, named[some]), rows.size - 1)]
+        direct[some] = np.where((key[found] == named[some]) & (found != some), found, -1)
+    return direct
+
+
+def _ends(direct: I64, kind: I8, control: I64) -> I64:
+    """The event that each row of `control` is about in the end, where `direct` is what each row names.
+
+    A correction of a correction is about the original event; a circle of them is about nothing. An appeal has no facts
+    to correct and takes nothing that could be appealed.
+    """
+    ends = direct.copy()
+    # Each round doubles how far a chain is followed.
+    for _ in range(control.size.bit_length()):
+        onward = control[(ends[control] >= 0) & (kind[ends[control]] == CORRECTION)]
+        if not onward.size:
+            break
+        ends[onward] = ends[ends[onward]]
+    found = ends[control]
+    return np.where((found >= 0) & np.isin(kind[found], (CORRECTION, APPEAL_UPHELD)), -1, found)
 
 
 def take_in(
