@@ -23,6 +23,7 @@ from api.store import keys, schema
 from api.store.seeding import seed_shipped
 from api.store.tables import events
 from api.store.units import Store
+from tests.api.http import apart
 
 DEADLINE_S = 300
 NUM_CLIENTS = 8
@@ -54,7 +55,7 @@ def test_who_asks_after_the_signal_is_told_to_ask_elsewhere() -> None:
     leaving = Leaving()
     leaving.begin()
 
-    start, body = asyncio.run(said(Farewell(fine, leaving)))
+    start, body = apart.run(said(Farewell(fine, leaving)))
 
     assert start["status"] == 503
     assert (b"retry-after", b"1") in start["headers"]
@@ -82,7 +83,7 @@ def test_what_is_under_way_is_answered_truly() -> None:
         await leaving.rest()
         return first, second, ended
 
-    first, second, ended = asyncio.run(story())
+    first, second, ended = apart.run(story())
 
     assert first[0]["status"] == 200
     assert [message["type"] for message in second] == ["http.response.start", "http.response.body"]

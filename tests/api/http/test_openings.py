@@ -17,6 +17,7 @@ from api.store import keys
 from api.store.sessions import begin_session, end_session, session_of
 from api.store.studies import start_study
 from api.store.units import Store
+from tests.api.http import apart
 from tests.api.http.conftest import Bearer, Clock
 
 NEVER_S = 600
@@ -71,7 +72,7 @@ async def ended(openings: Openings, actor: Actor | None, end: Any, content_type:
 
 def run(service: Service, actor: Actor, end: Any, content_type: bytes = b"text/event-stream; charset=utf-8") -> Any:
     """The same, from a test."""
-    return anyio.run(ended, Openings(service, Gate(service)), actor, end, content_type)
+    return apart.run(ended(Openings(service, Gate(service)), actor, end, content_type))
 
 
 def test_a_revoked_key_ends_its_streams(service: Service) -> None:
@@ -163,7 +164,7 @@ def test_other_streams_go_on(service: Service) -> None:
         await openings.close()
         return found
 
-    assert anyio.run(both) == (True, False)
+    assert apart.run(both()) == (True, False)
 
 
 def test_a_revoked_key_ends_a_stream_that_somebody_reads(

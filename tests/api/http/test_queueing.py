@@ -12,6 +12,7 @@ from api.http import queueing
 from api.http.queueing import Later, Queue
 from api.store.refusals import Refused
 from api.store.units import BusyError
+from tests.api.http import apart
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def run(play: Callable[[Queue[Item, str], Desk], Awaitable[None]]) -> Desk:
     async def all_of_it() -> None:
         await play(Queue(desk), desk)
 
-    asyncio.run(all_of_it())
+    apart.run(all_of_it())
     return desk
 
 
@@ -208,4 +209,4 @@ def test_a_fault_of_the_work_is_told_to_all_and_the_queue_goes_on() -> None:
             await queue.done("a", Item("a0"))
         assert await queue.done("a", Item("a1")) == "a1"
 
-    asyncio.run(play())
+    apart.run(play())
