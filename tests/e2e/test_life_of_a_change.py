@@ -69,6 +69,10 @@ def test_the_life_of_a_change(visitor: Visitor, clock: Clock, world: World, seri
     clock.days += 30
     state_of(world, draft_id, "in_force")
 
+    # Sessions of a month ago are over.
+    for page, name in ((ops, "li.na"), (boss, "wang.wei")):
+        page.goto("/login")
+        page.get_by_role("button", name=name).click()
     ops.goto(f"/console/books?city={CITY}")
     ops.locator("#places tr", has_text="专送").locator("td[data-name=历史版本] a").first.click()
     ops.get_by_label("理由").fill("骑手不习惯。")
