@@ -3,7 +3,7 @@
 Both are bipartite and sparse: costs of candidate pairs are worked out by compiled code, the choice is a min-cost flow.
 Nothing here changes a stop sequence except by what was chosen.
 
-Invariant: an order is given to at most one rider in a pass, and leaving it out costs more than any candidate.
+Invariant: an order is given to at most one rider in a pass, and is left out only where no candidate is left for it.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,6 @@ import numpy as np
 from ortools.graph.python import min_cost_flow
 
 from dispatch.compiled import Ints, compiled
-from dispatch.objective import UNSERVED
 from dispatch.route import (
     ARRIVAL,
     CAPACITY,
@@ -23,6 +22,7 @@ from dispatch.route import (
     FIT_VERSION,
     FREE,
     HOLDER,
+    LOST_PLANNED,
     NEVER,
     NUM_PLANNED,
     NUM_STOPS,
@@ -41,6 +41,9 @@ from dispatch.route import (
 )
 from dispatch.search import candidates
 
+# Scaled costs of a flow must stay below 63 bits.
+_FLOW_BITS = 60
+
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
@@ -51,10 +54,11 @@ class Pairs:
     cost: Ints
 
 
-def match(pairs: Pairs, num_left: int, leave_out: int) -> Ints:
-    """Return for each row the position in `pairs` of its chosen pair, -1 for none: least total cost.
+def match(pairs: Pairs, num_left: int) -> Ints:
+    """Return for each row the position in `pairs` of its chosen pair, -1 for none: as many as can be, at least total cost.
 
-    A row without a pair costs `leave_out`. Solved to optimality by OR-Tools' cost-scaling min-cost flow.
+    Solved to optimality by OR-Tools' cost-scaling min-cost flow, which multiplies costs by the number of nodes: so costs
+    are counted from the least of their row, which changes no choice, and what is still too large is made coarser.
     """
     chosen = np.full(num_left, -1, np.int64)
     if not num_left or not len(pairs.left):
@@ -64,9 +68,16 @@ def match(pairs: Pairs, num_left: int, leave_out: int) -> Ints:
     sink = num_left + len(columns)
     nodes = np.arange(sink)
     num_pairs = len(pairs.left)
+    least = np.full(num_left, NEVER)
+    np.minimum.at(least, pairs.left, pairs.cost)
+    cost = pairs.cost - least[pairs.left]
+    # To leave one row out costs more than all that the others could save by it.
+    leave_out = (int(cost.max()) + 1) * num_left
+    coarser = max((leave_out * (sink + 1)).bit_length() - _FLOW_BITS, 0)
     tails = np.concatenate((pairs.left, nodes))
     heads = np.concatenate((column + num_left, np.full(sink, sink)))
-    costs = np.concatenate((pairs.cost, np.full(num_left, leave_out), np.zeros(len(columns), np.int64)))
+    left_out = np.full(num_left, leave_out)
+    costs = np.concatenate((cost, left_out, np.zeros(len(columns), np.int64))) >> coarser
     flow.add_arcs_with_capacity_and_unit_cost(tails, heads, np.ones(len(tails), np.int64), costs)
     flow.set_nodes_supplies(nodes[:num_left], np.ones(num_left, np.int64))
     flow.set_node_supply(sink, -num_left)
@@ -95,16 +106,16 @@ def assign_open(board: Board, crew: Ints, waiting: Ints, width: int) -> Ints:
 
 def _pass(board: Board, crew: Ints, waiting: Ints, width: int) -> Ints:
     near = candidates(board, crew, waiting, width)
-    left, right, cost = insertion_costs(board, waiting, near, int(board.weights[UNSERVED]))
-    chosen = match(Pairs(left, right, cost), len(waiting), int(board.weights[UNSERVED]))
+    left, right, cost = insertion_costs(board, waiting, near)
+    chosen = match(Pairs(left, right, cost), len(waiting))
     taken = np.flatnonzero(chosen >= 0)
     put_chosen(board, waiting[taken], right[chosen[taken]])
     return waiting[chosen < 0]
 
 
 @compiled
-def insertion_costs(board: Board, waiting: Ints, near: Ints, dearest: int) -> tuple[Ints, Ints, Ints]:
-    """Return candidate pairs (row of `waiting`, rider, cost increase) below `dearest`."""
+def insertion_costs(board: Board, waiting: Ints, near: Ints) -> tuple[Ints, Ints, Ints]:
+    """Return candidate pairs (row of `waiting`, rider, cost increase)."""
     draft = np.empty(STOPS_MAX + 2, np.int32)
     most = near.shape[0] * near.shape[1]
     left, right, cost = np.empty(most, np.int64), np.empty(most, np.int64), np.empty(most, np.int64)
@@ -117,7 +128,7 @@ def insertion_costs(board: Board, waiting: Ints, near: Ints, dearest: int) -> tu
             if known[FIT_VERSION] != board.riders[rider, VERSION]:
                 known[FIT_INCREASE], known[FIT_PICKUP], known[FIT_DROPOFF] = fit(board, rider, order, draft, NEVER)
                 known[FIT_VERSION] = board.riders[rider, VERSION]
-            if known[FIT_INCREASE] < dearest:
+            if known[FIT_INCREASE] < NEVER:
                 left[num], right[num], cost[num] = i, rider, known[FIT_INCREASE]
                 num += 1
     return left[:num], right[:num], cost[:num]
@@ -142,7 +153,7 @@ def choose_plans(board: Board, crew: Ints, width: int) -> int:
         return 0
     near = candidates(board, movable, board.stops[holders, 0].astype(np.int64), min(width, len(movable)))
     left, right, cost = plan_costs(board, holders, near)
-    chosen = match(Pairs(left, right, cost), len(holders), NEVER >> 10)
+    chosen = match(Pairs(left, right, cost), len(holders))
     if (chosen < 0).any():
         return 0
     return int(exchange(board, holders, right[chosen]))
@@ -192,8 +203,9 @@ def plan_cost(board: Board, rider: int, holder: int) -> int:
     )
     if walked >= NEVER:
         return NEVER
-    idle = rider_cost(riders, board.weights, rider, 0, 0, 0)
-    return rider_cost(riders, board.weights, rider, walked, riders[holder, FEES], riders[holder, NUM_PLANNED]) - idle
+    idle = rider_cost(riders, board.weights, rider, 0, 0, 0, 0)
+    lost, fees, num = riders[holder, LOST_PLANNED], riders[holder, FEES], riders[holder, NUM_PLANNED]
+    return rider_cost(riders, board.weights, rider, walked, lost, fees, num) - idle
 
 
 @compiled

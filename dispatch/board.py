@@ -6,7 +6,7 @@ Invariant: the board of a problem holds nothing the problem does not say, orders
 import numpy as np
 
 from dispatch.objective import Weights, weight_row
-from dispatch.problem import Problem
+from dispatch.problem import Problem, cost_multiplier
 from dispatch.route import (
     ARRIVAL,
     CAPACITY,
@@ -21,12 +21,13 @@ from dispatch.route import (
     HIDDEN,
     HOLDER,
     MERCHANT,
+    MULTIPLIER,
+    NEVER,
     NUM_STOPS,
     OFF,
     ORDER_COLUMNS,
     PLACE,
     PLACED,
-    PRIORITY,
     PROMISED,
     READY,
     RIDER_COLUMNS,
@@ -35,7 +36,9 @@ from dispatch.route import (
     STOPS_MAX,
     TRIP_COLUMNS,
     Board,
+    keep_feasible,
     recost,
+    set_lost,
 )
 
 
@@ -60,7 +63,7 @@ def lay_out(problem: Problem, weights: Weights) -> Board:
     for column, values in (
         (OFF, riders.off_s),
         (GUARANTEE, riders.guarantee),
-        (PRIORITY, riders.priority),
+        (MULTIPLIER, cost_multiplier(riders.priority)),
         (PLACE, riders.place),
         (FREE, np.maximum(riders.free_s, problem.now_s)),
         (EARNED, riders.earned),
@@ -85,6 +88,11 @@ def lay_out(problem: Problem, weights: Weights) -> Board:
         weights=weight_row(weights, problem.market),
         clock=np.zeros(1, np.int64),
     )
+    set_lost(board, problem.now_s)
     for rider in range(riders.num):
-        recost(board, rider)
+        if keep_feasible(board, rider) >= NEVER:
+            # What they hold takes them beyond their shift: they bring it all the same, and get nothing new.
+            board.riders[rider, OFF] = NEVER
+            board.barred[:, rider] = True
+            recost(board, rider)
     return board

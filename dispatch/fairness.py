@@ -1,6 +1,6 @@
 """Fair shares: income per hour across riders, and the floor under what a low score may cost.
 
-A tier's priority multiplies the cost of giving a rider an order, within `problem.PRIORITY_RANGE`. Against a shadow
+A tier's priority says how much sooner a rider is offered an order, within `problem.PRIORITY_RANGE`. Against a shadow
 assignment of the same rounds with every multiplier 1, a rider whom the multiplier hurts may lose at most the book's
 stated share of offered orders; who would lose more is neutral for the rest of the day.
 

@@ -18,7 +18,7 @@ from dispatch.compiled import Ints
 from dispatch.explain import Explanation, explain_orders
 from dispatch.fairness import income_tolls
 from dispatch.objective import Weights
-from dispatch.problem import Problem
+from dispatch.problem import InsertionRule, Problem
 from dispatch.road import (
     LOG_COLUMNS,
     about_to_be_sent,
@@ -94,6 +94,8 @@ def solve(problem: Problem, weights: Weights, settings: Settings, stop: Callable
     stop
         Asked before each search; true skips it, and the result says so.
     """
+    if problem.market.rule != InsertionRule.TRIP:
+        raise ValueError(f"market {problem.market.name} goes by bags: use ondemand.solve_on_demand")
     board = lay_out(problem, weights)
     log = np.full((problem.orders.num, LOG_COLUMNS), -1, np.int64)
     explanations: list[Explanation] = []

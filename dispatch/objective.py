@@ -15,7 +15,10 @@ from dispatch.compiled import Ints, compiled
 from dispatch.problem import Market
 
 # Positions in the row that compiled code reads.
-WAIT, LATE, FOOD, IDLE, PAY, UNSERVED, HALF_PICKUP, HALF_DROPOFF, RULE = range(9)
+WAIT, LATE, FOOD, IDLE, PAY, HALF_PICKUP, HALF_DROPOFF, RULE = range(8)
+# What an order in nobody's plan counts while plans are compared: more than any delivery costs, so that an order is left
+# out only where nobody can take it.
+UNSERVED = 1 << 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +27,8 @@ class Weights:
 
     ``wait`` per second from order to door; ``late`` per second beyond the promise, on top; ``food`` per second a
     ready meal waits at the merchant; ``idle`` per second a rider drives to a merchant; ``pay`` per minor unit of
-    pay above the guarantee; ``imbalance`` per minor unit an hour a rider earns above the mean of those at work;
-    ``unserved`` once per order left without a plan. The defaults are those tuned on the public instances.
+    pay above the guarantee; ``imbalance`` per minor unit an hour a rider earns above the mean of those at work. The
+    defaults are those tuned on the public instances.
     """
 
     wait: int = 1000
@@ -34,7 +37,6 @@ class Weights:
     idle: int = 0
     pay: int = 3_000
     imbalance: int = 5_000
-    unserved: int = 36_000_000
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -49,9 +51,9 @@ ON_DEMAND_WEIGHTS = Weights(wait=200, late=3000, food=100, idle=100, pay=0, imba
 
 def weight_row(weights: Weights, market: Market) -> Ints:
     """Return the weights and the market's rules as the int64 row that compiled code reads."""
-    row = np.zeros(9, np.int64)
+    row = np.zeros(8, np.int64)
     row[WAIT], row[LATE], row[FOOD], row[IDLE] = weights.wait, weights.late, weights.food, weights.idle
-    row[PAY], row[UNSERVED] = weights.pay, weights.unserved
+    row[PAY] = weights.pay
     row[HALF_PICKUP], row[HALF_DROPOFF] = market.half_pickup_s, market.half_dropoff_s
     row[RULE] = int(market.rule)
     return row
@@ -67,6 +69,12 @@ def delivery_cost(weights: Ints, wait_s: int) -> int:
 def lateness_cost(weights: Ints, late_s: int) -> int:
     """Cost of the seconds beyond the promise; early is free."""
     return int(weights[LATE] * max(late_s, 0))
+
+
+@compiled
+def lost_cost(weights: Ints, placed_s: int, promised_s: int, now_s: int) -> int:
+    """Cost of the waiting and the lateness that are there already, whoever brings the order."""
+    return delivery_cost(weights, max(now_s - placed_s, 0)) + lateness_cost(weights, now_s - promised_s)
 
 
 @compiled

@@ -19,7 +19,7 @@ from dispatch.fairness import OfferFloor, income_tolls, no_floor
 from dispatch.fatigue import Hours, Prompt, after, ask, fresh_hours, withheld
 from dispatch.horizon import Planned, Settings, plan_round, refusals, refuse
 from dispatch.objective import Weights
-from dispatch.problem import PRIORITY_NEUTRAL, Problem
+from dispatch.problem import PRIORITY_NEUTRAL, InsertionRule, Problem, cost_multiplier
 from dispatch.road import (
     LOG_COLUMNS,
     LOG_RIDER,
@@ -40,12 +40,13 @@ from dispatch.route import (
     EARNED,
     FREE,
     HOLDER,
+    MULTIPLIER,
     OPEN,
-    PRIORITY,
     SENT,
     STANDING,
     Board,
     recost_all,
+    set_lost,
 )
 from dispatch.sequence import resequence
 
@@ -96,6 +97,8 @@ class MarketDay:
 
 def solve_on_demand(problem: Problem, weights: Weights, settings: Settings, people: People) -> MarketDay:
     """Play an on-demand market online until every order is delivered or refused."""
+    if problem.market.rule != InsertionRule.BAG:
+        raise ValueError(f"market {problem.market.name} goes by trips: use horizon.solve")
     board = lay_out(problem, weights)
     num, period_s = problem.orders.num, problem.market.period_s
     log = np.full((num, LOG_COLUMNS), -1, np.int64)
@@ -180,6 +183,7 @@ def fair_round(
         done = planned(board, crew, waiting, settings, number, now_s, period_s)
         offers = counted(board, about_to_be_sent(board, due(board, now_s, period_s)))
         return done, floor.with_round(offers, offers)
+    set_lost(board, now_s)
     before = (board.orders.copy(), board.riders.copy(), board.stops.copy())
     neutral = np.full(problem.riders.num, PRIORITY_NEUTRAL, np.int64)
     plan_with(board, before, neutral, crew, waiting, settings, number, now_s, period_s, planned)
@@ -218,7 +222,7 @@ def plan_with(
 ) -> Planned:
     """Plan the round from the plans `before`, under the given multipliers."""
     board.orders[:], board.riders[:], board.stops[:] = before
-    board.riders[:, PRIORITY] = priorities
+    board.riders[:, MULTIPLIER] = cost_multiplier(priorities)
     recost_all(board)
     return planned(board, crew, waiting, settings, number, now_s, period_s)
 

@@ -17,6 +17,7 @@ from dispatch.compiled import Flags, Ints
 from dispatch.travel import Travel
 
 STAIRS_S_PER_FLOOR = 20
+# The multiplier of being offered work that a rule book's tier states, per mille: higher = offered sooner.
 PRIORITY_NEUTRAL = 1000
 PRIORITY_RANGE = (500, 2000)
 
@@ -91,8 +92,7 @@ class Riders:
 
     ``place``: where they are, or where the leg under way ends. ``free_s``: when they can leave there. ``off_s``: no
     pickup later. ``earned``, ``guarantee``: pay so far and least pay of the shift. ``worked_s``: order-taking today,
-    for income per hour. ``priority``: per mille of the cost of giving them an order, 1000 neutral, higher = offered
-    later. ``capacity``: orders they can carry at once, within the market's limit. ``stops``: remaining stops of the
+    for income per hour. ``priority``: of their tier, per mille, 1000 neutral, higher = offered sooner. ``capacity``: orders they can carry at once, within the market's limit. ``stops``: remaining stops of the
     orders in hand.
     """
 
@@ -164,6 +164,15 @@ class Problem:
                 raise ValueError(f"rider {name}: order {order} must have a pickup exactly if it is not carried")
             if ~order not in stops or (stop < 0 and picks_up and stops.index(order) > position):
                 raise ValueError(f"rider {name}: order {order} has no drop-off after its pickup")
+
+
+def cost_multiplier(priority: Ints) -> Ints:
+    """What multiplies the cost of giving a rider one more order, per mille: the inverse of the tier's priority.
+
+    The one place where a multiplier of being offered work becomes one of a solver's cost.
+    """
+    low, high = PRIORITY_RANGE
+    return np.clip(PRIORITY_NEUTRAL * PRIORITY_NEUTRAL // priority, low, high)
 
 
 def order_of(stop: int) -> int:

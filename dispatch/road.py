@@ -33,6 +33,7 @@ from dispatch.route import (
     STANDING,
     TOLL,
     Board,
+    keep_feasible,
     recost,
     take,
 )
@@ -74,7 +75,7 @@ def on_shift(board: Board, now_s: int) -> Ints:
     for rider in range(riders.shape[0]):
         if riders[rider, ARRIVAL] < 0 and riders[rider, FREE] < now_s:
             riders[rider, FREE] = now_s
-            recost(board, rider)
+            keep_feasible(board, rider)
         if riders[rider, OFF] >= now_s:
             crew[num] = rider
             num += 1
@@ -232,7 +233,7 @@ def release(board: Board, order: int) -> None:
     rider = board.orders[order, HOLDER]
     if rider >= 0:
         take(board, order)
-        recost(board, rider)
+        keep_feasible(board, rider)
 
 
 @compiled

@@ -17,11 +17,28 @@ from dispatch.compiled import Flags, Ints
 from dispatch.explain import Explanation, explain_orders
 from dispatch.horizon import Settings, plan_round
 from dispatch.objective import HALF_DROPOFF, HALF_PICKUP, LATE, WAIT, Weights, weight_row
-from dispatch.problem import Problem
+from dispatch.problem import PRIORITY_NEUTRAL, Problem, cost_multiplier
 from dispatch.road import on_shift
-from dispatch.route import COST, HIDDEN, HOLDER, NUM_STOPS, OPEN, STANDING
+from dispatch.route import COST, FREE, HIDDEN, HOLDER, MERCHANT, NUM_STOPS, OFF, OPEN, PLACE, READY, STANDING, Board
 
-NOT_ASSIGNED = "dispatch.refused_not_assigned"
+NO_RIDERS = "dispatch.refused_no_riders"
+ALL_WITHHELD = "dispatch.refused_all_withheld"
+OFF_SHIFT = "dispatch.refused_before_shift_ends"
+FULL = "dispatch.refused_full"
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """Why an order stays open: the key of the reason, and how many riders it holds for.
+
+    ``withheld``: may be given nothing new; ``off_shift``: could not be at the merchant before their shift ends; ``full``:
+    have no room in their plan before it ends.
+    """
+
+    key: str
+    withheld: int
+    off_shift: int
+    full: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +46,13 @@ class Round:
     """A round's answer.
 
     ``stops``: the whole remaining plan of every rider; ``holder`` int64 (n,): who takes each order, -1 nobody;
-    ``waiting``: key of the reason by order name; ``cost``: total of all plans, in thousandths of a second of waiting;
+    ``waiting``: the reason by order name; ``cost``: total of all plans, in thousandths of a second of waiting;
     ``complete``: the search was not cut off.
     """
 
     stops: tuple[tuple[int, ...], ...]
     holder: Ints
-    waiting: dict[str, str]
+    waiting: dict[str, Left]
     explanations: tuple[Explanation, ...]
     cost: int
     complete: bool
@@ -80,11 +97,33 @@ def solve_round(
             tuple(row[:num].tolist()) for row, num in zip(board.stops, board.riders[:, NUM_STOPS].tolist(), strict=True)
         ),
         holder=board.orders[:, HOLDER].copy(),
-        waiting={problem.orders.names[order]: NOT_ASSIGNED for order in left},
+        waiting={problem.orders.names[order]: _why(board, int(order), crew, problem) for order in left},
         explanations=tuple(explain_orders(board, planned, crew, problem.now_s)),
-        cost=int(board.riders[:, COST].sum()) + weights.unserved * len(left),
+        cost=int(board.riders[:, COST].sum()),
         complete=not cut_off,
     )
+
+
+def _why(board: Board, order: int, crew: Ints, problem: Problem) -> Left:
+    """Why nobody takes an order: every rider is counted under the first reason that holds."""
+    may = crew[~board.barred[order, crew]]
+    arrives_s = board.riders[may, FREE] + board.travel_s[board.riders[may, PLACE], board.orders[order, MERCHANT]]
+    picked_s = np.maximum(arrives_s + board.weights[HALF_PICKUP], board.orders[order, READY])
+    too_late = int((picked_s > board.riders[may, OFF]).sum())
+    ended = int((problem.riders.off_s < problem.now_s).sum())
+    withheld = problem.riders.num - ended - len(may)
+    return _left(problem.riders.num, withheld, ended + too_late)
+
+
+def _left(num: int, withheld: int, off_shift: int) -> Left:
+    full = num - withheld - off_shift
+    if not num:
+        key = NO_RIDERS
+    elif full:
+        key = FULL
+    else:
+        key = OFF_SHIFT if off_shift else ALL_WITHHELD
+    return Left(key, withheld, off_shift, full)
 
 
 def solve_large_round(problem: Problem, weights: Weights, width: int = 20) -> Round:
@@ -96,6 +135,7 @@ def solve_large_round(problem: Problem, weights: Weights, width: int = 20) -> Ro
     """
     orders, riders, market = problem.orders, problem.riders, problem.market
     row = weight_row(weights, market)
+    multiplier = cost_multiplier(riders.priority)
     end_place, end_s = plan_ends(problem)
     holder = orders.holder.copy()
     waiting = np.flatnonzero((holder < 0) & (orders.placed_s <= problem.now_s))
@@ -112,10 +152,12 @@ def solve_large_round(problem: Problem, weights: Weights, width: int = 20) -> Ro
         dropped_s = picked_s + row[HALF_PICKUP] + ride_s[left] + row[HALF_DROPOFF] + orders.handover_s[order]
         cost = row[WAIT] * (dropped_s - orders.placed_s[order])
         cost += row[LATE] * np.maximum(dropped_s - orders.promised_s[order], 0)
-        cost = cost * riders.priority[rider] // 1000
-        allowed = (picked_s <= riders.off_s[rider]) & (cost < weights.unserved)
+        lost = row[WAIT] * (problem.now_s - orders.placed_s[order])
+        lost += row[LATE] * np.maximum(problem.now_s - orders.promised_s[order], 0)
+        cost = lost + (cost - lost) * multiplier[rider] // PRIORITY_NEUTRAL
+        allowed = picked_s <= riders.off_s[rider]
         pairs = Pairs(left[allowed], right[allowed], cost[allowed])
-        chosen = match(pairs, len(waiting), weights.unserved)
+        chosen = match(pairs, len(waiting))
         taken = np.flatnonzero(chosen >= 0)
         if not len(taken) and near.shape[1] == len(free):
             break
@@ -130,11 +172,22 @@ def solve_large_round(problem: Problem, weights: Weights, width: int = 20) -> Ro
     return Round(
         stops=tuple(stops),
         holder=holder,
-        waiting={orders.names[i]: NOT_ASSIGNED for i in waiting},
+        waiting={
+            orders.names[i]: _why_large(problem, int(i), end_place, end_s, int(row[HALF_PICKUP])) for i in waiting
+        },
         explanations=(),
-        cost=total + weights.unserved * len(waiting),
+        cost=total,
         complete=True,
     )
+
+
+def _why_large(problem: Problem, order: int, end_place: Ints, end_s: Ints, half_pickup_s: int) -> Left:
+    """Why nobody takes an order behind what they hold; who was given another one has no room for it."""
+    merchants = np.full(problem.riders.num, problem.orders.merchant[order])
+    picked_s = np.maximum(
+        end_s + problem.travel.pairs(end_place, merchants) + half_pickup_s, problem.orders.ready_s[order]
+    )
+    return _left(problem.riders.num, 0, int((picked_s > problem.riders.off_s).sum()))
 
 
 def plan_ends(problem: Problem) -> tuple[Ints, Ints]:

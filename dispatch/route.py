@@ -21,6 +21,7 @@ from dispatch.objective import (
     food_waiting_cost,
     idle_travel_cost,
     lateness_cost,
+    lost_cost,
     pay_cost,
 )
 
@@ -29,17 +30,20 @@ STOPS_MAX = 48
 PER_MILLE = 1000
 TRIP = 0
 
-# Columns of Board.orders, int64: places by index, instants and durations in seconds, money in minor units.
-MERCHANT, DOOR, PLACED, READY, PROMISED, HANDOVER, FEE, HOLDER, STANDING = range(9)
-ORDER_COLUMNS = 9
+# Columns of Board.orders, int64: places by index, instants and durations in seconds, money in minor units. LOST: the cost
+# of waiting and lateness that nobody can undo any more (`set_lost`).
+MERCHANT, DOOR, PLACED, READY, PROMISED, HANDOVER, FEE, HOLDER, STANDING, LOST = range(10)
+ORDER_COLUMNS = 10
 # Values of STANDING.
 HIDDEN, OPEN, SENT, CARRIED, DELIVERED, REFUSED = range(6)
 
-# Columns of Board.riders, int64. ARRIVAL is -1 unless the rider is on the way to the first stop.
-OFF, GUARANTEE, PRIORITY, TOLL, WALKED, COST, VERSION, PLACE, FREE, ARRIVAL, EARNED = range(11)
-# The plan in numbers: stops, trips, the fees and number of the orders it delivers; and what the rider can carry.
-NUM_STOPS, NUM_TRIPS, FEES, NUM_PLANNED, CAPACITY = range(11, 16)
-RIDER_COLUMNS = 16
+# Columns of Board.riders, int64. ARRIVAL is -1 unless the rider is on the way to the first stop; MULTIPLIER is
+# `problem.cost_multiplier` of the tier.
+OFF, GUARANTEE, MULTIPLIER, TOLL, WALKED, COST, VERSION, PLACE, FREE, ARRIVAL, EARNED = range(11)
+# The plan in numbers: stops, trips, the fees and number of the orders it delivers and what is LOST of them; and what the
+# rider can carry.
+NUM_STOPS, NUM_TRIPS, FEES, NUM_PLANNED, CAPACITY, LOST_PLANNED = range(11, 17)
+RIDER_COLUMNS = 17
 
 # Columns of Board.fits, int64: what inserting (order, rider) would cost, and for which version of the plan.
 FIT_VERSION, FIT_INCREASE, FIT_PICKUP, FIT_DROPOFF = range(4)
@@ -136,11 +140,15 @@ def walk(
 
 
 @compiled
-def rider_cost(riders: Ints, weights: Ints, rider: int, walked: int, fees: int, num_orders: int) -> int:
-    """Cost of a rider's plan: its walk times the priority, pay above the guarantee, a toll per order."""
-    cost = walked
-    if riders[rider, PRIORITY] != PER_MILLE:
-        cost = walked * riders[rider, PRIORITY] // PER_MILLE
+def times_multiplier(cost: int, multiplier: int) -> int:
+    """Return a cost times a multiplier in per mille, rounded down."""
+    return cost if multiplier == PER_MILLE else cost * multiplier // PER_MILLE
+
+
+@compiled
+def rider_cost(riders: Ints, weights: Ints, rider: int, walked: int, lost: int, fees: int, num_orders: int) -> int:
+    """Cost of a rider's plan: its walk, what is not lost already times the multiplier, pay above the guarantee, tolls."""
+    cost = lost + times_multiplier(walked - lost, riders[rider, MULTIPLIER])
     cost += pay_cost(weights, riders[rider, EARNED] + fees, riders[rider, GUARANTEE])
     return int(cost + riders[rider, TOLL] * num_orders)
 
@@ -152,7 +160,7 @@ def recost(board: Board, rider: int) -> int:
     num_stops = riders[rider, NUM_STOPS]
     trips = board.trips[rider]
     place, now_s, arrival_s = riders[rider, PLACE], riders[rider, FREE], riders[rider, ARRIVAL]
-    walked, fees, num_planned, num_trips, start = 0, 0, 0, 0, 0
+    walked, lost, fees, num_planned, num_trips, start = 0, 0, 0, 0, 0, 0
     while start < num_stops and walked < NEVER:
         trips[num_trips, TRIP_STOP], trips[num_trips, TRIP_PLACE] = start, place
         trips[num_trips, TRIP_S], trips[num_trips, TRIP_COST] = now_s, walked
@@ -169,16 +177,17 @@ def recost(board: Board, rider: int) -> int:
         for i in range(start, end):
             if stops[i] < 0:
                 fees += board.orders[~stops[i], FEE]
+                lost += board.orders[~stops[i], LOST]
                 num_planned += 1
         arrival_s = -1
         start = end
     trips[num_trips, TRIP_STOP], trips[num_trips, TRIP_PLACE] = start, place
     trips[num_trips, TRIP_S], trips[num_trips, TRIP_COST] = now_s, walked
     riders[rider, WALKED], riders[rider, NUM_TRIPS] = walked, num_trips
-    riders[rider, FEES], riders[rider, NUM_PLANNED] = fees, num_planned
+    riders[rider, FEES], riders[rider, NUM_PLANNED], riders[rider, LOST_PLANNED] = fees, num_planned, lost
     riders[rider, COST] = NEVER
     if walked < NEVER:
-        riders[rider, COST] = rider_cost(riders, board.weights, rider, walked, fees, num_planned)
+        riders[rider, COST] = rider_cost(riders, board.weights, rider, walked, lost, fees, num_planned)
     board.clock[0] += 1
     riders[rider, VERSION] = board.clock[0]
     return int(riders[rider, COST])
@@ -189,6 +198,14 @@ def recost_all(board: Board) -> None:
     """Work out every rider's plan anew."""
     for rider in range(board.riders.shape[0]):
         recost(board, rider)
+
+
+@compiled
+def set_lost(board: Board, now_s: int) -> None:
+    """Say what of each order's waiting and lateness is there already; plans are to be worked out anew after it."""
+    orders = board.orders
+    for order in range(orders.shape[0]):
+        orders[order, LOST] = lost_cost(board.weights, orders[order, PLACED], orders[order, PROMISED], now_s)
 
 
 @compiled
@@ -329,7 +346,7 @@ def fit(board: Board, rider: int, order: int, draft: Stops, limit: int) -> tuple
     """
     riders = board.riders
     num_stops = riders[rider, NUM_STOPS]
-    if num_stops + 2 > STOPS_MAX or board.barred[order, rider]:
+    if num_stops + 2 > STOPS_MAX or board.barred[order, rider] or riders[rider, WALKED] >= NEVER:
         return NEVER, 0, 0
     fee = board.orders[order, FEE]
     more_pay = pay_cost(board.weights, riders[rider, EARNED] + riders[rider, FEES] + fee, riders[rider, GUARANTEE])
@@ -337,7 +354,7 @@ def fit(board: Board, rider: int, order: int, draft: Stops, limit: int) -> tuple
     limit -= more_pay + riders[rider, TOLL]
     if limit <= 0:
         return NEVER, 0, 0
-    if riders[rider, PRIORITY] < PER_MILLE:
+    if riders[rider, MULTIPLIER] < PER_MILLE:
         limit = NEVER
     if board.weights[RULE] == TRIP:
         raw, pickup, dropoff = fit_trip(board, rider, order, draft, limit)
@@ -346,9 +363,11 @@ def fit(board: Board, rider: int, order: int, draft: Stops, limit: int) -> tuple
     if raw >= NEVER:
         return NEVER, 0, 0
     increase = raw
-    if riders[rider, PRIORITY] != PER_MILLE:
-        walked = riders[rider, WALKED]
-        increase = (walked + raw) * riders[rider, PRIORITY] // PER_MILLE - walked * riders[rider, PRIORITY] // PER_MILLE
+    if riders[rider, MULTIPLIER] != PER_MILLE:
+        lost = board.orders[order, LOST]
+        before = riders[rider, WALKED] - riders[rider, LOST_PLANNED]
+        increase = lost + times_multiplier(before + raw - lost, riders[rider, MULTIPLIER])
+        increase -= times_multiplier(before, riders[rider, MULTIPLIER])
     return increase + more_pay + riders[rider, TOLL], pickup, dropoff
 
 
@@ -380,3 +399,21 @@ def take(board: Board, order: int) -> None:
             kept += 1
     board.riders[rider, NUM_STOPS] = kept
     board.orders[order, HOLDER] = -1
+
+
+@compiled
+def keep_feasible(board: Board, rider: int) -> int:
+    """Work the rider's plan out; where it goes beyond the shift, take its open orders out. Return the plan's cost.
+
+    Leaving a stop out can make a plan longer, where travel breaks the triangle inequality.
+    """
+    if recost(board, rider) < NEVER:
+        return int(board.riders[rider, COST])
+    i = 0
+    while i < board.riders[rider, NUM_STOPS]:
+        stop = board.stops[rider, i]
+        if stop >= 0 and board.orders[stop, STANDING] == OPEN:
+            take(board, stop)
+        else:
+            i += 1
+    return recost(board, rider)

@@ -23,13 +23,14 @@ from dispatch.route import (
     FREE,
     GUARANTEE,
     HOLDER,
+    LOST,
     MERCHANT,
+    MULTIPLIER,
     NEVER,
     NUM_STOPS,
     NUM_TRIPS,
     PER_MILLE,
     PLACE,
-    PRIORITY,
     READY,
     RIDER_COLUMNS,
     STOPS_MAX,
@@ -41,6 +42,7 @@ from dispatch.route import (
     put,
     recost,
     take,
+    times_multiplier,
 )
 
 NEAR_MAX = 24
@@ -276,14 +278,15 @@ def improve(
 @compiled
 def least_costs(board: Board, crew: Ints, open_orders: Ints) -> Ints:
     """Return for each open order the least any plan could cost it: picked up when ready, driven straight."""
-    priority = PER_MILLE
+    multiplier = PER_MILLE
     for rider in crew:
-        priority = min(priority, board.riders[rider, PRIORITY])
+        multiplier = min(multiplier, board.riders[rider, MULTIPLIER])
     least = np.empty(open_orders.shape[0], np.int64)
     for i in range(open_orders.shape[0]):
         order = open_orders[i]
         cost = own_cost(board.travel_s, board.orders, board.weights, order, board.orders[order, READY])
-        least[i] = cost * priority // PER_MILLE
+        lost = board.orders[order, LOST]
+        least[i] = cost if multiplier == PER_MILLE else lost + times_multiplier(max(cost - lost, 0), multiplier)
     return least
 
 
@@ -295,7 +298,7 @@ def ruin(board: Board, copies: Copies, open_orders: Ints, out: Ints, was: Ints, 
         order = open_orders[out[j]]
         was[j] = board.orders[order, HOLDER]
         if was[j] < 0:
-            before += board.weights[UNSERVED]
+            before += UNSERVED
             continue
         copies_then = num_copies
         num_copies = keep_copy(board, copies, was[j], num_copies, stamp)
@@ -323,7 +326,6 @@ def recreate(
 
     Gives up as soon as the cost, with the least the rest must add, is no better than `before`.
     """
-    unserved = board.weights[UNSERVED]
     after = 0
     for j in range(num_copies):
         after += recost(board, copies.riders[j, 0])
@@ -334,13 +336,13 @@ def recreate(
         rider, increase, pickup, dropoff = cheapest(
             board, choice[at], order, draft, copies.stamp, stamp, copies.riders, num_copies, limit
         )
-        if rider < 0 and limit >= unserved:
+        if rider < 0 and limit >= UNSERVED:
             rider, increase, pickup, dropoff = cheapest(
                 board, crew, order, draft, copies.stamp, stamp, copies.riders, num_copies, limit
             )
         after -= least[at]
-        if rider < 0 or increase >= unserved:
-            after += unserved
+        if rider < 0 or increase >= UNSERVED:
+            after += UNSERVED
         else:
             num_copies = keep_copy(board, copies, rider, num_copies, stamp)
             put(board, rider, order, pickup, dropoff)

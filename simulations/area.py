@@ -75,8 +75,8 @@ _FAR_S = 10**9
 class Crew:
     """The riders of an area on a day, one row each; positions of the town in ``rider``.
 
-    ``start_s``, ``end_s``: stretch of work, -1 where the rider rests or has left; ``later_*``: the one after a pause, -1 none. ``priority``: per mille of the cost of giving them
-    an order. ``capacity``: orders in hand at once.
+    ``start_s``, ``end_s``: stretch of work, -1 where the rider rests or has left; ``later_*``: the one after a pause, -1 none. ``priority``: of their tier,
+    per mille, higher = offered sooner. ``capacity``: orders in hand at once.
     """
 
     rider: Ints

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
-from dispatch.problem import PRIORITY_NEUTRAL
+from dispatch.problem import PRIORITY_NEUTRAL, PRIORITY_RANGE
 from rules.book import Book
 from rules.calendar import calendar
 from rules.compile import Program, compile_books, start_us
@@ -311,7 +311,7 @@ def _crew(city: _City, book: Book, plan: Plan, state: _Standing, day: int) -> Cr
     protected = (people.tenure_days + day < first_days).astype(np.int64)
     tiers = book.model.tier
     permille = np.array([tier.priority_permille for tier in tiers])[state.tier]
-    priority = np.full(people.num, PRIORITY_NEUTRAL, np.int64) if plan.blind else 1_000_000 // permille
+    priority = np.full(people.num, PRIORITY_NEUTRAL, np.int64) if plan.blind else permille
     rider = np.arange(people.num)
     caps = np.where(group == FIRST_MONTH, scenario.people.capacity_first_month, scenario.people.capacity)
     return Crew(
@@ -322,7 +322,7 @@ def _crew(city: _City, book: Book, plan: Plan, state: _Standing, day: int) -> Cr
         boldness=people.boldness_permille / PERMILLE, point_fen=point_values(book, scenario.behaviour, state.score_mp),
         target_fen_per_h=people.target_fen_per_h.astype(np.float64),
         bonus_fen=np.array([tier.bonus_fen for tier in tiers], np.float64)[state.tier],
-        priority=np.clip(priority, 500, 2_000), capacity=caps,
+        priority=np.clip(priority, *PRIORITY_RANGE), capacity=caps,
         consents=city.luck.chance(MILLION // 2, "rider.consents", rider, day).astype(np.int64),
         days_in_a_row=state.days_in_a_row,
     )  # fmt: skip

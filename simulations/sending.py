@@ -15,7 +15,7 @@ from dispatch.compiled import Flags, Ints
 from dispatch.fairness import OfferFloor, income_tolls
 from dispatch.fatigue import Hours, after, ask, withheld
 from dispatch.horizon import Planned, Settings
-from dispatch.objective import UNSERVED, Weights
+from dispatch.objective import Weights
 from dispatch.ondemand import fair_round, plan_stops
 from dispatch.problem import PRIORITY_NEUTRAL, Problem
 from dispatch.road import about_to_be_sent, due, on_shift, release, set_tolls
@@ -168,8 +168,8 @@ def plan_lightly(board: Board, crew: Ints, waiting: Ints, settings: Settings, *_
         if not len(waiting):
             break
         near = near_riders(board, crew, waiting, settings.width)
-        left, right, cost = insertion_costs(board, waiting, near, int(board.weights[UNSERVED]))
-        chosen = match(Pairs(left, right, cost), len(waiting), int(board.weights[UNSERVED]))
+        left, right, cost = insertion_costs(board, waiting, near)
+        chosen = match(Pairs(left, right, cost), len(waiting))
         taken = np.flatnonzero(chosen >= 0)
         put_chosen(board, waiting[taken], right[chosen[taken]])
         waiting = waiting[chosen < 0]

@@ -4,8 +4,18 @@ from collections.abc import Collection
 
 import numpy as np
 
-from api.http.routes.dispatch import Assignment, Plan, RoundAnswer, RoundWanted, Stop, Waiting, Withheld, withheld_words
-from dispatch.explain import TERMS, Explanation, sentence
+from api.http.routes.dispatch import (
+    Assignment,
+    Plan,
+    RoundAnswer,
+    RoundFacts,
+    RoundWanted,
+    Stop,
+    Waiting,
+    Withheld,
+    withheld_words,
+)
+from dispatch.explain import Explanation, costs_document, facts_document, sentence
 from dispatch.fatigue import CLAUSE_TEXT, Clause, Hours, withheld
 from dispatch.horizon import Settings
 from dispatch.objective import ON_DEMAND_WEIGHTS
@@ -22,7 +32,7 @@ def solve(body: RoundWanted, suspended: Collection[str], lang: Lang) -> RoundAns
     problem = _problem(body)
     reasons = _reasons(body, suspended)
     may_take = np.array([rider.rider_id not in reasons for rider in body.riders], np.bool_)
-    settings = Settings(repairs_max=body.effort, seed=body.seed)
+    settings = Settings(repairs_per_order=body.effort, repairs_max=body.effort, seed=body.seed)
     found = solve_round(problem, ON_DEMAND_WEIGHTS, settings, may_take)
     orders, riders = problem.orders.names, problem.riders.names
     return RoundAnswer(
@@ -103,14 +113,16 @@ def _reasons(body: RoundWanted, suspended: Collection[str]) -> dict[str, str]:
 
 
 def _assignment(one: Explanation, orders: tuple[str, ...], riders: tuple[str, ...], lang: Lang) -> Assignment:
-    has_next = one.next_rider >= 0
+    has_next = one.next.rider >= 0
     return Assignment(
         order_id=orders[one.order],
-        rider_id=riders[one.rider],
-        cost=one.cost,
-        terms=dict(zip(TERMS, one.terms, strict=True)),
-        next_rider_id=riders[one.next_rider] if has_next else None,
-        next_cost=one.next_cost if has_next else None,
+        rider_id=riders[one.chosen.rider],
+        facts=RoundFacts(**facts_document(one.chosen)),
+        cost=one.chosen.cost,
+        costs=costs_document(one.chosen),
+        next_rider_id=riders[one.next.rider] if has_next else None,
+        next_facts=RoundFacts(**facts_document(one.next)) if has_next else None,
+        next_cost=one.next.cost if has_next else None,
         words=sentence(one, orders, riders, lang),
     )
 
@@ -125,8 +137,12 @@ def _stops(row: tuple[int, ...], orders: tuple[str, ...]) -> list[Stop]:
 def _waiting(body: RoundWanted, found: Round, lang: Lang) -> list[Waiting]:
     """Open orders that stay open: nobody takes them now, or they are not placed yet."""
     left = [
-        Waiting(order_id=name, reason=key.removeprefix("dispatch.refused_"), words=text(lang, key))
-        for name, key in found.waiting.items()
+        Waiting(
+            order_id=name,
+            reason=why.key.removeprefix("dispatch.refused_"),
+            words=text(lang, why.key, withheld=why.withheld, off_shift=why.off_shift, full=why.full),
+        )
+        for name, why in found.waiting.items()
     ]
     later = [order.order_id for order in body.orders if order.rider_id is None and order.placed_s > body.now_s]
     return left + [

@@ -14,6 +14,10 @@ F64 = NDArray[np.float64]
 
 CONFIDENCE = 0.95
 NUM_RESAMPLES = 4_999
+# A standard error this small beside the values, or beside that of all differences, is rounding or a resample of one value.
+_ROUNDING, _FLAT = 1e-12, 1e-3
+# Tails of 2.5 % say nothing if more resamples than this share are without spread.
+_FLAT_MAX = 0.01
 # Resamples held at once: 20 seeds need 0.8 MB, 1 000 seeds 40 MB.
 _BLOCK = 5_000
 
@@ -51,18 +55,23 @@ def bootstrap_t(differences: F64, seed: int, confidence: float = CONFIDENCE) -> 
     ----------
     seed
         Names the resamples, so that the same differences give the same interval.
+
+    Returns
+    -------
+    No interval where too many resamples hold one value alone, as with four differences or fewer: its ends would be those
+    of a division by almost nothing.
     """
     num = differences.size
     if num < 2:
         return NO_INTERVAL
     mean, error = float(differences.mean()), _standard_error(differences)
-    if error == 0:
+    if error <= _ROUNDING * np.abs(differences).max():
         return Interval(mean, mean)
     luck = np.random.Generator(np.random.Philox(seed))
-    pivots = [_pivots(differences, mean, luck, block) for block in _blocks(num)]
+    pivots = [_pivots(differences, mean, error, luck, block) for block in _blocks(num)]
     spread = np.concatenate(pivots)
-    if not spread.size:
-        return Interval(mean, mean)
+    if spread.size < (1 - _FLAT_MAX) * NUM_RESAMPLES:
+        return NO_INTERVAL
     low, high = np.quantile(spread, [(1 - confidence) / 2, (1 + confidence) / 2])
     return Interval(mean - float(high) * error, mean - float(low) * error)
 
@@ -73,12 +82,13 @@ def _blocks(num: int) -> list[int]:
     return [size] * whole + ([rest] if rest else [])
 
 
-def _pivots(differences: F64, mean: float, luck: np.random.Generator, num_resamples: int) -> F64:
+def _pivots(differences: F64, mean: float, whole: float, luck: np.random.Generator, num_resamples: int) -> F64:
     """(Mean of a resample − mean) / its standard error; resamples without spread have none and are left out."""
     num = differences.size
     drawn = differences[luck.integers(0, num, (num_resamples, num))]
     error = drawn.std(axis=1, ddof=1) / np.sqrt(num)
-    spread = error > 0
+    # Equal values have a spread of rounding alone.
+    spread = error > _FLAT * whole
     pivots: F64 = (drawn.mean(axis=1)[spread] - mean) / error[spread]
     return pivots
 

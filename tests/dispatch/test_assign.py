@@ -29,9 +29,9 @@ def optimum(problem):
     """Least total cost of giving every rider at most one order, all pairs candidates."""
     board, crew, waiting = opened(problem, Weights(imbalance=0))
     near = candidates(board, crew, waiting, len(crew))
-    left, right, cost = insertion_costs(board, waiting, near, int(board.weights[UNSERVED]))
-    chosen = match(Pairs(left, right, cost), len(waiting), int(board.weights[UNSERVED]))
-    return int(cost[chosen[chosen >= 0]].sum()) + int(board.weights[UNSERVED]) * int((chosen < 0).sum())
+    left, right, cost = insertion_costs(board, waiting, near)
+    chosen = match(Pairs(left, right, cost), len(waiting))
+    return int(cost[chosen[chosen >= 0]].sum()) + UNSERVED * int((chosen < 0).sum())
 
 
 def without_rider(problem, rider):
@@ -50,7 +50,7 @@ def test_match_is_the_best_permutation(costs):
     table = np.array(costs)
     left, right = (side.ravel() for side in np.indices(table.shape))
 
-    chosen = match(Pairs(left, right, table.ravel()), len(table), 1000)
+    chosen = match(Pairs(left, right, table.ravel()), len(table))
 
     assert len(set(right[chosen].tolist())) == len(table)
     assert table.ravel()[chosen].sum() == min(
@@ -58,16 +58,32 @@ def test_match_is_the_best_permutation(costs):
     )
 
 
-@given(cost=st.lists(st.integers(0, 200), min_size=3, max_size=3))
-def test_leaving_out_is_chosen_when_it_is_cheaper(cost):
-    """A row whose only pair costs more than leaving it out stays out."""
-    rows = np.arange(3)
+@given(
+    first=st.integers(0, 10**13),
+    both=st.tuples(st.integers(0, 10**13), st.integers(0, 10**13)),
+    last=st.integers(0, 10**13),
+)
+def test_no_cost_leaves_a_row_out_that_could_have_a_pair(first, both, last):
+    """Three rows for three columns, two of the rows with one choice alone: each has its pair, whatever it costs."""
+    pairs = Pairs(np.array([0, 1, 1, 2]), np.array([0, 0, 1, 2]), np.array([first, *both, last]))
 
-    chosen = match(Pairs(rows, rows, np.array(cost)), 3, 100)
+    chosen = match(pairs, 3)
 
-    assert [row >= 0 for row in chosen.tolist()] == [
-        one < 100 or (one == 100 and row >= 0) for one, row in zip(cost, chosen.tolist(), strict=True)
-    ]
+    assert pairs.right[chosen].tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("dearest", [10**7, 10**13, 10**15])
+def test_large_and_dear_matchings_are_solved(dearest):
+    """1 500 rows and 6 000 columns, however dear: everybody has a pair, at no more than what each row alone would choose."""
+    draw = np.random.default_rng(7)
+    left = np.repeat(np.arange(1500), 20)
+    pairs = Pairs(left, draw.integers(0, 6000, len(left)), draw.integers(0, dearest, len(left)))
+
+    chosen = match(pairs, 1500)
+
+    assert (chosen >= 0).all()
+    assert len(set(pairs.right[chosen].tolist())) == 1500
+    assert pairs.cost[chosen].mean() < dearest / 5
 
 
 @given(seed=st.integers(0, 5000), rider=st.integers(0, 4))

@@ -180,7 +180,8 @@ def test_explanations_add_up(tmp_path, folder):
 
     assert len(rows) == delivered
     for row in rows:
-        assert sum(row["terms"].values()) == row["cost"]
+        assert sum(row["costs"].values()) == row["cost"]
+        assert row["facts"]["late_s"] == max(row["facts"]["wait_s"] - 40 * 60, 0)
         assert row["next_rider"] is None or row["why_not"]
 
 
@@ -223,13 +224,17 @@ def test_a_day_without_couriers_refuses_everything(tmp_path):
 
 @pytest.mark.parametrize("lang", LANGS)
 def test_every_term_and_reason_has_words(lang):
-    """The terms of a cost and the reasons of a refusal are in the catalog of each language."""
-    from dispatch.explain import TERMS
+    """The facts and costs of an explanation and the reasons of a refusal are in the catalog of each language."""
+    from dispatch import rounds
+    from dispatch.explain import COSTS, FACTS
 
     keys = catalog(lang)
 
-    assert all(f"dispatch.term_{term}" in keys for term in TERMS)
-    assert {"dispatch.refused_off_shift", "dispatch.refused_not_assigned"} <= set(keys)
+    assert all(f"dispatch.cost_{cost}" in keys for cost in COSTS)
+    assert all(f"dispatch.fact_{fact}" in keys for fact in FACTS)
+    assert {rounds.NO_RIDERS, rounds.ALL_WITHHELD, rounds.OFF_SHIFT, rounds.FULL, "dispatch.refused_off_shift"} <= set(
+        keys
+    )
 
 
 def test_a_day_scores_the_same_from_its_solution_and_from_its_deliveries(tmp_path, folder):

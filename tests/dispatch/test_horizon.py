@@ -144,7 +144,7 @@ def test_every_sent_order_is_explained():
 
     assert len(result.explanations) == len(solution.outcomes)
     for row in solution.outcomes:
-        assert result.problem.riders.names[by_order[row.order].rider] == row.courier
+        assert result.problem.riders.names[by_order[row.order].chosen.rider] == row.courier
 
 
 @given(seed=st.integers(0, 1000))

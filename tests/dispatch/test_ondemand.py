@@ -139,7 +139,7 @@ def test_a_bad_multiplier_costs_orders_when_the_book_allows_it():
     """Without a floor a low score is offered fewer orders than its shadow: the multiplier does something."""
     lost = 0
     for seed in range(8):
-        problem = market_problem(seed, 20, 4, market=NO_HOURS, span_s=3600, priority=[2000, 1000, 1000, 1000])
+        problem = market_problem(seed, 20, 4, market=NO_HOURS, span_s=3600, priority=[500, 1000, 1000, 1000])
         day = played(problem, People(lose_pm_max=1000))
         lost += int(day.floor.shadow[0] - day.floor.offered[0])
 
@@ -222,3 +222,52 @@ def test_a_faster_ride_than_the_road_is_caught():
     log[:, 4] -= 60
 
     assert "time_to_drive" in {one.rule for one in check_market(day.problem, log, set(day.refused))}
+
+
+class Matrix:
+    """Travel by a given table of seconds, which need not obey the triangle inequality."""
+
+    def __init__(self, seconds):
+        self.seconds = seconds.astype(np.int32)
+
+    @property
+    def num_places(self):
+        return len(self.seconds)
+
+    def table(self, origins, destinations):
+        return self.seconds[np.ix_(origins, destinations)]
+
+    def pairs(self, origins, destinations):
+        return self.seconds[origins, destinations].astype(np.int64)
+
+    def nearest(self, origins, destinations, width):
+        return np.argsort(self.table(origins, destinations), axis=0, kind="stable")[:width].T
+
+
+@pytest.mark.case
+@given(seed=st.integers(0, 300))
+def test_travel_that_breaks_the_triangle_inequality_is_driven(seed):
+    """Where a detour is shorter than the way, short shifts and declined orders included, the day is played to its end."""
+    draw = np.random.default_rng(seed)
+    problem = market_problem(seed, 40, 4, market=NO_HOURS, off_s=draw.integers(2000, 9000, 4))
+    num = problem.travel.num_places
+    seconds = draw.integers(0, [600, 2000, 4000][seed % 3], (num, num))
+    np.fill_diagonal(seconds, 0)
+    problem = replace(problem, travel=Matrix(seconds))
+
+    day = played(problem, People(accepts=lambda rider, order, now_s: (7 * rider + 13 * order + now_s // 60) % 3 > 0))
+
+    assert check_market(problem, day.log, set(day.refused)) == ()
+
+
+@pytest.mark.case
+@given(late_on_s=st.integers(0, 80_000), span_s=st.integers(1, 1000))
+def test_an_order_before_its_riders_shift_is_brought(late_on_s, span_s):
+    """An order is refused for the end of shifts only where no rider is left, however early it was."""
+    problem = market_problem(
+        1, 3, 1, market=NO_HOURS, span_s=span_s, free_s=np.array([late_on_s]), off_s=np.array([late_on_s + 40_000])
+    )
+
+    day = played(problem)
+
+    assert not day.refused

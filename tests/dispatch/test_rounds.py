@@ -12,7 +12,7 @@ from dispatch.explain import sentence
 from dispatch.horizon import Settings
 from dispatch.objective import Weights
 from dispatch.problem import BENCHMARK, ON_DEMAND
-from dispatch.rounds import NOT_ASSIGNED, plan_ends, solve_large_round, solve_round
+from dispatch.rounds import ALL_WITHHELD, FULL, NO_RIDERS, OFF_SHIFT, plan_ends, solve_large_round, solve_round
 from rules.text import LANGS
 from tests.dispatch.worlds import market_problem, small_market
 
@@ -50,7 +50,8 @@ def test_no_order_is_lost(solver, seed, num_orders, num_riders, off_s):
     assert sorted(planned) == sorted(set(planned))
     assert set(planned) | waiting == set(range(num_orders))
     assert not set(planned) & waiting
-    assert set(answer.waiting.values()) <= {NOT_ASSIGNED}
+    assert {why.key for why in answer.waiting.values()} <= {NO_RIDERS, OFF_SHIFT, FULL}
+    assert {why.withheld + why.off_shift + why.full for why in answer.waiting.values()} <= {num_riders}
     for rider, row in enumerate(answer.stops):
         assert all(answer.holder[stop] == rider for stop in row if stop >= 0)
         assert all(row.index(stop) < row.index(~stop) for stop in row if stop >= 0)
@@ -91,14 +92,14 @@ def test_a_stopped_round_is_feasible_and_says_so():
 
 
 def test_every_planned_order_is_explained():
-    """Each newly planned order has its terms, and the next best rider's."""
+    """Each newly planned order has its facts and costs, and the next best rider's."""
     problem = with_hands_full(8)
 
     answer = solve_round(problem, WEIGHTS, SETTINGS)
 
     assert {one.order for one in answer.explanations} == set(range(2, 10))
-    assert all(one.rider == answer.holder[one.order] for one in answer.explanations)
-    assert all(one.next_rider != one.rider for one in answer.explanations)
+    assert all(one.chosen.rider == answer.holder[one.order] for one in answer.explanations)
+    assert all(one.next.rider != one.chosen.rider for one in answer.explanations)
 
 
 @pytest.mark.parametrize(
@@ -126,8 +127,9 @@ def test_explanations_read_as_sentences(lang):
         words = sentence(one, problem.orders.names, problem.riders.names, lang)
 
         assert problem.orders.names[one.order] in words
-        assert problem.riders.names[one.rider] in words
-        assert one.next_rider < 0 or problem.riders.names[one.next_rider] in words
+        assert problem.riders.names[one.chosen.rider] in words
+        assert one.next.rider < 0 or problem.riders.names[one.next.rider] in words
+        assert str(one.chosen.fact("wait_s")) in words
 
 
 def test_an_only_rider_is_said_to_be_the_only_one():
@@ -202,12 +204,100 @@ def test_trip_rule_holds_in_a_round():
                 load = set()
 
 
-@pytest.mark.parametrize("cheap", [0, 1])
-def test_of_two_like_riders_the_cheaper_to_send_gets_the_order(cheap):
-    """Inside the solvers the multiplier is one of cost: the lower one goes first, wherever it stands."""
-    priority = [900 if rider == cheap else 1_100 for rider in range(2)]
-    problem = standing_problem(3, num_orders=1, num_riders=2, priority=priority)
-    problem = replace(problem, riders=replace(problem.riders, place=np.full(2, problem.riders.place[0])))
+SOLVERS = pytest.mark.parametrize("solver", [solve_round, solve_large_round], ids=["exact", "large"])
 
-    assert solve_round(problem, WEIGHTS, SETTINGS).holder.tolist() == [cheap]
-    assert solve_large_round(problem, WEIGHTS).holder.tolist() == [cheap]
+
+def solved(solver, problem, weights=WEIGHTS, may_take=None):
+    """A round by either solver."""
+    return solver(problem, weights, SETTINGS, may_take) if solver is solve_round else solver(problem, weights)
+
+
+def two_alike(waited_s=0, **columns):
+    """One order and two riders at one place; nothing but what the columns say tells the riders apart."""
+    problem = market_problem(3, 1, 2, market=small_market(ON_DEMAND), **columns)
+    points = problem.travel.points_m.copy()
+    points[problem.riders.place] = points[problem.orders.merchant[0]]
+    return replace(problem, travel=replace(problem.travel, points_m=points), now_s=NOW_S + waited_s)
+
+
+@pytest.mark.case
+@SOLVERS
+@given(low=st.integers(500, 1999), more=st.integers(1, 500), waited_s=st.sampled_from([0, 600, 20_000]))
+def test_who_has_the_higher_priority_is_offered_the_order(solver, low, more, waited_s):
+    """Of two like riders the one whose tier's multiplier is higher takes the order, however late it is already."""
+    high = min(low + more, 2000)
+    if 1_000_000 // low == 1_000_000 // high:
+        return
+    for priority, wanted in (([low, high], 1), ([high, low], 0)):
+        answer = solved(solver, two_alike(waited_s, priority=priority))
+
+        assert answer.holder.tolist() == [wanted]
+
+
+@SOLVERS
+def test_a_priority_weighs_what_a_rider_adds_and_not_what_is_lost(solver):
+    """A tenth more priority buys a tenth of the way, for an order three hours late as for a fresh one."""
+    holders = []
+    for waited_s in (0, 3 * 3600):
+        problem = two_alike(waited_s, priority=[900, 1100])
+        points = problem.travel.points_m.copy()
+        points[problem.riders.place[1]] += 2_000
+        near_is_low = replace(problem, travel=replace(problem.travel, points_m=points))
+        holders.append(solved(solver, near_is_low).holder.tolist())
+
+    assert holders == [[0], [0]]
+
+
+@pytest.mark.case
+@SOLVERS
+@given(late_s=st.integers(0, 10**6), lead_s=st.integers(0, 80_000))
+def test_however_late_an_order_is_an_idle_rider_takes_it(solver, late_s, lead_s):
+    """Neither lateness nor a rider who is free only later costs more than leaving the order."""
+    problem = two_alike(late_s, free_s=np.full(2, NOW_S + late_s + lead_s), off_s=np.full(2, NOW_S + late_s + 90_000))
+
+    answer = solved(solver, problem)
+
+    assert not answer.waiting
+    assert answer.holder[0] >= 0
+
+
+@SOLVERS
+@pytest.mark.parametrize(
+    ("columns", "key"),
+    [
+        ({"off_s": np.full(2, NOW_S - 1)}, OFF_SHIFT),
+        ({"off_s": np.full(2, NOW_S + 30)}, OFF_SHIFT),
+    ],
+)
+def test_the_reason_of_an_order_left_over_is_the_true_one(solver, columns, key):
+    """Who has gone, or could not be there before going, is counted as such."""
+    answer = solved(solver, two_alike(**columns))
+
+    assert [(why.key, why.off_shift) for why in answer.waiting.values()] == [(key, 2)]
+
+
+def test_riders_who_may_take_nothing_are_the_reason():
+    """Rest and suspension are no end of a shift; without riders there is nobody to name."""
+    problem = two_alike()
+
+    resting = solve_round(problem, WEIGHTS, SETTINGS, np.zeros(2, np.bool_))
+    nobody = solve_round(market_problem(3, 1, 0, market=ON_DEMAND), WEIGHTS, SETTINGS)
+
+    assert [(why.key, why.withheld) for why in resting.waiting.values()] == [(ALL_WITHHELD, 2)]
+    assert [why.key for why in nobody.waiting.values()] in ([NO_RIDERS], [])
+
+
+def test_a_pickup_in_hand_after_the_shift_is_brought_and_counted():
+    """A plan that goes beyond the shift costs what it takes, not a number that means never; nothing new is added to it."""
+    problem = replace(
+        standing_problem(
+            4, 2, 1, holder=np.array([0, -1]), stops=((0, ~0),), off_s=np.array([NOW_S + 1]),
+            ready_s=np.array([NOW_S + 900, NOW_S]),
+        )
+    )  # fmt: skip
+
+    answer = solve_round(problem, WEIGHTS, SETTINGS)
+
+    assert answer.stops == ((0, ~0),)
+    assert 0 < answer.cost < 10**8
+    assert len(answer.waiting) == 1

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatch.board import lay_out
-from dispatch.explain import plan_terms
+from dispatch.explain import C_PAY, NUM_FACTS, plan_row
 from dispatch.objective import Weights
 from dispatch.problem import BENCHMARK, ON_DEMAND
 from dispatch.road import arrive_stops, due, leave, on_shift, open_orders, reveal
@@ -93,10 +93,10 @@ def test_insertion_is_enumeration(market, seed, num):
         if obeys(board, (*stops[:i], order, *stops[i:j], ~order, *stops[j:]), market)
     ]
     best = min(tried, default=NEVER)
-    terms = plan_terms(board, 0, np.array([order, ~order], np.int32), 2, order)
+    costs = plan_row(board, 0, np.array([order, ~order], np.int32), 2, order)[NUM_FACTS:]
     assert (increase >= NEVER) == (best >= NEVER)
     if best < NEVER:
-        pay = int(terms[5]) if not stops else WEIGHTS.pay * 500
+        pay = int(costs[C_PAY]) if not stops else WEIGHTS.pay * 500
         assert increase == best - board.riders[0, WALKED] + pay
 
 
@@ -144,15 +144,15 @@ def test_six_orders_are_too_many_for_the_exact_sequence():
 
 @pytest.mark.parametrize("market", [TRIPS, BAGS], ids=["trip", "bag"])
 @given(seed=st.integers(0, 5000), num=st.integers(1, 5), priority=st.integers(500, 2000))
-def test_terms_add_up_to_the_cost(market, seed, num, priority):
-    """What the explanation says term by term is what the solver adds up."""
+def test_costs_add_up_to_the_cost(market, seed, num, priority):
+    """What the explanation says cost by cost is what the solver adds up."""
     problem = market_problem(seed, market=market, priority=[priority] * 4, guarantee=np.full(4, 900))
     board = lay_out(problem, WEIGHTS)
     stops = planned(board, 0, num)
 
-    terms = plan_terms(board, 0, np.array(stops, np.int32), len(stops), 0)
+    costs = plan_row(board, 0, np.array(stops, np.int32), len(stops), 0)[NUM_FACTS:]
 
-    assert int(terms.sum()) == board.riders[0, COST]
+    assert int(costs.sum()) == board.riders[0, COST]
 
 
 @given(seed=st.integers(0, 5000))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dispatch.problem import cost_multiplier
 from rules.amend import amend
 from simulations.population import slowness_permille
 from simulations.price import point_values
@@ -21,8 +22,8 @@ SCENARIO = read("ordinary-week", SMALL)
 SCORES = np.array([72_000])
 
 
-def test_a_higher_tier_makes_a_rider_cheaper_to_send() -> None:
-    """A book's priority is a multiplier of being offered work: above 1 lowers the cost of giving an order, below 1 raises it."""
+def test_a_tiers_priority_reaches_the_dispatcher_as_it_is() -> None:
+    """A book's priority is a multiplier of being offered work; the dispatcher takes it so, and the solver its inverse."""
     book = books(SCORE)[0]
     permille = np.array([tier.priority_permille for tier in book.model.tier])
     lived = _City.drawn(SCENARIO, Luck(1), 1, None)
@@ -31,13 +32,12 @@ def test_a_higher_tier_makes_a_rider_cheaper_to_send() -> None:
     tier = np.arange(num) % len(permille)
     state = _Standing(zeros + 70_000, tier, np.zeros(num, np.bool_), zeros, zeros, zeros, None)
 
-    costs = _crew(lived, book, Plan((book,), (book,)), state, 0).priority
+    priority = _crew(lived, book, Plan((book,), (book,)), state, 0).priority
     blind = _crew(lived, book, Plan((book,), (book,), blind=True), state, 0).priority
 
     assert sorted(set(permille.tolist())) == [900, 1_000, 1_100]
-    assert (costs[permille[tier] == 900] > 1_000).all()
-    assert (costs[permille[tier] == 1_000] == 1_000).all()
-    assert (costs[permille[tier] == 1_100] < 1_000).all()
+    assert (priority == permille[tier]).all()
+    assert cost_multiplier(np.array([900, 1_000, 1_100])).tolist() == [1_111, 1_000, 909]
     assert (blind == 1_000).all()
 
 

@@ -78,14 +78,14 @@ PLANTED = (
     ),
     Planted(
         "simulations/run.py",
-        "1_000_000 // permille",
-        "permille",
+        "if plan.blind else permille",
+        "if plan.blind else 2_000 - permille",
         ("tests/simulations/test_directions.py",),
     ),
     Planted(
-        "dispatch/rounds.py",
-        "cost = cost * riders.priority[rider] // 1000",
-        "cost = cost * 1000 // riders.priority[rider]",
-        ("tests/dispatch/test_rounds.py", "-k", "like_riders"),
+        "dispatch/problem.py",
+        "PRIORITY_NEUTRAL * PRIORITY_NEUTRAL // priority",
+        "priority",
+        ("tests/dispatch/test_rounds.py", "-k", "priority"),
     ),
 )

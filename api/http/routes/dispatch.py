@@ -52,7 +52,12 @@ class RoundRider(Model):
     continuous_s: int = Field(default=0, ge=0, le=86_400, description="The present stretch without a pause of 20 min.")
     days_in_a_row: int = Field(default=0, ge=0, le=366, description="Days worked before today.")
     goes_on: bool = Field(default=False, description="Asked at 8 hours, the rider wants to go on.")
-    priority_permille: int = Field(default=1_000, ge=500, le=2_000, description="Of the tier; 1000 is neutral.")
+    priority_permille: int = Field(
+        default=1_000,
+        ge=500,
+        le=2_000,
+        description="Of the tier, as the book states it: higher is offered sooner, 1000 is neutral.",
+    )
     capacity: int = Field(default=IN_HAND_MAX, ge=1, le=IN_HAND_MAX)
     stops: list[Stop] = Field(default=[], max_length=2 * IN_HAND_MAX, description="Left of the orders in hand.")
 
@@ -78,9 +83,23 @@ class RoundWanted(Model):
     now_s: Seconds
     riders: list[RoundRider] = Field(max_length=NUM_MAX)
     orders: list[RoundOrder] = Field(max_length=NUM_MAX)
-    effort: int = Field(default=2_000, ge=0, le=20_000, description="Steps of search at most: work, not time.")
+    effort: int = Field(
+        default=2_000, ge=0, le=20_000, description="Steps of search: work, not time. 0 assigns and does not search."
+    )
     seed: int = Field(default=0, ge=0, le=2**31 - 1, description="The same request and seed give the same answer.")
     km_per_hour: float = Field(default=15.0, gt=1, le=15, description="GB/T 46862-2025 7.4.4: at most 15.")
+
+
+class RoundFacts(Model):
+    """What comes of giving an order to a rider."""
+
+    wait_s: int = Field(description="Seconds from order to door.")
+    late_s: int = Field(description="Seconds beyond the promise.")
+    food_s: int = Field(description="Seconds that ready meals wait at merchants more than without the order.")
+    drive_s: int = Field(description="Seconds more that the rider drives to merchants.")
+    others_wait_s: int = Field(description="Seconds more, all together, until the rider's other orders arrive.")
+    others_late_s: int = Field(description="Seconds more of those beyond their promises.")
+    pay: int = Field(description="Fen more above the rider's guarantee.")
 
 
 class Assignment(Model):
@@ -88,9 +107,11 @@ class Assignment(Model):
 
     order_id: str
     rider_id: str
-    cost: int = Field(description="In thousandths of a second of waiting.")
-    terms: dict[str, int]
+    facts: RoundFacts
+    cost: int = Field(description="What the order adds to the plan, in thousandths of a second of waiting.")
+    costs: dict[str, int] = Field(description="The parts of `cost`: each fact times its weight.")
     next_rider_id: str | None
+    next_facts: RoundFacts | None
     next_cost: int | None
     words: str
 
@@ -125,14 +146,18 @@ class RoundAnswer(Model):
     plans: list[Plan]
     waiting: list[Waiting]
     withheld: list[Withheld]
-    cost: int
+    cost: int = Field(description="Of all plans, in thousandths of a second of waiting.")
 
 
 @router.post("/rounds")
 async def solve_round(
     body: RoundWanted, request: Request, actor: Platform, service: ServiceDep, lang: LangDep
 ) -> RoundAnswer:
-    """Assign open orders to riders: hours of the standard, suspensions and tiers kept, each choice explained."""
+    """Assign open orders to riders: hours of the standard, suspensions and tiers kept, each choice explained.
+
+    A round knows what its request says. Evening out income between riders and the floor under the offers that a low score
+    may lose need a memory of earlier rounds: they hold in the library and in studies, not here yet.
+    """
     errors = list(_faults(body))
     if errors:
         raise Problem("round_contradicts", errors=errors, num=len(errors))

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from simulations.study.intervals import bootstrap_t, paired_t
 from simulations.study.paired import paired
@@ -107,3 +109,28 @@ def test_every_primary_metric_must_be_precise() -> None:
     vague = (np.full(30, 10.0), 11.0 + np.random.default_rng(2).normal(0, 50, 30))
 
     assert seeds_needed([precise, vague], 0.01) is None
+
+
+@pytest.mark.case
+@given(
+    values=st.lists(
+        st.one_of(st.sampled_from([0.0, 0.1, 0.30000000000000004, 0.3, -7.7, 1e9]), st.floats(-1e6, 1e6)),
+        min_size=2,
+        max_size=9,
+    )
+)
+def test_no_bound_comes_from_a_division_by_rounding(values: list[float]) -> None:
+    """The bootstrap's ends are absent or of the size of the differences, however few or alike they are."""
+    differences = np.array(values)
+
+    interval = bootstrap_t(differences, 3)
+
+    reach = 1e4 * (differences.max() - differences.min()) + 1e-6 * np.abs(differences).max() + 1e-9
+    for end in (interval.low, interval.high):
+        assert end is None or abs(end - differences.mean()) <= reach
+
+
+def test_few_differences_have_no_bootstrap() -> None:
+    """Of four differences one resample in 64 holds one value alone, too many for tails of 2.5 %; of six few do."""
+    assert bootstrap_t(np.array([1.0, 2.0, 4.0, 8.0]), 1).low is None
+    assert bootstrap_t(np.array([1.0, 2.0, 4.0, 8.0, 9.0, 11.0]), 1).low is not None
