@@ -11,7 +11,7 @@ from pydantic import Field, StrictBool
 
 from rules.book import Book, BookId, LocalDate, Part, RiderKind, Sourced, Words
 from rules.errors import BookError, Fault
-from rules.parse import Source, read_toml
+from rules.parse import MAX_TABLE_VALUES, Source, read_toml
 from rules.validation import validated
 
 
@@ -56,7 +56,7 @@ def parse_deployment(text: str, file: str, find: FindVersions) -> Deployment:
     BookError
         With every fault found.
     """
-    table, faults = validated(_Table, read_toml(Source(text, file)), file)
+    table, faults = validated(_Table, read_toml(Source(text, file), MAX_TABLE_VALUES), file)
     if table is not None and not table.deploy:
         faults.append(Fault("empty_list", file, key="deploy", given="[]"))
     seen: set[tuple[str, str, dt.date]] = set()

@@ -25,6 +25,8 @@ _BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 # A book has some thousand values in keys of three parts; reading costs as much as the square of a key's parts.
 MAX_KEY_PARTS = 16
 MAX_VALUES = 50_000
+# A deployment table has a row for each city and kind of rider of a country, and each change of its book.
+MAX_TABLE_VALUES = 1_000_000
 MAX_FAULTS = 200
 _PART = r"""(?:[A-Za-z0-9_-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+"""
 _LONG_KEY = re.compile(rf"(?<![A-Za-z0-9_-])(?:{_PART}\.[ \t]*+){{{MAX_KEY_PARTS}}}")
@@ -116,15 +118,15 @@ def decode(content: bytes, file: str) -> str:
     return text
 
 
-def read_toml(source: Source) -> dict[str, Any]:
-    """The raw values of a TOML document, decimals exact.
+def read_toml(source: Source, max_values: int = MAX_VALUES) -> dict[str, Any]:
+    """The raw values of a TOML document, decimals exact; of at most so many values.
 
     Raises
     ------
     BookError
         With the one syntax fault that the reader stops at, or what the text holds too much of.
     """
-    check_size(source)
+    check_size(source, max_values)
     try:
         # Line ends of Windows are valid TOML, but tomllib wants them normalised.
         return tomllib.loads(source.text.replace("\r\n", "\n"), parse_float=Decimal)
@@ -136,7 +138,7 @@ def read_toml(source: Source) -> dict[str, Any]:
         raise _single(Fault("toml_syntax", source.file, given=reason, params=(("line", line),))) from None
 
 
-def check_size(source: Source) -> None:
+def check_size(source: Source, max_values: int = MAX_VALUES) -> None:
     """Refuse a text that takes long to read, before it is read: in TOML few letters can ask for much.
 
     Raises
@@ -149,8 +151,8 @@ def check_size(source: Source) -> None:
         line = str(source.text.count("\n", 0, found.start()) + 1)
         raise _single(Fault("toml_long_key", source.file, allowed=str(MAX_KEY_PARTS), params=(("line", line),)))
     number = sum(map(source.text.count, "=,["))
-    if number > MAX_VALUES:
-        raise _single(Fault("toml_too_much", source.file, given=str(number), allowed=str(MAX_VALUES)))
+    if number > max_values:
+        raise _single(Fault("toml_too_much", source.file, given=str(number), allowed=str(max_values)))
 
 
 def resolve(source: Source, find_parent: FindParent) -> dict[str, Any]:

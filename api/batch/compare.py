@@ -216,7 +216,8 @@ def _document(command: str, judged: _Judged, format: Format) -> dict[str, Any]:
     for name in ("entries", "what_if"):
         counts |= {f"{name}_a": counts.pop(name), f"{name}_b": second["counts"][name]}
     document = {"command": command, "format": format, "time_zone": judged.plans[0].time_zone, **first}
-    del document["book"], document["deployment"]
+    for of_one_ledger in ("book", "deployment", "old_readings_until_us"):
+        del document[of_one_ledger]
     document["books"] = {side: books_named(chosen) for side, chosen in zip(SIDES, judged.plans, strict=True)}
     document["counts"] = counts
     return document

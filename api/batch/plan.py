@@ -15,7 +15,7 @@ from rules.calendar import calendar
 from rules.compile import Program, compile_books, start_us
 from rules.deployment import Deploy, Deployment, FindVersions, parse_deployment
 from rules.errors import BookError, Fault
-from rules.parse import MAX_BYTES, Source, decode, read_toml
+from rules.parse import MAX_BYTES, MAX_TABLE_VALUES, Source, decode, read_toml
 from rules.readings import with_old_readings
 from rules.shelf import deployment, find, versions
 from scoring.intake import Schedule, schedule_versions
@@ -92,10 +92,11 @@ def _table_of(reference: str) -> bytes | None:
         return None
     try:
         content = path.read_bytes()
-        return content if "deploy" in read_toml(Source(_text(content, reference), reference)) else None
+        document = read_toml(Source(_text(content, reference), reference), MAX_TABLE_VALUES)
     except (OSError, BookError):
         # Who reads it as a book says what is wrong with it.
         return None
+    return content if "deploy" in document else None
 
 
 def _text(content: bytes, file: str) -> str:

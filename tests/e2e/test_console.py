@@ -133,7 +133,7 @@ def test_the_audit_trail_is_searched_and_taken_along(visitor: Visitor) -> None:
 
     expect(page.locator("#list tbody tr")).not_to_have_count(0)
     expect(page.locator("#list")).not_to_contain_text("key_created")
-    assert "action=appeal_filed" in page.url
+    page.wait_for_url("**action=appeal_filed**")
     page.reload()
     with page.expect_download() as taken:
         page.get_by_role("link", name="Export CSV").click()
