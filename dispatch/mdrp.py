@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from rules.textfile import decoded, is_blank, layout_of, packing_of, seen
+
 HEADERS = {
     "orders.txt": ("order", "x", "y", "placement_time", "restaurant", "ready_time"),
     "restaurants.txt": ("restaurant", "x", "y"),
@@ -225,19 +227,23 @@ def read_instance(folder: Path) -> Instance:
 
 def _read_table(path: Path, header: tuple[str, ...], faults: list[Fault]) -> _Table:
     table, width = _Table(path.name, [], faults), len(header)
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except UnicodeDecodeError as error:
-        faults.append(Fault("dispatch.not_text", path.name, 0, f"byte {error.start}"))
+    content = path.read_bytes()
+    packing = packing_of(content)
+    written, encoding = decoded(content)
+    if packing is not None or encoding == "broken":
+        faults.append(Fault("dispatch.not_text", path.name, 0, packing or encoding))
         return table
-    names = tuple(cell.strip() for cell in lines[0].split("\t")) if lines else ()
+    layout = layout_of(written, header)
+    lines = written.split("\n")
+    names = tuple(map(seen, lines[layout.num_before].split(layout.delimiter)))
     if names != header:
-        faults.append(Fault("dispatch.wrong_header", path.name, 1, " ".join(names)[:120], ", ".join(header)))
+        given = " ".join(names)[:120]
+        faults.append(Fault("dispatch.wrong_header", path.name, layout.num_before + 1, given, ", ".join(header)))
         return table
-    for line, text in enumerate(lines[1:], start=2):
-        if not text.strip():
+    for line, text in enumerate(lines[layout.num_before + 1 :], start=layout.num_before + 2):
+        if is_blank(text):
             continue
-        row = [cell.strip() for cell in text.split("\t")]
+        row = [cell.strip() for cell in text.split(layout.delimiter)]
         if len(row) == width:
             table.rows.append((line, row))
         else:
@@ -323,7 +329,7 @@ def read_solution(folder: Path) -> Solution:
 
 def _lines(path: Path, width: int, parse: Callable[[list[str]], Row]) -> tuple[Row, ...]:
     rows = []
-    for line, text in enumerate(path.read_text(encoding="utf-8").splitlines()[1:], start=2):
+    for line, text in enumerate(decoded(path.read_bytes())[0].splitlines()[1:], start=2):
         cells = text.split()
         if len(cells) < width:
             raise InstanceError((Fault("dispatch.wrong_width", path.name, line, str(len(cells)), str(width)),))

@@ -102,8 +102,8 @@ def check_places(inputs: Sequence[Path], out: Path, state: Path | None = None) -
     Raises
     ------
     InputError
-        If an input lies in a folder that is replaced, if one of the folders lies in the other, or if one may not be
-        replaced.
+        If an input lies in a folder that is replaced or one of those in a folder that is read, if one of the folders
+        lies in the other, or if one may not be replaced.
     """
     check_output(out)
     places = [out.resolve()]
@@ -113,8 +113,17 @@ def check_places(inputs: Sequence[Path], out: Path, state: Path | None = None) -
         if places[0] in (places[1], *places[1].parents) or places[1] in places[0].parents:
             raise InputError(Fault("output_overlaps", file=str(out), given=str(state)))
     for path in inputs:
-        if any(place in (path.resolve(), *path.resolve().parents) for place in places):
-            raise InputError(Fault("input_in_output", file=str(path), given=str(out)))
+        for match in [path] if path.exists() else map(Path, sorted(glob.glob(str(path), recursive=True))):
+            _need_apart(match, places, out)
+
+
+def _need_apart(path: Path, places: Sequence[Path], out: Path) -> None:
+    whole = path.resolve()
+    if any(place in (whole, *whole.parents) for place in places):
+        raise InputError(Fault("input_in_output", file=str(path), given=str(out)))
+    if path.is_dir() and any(whole in place.parents for place in places):
+        # The next run would read what this one has written.
+        raise InputError(Fault("output_in_input", file=str(out), given=str(path)))
 
 
 def write_ndjson(path: Path, documents: Iterable[Mapping[str, object]]) -> None:

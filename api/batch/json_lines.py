@@ -51,10 +51,7 @@ def _line_blocks(path: Path, inspection: Inspection) -> Iterator[bytes]:
     """Blocks of whole lines, each ending in a line feed."""
     rest = b""
     with text_stream(path, inspection) as stream:
-        first = True
         while block := stream.read(BLOCK_BYTES):
-            if first:
-                block, first = block.removeprefix(b"\xef\xbb\xbf"), False
             whole, ended, tail = (rest + block).rpartition(b"\n")
             rest = tail
             if ended:

@@ -11,6 +11,7 @@ from typing import Final
 
 from api.batch.errors import InputError
 from rules.errors import Fault
+from rules.textfile import decoded, is_blank, layout_of, packing_of, seen
 
 _ORDERS: Final = ("order", "x", "y", "placement_time", "restaurant", "ready_time")
 _RESTAURANTS: Final = ("restaurant", "x", "y")
@@ -232,20 +233,34 @@ class Row:
 def _rows(path: Path, header: Sequence[str] | None, day: Day) -> list[Row]:
     """The rows of a file below its header; `header` None: the parameters, whose names contain blanks."""
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        content = path.read_bytes()
     except FileNotFoundError:
         day.faults.append(Fault("input_missing", file=str(path)))
         return []
-    except (OSError, UnicodeDecodeError) as error:
-        day.faults.append(Fault("input_unreadable", file=str(path), given=str(error)[:200]))
+    except OSError as error:
+        day.faults.append(Fault("input_unreadable", file=str(path), given=(error.strerror or str(error))[:200]))
         return []
-    names = tuple(lines[0].split("\t") if header is None else lines[0].split()) if lines else ()
+    written, encoding = decoded(content)
+    packing = packing_of(content)
+    if packing is not None or encoding == "broken":
+        day.faults.append(Fault("input_packed_other", file=str(path), given=packing or encoding))
+        return []
+    layout = layout_of(written, header or ("meters_per_minute",))
+    lines = written.split("\n")[layout.num_before :]
+    delimiter = layout.delimiter if layout.delimiter in lines[0] else None
+    # Numbers of a row may be parted by any blanks; names of parameters contain some.
+    of_row = None if delimiter == "\t" else delimiter
+    names = tuple(map(seen, lines[0].split(delimiter if header is None else of_row)))
     if (header is not None and names != tuple(header)) or len(names) < 2:
         allowed = " ".join(header or ("meters_per_minute", "..."))
         day.faults.append(Fault("input_mdrp_header", file=str(path), given=" ".join(names)[:200], allowed=allowed))
         return []
-    day.num_rows[path] = len(lines) - 1
-    rows = [Row(path, number, names, line.split(), day) for number, line in enumerate(lines[1:], 1) if line.strip()]
+    day.num_rows[path] = sum(not is_blank(line) for line in lines[1:])
+    rows = [
+        Row(path, number, names, [cell.strip() for cell in line.split(of_row)], day)
+        for number, line in enumerate(lines[1:], 1)
+        if not is_blank(line)
+    ]
     width = _NUM_PARAMETERS if header is None else len(header)
     sound: list[Row] = []
     for row in rows:

@@ -54,6 +54,7 @@ _KNOWN: Final = frozenset(_REQUIRED) | {
     "grab_lng",
     *_PLACES,
 }
+WAYBILL_COLUMNS: Final = _KNOWN
 _EARTH_RADIUS_M: Final = 6_371_009
 _COORDINATE_SCALE: Final = 1e6
 
@@ -66,13 +67,14 @@ def meituan_chunks(path: Path, inspection: Inspection) -> Iterator[RawChunk]:
     InputError
         If the file is no table or lacks one of these columns.
     """
-    names = header_of(path, inspection)
-    missing = [name for name in _REQUIRED if name not in names]
+    header = header_of(path, inspection, _KNOWN)
+    there = {*header.names, *dict(inspection.folder)}
+    missing = [name for name in _REQUIRED if name not in there]
     if missing:
         raise InputError(Fault("input_columns_missing", file=str(path), key=", ".join(missing)))
     # The published file has an index column without a name.
-    unknown = frozenset(names) - _KNOWN - {""}
-    for chunk in csv_chunks(path, inspection, names, {*_REQUIRED, *_PLACES}):
+    unknown = frozenset(header.names) - _KNOWN - {""}
+    for chunk in csv_chunks(path, inspection, header, {*_REQUIRED, *_PLACES}):
         yield replace(chunk, unknown=unknown)
 
 

@@ -1,6 +1,7 @@
 """The native event format: CSV, NDJSON or Parquet, chosen by the file's ending."""
 
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -37,10 +38,10 @@ def native_chunks(path: Path, inspection: Inspection, groups: Groups | None = No
     """
     ending = path.suffix.lower()
     if ending == ".csv":
-        names = header_of(path, inspection)
-        _need_columns(path, names)
-        for chunk in csv_chunks(path, inspection, names, KNOWN_COLUMNS):
-            yield RawChunk(chunk.columns, chunk.rows, chunk.rejects, chunk.bytes_done, _unknown(names))
+        header = header_of(path, inspection, KNOWN_COLUMNS)
+        _need_columns(path, header.names, inspection)
+        for chunk in csv_chunks(path, inspection, header, KNOWN_COLUMNS):
+            yield replace(chunk, unknown=_unknown(header.names))
     elif ending == ".parquet":
         yield from _parquet_chunks(path, inspection, groups, row)
     else:
@@ -51,7 +52,7 @@ def _parquet_chunks(path: Path, inspection: Inspection, groups: Groups | None, r
     try:
         schema = pq.read_schema(path)
         names = tuple(schema.names)
-        _need_columns(path, names)
+        _need_columns(path, names, inspection)
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise InputError(Fault("input_column_twice", file=str(path), key=", ".join(twice)))
@@ -75,7 +76,8 @@ def _unknown(names: Collection[str]) -> frozenset[str]:
     return frozenset(names) - KNOWN_COLUMNS
 
 
-def _need_columns(path: Path, names: Collection[str]) -> None:
-    missing = [" / ".join(choice) for choice in REQUIRED_COLUMNS if not set(choice) & set(names)]
+def _need_columns(path: Path, names: Collection[str], inspection: Inspection) -> None:
+    there = {*names, *dict(inspection.folder)}
+    missing = [" / ".join(choice) for choice in REQUIRED_COLUMNS if not set(choice) & there]
     if missing:
         raise InputError(Fault("input_columns_missing", file=str(path), key=", ".join(missing)))

@@ -14,12 +14,23 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from api.batch.canonical import CANONICAL_SCHEMA, canonical
+from api.batch.canonical import CANONICAL_SCHEMA, KNOWN_COLUMNS, canonical
+from api.batch.folders import with_folder
 from api.batch.mdrp import read_day
-from api.batch.meituan import canonical_waybills, meituan_chunks
+from api.batch.meituan import WAYBILL_COLUMNS, canonical_waybills, meituan_chunks
 from api.batch.native import ENDINGS, native_chunks
 from api.batch.rejects import Reject
-from api.batch.sources import InputFile, Inspection, Progress, RawChunk, files_of, inspect, sha256_of
+from api.batch.sources import (
+    InputFile,
+    Inspection,
+    Progress,
+    RawChunk,
+    files_of,
+    folder_columns,
+    inspect,
+    passed_over,
+    sha256_of,
+)
 from api.batch.units import Groups
 from rules.errors import Fault
 
@@ -65,6 +76,7 @@ class Part:
 @dataclass(frozen=True, slots=True)
 class _Shape:
     endings: tuple[str, ...]
+    known: frozenset[str]
     chunks: Callable[[Path, Inspection], Iterator[RawChunk]]
     part: Callable[[pa.Table, str, NDArray[np.int64]], tuple[pa.Table, list[Reject], Mapping[str, int]]]
 
@@ -100,9 +112,9 @@ def read_events(
         return EventFile(day.table, [], list(day.warnings), inputs)
     files = event_files(paths, format)
     num_bytes = sum(path.stat().st_size for path in files)
+    warnings = notes_of(paths, format)
     tables = [CANONICAL_SCHEMA.empty_table()]
     rejects: list[Reject] = []
-    warnings: list[Fault] = []
     inputs_read: list[InputFile] = []
     bytes_before = 0
     for path in files:
@@ -133,10 +145,13 @@ class FileReader:
         self._shape = _SHAPES[format]
         if groups is None:
             self._chunks = self._shape.chunks
-            self._inspection = inspect(path, is_text=path.suffix.lower() != ".parquet")
+            self._inspection = inspect(path, is_text=path.suffix.lower() != ".parquet", name=self.name)
         else:
             self._chunks = partial(native_chunks, groups=groups, row=row)
-            self._inspection = Inspection("", path.stat().st_size, "utf-8", has_long_line=False, has_quotes=False)
+            self._inspection = Inspection(
+                "", path.stat().st_size, "utf-8", has_long_line=False, has_quotes=False,
+                folder=folder_columns(self.name),
+            )  # fmt: skip
         self._notes = _Notes()
 
     @property
@@ -147,7 +162,8 @@ class FileReader:
     def parts(self) -> Iterator[tuple[int, Part]]:
         """What each chunk became, and about how many bytes are done after it."""
         file = str(self.name)
-        for chunk in self._chunks(self.path, self._inspection):
+        for raw in self._chunks(self.path, self._inspection):
+            chunk = with_folder(raw, file, self._inspection.folder, self._shape.known)
             table, found, left_out = self._shape.part(chunk.columns, file, chunk.rows)
             part = Part(table, sorted([*chunk.rejects, *found], key=lambda reject: reject.row), left_out)
             self._notes.add(chunk, part)
@@ -175,6 +191,11 @@ def event_files(paths: Sequence[Path], format: Format) -> tuple[Path, ...]:
     return files_of(paths, _SHAPES[format].endings)
 
 
+def notes_of(paths: Sequence[Path], format: Format) -> list[Fault]:
+    """What is worth a warning before any file is read: files that were passed over."""
+    return [] if format == "mdrp" else passed_over(paths, _SHAPES[format].endings)
+
+
 class _Notes:
     """What is worth a warning in one file; each is given once, however many chunks show it."""
 
@@ -182,18 +203,21 @@ class _Notes:
         self.num_rows = 0
         self._unknown: set[str] = set()
         self._left_out: Counter[str] = Counter()
+        self._notes: set[tuple[str, str]] = set()
 
     def add(self, chunk: RawChunk, part: Part) -> None:
         """Take note of one chunk."""
         self.num_rows += len(chunk.rows) + len(chunk.rejects)
         self._unknown |= chunk.unknown
+        self._notes |= chunk.notes
         self._left_out.update(part.left_out)
 
     def warnings(self, path: Path, inspection: Inspection) -> list[Fault]:
         """The warnings of the file, in a fixed order."""
         found: list[Fault] = []
         if inspection.encoding != "utf-8":
-            found.append(_warning(f"input_encoding_{inspection.encoding}", path))
+            found.append(_warning(f"input_encoding_{inspection.encoding.replace('-', '_')}", path))
+        found += [_warning(code, path, given=given) for code, given in sorted(self._notes)]
         if self._unknown:
             found.append(
                 _warning("input_unknown_columns", path, key=", ".join(name or '""' for name in sorted(self._unknown)))
@@ -214,6 +238,6 @@ def _native_part(
 
 
 _SHAPES: Final[Mapping[Format, _Shape]] = {
-    "native": _Shape(ENDINGS, native_chunks, _native_part),
-    "meituan": _Shape((".csv",), meituan_chunks, canonical_waybills),
+    "native": _Shape(ENDINGS, KNOWN_COLUMNS, native_chunks, _native_part),
+    "meituan": _Shape((".csv",), WAYBILL_COLUMNS, meituan_chunks, canonical_waybills),
 }

@@ -51,6 +51,9 @@ REASONS: Final = (
     "training_scope_missing",
     "no_course_offered",
     "post_again",
+    "unclosed_quote",
+    "swallowed_row",
+    "folder_disagrees",
 )
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _REASON_CODE: Final = {reason: code for code, reason in enumerate(REASONS)}

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Final, Literal
+from typing import BinaryIO, Final
+from urllib.parse import unquote
 
 import numpy as np
 import pyarrow as pa
@@ -17,14 +18,18 @@ from numpy.typing import NDArray
 from api.batch.errors import InputError
 from api.batch.rejects import Reject
 from rules.errors import Fault
+from rules.textfile import HEAD_BYTES, MARK, Encoding, codec_of, fits_utf8, other_encoding, packing_of, wide_of
 
 BLOCK_BYTES: Final = 1 << 22
 # A longer line is no event; it is rejected without being parsed.
 LINE_BYTES_MAX: Final = 1 << 20
 # Stands in the place of a line that is too long, so that the lines after it keep their numbers.
 LONG_LINE: Final = b"\x00long line\x00"
+_NAMES_SHOWN: Final = 5
+_PACKED_WORDS: Final = {"xlsx": "sheet", "xls": "sheet", "parquet": "parquet"}
+_MARK: Final = MARK.encode()
+_HIVE_NOTHING: Final = "__HIVE_DEFAULT_PARTITION__"
 
-Encoding = Literal["utf-8", "gb18030", "broken"]
 Progress = Callable[[int, int], None]
 
 
@@ -52,7 +57,8 @@ class Inspection:
     """What one pass over the bytes of a file shows.
 
     `encoding` is `broken` where neither UTF-8 nor GB18030 fits all of it: it is then read as UTF-8 and the
-    characters that cannot be read cost their rows.
+    characters that cannot be read cost their rows. `has_bare_cr`: its lines end in CR alone. `folder` are the columns
+    that the folders of its path name (`city=hangzhou/`).
     """
 
     sha256: str
@@ -60,6 +66,8 @@ class Inspection:
     encoding: Encoding
     has_long_line: bool
     has_quotes: bool
+    has_bare_cr: bool = False
+    folder: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +84,10 @@ class RawChunk:
         Rows between those of the last chunk and the end of this one that could not become columns.
     bytes_done
         About how far into the file this chunk reaches.
+    unknown
+        Columns that nobody knows.
+    notes
+        Codes of warnings about how the file is written, with the value to be shown.
     """
 
     columns: pa.Table
@@ -83,6 +95,7 @@ class RawChunk:
     rejects: list[Reject]
     bytes_done: int
     unknown: frozenset[str] = field(default=frozenset())
+    notes: frozenset[tuple[str, str]] = field(default=frozenset())
 
 
 def files_of(paths: Sequence[Path], endings: Sequence[str]) -> tuple[Path, ...]:
@@ -107,7 +120,7 @@ def files_of(paths: Sequence[Path], endings: Sequence[str]) -> tuple[Path, ...]:
 def _files_of(path: Path, endings: Sequence[str], faults: list[Fault]) -> list[Path]:
     allowed = ", ".join(endings)
     if path.is_dir():
-        below = sorted(file for file in path.rglob("*") if file.suffix.lower() in endings and file.is_file())
+        below = [file for file in _below(path, endings) if not _is_passed_over(file, path)]
         if not below:
             faults.append(Fault("input_folder_empty", file=str(path), allowed=allowed))
         return below
@@ -115,11 +128,58 @@ def _files_of(path: Path, endings: Sequence[str], faults: list[Fault]) -> list[P
         matches = [Path(name) for name in sorted(glob.glob(str(path), recursive=True))]
         if not matches:
             faults.append(Fault("input_missing", file=str(path)))
-        return [file for match in matches for file in _files_of(match, endings, faults)]
+        return [
+            file for match in matches if not _is_left_behind(match.name) for file in _files_of(match, endings, faults)
+        ]
     if path.suffix.lower() not in endings:
         faults.append(Fault("input_ending", file=str(path), given=path.suffix or path.name, allowed=allowed))
         return []
     return [path]
+
+
+def _below(folder: Path, endings: Sequence[str]) -> list[Path]:
+    return sorted(file for file in folder.rglob("*") if file.suffix.lower() in endings and file.is_file())
+
+
+def _is_left_behind(name: str) -> bool:
+    """Whether a file is what a system puts beside another one: `._x` of macOS, `~$x` of Office, hidden ones."""
+    return name.startswith((".", "~$"))
+
+
+def _is_passed_over(file: Path, folder: Path) -> bool:
+    """Whether a file below a folder is none of its data: left behind, or in a folder of a program's own (`_temporary`)."""
+    *folders, name = file.relative_to(folder).parts
+    return _is_left_behind(name) or any(part.startswith(("_", ".")) and "=" not in part for part in folders)
+
+
+def passed_over(paths: Sequence[Path], endings: Sequence[str]) -> list[Fault]:
+    """A note for each folder in which files were passed over, with their names."""
+    notes = []
+    for path in paths:
+        matches = [path] if path.exists() else [Path(name) for name in glob.glob(str(path), recursive=True)]
+        for folder in (match for match in sorted(matches) if match.is_dir()):
+            names = [str(file.relative_to(folder)) for file in _below(folder, endings) if _is_passed_over(file, folder)]
+            if names:
+                shown = ", ".join(names[:_NAMES_SHOWN]) + (", …" if len(names) > _NAMES_SHOWN else "")
+                notes.append(_note("input_passed_over", folder, shown))
+        names = [match.name for match in sorted(matches) if match != path and _is_left_behind(match.name)]
+        if names:
+            notes.append(_note("input_passed_over", path, ", ".join(names[:_NAMES_SHOWN])))
+    return notes
+
+
+def _note(code: str, path: Path, given: str) -> Fault:
+    return Fault(code, file=str(path), given=given, severity="warning")
+
+
+def folder_columns(name: Path) -> tuple[tuple[str, str], ...]:
+    """The columns that the folders of a path name, as Hive writes them: `city=hangzhou/dt=2026-01-05/part.parquet`."""
+    found: dict[str, str] = {}
+    for part in name.parts[:-1]:
+        key, is_pair, value = part.partition("=")
+        if is_pair and key:
+            found[unquote(key)] = "" if value == _HIVE_NOTHING else unquote(value)
+    return tuple(found.items())
 
 
 def sha256_of(path: Path) -> str:
@@ -128,33 +188,57 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def inspect(path: Path, *, is_text: bool) -> Inspection:
+def inspect(path: Path, *, is_text: bool, name: Path | None = None) -> Inspection:
     """One pass over a file: digest and, for text, encoding and whether a line exceeds `LINE_BYTES_MAX`.
+
+    Parameters
+    ----------
+    name
+        As the person named the file, where `path` is another way to it.
 
     Raises
     ------
     InputError
-        If the file is empty or cannot be opened.
+        If the file is empty, is packed or another program's document instead of text, or cannot be opened.
     """
     digest = hashlib.sha256()
-    num_bytes = 0
+    num_bytes = num_lf = num_cr = 0
     decoder = codecs.getincrementaldecoder("utf-8")()
     is_utf8, has_long_line, has_quotes, open_line = True, False, False, 0
+    wide: Encoding | None = None
     with opened(path) as file:
         while block := _read(file, path):
+            if is_text and not num_bytes:
+                _need_text(name or path, block)
+                wide = wide_of(block)
             digest.update(block)
             num_bytes += len(block)
             if not is_text:
                 continue
-            is_utf8 = is_utf8 and _decodes(decoder, block, final=False)
+            is_utf8 = is_utf8 and wide is None and fits_utf8(decoder, block, final=False)
             has_quotes = has_quotes or b'"' in block
+            num_lf, num_cr = num_lf + block.count(b"\n"), num_cr + block.count(b"\r")
             longest, open_line = _line_lengths(block, open_line)
             has_long_line = has_long_line or longest > LINE_BYTES_MAX
     if num_bytes == 0:
-        raise InputError(Fault("input_empty", file=str(path)))
-    is_utf8 = is_utf8 and (not is_text or _decodes(decoder, b"", final=True))
-    encoding: Encoding = "utf-8" if is_utf8 else _encoding_of(path)
-    return Inspection(digest.hexdigest(), num_bytes, encoding, has_long_line, has_quotes)
+        raise InputError(Fault("input_empty", file=str(name or path)))
+    is_utf8 = is_utf8 and (not is_text or (wide is None and fits_utf8(decoder, b"", final=True)))
+    encoding: Encoding = "utf-8" if is_utf8 else wide or other_encoding(_blocks(path))
+    return Inspection(
+        digest.hexdigest(),
+        num_bytes,
+        encoding,
+        has_long_line,
+        has_quotes,
+        has_bare_cr=num_cr > 0 and num_lf == 0,
+        folder=folder_columns(name or path),
+    )
+
+
+def _need_text(path: Path, head: bytes) -> None:
+    packing = packing_of(head)
+    if packing is not None:
+        raise InputError(Fault(f"input_packed_{_PACKED_WORDS.get(packing, 'other')}", file=str(path), given=packing))
 
 
 def opened(path: Path) -> BinaryIO:
@@ -177,13 +261,30 @@ def _refusals_named(path: Path) -> Iterator[None]:
 
 
 def text_stream(path: Path, inspection: Inspection) -> BinaryIO:
-    """The bytes of a text file as UTF-8, lines that are too long replaced by `LONG_LINE`."""
-    stream: Iterator[bytes] = iter(_blocks(path))
+    """The bytes of a text file as UTF-8 without a mark, lines that are too long replaced by `LONG_LINE`."""
+    stream: Iterator[bytes] = _blocks(path)
     if inspection.encoding != "utf-8":
-        stream = _recoded(stream, "gb18030" if inspection.encoding == "gb18030" else "utf-8")
+        stream = _recoded(stream, codec_of(inspection.encoding))
+    stream = _without_mark(stream)
+    if inspection.has_bare_cr:
+        stream = (block.replace(b"\r", b"\n") for block in stream)
     if inspection.has_long_line:
         stream = _without_long_lines(stream)
     return io.BufferedReader(_BlockStream(stream), BLOCK_BYTES)
+
+
+def head_of(path: Path, inspection: Inspection) -> str:
+    """The first lines of a text file."""
+    with text_stream(path, inspection) as stream:
+        return stream.read(HEAD_BYTES).decode("utf-8", "replace").replace("\r\n", "\n")
+
+
+def _without_mark(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    head = next(blocks, b"")
+    while head.startswith(_MARK):
+        head = head.removeprefix(_MARK)
+    yield head
+    yield from blocks
 
 
 class _BlockStream(io.RawIOBase):
@@ -237,14 +338,6 @@ def _without_long_lines(blocks: Iterator[bytes]) -> Iterator[bytes]:
     yield LONG_LINE if is_long else line
 
 
-def _decodes(decoder: codecs.IncrementalDecoder, block: bytes, *, final: bool) -> bool:
-    try:
-        decoder.decode(block, final)
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
 def _line_lengths(block: bytes, open_line: int) -> tuple[int, int]:
     """Longest line that ends in `block`, and the bytes of the line still open after it (counted as a line too)."""
     ends = np.flatnonzero(np.frombuffer(block, np.uint8) == ord("\n"))
@@ -253,20 +346,3 @@ def _line_lengths(block: bytes, open_line: int) -> tuple[int, int]:
     rest = len(block) - int(ends[-1]) - 1
     between = int(np.diff(ends).max()) if len(ends) > 1 else 0
     return max(open_line + int(ends[0]), between, rest), rest
-
-
-def _encoding_of(path: Path) -> Encoding:
-    """Of a file that is not UTF-8: GB18030 if all of it fits and it is not UTF-8 with a few broken places."""
-    decoder = codecs.getincrementaldecoder("gb18030")()
-    lenient = codecs.getincrementaldecoder("utf-8")(errors="replace")
-    num_broken = num_sound = 0
-    for block in _blocks(path):
-        if b"\0" in block or not _decodes(decoder, block, final=False):
-            return "broken"
-        letters = lenient.decode(block)
-        replaced = letters.count("\ufffd")
-        num_broken += replaced
-        num_sound += (len(letters.encode()) - len(letters)) // 2 - replaced
-    if not _decodes(decoder, b"", final=True):
-        return "broken"
-    return "broken" if num_sound > num_broken else "gb18030"

@@ -4,7 +4,6 @@ Every fault is told with sheet, row, column and value, all at once. A row is kno
 sheet does not say stays as it is; sheets and columns that are missing leave their part alone.
 """
 
-import csv
 import datetime as dt
 import difflib
 import io
@@ -19,12 +18,15 @@ from openpyxl import load_workbook
 from openpyxl.utils import get_column_letter
 from openpyxl.utils.exceptions import InvalidFileException
 
+from api.batch.records import records
+from api.batch.rejects import cut
 from api.web.cells import text_of
 from api.web.columns import PARTS, columns
 from api.web.spreadsheet import label, unguarded
 from api.web.tables import BOOK_ROW, Document, Row, Table, table_of
 from rules.errors import Fault
 from rules.text import LANGS, catalog
+from rules.textfile import DELIMITERS, MARK, Layout, cells_of, decoded, layout_of, packing_of, seen
 
 MAX_BYTES: Final = 4 << 20
 MAX_UNPACKED: Final = 16 << 20
@@ -37,10 +39,10 @@ _MAX_TAGS: Final = 6 * MAX_CELLS
 _MAX_ATTRIBUTES: Final = 3 * MAX_CELLS
 # Rows are filled up to the last column that may be, so most of what is looked at is empty.
 _MAX_VISITED: Final = 8 * MAX_CELLS
+_MAX_CELL: Final = 1 << 17
 _MAX_SHEETS: Final = 12
 _MAX_DIRECTORY: Final = 16 << 10
 _KEY: Final = re.compile(r"\[([a-z_.]+)\]\s*$")
-_ENCODINGS: Final = ("utf-8-sig", "gb18030")
 _XLSX: Final = b"PK\x03\x04"
 _ZIP_END: Final = b"PK\x05\x06"
 # No workbook declares a type or an entity, in whatever encoding.
@@ -87,27 +89,40 @@ def read_file(content: bytes, file: str, base: Document, part: str = "") -> Shee
         return _refused(file, Fault("sheet_large", file, given=str(len(content)), allowed=str(MAX_BYTES)))
     if content.startswith(_XLSX):
         return _read_xlsx(content, file, base)
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return read_text(content.decode("utf-16", "replace"), file, base, part)
-    for encoding in _ENCODINGS:
-        try:
-            return read_text(content.decode(encoding), file, base, part)
-        except UnicodeDecodeError:
-            continue
-    return _refused(file, Fault("sheet_unreadable", file))
+    packing = packing_of(content)
+    written, encoding = decoded(content)
+    if packing is not None or encoding == "broken":
+        return _refused(file, Fault("sheet_unreadable", file, given=packing or ""))
+    return read_text(written, file, base, part)
 
 
 def read_text(written: str, file: str, base: Document, part: str = "") -> Sheets:
-    """The table of a CSV file, whatever parts its fields: comma, semicolon or tab."""
-    if _num_cells(written, ",;\t") > MAX_CELLS:
+    """The table of a CSV file, whatever parts its fields: comma, semicolon, tab, bar, or what a `sep=` line names."""
+    if _num_cells(written, DELIMITERS) > MAX_CELLS:
         return _refused(file, Fault("sheet_cells", file, allowed=str(MAX_CELLS)))
-    head = written.lstrip("\n").partition("\n")[0]
-    delimiter = max("\t,;", key=head.count)
-    try:
-        lines = [[unguarded(cell) for cell in line] for line in csv.reader(io.StringIO(written), delimiter=delimiter)]
-    except csv.Error as error:
-        return _refused(file, Fault("sheet_unreadable", file, given=str(error)))
-    return _read([(part, file, lines, [])], base)
+    if _has_long_cell(written):
+        return _refused(file, Fault("sheet_unreadable", file))
+    layout = layout_of(written)
+    lines, faults = _text_lines(written, file, layout)
+    return _read([(part, file, lines, faults)], base)
+
+
+def _text_lines(written: str, name: str, layout: Layout) -> tuple[Lines, list[SheetFault]]:
+    """The lines of a text, those before its header empty, and rows whose quotes do not match or hold others."""
+    lines: Lines = [[] for _ in range(layout.num_before)]
+    faults: list[SheetFault] = []
+    text = written.split("\n", layout.num_before)[-1]
+    width = len(cells_of(text.partition("\n")[0], layout.delimiter) or ())
+    for record in records(io.StringIO(text), layout.delimiter, width):
+        row = layout.num_before + record.row
+        if record.reason == "unclosed_quote":
+            faults.append(SheetFault(name, row, "", Fault("sheet_quote", name, given=cut(record.written.strip()))))
+        faults += [
+            SheetFault(name, row + k, "", Fault("sheet_swallowed", name, given=cut(line.strip())))
+            for k, line in enumerate(record.swallowed, 1)
+        ]
+        lines.append([unguarded(cell) for cell in record.cells])
+    return lines, faults
 
 
 def read_pasted(written: str, keys: Sequence[str], part: str, base: Document, sheet: str = "") -> Sheets:
@@ -117,15 +132,22 @@ def read_pasted(written: str, keys: Sequence[str], part: str, base: Document, sh
     """
     if len(written) > MAX_BYTES or _num_cells(written, "\t") > MAX_CELLS:
         return _refused(sheet, Fault("sheet_cells", sheet, allowed=str(MAX_CELLS)))
-    try:
-        lines = [[unguarded(cell) for cell in line] for line in csv.reader(io.StringIO(written), delimiter="\t")]
-    except csv.Error as error:
-        return _refused(sheet, Fault("sheet_unreadable", sheet, given=str(error)))
+    if _has_long_cell(written):
+        return _refused(sheet, Fault("sheet_unreadable", sheet))
+    written = written.lstrip(MARK)
+    num_blank = layout_of(written).num_before
+    lines, faults = _text_lines(written, sheet, Layout("\t", num_blank))
+    lines = lines[num_blank:]
     found = [_key_of(part, cell) for cell in lines[0]] if lines else []
     known = [key for key in found if key]
     if len(known) * 2 <= len(found) or not known:
         lines = [[f"[{key}]" for key in keys], *lines]
-    return _read([(part, sheet, lines, [])], base)
+    return _read([(part, sheet, lines, faults)], base)
+
+
+def _has_long_cell(written: str) -> bool:
+    """Whether a line with quotes is longer than any cell may be."""
+    return '"' in written and any(len(line) > _MAX_CELL for line in written.split("\n"))
 
 
 def _num_cells(written: str, delimiters: str) -> int:
@@ -246,12 +268,18 @@ def _part_of(name: str, lines: Lines) -> str:
 
 def _fitting(lines: Lines) -> str:
     """The table whose columns most of the headings name; empty if none."""
+    lines = lines[_num_blank(lines) :]
     if not lines:
         return ""
     counted = {part: sum(bool(_key_of(part, cell)) for cell in lines[0]) for part in PARTS if part != "book"}
     best = max(counted, key=lambda part: counted[part])
     # What fits two tables alike (id, title) is the first of them.
     return best if counted[best] else "book" if _is_book(lines) else ""
+
+
+def _num_blank(lines: Lines) -> int:
+    """Lines before the first that holds anything."""
+    return next((k for k, line in enumerate(lines) if any(map(seen, line))), len(lines))
 
 
 def _is_book(lines: Lines) -> bool:
@@ -261,8 +289,8 @@ def _is_book(lines: Lines) -> bool:
 def _key_of(part: str, heading: str) -> str:
     """The column that a heading names by its key or in words; empty for none."""
     named = _named(part)
-    found = _KEY.search(heading)
-    return named.get(found[1] if found else "", "") or named.get(heading.strip().lower(), "")
+    found = _KEY.search(seen(heading))
+    return named.get(found[1] if found else "", "") or named.get(seen(heading).lower(), "")
 
 
 @cache
@@ -296,7 +324,11 @@ def _read(sheets: Iterable[tuple[str, str, Lines, list[SheetFault]]], base: Docu
             continue
         names[part] = name
         found = letters, faults
-        tables[part] = _read_book(name, lines, found) if part == "book" else _read_rows(part, name, lines, base, found)
+        table = _read_book(name, lines, found) if part == "book" else _read_rows(part, name, lines, base, found)
+        num_before = len([row for row in table_of(base, part).rows if row.cells])
+        if num_before and not any(row.cells for row in table.rows):
+            faults.append(SheetFault(name, 0, "", Fault("sheet_no_rows", name, given=str(num_before))))
+        tables[part] = table
     return Sheets(tuple(tables.values()), names, letters, tuple(faults))
 
 
@@ -306,26 +338,36 @@ Found = tuple[dict[tuple[str, str], str], list[SheetFault]]
 def _read_rows(part: str, name: str, lines: Lines, base: Document, found: Found) -> Table:
     letters, faults = found
     keys: list[str] = []
+    first = _num_blank(lines)
+    lines = lines[first:]
     for at, cell in enumerate(lines[0] if lines else [], start=1):
         key, letter = _key_of(part, cell), get_column_letter(at)
         if not key and cell.strip():
             known = [one.key for one in columns(part)]
             near = difflib.get_close_matches(cell.strip(), known, n=1)
             fault = Fault("sheet_column", name, given=cell.strip(), allowed=near[0] if near else ", ".join(known))
-            faults.append(SheetFault(name, 1, letter, fault))
+            faults.append(SheetFault(name, first + 1, letter, fault))
         elif key and key in keys:
-            faults.append(SheetFault(name, 1, letter, Fault("sheet_column_twice", name, given=cell.strip())))
+            faults.append(SheetFault(name, first + 1, letter, Fault("sheet_column_twice", name, given=cell.strip())))
             key = ""
         if key:
             letters[part, key] = letter
         keys.append(key)
     rows = []
     known_rows = _origins(part, base)
-    for place, line in enumerate(lines[1:], start=2):
+    for place, line in enumerate(lines[1:], start=first + 2):
+        stray = next((at for at, cell in enumerate(line) if seen(cell) and not _heading(lines[0], at)), None)
+        if stray is not None:
+            fault = Fault("sheet_no_heading", name, given=cut(line[stray]))
+            faults.append(SheetFault(name, place, get_column_letter(stray + 1), fault))
         cells = {key: cell for key, cell in zip(keys, line, strict=False) if key and cell.strip()}
         if cells:
             rows.append(Row(cells, known_rows(cells), place))
     return Table(part, tuple(rows), tuple(key for key in keys if key))
+
+
+def _heading(headings: list[str], at: int) -> str:
+    return seen(headings[at]) if at < len(headings) else ""
 
 
 def _read_book(name: str, lines: Lines, found: Found) -> Table:
@@ -334,7 +376,8 @@ def _read_book(name: str, lines: Lines, found: Found) -> Table:
     letters, faults = found
     cells: dict[str, str] = {}
     keys = []
-    for place, line in enumerate(lines[1:], start=2):
+    first = _num_blank(lines)
+    for place, line in enumerate(lines[first + 1 :], start=first + 2):
         heading, written = ([*line, "", ""])[:2]
         key = _key_of(part, heading)
         if key:

@@ -1,5 +1,7 @@
 """Files that are wrong as a whole: what can be read is read, what cannot is refused in plain words."""
 
+import gzip
+import io
 import json
 import random
 import tempfile
@@ -11,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from openpyxl import Workbook
 
 from api.batch.errors import InputError
 from api.batch.readers import read_events
@@ -174,14 +177,26 @@ def truncated(path: Path) -> bytes:
     return path.read_bytes()[:-100]
 
 
+def workbook() -> bytes:
+    """An Excel workbook with one event."""
+    content, book = io.BytesIO(), Workbook()
+    book.active.append(list(event().values()))
+    book.save(content)
+    return content.getvalue()
+
+
 REFUSED: list[tuple[str, Callable[[Path], bytes], str]] = [
     ("a.csv", lambda _: b"", "input_empty"),
     ("a.ndjson", lambda _: b"", "input_empty"),
     ("a.parquet", lambda _: b"", "input_empty"),
     ("a.xlsx", lambda _: b"PK", "input_ending"),
-    ("a.csv", lambda _: b"\n\n\n", "input_not_a_table"),
+    ("a.csv", lambda _: b"\n\n\n", "input_blank"),
+    ("a.csv", lambda _: "\ufeff \t\r\n\u3000".encode(), "input_blank"),
     ("a.csv", lambda _: b"\x00\x01\x02\n" * 500, "input_not_a_table"),
-    ("a.csv", lambda _: csv_text([event()]).encode("utf-16"), "input_not_a_table"),
+    ("a.csv", lambda _: gzip.compress(csv_text([event()]).encode()), "input_packed_other"),
+    ("a.ndjson", lambda _: gzip.compress(b"{}"), "input_packed_other"),
+    ("a.csv", lambda _: workbook(), "input_packed_sheet"),
+    ("a.csv", lambda path: sound(path.with_suffix(".parquet")), "input_packed_parquet"),
     ("a.csv", lambda _: b"x" * 3_000_000, "input_not_a_table"),
     ("a.csv", lambda _: b"event_id,event_id\n", "input_column_twice"),
     ("a.csv", lambda _: b"event_id,rider_id\ne,r\n", "input_columns_missing"),

@@ -1,0 +1,157 @@
+"""One table of bad input over all doors: the command, HTTP and the console say the same of the same thing.
+
+`EVENTS` are bad events, as a row of CSV, a line of NDJSON, a JSON body and an NDJSON body give them: add a row for each kind,
+and every door must reject it for the same reason at the same column. `TEXTS` are ways to write a text: each door that takes
+tables must read all of them alike.
+"""
+
+import datetime as dt
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from api.web.sheets import read_file
+from dispatch.mdrp import read_instance
+from rules.shelf import versions
+from tests.api.batch.builders import csv_text, event
+from tests.api.cli.commands import run
+from tests.api.http.conftest import Bearer, _law, bearer, client, clock, settings
+from tests.api.store.posts import START_US
+
+__all__ = ["_law", "bearer", "client", "clock", "settings"]
+
+NOON = dt.datetime.fromtimestamp(START_US / 1e6, dt.UTC)
+GOOD = event(event_id="good", order_id="good", occurred_at=NOON.isoformat())
+BAD = event(event_id="bad", order_id="bad", occurred_at=NOON.isoformat())
+
+# What is wrong → the values that differ from a good event, the reason, the column that is named.
+EVENTS: dict[str, tuple[dict[str, str], str, str]] = {
+    "a time without its offset": ({"occurred_at": "2026-01-05T12:30:00"}, "naive_time", "occurred_at"),
+    "a kind nobody knows": ({"kind": "teleported"}, "unknown_name", "kind"),
+    "a rider without an id": ({"rider_id": ""}, "missing_value", "rider_id"),
+    "a fee that is no number": ({"fee_fen": "x"}, "bad_integer", "fee_fen"),
+}
+
+Found = tuple[str, str]
+Door = Callable[[Path, TestClient, Mapping[str, str], dict[str, str]], Found]
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    """An embedded database."""
+    return f"sqlite:///{tmp_path / 'store.db'}"
+
+
+def by_file(name: str, write: Callable[[list[dict[str, str]]], str]) -> Door:
+    """The command, given a file with a good event and the bad one."""
+
+    def door(folder: Path, client: TestClient, who: Mapping[str, str], bad: dict[str, str]) -> Found:
+        path = folder / name
+        path.write_text(write([dict.fromkeys(bad, "") | GOOD, bad]), encoding="utf-8")
+        run("score", path, "--book", "taobao-crowdsourced", "--out", folder / "out")
+        (line,) = (folder / "out" / "rejects.ndjson").read_text(encoding="utf-8").splitlines()
+        reject = json.loads(line)
+        assert all(reject["message"].values())
+        return reject["reason"], reject["column"]
+
+    return door
+
+
+def by_body(media_type: str, write: Callable[[list[dict[str, str]]], str]) -> Door:
+    """HTTP, given the same two."""
+
+    def door(folder: Path, client: TestClient, who: Mapping[str, str], bad: dict[str, str]) -> Found:
+        answer = client.post(
+            "/v1/events", content=write([GOOD, bad]).encode(), headers={**who, "Content-Type": media_type}
+        )
+        good, found = answer.json()["results"]
+        assert (good["status"], found["status"]) == ("scored", "rejected")
+        assert found["detail"]
+        return found["reason"], found["column"]
+
+    return door
+
+
+def lines(rows: list[dict[str, str]]) -> str:
+    """Rows as NDJSON."""
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+
+
+DOORS: dict[str, Door] = {
+    "csv": by_file("events.csv", csv_text),
+    "ndjson": by_file("events.ndjson", lines),
+    "json body": by_body("application/json", json.dumps),
+    "ndjson body": by_body("application/x-ndjson", lines),
+}
+
+
+@pytest.mark.usefixtures("_law")
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("kind", EVENTS)
+def test_every_door_rejects_a_bad_event_alike(
+    tmp_path: Path, client: TestClient, bearer: Bearer, kind: str, door: str
+) -> None:
+    """The same event is rejected for the same reason at the same column, wherever it comes in."""
+    changes, reason, column = EVENTS[kind]
+
+    found = DOORS[door](tmp_path, client, bearer("platform"), BAD | changes)
+
+    assert found == (reason, column)
+
+
+# How a text is written → its bytes.
+TEXTS: dict[str, Callable[[str], bytes]] = {
+    "utf-8": str.encode,
+    "utf-8 with a mark": lambda text: text.encode("utf-8-sig"),
+    "utf-16 with a mark": lambda text: text.encode("utf-16"),
+    "utf-16-le": lambda text: text.encode("utf-16-le"),
+    "utf-16-be": lambda text: text.encode("utf-16-be"),
+    "gb18030": lambda text: text.encode("gb18030"),
+    "cr lf": lambda text: text.replace("\n", "\r\n").encode(),
+    "cr": lambda text: text.replace("\n", "\r").encode(),
+    "a blank first line": lambda text: b"\n" + text.encode(),
+    "a mark and a blank first line": lambda text: b"\xef\xbb\xbf\r\n" + text.encode(),
+    "blank lines at the end": lambda text: text.encode() + b"\n \n",
+}
+
+
+def events_read(folder: Path, write: Callable[[str], bytes]) -> int:
+    """Events that `score` reads of two."""
+    (folder / "events.csv").write_bytes(write(csv_text([event(city="杭州"), event(event_id="e2", city="杭州")])))
+    result = run("score", folder / "events.csv", "--book", "taobao-crowdsourced", "--out", folder / "out", "--json")
+    return int(json.loads(result.stdout)["counts"]["events"])
+
+
+def rules_read(folder: Path, write: Callable[[str], bytes]) -> int:
+    """Rows that an uploaded table has of two."""
+    document = versions("taobao-crowdsourced")[0].document
+    text = "id,title.zh,points\nlate_over_5,晚点,-1.5\nlate_over_6,晚点,-1\n"
+    sheets = read_file(write(text), "rule.csv", document, "rule")
+    assert sheets.faults == ()
+    return len(sheets.tables[0].rows)
+
+
+def couriers_read(folder: Path, write: Callable[[str], bytes]) -> int:
+    """Couriers that `dispatch` reads of two."""
+    texts = {
+        "couriers.txt": "courier\tx\ty\ton_time\toff_time\nc1\t0\t0\t0\t600\n张三\t0\t0\t0\t600\n",
+        "restaurants.txt": "restaurant\tx\ty\n店\t0\t0\n",
+        "orders.txt": "order\tx\ty\tplacement_time\trestaurant\tready_time\no1\t1000\t0\t10\t店\t20\n",
+        "instance_parameters.txt": "meters_per_minute\tpickup service minutes\tdropoff service minutes\t"
+        "target click-to-door\tmaximum click-to-door\tpay per order\tguaranteed pay per hour\n320\t4\t4\t40\t90\t10\t15\n",
+    }
+    for name, text in texts.items():
+        (folder / name).write_bytes(write(text))
+    return len(read_instance(folder).couriers)
+
+
+@pytest.mark.parametrize("read", [events_read, rules_read, couriers_read])
+@pytest.mark.parametrize("kind", TEXTS)
+def test_every_door_reads_a_text_alike(
+    tmp_path: Path, kind: str, read: Callable[[Path, Callable[[str], bytes]], int]
+) -> None:
+    """However a text is written, events, rules of a draft and the couriers of an instance are all read."""
+    assert read(tmp_path, TEXTS[kind]) == 2
