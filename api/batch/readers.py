@@ -33,9 +33,18 @@ from api.batch.sources import (
 )
 from api.batch.units import Groups
 from rules.errors import Fault
+from rules.textfile import Encoding
 
 Format = Literal["native", "meituan", "mdrp"]
 FORMATS: Final[tuple[Format, ...]] = ("native", "meituan", "mdrp")
+
+
+_ENCODING_NOTES: Final[Mapping[Encoding, str]] = {
+    "utf-16-le": "input_encoding_utf_16_le",
+    "utf-16-be": "input_encoding_utf_16_be",
+    "gb18030": "input_encoding_gb18030",
+    "broken": "input_encoding_broken",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +225,7 @@ class _Notes:
         """The warnings of the file, in a fixed order."""
         found: list[Fault] = []
         if inspection.encoding != "utf-8":
-            found.append(_warning(f"input_encoding_{inspection.encoding.replace('-', '_')}", path))
+            found.append(_warning(_ENCODING_NOTES[inspection.encoding], path))
         found += [_warning(code, path, given=given) for code, given in sorted(self._notes)]
         if self._unknown:
             found.append(
