@@ -6,16 +6,21 @@ clock, and no more is held than `_NUM_HELD_MAX` numbers: who has asked least lat
 
 import ipaddress
 from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Hashable
+from dataclasses import dataclass, field
 from threading import Lock
 from typing import Final
 
+from cachetools import LRUCache
 from starlette.types import Scope
 
 from rules.units import US_PER_S
 
 WINDOW_US: Final = 60 * US_PER_S
 _NUM_HELD_MAX: Final = 100_000
+_NUM_SEEN_MAX: Final = 50_000
+# How many keys and sessions a minute are looked up for an address that may ask no more: one of them may be good.
+_CHANCES_PER_MINUTE: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +61,67 @@ class Allowance:
                 self._full_us.popitem(last=False)
         return Allowed(is_allowed=True, remaining=-over_us // self._step_us, reset_s=-(-(full_us - now_us) // US_PER_S))
 
+    def give_back(self, who: str) -> None:
+        """Take back the count of one request."""
+        with self._lock:
+            if who in self._full_us:
+                self._full_us[who] -= self._step_us
+
+
+class Seen:
+    """Keys or sessions that were good here, the latest of them. Good in any thread."""
+
+    def __init__(self) -> None:
+        self._held: LRUCache[Hashable, bool] = LRUCache(_NUM_SEEN_MAX)
+        self._lock = Lock()
+
+    def has(self, shown: Hashable) -> bool:
+        """Whether one was good when it was looked up last."""
+        with self._lock:
+            return bool(self._held.get(shown))
+
+    def note(self, shown: Hashable, *, is_good: bool) -> None:
+        """Keep in mind what became of one."""
+        with self._lock:
+            if is_good:
+                self._held[shown] = True
+            else:
+                self._held.pop(shown, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """The count of a key or session that was not good here before: whether it may be looked up, and what if it is wrong."""
+
+    may_look: bool
+    if_wrong: Allowed
+
 
 @dataclass(frozen=True, slots=True)
 class Allowances:
-    """What may be asked: by a token or session that is good, and by an address that shows none."""
+    """What may be asked: by a token or session that is good, and by an address that shows none.
+
+    Whoever shows a key or session that was not good here before is counted for the address before it is looked up.
+    Once the address may ask no more, a few a minute are looked up all the same: others ask from there too.
+    """
 
     known: Allowance
     strangers: Allowance
+    chances: Allowance = field(default_factory=lambda: Allowance(_CHANCES_PER_MINUTE))
+
+    def look(self, address: str, now_us: int) -> Look:
+        """Count one that is new here."""
+        allowed = self.strangers.take(address, now_us)
+        return Look(allowed.is_allowed or self.chances.take(address, now_us).is_allowed, allowed)
+
+    def was_good(self, address: str, look: Look) -> None:
+        """It was good: it does not count."""
+        (self.strangers if look.if_wrong.is_allowed else self.chances).give_back(address)
+
+    def forget(self) -> None:
+        """Give everybody whole allowances, as after the clock was set."""
+        for allowance in (self.known, self.strangers, self.chances):
+            allowance.forget()
 
 
 def address_of(scope: Scope) -> str:

@@ -85,7 +85,7 @@ def create_app(
     gate, meters, desk = Gate(service), Meters(), CardDesk(service)
     allowances = Allowances(Allowance(settings.requests_per_minute), Allowance(settings.stranger_requests_per_minute))
     openings = Openings(service, gate)
-    keeper.when_set += [gate.forget, allowances.known.forget, allowances.strangers.forget]
+    keeper.when_set += [gate.forget, allowances.forget]
     app = FastAPI(
         title="riderscore",
         version=version("riderscore"),

@@ -16,6 +16,7 @@ from cachetools import LRUCache
 from fastapi import Request
 from starlette.types import Scope as AsgiScope
 
+from api.http.allowance import Seen
 from api.http.context import Actor, Service
 from api.http.jwks import KeysAwaitedError
 from api.http.jwts import BadTokenError, Jwts
@@ -30,6 +31,7 @@ from rules.units import US_PER_S
 _NUM_CACHED: Final = 50_000
 _NUM_LOOKERS: Final = 16
 _TOKEN_BYTES_MAX: Final = 8_192
+_KEY: Final = b"rs_"
 
 
 class Gate:
@@ -39,6 +41,8 @@ class Gate:
         self._service = service
         self.jwts = Jwts(service.settings, service.clock)
         self._known = _nothing()
+        # Of keys, and of sessions: they are looked up before others where somebody asks too often.
+        self.good_keys, self.good_sessions = Seen(), Seen()
         self._looking: dict[bytes, asyncio.Task[tuple[Actor, int | None]]] = {}
         # Threads of their own: who waits for a row must not keep others from being known.
         self._lookers = CapacityLimiter(_NUM_LOOKERS)
@@ -51,22 +55,37 @@ class Gate:
         Problem
             `unauthenticated`, `token_invalid`, `token_expired`, `token_revoked` or `keys_awaited`.
         """
+        believed = self.believed(scope)
+        if believed is None:
+            believed = scope["state"]["actor"] = await self._looked_up(_token(scope))
+        return believed
+
+    def believed(self, scope: AsgiScope) -> Actor | None:
+        """Who a request says it is from, where that was looked up a moment ago.
+
+        Raises
+        ------
+        Problem
+            `unauthenticated`, `token_invalid`.
+        """
         state = scope.setdefault("state", {})
         known: Actor | None = state.get("actor")
         if known is not None:
             return known
-        token = _token(scope)
         try:
-            actor, until_us = self._known[token]
+            actor, until_us = self._known[_token(scope)]
         except KeyError:
-            is_believed = False
-        else:
-            # What was believed until now is looked up again: the key may be gone that a token was signed with.
-            is_believed = self._service.clock() < until_us
-        if not is_believed:
-            actor = await self._looked_up(token)
+            return None
+        # What was believed until now is looked up again: the key may be gone that a token was signed with.
+        if self._service.clock() >= until_us:
+            return None
         state["actor"] = actor
         return actor
+
+    def is_new(self, scope: AsgiScope) -> bool:
+        """Whether a request comes with a key that was not good here before; a JWT needs no look at the store."""
+        token = _token(scope)
+        return token.startswith(_KEY) and not self.good_keys.has(token)
 
     async def _looked_up(self, token: bytes) -> Actor:
         """Look a token up, once for all who ask with it at this moment."""
@@ -78,8 +97,14 @@ class Gate:
             if self._service.settings.token_cache_s:
                 looking[token] = task
                 task.add_done_callback(lambda _: looking.pop(token, None))
-        # Who goes away takes the answer from nobody.
-        actor, good_until_us = await asyncio.shield(task)
+        try:
+            # Who goes away takes the answer from nobody.
+            actor, good_until_us = await asyncio.shield(task)
+        except Problem:
+            self.good_keys.note(token, is_good=False)
+            raise
+        if token.startswith(_KEY):
+            self.good_keys.note(token, is_good=True)
         until_us = self._service.clock() + self._service.settings.token_cache_s * US_PER_S
         known[token] = (actor, until_us if good_until_us is None else min(until_us, good_until_us))
         return actor
@@ -101,7 +126,7 @@ class Gate:
 
     def _look_up(self, written: str) -> tuple[Actor, int | None]:
         """Who a token stands for, and until when that may be believed (µs; None for ever)."""
-        if written.startswith("rs_"):
+        if written.startswith(_KEY.decode()):
             return _read_key(self._service, written)
         try:
             return self.jwts.read(written)

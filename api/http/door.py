@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from api.http.allowance import Allowances, address_of
 from api.http.auth import Gate, need_scopes
 from api.http.cards import CardDesk, answer_card
-from api.http.context import Service, preferred_lang
+from api.http.context import Actor, Service, preferred_lang
 from api.http.farewell import ELSEWHERE
 from api.http.intake import JSON, NDJSON, check_coding, check_shape, content_type_of, read_body, replay
 from api.http.limits import HEADERS_MAX, PATH_BYTES_MAX, QUERY_BYTES_MAX, WITH_BODY, Plan, Wanted
@@ -95,12 +95,7 @@ class Door:
             need_allowed(self._allowances.strangers.take(address_of(scope), self._service.clock()))
         if not scope["path"].startswith(API) or b"authorization" not in dict(scope["headers"]):
             return
-        try:
-            actor = await self._gate.actor(scope)
-        except Problem:
-            # Counted for the address, so that good tokens from there go on.
-            need_allowed(self._allowances.strangers.take(address_of(scope), self._service.clock()))
-            raise
+        actor = await self._actor(scope)
         known = self._allowances.known
         if not known.per_minute:
             return
@@ -111,6 +106,31 @@ class Door:
         )
         if not allowed.is_allowed:
             raise Problem("rate_limited", headers={"Retry-After": str(allowed.reset_s)}, seconds=allowed.reset_s)
+
+    async def _actor(self, scope: Scope) -> Actor:
+        """Who asks. A wrong token is counted for the address, so that good ones from there go on."""
+        try:
+            actor = self._gate.believed(scope)
+            if actor is None and not self._gate.is_new(scope):
+                actor = await self._gate.actor(scope)
+        except Problem:
+            need_allowed(self._allowances.strangers.take(address_of(scope), self._service.clock()))
+            raise
+        return await self._newcomer(scope) if actor is None else actor
+
+    async def _newcomer(self, scope: Scope) -> Actor:
+        """Who asks with a key that was not good here before: counted before it is looked up."""
+        address = address_of(scope)
+        look = self._allowances.look(address, self._service.clock())
+        if not look.may_look:
+            need_allowed(look.if_wrong)
+        try:
+            actor = await self._gate.actor(scope)
+        except Problem:
+            need_allowed(look.if_wrong)
+            raise
+        self._allowances.was_good(address, look)
+        return actor
 
     async def _with_body(self, wanted: Wanted, scope: Scope, receive: Receive, send: Send) -> None:
         actor = scope["state"].get("actor")

@@ -6,6 +6,7 @@ for the table on account of a name that is not there, no more often than every f
 """
 
 import hashlib
+import hmac
 import ipaddress
 import json
 from collections.abc import Callable, Mapping
@@ -158,7 +159,9 @@ def _chosen(keys: Keys, key_id: str | None) -> tuple[Any, tuple[str, ...]] | Non
 
 
 def print_of(key: Any) -> str:
-    """What tells a public key from every other, whatever the issuer calls it."""
+    """What tells a key from every other, whatever the issuer calls it; of a shared secret nothing else can be learned."""
+    if isinstance(key, bytes):
+        return hmac.digest(key, b"riderscore: the print of a shared key", "sha256").hex()
     written = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return hashlib.sha256(written).hexdigest()
 

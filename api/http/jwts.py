@@ -66,6 +66,7 @@ class Jwts:
             raise SettingError("RIDERSCORE_JWT_SHARED_KEY is shorter than 32 bytes")
         if url and not is_safe_address(url):
             raise SettingError("RIDERSCORE_JWT_JWKS_URL must be https, without a name or password in it")
+        self._shared_print = print_of(self._shared) if self._shared else None
         self._keys = None
         if file or url:
             self._keys = IssuerKeys(from_file(file) if file else from_address(url), clock)
@@ -102,14 +103,13 @@ class Jwts:
         except (jwt.PyJWTError, ValueError, TypeError, RecursionError) as error:
             raise BadTokenError from error
         until_us = _good_until_us(claims, self._clock())
-        signed_by = print_of(signer.key) if signer.until_us < _FOR_EVER_US else None
         # What is made with a token ends when the token says, without regard for clocks that differ.
-        actor = replace(_actor(claims), expires_us=int(claims["exp"]) * US_PER_S, signed_by=signed_by)
+        actor = replace(_actor(claims), expires_us=int(claims["exp"]) * US_PER_S, signed_by=print_of(signer.key))
         return actor, min(until_us, signer.until_us)
 
     def has_key(self, key_print: str) -> bool:
         """Whether a key that tokens were signed with is one of the issuer's still, as far as is known."""
-        return self._keys is not None and self._keys.has(key_print)
+        return key_print == self._shared_print or (self._keys is not None and self._keys.has(key_print))
 
     def has_key_now(self, key_print: str) -> bool:
         """As `has_key`, but waits where the issuer's keys are not known.
@@ -119,7 +119,7 @@ class Jwts:
         KeysAwaitedError
             While they are not known.
         """
-        return self._keys is not None and self._keys.has_now(key_print)
+        return key_print == self._shared_print or (self._keys is not None and self._keys.has_now(key_print))
 
     def _signer(self, header: Mapping[str, Any]) -> _Signer:
         """The key for a token, and what may be done with it."""

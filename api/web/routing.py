@@ -84,7 +84,7 @@ def page_router() -> APIRouter:
 def problem_page(request: Request, problem: Problem) -> Response:
     """A page that says what a problem document says."""
     # Who asks too often is not looked up once more, nor anybody while no connection is free.
-    visit = _nobody(request) if problem.status in (429, 503) else visit_of(request, service_of(request))
+    visit = _nobody(request) if problem.status in (429, 503) else _visit(request)
     document = problem.document(visit.lang)
     faults = [
         visit.say("failure.at", place=error["parameter"], detail=error["detail"])
@@ -111,10 +111,7 @@ def refused_page(request: Request, problem: Problem) -> Response:
 
 def failure_page(request: Request, status: int, name: str) -> Response:
     """A page for what went wrong before a page of its own could say so."""
-    try:
-        visit = visit_of(request, service_of(request))
-    except Problem:
-        visit = _nobody(request)
+    visit = _visit(request)
     known = name if name != "http" else "not_found" if status == 404 else "not_possible"
     told = visit.say(f"failure.{known}")
     return visit.page("failure.html", status, status_code=status, told=told, faults=())
@@ -127,6 +124,14 @@ def unreachable_page(request: Request) -> Response:
     page = visit.page("failure.html", 503, status_code=503, told=told, faults=())
     page.headers["Retry-After"] = "1"
     return page
+
+
+def _visit(request: Request) -> Visit:
+    """A visit, nobody's where nobody may be looked up."""
+    try:
+        return visit_of(request, service_of(request))
+    except Problem:
+        return _nobody(request)
 
 
 def _nobody(request: Request) -> Visit:

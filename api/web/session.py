@@ -74,13 +74,40 @@ def form_token_of(request: Request) -> str:
 
 
 def visit_of(request: Request, service: Service) -> Visit:
-    """A visit, signed in where the cookie's session is not over."""
+    """A visit, signed in where the cookie's session is not over.
+
+    Raises
+    ------
+    Problem
+        `address_limited`, `keys_awaited`.
+    """
+    state = request.state
+    if not hasattr(state, "visitor"):
+        # Whatever is sent as a stream ends with the session.
+        state.visitor = _visitor(request, service)
+    return Visit(request, service, state.visitor, lang_of_visit(request), form_token_of(request))
+
+
+def _visitor(request: Request, service: Service) -> Actor | None:
+    """Whose session the cookie names; one that was not good here before is counted before it is looked up."""
     written = request.cookies.get(SESSION_COOKIE)
+    if not written:
+        return None
     gate: Gate = request.app.state.gate
-    actor = session_actor(service, gate.jwts, written) if written else None
-    # Whatever is sent as a stream ends with the session.
-    request.state.visitor = actor
-    return Visit(request, service, actor, lang_of_visit(request), form_token_of(request))
+    if gate.good_sessions.has(written):
+        actor = session_actor(service, gate.jwts, written)
+    else:
+        allowances: Allowances = request.app.state.allowances
+        address = address_of(request.scope)
+        look = allowances.look(address, service.clock())
+        request.state.is_counted = True
+        actor = session_actor(service, gate.jwts, written) if look.may_look else None
+        if actor is None:
+            need_allowed(look.if_wrong)
+        else:
+            allowances.was_good(address, look)
+    gate.good_sessions.note(written, is_good=actor is not None)
+    return actor
 
 
 def visiting(*scopes: Scope) -> Callable[..., Visit]:
@@ -108,16 +135,28 @@ def _counted(request: Request, service: Service) -> Visit:
     Problem
         `rate_limited`, `address_limited`.
     """
-    allowances: Allowances = request.app.state.allowances
-    now_us = service.clock()
     made = visit_of(request, service)
     if made.actor is None:
-        need_allowed(allowances.strangers.take(address_of(request.scope), now_us))
+        if not getattr(request.state, "is_counted", False):
+            count_stranger(request, service)
         return made
-    allowed = allowances.known.take(made.actor.token_id, now_us)
+    allowances: Allowances = request.app.state.allowances
+    allowed = allowances.known.take(made.actor.token_id, service.clock())
     if not allowed.is_allowed:
         raise Problem("rate_limited", headers={"Retry-After": str(allowed.reset_s)}, seconds=allowed.reset_s)
     return made
+
+
+def count_stranger(request: Request, service: Service) -> None:
+    """Count a request for its address.
+
+    Raises
+    ------
+    Problem
+        `address_limited`.
+    """
+    allowances: Allowances = request.app.state.allowances
+    need_allowed(allowances.strangers.take(address_of(request.scope), service.clock()))
 
 
 def posting(bytes_max: int) -> Callable[[Request], AsyncIterator[FormData]]:
@@ -191,6 +230,8 @@ def sign_in(request: Request, service: Service, response: Response, actor: Actor
         written = begin_session(
             unit, actor.role, actor.subject, actor.cities, actor.key_id, actor.expires_us, actor.signed_by
         )
+    gate: Gate = request.app.state.gate
+    gate.good_sessions.note(written, is_good=True)
     _keep(request, response, SESSION_COOKIE, written, SESSION_S)
 
 

@@ -13,7 +13,7 @@ from api.store.marks import is_demo
 from api.store.queries import RiderStanding, rider_row
 from api.store.sample_riders import telling_riders
 from api.web.routing import page_router
-from api.web.session import Posted, field, own_path, sign_in, sign_out, visiting
+from api.web.session import Posted, count_stranger, field, own_path, sign_in, sign_out, visiting
 from api.web.shell import Visit
 from rules.units import points_text
 
@@ -66,6 +66,9 @@ def enter(visit: AnyVisit, form: Posted) -> Response:
     """Sign in with a key."""
     credential, path = field(form, "credential"), own_path(field(form, "next") or "/")
     gate: Gate = visit.request.app.state.gate
+    if visit.actor is not None:
+        # Whose session is good is counted for it: what they try besides is counted for where they are.
+        count_stranger(visit.request, visit.service)
     try:
         actor = gate.read(credential)
     except Problem:

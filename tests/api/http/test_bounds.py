@@ -5,6 +5,7 @@ Counted, not timed: what is read, what is parsed, what is answered. The costs th
 """
 
 import json
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,9 @@ from api.http.limits import HEADERS_MAX, ORDINARY, WITH_BODY
 from api.http.scopes import SCOPES
 from api.http.survey import DEEP, LONG, MANY, ROWS, Shape, passed
 from api.settings import Settings
+from api.store import keys
+from api.store.sessions import begin_session
+from api.store.units import Store
 from tests.api.http.conftest import Bearer, Clock
 from tests.api.http.nasty import (
     ANY_JSON,
@@ -33,6 +37,7 @@ from tests.api.http.nasty import (
     many_rows,
     unknown_keys,
 )
+from tests.api.store.posts import START_US
 
 ROUTES = sorted(
     (method, route.path_format)
@@ -241,6 +246,62 @@ class TestAllowances:
         assert (wrong[4].json()["code"], wrong[4].headers["retry-after"]) == ("address_limited", "15")
         assert right.status_code == 200
 
+    def test_a_flood_of_wrong_tokens_is_not_looked_up(
+        self, client: TestClient, bearer: Bearer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Beyond the limit a few are, whatever the number; a key that was good here goes on, and so does a new one."""
+        good, new = bearer("ops"), bearer("ops", "new")
+        client.get("/v1/tokens", headers=good)
+        looked_up = counted(monkeypatch, "api.store.keys.key_of")
+
+        wrong = [client.get("/v1/tokens", headers={"Authorization": f"Bearer rs_{k}_x"}) for k in range(6)]
+        first = client.get("/v1/tokens", headers=new)
+        wrong += [client.get("/v1/tokens", headers={"Authorization": f"Bearer rs_{k}_y"}) for k in range(100)]
+        num_looked_up = len(looked_up)
+        right = [client.get("/v1/tokens", headers=good) for _ in range(2)]
+
+        assert [answer.status_code for answer in wrong] == [401] * 4 + [429] * 102
+        assert num_looked_up == 1 + 4 + 6
+        assert [answer.status_code for answer in (first, *right)] == [200] * 3
+
+    def test_a_key_that_ended_is_one_of_the_wrong_ones(
+        self, client: TestClient, bearer: Bearer, store: Store, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """That it was good once does not have it looked up for ever."""
+        headers = bearer("ops")
+        client.get("/v1/tokens", headers=headers)
+        with store.writing(START_US) as unit:
+            keys.revoke_key(unit, headers["Authorization"].split("_")[1], "test:test")
+        looked_up = counted(monkeypatch, "api.store.keys.key_of")
+
+        answers = [client.get("/v1/tokens", headers=headers).status_code for _ in range(50)]
+
+        assert answers == [401] * 4 + [429] * 46
+        assert len(looked_up) == 1 + 3 + 6
+
+    def test_a_flood_of_wrong_cookies_is_not_looked_up(
+        self, client: TestClient, bearer: Bearer, store: Store, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """On pages, on addresses that are none, and where a page is refused; whoever was signed in goes on."""
+        key_id = bearer("ops")["Authorization"].split("_")[1]
+        with store.writing(START_US) as unit:
+            good = begin_session(unit, "ops", "li.na", (), key_id)
+        html = {"Accept": "text/html"}
+        seen = client.get("/console/audit", headers=html | {"Cookie": f"rs_session={good}"}, follow_redirects=False)
+        looked_up = counted(monkeypatch, "api.store.sessions.session_of")
+
+        answers = [
+            client.get(path, headers=html | {"Cookie": f"rs_session={k:064x}"}, follow_redirects=False)
+            for k in range(30)
+            for path in ("/console/audit", "/nowhere", "/console/audit?" + "x" * 9_000)
+        ]
+        num_looked_up = len(looked_up)
+        after = client.get("/console/audit", headers=html | {"Cookie": f"rs_session={good}"}, follow_redirects=False)
+
+        assert (seen.status_code, after.status_code) == (200, 200)
+        assert {answer.status_code for answer in answers[10:]} == {404, 414, 429}
+        assert num_looked_up == 4 + 6
+
     def test_meters_are_counted_for_their_address(self, client: TestClient, clock: Clock) -> None:
         """`/metrics` is open to all, but not without end; `/healthz` is."""
         meters = [client.get("/metrics").status_code for _ in range(5)]
@@ -261,6 +322,20 @@ class TestAllowances:
         assert [answer.status_code for answer in answers] == [303] * 4 + [429]
         assert answers[4].headers["retry-after"] == "15"
         assert answers[4].text.startswith("<!")
+
+
+def counted(monkeypatch: pytest.MonkeyPatch, name: str) -> list[object]:
+    """What a function is asked for from now on."""
+    module, _, attribute = name.rpartition(".")
+    work = getattr(import_module(module), attribute)
+    asked: list[object] = []
+
+    def noting(*given: object) -> object:
+        asked.append(given)
+        return work(*given)
+
+    monkeypatch.setattr(name, noting)
+    return asked
 
 
 def test_an_allowance_holds_no_more_than_it_may(monkeypatch: pytest.MonkeyPatch) -> None:

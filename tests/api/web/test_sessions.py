@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -289,3 +290,25 @@ def test_a_session_ends_with_the_key_that_its_token_was_signed_with(
         write(*([] if then == "none" else [later_key]))
         clock.forward(seconds=601)
         assert not is_in(client, cookie)
+
+
+@pytest.mark.parametrize("then", [SHARED + "!", ""], ids=["another", "none"])
+def test_a_session_ends_with_the_shared_key_that_its_token_was_signed_with(
+    store: Store, url: str, settings: Settings, clock: Clock, then: str
+) -> None:
+    """A shared key that was changed ends them all; a restart with the same one ends none, nor those that keys began."""
+    claims = {"iss": "i", "aud": "a", "sub": "li.na", "role": "ops", "cities": ["*"], "exp": clock() // 10**6 + 9_999}
+    with store.writing(clock()) as unit:
+        _, key = keys.create_key(unit, "ops", "li.na", (), actor="test:test")
+    with TestClient(create_app(settings, hooks=(), clock=clock)) as client:
+        cookie = enter(client, jwt.encode(claims, SHARED, "HS256"))
+        client.cookies.clear()
+        other = enter(client, key)
+
+    with TestClient(create_app(settings, hooks=(), clock=clock)) as client:
+        same = is_in(client, cookie)
+    with TestClient(create_app(replace(settings, jwt_shared_key=then), hooks=(), clock=clock)) as client:
+        changed = [is_in(client, one) for one in (cookie, other)]
+
+    assert same
+    assert changed == [False, True]
