@@ -30,6 +30,9 @@ MAX_TABLE_VALUES = 1_000_000
 MAX_FAULTS = 200
 _PART = r"""(?:[A-Za-z0-9_-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+"""
 _LONG_KEY = re.compile(rf"(?<![A-Za-z0-9_-])(?:{_PART}\.[ \t]*+){{{MAX_KEY_PARTS}}}")
+# The reader takes a hundred bytes for each digit of a number; no number of a book has twenty.
+MAX_DIGITS = 400
+_LONG_NUMBER = re.compile(rf"(?<![0-9A-Za-z_\"'])[0-9][0-9A-Fa-f_xob]{{{MAX_DIGITS}}}|\.[0-9][0-9_]{{{MAX_DIGITS}}}")
 _AT_LINE = re.compile(r"\(at line (\d+), column \d+\)")
 
 
@@ -144,12 +147,17 @@ def check_size(source: Source, max_values: int = MAX_VALUES) -> None:
     Raises
     ------
     BookError
-        If a key has too many parts or there are too many values. A text that looks like such a key counts as one.
+        If a key has too many parts, a number too many digits, or there are too many values. A text that looks like such a
+        key or number counts as one.
     """
-    found = _LONG_KEY.search(source.text)
-    if found:
-        line = str(source.text.count("\n", 0, found.start()) + 1)
-        raise _single(Fault("toml_long_key", source.file, allowed=str(MAX_KEY_PARTS), params=(("line", line),)))
+    for pattern, code, allowed in (
+        (_LONG_KEY, "toml_long_key", MAX_KEY_PARTS),
+        (_LONG_NUMBER, "toml_long_number", MAX_DIGITS),
+    ):
+        found = pattern.search(source.text)
+        if found:
+            line = str(source.text.count("\n", 0, found.start()) + 1)
+            raise _single(Fault(code, source.file, allowed=str(allowed), params=(("line", line),)))
     number = sum(map(source.text.count, "=,["))
     if number > max_values:
         raise _single(Fault("toml_too_much", source.file, given=str(number), allowed=str(max_values)))

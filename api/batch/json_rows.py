@@ -3,41 +3,79 @@
 A text of 16 MiB with one character beyond the basic plane takes 64 MiB as Python's text, and its values as much again.
 """
 
-import re
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 from numba import njit
 
 _NUM_ROWS_MAX: Final = 100_000
-_LIST: Final = re.compile(rb"[ \t\n\r]*\[")
-_WRAPPED: Final = re.compile(rb'[ \t\n\r]*\{[ \t\n\r]*"events"[ \t\n\r]*:[ \t\n\r]*\[')
-_END: Final = re.compile(rb"[ \t\n\r]*")
-_WRAPPED_END: Final = re.compile(rb"[ \t\n\r]*\}[ \t\n\r]*")
+_EVENTS: Final = np.frombuffer(b"events", np.uint8)
 
 
-def row_bounds(body: bytes) -> tuple[bool, list[tuple[int, int]]] | None:
-    """Whether a body is `{"events": [...]}` (else `[...]`), and from where to where each of its rows stands.
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Where a list begins and ends, without its brackets, and from where to where each of its rows stands."""
 
-    None for anything else, which is to be read whole. If each row is a value, the body is JSON.
+    start: int
+    stop: int
+    rows: list[tuple[int, int]]
+
+
+def row_bounds(body: bytes) -> Bounds | None:
+    """The rows of `[...]`, or of `{"events": [...]}` with whatever else beside; None for anything else.
+
+    If each row is a value, and what is around them is JSON, the body is.
     """
-    for begins, ends in ((_LIST, _END), (_WRAPPED, _WRAPPED_END)):
-        found = begins.match(body)
-        if found is None:
+    letters = np.frombuffer(body, np.uint8)
+    first = _list_start(letters, _EVENTS)
+    if first < 0:
+        return None
+    starts, stops = np.empty(_NUM_ROWS_MAX, np.int64), np.empty(_NUM_ROWS_MAX, np.int64)
+    number, stop = _bounds(letters, first, starts, stops)
+    if number < 0:
+        return None
+    rows = list(zip(starts[:number].tolist(), stops[:number].tolist(), strict=True))
+    is_empty = number == 1 and not body[first:stop].strip()
+    return Bounds(first, stop, [] if is_empty else rows)
+
+
+@njit(cache=True, nogil=True)
+def _list_start(letters: Any, name: Any) -> int:
+    """The place after the bracket that begins the list, or that of a member of the outermost object; -1 for none."""
+    depth, text_start, text_stop = 0, 0, 0
+    in_text, is_escaped, is_named = False, False, False
+    for k in range(letters.size):
+        letter = letters[k]
+        if in_text:
+            if is_escaped:
+                is_escaped = False
+            elif letter == 92:
+                is_escaped = True
+            elif letter == 34:
+                in_text, text_stop = False, k
+        elif letter == 32 or letter == 10 or letter == 13 or letter == 9:
             continue
-        starts, stops = np.empty(_NUM_ROWS_MAX, np.int64), np.empty(_NUM_ROWS_MAX, np.int64)
-        number, after = _bounds(np.frombuffer(body, np.uint8), found.end(), starts, stops)
-        if number < 0 or ends.fullmatch(body, after) is None:
-            return None
-        bounds = list(zip(starts[:number].tolist(), stops[:number].tolist(), strict=True))
-        is_empty = number == 1 and not body[bounds[0][0] : bounds[0][1]].strip()
-        return begins is _WRAPPED, [] if is_empty else bounds
-    return None
+        elif letter == 58 and depth == 1:
+            is_named = text_stop - text_start == name.size and bool(np.all(letters[text_start:text_stop] == name))
+        else:
+            if letter == 91 and (depth == 0 or (depth == 1 and is_named)):
+                return k + 1
+            is_named = False
+            if letter == 34:
+                in_text, text_start = True, k + 1
+            elif letter == 91 or letter == 123:
+                depth += 1
+            elif letter == 93 or letter == 125:
+                depth -= 1
+            if depth <= 0 and letter != 123:
+                return -1
+    return -1
 
 
 @njit(cache=True, nogil=True)
 def _bounds(letters: Any, first: int, starts: Any, stops: Any) -> tuple[int, int]:
-    """How many rows were found, -1 for no list, and what comes after its end."""
+    """How many rows were found, -1 for no list, and where it ends."""
     number, depth = 0, 1
     in_text, is_escaped = False, False
     start = first
@@ -60,7 +98,7 @@ def _bounds(letters: Any, first: int, starts: Any, stops: Any) -> tuple[int, int
                 if letter == 125 or number >= starts.size:
                     return -1, k
                 starts[number], stops[number] = start, k
-                return number + 1, k + 1
+                return number + 1, k
         elif letter == 44 and depth == 1:
             if number >= starts.size:
                 return -1, k

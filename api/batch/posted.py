@@ -3,6 +3,7 @@
 One object, a list of objects, `{"events": [...]}`, or NDJSON: a place is a JSON pointer or a line.
 """
 
+import io
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,8 +20,11 @@ from api.batch.sources import LINE_BYTES_MAX
 BODY: Final = "body"
 EVENTS: Final = "events"
 _LARGE_BYTES: Final = 1 << 20
-# More than any column takes, so what is cut is rejected as too long all the same.
-_TEXT_KEPT: Final = 600
+REPORTS: Final = "reports"
+# More than any column takes, so what is cut is rejected all the same.
+_TEXT_KEPT: Final = 250
+_LARGEST: Final = 10**_TEXT_KEPT
+_TOO_LONG: Final = object()
 
 
 class NotEventsError(Exception):
@@ -103,13 +107,16 @@ def take_apart(body: bytes, *, is_ndjson: bool) -> Document:
 
 
 def _document(body: bytes) -> Document:
-    found = row_bounds(body) if len(body) > _LARGE_BYTES else None
-    if found is not None:
-        return _large(body, found[1], is_wrapped=found[0])
+    if len(body) > _LARGE_BYTES:
+        return _large(body)
     try:
         document = decode_marked(body.decode().strip())
     except (ValueError, RecursionError):
         raise NotEventsError(is_json=False) from None
+    return _of_value(document)
+
+
+def _of_value(document: Any) -> Document:
     head: tuple[str | int, ...] = ()
     if isinstance(document, dict):
         if not isinstance(document.get(EVENTS), list):
@@ -120,31 +127,77 @@ def _document(body: bytes) -> Document:
     return _listed(document, head)
 
 
-def _large(body: bytes, bounds: list[tuple[int, int]], *, is_wrapped: bool) -> Document:
-    """The rows of a long list, each read by itself; texts longer than any column takes are cut as they are read."""
+def _large(body: bytes) -> Document:
+    """The rows of a long list, each read by itself and of each what a column may hold; what is around them is short."""
+    found = row_bounds(body)
+    bounds = () if found is None else found.rows
+    around = body if found is None else body[: found.start] + body[found.stop :]
+    if len(around) > LINE_BYTES_MAX:
+        return Document((), (), (Reject(BODY, 0, "", "", "line_too_long"),), ((),))
     try:
-        values = [_shortened(decode_marked(body[start:stop].decode().strip())) for start, stop in bounds]
+        document = decode_marked(around.decode().strip())
+        values = [_value_at(body, start, stop) for start, stop in bounds]
     except (ValueError, RecursionError):
         raise NotEventsError(is_json=False) from None
-    return _listed(values, (EVENTS,) if is_wrapped else ())
+    _restored(values)
+    head = (EVENTS,) if isinstance(document, dict) else ()
+    return _of_value(document) if found is None else _listed(values, head)
 
 
-def _shortened(value: Any) -> Any:
-    if isinstance(value, dict):
-        for name, inner in value.items():
-            if type(inner) is str and len(inner) > _TEXT_KEPT:
-                value[name] = inner[:_TEXT_KEPT]
+def _value_at(body: bytes, start: int, stop: int) -> Any:
+    """A row of a list, or `_TOO_LONG`."""
+    return _TOO_LONG if stop - start > LINE_BYTES_MAX else _kept(decode_marked(body[start:stop].decode().strip()))
+
+
+def _kept(value: Any) -> Any:
+    """What is looked at of a row: known columns, and of what is longer than any of them takes enough to refuse it."""
+    if not isinstance(value, dict):
+        return value
+    return {name: _shortened(name, inner) for name, inner in value.items() if name in KNOWN_COLUMNS}
+
+
+def _shortened(name: str, value: Any) -> Any:
+    """A value that is answered as the whole one is, where it is no number, time, id or list of reports by its length."""
+    if type(value) is str and len(value) > _TEXT_KEPT:
+        if name == REPORTS:
+            value = ";".join(_named(value.split(";")))
+        # No number or time ends so, and what is left of an id is too long for one.
+        return value if len(value) <= _TEXT_KEPT else (value[:_TEXT_KEPT] + "…").encode()
+    if type(value) is int and not -_LARGEST < value < _LARGEST:
+        return str(value)[: _TEXT_KEPT + 1]
+    if isinstance(value, list | dict) and value:
+        if name == REPORTS and isinstance(value, list) and all(type(item) is str for item in value):
+            return _shortened(name, ";".join(value))
+        shown = json.dumps(value, ensure_ascii=False)
+        # Neither is a column's type.
+        return (shown[:_TEXT_KEPT],) if len(shown) > _TEXT_KEPT else value
     return value
+
+
+def _restored(values: Sequence[Any]) -> None:
+    """Make texts of what was cut: bytes until all is read, since what is kept between long texts keeps their room."""
+    for value in values:
+        if isinstance(value, dict):
+            for name, inner in value.items():
+                if type(inner) is bytes:
+                    value[name] = inner.decode()
+
+
+def _named(parts: Sequence[str]) -> list[str]:
+    """Each of some names once; no name of ours is so long."""
+    return list(dict.fromkeys(part.strip()[:_TEXT_KEPT] for part in parts))
 
 
 def _listed(values: list[Any], head: tuple[str | int, ...]) -> Document:
     rows = tuple(k for k, value in enumerate(values) if isinstance(value, dict))
-    rejects = tuple(
-        Reject(BODY, k, "", cut(json.dumps(value, ensure_ascii=False)), "bad_line")
-        for k, value in enumerate(values)
-        if not isinstance(value, dict)
-    )
+    rejects = tuple(_no_object(k, value) for k, value in enumerate(values) if not isinstance(value, dict))
     return Document(tuple(values[k] for k in rows), rows, rejects, tuple((*head, k) for k in range(len(values))))
+
+
+def _no_object(row: int, value: Any) -> Reject:
+    if value is _TOO_LONG:
+        return Reject(BODY, row, "", "", "line_too_long")
+    return Reject(BODY, row, "", cut(json.dumps(value, ensure_ascii=False)), "bad_line")
 
 
 def _lines(body: bytes) -> Document:
@@ -152,7 +205,7 @@ def _lines(body: bytes) -> Document:
     rejects: list[Reject] = []
     places: list[tuple[str | int, ...] | int] = []
     rows: list[int] = []
-    for number, line in enumerate(body.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
+    for number, line in enumerate(io.BytesIO(body.removeprefix(b"\xef\xbb\xbf")), 1):
         if not line.strip():
             continue
         row = len(places)
@@ -161,7 +214,7 @@ def _lines(body: bytes) -> Document:
             rejects.append(Reject(BODY, row, "", "", "line_too_long"))
             continue
         try:
-            document = decode(line.decode().strip())
+            document = _kept(decode(line.decode().strip()))
         except (ValueError, RecursionError):
             document = None
         if isinstance(document, dict):
@@ -169,6 +222,7 @@ def _lines(body: bytes) -> Document:
             rows.append(row)
         else:
             rejects.append(Reject(BODY, row, "", cut(line.decode("utf-8", errors="replace").strip()), "bad_line"))
+    _restored(events)
     return Document(tuple(events), tuple(rows), tuple(rejects), tuple(places))
 
 

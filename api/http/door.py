@@ -151,6 +151,8 @@ class Door:
         again = replay(body, receive)
         key = idempotency_key(scope) if scope["method"] == "POST" else None
         if key is None or actor is None or wanted.path in KEEPS_ITS_OWN:
+            # Whoever reads it has it alone.
+            body = b""
             await self._app(scope, again, send)
             return
         await answer_once(self._app, self._service, self._turns, actor, key, body, scope, again, send)

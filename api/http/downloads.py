@@ -4,8 +4,9 @@ Between two parts no connection and no thread is held; a reader who takes next t
 (`api.http.connections`).
 """
 
+import json
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Final
+from typing import Any, Final
 
 from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
@@ -13,6 +14,7 @@ from starlette.responses import StreamingResponse
 
 from api.http.context import Actor, Service
 from api.store.audit import PART, AuditFilter, AuditLine, as_csv, as_ndjson, audit_part, need_wanted, newest_id
+from api.store.exports import export_of
 
 _CHARS_AT_ONCE: Final = 32 * 1024
 _WRITERS: Final[dict[str, tuple[Callable[[Iterator[AuditLine]], Iterator[str]], str]]] = {
@@ -27,11 +29,41 @@ def audit_download(
     """All lines that were there when it was asked for, as `csv` or `ndjson`; refused before the first of them."""
     need_wanted(actor, wanted)
     write, media_type = _WRITERS[kind]
-    named = {"Content-Disposition": f'attachment; filename="audit.{kind}"', "Cache-Control": "no-store"}
     with service.reading() as unit:
         until = newest_id(unit)
     lines = write(_audit_lines(service, actor, wanted, until))
-    return StreamingResponse(_in_turn(in_parts(lines), turns), headers=named, media_type=media_type)
+    return _streamed(lines, turns, f"audit.{kind}", media_type)
+
+
+def export_download(service: Service, rider_id: str, turns: CapacityLimiter, name: str) -> StreamingResponse:
+    """All that is held on a rider, as one JSON document."""
+    return _streamed(_as_json(export_of(service.reading, rider_id)), turns, name, "application/json")
+
+
+def _streamed(texts: Iterator[str], turns: CapacityLimiter, name: str, media_type: str) -> StreamingResponse:
+    named = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+    return StreamingResponse(_in_turn(in_parts(texts), turns), headers=named, media_type=media_type)
+
+
+def _as_json(members: Iterator[tuple[str, Any]]) -> Iterator[str]:
+    """An object, a member a line; of members that are rows, a row a line."""
+    before = "{"
+    for name, value in members:
+        yield f"{before}{json.dumps(name)}: "
+        before = ",\n"
+        if isinstance(value, Iterator):
+            yield from _listed(value)
+        else:
+            yield json.dumps(value, ensure_ascii=False)
+    yield "}\n"
+
+
+def _listed(rows: Iterator[Any]) -> Iterator[str]:
+    before = "["
+    for row in rows:
+        yield f"{before}\n {json.dumps(row, ensure_ascii=False)}"
+        before = ","
+    yield "[]" if before == "[" else "]"
 
 
 def _audit_lines(service: Service, actor: Actor, wanted: AuditFilter, until: int) -> Iterator[AuditLine]:

@@ -28,8 +28,7 @@ async def read_body(scope: Scope, receive: Receive, bytes_max: int, timeout_s: i
     stated = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
     if stated.isdigit() and (len(stated) > 18 or int(stated) > bytes_max):
         raise too_large
-    parts: list[bytes] = []
-    num_bytes = 0
+    body = bytearray()
     try:
         with fail_after(timeout_s):
             while True:
@@ -37,15 +36,16 @@ async def read_body(scope: Scope, receive: Receive, bytes_max: int, timeout_s: i
                 if message["type"] == "http.disconnect":
                     raise Problem("bad_request")
                 part = message.get("body", b"")
-                num_bytes += len(part)
-                if num_bytes > bytes_max:
+                if len(body) + len(part) > bytes_max:
                     raise too_large
-                parts.append(part)
+                if not body and not message.get("more_body", False):
+                    return bytes(part)
+                body += part
                 if not message.get("more_body", False):
                     break
     except TimeoutError:
         raise Problem("body_timeout", headers=_CLOSE, limit=timeout_s) from None
-    return b"".join(parts)
+    return bytes(body)
 
 
 async def check_shape(body: bytes, shape: Shape, *, is_lines: bool = False) -> None:
@@ -90,14 +90,12 @@ def content_type_of(scope: Scope) -> str:
 
 
 def replay(body: bytes, receive: Receive) -> Receive:
-    """A `receive` that gives a body that was read; then what the connection says."""
-    given = False
+    """A `receive` that gives a body that was read, once, and keeps none; then what the connection says."""
+    left: list[bytes] = [body]
 
     async def receive_again() -> Message:
-        nonlocal given
-        if not given:
-            given = True
-            return {"type": "http.request", "body": body, "more_body": False}
+        if left:
+            return {"type": "http.request", "body": left.pop(), "more_body": False}
         return await receive()
 
     return receive_again

@@ -32,8 +32,10 @@ class BodyLimits:
     shape: Shape
 
 
-def _limits(bytes_max: int, values_max: int, *, text_bytes_max: int, items_max: int = 1_000) -> BodyLimits:
-    shape = Shape(32, values_max, members_max=256, items_max=items_max, text_bytes_max=text_bytes_max)
+def _limits(
+    bytes_max: int, values_max: int, *, text_bytes_max: int, items_max: int = 1_000, members_max: int = 256
+) -> BodyLimits:
+    shape = Shape(32, values_max, members_max, items_max=items_max, text_bytes_max=text_bytes_max)
     return BodyLimits(bytes_max, shape)
 
 
@@ -42,7 +44,8 @@ ORDINARY: Final = _limits(64 * KIB, 2_000, text_bytes_max=32 * KIB)
 _LISTS: Final = _limits(512 * KIB, 10_000, text_bytes_max=32 * KIB, items_max=2_000)
 # A document of 1 MiB is longer as JSON, where a character may take six.
 _DOCUMENT: Final = _limits(3 * MIB, 50_000, text_bytes_max=3 * MIB, items_max=5_000)
-_ROUND: Final = _limits(4 * MIB, 100_000, text_bytes_max=4 * KIB, items_max=2_000)
+# Each member that is none of a rider's or an order's would be a fault of its own.
+_ROUND: Final = _limits(4 * MIB, 100_000, text_bytes_max=4 * KIB, items_max=2_000, members_max=16)
 _EVENTS: Final = "/v1/events"
 _BY_PATH: Final[Mapping[str, BodyLimits]] = {
     "/v1/dispatch/rounds": _ROUND,

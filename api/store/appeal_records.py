@@ -273,12 +273,13 @@ def decided_appeals(
 
 
 def own_appeals(
-    unit: ReadUnit | WriteUnit, rider_id: str, state: Literal["open", "decided"], cursor: str | None, limit: int
+    unit: ReadUnit | WriteUnit, rider_id: str, state: Literal["open", "decided"] | None, cursor: str | None, limit: int
 ) -> AppealPage:
-    """A rider's own appeals, open or decided, newest first."""
+    """A rider's own appeals, open, decided, or (None) both, newest first."""
     decided = appeal_decisions.c.appeal_id
     query = _appeals().where(appeals.c.rider_id == rider_id)
-    query = query.where(decided.is_(None) if state == "open" else decided.is_not(None))
+    if state is not None:
+        query = query.where(decided.is_(None) if state == "open" else decided.is_not(None))
     return _page(newest_first(unit, query, appeals.c.filed_us, appeals.c.appeal_id, cursor, limit))
 
 

@@ -15,6 +15,7 @@ from api.store.units import ReadUnit, WriteUnit
 
 DecisionKind = Literal["appeal", "review", "lift"]
 _SALT_BYTES: Final = 16
+_AT_ONCE: Final = 500
 
 
 def keep_words(unit: WriteUnit, kind: DecisionKind, decision_id: str, rider_id: str, words: str) -> str:
@@ -53,7 +54,7 @@ def changed_words(unit: ReadUnit | WriteUnit) -> Iterator[tuple[str, str, str]]:
         ("lift", suspension_lifts.c.review_id, suspension_lifts.c.reason_digest),
     )
     for kind, key, digest in sealed:
-        for row in unit.connection.execute(_beside(kind, key, digest)):
+        for row in unit.connection.execute(_beside(kind, key, digest).execution_options(yield_per=_AT_ONCE)):
             if row.sealed is None or digest_of(bytes(row.salt), row.reason) != row.sealed:
                 yield kind, row.decision_id, row.rider_id
 

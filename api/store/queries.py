@@ -1,16 +1,13 @@
 """What can be asked of the store about a rider. Every answer names the book version it was made under."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Select, or_, select
+from sqlalchemy import select
 
-from api.store.appeal_records import appeals_of
 from api.store.books import program_of
-from api.store.people import person_of
-from api.store.reviews import reviews_of
-from api.store.tables import api_keys, audit, entries, events, idempotency, outbox, rider_moves, rider_state
+from api.store.tables import entries, rider_state
 from api.store.units import ReadUnit, WriteUnit
 from rules.events import RIDER_KINDS
 from scoring.ledger import standing_figures
@@ -95,42 +92,3 @@ def rider_row(unit: ReadUnit | WriteUnit, rider_id: str) -> RiderStanding | None
 
 def _reachable(orders: int) -> int | None:
     return int(orders) if orders >= 0 else None
-
-
-def export_of(unit: ReadUnit | WriteUnit, rider_id: str) -> dict[str, Any]:
-    """All that is held on a rider, as plain values.
-
-    Person, standing, moves, events, entries, appeals and reviews with their answers, messages about them, their keys without
-    secrets, requests of theirs that are remembered, and audit lines about them or by them.
-    """
-    person, standing = person_of(unit, rider_id), rider_row(unit, rider_id)
-    actor = f"rider:{rider_id}"
-    return {
-        "rider_id": rider_id,
-        "person": None if person is None else {"name": person.name, "phone": person.phone},
-        "standing": None if standing is None else {name: getattr(standing, name) for name in standing.__slots__},
-        "moves": _held(unit, select(rider_moves).where(rider_moves.c.rider_id == rider_id), "move_no"),
-        "events": _held(unit, select(events).where(events.c.rider_id == rider_id), "occurred_us", "event_id"),
-        "entries": _held(unit, select(entries).where(entries.c.rider_id == rider_id), "seq"),
-        "appeals": [asdict(appeal) for appeal in appeals_of(unit, rider_id)],
-        "reviews": [asdict(review) for review in reviews_of(unit, rider_id)],
-        "messages": _held(unit, select(outbox).where(outbox.c.rider_id == rider_id), "outbox_id"),
-        "keys": _held(unit, _keys().where(api_keys.c.role == "rider", api_keys.c.subject == rider_id), "key_id"),
-        "requests": _held(unit, _requests().where(idempotency.c.actor == actor), "key"),
-        "audit": _held(unit, select(audit).where(or_(audit.c.subject == rider_id, audit.c.actor == actor)), "audit_id"),
-    }
-
-
-def _keys() -> Select[Any]:
-    return select(*(column for column in api_keys.c if column.name != "secret_hash"))
-
-
-def _requests() -> Select[Any]:
-    return select(idempotency.c.key, idempotency.c.status, idempotency.c.recorded_us)
-
-
-def _held(unit: ReadUnit | WriteUnit, query: Select[Any], *order: str) -> list[dict[str, Any]]:
-    """Rows as plain values, in an order; bytes as hex."""
-    columns = query.selected_columns
-    rows = unit.connection.execute(query.order_by(*(columns[name] for name in order))).mappings()
-    return [{name: value.hex() if isinstance(value, bytes) else value for name, value in row.items()} for row in rows]

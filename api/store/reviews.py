@@ -325,12 +325,13 @@ def decided_reviews(
 
 
 def own_reviews(
-    unit: ReadUnit | WriteUnit, rider_id: str, state: Literal["open", "decided"], cursor: str | None, limit: int
+    unit: ReadUnit | WriteUnit, rider_id: str, state: Literal["open", "decided"] | None, cursor: str | None, limit: int
 ) -> ReviewPage:
-    """A rider's own reviews, open or decided, newest first."""
+    """A rider's own reviews, open, decided, or (None) both, newest first."""
     decided = review_decisions.c.review_id
     query = _reviews().where(reviews.c.rider_id == rider_id)
-    query = query.where(decided.is_(None) if state == "open" else decided.is_not(None))
+    if state is not None:
+        query = query.where(decided.is_(None) if state == "open" else decided.is_not(None))
     return _page(newest_first(unit, query, reviews.c.opened_us, reviews.c.review_id, cursor, limit))
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
+import numpy as np
 from openpyxl import load_workbook
 from openpyxl.utils import get_column_letter
 from openpyxl.utils.exceptions import InvalidFileException
@@ -42,6 +43,11 @@ _MAX_VISITED: Final = 8 * MAX_CELLS
 _MAX_CELL: Final = 1 << 17
 _MAX_SHEETS: Final = 12
 _MAX_DIRECTORY: Final = 16 << 10
+# Each takes longer to read than a cell does.
+_MAX_STYLES: Final = 20_000
+# Letters between two tags; a cell has 4 000 characters at most, which may be written as references.
+_MAX_TEXT_BYTES: Final = 256 << 10
+_TEXT_KEPT: Final = 4_001
 _KEY: Final = re.compile(r"\[([a-z_.]+)\]\s*$")
 _XLSX: Final = b"PK\x03\x04"
 _ZIP_END: Final = b"PK\x05\x06"
@@ -200,16 +206,30 @@ def _too_much(content: bytes, file: str) -> Fault | None:
         unpacked = sum(info.file_size for info in archive.infolist())
         if unpacked > MAX_UNPACKED:
             return Fault("sheet_large", file, given=str(unpacked), allowed=str(MAX_UNPACKED))
-        num_tags = num_values = 0
+        num_tags = num_values = num_rows = 0
         for info in archive.infolist():
             part = archive.read(info)
             if any(word in part for word in _DECLARES):
                 return Fault("sheet_unreadable", file)
-            num_tags += part.count(b"<")
+            own_tags = part.count(b"<")
+            num_tags += own_tags
             num_values += part.count(b"=")
-    if num_tags > _MAX_TAGS or num_values > _MAX_ATTRIBUTES:
-        return Fault("sheet_cells", file, allowed=str(MAX_CELLS))
+            num_rows += part.count(b"<row")
+            if num_tags > _MAX_TAGS or num_values > _MAX_ATTRIBUTES:
+                return Fault("sheet_cells", file, allowed=str(MAX_CELLS))
+            if own_tags > _MAX_STYLES and info.filename.lower().endswith("styles.xml"):
+                return Fault("sheet_styles", file, allowed=str(_MAX_STYLES))
+            if _longest_text(part) > _MAX_TEXT_BYTES:
+                return Fault("cell_long", file, key=info.filename[:100])
+    if num_rows > MAX_ROWS * _MAX_SHEETS:
+        return Fault("sheet_long", file, allowed=str(MAX_ROWS))
     return None
+
+
+def _longest_text(part: bytes) -> int:
+    """Letters from one tag's beginning to the next, at most."""
+    begins = np.flatnonzero(np.frombuffer(part, np.uint8) == ord("<"))
+    return int(np.diff(begins, prepend=0, append=len(part)).max())
 
 
 def _xlsx_lines(sheet: Any, file: str, most: int) -> tuple[Lines, list[SheetFault], int]:
@@ -224,6 +244,7 @@ def _xlsx_lines(sheet: Any, file: str, most: int) -> tuple[Lines, list[SheetFaul
         line = []
         for column, cell in enumerate(cells, start=1):
             written, code = _cell(cell)
+            written = written[:_TEXT_KEPT]
             if code:
                 letter = get_column_letter(column)
                 fault = Fault(code, file, key=f"{letter}{row}", given=written)

@@ -77,17 +77,23 @@ class EventAnswers(Model):
 _ENTRY: Final = tuple(EntryWritten.model_fields)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Sent:
-    """A body and what it is said to be."""
+    """A body, until it is taken, and what it is said to be. Nobody else keeps it, so that it is gone once it is read."""
 
     body: bytes
     is_ndjson: bool
 
+    def taken(self) -> bytes:
+        """The body; nothing is left of it."""
+        body, self.body = self.body, b""
+        return body
+
 
 async def sent(request: Request) -> _Sent:
     """The body as it came."""
-    return _Sent(await request.body(), content_type_of(request.scope) == NDJSON)
+    parts = [part async for part in request.stream() if part]
+    return _Sent(b"".join(parts), content_type_of(request.scope) == NDJSON)
 
 
 _EXAMPLE: Final = {
@@ -130,13 +136,13 @@ async def post(
     request: Request, given: Annotated[_Sent, Depends(sent)], actor: Platform, service: ServiceDep, lang: LangDep
 ) -> Response:
     """Score events: one, a list, `{"events": [...]}` or NDJSON. The same event is never scored twice."""
+    once = once_of(request.scope, given.body)
     if len(given.body) < _LARGE_BYTES:
         content: Document | PostedRows = _taken_apart(given, service.settings.batch_rows_max)
     else:
         # Before its turn: others do not wait while it is read.
         content = await run_sync(lambda: read_rows(_taken_apart(given, service.settings.batch_rows_max)))
     admission = Admission(actor.cities, actor.may("training:write"))
-    once = once_of(request.scope, given.body)
     waits = Post(content, admission, once, partial(_done, lang), filed_by=actor.name, key_id=actor.key_id)
     done = await request.app.state.posts.done(actor.token_id, waits)
     for status, num in done.counts.items():
@@ -146,7 +152,7 @@ async def post(
 
 def _taken_apart(given: _Sent, num_rows_max: int) -> Document:
     try:
-        document = take_apart(given.body, is_ndjson=given.is_ndjson)
+        document = take_apart(given.taken(), is_ndjson=given.is_ndjson)
     except NotEventsError as error:
         if not error.is_json:
             raise Problem("bad_json") from None
@@ -171,7 +177,7 @@ def _done(lang: Lang, scored: Scored) -> Done:
     # Made of values that were read or written a moment ago: checking thousands of them again would take longer than
     # reading them did.
     return Done(
-        answers.model_dump_json().encode(),
+        answers.__pydantic_serializer__.to_json(answers),
         {"content-type": JSON},
         counts={"scored": answers.num_scored, "repeated": answers.num_repeated, "rejected": answers.num_rejected},
     )

@@ -3,12 +3,12 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from fastapi.responses import JSONResponse
 from pydantic import Field
 
 from api.http.auth import Gate, require
 from api.http.cards import CardDesk, Finished
 from api.http.context import Actor, LangDep, ServiceDep
+from api.http.downloads import export_download
 from api.http.etags import is_unchanged
 from api.http.law_bodies import City
 from api.http.problems import Problem
@@ -26,7 +26,6 @@ from api.store.books import law_of
 from api.store.entries_explained import entries_page
 from api.store.erasure import erase
 from api.store.forecast import MINUTES, forecast_of
-from api.store.queries import export_of
 from api.store.rider_rows import home_of
 from api.store.units import ReadUnit, WriteUnit
 from rules.text import Lang
@@ -146,14 +145,11 @@ def get_forecast(
 
 
 @router.get("/export", response_model=Export)
-def get_export(rider_id: IdText, actor: Exporter, service: ServiceDep) -> Response:
+def get_export(rider_id: IdText, request: Request, actor: Exporter, service: ServiceDep) -> Response:
     """All that is held on a rider, for the rider alone."""
     if rider_id != actor.subject:
         raise Problem("rider_unknown")
-    with service.reading() as unit:
-        held = export_of(unit, rider_id)
-    headers = {"Cache-Control": "no-store", "Content-Disposition": "attachment; filename=riderscore-export.json"}
-    return JSONResponse(held, headers=headers)
+    return export_download(service, rider_id, request.app.state.downloads, "riderscore-export.json")
 
 
 @router.put("/person", status_code=204)

@@ -1,11 +1,11 @@
 """The rider's own pages: where they stand and why, what brings it back, appeals, their data."""
 
-import json
 from typing import Annotated, Final
 
 from fastapi import Depends, Query, Response
 
 from api.http.auth import Gate
+from api.http.downloads import export_download
 from api.http.problems import Problem
 from api.store.appeal_records import appeals_of
 from api.store.appeals import REASONS, WORDS_MAX, file_appeal
@@ -15,7 +15,6 @@ from api.store.city_days import books_of
 from api.store.entries_explained import ToldEntry, entries_page, entry_of, owner_of_entry
 from api.store.erasure import erase
 from api.store.people import person_of
-from api.store.queries import export_of
 from api.store.refusals import Refused
 from api.store.reviews import reviews_of
 from api.store.units import ReadUnit
@@ -151,12 +150,7 @@ def appeal(visit: AppealVisit, entry_id: Named, form: Posted) -> Response:
 @router.get("/rider/export")
 def export(visit: Annotated[Visit, Depends(visiting("self:export"))]) -> Response:
     """All that is held on the rider, as a file."""
-    rider = visit.who.subject
-    with visit.service.reading() as unit:
-        held = export_of(unit, rider)
-    body = json.dumps(held, ensure_ascii=False, indent=1, default=str)
-    headers = {"Content-Disposition": 'attachment; filename="riderscore.json"'}
-    return Response(body, media_type="application/json", headers=headers)
+    return export_download(visit.service, visit.who.subject, visit.request.app.state.downloads, "riderscore.json")
 
 
 @router.post("/rider/erase")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from api.store import appeals, books, reviews
+from api.store import appeals, books, forecast, reviews
 from api.store.cards import CARD_COLUMNS, Card, CardRow, card_key, card_of, law_mark
 from api.store.forecast import forecast_of
 from api.store.rider_rows import row_of
@@ -181,6 +181,24 @@ def test_a_forecast_is_what_then_happens(store: Store, book_id: str, late_min: i
     assert told[0].money_fen == sum(line["money_fen"] for line in own)
     assert told[0].score_after_mp == lines_of(store)[-1]["score_after_mp"]
     assert told[0].tier_id == card(store, now_us, book_id).tier.tier_id
+
+
+def test_a_forecast_is_the_same_however_many_copies_at_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a rider who carries much one at a time is asked; in the order and as often as was asked."""
+    publish(store, BOOK)
+    post(store, later(row for row in rider_week("r1", days=1) if "ref_event_id" not in row))
+    asked = (3, 0, 10, 3)
+
+    def told() -> object:
+        with store.reading() as unit:
+            return forecast_of(unit, books.law_of(unit, BOOK), "r1", START_US + 26 * HOUR_US, asked)
+
+    whole = told()
+    monkeypatch.setattr(forecast, "_COPIED_BYTES", 1)
+
+    assert told() == whole
+    assert isinstance(whole, tuple)
+    assert tuple(one.late_min for one in whole) == asked
 
 
 def test_a_forecast_settles_what_is_due(store: Store) -> None:

@@ -47,6 +47,11 @@ def declared(coding: str) -> bytes:
         (sheet_of(b"<row " + b" ".join(b'a%d="1"' % k for k in range(200_000)) + b"/>"), {}, "sheet_cells"),
         (sheet_of(b'<row r="1048576"><c r="XFD1048576"><v>1</v></c></row>'), {}, "sheet_long"),
         (sheet_of(b" " * 100_000_000), {}, "sheet_large"),
+        (sheet_of(b"<row/>" * 30_000), {}, "sheet_long"),
+        (sheet_of(b" " * 1_000_000), {}, "cell_long"),
+        (sheet_of(b"<row><c><f>" + b"1+" * 200_000 + b"1</f></c></row>"), {}, "cell_long"),
+        (sheet_of(b"<row><c><v>" + b"9" * 300_000 + b"</v></c></row>"), {}, "cell_long"),
+        (sheet_of(b""), {"xl/styles.xml": b"<styleSheet>" + b"<xf/>" * 30_000 + b"</styleSheet>"}, "sheet_styles"),
         (sheet_of(b""), {"xl/sharedStrings.xml": b"<sst>" + b"<si><t>a</t></si>" * 100_000}, "sheet_cells"),
         (sheet_of(b""), {"xl/sharedStrings.xml": declared("utf-8")}, "sheet_unreadable"),
         (sheet_of(b""), {"xl/sharedStrings.xml": declared("utf-16")}, "sheet_unreadable"),
@@ -54,7 +59,7 @@ def declared(coding: str) -> bytes:
     ],
 )
 def test_a_workbook_is_measured_before_it_is_read(sheet: bytes, parts: dict[str, bytes], code: str) -> None:
-    """Columns, cells, rows, attributes, bytes, shared texts, entities, parts."""
+    """Columns, cells, rows, attributes, bytes, texts of one cell, styles, shared texts, entities, parts."""
     assert codes(workbook(sheet, **parts)) == {code}
 
 
@@ -117,6 +122,24 @@ def test_keys_of_toml_have_few_parts(text: str) -> None:
         read_toml(Source(text, "x.toml"))
 
     assert [fault.code for fault in caught.value.faults] == ["toml_long_key"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a = " + "9" * 900_000,
+        "a = 0." + "9" * 900_000,
+        "a = [1, 0x" + "f" * 5_000,
+        "a = -1" + "_1" * 400,
+        "a = 1e" + "9" * 900,
+    ],
+)
+def test_numbers_of_toml_have_few_digits(text: str) -> None:
+    """Whole, with a point or an exponent, in another base, signed, or with marks between."""
+    with pytest.raises(BookError) as caught:
+        read_toml(Source(text, "x.toml"))
+
+    assert [fault.code for fault in caught.value.faults] == ["toml_long_number"]
 
 
 @pytest.mark.parametrize("text", ["a = [" + "1," * 60_000 + "]", "a=1\n" * 60_000, "[[a]]\n" * 40_000])
