@@ -1,18 +1,36 @@
 """Every test that takes `empty` or `store` runs on SQLite and on PostgreSQL."""
 
+import io
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from api.http import logs
 from api.store import schema
 from api.store.units import Store
 from tests.api.store import cluster
 from tests.fixtures.v0_1_0 import kept
 
 ENGINES = ("sqlite", "postgresql")
+
+
+class _Captured(io.TextIOBase):
+    """Log lines where pytest reads them, which shows them with the test that fails."""
+
+    def write(self, text: str, /) -> int:
+        return sys.stderr.write(text)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _logs_are_captured() -> Iterator[None]:
+    """The service writes to its descriptor in a thread of its own: between the dots of other tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(logs, "stderr_outlet", _Captured)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ from starlette.testclient import TestClient
 from api.clock import now_us
 from api.http.logs import make_log
 from api.store import leases, studies
+from api.store.sessions import begin_session
 from api.store.units import Store
 from api.work.worker import Worker
 from tests.api.http.conftest import Bearer, Clock
@@ -243,3 +244,48 @@ def test_the_stream_of_finished_work_ends(client: TestClient, bearer: Bearer, wo
 
     assert steps[-1]["event"] == state
     assert [(answer.status_code, answer.content) for answer in again] == [(204, b""), (204, b"")]
+
+
+@pytest.mark.parametrize(
+    ("state", "is_page"),
+    [*((state, is_page) for state in ("done", "failed", "cancelled") for is_page in (False, True)), ("waiting", False)],
+)
+def test_a_browser_stops_asking_once_work_has_ended(
+    client: TestClient, bearer: Bearer, world: Store, state: str, is_page: bool
+) -> None:
+    """As browsers do: ask, read to the end, ask again after the last step, until told 204; from the API and from a page."""
+    policy = bearer("policy", "wang")
+    study_id = client.post("/v1/studies", json=STUDY, headers=policy).json()["study_id"]
+    with world.writing(now_us()) as unit:
+        session = begin_session(unit, "policy", "wang", (), policy["Authorization"].split("_")[1])
+
+    def end() -> None:
+        with world.writing(now_us()) as unit:
+            leases.claim(unit, "me")
+            if state in ("done", "waiting"):
+                leases.finish(unit, study_id, "me", {"summary": {}, "files": []})
+            elif state == "failed":
+                leases.fail(unit, study_id, "me", studies.Failure("died", {"num_starts": 1}))
+            else:
+                studies.cancel(unit, "policy:wang", study_id)
+
+    if state != "waiting":
+        end()
+    path = f"/console/studies/{study_id}/events" if is_page else f"/v1/studies/{study_id}/events?wait_s=0"
+    headers, heard, statuses = {"Cookie": f"rs_session={session}"} if is_page else policy, [], []
+    for asked in range(5):
+        answer = client.get(path, headers=headers)
+        statuses.append(answer.status_code)
+        if answer.status_code != 200:
+            break
+        steps = events_in(answer.text)
+        heard += steps
+        if steps:
+            headers = headers | {"Last-Event-ID": steps[-1]["id"]}
+        if state == "waiting" and asked == 0:
+            end()
+
+    assert statuses == [200] * (len(statuses) - 1) + [204]
+    assert len(statuses) == (3 if state == "waiting" else 2)
+    assert heard[-1]["event"] == ("done" if state == "waiting" else state)
+    assert [int(one["id"]) for one in heard] == list(range(1, len(heard) + 1))
