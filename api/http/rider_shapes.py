@@ -10,10 +10,11 @@ from api.http.schemas import Model, Page
 from api.store.announcements import Announced
 from api.store.appeal_records import AppealRight
 from api.store.cards import BookOf, Card, book_of
-from api.store.entries_explained import ToldEntry
+from api.store.entries_explained import ToldEntry, ToldPage
 from api.store.forecast import Forecast
 from api.store.money import Money
 from api.store.recalculation import Recalculation
+from api.store.said import Said
 from api.store.standing_words import TierOn, Way
 from api.store.suspensions import Suspension
 from rules.text import Lang
@@ -185,6 +186,7 @@ class EntryPage(Page):
     """Entries, newest first."""
 
     items: list[EntryShown]
+    recalculating: RecalculatingShown | None = Field(description="Null where no entry waits for a replay.")
 
 
 class TreeBranch(Model):
@@ -248,6 +250,7 @@ class CardShown(Model):
 
 def card_shown(card: Card, lang: Lang) -> CardShown:
     """A card in one language."""
+    waits = card.recalculating
     return CardShown(
         rider_id=card.rider_id,
         city=card.city,
@@ -280,7 +283,7 @@ def card_shown(card: Card, lang: Lang) -> CardShown:
         appeals=[appeal_shown(appeal, lang) for appeal in card.appeals],
         suspension=_suspension(card.suspension),
         is_review_open=card.is_review_open,
-        recalculating=_recalculating(card.recalculating, lang),
+        recalculating=waits and _recalculating(waits, lang, waits.words),
         words=[said.lang(lang) for said in card.words],
         good_until_us=card.good_until_us,
     )
@@ -362,10 +365,8 @@ def _announced(found: Announced | None, lang: Lang) -> AnnouncedShown | None:
     )
 
 
-def _recalculating(found: Recalculation | None, lang: Lang) -> RecalculatingShown | None:
-    if found is None:
-        return None
-    return RecalculatingShown(since_us=found.since_us, from_us=found.from_us, words=found.words.lang(lang))
+def _recalculating(found: Recalculation, lang: Lang, words: Said) -> RecalculatingShown:
+    return RecalculatingShown(since_us=found.since_us, from_us=found.from_us, words=words.lang(lang))
 
 
 def _suspension(found: Suspension | None) -> SuspensionShown | None:
@@ -410,6 +411,16 @@ def entry_shown(told: ToldEntry, lang: Lang) -> EntryShown:
         recalculating=told.recalculating,
         sentence=told.sentence.lang(lang),
         appeal=_right(told.right, lang),
+    )
+
+
+def page_shown(page: ToldPage, lang: Lang) -> EntryPage:
+    """A page of a rider's ledger in one language."""
+    waits = page.recalculating
+    return EntryPage(
+        items=[entry_shown(told, lang) for told in page.entries],
+        cursor=None if page.cursor is None else str(page.cursor),
+        recalculating=waits and _recalculating(waits, lang, waits.list_words),
     )
 
 

@@ -61,10 +61,14 @@ class ToldEntry:
 
 @dataclass(frozen=True, slots=True)
 class ToldPage:
-    """Entries of a rider, newest first; `cursor` asks for the older ones, None at the end."""
+    """Entries of a rider, newest first; `cursor` asks for the older ones, None at the end.
+
+    `recalculating` is what waits about the rider: entries of then and later may change, and others may come.
+    """
 
     entries: tuple[ToldEntry, ...]
     cursor: int | None
+    recalculating: Recalculation | None
 
 
 def entries_page(
@@ -72,7 +76,8 @@ def entries_page(
 ) -> ToldPage:
     """A page of a rider's ledger, each entry with its sentence; parameters as for `queries.entries_of`."""
     page = entries_of(unit, rider_id, cursor, limit)
-    return ToldPage(tell(unit, rider_id, [line_of(row) for row in page.entries], now_us), page.cursor)
+    told = tell(unit, rider_id, [line_of(row) for row in page.entries], now_us)
+    return ToldPage(told, page.cursor, recalculation_of(unit, rider_id))
 
 
 class Owner(NamedTuple):

@@ -30,6 +30,11 @@ class Recalculation:
         """What the rider is told."""
         return both(lambda lang: text(lang, "recalculating.card"))
 
+    @property
+    def list_words(self) -> Said:
+        """What stands above a list of entries."""
+        return both(lambda lang: text(lang, "recalculating.list"))
+
 
 def recalculation_of(unit: ReadUnit | WriteUnit, rider_id: str) -> Recalculation | None:
     """What waits about a rider; None if nothing does."""

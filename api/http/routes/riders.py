@@ -16,8 +16,8 @@ from api.http.rider_shapes import (
     CardShown,
     EntryPage,
     Forecasts,
-    entry_shown,
     forecast_shown,
+    page_shown,
 )
 from api.http.schemas import LIMIT_DEFAULT, Cursor, IdText, IfNoneMatch, Limit, Model, PlainText
 from api.store import people
@@ -117,10 +117,7 @@ def list_entries(
         check_seen(unit, actor, rider_id)
         page = entries_page(unit, rider_id, service.clock(), before, limit)
     response.headers.update(in_words(lang))
-    return EntryPage(
-        items=[entry_shown(told, lang) for told in page.entries],
-        cursor=None if page.cursor is None else str(page.cursor),
-    )
+    return page_shown(page, lang)
 
 
 def _seq(cursor: str) -> int:

@@ -82,13 +82,15 @@ def _case_page(
     now_us = visit.service.clock()
     book = _book(law_of(unit), review)
     others = [other for other in reviews_of(unit, review.rider_id) if other.review_id != review.review_id]
+    ledger = entries_page(unit, review.rider_id, now_us, limit=NUM_HISTORY)
     return visit.page(
         "review.html",
         status,
         review=review,
         book=book,
         rider=rider_row(unit, review.rider_id),
-        history=day_of(items_of(entries_page(unit, review.rider_id, now_us, limit=NUM_HISTORY).entries)),
+        history=day_of(items_of(ledger.entries)),
+        waits=ledger.recalculating,
         others=others,
         outcomes=[(outcome, visit.say(f"review.outcome_{outcome}")) for outcome in OUTCOMES],
         earliest=earliest_day(book, now_us),

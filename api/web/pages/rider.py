@@ -78,7 +78,9 @@ def own_entries(visit: OwnVisit, cursor: SeqCursor = None) -> Response:
         page = entries_page(unit, visit.who.subject, visit.service.clock(), cursor, NUM_A_PAGE)
     older = None if page.cursor is None else visit.here(cursor=page.cursor)
     newest = None if cursor is None else "/rider/entries"
-    return visit.page("rider_entries.html", items=items_of(page.entries), older=older, newest=newest)
+    return visit.page(
+        "rider_entries.html", items=items_of(page.entries), waits=page.recalculating, older=older, newest=newest
+    )
 
 
 @router.get("/rider/entries/{entry_id}")
