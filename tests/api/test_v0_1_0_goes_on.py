@@ -1,6 +1,7 @@
 """A database of 0.1.0 goes on after its upgrade: riders kept as that version kept them, each as far as they are."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -9,10 +10,12 @@ from sqlalchemy import func, select
 from api.store import posting, schema
 from api.store.books import law_of
 from api.store.tables import rider_state
+from api.store.timekeeping import ClockState, Timekeeper
 from api.store.units import Store
 from api.store.verifying import verify_store
 from tests.api.store.posts import lines_of, table_of
 from tests.builders import DAY_US, delivered
+from tests.fixtures.v0_1_0 import kept
 from tests.fixtures.v0_1_0.kept import END_US, Kept
 
 # Fades and resets of some riders are due by then, whose ledgers were left at different instants.
@@ -76,3 +79,28 @@ def test_a_rider_who_went_on_does_not_accuse_the_others(upgraded: Store) -> None
     """The fades that others wait for are no violation because one rider was brought past them."""
     assert posted(upgraded, TOGETHER[:1]) == {"scored"}
     assert faults_of(upgraded) == []
+
+
+def clock_at(store: Store, at_us: int) -> ClockState:
+    """What a server thinks of its clock that starts at an instant."""
+    keeper = Timekeeper(store, lambda: at_us, lambda: 0, by_database=False)
+    keeper.look()
+    return keeper.state
+
+
+@pytest.mark.parametrize(
+    ("days", "state"),
+    [(0.5, ClockState("believed")), (30, ClockState("held", "gap")), (-30, ClockState("held", "back"))],
+)
+def test_the_first_clock_after_the_upgrade_is_judged(upgraded: Store, days: float, state: ClockState) -> None:
+    """By the newest instant that the database knows: a server that starts a month ahead decides nothing."""
+    assert clock_at(upgraded, END_US + int(days * DAY_US)) == state
+
+
+def test_a_demo_of_010_confirms_its_clock_by_itself(tmp_path: Path) -> None:
+    """However long ago it was shown."""
+    store = Store(f"sqlite:///{kept.demo(tmp_path) / 'riderscore.db'}")
+    schema.upgrade(store)
+
+    assert clock_at(store, END_US + 300 * DAY_US) == ClockState("believed")
+    store.close()
