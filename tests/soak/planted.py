@@ -19,18 +19,14 @@ _EDGES = ("tests/scoring/test_boundaries.py",)
 _STORE_EDGES = ("tests/api/store/test_boundaries.py",)
 
 PLANTED = (
-    Planted(
-        "api/store/posting.py",
-        "found |= {row.rider_id for row in rows if row.occurred_us < keep_us[row.rider_id]}",
-        "found |= {row.rider_id for row in rows if row.occurred_us > keep_us[row.rider_id]}",
-        _STORE_EDGES,
-    ),
+    Planted("api/store/reach.py", "if row.occurred_us >= first_us:", "if row.occurred_us < first_us:", _STORE_EDGES),
+    Planted("api/store/reach.py", "if from_us < keep_us[rider]}", "if from_us <= 0}", _STORE_EDGES),
     Planted("api/store/posting.py", "occurred_us > latest_us", "occurred_us >= latest_us", _STORE_EDGES),
     Planted("api/store/posting.py", "occurred_us > latest_us", "occurred_us > latest_us + 1", _STORE_EDGES),
     Planted(
         "api/http/auth.py",
-        "if expires_us is not None and expires_us <= self._service.clock():",
-        "if expires_us is not None and expires_us <= 0:",
+        "if key.expires_us is not None and key.expires_us <= now:",
+        "if key.expires_us is not None and key.expires_us <= 0:",
         ("tests/api/http/test_auth.py",),
     ),
     Planted(
