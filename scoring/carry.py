@@ -141,7 +141,7 @@ def _window(intake: Intake, events: Events, rows: I64, context: np.ndarray) -> p
     """Rows to carry, with corrections applied to their contents."""
     window = intake.rows(rows)
     content = intake.content(rows, window)
-    controls = np.flatnonzero((intake.ref >= 0) & (intake.is_new == 1))
+    controls = np.flatnonzero((intake.ref >= 0) & (intake.is_new == 1) & (intake.overtaken == 0))
     controls = controls[events["kind"][controls] != APPEAL_UPHELD]
     if controls.size:
         latest = {
@@ -151,13 +151,11 @@ def _window(intake: Intake, events: Events, rows: I64, context: np.ndarray) -> p
         at = np.arange(window.num_rows)
         replaced = [(int(np.searchsorted(rows, target)), target, row) for target, row in latest.items()]
         replaced = [(k, target, row) for k, target, row in replaced if k < rows.size and rows[k] == target]
-        contents = [
-            corrected(intake.source, int(intake.order[target]), int(intake.order[row])) for _, target, row in replaced
-        ]
-        if contents:
-            for n, (k, _, _) in enumerate(replaced):
-                at[k] = window.num_rows + n
-            window = pa.concat_tables([window, pa.Table.from_pylist(contents, schema=window.schema)]).take(pa.array(at))
+        if replaced:
+            places, targets, by = np.array(replaced, np.int64).T
+            at[places] = window.num_rows + np.arange(places.size)
+            contents = corrected(intake.source, intake.order[targets], intake.order[by]).cast(window.schema)
+            window = pa.concat_tables([window, contents]).take(pa.array(at))
     return (
         window.append_column("content", pa.array(content))
         .append_column("waived", pa.array(events["waived"][rows]))

@@ -1,26 +1,35 @@
-"""Why a change was necessary: the new event without which what stood would still stand."""
+"""Why a change was necessary: the new event, or the correction, without which what stood would still stand."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
 from rules.compile import Program
-from scoring.columns import I64
-from scoring.history import CONTROLS, History, folded
-from scoring.page import Changes, Key, rows_of
+from scoring.columns import I64, Entries, Events
+from scoring.history import CONTROLS, Control, History, folded
+from scoring.page import Changes, Key, Row, rows_of
 
 # Rows of one rider that are folded at most to find what changed them: half a second.
 MOST_FOLDED: Final = 4_000_000
 _AT_ONCE: Final = 1_000
+_NOTHING: Final = np.zeros(0, np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """Corrections and appeals of one rider, each about another event, and what those events said `before`, in the same order."""
+
+    controls: list[Control]
+    before: Events
 
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """With which new event some entries of local rider `rider` changed.
+    """With which of the things asked about some entries of local rider `rider` changed.
 
-    With the first `before` of the rider's new events they read as they stood, with the first `by` they do not.
+    With the first `before` of them they read as they stood, with the first `by` they do not.
     """
 
     rider: int
@@ -43,7 +52,57 @@ def find_causes(program: Program, history: History, until_us: I64, changed: Mapp
     asking = {k: frozenset(own.asking()) for k, own in changed.items()}
     new = {k: _new_rows(history, k) for k, keys in asking.items() if keys}
     waiting = [_Question(k, asking[k], 0, rows.size) for k, rows in new.items() if rows.size]
-    spent = dict.fromkeys(new, 0)
+
+    def read(questions: Sequence[_Question], middle: Sequence[int]) -> list[Entries]:
+        riders = np.array([question.rider for question in questions], np.int64)
+        left_out = [new[k][half:] for k, half in zip(riders.tolist(), middle, strict=True)]
+        return folded(program, history.without(riders, left_out), until_us[riders])[0]
+
+    for question in _narrowed(history, waiting, changed, read):
+        cause_ev = int(history.rows[new[question.rider][question.by - 1]])
+        changed[question.rider].causes.update(dict.fromkeys(question.keys, cause_ev))
+
+
+def find_controls(
+    program: Program, history: History, until_us: I64, applied: Mapping[int, Applied], changed: Mapping[int, Changes]
+) -> None:
+    """Name the cause of each change that several corrections and appeals of one rider made: the first by which the entry reads differently.
+
+    An entry of an event that one of them is about is changed by that one; the others are found as by `find_causes`.
+
+    Parameters
+    ----------
+    applied
+        By local rider; each about another event. The history holds what they say.
+    """
+    waiting = []
+    for k, done in applied.items():
+        own = {int(history.rows[one.target]): int(history.rows[one.row]) for one in done.controls}
+        asking = changed[k].asking()
+        changed[k].causes.update({key: own[key[1]] for key in asking if key[1] in own})
+        others = frozenset(key for key in asking if key[1] not in own)
+        if others:
+            waiting.append(_Question(k, others, 0, len(done.controls)))
+
+    def read(questions: Sequence[_Question], middle: Sequence[int]) -> list[Entries]:
+        riders = np.array([question.rider for question in questions], np.int64)
+        part = history.without(riders, [_NOTHING] * riders.size)
+        for k, half, start in zip(riders.tolist(), middle, part.start[:-1].tolist(), strict=True):
+            targets = [one.target for one in applied[k].controls[half:]]
+            part.events[np.array(targets, np.int64) - history.start[k] + start] = applied[k].before[half:]
+        return folded(program, part, until_us[riders])[0]
+
+    for question in _narrowed(history, waiting, changed, read):
+        cause_ev = int(history.rows[applied[question.rider].controls[question.by - 1].row])
+        changed[question.rider].causes.update(dict.fromkeys(question.keys, cause_ev))
+
+
+def _narrowed(
+    history: History, waiting: list[_Question], changed: Mapping[int, Changes],
+    read: Callable[[Sequence[_Question], Sequence[int]], list[Entries]],
+) -> Iterator[_Question]:  # fmt: skip
+    """Questions that are answered by the last of what they ask about; `read` reads riders with the first so many."""
+    spent = dict.fromkeys((question.rider for question in waiting), 0)
     while waiting:
         asked: list[_Question] = []
         for question in waiting:
@@ -52,10 +111,13 @@ def find_causes(program: Program, history: History, until_us: I64, changed: Mapp
                 spent[k] += int(history.start[k + 1] - history.start[k])
                 asked.append(question)
             else:
-                changed[k].causes.update(dict.fromkeys(question.keys, int(history.rows[new[k][question.by - 1]])))
+                yield question
         waiting = []
         for first in range(0, len(asked), _AT_ONCE):
-            waiting += _halves(program, history, until_us, new, changed, asked[first : first + _AT_ONCE])
+            some = asked[first : first + _AT_ONCE]
+            middle = [(question.before + question.by) // 2 for question in some]
+            for question, half, reading in zip(some, middle, read(some, middle), strict=True):
+                waiting += _halves(question, half, reading, changed[question.rider].stood)
 
 
 def _new_rows(history: History, k: int) -> I64:
@@ -66,21 +128,12 @@ def _new_rows(history: History, k: int) -> I64:
     return rows
 
 
-def _halves(
-    program: Program, history: History, until_us: I64, new: Mapping[int, I64], changed: Mapping[int, Changes],
-    questions: Sequence[_Question],
-) -> Iterator[_Question]:  # fmt: skip
-    """Each question asked of half of its events: which entries have changed with the first half, and which have not."""
-    riders = np.array([question.rider for question in questions], np.int64)
-    middle = [(question.before + question.by) // 2 for question in questions]
-    part = history.without(riders, [new[k][half:] for k, half in zip(riders.tolist(), middle, strict=True)])
-    readings, _ = folded(program, part, until_us[riders])
-    for question, half, reading in zip(questions, middle, readings, strict=True):
-        concerned = np.isin(reading["item_us"], [key[0] for key in question.keys])
-        found = {row.key: row for row in rows_of(reading[concerned])}
-        stood = changed[question.rider].stood
-        different = frozenset(key for key in question.keys if found.get(key) != stood.get(key))
-        if different:
-            yield _Question(question.rider, different, question.before, half)
-        if different != question.keys:
-            yield _Question(question.rider, question.keys - different, half, question.by)
+def _halves(question: _Question, half: int, reading: Entries, stood: Mapping[Key, Row]) -> Iterator[_Question]:
+    """A question asked of half of its things: which entries have changed with the first half, and which have not."""
+    concerned = np.isin(reading["item_us"], [key[0] for key in question.keys])
+    found = {row.key: row for row in rows_of(reading[concerned])}
+    different = frozenset(key for key in question.keys if found.get(key) != stood.get(key))
+    if different:
+        yield _Question(question.rider, different, question.before, half)
+    if different != question.keys:
+        yield _Question(question.rider, question.keys - different, half, question.by)

@@ -7,7 +7,7 @@ import numpy as np
 
 from rules.compile import Program
 from rules.events import KIND_CODE
-from scoring.columns import EVENT, I64, Entries, Events
+from scoring.columns import EVENT, I64, U8, Entries, Events
 from scoring.kernel import fold
 from scoring.liability import attribute
 from scoring.opening import with_openings
@@ -22,12 +22,16 @@ CORRECTED_COLUMNS = tuple(name for name in EVENT.names or () if name not in _KEP
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """A correction or upheld appeal: its row, the row it is about, when, and which of the two."""
+    """A correction or upheld appeal: its row, the row it is about, when, and which of the two.
+
+    One that is overtaken changes nothing any more: a later correction, entered before, says what the event was.
+    """
 
     row: int
     target: int
     at_us: int
     waives: bool
+    is_overtaken: bool
 
 
 def apply_control(events: Events, row: int, target: int, waives: bool, has_delivered: bool) -> None:
@@ -93,6 +97,7 @@ def cut_out(
     ref: I64,
     has_delivered: np.ndarray,
     opened: I64,
+    overtaken: U8,
 ) -> History:
     """The history of some riders, as an own small run whose contents may be changed."""
     rows = np.concatenate([np.arange(start[r], start[r + 1]) for r in riders]) if riders.size else np.zeros(0, np.int64)
@@ -111,6 +116,7 @@ def cut_out(
                     int(ref[row]) + offset,
                     int(events["occurred_us"][row]),
                     bool(events["kind"][row] == APPEAL_UPHELD),
+                    bool(overtaken[row]),
                 )
                 for row in (start[r] + np.flatnonzero(is_control[start[r] : start[r + 1]])).tolist()
             ]

@@ -114,6 +114,21 @@ class Intake:
         """
         return _content(self.source, self.known_content, self.order[rows], taken)
 
+    @property
+    def overtaken(self) -> U8:
+        """uint8[n], 1 for new corrections of which a later one, entered by an earlier run, is about the same event.
+
+        The last in time says what the event was, in whatever order they come.
+        """
+        found = np.zeros(self.ref.size, np.uint8)
+        rows = np.flatnonzero((self.ref >= 0) & (self.events["kind"] == CORRECTION))
+        known, new = rows[self.is_new[rows] == 0], rows[self.is_new[rows] == 1]
+        if known.size and new.size:
+            last = np.full(self.ref.size, -1)
+            np.maximum.at(last, self.ref[known], known)
+            found[new] = new < last[self.ref[new]]
+        return found
+
     def same_rows(self, other: "Intake") -> bool:
         """Whether both are about the same rows of the same riders."""
         if self.source is other.source:
@@ -457,7 +472,8 @@ def _kept(judged: _Judged, riders: pa.Array | None, num_new: int) -> Intake:
     )
 
 
-def corrected(table: pa.Table, target: int, correction: int) -> dict[str, object]:
-    """The content of row `target` after the correction in row `correction`."""
-    old, new = (table.slice(row, 1).to_pylist()[0] for row in (target, correction))
-    return {name: old[name] if name in KEPT_BY_CORRECTION else new[name] for name in CONTENT_COLUMNS}
+def corrected(table: pa.Table, targets: I64, corrections: I64) -> pa.Table:
+    """The contents of some rows, each after the correction in the row beside it."""
+    old, new = (table.select(CONTENT_COLUMNS).take(pa.array(rows)) for rows in (targets, corrections))
+    columns = {name: old[name] if name in KEPT_BY_CORRECTION else new[name] for name in CONTENT_COLUMNS}
+    return pa.table(columns)

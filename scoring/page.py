@@ -3,13 +3,13 @@
 An entry that no longer holds is reversed, one that now holds is (re-)entered, and nothing else is touched.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 
-from scoring.columns import ENTRY, NO_EVENT, REENTER, REVERSE, U8, Entries
+from scoring.columns import ENTRY, I64, NO_EVENT, REENTER, REVERSE, U8, Entries
 from scoring.compiled import compiled
 
 Item = tuple[int, int]
@@ -77,8 +77,8 @@ def rows_of(entries: Entries) -> list[Row]:
 
 
 @compiled
-def _mark_alike(a: Entries, b: Entries, forced_ev: int, alike_a: U8, alike_b: U8) -> None:
-    """Mark the entries of two readings, each in time order, whose instants read the same in both."""
+def _mark_alike(a: Entries, b: Entries, forced: I64, alike_a: U8, alike_b: U8) -> None:
+    """Mark the entries of two readings, each in time order, whose instants read the same in both; `forced` is ascending."""
     i = j = 0
     while i < a.size and j < b.size:
         if a[i].item_us < b[j].item_us:
@@ -89,7 +89,8 @@ def _mark_alike(a: Entries, b: Entries, forced_ev: int, alike_a: U8, alike_b: U8
             at_us, first_a, first_b, same = a[i].item_us, i, j, True
             while i < a.size and a[i].item_us == at_us:
                 one = a[i]
-                same = same and (forced_ev < 0 or one.ev != forced_ev) and j < b.size
+                at = np.searchsorted(forced, one.ev)
+                same = same and (at == forced.size or forced[at] != one.ev) and j < b.size
                 if same:
                     other = b[j]
                     same = (
@@ -115,13 +116,13 @@ def _mark_alike(a: Entries, b: Entries, forced_ev: int, alike_a: U8, alike_b: U8
                 alike_b[first_b:j] = 1
 
 
-def _unlike(a: Entries, b: Entries, forced_ev: int) -> tuple[list[Row], list[Row]]:
-    """The entries of two readings at instants that read differently, and those of an event that is entered anew.
+def _unlike(a: Entries, b: Entries, forced: Collection[int]) -> tuple[list[Row], list[Row]]:
+    """The entries of two readings at instants that read differently, and those of events that are entered anew.
 
     A long history differs in few places: only those become rows.
     """
     alike_a, alike_b = np.zeros(a.size, np.uint8), np.zeros(b.size, np.uint8)
-    _mark_alike(a, b, forced_ev, alike_a, alike_b)
+    _mark_alike(a, b, np.array(sorted(forced), np.int64), alike_a, alike_b)
     return rows_of(a[alike_a == 0]), rows_of(b[alike_b == 0])
 
 
@@ -155,12 +156,15 @@ class Changes:
         What stood at the instants that change, by key.
     causes
         The event that makes the change of an entry necessary, by key; `cause_ev` for all others.
+    entered_us
+        When changes by a cause are entered; those by any other at each entry's own time.
     """
 
     blocks: dict[Item, Block]
     stood: dict[Key, Row]
     causes: dict[Key, int] = field(default_factory=dict)
     cause_ev: int = NO_EVENT
+    entered_us: dict[int, int] = field(default_factory=dict)
 
     def cause_of(self, row: Row) -> int:
         """Why an entry is reversed or entered again."""
@@ -174,18 +178,18 @@ class Changes:
         }
 
 
-def _reversal(row: Row, at_us: int | None, cause_ev: int) -> Line:
-    occurred_us = row.item_us if at_us is None else at_us
+def _reversal(row: Row, changed: Changes, cause_ev: int) -> Line:
+    occurred_us = changed.entered_us.get(cause_ev, row.item_us)
     return Line(row, REVERSE, -row.delta_mp, -row.money_fen, occurred_us, cause_ev)
 
 
-def _entry(row: Row, plain: bool, at_us: int | None, cause_ev: int) -> Line:
+def _entry(row: Row, plain: bool, changed: Changes, cause_ev: int) -> Line:
     if plain:
         return Line(row, row.kind, row.delta_mp, row.money_fen, row.item_us, NO_EVENT)
-    return Line(row, REENTER, row.delta_mp, row.money_fen, row.item_us if at_us is None else at_us, cause_ev)
+    return Line(row, REENTER, row.delta_mp, row.money_fen, changed.entered_us.get(cause_ev, row.item_us), cause_ev)
 
 
-def changes(page: Page, folded: Entries, is_first: set[int], forced_ev: int = NO_EVENT) -> Changes:
+def changes(page: Page, folded: Entries, is_first: set[int], forced: Collection[int] = ()) -> Changes:
     """What must change for a page to read as a new fold up to the page's own end.
 
     Parameters
@@ -194,11 +198,11 @@ def changes(page: Page, folded: Entries, is_first: set[int], forced_ev: int = NO
         All entries of the fold, in order.
     is_first
         Events (rows) that have never been entered; their entries are plain, others are re-entries.
-    forced_ev
-        An event whose entries are reversed and re-entered even if nothing changed.
+    forced
+        Events whose entries are reversed and re-entered even if nothing changed.
     """
     written = int(np.searchsorted(folded["item_us"], page.until_us, side="right"))
-    stood, past = _unlike(page.standing, folded[:written], forced_ev)
+    stood, past = _unlike(page.standing, folded[:written], forced)
     standing = {row.key: row for row in stood}
     wanted = {row.key: row for row in past}
     blocks: dict[Item, Block] = {}
@@ -206,8 +210,7 @@ def changes(page: Page, folded: Entries, is_first: set[int], forced_ev: int = NO
         blocks.setdefault(row.item, Block())
 
     def stays(row: Row) -> bool:
-        forced = row.ev == forced_ev and forced_ev >= 0
-        return standing.get(row.key) == wanted.get(row.key) and not forced
+        return row.ev not in forced and standing.get(row.key) == wanted.get(row.key)
 
     for row in stood:
         if not stays(row):
@@ -226,36 +229,47 @@ class Scale:
     ceiling_mp: list[int]
     book: int
 
-    def holds(self, score_mp: int, books: set[int]) -> bool:
-        """Whether a score lies in the scale of the rider's book, or of a book that what is written now belongs to."""
+    def limits(self, books: set[int]) -> tuple[int, int]:
+        """Between what a score may lie (mp): by the rider's book, or by a book that what is written now belongs to."""
         own = books | {self.book}
-        return min(self.floor_mp[book] for book in own) <= score_mp <= max(self.ceiling_mp[book] for book in own)
+        return min(self.floor_mp[book] for book in own), max(self.ceiling_mp[book] for book in own)
 
 
-def _write_in_range(page: Page, changed: Changes, scale: Scale, at_us: int | None) -> bool:
-    """Write the blocks, oldest first where the score then stays within its limits; False if no order does."""
+def _in_range(blocks: Sequence[Block], score_mp: int, scale: Scale) -> list[Block] | None:
+    """Blocks in an order in which the score stays within its limits, each time the oldest that fits; None if there is none."""
+    limits = np.array([scale.limits(block.books) for block in blocks], np.int64).reshape(-1, 2)
+    delta_mp = np.array([block.delta_mp for block in blocks], np.int64)
+    waits = np.ones(delta_mp.size, bool)
     order: list[Block] = []
-    waiting = list(changed.blocks.values())
-    score = page.score_mp
-    while waiting:
-        fits = next((block for block in waiting if scale.holds(score + block.delta_mp, block.books)), None)
-        if fits is None:
-            return False
-        waiting.remove(fits)
-        order.append(fits)
-        score += fits.delta_mp
+    first = 0
+    while len(order) < len(blocks):
+        while not waits[first]:
+            first += 1
+        after_mp = score_mp + delta_mp[first:]
+        fits = waits[first:] & (limits[first:, 0] <= after_mp) & (after_mp <= limits[first:, 1])
+        at = first + int(fits.argmax()) if fits.size else first
+        if not fits[at - first]:
+            return None
+        waits[at] = False
+        order.append(blocks[at])
+        score_mp += int(delta_mp[at])
+    return order
+
+
+def _write_in_range(page: Page, changed: Changes, scale: Scale) -> bool:
+    """Write the blocks, oldest first where the score then stays within its limits; False if no order does."""
+    order = _in_range([*changed.blocks.values()], page.score_mp, scale)
+    if order is None:
+        return False
     for block in order:
         for row in block.reverse:
-            page.write(_reversal(row, at_us, changed.cause_of(row)))
+            page.write(_reversal(row, changed, changed.cause_of(row)))
         for row, plain in block.enter:
-            page.write(_entry(row, plain, at_us, changed.cause_of(row)))
+            page.write(_entry(row, plain, changed, changed.cause_of(row)))
     return True
 
 
-def settle(
-    page: Page, folded: Entries, until_us: int, changed: Changes, is_first: set[int], scale: Scale,
-    at_us: int | None = None,
-) -> None:  # fmt: skip
+def settle(page: Page, folded: Entries, until_us: int, changed: Changes, is_first: set[int], scale: Scale) -> None:
     """Bring a page to what a new fold says.
 
     Parameters
@@ -264,42 +278,36 @@ def settle(
         All entries of the fold, in order, up to `until_us`.
     changed
         What `changes` finds for it, with causes.
-    at_us
-        When the changes are entered (None: each entry's own time).
     """
     written = int(np.searchsorted(folded["item_us"], page.until_us, side="right"))
-    if changed.blocks and not _write_in_range(page, changed, scale, at_us):
+    if changed.blocks and not _write_in_range(page, changed, scale):
         # No order of the changes alone keeps the score in range: the whole suffix is entered again.
         first_item = min(changed.blocks)
         why = next(iter(changed.causes.values()), changed.cause_ev)
         for row in reversed([row for row in rows_of(page.standing) if row.item >= first_item]):
-            page.write(_reversal(row, at_us, changed.causes.get(row.key, why)))
+            page.write(_reversal(row, changed, changed.causes.get(row.key, why)))
         for row in rows_of(folded[:written]):
             if row.item >= first_item:
-                page.write(_entry(row, row.ev in is_first, at_us, changed.causes.get(row.key, why)))
+                page.write(_entry(row, row.ev in is_first, changed, changed.causes.get(row.key, why)))
     for row in rows_of(folded[written:]):
-        page.write(_entry(row, True, None, NO_EVENT))
+        page.write(_entry(row, True, changed, NO_EVENT))
     page.standing = folded
     page.until_us = max(page.until_us, until_us)
 
 
 def entries_of(pages: Sequence[Page], opening_mp: Sequence[int]) -> Entries:
     """The lines of pages as entries, page after page; `opening_mp` is each page's score before its first line."""
-    out = np.zeros(sum(len(page.lines) for page in pages), ENTRY)
+    lines = [line for page in pages for line in page.lines]
+    sizes = [len(page.lines) for page in pages]
+    out = np.zeros(len(lines), ENTRY)
+    for name in ("ev", "label", "party", "late_s", "given_s", "book", "item_us", "nth"):
+        out[name] = [getattr(line.row, name) for line in lines]
+    for name in ("kind", "delta_mp", "money_fen", "occurred_us", "cause_ev"):
+        out[name] = [getattr(line, name) for line in lines]
+    out["of_kind"] = [line.row.kind for line in lines]
+    out["rider"] = np.repeat(np.array([page.rider for page in pages], np.int64), sizes)
     at = 0
-    for page, opening in zip(pages, opening_mp, strict=True):
-        score = opening
-        for line in page.lines:
-            score += line.delta_mp
-            for name in ("ev", "label", "party", "late_s", "given_s", "book", "item_us", "nth"):
-                out[at][name] = getattr(line.row, name)
-            out[at]["rider"] = page.rider
-            out[at]["kind"] = line.kind
-            out[at]["of_kind"] = line.row.kind
-            out[at]["delta_mp"] = line.delta_mp
-            out[at]["score_after_mp"] = score
-            out[at]["money_fen"] = line.money_fen
-            out[at]["occurred_us"] = line.occurred_us
-            out[at]["cause_ev"] = line.cause_ev
-            at += 1
+    for size, opening in zip(sizes, opening_mp, strict=True):
+        out["score_after_mp"][at : at + size] = opening + np.cumsum(out["delta_mp"][at : at + size])
+        at += size
     return out

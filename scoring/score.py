@@ -189,7 +189,7 @@ def _before(program: Program, intake: Intake, carried: Carried | None) -> _Befor
 
 def _with_corrections(intake: Intake, has_delivered: np.ndarray) -> Events:
     """The rows as they are finally known."""
-    controls = np.flatnonzero((intake.ref >= 0) & (intake.is_new == 1))
+    controls = np.flatnonzero((intake.ref >= 0) & (intake.is_new == 1) & (intake.overtaken == 0))
     if not controls.size:
         return intake.events
     events = intake.events.copy()
@@ -350,7 +350,7 @@ def _lines(
     ]
     history = cut_out(
         intake.events, intake.start, intake.fold_from, before.state, riders, intake.is_new, intake.ref, has_delivered,
-        opened,
+        opened, intake.overtaken,
     )  # fmt: skip
     revise(program, history, pages, until_us)
     revised = entries_of(pages, [int(opening_mp[r]) for r in riders])

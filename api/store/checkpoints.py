@@ -10,7 +10,7 @@ Whoever enters something older than the short window drops those after it in the
 checkpoint can always be made again from events; one of another build is as if it were not there.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -25,6 +25,7 @@ from api.store.layouts import add_layout, layouts_of
 from api.store.rider_rows import RiderRow
 from api.store.tables import checkpoints, rider_state
 from api.store.units import ReadUnit, WriteUnit
+from rules.compile import Program
 from scoring.carry import Carried
 from scoring.columns import CARRIED, ENTRY, I64, NO_TIME
 from scoring.kernel import fold
@@ -121,9 +122,17 @@ def keep_past(unit: WriteUnit, scored: Scored, carried: Carried, from_us: Mappin
     """
     for rider_id, at_us in from_us.items():
         forget_after(unit, rider_id, at_us)
-    rows = [row for rider_id in from_us for row in _between(scored, carried, rider_id)]
+    add_between(
+        unit,
+        scored.program,
+        [row for rider_id in from_us for row in between(scored, carried, rider_id, scored.keep_us)],
+    )
+
+
+def add_between(unit: WriteUnit, program: Program, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Leave checkpoints that were made."""
     if rows:
-        layout = add_layout(unit, scored.program)
+        layout = add_layout(unit, program)
         add_missing(unit, checkpoints, [{**row, "layout": layout} for row in rows])
 
 
@@ -145,8 +154,8 @@ def needy(unit: ReadUnit | WriteUnit, after: str, limit: int) -> tuple[list[str]
     return lacking, found[-1].rider_id if len(found) == limit else None
 
 
-def _between(scored: Scored, carried: Carried, rider_id: str) -> list[dict[str, Any]]:
-    """Checkpoints of one rider along a long stretch that was folded, up to the short window."""
+def between(scored: Scored, carried: Carried, rider_id: str, until_us: int) -> list[dict[str, Any]]:
+    """Checkpoints of one rider along a long stretch that was folded, up to an instant."""
     rider = scored.intake.riders.cast(pa.string()).to_pylist().index(rider_id)
     first, stop = int(scored.intake.fold_from[rider]), int(scored.intake.start[rider + 1])
     times = scored.events["occurred_us"]
@@ -155,7 +164,7 @@ def _between(scored: Scored, carried: Carried, rider_id: str) -> list[dict[str, 
     for cut in range(first + STEP, stop, STEP):
         at_us = int(times[cut])
         to = first + int(np.searchsorted(times[first:stop], at_us))
-        if at_us > scored.keep_us or to <= first:
+        if at_us > until_us or to <= first:
             break
         # The next event is in sight, as in one fold over all: it says whether the rider goes to another version before.
         _, _, state = fold(

@@ -5,7 +5,7 @@ scoring carries *before* the first thing that may change, and everything since:
 
 nearest checkpoint before it → events since, and older ones that bear on them → window, and the entries that stand
 
-Corrections and appeals are applied here to what they are about, in the order in which they were stored: a long history
+Corrections and appeals are applied here to what they are about, in order of time, whenever they came: a long history
 is folded once and nothing of it is entered anew. Those that wait for their replay (`replays`) are left out.
 """
 
@@ -46,7 +46,6 @@ _READ: Final = pa.schema(
         *EVENT_SCHEMA,
         pa.field("content", pa.int64()),
         pa.field("book_digest", pa.string()),
-        pa.field("recorded_us", pa.int64()),
     ]
 )
 _CORRECTED: Final = tuple(name for name in CONTENT_COLUMNS if name not in KEPT_BY_CORRECTION)
@@ -233,7 +232,7 @@ def _about(controls: Sequence[Row]) -> About:
     """For each event that something is about: the correction that stands, and whether an appeal was upheld."""
     named = {(row["rider_id"], row["event_id"]): row for row in controls}
     found: About = {}
-    for row in sorted(controls, key=lambda row: (row["recorded_us"], row["occurred_us"], row["event_id"].encode())):
+    for row in sorted(controls, key=lambda row: (row["occurred_us"], row["event_id"].encode())):
         target = (row["rider_id"], row["ref_event_id"])
         for _ in range(len(named)):
             # A correction of a correction is about the original event.

@@ -1,11 +1,12 @@
 """Replays: what was accepted about a rider's older past is entered, one rider at a time, behind the service.
 
-what waits → past since then, from a snapshot → score → lock the rider → still the same → save; else again
+what waits → past since then, from a snapshot → score → lock the rider → made good for what came meanwhile → save
 
-The long part holds nothing: other riders, and this one, go on meanwhile. What is written is what any late correction
-writes, with its messages, in one transaction with the end of the wait: a kill leaves the wait as it was, and it is done
-once. Until then card and entries say that they are being recalculated (`api.store.recalculation`). A row that cannot be
-entered after all is left out, with a line in the audit trail: it does not keep the others.
+The long part holds nothing: other riders, and this one, go on meanwhile, and what they do is taken in (`catching_up`). What
+is written is what any late correction writes, with its messages, in one transaction with the end of the wait: a kill
+leaves the wait as it was, and it is done once. Until then card and entries say that they are being recalculated
+(`api.store.recalculation`). A row that cannot be entered after all is left out, with a line in the audit trail: it does
+not keep the others.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -20,7 +21,8 @@ from api.batch.canonical import EVENT_SCHEMA
 from api.store.accepting import waiting_among
 from api.store.books import Law, law_of, overtaken
 from api.store.bulk import among
-from api.store.checkpoints import keep_past
+from api.store.catching_up import Folded, folded, last_days_us, made_good
+from api.store.checkpoints import add_between, between, forget_after, keep_past
 from api.store.filings import note_replayed
 from api.store.past import past_of
 from api.store.people import note
@@ -31,27 +33,24 @@ from api.store.rider_rows import RiderRow, lock, row_of, touch
 from api.store.riders import save_entries
 from api.store.tables import events, replays
 from api.store.units import ReadUnit, Store, WriteUnit
-from scoring.carry import Carried
 from scoring.columns import FAR_US, NO_TIME
 from scoring.intake import REASONS
 from scoring.score import Scored, score
 
-# Tries without the rider's lock; then once under it.
+# How often a past is folded anew because it has changed itself; then once under the rider's lock.
 TRIES: Final = 3
 SYSTEM: Final = "system:replays"
 
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """What a replay comes to, if the rider is still as it was read; `refused` has the reason by event id."""
+    """What a replay comes to; `refused` has the reason by event id, `checkpoints` follow from it (`checkpoints.between`)."""
 
-    row: RiderRow
-    law: Law
+    folded: Folded
     event_ids: tuple[str, ...]
     refused: Mapping[str, str]
-    from_us: dict[str, int]
-    carried: Carried
-    scored: Scored
+    from_us: int
+    checkpoints: Sequence[Mapping[str, Any]]
 
 
 def waiting_riders(unit: ReadUnit | WriteUnit, limit: int, beside: Collection[str] = ()) -> list[str]:
@@ -70,14 +69,15 @@ def replay(store: Store, rider_id: str, now_us: Callable[[], int]) -> None:
             if recalculation_of(unit, rider_id) is None:
                 return
             found = _read(unit, rider_id, now_us()) if tries < TRIES else None
+        with store.reading() as unit:
+            ready = None if found is None else _made_good(unit, found)
         with store.writing(now_us()) as unit:
-            if found is None:
-                settle_rider(unit, law_of(unit), rider_id)
+            settle_rider(unit, law_of(unit), rider_id)
             if found is None and tries >= TRIES:
                 found = _read(unit, rider_id, unit.recorded_us)
                 if found is None and recalculation_of(unit, rider_id) is not None:
                     raise RuntimeError(f"nothing that waits can be entered: rider {rider_id}")
-            tries = 0 if found is not None and _save(unit, found) else tries + 1
+            tries = 0 if found is not None and _save(unit, found, ready) else tries + 1
 
 
 def fill(store: Store, rider_id: str, now_us: int) -> None:
@@ -105,59 +105,59 @@ def _read(unit: ReadUnit | WriteUnit, rider_id: str, now_us: int) -> Replay | No
     until_us = max(row.until_us, now_us)
     if row.due_us <= until_us or row.book_digest in overtaken(law, until_us):
         return None
-    from_us = reach_of(unit, law.program, table, {rider_id: FAR_US})
-    carried = past_of(unit, law, [row], from_us, until_us)
-    scored = score(
-        law.program, law.schedule, table, carried, until_us, until_us - WINDOW_US, books=books, late_from_us=NO_TIME
-    )
+    own_us = reach_of(unit, law.program, table, {rider_id: FAR_US})[rider_id]
+    keep_us = last_days_us(law.program, until_us)
+    carried = past_of(unit, law, [row], {rider_id: min(own_us, keep_us)}, until_us)
+    scored = score(law.program, law.schedule, table, carried, until_us, keep_us, books=books, late_from_us=NO_TIME)
     event_ids, intake = table["event_id"].to_pylist(), scored.intake
     codes = zip(intake.refused_rows.tolist(), intake.refused_reasons.tolist(), strict=True)
     refused = {event_ids[k]: REASONS[code] for k, code in codes}
-    return Replay(row, law, tuple(event_ids), refused, from_us, carried, scored)
+    checkpoints = between(scored, carried, rider_id, until_us - WINDOW_US)
+    return Replay(folded(law, row, scored, carried), tuple(event_ids), refused, own_us, checkpoints)
 
 
 def _waiting(unit: ReadUnit | WriteUnit, law: Law, rider_id: str) -> tuple[pa.Table, np.ndarray]:
-    """What waits, in the order stored, as far as one run enters it in that order; and the position of each row's book."""
+    """What waits, and the position of each row's book."""
     query = (
-        select(*(events.c[name] for name in EVENT_SCHEMA.names), events.c.book_digest, replays.c.about_us)
+        select(*(events.c[name] for name in EVENT_SCHEMA.names), events.c.book_digest)
         .join(replays, (replays.c.rider_id == events.c.rider_id) & (replays.c.event_id == events.c.event_id))
         .where(replays.c.rider_id == rider_id)
-        .order_by(replays.c.recorded_us, events.c.occurred_us, events.c.event_id)
+        .order_by(events.c.occurred_us, events.c.event_id)
     )
-    rows = _in_one_run([dict(row) for row in unit.connection.execute(query).mappings()])
+    rows = [dict(row) for row in unit.connection.execute(query).mappings()]
     position = {book.digest: k for k, book in enumerate(law.program.books)}
     books = np.array([position[row.pop("book_digest")] for row in rows], np.int64)
-    for row in rows:
-        del row["about_us"]
     return pa.Table.from_pylist(rows, schema=EVENT_SCHEMA), books
 
 
-def _in_one_run(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The first rows up to one that a run would enter before an earlier stored one about the same event."""
-    last: dict[int, tuple[int, bytes]] = {}
-    for k, row in enumerate(rows):
-        at = (row["occurred_us"], row["event_id"].encode())
-        if row["about_us"] in last and at < last[row["about_us"]]:
-            return list(rows[:k])
-        last[row["about_us"]] = at
-    return list(rows)
+def _made_good(unit: ReadUnit, found: Replay) -> tuple[RiderRow, Scored] | None:
+    """The rider as they are, and the run to save if they stay so; None where nothing can be said yet."""
+    row = row_of(unit, found.folded.row.rider_id)
+    scored = None if row is None else made_good(unit, found.folded, row)
+    return None if row is None or scored is None else (row, scored)
 
 
-def _save(unit: WriteUnit, found: Replay) -> bool:
-    """Write a replay and end the wait; False, and nothing is written, if the rider is not as it was read any more."""
-    rider_id = found.row.rider_id
+def _save(unit: WriteUnit, found: Replay, ready: tuple[RiderRow, Scored] | None) -> bool:
+    """Write a replay and end the wait; False, and nothing is written, if the rider's past is not as it was read any more."""
+    rider_id = found.folded.row.rider_id
     riders = lock(unit, [rider_id])
     identities = [(rider_id, event_id) for event_id in found.event_ids]
-    if riders[rider_id] != found.row or law_of(unit) is not found.law:
+    if law_of(unit) is not found.folded.law or len(waiting_among(unit, identities)) < len(identities):
         return False
-    if len(waiting_among(unit, identities)) < len(identities):
+    is_ready = ready is not None and ready[0] == riders[rider_id]
+    scored = ready[1] if ready is not None and is_ready else made_good(unit, found.folded, riders[rider_id])
+    if scored is None:
         return False
-    lines = save_entries(unit, found.scored, riders)
+    is_as_read = riders[rider_id] == found.folded.row
+    lines = save_entries(unit, scored, riders)
     note_replayed(unit, rider_id, found.event_ids, lines)
     own = (replays.c.rider_id == rider_id, among(unit, replays.c.event_id, found.event_ids))
     unit.connection.execute(delete(replays).where(*own))
     for event_id, reason in found.refused.items():
-        note(unit, SYSTEM, "replay.refuse", rider_id, event_id=event_id, reason=reason, city=found.row.city)
-    keep_past(unit, found.scored, found.carried, found.from_us)
+        note(unit, SYSTEM, "replay.refuse", rider_id, event_id=event_id, reason=reason, city=found.folded.row.city)
+    forget_after(unit, rider_id, found.from_us)
+    # Those in the last days do not follow any more where something came meanwhile.
+    last_us = found.folded.scored.keep_us
+    add_between(unit, scored.program, [one for one in found.checkpoints if is_as_read or one["at_us"] <= last_us])
     touch(unit, [rider_id])
     return True

@@ -130,3 +130,32 @@ def test_any_cut_in_time_nets_to_one_run(world: tuple[Engine, Events], cuts: lis
     parts = [[event for event, k in zip(ordered, number, strict=True) if k == one] for one in sorted(set(number))]
 
     assert_alike(runner, parts, days)
+
+
+def after_what_they_name(events: Events) -> Events:
+    """The same order, but for corrections and appeals that wait until what they name has come."""
+    named = {event["event_id"] for event in events}
+    ordered: Events = []
+    waiting = list(events)
+    while waiting:
+        there = {event["event_id"] for event in ordered}
+        free = [
+            event
+            for event in waiting
+            if event.get("ref_event_id") in there | {None} or event["ref_event_id"] not in named
+        ]
+        ordered += free[:1] or waiting[:1]
+        waiting.remove(ordered[-1])
+    return ordered
+
+
+@given(worlds(controls=True, days="few"), st.randoms(use_true_random=False), st.integers(0, 5))
+def test_corrections_in_any_order_of_arrival_net_to_one_run(
+    world: tuple[Engine, Events], order: Any, days: int
+) -> None:
+    """A run for each event, corrections and upheld appeals too, in any order in which what is named comes first."""
+    runner, events = world
+    mixed = list(events)
+    order.shuffle(mixed)
+
+    assert_alike(runner, [[event] for event in after_what_they_name(mixed)], days)

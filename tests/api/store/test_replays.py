@@ -1,6 +1,7 @@
 """Corrections and appeals of long ago: accepted at once, entered behind the service, once, whatever happens meanwhile."""
 
 import json
+import random
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -9,10 +10,11 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from api.store import appeals, books, cards, checkpoints, posting
+from api.store import appeals, books, cards, checkpoints, posting, replays
 from api.store.appeal_records import appeal_of
 from api.store.chain import verify_chain
 from api.store.entries_explained import entries_page
+from api.store.past import past_of
 from api.store.recalculation import recalculation_of
 from api.store.replays import replay, waiting_riders
 from api.store.tables import audit, entries
@@ -20,6 +22,7 @@ from api.store.tables import checkpoints as kept
 from api.store.tables import events as stored
 from api.store.tables import replays as waits
 from api.store.units import ReadUnit, Store, WriteUnit
+from api.store.verifying import verify_store
 from api.work.replayer import Replayer
 from tests.api.store.posts import (
     FADING,
@@ -204,6 +207,25 @@ def test_several_that_wait_are_entered_together(store: Store) -> None:
     same_ledger(store, [*events, first, again, upheld], now_us + HOUR_US, FADING)
 
 
+@pytest.mark.parametrize("together", [True, False])
+def test_the_last_in_time_stands_though_it_came_first(store: Store, together: bool) -> None:
+    """Two corrections of one old order, the earlier of which comes later, in one replay or in two."""
+    publish(store, FADING)
+    events = history()
+    posted_by_day(store, events)
+    now_us, old = newest_us(events), late_of(events)
+    last = fix_of(old, now_us, "last")
+    first = fix_of(old, now_us - HOUR_US, "first") | {"assess_deadline_us": old["occurred_us"] - 60 * MINUTE_US}
+
+    for row in (last, first):
+        assert [answer.status for answer in post(store, [row], FADING, now_us)] == ["accepted"]
+        if not together:
+            replay_all(store, now_us)
+    replay_all(store, now_us)
+
+    same_ledger(store, [*events, last, first], now_us, FADING)
+
+
 class KilledError(Exception):
     """The process is gone."""
 
@@ -268,42 +290,104 @@ def test_two_servers_enter_it_once(store: Store) -> None:
 
 
 class Busy(Store):
-    """A store in which the rider gets another order whenever their past has been read."""
+    """A store in which the rider gets something else whenever their past has been read."""
 
-    def __init__(self, store: Store, orders: Iterator[dict[str, Any]]) -> None:
+    def __init__(self, store: Store, posts: Iterator[Events]) -> None:
         super().__init__(store.url)
         self._store = store
-        self._orders = orders
+        self._posts = posts
+        self.posted: Events = []
 
     @contextmanager
     def reading(self) -> Iterator[ReadUnit]:
         """Read; then somebody posts."""
         with super().reading() as unit:
             yield unit
-        row = next(self._orders, None)
-        if row is not None:
-            post(self._store, [row], FADING)
+        rows = next(self._posts, [])
+        if rows:
+            assert {answer.status for answer in post(self._store, rows, FADING)} == {"scored"}
+            self.posted += rows
 
 
-def test_a_rider_who_never_rests_is_entered_under_the_lock(store: Store) -> None:
-    """What was folded for nothing is folded again, and at last with the rider held."""
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Riders whose past is folded by replays, as often as it is."""
+    found: list[str] = []
+
+    def noted(unit: Any, law: Any, riders: Any, *more: Any) -> Any:
+        found.extend(row.rider_id for row in riders)
+        return past_of(unit, law, riders, *more)
+
+    monkeypatch.setattr(replays, "past_of", noted)
+    return found
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_rider_who_never_rests_is_folded_once(store: Store, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
+    """New orders, late ones, recent corrections, misconduct and a course, between each two steps of the replay, are taken in."""
+    luck = random.Random(seed)
+    publish(store, FADING)
+    events = history(days=15)
+    posted_by_day(store, events)
+    now_us = newest_us(events)
+    old = [row for row in events if row["occurred_us"] < now_us - 7 * DAY_US - HOUR_US]
+    fixes = [
+        fix_of(row, now_us, f"a{k}") if k % 2 else appeal_upheld(f"a{k}", row) | {"occurred_us": now_us}
+        for k, row in enumerate(luck.sample(old, 3))
+    ]
+    assert {answer.status for answer in post(store, fixes, FADING)} == {"accepted"}
+    end = 15 * 1440
+
+    def others() -> Iterator[Events]:
+        for k in range(9):
+            new = delivered(f"n{k}", rider_id="r0", at_min=end + 20 * k, late_min=luck.randint(-9, 12))
+            late = delivered(
+                f"l{k}", rider_id="r0", at_min=end - luck.randint(1, 6 * 1440), late_min=luck.randint(-9, 12)
+            )
+            recent = luck.choice([row for row in events if row["occurred_us"] > now_us - 6 * DAY_US])
+            fix = fix_of(recent, now_us + k * MINUTE_US, f"f{k}")
+            word = event("false_delivered", f"w{k}", rider_id="r0", at_min=end + 20 * k + 1, order_id=f"order-n{k}")
+            made = {"new": later([new]), "late": later([late]), "fix": [fix], "word": later([new, word])}
+            yield made[luck.choice([*made])]
+
+    folds = counted(monkeypatch)
+    busy = Busy(store, others())
+    replay(busy, "r0", lambda: newest_us([*events, *busy.posted]))
+    busy.close()
+
+    lines = lines_of(store)
+    end_us = newest_us([*events, *fixes, *busy.posted])
+    settle(store, end_us, FADING)
+    assert folds == ["r0"]
+    assert len(busy.posted) >= 2
+    assert len({line["entry_id"] for line in lines}) == len(lines)
+    assert num_waiting(store) == 0
+    same_ledger(store, [*events, *fixes, *busy.posted], end_us, FADING)
+    assert is_whole(store)
+    with store.reading() as unit:
+        assert [found for found in verify_store(unit).found if not found.holds] == []
+
+
+def test_a_rider_whose_past_changes_again_and_again_is_entered_under_the_lock(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What bears on more than the last days is folded anew, and at last with the rider held."""
     publish(store, FADING)
     events = history()
     posted_by_day(store, events)
     now_us = newest_us(events)
     fix = fix_of(late_of(events), now_us)
     post(store, [fix], FADING)
-    orders = later([delivered(f"n{k}", rider_id="r0", at_min=12 * 1440 + k) for k in range(6)])
-    end_us = newest_us(orders)
+    orders = later([delivered(f"n{k}", rider_id="r0", at_min=12 * 1440 + k) for k in range(9)])
+    # In hand for eleven days.
+    long = [row | {"accepted_us": row["occurred_us"] - 11 * DAY_US, "placed_us": None} for row in orders]
+    folds = counted(monkeypatch)
 
-    busy = Busy(store, iter(orders))
-    replay(busy, "r0", lambda: end_us)
+    busy = Busy(store, iter([row] for row in long))
+    replay(busy, "r0", lambda: newest_us(orders))
     busy.close()
 
-    with store.reading() as unit:
-        done = {row["event_id"] for row in lines_of(store)} & {row["event_id"] for row in orders}
-        assert waiting_riders(unit, 1) == []
-    same_ledger(store, [*events, fix, *(row for row in orders if row["event_id"] in done)], end_us, FADING)
+    assert folds == ["r0"] * (replays.TRIES + 1)
+    same_ledger(store, [*events, fix, *busy.posted], newest_us(orders), FADING)
 
 
 def test_card_entries_and_appeal_say_so_until_then(store: Store) -> None:
