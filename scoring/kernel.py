@@ -159,8 +159,21 @@ def _switch_us(tables: Tables, work: Work, stays: bool) -> int:
 
 
 @inlined
+def _inside_us(tables: Tables, work: Work) -> int:
+    """When a score that version 0.1.0 left outside its book's scale comes inside; `FAR_US` for all others."""
+    rider = work.rider[0]
+    if rider.book < 0 or tables.old_until_us < 0:
+        return FAR_US
+    limits = tables.books[rider.book]
+    if limits.floor_mp <= rider.score_mp <= limits.ceiling_mp:
+        return FAR_US
+    return tables.old_until_us + 1
+
+
+@inlined
 def _next_due_us(tables: Tables, work: Work, stays: bool) -> int:
     due = min(work.rider[0].next_reset_us, _switch_us(tables, work, stays))
+    due = min(due, _inside_us(tables, work))
     if work.at[FIRST_FADE] < work.at[NUM_FADES]:
         due = min(due, work.fades[work.at[FIRST_FADE]].due_us)
     return due
@@ -168,13 +181,18 @@ def _next_due_us(tables: Tables, work: Work, stays: bool) -> int:
 
 @inlined
 def _settle_due(tables: Tables, out: Entries, work: Work, stays: bool) -> None:
-    """Write the next thing due: the calendar reset, a new version's base, or the oldest fade."""
+    """Write the next thing due: the calendar reset, a new version's base, the oldest fade, or what 0.1.0 left undone."""
     rider = work.rider[0]
     k = work.at[FIRST_FADE]
     fade_us = work.fades[k].due_us if k < work.at[NUM_FADES] else FAR_US
     switch_us = _switch_us(tables, work, stays)
     book = rider.book
-    if rider.next_reset_us <= switch_us and rider.next_reset_us <= fade_us:
+    inside_us = _inside_us(tables, work)
+    if inside_us < rider.next_reset_us and inside_us < switch_us and inside_us < fade_us:
+        _open_item(work, NO_EVENT, book, inside_us, NOBODY, 0, 0)
+        advance(work, _clamp(tables, out, work, book))
+        _review(tables, out, work, book)
+    elif rider.next_reset_us <= switch_us and rider.next_reset_us <= fade_us:
         at_us = rider.next_reset_us
         delta = tables.books[book].base_mp - rider.score_mp
         if delta != 0:
@@ -410,7 +428,7 @@ def _fold(
     for r in range(resume, first.size):
         num_events = stop[r] - first[r]
         num_fades = state.fade_start[r + 1] - state.fade_start[r] + num_events
-        bound = num_events * max_entries + 3 * num_fades + 4 + 3 * tables.books.size
+        bound = num_events * max_entries + 3 * num_fades + 6 + 3 * tables.books.size
         if state.riders[r].next_reset_us < until_us[r]:
             bound += 2 * ((until_us[r] - state.riders[r].next_reset_us) // week_us + 2)
         if num_events > 0:

@@ -283,7 +283,7 @@ def card_shown(card: Card, lang: Lang) -> CardShown:
         appeals=[appeal_shown(appeal, lang) for appeal in card.appeals],
         suspension=_suspension(card.suspension),
         is_review_open=card.is_review_open,
-        recalculating=waits and _recalculating(waits, lang, waits.words),
+        recalculating=None if waits is None else _recalculating(waits, lang, waits.words),
         words=[said.lang(lang) for said in card.words],
         good_until_us=card.good_until_us,
     )
@@ -420,7 +420,7 @@ def page_shown(page: ToldPage, lang: Lang) -> EntryPage:
     return EntryPage(
         items=[entry_shown(told, lang) for told in page.entries],
         cursor=None if page.cursor is None else str(page.cursor),
-        recalculating=waits and _recalculating(waits, lang, waits.list_words),
+        recalculating=None if waits is None else _recalculating(waits, lang, waits.list_words),
     )
 
 

@@ -22,6 +22,7 @@ from api.store.past import past_of
 from api.store.rider_rows import RiderRow
 from api.store.tables import entries, events, rider_state
 from api.store.units import ReadUnit, WriteUnit
+from rules.readings import old_readings_until
 from scoring.carry import Carried
 from scoring.columns import NO_TIME
 from scoring.ledger import entries_table
@@ -155,9 +156,15 @@ def _rows(scored: Scored, layout: str, before: Mapping[str, RiderRow], heads: Ma
 
 
 def due_us_of(scored: Scored) -> list[int]:
-    """When the next fade or reset of each rider is due; `FAR_US` for never."""
+    """When the next fade or reset of each rider is due, or a score left outside its scale by 0.1.0; `FAR_US` for never."""
     head = scored.head
     due = head.riders["next_reset_us"].astype(np.int64)
     waiting = np.flatnonzero(np.diff(head.fade_start))
     due[waiting] = np.minimum(due[waiting], head.fades["due_us"][head.fade_start[waiting]])
+    old_until_us = old_readings_until(scored.program)
+    if old_until_us is not None:
+        limits = scored.program.tables.books[np.maximum(head.riders["book"], 0)]
+        score_mp, has_book = head.riders["score_mp"], head.riders["book"] >= 0
+        outside = has_book & ((score_mp < limits["floor_mp"]) | (score_mp > limits["ceiling_mp"]))
+        due[outside] = np.minimum(due[outside], old_until_us + 1)
     return due.tolist()

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from api.store import posting, schema
-from api.store.books import law_of
+from api.store.books import law_of, old_readings_until
 from api.store.tables import rider_state
 from api.store.timekeeping import ClockState, Timekeeper
 from api.store.units import Store
@@ -79,6 +79,24 @@ def test_a_rider_who_went_on_does_not_accuse_the_others(upgraded: Store) -> None
     """The fades that others wait for are no violation because one rider was brought past them."""
     assert posted(upgraded, TOGETHER[:1]) == {"scored"}
     assert faults_of(upgraded) == []
+
+
+def test_a_rider_left_outside_their_scale_is_due_first(v0_1_0: Kept) -> None:
+    """The first tick after the upgrade brings them inside; nobody else is due earlier than before."""
+    store = Store(v0_1_0.url)
+    with store.engine.begin() as connection:
+        before = dict(connection.execute(text("SELECT rider_id, due_us FROM rider_state")).tuples().all())
+        connection.execute(text(f"UPDATE rider_state SET score_mp = -1 WHERE rider_id = '{TOGETHER[0]}'"))
+
+    schema.upgrade(store)
+
+    with store.reading() as unit:
+        after = dict(unit.connection.execute(select(rider_state.c.rider_id, rider_state.c.due_us)).tuples().all())
+        until_us = old_readings_until(unit)
+    store.close()
+    assert until_us is not None
+    assert after == before | {TOGETHER[0]: min(before[TOGETHER[0]], until_us + 1)}
+    assert after[TOGETHER[0]] == until_us + 1
 
 
 def clock_at(store: Store, at_us: int) -> ClockState:

@@ -2,7 +2,7 @@
 
 The bars: a late event and a recent correction 200 ms, an old correction 200 ms until it is accepted and 2 s until it is
 entered, a cold card 50 ms; others' posts at the 99th percentile within 10 % while a replay goes on. Reported, never
-asserted. Filling takes minutes; `RIDERSCORE_HISTORY_EVENTS` makes it another number.
+asserted. `RIDERSCORE_HISTORY_EVENTS` makes it another number.
 """
 
 import os
@@ -15,11 +15,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from api.batch.loadable import loadable
+from api.batch.run import score_files
 from api.clock import elapsed_ns
 from api.store import books, cards, posting, schema
-from api.store.replays import replay, waiting_riders
+from api.store.loading import Part, load_part
+from api.store.replays import fill, replay, waiting_riders
 from api.store.units import Store
 from rules.shelf import versions
+from tests.api.ledgers import write_events
 from tests.api.store import cluster
 from tests.api.store.posts import START_US, later, table_of
 from tests.builders import MINUTE_US, correction, delivered
@@ -27,8 +31,6 @@ from tests.builders import MINUTE_US, correction, delivered
 BOOK = "gbt-46862-reference"
 NUM_EVENTS = int(os.environ.get("RIDERSCORE_HISTORY_EVENTS", "100000"))
 GAP_MIN = 5
-# Less than `late_days` a post.
-AT_ONCE = 1_500
 OTHERS = 200
 
 Row = dict[str, Any]
@@ -66,9 +68,14 @@ def _filled(url: str) -> Store:
     schema.upgrade(store)
     with store.writing(START_US) as unit:
         books.publish(unit, versions(BOOK))
-    for first in range(0, NUM_EVENTS, AT_ONCE):
-        rows = [order(k) for k in range(first, min(first + AT_ONCE, NUM_EVENTS))]
-        assert set(_post(store, rows, rows[-1]["occurred_us"])) == {"scored"}
+    with tempfile.TemporaryDirectory(prefix="riderscore-") as folder:
+        path = write_events(Path(folder) / "events.parquet", [order(k) for k in range(NUM_EVENTS)])
+        out, state = Path(folder) / "ledger", Path(folder) / "state"
+        score_files([path], BOOK, out, state=state)
+        for given in loadable(out, state):
+            for _ in load_part(store, Part(given), lambda: END_US):
+                pass
+    fill(store, "old", END_US)
     return store
 
 

@@ -295,7 +295,7 @@ def test_a_late_event_under_the_version_before_is_judged_by_the_present_scale(tm
 
 
 def test_a_state_of_version_010_goes_on_by_its_readings(tmp_path: Path) -> None:
-    """Up to where 0.1.0 wrote, a narrower scale is no clamp; the run says up to when, and hands it on."""
+    """Up to where 0.1.0 wrote, a narrower scale is no clamp; before the first thing after, one line brings the rider inside."""
     book, state = versions_of(tmp_path, score={"base": 12, "floor": 10, "ceiling": 20}), tmp_path / "state"
     score_events(tmp_path, [of_february(-20, "e1", late_min=10)], "one", book=book, state=state)
     header = json.loads((state / "state.json").read_text(encoding="utf-8"))
@@ -308,6 +308,7 @@ def test_a_state_of_version_010_goes_on_by_its_readings(tmp_path: Path) -> None:
     ]
 
     assert [run.document["old_readings_until_us"] for run in runs] == [until_us, until_us]
-    clamps = [(line["event_id"], line["delta_mp"]) for line in entries_of(tmp_path / "out2") if line["kind"] == "clamp"]
-    assert clamps == [("e2", 1_400)]
+    lines = [(line["event_id"], line["kind"], line["delta_mp"]) for line in entries_of(tmp_path / "out2")]
+    assert lines == [("reset:2026-02-01", "clamp", 1_500), ("e2", "award", 100)]
+    assert scores(tmp_path / "out3") == {"r1": 10_200}
     assert verified(tmp_path / "out2", tmp_path / "out3") == []

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from click.testing import CliRunner, Result
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from api.batch.lake import score_lake
 from api.batch.loadable import books_of_state, loadable
@@ -26,7 +26,8 @@ from api.store.tables import reviews, rider_state
 from api.store.units import Store
 from api.store.verifying import verify_store
 from scoring.ledger import ENTRY_SCHEMA
-from tests.api.ledgers import write_events
+from tests.api.batch.test_state_cases import of_february, versions_of
+from tests.api.ledgers import score_events, write_events
 from tests.api.store.posts import (
     FADING,
     START_US,
@@ -485,3 +486,34 @@ def test_the_chain_by_columns_is_the_chain() -> None:
     assert set(CHAINED) == set(ENTRY_SCHEMA.names)
     assert texts == [canonical_bytes(row) for row in rows]
     assert len(set(links(bytes(32), texts))) == len(words)
+
+
+@pytest.mark.case
+def test_a_rider_whom_010_left_below_a_narrower_floor_comes_inside(store: Store, url: str, tmp_path: Path) -> None:
+    """By one `clamp` line right after what that version wrote, with or without an order; no award is swallowed, and all verifies."""
+    book = versions_of(tmp_path, score={"base": 12, "floor": 10, "ceiling": 20})
+    late = [of_february(-20, f"{rider}1", rider_id=rider, late_min=10) for rider in ("dora", "emil")]
+    state = tmp_path / "state"
+    score_events(tmp_path, late, "one", book=book, state=state)
+    by_0_1_0(state)
+    assert counts(load(url, tmp_path / "one", state)) == (2, 0)
+    until_us = of_february(1, "e1")["occurred_us"]
+    with store.writing(until_us) as unit:
+        # As that version would have gone on past the change of versions.
+        books.read_as_old(unit, until_us)
+        unit.connection.execute(update(rider_state).values(until_us=until_us, due_us=until_us + 1))
+        before = {row.rider_id: row.score_mp for row in lock(unit, ["dora", "emil"]).values()}
+
+    orders = [of_february(2, "d2", rider_id="dora"), of_february(3, "d3", rider_id="dora")]
+    for row in orders:
+        assert [answer.status for answer in post(store, [row], "book")] == ["scored"]
+
+    lines = [
+        (line["event_id"], line["kind"], line["delta_mp"]) for line in lines_of(store) if line["rider_id"] == "dora"
+    ]
+    assert before == {"dora": 8_500, "emil": 8_500}
+    assert lines[1:] == [("reset:2026-02-01", "clamp", 1_500), ("d2", "award", 100), ("d3", "award", 100)]
+    assert settle(store, newest_us(orders), "book") == 1
+    assert scores_of(lines_of(store)) == {"dora": 10_200, "emil": 10_000}
+    with store.reading() as unit:
+        assert [found for found in verify_store(unit).found if not found.holds] == []
