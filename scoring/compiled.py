@@ -37,6 +37,7 @@ def _stamped(dispatcher: Any) -> Any:
 
 # `_nrt` is Numba's own switch for code without its runtime; arrays come from Python and outlive the call, and Numba
 # refuses to compile an allocation without it. The lock file holds Numba to a version where it was seen to work.
+# `nogil`: other threads of the process go on meanwhile; all that is read and written belongs to the call.
 def inlined(function: Callable[..., Any]) -> Any:
     """Compile what other compiled code calls; it becomes part of its caller."""
     return _stamped(njit(cache=True, _nrt=False, forceinline=True)(function))
@@ -44,9 +45,9 @@ def inlined(function: Callable[..., Any]) -> Any:
 
 def compiled(function: Callable[..., Any]) -> Any:
     """Compile a loop that Python calls."""
-    return _stamped(njit(cache=True, _nrt=False)(function))
+    return _stamped(njit(cache=True, _nrt=False, nogil=True)(function))
 
 
 def compiled_with_runtime(function: Callable[..., Any]) -> Any:
     """Compile what allocates."""
-    return _stamped(njit(cache=True)(function))
+    return _stamped(njit(cache=True, nogil=True)(function))

@@ -40,6 +40,8 @@ from scoring.state import State, fresh_state, placed, rows_of
 _AFTER_US: Final = US_PER_DAY
 # Riders whose events one statement asks for, each from an instant of their own.
 _RIDERS_AT_ONCE: Final = 100
+# Rows that are made columns at once: other threads of the process wait for no longer than that takes.
+_ROWS_AT_ONCE: Final = 1_000
 _WORDS: Final = ("deadline_extended", *REPORT_KINDS)
 _READ: Final = pa.schema(
     [
@@ -219,9 +221,11 @@ def _read(unit: ReadUnit | WriteUnit, *which: ColumnElement[bool]) -> pa.Table:
     waits = exists().where(replays.c.rider_id == events.c.rider_id, replays.c.event_id == events.c.event_id)
     result = unit.connection.execute(select(*(events.c[name] for name in _READ.names)).where(*which, ~waits))
     # Straight from the driver: these may be many, and each is whole numbers and texts.
-    rows = result.cursor.fetchall()
-    columns = zip(*rows, strict=True) if rows else ([] for _ in _READ)
-    return pa.table([pa.array(values, field.type) for values, field in zip(columns, _READ, strict=True)], _READ)
+    parts = [_READ.empty_table()]
+    while rows := result.cursor.fetchmany(_ROWS_AT_ONCE):
+        columns = zip(zip(*rows, strict=True), _READ, strict=True)
+        parts.append(pa.table([pa.array(values, field.type) for values, field in columns], _READ))
+    return pa.concat_tables(parts).combine_chunks()
 
 
 Row = Mapping[str, Any]

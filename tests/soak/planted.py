@@ -17,6 +17,7 @@ class Planted(NamedTuple):
 
 _EDGES = ("tests/scoring/test_boundaries.py",)
 _STORE_EDGES = ("tests/api/store/test_boundaries.py",)
+_REPLAYS = ("tests/api/store/test_replays.py", "-k", "folded_once or again_and_again or came_first")
 
 PLANTED = (
     Planted("api/store/reach.py", "if row.occurred_us >= first_us:", "if row.occurred_us < first_us:", _STORE_EDGES),
@@ -77,6 +78,23 @@ PLANTED = (
         "if plan.blind else permille",
         "if plan.blind else 2_000 - permille",
         ("tests/simulations/test_directions.py",),
+    ),
+    Planted(
+        "scoring/intake.py",
+        "found[new] = new < last[self.ref[new]]",
+        "found[new] = 0",
+        ("tests/scoring/test_many_corrections.py",),
+    ),
+    Planted(
+        "scoring/causes.py",
+        "applied[k].controls[half:]]",
+        "applied[k].controls[half + 1 :]]",
+        ("tests/scoring/test_many_corrections.py",),
+    ),
+    Planted("api/store/catching_up.py", "return None if reaches else since", "return since", _REPLAYS),
+    Planted("api/store/catching_up.py", 'lines["item_us"] < found.scored.keep_us', 'lines["item_us"] < 0', _REPLAYS),
+    Planted(
+        "api/store/past.py", 'key=lambda row: (row["occurred_us"],', 'key=lambda row: (-row["occurred_us"],', _REPLAYS
     ),
     Planted(
         "dispatch/problem.py",
