@@ -3,13 +3,12 @@
 A rider's events are read again from the store as far as they bear on the entries asked for.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Final, NamedTuple
 
-import pyarrow.compute as pc
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, and_, or_, select
 
 from api.store.appeal_records import Appeal, AppealRight, appeals_against, right_of
 from api.store.books import stored_program
@@ -23,11 +22,14 @@ from api.store.units import ReadUnit, WriteUnit
 from rules.compile import Program
 from rules.units import US_PER_DAY
 from scoring.because import Because, Line, because
+from scoring.columns import FAR_US
 from scoring.explain import sentence
 from scoring.explain_facts import Known, known_events
 from scoring.intake import Schedule
 
 _LINE_FIELDS: Final = tuple(Line.__dataclass_fields__)
+# When an order was in hand.
+_HELD: Final = ("accepted_us", "placed_us", "arrived_store_us")
 _BY_BOOKS: Final = Schedule({}, reach_back=False)
 
 
@@ -195,15 +197,37 @@ def _bearing(
     named = sorted({line.event_id for line in lines})
     past = history_of(unit, program, *which, among(unit, events.c.event_id, named))
     reach_us = int(program.tables.books["late_us"].max())
-    times = [line.at_us for line in lines]
-    held = [pc.min(past.table[name]).as_py() for name in ("accepted_us", "placed_us", "arrived_store_us")]
-    held_us = max(min([*times, *(at for at in held if at is not None)]), min(times) - reach_us) - US_PER_DAY
-    span = events.c.occurred_us.between(min(times) - reach_us, max(times) + reach_us)
-    near = or_(events.c.kind != "delivered", events.c.occurred_us >= held_us)
-    past = past.beside(history_of(unit, program, *which, span, near))
+    for around in _around(lines, past, reach_us):
+        past = past.beside(history_of(unit, program, *which, around))
     asked: set[str] = set()
     while wanted := set(past.table["event_id"].to_pylist()) - asked:
         asked |= wanted
         for some in in_chunks(sorted(wanted)):
             past = past.beside(history_of(unit, program, *which, among(unit, events.c.ref_event_id, some)))
     return past
+
+
+def _around(lines: Sequence[Line], past: History, reach_us: int) -> Iterator[ColumnElement[bool]]:
+    """What may bear on some entries: for each stretch of time in which they are, so that what lies between two is left out.
+
+    An entry of today may be about an order of long ago.
+    """
+    table = past.table.select(["event_id", *_HELD])
+    held_us = {
+        row["event_id"]: min((row[name] for name in _HELD if row[name]), default=FAR_US) for row in table.to_pylist()
+    }
+    in_order = sorted(lines, key=lambda line: line.at_us)
+    stretches: list[list[Line]] = []
+    for line in in_order:
+        if stretches and line.at_us - stretches[-1][-1].at_us <= 2 * reach_us:
+            stretches[-1].append(line)
+        else:
+            stretches.append([line])
+    for some in stretches:
+        first_us, last_us = some[0].at_us, some[-1].at_us
+        earliest_us = min([first_us, *(held_us.get(line.event_id, FAR_US) for line in some)])
+        from_us = max(earliest_us, first_us - reach_us) - US_PER_DAY
+        span = events.c.occurred_us.between(first_us - reach_us, last_us + reach_us)
+        # What was in hand together with one of them was delivered within a day.
+        in_hand = events.c.occurred_us.between(from_us, last_us + US_PER_DAY)
+        yield and_(span, or_(events.c.kind != "delivered", in_hand))

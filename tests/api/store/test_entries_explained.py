@@ -1,15 +1,20 @@
 """Entries told from the store: each with its sentence, its tree and whether it can be appealed."""
 
+from typing import Any
+
+import pytest
 from sqlalchemy import select
 
-from api.store import books
+from api.store import books, entries_explained
 from api.store.entries_explained import ToldEntry, entries_page, entry_of
+from api.store.history import History, history_of
 from api.store.posting import settle
 from api.store.tables import entries
 from api.store.units import Store
 from rules.text import LANGS
 from scoring.explain import sentence, tree
-from tests.api.store.posts import BOOK, FADING, START_US, later, newest_us, post, publish, rider_week
+from tests.api.store.posts import BOOK, FADING, START_US, later, newest_us, post, publish, replay_all, rider_week
+from tests.api.store.test_replays import fix_of, history, late_of, posted_by_day
 from tests.builders import DAY_US, HOUR_US, delivered
 
 
@@ -86,3 +91,33 @@ def test_an_entry_nobody_has_is_none(store: Store) -> None:
         assert entries_page(unit, "nobody", START_US).entries == ()
         known = unit.connection.scalar(select(entries.c.entry_id))
         assert entry_of(unit, str(known), START_US) is not None
+
+
+def test_a_page_of_today_does_not_read_all_since_an_old_order(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was entered today about an order of long ago is told from the events around it, not from all that lie between."""
+    publish(store, FADING)
+    events = history(days=90)
+    posted_by_day(store, events)
+    now_us = newest_us(events)
+    post(store, [fix_of(late_of(events), now_us)], FADING)
+    replay_all(store, now_us)
+    sizes: list[int] = []
+
+    def noted(*of: Any) -> History:
+        found = history_of(*of)
+        sizes.append(found.table.num_rows)
+        return found
+
+    monkeypatch.setattr(entries_explained, "history_of", noted)
+    with store.reading() as unit:
+        page = entries_page(unit, "r0", now_us, limit=6)
+    monkeypatch.undo()
+
+    assert min(entry.line.at_us for entry in page.entries) < now_us - 80 * DAY_US
+    assert max(entry.line.at_us for entry in page.entries) > now_us - DAY_US
+    assert sum(sizes) < len(events) // 4
+    for entry in page.entries:
+        with store.reading() as unit:
+            whole = entry_of(unit, entry.line.entry_id, now_us)
+        assert whole is not None
+        assert whole.sentence == entry.sentence
