@@ -85,13 +85,15 @@ def test_a_rider_left_outside_their_scale_is_due_first(v0_1_0: Kept) -> None:
     """The first tick after the upgrade brings them inside; nobody else is due earlier than before."""
     store = Store(v0_1_0.url)
     with store.engine.begin() as connection:
-        before = dict(connection.execute(text("SELECT rider_id, due_us FROM rider_state")).tuples().all())
+        found = connection.execute(text("SELECT rider_id, due_us FROM rider_state"))
+        before = {row.rider_id: row.due_us for row in found}
         connection.execute(text(f"UPDATE rider_state SET score_mp = -1 WHERE rider_id = '{TOGETHER[0]}'"))
 
     schema.upgrade(store)
 
     with store.reading() as unit:
-        after = dict(unit.connection.execute(select(rider_state.c.rider_id, rider_state.c.due_us)).tuples().all())
+        rows = unit.connection.execute(select(rider_state.c.rider_id, rider_state.c.due_us))
+        after = {row.rider_id: row.due_us for row in rows}
         until_us = old_readings_until(unit)
     store.close()
     assert until_us is not None
