@@ -41,13 +41,15 @@ class Openings:
     async def answer(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, as long as whoever asked may have the answer."""
         opening: _Opening | None = None
-        is_events = False
+        is_events = is_whole = False
 
         async def send_watched(message: Message) -> None:
-            nonlocal opening, is_events
+            nonlocal opening, is_events, is_whole
             if message["type"] == "http.response.start" and _is_stream(message):
                 is_events = _header(message, b"content-type").startswith(_EVENTS)
                 opening = self._opened(scope, cancel)
+            elif message["type"] == "http.response.body":
+                is_whole = not message.get("more_body", False)
             await send(message)
 
         with CancelScope() as cancel:
@@ -56,8 +58,9 @@ class Openings:
             finally:
                 if opening is not None:
                     self._open.discard(opening)
-        # A stream of events is over. A file that is cut short must not look whole: the server drops the connection.
-        if cancel.cancelled_caught and is_events:
+        # A stream of events is over, here or where the server stops. A file that is cut short must not look whole: the
+        # server drops the connection.
+        if is_events and not is_whole:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def close(self) -> None:

@@ -1,10 +1,13 @@
 """Appeals and reviews over HTTP: riders ask, people answer, and each sees what is theirs."""
 
+from collections.abc import Callable
 from typing import Any
 
+import jwt
 import pytest
 from starlette.testclient import TestClient
 
+from api.settings import Settings
 from api.store import books, keys
 from api.store.units import Store
 from rules.deployment import Deploy
@@ -13,6 +16,7 @@ from tests.api.store.posts import START_US, later, lines_of, post, publish_books
 from tests.builders import DAY_US, book, correction, delivered
 
 Headers = dict[str, str]
+SHARED = "a shared secret of more than thirty-two bytes"
 TIERS = [
     {"id": "low", "title": {"zh": "低", "en": "Low"}, "review": True},
     {"id": "ok", "title": {"zh": "好", "en": "OK"}, "from": 69},
@@ -152,6 +156,54 @@ def test_whoever_posted_what_opened_a_review_does_not_decide_it(
     for person in ("li.na", "dispatch"):
         assert code_of(client.post(path, json=said, headers=bearer("ops", person))) == (403, "decides_own")
     assert client.post(path, json=said, headers=bearer("ops", "wang.wei")).status_code == 200
+
+
+class TestOtherIssuers:
+    """People and platforms who come with tokens of another issuer, of which the service holds no key."""
+
+    @pytest.fixture
+    def settings(self, url: str) -> Settings:
+        """JWTs are taken."""
+        return Settings(
+            database_url=url, token_cache_s=0, law_cache_s=0, jwt_issuer="i", jwt_audience="a", jwt_shared_key=SHARED
+        )
+
+    @pytest.fixture
+    def signed(self, clock: Clock) -> Callable[[str, str], Headers]:
+        """Headers of a token for a role and a subject."""
+
+        def make(role: str, subject: str) -> Headers:
+            claims = {"iss": "i", "aud": "a", "sub": subject, "role": role, "exp": clock() // 1_000_000 + 600}
+            cities = {} if role == "rider" else {"cities": ["*"]}
+            return {"Authorization": f"Bearer {jwt.encode(claims | cities, SHARED, 'HS256')}"}
+
+        return make
+
+    def test_a_subject_decides_no_appeal_of_their_own(
+        self, client: TestClient, entry: str, bearer: Bearer, signed: Callable[[str, str], Headers]
+    ) -> None:
+        """Filed by a token or a key, decided by a token or a key: one subject is one person."""
+        filed = client.post(f"/v1/entries/{entry}/appeal", json=ASKED, headers=signed("rider", "r1")).json()
+        path = f"/v1/appeals/{filed['appeal_id']}/decision"
+
+        for headers in (signed("ops", "r1"), bearer("ops", "r1")):
+            assert code_of(client.post(path, json=YES, headers=headers)) == (403, "decides_own")
+        assert client.post(path, json=YES, headers=signed("ops", "li.na")).status_code == 200
+
+    def test_a_subject_decides_no_review_of_what_they_posted(
+        self, client: TestClient, entry: str, bearer: Bearer, signed: Callable[[str, str], Headers]
+    ) -> None:
+        """Likewise."""
+        event = later([delivered("e9", rider_id="r9", late_min=9)])[0]
+        posted = client.post("/v1/events", json=event, headers=signed("platform", "dispatch"))
+        found = client.get("/v1/reviews", headers=signed("ops", "li.na")).json()["items"]
+        (review,) = (one for one in found if one["rider_id"] == "r9")
+        path, said = f"/v1/reviews/{review['review_id']}/decision", {"outcome": "warning", "reason": "晚到"}
+
+        assert posted.json()["num_scored"] == 1
+        for headers in (signed("ops", "dispatch"), bearer("ops", "dispatch")):
+            assert code_of(client.post(path, json=said, headers=headers)) == (403, "decides_own")
+        assert client.post(path, json=said, headers=signed("ops", "li.na")).status_code == 200
 
 
 def test_a_decision_about_an_old_order_is_answered_202(

@@ -185,3 +185,20 @@ def test_a_revoked_key_ends_a_stream_that_somebody_reads(
 
         assert answer.result(60).status_code == 200
     assert client.get(path, headers=reader).status_code == 401
+
+
+@pytest.mark.parametrize(("content_type", "is_whole"), [(b"text/event-stream", True), (b"text/csv", False)])
+def test_a_stream_that_its_server_gives_up_ends_whole(service: Service, content_type: bytes, is_whole: bool) -> None:
+    """A server that stops leaves streams without a last part: of events it is said here, of a file it is not."""
+    said: list[Message] = []
+
+    async def app(_scope: Scope, _receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", content_type)]})
+        await send({"type": "http.response.body", "body": b"data: 1\n\n", "more_body": True})
+
+    async def send(message: Message) -> None:
+        said.append(message)
+
+    apart.run(Openings(service, Gate(service)).answer(app, {"type": "http", "state": {}}, None, send))  # type: ignore[arg-type]
+
+    assert (said[-1].get("more_body") is False) == is_whole

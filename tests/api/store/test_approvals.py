@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import delete, insert, text, update
 from sqlalchemy.exc import DBAPIError
 
-from api.store import approvals, books, drafts, posting, scheduling
+from api.store import approvals, books, drafts, keys, posting, scheduling
 from api.store.approvals import NotReadyError, approvals_of, needs_impact
 from api.store.checking import check_draft
 from api.store.draft_rows import Draft, draft_of
@@ -132,6 +132,32 @@ def test_no_author_approves_whatever_their_role(law: Store) -> None:
                 )
 
         assert said_yes(unit, draft).state == "approved"
+
+
+@pytest.mark.parametrize("num_between", [0, 1, 3])
+@pytest.mark.parametrize("is_named", [True, False])
+def test_whoever_made_an_authors_key_does_not_approve(law: Store, num_between: int, is_named: bool) -> None:
+    """Through any number of keys, whether a key says which it was made with or only by whom; another approver may."""
+    with law.writing(NOW_US) as unit:
+        keys.create_key(unit, "approver", "ada", actor="cli:token")
+        maker, parent = "approver:ada", None
+        for subject in (*(f"between-{k}" for k in range(num_between)), "ann"):
+            key, _ = keys.create_key(unit, "ops", subject, actor=maker, parent=parent if is_named else None)
+            maker, parent = f"ops:{subject}", key.key_id
+        # Another key of the author's, of nobody's making, changes nothing.
+        keys.create_key(unit, "ops", "ann", actor="cli:token")
+        draft = submitted(unit)
+
+        for person in ("ada", *(f"between-{k}" for k in range(num_between))):
+            who = Someone(person, "approver")
+            with refused("decides_own"):
+                said_yes(unit, draft, who)
+            with refused("decides_own"):
+                approvals.reject(
+                    unit, who, draft.draft_id, draft.etag, content_digest=draft.content_digest, reason="no"
+                )
+
+        assert said_yes(unit, draft, CAI).state == "approved"
 
 
 def test_an_approval_is_of_one_content(law: Store) -> None:
