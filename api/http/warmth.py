@@ -1,5 +1,10 @@
-"""What is compiled on first use, used once when the server starts, so that no request has to wait for it."""
+"""What is compiled on first use, used once when the server starts, so that no request has to wait for it.
 
+Afterwards all that is loaded and compiled is taken out of the garbage collector's sight: to look through it took a fifth
+of a second every other second under load, and nobody was answered meanwhile.
+"""
+
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from threading import Thread
@@ -29,8 +34,18 @@ _RIDER: Final = {"rider_id": "r1", "city": "sample", "rider_kind": "crowdsourced
 @asynccontextmanager
 async def warming(_service: Service) -> AsyncIterator[None]:
     """Begin in a thread beside the server; whoever asks meanwhile waits for the same compilation."""
-    Thread(target=warm, name="warm", daemon=True).start()
-    yield
+    Thread(target=settle, name="warm", daemon=True).start()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+
+
+def settle() -> None:
+    """Warm up, then keep what is there for good out of the garbage collector's sight."""
+    warm()
+    gc.collect()
+    gc.freeze()
 
 
 def warm() -> None:

@@ -101,6 +101,8 @@ def measured(pid: int, token: str, clients: int, run: str, *, keyed: bool) -> tu
     found = FIGURES.search(out.stdout)
     assert found, out.stdout
     num = int(re.search(r"(\d+) requests in", out.stdout)[1])  # type: ignore[index]
+    if not num:
+        raise RuntimeError(f"nothing was answered: {out.stdout}{out.stderr}")
     cpu_ms = 1_000 * (cpu_s(pid) - used_s) / num
     return float(found[5]), float(found[1]) * MS[found[2]], float(found[3]) * MS[found[4]], round(cpu_ms, 2)
 
