@@ -4,7 +4,11 @@ Rows are records of structured arrays, so that compiled code takes a whole run a
 stand together; within a rider, events are in order of (occurred_us, event_id).
 """
 
+from typing import Any
+
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 I64 = NDArray[np.int64]
@@ -102,3 +106,10 @@ ENTRY = np.dtype(
 Events = NDArray[np.void]  # of EVENT
 Liability = NDArray[np.void]  # of LIABILITY
 Entries = NDArray[np.void]  # of ENTRY
+
+
+def filled(column: pa.ChunkedArray, missing: int) -> NDArray[Any]:
+    """A column of whole numbers, with `missing` where it is null; much is null throughout, or nowhere."""
+    if column.null_count == len(column):
+        return np.full(len(column), missing, column.type.to_pandas_dtype())
+    return (pc.fill_null(column, missing) if column.null_count else column).to_numpy()

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from scoring.columns import I64, U8, U64
+from scoring.columns import I64, U8, U64, filled
 from scoring.compiled import compiled_with_runtime
 
 _MULTIPLIER_1 = np.uint64(0xFF51AFD7ED558CCD)
@@ -101,8 +101,7 @@ def hash_rows(table: pa.Table, columns: list[str]) -> U64:
     for name in columns:
         column = table.column(name)
         if pa.types.is_integer(column.type):
-            filled = pc.fill_null(column.cast(pa.int64()), -(2**63))
-            values = filled.to_numpy().astype(np.int64, copy=False)
+            values = filled(column.cast(pa.int64()), -(2**63)).astype(np.int64, copy=False)
         else:
             values = hash_strings(column).view(np.int64)
         _fold_column(state, np.ascontiguousarray(values))

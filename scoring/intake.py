@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from rules.compile import Program, start_us
 from rules.events import CAUSE_CODE, FIELDS, KIND_CODE, PARTY_CODE, REPORT_KINDS, RIDER_KINDS
 from rules.units import US_PER_DAY
-from scoring.columns import EVENT, I8, I32, I64, NO_TIME, U8, U64, Events
+from scoring.columns import EVENT, I8, I32, I64, NO_TIME, U8, U64, Events, filled
 from scoring.hashing import hash_rows, hash_strings
 from scoring.order import first_of_identity, gather, scoring_order, sorted_riders
 
@@ -147,6 +147,8 @@ def _content(source: pa.Table, known: U64, rows: I64, taken: pa.Table | None = N
     """Hashes of rows of a table whose last ones have a known hash."""
     num_new = source.num_rows - known.size
     fresh = rows < num_new
+    if not fresh.any():
+        return known[rows - num_new]
     if taken is None:
         taken = source.select(CONTENT_COLUMNS).take(pa.array(rows[fresh]))
     elif not fresh.all():
@@ -158,12 +160,11 @@ def _content(source: pa.Table, known: U64, rows: I64, taken: pa.Table | None = N
 
 
 def _times(table: pa.Table, name: str) -> I64:
-    filled = pc.fill_null(table.column(f"{name}_us"), NO_TIME)
-    return np.ascontiguousarray(filled.to_numpy())
+    return np.ascontiguousarray(filled(table.column(f"{name}_us"), NO_TIME))
 
 
 def _ints(table: pa.Table, name: str, missing: int) -> I64:
-    return pc.fill_null(table.column(name), missing).to_numpy()
+    return filled(table.column(name), missing)
 
 
 def _codes(table: pa.Table, name: str, codes: dict[str, int]) -> I8:
@@ -350,7 +351,7 @@ def take_in(
     Parameters
     ----------
     table
-        New rows, canonical columns.
+        New rows, canonical columns; `content` (uint64) where the hashes of all are at hand.
     carried
         Rows kept by an earlier run: canonical columns, `content` (uint64), `waived`, `context` (uint8; scored for
         good, kept for the liability of others) and `book` (position in the program).
@@ -365,13 +366,13 @@ def take_in(
     """
     num_new = table.num_rows
     fresh = table.select(CONTENT_COLUMNS)
-    content = np.zeros(0, np.uint64)
+    content = table.column("content").to_numpy() if "content" in table.column_names else np.zeros(0, np.uint64)
     waived = np.zeros(num_new, np.uint8)
     is_new = np.ones(num_new, np.uint8)
     context = np.zeros(num_new, np.uint8)
     if carried is not None:
         fresh = pa.concat_tables([fresh, carried.select(CONTENT_COLUMNS)])
-        content = carried.column("content").to_numpy()
+        content = np.concatenate([content, carried.column("content").to_numpy()])
         waived = np.concatenate([waived, carried.column("waived").to_numpy().astype(np.uint8)])
         is_new = np.concatenate([is_new, np.zeros(carried.num_rows, np.uint8)])
         context = np.concatenate([context, carried.column("context").to_numpy()])

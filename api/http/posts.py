@@ -84,6 +84,8 @@ class Post:
     @property
     def num_rows(self) -> int:
         """How many events it holds, good or bad."""
+        if isinstance(self.content, PostedRows):
+            return self.content.table.num_rows + len(self.content.rejects)
         return len(self.content.places)
 
     @property
@@ -195,12 +197,15 @@ def _opened(posts: Sequence[Post]) -> list[_Open]:
     read = dict(zip(small, read_together(list(small.values())), strict=True))
     large = {k: post.content for k, post in enumerate(posts) if isinstance(post.content, PostedRows)}
     rows = read | large
-    return [_open(post, rows[k]) for k, post in enumerate(posts)]
+    names = pa.concat_tables([one.table.select(["event_id", "rider_id"]) for one in rows.values()])
+    # Looked at all together first: nearly always all are named well.
+    is_well = not (pc.any(_own_id(names)).as_py() or pc.any(_no_address(names)).as_py())
+    return [_open(post, rows[k], is_well=is_well) for k, post in enumerate(posts)]
 
 
-def _open(post: Post, rows: PostedRows) -> _Open:
+def _open(post: Post, rows: PostedRows, *, is_well: bool) -> _Open:
     table, refused = rows.table, list(rows.rejects)
-    if table.num_rows:
+    if not is_well:
         table, unwelcome = _named_well(table)
         refused += unwelcome
     return _Open(post, rows, table, refused, frozenset(table["rider_id"].to_pylist()))
@@ -208,10 +213,17 @@ def _open(post: Post, rows: PostedRows) -> _Open:
 
 def _named_well(table: pa.Table) -> tuple[pa.Table, list[Reject]]:
     """Events of riders whom a path can name, under ids that are not the service's own; rejects."""
-    table, own_ids = _without(table, pc.starts_with(table["event_id"], OWN_IDS), "event_id", "reserved_id")
-    unnamed = pc.match_substring_regex(table["rider_id"], NO_ADDRESS)
-    table, nowhere = _without(table, unnamed, "rider_id", "no_address")
+    table, own_ids = _without(table, _own_id(table), "event_id", "reserved_id")
+    table, nowhere = _without(table, _no_address(table), "rider_id", "no_address")
     return table, own_ids + nowhere
+
+
+def _own_id(table: pa.Table) -> pa.ChunkedArray:
+    return pc.starts_with(table["event_id"], OWN_IDS)
+
+
+def _no_address(table: pa.Table) -> pa.ChunkedArray:
+    return pc.match_substring_regex(table["rider_id"], NO_ADDRESS)
 
 
 def _without(table: pa.Table, mask: pa.ChunkedArray, column: str, reason: str) -> tuple[pa.Table, list[Reject]]:

@@ -142,6 +142,7 @@ STATUS: Final[Mapping[str, int]] = {
     "internal": 500,
     "stopping": 503,
     "outcome_unknown": 503,
+    "partly_stored": 503,
     "unavailable": 503,
     "keys_awaited": 503,
     "clock_held": 503,

@@ -23,7 +23,7 @@ from rules.compile import Program
 from rules.events import KINDS
 from rules.ids import digest
 from scoring.carry import Carried
-from scoring.columns import CARRIED, ENTRY, I64, NO_EVENT, NO_TIME
+from scoring.columns import CARRIED, ENTRY, I64, NO_EVENT, NO_TIME, filled
 from scoring.state import FADE_DUE, ORDER_POINTS, RIDER_STATE, fresh_state
 
 FORMAT: Final = 3
@@ -216,7 +216,7 @@ def _joined_texts(columns: Sequence[pa.Array | pa.ChunkedArray]) -> pa.Array:
 
 def _numbers(window: pa.Table) -> I64:
     """Numeric columns of a window as int64[row, column], `NO_TIME` where null."""
-    columns = [pc.fill_null(window.column(name), NO_TIME).to_numpy() for name in _INTS]
+    columns = [filled(window.column(name), NO_TIME) for name in _INTS]
     # `astype` keeps the bits of a 64-bit hash.
     columns += [window.column(name).to_numpy() for name in _MARKS]
     return np.stack([column.astype(np.int64, copy=False) for column in columns], axis=1)

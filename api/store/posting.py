@@ -20,7 +20,7 @@ from api.store.admission import Admission, PostedColumns, misplaced, offered_amo
 from api.store.books import Law, overtaken
 from api.store.bulk import in_chunks, pairs_among
 from api.store.checkpoints import keep_past
-from api.store.reach import reach_of
+from api.store.reach import CONTROLS, reach_of
 from api.store.rider_rows import RiderRow, lock, touch
 from api.store.riders import load, save
 from api.store.tables import events, rider_state
@@ -97,7 +97,9 @@ def post(unit: WriteUnit, law: Law, table: pa.Table, admission: Admission | None
     answers = {k: Posted(*identities[k], "rejected", reason) for k, reason in refused.items()}
     stored = _stored(unit, [identities[k] for k in welcome])
     waiting = waiting_among(unit, stored.keys()) if stored else frozenset()
-    content = hash_rows(table, CONTENT_COLUMNS).view(np.int64).tolist()
+    hashes = hash_rows(table, CONTENT_COLUMNS)
+    content = hashes.view(np.int64).tolist()
+    table = table.append_column("content", pa.array(hashes))
     latest_us = unit.recorded_us + AHEAD_US
     for k, (identity, occurred_us) in enumerate(zip(identities, table["occurred_us"].to_pylist(), strict=True)):
         if k in answers:
@@ -110,7 +112,8 @@ def post(unit: WriteUnit, law: Law, table: pa.Table, admission: Admission | None
             answers[k] = Posted(*identity, "rejected", "implausible_time")
         elif k in elsewhere:
             answers[k] = Posted(*identity, "rejected", elsewhere[k])
-    _accept(unit, law, table, content, answers, riders)
+    if not set(CONTROLS).isdisjoint(columns.kind):
+        _accept(unit, law, table, content, answers, riders)
     lines: list[dict[str, Any]] = []
     for fresh in _turns(unit, law, columns, answers, riders, admission):
         for until_us, rows in _blocks(identities, fresh, riders, unit.recorded_us):

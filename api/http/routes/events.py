@@ -1,4 +1,4 @@
-"""Events in: one or a batch, scored in one transaction, an answer for each."""
+"""Events in: one or a batch, scored in the transaction that stores them, an answer for each."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -17,6 +17,7 @@ from api.batch.rejects import Reject, cut, rejects_of_rows
 from api.http.auth import require
 from api.http.context import Actor, LangDep, ServiceDep
 from api.http.intake import JSON, NDJSON, content_type_of
+from api.http.parts import done_in_parts
 from api.http.posts import Done, Post, Scored
 from api.http.problems import FieldError, Problem
 from api.http.repeats import REPLAYED, once_of
@@ -144,7 +145,8 @@ async def post(
         content = await run_sync(lambda: read_rows(_taken_apart(given, service.settings.batch_rows_max)))
     admission = Admission(actor.cities, actor.may("training:write"))
     waits = Post(content, admission, once, partial(_done, lang), filed_by=actor.name, key_id=actor.key_id)
-    done = await request.app.state.posts.done(actor.token_id, waits)
+    ask = partial(request.app.state.posts.done, actor.token_id)
+    done = await done_in_parts(service, ask, waits)
     for status, num in done.counts.items():
         request.app.state.meters.events(status, num)
     return Response(done.body, headers={**done.headers, **(REPLAYED if done.is_replayed else {})})
