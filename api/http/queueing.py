@@ -173,14 +173,22 @@ class Queue(Generic[Item, Result]):
         doing.add_done_callback(partial(then, places))
 
     def _next(self) -> list[_Place[Item, Result]]:
-        """One of each client in turn, then another of each, until it is enough or nobody waits."""
+        """One of each client in turn, then another of each, until it is enough or nobody waits.
+
+        A client whose next one is too much beside the others is passed by, and comes first the next time.
+        """
         taken: list[_Place[Item, Result]] = []
+        passed: set[str] = set()
         num_rows = 0
-        while self._lines and len(taken) < NUM_AT_ONCE:
-            client, line = next(iter(self._lines.items()))
+        while len(taken) < NUM_AT_ONCE:
+            client = next((name for name in self._lines if name not in passed), None)
+            if client is None:
+                break
+            line = self._lines[client]
             place = line.places[0]
             if taken and num_rows + place.item.num_rows > ROWS_AT_ONCE:
-                break
+                passed.add(client)
+                continue
             line.places.popleft()
             line.num_rows -= place.item.num_rows
             self._num_waiting -= 1

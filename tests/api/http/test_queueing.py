@@ -115,7 +115,24 @@ def test_clients_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
         desk.gate.release(10)
         await asyncio.gather(*waiting)
 
-    assert run(play).batches == [["first"], ["large0"], ["small0"], ["large1"], ["small1"], ["large2"]]
+    assert run(play).batches == [["first"], ["large0"], ["small0", "small1"], ["large1"], ["large2"]]
+
+
+def test_small_ones_are_taken_along_past_large_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many send much, whoever sends little is in the next turn; those who were passed by come first after it."""
+    monkeypatch.setattr(queueing, "ROWS_AT_ONCE", 10)
+
+    async def play(queue: Queue[Item, str], desk: Desk) -> None:
+        waiting = asked(queue, "first", Item("first"))
+        await soon(lambda: len(desk.batches) == 1)
+        for client in "abc":
+            waiting += asked(queue, client, *names(client, 2, 8))
+        waiting += asked(queue, "small", Item("small"))
+        await soon(lambda: queue.num_waiting == 7)
+        desk.gate.release(10)
+        await asyncio.gather(*waiting)
+
+    assert run(play).batches[1:] == [["a0", "small"], ["b0"], ["c0"], ["a1"], ["b1"], ["c1"]]
 
 
 def test_a_full_queue_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
