@@ -1,4 +1,4 @@
-"""What the environment says: `RIDERSCORE_*`. Nothing else in the product reads it."""
+"""Settings from the environment (`RIDERSCORE_*`). Nothing else in the product reads the environment."""
 
 import os
 import re

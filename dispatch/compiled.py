@@ -1,4 +1,4 @@
-"""The one door to numba: a decorator that keeps a function's type, and the names of the array types.
+"""The only module that imports Numba: a decorator that keeps a function's type, and the names of the array types.
 
 Numba caches what it compiled beside each source file and looks at that one file's age only; our compiled functions
 contain each other's code and constants across files. So the cache is stamped with all of the package's sources.

@@ -1,4 +1,4 @@
-"""What if: a book and a change make a new book. Nothing is patched in place.
+"""What-if books: a book and a change give a new book; the old one is not modified.
 
 A change is a dotted key and a value: `rule.late_5.points=-2`, `score.base=72`, `fading.after_days=14`. An empty value
 removes the key. A rule, cap, tier or group goes by its id, a report by its kind (`report.severe_weather/3.exempt`).

@@ -59,7 +59,7 @@ def domain(book: BookDocument, kind: str) -> tuple[Box, ...]:
         )
     ranges |= {"late_s": (0, 0)}
     if kind == "cancelled":
-        # Whoever cancelled answers for it; where that is unknown, nobody does.
+        # The party that cancelled is liable; if it is unknown, nobody is.
         known = [Box(ranges, sets | {"party": _codes([by]), "liable": _codes([by])}) for by in CANCEL_PARTIES]
         return (*known, Box(ranges, sets | {"party": frozenset({UNKNOWN}), "liable": _codes(["nobody"])}))
     return (Box(ranges, sets | {"liable": _codes(_liable_parties(kind))}),)

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from rules.book import Bilingual, Book, Expect, Given, KilometresRange, MinutesRange, TimeRange, WholeRange
 from rules.text import Lang, text
-from rules.units import MP_PER_POINT, exact, signed_points_text
+from rules.units import MP_PER_POINT, exact, signed_points_text, yuan_text
 from rules.validation import as_written, unit_of
 
 # What people look for first comes first.
@@ -38,6 +38,8 @@ _CHOICES = (
 )
 _POINT_KEYS = ("points", "net_points")
 
+# Money of a book is written in fen and read in yuan.
+_YUAN_KEYS = {"money_fen": "money_yuan", "bonus_fen": "bonus_yuan", "fee_fen": "fee_yuan"}
 Leaves = dict[str, Any]
 
 
@@ -234,7 +236,7 @@ def _plain(value: Any) -> Any:
 
 def _label(lang: Lang, key: str) -> str:
     """The dotted key in the words of the trade."""
-    steps = [step for step in key.split(".") if step != "when"]
+    steps = [_YUAN_KEYS.get(step, step) for step in key.split(".") if step != "when"]
     return text(lang, "diff.of").join(text(lang, f"key.{step}") for step in steps)
 
 
@@ -262,6 +264,8 @@ def _worded(lang: Lang, key: str, value: Any) -> str:
         )
     if key.rsplit(".", 1)[-1] in _POINT_KEYS:
         return signed_points_text(exact(value, MP_PER_POINT))
+    if key.rsplit(".", 1)[-1] in _YUAN_KEYS:
+        return yuan_text(value)
     if isinstance(value, str):
         # Only words of a closed set have a translation; a person's own text stands as it is.
         return text(lang, f"word.{value}") if key.rsplit(".", 1)[-1] in _CHOICES else value

@@ -2,50 +2,121 @@
 
 Holds no text itself. Keys are symbolic (`fault.unknown_key`); a message is a `str.format` template.
 Every key stands in every language with the same placeholders (tested).
+
+A message whose words follow a number has plural forms; its `msgid_plural` names the placeholder that is counted.
+In a message with several counts, `{riders:rider}` stands for the plural message `count.rider` with that number.
 """
 
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cache
+from gettext import c2py
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from babel.messages.pofile import read_po
 
 Lang = Literal["zh", "en"]
 LANGS: tuple[Lang, ...] = ("zh", "en")
 LOCALE_DIR = Path(__file__).parent / "locale"
+# `{riders:rider}`: a number and the noun that it counts.
+_COUNTED: Final = re.compile(r"\{(\w+):([a-z_]+)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Plural:
+    """A message whose words follow a number: the placeholder that is counted, and a template for each plural form."""
+
+    counted: str
+    forms: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Catalog:
+    """All messages of one language; `form_of` tells which plural form a number takes.
+
+    `with_nouns` are the keys of messages that hold a number and the noun that it counts.
+    """
+
+    plain: Mapping[str, str]
+    plurals: Mapping[str, Plural]
+    with_nouns: frozenset[str]
+    form_of: Callable[[int], int]
 
 
 @cache
-def catalog(lang: Lang) -> dict[str, str]:
-    """All messages of one language: key → template.
+def _read(lang: Lang) -> _Catalog:
+    plain: dict[str, str] = {}
+    plural: dict[str, Plural] = {}
+    form_of: Callable[[int], int] | None = None
+    for path in sorted((LOCALE_DIR / lang / "LC_MESSAGES").glob("*.po")):
+        with path.open("rb") as file:
+            messages = read_po(file, locale=lang)
+        form_of = form_of or c2py(messages.plural_expr)
+        for message in messages:
+            if not message.id:
+                continue
+            key, counted = message.id if isinstance(message.id, tuple) else (str(message.id), "")
+            if key in plain:
+                raise ValueError(f"{path.name}: key {key!r} stands twice")
+            if counted:
+                plural[key] = Plural(counted, tuple(message.string))
+            plain[key] = str(message.string[-1] if counted else message.string)
+    if form_of is None:
+        raise ValueError(f"no catalog for language {lang!r}")
+    forms = {key: (words,) for key, words in plain.items()} | {key: found.forms for key, found in plural.items()}
+    with_nouns = frozenset(key for key, words in forms.items() if any(map(_COUNTED.search, words)))
+    return _Catalog(plain, plural, with_nouns, form_of)
+
+
+def catalog(lang: Lang) -> Mapping[str, str]:
+    """All messages of one language: key → template (of a message with plural forms: the one for many).
 
     Raises
     ------
     ValueError
         If a key stands twice, or `lang` has no catalog.
     """
-    messages: dict[str, str] = {}
-    paths = sorted((LOCALE_DIR / lang / "LC_MESSAGES").glob("*.po"))
-    if not paths:
-        raise ValueError(f"no catalog for language {lang!r}")
-    for path in paths:
-        with path.open("rb") as file:
-            for message in read_po(file, locale=lang):
-                if not message.id:
-                    continue
-                key = str(message.id)
-                if key in messages:
-                    raise ValueError(f"{path.name}: key {key!r} stands twice")
-                messages[key] = str(message.string)
-    return messages
+    return _read(lang).plain
+
+
+def plurals(lang: Lang) -> Mapping[str, Plural]:
+    """The messages of one language that have plural forms, by key."""
+    return _read(lang).plurals
+
+
+def template(lang: Lang, key: str) -> str:
+    """A message with its blanks unfilled, for people: nouns in the form for many."""
+    found = _read(lang)
+
+    def many(counted: re.Match[str]) -> str:
+        return found.plain[f"count.{counted[2]}"].replace("{n}", f"{{{counted[1]}}}")
+
+    return _COUNTED.sub(many, found.plain[key])
 
 
 def text(lang: Lang, key: str, /, **params: object) -> str:
-    """One message in one language, its placeholders filled.
+    """One message in one language, its placeholders filled, in the plural form of its number.
 
     Raises
     ------
     KeyError
         If the key is in no catalog, or a placeholder has no parameter.
     """
-    return catalog(lang)[key].format(**params)
+    found = _read(lang)
+    plural = found.plurals.get(key)
+    template = found.plain[key] if plural is None else plural.forms[found.form_of(_number(params[plural.counted]))]
+    if key in found.with_nouns:
+        counts = _COUNTED.findall(template)
+        params |= {f"{name}_{noun}": text(lang, f"count.{noun}", n=params[name]) for name, noun in counts}
+        template = _COUNTED.sub(r"{\1_\2}", template)
+    return template.format(**params)
+
+
+def _number(value: object) -> int:
+    """What a plural form goes by: the number itself; a fraction is many."""
+    if isinstance(value, int):
+        return abs(value)
+    digits = str(value).replace(",", "")
+    return int(digits) if digits.isdecimal() else 2

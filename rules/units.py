@@ -7,6 +7,7 @@ microseconds UTC, a share an int of per-mille. Nothing here accepts a float.
 from decimal import Context, Decimal, DecimalException, Inexact, InvalidOperation, Overflow
 
 MP_PER_POINT = 1_000
+MP_PER_TENTH = 100
 FEN_PER_YUAN = 100
 US_PER_S = 1_000_000
 US_PER_DAY = 86_400 * US_PER_S
@@ -56,6 +57,25 @@ def signed_points_text(points_mp: int) -> str:
     if points_mp == 0:
         return "0"
     return ("+" if points_mp > 0 else "−") + points_text(abs(points_mp))
+
+
+def tenths_of(points_mp: int) -> int:
+    """Milli-points as tenths of a point, the nearest; a half goes up."""
+    return (points_mp + MP_PER_TENTH // 2) // MP_PER_TENTH
+
+
+def shown_points(points_mp: int) -> str:
+    """A score as riders read it: one decimal, `70.3`; none where it would be 0, `70`."""
+    return decimal_text(tenths_of(points_mp), 10)
+
+
+def shown_change(before_mp: int, after_mp: int) -> int:
+    """What riders read as the change between two scores, in tenths of a point.
+
+    It is the difference of the two scores as they are shown. So what is shown adds up: before + change = after, and the
+    changes of a day are the day's change. It is less than 0.1 from the exact change and never of the other sign.
+    """
+    return tenths_of(after_mp) - tenths_of(before_mp)
 
 
 def yuan_text(money_fen: int) -> str:

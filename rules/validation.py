@@ -153,7 +153,7 @@ def _decimals(value: object, ctx: dict[str, Any]) -> tuple[str, tuple[tuple[str,
         # Two decimals of a minute can still miss the whole second (0.01 min = 0.6 s).
         return "not_whole_unit", ()
     word = f"@number.{found}" if found <= _MOST_WORDED else str(found)
-    return "too_many_decimals", (("decimals", word), ("most", f"@number.{most}"))
+    return "too_many_decimals", (("num", str(found)), ("decimals", word), ("most", f"@number.{most}"))
 
 
 def _num_decimals(value: Decimal) -> int:

@@ -1,4 +1,4 @@
-"""What a run hands to the next one: a window of recent events with what stands for them, and the riders before it.
+"""The carried state between runs: a window of recent events with their entries, and each rider's state before it.
 
 The next run folds the window again together with its own events; what reads the same is not touched.
 """

@@ -1,4 +1,4 @@
-"""Why a change was necessary: the new event, or the correction, without which what stood would still stand."""
+"""The cause of a reversal: the new event, or the correction, that made the earlier entry wrong."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass

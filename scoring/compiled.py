@@ -1,4 +1,4 @@
-"""How the hot code is compiled, and when what was compiled before is still good.
+"""Compiles the hot code with Numba, and decides whether the cached machine code is still valid.
 
 `inlined` and `compiled` functions allocate nothing and return no array. That lets them do without Numba's reference
 counting, which otherwise costs ten times what the arithmetic does: every call that takes a tuple of arrays counts each

@@ -9,9 +9,9 @@ from typing import Any
 
 from rules.book import Book, Tier
 from rules.text import Lang, text
-from rules.units import points_text
+from rules.units import points_text, shown_points
 from scoring.because import Because, Line
-from scoring.explain_entry import Branch, sentence, tree
+from scoring.explain_entry import Branch, riders_tree, sentence, told_change, tree
 from scoring.explain_words import clock, effects, orders_words, titled
 
 
@@ -62,14 +62,22 @@ def last_of(lines: Sequence[Line]) -> Line | None:
     """The entry that tells what happened last: not what a limit, a bonus or a review added to it."""
     told = ("award", "deduct", "fade", "reset", "training")
     own = [line for line in lines if line.of_kind in told and not line.rule_id.startswith("tier:")]
-    return own[-1] if own else None
+    if not own:
+        return None
+    # The first entry of an event tells all of it.
+    return next(line for line in own if _writing(line) == _writing(own[-1]))
+
+
+def _writing(line: Line) -> tuple[object, ...]:
+    """What all entries share that one event wrote at one time."""
+    return line.event_id, line.at_us, line.recorded_us, line.kind == "reverse"
 
 
 def card_lines(card: Card, lang: Lang) -> Sequence[str]:
     """A card as a person would like to read it, a statement a line."""
     model = card.book.model
     lines = [
-        text(lang, "card.head", rider=card.rider_id, score=points_text(card.score_mp), book=titled(lang, model.title)),
+        text(lang, "card.head", rider=card.rider_id, score=shown_points(card.score_mp), book=titled(lang, model.title)),
         text(lang, "card.tier", title=titled(lang, card.tier.title), effects=effects(card.tier, lang)),
         _next_tier(card, lang),
         _recovery(card, lang),
@@ -108,4 +116,16 @@ def _recovery(card: Card, lang: Lang) -> str:
     return text(lang, "card.no_way_back", base=base)
 
 
-__all__ = ["Branch", "Card", "card", "card_lines", "effects", "last_of", "sentence", "titled", "tree"]
+__all__ = [
+    "Branch",
+    "Card",
+    "card",
+    "card_lines",
+    "effects",
+    "last_of",
+    "riders_tree",
+    "sentence",
+    "titled",
+    "told_change",
+    "tree",
+]

@@ -3,22 +3,23 @@
 All words come from the catalogs, titles of rules and tiers from the book itself. Nothing is computed here.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from rules.book import BookDocument, Rule
 from rules.events import REPORT_CAUSE
 from rules.text import Lang, text
-from rules.units import points_text, signed_points_text, yuan_text
+from rules.units import points_text, shown_change, shown_points, signed_points_text, yuan_text
 from scoring.because import Because, Line, RuleRead, Undone
 from scoring.explain_facts import GivenBack, Lateness, Wait
 from scoring.explain_words import (
     clock,
     condition_words,
     effects,
+    moved_words,
     orders_words,
-    points_words,
     rule_words,
+    signed_tenths,
     signed_yuan,
     span_words,
     titled,
@@ -33,29 +34,101 @@ class Branch:
     children: tuple["Branch", ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """What one event did in all, from all entries that it wrote at one time.
+
+    Parameters
+    ----------
+    first_mp, last_mp
+        The score before and after the event.
+    rules_mp, money_fen
+        What its rules moved, before any limit.
+    limits_mp
+        What caps, protections, floor and ceiling moved after that.
+    lines
+        The entries of rules, in order; the first tells the event.
+    """
+
+    first_mp: int
+    last_mp: int
+    rules_mp: int
+    money_fen: int
+    limits_mp: int
+    bonus_fen: int
+    lines: tuple[Line, ...]
+
+
+def _whole(why: Because) -> _Whole:
+    rules = tuple(line for line in why.steps if _is_of_rule(line))
+    limits = (line for line in why.steps if line.of_kind in ("cap", "clamp"))
+    tiers = (line for line in why.steps if line.rule_id.startswith("tier:"))
+    return _Whole(
+        first_mp=why.steps[0].score_before_mp,
+        last_mp=why.steps[-1].score_after_mp,
+        rules_mp=sum(line.delta_mp for line in rules),
+        money_fen=sum(line.money_fen for line in rules),
+        limits_mp=sum(line.delta_mp for line in limits),
+        bonus_fen=sum(line.money_fen for line in tiers),
+        lines=rules,
+    )
+
+
+def _is_of_rule(line: Line) -> bool:
+    return line.of_kind in ("award", "deduct") and not line.rule_id.startswith("tier:")
+
+
 def sentence(why: Because, lang: Lang) -> str:
-    """One sentence that the rider concerned would understand."""
+    """One sentence that the rider concerned would understand.
+
+    The first entry that a rule wrote for an event tells the whole event: all that it moved, limits and bonus included.
+    """
     line = why.line
     if line.kind == "reverse":
         return text(lang, f"say.reverse_{_cause(why)}", **_words(why, lang))
-    plain = _in_all(_plain_sentence(why, lang), why, lang)
+    plain = _event_sentence(why, lang) if _is_of_rule(line) else _plain_sentence(why, lang)
     if line.kind == "reenter" and not _is_waived(line):
         return text(lang, f"say.reenter_{_cause(why)}", sentence=plain, **_words(why, lang))
     return plain
 
 
-def _in_all(plain: str, why: Because, lang: Lang) -> str:
+def _event_sentence(why: Because, lang: Lang) -> str:
+    whole, words = _whole(why), _words(why, lang)
+    if why.line != whole.lines[0]:
+        return text(lang, "say.part", own=_own_part(why.line, lang), **words)
+    told = text(lang, f"say.{_rule_key(why, whole)}", **words)
+    moving = [line for line in whole.lines if line.delta_mp or line.money_fen]
+    if len(moving) > 1:
+        parts = [f"{rule_words(line.rule_id, why.book, lang)} {_own_part(line, lang)}" for line in moving]
+        told = text(lang, "say.made_up", sentence=told, parts=text(lang, "say.comma").join(parts))
+    told = _in_all(told, whole, lang)
+    if whole.bonus_fen:
+        told = text(lang, "say.with_bonus", sentence=told, money=yuan_text(whole.bonus_fen))
+    return told
+
+
+def _own_part(line: Line, lang: Lang) -> str:
+    """Points and money of one entry, with signs."""
+    points = signed_tenths(shown_change(line.score_before_mp, line.score_after_mp), line.delta_mp)
+    parts = [points] if line.delta_mp or not line.money_fen else []
+    parts += [text(lang, "say.yuan", money=signed_yuan(line.money_fen))] if line.money_fen else []
+    return text(lang, "say.and").join(parts)
+
+
+def _in_all(plain: str, whole: _Whole, lang: Lang) -> str:
     """Points that limits or protections took back in part must not read as if they stood in full."""
-    limits = [line.delta_mp for line in why.steps if line.of_kind in ("cap", "clamp")]
-    first, last = why.steps[0].score_before_mp, why.steps[-1].score_after_mp
-    if why.line.of_kind == "deduct" and max(limits, default=0) > 0:
-        key = "say.in_all" if last < first else "say.in_all_nothing"
-    elif why.line.of_kind == "award" and min(limits, default=0) < 0:
-        key = "say.in_all_award" if last > first else "say.in_all_no_award"
-    else:
+    if not whole.limits_mp:
         return plain
-    net = points_words(lang, last - first)
-    return text(lang, key, sentence=plain, net=net, first=points_text(first), last=points_text(last))
+    net_mp = whole.last_mp - whole.first_mp
+    if net_mp < 0:
+        key = "say.in_all"
+    elif net_mp > 0:
+        key = "say.in_all_award"
+    else:
+        key = "say.in_all_no_award" if whole.rules_mp > 0 else "say.in_all_nothing"
+    net = moved_words(lang, whole.first_mp, whole.last_mp)
+    first, last = shown_points(whole.first_mp), shown_points(whole.last_mp)
+    return text(lang, key, sentence=plain, net=net, first=first, last=last)
 
 
 def _is_waived(line: Line) -> bool:
@@ -69,8 +142,6 @@ def _cause(why: Because) -> str:
 
 def _plain_sentence(why: Because, lang: Lang) -> str:
     words = _words(why, lang)
-    if why.rule is not None:
-        return text(lang, f"say.{_rule_key(why)}", **words)
     if why.tier is not None:
         return text(lang, "say.review" if why.line.of_kind == "review" else "say.bonus", **words)
     key = why.line.rule_id if why.line.of_kind in ("fade", "reset", "training", "clamp") else _cap_key(why)
@@ -92,25 +163,28 @@ def _is_delivery(why: Because) -> bool:
     return why.event_kind == "delivered" if why.event_kind else tuple(kinds) == ("delivered",)
 
 
-def _rule_key(why: Because) -> str:
-    """Which sentence suits an entry of a rule."""
-    line = why.line
-    if _is_waived(line):
-        return "waived"
+def _rule_key(why: Because, whole: _Whole) -> str:
+    """Which sentence suits what the rules of a book made of an event."""
+    line, points_mp = why.line, whole.rules_mp
+    if any(_is_waived(one) for one in whole.lines) and points_mp >= 0 and whole.money_fen >= 0:
+        return "waived" if points_mp == 0 else "waived_gain"
     if not _is_delivery(why):
-        return "other_fine" if line.money_fen < 0 else "other_gain" if line.delta_mp > 0 else (
-            "other_loss" if line.delta_mp < 0 else "other_nothing"
+        return "other_fine" if whole.money_fen < 0 else "other_gain" if points_mp > 0 else (
+            "other_loss" if points_mp < 0 else "other_nothing"
         )  # fmt: skip
     gross = why.book.model.lateness == "gross"
-    if line.money_fen < 0:
-        return "fine" if line.delta_mp == 0 else "fine_and_loss"
+    if whole.money_fen < 0:
+        return "fine" if points_mp == 0 else "fine_and_loss" if points_mp < 0 else "fine_and_gain"
     if line.late_s == 0:
-        return "on_time" if line.delta_mp > 0 else "on_time_nothing" if line.delta_mp == 0 else "delivery_loss"
-    if line.of_kind == "deduct":
+        return "on_time" if points_mp > 0 else "on_time_nothing" if points_mp == 0 else "delivery_loss"
+    is_theirs = line.liable_party == "rider" or gross
+    if points_mp < 0:
+        if not is_theirs:
+            return "not_yours_loss"
         return "late" if gross or line.time_given_back_s == 0 else "late_partly"
-    if line.liable_party == "rider" or gross:
-        return "late_gain" if line.delta_mp > 0 else "late_nothing"
-    return "not_yours" if line.delta_mp > 0 else "not_yours_nothing"
+    if is_theirs:
+        return "late_gain" if points_mp > 0 else "late_nothing"
+    return "not_yours" if points_mp > 0 else "not_yours_nothing"
 
 
 def _order(why: Because, lang: Lang) -> str:
@@ -122,15 +196,14 @@ def _words(why: Because, lang: Lang) -> dict[str, object]:
     """Everything that a sentence may name; each uses what it needs."""
     line, model = why.line, why.book.model
     limits, fading = model.score, model.fading
-    newest = why.undone.line if why.undone is not None else None
-    is_own = line.of_kind in ("award", "deduct", "cap", "review")
+    before_mp, after_mp, money_fen = _moved(why)
     return {
         "order": _order(why, lang),
-        "title": rule_words(line.rule_id, why.book, lang) if is_own and why.tier is None else _tier_title(why, lang),
-        "points": points_words(lang, line.delta_mp),
-        "money": yuan_text(abs(line.money_fen)),
-        "before": points_text(line.score_before_mp),
-        "after": points_text(line.score_after_mp),
+        "title": _titles(why, lang) if why.tier is None else titled(lang, why.tier.title),
+        "points": moved_words(lang, before_mp, after_mp),
+        "money": yuan_text(abs(money_fen)),
+        "before": shown_points(before_mp),
+        "after": shown_points(after_mp),
         "late": span_words(lang, line.late_s),
         "given": span_words(lang, line.time_given_back_s),
         "remaining": span_words(lang, line.late_s - line.time_given_back_s),
@@ -140,12 +213,40 @@ def _words(why: Because, lang: Lang) -> dict[str, object]:
         "floor": points_text(limits.floor_mp),
         "ceiling": points_text(limits.ceiling_mp),
         "base": points_text(limits.base_mp),
-        "was": "" if newest is None else points_words(lang, newest.delta_mp),
     }
 
 
-def _tier_title(why: Because, lang: Lang) -> str:
-    return "" if why.tier is None else titled(lang, why.tier.title)
+def _moved(why: Because) -> tuple[int, int, int]:
+    """Scores between which a sentence tells the change, and its money: of all rules of an event, else of the entry."""
+    line = why.line
+    if not _is_of_rule(line):
+        return line.score_before_mp, line.score_after_mp, line.money_fen
+    whole = _whole(why)
+    if line.kind == "reverse":
+        return whole.first_mp, whole.last_mp, whole.money_fen
+    return whole.first_mp, whole.first_mp + whole.rules_mp, whole.money_fen
+
+
+def told_change(why: Because) -> str:
+    """The change that a sentence tells, with a sign: of the whole event, or of the entry alone."""
+    line = why.line
+    first_mp, last_mp = line.score_before_mp, line.score_after_mp
+    if _is_of_rule(line) and line == _whole(why).lines[0]:
+        first_mp, last_mp = why.steps[0].score_before_mp, why.steps[-1].score_after_mp
+    return signed_tenths(shown_change(first_mp, last_mp), last_mp - first_mp)
+
+
+def _titles(why: Because, lang: Lang) -> str:
+    """What moved something, by the book's titles: for the entry that tells an event all of its rules."""
+    line = why.line
+    if line.of_kind not in ("award", "deduct", "cap", "review"):
+        return ""
+    lines = [line]
+    if _is_of_rule(line):
+        told = _whole(why).lines
+        moving = [one for one in told if one.delta_mp or one.money_fen]
+        lines = moving or [line] if line == told[0] else [line]
+    return text(lang, "say.and").join(dict.fromkeys(rule_words(one.rule_id, why.book, lang) for one in lines))
 
 
 def _causes(why: Because, lang: Lang) -> str:
@@ -161,6 +262,20 @@ def _causes(why: Because, lang: Lang) -> str:
 
 def tree(why: Because, lang: Lang) -> Branch:
     """The because-tree told: the sentence, and under it what it rests on."""
+    return _tree(why, lang, _source)
+
+
+def riders_tree(why: Because, lang: Lang) -> Branch:
+    """The same for the rider concerned, without where each number was found."""
+    return _tree(why, lang, _basis)
+
+
+def _basis(rule: Rule, lang: Lang) -> Iterator[Branch]:
+    yield Branch(text(lang, "tree.basis"))
+    yield from _note(rule, lang)
+
+
+def _tree(why: Because, lang: Lang, source: Callable[[Rule, Lang], Iterator[Branch]]) -> Branch:
     parts: list[Branch] = [_about(why, lang)]
     if why.undone is not None:
         parts.append(_undone(why, why.undone, lang))
@@ -171,7 +286,7 @@ def tree(why: Because, lang: Lang) -> Branch:
     if why.agrees is False:
         parts.append(Branch(text(lang, "tree.disagrees")))
     if why.rule is not None:
-        parts.append(_rule(why.rule, lang))
+        parts.append(_rule(why.rule, lang, source))
     if why.tier is not None:
         parts.append(
             Branch(text(lang, "tree.tier", title=titled(lang, why.tier.title), effects=effects(why.tier, lang)))
@@ -266,23 +381,28 @@ def _wait(wait: Wait, model: BookDocument, lang: Lang) -> str:
     )
 
 
-def _rule(read: RuleRead, lang: Lang) -> Branch:
+def _rule(read: RuleRead, lang: Lang, source: Callable[[Rule, Lang], Iterator[Branch]]) -> Branch:
     rule = read.rule
     children = [Branch(condition_words(met.condition, met.value, lang)) for met in read.met]
     if read.points_mp is not None:
         children.append(Branch(text(lang, "tree.rule_gives", points=signed_points_text(read.points_mp))))
     if read.money_fen:
         children.append(Branch(text(lang, "tree.rule_money", money=signed_yuan(read.money_fen))))
-    children += _source(rule, lang)
-    return Branch(text(lang, "tree.rule", id=rule.id, title=titled(lang, rule.title)), tuple(children))
+    children += source(rule, lang)
+    key = "tree.rule" if source is _source else "tree.rule_titled"
+    return Branch(text(lang, key, id=rule.id, title=titled(lang, rule.title)), tuple(children))
 
 
 def _source(rule: Rule, lang: Lang) -> Iterator[Branch]:
     if rule.source is not None:
         confidence = text(lang, f"confidence.{rule.confidence or 'none'}")
-        # "ours" names nobody: what it means is said once, in the reader's language.
+        # "ours" is no source of its own: it is told once, by the confidence.
         key = "tree.source_alone" if rule.source == rule.confidence == "ours" else "tree.source"
         yield Branch(text(lang, key, source=rule.source, confidence=confidence))
+    yield from _note(rule, lang)
+
+
+def _note(rule: Rule, lang: Lang) -> Iterator[Branch]:
     if rule.note is not None:
         yield Branch(text(lang, "tree.note", note=titled(lang, rule.note)))
 

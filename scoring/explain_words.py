@@ -9,20 +9,41 @@ from zoneinfo import ZoneInfo
 from rules.book import Bilingual, Book, BookDocument, Tier
 from rules.compile import MAX_FACT, SET_FACTS, UNKNOWN, Condition
 from rules.text import Lang, text
-from rules.units import MP_PER_POINT, PERMILLE, decimal_text, points_text, yuan_text
+from rules.units import PERMILLE, decimal_text, points_text, shown_change, yuan_text
 
+# A priority nearer than this to the ordinary one is called slight.
+_SLIGHT_PERMILLE = 100
 _EPOCH = dt.datetime.fromtimestamp(0, dt.UTC)
 
 
 def points_words(lang: Lang, points_mp: int) -> str:
-    """An amount of points without a sign: 1 point, 0.2 points, 2 分."""
-    one = abs(points_mp) == MP_PER_POINT
-    return text(lang, "unit.point" if one else "unit.points", number=points_text(abs(points_mp)))
+    """An amount of points as it is, without a sign: 1 point, 0.25 points, 2 分."""
+    return text(lang, "unit.points", number=points_text(abs(points_mp)))
+
+
+def moved_words(lang: Lang, before_mp: int, after_mp: int) -> str:
+    """What riders read of the way from one score to another: one decimal, without a sign; never 0 for a change."""
+    tenths = abs(shown_change(before_mp, after_mp))
+    if tenths == 0 and before_mp != after_mp:
+        return text(lang, "unit.under_tenth")
+    return text(lang, "unit.points", number=decimal_text(tenths, 10))
+
+
+def amount_words(lang: Lang, points_mp: int) -> str:
+    """An amount that stands alone as riders read it, without a sign."""
+    return moved_words(lang, 0, abs(points_mp))
+
+
+def signed_tenths(tenths: int, exact_mp: int) -> str:
+    """A change as riders read it, with a sign; of a change that rounds to nothing the sign and what it is below."""
+    if tenths == 0:
+        return "±0" if exact_mp == 0 else "+<0.1" if exact_mp > 0 else "−<0.1"
+    return ("+" if tenths > 0 else "−") + decimal_text(abs(tenths), 10)
 
 
 def orders_words(lang: Lang, num_orders: int) -> str:
     """A number of on-time orders."""
-    return text(lang, "unit.order" if num_orders == 1 else "unit.orders", number=num_orders)
+    return text(lang, "unit.orders", number=num_orders)
 
 
 def span_words(lang: Lang, seconds: int) -> str:
@@ -47,13 +68,14 @@ def clock(at_us: int, model: BookDocument, shape: str = "%Y-%m-%d %H:%M:%S") -> 
 def condition_words(test: Condition, value: int, lang: Lang) -> str:
     """A condition of a rule and the fact that met it."""
     fact = text(lang, f"fact.{test.fact}")
-    wanted = _wanted(test, lang)
+    wanted = wanted_words(test, lang)
     if value == UNKNOWN:
         return text(lang, "tree.condition_bare", fact=fact, wanted=wanted)
     return text(lang, "tree.condition", fact=fact, wanted=wanted, value=_value(test.fact, value, lang))
 
 
-def _wanted(test: Condition, lang: Lang) -> str:
+def wanted_words(test: Condition, lang: Lang) -> str:
+    """What a condition of a rule asks of its fact."""
     if test.codes is not None:
         names = [text(lang, f"word.{SET_FACTS[test.fact][code]}") for code in sorted(test.codes)]
         return text(lang, "say.or").join(names)
@@ -68,6 +90,8 @@ def _wanted(test: Condition, lang: Lang) -> str:
         return text(lang, "range.from", low=low)
     if test.lo == 0:
         return text(lang, "range.up_to", high=high)
+    if test.fact == "late_s" and test.lo == 1:
+        return text(lang, "range.late_up_to", high=high)
     if test.fact == "late_s" and test.lo % 60 == 1:
         return text(lang, "range.over_up_to", low=_value(test.fact, test.lo - 1, lang), high=high)
     return text(lang, "range.between", low=low, high=high)
@@ -109,10 +133,19 @@ def effects(tier: Tier, lang: Lang) -> str:
     found = []
     if tier.bonus_fen:
         found.append(text(lang, "tier.bonus", money=yuan_text(tier.bonus_fen)))
-    priority = decimal_text(tier.priority_permille, PERMILLE)
-    found.append(text(lang, "tier.priority" if tier.priority_permille != PERMILLE else "tier.no_priority", x=priority))
+    found.append(priority_words(lang, tier.priority_permille))
     if tier.warning:
         found.append(text(lang, "tier.warning"))
     if tier.review:
         found.append(text(lang, "tier.review"))
     return text(lang, "tier.and").join(found)
+
+
+def priority_words(lang: Lang, priority_permille: int) -> str:
+    """What a dispatch priority means for whoever has it."""
+    way = priority_permille - PERMILLE
+    if way == 0:
+        return text(lang, "tier.no_priority")
+    slightly = "slightly_" if abs(way) < _SLIGHT_PERMILLE else ""
+    key = f"tier.priority_{slightly}more" if way > 0 else f"tier.priority_{slightly}less"
+    return text(lang, key, x=decimal_text(priority_permille, PERMILLE))

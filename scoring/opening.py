@@ -1,4 +1,4 @@
-"""What a rider's score opens with, and the entry that says so when an earlier first event turns up later.
+"""A rider's opening score, and the correction of it when an earlier first event arrives later.
 
 The opening is the base of the book that judges the rider's first event. It is no entry, and a ledger that has begun keeps
 the one it has: where a late event comes before the first one, under a book of another base, the difference is a `reset`.

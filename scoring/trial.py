@@ -1,4 +1,4 @@
-"""One made-up event under one book: which rows match, what is entered, and why. What an editor tries a rule with.
+"""Scores one made-up event under one book, for trying a rule: which rules match, what is entered, and why.
 
 The facts are those of an example in a book; what is not given is ordinary. Points come from the one kernel, reasons
 from the one explanation; nothing is computed here a second time.

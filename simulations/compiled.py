@@ -1,4 +1,4 @@
-"""How the city's hot code is compiled, and when what was compiled before is still good.
+"""Compiles the city's hot code with Numba, and decides whether the cached machine code is still valid.
 
 Numba caches beside each source file and looks at that one file's age only; our compiled functions contain the
 dispatcher's code and constants. So the cache is stamped with the sources of both packages.

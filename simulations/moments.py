@@ -1,4 +1,4 @@
-"""What a world looks like in a few figures that are published somewhere, and how near the shipped parameters come.
+"""Figures of a simulated city that can be compared with published ones, and how near the shipped parameters come.
 
 Four moments are met by choice of parameters on the legacy fine in the ordinary week (`Moment.calibrated`), the others are for
 comparison only. Parameters are the same under every book afterwards.

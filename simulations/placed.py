@@ -1,4 +1,4 @@
-"""The orders of a day, as luck has them: when, from where to where, how long they cook, what waits at the door.
+"""The randomly drawn orders of a day: time, places, cooking time, and obstacles at the door.
 
 Drawn before anybody rides, from (seed, purpose, order, day), so that they are the same under every book. Nothing here
 knows riders.

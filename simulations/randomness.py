@@ -1,4 +1,4 @@
-"""Luck without a stream: every draw is a pure function of (seed, purpose, entity, day, occurrence).
+"""Counter-based random draws: every draw is a pure function of (seed, purpose, entity, day, occurrence).
 
 Nothing is shared between draws, so that one more rider, or a decision made differently, moves nobody else's luck.
 Integers throughout: the same seed gives the same draws on every machine.

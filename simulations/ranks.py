@@ -1,4 +1,4 @@
-"""The same luck as `simulations.randomness`, for compiled code: one draw at a time, equal to the bit.
+"""The random draws of `simulations.randomness` for compiled code: one draw at a time, equal to the bit.
 
 A tested copy, since compiled code cannot call the array version. Nothing else lives here.
 """

@@ -1,4 +1,4 @@
-"""A place to write to belongs to one run at a time: a lock beside it says so, and goes with the run, however it ends."""
+"""An output folder is written by one run at a time: a lock file beside it is released when the run ends."""
 
 import errno
 import fcntl

@@ -1,4 +1,4 @@
-"""What stops a reading or writing before any row: a missing file, an unknown ending, a table that is none.
+"""Faults that stop reading or writing before any row: a missing file, an unknown ending, no table.
 
 Bad rows never come here; they are rejects (`api.batch.rejects`).
 """

@@ -1,4 +1,4 @@
-"""The inputs of a run once more, for one rider: only where they are still what was scored, by their digest."""
+"""Reads the inputs of a run again for one rider, provided that their digests are unchanged."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Writing results so that a reader never meets half of one, and so that the same result is the same bytes.
+"""Writes results atomically, and so that the same result always has the same bytes.
 
 A file is written beside its place and renamed into it; a whole folder likewise.
 """

@@ -1,4 +1,4 @@
-"""Real orders to live through: a Grubhub instance folder, or a `meituan` waybill file, as what the city reads.
+"""Real orders for the simulated city: a Grubhub instance folder or a `meituan` waybill file.
 
 Nothing is judged here; what the columns mean is `simulations.given`.
 """

@@ -1,4 +1,4 @@
-"""The work folder of a run over a lake: what is done stands there whole or not at all, so that a killed run goes on.
+"""The work folder of a large run: finished parts are stored whole, so that a killed run can be resumed.
 
 `.OUT.work/work.json` says which run it is, `.OUT.work/<its key>/` holds what is done: a worker that outlives its run cannot
 write into the next one's.

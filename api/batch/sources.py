@@ -1,4 +1,4 @@
-"""Input files as such: which ones a path means, their digest, their encoding. No word about what they hold."""
+"""Input files: which ones a path means, their digest and encoding. Their content is read elsewhere."""
 
 import codecs
 import glob

@@ -1,4 +1,4 @@
-"""A carried state in one piece, or in few buckets, as a state in more of them: each rider's share of every file moves along.
+"""Splits a carried state into more buckets: each rider's part of every file moves to the rider's bucket.
 
 The buckets of n × m that leave the same remainder by n are bucket of n: so each piece can be split by itself.
 """

@@ -1,4 +1,4 @@
-"""One run of a study as a file: what makes it names it, so a run that is there need not be repeated.
+"""One run of a study as a file, named by a digest of its inputs, so that an existing run is not repeated.
 
 A file holds the outcome of one (scenario, plan, seed): rider days as Parquet, the facts as JSON in its schema. It is written at once
 or not at all; what was killed leaves nothing behind. Runs are done by workers, wherever those are; only who asks for them writes files.

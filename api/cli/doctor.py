@@ -1,4 +1,4 @@
-"""`riderscore doctor`: what keeps a service from working that only a person can mend."""
+"""`riderscore doctor`: shows and confirms what stops a service until a person has checked it, such as its clock."""
 
 import datetime as dt
 import sys

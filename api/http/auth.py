@@ -98,7 +98,7 @@ class Gate:
                 looking[token] = task
                 task.add_done_callback(lambda _: looking.pop(token, None))
         try:
-            # Who goes away takes the answer from nobody.
+            # A client that disconnects does not cancel the answer that others wait for.
             actor, good_until_us = await asyncio.shield(task)
         except Problem:
             self.good_keys.note(token, is_good=False)

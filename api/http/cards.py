@@ -134,7 +134,7 @@ class CardDesk:
             await rows.close()
 
     async def _look_at_law(self, now_us: int) -> None:
-        # Others go on with what was known while one looks.
+        # While one request looks, others use what was known before.
         self._mark_until_us = now_us + self._service.settings.law_cache_s * US_PER_S
         try:
             self._mark = await run_in_turn(self._read_mark, self._lookers)

@@ -1,4 +1,4 @@
-"""One client's connection: who does not say what they want, soon and in few words, is let go.
+"""One client's connection: closed if the request header comes too slowly or is too long.
 
 So is who does not read the answer. The server closes those with nothing more to say by itself, and bodies have a time and a size of their own
 (`api.http.intake`).
@@ -34,7 +34,7 @@ class Connection(HttpToolsProtocol):
         self._rest_until: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Somebody is there, who is to say what they want."""
+        """Start the timer for the request header."""
         super().connection_made(transport)
         self._await_head()
 

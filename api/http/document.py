@@ -1,4 +1,4 @@
-"""The OpenAPI document: what FastAPI finds in the routes, and what holds for all of them."""
+"""The OpenAPI document: what FastAPI derives from the routes, plus what all routes have in common."""
 
 from collections.abc import Iterator
 from typing import Any, Final
@@ -45,6 +45,10 @@ _PROBLEM: Final[dict[str, Any]] = {
         "detail": {"type": "string", "examples": ["The token has expired."]},
         "instance": {"type": "string"},
         "code": {"type": "string", "enum": sorted(STATUS)},
+        "decided_by": {"type": "string", "description": "Who decided first, where somebody did."},
+        "decided_us": {"type": "integer"},
+        "stands": {"type": "string", "description": "What was decided first: the code of the decision."},
+        "not_saved": {"type": "object", "description": "What was sent and not saved, word for word."},
         "num_errors": {"type": "integer", "description": "How many there are; `errors` holds the first of them."},
         "errors": {
             "type": "array",

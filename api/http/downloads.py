@@ -1,4 +1,4 @@
-"""What is taken along whole: read from the store part by part, so that nothing is held while nobody reads.
+"""Downloads: read from the store part by part, so that no connection is held while the client does not read.
 
 Between two parts no connection and no thread is held; a reader who takes next to nothing is let go
 (`api.http.connections`).

@@ -1,4 +1,4 @@
-"""The answers of a server that is told to stop: true ones, and nothing new is begun.
+"""The answers of a server that is stopping: each says truly whether the request took effect, and no new work begins.
 
 From the signal on whoever asks is told to ask elsewhere. Requests that write go on to their end; one that takes longer
 than the time left is answered with what is true, that its outcome is not known, and is still not cut off in the middle.

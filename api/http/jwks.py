@@ -86,7 +86,7 @@ class IssuerKeys:
                 if self._age_us(table) >= STALE_US:
                     self._begin()
                 return found, table.read_us + TOO_OLD_US
-        # One request waits, whose name is new or who is the first; others are answered by what is known.
+        # Only a request with an unknown key id, or the first one, waits for the download; others use the keys at hand.
         reading = self._begin()
         if reading is not None:
             with suppress(TimeoutError):

@@ -64,7 +64,7 @@ class Leaving:
     def _ended(self, work: asyncio.Task[None]) -> None:
         self._tasks.discard(work)
         if not work.cancelled():
-            # Whoever still waits hears of it; nobody else is to.
+            # Requests that still wait are told; later ones are not.
             work.exception()
 
     def _time_is_up(self) -> None:

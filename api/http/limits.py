@@ -1,4 +1,4 @@
-"""How large a request may be: by route, known before its body is read, and said in the API's document.
+"""Size limits of requests by route, checked before the body is read and listed in the API's document.
 
 A route that is not named here takes `ORDINARY` bodies. Sizes are what the largest useful body needs, with room.
 """

@@ -1,4 +1,4 @@
-"""What Prometheus reads: requests by route, events by answer, and what waits in the store.
+"""Prometheus metrics: requests by route, events by answer, and the queues in the store.
 
 Labels are route templates and closed sets, never ids.
 """

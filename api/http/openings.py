@@ -1,4 +1,4 @@
-"""Answers that are still being sent: they end when the key, token or session that they were opened with ends.
+"""Open streams: each ends when the key, token or session it was opened with ends.
 
 One look at the database every half second, whatever the number of open streams, on each server that has some.
 """
@@ -86,7 +86,7 @@ class Openings:
             try:
                 over = await run_sync(self._over, [opening.actor for opening in known], limiter=self._turn)
             except UnreachableError:
-                # Nobody knows; the next look will tell.
+                # Unknown now; it is checked again at the next interval.
                 continue
             for opening, is_over in zip(known, over, strict=True):
                 if is_over:

@@ -1,4 +1,4 @@
-"""Where log lines leave the process: whoever writes one never waits, however long nobody reads.
+"""Writes log lines to the process's output without ever blocking the writer.
 
 Lines wait in a queue with a limit; a thread of its own writes them. While the other end is full, lines are left out and
 counted, and the count is the first thing written when it flows again.

@@ -1,4 +1,4 @@
-"""Text that no database takes: NUL, and halves of characters. Who sends it hears where it stands, at the border.
+"""Rejects text that no database can store (NUL, lone surrogates), naming its place in the request.
 
 PostgreSQL refuses both in any text, SQLite and every page some of it; so nothing behind this module has to think of
 them. Uploaded files are looked at by their readers, and events are answered one by one (`api.batch.posted`).

@@ -128,7 +128,7 @@ def _attempt(service: Service, posts: Sequence[Post], *, waits: bool) -> list[Ou
     try:
         return _in_one(service, posts, waits=waits)
     except (UnreachableError, Refused) as error:
-        # Nobody is served at this moment.
+        # No batch is running at the moment.
         return [error] * len(posts)
     except Exception as error:  # noqa: BLE001 - told to whoever posted it, and to nobody else
         if len(posts) == 1:

@@ -21,7 +21,7 @@ from api.http.wording import Where, explain_invalid, pointer_to
 from api.store.refusals import Refused, spoken
 from api.store.units import BusyError, UnreachableError
 from rules.errors import BookError, Fault
-from rules.text import Lang, catalog, text
+from rules.text import Lang, template, text
 
 MEDIA_TYPE: Final = "application/problem+json"
 
@@ -214,7 +214,7 @@ class Problem(Exception):  # noqa: N818 - an answer, not a fault of the program
     headers
         Sent with the answer, such as `Retry-After`.
     params
-        What the words need.
+        What the words need; `facts` are further members of the document, for programs.
     """
 
     def __init__(
@@ -258,7 +258,8 @@ class Problem(Exception):  # noqa: N818 - an answer, not a fault of the program
         if self.errors:
             document["errors"] = [error.document(lang) for error in self.errors]
             document["num_errors"] = self.num_errors
-        return document
+        facts = self.params.get("facts")
+        return document | facts if isinstance(facts, dict) else document
 
 
 def need_allowed(allowed: Allowed) -> None:
@@ -286,7 +287,7 @@ def problem_of_unreachable(error: UnreachableError) -> Problem:
 
 def template_of(code: str, lang: Lang) -> str:
     """The words of a code, their blanks unfilled."""
-    return catalog(lang)[f"refused.{code}"]
+    return template(lang, f"refused.{code}")
 
 
 def problem_response(problem: Problem, lang: Lang, instance: str = "") -> Response:

@@ -1,4 +1,4 @@
-"""Requests that write wait in one queue: whoever is served takes along all that wait, as many as are good together.
+"""Requests that write wait in one queue and are served together in batches.
 
 Clients take turns, however much each sends; of one client the first comes first. The queue lives on the event loop; the
 work alone is done in threads.

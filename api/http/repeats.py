@@ -1,4 +1,4 @@
-"""Idempotency-Key: a POST that is repeated gets the answer it got before, and is not done again."""
+"""Idempotency-Key: a repeated POST gets its first answer and is not carried out again."""
 
 import base64
 import hashlib

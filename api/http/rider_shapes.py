@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from api.http.decision_shapes import AppealShown, appeal_shown
+from api.http.decision_shapes import AppealShown, ReviewShown, appeal_shown, review_shown
 from api.http.schemas import Model, Page
 from api.store.announcements import Announced
 from api.store.appeal_records import AppealRight
@@ -107,12 +107,13 @@ class BookShown(Model):
     digest: str
     effective_from: str = Field(examples=["2025-12-03"])
     title: str
-    text: str | None = Field(description="What the book tells riders.")
+    text: str = Field(description="What the book does, a line a rule, made from the rules themselves.")
+    comment: str | None = Field(description="Free words that the book carries; the rules decide, not these.")
     time_zone: str
 
 
 class AnnouncedShown(Model):
-    """The next change of the rules, and what it changes."""
+    """A change of the rules to come, and what it changes against the rules before it."""
 
     book_id: str
     digest: str
@@ -239,8 +240,11 @@ class CardShown(Model):
     money_today: MoneyShown
     money_week: MoneyShown
     book: BookShown
-    announced: AnnouncedShown | None
-    appeals: list[AppealShown] = Field(description="Not answered yet.")
+    announced: AnnouncedShown | None = Field(description="The first of `announcements`.")
+    announcements: list[AnnouncedShown] = Field(description="Every change of the rules to come, by time.")
+    appeals: list[AppealShown] = Field(description="Not answered yet, the oldest first.")
+    decided_appeals: list[AppealShown] = Field(description="Every appeal that was answered, the newest first.")
+    reviews: list[ReviewShown] = Field(description="Every review, the newest first, with what was decided.")
     suspension: SuspensionShown | None
     is_review_open: bool
     recalculating: RecalculatingShown | None = Field(description="Null where the card is final.")
@@ -279,8 +283,11 @@ def card_shown(card: Card, lang: Lang) -> CardShown:
         money_today=_money(card.money_today),
         money_week=_money(card.money_week),
         book=book_shown(card.book, lang),
-        announced=_announced(card.announced, lang),
+        announced=next((_announced(found, lang) for found in card.announcements), None),
+        announcements=[_announced(found, lang) for found in card.announcements],
         appeals=[appeal_shown(appeal, lang) for appeal in card.appeals],
+        decided_appeals=[appeal_shown(appeal, lang) for appeal in card.all_appeals if appeal.decision is not None],
+        reviews=[review_shown(review, lang) for review in card.reviews],
         suspension=_suspension(card.suspension),
         is_review_open=card.is_review_open,
         recalculating=None if waits is None else _recalculating(waits, lang, waits.words),
@@ -346,14 +353,13 @@ def book_shown(book: BookOf, lang: Lang) -> BookShown:
         digest=book.digest,
         effective_from=book.effective_from.isoformat(),
         title=book.title.lang(lang),
-        text=None if book.text is None else book.text.lang(lang),
+        text=book.text.lang(lang),
+        comment=None if book.comment is None else book.comment.lang(lang),
         time_zone=book.time_zone,
     )
 
 
-def _announced(found: Announced | None, lang: Lang) -> AnnouncedShown | None:
-    if found is None:
-        return None
+def _announced(found: Announced, lang: Lang) -> AnnouncedShown:
     return AnnouncedShown(
         book_id=found.book_id,
         digest=found.digest,

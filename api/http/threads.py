@@ -1,4 +1,4 @@
-"""Where requests that write are worked on: whoever holds rows can always finish, however many wait for them."""
+"""The threads on which requests that write run: one that holds row locks can always finish."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

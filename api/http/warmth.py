@@ -1,4 +1,4 @@
-"""What is compiled on first use, used once when the server starts, so that no request has to wait for it.
+"""Compiles the hot code when the server starts, so that no request waits for it.
 
 Afterwards all that is loaded and compiled is taken out of the garbage collector's sight: to look through it took a fifth
 of a second every other second under load, and nobody was answered meanwhile.

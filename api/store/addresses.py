@@ -1,4 +1,4 @@
-"""Which hosts and addresses are of the public internet: no others are called on somebody's word.
+"""Which hosts and addresses are on the public internet: webhooks are sent to no others.
 
 Ranges of IANA's special-purpose registries, written down here: what a library calls global changes with its version.
 """

@@ -1,4 +1,4 @@
-"""The next change of the rules that a rider is told of: when, and its difference to what is in force, in words."""
+"""The changes of the rules that a rider is told of: when each begins, and its difference to the one before, in words."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from api.store.books import Law
 from api.store.draft_content import sound
 from api.store.draft_rows import draft_of
 from api.store.said import Said
-from api.store.scheduling import announced_change
+from api.store.scheduling import scheduled_for
 from api.store.units import ReadUnit, WriteUnit
 from rules.book import Bilingual, Book, BookDocument
 from rules.calendar import calendar
@@ -33,23 +33,35 @@ class Announced:
     notice_waived: bool
 
 
-def next_change(
+def changes_to_come(
     unit: ReadUnit | WriteUnit, law: Law, city: str | None, rider_kind: str | None, book: Book, now_us: int
-) -> Announced | None:
-    """The next book of a place, stored or scheduled, that is not yet in force there; None where nothing is coming."""
+) -> tuple[Announced, ...]:
+    """Every book of a place, stored or scheduled, that is not yet in force there, by time; each against the one before.
+
+    Parameters
+    ----------
+    book
+        The book in force, with which the first of them is compared.
+    """
     place = (city or "", rider_kind or "")
     starts = law.schedule.rules.get(place, law.schedule.rules.get(("", ""), ()))
     coming = [(at_us, law.program.books[position], False) for at_us, position in starts if at_us > now_us]
-    said = announced_change(unit, *place, now_us)
-    if said is not None and said.draft_id is not None:
+    for said in scheduled_for(unit, now_us):
+        if said.draft_id is None or (said.city, said.rider_kind) != place:
+            continue
         drafted = sound(draft_of(unit, said.draft_id).document)
         coming += [] if drafted is None else [(said.effective_us, drafted, said.notice_waived)]
-    others = [one for one in coming if one[1].digest != book.digest]
-    return announced(book, *min(others, key=lambda one: one[0])) if others else None
+    found: list[Announced] = []
+    before = book
+    for from_us, after, notice_waived in sorted(coming, key=lambda one: one[0]):
+        if after.digest != before.digest:
+            found.append(announced(before, from_us, after, notice_waived))
+            before = after
+    return tuple(found)
 
 
 def announced(book: Book, from_us: int, coming: Book, notice_waived: bool) -> Announced:
-    """A coming book compared with the one in force."""
+    """A coming book compared with the one before it."""
     model = coming.model
     return Announced(
         book_id=coming.id,

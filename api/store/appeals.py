@@ -16,6 +16,7 @@ from api.store.appeal_records import Appeal, AppealDecision, appeal_of, right_of
 from api.store.books import Law, stored_program
 from api.store.bulk import add_rows, among, in_chunks, pairs_among
 from api.store.decision_words import keep_words
+from api.store.first_decisions import decided_first
 from api.store.keys import need_good
 from api.store.other_hands import behind_appeal, need_other_hand
 from api.store.outbox import Message, announce
@@ -198,7 +199,9 @@ def decide_appeal(
         same = (answer, actor, reason_code, reason if stands.reason is not None else None)
         if (stands.decision, stands.decided_by, stands.reason_code, stands.reason) == same:
             return found
-        raise Refused("appeal_decided", appeal=appeal_id)
+        sent = {"decision": answer, "reason_code": reason_code, "reason": reason}
+        first, what = (stands.decided_by, stands.decided_us), (stands.decision, answer_words(stands))
+        raise decided_first(unit, "appeal_decided", found.book_digest, first, what, sent)
     if not upheld and unit.recorded_us >= found.deadline_us:
         raise Refused("appeal_overdue", appeal=appeal_id)
     if _close(unit, law, [found], answer, actor, reason_code, reason):

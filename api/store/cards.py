@@ -7,36 +7,43 @@ it can be kept ready as bytes.
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-from sqlalchemy import case, func, or_, select
+from cachetools import LRUCache, cached
+from sqlalchemy import ColumnElement, case, func, or_, select
 
-from api.store.announcements import Announced, next_change
+from api.store.announcements import Announced, changes_to_come
 from api.store.appeal_records import Appeal, appeals_of
 from api.store.books import Law, stamp_of
 from api.store.entries_explained import ToldEntry, line_of, tell
 from api.store.forecast import Counters, Forecast, Returning, outlook_of
 from api.store.money import Money, money_since
 from api.store.recalculation import Recalculation, recalculation_of
+from api.store.reviews import Review, reviews_of
 from api.store.rider_rows import RiderRow, row_of
 from api.store.said import Said, both
 from api.store.standing_words import TierOn, Way, tier_on, way_back, way_up
 from api.store.suspensions import Suspension, suspension_of
-from api.store.tables import drafts, entries, open_reviews
+from api.store.tables import drafts, entries
 from api.store.units import ReadUnit, WriteUnit
 from rules.book import Book
 from rules.calendar import calendar
 from rules.events import RIDER_KINDS
 from rules.text import LANGS, text
+from rules.units import MP_PER_TENTH
 from scoring import explain
 from scoring.because import Because
-from scoring.explain_words import clock
+from scoring.book_words import public_text
+from scoring.explain_words import clock, signed_tenths
 from scoring.ledger import standing_figures
 
 # Entries told on a card at most; the rest are on the page of entries.
 TODAY_MAX: Final = 30
 _LOOKED_AT: Final = 500
+# Further below 0 than any score, in whole tenths of a point.
+_FAR_MP: Final = 10**12
 
 
 class CardRow(NamedTuple):
@@ -56,13 +63,14 @@ CARD_COLUMNS: Final = CardRow._fields
 
 @dataclass(frozen=True, slots=True)
 class BookOf:
-    """The rule book that judges, and its text for riders where it has one."""
+    """The rule book that judges: its text for riders, made from its rules, and the comment that it carries, if any."""
 
     book_id: str
     effective_from: dt.date
     digest: str
     title: Said
-    text: Said | None
+    text: Said
+    comment: Said | None
     time_zone: str
 
 
@@ -85,12 +93,14 @@ class Card:
     today_mp, earlier_mp
         Points of what happened since the local day began, as `money_today` is its money; and of what was entered since
         about the days before.
+    today_change, earlier_change
+        The same as riders read them: with a sign and one decimal, the sums of what is shown of each entry.
     forecast
         The next order on time, 3 and 10 minutes late; empty where no book will judge it.
-    announced
-        The next change of the rules.
-    appeals
-        Those not answered yet.
+    announcements
+        All changes of the rules to come, the next first.
+    all_appeals, reviews
+        All of them, the newest first, each with the decision where there is one.
     suspension, is_review_open
         What a person decided and nobody ended; whether a person is asked to look.
     recalculating
@@ -117,18 +127,31 @@ class Card:
     today: tuple[ToldEntry, ...]
     today_mp: int
     earlier_mp: int
+    today_change: str
+    earlier_change: str
     today_more: bool
     forecast: tuple[Forecast, ...]
     counters: Counters
     money_today: Money
     money_week: Money
     book: BookOf
-    announced: Announced | None
-    appeals: tuple[Appeal, ...]
+    announcements: tuple[Announced, ...]
+    all_appeals: tuple[Appeal, ...]
+    reviews: tuple[Review, ...]
     suspension: Suspension | None
     is_review_open: bool
     recalculating: Recalculation | None
     words: tuple[Said, ...]
+
+    @property
+    def announced(self) -> Announced | None:
+        """The next change of the rules."""
+        return self.announcements[0] if self.announcements else None
+
+    @property
+    def appeals(self) -> tuple[Appeal, ...]:
+        """Appeals that are not answered yet, the oldest first."""
+        return tuple(appeal for appeal in reversed(self.all_appeals) if appeal.decision is None)
 
 
 def card_key(row: CardRow, mark: str) -> tuple[Any, ...]:
@@ -156,14 +179,16 @@ def card_of(unit: ReadUnit | WriteUnit, law: Law, rider_id: str, now_us: int) ->
     model = book.model
     outlook = outlook_of(unit, law, row, now_us)
     day_starts, week_starts, day_ends = _local(book, now_us)
-    today, today_mp, earlier_mp, more = _today(unit, row, day_starts, now_us)
+    today = _today(unit, row, day_starts, now_us)
     money_today, money_week = money_since(unit, rider_id, day_starts, week_starts)
     kind = RIDER_KINDS[row.rider_kind] if row.rider_kind >= 0 else None
+    looked_at = reviews_of(unit, rider_id)
     found = _Beside(
-        appeals=tuple(appeal for appeal in reversed(appeals_of(unit, rider_id)) if appeal.state == "open"),
+        appeals=appeals_of(unit, rider_id),
+        reviews=looked_at,
         suspension=suspension_of(unit, rider_id, now_us),
-        is_review_open=_has_open_review(unit, rider_id),
-        announced=next_change(unit, law, row.city, kind, book, now_us),
+        is_review_open=any(review.state == "open" for review in looked_at),
+        announced=changes_to_come(unit, law, row.city, kind, book, now_us),
         recalculating=recalculation_of(unit, rider_id),
     )
     figures = _figures(row, book)
@@ -174,7 +199,7 @@ def card_of(unit: ReadUnit | WriteUnit, law: Law, rider_id: str, now_us: int) ->
         city=row.city,
         rider_kind=kind,
         as_of_us=now_us,
-        good_until_us=_good_until(now_us, [day_ends, row.due_us], today, found),
+        good_until_us=_good_until(now_us, [day_ends, row.due_us], today.entries, found),
         score_mp=row.score_mp,
         base_mp=model.score.base_mp,
         floor_mp=model.score.floor_mp,
@@ -185,21 +210,24 @@ def card_of(unit: ReadUnit | WriteUnit, law: Law, rider_id: str, now_us: int) ->
         back=way_back(book, row.score_mp, figures["on_time_orders_to_recover"]),
         returning=tuple(item for item in outlook.returning if item.due_us > now_us),
         day_starts_us=day_starts,
-        today=today,
-        today_mp=today_mp,
-        earlier_mp=earlier_mp,
-        today_more=more,
+        today=today.entries,
+        today_mp=today.happened_mp,
+        earlier_mp=today.earlier_mp,
+        today_change=signed_tenths(today.happened_tenths, today.happened_mp),
+        earlier_change=signed_tenths(today.earlier_tenths, today.earlier_mp),
+        today_more=today.has_more,
         forecast=outlook.forecasts,
         counters=outlook.counters,
         money_today=money_today,
         money_week=money_week,
         book=book_of(book),
-        announced=found.announced,
-        appeals=found.appeals,
+        announcements=found.announced,
+        all_appeals=found.appeals,
+        reviews=found.reviews,
         suspension=found.suspension,
         is_review_open=found.is_review_open,
         recalculating=found.recalculating,
-        words=_told(row, book, figures, today, found),
+        words=_told(row, book, figures, today.entries, found),
     )
 
 
@@ -208,9 +236,10 @@ class _Beside:
     """What concerns a rider beside the ledger."""
 
     appeals: tuple[Appeal, ...]
+    reviews: tuple[Review, ...]
     suspension: Suspension | None
     is_review_open: bool
-    announced: Announced | None
+    announced: tuple[Announced, ...]
     recalculating: Recalculation | None
 
 
@@ -227,36 +256,54 @@ def _good_until(now_us: int, ends: Sequence[int], today: Sequence[ToldEntry], fo
     all_ends = [*ends, *(appeal.deadline_us for appeal in found.appeals)]
     all_ends += [entry.right.until_us + 1 for entry in today if entry.right.can and entry.right.until_us]
     all_ends += [] if found.suspension is None else [found.suspension.from_us]
-    all_ends += [] if found.announced is None else [found.announced.from_us]
+    all_ends += [coming.from_us for coming in found.announced]
     return min([end for end in all_ends if end > now_us], default=now_us)
 
 
 def book_of(book: Book) -> BookOf:
     """What a rider is told of a rule book."""
     model = book.model
-    public = None if model.publication is None else Said(model.publication.text.zh, model.publication.text.en)
+    comment = None if model.publication is None else Said(model.publication.text.zh, model.publication.text.en)
     title = Said(model.title.zh, model.title.en)
-    return BookOf(book.id, model.effective_from, book.digest, title, public, model.time_zone)
+    return BookOf(book.id, model.effective_from, book.digest, title, _public_text(book), comment, model.time_zone)
 
 
-def _has_open_review(unit: ReadUnit | WriteUnit, rider_id: str) -> bool:
-    query = select(open_reviews.c.review_id).where(open_reviews.c.rider_id == rider_id)
-    return unit.connection.scalar(query.limit(1)) is not None
+@cached(LRUCache(64), key=lambda book: book.digest, lock=Lock())
+def _public_text(book: Book) -> Said:
+    return both(lambda lang: public_text(book, lang))
 
 
-def _today(
-    unit: ReadUnit | WriteUnit, row: RiderRow, since_us: int, now_us: int
-) -> tuple[tuple[ToldEntry, ...], int, int, bool]:
-    """What happened since an instant or was entered since; points of the former, of the rest; whether there is more."""
+class _Today(NamedTuple):
+    """What happened since the local day began or was entered since; its points, exact and as they are shown."""
+
+    entries: tuple[ToldEntry, ...]
+    has_more: bool
+    happened_mp: int
+    earlier_mp: int
+    happened_tenths: int
+    earlier_tenths: int
+
+
+def _today(unit: ReadUnit | WriteUnit, row: RiderRow, since_us: int, now_us: int) -> _Today:
+    """What happened since an instant, and what was entered since about earlier days."""
     happened = entries.c.occurred_us >= since_us
     moved = or_(happened, entries.c.recorded_us >= since_us)
     near = (entries.c.rider_id == row.rider_id, entries.c.seq > row.seq - _LOOKED_AT, moved)
-    points = (func.sum(case((which, entries.c.delta_mp), else_=0)) for which in (happened, ~happened))
-    total = unit.connection.execute(select(func.count(), *points).where(*near)).one()
+    tenths = _tenths(entries.c.score_after_mp) - _tenths(entries.c.score_after_mp - entries.c.delta_mp)
+    amounts = [
+        func.sum(case((which, amount), else_=0))
+        for amount in (entries.c.delta_mp, tenths)
+        for which in (happened, ~happened)
+    ]
+    number, *sums = unit.connection.execute(select(func.count(), *amounts).where(*near)).one()
     query = select(entries).where(*near).order_by(entries.c.seq.desc()).limit(TODAY_MAX)
     lines = [line_of(found) for found in unit.connection.execute(query).mappings()]
-    told = tell(unit, row.rider_id, lines, now_us)
-    return told, int(total[1] or 0), int(total[2] or 0), total[0] > len(lines)
+    return _Today(tell(unit, row.rider_id, lines, now_us), number > len(lines), *(int(amount or 0) for amount in sums))
+
+
+def _tenths(points_mp: ColumnElement[int]) -> ColumnElement[int]:
+    """`rules.units.tenths_of` as SQL, whose whole division goes toward 0: so nothing below 0 is divided."""
+    return (points_mp + MP_PER_TENTH // 2 + _FAR_MP) // MP_PER_TENTH - _FAR_MP // MP_PER_TENTH
 
 
 def _figures(row: RiderRow, book: Book) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What follows from a run of scoring beside the ledger, in its transaction.
+"""Effects of scoring beside the ledger, in the same transaction: reviews opened or closed, messages, marks.
 
 Reviews opened by entries of kind `review` (or closed where such an entry is taken back), suspensions and reviews ended
 by a passed course, and messages to those who listen. The system recommends; nothing here decides against a rider.

@@ -1,4 +1,4 @@
-"""Where a page ended, by the values that order it: good however many rows come before it meanwhile."""
+"""Page cursors: the sort values of the last row, valid however many rows are added before it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -22,10 +22,10 @@ from api.store.units import ReadUnit, WriteUnit
 from rules.book import Book
 from rules.events import RIDER_KINDS
 from rules.text import Lang, text
-from rules.units import US_PER_S, points_text, yuan_text
+from rules.units import US_PER_S, shown_change, shown_points, yuan_text
 from scoring.carry import Carried
 from scoring.columns import NO_TIME
-from scoring.explain_words import orders_words, points_words, span_words, titled
+from scoring.explain_words import moved_words, orders_words, signed_tenths, span_words, titled
 from scoring.ledger import standing_figures
 from scoring.score import Scored, score
 
@@ -58,6 +58,11 @@ class Forecast:
     changes_tier: bool
     back_orders: int | None
     words: Said
+
+    @property
+    def change(self) -> str:
+        """Points as riders read them, with a sign."""
+        return signed_tenths(shown_change(self.score_after_mp - self.points_mp, self.score_after_mp), self.points_mp)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,9 +211,9 @@ def _words(
         if late_min
         else text(lang, "forecast.on_time")
     )
-    after = points_text(after_mp)
+    before_mp = after_mp - points_mp
     moves = "forecast.up" if points_mp > 0 else "forecast.down" if points_mp else "forecast.same"
-    said = [head + text(lang, moves, points=points_words(lang, points_mp), after=after)]
+    said = [head + text(lang, moves, points=moved_words(lang, before_mp, after_mp), after=shown_points(after_mp))]
     if money_fen:
         said.append(text(lang, "forecast.bonus" if money_fen > 0 else "forecast.fine", money=yuan_text(abs(money_fen))))
     if changes:

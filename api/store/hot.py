@@ -24,7 +24,7 @@ _BROKEN: Final = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
     asyncpg.InvalidCachedStatementError,
-    # No place for another connection; told to end, or to wait until it has started.
+    # The server has no room for another connection, is shutting down, or is still starting.
     asyncpg.InsufficientResourcesError,
     asyncpg.OperatorInterventionError,
 )

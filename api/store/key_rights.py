@@ -1,4 +1,4 @@
-"""Who may make a key of which role: one table, and the limits that every new key keeps.
+"""Which role may create keys of which role, and the limits of every new key.
 
 A key reaches no further than its maker: neither to other cities nor longer. Nobody makes one for themself.
 """

@@ -1,4 +1,4 @@
-"""Who does long work: one owner at a time, for as long as its lease runs.
+"""Leases of long work: one worker owns it until its lease expires.
 
 Every write names the owner and finds nothing once the lease was taken by another or the work was cancelled: whoever
 lost it cannot change what came of it. An owner that dies stops renewing; then anybody may go on.

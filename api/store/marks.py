@@ -1,4 +1,4 @@
-"""What a database is, written into it when it is made: whether it is a demo's."""
+"""Marks that a database gets when it is made, such as being a demo."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""Whether a ledger directory and the store say the same: every line of the files, beside the store's line of that number.
+"""Compares a ledger directory with the store, entry by entry.
 
 The store may hold more: riders of other ledgers, and lines that were written since.
 """

@@ -1,4 +1,4 @@
-"""With what ledgers opened, by their first entries."""
+"""The opening scores of ledgers, read from their first entries."""
 
 from collections.abc import Sequence
 

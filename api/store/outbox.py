@@ -1,4 +1,4 @@
-"""What others want to hear of, written in the transaction that makes it true; `api.work.deliveries` sends it.
+"""Messages to webhooks, stored in the same transaction as the change they report; `api.work.deliverer` sends them.
 
 A message and its deliveries, one for each webhook that listens, are rows of the same transaction: nothing is announced
 that did not happen, and nothing that happened is left out, in whatever order transactions end. A message that nobody

@@ -1,4 +1,4 @@
-"""A rider's past, read again from the store as far back as something in it changes.
+"""Reads a rider's past from the store again, from the earliest changed event on.
 
 A row's part (`carrying`) holds the last hours. What comes late, or corrects or takes back something older, needs what
 scoring carries *before* the first thing that may change, and everything since:

@@ -1,4 +1,4 @@
-"""What a verb of the store says no with. Knows nothing of HTTP; words stand in the catalogs under `refused.<code>`."""
+"""Refusals of the store. They know nothing of HTTP; their words stand in the catalogs under `refused.<code>`."""
 
 from collections.abc import Mapping
 

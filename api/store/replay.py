@@ -1,4 +1,4 @@
-"""Riders once more from their stored events, beside what the store says of them: where the two differ.
+"""Recomputes riders from their stored events and compares the result with their stored entries and state.
 
 A rider's part is what the next post needs, and it can always be made again from the events (`api.store.riders`). Both
 ways are followed to the same instant here, and what would decide future points is compared; so are the entries.

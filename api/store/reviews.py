@@ -14,6 +14,7 @@ from api.store.books import stored_program
 from api.store.cursors import Rows, newest_first, oldest_first
 from api.store.decision_words import keep_words, words_of
 from api.store.filings import behind_review
+from api.store.first_decisions import decided_first, ended_first
 from api.store.other_hands import need_other_hand
 from api.store.outbox import iso
 from api.store.people import note
@@ -144,7 +145,9 @@ def decide_review(
             outcome, actor, is_safety, _begins_us(from_us, is_safety, stands.decided_us)
         ):  # fmt: skip
             return found
-        raise Refused("review_decided", review=review_id)
+        sent = {"outcome": outcome, "reason": reason, "from_us": from_us, "is_safety": is_safety}
+        first, what = (stands.decided_by, stands.decided_us), (stands.outcome, outcome_words(stands.outcome))
+        raise decided_first(unit, "review_decided", found.book_digest, first, what, sent)
     if outcome == "suspend":
         from_us = _begins_us(from_us, is_safety, unit.recorded_us)
         _check_suspension(unit, found, from_us, is_safety, bool(row.review_required))
@@ -215,8 +218,10 @@ def lift_suspension(unit: WriteUnit, review_id: str, reason: str, actor: str) ->
     reason = _written(reason)
     lock(unit, [_known(unit, review_id).rider_id])
     found = _known(unit, review_id)
+    if found.lift is not None:
+        raise ended_first(unit, review_id, found.book_digest, (found.lift.lifted_by, found.lift.lifted_us), reason)
     if found.state != "suspended":
-        raise Refused("review_not_suspended", review=review_id)
+        raise Refused("review_not_suspended", review=review_id, ended="")
     lifted = {
         "review_id": review_id,
         "lifted_by": actor,

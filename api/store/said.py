@@ -1,4 +1,4 @@
-"""The same words in both languages: what verbs of the store answer with, so that pages and programs choose."""
+"""The same words in both languages: the store answers in both, the page or route chooses."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass

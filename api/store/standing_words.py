@@ -6,8 +6,8 @@ from typing import Literal
 from api.store.said import Said, both
 from rules.book import Book, BookDocument, Tier
 from rules.text import text
-from rules.units import PERMILLE, decimal_text, points_text, yuan_text
-from scoring.explain_words import orders_words, points_words, titled
+from rules.units import PERMILLE, points_text, shown_points, yuan_text
+from scoring.explain_words import moved_words, orders_words, priority_words, titled
 
 EffectKind = Literal["bonus", "priority", "offers", "warning", "review"]
 Needs = Literal["on_time_orders", "training", "other"]
@@ -70,9 +70,8 @@ def _effects(tier: Tier, model: BookDocument) -> list[Effect]:
     if tier.bonus_fen:
         money = yuan_text(tier.bonus_fen)
         found.append(Effect("bonus", tier.bonus_fen, both(lambda lang: text(lang, "tier.bonus", money=money))))
-    priority = decimal_text(tier.priority_permille, PERMILLE)
-    key = "tier.priority" if tier.priority_permille != PERMILLE else "tier.no_priority"
-    found.append(Effect("priority", tier.priority_permille, both(lambda lang: text(lang, key, x=priority))))
+    words = both(lambda lang: priority_words(lang, tier.priority_permille))
+    found.append(Effect("priority", tier.priority_permille, words))
     if tier.priority_permille < PERMILLE:
         found.append(_offers(model))
     if tier.warning:
@@ -88,7 +87,7 @@ def _offers(model: BookDocument) -> Effect:
         return Effect("offers", 100, both(lambda lang: text(lang, "rider.no_offer_floor")))
     # A floor is a promise: a part of an order is rounded down.
     most = model.offers.max_loss_permille * 100 // PERMILLE
-    return Effect("offers", most, both(lambda lang: text(lang, "rider.offer_floor", most=most, least=100 - most)))
+    return Effect("offers", most, both(lambda lang: text(lang, "rider.offer_floor", most=most)))
 
 
 def way_up(model: BookDocument, score_mp: int, tier: Tier | None, orders: int | None) -> Way | None:
@@ -108,7 +107,7 @@ def way_up(model: BookDocument, score_mp: int, tier: Tier | None, orders: int | 
                 lang,
                 f"rider.up_{needs}",
                 title=titled(lang, tier.title),
-                points=points_words(lang, points_mp),
+                points=moved_words(lang, score_mp, target_mp),
                 orders=orders_words(lang, orders or 0),
                 restores="" if model.training is None else points_text(model.training.restores_to_mp),
             )
@@ -132,8 +131,8 @@ def way_back(book: Book, score_mp: int, orders: int | None) -> Way | None:
             lambda lang: text(
                 lang,
                 f"rider.back_{needs}",
-                base=points_text(base_mp),
-                points=points_words(lang, base_mp - score_mp),
+                base=shown_points(base_mp),
+                points=moved_words(lang, score_mp, base_mp),
                 orders=orders_words(lang, orders or 0),
                 restores="" if model.training is None else points_text(model.training.restores_to_mp),
             )

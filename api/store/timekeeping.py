@@ -221,7 +221,7 @@ class Timekeeper:
 
     def _judge(self, unit: WriteUnit, row: ClockRow, here: _Anchor) -> None:
         if row.confirmations != self._confirmations:
-            # Somebody said that the clock is right: what it was before says nothing.
+            # The clock was confirmed by hand: earlier heartbeats no longer count.
             is_set = self._confirmations is not None
             self._confirmations, self._compared, self._seen = row.confirmations, None, None
             if is_set:

@@ -1,4 +1,4 @@
-"""One server at a time does what is due, without waiting for each other."""
+"""A lock by which one server at a time does what is due; the others skip it."""
 
 from typing import Final
 

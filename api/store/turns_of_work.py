@@ -1,4 +1,4 @@
-"""Whose long work comes next: each kind has a queue of its own, and in it each person a turn.
+"""The order of long work: a queue for each kind, in which people take turns.
 
 Next is the oldest work of whoever has least under way, then of whoever was begun for longest ago. So nobody's twentieth
 study comes before another's first, and an impact waits behind impacts alone.

@@ -1,4 +1,4 @@
-"""Whether the database still vouches for itself.
+"""Verifies the database: hash chains, seals, triggers, and scores recomputed from events.
 
 Every rider's chain, every invariant of any ledger, and what the database alone can show: its triggers, riders and their
 state, events and the lines that speak of them, decisions and the audit trail. Riders are read in blocks and seals in

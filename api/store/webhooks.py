@@ -26,7 +26,7 @@ from rules.units import US_PER_DAY
 
 OVERLAP_US: Final = US_PER_DAY
 NUM_MAX: Final = 100
-# Of one owner: nobody takes the room of all others.
+# Per owner, so that one owner cannot use up the whole limit.
 NUM_OF_ONE_MAX: Final = 10
 _SECRET_BYTES: Final = 32
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from api.web.columns import LISTS, Column, column, columns
+from api.web.fault_words import page_words
 from api.web.spreadsheet import label
 from api.web.tables import BOOK_ROW, Document, Row, Table, items, used_keys
 from rules.cells import pointer_of, steps_of
@@ -68,11 +69,12 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class EditorRow:
-    """One row of the page; `name` is how its part is called."""
+    """One row of the page; `name` is how its part is called, `label` the same for people."""
 
     number: int
     origin: int | None
     name: str
+    label: str
     cells: tuple[Cell, ...]
     faults: tuple[str, ...]
 
@@ -105,8 +107,7 @@ def told(document: Document, faults: Iterable[Fault], lang: Lang) -> tuple[Told,
 
 def line_of(fault: Fault, lang: Lang) -> str:
     """A fault and its remedy, for who sees the place anyway; keys of the document by their names."""
-    named = replace(fault, key=catalog(lang).get(f"key.{fault.key.rpartition('.')[2]}", fault.key))
-    what, remedy = named.told(lang)
+    what, remedy = page_words(fault, lang)
     return text(lang, "web_books.fault_line", fault=what, remedy=remedy)
 
 
@@ -190,7 +191,8 @@ Faults = Mapping[tuple[int | None, str], Sequence[str]]
 def _row(number: int, row: Row, shown: Sequence[tuple[Column, str]], at: Faults, lang: Lang) -> EditorRow:
     name = row_name(row)
     cells = tuple(cell(one, words, number, row, at.get((number, one.key), ()), lang) for one, words in shown)
-    return EditorRow(number, row.origin, name, cells, tuple(at.get((number, ""), ())))
+    label = name if row.cells.get("id") or row.cells.get("rule") else _word(name, lang)
+    return EditorRow(number, row.origin, name, label, cells, tuple(at.get((number, ""), ())))
 
 
 def cell(one: Column, words: str, number: int, row: Row, faults: Sequence[str], lang: Lang) -> Cell:
@@ -233,7 +235,8 @@ def _options(one: Column, written: str, lang: Lang) -> tuple[tuple[str, str], ..
 
 
 def _word(word: str, lang: Lang) -> str:
-    return catalog(lang).get(f"word.{word}", word)
+    known = catalog(lang)
+    return known.get(f"word.{word}") or known.get(f"confidence.{word}", word)
 
 
 def read_form(part: str, fields: Mapping[str, str]) -> Table:

@@ -8,7 +8,9 @@ from zoneinfo import ZoneInfo
 
 from api.store.said import city_name
 from rules.text import Lang, text
-from rules.units import decimal_text, points_text, signed_points_text, yuan_text
+from rules.units import decimal_text, points_text, shown_points, signed_points_text, yuan_text
+from scoring.explain import told_change
+from scoring.explain_words import amount_words
 
 # Lists that mix books show one clock; a page about one book shows that book's.
 ZONE: Final = "Asia/Shanghai"
@@ -36,6 +38,11 @@ def signed_points(points_mp: int) -> str:
     return signed_points_text(points_mp) if points_mp else "±0"
 
 
+def shown_amount(points_mp: int, lang: Lang) -> str:
+    """An amount of points that stands alone, as riders read it."""
+    return amount_words(lang, points_mp)
+
+
 def gain_class(amount: int) -> str:
     """How an amount is coloured."""
     return "good" if amount > 0 else "bad" if amount < 0 else "even"
@@ -47,8 +54,7 @@ def span(us: int, lang: Lang) -> str:
     unit, size = (
         ("days", DAY_US) if us >= 2 * DAY_US else ("hours", HOUR_US) if us >= 2 * HOUR_US else ("minutes", MINUTE_US)
     )
-    number = us // size
-    return text(lang, f"span.{unit}" if number != 1 else f"span.{unit}_one", number=number)
+    return text(lang, f"span.{unit}", number=us // size)
 
 
 def share(part: int, whole: int) -> str:
@@ -119,6 +125,8 @@ def tenths(value: int) -> str:
 
 PLAIN: Final[dict[str, Callable[..., Any]]] = {
     "points": points_text,
+    "shown_points": shown_points,
+    "told_change": told_change,
     "signed_points": signed_points,
     "yuan": yuan_text,
     "money": money,
@@ -137,6 +145,7 @@ PLAIN: Final[dict[str, Callable[..., Any]]] = {
 }
 IN_WORDS: Final[dict[str, Callable[..., Any]]] = {
     "span": span,
+    "shown_amount": shown_amount,
     "city": city_name,
     "city_pairs": city_pairs,
     "own_part": own_part,

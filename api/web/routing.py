@@ -1,4 +1,4 @@
-"""Routes of pages: what goes wrong becomes a page in words, and every answer carries the same safe headers."""
+"""Routes of pages: errors become pages, and every answer carries the same security headers."""
 
 import gzip
 from collections.abc import Callable, Coroutine

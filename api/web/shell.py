@@ -20,7 +20,7 @@ from api.http.scopes import Scope
 from api.web import figures
 from api.web.static_files import asset_url
 from rules.text import Lang, catalog, text
-from scoring.explain import tree
+from scoring.explain import riders_tree, tree
 
 SAID_COOKIE: Final = "rs_said"
 SAID_S: Final = 30
@@ -37,6 +37,7 @@ def templates(lang: Lang) -> Environment:
         lstrip_blocks=True,
     )
     made.globals |= {"t": partial(text, lang), "lang": lang, "asset": asset_url, "tree_of": partial(tree, lang=lang)}
+    made.globals["riders_tree_of"] = partial(riders_tree, lang=lang)
     made.globals["t_if"] = partial(text_if, lang)
     made.filters |= {name: partial(filter_, lang=lang) for name, filter_ in figures.IN_WORDS.items()}
     made.filters |= figures.PLAIN

@@ -6,6 +6,9 @@ from itertools import groupby
 from typing import Any, Final
 
 from api.store.entries_explained import ToldEntry
+from rules.units import shown_change
+from scoring.because import Line
+from scoring.explain_words import signed_tenths
 
 # So few on-time orders are listed like all else; more are folded into one line.
 FEW: Final = 3
@@ -24,6 +27,16 @@ class Item:
         return self.main.line.delta_mp + sum(told.line.delta_mp for told in self.others)
 
     @property
+    def change(self) -> str:
+        """Points moved in all, as riders read them."""
+        return signed_tenths(self.tenths, self.delta_mp)
+
+    @property
+    def tenths(self) -> int:
+        """Points moved in all, in tenths, as they are shown."""
+        return sum(tenths_moved(told.line) for told in (self.main, *self.others))
+
+    @property
     def money_fen(self) -> int:
         """Money moved in all."""
         return self.main.line.money_fen + sum(told.line.money_fen for told in self.others)
@@ -34,6 +47,11 @@ class Item:
         line = self.main.line
         reviews = any(told.line.of_kind == "review" for told in self.others)
         return line.kind == "award" and line.late_s == 0 and self.delta_mp >= 0 and not reviews
+
+
+def tenths_moved(line: Line) -> int:
+    """Points that an entry moved, in tenths, as they are shown."""
+    return shown_change(line.score_before_mp, line.score_after_mp)
 
 
 def items_of(entries: Iterable[ToldEntry]) -> list[Item]:
@@ -63,6 +81,11 @@ class Day:
     def plain_mp(self) -> int:
         """Points of the orders told in one line."""
         return sum(item.delta_mp for item in self.plain)
+
+    @property
+    def plain_change(self) -> str:
+        """The same as riders read it: the sum of what is shown of each."""
+        return signed_tenths(sum(item.tenths for item in self.plain), self.plain_mp)
 
 
 def day_of(items: Sequence[Item]) -> Day:

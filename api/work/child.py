@@ -1,4 +1,4 @@
-"""Processes that work for this one: of low priority, told what to do by their input, gone when this one is gone.
+"""Child processes for long work: of low priority, given their task on stdin, ended with the parent.
 
 The input is one line of JSON and then stays open. When it ends, whoever held it is gone, and the process ends itself
 with all that it has started. What must not be seen by others, such as a password, stands in no command line.

@@ -35,7 +35,7 @@ def main() -> None:
         failure = failure_of(error)
         with store.writing(now_us()) as unit:
             fail(unit, study_id, owner, failure)
-        # Last: nobody may read what stands on stderr, and then this waits.
+        # Last, because writing to stderr blocks if nobody reads it.
         if failure.code == "unexpected":
             sys.excepthook(type(error), error, error.__traceback__)
     finally:

@@ -1,4 +1,4 @@
-"""How work says how far it is, without asking the database more often than people can read."""
+"""Reports the progress of work, writing to the database at most as often as people can read."""
 
 from typing import Final
 

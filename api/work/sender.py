@@ -42,7 +42,7 @@ class Sender:
         self._allow_private = allow_private
         self._clock = clock
         self._loop = asyncio.new_event_loop()
-        # Names that nobody answers for hold a thread each, which no other receiver waits for.
+        # A host name that does not resolve holds one thread; other receivers do not wait for it.
         self._names = ThreadPoolExecutor(NAMES_AT_ONCE, "riderscore-names")
         self._loop.set_default_executor(self._names)
         self._client = httpx2.AsyncClient(

@@ -1,4 +1,4 @@
-"""What falls due by itself: books that take effect, fades and resets, appeals nobody answered, and what nobody needs.
+"""Does what falls due: books that take effect, fades and resets, unanswered appeals, and expired rows.
 
 Each is a unit of its own. Any number of servers may tick on one database: on PostgreSQL who comes second skips the
 turn, on SQLite writers take turns anyway, and every verb looks again once it holds its rows.

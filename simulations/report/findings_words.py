@@ -1,4 +1,4 @@
-"""What a study found beyond its headline, in sentences: who gains, the hidden fine, the budget, pairing, what it hinges on."""
+"""The findings of a study beyond its headline, in sentences: who gains, the hidden fine, the budget."""
 
 from collections.abc import Callable
 from functools import partial

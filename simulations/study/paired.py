@@ -1,4 +1,4 @@
-"""One metric under two books over the same seeds: means, difference, intervals, and what pairing was worth.
+"""One metric under two books over the same seeds: means, difference, intervals, and what pairing gained.
 
 Differences are B − A. The interval that counts is the paired t; the bootstrap stands beside it.
 """

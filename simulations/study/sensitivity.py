@@ -1,4 +1,4 @@
-"""Which assumptions the answer hinges on: one at a time, and all together by Morris' screening, on a small copy of the city.
+"""Sensitivity analysis: each assumption alone, and all together by Morris' screening, on a small copy of the city.
 
 The same seeds serve every variant, so that two variants differ by the parameter alone. Holds no runs: it says which settings to
 run, and reads what came out.

@@ -1,6 +1,7 @@
 """Catalogs: the same promises in both languages, and no word missing."""
 
 import ast
+import re
 import string
 from pathlib import Path
 
@@ -14,6 +15,10 @@ from rules.events import KINDS, PARTIES, RIDER_KINDS
 from rules.standard import CLAUSES
 from rules.validation import inner_model
 
+# A verb behind a name; a number in words, which is counted beside it; "and less" behind a second number.
+NO_COUNT = frozenset(
+    {"diff.moved", "diff.plain_moved", "fault.mixed_ids", "fault.too_many_decimals", "say.bonus", "study.movers_noise"}
+)
 RULES_DIR = Path(catalogs.__file__).parent
 
 
@@ -64,6 +69,62 @@ def test_both_languages_have_the_same_placeholders() -> None:
     different = [key for key in zh if placeholders(zh[key]) != placeholders(en[key])]
 
     assert different == []
+
+
+def nouns_after_numbers(words: str) -> set[str]:
+    """Placeholders with a plural noun behind them, such as `{riders} riders`."""
+    between = r"(?: (?:other|older|more|on-time|open|rider|broken|better|new|stored|further|own))*"
+    return set(re.findall(r"\{(\w+)\}" + between + r" [a-z-]*[a-z]s\b(?! (?:and|or)\b)", words))
+
+
+def counts_without_forms(key: str, words: str) -> set[str]:
+    """Numbers of a message whose noun does not follow them."""
+    plural = catalogs.plurals("en").get(key)
+    not_counted = {"is", "has", "holds", "does", "works", "gives", "stands", "runs", "leads", "lacks", "contradicts",
+                   "comes", "counts", "says", "takes", "overlaps", "was", "lies", "goes"}  # fmt: skip
+    free = {
+        name
+        for name in nouns_after_numbers(words)
+        if not re.search(r"\{" + name + r"\} (?:" + "|".join(not_counted) + r")\b", words)
+    }
+    return free - ({plural.counted} if plural else set())
+
+
+def test_every_count_has_plural_forms() -> None:
+    """English says 1 order and 2 orders: no message has a noun of one form behind a number."""
+    wrong = {key: counts_without_forms(key, words) for key, words in catalogs.catalog("en").items()}
+
+    assert {key: names for key, names in wrong.items() if names and key not in NO_COUNT} == {}
+
+
+def test_plural_forms_fit_their_language() -> None:
+    """Every counted message has one form in Chinese and two in English, and counts a placeholder that it is given."""
+    zh, en = catalogs.plurals("zh"), catalogs.plurals("en")
+
+    assert set(zh) == set(en)
+    assert {key for key, found in zh.items() if len(found.forms) != 1 or found.counted != en[key].counted} == set()
+    assert {key for key, found in en.items() if len(found.forms) != 2} == set()
+
+
+@pytest.mark.parametrize(("number", "said"), [(0, "0 days"), (1, "1 day"), (2, "2 days"), (21, "21 days")])
+def test_a_noun_follows_its_number(number: int, said: str) -> None:
+    """One day, two days, and the same in a message that counts several things."""
+    assert catalogs.text("en", "span.days", number=number) == said
+    assert catalogs.text("en", "web_books.impact_found", days=number, riders=1, orders=1) == (
+        f"Last {said}: 1 rider, 1 order"
+    )
+
+
+def test_every_noun_that_is_counted_is_known() -> None:
+    """`{riders:rider}` names a message `count.rider`, and none of these is left over."""
+    named = {noun for words in catalogs.catalog("en").values() for noun in re.findall(r"\{\w+:([a-z_]+)\}", words)} | {
+        noun
+        for found in catalogs.plurals("en").values()
+        for form in found.forms
+        for noun in re.findall(r"\{\w+:([a-z_]+)\}", form)
+    }
+
+    assert {f"count.{noun}" for noun in named} == {key for key in catalogs.catalog("en") if key.startswith("count.")}
 
 
 def test_no_message_is_empty() -> None:

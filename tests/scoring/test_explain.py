@@ -2,17 +2,21 @@
 
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
+from itertools import accumulate, pairwise
 from typing import Any
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from rules.book import Book
 from rules.compile import UNKNOWN, match
 from rules.shelf import versions
 from rules.text import LANGS, catalog
+from rules.units import shown_change, tenths_of
 from scoring.because import Because, because, lines_of
-from scoring.explain import Branch, card, card_lines, last_of, sentence, tree
+from scoring.book_words import public_text
+from scoring.explain import Branch, card, card_lines, last_of, riders_tree, sentence, tree
 from scoring.explain_facts import known_events
 from scoring.explain_words import points_words, span_words
 from scoring.ledger import entries_table, riders_table
@@ -62,9 +66,11 @@ def texts(branch: Branch) -> Iterator[str]:
 def card_of(rule_books: Sequence[Book], events: Events, lang: Any = "en") -> list[str]:
     """The card of the only rider."""
     scored = engine(rule_books).run(events)
-    why = explained(rule_books, events)
+    whys = explained(rule_books, events)
+    last = last_of([why.line for why in whys])
     (rider,) = riders_table(scored).to_pylist()
-    return list(card_lines(card(rider, {one.digest: one for one in rule_books}, why[-1] if why else None), lang))
+    told = next((why for why in whys if why.line == last), None)
+    return list(card_lines(card(rider, {one.digest: one for one in rule_books}, told), lang))
 
 
 @given(books(), histories(controls=True))
@@ -116,7 +122,7 @@ def test_a_late_order_says_how_late_and_what_it_cost() -> None:
     events = [delivered(late_min=4)]
 
     assert said(TAOBAO, events, "zh") == ["订单 order-e1 晚到 4 分钟，扣 1 分（70 → 69）。"]
-    assert said(TAOBAO, events) == ["You delivered order order-e1 4 min late: 1 point taken off (70 → 69)."]
+    assert said(TAOBAO, events) == ["You delivered order order-e1 4 min late: 1 point off (70 → 69)."]
 
 
 def test_an_order_on_time_says_so() -> None:
@@ -194,9 +200,9 @@ def test_a_deduction_that_was_capped_says_what_it_cost_in_all() -> None:
 
     told = said(GBT, events)
 
-    assert told[2].endswith("After limits and protections it took off 1 point in all (66 → 65).")
+    assert told[2].endswith("After limits and protections: 1 point off in all (66 → 65).")
     assert told[3].startswith("Never more than 5 points a day: what order order-x2 took off beyond that is given back")
-    assert told[4].endswith("After limits and protections it took nothing off (65).")
+    assert told[4].endswith("After limits and protections nothing was taken off (65).")
 
 
 def test_a_deduction_at_the_floor_says_what_it_cost_in_all() -> None:
@@ -205,8 +211,8 @@ def test_a_deduction_at_the_floor_says_what_it_cost_in_all() -> None:
 
     first, _, second, _ = said([book(score={"base": 70, "floor": 69, "ceiling": 100})], events)
 
-    assert first.endswith("(70 → 68). After limits and protections it took off 1 point in all (70 → 69).")
-    assert second.endswith("(69 → 67). After limits and protections it took nothing off (69).")
+    assert first.endswith("(70 → 68). After limits and protections: 1 point off in all (70 → 69).")
+    assert second.endswith("(69 → 67). After limits and protections nothing was taken off (69).")
 
 
 def test_an_award_at_the_ceiling_says_what_it_added_in_all() -> None:
@@ -215,8 +221,8 @@ def test_an_award_at_the_ceiling_says_what_it_added_in_all() -> None:
 
     first, _, second, _ = said([book(score={"base": 70, "floor": 0, "ceiling": Decimal("70.05")})], events)
 
-    assert first.endswith("After limits it added 0.05 points in all (70 → 70.05).")
-    assert second.endswith("At the limit, it added nothing (70.05).")
+    assert first.endswith("After limits: 0.1 points added in all (70 → 70.1).")
+    assert second.endswith("You are at the limit, so nothing was added (70.1).")
 
 
 def test_a_newcomer_is_told_of_the_protection() -> None:
@@ -270,14 +276,14 @@ def test_fades_floors_bonuses_and_reviews_are_told() -> None:
 
     assert told == [
         (
-            "You delivered order order-e1 9 min late: 2 points taken off (1 → -1)."
-            " After limits and protections it took off 1 point in all (1 → 0)."
+            "You delivered order order-e1 9 min late: 2 points off (1 → -1)."
+            " After limits and protections: 1 point off in all (1 → 0). It earns you a bonus of 0.50 yuan."
         ),
         "The score never falls below 0: 1 point returned (-1 → 0).",
         'You are in the tier "Good", so order order-e1 earns you 0.50 yuan more.',
-        'Your score has reached the tier "Low" (0), so a person will look at it; the system itself decides nothing.',
+        'Your score has reached the tier "Low" (0), so a person will look at it; the system does not penalise you by itself.',
         "What order order-e1 took off is 3 days old and is given back: 1 point returned (0 → 1).",
-        "You delivered order order-z on time: 0.2 points added (1 → 1.2).",
+        "You delivered order order-z on time: 0.2 points added (1 → 1.2). It earns you a bonus of 0.50 yuan.",
         'You are in the tier "Good", so order order-z earns you 0.50 yuan more.',
     ]
 
@@ -293,7 +299,7 @@ def test_misconduct_is_told_by_the_rules_title() -> None:
     """Events that are no deliveries are told in the book's words."""
     told = said(GBT, [event("traffic_violation", "t")])
 
-    assert told == ["Traffic violation (order order-t): 3 points taken off (70 → 67)."]
+    assert told == ["Traffic violation (order order-t): 3 points off (70 → 67)."]
 
 
 def test_without_inputs_the_ledger_and_the_book_explain() -> None:
@@ -305,7 +311,7 @@ def test_without_inputs_the_ledger_and_the_book_explain() -> None:
     assert (why.facts, why.lateness, why.agrees) == ({}, None, None)
     assert why.rule is not None
     assert all(met.value == UNKNOWN for met in why.rule.met)
-    assert sentence(why, "en") == "You delivered record e1 4 min late: 1 point taken off (70 → 69)."
+    assert sentence(why, "en") == "You delivered record e1 4 min late: 1 point off (70 → 69)."
     assert "late by 4 min, 0 s given back, 4 min remain" in list(texts(tree(why, "en")))
 
 
@@ -320,9 +326,7 @@ def test_inputs_that_do_not_bear_out_the_ledger_are_said_to() -> None:
 
     assert why.agrees is False
     assert why.lateness is None
-    assert "The events at hand do not bear out what this entry states; the ledger counts." in list(
-        texts(tree(why, "en"))
-    )
+    assert "The events at hand do not match what this entry states; the ledger counts." in list(texts(tree(why, "en")))
 
 
 def test_a_card_says_what_the_tier_affects_and_the_ways_up_and_back() -> None:
@@ -332,9 +336,9 @@ def test_a_card_says_what_the_tier_affects_and_the_ways_up_and_back() -> None:
     assert lines == [
         "Rider r1: 69 points (Taobao Flash service score, crowdsourced riders)",
         'Tier "Normal": ordinary dispatch priority. It affects nothing else.',
-        'Next tier "Reward" (above 75: 0.50 yuan more per order, dispatch priority × 1.1): 31 on-time orders away.',
+        'Next tier "Reward" (above 75): 31 on-time orders away. It brings: 0.50 yuan more per order, you are offered orders sooner (priority 1.1).',
         "Back to the base of 70: 5 on-time orders away.",
-        "Last (12-10 12:00): You delivered order order-e1 4 min late: 1 point taken off (70 → 69).",
+        "Last (12-10 12:00): You delivered order order-e1 4 min late: 1 point off (70 → 69).",
     ]
 
 
@@ -362,10 +366,10 @@ def test_a_card_at_the_top_and_one_without_a_way_back() -> None:
 
     assert "Under this book on-time orders do not lead back to the base of 70." in stuck
     assert (
-        'Next tier "Gold" (above 75: 0.50 yuan more per order, ordinary dispatch priority): on-time orders do not lead there.'
+        'Next tier "Gold" (above 75): on-time orders do not lead there. It brings: 0.50 yuan more per order, ordinary dispatch priority.'
         in stuck
     )
-    assert "A passed course restores 69 points at once." in trained
+    assert "A passed course brings you back to 69 points at once." in trained
     assert "This is the highest tier." in top
 
 
@@ -388,3 +392,116 @@ def test_spans_are_as_short_as_they_are_exact(seconds: int, zh: str, en: str) ->
 def test_every_message_of_the_explanations_stands_in_both_languages() -> None:
     """The catalogs have the same keys for zh and en."""
     assert set(catalog("zh")) == set(catalog("en"))
+
+
+TWO_GROUPS = [
+    {"id": "lateness", "title": {"zh": "时效", "en": "Lateness"}},
+    {"id": "conduct", "title": {"zh": "规范", "en": "Conduct"}},
+]
+
+
+def two_groups(*, first: str, second: str, **changes: Any) -> Book:
+    """A book whose two groups both say something of a late order."""
+    late = {"late_min": {"over": 0}}
+    rules = [
+        rule("free", group="lateness", points=Decimal(first), when=late),
+        rule("rush", group="conduct", points=Decimal(second), when=late),
+    ]
+    return book(group=TWO_GROUPS, rule=rules, **changes)
+
+
+@pytest.mark.case
+def test_two_groups_on_one_event_are_told_whole() -> None:
+    """A rule that costs nothing never hides what another group took off the same order."""
+    own = [two_groups(first="0", second="-0.5")]
+
+    first, second = said(own, [delivered(late_min=3)])
+    (zh, _) = said(own, [delivered(late_min=3)], "zh")
+
+    assert first == "You delivered order order-e1 3 min late: 0.5 points off (70 → 69.5)."
+    assert second.endswith("(order order-e1): −0.5, a part of what stands in the entry before.")
+    assert zh == "订单 order-e1 晚到 3 分钟，扣 0.5 分（70 → 69.5）。"
+    assert card_of(own, [delivered(late_min=3)])[-1].endswith(first)
+
+
+def test_parts_of_an_event_add_up_to_what_is_told() -> None:
+    """Two deductions of one order: the sum, and what it is made up of."""
+    first, _ = said([two_groups(first="-2", second="-0.5")], [delivered(late_min=9)])
+
+    assert first == (
+        "You delivered order order-e1 9 min late: 2.5 points off (70 → 67.5). Made up of: free −2, rush −0.5."
+    )
+
+
+def test_a_bonus_is_in_the_sentence_of_its_order() -> None:
+    """The order says what it earned, in both languages."""
+    own = [book(tier=[{"id": "all", "title": {"zh": "全部", "en": "All"}, "bonus_fen": 50}])]
+
+    assert said(own, [delivered()])[0] == (
+        "You delivered order order-e1 on time: 0.2 points added (70 → 70.2). It earns you a bonus of 0.50 yuan."
+    )
+    assert (
+        said(own, [delivered()], "zh")[0] == "订单 order-e1 准时送达，加 0.2 分（70 → 70.2）。这一单另得奖励 0.50 元。"
+    )
+
+
+@given(st.lists(st.integers(-5_000, 5_000), max_size=30), st.integers(-1_000, 100_000))
+def test_what_is_shown_of_changes_adds_up(changes: list[int], first_mp: int) -> None:
+    """Shown parts sum to the shown whole, none is 0.1 off, and none has another sign."""
+    scores = list(accumulate(changes, initial=first_mp))
+
+    shown = [shown_change(before, after) for before, after in pairwise(scores)]
+
+    assert tenths_of(first_mp) + sum(shown) == tenths_of(scores[-1])
+    assert all(
+        abs(100 * tenths - exact) < 100 and tenths * exact >= 0 for tenths, exact in zip(shown, changes, strict=True)
+    )
+
+
+def test_points_that_riders_read_have_one_decimal() -> None:
+    """A sentence rounds, the tree under it is exact; a change is never told as none."""
+    tiny = [
+        book(
+            rule=[
+                rule("on_time", points=Decimal("0.04"), when={"late_min": {"up_to": 0}}),
+                rule("late", points=Decimal("-0.587"), when={"late_min": {"over": 0}}),
+            ]
+        )
+    ]
+    events = [delivered(), delivered("late", at_min=9, late_min=3)]
+
+    first, second = explained(tiny, events)
+
+    assert sentence(first, "en") == "You delivered order order-e1 on time: less than 0.1 points added (70 → 70)."
+    assert sentence(first, "zh") == "订单 order-e1 准时送达，加 不到 0.1 分（70 → 70）。"
+    assert sentence(second, "en") == "You delivered order order-late 3 min late: 0.5 points off (70 → 69.5)."
+    assert "score 70.04 → 69.453" in list(texts(tree(second, "en")))
+
+
+@pytest.mark.case
+def test_what_riders_are_told_of_a_rule_is_made_from_the_rule() -> None:
+    """A deduction of 3 never stands beside "at most 2 points": the amounts are the rule's, free words a comment."""
+    own = book(
+        rule=[
+            rule("late", points=-3, when={"late_min": {"over": 5}}, note={"zh": "最多 2 分", "en": "at most 2 points"})
+        ],
+        publication={"text": {"zh": "最多扣 2 分", "en": "at most 2 points"}, "consulted": ["union"]},
+    )
+
+    assert "Delivered; lateness that counts: more than 5 min; liable: rider → −3 points." in public_text(
+        own, "en"
+    ).split("\n")
+    assert "送达；计入的迟到：超过 5 分钟；责任方：骑手 → −3 分。" in public_text(own, "zh").split("\n")
+    assert "2" not in public_text(own, "en").split("\n")[1]
+
+
+@pytest.mark.parametrize("lang", LANGS)
+def test_riders_read_the_basis_and_not_where_a_number_was_found(lang: Any) -> None:
+    """Provenance is for those who run the rules; the tree of operations keeps it."""
+    why = explained(GBT, [delivered("a")])[-1]
+
+    own, ops = list(texts(riders_tree(why, lang))), list(texts(tree(why, lang)))
+
+    assert {"zh": "依据：本平台规则", "en": "basis: the rules of this platform"}[lang] in own
+    assert not [words for words in own if "出处" in words or "source:" in words]
+    assert [words for words in ops if "出处" in words or "source:" in words]

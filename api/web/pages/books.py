@@ -21,14 +21,20 @@ from api.web.session import Posted, field, visiting
 from api.web.shell import Visit
 from api.web.spreadsheet import XLSX_TYPE, attachment, to_xlsx
 from api.web.tables import tables_of
-from rules.book import Book, Cap, Report, Rule, Tier
+from rules.book import Book, Rule, Tier
 from rules.clauses import PartClause, clauses_for
-from rules.compile import UNKNOWN, conditions
 from rules.diff import leaves_of
 from rules.text import Lang, text
-from rules.units import decimal_text, points_text, signed_points_text
+from scoring.book_words import (
+    cap_words,
+    conditions_words,
+    kinds_words,
+    outcome_words,
+    public_text,
+    report_words,
+    threshold,
+)
 from scoring.explain import effects, titled
-from scoring.explain_words import condition_words
 
 router = page_router()
 ReadVisit = Annotated[Visit, Depends(visiting("books:read"))]
@@ -89,6 +95,7 @@ def _book_page(
         shown=shown,
         line_in_book=line_in_book,
         book=book,
+        public_text=public_text(book, visit.lang),
         groups=_groups(book, visit.lang),
         tiers=_tiers(book, visit.lang),
         caps=[(cap, cap_words(cap, visit.lang)) for cap in book.model.cap],
@@ -128,75 +135,18 @@ def _groups(book: Book, lang: Lang) -> list[tuple[str, str, list[RuleRead]]]:
 
 
 def _rule(rule: Rule, book: Book, clauses: tuple[PartClause, ...], lang: Lang) -> RuleRead:
-    between = text(lang, "web_books.between")
     return RuleRead(
         rule=rule,
-        kinds=between.join(text(lang, f"word.{kind}") for kind in rule.kind),
-        conditions=tuple(condition_words(test, UNKNOWN, lang) for test in conditions(rule, book.model)),
-        outcome=_outcome(rule, lang),
+        kinds=kinds_words(rule, lang),
+        conditions=conditions_words(rule, book.model, lang),
+        outcome=outcome_words(rule, lang),
         clauses=clauses,
     )
-
-
-def _outcome(rule: Rule, lang: Lang) -> str:
-    """What a rule gives or takes."""
-    found = []
-    if rule.points_mp is not None:
-        found.append(text(lang, "web_books.points", points=signed_points_text(rule.points_mp)))
-    if rule.points_slide:
-        corners = [
-            text(lang, "web_books.corner", late=decimal_text(one.late_min, 60), value=signed_points_text(one.points_mp))
-            for one in rule.points_slide
-        ]
-        found.append(text(lang, "web_books.between").join(corners))
-    if rule.fee_share_permille is not None:
-        found.append(text(lang, "web_books.share", share=decimal_text(rule.fee_share_permille, 10)))
-    if rule.fee_share_slide:
-        corners = [
-            text(
-                lang,
-                "web_books.corner_share",
-                late=decimal_text(one.late_min, 60),
-                value=decimal_text(one.share_permille, 10),
-            )
-            for one in rule.fee_share_slide
-        ]
-        found.append(text(lang, "web_books.between").join(corners))
-    if rule.money_fen is not None:
-        found.append(text(lang, "web_books.money", yuan=decimal_text(rule.money_fen, 100)))
-    return text(lang, "web_books.and").join(found)
 
 
 def _tiers(book: Book, lang: Lang) -> list[tuple[Tier, str, str]]:
     """Tiers from the highest: threshold and effects in words."""
     return [(tier, threshold(tier, lang), effects(tier, lang)) for tier in reversed(book.model.tier)]
-
-
-def threshold(tier: Tier, lang: Lang) -> str:
-    """From which score a tier begins."""
-    if tier.above_mp is not None:
-        return text(lang, "web_books.above", points=points_text(tier.above_mp))
-    if tier.from_mp is not None:
-        return text(lang, "web_books.from", points=points_text(tier.from_mp))
-    return text(lang, "web_books.lowest")
-
-
-def cap_words(cap: Cap, lang: Lang) -> str:
-    """A cap in words."""
-    scope = text(lang, f"word.{cap.scope}")
-    if cap.max_deduct_mp is not None:
-        return text(lang, "web_books.cap_deduct", scope=scope, points=points_text(cap.max_deduct_mp))
-    return text(lang, "web_books.cap_award", scope=scope, points=points_text(cap.max_award_mp or 0))
-
-
-def report_words(report: Report, lang: Lang) -> str:
-    """What a report does, in words."""
-    kind = text(lang, f"word.{report.kind}")
-    if report.level_from:
-        kind = text(lang, "web_books.from_level", kind=kind, level=report.level_from)
-    if report.exempt:
-        return text(lang, "web_books.exempts", kind=kind)
-    return text(lang, "web_books.gives_back", kind=kind, minutes=decimal_text(report.gives_back_s or 0, 60))
 
 
 def value_words(lang: Lang, key: str, value: object) -> str:

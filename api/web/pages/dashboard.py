@@ -51,10 +51,7 @@ def city_page(visit: ReaderVisit, city: Named = "", days: int = 7) -> Response:
         fine_parts=_fine_parts(visit, found.figures),
         cities=known,
         days=days,
-        span_tabs=[
-            (visit.here(days=num), visit.say("city.days" if num > 1 else "city.one_day", number=num), num == days)
-            for num in SPANS
-        ],
+        span_tabs=[(visit.here(days=num), visit.say("city.days", number=num), num == days) for num in SPANS],
     )
 
 

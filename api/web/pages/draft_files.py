@@ -14,6 +14,7 @@ from api.store import drafts as store
 from api.store.draft_rows import Draft, draft_of
 from api.web.columns import PARTS
 from api.web.editor import told
+from api.web.fault_words import page_words
 from api.web.pages.drafts import editor
 from api.web.routing import page_router
 from api.web.session import PostedTable, field, visiting
@@ -147,7 +148,7 @@ def _refused(visit: Visit, draft: Draft, part: str, found: Sequence[FaultPlace],
 
 
 def _told_words(fault: Fault, visit: Visit) -> tuple[str, str]:
-    words, remedy = fault.told(visit.lang)
+    words, remedy = page_words(fault, visit.lang)
     return shortened(words, DETAIL_MAX), remedy
 
 

@@ -7,7 +7,6 @@ from fastapi import Depends, Query, Response
 from api.http.auth import Gate
 from api.http.downloads import export_download
 from api.http.problems import Problem
-from api.store.appeal_records import appeals_of
 from api.store.appeals import REASONS, WORDS_MAX, file_appeal
 from api.store.books import law_of
 from api.store.cards import card_of
@@ -16,7 +15,6 @@ from api.store.entries_explained import ToldEntry, entries_page, entry_of, owner
 from api.store.erasure import erase
 from api.store.people import person_of
 from api.store.refusals import Refused
-from api.store.reviews import reviews_of
 from api.store.units import ReadUnit
 from api.web.figures import DAY_US, clock
 from api.web.routing import page_router
@@ -36,7 +34,6 @@ TONES: Final = {"fill-good": "good", "fill-mute": "", "fill-warn": "warn", "fill
 NUM_TOLD: Final = 120
 NUM_BEFORE: Final = 8
 NUM_A_PAGE: Final = 30
-NUM_APPEALS: Final = 5
 
 
 @router.get("/rider")
@@ -61,8 +58,6 @@ def own_card(visit: OwnVisit) -> Response:
             rules=rows_of(book, visit.lang),
             today=day_of(items_of(today)),
             recent=day_of(items_of(before)[:NUM_BEFORE]),
-            appeals=appeals_of(unit, rider)[:NUM_APPEALS],
-            reviews=reviews_of(unit, rider)[:1],
             person=person_of(unit, rider),
         )
 

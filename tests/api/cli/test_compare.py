@@ -1,6 +1,7 @@
 """`compare` and `books impact` through the command line: files, tables, exit codes."""
 
 import json
+import string
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,7 @@ def test_compare_prints_whole_lines_when_piped(events: Path, tmp_path: Path) -> 
     lines = result.stdout.splitlines()
 
     assert any(line.split()[0] == "fines" and line.split()[1:] == ["4.50", "0.00", "−4.50"] for line in lines if line)
-    assert "Income: 2 riders gain 4.50, 0 lose 0.00, 1 unchanged." in lines
+    assert "Income: up for 2 riders (4.50 in all), down for 0 (0.00 in all), unchanged for 1." in lines
     assert "\x1b" not in result.stdout
     assert all(line == line.rstrip() for line in lines)
 
@@ -151,7 +152,7 @@ def test_impact_lists_who_is_affected(events: Path, tmp_path: Path) -> None:
     assert summary["num_affected"] == 1
     assert summary["moves"]["points_mp"]["gain"] == 200
     assert summary["tier_moves"] == {"num_up": 0, "num_down": 0, "num_same": 3, "num_not_comparable": 0}
-    assert "1 of 3 riders are affected." in result.stdout
+    assert "1 of 3 riders is affected." in result.stdout
 
 
 def test_impact_of_a_book_on_itself_is_nothing(events: Path, tmp_path: Path) -> None:
@@ -214,4 +215,4 @@ def test_both_languages_have_the_same_keys_and_placeholders(area: str) -> None:
 
 
 def _placeholders(words: str) -> set[str]:
-    return {part.split("}")[0] for part in words.split("{")[1:]}
+    return {name for _, name, _, _ in string.Formatter().parse(words) if name}

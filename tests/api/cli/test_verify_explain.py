@@ -170,7 +170,7 @@ def test_explain_says_when_the_input_changed(scored: Path) -> None:
 
     assert result.exit_code == 0
     assert "the input was changed after it was scored" in result.stderr
-    assert "You delivered record late 4 min late: 1 point taken off (70 → 69)." in result.stdout
+    assert "You delivered record late 4 min late: 1 point off (70 → 69)." in result.stdout
     assert "assessed against" not in result.stdout
 
 

@@ -64,7 +64,13 @@ def test_an_appeal_is_filed_and_upheld(client: TestClient, store: Store, entry: 
     assert client.get("/v1/appeals", headers=ops).json()["items"] == []
     assert client.get("/v1/appeals?state=decided", headers=rider).json()["items"] == [decided]
     assert lines_of(store)[-1]["score_after_mp"] == 70_000
-    assert code_of(client.post(f"{path}/decision", json=YES | {"reason": "x"}, headers=ops)) == (409, "appeal_decided")
+    second = client.post(f"{path}/decision", json=YES | {"reason": "x"}, headers=ops)
+    assert code_of(second) == (409, "appeal_decided")
+    told = second.json()
+    assert (told["decided_by"], told["stands"], told["not_saved"]) == ("ops:li.na", "upheld", YES | {"reason": "x"})
+    card = client.get("/v1/riders/r1/card", headers=rider).json()
+    assert [one["decision"] for one in card["decided_appeals"]] == [decided["decision"]]
+    assert card["appeals"] == []
 
 
 def test_an_appeal_is_refused_with_its_reason(client: TestClient, entry: str, bearer: Bearer) -> None:

@@ -364,3 +364,51 @@ def test_a_person_and_the_deadline_never_both_answer(store: Store) -> None:
     assert [line["kind"] for line in lines] == ["award", "deduct", "reverse", "reenter"]
     with store.reading() as unit:
         assert len(unit.connection.execute(select(appeal_decisions)).all()) == 1
+
+
+def test_a_second_decider_is_told_who_was_first_and_keeps_their_words(store: Store) -> None:
+    """Two people answer at once: one answer stands, and the other reads whose it is, when it came, and their own words."""
+    late(store)
+    filed = file(store, deduction(store))
+    now_us = START_US + 60 * MINUTE_US
+
+    def person(name: str) -> Refused | None:
+        try:
+            with store.writing(now_us) as unit:
+                law = books.law_of(unit, BOOK)
+                appeals.decide_appeal(
+                    unit, law, filed.appeal_id, False, "record_confirmed", f"words of {name}", f"ops:{name}"
+                )
+        except Refused as refused:
+            return refused
+        return None
+
+    with ThreadPoolExecutor(2) as pool:
+        told = dict(zip(("li", "wu"), pool.map(person, ("li", "wu")), strict=True))
+
+    (first,) = (name for name, refused in told.items() if refused is None)
+    (second,) = (name for name, refused in told.items() if refused is not None)
+    refused = told[second]
+    assert refused is not None
+    assert refused.code == "appeal_decided"
+    assert refused.params["facts"] == {
+        "decided_by": f"ops:{first}",
+        "decided_us": now_us,
+        "stands": "dismissed",
+        "not_saved": {"decision": "dismissed", "reason_code": "record_confirmed", "reason": f"words of {second}"},
+    }
+    assert refused.describe("en").startswith(f"This appeal was answered first by ops:{first}, at 2026-")
+    assert f"ops:{first}" in refused.describe("zh")
+
+
+def test_the_deadline_that_was_first_is_named(store: Store) -> None:
+    """Who answers after the deadline has answered reads that, not the name of a program."""
+    late(store)
+    filed = file(store, deduction(store))
+    settle(store, filed.deadline_us)
+
+    with pytest.raises(Refused) as caught:
+        decide(store, filed.appeal_id, True, filed.deadline_us + 1)
+
+    assert "by the deadline, which passed" in caught.value.describe("en")
+    assert "timeout" not in caught.value.describe("zh") + caught.value.describe("en")

@@ -6,12 +6,15 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from api.store import appeals, books, forecast, reviews
 from api.store.cards import CARD_COLUMNS, Card, CardRow, card_key, card_of, law_mark
 from api.store.forecast import forecast_of
 from api.store.rider_rows import row_of
+from api.store.tables import entries
 from api.store.units import Store
+from rules.book import Book
 from rules.compile import compile_books
 from rules.shelf import versions
 from scoring.intake import schedule_versions
@@ -231,6 +234,47 @@ def test_the_next_change_is_announced_with_its_difference(store: Store) -> None:
     assert [change.en for change in found.announced.changes] == ["late_5: −1 → −2 points"]
     assert not found.announced.notice_waived
     assert card(store, found.announced.from_us, "own").announced is None
+
+
+def test_every_change_to_come_is_announced_against_the_one_before(store: Store) -> None:
+    """Two versions to come: two dates, and each says what is different from the version before it."""
+    now = book(id="own", effective_from=dt.date(2026, 1, 1))
+
+    def later_version(month: int, points: int) -> Book:
+        rules = [*now.document["rule"]]
+        rules[1] = rules[1] | {"points": points}
+        day = dt.date(2026, month, 1)
+        return book(id="own", effective_from=day, announced=day - dt.timedelta(days=20), rule=rules)
+
+    publish_books(store, [now, later_version(3, -2), later_version(4, -1), later_version(5, -3)])
+    post(store, later([delivered("e1")]), "own")
+
+    found = card(store, START_US, "own").announcements
+
+    assert [change.date.month for change in found] == [3, 4, 5]
+    assert [change.changes[0].en for change in found] == [
+        "late_5: −1 → −2 points", "late_5: −2 → −1 points", "late_5: −1 → −3 points",
+    ]  # fmt: skip
+
+
+def test_a_card_holds_every_decision_on_appeals_and_reviews(store: Store) -> None:
+    """Answered and open, newest first, with who decided, when and in which words."""
+    publish(store, FADING)
+    post(store, later([delivered(f"e{k}", at_min=20 * k, late_min=10) for k in range(8)]), FADING)
+    with store.reading() as unit:
+        deductions = list(unit.connection.scalars(select(entries.c.entry_id).where(entries.c.kind == "deduct")))
+    for k, entry in enumerate(deductions[:7]):
+        with store.writing(START_US + (k + 1) * MINUTE_US) as unit:
+            law = books.law_of(unit, FADING)
+            filed, _ = appeals.file_appeal(unit, "r1", entry, "not_late", f"words {k}", None, "rider:r1")
+            if k != 3:
+                appeals.decide_appeal(unit, law, filed.appeal_id, False, "record_confirmed", f"answer {k}", "ops:li")
+
+    found = card(store, START_US + HOUR_US, FADING)
+
+    decided = [appeal.decision for appeal in found.all_appeals if appeal.decision]
+    assert [decision.reason for decision in decided] == [f"answer {k}" for k in (6, 5, 4, 2, 1, 0)]
+    assert [appeal.reason for appeal in found.appeals] == ["words 3"]
 
 
 def key_of(store: Store, rider_id: str = "r1") -> Any:

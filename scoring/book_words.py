@@ -1,0 +1,139 @@
+"""A rule book in words, made from the rules themselves: what is scored is what is said.
+
+The free words of a book (titles, notes, its publication) are comments: they stand beside these, never instead of them.
+"""
+
+from collections.abc import Iterator
+
+from rules.book import Book, BookDocument, Cap, Report, Rule, Tier
+from rules.compile import UNKNOWN, conditions
+from rules.text import Lang, text
+from rules.units import decimal_text, points_text, signed_points_text, yuan_text
+from scoring.explain_words import condition_words, effects, titled, wanted_words
+
+
+def public_text(book: Book, lang: Lang) -> str:
+    """All that a book does to points, money and tiers, a line each."""
+    return "\n".join(line[0].upper() + line[1:] for line in _lines(book.model, lang))
+
+
+def _lines(model: BookDocument, lang: Lang) -> Iterator[str]:
+    score = model.score
+    yield text(
+        lang,
+        "public.score",
+        base=points_text(score.base_mp),
+        floor=points_text(score.floor_mp),
+        ceiling=points_text(score.ceiling_mp),
+    )
+    for rule in model.rule:
+        yield rule_line(rule, model, lang)
+    for cap in model.cap:
+        kinds = text(lang, "web_books.between").join(text(lang, f"word.{kind}") for kind in cap.kinds or ())
+        yield text(lang, "public.cap" if kinds else "public.cap_all", words=cap_words(cap, lang), kinds=kinds)
+    for report in model.report:
+        yield text(lang, "public.report", words=report_words(report, lang))
+    yield from _protections(model, lang)
+    for tier in model.tier:
+        yield text(
+            lang,
+            "public.tier",
+            title=titled(lang, tier.title),
+            score=threshold(tier, lang),
+            effects=effects(tier, lang),
+        )
+
+
+def _protections(model: BookDocument, lang: Lang) -> Iterator[str]:
+    if model.cost_limit is not None:
+        yield text(lang, "public.cost_limit", orders=model.cost_limit.on_time_orders)
+    if model.newcomer is not None and model.newcomer.first_days:
+        yield text(lang, "public.newcomer_days", days=model.newcomer.first_days)
+    if model.newcomer is not None and model.newcomer.first_orders:
+        yield text(lang, "public.newcomer_orders", orders=model.newcomer.first_orders)
+    if model.fading is not None:
+        yield text(lang, "public.fading", days=model.fading.after_days)
+    if model.reset is not None:
+        yield text(lang, "public.reset", every=text(lang, f"word.{model.reset.every}"))
+    if model.training is not None:
+        yield text(lang, "public.training", points=points_text(model.training.restores_to_mp))
+
+
+def rule_line(rule: Rule, model: BookDocument, lang: Lang) -> str:
+    """When a rule applies and what it gives or takes, from its conditions and amounts alone."""
+    return text(lang, "public.rule", when=when_words(rule, model, lang), outcome=outcome_words(rule, lang))
+
+
+def when_words(rule: Rule, model: BookDocument, lang: Lang) -> str:
+    """The events that a rule is about, and what must hold."""
+    tests = (
+        text(lang, "public.condition", fact=text(lang, f"fact.{test.fact}"), wanted=wanted_words(test, lang))
+        for test in conditions(rule, model)
+    )
+    return text(lang, "public.separator").join((kinds_words(rule, lang), *tests))
+
+
+def kinds_words(rule: Rule, lang: Lang) -> str:
+    """The events that a rule is about."""
+    return text(lang, "web_books.between").join(text(lang, f"word.{kind}") for kind in rule.kind)
+
+
+def conditions_words(rule: Rule, model: BookDocument, lang: Lang) -> tuple[str, ...]:
+    """What must hold for a rule to apply."""
+    return tuple(condition_words(test, UNKNOWN, lang) for test in conditions(rule, model))
+
+
+def outcome_words(rule: Rule, lang: Lang) -> str:
+    """What a rule gives or takes."""
+    found = []
+    if rule.points_mp is not None:
+        found.append(text(lang, "web_books.points", points=signed_points_text(rule.points_mp)))
+    if rule.points_slide:
+        corners = [
+            text(lang, "web_books.corner", late=decimal_text(one.late_min, 60), value=signed_points_text(one.points_mp))
+            for one in rule.points_slide
+        ]
+        found.append(text(lang, "web_books.between").join(corners))
+    if rule.fee_share_permille is not None:
+        found.append(text(lang, "web_books.share", share=decimal_text(rule.fee_share_permille, 10)))
+    if rule.fee_share_slide:
+        corners = [
+            text(
+                lang,
+                "web_books.corner_share",
+                late=decimal_text(one.late_min, 60),
+                value=decimal_text(one.share_permille, 10),
+            )
+            for one in rule.fee_share_slide
+        ]
+        found.append(text(lang, "web_books.between").join(corners))
+    if rule.money_fen is not None:
+        found.append(text(lang, "web_books.money", yuan=yuan_text(rule.money_fen)))
+    return text(lang, "web_books.and").join(found)
+
+
+def threshold(tier: Tier, lang: Lang) -> str:
+    """From which score a tier begins."""
+    if tier.above_mp is not None:
+        return text(lang, "web_books.above", points=points_text(tier.above_mp))
+    if tier.from_mp is not None:
+        return text(lang, "web_books.from", points=points_text(tier.from_mp))
+    return text(lang, "web_books.lowest")
+
+
+def cap_words(cap: Cap, lang: Lang) -> str:
+    """A cap in words."""
+    scope = text(lang, f"word.{cap.scope}")
+    if cap.max_deduct_mp is not None:
+        return text(lang, "web_books.cap_deduct", scope=scope, points=points_text(cap.max_deduct_mp))
+    return text(lang, "web_books.cap_award", scope=scope, points=points_text(cap.max_award_mp or 0))
+
+
+def report_words(report: Report, lang: Lang) -> str:
+    """What a report does, in words."""
+    kind = text(lang, f"word.{report.kind}")
+    if report.level_from:
+        kind = text(lang, "web_books.from_level", kind=kind, level=report.level_from)
+    if report.exempt:
+        return text(lang, "web_books.exempts", kind=kind)
+    return text(lang, "web_books.gives_back", kind=kind, minutes=decimal_text(report.gives_back_s or 0, 60))
