@@ -5,6 +5,7 @@ Dates run from 2000-01-01 to 2099-12-31, the range that event times are held to.
 """
 
 import datetime as dt
+import re
 from dataclasses import dataclass
 from functools import cache
 from zoneinfo import ZoneInfo
@@ -20,6 +21,7 @@ NUM_DAYS = (LAST_DATE - FIRST_DATE).days + 1
 PERIODS = ("week", "month", "quarter", "year")
 NEVER_US = 2**62
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_MIDNIGHT = re.compile(r"([0-9-]{8,10}[T ])24(?::?00(?::?00(?:[.,]0+)?)?)?(?=$|[Z+-])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,24 @@ class Calendar:
     def start_of(self, date: dt.date) -> int:
         """First instant (UTC µs) of the local day of a date."""
         return int(self.start_us[(date - FIRST_DATE).days])
+
+
+def read_moment(written: str) -> dt.datetime:
+    """An ISO-8601 moment, with or without an offset; `24:00` is the end of its day on every version of Python.
+
+    Raises
+    ------
+    ValueError
+        If it is none.
+    """
+    midnight = _MIDNIGHT.match(written)
+    if midnight is None:
+        return dt.datetime.fromisoformat(written)
+    moment = dt.datetime.fromisoformat(f"{midnight[1]}00{written[midnight.end(1) + 2 :]}")
+    try:
+        return moment + dt.timedelta(days=1)
+    except OverflowError:
+        raise ValueError(written) from None
 
 
 def instant_us(moment: dt.datetime) -> int:

@@ -16,6 +16,7 @@ from scoring.explain_words import (
     clock,
     condition_words,
     effects,
+    in_day,
     moved_words,
     orders_words,
     rule_words,
@@ -286,7 +287,7 @@ def _tree(why: Because, lang: Lang, source: Callable[[Rule, Lang], Iterator[Bran
     if why.agrees is False:
         parts.append(Branch(text(lang, "tree.disagrees")))
     if why.rule is not None:
-        parts.append(_rule(why.rule, lang, source))
+        parts.append(_rule(why.rule, why, lang, source))
     if why.tier is not None:
         parts.append(
             Branch(text(lang, "tree.tier", title=titled(lang, why.tier.title), effects=effects(why.tier, lang)))
@@ -381,9 +382,9 @@ def _wait(wait: Wait, model: BookDocument, lang: Lang) -> str:
     )
 
 
-def _rule(read: RuleRead, lang: Lang, source: Callable[[Rule, Lang], Iterator[Branch]]) -> Branch:
-    rule = read.rule
-    children = [Branch(condition_words(met.condition, met.value, lang)) for met in read.met]
+def _rule(read: RuleRead, why: Because, lang: Lang, source: Callable[[Rule, Lang], Iterator[Branch]]) -> Branch:
+    rule, at = read.rule, (why.line.at_us, why.book.model)
+    children = [Branch(condition_words(met.condition, met.value, lang, at)) for met in read.met]
     if read.points_mp is not None:
         children.append(Branch(text(lang, "tree.rule_gives", points=signed_points_text(read.points_mp))))
     if read.money_fen:
@@ -414,6 +415,13 @@ def _steps(why: Because, lang: Lang) -> Branch:
     return Branch(head, tuple(Branch(_step(line, why, lang)) for line in why.steps))
 
 
+def _limit(line: Line, why: Because, lang: Lang) -> str:
+    """What a step is called; a limit of the day names the day's end."""
+    words = rule_words(line.rule_id, why.book, lang)
+    of_day = line.of_kind == "cap" and any(cap.id == line.rule_id and cap.scope == "day" for cap in why.book.model.cap)
+    return in_day(words, line.at_us, why.book.model, lang) if of_day else words
+
+
 def _step(line: Line, why: Because, lang: Lang) -> str:
     money = text(lang, "tree.step_money", money=signed_yuan(line.money_fen)) if line.money_fen else ""
     return text(
@@ -421,7 +429,7 @@ def _step(line: Line, why: Because, lang: Lang) -> str:
         "tree.step",
         seq=line.seq,
         kind=text(lang, f"entry.{line.kind}"),
-        rule=rule_words(line.rule_id, why.book, lang),
+        rule=_limit(line, why, lang),
         points=signed_points_text(line.delta_mp),
         money=money,
         before=points_text(line.score_before_mp),

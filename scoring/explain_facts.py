@@ -19,7 +19,7 @@ from rules.events import CAUSE_CODE, CAUSE_PARTY, CAUSES, KIND_CODE, KINDS, PART
 from rules.units import US_PER_DAY, US_PER_S
 from scoring.columns import I64, NO_TIME, Events, Liability
 from scoring.history import apply_control
-from scoring.intake import Intake, Schedule, take_in
+from scoring.intake import Intake, Schedule, books_of, take_in
 from scoring.liability import attribute_causes
 
 DELIVERED = KIND_CODE["delivered"]
@@ -119,6 +119,8 @@ def known_events(
     books
         Position in the program of the book that judged each row, where it is known; else `schedule` decides.
     """
+    # The rows were accepted, by the books that were in force then.
+    books = books_of(table, schedule) if books is None else books
     intake = take_in(table, program, schedule, books=books)
     rows = tuple(intake.table.to_pylist())
     row_of = {row["event_id"]: at for at, row in enumerate(rows)}

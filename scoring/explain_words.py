@@ -7,6 +7,7 @@ import datetime as dt
 from zoneinfo import ZoneInfo
 
 from rules.book import Bilingual, Book, BookDocument, Tier
+from rules.calendar import LAST_DATE, calendar
 from rules.compile import MAX_FACT, SET_FACTS, UNKNOWN, Condition
 from rules.text import Lang, text
 from rules.units import PERMILLE, decimal_text, points_text, shown_change, yuan_text
@@ -65,9 +66,28 @@ def clock(at_us: int, model: BookDocument, shape: str = "%Y-%m-%d %H:%M:%S") -> 
     return moment.astimezone(ZoneInfo(model.time_zone)).strftime(shape)
 
 
-def condition_words(test: Condition, value: int, lang: Lang) -> str:
-    """A condition of a rule and the fact that met it."""
+def in_month(words: str, at_us: int, model: BookDocument, lang: Lang) -> str:
+    """A count of the month that an instant falls into, with the month and when it ends: its last day ends in the next."""
+    days = calendar(model.time_zone, model.day_starts)
+    date = days.date_of(at_us)
+    ends = (date.replace(day=1) + dt.timedelta(days=32)).replace(day=1)
+    end = clock(days.start_of(ends), model, "%m-%d %H:%M") if ends <= LAST_DATE else "—"
+    return text(lang, "tree.in_month", fact=words, month=text(lang, f"month.{date.month}"), end=end)
+
+
+def in_day(words: str, at_us: int, model: BookDocument, lang: Lang) -> str:
+    """A limit of the local day that an instant falls into, with the instant at which that ends."""
+    days = calendar(model.time_zone, model.day_starts)
+    ends = days.date_of(at_us) + dt.timedelta(days=1)
+    end = clock(days.start_of(ends), model, "%m-%d %H:%M") if ends <= LAST_DATE else "—"
+    return text(lang, "tree.in_day", rule=words, end=end)
+
+
+def condition_words(test: Condition, value: int, lang: Lang, at: tuple[int, BookDocument] | None = None) -> str:
+    """A condition of a rule and the fact that met it; `at` is when, and in which book, for a count to name its period."""
     fact = text(lang, f"fact.{test.fact}")
+    if test.fact == "nth_in_month" and at is not None:
+        fact = in_month(fact, *at, lang)
     wanted = wanted_words(test, lang)
     if value == UNKNOWN:
         return text(lang, "tree.condition_bare", fact=fact, wanted=wanted)

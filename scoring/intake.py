@@ -17,15 +17,15 @@ from rules.events import CAUSE_CODE, FIELDS, KIND_CODE, PARTY_CODE, REPORT_KINDS
 from rules.units import US_PER_DAY
 from scoring.columns import EVENT, I8, I32, I64, NO_TIME, U8, U64, Events, filled
 from scoring.hashing import hash_rows, hash_strings
-from scoring.order import first_of_identity, gather, scoring_order, sorted_riders
+from scoring.order import first_of_identity, gather, refuse_again, scoring_order, sorted_riders
 
 CORRECTION = KIND_CODE["correction"]
 APPEAL_UPHELD = KIND_CODE["appeal_upheld"]
 CONTENT_COLUMNS = [f"{field.name}_us" if field.type == "time" else field.name for field in FIELDS]
 # Columns that a correction keeps from the event it replaces.
 KEPT_BY_CORRECTION = ("event_id", "rider_id", "city", "rider_kind", "kind", "order_id", "occurred_us", "ref_event_id")
-REASONS = ("duplicate_conflict", "too_late", "ref_unknown", "ref_later", "no_book")
-DUPLICATE_CONFLICT, TOO_LATE, REF_UNKNOWN, REF_LATER, NO_BOOK = range(1, 6)
+REASONS = ("duplicate_conflict", "too_late", "ref_unknown", "ref_later", "no_book", "duplicate_order")
+DUPLICATE_CONFLICT, TOO_LATE, REF_UNKNOWN, REF_LATER, NO_BOOK, DUPLICATE_ORDER = range(1, 7)
 REPEATED = 100
 _RECORDS_IN_CACHE = 4_096
 
@@ -76,8 +76,9 @@ class Intake:
         uint64[c], hashes of the carried rows, which stand last in `source`, as they first came.
     ref
         int64[n], row that a correction or appeal is about, -1 elsewhere.
-    refused_rows, refused_reasons
-        Rows of the input table that are not scored, and positions in `REASONS`.
+    refused_rows, refused_reasons, refused_for
+        Rows of the input table that are not scored, positions in `REASONS`, and of an order that was delivered twice the
+        row of `source` that stands (-1 elsewhere).
     num_repeated, num_what_if
         Rows that repeat another's content; rows judged by a version that was not yet in force.
     """
@@ -95,6 +96,7 @@ class Intake:
     ref: I64
     refused_rows: I64
     refused_reasons: I64
+    refused_for: I64
     num_repeated: int
     num_what_if: int
 
@@ -127,6 +129,11 @@ class Intake:
             last = np.full(self.ref.size, -1)
             np.maximum.at(last, self.ref[known], known)
             found[new] = new < last[self.ref[new]]
+        return found
+
+    def event_ids(self, rows: I64) -> list[str]:
+        """Event ids of rows of `source`."""
+        found: list[str] = self.source.column("event_id").take(pa.array(rows)).to_pylist()
         return found
 
     def same_rows(self, other: "Intake") -> bool:
@@ -283,6 +290,11 @@ def _assign_books(table: pa.Table, schedule: Schedule) -> tuple[np.ndarray, U8]:
     return book, early
 
 
+def books_of(table: pa.Table, schedule: Schedule) -> I64:
+    """Position in the program of the book that judges each row; -1 where none does."""
+    return _assign_books(table, schedule)[0]
+
+
 def _resolve_refs(named: U64, events: Events, start: I64, key: U64, is_new: U8, reason: I64) -> I64:
     """Row that each correction or appeal is about; those that name nothing earlier of their rider are marked."""
     ref = np.full(events.size, -1, np.int64)
@@ -401,9 +413,10 @@ def take_in(
         oldest_us = np.maximum(carried_until_us - _late_us(program), carried_from_us)
         late = events["occurred_us"] < oldest_us[book]
         reason[(is_new == 1) & (reason == 0) & late] = TOO_LATE
-    wanted = hash_strings(fresh.column("ref_event_id"))[order]
-    ref = _resolve_refs(wanted, events, start, key, is_new, reason)
-    judged = _Judged(fresh, ids, events, is_new, context[order], key, content, ref, reason, order, early[order])
+    # Where the book is known the row was accepted before: what was delivered twice then stays so.
+    stands = refuse_again(events, start, is_new, reason, DUPLICATE_ORDER if books is None else 0)
+    ref = _resolve_refs(hash_strings(fresh.column("ref_event_id"))[order], events, start, key, is_new, reason)
+    judged = _Judged(fresh, ids, events, is_new, context[order], key, content, ref, reason, stands, order, early[order])
     return _kept(judged, riders, num_new)
 
 
@@ -424,6 +437,7 @@ class _Judged:
     content: U64
     ref: I64
     reason: I64
+    stands: I64
     order: I64
     early: U8
 
@@ -468,6 +482,7 @@ def _kept(judged: _Judged, riders: pa.Array | None, num_new: int) -> Intake:
         ref=np.where(ref >= 0, position[ref], -1),
         refused_rows=judged.order[refused],
         refused_reasons=judged.reason[refused] - 1,
+        refused_for=np.where(judged.stands[refused] < 0, -1, judged.order[judged.stands[refused]]),
         num_repeated=int((judged.reason == REPEATED).sum()),
         num_what_if=int((judged.early[keep] == 1)[is_new == 1].sum()),
     )

@@ -6,9 +6,13 @@ Works on columns and positions; what a row means is `intake`'s.
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
-from scoring.columns import I32, I64, U64, Events
+from rules.events import KIND_CODE
+from scoring.columns import I32, I64, U8, U64, Events
 from scoring.compiled import compiled_with_runtime
+
+DELIVERED = KIND_CODE["delivered"]
 
 
 def sorted_riders(column: pa.ChunkedArray) -> tuple[pa.Array, I32]:
@@ -112,3 +116,56 @@ def first_of_identity(start: I64, key: U64, out: I64) -> int:
         else:
             slots[:] = -1
     return repeats
+
+
+@compiled_with_runtime
+def first_of_order(start: I64, key: U64, counts: NDArray[np.bool_], is_new: U8, out: I64) -> None:
+    """For each new row that counts the row of its rider that stands for its order, into `out`: a carried one, else the first.
+
+    Rows that do not count, and carried ones, are left as they are.
+    """
+    most = 0
+    for r in range(start.size - 1):
+        most = max(most, start[r + 1] - start[r])
+    size = 16
+    while size < 2 * most:
+        size *= 2
+    slots = np.full(size, -1, np.int64)
+    for r in range(start.size - 1):
+        for new in range(2):
+            for i in range(start[r], start[r + 1]):
+                if not counts[i] or is_new[i] != new:
+                    continue
+                at = np.int64(key[i] & np.uint64(size - 1))
+                while slots[at] >= 0 and key[slots[at]] != key[i]:
+                    at = (at + 1) & (size - 1)
+                if slots[at] < 0:
+                    slots[at] = i
+                elif new == 1:
+                    out[i] = slots[at]
+        # Every row that was put in is met, and what stands behind it: the place that is left empty ends the way.
+        if 4 * (start[r + 1] - start[r]) < size:
+            for i in range(start[r], start[r + 1]):
+                at = np.int64(key[i] & np.uint64(size - 1))
+                while slots[at] >= 0:
+                    slots[at] = -1
+                    at = (at + 1) & (size - 1)
+        else:
+            slots[:] = -1
+
+
+def refuse_again(events: Events, start: I64, is_new: U8, reason: I64, why: int) -> I64:
+    """Mark new deliveries of an order that its rider has delivered by another event; with `why` 0 none.
+
+    Returns
+    -------
+    The row that stands; -1 where none is marked.
+    """
+    counts = (events["kind"] == DELIVERED) & (events["order_key"] != 0) & (reason == 0) & (why > 0)
+    stands = np.arange(events.size)
+    first_of_order(start, np.ascontiguousarray(events["order_key"]), counts, is_new, stands)
+    second = np.flatnonzero(stands != np.arange(events.size))
+    reason[second] = why
+    others = np.full(events.size, -1, np.int64)
+    others[second] = stands[second]
+    return others

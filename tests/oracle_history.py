@@ -41,6 +41,20 @@ def once_each(events: Sequence[Event]) -> tuple[list[Event], set[tuple[str, str]
     return list(kept.values()), {identity for identity, said in contents.items() if len(said) > 1}
 
 
+def delivered_once(events: Sequence[Event]) -> tuple[list[Event], set[tuple[str, str]]]:
+    """Events without later deliveries of an order that its rider has delivered, and the identities of those."""
+    seen: set[tuple[str, str]] = set()
+    again: set[tuple[str, str]] = set()
+    for event in sorted(events, key=place):
+        if event["kind"] != "delivered" or not event.get("order_id"):
+            continue
+        order = (event["rider_id"], event["order_id"])
+        if order in seen:
+            again.add((event["rider_id"], event["event_id"]))
+        seen.add(order)
+    return [event for event in events if (event["rider_id"], event["event_id"]) not in again], again
+
+
 @dataclass
 class History:
     """One rider's ordinary events as they now stand, and which appeals were upheld."""
@@ -110,7 +124,7 @@ def start_of(events: Sequence[Event]) -> tuple[History, list[Event]]:
 def outcomes(books: Sequence[BookDocument], events: Sequence[Event], as_of_us: int) -> dict[str, Outcome]:
     """What is in effect for every rider with at least one ordinary event."""
     found: dict[str, Outcome] = {}
-    for rider, own in by_rider(once_each(events)[0]).items():
+    for rider, own in by_rider(delivered_once(once_each(events)[0])[0]).items():
         history, controls = start_of(own)
         for control in controls:
             history.apply(control, own)
@@ -123,7 +137,8 @@ def outcomes(books: Sequence[BookDocument], events: Sequence[Event], as_of_us: i
 def rejections(events: Sequence[Event]) -> dict[tuple[str, str], str]:
     """Why events are rejected, by (rider, event)."""
     kept, conflicts = once_each(events)
-    reasons = dict.fromkeys(conflicts, "duplicate_conflict")
+    kept, again = delivered_once(kept)
+    reasons = dict.fromkeys(conflicts, "duplicate_conflict") | dict.fromkeys(again, "duplicate_order")
     for rider, own in by_rider(kept).items():
         history, controls = start_of(own)
         for control in controls:
@@ -165,7 +180,7 @@ def lines_until(books: Sequence[BookDocument], history: History, us: int) -> lis
 def written(books: Sequence[BookDocument], events: Sequence[Event], as_of_us: int) -> dict[str, list[Written]]:
     """The ledger of one run from nothing, by rider."""
     ledgers: dict[str, list[Written]] = {}
-    for rider, own in by_rider(once_each(events)[0]).items():
+    for rider, own in by_rider(delivered_once(once_each(events)[0])[0]).items():
         history, controls = start_of(own)
         rows: list[Written] = []
         ledgers[rider] = rows

@@ -369,6 +369,11 @@ def riders_events(
             event |= draw(happenings("delivered" if of_kind == "correction" else of_kind, occurred_us))
         else:
             event |= draw(happenings(kind, occurred_us))
+        if kind == "delivered" and any(
+            earlier["kind"] == kind and earlier["order_id"] == event["order_id"] for earlier in made
+        ):
+            # An order is delivered once by a rider; what comes of a second time is told by examples.
+            event["order_id"] += f"-{number}"
         made.append(event)
     return made
 
@@ -398,10 +403,13 @@ def two_parts(draw: Draw) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
 
 @st.composite
 def with_repeats(draw: Draw, events: st.SearchStrategy[list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """A shuffled history in which some events come twice, a few of them with another content."""
+    """A shuffled history in which some events come twice: a few with another content, a few under another id."""
     made = draw(events)
     again = draw(st.lists(st.sampled_from(made), max_size=3))
-    changed = [draw(st.sampled_from((event, event, event | {"fee_fen": 77}))) for event in again]
+    changed = [
+        draw(st.sampled_from((event, event, event | {"fee_fen": 77}, event | {"event_id": f"again-{number}"})))
+        for number, event in enumerate(again)
+    ]
     return draw(st.permutations(made + changed))
 
 

@@ -11,7 +11,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from api.batch.checks import check_rows
-from api.batch.columns import read_int, read_reports, read_text, read_time_at, read_time_us
+from api.batch.columns import read_id, read_int, read_reports, read_text, read_time_at, read_time_us
+from api.batch.id_checks import ID_FIELDS, unsound_ids
+from api.batch.reading import AS_IT_IS, Reading
 from api.batch.rejects import Marks, Reject
 from rules.events import FIELDS, Field
 
@@ -40,7 +42,9 @@ REQUIRED_COLUMNS: Final = (
 )
 
 
-def canonical(columns: pa.Table, file: str, rows: NDArray[np.int64]) -> tuple[pa.Table, list[Reject]]:
+def canonical(
+    columns: pa.Table, file: str, rows: NDArray[np.int64], reading: Reading = AS_IT_IS
+) -> tuple[pa.Table, list[Reject]]:
     """One chunk of native columns as canonical rows and rejects.
 
     Parameters
@@ -51,6 +55,8 @@ def canonical(columns: pa.Table, file: str, rows: NDArray[np.int64]) -> tuple[pa
         Name of the file for messages.
     rows
         Row number in the file, one per row of `columns`.
+    reading
+        What was said about the file.
 
     Returns
     -------
@@ -60,7 +66,7 @@ def canonical(columns: pa.Table, file: str, rows: NDArray[np.int64]) -> tuple[pa
         One per bad row, in order.
     """
     marks = Marks(columns.num_rows)
-    arrays = [_read(columns, field, marks) for field in FIELDS]
+    arrays = [_read(columns, field, marks, reading) for field in FIELDS]
     table = pa.table(arrays, schema=EVENT_SCHEMA)
     check_rows(table, columns.column_names, marks)
     good = marks.good
@@ -78,9 +84,9 @@ def with_place(table: pa.Table, file: str, rows: NDArray[np.int64]) -> pa.Table:
     return table.append_column("row", pa.array(rows, pa.int64()))
 
 
-def _read(columns: pa.Table, field: Field, marks: Marks) -> pa.Array:
+def _read(columns: pa.Table, field: Field, marks: Marks, reading: Reading) -> pa.Array:
     if field.type == "time":
-        return _read_time(columns, field, marks)
+        return _read_time(columns, field, marks, reading.zone)
     if field.name not in columns.column_names:
         return pa.nulls(columns.num_rows, _column_type(field))
     source = _whole(columns, field.name)
@@ -88,13 +94,27 @@ def _read(columns: pa.Table, field: Field, marks: Marks) -> pa.Array:
         return read_int(source, field.name, field, marks)
     if field.type == "reports":
         return read_reports(source, field.name, marks)
+    if field.name in ID_FIELDS:
+        return _read_id(columns, source, field.name, marks, reading)
     return read_text(source, field.name, field, marks)
 
 
-def _read_time(columns: pa.Table, field: Field, marks: Marks) -> pa.Array:
+def _read_id(columns: pa.Table, source: pa.Array, name: str, marks: Marks, reading: Reading) -> pa.Array:
+    values = read_id(source, name, marks)
+
+    def riders() -> pa.Array:
+        if "rider_id" not in columns.column_names:
+            return pa.nulls(columns.num_rows, pa.string())
+        return read_id(_whole(columns, "rider_id"), "rider_id", Marks(columns.num_rows))
+
+    marks.mark(unsound_ids(values, name, reading, riders), name, "bad_id")
+    return values.dictionary.take(values.indices) if pa.types.is_dictionary(values.type) else values
+
+
+def _read_time(columns: pa.Table, field: Field, marks: Marks, zone: str) -> pa.Array:
     at_name, us_name = f"{field.name}_at", f"{field.name}_us"
-    at = read_time_at(_whole(columns, at_name), at_name, marks) if at_name in columns.column_names else None
-    us = read_time_us(_whole(columns, us_name), us_name, marks) if us_name in columns.column_names else None
+    at = read_time_at(_whole(columns, at_name), at_name, marks, zone) if at_name in columns.column_names else None
+    us = read_time_us(_whole(columns, us_name), us_name, marks, zone) if us_name in columns.column_names else None
     if at is None or us is None:
         found = at if us is None else us
         return pa.nulls(columns.num_rows, pa.int64()) if found is None else found

@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Callable
 from typing import Final
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +16,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from api.batch.rejects import Marks
+from rules.calendar import read_moment
 from rules.events import REPORT_KINDS, Field
+from rules.ids import id_fault
 from rules.units import US_PER_S
 
 TEXT_LENGTH_MAX: Final = 200
@@ -32,13 +35,52 @@ _UNSOUND_TEXT: Final = r"[\p{Cc}\x{FFFD}]"
 Mask = NDArray[np.bool_]
 
 
+def read_id(source: pa.Array, name: str, marks: Marks) -> pa.Array:
+    """An id as text, plain or as a dictionary; empty is null. Whether it is sound is `api.batch.id_checks`'s.
+
+    Numbers that a column of floats holds are shown as they stand there.
+    """
+    if pa.types.is_floating(source.type):
+        shown = [None if value is None else str(value) for value in source.to_pylist()]
+        no_id = [value is not None and id_fault(value) is None for value in shown]
+        marks.mark(np.array(no_id, np.bool_), name, "wrong_type")
+        return pa.array(shown, pa.string())
+    source = _as_text(_shown(source), name, marks)
+    if name == "city" and not pa.types.is_dictionary(source.type):
+        source = source.dictionary_encode()
+    if not pa.types.is_dictionary(source.type):
+        return _without_empty(source)
+    return pa.DictionaryArray.from_arrays(source.indices, _without_empty(source.dictionary))
+
+
+def _shown(source: pa.Array) -> pa.Array:
+    """UUIDs, decimals and bytes of a fixed length as the text that they show."""
+    kind = source.type
+    if isinstance(kind, pa.UuidType):
+        return pa.array([None if value is None else str(value) for value in source.to_pylist()], pa.string())
+    if pa.types.is_decimal(kind):
+        return pa.array([None if value is None else f"{value:f}" for value in source.to_pylist()], pa.string())
+    if pa.types.is_fixed_size_binary(kind):
+        return pa.array([None if value is None else _letters(value) for value in source.to_pylist()], pa.string())
+    return source
+
+
+def _letters(value: bytes) -> str:
+    """Bytes of a fixed length: their text without what fills them up, else their hexadecimal digits."""
+    try:
+        shown = value.rstrip(b"\0 ").decode()
+    except UnicodeDecodeError:
+        return value.hex()
+    return shown if shown.isprintable() else value.hex()
+
+
 def read_text(source: pa.Array, name: str, field: Field, marks: Marks) -> pa.Array:
-    """Text (ids, names from a closed set) as `pa.string()`; empty is null.
+    """Text (names from a closed set) as `pa.string()`; empty is null.
 
     Dictionary columns and closed sets are checked once per distinct value.
     """
     source = _as_text(source, name, marks)
-    if field.choices or field.name == "city":
+    if field.choices:
         source = source.dictionary_encode() if not pa.types.is_dictionary(source.type) else source
     if not pa.types.is_dictionary(source.type):
         source = _without_empty(source)
@@ -85,13 +127,13 @@ def read_int(source: pa.Array, name: str, field: Field, marks: Marks) -> pa.Arra
     return numbers
 
 
-def read_time_at(source: pa.Array, name: str, marks: Marks) -> pa.Array:
+def read_time_at(source: pa.Array, name: str, marks: Marks, zone: str = "") -> pa.Array:
     """Instants as microseconds UTC, from ISO-8601 text with an offset or timestamps with a time zone.
 
-    Parts of a microsecond are cut off.
+    Those without one are of `zone`, if it is named. Parts of a microsecond are cut off.
     """
     if pa.types.is_timestamp(source.type):
-        return _plausible(_timestamps(source, name, marks), name, marks)
+        return _plausible(_timestamps(source, name, marks, zone), name, marks)
     if pa.types.is_null(source.type):
         return pa.nulls(len(source), pa.int64())
     if not _is_text(source.type):
@@ -99,15 +141,18 @@ def read_time_at(source: pa.Array, name: str, marks: Marks) -> pa.Array:
         return pa.nulls(len(source), pa.int64())
     written = _without_empty(_plain(_as_text(source, name, marks)))
     reasons: dict[int, str] = {}
-    times = _in_halves(written, _iso_times, lambda at, value: _iso_time(value, at, reasons))
-    _mark_slow(reasons, len(source), name, marks)
+    local = Zone(zone) if zone else None
+    times = _in_halves(
+        written, lambda part: _iso_times(part, zone), lambda at, value: _iso_time(value, at, reasons, local)
+    )
+    _mark_slow(reasons, len(source), name, marks, zone)
     return _plausible(times, name, marks)
 
 
-def read_time_us(source: pa.Array, name: str, marks: Marks) -> pa.Array:
+def read_time_us(source: pa.Array, name: str, marks: Marks, zone: str = "") -> pa.Array:
     """Instants given as whole microseconds UTC."""
     if pa.types.is_timestamp(source.type):
-        return _plausible(_timestamps(source, name, marks), name, marks)
+        return _plausible(_timestamps(source, name, marks, zone), name, marks)
     return _plausible(read_whole_numbers(source, name, marks), name, marks)
 
 
@@ -147,8 +192,10 @@ def _mark_outside(numbers: pa.Array, bounds: tuple[int, int], name: str, reason:
     marks.mark(_bools(pc.is_valid(numbers)) & ((values < lowest) | (values > highest)), name, reason)
 
 
-def _timestamps(source: pa.Array, name: str, marks: Marks) -> pa.Array:
-    if source.type.tz is None:
+def _timestamps(source: pa.Array, name: str, marks: Marks, zone: str = "") -> pa.Array:
+    if source.type.tz is None and zone:
+        source = _in_zone(source, name, marks, zone)
+    elif source.type.tz is None:
         marks.mark(_bools(pc.is_valid(source)), name, "naive_time")
         return pa.nulls(len(source), pa.int64())
     try:
@@ -162,19 +209,56 @@ def _timestamps(source: pa.Array, name: str, marks: Marks) -> pa.Array:
         return _timestamps(pc.if_else(pa.array(far), pa.scalar(None, source.type), source), name, marks)
 
 
-def _iso_times(written: pa.Array) -> pa.Array:
-    return written.cast(pa.timestamp("us", "UTC")).cast(pa.int64())
+def _in_zone(source: pa.Array, name: str, marks: Marks, zone: str) -> pa.Array:
+    """Timestamps without a zone as those of a zone; what it skips or has twice is marked."""
+    first, last = (
+        pc.assume_timezone(source, zone, ambiguous=which, nonexistent=which) for which in ("earliest", "latest")
+    )
+    differ = _bools(pc.not_equal(first, last), fill=False)
+    if not differ.any():
+        return first
+    # Two instants that show the same local time are one hour that comes twice; else no clock showed it.
+    again = _bools(pc.equal(pc.local_timestamp(last), source), fill=False)
+    marks.mark(differ & again, name, "repeated_time", zone)
+    marks.mark(differ & ~again, name, "skipped_time", zone)
+    return pc.if_else(pa.array(differ), pa.scalar(None, first.type), first)
 
 
-def _iso_time(value: str, at: int, reasons: dict[int, str]) -> int | None:
+def _iso_times(written: pa.Array, zone: str) -> pa.Array:
     try:
-        moment = dt.datetime.fromisoformat(value)
-        if moment.tzinfo is not None:
-            return (moment - _EPOCH) // dt.timedelta(microseconds=1)
+        return written.cast(pa.timestamp("us", "UTC")).cast(pa.int64())
+    except pa.ArrowInvalid:
+        if not zone:
+            raise
+        return pc.assume_timezone(written.cast(pa.timestamp("us")), zone).cast(pa.int64())
+
+
+class Zone:
+    """Local times of a time zone; the one of a kind that is not there, or there twice, is told by its reason."""
+
+    def __init__(self, name: str) -> None:
+        self._zone = ZoneInfo(name)
+
+    def instant(self, local: dt.datetime) -> dt.datetime | str:
+        """The moment at which clocks show this, or why there is none (a reason of `api.batch.rejects`)."""
+        first, last = (local.replace(tzinfo=self._zone, fold=fold) for fold in (0, 1))
+        if first.utcoffset() == last.utcoffset():
+            return first
+        # Where clocks are put forward, none shows the time: it comes back as another one.
+        shown = first.astimezone(dt.UTC).astimezone(self._zone).replace(tzinfo=None)
+        return "repeated_time" if shown == local else "skipped_time"
+
+
+def _iso_time(value: str, at: int, reasons: dict[int, str], zone: Zone | None) -> int | None:
+    try:
+        moment = read_moment(value)
+        found = moment if moment.tzinfo is not None or zone is None else zone.instant(moment)
+        if isinstance(found, dt.datetime) and found.tzinfo is not None:
+            return (found - _EPOCH) // dt.timedelta(microseconds=1)
     except (ValueError, OverflowError):
         reasons[at] = "bad_time"
         return None
-    reasons[at] = "naive_time"
+    reasons[at] = "naive_time" if isinstance(found, dt.datetime) else found
     return None
 
 
@@ -226,11 +310,11 @@ def _in_halves(
     return pa.concat_arrays(parts) if parts else pa.array([], pa.int64())
 
 
-def _mark_slow(reasons: dict[int, str], num_rows: int, name: str, marks: Marks) -> None:
+def _mark_slow(reasons: dict[int, str], num_rows: int, name: str, marks: Marks, hint: str = "") -> None:
     for reason in sorted(set(reasons.values())):
         mask = np.zeros(num_rows, np.bool_)
         mask[[at for at, found in reasons.items() if found == reason]] = True
-        marks.mark(mask, name, reason)
+        marks.mark(mask, name, reason, hint)
 
 
 def _as_text(source: pa.Array, name: str, marks: Marks) -> pa.Array:

@@ -17,6 +17,7 @@ from api.batch.claims import claimed
 from api.batch.files import atomic_folder, check_places, write_json, write_ndjson, write_parquet
 from api.batch.plan import Plan, deployment_named, plan
 from api.batch.readers import EventFile, Format, read_events
+from api.batch.reading import AS_IT_IS, Reading
 from api.batch.rejects import Reject, place_of
 from api.batch.run import Progress, Stopwatch, all_rejects, describe_run, no_progress, write_books
 from rules.errors import Fault
@@ -56,6 +57,7 @@ def compare_files(
     out: Path,
     *,
     format: Format = "native",
+    reading: Reading = AS_IT_IS,
     progress: Progress = no_progress,
 ) -> Compared:
     """Score the same deliveries under two books and write what differs.
@@ -68,6 +70,8 @@ def compare_files(
         Books A and B, as `api.batch.plan.plan` takes them. Rows that either refuses are left out of both.
     out
         Gets `riders.parquet` or `affected.parquet`, `summary.json`, `rejects.ndjson`, `books/`, `run.json`.
+    reading
+        What was said about the files.
 
     Raises
     ------
@@ -78,7 +82,7 @@ def compare_files(
     watch = Stopwatch()
     check_places(paths, out)
     with claimed(out):
-        judged = _judge(paths, references, format, watch, progress)
+        judged = _judge(paths, references, format, reading, watch, progress)
         comparison = compare(*judged.scored)
         summary = summary_of(comparison, judged.plans)
         if command == "impact":
@@ -132,12 +136,17 @@ def books_named(chosen: Plan) -> dict[str, Any]:
 
 
 def _judge(
-    paths: Sequence[Path], references: tuple[str, str], format: Format, watch: Stopwatch, progress: Progress
-) -> _Judged:
+    paths: Sequence[Path], references: tuple[str, str], format: Format, reading: Reading, watch: Stopwatch,
+    progress: Progress,
+) -> _Judged:  # fmt: skip
     plans = (plan(references[0]), plan(references[1]))
     watch.lap("books")
     events = read_events(
-        paths, format, time_zone=plans[0].time_zone, progress=lambda done, total: progress("read", done, total)
+        paths,
+        format,
+        time_zone=plans[0].time_zone,
+        reading=reading,
+        progress=lambda done, total: progress("read", done, total),
     )
     watch.lap("read")
     rejects: dict[Reject, None] = {}

@@ -25,13 +25,13 @@ from api.batch.lake_work import Lake, assembled, discard, open_work, stage_done,
 from api.batch.partition import num_rows_of, partition, write_rejects
 from api.batch.plan import plan
 from api.batch.readers import Format, event_files
-from api.batch.rejects import Reject, place_of, rejects_of_rows
+from api.batch.reading import AS_IT_IS, Reading
+from api.batch.rejects import Reject, place_of, rejects_by_scoring
 from api.batch.run import Progress, Stopwatch, no_progress, write_books
 from api.batch.spill import read_bucket
 from api.batch.units import inputs_read, units_of, warnings_of
 from scoring.columns import NO_TIME
 from scoring.comparison import side_by_side, summed, summed_columns
-from scoring.intake import REASONS
 from scoring.score import Scored
 
 # Two results of about 1 kB of memory a row.
@@ -50,6 +50,7 @@ def compare_lake(
     format: Format = "native",
     bucket_rows: int = BUCKET_ROWS,
     num_workers: int | None = None,
+    reading: Reading = AS_IT_IS,
     progress: Progress = no_progress,
 ) -> Compared:
     """`api.batch.compare.compare_files` for files of any size; a killed run goes on where it was.
@@ -78,7 +79,7 @@ def compare_lake(
         lake = open_work(
             Lake(
                 work_of(out), places, files, units_of(files), format, plans[0], num_buckets,
-                command=command, other=plans[1],
+                command=command, other=plans[1], reading=reading,
             )
         )  # fmt: skip
         watch.lap("books")
@@ -113,8 +114,7 @@ def _compare(lake: Lake, bucket: int) -> None:
 
     def refused(rows: pa.Table, both: tuple[Scored, Scored]) -> None:
         for scored in both:
-            reasons = [REASONS[code] for code in scored.intake.refused_reasons.tolist()]
-            rejects.update(dict.fromkeys(rejects_of_rows(rows, scored.intake.refused_rows, reasons)))
+            rejects.update(dict.fromkeys(rejects_by_scoring(rows, scored.intake)))
 
     _, scored = score_both((lake.chosen, lake.other), table, refused, _nobody, lake.as_of_us)
     watch.lap("score")

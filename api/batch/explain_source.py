@@ -1,6 +1,6 @@
 """Reads the inputs of a run again for one rider, provided that their digests are unchanged."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,12 +11,15 @@ import pyarrow.compute as pc
 from api.batch.errors import InputError
 from api.batch.plan import AUTO, deployment_named, plan
 from api.batch.readers import FileReader, Format, read_events
+from api.batch.reading import EVERYTHING, Reading
 from api.batch.sources import sha256_of
 from rules.book import Book
 from rules.compile import Program, compile_books
 from rules.errors import BookError, Fault
 from scoring.explain_facts import Known, known_events
 from scoring.intake import Schedule, schedule_versions
+
+Place = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +30,9 @@ class Reread:
     notes: tuple[Fault, ...]
 
 
-def reread(run: Mapping[str, Any], books: Mapping[str, Book], rider: str) -> Reread:
+def reread(
+    run: Mapping[str, Any], books: Mapping[str, Book], rider: str, rejected: Collection[Place] = frozenset()
+) -> Reread:
     """Read the inputs named in `run.json` again and keep one rider's rows.
 
     Parameters
@@ -36,6 +41,8 @@ def reread(run: Mapping[str, Any], books: Mapping[str, Book], rider: str) -> Rer
         The content of `run.json`.
     books
         The ledger's books by digest.
+    rejected
+        File and row of what the run left out.
     """
     paths, notes = _unchanged(run["inputs"])
     chosen = _schedule(run, books)
@@ -44,7 +51,7 @@ def reread(run: Mapping[str, Any], books: Mapping[str, Book], rider: str) -> Rer
     if not paths or (run["format"] == "mdrp" and notes):
         return Reread(None, tuple(notes))
     try:
-        table = _rows(paths, run["format"], run["time_zone"], rider)
+        table = _accepted(_rows(paths, run, rider), rejected)
     except InputError as error:
         return Reread(None, (*notes, *error.faults))
     is_whole = run.get("carried") is None
@@ -88,13 +95,27 @@ def _schedule(run: Mapping[str, Any], books: Mapping[str, Book]) -> tuple[Progra
     return program, schedule_versions(program, own)
 
 
-def _rows(paths: list[Path], format: Format, time_zone: str, rider: str) -> pa.Table:
-    if format == "mdrp":
+def _rows(paths: list[Path], run: Mapping[str, Any], rider: str) -> pa.Table:
+    format_: Format = run["format"]
+    if format_ == "mdrp":
         # An instance and its solution are named by their folders.
         paths = list(dict.fromkeys(path.parent for path in paths))
-        return _of_rider(read_events(paths, format, time_zone=time_zone).table, rider)
-    parts = [_of_rider(part.table, rider) for path in paths for _, part in FileReader(path, format).parts()]
+        return _of_rider(read_events(paths, format_, time_zone=run["time_zone"]).table, rider)
+    said = run.get("reading") or {}
+    # Which ids were taken, the rejects of the run say.
+    reading = Reading(said.get("zone") or "", ignored=tuple(said.get("ignored_columns", ())), held=EVERYTHING)
+    parts = [
+        _of_rider(part.table, rider) for path in paths for _, part in FileReader(path, format_, reading=reading).parts()
+    ]
     return pa.concat_tables(parts).unify_dictionaries()
+
+
+def _accepted(table: pa.Table, rejected: Collection[Place]) -> pa.Table:
+    """The rows that the run did not leave out."""
+    if not rejected:
+        return table
+    places = zip(table.column("file").to_pylist(), table.column("row").to_pylist(), strict=True)
+    return table.filter(pa.array([place not in rejected for place in places], pa.bool_()))
 
 
 def _of_rider(table: pa.Table, rider: str) -> pa.Table:

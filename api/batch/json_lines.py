@@ -14,11 +14,14 @@ import numpy as np
 import pyarrow as pa
 
 from api.batch.canonical import KNOWN_COLUMNS
+from api.batch.column_names import misspelt_keys
 from api.batch.errors import InputError
+from api.batch.id_checks import ID_FIELDS
 from api.batch.rejects import Reject, cut
 from api.batch.sources import BLOCK_BYTES, LONG_LINE, Inspection, RawChunk, text_stream
 from rules.errors import Fault
 from rules.events import FIELDS
+from rules.ids import id_fault
 
 _INT_COLUMNS: Final = frozenset(f"{f.name}_us" for f in FIELDS if f.type == "time") | {
     f.name for f in FIELDS if f.type == "int"
@@ -73,7 +76,8 @@ def _chunk(block: bytes, file: str, line_number: int, bytes_done: int) -> RawChu
         elif line.strip():
             rejects.append(_unread(file, number, line))
     chunk = columns_of(documents, file, rows, bytes_done)
-    return replace(chunk, rejects=[*rejects, *chunk.rejects])
+    misspelt = frozenset(pair for found in misspelt_keys(documents).values() for pair in found.items())
+    return replace(chunk, rejects=[*rejects, *chunk.rejects], misspelt=misspelt)
 
 
 def columns_of(documents: Sequence[dict[str, Any]], file: str, rows: Sequence[int], bytes_done: int = 0) -> RawChunk:
@@ -189,7 +193,8 @@ def _object(line: bytes) -> dict[str, Any] | None:
 
 def _fits(name: str, value: object) -> bool:
     if isinstance(value, _Spelling):
-        return name in _INT_COLUMNS
+        # A number that a spreadsheet has damaged is told as what it is.
+        return name in _INT_COLUMNS or (name in ID_FIELDS and id_fault(value) is not None)
     if isinstance(value, bool):
         return False
     if isinstance(value, list):

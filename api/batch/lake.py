@@ -32,7 +32,8 @@ from api.batch.lake_work import (
 from api.batch.partition import num_rows_of, partition, write_rejects
 from api.batch.plan import deployment_named, plan
 from api.batch.readers import Format, event_files
-from api.batch.rejects import place_of, rejects_of_rows
+from api.batch.reading import AS_IT_IS, Reading
+from api.batch.rejects import place_of, rejects_by_scoring
 from api.batch.run import PLATFORM, Progress, Stopwatch, no_progress, write_books
 from api.batch.sources import sha256_of
 from api.batch.spill import read_bucket
@@ -42,7 +43,6 @@ from api.batch.units import UNIT_ROWS, inputs_read, units_of, warnings_of
 from rules.errors import Fault
 from rules.readings import old_readings_until
 from scoring.columns import NO_TIME
-from scoring.intake import REASONS
 from scoring.ledger import RANDOM, UNIQUE, entries_table, riders_table
 from scoring.score import score
 
@@ -89,6 +89,7 @@ def score_lake(
     num_workers: int | None = None,
     address: str | None = None,
     platform: str = PLATFORM,
+    reading: Reading = AS_IT_IS,
     progress: Progress = no_progress,
 ) -> LakeRun:
     """Score files of any size into a ledger directory whose Parquet files are folders of parts.
@@ -101,6 +102,8 @@ def score_lake(
         Where the work is done, as `api.batch.engines.engine` takes it; all workers must see the same files.
     platform
         Whose events these are; `run.json` names it.
+    reading
+        What was said about the files.
 
     Raises
     ------
@@ -111,7 +114,7 @@ def score_lake(
     watch = Stopwatch()
     check_places(paths, out, state)
     with claimed(out, state):
-        lake = _lake(paths, reference, out, format, state, as_of_us, (bucket_rows, unit_rows))
+        lake = _lake(paths, reference, out, format, state, as_of_us, (bucket_rows, unit_rows), reading)
         done = _finished(lake, out)
         if done is not None:
             return done
@@ -136,7 +139,7 @@ def score_lake(
 
 def _lake(
     paths: Sequence[Path], reference: str, out: Path, format: Format, state: Path | None, as_of_us: int | None,
-    rows: tuple[int, int],
+    rows: tuple[int, int], reading: Reading,
 ) -> Lake:  # fmt: skip
     """The run to be done: its files, books and buckets."""
     bucket_rows, unit_rows = rows
@@ -161,6 +164,7 @@ def _lake(
         kept,
         _until_us(kept),
         None if kept is None else identity_of(kept),
+        reading=reading,
     )
 
 
@@ -206,8 +210,7 @@ def _score(lake: Lake, bucket: int) -> None:
         carried = reach_back(load_state(stored, chosen.program), stored, table, chosen)
         watch.lap("state")
     scored = score(chosen.program, chosen.schedule, table, carried, lake.as_of_us)
-    reasons = [REASONS[code] for code in scored.intake.refused_reasons.tolist()]
-    rejects = sorted(rejects_of_rows(table, scored.intake.refused_rows, reasons), key=place_of)
+    rejects = sorted(rejects_by_scoring(table, scored.intake), key=place_of)
     watch.lap("score")
     entries, riders = entries_table(scored, scored.until_us), riders_table(scored)
     watch.lap("tables")
@@ -226,7 +229,7 @@ def _score(lake: Lake, bucket: int) -> None:
             "riders": len(scored.intake.riders),
             "repeated": scored.intake.num_repeated,
             "what_if": scored.intake.num_what_if,
-            "rejected": Counter(reasons),
+            "rejected": Counter(reject.reason for reject in rejects),
             "seconds": watch.seconds,
         },
     )
@@ -244,6 +247,7 @@ def _describe(lake: Lake, units: Sequence[dict[str, Any]], parts: Sequence[dict[
         "command": "score",
         "format": lake.format,
         "time_zone": lake.chosen.time_zone,
+        "reading": lake.reading.document(),
         "version": version("riderscore"),
         "book": lake.chosen.reference,
         "deployment": deployment_named(lake.chosen),

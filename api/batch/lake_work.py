@@ -21,6 +21,7 @@ from api.batch.errors import InputError
 from api.batch.files import STATE_MARKER, atomic_folder, write_json
 from api.batch.plan import Plan
 from api.batch.readers import Format
+from api.batch.reading import AS_IT_IS, Reading
 from api.batch.units import Unit
 from rules.errors import Fault
 from scoring.columns import NO_TIME
@@ -52,6 +53,8 @@ class Lake:
         Folder that holds that state by buckets, one state folder each; None where there is none yet.
     command, other
         What is done with each bucket; the second book where two are compared.
+    reading
+        What was said about the files.
     """
 
     work: Path
@@ -68,6 +71,7 @@ class Lake:
     carried: Path | None = None
     command: str = "score"
     other: Plan | None = None
+    reading: Reading = AS_IT_IS
 
     def spill(self, unit: int) -> Path:
         """Rows of a unit by bucket."""
@@ -139,6 +143,7 @@ def _header(lake: Lake) -> dict[str, Any]:
         "books": [[book.digest for book in chosen.program.books] for chosen in plans],
         "references": [[chosen.reference, chosen.deployment] for chosen in plans],
         "format": lake.format,
+        "reading": lake.reading.document(),
         "as_of_us": lake.as_of_us,
         "num_units": len(lake.units),
         "num_buckets": lake.num_buckets,

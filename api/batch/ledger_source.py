@@ -176,6 +176,16 @@ def _run(path: Path) -> dict[str, Any]:
     return run
 
 
+def rejected_places(folder: Path) -> frozenset[tuple[str, int]]:
+    """File and row of what a run left out; empty where it does not say."""
+    try:
+        with (folder / REJECTS).open(encoding="utf-8") as file:
+            found = [json.loads(line) for line in file]
+        return frozenset((one["file"], one["row"]) for one in found)
+    except (OSError, ValueError, KeyError, TypeError):
+        return frozenset()
+
+
 def _num_lines(path: Path) -> int:
     with path.open("rb") as file:
         return sum(1 for _ in file)

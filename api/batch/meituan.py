@@ -12,7 +12,7 @@ One waybill is one offer of an order to a courier. Decisions:
   the fee is unknown, the distance is the great circle from the shop to the customer.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -23,9 +23,12 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from api.batch.canonical import EVENT_SCHEMA, canonical
+from api.batch.column_names import misspelt_among
 from api.batch.columns import YEAR_2100_US, read_whole_numbers
 from api.batch.delimited import csv_chunks, header_of
 from api.batch.errors import InputError
+from api.batch.id_checks import unsound_ids
+from api.batch.reading import AS_IT_IS, EVERYTHING, Reading, Renamed
 from api.batch.rejects import Marks, Reject
 from api.batch.sources import Inspection, RawChunk
 from rules.errors import Fault
@@ -41,6 +44,7 @@ _TIMES: Final = {
     "picked_up_us": "fetch_time",
 }
 _IDS: Final = {"event_id": "waybill_id", "rider_id": "courier_id", "order_id": "order_id", "city": "da_id"}
+_PREFIXES: Final = {"event_id": "waybill:", "city": "meituan-da-"}
 _PLACES: Final = ("sender_lat", "sender_lng", "recipient_lat", "recipient_lng")
 _REQUIRED: Final = (*_IDS.values(), "is_courier_grabbed", *_TIMES.values())
 _KNOWN: Final = frozenset(_REQUIRED) | {
@@ -78,8 +82,15 @@ def meituan_chunks(path: Path, inspection: Inspection) -> Iterator[RawChunk]:
         yield replace(chunk, unknown=unknown)
 
 
+def misspelt_waybills(names: Collection[str]) -> dict[str, str]:
+    """By name that is a near miss of a column that is not there: the one that was meant."""
+    return misspelt_among(
+        [name for name in names if name not in _KNOWN], [name for name in _PLACES if name not in names]
+    )
+
+
 def canonical_waybills(
-    columns: pa.Table, file: str, rows: NDArray[np.int64]
+    columns: pa.Table, file: str, rows: NDArray[np.int64], reading: Reading = AS_IT_IS
 ) -> tuple[pa.Table, list[Reject], Mapping[str, int]]:
     """One chunk of waybills as delivered rows.
 
@@ -97,6 +108,7 @@ def canonical_waybills(
     grabbed = _integers(columns, "is_courier_grabbed", marks)
     for name in (*_IDS.values(), "is_courier_grabbed"):
         marks.mark(columns[name].is_null().to_numpy(), name, "missing_value")
+    _mark_ids(columns, reading, marks)
     good = marks.good
     rejects = marks.rejects(columns, file, rows)
     refused = good & (grabbed == 0)
@@ -104,18 +116,28 @@ def canonical_waybills(
     kept = good & ~refused & ~undelivered
     source = columns.filter(pa.array(kept))
     native = _native(source, {name: values[kept] for name, values in seconds.items()})
-    table, found = canonical(native, file, rows[kept])
+    # The ids were looked at as the file has them.
+    table, found = canonical(native, file, rows[kept], replace(reading, held=EVERYTHING))
     rejects += _under_file_names(found, source, rows[kept])
     left_out = {"input_refused_waybills": int(refused.sum()), "input_not_delivered": int(undelivered.sum())}
     return table, rejects, left_out
 
 
+def _mark_ids(columns: pa.Table, reading: Reading, marks: Marks) -> None:
+    """Ids under the file's names; whether one is known from before is asked under the name that it gets."""
+    whole = {name: columns[name].combine_chunks() for name in _IDS.values()}
+    for native, name in _IDS.items():
+        held = None if reading.held is None else Renamed(reading.held, _PREFIXES.get(native, ""))
+        own = replace(reading, held=held)
+        marks.mark(unsound_ids(whole[name], native, own, lambda: whole["courier_id"]), name, "bad_id")
+
+
 def _native(source: pa.Table, seconds: Mapping[str, NDArray[np.int64]]) -> pa.Table:
     num_rows = source.num_rows
     columns: dict[str, pa.Array] = {
-        "event_id": pc.binary_join_element_wise("waybill", source["waybill_id"], ":"),
+        "event_id": pc.binary_join_element_wise(_PREFIXES["event_id"], source["waybill_id"], ""),
         "rider_id": source["courier_id"],
-        "city": pc.binary_join_element_wise("meituan-da", source["da_id"], "-"),
+        "city": pc.binary_join_element_wise(_PREFIXES["city"], source["da_id"], ""),
         "rider_kind": pa.repeat("crowdsourced", num_rows),
         "kind": pa.repeat("delivered", num_rows),
         "order_id": source["order_id"],

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from api.batch.files import write_json, write_ndjson
+from api.batch.held_ids import with_state
 from api.batch.lake_work import Lake
 from api.batch.readers import FileReader
 from api.batch.rejects import Reject
@@ -47,7 +48,14 @@ def partition(lake: Lake, unit: int) -> None:
         _digest(lake, unit)
         return
     watch = Stopwatch()
-    file = FileReader(lake.files[own.file], lake.format, lake.names[own.file], own.groups, own.row)
+    file = FileReader(
+        lake.files[own.file],
+        lake.format,
+        lake.names[own.file],
+        own.groups,
+        own.row,
+        with_state(lake.reading, lake.state),
+    )
     newest_us = NO_TIME
     rejects: list[Reject] = []
 

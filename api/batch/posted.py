@@ -12,8 +12,10 @@ from typing import Any, Final
 import pyarrow as pa
 
 from api.batch.canonical import CANONICAL_SCHEMA, KNOWN_COLUMNS, canonical
+from api.batch.column_names import misspelt_keys
 from api.batch.json_lines import columns_of, decode, decode_marked
 from api.batch.json_rows import row_bounds
+from api.batch.reading import Held, Reading
 from api.batch.rejects import Reject, cut
 from api.batch.sources import LINE_BYTES_MAX
 
@@ -76,12 +78,15 @@ class PostedRows:
         Of each row: its path in the JSON body, or its line.
     identities
         (rider_id, event_id) as they were sent, for rows that could not be read too.
+    ignored
+        Names that no event has a use for.
     """
 
     table: pa.Table
     rejects: tuple[Reject, ...]
     places: tuple[tuple[str | int, ...] | int, ...]
     identities: tuple[tuple[str | None, str | None], ...]
+    ignored: frozenset[str]
 
 
 def read_posted(body: bytes, *, is_ndjson: bool) -> PostedRows:
@@ -226,17 +231,37 @@ def _lines(body: bytes) -> Document:
     return Document(tuple(events), tuple(rows), tuple(rejects), tuple(places))
 
 
-def read_rows(document: Document) -> PostedRows:
-    """The values of a body."""
-    if not document.events:
-        return PostedRows(CANONICAL_SCHEMA.empty_table(), document.rejects, document.places, document.identities())
-    chunk = columns_of(document.events, BODY, document.rows)
-    table, found = canonical(chunk.columns, BODY, chunk.rows)
-    every = sorted([*document.rejects, *chunk.rejects, *found], key=lambda reject: reject.row)
-    return PostedRows(table, tuple(every), document.places, document.identities())
+def read_rows(document: Document, held: Held | None = None) -> PostedRows:
+    """The values of a body; `held` are ids that stay valid."""
+    events, rows, misspelt = _well_spelt(document)
+    table, found = CANONICAL_SCHEMA.empty_table(), [*document.rejects, *misspelt]
+    if events:
+        chunk = columns_of(events, BODY, rows)
+        table, bad = canonical(chunk.columns, BODY, chunk.rows, Reading(held=held))
+        found += [*chunk.rejects, *bad]
+    every = sorted(found, key=lambda reject: reject.row)
+    return PostedRows(table, tuple(every), document.places, document.identities(), _ignored(events))
 
 
-def read_together(documents: Sequence[Document]) -> list[PostedRows]:
+def _well_spelt(document: Document) -> tuple[Sequence[dict[str, Any]], Sequence[int], list[Reject]]:
+    """Events and their rows without those that have a misspelt name, and what is said of these."""
+    misspelt = misspelt_keys(document.events) if document.events else {}
+    if not misspelt:
+        return document.events, document.rows, []
+    rejects = []
+    for k, found in misspelt.items():
+        name, meant = min(found.items())
+        shown = cut(json.dumps(document.events[k][name], ensure_ascii=False))
+        rejects.append(Reject(BODY, document.rows[k], name, shown, "misspelt_field", meant))
+    sound = [k for k in range(len(document.events)) if k not in misspelt]
+    return [document.events[k] for k in sound], [document.rows[k] for k in sound], rejects
+
+
+def _ignored(events: Sequence[dict[str, Any]]) -> frozenset[str]:
+    return frozenset[str]().union(*events) - KNOWN_COLUMNS
+
+
+def read_together(documents: Sequence[Document], held: Sequence[Held | None] = ()) -> list[PostedRows]:
     """As `read_rows` of each, in much less time where they are many and small.
 
     Bodies with the same columns of the same types are read as one, and alone where anything in them is rejected: what is
@@ -247,7 +272,8 @@ def read_together(documents: Sequence[Document]) -> list[PostedRows]:
         alike.setdefault(_shape(document), []).append(k)
     found: dict[int, PostedRows] = {}
     for some in alike.values():
-        found |= zip(some, _read_alike([documents[k] for k in some]), strict=True)
+        read = _read_alike([documents[k] for k in some], [held[k] if held else None for k in some])
+        found |= zip(some, read, strict=True)
     return [found[k] for k in range(len(documents))]
 
 
@@ -258,13 +284,13 @@ def _shape(document: Document) -> tuple[frozenset[tuple[str, type]], bool]:
     ), bool(document.events)
 
 
-def _read_alike(documents: Sequence[Document]) -> list[PostedRows]:
+def _read_alike(documents: Sequence[Document], held: Sequence[Held | None]) -> list[PostedRows]:
     if len(documents) > 1 and documents[0].events:
         events = tuple(event for document in documents for event in document.events)
         whole = read_rows(Document(events, tuple(range(len(events))), (), ((),) * len(events)))
         if not whole.rejects:
             return list(_parted(whole.table, documents))
-    return [read_rows(document) for document in documents]
+    return [read_rows(document, own) for document, own in zip(documents, held, strict=True)]
 
 
 def _parted(table: pa.Table, documents: Sequence[Document]) -> Iterator[PostedRows]:
@@ -274,7 +300,7 @@ def _parted(table: pa.Table, documents: Sequence[Document]) -> Iterator[PostedRo
     at = 0
     for document in documents:
         own = table.slice(at, len(document.events))
-        yield PostedRows(own, document.rejects, document.places, document.identities())
+        yield PostedRows(own, document.rejects, document.places, document.identities(), _ignored(document.events))
         at += len(document.events)
 
 

@@ -4,7 +4,7 @@ file → chunks of columns → canonical rows + rejects → one table
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,10 +15,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from api.batch.canonical import CANONICAL_SCHEMA, KNOWN_COLUMNS, canonical
+from api.batch.column_names import misspelt, refuse_misspelt
 from api.batch.folders import with_folder
 from api.batch.mdrp import read_day
-from api.batch.meituan import WAYBILL_COLUMNS, canonical_waybills, meituan_chunks
-from api.batch.native import ENDINGS, native_chunks
+from api.batch.meituan import WAYBILL_COLUMNS, canonical_waybills, meituan_chunks, misspelt_waybills
+from api.batch.native import ENDINGS, LINE_ENDINGS, native_chunks
+from api.batch.reading import AS_IT_IS, EVERYTHING, Reading
 from api.batch.rejects import Reject
 from api.batch.sources import (
     InputFile,
@@ -87,7 +89,8 @@ class _Shape:
     endings: tuple[str, ...]
     known: frozenset[str]
     chunks: Callable[[Path, Inspection], Iterator[RawChunk]]
-    part: Callable[[pa.Table, str, NDArray[np.int64]], tuple[pa.Table, list[Reject], Mapping[str, int]]]
+    misspelt: Callable[[Collection[str]], Mapping[str, str]]
+    part: Callable[[pa.Table, str, NDArray[np.int64], Reading], tuple[pa.Table, list[Reject], Mapping[str, int]]]
 
 
 def read_events(
@@ -95,6 +98,7 @@ def read_events(
     format: Format,
     *,
     time_zone: str = "Asia/Shanghai",
+    reading: Reading = AS_IT_IS,
     progress: Progress | None = None,
 ) -> EventFile:
     """Read event files.
@@ -107,6 +111,8 @@ def read_events(
         What the files hold.
     time_zone
         IANA zone of day 0 of an `mdrp` instance; no other format needs it.
+    reading
+        What was said about the files.
     progress
         Called with (bytes done, bytes in all) after each chunk.
 
@@ -127,7 +133,7 @@ def read_events(
     inputs_read: list[InputFile] = []
     bytes_before = 0
     for path in files:
-        file = FileReader(path, format)
+        file = FileReader(path, format, reading=reading)
         for bytes_done, part in file.parts():
             tables.append(part.table)
             rejects += part.rejects
@@ -147,11 +153,13 @@ class FileReader:
     """
 
     def __init__(
-        self, path: Path, format: Format, name: Path | None = None, groups: Groups | None = None, row: int = 0
-    ) -> None:
+        self, path: Path, format: Format, name: Path | None = None, groups: Groups | None = None, row: int = 0,
+        reading: Reading = AS_IT_IS,
+    ) -> None:  # fmt: skip
         self.path = path
         self.name = name or path
         self._shape = _SHAPES[format]
+        self._reading = reading
         if groups is None:
             self._chunks = self._shape.chunks
             self._inspection = inspect(path, is_text=path.suffix.lower() != ".parquet", name=self.name)
@@ -173,10 +181,26 @@ class FileReader:
         file = str(self.name)
         for raw in self._chunks(self.path, self._inspection):
             chunk = with_folder(raw, file, self._inspection.folder, self._shape.known)
-            table, found, left_out = self._shape.part(chunk.columns, file, chunk.rows)
+            columns = self._wanted(chunk, file)
+            table, found, left_out = self._shape.part(columns, file, chunk.rows, self._reading)
             part = Part(table, sorted([*chunk.rejects, *found], key=lambda reject: reject.row), left_out)
             self._notes.add(chunk, part)
             yield chunk.bytes_done, part
+
+    def _wanted(self, chunk: RawChunk, file: str) -> pa.Table:
+        """The columns that are read; a misspelt one is refused, but for those that are to be left out."""
+        ignored = self._reading.ignored
+        names = [name for name in (*chunk.columns.column_names, *sorted(chunk.unknown)) if name not in ignored]
+        found = dict(chunk.misspelt) if self._is_lines else self._shape.misspelt(names)
+        if self._reading.held is not EVERYTHING:
+            # What was accepted before is read as it was then.
+            refuse_misspelt(file, {name: meant for name, meant in found.items() if name not in ignored})
+        return chunk.columns.drop_columns([name for name in chunk.columns.column_names if name in ignored])
+
+    @property
+    def _is_lines(self) -> bool:
+        """Whether each row has names of its own."""
+        return self.path.suffix.lower() in LINE_ENDINGS
 
     @property
     def input(self) -> InputFile:
@@ -241,12 +265,12 @@ def _warning(code: str, path: Path, *, key: str = "", given: str = "") -> Fault:
 
 
 def _native_part(
-    columns: pa.Table, file: str, rows: NDArray[np.int64]
+    columns: pa.Table, file: str, rows: NDArray[np.int64], reading: Reading
 ) -> tuple[pa.Table, list[Reject], Mapping[str, int]]:
-    return *canonical(columns, file, rows), {}
+    return *canonical(columns, file, rows, reading), {}
 
 
 _SHAPES: Final[Mapping[Format, _Shape]] = {
-    "native": _Shape(ENDINGS, KNOWN_COLUMNS, native_chunks, _native_part),
-    "meituan": _Shape((".csv",), WAYBILL_COLUMNS, meituan_chunks, canonical_waybills),
+    "native": _Shape(ENDINGS, KNOWN_COLUMNS, native_chunks, misspelt, _native_part),
+    "meituan": _Shape((".csv",), WAYBILL_COLUMNS, meituan_chunks, misspelt_waybills, canonical_waybills),
 }

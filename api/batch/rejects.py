@@ -12,7 +12,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from rules.ids import id_fault
 from rules.text import LANGS, Lang, text
+from scoring.intake import REASONS as SCORING_REASONS
+from scoring.intake import Intake
 
 VALUE_LENGTH_MAX: Final = 200
 
@@ -54,6 +57,11 @@ REASONS: Final = (
     "unclosed_quote",
     "swallowed_row",
     "folder_disagrees",
+    "bad_id",
+    "duplicate_order",
+    "misspelt_field",
+    "skipped_time",
+    "repeated_time",
 )
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _REASON_CODE: Final = {reason: code for code, reason in enumerate(REASONS)}
@@ -75,6 +83,8 @@ class Reject:
         As the file holds it, at most 200 characters; empty when nothing is there.
     reason
         One of `REASONS`; its words are `reject.<reason>` in the catalogs.
+    hint
+        What the words name besides: the name that was meant, the event that stands, the zone.
     """
 
     file: str
@@ -82,10 +92,14 @@ class Reject:
     column: str
     value: str
     reason: str
+    hint: str = ""
 
     def describe(self, lang: Lang) -> str:
         """What is wrong and what to do, in one line without the place."""
-        return text(lang, f"reject.{self.reason}", column=self.column, value=self.value)
+        hint = self.hint
+        if self.reason == "bad_id":
+            hint = text(lang, f"id.{id_fault(self.value) or 'unsound'}")
+        return text(lang, f"reject.{self.reason}", column=self.column, value=self.value, hint=hint)
 
     def document(self) -> dict[str, object]:
         """One line of `rejects.ndjson`."""
@@ -113,6 +127,7 @@ _COLUMN_OF: Final = {
     "training_scope_missing": "kind",
     "no_course_offered": "kind",
     "post_again": "event_id",
+    "duplicate_order": "order_id",
 }
 
 
@@ -121,7 +136,9 @@ def place_of(reject: Reject) -> tuple[str, int]:
     return reject.file, reject.row
 
 
-def rejects_of_rows(table: pa.Table, positions: NDArray[np.int64], reasons: Sequence[str]) -> list[Reject]:
+def rejects_of_rows(
+    table: pa.Table, positions: NDArray[np.int64], reasons: Sequence[str], hints: Sequence[str] | None = None
+) -> list[Reject]:
     """Rejects for rows that were read well but cannot be scored.
 
     Parameters
@@ -132,6 +149,8 @@ def rejects_of_rows(table: pa.Table, positions: NDArray[np.int64], reasons: Sequ
         Positions of the rows in `table`.
     reasons
         Per position one of those that scoring and posting give (`_COLUMN_OF`).
+    hints
+        Per position what the words name besides; by default nothing.
 
     Returns
     -------
@@ -141,13 +160,24 @@ def rejects_of_rows(table: pa.Table, positions: NDArray[np.int64], reasons: Sequ
     names = ["file", "row", *sorted(set(_COLUMN_OF.values()))]
     rows = table.select(names).take(pa.array(positions)).to_pylist()
     found = []
-    for _, row, reason in sorted(zip(positions.tolist(), rows, reasons, strict=True), key=lambda item: item[0]):
+    told = zip(positions.tolist(), rows, reasons, hints or [""] * len(rows), strict=True)
+    for _, row, reason, hint in sorted(told, key=lambda item: item[0]):
         column = _COLUMN_OF[reason]
         value = row[column]
         if column == "occurred_us":
             column, value = "occurred_at", (_EPOCH + dt.timedelta(microseconds=value)).isoformat()
-        found.append(Reject(row["file"], row["row"], column, cut(value or ""), reason))
+        found.append(Reject(row["file"], row["row"], column, cut(value or ""), reason, hint))
     return found
+
+
+def rejects_by_scoring(table: pa.Table, intake: Intake) -> list[Reject]:
+    """Rows of a table that scoring left out, in its order; one that repeats a delivery names the event that stands."""
+    reasons = [SCORING_REASONS[code] for code in intake.refused_reasons.tolist()]
+    at = np.flatnonzero(intake.refused_for >= 0)
+    hints = [""] * len(reasons)
+    for k, event_id in zip(at.tolist(), intake.event_ids(intake.refused_for[at]), strict=True):
+        hints[k] = event_id
+    return rejects_of_rows(table, intake.refused_rows, reasons, hints)
 
 
 def cut(value: str) -> str:
@@ -162,14 +192,16 @@ class Marks:
         self._reason: NDArray[np.int8] = np.full(num_rows, -1, np.int8)
         self._column: NDArray[np.int16] = np.full(num_rows, -1, np.int16)
         self._names: list[str] = []
+        self._hints: dict[str, str] = {}
 
-    def mark(self, mask: NDArray[np.bool_], column: str, reason: str) -> None:
-        """Mark the rows of `mask` (one bool a row) that have no mark yet."""
+    def mark(self, mask: NDArray[np.bool_], column: str, reason: str, hint: str = "") -> None:
+        """Mark the rows of `mask` (one bool a row) that have no mark yet; a reason has one hint."""
         mask = mask & (self._reason < 0)
         if not mask.any():
             return
         if column not in self._names:
             self._names.append(column)
+        self._hints[reason] = hint
         self._reason[mask] = _REASON_CODE[reason]
         self._column[mask] = self._names.index(column)
 
@@ -185,9 +217,10 @@ class Marks:
         for code in np.unique(self._column[marked]):
             at = marked[self._column[marked] == code]
             values |= zip(at.tolist(), _shown(columns, self._names[code], at), strict=True)
+        reasons = [REASONS[code] for code in self._reason[marked]]
         return [
-            Reject(file, int(rows[i]), self._names[self._column[i]], values[i], REASONS[self._reason[i]])
-            for i in marked.tolist()
+            Reject(file, int(rows[i]), self._names[self._column[i]], values[i], reason, self._hints[reason])
+            for i, reason in zip(marked.tolist(), reasons, strict=True)
         ]
 
 

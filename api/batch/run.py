@@ -16,15 +16,16 @@ import pyarrow as pa
 
 from api.batch.claims import claimed
 from api.batch.files import MARKER, atomic_folder, check_places, write_json, write_ndjson, write_parquet
+from api.batch.held_ids import with_state
 from api.batch.plan import Plan, deployment_named, plan
 from api.batch.readers import EventFile, Format, read_events
-from api.batch.rejects import Reject, rejects_of_rows
+from api.batch.reading import AS_IT_IS, Reading
+from api.batch.rejects import Reject, rejects_by_scoring
 from api.batch.statefiles import load_state, open_state, reach_back, save_state
 from rules.errors import Fault
 from rules.readings import old_readings_until
 from rules.shelf import to_toml
 from scoring.columns import NO_TIME
-from scoring.intake import REASONS
 from scoring.ledger import RANDOM, UNIQUE, entries_table, riders_table
 from scoring.score import Scored, score
 
@@ -64,8 +65,7 @@ class Run:
 
 def all_rejects(events: EventFile, scored: Scored) -> tuple[Reject, ...]:
     """Rows left out by reading and by scoring, by file and row."""
-    reasons = [REASONS[code] for code in scored.intake.refused_reasons.tolist()]
-    late = rejects_of_rows(events.table, scored.intake.refused_rows, reasons)
+    late = rejects_by_scoring(events.table, scored.intake)
     return tuple(sorted([*events.rejects, *late], key=lambda reject: (reject.file, reject.row)))
 
 
@@ -104,6 +104,7 @@ def score_files(
     state: Path | None = None,
     as_of_us: int | None = None,
     platform: str = PLATFORM,
+    reading: Reading = AS_IT_IS,
     progress: Progress = no_progress,
 ) -> Run:
     """Score event files into a ledger directory.
@@ -118,6 +119,8 @@ def score_files(
         Up to when fades and resets are written, and `recorded_us`; by default the newest event.
     platform
         Whose events these are; `run.json` names it.
+    reading
+        What was said about the files.
 
     Raises
     ------
@@ -127,19 +130,23 @@ def score_files(
     """
     check_places(paths, out, state)
     with claimed(out, state):
-        return _score_files(paths, reference, out, format, state, as_of_us, platform, progress)
+        return _score_files(paths, reference, out, format, state, as_of_us, platform, reading, progress)
 
 
 def _score_files(
     paths: Sequence[Path], reference: str, out: Path, format: Format, state: Path | None, as_of_us: int | None,
-    platform: str, progress: Progress,
+    platform: str, reading: Reading, progress: Progress,
 ) -> Run:  # fmt: skip
     watch = Stopwatch()
     stored = None if state is None else open_state(state)
     chosen = plan(reference) if stored is None else plan(reference, stored.books, stored.old_until_us)
     watch.lap("books")
     events = read_events(
-        paths, format, time_zone=chosen.time_zone, progress=lambda done, total: progress("read", done, total)
+        paths,
+        format,
+        time_zone=chosen.time_zone,
+        reading=with_state(reading, state),
+        progress=lambda done, total: progress("read", done, total),
     )
     watch.lap("read")
     carried = None
@@ -158,6 +165,7 @@ def _score_files(
         "platform": platform,
         "format": format,
         "time_zone": chosen.time_zone,
+        "reading": reading.document(),
     }
     document |= describe_run(events, chosen, scored, rejects)
     document["carried"] = None if carried is None else {"until_us": carried.until_us, "riders": len(carried.riders)}

@@ -2,8 +2,9 @@
 
 from typing import Any, Final
 
-from api.batch.columns import INT_MAX, LEVEL_MAX, TEXT_LENGTH_MAX, YEAR_2000_US, YEAR_2100_US
+from api.batch.columns import INT_MAX, LEVEL_MAX, YEAR_2000_US, YEAR_2100_US
 from rules.events import COMMON_FIELDS, FIELDS, REPORT_KINDS, Field
+from rules.ids import ID_LENGTH_MAX
 
 _TIME_WITH_OFFSET: Final = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}(:\d{2}(:\d{2}([.,]\d+)?)?)?(Z|[+-]\d{2}(:?\d{2})?)$"
 _REPORT: Final = "|".join(REPORT_KINDS)
@@ -78,6 +79,6 @@ def _properties(field: Field) -> dict[str, Any]:
         field.name: {
             "type": ["string", "integer", *optional],
             "minLength": 0 if optional else 1,
-            "maxLength": TEXT_LENGTH_MAX,
+            "maxLength": ID_LENGTH_MAX,
         }
     }

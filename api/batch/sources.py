@@ -88,6 +88,8 @@ class RawChunk:
         Columns that nobody knows.
     notes
         Codes of warnings about how the file is written, with the value to be shown.
+    misspelt
+        Names that are near misses of a field that their own row does not have, and what was meant.
     """
 
     columns: pa.Table
@@ -96,6 +98,7 @@ class RawChunk:
     bytes_done: int
     unknown: frozenset[str] = field(default=frozenset())
     notes: frozenset[tuple[str, str]] = field(default=frozenset())
+    misspelt: frozenset[tuple[str, str]] = field(default=frozenset())
 
 
 def files_of(paths: Sequence[Path], endings: Sequence[str]) -> tuple[Path, ...]:

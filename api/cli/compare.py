@@ -16,6 +16,7 @@ from api.batch.engines import WorkersLostError
 from api.batch.errors import InputError
 from api.batch.lake import is_lake
 from api.batch.readers import FORMATS, Format
+from api.batch.reading import AS_IT_IS, Reading
 from api.cli.console import (
     FAILED,
     USAGE,
@@ -28,6 +29,7 @@ from api.cli.console import (
     show_faults,
     stop,
 )
+from api.cli.reading_options import reading_options
 from rules.errors import BookError
 from rules.text import Lang, text
 from rules.units import FEN_PER_YUAN, MP_PER_POINT, points_text
@@ -66,17 +68,24 @@ def parse_books(ctx: click.Context, param: click.Parameter, value: str) -> tuple
 @click.option("--books", "references", required=True, callback=parse_books, metavar="A,B", help="Two books to compare.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write.")
 @click.option("--format", "format_", type=click.Choice(FORMATS), default="native", show_default=True)
+@reading_options
 @lang_option
 @json_option
 def compare(
-    events: tuple[Path, ...], references: tuple[str, str], out: Path, format_: Format, lang: Lang, as_json: bool
+    events: tuple[Path, ...],
+    references: tuple[str, str],
+    out: Path,
+    format_: Format,
+    reading: Reading,
+    lang: Lang,
+    as_json: bool,
 ) -> None:
     """Score the same EVENTS under two books: points, fines, bonuses, income, who gains and who loses.
 
     EVENTS are CSV, NDJSON or Parquet files, or folders of them; with --format mdrp an INSTANCE_DIR and a SOLUTION_DIR.
     A and B are book ids, ID@DATE, TOML files or `auto`. Rows that either book cannot judge are left out of both.
     """
-    done = run_both("compare", events, references, out, format_, lang)
+    done = run_both("compare", events, references, out, format_, lang, reading)
     if as_json:
         print_json(done.summary)
     else:
@@ -91,6 +100,7 @@ def run_both(
     out: Path,
     format_: Format,
     lang: Lang,
+    reading: Reading = AS_IT_IS,
 ) -> Compared:
     """Compare with a progress bar, by buckets where the input is large; ends the command if it cannot be done."""
     try:
@@ -101,7 +111,7 @@ def run_both(
                 bar.update(task, description=text(lang, f"cli.stage_{stage}"), completed=done, total=total)
 
             run = compare_lake if is_lake(events, format_, None) else compare_files
-            compared = run(command, events, references, out, format=format_, progress=tell)
+            compared = run(command, events, references, out, format=format_, reading=reading, progress=tell)
     except (InputError, BookError) as error:
         stop(error.faults, lang, USAGE)
     except MemoryError:

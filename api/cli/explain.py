@@ -38,7 +38,7 @@ def explain_command(
     """
     from api.batch.errors import InputError
     from api.batch.explain_source import reread
-    from api.batch.ledger_source import read_ledger
+    from api.batch.ledger_source import read_ledger, rejected_places
 
     try:
         ledger = read_ledger(directory, rider=rider)
@@ -47,7 +47,7 @@ def explain_command(
     if not ledger.riders.num_rows:
         stop([Fault("rider_unknown", file=str(directory), given=rider)], lang, USAGE)
     lines = lines_of(ledger.entries)
-    events = reread(ledger.run, ledger.books, rider)
+    events = reread(ledger.run, ledger.books, rider, rejected_places(directory))
     silent = _kind_without_entry(event, lines, events.known)
     chosen = [] if silent else _chosen(lines, directory, rider, event, entry, lang)
     show_faults(events.notes, lang)

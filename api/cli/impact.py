@@ -8,6 +8,7 @@ from rich.table import Table
 
 from api.batch.compare import Compared
 from api.batch.readers import FORMATS, Format
+from api.batch.reading import Reading
 from api.cli.compare import (
     headline,
     income_table,
@@ -20,6 +21,7 @@ from api.cli.compare import (
     totals_table,
 )
 from api.cli.console import json_option, lang_option, out_console, print_json
+from api.cli.reading_options import reading_options
 from rules.text import Lang, text
 
 
@@ -37,6 +39,7 @@ from rules.text import Lang, text
 @click.argument("more", nargs=-1, type=click.Path(path_type=Path), metavar="")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write.")
 @click.option("--format", "format_", type=click.Choice(FORMATS), default="native", show_default=True)
+@reading_options
 @lang_option
 @json_option
 def impact(
@@ -46,6 +49,7 @@ def impact(
     more: tuple[Path, ...],
     out: Path,
     format_: Format,
+    reading: Reading,
     lang: Lang,
     as_json: bool,
 ) -> None:
@@ -54,7 +58,7 @@ def impact(
     FILE is a CSV, NDJSON or Parquet file or a folder of them; with --format mdrp give INSTANCE_DIR SOLUTION_DIR. Writes
     affected.parquet, summary.json, run.json and rejects.ndjson.
     """
-    done = run_both("impact", (*events, *more), (from_, to), out, format_, lang)
+    done = run_both("impact", (*events, *more), (from_, to), out, format_, lang, reading)
     if as_json:
         print_json(done.summary)
     else:

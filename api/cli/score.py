@@ -1,6 +1,5 @@
 """`riderscore score`: event files into a ledger directory."""
 
-import datetime as dt
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import click
 from api.batch.engines import ENGINES, EngineName, WorkersLostError
 from api.batch.errors import InputError
 from api.batch.readers import FORMATS, Format
+from api.batch.reading import Reading
 from api.cli.console import (
     FAILED,
     USAGE,
@@ -21,8 +21,9 @@ from api.cli.console import (
     show_faults,
     stop,
 )
+from api.cli.reading_options import reading_options
 from api.settings import PLATFORM_NAME
-from rules.calendar import instant_us
+from rules.calendar import instant_us, read_moment
 from rules.errors import BookError
 from rules.text import Lang, text
 
@@ -32,7 +33,7 @@ def parse_as_of(ctx: click.Context, param: click.Parameter, value: str | None) -
     if value is None:
         return None
     try:
-        moment = dt.datetime.fromisoformat(value)
+        moment = read_moment(value)
     except ValueError:
         moment = None
     if moment is None or moment.tzinfo is None:
@@ -78,6 +79,7 @@ def parse_platform(ctx: click.Context, param: click.Parameter, value: str) -> st
     callback=parse_platform,
     help="Whose events these are; run.json names it.",
 )
+@reading_options
 @click.option("--profile", is_flag=True, help="Print the seconds spent by stage, on stderr.")
 @lang_option
 @json_option
@@ -93,6 +95,7 @@ def score_command(
     ray_address: str | None,
     platform: str,
     profile: bool,
+    reading: Reading,
     lang: Lang,
     as_json: bool,
 ) -> None:
@@ -115,12 +118,12 @@ def score_command(
             if (engine == "ray" and format_ != "mdrp") or is_lake(events, format_, state):
                 run = score_lake(
                     events, reference, out, format=format_, state=state, as_of_us=as_of_us, progress=tell,
-                    engine_name=engine, num_workers=jobs, address=ray_address, platform=platform,
+                    engine_name=engine, num_workers=jobs, address=ray_address, platform=platform, reading=reading,
                 )  # fmt: skip
             else:
                 run = score_files(
                     events, reference, out, format=format_, state=state, as_of_us=as_of_us, platform=platform,
-                    progress=tell,
+                    reading=reading, progress=tell,
                 )  # fmt: skip
     except InputError as error:
         stop(error.faults, lang, USAGE)

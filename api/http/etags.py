@@ -1,6 +1,15 @@
-"""Entity tags: what was read (`ETag`), and changing only that (`If-Match`)."""
+"""Entity tags: what was read (`ETag`), and changing only that (`If-Match`).
+
+A tag names a revision, not bytes. A proxy that packs an answer on its way marks the tag (`W/"7"`, `"7-gzip"`), and a client
+sends back what it got: it means the same revision.
+"""
+
+import re
+from typing import Final
 
 from api.http.problems import Problem
+
+_PACKED: Final = re.compile(r"(?:[-;:]+(?:gzip|br|zstd|deflate|df))+(?=\"$)")
 
 
 def etag_of(revision: object) -> str:
@@ -33,8 +42,9 @@ def is_unchanged(if_none_match: str | None, current: str) -> bool:
     """Whether a client has this already (answer 304)."""
     if if_none_match is None:
         return False
-    return if_none_match.strip() == "*" or current in {tag.removeprefix("W/") for tag in _tags(if_none_match)}
+    return if_none_match.strip() == "*" or current in _tags(if_none_match)
 
 
 def _tags(header: str) -> set[str]:
-    return {tag.strip() for tag in header.split(",")}
+    """The tags of a header, without what proxies have put to them."""
+    return {_PACKED.sub("", tag.strip().removeprefix("W/").strip()) for tag in header.split(",")}

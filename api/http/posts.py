@@ -20,6 +20,7 @@ from api.store.admission import Admission
 from api.store.appeals import OWN_IDS
 from api.store.books import Law
 from api.store.filings import note_filing, note_waiting
+from api.store.held_ids import HeldByStore
 from api.store.idempotency import Claim, StoredAnswer, Wanted, claim_all, keep_answers
 from api.store.keys import refusals_of
 from api.store.posting import Posted
@@ -155,7 +156,7 @@ class _Open:
 
 def _in_one(service: Service, posts: Sequence[Post], *, waits: bool) -> list[Outcome]:
     """Answer all in one transaction."""
-    opened = _opened(posts)
+    opened = _opened(service, posts)
     found: dict[int, Outcome] = {}
     done: dict[int, Done] = {}
     with service.writing() as unit:
@@ -191,10 +192,11 @@ def _known(claim: StoredAnswer | Refused) -> Outcome:
     return claim if isinstance(claim, Refused) else Done(claim.body, claim.headers, is_replayed=True)
 
 
-def _opened(posts: Sequence[Post]) -> list[_Open]:
+def _opened(service: Service, posts: Sequence[Post]) -> list[_Open]:
     """Posts with their rows; those that cannot be scored whatever is stored are left out."""
     small = {k: post.content for k, post in enumerate(posts) if isinstance(post.content, Document)}
-    read = dict(zip(small, read_together(list(small.values())), strict=True))
+    held = [HeldByStore(service.reading, posts[k].admission.cities) for k in small]
+    read = dict(zip(small, read_together(list(small.values()), held), strict=True))
     large = {k: post.content for k, post in enumerate(posts) if isinstance(post.content, PostedRows)}
     rows = read | large
     names = pa.concat_tables([one.table.select(["event_id", "rider_id"]) for one in rows.values()])

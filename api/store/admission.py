@@ -60,6 +60,7 @@ class PostedColumns:
     kind: list[str]
     occurred_us: list[int]
     ref_event_id: list[str | None]
+    order_id: list[str | None]
 
     @classmethod
     def of(cls, table: pa.Table) -> Self:

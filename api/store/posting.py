@@ -20,6 +20,7 @@ from api.store.admission import Admission, PostedColumns, misplaced, offered_amo
 from api.store.books import Law, overtaken
 from api.store.bulk import in_chunks, pairs_among
 from api.store.checkpoints import keep_past
+from api.store.orders import delivered_by
 from api.store.reach import CONTROLS, reach_of
 from api.store.rider_rows import RiderRow, lock, touch
 from api.store.riders import load, save
@@ -43,6 +44,7 @@ Status = Literal["scored", "accepted", "repeated", "rejected"]
 class Posted:
     """The answer to one event; `reason` (of `api.batch.rejects.REASONS`) says why one was rejected.
 
+    `stands`: of an order that was delivered before, the event that delivered it.
     `accepted`: stored, and entered by a replay (`api.store.replays`); posted again before that it is `accepted` again.
     """
 
@@ -50,6 +52,7 @@ class Posted:
     event_id: str
     status: Status
     reason: str | None = None
+    stands: str | None = None
 
     @property
     def is_stored(self) -> bool:
@@ -115,7 +118,8 @@ def post(unit: WriteUnit, law: Law, table: pa.Table, admission: Admission | None
     if not set(CONTROLS).isdisjoint(columns.kind):
         _accept(unit, law, table, content, answers, riders)
     lines: list[dict[str, Any]] = []
-    for fresh in _turns(unit, law, columns, answers, riders, admission):
+    for turn in _turns(unit, law, columns, answers, riders, admission):
+        fresh = _first_deliveries(unit, columns, turn, answers)
         for until_us, rows in _blocks(identities, fresh, riders, unit.recorded_us):
             block = table.take(pa.array(rows))
             scored, own = _score_block(unit, law, block, until_us, riders)
@@ -152,6 +156,19 @@ def _turns(
         taken = [k for k in turn.rows if k not in answers]
         yield np.array(taken, np.int64)
         stored |= {(columns.rider_id[k], columns.event_id[k]) for k in taken if answers[k].is_stored}
+
+
+def _first_deliveries(
+    unit: WriteUnit, columns: PostedColumns, rows: NDArray[np.int64], answers: dict[int, Posted]
+) -> NDArray[np.int64]:
+    """Those rows that do not deliver an order again; the others are answered. Within the rows scoring sees to it."""
+    orders = {k: order for k in rows.tolist() if columns.kind[k] == "delivered" and (order := columns.order_id[k])}
+    stored = delivered_by(unit, {(columns.rider_id[k], order) for k, order in orders.items()})
+    for k, order in orders.items():
+        stands = stored.get((columns.rider_id[k], order))
+        if stands is not None:
+            answers[k] = Posted(columns.rider_id[k], columns.event_id[k], "rejected", "duplicate_order", stands)
+    return rows if not stored else np.array([k for k in rows.tolist() if k not in answers], np.int64)
 
 
 def _accept(
@@ -281,6 +298,14 @@ def _answers(identities: Sequence[tuple[str, str]], scored: Scored) -> list[Post
         identities[row]: REASONS[code]
         for row, code in zip(intake.refused_rows.tolist(), intake.refused_reasons.tolist(), strict=True)
     }
+    second = intake.refused_for >= 0
+    stands = dict(
+        zip(
+            (identities[row] for row in intake.refused_rows[second].tolist()),
+            intake.event_ids(intake.refused_for[second]),
+            strict=True,
+        )
+    )
     answers = []
     for identity in identities:
         if identity in accepted:
@@ -288,7 +313,7 @@ def _answers(identities: Sequence[tuple[str, str]], scored: Scored) -> list[Post
             accepted.remove(identity)
             reasons[identity] = ""
         elif reasons.get(identity):
-            answers.append(Posted(*identity, "rejected", reasons[identity]))
+            answers.append(Posted(*identity, "rejected", reasons[identity], stands.get(identity)))
         else:
             answers.append(Posted(*identity, "repeated"))
     return answers

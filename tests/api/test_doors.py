@@ -33,6 +33,19 @@ EVENTS: dict[str, tuple[dict[str, str], str, str]] = {
     "a kind nobody knows": ({"kind": "teleported"}, "unknown_name", "kind"),
     "a rider without an id": ({"rider_id": ""}, "missing_value", "rider_id"),
     "a fee that is no number": ({"fee_fen": "x"}, "bad_integer", "fee_fen"),
+    "a rider in scientific notation": ({"rider_id": "1.23457E+17"}, "bad_id", "rider_id"),
+    "an order that became a decimal": ({"order_id": "7.0"}, "bad_id", "order_id"),
+    "an order with a blank at its end": ({"order_id": "o7 "}, "bad_id", "order_id"),
+    "an order with a character of no width": ({"order_id": "o7\u200b"}, "bad_id", "order_id"),
+    "an order that turns text round": ({"order_id": "o77\u202e"}, "bad_id", "order_id"),
+    "a rider that is no value": ({"rider_id": "NaN"}, "bad_id", "rider_id"),
+    "an event of the service itself": ({"event_id": "reset:2025-12-01"}, "bad_id", "event_id"),
+    "an id that is too long": ({"event_id": "e" * 129}, "bad_id", "event_id"),
+    "an order that was delivered before": (
+        {"event_id": "later", "order_id": "good"},
+        "duplicate_order",
+        "order_id",
+    ),
 }
 
 Found = tuple[str, str]

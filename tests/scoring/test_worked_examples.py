@@ -51,12 +51,13 @@ def test_taobao_30_minutes_late_costs_2() -> None:
 
 
 def test_taobao_never_takes_more_than_2_an_order() -> None:
-    """An order 30 minutes late that was delivered a second time, late again, costs 2 and not 4."""
+    """An order 30 minutes late that was delivered a second time, late again, costs 2: the second time is rejected."""
     found = read(
         TAOBAO, [delivered("e1", late_min=30, order_id="o"), delivered("e2", at_min=9, late_min=30, order_id="o")]
     )
 
     assert found.score_mp == 68_000
+    assert found.parties == {"e1": "rider"}
 
 
 def test_taobao_a_slow_merchant_clears_all_three_in_the_bag() -> None:

@@ -1,7 +1,7 @@
 """Events in: one or a batch, scored in the transaction that stores them, an answer for each."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, Final, Literal
@@ -25,12 +25,14 @@ from api.http.schemas import Model
 from api.http.threads import Threaded
 from api.http.wording import pointer_to
 from api.store.admission import Admission
+from api.store.held_ids import HeldByStore
 from api.store.posting import Posted
 from rules.text import Lang
 
 router = APIRouter(prefix="/v1", tags=["events"], route_class=Threaded)
 Platform = Annotated[Actor, Depends(require("events:write"))]
 _LARGE_BYTES: Final = 32 * 1024
+_IGNORED_SHOWN: Final = 100
 
 
 class EntryWritten(Model):
@@ -72,6 +74,10 @@ class EventAnswers(Model):
     num_accepted: int = Field(description="Stored; the ledger is being recalculated.")
     num_repeated: int
     num_rejected: int
+    ignored_keys: list[str] = Field(
+        description="Names in these events that nothing here has a use for, each once; 100 at most.",
+        examples=[["note"]],
+    )
     results: list[EventAnswer]
 
 
@@ -142,7 +148,8 @@ async def post(
         content: Document | PostedRows = _taken_apart(given, service.settings.batch_rows_max)
     else:
         # Before its turn: others do not wait while it is read.
-        content = await run_sync(lambda: read_rows(_taken_apart(given, service.settings.batch_rows_max)))
+        held = HeldByStore(service.reading, actor.cities)
+        content = await run_sync(lambda: read_rows(_taken_apart(given, service.settings.batch_rows_max), held))
     admission = Admission(actor.cities, actor.may("training:write"))
     waits = Post(content, admission, once, partial(_done, lang), filed_by=actor.name, key_id=actor.key_id)
     ask = partial(request.app.state.posts.done, actor.token_id)
@@ -175,7 +182,7 @@ def _done(lang: Lang, scored: Scored) -> Done:
             written = scored.lines.get((answer.rider_id, answer.event_id), ())
             results.append(_answer(rows, row, answer.status, written))
     results += (_refusal(rows, reject, lang) for reject in refused)
-    answers = _counted(sorted(results, key=lambda result: result.index))
+    answers = _counted(sorted(results, key=lambda result: result.index), rows.ignored)
     # Made of values that were read or written a moment ago: checking thousands of them again would take longer than
     # reading them did.
     return Done(
@@ -186,7 +193,7 @@ def _done(lang: Lang, scored: Scored) -> Done:
 
 
 def _reject(table: pa.Table, k: int, answer: Posted) -> Reject:
-    return rejects_of_rows(table, np.array([k]), [answer.reason or ""])[0]
+    return rejects_of_rows(table, np.array([k]), [answer.reason or ""], [answer.stands or ""])[0]
 
 
 def _answer(
@@ -214,12 +221,13 @@ def _refusal(rows: PostedRows, reject: Reject, lang: Lang) -> EventAnswer:
     )  # fmt: skip
 
 
-def _counted(results: list[EventAnswer]) -> EventAnswers:
+def _counted(results: list[EventAnswer], ignored: Collection[str]) -> EventAnswers:
     counts = Counter(result.status for result in results)
     return EventAnswers.model_construct(
         num_scored=counts["scored"],
         num_accepted=counts["accepted"],
         num_repeated=counts["repeated"],
         num_rejected=counts["rejected"],
+        ignored_keys=[cut(name) for name in sorted(ignored)[:_IGNORED_SHOWN]],
         results=results,
     )

@@ -22,8 +22,9 @@ DELIVERED: Mapping[str, str] = {
 
 
 def event(**changes: str) -> dict[str, str]:
-    """One delivered event as text, with changes."""
-    return {**DELIVERED, **changes}
+    """One delivered event as text, with changes; the order of event `e2` is `o2`, unless it is another."""
+    event_id = changes.get("event_id", DELIVERED["event_id"])
+    return {**DELIVERED, "order_id": f"o{event_id.removeprefix('e')}", **changes}
 
 
 def csv_text(rows: Iterable[Mapping[str, str]]) -> str:

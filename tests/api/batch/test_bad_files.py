@@ -66,7 +66,7 @@ def test_one_broken_byte_costs_one_row(tmp_path: Path) -> None:
 
     read = read_csv(tmp_path, content)
 
-    assert faults(read) == [(4, "rider_id", "r\ufffd", "control_character")]
+    assert faults(read) == [(4, "rider_id", "r\ufffd", "bad_id")]
     assert [warning.code for warning in read.warnings] == ["input_encoding_broken"]
     assert read.table["city"].to_pylist() == ["杭州"] * 4
 
@@ -142,7 +142,7 @@ def test_a_null_byte_in_a_value(tmp_path: Path) -> None:
     """NUL bytes in an id are a fault of the row, not of the program."""
     read = read_csv(tmp_path, f"{HEADER}\n{row_of('e1')}\n{row_of('e' + chr(0))}\n")
 
-    assert faults(read) == [(2, "event_id", "e\x00", "control_character")]
+    assert faults(read) == [(2, "event_id", "e\x00", "bad_id")]
 
 
 def test_unknown_columns_are_one_warning_a_file(tmp_path: Path) -> None:

@@ -50,9 +50,11 @@ BAD_VALUES = [
     ("placed_us", "1767587400.5", "bad_integer"),
     ("placed_us", "1767587400", "implausible_time"),
     ("placed_us", "99999999999999999999", "out_of_range"),
-    ("event_id", "x" * 201, "too_long"),
-    ("rider_id", "r\x001", "control_character"),
-    ("order_id", "o\x7f1", "control_character"),
+    ("event_id", "x" * 201, "bad_id"),
+    ("rider_id", "r\x001", "bad_id"),
+    ("order_id", "o\x7f1", "bad_id"),
+    ("kind", "x" * 201, "too_long"),
+    ("kind", "de\x7f", "control_character"),
 ]
 
 

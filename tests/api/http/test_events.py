@@ -108,7 +108,7 @@ def test_ids_of_the_service_are_not_a_platforms(client: TestClient, bearer: Bear
     answer = client.post("/v1/events", headers=bearer("platform"), json=some(delivered("appeal:ap_x"))).json()
 
     result = answer["results"][0]
-    assert (result["reason"], result["pointer"]) == ("reserved_id", "#/0/event_id")
+    assert (result["reason"], result["pointer"]) == ("bad_id", "#/0/event_id")
     assert lines_of(store) == []
 
 
@@ -196,3 +196,49 @@ def test_what_is_no_id_is_rejected_by_itself(client: TestClient, bearer: Bearer,
     answer = client.post("/v1/events", headers=headers, content=json.dumps([event]).encode())
 
     assert answer.json()["results"][0]["status"] == "rejected"
+
+
+@pytest.mark.case
+def test_a_misspelt_field_costs_its_event_alone(client: TestClient, bearer: Bearer) -> None:
+    """It is rejected with its place and what was meant; the others go on, and other unknown names are given once."""
+    events = some(delivered("e1"), delivered("e2", at_min=1), delivered("e3", at_min=2))
+    del events[1]["promised_us"]
+    events[0] |= {"note": "x"}
+    events[1] |= {"promise_at": "2026-01-05T12:00:00+08:00"}
+    events[2] |= {"note": "y", "tip": "1"}
+
+    answer = client.post("/v1/events", headers=bearer("platform"), json=events).json()
+
+    assert [result["status"] for result in answer["results"]] == ["scored", "rejected", "scored"]
+    refused = answer["results"][1]
+    assert (refused["reason"], refused["column"], refused["pointer"]) == (
+        "misspelt_field",
+        "promise_at",
+        "#/1/promise_at",
+    )
+    assert "promised" in refused["detail"]
+    assert answer["ignored_keys"] == ["note", "tip"]
+
+
+@pytest.mark.case
+def test_an_order_is_delivered_once(client: TestClient, bearer: Bearer, store: Store) -> None:
+    """Within a post the first in time stands, across posts the stored one; the answer names it, and nothing is paid twice."""
+    first, second, early = some(
+        delivered("e1", order_id="o"),
+        delivered("e2", at_min=1, order_id="o"),
+        delivered("e0", at_min=-500, order_id="o"),
+    )
+    headers = bearer("platform")
+
+    one = client.post("/v1/events", headers=headers, json=[second, first]).json()["results"]
+    before = lines_of(store)
+    again = client.post("/v1/events", headers=headers, json=[second, early, first]).json()["results"]
+
+    assert [result["status"] for result in one] == ["rejected", "scored"]
+    assert [(result["status"], result["reason"]) for result in again] == [
+        ("rejected", "duplicate_order"),
+        ("rejected", "duplicate_order"),
+        ("repeated", None),
+    ]
+    assert all("e1" in result["detail"] for result in (one[0], *again[:2]))
+    assert lines_of(store) == before
