@@ -29,6 +29,7 @@ from api.cli.compare import money, plain_table, tidy
 from api.cli.console import USAGE, lang_option, out_console, progress_bar, say, stop
 from api.clock import now_us
 from rules.book import Tier
+from rules.calendar import calendar
 from rules.errors import BookError
 from rules.text import LANGS, Lang, text
 from rules.units import US_PER_S, points_text
@@ -50,6 +51,7 @@ HOST = "127.0.0.1"
 SEED = 1
 BAR_WIDTH = 16
 PARTLY_S = 180
+ADDED_FROM_US = 3_600 * US_PER_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +85,16 @@ class Sample:
 )
 @click.option("--fresh", is_flag=True, help="Throw an earlier demo in --dir away and begin a new one.")
 @click.option("--riders", type=click.IntRange(1, 20_000), default=200, show_default=True, help="Riders of the city.")
-@click.option("--days", type=click.IntRange(1, 366), default=14, show_default=True, help="Days up to yesterday.")
+@click.option(
+    "--days", type=click.IntRange(1, 366), default=14, show_default=True, help="Days up to now, today included."
+)
 @click.option("--seed", type=int, default=SEED, show_default=True, help="Another seed is another city.")
 @lang_option
 def demo(no_serve: bool, port: int, folder: Path, fresh: bool, riders: int, days: int, seed: int, lang: Lang) -> None:
     """Score a seeded sample city under a service score and under the old fine, and open the console on it.
 
     Writes events.parquet, two ledgers and the service's database below --dir. Stopped and started again, the service
-    goes on where it was.
+    goes on where it was, and what the city has seen since is added.
     """
     from api.cli.serve import listening
 
@@ -99,7 +103,7 @@ def demo(no_serve: bool, port: int, folder: Path, fresh: bool, riders: int, days
     try:
         described, is_kept = find_or_begin(folder, riders, days, seed, fresh=fresh)
         sample = make_sample(folder, described, lang)
-        database = make_database(folder, lang)
+        database = make_database(folder, described, lang)
     except (InputError, BookError) as error:
         stop(error.faults, lang, USAGE)
     if is_kept:
@@ -115,16 +119,33 @@ def demo(no_serve: bool, port: int, folder: Path, fresh: bool, riders: int, days
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """Which city a demo shows: what `demo.json` says."""
+    """Which city a demo shows: what `demo.json` says.
+
+    Parameters
+    ----------
+    since_us
+        Up to when its data went at the last start; the same as `until_us` where nothing has to be added.
+    until_us
+        Up to when they go now.
+    """
 
     city: City
     seed: int
+    since_us: int
+    until_us: int
+
+    def write(self, folder: Path) -> None:
+        """Keep it in the demo's folder."""
+        city = self.city
+        described = {"version": version("riderscore"), "seed": self.seed, "riders": city.num_riders}
+        days = {"days": city.num_days, "first_day": city.first_day.isoformat(), "until_us": self.until_us}
+        write_json(folder / MARKER, described | days)
 
 
 def find_or_begin(folder: Path, riders: int, days: int, seed: int, *, fresh: bool) -> tuple[Described, bool]:
     """The demo that a folder holds, or a new one there; says whether it was found.
 
-    A new city ends yesterday, so that its deadlines and notices lie around today.
+    The city's data go up to now; those of a demo that was found are added to when they are an hour old.
 
     Raises
     ------
@@ -132,12 +153,20 @@ def find_or_begin(folder: Path, riders: int, days: int, seed: int, *, fresh: boo
         If the folder holds something else.
     """
     marker = folder / MARKER
+    until_us = now_us()
+    today = dt.datetime.fromtimestamp(until_us // US_PER_S, ZoneInfo(City().time_zone)).date()
     if marker.is_file() and not fresh:
         try:
             found = json.loads(marker.read_text(encoding="utf-8"))
             first = dt.date.fromisoformat(found["first_day"])
             city = City(name=CITY, num_riders=found["riders"], num_days=found["days"], first_day=first)
-            return Described(city, found["seed"]), True
+            # Version 0.1.0 ended with whole days.
+            of_city = calendar(city.time_zone, dt.time())
+            since_us = found.get("until_us", of_city.start_of(first + dt.timedelta(days=found["days"])))
+            if until_us - since_us < ADDED_FROM_US:
+                return Described(city, found["seed"], since_us, since_us), True
+            city = replace(city, num_days=(today - first).days + 1)
+            return Described(city, found["seed"], since_us, until_us), True
         except (ValueError, KeyError, TypeError):
             # What an earlier version left is made anew.
             pass
@@ -145,11 +174,10 @@ def find_or_begin(folder: Path, riders: int, days: int, seed: int, *, fresh: boo
     if marker.is_file():
         for path in folder.iterdir():
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-    today = dt.datetime.fromtimestamp(now_us() // US_PER_S, ZoneInfo(City().time_zone)).date()
-    city = City(name=CITY, num_riders=riders, num_days=days, first_day=today - dt.timedelta(days=days))
-    written = {"version": version("riderscore"), "seed": seed, "riders": riders, "days": days}
-    write_json(marker, written | {"first_day": city.first_day.isoformat()})
-    return Described(city, seed), False
+    city = City(name=CITY, num_riders=riders, num_days=days, first_day=today - dt.timedelta(days=days - 1))
+    described = Described(city, seed, until_us, until_us)
+    described.write(folder)
+    return described, False
 
 
 def make_sample(folder: Path, described: Described, lang: Lang) -> Sample:
@@ -158,8 +186,9 @@ def make_sample(folder: Path, described: Described, lang: Lang) -> Sample:
     with progress_bar() as bar:
         task = bar.add_task(text(lang, "demo.stage_city"), total=3)
         events = folder / EVENTS
-        if not events.exists():
-            write_parquet(events, events_only(generate(city, seed)))
+        if not events.exists() or described.since_us < described.until_us:
+            table = events_only(generate(city, seed))
+            write_parquet(events, table.filter(pc.less_equal(table["occurred_us"], described.until_us)))
         bar.update(task, completed=1, description=text(lang, "demo.stage_score"))
         scored = score_files([events], SCORE_BOOK, folder / "ledger")
         bar.update(task, completed=2, description=text(lang, "demo.stage_fine"))
@@ -170,16 +199,25 @@ def make_sample(folder: Path, described: Described, lang: Lang) -> Sample:
     )
 
 
-def make_database(folder: Path, lang: Lang) -> Path:
-    """The service's database with the city in it; one that is there is kept."""
-    from api.cli.demo_store import make_store
+def make_database(folder: Path, described: Described, lang: Lang) -> Path:
+    """The service's database with the city in it; one that is there is kept, and what happened since is added."""
+    from api.cli.demo_store import catch_up, make_store
 
     database = folder / DATABASE
-    if not database.exists():
+    is_new = not database.exists()
+    if is_new or described.since_us < described.until_us:
         with progress_bar() as bar:
             task = bar.add_task(text(lang, "demo.stage_store"), total=None)
             table = pq.read_table(folder / EVENTS)
-            make_store(database, table, now_us(), lambda done, of: bar.update(task, completed=done, total=of))
+
+            def tell(done: int, of: int) -> None:
+                bar.update(task, completed=done, total=of)
+
+            if is_new:
+                make_store(database, table, described.until_us, tell)
+            else:
+                catch_up(database, table, described.since_us, described.until_us, tell)
+        described.write(folder)
     return database
 
 

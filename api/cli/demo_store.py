@@ -96,6 +96,30 @@ def make_store(path: Path, table: pa.Table, now_us: int, tell: Tell) -> None:
     shutil.rmtree(folder)
 
 
+def catch_up(path: Path, table: pa.Table, since_us: int, now_us: int, tell: Tell) -> None:
+    """Post what happened in the city since the demo was last started, a day at a time.
+
+    Parameters
+    ----------
+    since_us, now_us
+        What occurred after the first and not after the second is posted.
+    """
+    store = Store(f"sqlite:///{path}")
+    try:
+        schema.upgrade(store)
+        table = table.select(EVENT_SCHEMA.names)
+        starts = range(since_us, now_us, US_PER_DAY)
+        for done, start_us in enumerate(starts, start=1):
+            end_us = min(start_us + US_PER_DAY, now_us)
+            here = pc.and_(pc.greater(table["occurred_us"], start_us), pc.less_equal(table["occurred_us"], end_us))
+            with store.writing(now_us) as unit:
+                post_events(unit, law_of(unit), table.filter(here))
+            tell(done, len(starts))
+        refresh(store, now_us)
+    finally:
+        store.close()
+
+
 def _live(store: Store, table: pa.Table, now_us: int, tell: Tell) -> None:
     table = table.filter(pc.less_equal(table["occurred_us"], now_us))
     start_us: int = pc.min(table["occurred_us"]).as_py()

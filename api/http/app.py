@@ -21,6 +21,7 @@ from api.http.cards import CardDesk
 from api.http.context import Service
 from api.http.door import Door
 from api.http.farewell import Farewell
+from api.http.heads import Heads
 from api.http.limits import Plan
 from api.http.logs import make_log
 from api.http.meters import Meters
@@ -115,6 +116,7 @@ def create_app(
     plan = Plan([(route, tuple(document.scopes_of(route) or ())) for route in api_routes()], settings)
     app.add_middleware(Door, service=service, gate=gate, desk=desk, plan=plan, allowances=allowances, openings=openings)
     app.add_middleware(Farewell, leaving=service.leaving)
+    app.add_middleware(Heads)
     app.add_middleware(Watch, meters=meters, log=log)
     for router in routers(ROUTES):
         app.include_router(router)
@@ -168,7 +170,7 @@ def methods_of(app: FastAPI, path: str) -> list[str]:
     for route in _all_routes(app.routes):
         if isinstance(route, Route) and route.path_regex.match(path):
             found |= set(route.methods or ())
-    return sorted(found)
+    return sorted(found | {"HEAD"} if "GET" in found else found)
 
 
 def _all_routes(routes: Sequence[Any]) -> Iterator[Any]:

@@ -8,20 +8,19 @@ from collections.abc import Mapping
 from typing import Final
 
 from anyio import CapacityLimiter
-from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.http.allowance import Allowances, address_of
 from api.http.auth import Gate, need_scopes
 from api.http.cards import CardDesk, answer_card
-from api.http.context import Actor, Service, preferred_lang
+from api.http.context import Actor, Service
 from api.http.farewell import ELSEWHERE
 from api.http.intake import JSON, NDJSON, check_coding, check_shape, content_type_of, read_body, replay
 from api.http.limits import HEADERS_MAX, PATH_BYTES_MAX, QUERY_BYTES_MAX, WITH_BODY, Plan, Wanted
 from api.http.openings import Openings
 from api.http.plain import check_address, check_json
-from api.http.problems import Problem, need_allowed, problem_of_refusal, problem_of_unreachable, problem_response
+from api.http.problems import Problem, need_allowed, problem_of_refusal, problem_of_unreachable
+from api.http.refusing import refuse
 from api.http.repeats import KEEPS_ITS_OWN, answer_once, idempotency_key
 from api.store.refusals import Refused
 from api.store.units import UnreachableError
@@ -76,13 +75,13 @@ class Door:
                 return
         except UnreachableError as error:
             scope["state"]["cause"] = str(error)
-            await _refuse(problem_of_unreachable(error), scope, receive, send)
+            await refuse(problem_of_unreachable(error), scope, receive, send)
             return
         except Refused as refused:
-            await _refuse(problem_of_refusal(refused), scope, receive, send)
+            await refuse(problem_of_refusal(refused), scope, receive, send)
             return
         except Problem as problem:
-            await _refuse(problem, scope, receive, send)
+            await refuse(problem, scope, receive, send)
             return
         await self._openings.answer(self._app, scope, receive, send)
 
@@ -164,17 +163,3 @@ def _check_head(scope: Scope) -> None:
         raise Problem("address_too_long", path=PATH_BYTES_MAX, query=QUERY_BYTES_MAX)
     if len(scope["headers"]) > HEADERS_MAX:
         raise Problem("too_many_headers", limit=HEADERS_MAX)
-
-
-async def _refuse(problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:
-    # Pages need the doors of routes, which need this module.
-    from api.web.routing import refused_page, wants_page
-
-    scope.setdefault("state", {})["problem"] = problem.code
-    request = Request(scope)
-    if wants_page(request):
-        await (await run_in_threadpool(refused_page, request, problem))(scope, receive, send)
-        return
-    header = next((value for name, value in scope["headers"] if name == b"accept-language"), b"")
-    lang = preferred_lang(header.decode("latin-1"))
-    await problem_response(problem, lang, scope["path"])(scope, receive, send)

@@ -10,9 +10,9 @@ from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.http.context import preferred_lang
 from api.http.leaving import Leaving
-from api.http.problems import Problem, problem_response
+from api.http.problems import Problem
+from api.http.refusing import refuse
 
 ELSEWHERE: Final = {"Retry-After": "1", "Connection": "close"}
 _WRITES: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
@@ -30,7 +30,7 @@ class Farewell:
         if scope["type"] != "http":
             return self._app(scope, receive, send)
         if self._leaving.has_begun:
-            return _refuse(Problem("stopping", headers=ELSEWHERE), scope, receive, send)
+            return refuse(Problem("stopping", headers=ELSEWHERE), scope, receive, send)
         if scope["method"] in _WRITES:
             return self._to_its_end(scope, receive, send)
         return self._app(scope, receive, send)
@@ -49,10 +49,4 @@ class Farewell:
             await work
             return
         is_over = True
-        await _refuse(Problem("outcome_unknown", headers=ELSEWHERE), scope, receive, send)
-
-
-async def _refuse(problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:
-    scope.setdefault("state", {})["problem"] = problem.code
-    header = next((value for name, value in scope["headers"] if name == b"accept-language"), b"")
-    await problem_response(problem, preferred_lang(header.decode("latin-1")), scope["path"])(scope, receive, send)
+        await refuse(Problem("outcome_unknown", headers=ELSEWHERE), scope, receive, send)

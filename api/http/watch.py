@@ -10,9 +10,9 @@ from typing import Any, Final
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.clock import elapsed_ns
-from api.http.context import preferred_lang
 from api.http.meters import Meters
-from api.http.problems import Problem, problem_response
+from api.http.problems import Problem
+from api.http.refusing import refuse
 
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
 _SAFE: Final = (
@@ -54,9 +54,7 @@ class Watch:
         except Exception:  # noqa: BLE001 - the last door: a fault of ours is logged, never shown
             self._log.exception("request_failed", request_id=request_id.decode(), route=_route(scope))
             if not status:
-                lang = preferred_lang(_header(scope, b"accept-language").decode("latin-1"))
-                state["problem"] = "internal"
-                await problem_response(Problem("internal"), lang, scope["path"])(scope, receive, send_marked)
+                await refuse(Problem("internal"), scope, receive, send_marked)
         finally:
             self._meters.in_flight.dec()
             self._note(scope, status, elapsed_ns() - began_ns)

@@ -172,6 +172,12 @@ def give_up(unit: WriteUnit, made: Claim) -> None:
     unit.connection.execute(delete(idempotency).where(_of(made)))
 
 
+def forget_answer(unit: WriteUnit, actor: str, key: str, before_us: int) -> None:
+    """Delete one answer if it is old."""
+    own = (idempotency.c.actor == actor) & (idempotency.c.key == key)
+    unit.connection.execute(delete(idempotency).where(own, idempotency.c.recorded_us < before_us))
+
+
 def forget_answers(unit: WriteUnit, before_us: int) -> int:
     """Delete old answers; how many. Call again until none is left."""
     old = select(idempotency.c.actor, idempotency.c.key).where(idempotency.c.recorded_us < before_us)

@@ -1,7 +1,7 @@
 """Routes of pages: errors become pages, and every answer carries the same security headers."""
 
 import gzip
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
@@ -25,7 +25,9 @@ from api.web.session import (
     visit_of,
 )
 from api.web.shell import Visit, say_next
+from api.web.sign_in_page import login_page
 from api.web.static_files import accepts_gzip
+from api.web.typed import Typed, typed_in
 from rules.errors import BookError
 
 # No script, style or picture but our own; no other site may frame a page or receive its forms.
@@ -36,7 +38,7 @@ HEADERS: Final = {
     "X-Frame-Options": "DENY",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cache-Control": "private, no-store",
-    "Vary": "Cookie, Accept-Encoding",
+    "Vary": "Cookie, Accept-Encoding, Accept-Language",
 }
 PACK_FROM_BYTES: Final = 1_000
 
@@ -52,25 +54,10 @@ class PageRoute(APIRoute):
             try:
                 response = await handle(request)
             except SignInError as error:
-                response = RedirectResponse(sign_in_path(error.path), 303)
-                if error.is_form:
-                    say_next(response, "signed_out")
-            except ForeignFormError:
-                response = await run_in_threadpool(failure_page, request, 403, "foreign_form")
-            except Problem as problem:
-                response = await run_in_threadpool(problem_page, request, problem)
-            except Refused as refused:
-                response = await run_in_threadpool(problem_page, request, problem_of_refusal(refused))
-            except BookError as error:
-                response = await run_in_threadpool(problem_page, request, problem_of_book(error.faults))
-            except BusyError as error:
-                response = problem_page(request, problem_of_unreachable(error))
-            except UnreachableError:
-                response = unreachable_page(request)
-            except RequestValidationError:
-                response = await run_in_threadpool(failure_page, request, 400, "bad_address")
-            except HTTPException as error:
-                response = await run_in_threadpool(failure_page, request, error.status_code, "http")
+                response = await _sign_in_first(request, error)
+            except FAILURES as error:
+                typed = await typed_in(request)
+                response = await run_in_threadpool(failed_page, request, error, typed)
             return finished(request, response)
 
         return handle_page
@@ -81,10 +68,54 @@ def page_router() -> APIRouter:
     return APIRouter(route_class=PageRoute, include_in_schema=False)
 
 
-def problem_page(request: Request, problem: Problem) -> Response:
+FAILURES: Final = (
+    ForeignFormError,
+    Problem,
+    Refused,
+    BookError,
+    UnreachableError,
+    RequestValidationError,
+    HTTPException,
+)
+
+
+async def _sign_in_first(request: Request, error: SignInError) -> Response:
+    """To the page where one signs in; who sent a form signs in on the page that shows what it held."""
+    typed = await typed_in(request) if error.is_form else None
+    if typed is not None:
+        return await run_in_threadpool(login_page, _nobody(request), error.path, 401, typed=typed)
+    response = RedirectResponse(sign_in_path(error.path), 303)
+    if error.is_form:
+        say_next(response, "signed_out")
+    return response
+
+
+def failed_page(request: Request, error: Exception, typed: Typed | None = None) -> Response:
+    """The page that says what went wrong, with what was typed."""
+    match error:
+        case ForeignFormError():
+            return failure_page(request, 403, "foreign_form", typed)
+        case Problem():
+            return problem_page(request, error, typed)
+        case Refused():
+            return problem_page(request, problem_of_refusal(error), typed)
+        case BookError():
+            return problem_page(request, problem_of_book(error.faults), typed)
+        case BusyError():
+            return problem_page(request, problem_of_unreachable(error), typed)
+        case UnreachableError():
+            return unreachable_page(request, typed)
+        case RequestValidationError():
+            return failure_page(request, 400, "bad_address", typed)
+        case HTTPException():
+            return failure_page(request, error.status_code, "http", typed)
+    raise error
+
+
+def problem_page(request: Request, problem: Problem, typed: Typed | None = None) -> Response:
     """A page that says what a problem document says."""
-    # Who asks too often is not looked up once more, nor anybody while no connection is free.
-    visit = _nobody(request) if problem.status in (429, 503) else _visit(request)
+    # Who asks too often is not looked up once more, nor anybody while no connection is free or we have failed.
+    visit = _nobody(request) if problem.status in (429, 500, 503) else _visit(request)
     document = problem.document(visit.lang)
     faults = [
         visit.say("failure.at", place=error["parameter"], detail=error["detail"])
@@ -94,34 +125,32 @@ def problem_page(request: Request, problem: Problem) -> Response:
     ]
     if problem.num_errors > len(faults):
         faults.append(visit.say("failure.more_faults", number=problem.num_errors - len(faults)))
-    told, status = document["detail"], problem.status
-    page = visit.page("failure.html", status, status_code=status, told=told, faults=faults)
+    page = _failure(visit, problem.status, document["detail"], typed, faults)
     page.headers.update(problem.headers)
     return page
 
 
-def refused_page(request: Request, problem: Problem) -> Response:
-    """What a person sees of a request that got no further than the door."""
+async def refused_page(request: Request, problem: Problem) -> Response:
+    """What a person sees of a request that got no further than the door, or that failed behind it."""
+    typed = await typed_in(request)
     try:
-        response = problem_page(request, problem)
+        response = await run_in_threadpool(problem_page, request, problem, typed)
     except UnreachableError:
-        response = unreachable_page(request)
+        response = unreachable_page(request, typed)
     return finished(request, response)
 
 
-def failure_page(request: Request, status: int, name: str) -> Response:
+def failure_page(request: Request, status: int, name: str, typed: Typed | None = None) -> Response:
     """A page for what went wrong before a page of its own could say so."""
     visit = _visit(request)
     known = name if name != "http" else "not_found" if status == 404 else "not_possible"
-    told = visit.say(f"failure.{known}")
-    return visit.page("failure.html", status, status_code=status, told=told, faults=())
+    return _failure(visit, status, visit.say(f"failure.{known}"), typed)
 
 
-def unreachable_page(request: Request) -> Response:
+def unreachable_page(request: Request, typed: Typed | None = None) -> Response:
     """A page that needs no database: nobody knows who is asking."""
     visit = _nobody(request)
-    told = visit.say("failure.unreachable")
-    page = visit.page("failure.html", 503, status_code=503, told=told, faults=())
+    page = _failure(visit, 503, visit.say("failure.unreachable"), typed)
     page.headers["Retry-After"] = "1"
     return page
 
@@ -132,6 +161,10 @@ def _visit(request: Request) -> Visit:
         return visit_of(request, service_of(request))
     except Problem:
         return _nobody(request)
+
+
+def _failure(visit: Visit, status: int, told: str, typed: Typed | None, faults: Sequence[str] = ()) -> Response:
+    return visit.page("failure.html", status, status_code=status, told=told, faults=faults, typed=typed)
 
 
 def _nobody(request: Request) -> Visit:

@@ -17,7 +17,7 @@ from starlette.datastructures import URL, FormData
 
 from api.http.allowance import Allowances, address_of
 from api.http.auth import Gate, session_actor
-from api.http.context import Actor, Service, service_of
+from api.http.context import Actor, Service, preferred_lang, service_of
 from api.http.intake import check_coding, content_type_of, read_body, replay
 from api.http.limits import KIB, MIB
 from api.http.plain import check_fields
@@ -26,23 +26,21 @@ from api.http.scopes import Scope
 from api.store.said import role_words
 from api.store.sessions import SESSION_S, begin_session, end_session
 from api.web.shell import Visit
+from api.web.typed import FIELDS_MAX, FORM_FIELD, MULTIPART, is_from_here, texts_of
 from rules.text import LANGS, Lang
 
 SESSION_COOKIE: Final = "rs_session"
 FORM_COOKIE: Final = "rs_form"
 LANG_COOKIE: Final = "rs_lang"
-FORM_FIELD: Final = "form_token"
 LANG_S: Final = 365 * 86_400
-MAX_FIELDS: Final = 2_000
 FORM_BYTES_MAX: Final = 256 * KIB
 TABLE_BYTES_MAX: Final = 4 * MIB + 64 * KIB
-_MULTIPART: Final = "multipart/form-data"
 
 
 class SignInError(Exception):
     """A page that needs somebody to sign in first.
 
-    `path` is where they wanted to go; `is_form` says that they sent something, which is not kept.
+    `path` is where they wanted to go; `is_form` says that they sent something, which stands on the page that says so.
     """
 
     def __init__(self, path: str, is_form: bool) -> None:
@@ -56,12 +54,13 @@ class ForeignFormError(Exception):
 
 
 def lang_of_visit(request: Request) -> Lang:
-    """The language asked for in the address, else the one chosen before, else Chinese."""
+    """The language asked for in the address, else the one chosen before, else the browser's; Chinese if none is said."""
     for wanted in (request.query_params.get("lang"), request.cookies.get(LANG_COOKIE)):
         for lang in LANGS:
             if wanted == lang:
                 return lang
-    return "zh"
+    header = request.headers.get("accept-language", "").strip()
+    return "zh" if header in ("", "*") else preferred_lang(header)
 
 
 def form_token_of(request: Request) -> str:
@@ -175,20 +174,22 @@ def posting(bytes_max: int) -> Callable[[Request], AsyncIterator[FormData]]:
         Problem
             `body_too_large`, `body_timeout`, `coding_unsupported`, `form_too_many_fields`, `unusable_text`.
         """
-        if not _from_here(request):
+        if not is_from_here(request):
             raise ForeignFormError
         check_coding(request.scope)
         timeout_s = service_of(request).settings.body_timeout_s
         body = await read_body(request.scope, request.receive, bytes_max, timeout_s)
-        if content_type_of(request.scope) != _MULTIPART and body.count(b"&") >= MAX_FIELDS:
-            raise Problem("form_too_many_fields", limit=MAX_FIELDS)
+        request.state.posted_body = body
+        if content_type_of(request.scope) != MULTIPART and body.count(b"&") >= FIELDS_MAX:
+            raise Problem("form_too_many_fields", limit=FIELDS_MAX)
         again = Request(request.scope, replay(body, request.receive))
-        async with again.form(max_fields=MAX_FIELDS, max_files=1) as form:
+        async with again.form(max_fields=FIELDS_MAX, max_files=1) as form:
             token = form.get(FORM_FIELD)
             known = request.cookies.get(FORM_COOKIE, "")
             if not isinstance(token, str) or not known or not hmac.compare_digest(token.encode(), known.encode()):
                 raise ForeignFormError
             check_fields(form.multi_items())
+            request.state.posted = dict(texts_of(form))
             yield form
 
     return posted
@@ -209,12 +210,6 @@ def _page_before(request: Request) -> str:
     """The page whose form was sent, if it is one of ours."""
     page = urlsplit(request.headers.get("referer", ""))
     return own_path(_asked(page)) if page.netloc == request.headers.get("host", "") != "" else "/"
-
-
-def _from_here(request: Request) -> bool:
-    """Whether the browser says that a page of this host sent the form."""
-    source = request.headers.get("origin") or request.headers.get("referer", "")
-    return urlsplit(source).netloc == request.headers.get("host", "") != ""
 
 
 def field(form: FormData, name: str) -> str:

@@ -5,6 +5,7 @@ It escapes whatever it shows; catalogs hold no markup.
 """
 
 import json
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, partial
@@ -37,8 +38,8 @@ def templates(lang: Lang) -> Environment:
         lstrip_blocks=True,
     )
     made.globals |= {"t": partial(text, lang), "lang": lang, "asset": asset_url, "tree_of": partial(tree, lang=lang)}
-    made.globals["riders_tree_of"] = partial(riders_tree, lang=lang)
-    made.globals["t_if"] = partial(text_if, lang)
+    made.globals |= {"riders_tree_of": partial(riders_tree, lang=lang), "t_if": partial(text_if, lang)}
+    made.globals["random_text"] = partial(secrets.token_hex, 12)
     made.filters |= {name: partial(filter_, lang=lang) for name, filter_ in figures.IN_WORDS.items()}
     made.filters |= figures.PLAIN
     return made
@@ -86,6 +87,11 @@ class Visit:
         """Whether this page is the one of a path, or stands below it."""
         own = self.request.url.path
         return own == path or (path != "/console" and own.startswith(f"{path}/"))
+
+    def sent(self, name: str) -> str:
+        """What the form at hand holds in a field; nothing where the page was only asked for."""
+        posted: Mapping[str, str] = getattr(self.request.state, "posted", {})
+        return posted.get(name, "")
 
     def here(self, **changes: object) -> str:
         """The address of this page with some of its query changed; None leaves a part out."""

@@ -18,8 +18,9 @@ from api.store import keys, schema
 from api.store.said import city_name
 from api.store.tables import api_keys, drafts, entries, studies
 from api.store.units import Store
-from api.web.session import FORM_COOKIE, FORM_FIELD
+from api.web.session import FORM_COOKIE
 from api.web.site import PAGES
+from api.web.typed import FORM_FIELD
 from rules.text import LANGS
 from tests.api.http.test_roles import MAY
 from tests.fixtures.v0_1_0 import kept

@@ -13,9 +13,11 @@ from api.store.bookshelf import book_of_id, books_by_place, books_of, compare_ve
 from api.store.places import places_of
 from api.store.refusals import Refused
 from api.store.rollback import roll_back
+from api.store.units import WriteUnit
 from api.web.draft_view import titles_of
 from api.web.editor import line_in_book
 from api.web.figures import city_pairs
+from api.web.once import once
 from api.web.routing import page_router
 from api.web.session import Posted, field, visiting
 from api.web.shell import Visit
@@ -196,11 +198,15 @@ def _file(content: bytes, media_type: str, name: str) -> Response:
 def go_back(visit: BackVisit, book_id: str, form: Posted) -> Response:
     """One click: an earlier version becomes a new one, for a second person to approve."""
     digest = field(form, "digest")
+
+    def make(unit: WriteUnit) -> str:
+        draft = roll_back(unit, visit.who, field(form, "into"), digest, field(form, "reason"))
+        return f"/console/approvals/{draft.draft_id}"
+
     try:
-        with visit.service.writing() as unit:
-            draft = roll_back(unit, visit.who, field(form, "into"), digest, field(form, "reason"))
+        path = once(visit, form, make)
     except Refused as refused:
         return _book_page(
             visit, book_id, digest, into=field(form, "into"), status=409, refused=refused.describe(visit.lang)
         )
-    return visit.goto(f"/console/approvals/{draft.draft_id}", "rolled_back")
+    return visit.goto(path, "rolled_back")

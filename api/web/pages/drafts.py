@@ -18,6 +18,7 @@ from api.store.units import WriteUnit
 from api.web.columns import PARTS
 from api.web.draft_view import titles_of, tried, view_of, why_suspended
 from api.web.editor import act, complete, editor_table, line_of, read_form, sections, told
+from api.web.once import once
 from api.web.routing import page_router
 from api.web.session import Posted, PostedTable, field, visiting
 from api.web.shell import Visit
@@ -67,12 +68,15 @@ def new_draft(visit: WriteVisit) -> Response:
 @router.post("/console/drafts")
 def start_draft(visit: WriteVisit, form: Posted) -> Response:
     """A new draft, from a version or from what is in force in a place."""
-    with visit.service.writing() as unit:
+
+    def make(unit: WriteUnit) -> str:
         if field(form, "rider_kind"):
             draft = store.draft_from_place(unit, visit.who, field(form, "city"), field(form, "rider_kind"))
         else:
             draft = store.draft_from_version(unit, visit.who, field(form, "digest"), title=field(form, "title") or None)
-    return visit.goto(_path(draft), "draft_made")
+        return _path(draft)
+
+    return visit.goto(once(visit, form, make), "draft_made")
 
 
 @router.get("/console/drafts/{draft_id}")

@@ -14,8 +14,10 @@ from api.store.draft_rows import draft_of
 from api.store.refusals import Refused
 from api.store.studies import Study, cancel, start_impact, studies_of, study_of
 from api.store.turns_of_work import position_of
+from api.store.units import WriteUnit
 from api.web.draft_view import DraftView, view_of
 from api.web.figures import city_pairs
+from api.web.once import once
 from api.web.routing import page_router
 from api.web.session import Posted, field, visiting
 from api.web.shell import Visit
@@ -73,20 +75,23 @@ def _impact_page(visit: Visit, draft_id: str, study: str = "", status: int = 200
 def start(visit: RunVisit, draft_id: str, form: Posted) -> Response:
     """Ask for the impact of a draft as it stands."""
     days = field(form, "days")
+
+    def make(unit: WriteUnit) -> str:
+        draft_of(unit, draft_id, visit.who)
+        need_cities(visit.who, {field(form, "city")})
+        study_id = start_impact(
+            unit,
+            visit.who.name,
+            city=field(form, "city"),
+            days=int(days) if days.isascii() and days.isdigit() and len(days) < 7 else 0,
+            draft_id=draft_id,
+        )
+        return f"/console/drafts/{draft_id}/impact?study={study_id}"
+
     try:
-        with visit.service.writing() as unit:
-            draft_of(unit, draft_id, visit.who)
-            need_cities(visit.who, {field(form, "city")})
-            study_id = start_impact(
-                unit,
-                visit.who.name,
-                city=field(form, "city"),
-                days=int(days) if days.isascii() and days.isdigit() and len(days) < 7 else 0,
-                draft_id=draft_id,
-            )
+        return visit.goto(once(visit, form, make))
     except Refused as refused:
         return _impact_page(visit, draft_id, status=STATUS[refused.code], refused=refused.describe(visit.lang))
-    return visit.goto(f"/console/drafts/{draft_id}/impact?study={study_id}")
 
 
 @router.post("/console/studies/{study_id}/cancel")

@@ -15,6 +15,7 @@ from api.store.refusals import Refused
 from api.store.studies import Study, file_of, files_of, start_study, studies_of, study_of
 from api.store.turns_of_work import position_of
 from api.store.units import ReadUnit
+from api.web.once import once
 from api.web.pages.impacts import stages
 from api.web.routing import page_router
 from api.web.session import Posted, field, visiting
@@ -107,14 +108,14 @@ def start(visit: RunVisit, form: Posted) -> Response:
         return _list_page(visit, given, "", 422, [told])
     try:
         check_request(visit.service.store, request)
-        with visit.service.writing() as unit:
-            study_id = start_study(unit, visit.who.name, request)
+        return visit.goto(
+            once(visit, form, lambda unit: f"/console/studies/{start_study(unit, visit.who.name, request)}")
+        )
     except (InputError, BookError) as error:
         faults = [shortened(fault.describe(visit.lang), DETAIL_MAX) for fault in error.faults[:ERRORS_MAX]]
         return _list_page(visit, given, "", 422, faults)
     except Refused as refused:
         return _list_page(visit, given, "", STATUS[refused.code], [refused.describe(visit.lang)])
-    return visit.goto(f"/console/studies/{study_id}")
 
 
 def _request(form: FormData, lang: Lang) -> dict[str, Any]:

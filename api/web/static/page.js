@@ -11,6 +11,8 @@
     if (place) place.replaceChildren(Object.assign(document.createElement("p"), { className: "notice bad", textContent: message }));
   };
 
+  const refusal = (made) => (made.querySelector("main .notice") || made.querySelector("main h1"))?.textContent.trim() ?? "";
+
   async function change(ids, url, options = {}) {
     const names = ids.split(/\s+/).filter(Boolean);
     const parts = names.map((id) => document.getElementById(id)).filter(Boolean);
@@ -25,7 +27,12 @@
       const type = answer.headers.get("content-type") || "";
       if (!type.includes("text/html")) { location.assign(url); return null; }
       const made = new DOMParser().parseFromString(await answer.text(), "text/html");
-      if (!names.some((id) => made.getElementById(id))) { location.assign(answer.url); return null; }
+      if (!names.some((id) => made.getElementById(id))) {
+        // What was typed stays on the page, and can be sent again.
+        if (options.method === "POST" && !answer.ok) say(refusal(made));
+        else location.assign(answer.url);
+        return null;
+      }
       const held = document.activeElement?.id;
       for (const id of new Set([...names, "said"])) {
         const fresh = made.getElementById(id), old = document.getElementById(id);

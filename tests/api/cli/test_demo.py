@@ -1,5 +1,6 @@
 """`riderscore demo`: what it writes, what a person reads, and what it refuses to overwrite."""
 
+import datetime as dt
 import json
 import re
 import signal
@@ -12,22 +13,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
+from sqlalchemy import func, select
 
 from api.batch.readers import read_events
 from api.cli.demo import telling_deduction, three_riders
 from api.cli.main import main
-from api.clock import now_us
 from api.store.appeal_records import num_open_appeals
 from api.store.drafts import drafts_page
 from api.store.sample_riders import telling_riders
 from api.store.studies import studies_of
+from api.store.tables import events
 from api.store.units import Store
-from rules.units import US_PER_DAY
+from rules.calendar import instant_us
+from rules.units import US_PER_DAY, US_PER_S
 
 SMALL = ("--riders", "12", "--days", "5", "--seed", "3")
 
@@ -93,9 +97,13 @@ def test_the_commands_it_recommends_run(shown: tuple[Path, Result]) -> None:
     assert codes == [0, 0, 0]
 
 
-def test_the_same_seed_tells_the_same_story(shown: tuple[Path, Result], tmp_path: Path) -> None:
-    """Run again elsewhere, the text differs in nothing but the folder, and the events not at all."""
+def test_the_same_seed_tells_the_same_story(
+    shown: tuple[Path, Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Run elsewhere at the same moment, the text differs in nothing but the folder, and the events not at all."""
     folder, result = shown
+    until_us = json.loads((folder / "demo.json").read_text())["until_us"]
+    monkeypatch.setattr("api.cli.demo.now_us", lambda: until_us)
 
     again = _demo(tmp_path / "again", "--lang", "en")
 
@@ -137,12 +145,34 @@ def test_fresh_begins_a_new_one(tmp_path: Path) -> None:
     assert json.loads((folder / "demo.json").read_text())["seed"] == 4
 
 
-def test_the_city_ends_yesterday(shown: tuple[Path, Result]) -> None:
-    """Deadlines and notices of the demo lie around today: its last day is the day before."""
-    folder, _ = shown
-    newest_us = max(pq.read_table(folder / "events.parquet", columns=["occurred_us"])["occurred_us"].to_pylist())
+def newest_us(folder: Path) -> tuple[int, int]:
+    """When the newest event occurred, in the file and in the database."""
+    in_file = max(pq.read_table(folder / "events.parquet", columns=["occurred_us"])["occurred_us"].to_pylist())
+    store = Store(f"sqlite:///{folder / 'riderscore.db'}")
+    with store.reading() as unit:
+        in_store = unit.connection.execute(select(func.max(events.c.occurred_us))).scalar_one()
+    store.close()
+    return in_file, in_store
 
-    assert 0 <= now_us() - newest_us < 2 * US_PER_DAY
+
+def test_the_city_goes_up_to_now_and_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its data end at the moment it is made; started two days later, what happened since is added, once."""
+    folder = tmp_path / "demo"
+    noon_us = instant_us(dt.datetime(2026, 3, 3, 12, 40, tzinfo=ZoneInfo("Asia/Shanghai")))
+    found = []
+    for at_us in (noon_us, noon_us + 600 * US_PER_S, noon_us + 2 * US_PER_DAY, noon_us + 2 * US_PER_DAY):
+        monkeypatch.setattr("api.cli.demo.now_us", lambda at_us=at_us: at_us)
+        assert _demo(folder).exit_code == 0
+        found.append(newest_us(folder))
+
+    assert all(in_file == in_store for in_file, in_store in found)
+    assert 0 <= noon_us - found[0][0] < 3_600 * US_PER_S
+    assert found[1] == found[0]
+    assert 0 <= noon_us + 2 * US_PER_DAY - found[2][0] < 3_600 * US_PER_S
+    assert found[3] == found[2]
+    verified = [CliRunner().invoke(main, ["verify", str(folder / "ledger")])]
+    verified.append(CliRunner().invoke(main, ["verify", "--database", f"sqlite:///{folder / 'riderscore.db'}"]))
+    assert [result.exit_code for result in verified] == [0, 0], [result.output for result in verified]
 
 
 def test_the_database_holds_a_service_at_work(shown: tuple[Path, Result]) -> None:

@@ -17,7 +17,8 @@ from api.store.keys import role_of
 from api.store.seeding import seed_shipped
 from api.store.sessions import begin_session
 from api.store.units import Store
-from api.web.session import FORM_COOKIE, FORM_FIELD, SESSION_COOKIE
+from api.web.session import FORM_COOKIE, SESSION_COOKIE
+from api.web.typed import FORM_FIELD
 from tests.api.http.conftest import Bearer
 from tests.api.store.posts import START_US, post
 from tests.builders import delivered

@@ -33,6 +33,7 @@ def sign_in(client: TestClient, bearer: Bearer, store: Store, clock: Clock) -> S
 
     def enter(role: str, subject: str = "", cities: tuple[str, ...] = ()) -> TestClient:
         client.follow_redirects = False
+        client.headers["Accept-Language"] = "zh-CN"
         key_id = bearer(role, subject, cities)["Authorization"].split("_")[1]
         with store.writing(clock()) as unit:
             written = begin_session(unit, role_of(role), subject or f"some-{role}", cities, key_id)

@@ -13,7 +13,7 @@ from api.store.drafts import save_document
 from api.store.scheduling import activate_due
 from api.store.sessions import begin_session
 from api.store.units import Store
-from api.web.session import FORM_FIELD
+from api.web.typed import FORM_FIELD
 from tests.api.http.conftest import Clock
 from tests.api.store.law_worlds import ANN, BEN, NOW_US, begun, enact, scheduled, submitted, version
 from tests.api.web.conftest import HERE, SignIn, token_of

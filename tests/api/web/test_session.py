@@ -24,6 +24,11 @@ PAGES = {
 ROLES = ("platform", "rider", "ops", "approver", "policy")
 
 
+@pytest.fixture(autouse=True)
+def _chinese(client: TestClient) -> None:
+    client.headers["Accept-Language"] = "zh-CN"
+
+
 @pytest.mark.parametrize("page", sorted(PAGES))
 def test_each_page_is_for_its_roles(sign_in: SignIn, page: str) -> None:
     """Every role × every page: in, or told in words that it is not theirs."""
@@ -162,7 +167,8 @@ def test_a_file_named_by_its_content_is_kept_for_good(client: TestClient) -> Non
 
 
 def test_the_language_is_chinese_until_another_is_chosen(client: TestClient) -> None:
-    """The switch is kept; a language we do not speak is not."""
+    """Where the browser says nothing. The switch is kept; a language we do not speak is not."""
+    del client.headers["Accept-Language"]
     assert '<html lang="zh-CN">' in client.get("/login").text
     assert '<html lang="en">' in client.get("/login?lang=en").text
     assert '<html lang="en">' in client.get("/login").text
