@@ -146,11 +146,14 @@ def test_fresh_begins_a_new_one(tmp_path: Path) -> None:
 
 
 def newest_us(folder: Path) -> tuple[int, int]:
-    """When the newest event occurred, in the file and in the database."""
-    in_file = max(pq.read_table(folder / "events.parquet", columns=["occurred_us"])["occurred_us"].to_pylist())
+    """When the newest delivery was, in the file and in the database."""
+    in_file = max(
+        pq.read_table(folder / "events.parquet", filters=[("kind", "=", "delivered")])["occurred_us"].to_pylist()
+    )
     store = Store(f"sqlite:///{folder / 'riderscore.db'}")
     with store.reading() as unit:
-        in_store = unit.connection.execute(select(func.max(events.c.occurred_us))).scalar_one()
+        delivered = select(func.max(events.c.occurred_us)).where(events.c.kind == "delivered")
+        in_store = unit.connection.execute(delivered).scalar_one()
     store.close()
     return in_file, in_store
 
