@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Annotated
+from threading import Event
+from typing import Annotated, Final
 
 from fastapi import Depends, Request
 
@@ -13,9 +14,12 @@ from api.http.leaving import Leaving
 from api.http.scopes import SCOPES, Scope
 from api.settings import Settings
 from api.store.keys import Role, need_good
+from api.store.refusals import Refused
 from api.store.timekeeping import Timekeeper
 from api.store.units import Held, ReadUnit, Store, WriteUnit, connected
 from rules.text import Lang
+
+_LOOK_S: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,12 @@ class Actor:
         return rider_id == self.subject if self.role == "rider" else self.in_city(city)
 
 
+def _is_set() -> Event:
+    event = Event()
+    event.set()
+    return event
+
+
 @dataclass(frozen=True, slots=True)
 class Service:
     """The store, the settings and the clock of one running service.
@@ -79,6 +89,9 @@ class Service:
         Says whether the clock may be believed; without one it always is.
     leaving
         Whether this process is stopping.
+    compiled
+        Set once the code that scores is compiled: on a new machine that takes a minute, and who writes waits for it
+        before they hold anything that others wait for.
     asker
         Who asks, where a request is answered: nothing is written for them once their API key has ended.
     """
@@ -89,6 +102,7 @@ class Service:
     held: Held | None = None
     keeper: Timekeeper | None = None
     leaving: Leaving = field(default_factory=Leaving)
+    compiled: Event = field(default_factory=_is_set)
     asker: Callable[[], Actor | None] | None = None
 
     @contextmanager
@@ -105,8 +119,12 @@ class Service:
         ------
         Refused
             `clock_held` or `clock_apart` while the clock is not believed; `token_revoked` or `token_expired` where the
-            key has ended that the request came with, although it was believed when it came.
+            key has ended that the request came with, although it was believed when it came; `stopping` where this
+            process is told to stop before it has done anything.
         """
+        while not self.compiled.wait(_LOOK_S):
+            if self.leaving.has_begun:
+                raise Refused("stopping")
         if self.keeper is not None:
             self.keeper.permit()
         with connected(), (self.held or self.store).writing(self.clock()) as unit:

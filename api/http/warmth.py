@@ -7,7 +7,7 @@ of a second every other second under load, and nobody was answered meanwhile.
 import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from threading import Thread
+from threading import Event, Thread
 from typing import Final
 
 import pyarrow as pa
@@ -32,18 +32,23 @@ _RIDER: Final = {"rider_id": "r1", "city": "sample", "rider_kind": "crowdsourced
 
 
 @asynccontextmanager
-async def warming(_service: Service) -> AsyncIterator[None]:
-    """Begin in a thread beside the server; whoever asks meanwhile waits for the same compilation."""
-    Thread(target=settle, name="warm", daemon=True).start()
+async def warming(service: Service) -> AsyncIterator[None]:
+    """Begin in a thread beside the server; who writes meanwhile waits, and `/readyz` says so."""
+    service.compiled.clear()
+    Thread(target=settle, args=(service.compiled,), name="warm", daemon=True).start()
     try:
         yield
     finally:
         gc.unfreeze()
 
 
-def settle() -> None:
+def settle(compiled: Event) -> None:
     """Warm up, then keep what is there for good out of the garbage collector's sight."""
-    warm()
+    try:
+        warm()
+    finally:
+        # What could not be compiled here fails where it is asked for, and is told there.
+        compiled.set()
     gc.collect()
     gc.freeze()
 

@@ -39,7 +39,10 @@ class Background:
         self._workers = {kind: Worker(store, clock, log, kind) for kind in get_args(Kind)}
         self._counter = Counter(store, clock)
         self._ticker = Ticker(store, service.settings, clock)
-        may_act = None if service.keeper is None else service.keeper.may_act
+
+        def may_act() -> bool:
+            return service.compiled.is_set() and (service.keeper is None or service.keeper.may_act())
+
         self.loops = (
             Loop("tick", self._ticker.step, service.settings.tick_s, log, may_act),
             Loop("replay", Replayer(store, clock).step, LOOK_S, log, may_act),

@@ -15,6 +15,7 @@ from api.store.waiting import readiness
 from rules.text import Lang, text
 
 router = APIRouter(tags=["system"])
+STARTING_S: Final = 3
 OPEN: Final = frozenset({"/healthz", "/readyz", "/metrics", "/problems", "/problems/{code}"})
 
 
@@ -63,12 +64,14 @@ async def health() -> Health:
 
 @router.get("/readyz", responses={503: {"model": Readiness, "description": "Not ready."}})
 def ready(service: ServiceDep, response: Response, lang: LangDep) -> Readiness:
-    """Whether this process can work: database, migrations, books, and its clock beside the database's.
+    """Whether this process can work: database, migrations, books, its clock beside the database's, and compiled code.
 
     A clock that is not believed leaves the service ready, since reads go on; it stands in `warnings`.
     """
     clock = ClockState("believed") if service.keeper is None else service.keeper.state
-    checks = {**_checks(service), "clock": clock.status != "apart"}
+    # With compiled code on the disk this takes a second or two after the start; a probe need not come twice for it.
+    is_compiled = service.compiled.wait(STARTING_S)
+    checks = {**_checks(service), "clock": clock.status != "apart", "compiled": is_compiled}
     if not all(checks.values()):
         response.status_code = 503
     return Readiness(ready=all(checks.values()), checks=checks, warnings=_warnings(clock, lang))

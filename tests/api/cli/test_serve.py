@@ -71,7 +71,7 @@ def test_serve_makes_its_database_and_answers(tmp_path: Path) -> None:
         server.send_signal(signal.SIGTERM)
         code = server.wait(DEADLINE_S)
 
-    checks = {"database": True, "migrations": True, "books": True, "clock": True}
+    checks = {"database": True, "migrations": True, "books": True, "clock": True, "compiled": True}
     assert ready == (200, {"ready": True, "checks": checks, "warnings": []})
     assert (seen[0], [item["subject"] for item in seen[1]["items"]]) == (200, ["li.na"])
     assert code == 0
