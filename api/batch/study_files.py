@@ -11,6 +11,7 @@ from pyarrow import csv
 from api.batch.files import MARKER, atomic_file, write_json, write_parquet
 from api.batch.run import Stopwatch
 from api.batch.study_design import Design
+from rules.formulas import guarded
 from simulations.report.content import Content
 from simulations.report.page import report
 from simulations.study.findings import Findings
@@ -39,6 +40,15 @@ class Found:
     sweep: tuple[Swept, ...]
 
 
+def _harmless(table: pa.Table) -> pa.Table:
+    """A table whose texts no spreadsheet program runs."""
+    for k, one in enumerate(table.schema):
+        if pa.types.is_string(one.type):
+            cells = [None if cell is None else guarded(cell) for cell in table.column(k).to_pylist()]
+            table = table.set_column(k, one, pa.array(cells, pa.string()))
+    return table
+
+
 def write_results(folder: Path, design: Design, found: Found, watch: Stopwatch) -> dict[str, Any]:
     """Write all files; return `summary.json`."""
     document = design.document()
@@ -49,7 +59,7 @@ def write_results(folder: Path, design: Design, found: Found, watch: Stopwatch) 
     for name, table in tables.items():
         write_parquet(folder / f"{name}.parquet", table)
         with atomic_file(folder / f"{name}.csv") as temporary:
-            csv.write_csv(table, temporary)
+            csv.write_csv(_harmless(table), temporary)
     write_json(folder / "summary.json", summary)
     for name, content in pages.items():
         with atomic_file(folder / name) as temporary:

@@ -15,10 +15,10 @@ from api.store.platforms import platform_of
 from api.store.refusals import Refused
 from api.store.tables import audit
 from api.store.units import ReadUnit, WriteUnit
+from rules.formulas import guarded
 
 COLUMNS: Final = ("audit_id", "recorded_at", "actor", "action", "subject", "city", "detail", "platform")
 # A spreadsheet takes a cell that begins with one of these for a formula (OWASP: CSV injection).
-FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 PART: Final = 1_000
 _MOST_ID: Final = 2**63
 
@@ -139,7 +139,7 @@ def as_csv(lines: Iterator[AuditLine]) -> Iterator[str]:
     writer.writerow(COLUMNS)
     yield "\ufeff" + _taken(buffer)
     for line in lines:
-        writer.writerow(_harmless(value) for value in _cells(line))
+        writer.writerow(guarded(value) for value in _cells(line))
         yield _taken(buffer)
 
 
@@ -154,10 +154,6 @@ def _cells(line: AuditLine) -> tuple[str, ...]:
     detail = json.dumps(line.detail, ensure_ascii=False, sort_keys=True)
     at = iso(line.recorded_us)
     return str(line.audit_id), at, line.actor, line.action, line.subject, line.city or "", detail, line.platform
-
-
-def _harmless(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(FORMULA_STARTS) else cell
 
 
 def _taken(buffer: io.StringIO) -> str:

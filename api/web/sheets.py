@@ -23,9 +23,10 @@ from api.batch.records import records
 from api.batch.rejects import cut
 from api.web.cells import text_of
 from api.web.columns import PARTS, columns
-from api.web.spreadsheet import label, unguarded
+from api.web.spreadsheet import label
 from api.web.tables import BOOK_ROW, Document, Row, Table, table_of
 from rules.errors import Fault
+from rules.formulas import unguarded
 from rules.text import LANGS, catalog
 from rules.textfile import DELIMITERS, MARK, Layout, cells_of, decoded, layout_of, packing_of, seen
 

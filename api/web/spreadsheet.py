@@ -20,13 +20,11 @@ from openpyxl.worksheet.datavalidation import DataValidation
 from api.web.cells import value_of
 from api.web.columns import PARTS, Column
 from api.web.tables import Table
+from rules.formulas import guarded, is_formula
 from rules.text import Lang, text
 
 XLSX_TYPE: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 CSV_TYPE: Final = "text/csv; charset=utf-8"
-# What Excel and its kin take for the beginning of a formula or a command.
-FORMULA: Final = re.compile(r"'*[=+\-@\t\r]")
-_NUMBER: Final = re.compile(r"[+-]?\d+(\.\d+)?")
 _MAX_LISTED: Final = 255
 _WIDTHS: Final = {"text": 22, "texts": 30, "slide": 26, "range": 14, "choices": 18}
 _HEAD: Final = PatternFill("solid", fgColor="E8EEF4")
@@ -86,16 +84,6 @@ def attachment(name: str) -> dict[str, str]:
     return {"Content-Disposition": f'attachment; filename="{plain}"'}
 
 
-def guarded(written: str) -> str:
-    """Text as a cell of a CSV file: what would be run as a formula begins with an apostrophe."""
-    return f"'{written}" if FORMULA.match(written) and not _NUMBER.fullmatch(written) else written
-
-
-def unguarded(written: str) -> str:
-    """The text of a cell that may begin with such an apostrophe."""
-    return written[1:] if written.startswith("'") and FORMULA.match(written[1:]) else written
-
-
 def _rows(table: Table, lang: Lang) -> Iterator[Sequence[tuple[Column | None, str]]]:
     """Heading and rows; a cell without a column holds words."""
     if table.part == "book":
@@ -127,7 +115,7 @@ def _put(cell: Any, column: Column | None, written: str, *, is_head: bool) -> No
         cell.value = ILLEGAL_CHARACTERS_RE.sub(" ", written)
         # Never a formula, whatever it begins with.
         cell.data_type = "s"
-        cell.quotePrefix = bool(FORMULA.match(written))
+        cell.quotePrefix = is_formula(written)
 
 
 def _offer(sheet: Any, column: Column, at: int) -> None:

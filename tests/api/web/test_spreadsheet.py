@@ -12,8 +12,9 @@ from openpyxl import Workbook, load_workbook
 
 from api.web.columns import PARTS
 from api.web.sheets import Sheets, merged, read_file, read_pasted
-from api.web.spreadsheet import guarded, to_csv, to_xlsx, unguarded
+from api.web.spreadsheet import to_csv, to_xlsx
 from api.web.tables import Document, Row, Table, document_of, table_of, tables_of
+from rules.formulas import guarded, unguarded
 from rules.ids import digest
 from rules.shelf import shipped, versions
 from rules.text import LANGS, Lang
