@@ -17,6 +17,7 @@ from api.batch.canonical import KNOWN_COLUMNS
 from api.batch.column_names import misspelt_keys
 from api.batch.errors import InputError
 from api.batch.id_checks import ID_FIELDS
+from api.batch.json_faults import fault_of
 from api.batch.rejects import Reject, cut
 from api.batch.sources import BLOCK_BYTES, LONG_LINE, Inspection, RawChunk, text_stream
 from rules.errors import Fault
@@ -26,6 +27,8 @@ from rules.ids import id_fault
 _INT_COLUMNS: Final = frozenset(f"{f.name}_us" for f in FIELDS if f.type == "time") | {
     f.name for f in FIELDS if f.type == "int"
 }
+# What is wrong with a whole line, rather than with one member of it.
+_NO_OBJECT: Final = frozenset({"json_syntax", "json_not_utf8", "json_packed"})
 _NOTHING: Final = type(None)
 
 
@@ -105,7 +108,16 @@ def columns_of(documents: Sequence[dict[str, Any]], file: str, rows: Sequence[in
 def _unread(file: str, number: int, line: bytes) -> Reject:
     if line.strip() == LONG_LINE:
         return Reject(file, number, "", "", "line_too_long")
-    return Reject(file, number, "", cut(line.decode("utf-8", errors="replace").strip()), "bad_line")
+    return unread_line(file, number, line)
+
+
+def unread_line(file: str, number: int, line: bytes) -> Reject:
+    """Why a line is no object, and where."""
+    fault = fault_of(line.strip())
+    if fault is None or fault.reason in _NO_OBJECT:
+        shown = cut(line.decode("utf-8", errors="replace").strip())
+        return Reject(file, number, "", shown, "bad_line", at=0 if fault is None else fault.at)
+    return Reject(file, number, fault.key, fault.value, fault.reason, at=fault.at)
 
 
 def _column(name: str, values: list[Any]) -> tuple[pa.Array, list[int]]:

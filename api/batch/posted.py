@@ -6,20 +6,23 @@ One object, a list of objects, `{"events": [...]}`, or NDJSON: a place is a JSON
 import io
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import pyarrow as pa
 
 from api.batch.canonical import CANONICAL_SCHEMA, KNOWN_COLUMNS, canonical
 from api.batch.column_names import misspelt_keys
-from api.batch.json_lines import columns_of, decode, decode_marked
+from api.batch.json_faults import JsonFault, fault_of
+from api.batch.json_lines import columns_of, decode, decode_marked, unread_line
 from api.batch.json_rows import row_bounds
 from api.batch.reading import Held, Reading
 from api.batch.rejects import Reject, cut
 from api.batch.sources import LINE_BYTES_MAX
+from rules.textfile import MARK
 
 BODY: Final = "body"
+_MARK: Final = MARK.encode()
 EVENTS: Final = "events"
 _LARGE_BYTES: Final = 1 << 20
 REPORTS: Final = "reports"
@@ -30,10 +33,11 @@ _TOO_LONG: Final = object()
 
 
 class NotEventsError(Exception):
-    """A body that is no JSON, or neither an object nor a list (`is_json`)."""
+    """A body that is no JSON (`fault` says why), or neither an object nor a list (`is_json`)."""
 
-    def __init__(self, *, is_json: bool) -> None:
+    def __init__(self, *, is_json: bool, fault: JsonFault | None = None) -> None:
         self.is_json = is_json
+        self.fault = fault
         super().__init__()
 
 
@@ -112,12 +116,13 @@ def take_apart(body: bytes, *, is_ndjson: bool) -> Document:
 
 
 def _document(body: bytes) -> Document:
+    body = body.removeprefix(_MARK)
     if len(body) > _LARGE_BYTES:
         return _large(body)
     try:
         document = decode_marked(body.decode().strip())
     except (ValueError, RecursionError):
-        raise NotEventsError(is_json=False) from None
+        raise NotEventsError(is_json=False, fault=fault_of(body)) from None
     return _of_value(document)
 
 
@@ -143,10 +148,20 @@ def _large(body: bytes) -> Document:
         document = decode_marked(around.decode().strip())
         values = [_value_at(body, start, stop) for start, stop in bounds]
     except (ValueError, RecursionError):
-        raise NotEventsError(is_json=False) from None
+        raise NotEventsError(is_json=False, fault=_fault_in(body, bounds)) from None
     _restored(values)
     head = (EVENTS,) if isinstance(document, dict) else ()
     return _of_value(document) if found is None else _listed(values, head)
+
+
+def _fault_in(body: bytes, bounds: Sequence[tuple[int, int]]) -> JsonFault | None:
+    """The fault of the first row of a long list that has one; the text is not looked at whole."""
+    for start, stop in bounds:
+        fault = fault_of(body[start:stop]) if stop - start <= LINE_BYTES_MAX else None
+        if fault is not None:
+            before = start - body.rfind(b"\n", 0, start) - 1 if fault.line == 1 else 0
+            return replace(fault, line=fault.line + body.count(b"\n", 0, start), at=fault.at + before)
+    return None
 
 
 def _value_at(body: bytes, start: int, stop: int) -> Any:
@@ -210,7 +225,7 @@ def _lines(body: bytes) -> Document:
     rejects: list[Reject] = []
     places: list[tuple[str | int, ...] | int] = []
     rows: list[int] = []
-    for number, line in enumerate(io.BytesIO(body.removeprefix(b"\xef\xbb\xbf")), 1):
+    for number, line in enumerate(io.BytesIO(body.removeprefix(_MARK)), 1):
         if not line.strip():
             continue
         row = len(places)
@@ -226,7 +241,7 @@ def _lines(body: bytes) -> Document:
             events.append(document)
             rows.append(row)
         else:
-            rejects.append(Reject(BODY, row, "", cut(line.decode("utf-8", errors="replace").strip()), "bad_line"))
+            rejects.append(unread_line(BODY, row, line))
     _restored(events)
     return Document(tuple(events), tuple(rows), tuple(rejects), tuple(places))
 

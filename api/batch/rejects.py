@@ -62,6 +62,13 @@ REASONS: Final = (
     "misspelt_field",
     "skipped_time",
     "repeated_time",
+    "json_constant",
+    "json_key_twice",
+    "json_comma",
+    "json_mark",
+    "json_packed",
+    "json_not_utf8",
+    "json_syntax",
 )
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _REASON_CODE: Final = {reason: code for code, reason in enumerate(REASONS)}
@@ -85,6 +92,8 @@ class Reject:
         One of `REASONS`; its words are `reject.<reason>` in the catalogs.
     hint
         What the words name besides: the name that was meant, the event that stands, the zone.
+    at
+        Character in the line, from 1, where a text cannot be read; else 0.
     """
 
     file: str
@@ -93,13 +102,17 @@ class Reject:
     value: str
     reason: str
     hint: str = ""
+    at: int = 0
 
     def describe(self, lang: Lang) -> str:
         """What is wrong and what to do, in one line without the place."""
         hint = self.hint
         if self.reason == "bad_id":
             hint = text(lang, f"id.{id_fault(self.value) or 'unsound'}")
-        return text(lang, f"reject.{self.reason}", column=self.column, value=self.value, hint=hint)
+        words = text(lang, f"reject.{self.reason}", column=self.column, value=self.value, hint=hint, at=self.at)
+        if self.reason == "bad_line" and self.at:
+            return words + text(lang, "reject.not_read_from", at=self.at)
+        return words
 
     def document(self) -> dict[str, object]:
         """One line of `rejects.ndjson`."""
@@ -109,6 +122,7 @@ class Reject:
             "column": self.column,
             "value": self.value,
             "reason": self.reason,
+            **({"character": self.at} if self.at else {}),
             "message": {lang: self.describe(lang) for lang in LANGS},
         }
 

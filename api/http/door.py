@@ -29,6 +29,7 @@ API: Final = "/v1/"
 # Open to all, and more work than saying that the process lives.
 COUNTED_OPEN: Final = frozenset({"/metrics", "/readyz", "/openapi.json", "/problems"})
 _ENDING_AT_ONCE: Final = 8
+_LARGE_BYTES: Final = 64 * 1024
 # Media types of bodies by path, where JSON is not all that is taken.
 TAKES: Final[Mapping[str, tuple[str, ...]]] = {"/v1/events": (JSON, NDJSON)}
 
@@ -146,7 +147,7 @@ class Door:
                 raise Problem("media_type_unsupported", headers={"Accept-Post": ", ".join(takes)})
             await check_shape(body, wanted.limits.shape, is_lines=kind == NDJSON)
             if wanted.path not in TAKES:
-                check_json(body)
+                await _checked(body)
         again = replay(body, receive)
         key = idempotency_key(scope) if scope["method"] == "POST" else None
         if key is None or actor is None or wanted.path in KEEPS_ITS_OWN:
@@ -155,6 +156,14 @@ class Door:
             await self._app(scope, again, send)
             return
         await answer_once(self._app, self._service, self._turns, actor, key, body, scope, again, send)
+
+
+async def _checked(body: bytes) -> None:
+    """`check_json`, for large bodies beside the requests of others."""
+    if len(body) < _LARGE_BYTES:
+        check_json(body)
+    else:
+        await run_in_threadpool(check_json, body)
 
 
 def _check_head(scope: Scope) -> None:

@@ -13,13 +13,18 @@ from urllib.parse import unquote_to_bytes
 from starlette.requests import cookie_parser
 from starlette.types import Scope
 
-from api.http.problems import FieldError, Problem
+from api.batch.json_faults import fault_of
+from api.batch.json_lines import decode_marked
+from api.http.problems import FieldError, Problem, no_json
 from api.http.wording import Where, pointer_to
 from rules.text import Lang, text
+from rules.textfile import packing_of
 
 # Which escapes of JSON may stand for such a text: only then is a body read twice.
 _SUSPECT: Final = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 _SHOWN_MAX: Final = 50
+# Longer bodies are read once: two readings would take the memory of two.
+_STRICT_BYTES: Final = 1 << 20
 
 
 def is_plain(words: str) -> bool:
@@ -53,24 +58,32 @@ def check_address(scope: Scope) -> None:
 
 
 def check_json(body: bytes) -> None:
-    """Refuse a JSON body that holds such text, in names or values.
+    """Refuse a JSON body that holds such text, in names or values, and what a lenient parser would read all the same.
 
     Raises
     ------
     Problem
-        `unusable_text`, with a pointer to each value.
+        `unusable_text`, with a pointer to each value; `bad_json` for NaN, a key that stands twice, a packed body.
     """
-    if not _is_utf8(body) or b"\0" in body:
+    if packing_of(body) is not None or not _is_utf8(body):
+        raise no_json(fault_of(body))
+    if b"\0" in body:
         raise unusable([Where(pointer="#")])
+    if len(body) <= _STRICT_BYTES:
+        _check_strictly(body.decode("utf-8-sig"))
     if not _SUSPECT.search(body):
         return
-    try:
-        document = json.loads(body)
-    except (ValueError, RecursionError):
-        return  # no JSON at all: the route says so
+    document = json.loads(body)
     places = [Where(pointer=pointer_to(path)) for path in _odd_in(document)]
     if places:
         raise unusable(places)
+
+
+def _check_strictly(written: str) -> None:
+    try:
+        decode_marked(written)
+    except (ValueError, RecursionError):
+        raise no_json(fault_of(written)) from None
 
 
 def check_fields(fields: Iterable[tuple[str, Any]]) -> None:

@@ -15,6 +15,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from api.batch.json_faults import JsonFault, fault_of
 from api.http.allowance import Allowed
 from api.http.context import lang_of
 from api.http.wording import Where, explain_invalid, pointer_to
@@ -60,6 +61,7 @@ STATUS: Final[Mapping[str, int]] = {
     "version_unknown": 404,
     "revision_unknown": 404,
     "no_book_there": 404,
+    "book_id_reserved": 422,
     "method_not_allowed": 405,
     "body_timeout": 408,
     "idempotency_in_flight": 409,
@@ -351,12 +353,25 @@ def _on_invalid(request: Request, error: Exception) -> Response:
         raise TypeError
     found = error.errors()
     if any(item["type"] == "json_invalid" for item in found):
-        return _answer(request, Problem("bad_json"))
+        return _answer(request, no_json(fault_of(error.body) if isinstance(error.body, str | bytes) else None))
     errors = [
         FieldError(Where.of(item["loc"]), item["type"], partial(explain_invalid, code=item["type"], params=item.get("ctx", {})))
         for item in found[:ERRORS_MAX]
     ]  # fmt: skip
     return _answer(request, Problem("invalid_request", errors=errors, num_errors=len(found), num=len(found)))
+
+
+def no_json(fault: JsonFault | None) -> Problem:
+    """A body that is no JSON, with what stands where."""
+    if fault is None:
+        return Problem("bad_json")
+    where = Where(pointer=pointer_to(fault.path))
+    return Problem("bad_json", errors=[FieldError(where, fault.reason, partial(_told_json, fault=fault))])
+
+
+def _told_json(lang: Lang, *, fault: JsonFault) -> str:
+    place = text(lang, "problem.json_line", line=fault.line)
+    return place + text(lang, f"reject.{fault.reason}", column=fault.key, value=fault.value, at=fault.at)
 
 
 def _on_unreachable(request: Request, error: Exception) -> Response:

@@ -13,7 +13,7 @@ from typing import Any, Final
 from cachetools import LRUCache
 
 from api.store.books import Law, stored_program
-from api.store.draft_content import DRAFT, faults_of, says_the_same, sound, today_of
+from api.store.draft_content import DRAFT, faults_of, is_route_word, says_the_same, sound, today_of
 from api.store.draft_rows import Draft
 from api.store.drafts import law_or_none, stored_book
 from api.store.places import Place, judging, places_of
@@ -151,6 +151,8 @@ def _dates(unit: ReadUnit | WriteUnit, law: Law | None, draft: Draft, book: Book
     model = book.model
     if model.regime == "legacy":
         yield Fault("legacy_deployed", DRAFT, key="regime", given='"legacy"')
+    if is_route_word(book.id):
+        yield Fault("book_id_reserved", DRAFT, key="id", given=book.id)
     yield from _places(draft, book)
     if start_us(model) <= now_us + MARGIN_US:
         today = today_of(model, now_us).isoformat()

@@ -37,6 +37,8 @@ MAX_PARTS: Final = 500
 MAX_EXAMPLES: Final = 2_000
 _MAX_DEPTH: Final = 24
 _CITY: Final = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{1,100}")
+# Words that stand in addresses where a book's id may stand; a test compares them with the routes.
+ROUTE_WORDS: Final = frozenset({"drafts"})
 _BOOK_ID: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _SLUG: Final = re.compile(r"[a-z0-9-]{1,30}")
 # How long a change that is begun now is expected to be read and approved before riders are told.
@@ -154,6 +156,11 @@ def book_id_of(document: dict[str, Any]) -> str | None:
     """The id that a document names, if it is one."""
     found = document.get("id")
     return found if isinstance(found, str) and _BOOK_ID.fullmatch(found) else None
+
+
+def is_route_word(book_id: str) -> bool:
+    """Whether a book of this id could not be asked for: its address is another one's."""
+    return book_id.casefold() in ROUTE_WORDS
 
 
 def sound(document: dict[str, Any]) -> Book | None:

@@ -22,6 +22,7 @@ from api.store.draft_content import (
     effective_us,
     empty_document,
     from_toml,
+    is_route_word,
     local_book_id,
 )
 from api.store.draft_rows import (
@@ -189,6 +190,8 @@ def _begin(
         raise Refused("city_unknown", city="*")
     bases = bases_of(unit, document, body.targets, unit.recorded_us)
     book_id = book_id_of(document) or "unnamed"
+    if is_route_word(book_id):
+        raise Refused("book_id_reserved", book_id=book_id)
     own = city if city is not None else next(iter(cities)) if len(cities) == 1 else None
     return begin(
         unit, who, body, base_digest=_departs_from(base_digest, bases), bases=bases, book_id=book_id,

@@ -6,6 +6,7 @@ tables must read all of them alike.
 """
 
 import datetime as dt
+import gzip
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,6 +14,8 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
+from api.http.app import api_routes
+from api.store.draft_content import ROUTE_WORDS
 from api.web.sheets import read_file
 from dispatch.mdrp import read_instance
 from rules.shelf import versions
@@ -168,3 +171,78 @@ def test_every_door_reads_a_text_alike(
 ) -> None:
     """However a text is written, events, rules of a draft and the couriers of an instance are all read."""
     assert read(tmp_path, TEXTS[kind]) == 2
+
+
+# A body or line that is no JSON → the reason, the member named.
+NO_JSON: dict[str, tuple[str, str, str]] = {
+    "NaN": ('{"event_id": "e1", "fee_fen": NaN}', "json_constant", "fee_fen"),
+    "minus Infinity": ('{"event_id": "e1", "distance_m":-Infinity}', "json_constant", "distance_m"),
+    "a key twice": ('{"event_id": "e1", "city": "a", "event_id": "e2"}', "json_key_twice", "event_id"),
+    "a comma too many": ('{"event_id": "e1",}', "json_comma", "event_id"),
+    "a mark in the middle": ('{"event_id": "e1", \ufeff"city": "a"}', "json_mark", "event_id"),
+}
+
+
+@pytest.mark.case
+@pytest.mark.usefixtures("_law")
+@pytest.mark.parametrize("kind", NO_JSON)
+def test_every_door_says_why_it_is_no_json(tmp_path: Path, client: TestClient, bearer: Bearer, kind: str) -> None:
+    """A file, a line, a body of events and the body of any other request name the same thing at the same character."""
+    written, reason, key = NO_JSON[kind]
+    path = tmp_path / "events.ndjson"
+    path.write_text(json.dumps(GOOD) + "\n" + written + "\n", encoding="utf-8")
+    run("score", path, "--book", "taobao-crowdsourced", "--out", tmp_path / "out")
+    reject = json.loads((tmp_path / "out" / "rejects.ndjson").read_text(encoding="utf-8"))
+    who = bearer("platform")
+    lines_ = client.post(
+        "/v1/events", content=f"\n{written}".encode(), headers={**who, "Content-Type": "application/x-ndjson"}
+    ).json()["results"][0]
+    bodies = [
+        client.post(path, content=written.encode(), headers={**bearer(role), "Content-Type": "application/json"})
+        for path, role in (("/v1/events", "platform"), ("/v1/dispatch/rounds", "platform"), ("/v1/books/drafts", "ops"))
+    ]
+
+    assert (reject["reason"], reject["column"], reject["row"]) == (reason, key, 2)
+    assert (lines_["reason"], lines_["column"] or "", lines_["line"]) == (reason, key, 2)
+    assert lines_["detail"] == reject["message"]["en"]
+    for body in bodies:
+        (error,) = body.json()["errors"]
+        assert (body.status_code, error["code"]) == (400, reason), body.request.url
+        assert error["detail"] == f"Line 1. {reject['message']['en']}"
+
+
+@pytest.mark.parametrize("path", ["/v1/events", "/v1/dispatch/rounds"])
+def test_a_packed_body_is_named(client: TestClient, bearer: Bearer, path: str) -> None:
+    """Gzip without its header is said to be gzip; with it, that it must come unpacked."""
+    packed, who = gzip.compress(b"[]"), bearer("platform") | {"Content-Type": "application/json"}
+
+    plain = client.post(path, content=packed, headers=who)
+    coded = client.post(path, content=packed, headers={**who, "Content-Encoding": "gzip"})
+
+    assert "gzip" in plain.json()["errors"][0]["detail"]
+    assert (plain.status_code, coded.status_code) == (400, 415)
+
+
+@pytest.mark.usefixtures("_law")
+def test_a_mark_before_a_body_is_read(client: TestClient, bearer: Bearer) -> None:
+    """What Windows tools put before a text is no part of it, over HTTP either."""
+    body = b"\xef\xbb\xbf" + json.dumps([GOOD]).encode()
+
+    answer = client.post("/v1/events", content=body, headers={**bearer("platform"), "Content-Type": "application/json"})
+
+    assert answer.json()["num_scored"] == 1
+
+
+def test_no_book_is_called_as_a_route(client: TestClient, bearer: Bearer) -> None:
+    """Words that stand in addresses where a book's id may stand are no ids of books; the list is that of the routes."""
+    paths = [route.path.strip("/").split("/") for route in api_routes()]
+    beside = {path[2] for path in paths if path[:2] == ["v1", "books"] and len(path) > 2 and path[2][0] != "{"}
+
+    made = client.post(
+        "/v1/books/drafts",
+        json={"empty_book_id": "drafts", "targets": [{"city": "hangzhou", "rider_kind": "crowdsourced"}]},
+        headers=bearer("ops"),
+    )
+
+    assert beside == ROUTE_WORDS
+    assert (made.status_code, made.json()["type"]) == (422, "/problems/book_id_reserved")

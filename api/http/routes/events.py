@@ -19,7 +19,7 @@ from api.http.context import Actor, LangDep, ServiceDep
 from api.http.intake import JSON, NDJSON, content_type_of
 from api.http.parts import done_in_parts
 from api.http.posts import Done, Post, Scored
-from api.http.problems import FieldError, Problem
+from api.http.problems import FieldError, Problem, no_json
 from api.http.repeats import REPLAYED, once_of
 from api.http.schemas import Model
 from api.http.threads import Threaded
@@ -164,7 +164,7 @@ def _taken_apart(given: _Sent, num_rows_max: int) -> Document:
         document = take_apart(given.taken(), is_ndjson=given.is_ndjson)
     except NotEventsError as error:
         if not error.is_json:
-            raise Problem("bad_json") from None
+            raise no_json(error.fault) from None
         raise Problem("invalid_request", errors=[FieldError.at([], "object_or_list")], num=1) from None
     if len(document.places) > num_rows_max:
         raise Problem("too_many_rows", limit=num_rows_max)
