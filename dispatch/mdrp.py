@@ -8,7 +8,7 @@ Invariant: an ``Instance`` that was read names only restaurants it holds, and ev
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -34,6 +34,9 @@ START = "0"
 # Beyond these a file is damaged: a week, and once around the earth.
 MINUTES_MAX = 10_080
 METRES_MAX = 40_000_000
+# Three decimals of a degree are a hundred metres; metres are not written so.
+_DEGREE_DECIMALS = 3
+_DEGREES_MAX = 180
 
 Row = TypeVar("Row")
 
@@ -191,6 +194,13 @@ class _Table:
             self.faults.append(Fault("dispatch.not_whole", self.file, line, value))
         return int(number)
 
+    def money(self, line: int, value: str) -> int:
+        """Read an amount in whole smallest units."""
+        number = self.number(line, value, least=0, most=MINUTES_MAX)
+        if number != int(number):
+            self.faults.append(Fault("dispatch.half_unit", self.file, line, value, f"{number * 100:.0f}"))
+        return int(number)
+
 
 def read_instance(folder: Path) -> Instance:
     """Read and check one instance folder.
@@ -211,6 +221,7 @@ def read_instance(folder: Path) -> Instance:
     if any(fault.key == "dispatch.wrong_header" for fault in faults):
         # Without its header a file's columns cannot be told apart: faults of its rows would mislead.
         raise InstanceError(tuple(faults))
+    _need_metres([tables[file] for file in ("restaurants.txt", "couriers.txt", "orders.txt")])
     restaurants = _restaurants(tables["restaurants.txt"])
     known = {restaurant.name for restaurant in restaurants}
     instance = Instance(
@@ -249,6 +260,21 @@ def _read_table(path: Path, header: tuple[str, ...], faults: list[Fault]) -> _Ta
         else:
             faults.append(Fault("dispatch.wrong_width", path.name, line, str(len(row)), str(width)))
     return table
+
+
+def _need_metres(tables: Sequence[_Table]) -> None:
+    """Refuse places that are degrees: all within their range, and written with the decimals that degrees need."""
+    cells = [(table, line, row[1], row[2]) for table in tables for line, row in table.rows]
+    finest = max((len(value.partition(".")[2]) for *_, x, y in cells for value in (x, y)), default=0)
+    if finest < _DEGREE_DECIMALS:
+        return
+    try:
+        are_degrees = all(abs(float(x)) <= _DEGREES_MAX and abs(float(y)) <= _DEGREES_MAX for *_, x, y in cells)
+    except ValueError:
+        return  # what is no number is told of its row
+    if are_degrees:
+        table, line, x, y = cells[0]
+        table.faults.append(Fault("dispatch.degrees", table.file, line, f"{x} {y}"))
 
 
 def _restaurants(table: _Table) -> tuple[Restaurant, ...]:
@@ -300,7 +326,8 @@ def _parameters(table: _Table) -> Parameters:
     speed = table.number(line, row[0])
     if speed <= 0:
         table.faults.append(Fault("dispatch.speed_not_positive", table.file, line, row[0]))
-    pickup, dropoff, target, maximum, pay, guarantee = (table.whole(line, cell) for cell in row[1:])
+    pickup, dropoff, target, maximum = (table.whole(line, cell) for cell in row[1:5])
+    pay, guarantee = (table.money(line, cell) for cell in row[5:])
     for service in (pickup, dropoff):
         if service % 2:
             table.faults.append(Fault("dispatch.odd_service", table.file, line, str(service)))

@@ -6,7 +6,7 @@ Invariant: what is reported was measured on the solution files' contents by the 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from dispatch.check import DayMetrics, Violation, check_day, measure_day
 from dispatch.day import day_problem, day_solution
@@ -15,6 +15,10 @@ from dispatch.greedy import solve_nearest
 from dispatch.horizon import Day, Settings, solve
 from dispatch.mdrp import Instance, Solution, read_instance
 from dispatch.objective import Weights
+
+# A weight times any distance or time of a day stays within 64 bits.
+SETTING_MAX: Final = 10**9
+_DIGITS_MAX: Final = 19
 
 
 class SettingError(ValueError):
@@ -65,8 +69,8 @@ def chosen(policy: str, given: Mapping[str, str], seed: int) -> Plan:
     for key, value in given.items():
         if key not in keys:
             raise SettingError("dispatch.unknown_setting", f"{key}={value}", ", ".join(sorted(keys)))
-        if not value.isdecimal():
-            raise SettingError("dispatch.bad_setting", f"{key}={value}", "use a whole number of at least 0")
+        if not value.isdecimal() or len(value) > _DIGITS_MAX or int(value) > SETTING_MAX:
+            raise SettingError("dispatch.bad_setting", f"{key}={value[:80]}", f"0 … {SETTING_MAX}")
         values[keys[key]][key] = int(value)
     try:
         return Plan(policy, Weights(**values[Weights]), Settings(**values[Settings]))

@@ -4,12 +4,14 @@ Invariant: a mean is over the same instances for every method, or absent.
 """
 
 import csv
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 from dispatch.play import Played
+from rules.textfile import decoded
 
 OWN = "riderscore"
 # Our column → the reference file's.
@@ -30,9 +32,9 @@ def read_reference(path: Path) -> Reference:
     """Return rows by method and instance; empty if there is no file."""
     rows: dict[str, dict[str, dict[str, str]]] = {}
     if path.is_file():
-        with path.open(encoding="utf-8", newline="") as file:
-            for row in csv.DictReader(file):
-                rows.setdefault(row["algorithm"], {})[row["instance"]] = row
+        written, _ = decoded(path.read_bytes())
+        for row in csv.DictReader(io.StringIO(written)):
+            rows.setdefault(row["algorithm"], {})[row["instance"]] = row
     return rows
 
 

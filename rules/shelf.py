@@ -5,6 +5,7 @@ A reference is a shipped id, `id@2025-12-03` (the version in force on that day),
 
 import datetime as dt
 import difflib
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -33,10 +34,31 @@ def versions(book_id: str) -> tuple[Book, ...]:
         If there is no such book, or one of its files has a fault.
     """
     if book_id not in shipped():
-        near = difflib.get_close_matches(book_id, shipped(), n=1)
-        params = (("near", near[0] if near else shipped()[0]),)
-        raise BookError((Fault("unknown_book", book_id, given=book_id, allowed=", ".join(shipped()), params=params),))
+        raise BookError((unknown_book(book_id, shipped()),))
     return _folder(BOOKS_DIR / book_id)
+
+
+def unknown_book(book_id: str, known: Sequence[str], file: str = "") -> Fault:
+    """A book that is not there, with those that may be meant: the name is a part of theirs, or nearly written like it."""
+    plain = book_id.strip().casefold().replace("_", "-")
+    near = [name for name in known if plain and (plain in name or name in plain)]
+    near = near or difflib.get_close_matches(plain, known, n=3)
+    code, params = ("unknown_book", (("near", ", ".join(near)),)) if near else ("no_such_book", ())
+    return Fault(code, file or book_id, given=book_id, allowed=", ".join(known), params=params)
+
+
+def early_note(reference: str) -> Fault | None:
+    """A warning that `id@date` names a day before the book's first version, which is taken all the same."""
+    book_id, at, day = reference.partition("@")
+    if not at or book_id not in shipped():
+        return None
+    first = versions(book_id)[0].model.effective_from
+    try:
+        if dt.date.fromisoformat(day) >= first:
+            return None
+    except ValueError:
+        return None
+    return Fault("before_first_version", reference, given=day, allowed=first.isoformat(), severity="warning")
 
 
 def find(reference: str) -> tuple[Book, ...]:

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from api.batch.claims import claimed
 from api.batch.files import atomic_folder, check_places, write_json, write_ndjson, write_parquet
+from api.batch.outcome import need_same_command, need_some
 from api.batch.plan import Plan, deployment_named, plan
 from api.batch.readers import EventFile, Format, read_events
 from api.batch.reading import AS_IT_IS, Reading
@@ -58,6 +59,7 @@ def compare_files(
     *,
     format: Format = "native",
     reading: Reading = AS_IT_IS,
+    replace: bool = False,
     progress: Progress = no_progress,
 ) -> Compared:
     """Score the same deliveries under two books and write what differs.
@@ -72,22 +74,28 @@ def compare_files(
         Gets `riders.parquet` or `affected.parquet`, `summary.json`, `rejects.ndjson`, `books/`, `run.json`.
     reading
         What was said about the files.
+    replace
+        `out` may hold what another command, other books or other input paths gave.
 
     Raises
     ------
     BookError, InputError
-        If the books, the files or the place to write to cannot be used, or another run holds it; nothing is written
-        then.
+        If the books, the files or the place to write to cannot be used, another run holds it, or no row can be
+        scored; nothing is written then.
     """
     watch = Stopwatch()
     check_places(paths, out)
+    if not replace:
+        need_same_command(out, command, references, paths)
     with claimed(out):
         judged = _judge(paths, references, format, reading, watch, progress)
         comparison = compare(*judged.scored)
         summary = summary_of(comparison, judged.plans)
         if command == "impact":
             summary |= impact_of(comparison, affected(comparison.riders).num_rows, judged.plans[1])
-        return _written(command, judged, comparison, summary, out, format, watch, progress)
+        document = _document(command, judged, format) | {"paths": [str(path) for path in paths]}
+        need_some(document, (reject.document() for reject in judged.rejects))
+        return _written(document, judged, comparison, summary, out, watch, progress)
 
 
 def impact_of(comparison: Comparison, num_affected: int, to: Plan) -> dict[str, Any]:
@@ -196,12 +204,12 @@ def score_both(
 
 
 def _written(
-    command: Command, judged: _Judged, comparison: Comparison, summary: dict[str, Any], out: Path, format: Format,
+    document: dict[str, Any], judged: _Judged, comparison: Comparison, summary: dict[str, Any], out: Path,
     watch: Stopwatch, progress: Progress,
 ) -> Compared:  # fmt: skip
     watch.lap("compare")
     progress("write", 0, 1)
-    document = _document(command, judged, format)
+    command = document["command"]
     riders = comparison.riders if command == "compare" else affected(comparison.riders)
     with atomic_folder(out) as folder:
         write_parquet(folder / ("riders.parquet" if command == "compare" else "affected.parquet"), riders)
@@ -212,7 +220,14 @@ def _written(
         watch.lap("write")
         document["seconds"] = watch.seconds
         write_json(folder / "run.json", document)
-    return Compared(comparison, judged.plans, summary, document, judged.rejects, tuple(judged.events.warnings))
+    return Compared(
+        comparison,
+        judged.plans,
+        summary,
+        document,
+        judged.rejects,
+        (*(note for chosen in judged.plans for note in chosen.notes), *judged.events.warnings),
+    )
 
 
 def _document(command: str, judged: _Judged, format: Format) -> dict[str, Any]:

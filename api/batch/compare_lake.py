@@ -20,16 +20,18 @@ from api.batch.claims import claimed
 from api.batch.compare import SIDES, Command, Compared, affected, books_named, impact_of, score_both, summary_of
 from api.batch.engines import engine
 from api.batch.files import MARKER, check_places, write_json, write_ndjson, write_parquet
-from api.batch.lake import seconds_of
+from api.batch.lake import need_some_of, seconds_of
 from api.batch.lake_work import Lake, assembled, discard, open_work, stage_done, work_of
+from api.batch.outcome import need_same_command
 from api.batch.partition import num_rows_of, partition, write_rejects
-from api.batch.plan import plan
-from api.batch.readers import Format, event_files
+from api.batch.plan import Plan, plan
+from api.batch.readers import Format, event_files, notes_of
 from api.batch.reading import AS_IT_IS, Reading
 from api.batch.rejects import Reject, place_of, rejects_by_scoring
 from api.batch.run import Progress, Stopwatch, no_progress, write_books
 from api.batch.spill import read_bucket
 from api.batch.units import inputs_read, units_of, warnings_of
+from rules.errors import Fault
 from scoring.columns import NO_TIME
 from scoring.comparison import side_by_side, summed, summed_columns
 from scoring.score import Scored
@@ -51,6 +53,7 @@ def compare_lake(
     bucket_rows: int = BUCKET_ROWS,
     num_workers: int | None = None,
     reading: Reading = AS_IT_IS,
+    replace: bool = False,
     progress: Progress = no_progress,
 ) -> Compared:
     """`api.batch.compare.compare_files` for files of any size; a killed run goes on where it was.
@@ -71,6 +74,8 @@ def compare_lake(
     """
     watch = Stopwatch()
     check_places(paths, out)
+    if not replace:
+        need_same_command(out, command, references, paths)
     plans = (plan(references[0]), plan(references[1]))
     files = event_files(paths, format)
     places = tuple(file.absolute() for file in files)
@@ -97,10 +102,13 @@ def compare_lake(
         if command == "impact":
             summary |= impact_of(comparison, sum(part["affected"] for part in parts), plans[1])
         watch.lap("compare")
-        document = _document(final, units, parts)
+        document = _document(final, units, parts) | {"paths": [str(path) for path in paths]}
+        need_some_of(final, document)
         _assemble(final, out, summary, document, watch, seconds_of(units, parts))
         discard(work_of(out))
-    return Compared(comparison, plans, summary, document, (), warnings_of(units))
+    return Compared(
+        comparison, plans, summary, document, (), (*_notes(plans), *notes_of(paths, format), *warnings_of(units))
+    )
 
 
 def _compare(lake: Lake, bucket: int) -> None:
@@ -141,6 +149,10 @@ def _compare(lake: Lake, bucket: int) -> None:
             "seconds": watch.seconds,
         },
     )
+
+
+def _notes(plans: Sequence[Plan]) -> list[Fault]:
+    return [note for chosen in plans for note in chosen.notes]
 
 
 def _nobody(_done: int) -> None:

@@ -9,7 +9,7 @@ import io
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -64,10 +64,9 @@ class _RaggedRows:
         if "\n" in row.text:
             # Quotes do not match: what the parser calls a row is several lines. It stops with ArrowInvalid.
             return "error"
-        # Arrow counts the header as row 1.
-        self.numbers.append(row.number - 1)
+        self.numbers.append(row.number)
         if row.text.strip():
-            self.rejects.append(_ragged(self._file, row.number - 1, row.text))
+            self.rejects.append(_ragged(self._file, row.number, row.text))
         return "skip"
 
     def take(self) -> list[Reject]:
@@ -138,7 +137,7 @@ def _need_rows(path: Path, lines: Lines, num_rows: int) -> None:
         raise InputError(Fault("input_rows_swallowed", file=str(path), given=str(lines.number), allowed=str(num_rows)))
 
 
-def _data_of(path: Path, inspection: Inspection, header: Header) -> BinaryIO:
+def _data_of(path: Path, inspection: Inspection, header: Header) -> io.BufferedReader:
     """The lines below the header."""
     stream = text_stream(path, inspection)
     for _ in range(header.num_lines):
@@ -149,15 +148,16 @@ def _data_of(path: Path, inspection: Inspection, header: Header) -> BinaryIO:
 def _arrow_chunks(path: Path, inspection: Inspection, header: Header, wanted: Collection[str]) -> Iterator[RawChunk]:
     ragged = _RaggedRows(str(path))
     included = [name for name in header.names if name in wanted]
-    with text_stream(path, inspection) as stream:
-        for _ in range(header.num_lines - 1):
-            stream.readline()
+    with _data_of(path, inspection, header) as stream:
+        if not stream.peek(1):
+            yield RawChunk(
+                _text_table({name: [] for name in included}), np.empty(0, np.int64), [], 0, notes=header.notes
+            )
+            return
         reader = pacsv.open_csv(
             stream,
             # Only one thread gives the numbers of ragged rows.
-            read_options=pacsv.ReadOptions(
-                use_threads=False, block_size=_BLOCK_BYTES, column_names=header.names, skip_rows=1
-            ),
+            read_options=pacsv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES, column_names=header.names),
             parse_options=pacsv.ParseOptions(
                 delimiter=header.delimiter,
                 newlines_in_values=inspection.has_quotes,

@@ -7,6 +7,7 @@ import errno
 import glob
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -24,6 +25,8 @@ from rules.errors import Fault
 MARKER: Final = "run.json"
 STATE_MARKER: Final = "state.json"
 ROW_GROUP_ROWS: Final = 1 << 20
+# One letter is a drive.
+_ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 
 
 @contextmanager
@@ -88,12 +91,26 @@ def check_output(folder: Path, *, marker: str = MARKER) -> None:
     Raises
     ------
     InputError
-        If `folder` is a file, or holds something but no `marker`.
+        If `folder` is an address of another system, is a file, or holds something but no `marker`.
     """
+    need_here(folder)
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         raise InputError(Fault("output_not_ours", file=str(folder)))
     if folder.is_dir() and any(folder.iterdir()) and not (folder / marker).is_file():
         raise InputError(Fault("output_not_ours", file=str(folder)))
+
+
+def need_here(place: Path) -> None:
+    """Refuse a place such as `s3://bucket/run`, which would become folders of that name.
+
+    Raises
+    ------
+    InputError
+        Naming it.
+    """
+    address = next((part for part in place.parts if _ADDRESS.fullmatch(part)), None)
+    if address is not None:
+        raise InputError(Fault("output_elsewhere", file=str(place), given=address))
 
 
 def check_places(inputs: Sequence[Path], out: Path, state: Path | None = None) -> None:

@@ -9,9 +9,11 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
-from pyarrow import csv
+from numpy.typing import NDArray
 
+from api.batch.delimited import csv_chunks, header_of
 from api.batch.errors import InputError
+from api.batch.sources import inspect
 from dispatch.mdrp import read_instance
 from rules.errors import Fault
 from simulations.given import Given, from_instance, from_waybills
@@ -36,12 +38,7 @@ def read_given(path: Path) -> Given:
     """
     if path.is_dir():
         return from_instance(read_instance(path))
-    try:
-        options = csv.ConvertOptions(include_columns=list(COLUMNS), column_types=dict.fromkeys(COLUMNS, pa.int64()))
-        table = csv.read_csv(path, convert_options=options)
-    except (OSError, pa.ArrowException, KeyError):
-        raise InputError(Fault("input_columns_missing", file=str(path), key=", ".join(COLUMNS))) from None
-    waybills = {name: table.column(name).fill_null(0).to_numpy() for name in COLUMNS}
+    waybills = _whole_numbers(path)
     placed_s = waybills["platform_order_time"]
     offset_s = int(
         (
@@ -53,3 +50,24 @@ def read_given(path: Path) -> Given:
         raise InputError(Fault("input_columns_missing", file=str(path), key="platform_order_time"))
     busiest = int(np.bincount(days - days.min()).argmax() + days.min())
     return from_waybills(path.stem, waybills, busiest * DAY_S - offset_s)
+
+
+def _whole_numbers(path: Path) -> dict[str, NDArray[np.int64]]:
+    """The columns of a waybill file; an empty cell is 0."""
+    inspection = inspect(path, is_text=True)
+    header = header_of(path, inspection, COLUMNS)
+    missing = [name for name in COLUMNS if name not in header.names]
+    if missing:
+        raise InputError(Fault("input_columns_missing", file=str(path), key=", ".join(missing)))
+    chunks = list(csv_chunks(path, inspection, header, COLUMNS))
+    ragged = next((reject for chunk in chunks for reject in chunk.rejects), None)
+    if ragged is not None:
+        raise InputError(Fault("input_row_unreadable", file=str(path), given=str(ragged.row), key=ragged.value))
+    table = pa.concat_tables([chunk.columns for chunk in chunks])
+    found = {}
+    for name in COLUMNS:
+        try:
+            found[name] = table.column(name).cast(pa.int64()).fill_null(0).to_numpy()
+        except pa.ArrowInvalid as error:
+            raise InputError(Fault("input_not_whole", file=str(path), key=name, given=str(error)[:120])) from None
+    return found

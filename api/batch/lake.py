@@ -29,9 +29,10 @@ from api.batch.lake_work import (
     sweep,
     work_of,
 )
+from api.batch.outcome import NothingReadError, lines_of, need_same_command, need_some
 from api.batch.partition import num_rows_of, partition, write_rejects
 from api.batch.plan import deployment_named, plan
-from api.batch.readers import Format, event_files
+from api.batch.readers import Format, event_files, notes_of
 from api.batch.reading import AS_IT_IS, Reading
 from api.batch.rejects import place_of, rejects_by_scoring
 from api.batch.run import PLATFORM, Progress, Stopwatch, no_progress, write_books
@@ -90,6 +91,7 @@ def score_lake(
     address: str | None = None,
     platform: str = PLATFORM,
     reading: Reading = AS_IT_IS,
+    replace: bool = False,
     progress: Progress = no_progress,
 ) -> LakeRun:
     """Score files of any size into a ledger directory whose Parquet files are folders of parts.
@@ -104,15 +106,19 @@ def score_lake(
         Whose events these are; `run.json` names it.
     reading
         What was said about the files.
+    replace
+        `out` may hold a ledger of another book or of other input paths.
 
     Raises
     ------
     BookError, InputError
-        If the books, the files or the places to write to cannot be used, or another run holds these; nothing is
-        written then.
+        If the books, the files or the places to write to cannot be used, another run holds these, or no row can be
+        scored; nothing is written then.
     """
     watch = Stopwatch()
     check_places(paths, out, state)
+    if not replace:
+        need_same_command(out, "score", [reference], paths)
     with claimed(out, state):
         lake = _lake(paths, reference, out, format, state, as_of_us, (bucket_rows, unit_rows), reading)
         done = _finished(lake, out)
@@ -130,8 +136,9 @@ def score_lake(
             number = lake.num_buckets
             parts = stage_done(run, _score, final, "parts", number, lambda done, all_: progress("score", done, all_))
             watch.lap("score")
-        document = {"platform": platform} | _describe(final, units, parts)
-        warnings = warnings_of(units)
+        document = {"platform": platform, "paths": [str(path) for path in paths]} | _describe(final, units, parts)
+        warnings = (*lake.chosen.notes, *notes_of(paths, format), *warnings_of(units))
+        need_some_of(final, document)
         left = {"run": digest_of(lake), "warnings": [asdict(fault) for fault in warnings]}
         _put_in_place(final, out, document, watch, {"workers": seconds_of(units, parts)}, left)
     return LakeRun(document, warnings)
@@ -264,6 +271,20 @@ def _describe(lake: Lake, units: Sequence[dict[str, Any]], parts: Sequence[dict[
         "carried": None if lake.until_us == NO_TIME else {"until_us": lake.until_us},
         "parts": [{name: part[name] for name in ("events", "entries", "riders")} for part in parts],
     }
+
+
+def need_some_of(lake: Lake, document: dict[str, Any]) -> None:
+    """Refuse a run that scored nothing; its work is thrown away, else it would be taken up again."""
+    counts = document["counts"]
+    if counts["events"] + counts["repeated"]:
+        return
+    path = lake.work / _REJECTS
+    write_rejects(lake, path)
+    try:
+        need_some(document, lines_of(path), may_be_quiet=lake.until_us != NO_TIME)
+    except NothingReadError:
+        discard(lake.work.parent)
+        raise
 
 
 def seconds_of(units: Sequence[dict[str, Any]], parts: Sequence[dict[str, Any]]) -> dict[str, float]:

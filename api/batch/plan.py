@@ -17,7 +17,7 @@ from rules.deployment import Deploy, Deployment, FindVersions, parse_deployment
 from rules.errors import BookError, Fault
 from rules.parse import MAX_BYTES, MAX_TABLE_VALUES, Source, decode, read_toml
 from rules.readings import with_old_readings
-from rules.shelf import deployment, find, versions
+from rules.shelf import deployment, early_note, find, versions
 from scoring.intake import Schedule, schedule_versions
 
 AUTO = "auto"
@@ -33,12 +33,15 @@ class Plan:
         What the person typed.
     deployment
         SHA-256 of the deployment table that the person named; empty where they named none.
+    notes
+        What a person should know of the reference.
     """
 
     reference: str
     program: Program
     schedule: Schedule
     deployment: str = ""
+    notes: tuple[Fault, ...] = ()
 
     @property
     def time_zone(self) -> str:
@@ -163,7 +166,9 @@ def plan(reference: str, also: Sequence[Book] = (), old_until_us: int | None = N
     program = with_old_readings(compile_books([*books, *others]), old_until_us)
     if rules is not None:
         return Plan(reference, program, Schedule(rules, reach_back=False), digest)
-    return Plan(reference, program, schedule_versions(program, range(len(books))))
+    note = early_note(reference)
+    schedule = schedule_versions(program, range(len(books)))
+    return Plan(reference, program, schedule, notes=(note,) if note else ())
 
 
 def deployment_named(chosen: Plan) -> dict[str, str] | None:

@@ -17,6 +17,7 @@ import pyarrow as pa
 from api.batch.claims import claimed
 from api.batch.files import MARKER, atomic_folder, check_places, write_json, write_ndjson, write_parquet
 from api.batch.held_ids import with_state
+from api.batch.outcome import need_same_command, need_some
 from api.batch.plan import Plan, deployment_named, plan
 from api.batch.readers import EventFile, Format, read_events
 from api.batch.reading import AS_IT_IS, Reading
@@ -91,7 +92,7 @@ def describe_run(events: EventFile, chosen: Plan, scored: Scored, rejects: Seque
             "what_if": scored.intake.num_what_if,
         },
         "rejected": dict(sorted(Counter(reject.reason for reject in rejects).items())),
-        "warnings": [warning.describe("en") for warning in events.warnings],
+        "warnings": [warning.describe("en") for warning in (*chosen.notes, *events.warnings)],
     }
 
 
@@ -105,6 +106,7 @@ def score_files(
     as_of_us: int | None = None,
     platform: str = PLATFORM,
     reading: Reading = AS_IT_IS,
+    replace: bool = False,
     progress: Progress = no_progress,
 ) -> Run:
     """Score event files into a ledger directory.
@@ -121,14 +123,18 @@ def score_files(
         Whose events these are; `run.json` names it.
     reading
         What was said about the files.
+    replace
+        `out` may hold a ledger of another book or of other input paths.
 
     Raises
     ------
     BookError, InputError
-        If the books, the files or the places to write to cannot be used, or another run holds these; nothing is
-        written then.
+        If the books, the files or the places to write to cannot be used, another run holds these, or no row can be
+        scored (`api.batch.outcome.NothingReadError`); nothing is written then.
     """
     check_places(paths, out, state)
+    if not replace:
+        need_same_command(out, "score", [reference], paths)
     with claimed(out, state):
         return _score_files(paths, reference, out, format, state, as_of_us, platform, reading, progress)
 
@@ -166,12 +172,16 @@ def _score_files(
         "format": format,
         "time_zone": chosen.time_zone,
         "reading": reading.document(),
+        "paths": [str(path) for path in paths],
     }
     document |= describe_run(events, chosen, scored, rejects)
+    need_some(document, (reject.document() for reject in rejects), may_be_quiet=carried is not None)
     document["carried"] = None if carried is None else {"until_us": carried.until_us, "riders": len(carried.riders)}
     if state is not None and not entries.num_rows and _is_done(out, document):
         # The state is the one that this very run has left: its ledger stays.
-        return Run(json.loads((out / MARKER).read_text(encoding="utf-8")), scored, rejects, tuple(events.warnings))
+        return Run(
+            json.loads((out / MARKER).read_text(encoding="utf-8")), scored, rejects, (*chosen.notes, *events.warnings)
+        )
     with atomic_folder(out) as folder:
         write_ledger(folder, chosen, entries, riders, rejects)
         watch.lap("write")
@@ -179,7 +189,7 @@ def _score_files(
         write_json(folder / "run.json", document)
     if state is not None:
         save_state(state, scored, stored)
-    return Run(document, scored, rejects, tuple(events.warnings))
+    return Run(document, scored, rejects, (*chosen.notes, *events.warnings))
 
 
 def _is_done(out: Path, document: dict[str, Any]) -> bool:

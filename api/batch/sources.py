@@ -263,7 +263,7 @@ def _refusals_named(path: Path) -> Iterator[None]:
         raise InputError(Fault("input_unreadable", file=str(path), given=error.strerror or "")) from error
 
 
-def text_stream(path: Path, inspection: Inspection) -> BinaryIO:
+def text_stream(path: Path, inspection: Inspection) -> io.BufferedReader:
     """The bytes of a text file as UTF-8 without a mark, lines that are too long replaced by `LONG_LINE`."""
     stream: Iterator[bytes] = _blocks(path)
     if inspection.encoding != "utf-8":

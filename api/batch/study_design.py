@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from api.batch.errors import InputError
 from api.batch.files import check_output
@@ -205,10 +205,17 @@ def _values(written: str) -> list[str]:
     return [value.strip() for value in found if value.strip()]
 
 
+SEED_MAX: Final = 2**63 - 1
+
+
 def _plain_faults(request: "StudyRequest") -> list[Fault]:
     found = []
     if request.seeds < 1:
         found.append(Fault("out_of_range", file="--seeds", key="seeds", given=str(request.seeds), allowed="≥ 1"))
+    last = request.first_seed + request.seeds - 1
+    if not 0 <= request.first_seed <= last <= SEED_MAX and request.seeds >= 1:
+        given = f"{request.first_seed} … {last}"
+        found.append(Fault("out_of_range", file="--seed", key="seed", given=given, allowed=f"0 … {SEED_MAX}"))
     if request.days is not None and request.days < 1:
         found.append(Fault("out_of_range", file="--days", key="days", given=str(request.days), allowed="≥ 1"))
     if request.jobs is not None and request.jobs < 1:

@@ -12,6 +12,8 @@ import click
 
 from api.batch.errors import InputError
 from api.cli.console import USAGE, json_option, lang_option, print_json, progress_bar, stop
+from api.cli.numbers import SEED
+from api.cli.places import OUT
 from rules.text import Lang, text
 
 if TYPE_CHECKING:
@@ -33,8 +35,8 @@ def bench() -> None:
     "--events", type=click.IntRange(1, MOST_EVENTS), default=1_000_000, show_default=True, help="Rows in all."
 )
 @click.option("--cities", type=click.IntRange(1, 9_999), default=300, show_default=True, help="Cities in all.")
-@click.option("--seed", type=int, default=1, show_default=True, help="Another seed is another day.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of Parquet files to write.")
+@click.option("--seed", type=SEED, default=1, show_default=True, help="Another seed is another day.")
+@click.option("--out", required=True, type=OUT, help="Folder of Parquet files to write.")
 @lang_option
 @json_option
 def generate(riders: int, events: int, cities: int, seed: int, out: Path, lang: Lang, as_json: bool) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import click
 from rich.table import Table
 
-from api.cli.console import DONE, FOUND, USAGE, json_option, lang_option, out_console, print_json, stop
+from api.cli.console import DONE, FOUND, USAGE, json_option, lang_option, out_console, print_json, show_faults, stop
 from api.cli.lazy import LazyGroup
 from rules.book import Book
 from rules.errors import BookError, Fault
@@ -23,7 +23,15 @@ COMMANDS = {
     "impact": "api.cli.impact:impact",
 }
 # Faults that say that a book is not there; all others are about what a book says.
-NOT_THERE = {"unknown_book", "not_found", "is_directory", "unreadable", "no_versions", "bad_reference_date"}
+NOT_THERE = {
+    "unknown_book",
+    "no_such_book",
+    "not_found",
+    "is_directory",
+    "unreadable",
+    "no_versions",
+    "bad_reference_date",
+}
 
 
 @click.group(cls=LazyGroup, table=COMMANDS)
@@ -33,19 +41,24 @@ def books() -> None:
 
 def found(reference: str, lang: Lang) -> tuple[Book, ...]:
     """The versions a reference names; ends the command with its faults if there are none."""
-    from rules.shelf import find
+    from rules.shelf import early_note, find
 
     try:
-        return find(reference)
+        versions = find(reference)
     except BookError as error:
         stop(error.faults, lang, USAGE)
+    note = early_note(reference)
+    show_faults([note] if note else [], lang)
+    return versions
 
 
 def one(reference: str, at: dt.date | None, lang: Lang) -> Book:
     """The version of a reference in force on a day; the newest if no day is named."""
-    from rules.shelf import in_force
+    from rules.shelf import early_note, in_force
 
     versions = found(reference, lang)
+    note = None if at is None else early_note(f"{reference}@{at}")
+    show_faults([note] if note else [], lang)
     return versions[-1] if at is None else in_force(versions, at)
 
 

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,11 @@ from api.cli.console import (
     say,
     show_faults,
     stop,
+    stop_on_input,
 )
+from api.cli.places import OUT
 from api.cli.reading_options import reading_options
+from api.cli.results import max_rejects_option, replace_option, tell_rejects
 from rules.errors import BookError
 from rules.text import Lang, text
 from rules.units import FEN_PER_YUAN, MP_PER_POINT, points_text
@@ -66,9 +70,11 @@ def parse_books(ctx: click.Context, param: click.Parameter, value: str) -> tuple
 @click.command()
 @click.argument("events", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--books", "references", required=True, callback=parse_books, metavar="A,B", help="Two books to compare.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write.")
+@click.option("--out", required=True, type=OUT, help="Folder to write.")
 @click.option("--format", "format_", type=click.Choice(FORMATS), default="native", show_default=True)
 @reading_options
+@max_rejects_option
+@replace_option
 @lang_option
 @json_option
 def compare(
@@ -77,6 +83,8 @@ def compare(
     out: Path,
     format_: Format,
     reading: Reading,
+    max_rejects: Decimal,
+    replace: bool,
     lang: Lang,
     as_json: bool,
 ) -> None:
@@ -85,12 +93,12 @@ def compare(
     EVENTS are CSV, NDJSON or Parquet files, or folders of them; with --format mdrp an INSTANCE_DIR and a SOLUTION_DIR.
     A and B are book ids, ID@DATE, TOML files or `auto`. Rows that either book cannot judge are left out of both.
     """
-    done = run_both("compare", events, references, out, format_, lang, reading)
+    done = run_both("compare", events, references, out, format_, lang, reading, replace=replace)
     if as_json:
         print_json(done.summary)
     else:
         show_comparison(done, lang)
-    tell_rejects(done, out, lang)
+    tell_left_out(done, out, max_rejects, lang)
 
 
 def run_both(
@@ -101,6 +109,8 @@ def run_both(
     format_: Format,
     lang: Lang,
     reading: Reading = AS_IT_IS,
+    *,
+    replace: bool,
 ) -> Compared:
     """Compare with a progress bar, by buckets where the input is large; ends the command if it cannot be done."""
     try:
@@ -111,8 +121,12 @@ def run_both(
                 bar.update(task, description=text(lang, f"cli.stage_{stage}"), completed=done, total=total)
 
             run = compare_lake if is_lake(events, format_, None) else compare_files
-            compared = run(command, events, references, out, format=format_, reading=reading, progress=tell)
-    except (InputError, BookError) as error:
+            compared = run(
+                command, events, references, out, format=format_, reading=reading, replace=replace, progress=tell
+            )
+    except InputError as error:
+        stop_on_input(error, lang)
+    except BookError as error:
         stop(error.faults, lang, USAGE)
     except MemoryError:
         say(lang, "cli.out_of_memory")
@@ -124,14 +138,13 @@ def run_both(
     return compared
 
 
-def tell_rejects(done: Compared, out: Path, lang: Lang) -> None:
-    """On stderr: rows left out, and events older than a book."""
+def tell_left_out(done: Compared, out: Path, max_rejects: Decimal, lang: Lang) -> None:
+    """On stderr: rows left out, and events older than a book; ends with 3 where the first are too many."""
     counts = done.document["counts"]
-    if counts["rejected"]:
-        say(lang, "cli.rejected", rejected=counts["rejected"], file=out / "rejects.ndjson")
     what_if = max(counts["what_if_a"], counts["what_if_b"])
     if what_if:
         say(lang, "cli.what_if", what_if=what_if)
+    tell_rejects(done.document, out, max_rejects, lang)
 
 
 def show_comparison(done: Compared, lang: Lang) -> None:

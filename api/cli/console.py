@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 from rich.console import Console
@@ -15,6 +15,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from rules.errors import Fault
 from rules.text import LANGS, Lang, text
+
+if TYPE_CHECKING:
+    from api.batch.errors import InputError
+    from api.batch.outcome import Reason
 
 DONE, FAILED, USAGE, FOUND = 0, 1, 2, 3
 # Columns of a table that is piped: wide enough that nothing wraps.
@@ -70,6 +74,28 @@ def stop(faults: Iterable[Fault], lang: Lang, code: int = USAGE) -> NoReturn:
     """Show faults and end the command."""
     show_faults(faults, lang)
     sys.exit(code)
+
+
+def tell_reasons(reasons: Iterable["Reason"], lang: Lang) -> None:
+    """Rows left out by reason on stderr, each with the place and words of its first."""
+    for one in reasons:
+        place, message = one.example, one.example["message"][lang]
+        say(
+            lang,
+            "cli.reason",
+            number=one.number,
+            reason=one.reason,
+            file=place["file"],
+            row=place["row"],
+            message=message,
+        )
+
+
+def stop_on_input(error: "InputError", lang: Lang) -> NoReturn:
+    """Show why a run cannot be done, the reasons of rejected rows among it, and end the command."""
+    show_faults(error.faults, lang)
+    tell_reasons(getattr(error, "reasons", ()), lang)
+    sys.exit(USAGE)
 
 
 def progress_bar() -> Progress:

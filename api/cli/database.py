@@ -26,8 +26,14 @@ def database_option(command: F) -> F:
 
 
 @contextmanager
-def opened(url: str, lang: Lang) -> Iterator[Any]:
-    """A store by URL; what is wrong with it ends the command."""
+def opened(url: str, lang: Lang, *, makes: bool = False) -> Iterator[Any]:
+    """A store by URL; what is wrong with it ends the command.
+
+    Parameters
+    ----------
+    makes
+        A missing SQLite file is made; else it ends the command.
+    """
     from api.store.units import InMemoryError, Store, UnknownDatabaseError, UnreachableError, told
 
     try:
@@ -39,6 +45,9 @@ def opened(url: str, lang: Lang) -> Iterator[Any]:
         say(lang, "store.in_memory", url=error)
         sys.exit(USAGE)
     try:
+        if not makes and store.is_missing:
+            say(lang, "store.missing", url=store.shown_url, path=store.path)
+            sys.exit(USAGE)
         with told():
             yield store
     except UnreachableError as error:
@@ -54,6 +63,9 @@ def upgraded(store: Any, lang: Lang) -> tuple[Any, ...]:
     from api.store import keys, schema
 
     before, began_us = schema.revision_of(store), now_us()
+    if schema.is_of_others(store, before):
+        say(lang, "store.of_others", url=store.shown_url)
+        sys.exit(USAGE)
     schema.upgrade(store)
     if before == schema.head():
         return ()

@@ -24,7 +24,7 @@ def upgrade_command(database_url: str, lang: Lang, as_json: bool) -> None:
     """Create the tables, or bring older ones up to date; says which keys that ends."""
     from api.store import schema
 
-    with opened(database_url, lang) as store:
+    with opened(database_url, lang, makes=True) as store:
         ended = upgraded(store, lang)
         shown, platform = store.shown_url, need_platform(store, lang)
     if as_json:
@@ -42,7 +42,8 @@ def check_command(database_url: str, lang: Lang, as_json: bool) -> None:
     """Say whether all migrations are in; exits with 3 if they are not."""
     from api.store import schema
 
-    with opened(database_url, lang) as store:
+    # Looking makes no file.
+    with opened(database_url, lang, makes=True) as store:
         shown, found = store.shown_url, schema.revision_of(store)
     wanted = schema.head()
     if as_json:

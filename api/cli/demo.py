@@ -25,8 +25,10 @@ from api.batch.explain_source import reread
 from api.batch.files import check_output, write_json, write_parquet
 from api.batch.ledger_source import read_ledger
 from api.batch.run import Run, score_files
+from api.cli import numbers
 from api.cli.compare import money, plain_table, tidy
 from api.cli.console import USAGE, lang_option, out_console, progress_bar, say, stop
+from api.cli.places import OUT
 from api.clock import now_us
 from rules.book import Tier
 from rules.calendar import calendar
@@ -78,7 +80,7 @@ class Sample:
 @click.option(
     "--dir",
     "folder",
-    type=click.Path(path_type=Path),
+    type=OUT,
     default=Path("demo-data"),
     show_default=True,
     help="Where the city, its ledgers and its database are; what is there of an earlier demo is kept and opened.",
@@ -88,7 +90,7 @@ class Sample:
 @click.option(
     "--days", type=click.IntRange(1, 366), default=14, show_default=True, help="Days up to now, today included."
 )
-@click.option("--seed", type=int, default=SEED, show_default=True, help="Another seed is another city.")
+@click.option("--seed", type=numbers.SEED, default=SEED, show_default=True, help="Another seed is another city.")
 @lang_option
 def demo(no_serve: bool, port: int, folder: Path, fresh: bool, riders: int, days: int, seed: int, lang: Lang) -> None:
     """Score a seeded sample city under a service score and under the old fine, and open the console on it.
@@ -190,9 +192,9 @@ def make_sample(folder: Path, described: Described, lang: Lang) -> Sample:
             table = events_only(generate(city, seed))
             write_parquet(events, table.filter(pc.less_equal(table["occurred_us"], described.until_us)))
         bar.update(task, completed=1, description=text(lang, "demo.stage_score"))
-        scored = score_files([events], SCORE_BOOK, folder / "ledger")
+        scored = score_files([events], SCORE_BOOK, folder / "ledger", replace=True)
         bar.update(task, completed=2, description=text(lang, "demo.stage_fine"))
-        fined = score_files([events], FINE_BOOK, folder / "ledger-fine")
+        fined = score_files([events], FINE_BOOK, folder / "ledger-fine", replace=True)
     rain = int((draw_rain(city, Luck(seed)) > 0).sum())
     return Sample(
         folder, city, scored.scored.intake.table.num_rows, rain, scored, fined, compare(fined.scored, scored.scored)

@@ -20,6 +20,8 @@ from api.cli.console import (
     say,
     stop,
 )
+from api.cli.numbers import LARGEST, SECONDS
+from api.cli.places import OUT
 from rules.text import Lang, text
 
 if TYPE_CHECKING:
@@ -31,18 +33,23 @@ TIME_ZONE = "Asia/Shanghai"
 
 @click.command()
 @click.argument("instance_dir", required=False, type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), help="Folder to write; its earlier result is replaced.")
+@click.option("--out", type=OUT, help="Folder to write; its earlier result is replaced.")
 @click.option("--bench", type=click.Path(path_type=Path), help="Play every instance of this folder and print a table.")
 @click.option("--policy", type=click.Choice(POLICIES), default="rolling", show_default=True)
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="A weight or setting; may be repeated.")
 @click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Luck of the search; one seed, one result."
+    "--seed",
+    type=click.IntRange(0, LARGEST),
+    default=0,
+    show_default=True,
+    help="Luck of the search; one seed, one result.",
 )
 @click.option(
     "--time-limit",
-    type=click.FloatRange(min=0),
+    type=SECONDS,
     help="Seconds after which rounds search no further; the result is then not repeatable.",
 )
+@click.option("--replace", is_flag=True, help="Replace what --out holds even if another command has written it.")
 @lang_option
 @json_option
 def dispatch(
@@ -53,6 +60,7 @@ def dispatch(
     assignments: tuple[str, ...],
     seed: int,
     time_limit: float | None,
+    replace: bool,
     lang: Lang,
     as_json: bool,
 ) -> None:
@@ -67,7 +75,7 @@ def dispatch(
     if bench is not None:
         _bench(bench, player, lang, as_json=as_json)
     elif instance_dir is not None and out is not None:
-        _one(instance_dir, out, player, time_limit, lang, as_json=as_json)
+        _one(instance_dir, out, player, time_limit, lang, replace=replace, as_json=as_json)
 
 
 def _player(
@@ -102,13 +110,17 @@ def _one(
     time_limit: float | None,
     lang: Lang,
     *,
+    replace: bool,
     as_json: bool,
 ) -> None:
     from api.batch.errors import InputError
-    from api.batch.files import check_output
+    from api.batch.files import check_places
+    from api.batch.outcome import need_own
 
     try:
-        check_output(out)
+        check_places([folder], out)
+        if not replace:
+            need_own(out, "dispatch")
         played, seconds = _timed(player, folder, lang)
         document = _write(folder, out, played, time_limit)
     except InputError as error:

@@ -1,5 +1,6 @@
 """`riderscore books impact`: who moves tier, points or money before a rule goes live."""
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,15 @@ from api.cli.compare import (
     moves_text,
     plain_table,
     run_both,
-    tell_rejects,
+    tell_left_out,
     tidy,
     tier_titles,
     totals_table,
 )
 from api.cli.console import json_option, lang_option, out_console, print_json
+from api.cli.places import OUT
 from api.cli.reading_options import reading_options
+from api.cli.results import max_rejects_option, replace_option
 from rules.text import Lang, text
 
 
@@ -37,9 +40,11 @@ from rules.text import Lang, text
     help="Event files to judge under both books.",
 )
 @click.argument("more", nargs=-1, type=click.Path(path_type=Path), metavar="")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write.")
+@click.option("--out", required=True, type=OUT, help="Folder to write.")
 @click.option("--format", "format_", type=click.Choice(FORMATS), default="native", show_default=True)
 @reading_options
+@max_rejects_option
+@replace_option
 @lang_option
 @json_option
 def impact(
@@ -50,6 +55,8 @@ def impact(
     out: Path,
     format_: Format,
     reading: Reading,
+    max_rejects: Decimal,
+    replace: bool,
     lang: Lang,
     as_json: bool,
 ) -> None:
@@ -58,12 +65,12 @@ def impact(
     FILE is a CSV, NDJSON or Parquet file or a folder of them; with --format mdrp give INSTANCE_DIR SOLUTION_DIR. Writes
     affected.parquet, summary.json, run.json and rejects.ndjson.
     """
-    done = run_both("impact", (*events, *more), (from_, to), out, format_, lang, reading)
+    done = run_both("impact", (*events, *more), (from_, to), out, format_, lang, reading, replace=replace)
     if as_json:
         print_json(done.summary)
     else:
         show_impact(done, lang)
-    tell_rejects(done, out, lang)
+    tell_left_out(done, out, max_rejects, lang)
 
 
 def show_impact(done: Compared, lang: Lang) -> None:

@@ -1,6 +1,7 @@
 """`riderscore score`: event files into a ledger directory."""
 
 import sys
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,12 @@ from api.cli.console import (
     say,
     show_faults,
     stop,
+    stop_on_input,
 )
+from api.cli.numbers import JOBS_MAX
+from api.cli.places import OUT
 from api.cli.reading_options import reading_options
+from api.cli.results import max_rejects_option, replace_option, tell_rejects
 from api.settings import PLATFORM_NAME
 from rules.calendar import instant_us, read_moment
 from rules.errors import BookError
@@ -53,9 +58,9 @@ def parse_platform(ctx: click.Context, param: click.Parameter, value: str) -> st
 @click.option(
     "--book", "reference", required=True, help="Book id, ID@DATE, TOML file (a book, or a deployment table), or `auto`."
 )
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Ledger directory to write.")
+@click.option("--out", required=True, type=OUT, help="Ledger directory to write.")
 @click.option("--format", "format_", type=click.Choice(FORMATS), default="native", show_default=True)
-@click.option("--state", type=click.Path(path_type=Path), help="Carried state: read if there, replaced at the end.")
+@click.option("--state", type=OUT, help="Carried state: read if there, replaced at the end.")
 @click.option("--as-of", "as_of_us", callback=parse_as_of, help="Write fades and resets up to this instant.")
 @click.option(
     "--engine",
@@ -66,7 +71,7 @@ def parse_platform(ctx: click.Context, param: click.Parameter, value: str) -> st
 )
 @click.option(
     "--jobs",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, JOBS_MAX),
     help="Tasks side by side above 4 M rows (default: all cores), each of up to about 1 GB; results do not depend on it.",
 )
 @click.option("--ray-address", envvar="RAY_ADDRESS", help="Of a Ray cluster (default: a Ray of this machine).")
@@ -80,6 +85,8 @@ def parse_platform(ctx: click.Context, param: click.Parameter, value: str) -> st
     help="Whose events these are; run.json names it.",
 )
 @reading_options
+@max_rejects_option
+@replace_option
 @click.option("--profile", is_flag=True, help="Print the seconds spent by stage, on stderr.")
 @lang_option
 @json_option
@@ -94,6 +101,8 @@ def score_command(
     jobs: int | None,
     ray_address: str | None,
     platform: str,
+    max_rejects: Decimal,
+    replace: bool,
     profile: bool,
     reading: Reading,
     lang: Lang,
@@ -102,7 +111,8 @@ def score_command(
     """Score EVENTS under a rule book into an exact, explained ledger.
 
     EVENTS are CSV, NDJSON or Parquet files, or folders of them; with --format mdrp an INSTANCE_DIR and a SOLUTION_DIR.
-    Bad rows go to rejects.ndjson and the run goes on.
+    Bad rows go to rejects.ndjson and the run goes on; exit code 3 where they are more than --max-rejects, 2 where they are
+    all.
     """
     from api.batch.lake import LakeRun, is_lake, score_lake
     from api.batch.run import Run, score_files
@@ -119,14 +129,15 @@ def score_command(
                 run = score_lake(
                     events, reference, out, format=format_, state=state, as_of_us=as_of_us, progress=tell,
                     engine_name=engine, num_workers=jobs, address=ray_address, platform=platform, reading=reading,
+                    replace=replace,
                 )  # fmt: skip
             else:
                 run = score_files(
                     events, reference, out, format=format_, state=state, as_of_us=as_of_us, platform=platform,
-                    reading=reading, progress=tell,
+                    reading=reading, replace=replace, progress=tell,
                 )  # fmt: skip
     except InputError as error:
-        stop(error.faults, lang, USAGE)
+        stop_on_input(error, lang)
     except BookError as error:
         stop(error.faults, lang, USAGE)
     except MemoryError:
@@ -143,10 +154,9 @@ def score_command(
         click.echo(text(lang, "cli.scored", out=out, **counts))
     if profile:
         show_seconds(run.document["seconds"], lang)
-    if counts["rejected"]:
-        say(lang, "cli.rejected", rejected=counts["rejected"], file=out / "rejects.ndjson")
     if counts["what_if"]:
         say(lang, "cli.what_if", what_if=counts["what_if"])
+    tell_rejects(run.document, out, max_rejects, lang)
 
 
 def show_seconds(seconds: dict[str, Any], lang: Lang) -> None:

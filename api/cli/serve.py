@@ -80,7 +80,7 @@ def prepare(database_url: str, lang: Lang, *, is_for_demo: bool = False) -> None
     from api.store.marks import is_demo
     from api.store.seeding import seed_shipped
 
-    with opened(database_url, lang) as store:
+    with opened(database_url, lang, makes=True) as store:
         if store.engine.dialect.name == "sqlite":
             upgraded(store, lang)
         found, wanted = schema.revision_of(store), schema.head()

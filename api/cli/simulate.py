@@ -13,6 +13,8 @@ from api.batch.study import StudyRequest, run_study
 from api.batch.study_design import SENSITIVITIES, Sensitivity
 from api.cli.compare import parse_books, plain_table, tidy
 from api.cli.console import FAILED, USAGE, json_option, lang_option, out_console, print_json, progress_bar, say, stop
+from api.cli.numbers import DAYS_MAX, JOBS_MAX, LARGEST, SEED, SEEDS_MAX, SHARE
+from api.cli.places import OUT
 from rules.text import Lang, text
 from simulations.report.words import headline, interval_text, metric_title, value_text
 
@@ -22,13 +24,16 @@ from simulations.report.words import headline, interval_text, metric_title, valu
 @click.option(
     "--books", "references", required=True, callback=parse_books, metavar="A,B", help="The old and the new book."
 )
-@click.option("--seeds", type=int, default=20, show_default=True, help="How many pairs of runs.")
-@click.option("--days", type=int, default=7, show_default=True, help="Days after the switch.")
 @click.option(
-    "--out", required=True, type=click.Path(path_type=Path), help="Folder to write; finished runs in it are used again."
+    "--seeds", type=click.IntRange(1, SEEDS_MAX), default=20, show_default=True, help="How many pairs of runs."
 )
+@click.option("--days", type=click.IntRange(1, DAYS_MAX), default=7, show_default=True, help="Days after the switch.")
+@click.option("--out", required=True, type=OUT, help="Folder to write; finished runs in it are used again.")
 @click.option(
-    "--jobs", type=int, default=None, help="Runs side by side (default: all cores); results do not depend on it."
+    "--jobs",
+    type=click.IntRange(1, JOBS_MAX),
+    default=None,
+    help="Runs side by side (default: all cores); results do not depend on it.",
 )
 @click.option(
     "--engine", type=click.Choice(ENGINES), default="local", show_default=True, help="Where the runs are done."
@@ -40,7 +45,7 @@ from simulations.report.words import headline, interval_text, metric_title, valu
 @click.option("--sweep", "sweeps", multiple=True, metavar="KEY=V,V,…", help="Repeat the study at each value of a key.")
 @click.option("--sensitivity", type=click.Choice(SENSITIVITIES), default="one-at-a-time", show_default=True)
 @click.option(
-    "--precision", type=float, default=None, help="Stop once every primary interval is ± this share; from 20 seeds on."
+    "--precision", type=SHARE, default=None, help="Stop once every primary interval is ± this share; from 20 seeds on."
 )
 @click.option(
     "--orders",
@@ -48,7 +53,7 @@ from simulations.report.words import headline, interval_text, metric_title, valu
     metavar="PATH",
     help="A Grubhub instance folder or meituan file: real orders and couriers.",
 )
-@click.option("--seed", "first_seed", type=int, default=1, show_default=True, help="The first seed.")
+@click.option("--seed", "first_seed", type=SEED, default=1, show_default=True, help="The first seed.")
 @lang_option
 @json_option
 def simulate(
@@ -74,6 +79,10 @@ def simulate(
     SCENARIO is a shipped name (ordinary-week, rain-week, slow-kitchens, new-riders, under-staffed) or a TOML file. Writes
     report.html, summary.json, tables and charts into --out. A killed study goes on where it was by the same command.
     """
+    if first_seed + seeds - 1 > LARGEST:
+        raise click.BadParameter(
+            f"the last of {seeds} seeds from {first_seed} is not in the range 0<=x<={LARGEST}.", param_hint="'--seed'"
+        )
     request = StudyRequest(
         scenario,
         references,

@@ -66,6 +66,7 @@ def create_command(
     with opened(database_url, lang) as store:
         need_head(store, lang)
         need_platform(store, lang)
+        say(lang, "token.database", url=store.shown_url)
         try:
             with store.writing(now_us()) as unit:
                 timekeeping.need_believed(unit)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from anyio import CapacityLimiter
+from anyio.to_thread import run_sync
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.http.allowance import Allowances, address_of
@@ -163,7 +164,7 @@ async def _checked(body: bytes) -> None:
     if len(body) < _LARGE_BYTES:
         check_json(body)
     else:
-        await run_in_threadpool(check_json, body)
+        await run_sync(check_json, body)
 
 
 def _check_head(scope: Scope) -> None:

@@ -65,9 +65,9 @@ def check_json(body: bytes) -> None:
     Problem
         `unusable_text`, with a pointer to each value; `bad_json` for NaN, a key that stands twice, a packed body.
     """
-    if packing_of(body) is not None or not _is_utf8(body):
+    if packing_of(body) is not None:
         raise no_json(fault_of(body))
-    if b"\0" in body:
+    if not _is_utf8(body) or b"\0" in body:
         raise unusable([Where(pointer="#")])
     if len(body) <= _STRICT_BYTES:
         _check_strictly(body.decode("utf-8-sig"))

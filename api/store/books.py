@@ -23,7 +23,7 @@ from rules.deployment import Deploy
 from rules.errors import BookError, Fault
 from rules.parse import parse
 from rules.readings import with_old_readings
-from rules.shelf import shipped_parent, to_toml
+from rules.shelf import shipped_parent, to_toml, unknown_book
 from scoring.intake import Schedule, schedule_versions
 
 # Compiled books by their digests. A digest is the content, so this holds for every database of the process.
@@ -135,8 +135,7 @@ def _faults(row: Deploy, stored: Sequence[Book], known: Mapping[tuple[str, str, 
     own = [book for book in stored if book.id == row.book]
     place = "deployments"
     if not own:
-        allowed = ", ".join(sorted({book.id for book in stored}))
-        yield Fault("unknown_book", place, given=row.book, allowed=allowed, params=(("near", row.book),))
+        yield unknown_book(row.book, sorted({book.id for book in stored}), place)
     elif own[0].model.regime == "legacy":
         yield Fault("legacy_deployed", place, row.city, "book", row.book, part="deploy")
     if known.get((row.city, row.rider_kind, row.from_), row.book) != row.book:
@@ -248,8 +247,7 @@ def _read_law(unit: ReadUnit | WriteUnit, program: Program, book_id: str | None)
         return Law(program, Schedule(deployed_starts(_deployments(unit), versions_of, position), reach_back=False))
     positions = [k for k, book in enumerate(stored) if book.id == book_id]
     if not positions:
-        allowed = ", ".join(sorted({book.id for book in stored}))
-        raise BookError((Fault("unknown_book", book_id, given=book_id, allowed=allowed, params=(("near", book_id),)),))
+        raise BookError((unknown_book(book_id, sorted({book.id for book in stored})),))
     return Law(program, replace(schedule_versions(program, positions), reach_back=False))
 
 

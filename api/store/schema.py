@@ -1,12 +1,12 @@
 """Migrations from code: bring a database up to date, or say that it is not. No alembic.ini, no working directory."""
 
 from importlib.util import find_spec
-from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import inspect
 
 from api.clock import now_us
 from api.store.units import ReadUnit, Store, WriteUnit
@@ -45,11 +45,20 @@ def current(unit: ReadUnit | WriteUnit) -> str | None:
 
 def revision_of(store: Store) -> str | None:
     """The revision of a database; looking creates no SQLite file."""
-    path = store.engine.url.database
-    if store.engine.dialect.name == "sqlite" and path and not Path(path).exists():
+    if store.is_missing:
         return None
     with store.reading() as unit:
         return current(unit)
+
+
+def is_of_others(store: Store, revision: str | None) -> bool:
+    """Whether a database holds what this program did not make: tables without a revision, or a revision of others."""
+    if revision is not None:
+        return revision not in revisions()
+    if store.is_missing:
+        return False
+    with store.reading() as unit:
+        return bool(inspect(unit.connection).get_table_names())
 
 
 def upgrade(store: Store, revision: str = HEAD) -> None:

@@ -4,6 +4,7 @@ Nothing inside a unit commits. On PostgreSQL a read unit is a read-only snapshot
 other at the rider's row; on SQLite writers take turns from their first statement on.
 """
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -24,6 +25,8 @@ POOL_WAIT_S: Final = 2
 POOL_SIZE: Final = 16
 CONNECT_S: Final = 5
 SCRUB_S: Final = 0.5
+# What stands between a name and a host in a URL that is none.
+_PASSWORD: Final = re.compile(r"(:/+[^/@:]*:)[^@]*@")
 DRIVERS: Final = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg"}
 
 
@@ -93,9 +96,19 @@ class Store:
         return self.engine.dialect.name == "sqlite"
 
     @property
+    def path(self) -> Path | None:
+        """The file of an SQLite database, in full."""
+        return Path(self.engine.url.database or "").resolve() if self.is_sqlite else None
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether it is a file that is not there: opening it would make it."""
+        return self.path is not None and not self.path.exists()
+
+    @property
     def shown_url(self) -> str:
         """The URL without its password."""
-        return self.engine.url.render_as_string()
+        return _shown(self.engine.url)
 
     @property
     def url(self) -> str:
@@ -219,12 +232,12 @@ def _engine(url: str) -> Engine:
     try:
         parsed = make_url(url)
     except ArgumentError:
-        raise UnknownDatabaseError(url) from None
+        raise UnknownDatabaseError(_PASSWORD.sub(r"\1***@", url)) from None
     backend = parsed.get_backend_name()
     if backend not in DRIVERS:
-        raise UnknownDatabaseError(parsed.render_as_string())
+        raise UnknownDatabaseError(_shown(parsed))
     if backend == "sqlite" and _is_in_memory(parsed):
-        raise InMemoryError(parsed.render_as_string())
+        raise InMemoryError(_shown(parsed))
     own: dict[str, Any] = {} if backend == "sqlite" else {"connect_args": {"connect_timeout": CONNECT_S}}
     engine = create_engine(
         parsed.set(drivername=DRIVERS[backend]),
@@ -237,6 +250,12 @@ def _engine(url: str) -> Engine:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _shown(url: URL) -> str:
+    """A URL without its password, whichever way it is written."""
+    hidden = {name: "***" for name in url.query if "password" in name.lower()}
+    return url.update_query_dict(hidden).render_as_string()
 
 
 def _is_in_memory(url: URL) -> bool:

@@ -3,7 +3,6 @@
 Whoever takes the work up after a killed server finds the finished parts there, on whatever machine, and goes on.
 """
 
-import difflib
 import os
 import re
 from collections.abc import Mapping
@@ -18,9 +17,9 @@ from api.store.studies import Study, draft_document, file_of, files_of
 from api.store.units import ReadUnit, Store
 from api.work.progress import Progress
 from rules.book import Book
-from rules.errors import BookError, Fault
+from rules.errors import BookError
 from rules.parse import parse
-from rules.shelf import find, shipped, shipped_parent
+from rules.shelf import find, shipped, shipped_parent, unknown_book
 
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 _DRAFT: Final = re.compile(r"draft:([^@]+)@([0-9]+)")
@@ -91,9 +90,7 @@ def book_named(unit: ReadUnit, reference: str) -> tuple[Book, ...]:
 
 
 def _unknown(reference: str) -> BookError:
-    names = shipped()
-    allowed, near = ", ".join(names), difflib.get_close_matches(reference, names, n=1) or names
-    return BookError((Fault("unknown_book", reference, given=reference, allowed=allowed, params=(("near", near[0]),)),))
+    return BookError((unknown_book(reference, shipped()),))
 
 
 class Shelf:

@@ -135,9 +135,9 @@ def test_faults_of_all_versions_come_together(tmp_path: Path) -> None:
     ("reference", "code"),
     [
         ("taobao-crowdsorced", "unknown_book"),
-        ("", "unknown_book"),
+        ("", "no_such_book"),
         ("taobao-crowdsourced@soon", "bad_reference_date"),
-        ("nowhere@2026-01-01", "unknown_book"),
+        ("nowhere@2026-01-01", "no_such_book"),
         ("nowhere/at/all.toml", "not_found"),
         ("nowhere/at/all", "not_found"),
     ],

@@ -19,6 +19,7 @@ from api.web.columns import PARTS
 from api.web.draft_view import titles_of, tried, view_of, why_suspended
 from api.web.editor import act, complete, editor_table, line_of, read_form, sections, told
 from api.web.once import once
+from api.web.paper import on_paper
 from api.web.routing import page_router
 from api.web.session import Posted, PostedTable, field, visiting
 from api.web.shell import Visit
@@ -120,6 +121,7 @@ def editor(visit: Visit, draft_id: str, part: str, columns: str = "", status: in
         "sent_back": next((one for one in reversed(view.approvals) if one.decision == "rejected"), None),
         "known_places": known,
         "rider_kinds": RIDER_KINDS,
+        "paper": on_paper(view.draft.document, visit.lang),
     }
     return visit.page("draft.html", status, **{**context, **more})
 

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from api.batch.errors import InputError
+from api.batch.outcome import NothingReadError
 from api.batch.run import score_files
 from rules import shelf
 from rules.errors import BookError
@@ -17,7 +18,6 @@ from tests.api.ledgers import (
     BOOK,
     contents,
     entries_of,
-    lines_of,
     nets,
     rejects_of,
     riders_of,
@@ -300,13 +300,12 @@ def test_versions_of_a_folder_judge_from_their_local_day(tmp_path: Path) -> None
     assert nets(tmp_path / "run") == {("r1", "old"): (-1_000, 0), ("r1", "new"): (-1_500, 0)}
 
 
-def test_no_rows_give_an_empty_ledger(tmp_path: Path) -> None:
-    """A file of a header alone is scored: no entries, no riders, all columns there."""
-    run = score_events(tmp_path, [])
+def test_no_rows_give_no_ledger(tmp_path: Path) -> None:
+    """A file of a header alone is nothing to score."""
+    with pytest.raises(NothingReadError):
+        score_events(tmp_path, [])
 
-    assert run.document["counts"]["events"] == 0
-    assert lines_of(tmp_path / "run") == []
-    assert pq.read_schema(tmp_path / "run" / "riders.parquet").names[: len(RIDER_COLUMNS)] == RIDER_COLUMNS
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_folder_that_is_not_ours_is_left_alone(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 import tomli_w
 
 from api.batch.errors import InputError
+from api.batch.outcome import NothingReadError
 from api.batch.run import Run, score_files
 from tests.api.ledgers import (
     BOOK,
@@ -112,10 +113,10 @@ def test_another_content_of_a_known_event_is_refused(tmp_path: Path) -> None:
     """What is stored wins over a newcomer with the same identity."""
     chain = Chain(tmp_path)
     chain.run([delivered("e1")])
-    chain.run([delivered("e1", late_min=9)])
+    chain.run([delivered("e1", late_min=9), delivered("e2", rider_id="r2")])
 
     assert [row["reason"] for row in rejects_of(chain.outs[1])] == ["duplicate_conflict"]
-    assert scores(chain.outs[1]) == {"r1": 70_200}
+    assert scores(chain.outs[1]) == {"r1": 70_200, "r2": 70_200}
 
 
 def test_a_late_event_reverses_only_what_it_changes(tmp_path: Path) -> None:
@@ -155,10 +156,10 @@ def test_events_may_be_late_by_the_days_of_the_book(tmp_path: Path, days_late: i
     chain = Chain(tmp_path)
     chain.run(on_days("r1", 0, 20))
 
-    chain.run(on_days("r1", 20 - days_late))
+    chain.run([*on_days("r1", 20 - days_late), *on_days("r2", 20)])
 
     assert [row["reason"] for row in rejects_of(chain.outs[1])] == reasons
-    assert len(entries_of(chain.outs[1])) == 1 - len(reasons)
+    assert len([line for line in entries_of(chain.outs[1]) if line["rider_id"] == "r1"]) == 1 - len(reasons)
 
 
 @pytest.mark.parametrize("book", BOOKS)
@@ -241,7 +242,7 @@ def test_runs_go_on_after_a_late_word(tmp_path: Path) -> None:
         [*on_days("r1", 21, late_min=1), *on_days("r2", 21)],
         on_days("r1", 18, late_min=20),
         [appeal_upheld("appeal", delivered("r113", at_min=13 * DAY_MIN), after_min=12 * DAY_MIN)],
-        on_days("r1", 13, late_min=3),
+        [*on_days("r1", 13, late_min=3), *on_days("r2", 21)],
     ]
     chain = Chain(tmp_path, "gbt-46862-reference")
     for events in runs:
@@ -281,14 +282,15 @@ def test_another_book_keeps_the_score(tmp_path: Path) -> None:
 
 
 def test_a_first_run_whose_rows_are_all_refused_does_no_harm(tmp_path: Path) -> None:
-    """A run that accepts nothing leaves a state with which the next run scores as from new."""
+    """A run that accepts nothing fails and leaves no state: the next run scores as from new."""
     chain = Chain(tmp_path)
-    chain.run([correction("c1", delivered("nothing"))])
+    with pytest.raises(NothingReadError):
+        chain.run([correction("c1", delivered("nothing"))])
+    assert not chain.state.exists()
 
     chain.run([delivered("e1")])
 
-    assert [row["reason"] for row in rejects_of(chain.outs[0])] == ["ref_unknown"]
-    assert scores(chain.outs[1]) == {"r1": 70_200}
+    assert scores(chain.outs[-1]) == {"r1": 70_200}
 
 
 def test_a_failed_run_leaves_the_state_alone(tmp_path: Path) -> None:

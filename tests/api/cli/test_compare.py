@@ -114,7 +114,7 @@ def test_what_one_book_cannot_judge_neither_does(tmp_path: Path) -> None:
     )
     rejects = [json.loads(line) for line in (out / "rejects.ndjson").read_text().splitlines()]
 
-    assert result.exit_code == 0, result.output
+    assert result.exit_code == 3, result.output
     assert pq.read_table(out / "riders.parquet").column("rider_id").to_pylist() == ["r1"]
     assert [(reject["reason"], reject["value"]) for reject in rejects] == [("no_book", "atlantis")]
 

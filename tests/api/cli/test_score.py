@@ -37,14 +37,14 @@ def test_json_is_the_run_document(tmp_path: Path, events: Path) -> None:
 
 @pytest.mark.parametrize(("lang", "word"), [("en", "2 rows"), ("zh", "2 行")])
 def test_bad_rows_are_counted_on_stderr_and_listed_in_a_file(tmp_path: Path, lang: str, word: str) -> None:
-    """The run goes on past bad rows, ends with 0, says how many there were and where they are listed."""
+    """The run goes on past bad rows, ends with 3 where they are many, says how many there were and where they are listed."""
     path = write_events(
         tmp_path / "e.ndjson", [delivered("good"), delivered("bad", fee_fen=-1), delivered("odd", kind="x")]
     )
 
     result = run("score", path, "--book", BOOK, "--out", tmp_path / "out", "--lang", lang)
 
-    assert result.exit_code == 0
+    assert result.exit_code == 3
     assert word in result.stderr
     assert "rejects.ndjson" in result.stderr
     assert [(row["row"], row["column"]) for row in rejects_of(tmp_path / "out")] == [(2, "fee_fen"), (3, "kind")]

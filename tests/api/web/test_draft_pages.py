@@ -204,3 +204,16 @@ def test_an_empty_database_has_pages(store: Store, settings: Settings) -> None:
     with TestClient(create_app(settings, hooks=(), clock=lambda: NOW_US), cookies={"rs_session": written}) as client:
         for path in ("/console/books", "/console/drafts", "/console/drafts/new", "/console/approvals"):
             assert client.get(path).status_code == 200, path
+
+
+def test_a_draft_prints_its_tables(law: Store, sign_in: SignIn) -> None:
+    """What stands in fields on the page stands as text on paper: every filled table, every cell."""
+    draft = begin(law)
+
+    page = sign_in("ops", "ann").get(f"/console/drafts/{draft.draft_id}").text
+
+    paper = re.search(r'<div class="paper-tables">(.*?)</div>', page, re.DOTALL)
+    assert paper is not None
+    for rule in draft.document["rule"]:
+        assert f"<td>{rule['id']}</td>" in paper[1]
+    assert f"<td>{draft.document['id']}</td>" in paper[1]
