@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from rules.ids import id_fault
+from rules.text import Lang, text
 from rules.textfile import decoded, is_blank, layout_of, packing_of, seen
 
 HEADERS = {
@@ -50,6 +52,11 @@ class Fault:
     line: int
     given: str
     detail: str = ""
+
+    def describe(self, lang: Lang) -> str:
+        """Place, what is wrong, and the remedy, in one line; a detail that starts with `@` is a text of its own."""
+        detail = text(lang, self.detail[1:]) if self.detail.startswith("@") else self.detail
+        return text(lang, self.key, file=self.file, line=self.line, given=self.given, detail=detail)
 
 
 class InstanceError(ValueError):
@@ -251,10 +258,10 @@ def _read_table(path: Path, header: tuple[str, ...], faults: list[Fault]) -> _Ta
         given = " ".join(names)[:120]
         faults.append(Fault("dispatch.wrong_header", path.name, layout.num_before + 1, given, ", ".join(header)))
         return table
-    for line, text in enumerate(lines[layout.num_before + 1 :], start=layout.num_before + 2):
-        if is_blank(text):
+    for line, written_row in enumerate(lines[layout.num_before + 1 :], start=layout.num_before + 2):
+        if is_blank(written_row):
             continue
-        row = [cell.strip() for cell in text.split(layout.delimiter)]
+        row = [cell.strip() for cell in written_row.split(layout.delimiter)]
         if len(row) == width:
             table.rows.append((line, row))
         else:
@@ -265,16 +272,20 @@ def _read_table(path: Path, header: tuple[str, ...], faults: list[Fault]) -> _Ta
 def _need_metres(tables: Sequence[_Table]) -> None:
     """Refuse places that are degrees: all within their range, and written with the decimals that degrees need."""
     cells = [(table, line, row[1], row[2]) for table in tables for line, row in table.rows]
-    finest = max((len(value.partition(".")[2]) for *_, x, y in cells for value in (x, y)), default=0)
-    if finest < _DEGREE_DECIMALS:
-        return
-    try:
-        are_degrees = all(abs(float(x)) <= _DEGREES_MAX and abs(float(y)) <= _DEGREES_MAX for *_, x, y in cells)
-    except ValueError:
-        return  # what is no number is told of its row
-    if are_degrees:
+    if are_degrees([(x, y) for *_, x, y in cells]):
         table, line, x, y = cells[0]
         table.faults.append(Fault("dispatch.degrees", table.file, line, f"{x} {y}"))
+
+
+def are_degrees(places: Iterable[tuple[str, str]]) -> bool:
+    """Whether places as written are latitudes and longitudes, in either order, and not metres."""
+    cells = [value for place in places for value in place]
+    if max((len(value.partition(".")[2]) for value in cells), default=0) < _DEGREE_DECIMALS:
+        return False
+    try:
+        return all(abs(float(value)) <= _DEGREES_MAX for value in cells)
+    except ValueError:
+        return False  # what is no number is told of its row
 
 
 def _restaurants(table: _Table) -> tuple[Restaurant, ...]:
@@ -340,6 +351,8 @@ def _check_names(table: _Table) -> None:
     for line, row in table.rows:
         if not row[0] or len(row[0].split()) != 1 or row[0] == START:
             table.faults.append(Fault("dispatch.bad_name", table.file, line, row[0]))
+        elif (unsound := id_fault(row[0])) is not None:
+            table.faults.append(Fault("dispatch.bad_id", table.file, line, row[0], f"@id.{unsound}"))
         if row[0] in seen:
             table.faults.append(Fault("dispatch.name_twice", table.file, line, row[0]))
         seen.add(row[0])
@@ -356,8 +369,8 @@ def read_solution(folder: Path) -> Solution:
 
 def _lines(path: Path, width: int, parse: Callable[[list[str]], Row]) -> tuple[Row, ...]:
     rows = []
-    for line, text in enumerate(decoded(path.read_bytes())[0].splitlines()[1:], start=2):
-        cells = text.split()
+    for line, row in enumerate(decoded(path.read_bytes())[0].splitlines()[1:], start=2):
+        cells = row.split()
         if len(cells) < width:
             raise InstanceError((Fault("dispatch.wrong_width", path.name, line, str(len(cells)), str(width)),))
         rows.append(parse(cells))

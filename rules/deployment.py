@@ -11,6 +11,7 @@ from pydantic import Field, StrictBool
 
 from rules.book import Book, BookId, LocalDate, Part, RiderKind, Sourced, Words
 from rules.errors import BookError, Fault
+from rules.ids import id_fault
 from rules.parse import MAX_TABLE_VALUES, Source, read_toml
 from rules.validation import validated
 
@@ -65,6 +66,10 @@ def parse_deployment(text: str, file: str, find: FindVersions) -> Deployment:
         if identity in seen:
             faults.append(Fault("repeated_deploy", file, row.city, "from", row.from_.isoformat(), part="deploy"))
         seen.add(identity)
+        unsound = id_fault(row.city)
+        if unsound is not None:
+            hint = (("hint", f"@id.{unsound}"),)
+            faults.append(Fault("deployed_bad_city", file, row.city, "city", row.city, params=hint, part="deploy"))
         faults += _book_faults(row, file, find)
     if faults or table is None:
         raise BookError(tuple(faults))

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Final
 
 from api.batch.errors import InputError
+from dispatch.mdrp import are_degrees
 from rules.errors import Fault
+from rules.ids import id_fault
 from rules.textfile import decoded, is_blank, layout_of, packing_of, seen
 
 _ORDERS: Final = ("order", "x", "y", "placement_time", "restaurant", "ready_time")
@@ -105,16 +107,16 @@ def read_files(instance: Path, solution: Path) -> Day:
 
 
 def _read_instance(folder: Path, day: Day) -> None:
-    for row in _rows(folder / "restaurants.txt", _RESTAURANTS, day):
+    for row in _in_metres(_rows(folder / "restaurants.txt", _RESTAURANTS, day)):
         name, place = row.name(0, day.restaurants), row.point(1)
         if place is not None:
             day.restaurants[name] = place
-    for row in _rows(folder / "couriers.txt", _COURIERS, day):
+    for row in _in_metres(_rows(folder / "couriers.txt", _COURIERS, day)):
         name, place = row.name(0, day.couriers), row.point(1)
         row.minutes(3), row.minutes(4)
         if place is not None:
             day.couriers[name] = place
-    for row in _rows(folder / "orders.txt", _ORDERS, day):
+    for row in _in_metres(_rows(folder / "orders.txt", _ORDERS, day)):
         name, place, placed, ready = row.name(0, day.orders), row.point(1), row.minutes(3), row.minutes(5)
         row.must_be_in(4, day.restaurants)
         if place is not None and placed is not None and ready is not None:
@@ -123,6 +125,15 @@ def _read_instance(folder: Path, day: Day) -> None:
         day.metres_per_minute = row.positive(0)
         day.target_minutes = row.positive(3)
         day.pay_per_order = row.number(5) or Decimal(0)
+        if day.pay_per_order != round(day.pay_per_order, 2):
+            row.fault("input_mdrp_pay", 5)
+
+
+def _in_metres(rows: "list[Row]") -> "list[Row]":
+    """The rows, whose columns 2 and 3 are places; a fault at the first where those are in degrees."""
+    if rows and are_degrees([(row.cells[1], row.cells[2]) for row in rows]):
+        rows[0].fault("input_mdrp_degrees", 1, f"{rows[0].cells[1]}, {rows[0].cells[2]}")
+    return rows
 
 
 def _read_solution(folder: Path, day: Day) -> None:
@@ -180,15 +191,19 @@ class Row:
     cells: Sequence[str]
     day: Day
 
-    def fault(self, code: str, column: int) -> None:
-        """Note that the value in `column` is wrong."""
+    def fault(self, code: str, column: int, given: str = "", **params: str) -> None:
+        """Note that the value in `column` is wrong; `given` are the values if it is about several."""
         key = f"{self.header[min(column, len(self.header) - 1)]}, row {self.number_in_file}"
-        self.day.faults.append(Fault(code, file=str(self.path), key=key, given=self.cells[column][:200]))
+        found = (given or self.cells[column])[:200]
+        self.day.faults.append(Fault(code, file=str(self.path), key=key, given=found, params=tuple(params.items())))
 
     def name(self, column: int, taken: Collection[str]) -> str:
         """A name that must be new."""
         if self.cells[column] in taken:
             self.fault("input_mdrp_twice", column)
+        unsound = id_fault(self.cells[column])
+        if unsound is not None:
+            self.fault("input_mdrp_bad_id", column, hint=f"@id.{unsound}")
         return self.cells[column]
 
     def must_be_in(self, column: int, known: Collection[str]) -> None:

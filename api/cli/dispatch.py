@@ -152,8 +152,7 @@ def _timed(player: "Callable[[Path], Played]", folder: Path, lang: Lang) -> "tup
         return player(folder), time.perf_counter() - started
     except InstanceError as error:
         for fault in error.faults:
-            params = {"file": fault.file, "line": fault.line, "given": fault.given, "detail": fault.detail}
-            click.echo(f"{folder.name}/{text(lang, fault.key, **params)}", err=True)
+            click.echo(f"{folder.name}/{fault.describe(lang)}", err=True)
         sys.exit(USAGE)
 
 

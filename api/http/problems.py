@@ -64,6 +64,7 @@ STATUS: Final[Mapping[str, int]] = {
     "book_id_reserved": 422,
     "method_not_allowed": 405,
     "body_timeout": 408,
+    "bad_id": 409,
     "idempotency_in_flight": 409,
     "round_contradicts": 409,
     "rider_city_needed": 409,
@@ -278,7 +279,12 @@ def need_allowed(allowed: Allowed) -> None:
 
 def problem_of_refusal(refused: Refused) -> Problem:
     """What a verb's refusal is over HTTP."""
-    return Problem(refused.code, **refused.params)  # type: ignore[arg-type]
+    params = dict(refused.params)
+    path = params.pop("path", None)
+    if not isinstance(path, tuple):
+        return Problem(refused.code, **params)  # type: ignore[arg-type]
+    field = FieldError(Where(pointer=pointer_to(path)), refused.code, refused.describe)
+    return Problem(refused.code, errors=[field], **params)  # type: ignore[arg-type]
 
 
 def problem_of_unreachable(error: UnreachableError) -> Problem:

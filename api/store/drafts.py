@@ -42,6 +42,7 @@ from api.store.draft_rows import (
     revisions_of,
     tell,
 )
+from api.store.new_ids import need_sound_cities
 from api.store.places import Place, judging, places_of
 from api.store.refusals import Refused
 from api.store.said import both, city_words, state_words
@@ -186,6 +187,7 @@ def _begin(
     body = content(document, targets)
     cities = {place.city for place in body.targets} | ({city} if city else set())
     need_cities(who, cities)
+    need_sound_cities(unit, who, sorted(cities), "city", "targets" if targets else "city")
     if not cities and who.cities:
         raise Refused("city_unknown", city="*")
     bases = bases_of(unit, document, body.targets, unit.recorded_us)
@@ -250,6 +252,8 @@ def set_targets(unit: WriteUnit, who: Acting, draft_id: str, etag: str | None, t
     """Say where a draft is to be in force."""
     draft = _changeable(unit, who, draft_id, etag)
     need_cities(who, {place.city for place in targets})
+    held = {target.place.city for target in draft.targets}
+    need_sound_cities(unit, who, (place.city for place in targets if place.city not in held), "city", "targets")
     return _revise(unit, who, draft, content(draft.document, targets), "targets")
 
 

@@ -9,6 +9,7 @@ from typing import Final, Protocol
 
 from api.store.acting import need_cities
 from api.store.keys import LIFE_DAYS, ROLES, Key, Role, create_key, need_good
+from api.store.new_ids import need_sound_cities, need_sound_person, need_sound_rider
 from api.store.refusals import Refused
 from api.store.rider_rows import home_of
 from api.store.said import role_words
@@ -80,7 +81,7 @@ def make_key(
     Raises
     ------
     Refused
-        `key_role` (not theirs to make), `key_for_oneself`, `city_unknown`, `rider_unknown` (none of that id, or none
+        `key_role` (not theirs to make), `key_for_oneself`, `bad_id`, `city_unknown`, `rider_unknown` (none of that id, or none
         that they may see), `key_lives_too_long`; `token_revoked` or `token_expired` where the maker's own key has ended.
     """
     need_good(unit, maker.key_id, holds=True)
@@ -89,9 +90,12 @@ def make_key(
     if subject == maker.subject:
         raise Refused("key_for_oneself")
     if role == "rider":
+        need_sound_rider(unit, maker, subject, "subject")
         cities = _home(unit, maker, subject, cities)
     else:
+        need_sound_person(unit, subject)
         need_cities(maker, cities or ("*",))
+        need_sound_cities(unit, maker, cities, "cities")
     days = LIFE_DAYS[role] if expires_days is None else expires_days
     if role == "rider" and days > RIDER_DAYS_MAX:
         raise Refused("key_lives_too_long", days=RIDER_DAYS_MAX)

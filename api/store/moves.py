@@ -14,6 +14,7 @@ from sqlalchemy import and_, delete, func, insert, or_, select, update
 from api.store.acting import Acting
 from api.store.books import Law
 from api.store.cursors import newest_first
+from api.store.new_ids import need_sound_cities
 from api.store.people import note
 from api.store.refusals import Refused
 from api.store.rider_rows import lock, touch
@@ -71,8 +72,9 @@ def move_rider(unit: WriteUnit, law: Law, who: Acting, rider_id: str, to_city: s
     ------
     Refused
         `rider_unknown`, also for who is neither of the old city nor asked to take the rider in; `move_already_there`,
-        `move_differs` (another city was proposed), `move_no_book` (no book judges anybody in the new city).
+        `bad_id` (no name of a city), `move_differs` (another city was proposed), `move_no_book` (no book judges anybody in the new city).
     """
+    need_sound_cities(unit, who, (to_city,))
     known = _party(unit, who, rider_id, to_city)
     if known.let_go:
         return known.let_go

@@ -10,19 +10,24 @@ import gzip
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from starlette.testclient import TestClient
 
 from api.http.app import api_routes
+from api.store import keys, people
 from api.store.draft_content import ROUTE_WORDS
+from api.store.units import Store
 from api.web.sheets import read_file
 from dispatch.mdrp import read_instance
 from rules.shelf import versions
+from rules.text import text
 from tests.api.batch.builders import csv_text, event
 from tests.api.cli.commands import run
 from tests.api.http.conftest import Bearer, _law, bearer, client, clock, settings
 from tests.api.store.posts import START_US
+from tests.dispatch.worlds import courier, instance, order, write_instance
 
 __all__ = ["_law", "bearer", "client", "clock", "settings"]
 
@@ -118,6 +123,132 @@ def test_every_door_rejects_a_bad_event_alike(
     assert found == (reason, column)
 
 
+# What is no id → what every door says of it.
+IDS = {
+    "1.23457E+17": "id.scientific",
+    "7.0": "id.point_zero",
+    "o7\u200b": "id.invisible",
+    "o7\u202e": "id.bidi",
+    "NaN": "id.no_value",
+    "reset:7": "id.reserved",
+    "i" * 129: "id.too_long",
+}
+CLOCK_S = START_US // 1_000_000
+SPOT = {"latitude": 30.25, "longitude": 120.15}
+WORKER = {"rider_id": "w", "at": SPOT, "free_s": CLOCK_S, "off_s": CLOCK_S + 7_200}
+TASK = {
+    "order_id": "t", "merchant": SPOT, "door": SPOT, "placed_s": CLOCK_S, "ready_s": CLOCK_S, "promised_s": CLOCK_S + 1_800
+}  # fmt: skip
+Asked = tuple[str, str, str, Callable[[str], dict[str, object]]]
+
+# Method, path, role, body of a request about an id that it brings in.
+ASKED: dict[str, Asked] = {
+    "person": ("PUT", "/v1/riders/{}/person", "platform", lambda bad: {"name": "张三"}),
+    "person's city": ("PUT", "/v1/riders/new/person", "platform", lambda bad: {"city": bad}),
+    "rider's session": ("POST", "/v1/tokens", "platform", lambda bad: {"role": "rider", "subject": bad}),
+    "move": ("POST", "/v1/riders/r1/move", "platform", lambda bad: {"city": bad}),
+    "webhook": ("POST", "/v1/webhooks", "platform", lambda bad: {"url": "https://p.example/h", "cities": [bad]}),
+    "round's rider": (
+        "POST", "/v1/dispatch/rounds", "platform",
+        lambda bad: {"now_s": CLOCK_S, "riders": [WORKER | {"rider_id": bad}], "orders": []},
+    ),
+    "round's order": (
+        "POST", "/v1/dispatch/rounds", "platform",
+        lambda bad: {"now_s": CLOCK_S, "riders": [WORKER], "orders": [TASK | {"order_id": bad}]},
+    ),
+    "draft": (
+        "POST", "/v1/books/drafts", "ops",
+        lambda bad: {"document": {"id": "new"}, "targets": [{"city": bad, "rider_kind": "crowdsourced"}]},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.usefixtures("_law")
+@pytest.mark.parametrize("bad", [*IDS][:-1])
+@pytest.mark.parametrize("asked", ASKED)
+def test_what_is_no_id_in_an_event_is_none_in_a_request(
+    client: TestClient, bearer: Bearer, asked: str, bad: str
+) -> None:
+    """Riders, orders and cities that a request brings in are refused in the words of a bad event, with their place."""
+    method, path, role, body = ASKED[asked]
+    url = path.format(quote(bad, safe=""))
+
+    answer = client.request(method, url, headers=bearer(role), json=body(bad))
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "bad_id"), answer.text
+    assert text("en", IDS[bad]) in answer.json()["detail"]
+    assert answer.json()["errors"][0]["pointer"].startswith("#/")
+
+
+@pytest.mark.parametrize("bad", IDS)
+@pytest.mark.parametrize(("role", "option"), [("ops", "--subject"), ("ops", "--city"), ("rider", "--subject")])
+def test_no_key_is_made_for_what_is_no_id(store: Store, url: str, bad: str, role: str, option: str) -> None:
+    """`token create` refuses people, riders and cities in the same words, and makes nothing."""
+    where = () if role == "rider" or option == "--city" else ("--all-cities",)
+
+    done = run("token", "create", "--role", role, option, bad, *where, "--lang", "en", "--database-url", url)
+
+    assert done.exit_code == 2
+    assert text("en", IDS[bad]) in done.stderr
+    with store.reading() as unit:
+        assert keys.all_keys(unit) == ()
+
+
+@pytest.mark.parametrize("bad", IDS)
+@pytest.mark.parametrize(("name", "old"), [("couriers.txt", "c1"), ("orders.txt", "o1"), ("restaurants.txt", "r1")])
+def test_what_is_no_id_in_an_event_is_none_in_an_instance(tmp_path: Path, bad: str, name: str, old: str) -> None:
+    """`dispatch` refuses couriers, orders and restaurants in the same words, with file and line."""
+    path = write_instance(tmp_path / "day", instance([order()], [courier()])) / name
+    path.write_text(path.read_text(encoding="utf-8").replace(old, bad), encoding="utf-8")
+
+    done = run("dispatch", tmp_path / "day", "--out", tmp_path / "out", "--lang", "en")
+
+    assert done.exit_code == 2
+    assert f"{name}:2" in done.stderr
+    assert text("en", IDS[bad]) in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("bad", IDS)
+def test_what_is_no_id_in_an_event_is_none_in_a_table_of_cities(tmp_path: Path, bad: str) -> None:
+    """A deployment table names no city that no event could name."""
+    city = json.dumps(bad)
+    (tmp_path / "cities.toml").write_text(
+        f'[[deploy]]\ncity = {city}\nrider_kind = "crowdsourced"\nbook = "taobao-crowdsourced"\nfrom = 2025-12-03\n',
+        encoding="utf-8",
+    )
+    (tmp_path / "events.csv").write_text(csv_text([GOOD]), encoding="utf-8")
+
+    done = run(
+        "score", tmp_path / "events.csv", "--book", tmp_path / "cities.toml", "--out", tmp_path / "out", "--lang", "en"
+    )
+
+    assert done.exit_code == 2
+    assert text("en", IDS[bad]) in done.stderr
+
+
+@pytest.mark.usefixtures("_law")
+def test_ids_that_are_held_stay_usable(client: TestClient, bearer: Bearer, store: Store, url: str) -> None:
+    """A rider and a city of an older version, whose names would be refused today, are served in every request."""
+    with store.writing(START_US) as unit:
+        people.introduce(unit, people.Person("7.0", None, None), "test", "1.0")
+    who, wide = bearer("platform", cities=["1.0"]), bearer("platform")
+    body = {"now_s": CLOCK_S, "riders": [WORKER | {"rider_id": "7.0"}], "orders": []}
+
+    found = [
+        client.put("/v1/riders/7.0/person", headers=who, json={"name": "张三", "city": "1.0"}),
+        client.post("/v1/tokens", headers=who, json={"role": "rider", "subject": "7.0"}),
+        client.post("/v1/webhooks", headers=who, json={"url": "https://p.example/h", "cities": ["1.0"]}),
+        client.post("/v1/webhooks", headers=wide, json={"url": "https://p.example/h", "cities": ["1.0"]}),
+        client.post("/v1/dispatch/rounds", headers=who, json=body),
+    ]
+    other = client.post("/v1/dispatch/rounds", headers=bearer("platform", cities=["hangzhou"]), json=body)
+
+    assert [answer.status_code for answer in found] == [204, 201, 201, 201, 200]
+    assert other.json()["code"] == "bad_id"
+    assert run("token", "create", "--role", "ops", "--city", "1.0", "--database-url", url).exit_code == 0
+
+
 # How a text is written → its bytes.
 TEXTS: dict[str, Callable[[str], bytes]] = {
     "utf-8": str.encode,
@@ -159,8 +290,8 @@ def couriers_read(folder: Path, write: Callable[[str], bytes]) -> int:
         "instance_parameters.txt": "meters_per_minute\tpickup service minutes\tdropoff service minutes\t"
         "target click-to-door\tmaximum click-to-door\tpay per order\tguaranteed pay per hour\n320\t4\t4\t40\t90\t10\t15\n",
     }
-    for name, text in texts.items():
-        (folder / name).write_bytes(write(text))
+    for name, content in texts.items():
+        (folder / name).write_bytes(write(content))
     return len(read_instance(folder).couriers)
 
 

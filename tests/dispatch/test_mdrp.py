@@ -3,7 +3,6 @@
 import pytest
 
 from dispatch.mdrp import InstanceError, read_instance, read_solution, solution_texts
-from rules.text import text
 from tests.dispatch.test_check import GOOD
 from tests.dispatch.worlds import courier, instance, order, random_day, write_instance
 
@@ -47,6 +46,7 @@ def test_instance_survives_writing_and_reading(tmp_path):
         ("instance_parameters.txt", "100\t4", "0\t4", "speed_not_positive", 2),
         ("instance_parameters.txt", "\t4\t4", "\t3\t4", "odd_service", 2),
         ("instance_parameters.txt", "100\t4", "100\t4\n100\t4", "wrong_width", 2),
+        ("orders.txt", "o1\t", "7.0\t", "bad_id", 2),
     ],
 )
 def test_fault_names_file_and_line(tmp_path, file, old, new, key, line):
@@ -55,8 +55,7 @@ def test_fault_names_file_and_line(tmp_path, file, old, new, key, line):
 
     assert (fault.file, fault.line, fault.key) == (file, line, f"dispatch.{key}")
     for lang in ("zh", "en"):
-        words = text(lang, fault.key, file=file, line=line, given=fault.given, detail=fault.detail)
-        assert file in words
+        assert file in fault.describe(lang)
 
 
 @pytest.mark.parametrize("file", ["orders.txt", "restaurants.txt", "couriers.txt", "instance_parameters.txt"])

@@ -57,6 +57,7 @@ def test_the_newest_row_counts() -> None:
     [
         (row() + row(book="jd-service-score"), ["repeated_deploy"]),
         (row(book="legacy-fine"), ["legacy_deployed"]),
+        (row(city="7.0"), ["deployed_bad_city"]),
         (row(book="taobao"), ["unknown_book"]),
         (row(day="2025-12-01"), ["deployed_early"]),
         (row(kind="dedicated"), ["deployed_to_others"]),

@@ -1,6 +1,7 @@
 """One round of dispatch: riders and orders as they stand, and who should take what, with the reason of each."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Literal
 
@@ -10,10 +11,13 @@ from pydantic import Field
 from api.http.auth import require
 from api.http.context import Actor, LangDep, Service, ServiceDep
 from api.http.meters import Meters
-from api.http.problems import FieldError, Problem
+from api.http.problems import FieldError, Problem, problem_of_refusal
 from api.http.schemas import Model, PlainText
 from api.http.threads import run_in_turn
+from api.store.held_ids import HeldByStore
+from api.store.new_ids import bad_id
 from api.store.suspensions import suspended_among
+from rules.ids import id_fault
 from rules.text import Lang, text
 
 router = APIRouter(prefix="/v1/dispatch", tags=["dispatch"])
@@ -161,6 +165,9 @@ async def solve_round(
     errors = list(_faults(body))
     if errors:
         raise Problem("round_contradicts", errors=errors, num=len(errors))
+    doubtful = _doubtful(body)
+    if doubtful:
+        await run_in_turn(partial(_need_held, service, actor, doubtful), request.app.state.rounds)
     answer = await run_in_turn(partial(_solved, service, actor, body, lang), request.app.state.rounds)
     meters: Meters = request.app.state.meters
     meters.round_solved()
@@ -175,6 +182,46 @@ def _solved(service: Service, actor: Actor, body: RoundWanted, lang: Lang) -> Ro
         # A rider of another city is to this key as one who is not known.
         suspended = suspended_among(unit, asked, service.clock(), actor.cities)
     return solve(body, suspended, lang)
+
+
+@dataclass(frozen=True, slots=True)
+class _Doubtful:
+    """An id that only a store that holds it can vouch for: whose it is, and where it stands."""
+
+    rider_id: str
+    column: Literal["rider_id", "order_id"]
+    value: str
+    path: tuple[str | int, ...]
+
+
+def _doubtful(body: RoundWanted) -> list[_Doubtful]:
+    riders = [
+        _Doubtful(x.rider_id, "rider_id", x.rider_id, ("riders", k, "rider_id")) for k, x in enumerate(body.riders)
+    ]
+    orders = [
+        _Doubtful(x.rider_id or "", "order_id", x.order_id, ("orders", k, "order_id"))
+        for k, x in enumerate(body.orders)
+    ]
+    return [one for one in (*riders, *orders) if id_fault(one.value) is not None]
+
+
+def _need_held(service: Service, actor: Actor, doubtful: list[_Doubtful]) -> None:
+    """Refuse ids that are none, unless the store holds them of a rider of the actor's cities."""
+    store = HeldByStore(service.reading, actor.cities)
+    held = {
+        (column, *pair)
+        for column in ("rider_id", "order_id")
+        for pair in store.among(column, [(one.rider_id, one.value) for one in doubtful if one.column == column])
+    }
+    bad = [
+        bad_id(one.column, one.value, *one.path)
+        for one in doubtful
+        if (one.column, one.rider_id, one.value) not in held
+    ]
+    if bad:
+        errors = [error for refused in bad for error in problem_of_refusal(refused).errors]
+        first = bad[0].params
+        raise Problem("bad_id", errors=errors, column=first["column"], value=first["value"], hint=first["hint"])
 
 
 def _faults(body: RoundWanted) -> Iterator[FieldError]:

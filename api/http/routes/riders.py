@@ -26,6 +26,7 @@ from api.store.books import law_of
 from api.store.entries_explained import entries_page
 from api.store.erasure import erase
 from api.store.forecast import MINUTES, forecast_of
+from api.store.new_ids import need_sound_cities, need_sound_rider
 from api.store.rider_rows import home_of
 from api.store.units import ReadUnit, WriteUnit
 from rules.text import Lang
@@ -155,6 +156,8 @@ def put_person(rider_id: IdText, body: PersonGiven, actor: Introducer, service: 
     if body.city is not None:
         need_cities(actor, {body.city})
     with service.writing() as unit:
+        need_sound_rider(unit, actor, rider_id)
+        need_sound_cities(unit, actor, [body.city] if body.city is not None else [])
         home = home_of(unit, rider_id)
         city = body.city
         if home is None or home.city is None:

@@ -11,6 +11,7 @@ from api.http.schemas import LIMIT_DEFAULT, Cursor, IdText, Limit, Model, Page
 from api.http.threads import Threaded
 from api.store import webhooks
 from api.store.acting import need_cities
+from api.store.new_ids import need_sound_cities
 from api.store.refusals import Refused
 from api.store.units import ReadUnit, WriteUnit
 from api.store.webhooks import Delivery, Webhook
@@ -97,6 +98,7 @@ def register(body: WebhookAsked, actor: Owner, service: ServiceDep, response: Re
     """Tell this address from now on. Messages are signed with the secret (headers webhook-id, -timestamp, -signature)."""
     need_cities(actor, body.cities)
     with service.writing() as unit:
+        need_sound_cities(unit, actor, body.cities, "cities")
         made, secret = webhooks.register(
             unit, actor.name, body.url, body.kinds, body.cities or actor.cities,
             allow_private=service.settings.webhooks_private,

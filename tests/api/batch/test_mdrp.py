@@ -157,6 +157,9 @@ BROKEN = [
     ("solution_info_orders", "o2 62 80 80 87 c1", "o1 60 75 80 92 c1", "input_mdrp_twice"),
     ("solution_info_couriers", "o2 o1", "o2 o9", "input_mdrp_unknown"),
     ("solution_info_couriers", "c1 64", "c1 soon", "input_mdrp_number"),
+    ("restaurants", "r1\t640\t0", "r1\t30.251\t120.15", "input_mdrp_degrees"),
+    ("instance_parameters", "10.5", "10.555", "input_mdrp_pay"),
+    ("couriers", "c2", "7.0", "input_mdrp_bad_id"),
 ]
 
 

@@ -161,7 +161,7 @@ def test_an_old_order_is_assigned_to_an_idle_rider(client: TestClient, bearer: B
     [
         ([], "no_riders", "no riders"),
         ([rider("r1", off_s=NOW_S - 1), rider("r2", off_s=NOW_S + 10)], "before_shift_ends", "2 riders"),
-        ([rider("r1", worked_s=43_200, goes_on=True)], "all_withheld", "1 riders"),
+        ([rider("r1", worked_s=43_200, goes_on=True)], "all_withheld", "the only rider"),
     ],
 )
 def test_what_waits_says_the_true_reason(
