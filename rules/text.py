@@ -17,6 +17,8 @@ from typing import Final, Literal
 
 from babel.messages.pofile import read_po
 
+from rules.direction import isolated
+
 Lang = Literal["zh", "en"]
 LANGS: tuple[Lang, ...] = ("zh", "en")
 LOCALE_DIR = Path(__file__).parent / "locale"
@@ -99,6 +101,8 @@ def template(lang: Lang, key: str) -> str:
 def text(lang: Lang, key: str, /, **params: object) -> str:
     """One message in one language, its placeholders filled, in the plural form of its number.
 
+    What it is filled with keeps its direction to itself (`rules.direction`).
+
     Raises
     ------
     KeyError
@@ -111,7 +115,7 @@ def text(lang: Lang, key: str, /, **params: object) -> str:
         counts = _COUNTED.findall(template)
         params |= {f"{name}_{noun}": text(lang, f"count.{noun}", n=params[name]) for name, noun in counts}
         template = _COUNTED.sub(r"{\1_\2}", template)
-    return template.format(**params)
+    return template.format(**{name: isolated(p) if isinstance(p, str) else p for name, p in params.items()})
 
 
 def _number(value: object) -> int:

@@ -6,7 +6,10 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from markupsafe import Markup
+
 from api.store.said import city_name
+from rules.direction import isolated
 from rules.text import Lang, text
 from rules.units import decimal_text, points_text, shown_points, signed_points_text, yuan_text
 from scoring.explain import told_change
@@ -123,6 +126,14 @@ def tenths(value: int) -> str:
     return f"{value // 10}.{value % 10}"
 
 
+def own_words(words: str | None) -> str | None:
+    """An id, or what a person wrote, on a page: from right to left if it is so, and turning nothing beside it."""
+    if not words or isinstance(words, Markup):
+        return words
+    shown = isolated(words)
+    return words if shown == words else Markup("<bdi>{}</bdi>").format(shown[1:-1])
+
+
 PLAIN: Final[dict[str, Callable[..., Any]]] = {
     "points": points_text,
     "shown_points": shown_points,
@@ -132,6 +143,7 @@ PLAIN: Final[dict[str, Callable[..., Any]]] = {
     "money": money,
     "signed_money": signed_money,
     "clock": clock,
+    "own_words": own_words,
     "machine_time": machine_time,
     "gain_class": gain_class,
     "thousands": thousands,

@@ -164,6 +164,21 @@ def test_what_was_posted_is_what_was_loaded(store: Store, url: str, tmp_path: Pa
     assert found[0] == found[1]
 
 
+def test_an_order_that_was_loaded_is_delivered_once(store: Store, url: str, tmp_path: Path) -> None:
+    """A delivery posted after the load, of an order that the ledger delivered, is refused and names the loaded one."""
+    events = city(num_riders=1)
+    ledger, state = scored(tmp_path, events)
+    load(url, ledger, state)
+    first = next(row for row in events if row["kind"] == "delivered")
+    before = lines_of(store)
+
+    (answer,) = post(store, [first | {"event_id": "again"}], FADING, newest_us(events))
+
+    assert (answer.status, answer.reason, answer.stands) == ("rejected", "duplicate_order", first["event_id"])
+    assert lines_of(store) == before
+    assert holds(store)
+
+
 @pytest.mark.parametrize("buckets", [False, True])
 def test_twice_is_once(store: Store, url: str, tmp_path: Path, buckets: bool) -> None:
     """The second time every rider is there and nothing is written; nor when the store has gone on meanwhile."""

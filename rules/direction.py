@@ -1,0 +1,40 @@
+"""Text from elsewhere inside a sentence or a page: an id, a name, a comment that runs from right to left turns nothing round it.
+
+What holds no such letter and no control of direction is left as it is.
+"""
+
+import re
+from typing import Final
+
+_ISOLATE: Final = "\u2068"
+_END: Final = "\u2069"
+# Controls of direction, and letters of scripts that run from right to left.
+_CONTROLS: Final = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
+_CONTROL: Final = re.compile(f"[{_CONTROLS}]")
+_TURNS: Final = re.compile(
+    f"[{_CONTROLS}\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff]"
+)
+_ISOLATED: Final = re.compile(f"{_ISOLATE}[^{_CONTROLS}]*{_END}")
+
+
+def turns(value: str) -> bool:
+    """Whether a text holds letters from right to left or controls of direction."""
+    return _TURNS.search(value) is not None
+
+
+def visible(value: str) -> str:
+    """A text whose controls of direction are seen, by their numbers."""
+    return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", value)
+
+
+def isolated(value: str) -> str:
+    """A text as it stands in a sentence: its direction is its own, and its controls of direction are seen.
+
+    What is a sentence already, with every such part isolated, stays as it is.
+    """
+    if not turns(value):
+        return value
+    around = _ISOLATED.split(value)
+    if len(around) > 1 and not any(map(turns, around)):
+        return value
+    return f"{_ISOLATE}{visible(value)}{_END}"
