@@ -2,8 +2,9 @@
 
 import dataclasses
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from rich.progress import Progress
@@ -25,6 +26,9 @@ from rules.errors import BookError
 from rules.text import Lang, text
 from scoring.invariants import Found, Violation, added, check_ledger
 
+if TYPE_CHECKING:
+    from api.store.verifying import Verified
+
 # From so many riders on a run says how far it is where nobody looks at a terminal.
 LARGE_RIDERS = 10_000
 
@@ -43,20 +47,25 @@ def verify(directory: Path | None, database: str | None, lang: Lang, as_json: bo
     of DIR is compared with the database's. Exits with 3 if a check does not hold, with 2 if DIR is no ledger directory
     or the database is none of ours.
     """
+    notes: Mapping[str, int] = {}
     if directory is not None and database is not None:
         results, riders, entries = _of_both(directory, database, lang)
     elif directory is not None:
         results, riders, entries = _of_directory(directory, lang)
     elif database is not None:
-        results, riders, entries = _of_database(database, lang)
+        verified = _of_database(database, lang)
+        results, riders, entries, notes = verified.found, verified.num_riders, verified.num_entries, verified.notes
     else:
         raise click.UsageError(text(lang, "verify.what"))
     holds = all(result.holds for result in results)
     if as_json:
         checks = [_document(result, lang) for result in results]
-        print_json({"holds": holds, "riders": riders, "entries": entries, "checks": checks})
+        print_json({"holds": holds, "riders": riders, "entries": entries, "checks": checks, "notes": notes})
     else:
         _show(results, lang)
+        for name, num in notes.items():
+            if num:
+                click.echo(text(lang, f"verify.{name}", num=num))
         failed = sum(not result.holds for result in results)
         key = "verify.holds" if holds else "verify.broken"
         click.echo(text(lang, key, entries=entries, riders=riders, checks=len(results), failed=failed))
@@ -82,7 +91,7 @@ def _of_directory(directory: Path, lang: Lang) -> tuple[tuple[Found, ...], int, 
     return results, num_riders, num_entries
 
 
-def _of_database(url: str, lang: Lang) -> tuple[tuple[Found, ...], int, int]:
+def _of_database(url: str, lang: Lang) -> "Verified":
     from api.store.verifying import verify_store
 
     with opened(url, lang) as store:
@@ -90,10 +99,9 @@ def _of_database(url: str, lang: Lang) -> tuple[tuple[Found, ...], int, int]:
         with store.reading() as unit:
             try:
                 with progress_bar() as bar:
-                    verified = verify_store(unit, tell=_told(bar, lang))
+                    return verify_store(unit, tell=_told(bar, lang))
             except BookError as error:
                 stop(error.faults, lang, FOUND)
-    return verified.found, verified.num_riders, verified.num_entries
 
 
 def _told(bar: Progress, lang: Lang) -> Callable[[int, int], None]:

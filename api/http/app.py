@@ -52,6 +52,7 @@ ROUTES: Final = (
     "api.http.routes.appeals",
     "api.http.routes.reviews",
     "api.http.routes.dashboard",
+    "api.http.routes.orders",
     "api.http.routes.drafts",
     "api.http.routes.books",
     "api.http.routes.audit",

@@ -110,4 +110,6 @@ _SAYS: Final = {
     "jobs_waiting": "Long work that has not begun.",
     "jobs_running": "Long work that is running.",
     "keys_without_end": "API keys that are good for ever, from before keys had to end.",
+    "orders_shared": "Orders that two riders delivered.",
+    "orders_delivered_twice": "Stored deliveries of an order that their own rider had delivered already, from before 0.2.0.",
 }

@@ -27,6 +27,7 @@ from api.store.posting import Posted
 from api.store.refusals import Refused
 from api.store.rider_rows import NO_ADDRESS, held_by_others
 from api.store.scheduling import law_in_force
+from api.store.shared_orders import note_shared
 from api.store.units import UnreachableError, WriteUnit
 from api.store.written import by_event
 from rules.units import US_PER_S
@@ -169,8 +170,8 @@ def _in_one(service: Service, posts: Sequence[Post], *, waits: bool) -> list[Out
         left = {k: one for k, one in enumerate(opened) if k not in found}
         if any(one.table.num_rows for one in left.values()):
             law = law_in_force(unit)
-            for some in _rounds(left.values()):
-                _score(unit, law, some)
+            orders = [_score(unit, law, some) for some in _rounds(left.values())]
+            note_shared(unit, frozenset[str]().union(*orders))
         done = {k: one.done() for k, one in left.items()}
         kept = [(claim, done[k]) for k, claim in claims.items() if isinstance(claim, Claim)]
         keep_answers(unit, [(claim, StoredAnswer(200, own.headers, own.body)) for claim, own in kept])
@@ -254,8 +255,8 @@ def _rounds(posts: Iterable[_Open]) -> list[list[_Open]]:
     return rounds
 
 
-def _score(unit: WriteUnit, law: Law, posts: Sequence[_Open]) -> None:
-    """Score posts in which no rider stands twice."""
+def _score(unit: WriteUnit, law: Law, posts: Sequence[_Open]) -> frozenset[str]:
+    """Score posts in which no rider stands twice; the orders that were delivered."""
     table = pa.concat_tables([one.table for one in posts]).combine_chunks()
     done = posting.post(unit, law, table, posts[0].post.admission)
     lines, at = by_event(done.lines), 0
@@ -268,3 +269,4 @@ def _score(unit: WriteUnit, law: Law, posts: Sequence[_Open]) -> None:
         accepted = {(answer.rider_id, answer.event_id) for answer in one.answers if answer.status == "accepted"}
         note_waiting(unit, accepted, one.post.filed_by, one.post.key_id)
         at += one.table.num_rows
+    return done.orders

@@ -30,6 +30,7 @@ Scope = Literal[
     "reviews:decide",
     "audit:read",
     "dashboard:read",
+    "orders:read",
     "tokens:make",
     "tokens:read",
 ]
@@ -63,6 +64,7 @@ SCOPES: Final[Mapping[Role, frozenset[Scope]]] = {
             "riders:move",
             "audit:read",
             "dashboard:read",
+            "orders:read",
             "tokens:read",
             "webhooks:write",
             "people:erase",

@@ -14,6 +14,7 @@ from sqlalchemy import and_, func, select
 from api.store.books import Law
 from api.store.city_days import books_of, tier_of
 from api.store.city_figures import Figures, Work
+from api.store.shared_orders import num_shared
 from api.store.tables import city_days, open_appeals, open_reviews, rider_state
 from api.store.units import ReadUnit, WriteUnit
 from rules.book import Bilingual, Tier
@@ -54,6 +55,8 @@ class Dashboard:
         When the oldest of these counts was made; None while nothing is counted.
     num_appeals_late
         Open after their deadline: for the background work to decide.
+    num_shared_orders
+        Ever delivered by two riders, one of whom at least is of the city now.
     """
 
     city: str
@@ -67,6 +70,7 @@ class Dashboard:
     num_appeals_due: int
     num_appeals_late: int
     num_reviews: int
+    num_shared_orders: int
 
 
 def dashboard_of(unit: ReadUnit | WriteUnit, law: Law, city: str, num_days: int, now_us: int) -> Dashboard | None:
@@ -102,6 +106,7 @@ def dashboard_of(unit: ReadUnit | WriteUnit, law: Law, city: str, num_days: int,
         num_appeals_due=appeals[1],
         num_appeals_late=appeals[2],
         num_reviews=unit.connection.scalar(reviews) or 0,
+        num_shared_orders=num_shared(unit, city),
     )
 
 

@@ -89,6 +89,11 @@ class Owner(NamedTuple):
     city: str | None
 
 
+def entries_of_event(unit: ReadUnit | WriteUnit, rider_id: str, event_id: str, now_us: int) -> tuple[ToldEntry, ...]:
+    """All entries of one event, newest first."""
+    return tell(unit, rider_id, _lines_of_events(unit, rider_id, [event_id])[::-1], now_us)
+
+
 def owner_of_entry(unit: ReadUnit | WriteUnit, entry_id: str) -> Owner | None:
     """Whose an entry is, in one statement; None for an id that no entry has."""
     query = (

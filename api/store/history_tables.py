@@ -1,4 +1,4 @@
-"""Tables beside riders' histories: where a fold may begin, what waits to be folded in, moves between cities."""
+"""Tables beside riders' histories: where a fold may begin, what waits to be folded in, moves, orders delivered twice."""
 
 from typing import Final
 
@@ -55,4 +55,19 @@ rider_moves: Final = Table(
     Column("proposed_by", Text, nullable=False),
     Column("accepted_by", Text, nullable=False),
     Column("moved_us", BigInteger, nullable=False),
+)
+
+# Each later delivery of an order beside the one it is compared with (`api.store.shared_orders`): the first of its own rider,
+# else the first of the order; `recorded_us` is when the later one was stored.
+shared_orders: Final = Table(
+    "shared_orders",
+    metadata,
+    Column("order_id", Text, nullable=False, index=True),
+    Column("first_rider_id", Id, nullable=False),
+    Column("first_event_id", Id, nullable=False),
+    Column("first_city", Text, nullable=False),
+    Column("later_rider_id", Id, primary_key=True),
+    Column("later_event_id", Id, primary_key=True),
+    Column("later_city", Text, nullable=False),
+    Column("recorded_us", BigInteger, nullable=False, index=True),
 )

@@ -34,6 +34,7 @@ from api.store.outbox import iso
 from api.store.posting import WINDOW_US
 from api.store.rider_rows import NO_ADDRESS, RiderRow, lock
 from api.store.riders import due_us_of
+from api.store.shared_orders import note_shared
 from api.store.tables import entries, events, law, rider_state
 from api.store.units import Store, WriteUnit
 from rules import readings
@@ -354,6 +355,8 @@ def _write(unit: WriteUnit, block: _Block, new: Sequence[int], fresh: pa.Table) 
     )
     keep_loaded(unit, block.part.scored, block.part.given.carried, add_layout(unit, block.part.scored.program), new)
     _follow_up(unit, lines, fresh, changed)
+    delivered = fresh.filter(pc.equal(fresh["kind"], "delivered"))["order_id"]
+    note_shared(unit, frozenset(pc.unique(delivered).drop_null().to_pylist()))
     return Loaded(len(new), 0, lines.num_rows, fresh.num_rows)
 
 

@@ -24,6 +24,7 @@ from api.store.orders import delivered_by
 from api.store.reach import CONTROLS, reach_of
 from api.store.rider_rows import RiderRow, lock, touch
 from api.store.riders import load, save
+from api.store.shared_orders import note_shared
 from api.store.tables import events, rider_state
 from api.store.units import WriteUnit
 from rules.units import US_PER_S
@@ -62,15 +63,21 @@ class Posted:
 
 @dataclass(frozen=True, slots=True)
 class Posting:
-    """An answer to each event, in the order of the table; the entries written for them, by rider in order."""
+    """An answer to each event, in the order of the table; the entries written for them, by rider in order.
+
+    `orders`: those that were delivered, for `api.store.shared_orders.note_shared` once all posts of the unit are scored.
+    """
 
     answers: list[Posted]
     lines: list[dict[str, Any]]
+    orders: frozenset[str]
 
 
 def post_events(unit: WriteUnit, law: Law, table: pa.Table) -> list[Posted]:
-    """As `post`; the answers alone."""
-    return post(unit, law, table).answers
+    """As `post`, the only one of its unit; the answers alone."""
+    done = post(unit, law, table)
+    note_shared(unit, done.orders)
+    return done.answers
 
 
 def post(unit: WriteUnit, law: Law, table: pa.Table, admission: Admission | None = None) -> Posting:
@@ -125,7 +132,16 @@ def post(unit: WriteUnit, law: Law, table: pa.Table, admission: Admission | None
             scored, own = _score_block(unit, law, block, until_us, riders)
             lines += own
             answers |= zip(rows.tolist(), _answers([identities[k] for k in rows.tolist()], scored), strict=True)
-    return Posting([answers[k] for k in range(len(identities))], lines)
+    return Posting([answers[k] for k in range(len(identities))], lines, _delivered(columns, answers))
+
+
+def _delivered(columns: PostedColumns, answers: Mapping[int, Posted]) -> frozenset[str]:
+    """The orders that events delivered which were scored just now."""
+    return frozenset(
+        order
+        for k, (kind, order) in enumerate(zip(columns.kind, columns.order_id, strict=True))
+        if kind == "delivered" and order and answers[k].status == "scored"
+    )
 
 
 def _turns(

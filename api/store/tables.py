@@ -138,6 +138,12 @@ events: Final = Table(
     Index("events_by_order", "rider_id", "order_id"),
     Index("events_by_time", "rider_id", "occurred_us"),
     Index(
+        "events_of_order",
+        "order_id",
+        sqlite_where=text("kind = 'delivered'"),
+        postgresql_where=text("kind = 'delivered'"),
+    ),
+    Index(
         "events_about",
         "rider_id",
         "ref_event_id",
@@ -218,6 +224,7 @@ open_moves: Final = history_tables.open_moves
 rider_moves: Final = history_tables.rider_moves
 checkpoints: Final = history_tables.checkpoints
 replays: Final = history_tables.replays
+shared_orders: Final = history_tables.shared_orders
 
 # What a city's events of one local day come to (`figures`, JSON), counted from `num_events` of them.
 city_days: Final = Table(

@@ -56,11 +56,16 @@ Lines = list[dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """What was looked at, and the outcome of each check."""
+    """What was looked at, the outcome of each check, and how often what is no fault was found.
+
+    `notes`: `delivered_twice`, deliveries of an order that their own rider had delivered already, which stand as version
+    0.1.0 scored them; `shared_orders`, orders that two riders delivered.
+    """
 
     num_riders: int
     num_entries: int
     found: tuple[Found, ...]
+    notes: Mapping[str, int]
 
     @property
     def holds(self) -> bool:
@@ -96,7 +101,20 @@ def verify_store(unit: ReadUnit, block_riders: int = BLOCK_RIDERS, tell: Tell = 
         num_riders += len(block.riders)
         num_entries += len(block.lines)
         tell(num_riders, total)
-    return Verified(num_riders, num_entries, found)
+    return Verified(num_riders, num_entries, found, _notes(unit))
+
+
+def _notes(unit: ReadUnit) -> dict[str, int]:
+    """Counted from the events themselves."""
+    delivered = (events.c.kind == "delivered", events.c.order_id.is_not(None))
+    of_rider = select(func.count().label("num")).where(*delivered).group_by(events.c.rider_id, events.c.order_id)
+    twice = of_rider.having(func.count() > 1).subquery()
+    of_order = select(events.c.order_id).where(*delivered).group_by(events.c.order_id)
+    shared = of_order.having(func.min(events.c.rider_id) != func.max(events.c.rider_id)).subquery()
+    return {
+        "delivered_twice": int(unit.connection.scalar(select(func.sum(twice.c.num - 1))) or 0),
+        "shared_orders": unit.connection.scalar(select(func.count()).select_from(shared)) or 0,
+    }
 
 
 def _law(unit: ReadUnit) -> Law | None:

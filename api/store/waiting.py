@@ -4,6 +4,7 @@ from sqlalchemy import func, select
 
 from api.store import schema
 from api.store.keys import num_without_end
+from api.store.shared_orders import num_delivered_twice, num_shared
 from api.store.tables import books, drafts, open_appeals, open_reviews, replays, rider_state, studies, webhook_attempts
 from api.store.units import ReadUnit
 from rules.units import US_PER_S
@@ -33,6 +34,8 @@ def waiting(unit: ReadUnit, now_us: int) -> dict[str, int]:
         "jobs_waiting": count(studies.c.state == "waiting"),
         "jobs_running": count(studies.c.state == "running"),
         "keys_without_end": num_without_end(unit),
+        "orders_shared": num_shared(unit),
+        "orders_delivered_twice": num_delivered_twice(unit),
     }
 
 

@@ -95,6 +95,7 @@ class CityDashboard(Model):
                     "num_appeals_due": 0,
                     "num_appeals_late": 0,
                     "num_reviews": 0,
+                    "num_shared_orders": 0,
                 }
             ]
         }
@@ -119,6 +120,7 @@ class CityDashboard(Model):
     num_appeals_due: int = Field(description="Due within a day.")
     num_appeals_late: int
     num_reviews: int
+    num_shared_orders: int = Field(description="Orders that two riders delivered; one of them at least is of the city.")
 
 
 @router.get("/{city}/dashboard")
@@ -138,7 +140,7 @@ def _shown(found: Dashboard) -> CityDashboard:
     counts: dict[str, Any] = {name: getattr(figures, name) for name in names}
     own = (
         "city", "num_riders", "num_under_review", "counted_us", "num_reviews",
-        "num_appeals", "num_appeals_due", "num_appeals_late",
+        "num_appeals", "num_appeals_due", "num_appeals_late", "num_shared_orders",
     )  # fmt: skip
     return CityDashboard(
         **{name: getattr(found, name) for name in own},

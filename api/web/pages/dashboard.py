@@ -9,16 +9,24 @@ from api.store.books import law_of
 from api.store.city_days import NUM_DAYS
 from api.store.city_figures import Figures
 from api.store.dashboard import dashboard_of
-from api.web.casefile import own_cities
+from api.store.entries_explained import entries_of_event
+from api.store.event_facts import event_of
+from api.store.queries import rider_row
+from api.store.shared_orders import shared_page
+from api.web.casefile import moments_of, need_city, own_cities
 from api.web.city_view import fills_of, line_of, watch_of
 from api.web.figures import money
 from api.web.routing import page_router
 from api.web.session import Named, visiting
 from api.web.shell import Visit
+from api.web.told import day_of, items_of
 
 router = page_router()
 ReaderVisit = Annotated[Visit, Depends(visiting("dashboard:read"))]
+OrderVisit = Annotated[Visit, Depends(visiting("orders:read"))]
 SPANS: Final = (1, 7, 14, 28)
+# The newest of them; the API lists all.
+NUM_SHARED: Final = 20
 
 
 @router.get("/console")
@@ -33,6 +41,7 @@ def city_page(visit: ReaderVisit, city: Named = "", days: int = 7) -> Response:
         if chosen not in known:
             raise Problem("not_found")
         found = dashboard_of(unit, law_of(unit), chosen, days, visit.service.clock())
+        shared = shared_page(unit, visit.who, chosen, limit=NUM_SHARED).orders if visit.may("orders:read") else ()
     if found is None:
         return visit.page("dashboard_empty.html")
     causes = sorted(found.figures.causes.items(), key=lambda item: -item[1].late_s)
@@ -50,9 +59,23 @@ def city_page(visit: ReaderVisit, city: Named = "", days: int = 7) -> Response:
         ],
         fine_parts=_fine_parts(visit, found.figures),
         cities=known,
+        shared=shared,
         days=days,
         span_tabs=[(visit.here(days=num), visit.say("city.days", number=num), num == days) for num in SPANS],
     )
+
+
+@router.get("/console/delivery")
+def delivery_page(visit: OrderVisit, rider: Named = "", event: Named = "") -> Response:
+    """One event of a rider of the visitor's cities: its times and what it did."""
+    with visit.service.reading() as unit:
+        standing = rider_row(unit, rider)
+        need_city(visit, None if standing is None else standing.city)
+        found = event_of(unit, rider, event)
+        if found is None:
+            raise Problem("not_found")
+        told = entries_of_event(unit, rider, event, visit.service.clock())
+    return visit.page("delivery.html", event=found, moments=moments_of(found), history=day_of(items_of(told)))
 
 
 def _fine_parts(visit: Visit, figures: Figures) -> list[tuple[float, str, str]]:

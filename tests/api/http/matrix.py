@@ -92,6 +92,7 @@ MATRIX: Final[dict[str, Row]] = {
     ),
     "POST /v1/reviews/{review_id}/lift": Row(each(200, OPS), each(404, OPS), REASON),
     "GET /v1/cities/{city}/dashboard": Row(each(200, *READERS), each(404, *READERS)),
+    "GET /v1/shared-orders": Row(each(200, OPS), each(200, OPS)),
     # Long work: an impact belongs to a city, a study to those who act everywhere.
     "POST /v1/studies": Row(each(202, POLICY), {}, STUDY, here=EVERYWHERE),
     "POST /v1/impacts": Row(each(202, *READERS), each(404, *READERS), {"city": HERE, "a": "{book_a}", "b": "{book_b}"}),

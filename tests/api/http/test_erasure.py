@@ -71,6 +71,7 @@ EFFECT: Final = {
     "seal_queue": NOTHING,
     "seals": NOTHING,
     "sessions": ERASED,
+    "shared_orders": STAYS,
     "studies": STAYS,
     "study_files": STAYS,
     "study_progress": NOTHING,

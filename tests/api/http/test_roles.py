@@ -52,6 +52,7 @@ MAY: Final[dict[str, frozenset[str]]] = {
     "POST /v1/reviews/{review_id}/decision": frozenset({OPS}),
     "POST /v1/reviews/{review_id}/lift": frozenset({OPS}),
     "GET /v1/cities/{city}/dashboard": frozenset({OPS, APPROVER, POLICY}),
+    "GET /v1/shared-orders": frozenset({OPS}),
     "POST /v1/studies": frozenset({POLICY}),
     "POST /v1/impacts": frozenset({OPS, APPROVER, POLICY}),
     "GET /v1/studies": frozenset({OPS, APPROVER, POLICY}),

@@ -121,7 +121,7 @@ def city(*works: Work, days: int = 0) -> Dashboard:
     tiers = tuple(TierCount(f"t{k}", Bilingual(zh="级", en="tier"), 1_000, 1, work) for k, work in enumerate(works))
     half = Figures(num_delivered=10, num_on_time=5)
     each = tuple(DayFigures(dt.date(2026, 1, 1 + k), half) for k in range(days))
-    return Dashboard("hangzhou", 1, 0, tiers, each, Figures(), None, 0, 0, 0, 0)
+    return Dashboard("hangzhou", 1, 0, tiers, each, Figures(), None, 0, 0, 0, 0, 0)
 
 
 def test_the_watch_compares_orders_an_hour_with_the_best() -> None:
