@@ -321,14 +321,15 @@ def start_us(book: BookDocument) -> int:
 def _following(book: Book, books: Sequence[Book]) -> tuple[int, int]:
     """Position and start of the version that follows a book in a set; (-1, `NEVER_US`) for the last."""
     later = [
-        (start_us(other.model), position)
+        (start_us(other.model), -position)
         for position, other in enumerate(books)
         if other.id == book.id and other.model.effective_from > book.model.effective_from
     ]
     if not later:
         return NONE, NEVER_US
+    # Of two for one day the one further back judges, as in a schedule.
     at_us, position = min(later)
-    return position, at_us
+    return -position, at_us
 
 
 def _lay_book(out: _Layout, book: BookDocument, following: tuple[int, int]) -> None:

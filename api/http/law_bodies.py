@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from api.http.law_shapes import DIGEST
-from api.http.schemas import Model
+from api.http.schemas import IdText, Model
 from api.store.draft_content import MAX_TARGETS
 from api.store.places import Place
 from rules.book import CancelParty, Given, ReportKind, RiderKind
@@ -135,6 +135,12 @@ class ReasonAsked(Model):
     """Why."""
 
     reason: Reason
+
+
+class ScheduleAsked(Model):
+    """What gives way: the drafts that are scheduled for the same day, each by its id."""
+
+    replaces: Annotated[list[IdText], Field(max_length=100)] = Field(default=[])
 
 
 class ApprovalAsked(Model):

@@ -4,10 +4,9 @@ import datetime as dt
 from dataclasses import dataclass
 
 from api.store.books import Law
-from api.store.draft_content import sound
-from api.store.draft_rows import draft_of
+from api.store.places import Place
+from api.store.planned import Ahead, coming, plan_of
 from api.store.said import Said
-from api.store.scheduling import scheduled_for
 from api.store.units import ReadUnit, WriteUnit
 from rules.book import Bilingual, Book, BookDocument
 from rules.calendar import calendar
@@ -36,27 +35,22 @@ class Announced:
 def changes_to_come(
     unit: ReadUnit | WriteUnit, law: Law, city: str | None, rider_kind: str | None, book: Book, now_us: int
 ) -> tuple[Announced, ...]:
-    """Every book of a place, stored or scheduled, that is not yet in force there, by time; each against the one before.
+    """Every book of a place that will come into force there, by time; each told from the one that it follows.
 
     Parameters
     ----------
     book
-        The book in force, with which the first of them is compared.
+        The book that judged the rider last; an older one perhaps than what is in force in the place.
     """
-    place = (city or "", rider_kind or "")
-    starts = law.schedule.rules.get(place, law.schedule.rules.get(("", ""), ()))
-    coming = [(at_us, law.program.books[position], False) for at_us, position in starts if at_us > now_us]
-    for said in scheduled_for(unit, now_us):
-        if said.draft_id is None or (said.city, said.rider_kind) != place:
-            continue
-        drafted = sound(draft_of(unit, said.draft_id).document)
-        coming += [] if drafted is None else [(said.effective_us, drafted, said.notice_waived)]
+    ahead, place = plan_of(unit).ahead, Place(city or "", rider_kind or "")
+    if (place.city, place.rider_kind) not in ahead.starts:
+        # A law of one book for everybody.
+        ahead, place = Ahead(law.books, law.starts, (), {}), Place("", "")
     found: list[Announced] = []
-    before = book
-    for from_us, after, notice_waived in sorted(coming, key=lambda one: one[0]):
-        if after.digest != before.digest:
-            found.append(announced(before, from_us, after, notice_waived))
-            before = after
+    for one in coming(ahead, place, now_us):
+        if one.book.digest != book.digest:
+            is_back = one.draft is not None and one.draft.rolls_back is not None
+            found.append(announced(one.before or book, one.from_us, one.book, is_back))
     return tuple(found)
 
 

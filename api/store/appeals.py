@@ -235,15 +235,17 @@ def settle_appeals(
         raise ValueError("no deadline has passed that lies ahead of the clock")
     over = (
         select(open_appeals.c.appeal_id, open_appeals.c.rider_id)
+        .join(appeals, appeals.c.appeal_id == open_appeals.c.appeal_id)
         .where(open_appeals.c.deadline_us <= now_us, open_appeals.c.appeal_id.not_in(sorted(beside)))
-        .order_by(open_appeals.c.deadline_us, open_appeals.c.appeal_id)
+        .order_by(open_appeals.c.deadline_us, appeals.c.filed_us, open_appeals.c.appeal_id)
         .limit(limit)
     )
     due = unit.connection.execute(over).all()
     lock(unit, (row.rider_id for row in due))
     # Another writer may have answered before the lock.
     still = among(unit, open_appeals.c.appeal_id, [row.appeal_id for row in due])
-    waiting = sorted(unit.connection.scalars(select(open_appeals.c.appeal_id).where(still))) if due else []
+    open_yet = set(unit.connection.scalars(select(open_appeals.c.appeal_id).where(still))) if due else set()
+    waiting = [row.appeal_id for row in due if row.appeal_id in open_yet]
     found = [decided_appeal(unit, appeal_id) for appeal_id in waiting]
     refused = _close(unit, law, found, UPHELD, TIMEOUT, TIMEOUT, "") if found else frozenset()
     return Settled(len(due), tuple(sorted(refused)))

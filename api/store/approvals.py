@@ -9,6 +9,7 @@ from typing import Literal
 from sqlalchemy import insert, select
 
 from api.store.acting import Acting, need_reason, plain
+from api.store.books import hold_law
 from api.store.checking import Checked, check_draft
 from api.store.draft_rows import Draft, change, held, need_state, tell
 from api.store.other_hands import behind_authors, need_other_hand
@@ -80,6 +81,8 @@ def approve(
         `author_approves`, `decides_own`, `not_the_content`, `impact_needed`, `impact_of_another`, `draft_state`; NotReadyError where
         the law, or the time, has moved since it was submitted.
     """
+    # A roll-back is scheduled with it: whoever changes the law holds it before any draft.
+    hold_law(unit)
     draft = _answerable(unit, who, draft_id, etag, content_digest)
     if impact_id is not None:
         _need_impact_of(unit, draft, impact_id)

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from sqlalchemy import select, update
 
-from api.batch.plan import deployed_starts
+from api.batch.plan import Starts, deployed_starts
 from api.store.bulk import add_missing, among
 from api.store.tables import books, deployments, law
 from api.store.units import ReadUnit, WriteUnit
@@ -37,6 +37,16 @@ class Law:
 
     program: Program
     schedule: Schedule
+
+    @property
+    def books(self) -> tuple[Book, ...]:
+        """All stored books, those of one id by day."""
+        return self.program.books
+
+    @property
+    def starts(self) -> Starts:
+        """Which of them judges which place from when."""
+        return self.schedule.rules
 
 
 # Laws by stamp and book id (None: as deployed), and all books by stamp. A stamp covers all that it was made from.
@@ -106,11 +116,11 @@ def deploy(unit: WriteUnit, rows: Sequence[Deploy]) -> None:
         If a row names a book that is not stored, one of the legacy regime, or a day that has another book already.
     """
     stamp = hold_law(unit)
-    stored = stored_program(unit).books
-    known = {(row.city, row.rider_kind, row.from_): row.book for row in _deployments(unit)}
-    faults = [fault for row in rows for fault in _faults(row, stored, known)]
+    before = deployments_of(unit)
+    faults = deploy_faults(rows, stored_program(unit).books, before)
     if faults:
-        raise BookError(tuple(faults))
+        raise BookError(faults)
+    known = {(row.city, row.rider_kind, row.from_) for row in before}
     new = [row for row in rows if (row.city, row.rider_kind, row.from_) not in known]
     add_missing(
         unit,
@@ -129,6 +139,12 @@ def deploy(unit: WriteUnit, rows: Sequence[Deploy]) -> None:
         ],
     )
     _stamp(unit, stamp, [f"{row.city} {row.rider_kind} {row.from_} {row.book}" for row in new])
+
+
+def deploy_faults(rows: Iterable[Deploy], stored: Sequence[Book], before: Iterable[Deploy]) -> tuple[Fault, ...]:
+    """What stands in the way of deploying books beside the rows that are there."""
+    known = {(row.city, row.rider_kind, row.from_): row.book for row in before}
+    return tuple(fault for row in rows for fault in _faults(row, stored, known))
 
 
 def _faults(row: Deploy, stored: Sequence[Book], known: Mapping[tuple[str, str, dt.date], str]) -> Iterable[Fault]:
@@ -156,7 +172,8 @@ def stored_program(unit: ReadUnit | WriteUnit) -> Program:
 def _stored(unit: ReadUnit | WriteUnit, stamp: str) -> Program:
     found = _STORED.get(stamp)
     if found is None:
-        order = (books.c.book_id, books.c.effective_from, books.c.digest)
+        # Of two versions of one day the one stored first stands last, where it is the one that judges.
+        order = (books.c.book_id, books.c.effective_from, books.c.recorded_us.desc(), books.c.digest)
         found = program_of(unit, tuple(unit.connection.scalars(select(books.c.digest).order_by(*order))))
         _keep(unit, stamp, _STORED, stamp, found)
     return found
@@ -200,7 +217,8 @@ def _book(digest: str, document: str) -> Book:
     return book
 
 
-def _deployments(unit: ReadUnit | WriteUnit) -> list[Deploy]:
+def deployments_of(unit: ReadUnit | WriteUnit) -> list[Deploy]:
+    """All rows of the deployment table, oldest first."""
     rows = unit.connection.execute(select(deployments).order_by(deployments.c.from_date))
     return [
         Deploy.model_validate(
@@ -236,6 +254,14 @@ def law_of(unit: ReadUnit | WriteUnit, book_id: str | None = None) -> Law:
     return found
 
 
+def law_or_none(unit: ReadUnit | WriteUnit) -> Law | None:
+    """The law in force; None in a database without a book."""
+    try:
+        return law_of(unit)
+    except BookError:
+        return None
+
+
 def _read_law(unit: ReadUnit | WriteUnit, program: Program, book_id: str | None) -> Law:
     stored = program.books
     if book_id is None:
@@ -244,7 +270,7 @@ def _read_law(unit: ReadUnit | WriteUnit, program: Program, book_id: str | None)
         def versions_of(name: str) -> tuple[Book, ...]:
             return tuple(book for book in stored if book.id == name)
 
-        return Law(program, Schedule(deployed_starts(_deployments(unit), versions_of, position), reach_back=False))
+        return Law(program, Schedule(deployed_starts(deployments_of(unit), versions_of, position), reach_back=False))
     positions = [k for k, book in enumerate(stored) if book.id == book_id]
     if not positions:
         raise BookError((unknown_book(book_id, sorted({book.id for book in stored})),))

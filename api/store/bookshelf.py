@@ -8,9 +8,9 @@ from typing import Any
 from sqlalchemy import select
 
 from api.store.acting import Acting
-from api.store.books import Law, stored_program
+from api.store.books import Law, law_or_none, stored_program
 from api.store.draft_rows import CLOSED, DraftBrief, brief_of, may_see
-from api.store.drafts import law_or_none, stored_book
+from api.store.drafts import stored_book
 from api.store.places import Place, places, places_of, stretches
 from api.store.refusals import Refused
 from api.store.scheduling import Announced, scheduled_for
@@ -121,7 +121,11 @@ def books_by_place(
 
 
 def _unfinished(unit: ReadUnit | WriteUnit) -> tuple[DraftBrief, ...]:
-    query = select(drafts).where(drafts.c.state.not_in(CLOSED)).order_by(drafts.c.changed_us.desc(), drafts.c.draft_id)
+    query = (
+        select(drafts)
+        .where(drafts.c.state.not_in(CLOSED))
+        .order_by(drafts.c.changed_us.desc(), drafts.c.draft_id.desc())
+    )
     return tuple(brief_of(row) for row in unit.connection.execute(query))
 
 

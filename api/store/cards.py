@@ -20,13 +20,14 @@ from api.store.books import Law, stamp_of
 from api.store.entries_explained import ToldEntry, line_of, tell
 from api.store.forecast import Counters, Forecast, Returning, outlook_of
 from api.store.money import Money, money_since
+from api.store.planned import plan_mark
 from api.store.recalculation import Recalculation, recalculation_of
 from api.store.reviews import Review, reviews_of
 from api.store.rider_rows import RiderRow, row_of
 from api.store.said import Said, both
 from api.store.standing_words import TierOn, Way, tier_on, way_back, way_up
 from api.store.suspensions import Suspension, suspension_of
-from api.store.tables import drafts, entries
+from api.store.tables import entries
 from api.store.units import ReadUnit, WriteUnit
 from rules.book import Book
 from rules.calendar import calendar
@@ -167,7 +168,7 @@ def card_key(row: CardRow, mark: str) -> tuple[Any, ...]:
 
 def law_mark(unit: ReadUnit | WriteUnit) -> str:
     """Another text whenever the law in force, or what is scheduled to follow it, is another."""
-    return f"{stamp_of(unit)}-{unit.connection.scalar(select(func.max(drafts.c.changed_us))) or 0}"
+    return f"{stamp_of(unit)}-{plan_mark(unit)}"
 
 
 def card_of(unit: ReadUnit | WriteUnit, law: Law, rider_id: str, now_us: int) -> Card | None:

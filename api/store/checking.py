@@ -5,18 +5,18 @@ examples.
 """
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import Any, Final
 
 from cachetools import LRUCache
 
-from api.store.books import Law, stored_program
+from api.store.books import law_or_none, stored_program
 from api.store.draft_content import DRAFT, faults_of, is_route_word, says_the_same, sound, today_of
 from api.store.draft_rows import Draft
-from api.store.drafts import law_or_none, stored_book
-from api.store.places import Place, judging, places_of
+from api.store.drafts import stored_book
+from api.store.planned import Ahead, moved_bases, of_one_day, plan_of, unnamed_places, version_known
 from api.store.posting import AHEAD_US
 from api.store.units import ReadUnit, WriteUnit
 from rules.book import Book, Given
@@ -106,13 +106,13 @@ def check_draft(unit: ReadUnit | WriteUnit, draft: Draft, now_us: int) -> Checke
     law = law_or_none(unit)
     earlier = () if law is None else tuple(one for one in stored_program(unit).books if one.id == book.id)
     checks, examples = _said_of(book, earlier[-1:])
-    base = None if draft.base_digest is None else stored_book(unit, draft.base_digest)
+    base = None if draft.base_digest is None else version_known(unit, draft.base_digest)
     return Checked(
         source=source,
         document=(),
         checks=checks,
         examples=examples,
-        dates=tuple(_dates(unit, law, draft, book, now_us)),
+        dates=tuple(_dates(unit, draft, book, now_us)),
         changes=() if base is None else diff(base, book),
         clauses=clauses_for(book.model),
         book=book,
@@ -147,7 +147,7 @@ def try_event(draft: Draft, kind: str, given: Given) -> Trial:
     return trial(book, kind, given)
 
 
-def _dates(unit: ReadUnit | WriteUnit, law: Law | None, draft: Draft, book: Book, now_us: int) -> Iterator[Fault]:
+def _dates(unit: ReadUnit | WriteUnit, draft: Draft, book: Book, now_us: int) -> Iterator[Fault]:
     model = book.model
     if model.regime == "legacy":
         yield Fault("legacy_deployed", DRAFT, key="regime", given='"legacy"')
@@ -163,9 +163,7 @@ def _dates(unit: ReadUnit | WriteUnit, law: Law | None, draft: Draft, book: Book
         yield from _notice(unit, draft, book, now_us)
     elif not says_the_same(stored_book(unit, draft.rolls_back), book.document):
         yield Fault("rollback_differs", DRAFT, given=draft.rolls_back[:12])
-    if law is not None:
-        yield from _unnamed_places(law, draft.places, book)
-    yield from moved_bases(law, draft, book)
+    yield from _law_faults(unit, draft, book)
 
 
 def _places(draft: Draft, book: Book) -> Iterator[Fault]:
@@ -180,7 +178,8 @@ def _places(draft: Draft, book: Book) -> Iterator[Fault]:
 def _notice(unit: ReadUnit | WriteUnit, draft: Draft, book: Book, now_us: int) -> Iterator[Fault]:
     """The notice that riders concerned were promised, counted from what the document says and from today."""
     model = book.model
-    replaced = [stored_book(unit, digest) for digest in {target.replaces for target in draft.targets} if digest]
+    digests = {target.replaces for target in draft.targets if target.replaces}
+    replaced = [one for one in (version_known(unit, digest) for digest in sorted(digests)) if one is not None]
     days = max((one.model.notice_days for one in replaced), default=0)
     if model.announced is None:
         if replaced:
@@ -198,31 +197,26 @@ def _notice(unit: ReadUnit | WriteUnit, draft: Draft, book: Book, now_us: int) -
         yield Fault("notice_runs_out", DRAFT, key="effective_from", given=given, allowed=str(days), params=soonest)
 
 
-def _unnamed_places(law: Law, named: Sequence[Place], book: Book) -> Iterator[Fault]:
-    """A new version of a book judges wherever the book is in force: each of these places must be meant."""
-    others = sorted(set(places_of(law, book.id, start_us(book.model))) - set(named))
-    if others:
-        given = ", ".join(place.words for place in others)
-        yield Fault("targets_incomplete", DRAFT, key="targets", given=book.id, allowed=given)
+def _law_faults(unit: ReadUnit | WriteUnit, draft: Draft, book: Book) -> Iterator[Fault]:
+    """What the law says against a draft, today and with what is scheduled before it.
+
+    What is wrong either way is an error. What only a scheduled change makes wrong is a warning until the draft is to be
+    scheduled, too: that change may yet be cancelled. A draft may also depart from what is scheduled.
+    """
+    own = frozenset({draft.draft_id})
+    plan = plan_of(unit, own)
+    rivals = of_one_day(plan, draft, book)
+    for rival in rivals:
+        code = "day_taken" if draft.rolls_back is None else "day_overruled"
+        given = book.model.effective_from.isoformat()
+        yield Fault(code, DRAFT, key="effective_from", given=given, allowed=rival.words, severity="warning")
+    ahead = plan_of(unit, own | {rival.draft.draft_id for rival in rivals}).ahead
+    today, then = (_by_place(rules, draft, book) for rules in (plan.present, ahead))
+    yield from today.values() if draft.rolls_back is not None else ()
+    for key, fault in then.items() if draft.rolls_back is None else ():
+        yield fault if key in today else replace(fault, severity="warning")
 
 
-def moved_bases(law: Law | None, draft: Draft, book: Book) -> Iterator[Fault]:
-    """Places whose version, when the draft is to take effect, is no longer the one that it is to replace."""
-    at_us = start_us(book.model)
-    for target in draft.targets:
-        now = None if law is None else judging(law, target.place, at_us)
-        if (None if now is None else now.digest) != target.replaces:
-            given = "–" if now is None else f"{now.id}@{now.model.effective_from.isoformat()}"
-            yield Fault("base_moved", DRAFT, key="targets", given=given, allowed=target.place.words)
-
-
-def conflicts(law: Law | None, draft: Draft, book: Book) -> tuple[Fault, ...]:
-    """Why a draft that was sound when it was submitted cannot be put in force after all."""
-    found = [*moved_bases(law, draft, book)]
-    if law is not None:
-        found += _unnamed_places(law, draft.places, book)
-        newest = [one for one in law.program.books if one.id == book.id][-1:]
-        if newest and newest[0].model.effective_from >= book.model.effective_from:
-            before, own = (one.model.effective_from.isoformat() for one in (newest[0], book))
-            found.append(Fault("backwards", DRAFT, key="effective_from", given=own, allowed=before))
-    return tuple(found)
+def _by_place(rules: Ahead, draft: Draft, book: Book) -> dict[tuple[str, str], Fault]:
+    found = (*unnamed_places(rules, draft.places, book), *moved_bases(rules, draft, book))
+    return {(fault.code, fault.allowed): fault for fault in found}

@@ -80,7 +80,7 @@ def claim_due(unit: WriteUnit, limit: int, on_way: Mapping[str, int] | None = No
     is_on = or_(webhooks.c.disabled_us.is_(None), webhooks.c.disabled_why == FULL)
     live = select(webhooks.c.webhook_id).where(webhooks.c.removed_us.is_(None), is_on)
     parcels: list[Parcel] = []
-    for webhook_id in unit.connection.scalars(live.order_by(webhooks.c.webhook_id)).all():
+    for webhook_id in unit.connection.scalars(live.order_by(webhooks.c.recorded_us, webhooks.c.webhook_id)).all():
         room = limit - (on_way or {}).get(webhook_id, 0)
         if room > 0:
             parcels += _claim_of(unit, webhook_id, room)

@@ -4,7 +4,6 @@ A draft is known by its ETag: revision, state and last change, so that neither a
 """
 
 import json
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
@@ -13,6 +12,7 @@ from sqlalchemy import Row, insert, select, update
 
 from api.store.acting import Acting, acts_in
 from api.store.draft_content import Content, book_id_of, places_json, read_places, stored_document
+from api.store.names import new_name
 from api.store.people import note
 from api.store.places import Place
 from api.store.refusals import Refused
@@ -114,7 +114,7 @@ def begin(
     book_id: str, title: str, city: str | None, action: Action = "begun", rolls_back: str | None = None,
 ) -> Draft:  # fmt: skip
     """Store a new draft, open, at revision 1."""
-    draft_id = secrets.token_hex(8)
+    draft_id = new_name()
     row = {
         "draft_id": draft_id,
         "book_id": book_id,

@@ -12,7 +12,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, and_, or_, select
 
 from api.store.acting import Acting, need_cities, need_reason, plain
-from api.store.books import Law, law_of
+from api.store.books import law_of, law_or_none
 from api.store.cursors import cursor_at, read_cursor
 from api.store.draft_content import (
     Content,
@@ -43,14 +43,14 @@ from api.store.draft_rows import (
     tell,
 )
 from api.store.new_ids import need_sound_cities
-from api.store.places import Place, judging, places_of
+from api.store.places import Place, Rules, judging, places_of
+from api.store.planned import plan_before, plan_of
 from api.store.refusals import Refused
 from api.store.said import both, city_words, state_words
 from api.store.tables import drafts
 from api.store.units import ReadUnit, WriteUnit
 from rules.book import Book
 from rules.cells import MAX_EDITS, CellError, Edit, edited
-from rules.errors import BookError
 from rules.events import RIDER_KINDS
 from rules.text import text
 
@@ -81,21 +81,19 @@ def stored_book(unit: ReadUnit | WriteUnit, digest: str) -> Book:
     raise Refused("version_unknown", digest=digest)
 
 
-def law_or_none(unit: ReadUnit | WriteUnit) -> Law | None:
-    """The law in force; None in a database without a book."""
-    try:
-        return law_of(unit)
-    except BookError:
-        return None
-
-
 def bases_of(
     unit: ReadUnit | WriteUnit, document: dict[str, Any], targets: Sequence[Place], now_us: int
 ) -> list[str | None]:
-    """For each place the digest of the version that judges there when the document is to take effect, without it."""
-    law = law_or_none(unit)
+    """For each place the digest of the version that judges there when the document is to take effect, without it.
+
+    Of the versions stored: what is only scheduled is departed from on purpose (`rebase`).
+    """
+    return _bases(plan_of(unit).present, document, targets, now_us)
+
+
+def _bases(rules: Rules, document: dict[str, Any], targets: Sequence[Place], now_us: int) -> list[str | None]:
     at_us = max(now_us, effective_us(document) or now_us)
-    found = [None if law is None else judging(law, place, at_us) for place in targets]
+    found = [judging(rules, place, at_us) for place in targets]
     return [None if book is None else book.digest for book in found]
 
 
@@ -309,11 +307,12 @@ def _revise(unit: WriteUnit, who: Acting, draft: Draft, body: Content, action: A
 
 
 def rebase(unit: WriteUnit, who: Acting, draft_id: str, etag: str | None) -> Draft:
-    """Take note of the versions now in force as what the draft replaces: open again, to be read against them."""
+    """Take note of what the draft replaces, open again to be read against it: versions in force or scheduled before."""
     draft = held(unit, who, draft_id, etag)
     need_state(draft, "open", "submitted", "approved", "suspended", "rejected")
     body = content(draft.document, draft.places)
-    bases = bases_of(unit, body.document, draft.places, unit.recorded_us)
+    before = plan_before(unit, effective_us(body.document) or unit.recorded_us)
+    bases = _bases(before.ahead, body.document, draft.places, unit.recorded_us)
     changed = revise(unit, who, draft, body, bases, "rebased")
     return change(unit, changed, "open", base_digest=_departs_from(draft.base_digest, bases))
 

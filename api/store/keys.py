@@ -16,6 +16,8 @@ from typing import Any, Final, Literal, get_args
 from sqlalchemy import Select, and_, func, insert, or_, select, update
 
 from api.store.bulk import among, in_chunks
+from api.store.cursors import cursor_at, read_cursor
+from api.store.names import new_name
 from api.store.people import note
 from api.store.refusals import Refused
 from api.store.rider_rows import home_of
@@ -127,7 +129,7 @@ def create_key(
         expires_us = unit.recorded_us + LIFE_DAYS[role] * US_PER_DAY
     if expires_us <= unit.recorded_us:
         raise Refused("key_expires_past")
-    key_id, secret = secrets.token_hex(8), secrets.token_hex(32)
+    key_id, secret = new_name(), secrets.token_hex(32)
     key = Key(key_id, role, subject, tuple(cities), actor, unit.recorded_us, expires_us, None, None, parent)
     unit.connection.execute(
         insert(api_keys),
@@ -226,8 +228,12 @@ def list_keys(
     *,
     made_by: str | None = None,
 ) -> KeyPage:
-    """A page of keys by id; with `cities`, those that are good in none but these; with `made_by`, those of one maker."""
-    query = select(api_keys).where(api_keys.c.key_id > (cursor or "")).order_by(api_keys.c.key_id)
+    """A page of keys, oldest first; with `cities`, those that are good in none but these; with `made_by`, those of one maker."""
+    query = select(api_keys).order_by(api_keys.c.created_us, api_keys.c.key_id)
+    if cursor is not None:
+        at_us, name = read_cursor(cursor)
+        same = and_(api_keys.c.created_us == at_us, api_keys.c.key_id > name)
+        query = query.where(or_(api_keys.c.created_us > at_us, same))
     if made_by is not None:
         query = query.where(api_keys.c.created_by == made_by)
     found: list[Key] = []
@@ -236,7 +242,8 @@ def list_keys(
             found.append(key)
         if len(found) > limit:
             break
-    return KeyPage(tuple(found[:limit]), found[limit - 1].key_id if len(found) > limit else None)
+    last = found[limit - 1] if len(found) > limit else None
+    return KeyPage(tuple(found[:limit]), None if last is None else cursor_at(last.created_us, last.key_id))
 
 
 def all_keys(unit: ReadUnit | WriteUnit) -> tuple[Key, ...]:
@@ -317,7 +324,11 @@ def made_from(unit: ReadUnit | WriteUnit, key: Key) -> tuple[Key, ...]:
 def _children(key: Key) -> Select[Any]:
     """Keys made by a key; of those whose maker's key is not known, all that the same person made."""
     unknown = and_(api_keys.c.parent.is_(None), api_keys.c.created_by == key.person)
-    return select(api_keys).where(or_(api_keys.c.parent == key.key_id, unknown)).order_by(api_keys.c.key_id)
+    return (
+        select(api_keys)
+        .where(or_(api_keys.c.parent == key.key_id, unknown))
+        .order_by(api_keys.c.created_us, api_keys.c.key_id)
+    )
 
 
 def ended_by_upgrade(unit: ReadUnit | WriteUnit, since_us: int = 0) -> tuple[EndedKey, ...]:
@@ -335,13 +346,15 @@ def ended_by_upgrade(unit: ReadUnit | WriteUnit, since_us: int = 0) -> tuple[End
 def keys_of(unit: ReadUnit | WriteUnit, role: Role, subject: str) -> tuple[Key, ...]:
     """Every key that a person ever held in a role."""
     query = select(api_keys).where(api_keys.c.role == role, api_keys.c.subject == subject)
-    return tuple(map(_key, unit.connection.execute(query.order_by(api_keys.c.key_id))))
+    return tuple(map(_key, unit.connection.execute(query.order_by(api_keys.c.created_us, api_keys.c.key_id))))
 
 
 def revoke_keys_of(unit: WriteUnit, rider_id: str, actor: str) -> int:
     """End all keys of a rider; how many were good."""
     theirs = (api_keys.c.role == "rider", api_keys.c.subject == rider_id, api_keys.c.revoked_us.is_(None))
-    ended = unit.connection.scalars(select(api_keys.c.key_id).where(*theirs).order_by(api_keys.c.key_id)).all()
+    ended = unit.connection.scalars(
+        select(api_keys.c.key_id).where(*theirs).order_by(api_keys.c.created_us, api_keys.c.key_id)
+    ).all()
     for key_id in ended:
         revoke_key(unit, key_id, actor)
     return len(ended)

@@ -79,7 +79,7 @@ def listeners(unit: ReadUnit | WriteUnit) -> tuple[Listener, ...]:
     rows = unit.connection.execute(
         select(webhooks.c.webhook_id, webhooks.c.kinds, webhooks.c.cities)
         .where(webhooks.c.removed_us.is_(None), webhooks.c.disabled_us.is_(None))
-        .order_by(webhooks.c.webhook_id)
+        .order_by(webhooks.c.recorded_us, webhooks.c.webhook_id)
     )
     return tuple(
         Listener(row.webhook_id, frozenset(json.loads(row.kinds)), frozenset(json.loads(row.cities))) for row in rows
@@ -113,7 +113,7 @@ def tell_erased(unit: WriteUnit, rider_id: str, city: str | None, cities_before:
     rows = unit.connection.execute(
         select(webhooks.c.webhook_id, webhooks.c.kinds, webhooks.c.cities)
         .where(webhooks.c.removed_us.is_(None))
-        .order_by(webhooks.c.webhook_id)
+        .order_by(webhooks.c.recorded_us, webhooks.c.webhook_id)
     )
     hooks = [
         row.webhook_id

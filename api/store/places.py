@@ -1,9 +1,22 @@
-"""Which version judges whom, where and when, read off the law. A place is a city and a kind of riders."""
+"""Which version judges whom, where and when, read off the rules. A place is a city and a kind of riders."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
-from api.store.books import Law
+from api.batch.plan import Starts
 from rules.book import Book
+
+
+class Rules(Protocol):
+    """Books, and which of them judges which place from when: the law in force, or with what is to come."""
+
+    @property
+    def books(self) -> tuple[Book, ...]:
+        """Versions, those of one id by day."""
+
+    @property
+    def starts(self) -> Starts:
+        """By place, instants and positions in `books`."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -27,24 +40,24 @@ class Stretch:
     book: Book
 
 
-def places(law: Law) -> tuple[Place, ...]:
+def places(rules: Rules) -> tuple[Place, ...]:
     """Every place that has a book at some time, in order."""
-    return tuple(sorted(Place(*key) for key in law.schedule.rules))
+    return tuple(sorted(Place(*key) for key in rules.starts))
 
 
-def stretches(law: Law, place: Place) -> tuple[Stretch, ...]:
+def stretches(rules: Rules, place: Place) -> tuple[Stretch, ...]:
     """The versions that judge a place, in time order."""
-    rows = law.schedule.rules.get((place.city, place.rider_kind), ())
-    return tuple(Stretch(from_us, law.program.books[position]) for from_us, position in rows)
+    rows = rules.starts.get((place.city, place.rider_kind), ())
+    return tuple(Stretch(from_us, rules.books[position]) for from_us, position in rows)
 
 
-def judging(law: Law, place: Place, at_us: int) -> Book | None:
+def judging(rules: Rules, place: Place, at_us: int) -> Book | None:
     """The version that judges an event of a place at an instant; None where no score is in use then."""
-    begun = [stretch.book for stretch in stretches(law, place) if stretch.from_us <= at_us]
+    begun = [stretch.book for stretch in stretches(rules, place) if stretch.from_us <= at_us]
     return begun[-1] if begun else None
 
 
-def places_of(law: Law, book_id: str, at_us: int) -> tuple[Place, ...]:
+def places_of(rules: Rules, book_id: str, at_us: int) -> tuple[Place, ...]:
     """Where a book judges at an instant, in whichever version."""
-    found = ((place, judging(law, place, at_us)) for place in places(law))
+    found = ((place, judging(rules, place, at_us)) for place in places(rules))
     return tuple(place for place, book in found if book is not None and book.id == book_id)

@@ -4,7 +4,6 @@ An impact judges stored events of a city under two laws; a study simulates. Both
 """
 
 import json
-import secrets
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
@@ -12,6 +11,7 @@ from typing import Any, Final, Literal
 from sqlalchemy import ColumnElement, Row, and_, func, insert, or_, select, update
 
 from api.store.cursors import cursor_at, read_cursor
+from api.store.names import new_name
 from api.store.people import note
 from api.store.refusals import Refused
 from api.store.said import work_words
@@ -173,7 +173,7 @@ def _start(
     waiting = unit.connection.scalar(select(func.count()).select_from(studies).where(*asked)) or 0
     if waiting >= WAITING_MAX:
         raise Refused("too_much_waiting", num=waiting, num_max=WAITING_MAX)
-    study_id = f"{_PREFIX[kind]}_{secrets.token_hex(10)}"
+    study_id = f"{_PREFIX[kind]}_{new_name(20)}"
     unit.connection.execute(
         insert(studies),
         {
@@ -300,7 +300,7 @@ def latest_impact(unit: ReadUnit | WriteUnit, draft_id: str, content_digest: str
             studies.c.kind == "impact",
             studies.c.state == "done",
         )
-        .order_by(studies.c.created_us.desc())
+        .order_by(studies.c.created_us.desc(), studies.c.study_id.desc())
         .limit(1)
     ).one_or_none()
     return None if row is None else _study(row)

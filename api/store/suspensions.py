@@ -47,9 +47,13 @@ def _standing(at_us: int) -> Select[Any]:
 
 
 def suspension_of(unit: ReadUnit | WriteUnit, rider_id: str, at_us: int) -> Suspension | None:
-    """What stands against a rider at an instant; of several the one that begins first."""
+    """What stands against a rider at an instant; of several the one that begins first, then the one decided first."""
     decided = review_decisions.c
-    query = _standing(at_us).where(reviews.c.rider_id == rider_id).order_by(decided.from_us, decided.review_id)
+    query = (
+        _standing(at_us)
+        .where(reviews.c.rider_id == rider_id)
+        .order_by(decided.from_us, decided.decided_us, decided.review_id)
+    )
     row = unit.connection.execute(query.limit(1)).one_or_none()
     if row is None:
         return None

@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, Row, func, insert, select, update
 
 from api.store.addresses import is_public_name
 from api.store.cursors import cursor_at, read_cursor
+from api.store.names import new_name
 from api.store.outbox import KINDS, PING, Message, send
 from api.store.people import note
 from api.store.refusals import Refused
@@ -111,7 +112,7 @@ def register(
         raise Refused("too_many_own_webhooks", num_max=NUM_OF_ONE_MAX)
     if known >= NUM_MAX:
         raise Refused("too_many_webhooks", num_max=NUM_MAX)
-    webhook_id, secret = f"wh_{secrets.token_hex(10)}", _new_secret()
+    webhook_id, secret = f"wh_{new_name(20)}", _new_secret()
     unit.connection.execute(
         insert(webhooks),
         {
@@ -170,7 +171,9 @@ def webhook_of(unit: ReadUnit | WriteUnit, webhook_id: str, actor: str | None = 
 
 def webhooks_of(unit: ReadUnit | WriteUnit, actor: str | None = None, cities: Collection[str] = ()) -> list[Webhook]:
     """All that are not removed: those of an actor, or (None) all of some cities."""
-    rows = unit.connection.execute(select(webhooks).where(*_live(actor)).order_by(webhooks.c.webhook_id))
+    rows = unit.connection.execute(
+        select(webhooks).where(*_live(actor)).order_by(webhooks.c.recorded_us, webhooks.c.webhook_id)
+    )
     found = [_webhook(row) for row in rows]
     return [one for one in found if not cities or (one.cities and set(one.cities) <= set(cities))]
 

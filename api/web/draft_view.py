@@ -1,22 +1,24 @@
 """Everything the page of a draft shows, gathered once: tables, faults in words, what is missing before submission."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from datetime import date
+from typing import Final, Literal
 
 from api.store.acting import Acting
 from api.store.approvals import Approval, approvals_of, needs_impact
+from api.store.books import law_or_none
 from api.store.checking import Checked, check_draft
 from api.store.draft_content import DRAFT
 from api.store.draft_rows import Draft, DraftBrief, Revision, draft_of, revisions_of
-from api.store.drafts import law_or_none
-from api.store.scheduling import Announced, scheduled_for
+from api.store.planned import of_one_day, plan_of
 from api.store.studies import Study, latest_impact
 from api.store.units import ReadUnit
 from api.web.columns import PARTS
 from api.web.editor import EditorTable, Told, counts, editor_table, line_of, told
 from api.web.tables import Document, Table, document_of, table_of
 from api.web.trying import Asked, TrialTold, asked, told_trial
+from rules.book import Bilingual, Book
 from rules.errors import Fault
 from rules.text import Lang, text
 from scoring.explain import titled
@@ -24,8 +26,8 @@ from scoring.trial import trial
 
 # States in which an edit is possible; one of a draft that somebody has approved voids what they said.
 EDITABLE: Final = ("open", "submitted", "approved", "rejected", "suspended")
-# States from which a draft may yet take effect.
-WAITING: Final = ("open", "submitted", "approved", "rejected", "scheduled")
+# States from which a draft may yet be scheduled.
+WAITING: Final = ("open", "submitted", "approved", "rejected", "suspended")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,23 @@ class Missing:
 
 
 @dataclass(frozen=True, slots=True)
+class Rival:
+    """A scheduled change beside which a draft cannot stand as it is, and how they are to each other.
+
+    Parameters
+    ----------
+    how
+        `same`: for the same day; `rollback`: so too, and a roll-back, which stays; `back`: the draft is a roll-back,
+        before which it gives way; `before`: it moves what the draft departs from; `after`: the draft moves its base.
+    """
+
+    draft_id: str
+    how: Literal["same", "rollback", "back", "before", "after"]
+    day: date
+    title: Bilingual
+
+
+@dataclass(frozen=True, slots=True)
 class DraftView:
     """A draft as its page shows it.
 
@@ -47,7 +66,7 @@ class DraftView:
     impact
         The newest one of its present content.
     rivals
-        Other changes on schedule where it is meant for: whichever comes second will no longer fit.
+        Other changes on schedule where it is meant for, of which one will have to give way.
     """
 
     draft: Draft
@@ -60,7 +79,12 @@ class DraftView:
     is_editable: bool
     needs_impact: bool
     impact: Study | None
-    rivals: tuple[Announced, ...]
+    rivals: tuple[Rival, ...]
+
+    @property
+    def replaceable(self) -> tuple[str, ...]:
+        """Drafts of the same day that this one may replace."""
+        return tuple(one.draft_id for one in self.rivals if one.how == "same")
 
     def title(self, lang: Lang) -> str:
         """What the book is called in a language, if its author said so."""
@@ -101,21 +125,29 @@ def view_of(unit: ReadUnit, who: Acting, draft_id: str, now_us: int, lang: Lang,
         is_editable=may_write and draft.state in EDITABLE and draft.rolls_back is None,
         needs_impact=needs_impact(unit, draft),
         impact=latest_impact(unit, draft_id, draft.content_digest),
-        rivals=_rivals(unit, draft, now_us),
+        rivals=tuple(_rivals(unit, draft, checked.book)),
     )
 
 
-def _rivals(unit: ReadUnit, draft: Draft, now_us: int) -> tuple[Announced, ...]:
-    """Other drafts on schedule for the same places, one line each."""
-    if draft.state not in WAITING:
-        return ()
-    here = {(place.city, place.rider_kind) for place in draft.places}
-    found = {
-        one.draft_id: one
-        for one in scheduled_for(unit, now_us)
-        if one.draft_id not in (None, draft.draft_id) and (one.city, one.rider_kind) in here
-    }
-    return tuple(found.values())
+def _rivals(unit: ReadUnit, draft: Draft, book: Book | None) -> Iterator[Rival]:
+    """Scheduled changes in the places of a draft that is not scheduled yet."""
+    if draft.state not in WAITING or book is None:
+        return
+    own = frozenset({draft.draft_id})
+    plan = plan_of(unit, own)
+    same_day = of_one_day(plan, draft, book)
+    known = {target.replaces for target in draft.targets}
+    for step in plan.steps:
+        if step.book is None or step.conflicts:
+            continue
+        is_before = step.book.model.effective_from < book.model.effective_from
+        how: Literal["same", "rollback", "back", "before", "after"] | None = None
+        if step in same_day:
+            how = "back" if draft.rolls_back else "rollback" if step.draft.rolls_back else "same"
+        elif not set(step.draft.places).isdisjoint(draft.places) and not (is_before and step.book.digest in known):
+            how = "before" if is_before else "after"
+        if how is not None:
+            yield Rival(step.draft.draft_id, how, step.book.model.effective_from, step.book.model.title)
 
 
 def all_told(document: Document, checked: Checked, lang: Lang) -> tuple[Told, ...]:

@@ -14,7 +14,7 @@ from api.store.books import Law, law_of
 from api.store.deliveries import forget_messages, watch_queues
 from api.store.idempotency import forget_answers
 from api.store.posting import settle
-from api.store.scheduling import activate_due
+from api.store.scheduling import activate_due, watch_schedule
 from api.store.turns import is_my_turn
 from api.store.units import Store, WriteUnit
 from rules.errors import BookError
@@ -38,6 +38,7 @@ class Ticker:
         self._refused: set[str] = set()
         self._duties: tuple[Callable[[WriteUnit], int], ...] = (
             lambda unit: len(activate_due(unit)),
+            watch_schedule,
             lambda unit: _by_law(unit, _settle),
             lambda unit: _by_law(unit, self._settle_appeals),
             lambda unit: forget_answers(unit, unit.recorded_us - answers_us),

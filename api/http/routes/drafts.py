@@ -27,6 +27,7 @@ from api.http.law_bodies import (
     ReasonAsked,
     RejectionAsked,
     RestoreAsked,
+    ScheduleAsked,
     places_of,
 )
 from api.http.law_shapes import CheckedShown, DraftPage, DraftSaved, DraftShown, TrialShown
@@ -321,10 +322,20 @@ def post_reject(
 
 @router.post("/{draft_id}/schedule", responses=_TAGGED_200)
 def post_schedule(
-    draft_id: IdText, actor: Scheduler, service: ServiceDep, lang: LangDep, response: Response, if_match: IfMatch = None
+    draft_id: IdText,
+    actor: Scheduler,
+    service: ServiceDep,
+    lang: LangDep,
+    response: Response,
+    body: ScheduleAsked | None = None,
+    if_match: IfMatch = None,
 ) -> DraftShown:
-    """Let an approved draft take effect on its day; riders are told from now on."""
-    return _done(scheduling.schedule, draft_id, actor, service, lang, response, if_match)
+    """Let an approved draft take effect on its day; riders are told from now on.
+
+    Where another change has that day already, `day_taken` names it: send its id in `replaces`, or choose another day.
+    """
+    verb = partial(scheduling.schedule, replaces=() if body is None else body.replaces)
+    return _done(verb, draft_id, actor, service, lang, response, if_match)
 
 
 @router.post("/{draft_id}/cancel", responses=_TAGGED_200)

@@ -1,6 +1,7 @@
 """Approval by a second person, and when what is approved takes effect."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Final
 
 from fastapi import Depends, Response
@@ -100,7 +101,8 @@ def reject_draft(visit: ApproveVisit, draft_id: str, form: Posted) -> Response:
 @router.post("/console/approvals/{draft_id}/schedule")
 def schedule_draft(visit: ScheduleVisit, draft_id: str, form: Posted) -> Response:
     """Let an approved draft take effect on its day, after the book's notice."""
-    return _changed(visit, draft_id, form, "draft_scheduled", schedule)
+    replaces = [name for name in field(form, "replaces").split(",") if name]
+    return _changed(visit, draft_id, form, "draft_scheduled", partial(schedule, replaces=replaces))
 
 
 @router.post("/console/approvals/{draft_id}/cancel")

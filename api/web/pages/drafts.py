@@ -10,6 +10,7 @@ from starlette.datastructures import FormData
 from api.http.context import Actor
 from api.store import drafts as store
 from api.store.approvals import submit
+from api.store.books import law_or_none
 from api.store.bookshelf import books_of
 from api.store.draft_rows import STATES, Draft, State, draft_of
 from api.store.places import Place, places
@@ -94,7 +95,7 @@ def editor(visit: Visit, draft_id: str, part: str, columns: str = "", status: in
         view = view_of(
             unit, visit.who, draft_id, visit.service.clock(), visit.lang, may_write=visit.may("drafts:write")
         )
-        law = store.law_or_none(unit)
+        law = law_or_none(unit)
         known = sorted({*view.draft.places, *(() if law is None else places(law))})
     known = [place for place in known if not visit.who.cities or place.city in visit.who.cities]
     table = view.table(part, asked, visit.lang)

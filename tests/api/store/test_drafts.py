@@ -7,10 +7,10 @@ import pytest
 from sqlalchemy import update
 
 from api.store import drafts
-from api.store.books import law_of
-from api.store.checking import MAX_ROWS, check_draft, conflicts, try_event
+from api.store.checking import MAX_ROWS, check_draft, try_event
 from api.store.draft_rows import draft_of, revision_content, revisions_of
 from api.store.places import Place
+from api.store.planned import conflicts, plan_of
 from api.store.refusals import Refused
 from api.store.tables import draft_revisions
 from api.store.units import Store
@@ -84,7 +84,7 @@ def test_a_version_never_takes_effect_on_a_day_of_an_older_one(law: Store, day: 
     from_ = dt.date(2025, 11 if day == 30 else 12, day)
     with law.writing(NOW_US) as unit:
         draft = begun(unit)
-        found = conflicts(law_of(unit), draft, version(effective_from=from_))
+        found = conflicts(plan_of(unit).present, draft, version(effective_from=from_))
 
     assert [fault.code for fault in found if fault.code == "backwards"] == codes
 

@@ -12,7 +12,8 @@ from api.store import approvals, books, drafts, posting, scheduling, webhooks
 from api.store.bookshelf import books_by_place
 from api.store.cards import card_of
 from api.store.checking import LEAD_US
-from api.store.draft_rows import draft_of
+from api.store.draft_content import sound
+from api.store.draft_rows import Draft, change, draft_of
 from api.store.places import Place, judging
 from api.store.refusals import Refused
 from api.store.scheduling import activate_due, announced_change
@@ -21,6 +22,7 @@ from api.store.tables import books as books_table
 from api.store.units import Store, WriteUnit
 from rules.book import Book
 from rules.cells import SetCell
+from rules.compile import start_us
 from tests.api.store.law_worlds import (
     ANN,
     BEN,
@@ -157,9 +159,12 @@ def test_a_base_that_moved_suspends_and_tells(law: Store) -> None:
         edits = [SetCell(path="/effective_from", value="2026-03-12")]
         draft = drafts.edit_cells(unit, BEN, draft.draft_id, draft.etag, edits)
         draft = said_yes(unit, approvals.submit(unit, BEN, draft.draft_id, draft.etag))
-        second = scheduling.schedule(unit, BEN, draft.draft_id, draft.etag)
+        with refused("schedule_refused"):
+            scheduling.schedule(unit, BEN, draft.draft_id, draft.etag)
+        second = as_scheduled_before(unit, draft)
+        assert announced_change(unit, "hangzhou", "crowdsourced", EFFECTIVE_US) is None
 
-    with law.writing(EFFECTIVE_US + 3 * DAY_US) as unit:
+    with law.writing(EFFECTIVE_US) as unit:
         done = activate_due(unit)
         stands = draft_of(unit, second.draft_id)
         told = unit.connection.execute(select(audit).where(audit.c.action == "draft_suspended")).one()
@@ -177,6 +182,58 @@ def test_a_base_that_moved_suspends_and_tells(law: Store) -> None:
     assert here is not None
     assert here.digest == first.book_digest == rebased.base_digest
     assert rebased.state == "open"
+
+
+@pytest.mark.case
+@pytest.mark.parametrize("run", range(4))
+def test_of_two_changes_of_one_day_the_first_scheduled_stands(law: Store, run: int) -> None:
+    """In a database that has both from before: whatever their ids, what riders are told is what comes."""
+    drawn = [begun_at(law, points, NOW_US + k) for k, points in enumerate((-2, -3))]
+    # The one that was begun last is scheduled first.
+    for k, draft in enumerate(reversed(drawn)):
+        with law.writing(NOW_US + 10 + k) as unit:
+            as_scheduled_before(unit, draft)
+    with law.reading() as unit:
+        told = announced_change(unit, "hangzhou", "crowdsourced", NOW_US)
+
+    with law.writing(EFFECTIVE_US) as unit:
+        activate_due(unit)
+        here = judging(books.law_of(unit), HERE, unit.recorded_us)
+        states = [draft_of(unit, draft.draft_id).state for draft in drawn]
+
+    assert run >= 0
+    assert told is not None
+    assert here is not None
+    assert (told.draft_id, told.digest) == (drawn[1].draft_id, here.digest)
+    assert states == ["suspended", "in_force"]
+
+
+def begun_at(store: Store, points: int, at_us: int) -> Draft:
+    """An approved change of a moment."""
+    with store.writing(at_us) as unit:
+        return approved(unit, points=points)
+
+
+def as_scheduled_before(unit: WriteUnit, draft: Draft) -> Draft:
+    """A draft on the schedule, though another stands in its way: earlier versions let it in."""
+    book = sound(draft.document)
+    assert book is not None
+    return change(unit, draft, "scheduled", effective_us=start_us(book.model), book_digest=book.digest)
+
+
+def test_what_the_law_has_overtaken_is_suspended_before_its_day(law: Store) -> None:
+    """The next tick sees that the law was changed by other ways; riders are told nothing of the change from then on."""
+    draft = put_on(law)
+    with law.writing(NOW_US) as unit:
+        assert scheduling.watch_schedule(unit) == 0
+    enact(law, version(), places=[Place("xian", "crowdsourced")], at_us=NOW_US + 1)
+    with law.writing(NOW_US + 2) as unit:
+        told = announced_change(unit, "hangzhou", "crowdsourced", NOW_US)
+        num = scheduling.watch_schedule(unit)
+        stands = draft_of(unit, draft.draft_id)
+
+    assert told is None
+    assert (num, stands.state) == (1, "suspended")
 
 
 def test_platforms_hear_of_what_is_to_come_and_of_what_is_not(law: Store) -> None:

@@ -10,12 +10,12 @@ from api.http.app import create_app
 from api.settings import Settings
 from api.store.draft_rows import Draft, draft_of
 from api.store.drafts import save_document
-from api.store.scheduling import activate_due
+from api.store.scheduling import activate_due, schedule
 from api.store.sessions import begin_session
 from api.store.units import Store
 from api.web.typed import FORM_FIELD
 from tests.api.http.conftest import Clock
-from tests.api.store.law_worlds import ANN, BEN, NOW_US, begun, enact, scheduled, submitted, version
+from tests.api.store.law_worlds import ANN, BEN, NOW_US, approved, begun, enact, scheduled, submitted, version
 from tests.api.web.conftest import HERE, SignIn, token_of
 from tests.builders import DAY_US
 
@@ -47,10 +47,11 @@ def begin(store: Store, make: Any = begun) -> Draft:
 
 
 def test_a_suspended_change_says_why(law: Store, sign_in: SignIn) -> None:
-    """Of two changes of one version the second no longer fits when its day comes: its pages say so, and offer a way on."""
+    """Of two changes of one version the second no longer fits: its pages say so, and offer a way on."""
     with law.writing(NOW_US) as unit:
         first = scheduled(unit, ANN, points=-2)
-        second = scheduled(unit, BEN, points=-3)
+        second = approved(unit, BEN, points=-3)
+        second = schedule(unit, BEN, second.draft_id, second.etag, [first.draft_id])
     with law.writing(NOW_US + 20 * DAY_US) as unit:
         activate_due(unit)
         states = {draft_of(unit, draft.draft_id).state: draft.draft_id for draft in (first, second)}
@@ -60,7 +61,8 @@ def test_a_suspended_change_says_why(law: Store, sign_in: SignIn) -> None:
 
     assert set(states) == {"in_force", "suspended"}
     for page in told:
-        assert "到期时发现冲突" in page
+        assert "这个改动已被暂停" in page
+        assert states["in_force"] in page
         assert "hangzhou/crowdsourced" in page
     assert "/rebase" in told[0]
     assert 'name="act" value="save"' in told[0]
@@ -78,6 +80,26 @@ def test_changes_that_will_collide_are_told_before_their_day(law: Store, sign_in
 
     assert [f'href="/console/approvals/{first.draft_id}">查看' in page for page in told] == [True, True]
     assert [page for page in alone if "已排了另一个改动" in page] == []
+
+
+def test_a_taken_day_is_replaced_on_purpose(law: Store, sign_in: SignIn) -> None:
+    """The page of the second change names the first and offers to replace it or another day; without a choice it is refused."""
+    with law.writing(NOW_US) as unit:
+        first = scheduled(unit, ANN, points=-2)
+        second = approved(unit, BEN, points=-3)
+    client = sign_in("ops", "ann")
+    path = f"/console/approvals/{second.draft_id}"
+
+    page = client.get(path).text
+    refused = post(client, f"{path}/schedule", etag=second.etag)
+    done = post(client, f"{path}/schedule", etag=second.etag, replaces=first.draft_id)
+
+    assert f'name="replaces" value="{first.draft_id}">替换它并排期' in page
+    assert "改用另一天" in page
+    assert (refused.status_code, first.draft_id in refused.text) == (409, True)
+    assert done.status_code == 303
+    with law.reading() as unit:
+        assert [draft_of(unit, draft.draft_id).state for draft in (first, second)] == ["suspended", "scheduled"]
 
 
 def test_a_draft_that_cannot_be_read_is_not_called_unchanged(law: Store, sign_in: SignIn) -> None:
