@@ -393,7 +393,8 @@ class BookDocument(Sourced):
     """A whole rule book as written, after `extends` is resolved.
 
     `announced` is the day riders were told of this version; every version but a book's first needs it, since the
-    notice period (`notice_days`) is counted from it.
+    notice period (`notice_days`) is counted from it. `unknown_kitchen` is for late orders with neither a ready nor a
+    pick-up time: `assess` judges them by their lateness, `exempt` takes nothing off.
     """
 
     id: BookId
@@ -404,6 +405,7 @@ class BookDocument(Sourced):
     time_zone: Words = "Asia/Shanghai"
     day_starts: LocalTime = dt.time(4)
     lateness: Literal["remaining", "gross"] = "remaining"
+    unknown_kitchen: Literal["assess", "exempt"] = "assess"
     late_days: PositiveWhole = 7
     notice_days: Whole = 7
     rider_kinds: RiderKinds = RIDER_KINDS

@@ -273,6 +273,13 @@ def empty_groups(book: Book) -> Iterator[Fault]:
             yield Fault("empty_group", book.file, group.id, "id", severity="warning", part="group")
 
 
+def exemptions_without_effect(book: Book) -> Iterator[Fault]:
+    """A book that counts all lateness, and says that it spares late orders of an unknown kitchen."""
+    model = book.model
+    if model.unknown_kitchen == "exempt" and model.lateness == "gross":
+        yield Fault("unknown_kitchen_gross", book.file, key="unknown_kitchen", given='"exempt"')
+
+
 CHECKS: dict[str, Callable[[Book], Iterator[Fault]]] = {
     "unreachable": unreachable_rules,
     "overlap": overlapping_rules,
@@ -283,6 +290,7 @@ CHECKS: dict[str, Callable[[Book], Iterator[Fault]]] = {
     "recovery": dear_recovery,
     "source": missing_sources,
     "empty_group": empty_groups,
+    "unknown_kitchen": exemptions_without_effect,
 }
 
 

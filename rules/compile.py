@@ -192,6 +192,7 @@ BOOK_RECORD = _records(
     "floor_mp",
     "ceiling_mp",
     "gross",
+    "exempt_unknown",  # whether late orders are exempt of which nobody knows when the food was ready or picked up
     "late_us",  # how far apart a fact and the order it bears on may be
     "fade_us",  # 0: no fading
     "reset_period",  # row of Calendar.period
@@ -343,6 +344,7 @@ def _lay_book(out: _Layout, book: BookDocument, following: tuple[int, int]) -> N
         book.score.floor_mp,
         book.score.ceiling_mp,
         int(book.lateness == "gross"),
+        int(book.unknown_kitchen == "exempt" and book.lateness == "remaining"),
         book.late_days * US_PER_DAY,
         0 if book.fading is None else book.fading.after_days * US_PER_DAY,
         NONE if book.reset is None else PERIODS.index(book.reset.every),

@@ -30,6 +30,7 @@ _CHOICES = (
     "reports",
     "regime",
     "lateness",
+    "unknown_kitchen",
     "hit",
     "scope",
     "every",

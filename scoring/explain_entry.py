@@ -183,9 +183,20 @@ def _rule_key(why: Because, whole: _Whole) -> str:
         if not is_theirs:
             return "not_yours_loss"
         return "late" if gross or line.time_given_back_s == 0 else "late_partly"
+    if _is_kitchen_unknown(why):
+        return "unknown_kitchen" if points_mp > 0 else "unknown_kitchen_nothing"
     if is_theirs:
         return "late_gain" if points_mp > 0 else "late_nothing"
     return "not_yours" if points_mp > 0 else "not_yours_nothing"
+
+
+def _is_kitchen_unknown(why: Because) -> bool:
+    """Whether an order is exempt because nobody knows what the kitchen did; without its facts, as the ledger has it."""
+    if why.lateness is not None:
+        return why.lateness.kitchen == "exempt" and why.book.model.lateness == "remaining"
+    line, model = why.line, why.book.model
+    is_left = line.late_s > line.time_given_back_s
+    return model.unknown_kitchen == "exempt" and is_left and line.liable_party == "nobody"
 
 
 def _order(why: Because, lang: Lang) -> str:
@@ -345,12 +356,14 @@ def _lateness(late: Lateness, why: Because, lang: Lang) -> Branch:
     children = [Branch(measured)]
     children += [_given(given, model, lang) for given in late.given_back]
     children += [Branch(text(lang, "tree.exempt", report=text(lang, f"word.{report}"))) for report in late.exempt_by]
+    if late.kitchen is not None:
+        children.append(Branch(text(lang, f"tree.kitchen_{late.kitchen}")))
     if late.given_back:
         children.append(Branch(text(lang, "tree.given_back", given=span_words(lang, late.given_back_s))))
     if model.lateness == "gross":
         children.append(Branch(text(lang, "tree.gross")))
     else:
-        shape = "_none" if late.remaining_s == 0 else "_exempt" if late.exempt_by else ""
+        shape = "_none" if late.remaining_s == 0 else "_exempt" if late.exempt_by or late.kitchen == "exempt" else ""
         children.append(Branch(text(lang, f"tree.remaining{shape}", remaining=span_words(lang, late.remaining_s))))
     return Branch(text(lang, "tree.late", late=span_words(lang, late.late_s)), tuple(children))
 
@@ -372,7 +385,7 @@ def _given(given: GivenBack, model: BookDocument, lang: Lang) -> Branch:
 
 
 def _wait(wait: Wait, model: BookDocument, lang: Lang) -> str:
-    return text(
+    said = text(
         lang,
         "tree.own_wait" if wait.own else "tree.other_wait",
         order=wait.order_id or wait.event_id,
@@ -380,6 +393,9 @@ def _wait(wait: Wait, model: BookDocument, lang: Lang) -> str:
         end=clock(wait.to_us, model, "%H:%M:%S"),
         span=span_words(lang, -(-wait.gained_us // 1_000_000)),
     )
+    notes = [] if wait.since == "arrived" else [text(lang, f"tree.since_{wait.since}")]
+    notes += [] if wait.ends_ready else [text(lang, "tree.to_pickup")]
+    return text(lang, "tree.wait_noted", wait=said, note=text(lang, "tree.notes").join(notes)) if notes else said
 
 
 def _rule(read: RuleRead, why: Because, lang: Lang, source: Callable[[Rule, Lang], Iterator[Branch]]) -> Branch:

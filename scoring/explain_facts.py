@@ -6,7 +6,7 @@ says always counts: a reading is used for an entry only where it agrees with it.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -30,7 +30,15 @@ MINUTES_PER_DAY = 1_440
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """A wait at a merchant beyond its promise, [from, to), and how much of it this order gains (µs)."""
+    """A wait at a merchant beyond its promise, [from, to), and how much of it this order gains (µs).
+
+    Parameters
+    ----------
+    since
+        What it is counted from: the arrival where that was reported, else what is known instead.
+    ends_ready
+        Whether it ends with food that was reported as ready; else with the pick-up.
+    """
 
     event_id: str
     order_id: str | None
@@ -38,13 +46,16 @@ class Wait:
     from_us: int
     to_us: int
     gained_us: int
+    since: Literal["arrived", "promised", "accepted", "placed", "delivered"]
+    ends_ready: bool
 
 
 @dataclass(frozen=True, slots=True)
 class GivenBack:
     """Time that one cause gives back: the largest of what was measured, extended and reported.
 
-    `by` says which it was: `wait`, `extension` or `report`; `waits` are those measured.
+    `by` says which it was: `wait`, `extension` or `report`; `counted` is a wait of which some arrival is not known.
+    `waits` are those of the first and last.
     """
 
     cause: str
@@ -68,6 +79,9 @@ class Lateness:
         By cause; together they may exceed what was needed.
     exempt_by
         Verified reports that exempt the order.
+    kitchen
+        What the book makes of time that remains where nobody knows when the food was ready or picked up; None where
+        that is known, or does not matter.
     """
 
     deadline_us: int | None
@@ -77,6 +91,7 @@ class Lateness:
     remaining_s: int
     given_back: tuple[GivenBack, ...]
     exempt_by: tuple[str, ...]
+    kitchen: Literal["assess", "exempt"] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +220,9 @@ def lateness_of(known: Known, reading: Reading, row: int) -> Lateness | None:
     deadline_us = int(event["deadline_us"])
     reports = _reports(reading.events, row, _late_us(known, reading, row))
     effects = {report: _effect(known, reading, row, report) for report in reports}
+    exempt_by = tuple(report for report, (exempt, _) in effects.items() if exempt) if late_s else ()
+    is_unknown = event["ready_us"] == NO_TIME and event["picked_us"] == NO_TIME
+    matters = is_unknown and late_s > given_s and not exempt_by
     return Lateness(
         deadline_us=None if deadline_us == NO_TIME else deadline_us,
         delivered_us=int(event["delivered_us"]),
@@ -212,7 +230,8 @@ def lateness_of(known: Known, reading: Reading, row: int) -> Lateness | None:
         given_back_s=given_s,
         remaining_s=late_s - given_s,
         given_back=tuple(_given_back(known, reading, row, effects)) if late_s else (),
-        exempt_by=tuple(report for report, (exempt, _) in effects.items() if exempt) if late_s else (),
+        exempt_by=exempt_by,
+        kitchen=_model(known, reading, row).unknown_kitchen if matters else None,
     )
 
 
@@ -262,10 +281,13 @@ def _given_back(
         if us <= 0:
             continue
         measured = sum(wait.gained_us for wait in waits) if cause == "merchant_slow" else 0
-        by = "wait" if measured == us else "extension" if extended[cause] == us else "report"
+        is_measured = all(wait.since == "arrived" for wait in waits)
+        by = "extension" if extended[cause] == us else "report"
+        if measured == us:
+            by = "wait" if is_measured else "counted"
         if by == "report" and reported.get(cause, 0) != us:
             raise AssertionError(f"no claim of {us} µs for {cause}: liability and its explanation disagree")
-        yield GivenBack(cause, CAUSE_PARTY[cause], -(-us // US_PER_S), by, waits if by == "wait" else ())
+        yield GivenBack(cause, CAUSE_PARTY[cause], -(-us // US_PER_S), by, waits if by in ("wait", "counted") else ())
 
 
 def _own_wait(event: np.void) -> tuple[int, int]:
@@ -286,7 +308,7 @@ def _waits(known: Known, reading: Reading, row: int, late_us: int) -> Iterator[W
     event = events[row]
     own_from, own_to = _own_wait(event)
     if own_to > own_from:
-        yield _wait(known, row, True, own_from, own_to, own_to - own_from)
+        yield _wait(known, events, row, True, (own_from, own_to), own_to - own_from)
     held_to = int(event["delivered_us"])
     reached = max(_first_known(event, "accepted_us", "placed_us", "arrived_us", "delivered_us"), held_to - late_us)
     # Only waits that were still going on when the order was in hand.
@@ -303,9 +325,21 @@ def _waits(known: Known, reading: Reading, row: int, late_us: int) -> Iterator[W
         reached = high
         gained = high - low - max(0, min(high, own_to) - max(low, own_from))
         if gained:
-            yield _wait(known, other, False, start, end, gained)
+            yield _wait(known, events, other, False, (start, end), gained)
 
 
-def _wait(known: Known, row: int, own: bool, from_us: int, to_us: int, gained_us: int) -> Wait:
-    content = known.rows[row]
-    return Wait(content["event_id"], content["order_id"], own, from_us, to_us, gained_us)
+def _since(event: np.void, from_us: int) -> Literal["arrived", "promised", "accepted", "placed", "delivered"]:
+    """What a wait is counted from."""
+    if event["arrived_us"] != NO_TIME:
+        return "arrived"
+    if event["accepted_us"] == from_us:
+        return "accepted"
+    if event["promised_ready_us"] == from_us:
+        return "promised"
+    return "placed" if event["placed_us"] != NO_TIME else "delivered"
+
+
+def _wait(known: Known, events: Events, row: int, own: bool, span: tuple[int, int], gained_us: int) -> Wait:
+    content, event = known.rows[row], events[row]
+    since, ends_ready = _since(event, span[0]), bool(event["ready_us"] != NO_TIME)
+    return Wait(content["event_id"], content["order_id"], own, *span, gained_us, since, ends_ready)

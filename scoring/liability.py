@@ -207,20 +207,29 @@ def _collect(events: Events, first: int, stop: int, waits: I64, special: I64) ->
 
 
 @inlined
-def _judge_delivery(out: Liability, i: int, gross_s: int, exempt_by: int, cause_us: I64, party_us: I64) -> None:
+def _is_unknown(events: Events, i: int) -> bool:
+    """Whether nobody knows what the kitchen did: neither when the food was ready nor when it was picked up."""
+    return events[i].ready_us == NO_TIME and events[i].picked_us == NO_TIME
+
+
+@inlined
+def _judge_delivery(
+    out: Liability, i: int, gross_s: int, exempt_by: int, exempts_unknown: bool, cause_us: I64, party_us: I64
+) -> None:
     given_us = cause_us.sum()
     given_s = min(gross_s, -(-given_us // US_PER_S))
     remaining_s = gross_s - given_s
     out[i].late_s = gross_s
     out[i].given_s = given_s
-    out[i].exempt = exempt_by >= 0
+    out[i].exempt = exempt_by >= 0 or (exempts_unknown and remaining_s > 0)
     if gross_s == 0:
         out[i].party = NOBODY
     elif remaining_s > 0 and exempt_by >= 0:
         out[i].party = exempt_by
-    elif remaining_s > 0:
+    elif remaining_s > 0 and not exempts_unknown:
         out[i].party = RIDER
     else:
+        # Nobody, where nothing is known at all.
         out[i].party = _most_given(cause_us, party_us)
 
 
@@ -254,7 +263,8 @@ def _attribute_rider(
             gained_us = _gained_us(events, i, waits, num_waits, longest_us, tables.books[events[i].book].late_us)
             exempt_by, level = _fill_causes(tables, events, i, special, num_special, gained_us, cause_us)
             out[i].weather = level
-            _judge_delivery(out, i, gross_us // US_PER_S, exempt_by, cause_us, party_us)
+            exempts_unknown = tables.books[events[i].book].exempt_unknown == 1 and _is_unknown(events, i)
+            _judge_delivery(out, i, gross_us // US_PER_S, exempt_by, exempts_unknown, cause_us, party_us)
             if causes.shape[0] > 0:
                 causes[i] = cause_us
         else:

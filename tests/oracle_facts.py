@@ -196,16 +196,18 @@ def liability(book: BookDocument, event: Event, events: Sequence[Event]) -> Liab
     back_s = min(late_s, -(-sum(by_cause.values()) // SECOND_US))
     exempting = report_effects(book, event, events)[0]
     exempt = bool(exempting)
-    if late_s > back_s and not exempt:
+    is_dark = event.get("merchant_ready_us") is None and event.get("picked_up_us") is None
+    spares = book.unknown_kitchen == "exempt" and book.lateness == "remaining" and is_dark
+    if late_s > back_s and not exempt and not spares:
         return Liability(late_s, back_s, False, "rider")
-    if late_s > back_s:
+    if late_s > back_s and exempt:
         return Liability(late_s, back_s, True, first_party(exempting))
     by_party = dict.fromkeys(PARTIES, 0)
     for cause, amount in by_cause.items():
         by_party[CAUSE_PARTY[cause]] += amount
     most = max(by_party.values())
     party = next(party for party in PARTIES if by_party[party] == most) if most else "nobody"
-    return Liability(late_s, back_s, exempt, party)
+    return Liability(late_s, back_s, exempt or (spares and late_s > back_s), party)
 
 
 def liable_party(book: BookDocument, event: Event, events: Sequence[Event]) -> str:

@@ -209,6 +209,7 @@ def raw_books(draw: Draw, lateness: str | None = None, late_days: int | None = N
         "time_zone": draw(st.sampled_from(ZONES)),
         "day_starts": draw(st.sampled_from((dt.time(4), dt.time(0), dt.time(2, 30)))),
         "lateness": lateness or draw(st.sampled_from(("remaining", "remaining", "gross"))),
+        "unknown_kitchen": draw(st.sampled_from(("assess", "assess", "exempt"))),
         "late_days": late_days or draw(st.sampled_from((7, 7, 7, 1, 2))),
         "score": {"base": base, "floor": floor, "ceiling": draw(st.integers(base, 16))},
         "group": groups,

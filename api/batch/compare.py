@@ -27,6 +27,8 @@ from scoring.score import Scored, score
 
 Command = Literal["compare", "impact"]
 SIDES = ("a", "b")
+# Counts that differ between the two books.
+PER_SIDE = ("entries", "what_if", "unknown_kitchen_exempt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +239,7 @@ def _document(command: str, judged: _Judged, format: Format) -> dict[str, Any]:
         for chosen, scored in zip(judged.plans, judged.scored, strict=True)
     )
     counts = dict(first["counts"])
-    for name in ("entries", "what_if"):
+    for name in PER_SIDE:
         counts |= {f"{name}_a": counts.pop(name), f"{name}_b": second["counts"][name]}
     document = {"command": command, "format": format, "time_zone": judged.plans[0].time_zone, **first}
     for of_one_ledger in ("book", "deployment", "old_readings_until_us"):

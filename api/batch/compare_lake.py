@@ -17,7 +17,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from api.batch.claims import claimed
-from api.batch.compare import SIDES, Command, Compared, affected, books_named, impact_of, score_both, summary_of
+from api.batch.compare import (
+    PER_SIDE,
+    SIDES,
+    Command,
+    Compared,
+    affected,
+    books_named,
+    impact_of,
+    score_both,
+    summary_of,
+)
 from api.batch.engines import engine
 from api.batch.files import MARKER, check_places, write_json, write_ndjson, write_parquet
 from api.batch.lake import need_some_of, seconds_of
@@ -35,6 +45,7 @@ from rules.errors import Fault
 from scoring.columns import NO_TIME
 from scoring.comparison import side_by_side, summed, summed_columns
 from scoring.score import Scored
+from scoring.unknown import unknown_kitchen
 
 # Two results of about 1 kB of memory a row.
 BUCKET_ROWS: Final = 750_000
@@ -145,6 +156,7 @@ def _compare(lake: Lake, bucket: int) -> None:
             "repeated": first.num_repeated,
             **{f"entries_{side}": int(one.entries.size) for side, one in zip(SIDES, scored, strict=True)},
             **{f"what_if_{side}": one.intake.num_what_if for side, one in zip(SIDES, scored, strict=True)},
+            **_unknown(scored),
             "rejected": Counter(reject.reason for reject in rejects),
             "seconds": watch.seconds,
         },
@@ -153,6 +165,14 @@ def _compare(lake: Lake, bucket: int) -> None:
 
 def _notes(plans: Sequence[Plan]) -> list[Fault]:
     return [note for chosen in plans for note in chosen.notes]
+
+
+def _unknown(scored: Sequence[Scored]) -> dict[str, int]:
+    """Deliveries of which nobody can assess the kitchen: the same under both books, but for what is exempt."""
+    first, second = (unknown_kitchen(one) for one in scored)
+    exempt = first.unknown_kitchen_exempt, second.unknown_kitchen_exempt
+    own = {f"unknown_kitchen_exempt_{side}": num for side, num in zip(SIDES, exempt, strict=True)}
+    return {"unknown_kitchen": first.unknown_kitchen, "unknown_kitchen_late": first.unknown_kitchen_late} | own
 
 
 def _nobody(_done: int) -> None:
@@ -173,7 +193,8 @@ def _document(lake: Lake, units: Sequence[dict[str, Any]], parts: Sequence[dict[
         rejected.update(report["rejected"])
     counts = {name: sum(part[name] for part in parts) for name in ("events", "riders")}
     counts |= {"rejected": rejected.total(), "repeated": sum(part["repeated"] for part in parts)}
-    for name in ("entries", "what_if"):
+    counts |= {name: sum(part[name] for part in parts) for name in ("unknown_kitchen", "unknown_kitchen_late")}
+    for name in PER_SIDE:
         counts |= {f"{name}_{side}": sum(part[f"{name}_{side}"] for part in parts) for side in SIDES}
     plans = (lake.chosen, lake.other or lake.chosen)
     return {

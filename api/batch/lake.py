@@ -46,6 +46,7 @@ from rules.readings import old_readings_until
 from scoring.columns import NO_TIME
 from scoring.ledger import RANDOM, UNIQUE, entries_table, riders_table
 from scoring.score import score
+from scoring.unknown import UnknownKitchen, unknown_kitchen
 
 # Runs of fewer rows are scored in one piece, in memory, into single files.
 IN_MEMORY_ROWS: Final = 4_000_000
@@ -236,6 +237,7 @@ def _score(lake: Lake, bucket: int) -> None:
             "riders": len(scored.intake.riders),
             "repeated": scored.intake.num_repeated,
             "what_if": scored.intake.num_what_if,
+            **unknown_kitchen(scored)._asdict(),
             "rejected": Counter(reject.reason for reject in rejects),
             "seconds": watch.seconds,
         },
@@ -249,7 +251,7 @@ def _describe(lake: Lake, units: Sequence[dict[str, Any]], parts: Sequence[dict[
         rejected.update(report["rejected"])
     counts = {name: sum(part[name] for part in parts) for name in ("events", "entries", "riders")}
     counts["rejected"] = rejected.total()
-    counts |= {name: sum(part[name] for part in parts) for name in ("repeated", "what_if")}
+    counts |= {name: sum(part[name] for part in parts) for name in ("repeated", "what_if", *UnknownKitchen._fields)}
     return {
         "command": "score",
         "format": lake.format,

@@ -29,6 +29,7 @@ from rules.shelf import to_toml
 from scoring.columns import NO_TIME
 from scoring.ledger import RANDOM, UNIQUE, entries_table, riders_table
 from scoring.score import Scored, score
+from scoring.unknown import unknown_kitchen
 
 Progress = Callable[[str, int, int], None]
 
@@ -90,6 +91,7 @@ def describe_run(events: EventFile, chosen: Plan, scored: Scored, rejects: Seque
             "rejected": len(rejects),
             "repeated": scored.intake.num_repeated,
             "what_if": scored.intake.num_what_if,
+            **unknown_kitchen(scored)._asdict(),
         },
         "rejected": dict(sorted(Counter(reject.reason for reject in rejects).items())),
         "warnings": [warning.describe("en") for warning in (*chosen.notes, *events.warnings)],

@@ -144,6 +144,10 @@ def tell_left_out(done: Compared, out: Path, max_rejects: Decimal, lang: Lang) -
     what_if = max(counts["what_if_a"], counts["what_if_b"])
     if what_if:
         say(lang, "cli.what_if", what_if=what_if)
+    if counts["unknown_kitchen"]:
+        own = {f"exempt_{side}": counts[f"unknown_kitchen_exempt_{side}"] for side in "ab"}
+        words = {"unknown": counts["unknown_kitchen"], "late": counts["unknown_kitchen_late"]}
+        say(lang, "cli.unknown_kitchen_both", **words, **own)
     tell_rejects(done.document, out, max_rejects, lang)
 
 

@@ -156,7 +156,16 @@ def score_command(
         show_seconds(run.document["seconds"], lang)
     if counts["what_if"]:
         say(lang, "cli.what_if", what_if=counts["what_if"])
+    _tell_unknown(counts, lang)
     tell_rejects(run.document, out, max_rejects, lang)
+
+
+def _tell_unknown(counts: dict[str, int], lang: Lang) -> None:
+    """How many deliveries nobody can assess the kitchen of, and what the book made of them."""
+    if counts["unknown_kitchen"]:
+        late, exempt = counts["unknown_kitchen_late"], counts["unknown_kitchen_exempt"]
+        words = {"unknown": counts["unknown_kitchen"], "late": late, "assessed": late - exempt, "exempt": exempt}
+        say(lang, "cli.unknown_kitchen", **words)
 
 
 def show_seconds(seconds: dict[str, Any], lang: Lang) -> None:

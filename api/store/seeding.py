@@ -6,20 +6,27 @@ from api.store.books import deploy, publish
 from api.store.people import note
 from api.store.tables import books
 from api.store.units import WriteUnit
+from rules.book import Book
+from rules.compile import start_us
 from rules.shelf import deployment, shipped, versions
 
 
 def seed_shipped(unit: WriteUnit) -> bool:
     """Store the shipped books and put them in force where the shipped table says; says whether it did.
 
-    Only into a database without a book: what a later release ships takes effect through a draft and its approval,
-    like any other change.
+    Only into a database without a book: what a later release ships, and what is shipped for a later day, takes effect
+    through a draft and its approval, like any other change.
     """
     if unit.connection.execute(select(books.c.digest).limit(1)).first() is not None:
         return False
-    found = [book for book_id in shipped() for book in versions(book_id)]
+    found = [book for book_id in shipped() for book in _begun(versions(book_id), unit.recorded_us)]
     publish(unit, found)
     rows = deployment().rows
     deploy(unit, rows)
     note(unit, "service:seed", "law_seeded", "shipped", books=len(found), deployments=len(rows))
     return True
+
+
+def _begun(found: tuple[Book, ...], at_us: int) -> tuple[Book, ...]:
+    """Versions that have begun by an instant, the first in any case."""
+    return (found[0], *(book for book in found[1:] if start_us(book.model) <= at_us))

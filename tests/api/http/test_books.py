@@ -8,6 +8,7 @@ import json
 import pytest
 from starlette.testclient import TestClient
 
+from api.store.books import stored_program
 from api.store.people import note
 from api.store.scheduling import activate_due
 from api.store.seeding import seed_shipped
@@ -44,6 +45,16 @@ def test_a_fresh_service_has_the_shipped_books_in_force(store: Store, client: Te
     assert len(places) == len({(place["city"], place["rider_kind"]) for place in places}) == 13
     assert {place["in_force"]["book_id"] for place in local["items"]} == {"taobao-crowdsourced", "taobao-dedicated"}
     assert "legacy-fine" in {book["book_id"] for book in local["books"]}
+
+
+def test_a_version_shipped_for_a_later_day_comes_into_force_by_nobody_but_people(store: Store) -> None:
+    """A fresh database holds what has begun; the rest takes a draft and its approval."""
+    begun, later = versions("gbt-46862-reference")
+    with store.writing(NOW_US) as unit:
+        seed_shipped(unit)
+        stored = {book.digest for book in stored_program(unit).books}
+
+    assert (begun.digest in stored, later.digest in stored) == (True, False)
 
 
 def test_a_version_stands_in_full_with_the_law_beside_it(store: Store, client: TestClient, bearer: Bearer) -> None:

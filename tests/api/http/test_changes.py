@@ -157,11 +157,11 @@ def test_a_roll_back_wins_its_day(desk: Desk, run: int) -> None:
     after = desk.card(3, 13)
 
     assert run >= 0
-    assert told_before["changes"] == ["Reward: bonus per order (fen) 80 → 100"]
+    assert told_before["changes"] == ["Reward: bonus per order (yuan) 0.80 → 1.00"]
     assert [(fault["code"], planned in fault["detail"]) for fault in warned] == [("day_overruled", True)]
     assert states == ["scheduled", "suspended"]
     assert [conflict["code"] for conflict in desk.read(planned)["conflicts"]] == ["overruled_by_rollback"]
-    assert (told["date"], told["changes"]) == ("2026-03-13", ["Reward: bonus per order (fen) 80 → 50"])
+    assert (told["date"], told["changes"]) == ("2026-03-13", ["Reward: bonus per order (yuan) 0.80 → 0.50"])
     assert [one["digest"] for one in shelf] == [told["digest"]]
     assert desk.read(back)["state"] == "in_force"
     assert after["book"]["digest"] == told["digest"]
@@ -206,11 +206,11 @@ def test_whoever_is_second_has_to_choose(desk: Desk) -> None:
     ]
     assert (refused.status_code, refused.json()["code"], first in refused.json()["detail"]) == (409, "day_taken", True)
     assert (unknown.status_code, unknown.json()["code"]) == (409, "replaces_nothing")
-    assert (states, told["changes"]) == (["scheduled", "approved"], ["Reward: bonus per order (fen) 50 → 80"])
+    assert (states, told["changes"]) == (["scheduled", "approved"], ["Reward: bonus per order (yuan) 0.50 → 0.80"])
     assert done.json()["state"] == "scheduled"
     assert desk.read(first)["state"] == "suspended"
     assert second in desk.read(first)["conflicts"][0]["detail"]
-    assert desk.card(2, 20)["announced"]["changes"] == ["Reward: bonus per order (fen) 50 → 100"]
+    assert desk.card(2, 20)["announced"]["changes"] == ["Reward: bonus per order (yuan) 0.50 → 1.00"]
     assert desk.card(3, 10)["book"]["digest"] == done.json()["book_digest"]
 
 
@@ -248,7 +248,7 @@ def test_a_change_after_a_scheduled_one_departs_from_it(desk: Desk) -> None:
     assert rebased["base_digest"] == desk.read(first)["book_digest"]
     assert done.status_code == 200, done.text
     assert [one and one["changes"] for one in told] == [
-        ["Reward: bonus per order (fen) 50 → 80"], ["Reward: bonus per order (fen) 80 → 100"], None,
+        ["Reward: bonus per order (yuan) 0.50 → 0.80"], ["Reward: bonus per order (yuan) 0.80 → 1.00"], None,
     ]  # fmt: skip
     assert [desk.read(draft)["state"] for draft in (first, second)] == ["in_force", "in_force"]
     assert bonus_of(desk.read(second)["document"]) == 100

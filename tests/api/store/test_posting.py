@@ -12,6 +12,7 @@ from api.store.units import Store
 from rules.deployment import Deploy
 from rules.errors import BookError
 from rules.shelf import versions
+from tests.api.store.law_worlds import NOW_US, enact, version
 from tests.api.store.posts import (
     BOOK,
     FADING,
@@ -303,3 +304,21 @@ def test_minutes_pass_between_event_and_post(store: Store) -> None:
 
     same_ledger(store, events, end_us, FADING)
     assert net_of(lines_of(store)) == net_of(batch_lines(events, end_us, FADING))
+
+
+@pytest.mark.parametrize(("unknown_kitchen", "points_mp"), [("assess", -1000), ("exempt", 200)])
+def test_an_unknown_kitchen_is_judged_by_the_service_as_its_book_says(
+    store: Store, unknown_kitchen: str, points_mp: int
+) -> None:
+    """As a run over files judges it."""
+    enact(store, version(unknown_kitchen=unknown_kitchen))
+    event = delivered(late_min=20, merchant_ready_us=None, picked_up_us=None)
+    by_us = NOW_US - event["occurred_us"]
+    event = {k: v + by_us if k.endswith("_us") and v is not None else v for k, v in event.items()}
+    with store.writing(NOW_US) as unit:
+        posting.post_events(unit, books.law_of(unit), table_of([event]))
+
+    (line,) = lines_of(store)
+
+    party = "rider" if unknown_kitchen == "assess" else "nobody"
+    assert (line["delta_mp"], line["liable_party"], line["late_s"]) == (points_mp, party, 1200)

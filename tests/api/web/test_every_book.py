@@ -52,7 +52,7 @@ def shelf(store: Store) -> dict[str, list[Book]]:
         found = {book_id: list(versions(book_id)) for book_id in shipped()}
         for kept in found.values():
             later = bare(kept[-1])
-            books.publish(unit, [later])
+            books.publish(unit, [*kept, later])
             kept.append(later)
     return found
 
