@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
+from rules.deployment import NO_PLATFORM, PLATFORM_PATTERN
+
 PREFIX = "RIDERSCORE_"
 # It stands in headers of webhooks.
-PLATFORM_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+PLATFORM_NAME = re.compile(PLATFORM_PATTERN)
 
 
 class SettingError(ValueError):
@@ -65,7 +67,7 @@ class Settings:
     """
 
     database_url: str = "sqlite:///riderscore.db"
-    platform: str = "default"
+    platform: str = NO_PLATFORM
     jwt_issuer: str = ""
     jwt_audience: str = ""
     jwt_jwks_url: str = ""

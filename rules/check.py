@@ -301,7 +301,7 @@ def _announced(versions: Sequence[Book]) -> Iterator[Fault]:
         # The promise that counts is the one that was in force when the change was announced.
         days = versions[max(0, position - 1)].model.notice_days
         if model.announced is None:
-            if position > 0:
+            if position > 0 and not _was_published(versions[position - 1], book):
                 yield Fault("not_announced", book.file, key="announced", allowed=str(days))
             continue
         earliest = model.announced + timedelta(days=days)
@@ -309,6 +309,22 @@ def _announced(versions: Sequence[Book]) -> Iterator[Fault]:
             given = model.effective_from.isoformat()
             params = (("announced", model.announced.isoformat()), ("earliest", earliest.isoformat()))
             yield Fault("short_notice", book.file, key="effective_from", given=given, allowed=str(days), params=params)
+
+
+def _was_published(before: Book, book: Book) -> bool:
+    """Whether a version only says of numbers that were ours that they are published: nothing changes for riders."""
+    is_other = before.model.confidence == "ours" != book.model.confidence
+    return is_other and _counts(before.document) == _counts(book.document)
+
+
+def _counts(part: object) -> object:
+    """What a document says but for where it comes from and since when."""
+    if isinstance(part, dict):
+        return {key: _counts(value) for key, value in part.items() if key not in _PROVENANCE}
+    return [_counts(one) for one in part] if isinstance(part, list) else part
+
+
+_PROVENANCE = frozenset({"source", "confidence", "note", "effective_from", "announced"})
 
 
 def _in_order(versions: Sequence[Book]) -> Iterator[Fault]:

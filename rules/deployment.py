@@ -1,13 +1,15 @@
-"""The deployment table: which book is in force for a city and a kind of rider, from which day.
+"""The deployment table: which book is in force for a platform, a city and a kind of rider, from which day.
 
 Reads no disk (`shelf.deployment` does). A book of the legacy regime can be studied, never deployed.
 """
 
 import datetime as dt
-from collections.abc import Callable
+import difflib
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Annotated, Final
 
-from pydantic import Field, StrictBool
+from pydantic import Field, StrictBool, StringConstraints
 
 from rules.book import Book, BookId, LocalDate, Part, RiderKind, Sourced, Words
 from rules.errors import BookError, Fault
@@ -15,10 +17,18 @@ from rules.ids import id_fault
 from rules.parse import MAX_TABLE_VALUES, Source, read_toml
 from rules.validation import validated
 
+# Of runs and databases that name no platform.
+NO_PLATFORM: Final = "default"
+PLATFORM_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+
 
 class Deploy(Sourced):
-    """One row: from this day on, riders of this kind in this city are scored by this book."""
+    """One row: from this day on, riders of this kind in this city are scored by this book.
 
+    A row without `platform` holds for every platform.
+    """
+
+    platform: Annotated[str, StringConstraints(pattern=PLATFORM_PATTERN)] | None = None
     city: Words
     rider_kind: RiderKind
     book: BookId
@@ -31,10 +41,39 @@ class _Table(Part):
 
 
 @dataclass(frozen=True, slots=True)
+class Doubt:
+    """Riders of a kind in a city for whom rows of several platforms hold, from the day on which the second begins."""
+
+    city: str
+    rider_kind: str
+    from_: dt.date
+    platforms: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Deployment:
     """All rows, oldest first."""
 
     rows: tuple[Deploy, ...]
+
+    @property
+    def platforms(self) -> tuple[str, ...]:
+        """The platforms that rows name, in order."""
+        return tuple(sorted({row.platform for row in self.rows if row.platform is not None}))
+
+    def of(self, platform: str) -> "Deployment":
+        """The rows that hold for a platform: its own, and those that name none."""
+        return Deployment(tuple(row for row in self.rows if row.platform in (None, platform)))
+
+    def undoubted(self) -> tuple["Deployment", tuple[Doubt, ...]]:
+        """For who names no platform: the rows that hold whichever is meant, and where it must be named."""
+        places: dict[tuple[str, str], list[Deploy]] = {}
+        for row in self.rows:
+            places.setdefault((row.city, row.rider_kind), []).append(row)
+        doubts = [doubt for doubt in map(_doubt, places.values()) if doubt is not None]
+        until = {(doubt.city, doubt.rider_kind): doubt.from_ for doubt in doubts}
+        sure = (row for row in self.rows if row.from_ < until.get((row.city, row.rider_kind), dt.date.max))
+        return Deployment(tuple(sure)), tuple(doubts)
 
     def book_for(self, city: str, rider_kind: str, local_date: dt.date) -> str | None:
         """The id of the book in force, or None where no score is in use on that day."""
@@ -49,6 +88,18 @@ FindVersions = Callable[[str], tuple[Book, ...]]
 """`find(book id)`: all versions of a book, oldest first. Raises `BookError` for a book that is not there."""
 
 
+def _doubt(rows: list[Deploy]) -> Doubt | None:
+    """Where rows of one city and kind, oldest first, are of several platforms."""
+    begins: dict[str | None, dt.date] = {}
+    for row in rows:
+        begins.setdefault(row.platform, row.from_)
+    if len(begins) < 2:
+        return None
+    second = sorted(begins.values())[1]
+    named = tuple(sorted(platform for platform in begins if platform is not None))
+    return Doubt(rows[0].city, rows[0].rider_kind, second, named)
+
+
 def parse_deployment(text: str, file: str, find: FindVersions) -> Deployment:
     """Read a deployment table and the books it names.
 
@@ -60,23 +111,25 @@ def parse_deployment(text: str, file: str, find: FindVersions) -> Deployment:
     table, faults = validated(_Table, read_toml(Source(text, file), MAX_TABLE_VALUES), file)
     if table is not None and not table.deploy:
         faults.append(Fault("empty_list", file, key="deploy", given="[]"))
-    seen: set[tuple[str, str, dt.date]] = set()
+    seen: dict[tuple[str, str, dt.date], set[str | None]] = {}
     for row in table.deploy if table else ():
-        identity = (row.city, row.rider_kind, row.from_)
-        if identity in seen:
+        platforms = seen.setdefault((row.city, row.rider_kind, row.from_), set())
+        # A row that names no platform holds for each of them.
+        if platforms and ({row.platform, None} & platforms or row.platform is None):
             faults.append(Fault("repeated_deploy", file, row.city, "from", row.from_.isoformat(), part="deploy"))
-        seen.add(identity)
+        platforms.add(row.platform)
         unsound = id_fault(row.city)
         if unsound is not None:
             hint = (("hint", f"@id.{unsound}"),)
             faults.append(Fault("deployed_bad_city", file, row.city, "city", row.city, params=hint, part="deploy"))
-        faults += _book_faults(row, file, find)
+        faults += book_faults(row, file, find)
     if faults or table is None:
         raise BookError(tuple(faults))
     return Deployment(tuple(sorted(table.deploy, key=lambda row: row.from_)))
 
 
-def _book_faults(row: Deploy, file: str, find: FindVersions) -> list[Fault]:
+def book_faults(row: Deploy, file: str, find: FindVersions) -> list[Fault]:
+    """What is wrong with the book of a row: not there, a fine, not in force yet, or for other riders."""
     try:
         first = find(row.book)[0].model
     except BookError as error:
@@ -91,3 +144,36 @@ def _book_faults(row: Deploy, file: str, find: FindVersions) -> list[Fault]:
         allowed = ", ".join(first.rider_kinds)
         faults.append(Fault("deployed_to_others", file, row.city, "rider_kind", row.rider_kind, allowed, part="deploy"))
     return faults
+
+
+def need_platform(table: Deployment, platform: str, file: str) -> None:
+    """Refuse a platform of which a table says nothing; one without rows that name a platform says something of all.
+
+    Raises
+    ------
+    BookError
+        `unknown_platform`, naming those that the table has.
+    """
+    known = table.platforms
+    if not known or platform in (NO_PLATFORM, *known):
+        return
+    near = difflib.get_close_matches(platform, known, n=1)
+    if near or all(row.platform is not None for row in table.rows if not row.example):
+        params = (("near", near[0] if near else known[0]),)
+        raise BookError((Fault("unknown_platform", file, given=platform, allowed=", ".join(known), params=params),))
+
+
+def several_platforms(doubts: Iterable[Doubt], file: str) -> tuple[Fault, ...]:
+    """A fault for each city and kind of riders whose platform must be named."""
+    return tuple(
+        Fault(
+            "several_platforms", file, doubt.city, "platform", doubt.rider_kind, ", ".join(doubt.platforms),
+            params=(
+                ("kind", f"@word.{doubt.rider_kind}"),
+                ("date", doubt.from_.isoformat()),
+                ("first", doubt.platforms[0]),
+            ),
+            part="deploy",
+        )
+        for doubt in doubts
+    )  # fmt: skip

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from rules.book import Book, BookDocument
+from rules.book import Book, BookDocument, Sourced
 from rules.errors import BookError, Fault
 from rules.ids import digest
 from rules.structure import structural_faults
@@ -87,7 +87,28 @@ def book_of(document: dict[str, Any], file: str) -> Book:
     faults += structural_faults(document, file)
     if faults or model is None:
         raise BookError(first_faults(faults, file))
-    return Book(model=model, document=document, digest=digest(document), file=file)
+    return Book(model=_sourced(model), document=document, digest=digest(document), file=file)
+
+
+def _sourced(model: BookDocument) -> BookDocument:
+    """The book with its source and confidence in each part that states none of its own."""
+    parts: dict[str, object] = {}
+    for name in type(model).model_fields:
+        value = getattr(model, name)
+        if isinstance(value, Sourced):
+            parts[name] = _inheriting(value, model)
+        elif isinstance(value, tuple) and value and isinstance(value[0], Sourced):
+            parts[name] = tuple(_inheriting(part, model) for part in value)
+    return model.model_copy(update=parts)
+
+
+def _inheriting(part: Sourced, book: BookDocument) -> Sourced:
+    missing = {
+        key: getattr(book, key)
+        for key in ("source", "confidence")
+        if getattr(part, key) is None and getattr(book, key) is not None
+    }
+    return part.model_copy(update=missing) if missing else part
 
 
 def first_faults(faults: Sequence[Fault], file: str) -> tuple[Fault, ...]:

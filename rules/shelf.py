@@ -16,6 +16,7 @@ from rules.parse import Source, decode, parse, read_toml
 from rules.writing import toml_of
 
 BOOKS_DIR = Path(__file__).parent / "books"
+PILOTS = "pilots"
 DEPLOYMENT_FILE = Path(__file__).parent / "deployment.toml"
 
 
@@ -61,6 +62,33 @@ def early_note(reference: str) -> Fault | None:
     return Fault("before_first_version", reference, given=day, allowed=first.isoformat(), severity="warning")
 
 
+@cache
+def pilots(book_id: str) -> tuple[Book, ...]:
+    """Versions of a shipped book from before its first published one, for cities that tried it: their numbers are ours.
+
+    A deployment table may name a day of theirs; who names the book alone means what was published.
+
+    Raises
+    ------
+    BookError
+        If one of the files has a fault.
+    """
+    folder = BOOKS_DIR / book_id / PILOTS
+    return _folder(folder) if folder.is_dir() else ()
+
+
+def deployable(book_id: str) -> tuple[Book, ...]:
+    """All versions of a shipped book that a city can have, oldest first.
+
+    Raises
+    ------
+    BookError
+        As `versions`.
+    """
+    published = versions(book_id)
+    return (*pilots(book_id), *published)
+
+
 def find(reference: str) -> tuple[Book, ...]:
     """The versions that a reference names, oldest first.
 
@@ -103,7 +131,7 @@ def deployment() -> Deployment:
     BookError
         With every fault of the table.
     """
-    return parse_deployment(_read(DEPLOYMENT_FILE, DEPLOYMENT_FILE.name), DEPLOYMENT_FILE.name, versions)
+    return parse_deployment(_read(DEPLOYMENT_FILE, DEPLOYMENT_FILE.name), DEPLOYMENT_FILE.name, deployable)
 
 
 def to_toml(book: Book) -> str:

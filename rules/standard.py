@@ -108,8 +108,13 @@ def _delivery_time(book: Book, clause: Clause) -> Iterator[Fault]:
         yield _fault(book, clause, "hours.max_speed_kmh", hours.max_speed_kmh, f"≤ {MAX_SPEED_KMH}")
 
 
+def _scores_deliveries(book: Book) -> bool:
+    """Whether a rule, its own or inherited, is about deliveries: in any other book lateness costs nothing."""
+    return any("delivered" in rule.kind for rule in book.model.rule)
+
+
 def _make_up_time(book: Book, clause: Clause) -> Iterator[Fault]:
-    if book.model.lateness == "gross":
+    if book.model.lateness == "gross" and _scores_deliveries(book):
         yield _fault(book, clause, "lateness", '"gross"', '"remaining"')
 
 
@@ -139,6 +144,8 @@ def _appeal(book: Book, clause: Clause) -> Iterator[Fault]:
 
 
 def _severe_weather(book: Book, clause: Clause) -> Iterator[Fault]:
+    if not _scores_deliveries(book):
+        return
     rows = sorted((row for row in book.model.report if row.kind == "severe_weather"), key=lambda row: row.level_from)
     for level in range(SEVERE_LEVEL, MAX_LEVEL + 1):
         in_force = [row for row in rows if row.level_from <= level]

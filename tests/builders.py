@@ -57,6 +57,12 @@ def delivered(event_id: str = "e1", *, at_min: float = 0, late_min: float = 0, *
     )
 
 
+def deploy_row(city: str, book: str, day: str, kind: str = "crowdsourced", platform: str | None = None) -> str:
+    """One row of a deployment table, as TOML."""
+    own = "" if platform is None else f'platform = "{platform}"\n'
+    return f'[[deploy]]\n{own}city = "{city}"\nrider_kind = "{kind}"\nbook = "{book}"\nfrom = {day}\n'
+
+
 def slow_merchant(event_id: str = "e1", *, wait_min: float, **columns: Any) -> dict[str, Any]:
     """A delivery whose food was ready `wait_min` minutes after the promise, 10 minutes before it was delivered."""
     made = delivered(event_id, **columns)

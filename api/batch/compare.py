@@ -16,11 +16,12 @@ import pyarrow.compute as pc
 from api.batch.claims import claimed
 from api.batch.files import atomic_folder, check_places, write_json, write_ndjson, write_parquet
 from api.batch.outcome import need_same_command, need_some
-from api.batch.plan import Plan, deployment_named, plan
+from api.batch.plan import Plan, deployment_named, need_one_platform, plan
 from api.batch.readers import EventFile, Format, read_events
 from api.batch.reading import AS_IT_IS, Reading
 from api.batch.rejects import Reject, place_of
 from api.batch.run import Progress, Stopwatch, all_rejects, describe_run, no_progress, write_books
+from rules.deployment import NO_PLATFORM
 from rules.errors import Fault
 from scoring.comparison import Comparison, books_in_use, compare, tier_moves
 from scoring.score import Scored, score
@@ -62,6 +63,7 @@ def compare_files(
     format: Format = "native",
     reading: Reading = AS_IT_IS,
     replace: bool = False,
+    platform: str = NO_PLATFORM,
     progress: Progress = no_progress,
 ) -> Compared:
     """Score the same deliveries under two books and write what differs.
@@ -72,6 +74,8 @@ def compare_files(
         `compare` writes all riders; `impact` only those whose tier, points or money would differ if book B replaced A.
     references
         Books A and B, as `api.batch.plan.plan` takes them. Rows that either refuses are left out of both.
+    platform
+        Whose events these are, where a side is a deployment table.
     out
         Gets `riders.parquet` or `affected.parquet`, `summary.json`, `rejects.ndjson`, `books/`, `run.json`.
     reading
@@ -90,7 +94,7 @@ def compare_files(
     if not replace:
         need_same_command(out, command, references, paths)
     with claimed(out):
-        judged = _judge(paths, references, format, reading, watch, progress)
+        judged = _judge(paths, references, format, platform, reading, watch, progress)
         comparison = compare(*judged.scored)
         summary = summary_of(comparison, judged.plans)
         if command == "impact":
@@ -145,11 +149,16 @@ def books_named(chosen: Plan) -> dict[str, Any]:
     }
 
 
+def plans_of(references: tuple[str, str], platform: str) -> tuple[Plan, Plan]:
+    """The plans of both sides, for a platform where they are deployment tables."""
+    return plan(references[0], platform=platform), plan(references[1], platform=platform)
+
+
 def _judge(
-    paths: Sequence[Path], references: tuple[str, str], format: Format, reading: Reading, watch: Stopwatch,
-    progress: Progress,
+    paths: Sequence[Path], references: tuple[str, str], format: Format, platform: str, reading: Reading,
+    watch: Stopwatch, progress: Progress,
 ) -> _Judged:  # fmt: skip
-    plans = (plan(references[0]), plan(references[1]))
+    plans = plans_of(references, platform)
     watch.lap("books")
     events = read_events(
         paths,
@@ -158,6 +167,8 @@ def _judge(
         reading=reading,
         progress=lambda done, total: progress("read", done, total),
     )
+    for chosen in plans:
+        need_one_platform(chosen, events.table)
     watch.lap("read")
     rejects: dict[Reject, None] = {}
 

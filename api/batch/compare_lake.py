@@ -25,6 +25,7 @@ from api.batch.compare import (
     affected,
     books_named,
     impact_of,
+    plans_of,
     score_both,
     summary_of,
 )
@@ -34,13 +35,14 @@ from api.batch.lake import need_some_of, seconds_of
 from api.batch.lake_work import Lake, assembled, discard, open_work, stage_done, work_of
 from api.batch.outcome import need_same_command
 from api.batch.partition import num_rows_of, partition, write_rejects
-from api.batch.plan import Plan, plan
+from api.batch.plan import Plan
 from api.batch.readers import Format, event_files, notes_of
 from api.batch.reading import AS_IT_IS, Reading
 from api.batch.rejects import Reject, place_of, rejects_by_scoring
 from api.batch.run import Progress, Stopwatch, no_progress, write_books
 from api.batch.spill import read_bucket
 from api.batch.units import inputs_read, units_of, warnings_of
+from rules.deployment import NO_PLATFORM
 from rules.errors import Fault
 from scoring.columns import NO_TIME
 from scoring.comparison import side_by_side, summed, summed_columns
@@ -65,6 +67,7 @@ def compare_lake(
     num_workers: int | None = None,
     reading: Reading = AS_IT_IS,
     replace: bool = False,
+    platform: str = NO_PLATFORM,
     progress: Progress = no_progress,
 ) -> Compared:
     """`api.batch.compare.compare_files` for files of any size; a killed run goes on where it was.
@@ -87,7 +90,7 @@ def compare_lake(
     check_places(paths, out)
     if not replace:
         need_same_command(out, command, references, paths)
-    plans = (plan(references[0]), plan(references[1]))
+    plans = plans_of(references, platform)
     files = event_files(paths, format)
     places = tuple(file.absolute() for file in files)
     num_buckets = max(1, -(-num_rows_of(files) // bucket_rows))

@@ -15,6 +15,7 @@ from api.batch.reading import EVERYTHING, Reading
 from api.batch.sources import sha256_of
 from rules.book import Book
 from rules.compile import Program, compile_books
+from rules.deployment import NO_PLATFORM
 from rules.errors import BookError, Fault
 from scoring.explain_facts import Known, known_events
 from scoring.intake import Schedule, schedule_versions
@@ -81,7 +82,7 @@ def _schedule(run: Mapping[str, Any], books: Mapping[str, Book]) -> tuple[Progra
     table = run.get("deployment")
     if run.get("book") == AUTO or table is not None:
         try:
-            chosen = plan(str(run["book"]), tuple(books.values()))
+            chosen = plan(str(run["book"]), tuple(books.values()), platform=str(run.get("platform", NO_PLATFORM)))
         except BookError:
             return None
         known = {book.digest for book in chosen.program.books}

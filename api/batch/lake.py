@@ -31,7 +31,7 @@ from api.batch.lake_work import (
 )
 from api.batch.outcome import NothingReadError, lines_of, need_same_command, need_some
 from api.batch.partition import num_rows_of, partition, write_rejects
-from api.batch.plan import deployment_named, plan
+from api.batch.plan import deployment_named, places_named, plan
 from api.batch.readers import Format, event_files, notes_of
 from api.batch.reading import AS_IT_IS, Reading
 from api.batch.rejects import place_of, rejects_by_scoring
@@ -119,9 +119,9 @@ def score_lake(
     watch = Stopwatch()
     check_places(paths, out, state)
     if not replace:
-        need_same_command(out, "score", [reference], paths)
+        need_same_command(out, "score", [reference], paths, platform)
     with claimed(out, state):
-        lake = _lake(paths, reference, out, format, state, as_of_us, (bucket_rows, unit_rows), reading)
+        lake = _lake(paths, reference, out, format, state, as_of_us, (bucket_rows, unit_rows), platform, reading)
         done = _finished(lake, out)
         if done is not None:
             return done
@@ -138,6 +138,7 @@ def score_lake(
             parts = stage_done(run, _score, final, "parts", number, lambda done, all_: progress("score", done, all_))
             watch.lap("score")
         document = {"platform": platform, "paths": [str(path) for path in paths]} | _describe(final, units, parts)
+        document["places"] = places_named(final.chosen)
         warnings = (*lake.chosen.notes, *notes_of(paths, format), *warnings_of(units))
         need_some_of(final, document)
         left = {"run": digest_of(lake), "warnings": [asdict(fault) for fault in warnings]}
@@ -147,13 +148,14 @@ def score_lake(
 
 def _lake(
     paths: Sequence[Path], reference: str, out: Path, format: Format, state: Path | None, as_of_us: int | None,
-    rows: tuple[int, int], reading: Reading,
+    rows: tuple[int, int], platform: str, reading: Reading,
 ) -> Lake:  # fmt: skip
     """The run to be done: its files, books and buckets."""
     bucket_rows, unit_rows = rows
     files = event_files(paths, format)
     stored = None if state is None else open_state(_pieces(state)[0])
-    chosen = plan(reference) if stored is None else plan(reference, stored.books, stored.old_until_us)
+    also = ((), None) if stored is None else (stored.books, stored.old_until_us)
+    chosen = plan(reference, *also, platform)
     windows = [] if stored is None or state is None else [piece / "window.parquet" for piece in _pieces(state)]
     wanted = max(1, -(-num_rows_of([*files, *windows]) // bucket_rows))
     before = None if state is None else buckets_of_state(state)

@@ -141,7 +141,7 @@ def _header(lake: Lake) -> dict[str, Any]:
         "inputs": [[str(path), stat.st_size, stat.st_mtime_ns] for path, stat in zip(lake.files, stats, strict=True)],
         "command": lake.command,
         "books": [[book.digest for book in chosen.program.books] for chosen in plans],
-        "references": [[chosen.reference, chosen.deployment] for chosen in plans],
+        "references": [[chosen.reference, chosen.deployment, chosen.platform] for chosen in plans],
         "format": lake.format,
         "reading": lake.reading.document(),
         "as_of_us": lake.as_of_us,

@@ -4,6 +4,7 @@ A ledger of one piece goes with a state of one piece, a ledger in parts with a s
 belong together is refused before anything is written.
 """
 
+import datetime as dt
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,9 +21,12 @@ from api.batch.errors import InputError
 from api.batch.files import STATE_MARKER
 from api.batch.lake import bucket_folder, buckets_of_state
 from api.batch.ledger_source import RUN, num_parts, read_ledgers
+from api.batch.plan import AUTO
 from api.batch.statefiles import Stored, archive_files, load_state, open_state
 from rules.book import Book
+from rules.calendar import calendar
 from rules.compile import Program, compile_books
+from rules.deployment import Deploy
 from rules.errors import Fault
 from rules.readings import with_old_readings
 from scoring.carry import Carried
@@ -93,6 +97,61 @@ def books_of_state(state: Path) -> tuple[Book, ...]:
         If there is no state, or it cannot be read.
     """
     return _buckets(state)[0].books
+
+
+def places_of_ledger(ledger: Path, state: Path) -> tuple[Deploy, ...]:
+    """Which books judged in the cities of a ledger's events, from when: as its run names them, else as its events show.
+
+    Raises
+    ------
+    InputError
+        If either cannot be read.
+    """
+    run = json.loads((ledger / RUN).read_text(encoding="utf-8"))
+    found = _judged(state)
+    if run.get("places") is not None:
+        rows = (Deploy.model_validate(row | {"from": dt.date.fromisoformat(row["from"])}) for row in run["places"])
+        return tuple(row for row in rows if (row.city, row.rider_kind) in found)
+    is_table = run["book"] == AUTO or run.get("deployment") is not None
+    own = next((book for book in run["books"]), None)
+    if own is not None and not is_table:
+        # One book judged everybody: from its first day on, whatever the first event was.
+        first = min(book["effective_from"] for book in run["books"] if book["id"] == own["id"])
+        return tuple(_row(ledger, *place, own["id"], dt.date.fromisoformat(first)) for place in sorted(found))
+    return tuple(_row(ledger, *place, book, day) for place, rows in sorted(found.items()) for book, day in rows)
+
+
+def _row(ledger: Path, city: str, rider_kind: str, book: str, day: dt.date) -> Deploy:
+    named = {"city": city, "rider_kind": rider_kind, "book": book, "from": day}
+    return Deploy.model_validate(named | {"source": f"ledger {ledger.name}", "confidence": "ours"})
+
+
+def _judged(state: Path) -> dict[tuple[str, str], list[tuple[str, dt.date]]]:
+    """For each city and kind of riders of the events of a state the books that judged, each from its first event's day."""
+    first: dict[tuple[str, str, str], int] = {}
+    for stored in _buckets(state):
+        for path in archive_files(stored.folder):
+            table = pq.read_table(path, columns=["city", "rider_kind", "book", "occurred_us"])
+            plain = [table[name].cast(pa.string()) for name in table.column_names[:3]] + [table["occurred_us"]]
+            table = pa.Table.from_arrays(plain, table.column_names)
+            for city, kind, book, at_us in _firsts(table):
+                first[city, kind, book] = min(first.get((city, kind, book), at_us), at_us)
+    books = {book.digest: book for stored in _buckets(state) for book in stored.books}
+    found: dict[tuple[str, str], list[tuple[str, dt.date]]] = {}
+    for (city, kind, digest), at_us in sorted(first.items(), key=lambda item: item[1]):
+        model = books[digest].model
+        rows = found.setdefault((city, kind), [])
+        day = max(calendar(model.time_zone, model.day_starts).date_of(at_us), model.effective_from)
+        if not rows or (rows[-1][0] != model.id and rows[-1][1] < day):
+            rows.append((model.id, day))
+    return found
+
+
+def _firsts(table: pa.Table) -> Iterator[tuple[str, str, str, int]]:
+    """City, kind, book and the earliest event of each."""
+    grouped = table.group_by(["city", "rider_kind", "book"]).aggregate([("occurred_us", "min")])
+    names = ("city", "rider_kind", "book", "occurred_us_min")
+    yield from zip(*(grouped[name].to_pylist() for name in names), strict=True)
 
 
 def _buckets(state: Path) -> list[Stored]:

@@ -117,7 +117,9 @@ def need_own(out: Path, command: str) -> dict[str, Any] | None:
     return dict(before)
 
 
-def need_same_command(out: Path, command: str, references: Sequence[str], paths: Sequence[Path]) -> None:
+def need_same_command(
+    out: Path, command: str, references: Sequence[str], paths: Sequence[Path], platform: str | None = None
+) -> None:
     """Refuse to replace the result of another command: of other books, or of other input paths.
 
     The same paths with changed content are the same command.
@@ -133,6 +135,10 @@ def need_same_command(out: Path, command: str, references: Sequence[str], paths:
     books = _books_of(before)
     if [_book_key(one) for one in books] != [_book_key(one) for one in references]:
         raise InputError(Fault("output_of_other_book", file=str(out), given=", ".join(books)))
+    if platform is not None and before.get("places") is not None and before.get("platform") != platform:
+        # The same table names other books for another platform.
+        named = f"{', '.join(books)} ({before.get('platform')})"
+        raise InputError(Fault("output_of_other_book", file=str(out), given=named))
     if not _are_same_paths(before, paths):
         given = before.get("paths") or [file["path"] for file in before.get("inputs", [])]
         raise InputError(Fault("output_of_other_input", file=str(out), given=", ".join(given[:3])))

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from api.batch.files import write_json, write_ndjson
 from api.batch.held_ids import with_state
 from api.batch.lake_work import Lake
+from api.batch.plan import need_one_platform
 from api.batch.readers import FileReader
 from api.batch.rejects import Reject
 from api.batch.run import Stopwatch
@@ -63,6 +64,9 @@ def partition(lake: Lake, unit: int) -> None:
         nonlocal newest_us
         for _, part in file.parts():
             rejects.extend(part.rejects)
+            need_one_platform(lake.chosen, part.table)
+            if lake.other is not None:
+                need_one_platform(lake.other, part.table)
             if part.table.num_rows:
                 newest_us = max(newest_us, int(part.table["occurred_us"].to_numpy().max()))
             yield part.table

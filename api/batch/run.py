@@ -18,11 +18,12 @@ from api.batch.claims import claimed
 from api.batch.files import MARKER, atomic_folder, check_places, write_json, write_ndjson, write_parquet
 from api.batch.held_ids import with_state
 from api.batch.outcome import need_same_command, need_some
-from api.batch.plan import Plan, deployment_named, plan
+from api.batch.plan import Plan, deployment_named, need_one_platform, places_named, plan
 from api.batch.readers import EventFile, Format, read_events
 from api.batch.reading import AS_IT_IS, Reading
 from api.batch.rejects import Reject, rejects_by_scoring
 from api.batch.statefiles import load_state, open_state, reach_back, save_state
+from rules.deployment import NO_PLATFORM
 from rules.errors import Fault
 from rules.readings import old_readings_until
 from rules.shelf import to_toml
@@ -34,7 +35,7 @@ from scoring.unknown import unknown_kitchen
 Progress = Callable[[str, int, int], None]
 
 # Of runs that name none; so in the service (`RIDERSCORE_PLATFORM`).
-PLATFORM: Final = "default"
+PLATFORM: Final = NO_PLATFORM
 
 
 def no_progress(stage: str, done: int, total: int) -> None:
@@ -136,7 +137,7 @@ def score_files(
     """
     check_places(paths, out, state)
     if not replace:
-        need_same_command(out, "score", [reference], paths)
+        need_same_command(out, "score", [reference], paths, platform)
     with claimed(out, state):
         return _score_files(paths, reference, out, format, state, as_of_us, platform, reading, progress)
 
@@ -147,7 +148,8 @@ def _score_files(
 ) -> Run:  # fmt: skip
     watch = Stopwatch()
     stored = None if state is None else open_state(state)
-    chosen = plan(reference) if stored is None else plan(reference, stored.books, stored.old_until_us)
+    also = ((), None) if stored is None else (stored.books, stored.old_until_us)
+    chosen = plan(reference, *also, platform)
     watch.lap("books")
     events = read_events(
         paths,
@@ -156,6 +158,7 @@ def _score_files(
         reading=with_state(reading, state),
         progress=lambda done, total: progress("read", done, total),
     )
+    need_one_platform(chosen, events.table)
     watch.lap("read")
     carried = None
     if stored is not None:
@@ -178,6 +181,7 @@ def _score_files(
     }
     document |= describe_run(events, chosen, scored, rejects)
     need_some(document, (reject.document() for reject in rejects), may_be_quiet=carried is not None)
+    document["places"] = places_named(chosen)
     document["carried"] = None if carried is None else {"until_us": carried.until_us, "riders": len(carried.riders)}
     if state is not None and not entries.num_rows and _is_done(out, document):
         # The state is the one that this very run has left: its ledger stays.

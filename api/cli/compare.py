@@ -24,6 +24,7 @@ from api.cli.console import (
     json_option,
     lang_option,
     out_console,
+    platform_option,
     print_json,
     progress_bar,
     say,
@@ -72,6 +73,7 @@ def parse_books(ctx: click.Context, param: click.Parameter, value: str) -> tuple
 @click.option("--books", "references", required=True, callback=parse_books, metavar="A,B", help="Two books to compare.")
 @click.option("--out", required=True, type=OUT, help="Folder to write.")
 @click.option("--format", "format_", type=click.Choice(FORMATS), default="native", show_default=True)
+@platform_option("Whose events these are: where A or B is a deployment table, it is read for this platform.")
 @reading_options
 @max_rejects_option
 @replace_option
@@ -82,6 +84,7 @@ def compare(
     references: tuple[str, str],
     out: Path,
     format_: Format,
+    platform: str,
     reading: Reading,
     max_rejects: Decimal,
     replace: bool,
@@ -93,7 +96,7 @@ def compare(
     EVENTS are CSV, NDJSON or Parquet files, or folders of them; with --format mdrp an INSTANCE_DIR and a SOLUTION_DIR.
     A and B are book ids, ID@DATE, TOML files or `auto`. Rows that either book cannot judge are left out of both.
     """
-    done = run_both("compare", events, references, out, format_, lang, reading, replace=replace)
+    done = run_both("compare", events, references, out, format_, platform, lang, reading, replace=replace)
     if as_json:
         print_json(done.summary)
     else:
@@ -107,6 +110,7 @@ def run_both(
     references: tuple[str, str],
     out: Path,
     format_: Format,
+    platform: str,
     lang: Lang,
     reading: Reading = AS_IT_IS,
     *,
@@ -122,8 +126,9 @@ def run_both(
 
             run = compare_lake if is_lake(events, format_, None) else compare_files
             compared = run(
-                command, events, references, out, format=format_, reading=reading, replace=replace, progress=tell
-            )
+                command, events, references, out, format=format_, platform=platform, reading=reading, replace=replace,
+                progress=tell,
+            )  # fmt: skip
     except InputError as error:
         stop_on_input(error, lang)
     except BookError as error:

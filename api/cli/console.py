@@ -13,6 +13,8 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from api.settings import PLATFORM_NAME
+from rules.deployment import NO_PLATFORM
 from rules.errors import Fault
 from rules.text import LANGS, Lang, text
 
@@ -42,6 +44,26 @@ def lang_option(command: F) -> F:
 def json_option(command: F) -> F:
     """Add `--json`."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON for programs instead of text.")(command)
+
+
+def platform_option(says: str) -> Callable[[F], F]:
+    """Add `--platform`, which the environment may name too."""
+    return click.option(
+        "--platform",
+        envvar="RIDERSCORE_PLATFORM",
+        default=NO_PLATFORM,
+        show_default=True,
+        show_envvar=True,
+        callback=parse_platform,
+        help=says,
+    )
+
+
+def parse_platform(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    """A platform's name, as the service takes it."""
+    if not PLATFORM_NAME.fullmatch(value):
+        raise click.BadParameter(f"{value!r}: letters, digits, `.`, `_` and `-`, 64 at most")
+    return value
 
 
 def out_console() -> Console:

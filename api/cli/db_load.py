@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from api.cli.console import USAGE, json_option, lang_option, print_json, progress_bar, stop
+from api.cli.console import USAGE, json_option, lang_option, print_json, progress_bar, say, stop
 from api.cli.database import database_option, need_head, need_platform, opened
 from api.clock import now_us
 from rules.errors import BookError
@@ -23,7 +23,7 @@ from rules.text import Lang, text
 def load_command(ledger: Path, state: Path, database_url: str, lang: Lang, as_json: bool) -> None:
     """Load what `riderscore score … --out LEDGER_DIR --state STATE_DIR` wrote; posting events goes on from there.
 
-    Books, events, entries with their chain of hashes and what the next post needs of each rider, some thousand riders
+    Books, where they are in force (in cities that have none), events, entries with their chain of hashes and what the next post needs of each rider, some thousand riders
     a transaction. Run it again after a kill: riders who are there are left as they are. Daily ledgers go in day by day.
     """
     from api.batch.errors import InputError
@@ -33,6 +33,7 @@ def load_command(ledger: Path, state: Path, database_url: str, lang: Lang, as_js
         need_platform(store, lang)
         try:
             loaded = _load(store, ledger, state, lang)
+            placed = _place(store, ledger, state, lang)
         except (InputError, BookError) as error:
             stop(error.faults, lang, USAGE)
         shown = store.shown_url
@@ -42,16 +43,36 @@ def load_command(ledger: Path, state: Path, database_url: str, lang: Lang, as_js
         "entries": loaded.num_entries,
         "events": loaded.num_events,
     }
+    if placed:
+        say(lang, "deploy.loaded", places=placed)
     if as_json:
-        print_json({"database": shown, **counts})
+        print_json({"database": shown, **counts, "places_in_force": placed})
     else:
         click.echo(text(lang, "store.loaded", url=shown, **counts))
+
+
+def _place(store: Any, ledger: Path, state: Path, lang: Lang) -> int:
+    """Put in force, where nothing is, what the ledger was scored by; how many cities and kinds of riders that are."""
+    from api.batch.loadable import books_of_state, places_of_ledger
+    from api.store.deploying import COMMAND, put_in_force
+
+    books = books_of_state(state)
+    fines = {book.id for book in books if book.model.regime == "legacy"}
+    rows = places_of_ledger(ledger, state)
+    for book_id in sorted({row.book for row in rows} & fines):
+        say(lang, "deploy.legacy", book=book_id, command=COMMAND)
+    with store.writing(now_us()) as unit:
+        done = put_in_force(unit, "cli:db_load", [row for row in rows if row.book not in fines], books)
+    if done.kept:
+        say(lang, "deploy.kept", places=", ".join(place.words for place in done.kept))
+    return len({(row.city, row.rider_kind) for row in done.rows})
 
 
 def _load(store: Any, ledger: Path, state: Path, lang: Lang) -> Any:
     """Books first, then the riders block by block, each block a transaction."""
     from api.batch.loadable import books_of_state, loadable, num_riders
     from api.store import books
+    from api.store.deploying import need_unchanged
     from api.store.loading import Loaded, Part, agree_on_readings, load_part
 
     loaded, published = Loaded(), False
@@ -61,6 +82,7 @@ def _load(store: Any, ledger: Path, state: Path, lang: Lang) -> Any:
             if not published:
                 with store.writing(now_us()) as unit:
                     agree_on_readings(unit, given)
+                    need_unchanged(unit, books_of_state(state))
                     books.publish(unit, books_of_state(state))
                 published = True
                 bar.update(task, total=num_riders(ledger))

@@ -21,6 +21,7 @@ from api.store.appeals import decide_appeal, file_appeal
 from api.store.books import law_of
 from api.store.checking import check_draft
 from api.store.city_days import refresh
+from api.store.deploying import put_in_force
 from api.store.draft_rows import Draft
 from api.store.leases import claim, finish
 from api.store.marks import mark_demo
@@ -33,9 +34,12 @@ from api.store.studies import start_impact
 from api.store.units import Store
 from api.work.impact import judge_impact
 from rules.cells import AddRow, Edit, SetCell
+from rules.shelf import deployment
 from rules.units import US_PER_DAY, US_PER_S
 
 CITY: Final = "sample"
+# Beside its own city the demo has those of one platform, as published.
+PLATFORM: Final = "taobao"
 ZONE: Final = ZoneInfo("Asia/Shanghai")
 HOUR_US: Final = 3_600 * US_PER_S
 DAYS_OF_IMPACT: Final = 14
@@ -143,6 +147,7 @@ def _begin(store: Store, start_us: int, num_days: int) -> None:
     with store.writing(start_us - (_LEAD_DAYS + 2) * US_PER_DAY) as unit:
         mark_demo(unit)
         seed_shipped(unit)
+        put_in_force(unit, "service:demo", deployment().of(PLATFORM).rows)
     at_us = start_us - _LEAD_DAYS * US_PER_DAY
     day = _date(start_us) + dt.timedelta(days=num_days // 2)
     with store.writing(at_us) as unit:

@@ -21,7 +21,7 @@ from api.cli.compare import (
     tier_titles,
     totals_table,
 )
-from api.cli.console import json_option, lang_option, out_console, print_json
+from api.cli.console import json_option, lang_option, out_console, platform_option, print_json
 from api.cli.places import OUT
 from api.cli.reading_options import reading_options
 from api.cli.results import max_rejects_option, replace_option
@@ -42,6 +42,7 @@ from rules.text import Lang, text
 @click.argument("more", nargs=-1, type=click.Path(path_type=Path), metavar="")
 @click.option("--out", required=True, type=OUT, help="Folder to write.")
 @click.option("--format", "format_", type=click.Choice(FORMATS), default="native", show_default=True)
+@platform_option("Whose events these are: where A or B is a deployment table, it is read for this platform.")
 @reading_options
 @max_rejects_option
 @replace_option
@@ -54,6 +55,7 @@ def impact(
     more: tuple[Path, ...],
     out: Path,
     format_: Format,
+    platform: str,
     reading: Reading,
     max_rejects: Decimal,
     replace: bool,
@@ -65,7 +67,7 @@ def impact(
     FILE is a CSV, NDJSON or Parquet file or a folder of them; with --format mdrp give INSTANCE_DIR SOLUTION_DIR. Writes
     affected.parquet, summary.json, run.json and rejects.ndjson.
     """
-    done = run_both("impact", (*events, *more), (from_, to), out, format_, lang, reading, replace=replace)
+    done = run_both("impact", (*events, *more), (from_, to), out, format_, platform, lang, reading, replace=replace)
     if as_json:
         print_json(done.summary)
     else:

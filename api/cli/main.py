@@ -17,6 +17,7 @@ COMMANDS = {
     "simulate": "api.cli.simulate:simulate",
     "bench": "api.cli.bench:bench",
     "serve": "api.cli.serve:serve",
+    "deploy": "api.cli.deploy:deploy",
     "db": "api.cli.db:db",
     "doctor": "api.cli.doctor:doctor",
     "token": "api.cli.token:token",

@@ -16,6 +16,7 @@ from api.cli.console import (
     USAGE,
     json_option,
     lang_option,
+    platform_option,
     print_json,
     progress_bar,
     say,
@@ -27,7 +28,6 @@ from api.cli.numbers import JOBS_MAX
 from api.cli.places import OUT
 from api.cli.reading_options import reading_options
 from api.cli.results import max_rejects_option, replace_option, tell_rejects
-from api.settings import PLATFORM_NAME
 from rules.calendar import instant_us, read_moment
 from rules.errors import BookError
 from rules.text import Lang, text
@@ -44,13 +44,6 @@ def parse_as_of(ctx: click.Context, param: click.Parameter, value: str | None) -
     if moment is None or moment.tzinfo is None:
         raise click.BadParameter(f"{value!r}: ISO-8601 with an offset, such as 2025-12-17T04:00:00+08:00")
     return instant_us(moment)
-
-
-def parse_platform(ctx: click.Context, param: click.Parameter, value: str) -> str:
-    """A platform's name, as the service takes it."""
-    if not PLATFORM_NAME.fullmatch(value):
-        raise click.BadParameter(f"{value!r}: letters, digits, `.`, `_` and `-`, 64 at most")
-    return value
 
 
 @click.command("score")
@@ -75,15 +68,7 @@ def parse_platform(ctx: click.Context, param: click.Parameter, value: str) -> st
     help="Tasks side by side above 4 M rows (default: all cores), each of up to about 1 GB; results do not depend on it.",
 )
 @click.option("--ray-address", envvar="RAY_ADDRESS", help="Of a Ray cluster (default: a Ray of this machine).")
-@click.option(
-    "--platform",
-    envvar="RIDERSCORE_PLATFORM",
-    default="default",
-    show_default=True,
-    show_envvar=True,
-    callback=parse_platform,
-    help="Whose events these are; run.json names it.",
-)
+@platform_option("Whose events these are; run.json names it, and a deployment table is read for it.")
 @reading_options
 @max_rejects_option
 @replace_option

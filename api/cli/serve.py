@@ -13,8 +13,12 @@ import click
 
 from api.cli.console import FAILED, USAGE, lang_option, say
 from api.cli.database import database_option, need_platform, opened, upgraded
+from api.cli.deploy import put_table, table_for
 from rules.text import Lang, text
 
+# Lines of the log: what happened, and its values.
+Told = dict[str, dict[str, Any]]
+NO_BOOK = "no_book_in_force"
 GRACE_S = 10
 KEEP_ALIVE_S = 5
 
@@ -28,11 +32,20 @@ KEEP_ALIVE_S = 5
     default=None,
     help="Proxies before this server, whose X-Forwarded-* is believed: addresses or networks with commas, * for all.",
 )
+@click.option(
+    "--deployment",
+    default=None,
+    metavar="published|FILE",
+    help="Put rule books in force first, in cities that have none: the published table, or a file of [[deploy]] rows.",
+)
 @lang_option
-def serve(database_url: str, host: str, port: int, forwarded_allow_ips: str | None, lang: Lang) -> None:
+def serve(
+    database_url: str, host: str, port: int, forwarded_allow_ips: str | None, deployment: str | None, lang: Lang
+) -> None:
     """Serve the API, the riders' page and the console.
 
-    An embedded database is brought up to date first; an outdated PostgreSQL is refused.
+    An embedded database is brought up to date first; an outdated PostgreSQL is refused. A fresh database has the
+    shipped books, in force nowhere: --deployment takes those rows of a table that are of RIDERSCORE_PLATFORM, or of none.
     """
     from api.settings import SettingError, Settings
 
@@ -44,8 +57,9 @@ def serve(database_url: str, host: str, port: int, forwarded_allow_ips: str | No
     except SettingError as error:
         say(lang, "serve.bad_setting", reason=error)
         sys.exit(USAGE)
-    prepare(database_url, lang, is_for_demo=settings.demo)
-    run(settings, listening(host, port, lang), lang)
+    chosen = None if deployment is None else table_for(deployment, settings.platform, lang)
+    told = prepare(database_url, lang, is_for_demo=settings.demo, chosen=chosen)
+    run(settings, listening(host, port, lang), lang, told)
 
 
 def check_proxies(named: str) -> None:
@@ -67,16 +81,19 @@ def check_proxies(named: str) -> None:
             raise SettingError(f"--forwarded-allow-ips: {error}") from None
 
 
-def prepare(database_url: str, lang: Lang, *, is_for_demo: bool = False) -> None:
-    """Bring a database to where this version needs it, or end the command.
+def prepare(database_url: str, lang: Lang, *, is_for_demo: bool = False, chosen: Any = None) -> Told:
+    """Bring a database to where this version needs it, or end the command; what the log is to say of it.
 
     Parameters
     ----------
     is_for_demo
         Whether anybody is to come in as anybody: only a database that was made for that is taken.
+    chosen
+        A deployment table (`api.batch.plan.Chosen`), whose rows are put in force where nothing is.
     """
     from api.clock import now_us
     from api.store import schema
+    from api.store.deploying import COMMAND, num_in_force
     from api.store.marks import is_demo
     from api.store.seeding import seed_shipped
 
@@ -95,10 +112,20 @@ def prepare(database_url: str, lang: Lang, *, is_for_demo: bool = False) -> None
                 sys.exit(USAGE)
         with store.writing(now_us()) as unit:
             seed_shipped(unit)
+        told: Told = {}
+        if chosen is not None:
+            told["books_put_in_force"] = put_table(store, chosen, lang)
+        with store.reading() as unit:
+            if not num_in_force(unit, now_us()):
+                told[NO_BOOK] = {"detail": text(lang, "deploy.none", command=COMMAND)}
+    return told
 
 
-def run(settings: Any, sock: socket.socket, lang: Lang) -> None:
-    """Answer requests until told to stop; those being answered are finished, and told a second time, it ends at once."""
+def run(settings: Any, sock: socket.socket, lang: Lang, told: Told | None = None) -> None:
+    """Answer requests until told to stop; those being answered are finished, and told a second time, it ends at once.
+
+    `told` are first lines of the log.
+    """
     import uvicorn
 
     from api.http.app import create_app
@@ -108,6 +135,8 @@ def run(settings: Any, sock: socket.socket, lang: Lang) -> None:
 
     log = make_log(settings.log_level)
     relay_libraries(log, "uvicorn", "asyncio")
+    for event, values in (told or {}).items():
+        (log.warning if event == NO_BOOK else log.info)(event, **values)
     try:
         app = create_app(settings, log=log)
     except SettingError as error:

@@ -102,6 +102,8 @@ def create_app(
     )
     app.state.service = service
     app.state.gate = gate
+    # Of whom it is known that some city of theirs has a book, by their cities.
+    app.state.cities_with_book = set()
     app.state.allowances = allowances
     app.state.meters = meters
     app.state.cards = desk

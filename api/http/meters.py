@@ -109,6 +109,7 @@ _SAYS: Final = {
     "outbox_lag_seconds": "Age of the oldest delivery that waits.",
     "jobs_waiting": "Long work that has not begun.",
     "jobs_running": "Long work that is running.",
+    "places_in_force": "Cities and kinds of riders that a rule book judges; at 0 every event is rejected.",
     "keys_without_end": "API keys that are good for ever, from before keys had to end.",
     "orders_shared": "Orders that two riders delivered.",
     "orders_delivered_twice": "Stored deliveries of an order that their own rider had delivered already, from before 0.2.0.",

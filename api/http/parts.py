@@ -103,6 +103,7 @@ def _whole(rows: PostedRows, parts: Sequence[Scored]) -> Scored:
         [reject for part in parts for reject in part.refused],
         [answer for part in parts for answer in part.answers],
         {identity: lines for part in parts for identity, lines in part.lines.items()},
+        {place for part in parts for place in part.places},
     )
 
 

@@ -4,7 +4,7 @@ Read as one table → claimed by Idempotency-Key → rounds in which no rider st
 What cannot be answered together is answered apart: a post that fails takes no other with it.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -39,13 +39,17 @@ SMALL: Final = 64
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """What became of a post: its rows, those left out, and for the rows of `table` answers and entries by event."""
+    """What became of a post: its rows, those left out, and for the rows of `table` answers and entries by event.
+
+    `places` are the cities and kinds of riders that have a book, in force or to come.
+    """
 
     rows: PostedRows
     table: pa.Table
     refused: Sequence[Reject]
     answers: Sequence[Posted]
     lines: Lines
+    places: Collection[tuple[str, str]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,10 +153,11 @@ class _Open:
     riders: frozenset[str]
     answers: Sequence[Posted] = ()
     lines: Lines = field(default_factory=dict)
+    places: Collection[tuple[str, str]] = ()
 
     def done(self) -> Done:
         """The answer."""
-        return self.post.answer(Scored(self.rows, self.table, self.refused, self.answers, self.lines))
+        return self.post.answer(Scored(self.rows, self.table, self.refused, self.answers, self.lines, self.places))
 
 
 def _in_one(service: Service, posts: Sequence[Post], *, waits: bool) -> list[Outcome]:
@@ -266,6 +271,7 @@ def _score(unit: WriteUnit, law: Law, posts: Sequence[_Open]) -> frozenset[str]:
             own = (line for line in reviews if line["rider_id"] in one.riders)
             note_filing(unit, own, one.post.filed_by, one.post.key_id)
         one.answers, one.lines = done.answers[at : at + one.table.num_rows], lines
+        one.places = law.schedule.rules.keys()
         accepted = {(answer.rider_id, answer.event_id) for answer in one.answers if answer.status == "accepted"}
         note_waiting(unit, accepted, one.post.filed_by, one.post.key_id)
         at += one.table.num_rows

@@ -116,7 +116,7 @@ def deploy(unit: WriteUnit, rows: Sequence[Deploy]) -> None:
         If a row names a book that is not stored, one of the legacy regime, or a day that has another book already.
     """
     stamp = hold_law(unit)
-    before = deployments_of(unit)
+    before = deployed(unit)
     faults = deploy_faults(rows, stored_program(unit).books, before)
     if faults:
         raise BookError(faults)
@@ -156,6 +156,14 @@ def _faults(row: Deploy, stored: Sequence[Book], known: Mapping[tuple[str, str, 
         yield Fault("legacy_deployed", place, row.city, "book", row.book, part="deploy")
     if known.get((row.city, row.rider_kind, row.from_), row.book) != row.book:
         yield Fault("repeated_deploy", place, row.city, "from", row.from_.isoformat(), part="deploy")
+
+
+def books_stored(unit: ReadUnit | WriteUnit) -> tuple[Book, ...]:
+    """All stored books, by id and day; none in a database without a book."""
+    try:
+        return stored_program(unit).books
+    except BookError:
+        return ()
 
 
 def stored_program(unit: ReadUnit | WriteUnit) -> Program:
@@ -217,8 +225,8 @@ def _book(digest: str, document: str) -> Book:
     return book
 
 
-def deployments_of(unit: ReadUnit | WriteUnit) -> list[Deploy]:
-    """All rows of the deployment table, oldest first."""
+def deployed(unit: ReadUnit | WriteUnit) -> list[Deploy]:
+    """Where books are in force or will be, oldest day first."""
     rows = unit.connection.execute(select(deployments).order_by(deployments.c.from_date))
     return [
         Deploy.model_validate(
@@ -270,7 +278,7 @@ def _read_law(unit: ReadUnit | WriteUnit, program: Program, book_id: str | None)
         def versions_of(name: str) -> tuple[Book, ...]:
             return tuple(book for book in stored if book.id == name)
 
-        return Law(program, Schedule(deployed_starts(deployments_of(unit), versions_of, position), reach_back=False))
+        return Law(program, Schedule(deployed_starts(deployed(unit), versions_of, position), reach_back=False))
     positions = [k for k, book in enumerate(stored) if book.id == book_id]
     if not positions:
         raise BookError((unknown_book(book_id, sorted({book.id for book in stored})),))

@@ -5,6 +5,7 @@ decide on what is open, its book judges from the first event on. What was before
 """
 
 import json
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -14,6 +15,7 @@ from sqlalchemy import and_, delete, func, insert, or_, select, update
 from api.store.acting import Acting
 from api.store.books import Law
 from api.store.cursors import newest_first
+from api.store.deploying import COMMAND
 from api.store.new_ids import need_sound_cities
 from api.store.people import note
 from api.store.refusals import Refused
@@ -225,7 +227,7 @@ def _move(unit: WriteUnit, law: Law, who: Acting, known: _Known, proposed: Move)
     """Let a held rider be of the new city from now on."""
     rider_id, to_city = proposed.rider_id, proposed.to_city
     if not _is_judged(law, to_city):
-        raise Refused("move_no_book", city=city_words(to_city))
+        raise Refused("move_no_book", city=city_words(to_city), command=f"{COMMAND} --city {shlex.quote(to_city)}")
     if known.waits is not None and known.waits != proposed:
         _end(unit, who, known.waits)
     unit.connection.execute(delete(open_moves).where(open_moves.c.rider_id == rider_id))

@@ -16,7 +16,7 @@ from cachetools import LRUCache
 from sqlalchemy import Row, func, select
 
 from api.batch.plan import Starts, deployed_starts
-from api.store.books import deploy_faults, deployments_of, law_or_none, stamp_of
+from api.store.books import deploy_faults, deployed, law_or_none, stamp_of
 from api.store.bulk import among
 from api.store.draft_content import DRAFT, sound, stored_document
 from api.store.draft_rows import DraftBrief, brief_of
@@ -151,7 +151,7 @@ def _present(unit: ReadUnit | WriteUnit) -> Ahead:
     law = law_or_none(unit)
     if law is None:
         return Ahead((), {}, (), {})
-    return Ahead(law.books, law.starts, tuple(deployments_of(unit)), {})
+    return Ahead(law.books, law.starts, tuple(deployed(unit)), {})
 
 
 def _planned(present: Ahead, changes: Iterable[tuple[DraftBrief, str]]) -> Plan:

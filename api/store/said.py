@@ -8,7 +8,10 @@ from rules.text import Lang, text
 
 # Cities of the shipped deployment, whose names stand in the catalogs; others are shown as they are written.
 NAMED_CITIES: Final = (
-    "beijing", "chengdu", "fuzhou", "hangzhou", "nanjing", "quanzhou", "sample", "shanghai", "wuhan", "xiamen",
+    "beijing", "changchun", "changzhou", "chengdu", "chongqing", "dalian", "fuzhou", "guangzhou", "guiyang",
+    "hangzhou", "harbin", "hohhot", "jieyang", "jingdezhen", "lanzhou", "nanchang", "nanjing", "nanning",
+    "nantong", "qingdao", "quanzhou", "sample", "shanghai", "shenyang", "shenzhen", "shijiazhuang", "taiyuan",
+    "wuhan", "xiamen", "xian", "xinxiang",
 )  # fmt: skip
 
 

@@ -1,18 +1,18 @@
-"""What a fresh database begins with: the shipped books and the shipped deployment table."""
+"""What a fresh database begins with: the shipped books, in force nowhere."""
 
 from sqlalchemy import select
 
-from api.store.books import deploy, publish
+from api.store.books import publish
 from api.store.people import note
 from api.store.tables import books
 from api.store.units import WriteUnit
 from rules.book import Book
 from rules.compile import start_us
-from rules.shelf import deployment, shipped, versions
+from rules.shelf import shipped, versions
 
 
 def seed_shipped(unit: WriteUnit) -> bool:
-    """Store the shipped books and put them in force where the shipped table says; says whether it did.
+    """Store the shipped books; says whether it did.
 
     Only into a database without a book: what a later release ships, and what is shipped for a later day, takes effect
     through a draft and its approval, like any other change.
@@ -21,9 +21,7 @@ def seed_shipped(unit: WriteUnit) -> bool:
         return False
     found = [book for book_id in shipped() for book in _begun(versions(book_id), unit.recorded_us)]
     publish(unit, found)
-    rows = deployment().rows
-    deploy(unit, rows)
-    note(unit, "service:seed", "law_seeded", "shipped", books=len(found), deployments=len(rows))
+    note(unit, "service:seed", "law_seeded", "shipped", books=len(found))
     return True
 
 

@@ -3,6 +3,7 @@
 from sqlalchemy import func, select
 
 from api.store import schema
+from api.store.deploying import num_in_force
 from api.store.keys import num_without_end
 from api.store.shared_orders import num_delivered_twice, num_shared
 from api.store.tables import books, drafts, open_appeals, open_reviews, replays, rider_state, studies, webhook_attempts
@@ -34,6 +35,7 @@ def waiting(unit: ReadUnit, now_us: int) -> dict[str, int]:
         "jobs_waiting": count(studies.c.state == "waiting"),
         "jobs_running": count(studies.c.state == "running"),
         "keys_without_end": num_without_end(unit),
+        "places_in_force": num_in_force(unit, now_us),
         "orders_shared": num_shared(unit),
         "orders_delivered_twice": num_delivered_twice(unit),
     }

@@ -23,6 +23,7 @@ from api.http.limits import KIB, MIB
 from api.http.plain import check_fields
 from api.http.problems import Problem, need_allowed
 from api.http.scopes import Scope
+from api.store.deploying import num_in_force
 from api.store.said import role_words
 from api.store.sessions import SESSION_S, begin_session, end_session
 from api.web.shell import Visit
@@ -33,6 +34,7 @@ SESSION_COOKIE: Final = "rs_session"
 FORM_COOKIE: Final = "rs_form"
 LANG_COOKIE: Final = "rs_lang"
 LANG_S: Final = 365 * 86_400
+KNOWN_MAX: Final = 1_000
 FORM_BYTES_MAX: Final = 256 * KIB
 TABLE_BYTES_MAX: Final = 4 * MIB + 64 * KIB
 
@@ -84,7 +86,9 @@ def visit_of(request: Request, service: Service) -> Visit:
     if not hasattr(state, "visitor"):
         # Whatever is sent as a stream ends with the session.
         state.visitor = _visitor(request, service)
-    return Visit(request, service, state.visitor, lang_of_visit(request), form_token_of(request))
+    actor = state.visitor
+    lacks_book = actor is not None and actor.role != "rider" and not _has_book(request, service, actor)
+    return Visit(request, service, actor, lang_of_visit(request), form_token_of(request), lacks_book)
 
 
 def _visitor(request: Request, service: Service) -> Actor | None:
@@ -107,6 +111,19 @@ def _visitor(request: Request, service: Service) -> Actor | None:
             allowances.was_good(address, look)
     gate.good_sessions.note(written, is_good=actor is not None)
     return actor
+
+
+def _has_book(request: Request, service: Service, actor: Actor) -> bool:
+    """Whether a book judges anybody in their cities; once one does it stays so, and nobody asks again."""
+    known: set[frozenset[str]] = request.app.state.cities_with_book
+    cities = frozenset(actor.cities)
+    if cities in known:
+        return True
+    with service.reading() as unit:
+        found = num_in_force(unit, service.clock(), sorted(cities)) > 0
+    if found and len(known) < KNOWN_MAX:
+        known.add(cities)
+    return found
 
 
 def visiting(*scopes: Scope) -> Callable[..., Visit]:

@@ -60,6 +60,8 @@ class Visit:
         Who is signed in; None for a visitor.
     form_token
         What every form of theirs must carry.
+    lacks_book
+        Whether no rule book is in force in any city of theirs: pages of the console say so.
     """
 
     request: Request
@@ -67,6 +69,7 @@ class Visit:
     actor: Actor | None
     lang: Lang
     form_token: str
+    lacks_book: bool = False
 
     @property
     def who(self) -> Actor:

@@ -27,6 +27,7 @@ from tests.api.batch.builders import csv_text, event
 from tests.api.cli.commands import run
 from tests.api.http.conftest import Bearer, _law, bearer, client, clock, settings
 from tests.api.store.posts import START_US
+from tests.builders import deploy_row
 from tests.dispatch.worlds import courier, instance, order, write_instance
 
 __all__ = ["_law", "bearer", "client", "clock", "settings"]
@@ -377,3 +378,50 @@ def test_no_book_is_called_as_a_route(client: TestClient, bearer: Bearer) -> Non
 
     assert beside == ROUTE_WORDS
     assert (made.status_code, made.json()["type"]) == (422, "/problems/book_id_reserved")
+
+
+# A deployment table that cannot be used → what every door says of it.
+TABLES: dict[str, tuple[str, str]] = {
+    "a fine": (deploy_row("hangzhou", "legacy-fine", "2025-12-03"), "never put in force"),
+    "a book nobody knows": (deploy_row("hangzhou", "taobao", "2025-12-03"), "there is no rule book taobao"),
+    "a day before the book": (deploy_row("hangzhou", "jd-service-score", "2020-01-01"), "2025-10-01 is the earliest"),
+    "other riders": (deploy_row("hangzhou", "taobao-crowdsourced", "2026-01-01", "dedicated"), "dedicated"),
+    "a platform that is no name": (
+        deploy_row("hangzhou", "taobao-crowdsourced", "2026-01-01", platform="no name"), "platform"
+    ),
+    "two rows of a day": (deploy_row("hangzhou", "taobao-crowdsourced", "2026-01-01") * 2, "stands twice"),
+    "another platform": (
+        deploy_row("hangzhou", "taobao-crowdsourced", "2026-01-01", platform="taobao"), "did you mean taobao"
+    ),
+    "no rows": ("deploy = []\n", "deploy"),
+}  # fmt: skip
+TABLE_DOORS: dict[str, tuple[str, ...]] = {
+    "score": ("score", "EVENTS", "--book", "TABLE", "--out", "OUT"),
+    "compare": ("compare", "EVENTS", "--books", "jd-service-score,TABLE", "--out", "OUT"),
+    "impact": ("books", "impact", "--from", "TABLE", "--to", "jd-service-score", "--events", "EVENTS", "--out", "OUT"),
+    "serve": ("serve", "--deployment", "TABLE", "--database-url", "sqlite:///OUT"),
+}
+
+
+@pytest.mark.parametrize("door", TABLE_DOORS)
+@pytest.mark.parametrize("kind", TABLES)
+def test_every_door_refuses_a_bad_deployment_table_alike(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, door: str
+) -> None:
+    """Exit 2 with the same words, and nothing is written."""
+    content, said = TABLES[kind]
+    named = {"EVENTS": tmp_path / "events.csv", "TABLE": tmp_path / "table.toml", "OUT": tmp_path / "out"}
+    named["EVENTS"].write_text(csv_text([GOOD]), encoding="utf-8")
+    named["TABLE"].write_text(content, encoding="utf-8")
+    monkeypatch.setenv("RIDERSCORE_PLATFORM", "taoboa")
+
+    def filled(word: str) -> str:
+        for name, path in named.items():
+            word = word.replace(name, str(path))
+        return word
+
+    done = run(*(filled(word) for word in TABLE_DOORS[door]), "--lang", "en")
+
+    assert done.exit_code == 2
+    assert said in done.stderr
+    assert not named["OUT"].exists()

@@ -1,13 +1,19 @@
 """The README is run: its files are written, its commands typed, its output looked for."""
 
+import datetime as dt
 import re
 import shlex
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from starlette.testclient import TestClient
 
+from api.batch.plan import table_of_platform
 from api.cli.main import main
+from api.cli.serve import prepare
+from api.http.app import create_app
+from api.settings import Settings
 
 README = Path(__file__).parents[2] / "README.md"
 
@@ -68,3 +74,30 @@ def test_the_book_of_the_five_steps_is_sound(tmp_path: Path, monkeypatch: pytest
     assert checked.exit_code == 0, checked.output
     assert differs.exit_code == 3, differs.output
     assert "late" in differs.output
+
+
+def test_the_service_takes_what_the_readme_posts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Started as printed, with the key and the event as printed, the server scores the event."""
+    (example,) = (content for _, content in blocks("sh") if "events.json" in content)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RIDERSCORE_PLATFORM", find(r"export RIDERSCORE_PLATFORM=(\S+)", example))
+    serve = find(r"riderscore serve --deployment (\S+)", example)
+    url, platform = "sqlite:///riderscore.db", Settings.from_environment().platform
+    prepare(url, "en", chosen=table_of_platform(serve, platform))
+    made = CliRunner().invoke(main, shlex.split(find(r"KEY=\$\(riderscore (.*)\)", example)), catch_exceptions=False)
+    now = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    body = find(r"<<END\n(.*?)END\n", example).replace("$NOW", now)
+    headers = {"Authorization": f"Bearer {made.stdout.strip()}", "Content-Type": "application/json"}
+
+    with TestClient(create_app(Settings(database_url=url, platform=platform), hooks=())) as client:
+        answer = client.post("/v1/events", content=body, headers=headers)
+
+    assert answer.status_code == 200
+    assert answer.json()["num_scored"] == len(answer.json()["results"]) == 1
+
+
+def find(pattern: str, content: str) -> str:
+    """What the one group of a pattern holds."""
+    found = re.search(pattern, content, re.DOTALL if "END" in pattern else 0)
+    assert found is not None, pattern
+    return found[1]

@@ -72,7 +72,7 @@ def build(url: str, *, num_riders: int = 40, num_days: int = 9) -> World:
     with store.writing(start_us - US_PER_DAY) as unit:
         mark_demo(unit)
         books.publish(unit, [book for book_id in shipped() for book in versions(book_id)])
-        books.deploy(unit, deployment().rows)
+        books.deploy(unit, deployment().of("taobao").rows)
     _live(store, table, start_us, now_us)
     with store.writing(now_us) as unit:
         books.publish(unit, [_announced(now_us)])

@@ -10,7 +10,9 @@ import tomli_w
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rules.check import check
 from rules.errors import BookError, Fault
+from rules.ids import digest
 from rules.parse import MAX_BYTES, FindParent, Source, book_of, decode, no_parents, parse
 from tests.builders import rule, tiny_book
 
@@ -296,3 +298,51 @@ def test_a_document_is_not_changed_by_reading_it() -> None:
     book = book_of(document, "x.toml")
 
     assert str(book.document["rule"][0]["points"]) == "-1.500"
+
+
+SOURCED = tiny_book(source="the union's minutes", confidence="M") | {
+    "rule": [
+        rule("on_time", points=Decimal("0.2"), when={"late_min": {"up_to": 0}}),
+        rule("late", points=-1, when={"late_min": {"over": 0}}, source="ours", confidence="ours"),
+    ]
+}
+
+
+def test_what_states_no_source_has_that_of_its_book() -> None:
+    """Rules, tiers and tables without one inherit it; what states its own keeps it, and the digest is of what is written."""
+    text = tomli_w.dumps(SOURCED)
+
+    read = parse(text, "own.toml")
+    child = parse(CHILD, "child.toml", lambda _reference, _child, _on: Source(text, "own.toml"))
+
+    for book in (read, child):
+        parts = {part.id: part for part in (*book.model.rule, *book.model.tier)}
+        assert (parts["on_time"].source, parts["on_time"].confidence) == ("the union's minutes", "M")
+        assert (parts["late"].source, parts["late"].confidence) == ("ours", "ours")
+        assert book.model.score.source == parts["gold"].source == "the union's minutes"
+        assert [fault for fault in check((book,)) if fault.code == "no_source"] == []
+    assert read.digest == digest(read.document)
+    assert "source" not in read.document["rule"][0]
+
+
+CHILD = """
+id = "child"
+effective_from = 2026-01-01
+extends = "own.toml"
+"""
+
+
+@pytest.mark.parametrize(("kind", "asked"), [("complaint", False), ("delivered", True)])
+def test_lateness_is_asked_about_only_where_deliveries_are_scored(kind: str, asked: bool) -> None:
+    """A book whose own or inherited rules are about something else need not say what bad weather does to lateness."""
+    text = tomli_w.dumps(SOURCED | {"rule": [rule("one", kind=kind, points=-1)], "lateness": "gross"})
+
+    found = [
+        {fault.key for fault in check((book,)) if fault.code.startswith("clause")}
+        for book in (
+            parse(text, "own.toml"),
+            parse(CHILD, "child.toml", lambda _reference, _child, _on: Source(text, "own.toml")),
+        )
+    ]
+
+    assert [{"report", "lateness"} & keys for keys in found] == [{"report", "lateness"} if asked else set()] * 2

@@ -17,7 +17,20 @@ from rules.validation import inner_model
 
 # A verb behind a name; a number in words, which is counted beside it; "and less" behind a second number.
 NO_COUNT = frozenset(
-    {"diff.moved", "diff.plain_moved", "fault.mixed_ids", "fault.too_many_decimals", "say.bonus", "study.movers_noise"}
+    {
+        "deploy.done",
+        "diff.moved",
+        "diff.plain_moved",
+        "fault.mixed_ids",
+        "fault.place_in_force",
+        "fault.several_platforms",
+        "fault.too_many_decimals",
+        "reject.no_book_here",
+        "reject.no_book_then",
+        "reject.no_book_yet",
+        "say.bonus",
+        "study.movers_noise",
+    }
 )
 RULES_DIR = Path(catalogs.__file__).parent
 

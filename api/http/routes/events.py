@@ -26,8 +26,10 @@ from api.http.threads import Threaded
 from api.http.wording import pointer_to
 from api.store.admission import Admission
 from api.store.held_ids import HeldByStore
+from api.store.mending import mending_command
 from api.store.posting import Posted
-from rules.text import Lang
+from rules.deployment import NO_PLATFORM
+from rules.text import Lang, text
 
 router = APIRouter(prefix="/v1", tags=["events"], route_class=Threaded)
 Platform = Annotated[Actor, Depends(require("events:write"))]
@@ -151,7 +153,8 @@ async def post(
         held = HeldByStore(service.reading, actor.cities)
         content = await run_sync(lambda: read_rows(_taken_apart(given, service.settings.batch_rows_max), held))
     admission = Admission(actor.cities, actor.may("training:write"))
-    waits = Post(content, admission, once, partial(_done, lang), filed_by=actor.name, key_id=actor.key_id)
+    answer = partial(_done, lang, platform=service.settings.platform)
+    waits = Post(content, admission, once, answer, filed_by=actor.name, key_id=actor.key_id)
     ask = partial(request.app.state.posts.done, actor.token_id)
     done = await done_in_parts(service, ask, waits)
     for status, num in done.counts.items():
@@ -171,17 +174,20 @@ def _taken_apart(given: _Sent, num_rows_max: int) -> Document:
     return document
 
 
-def _done(lang: Lang, scored: Scored) -> Done:
+def _done(lang: Lang, scored: Scored, platform: str = NO_PLATFORM) -> Done:
     """The answer to a post."""
     rows, table = scored.rows, scored.table
     refused, results = list(scored.refused), []
     for k, (row, answer) in enumerate(zip(table["row"].to_pylist(), scored.answers, strict=True)):
-        if answer.status == "rejected":
+        if answer.reason == "no_book":
+            words = _no_book(table.slice(k, 1).to_pylist()[0], platform, scored.places, lang)
+            results.append(_refusal(rows, _reject(table, k, answer), words))
+        elif answer.status == "rejected":
             refused.append(_reject(table, k, answer))
         else:
             written = scored.lines.get((answer.rider_id, answer.event_id), ())
             results.append(_answer(rows, row, answer.status, written))
-    results += (_refusal(rows, reject, lang) for reject in refused)
+    results += (_refusal(rows, reject, cut(reject.describe(lang))) for reject in refused)
     answers = _counted(sorted(results, key=lambda result: result.index), rows.ignored)
     # Made of values that were read or written a moment ago: checking thousands of them again would take longer than
     # reading them did.
@@ -209,13 +215,25 @@ def _answer(
     )  # fmt: skip
 
 
-def _refusal(rows: PostedRows, reject: Reject, lang: Lang) -> EventAnswer:
+def _no_book(event: Mapping[str, Any], platform: str, places: Collection[tuple[str, str]], lang: Lang) -> str:
+    """Why no book judges an event, with the command that puts one in force where the city has none."""
+    city, kind, at_us = event["city"], event["rider_kind"], event["occurred_us"]
+    named = {"city": cut(city), "kind": text(lang, f"word.{kind}")}
+    if (city, kind) in places:
+        return text(lang, "reject.no_book_yet", **named)
+    command = mending_command(platform, city, kind, at_us)
+    if command is None:
+        return text(lang, "reject.no_book_then", **named)
+    return text(lang, "reject.no_book_here", command=command, **named)
+
+
+def _refusal(rows: PostedRows, reject: Reject, words: str) -> EventAnswer:
     rider_id, event_id = rows.identities[reject.row]
     place = rows.places[reject.row]
     inside = (reject.column,) if reject.column else ()
     return EventAnswer.model_construct(
         index=reject.row, rider_id=rider_id, event_id=event_id, status="rejected", entries=[],
-        reason=reject.reason, detail=cut(reject.describe(lang)), column=reject.column or None, value=reject.value or None,
+        reason=reject.reason, detail=words, column=reject.column or None, value=reject.value or None,
         pointer=None if isinstance(place, int) else pointer_to((*place, *inside)),
         line=place if isinstance(place, int) else None,
     )  # fmt: skip

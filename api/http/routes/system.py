@@ -9,11 +9,13 @@ from api.http.context import LangDep, Service, ServiceDep
 from api.http.meters import CONTENT_TYPE, Meters
 from api.http.problems import STATUS, Problem, template_of
 from api.http.schemas import Model
+from api.store.deploying import COMMAND, num_in_force
 from api.store.timekeeping import REMEDY, ClockState
 from api.store.units import UnreachableError
 from api.store.waiting import readiness
 from rules.text import Lang, text
 
+NO_BOOK_IN_FORCE: Final = "no_book_in_force"
 router = APIRouter(tags=["system"])
 STARTING_S: Final = 3
 OPEN: Final = frozenset({"/healthz", "/readyz", "/metrics", "/problems", "/problems/{code}"})
@@ -66,7 +68,8 @@ async def health() -> Health:
 def ready(service: ServiceDep, response: Response, lang: LangDep) -> Readiness:
     """Whether this process can work: database, migrations, books, its clock beside the database's, and compiled code.
 
-    A clock that is not believed leaves the service ready, since reads go on; it stands in `warnings`.
+    A clock that is not believed, and a database in which no book is in force anywhere, leave the service ready, since
+    reads go on; they stand in `warnings`.
     """
     clock = ClockState("believed") if service.keeper is None else service.keeper.state
     # With compiled code on the disk this takes a second or two after the start; a probe need not come twice for it.
@@ -74,7 +77,10 @@ def ready(service: ServiceDep, response: Response, lang: LangDep) -> Readiness:
     checks = {**_checks(service), "clock": clock.status != "apart", "compiled": is_compiled}
     if not all(checks.values()):
         response.status_code = 503
-    return Readiness(ready=all(checks.values()), checks=checks, warnings=_warnings(clock, lang))
+    warned = _warnings(clock, lang)
+    if checks["migrations"] and not _is_in_force(service):
+        warned.append(Warned(code=NO_BOOK_IN_FORCE, detail=text(lang, f"warning.{NO_BOOK_IN_FORCE}", command=COMMAND)))
+    return Readiness(ready=all(checks.values()), checks=checks, warnings=warned)
 
 
 def _warnings(clock: ClockState, lang: Lang) -> list[Warned]:
@@ -90,6 +96,15 @@ def _checks(service: Service) -> dict[str, bool]:
             return {"database": True, **readiness(unit)}
     except UnreachableError:
         return {"database": False, "migrations": False, "books": False}
+
+
+def _is_in_force(service: Service) -> bool:
+    """Whether a book judges anybody now; a database that is gone says nothing of that."""
+    try:
+        with service.reading() as unit:
+            return num_in_force(unit, service.clock()) > 0
+    except UnreachableError:
+        return True
 
 
 @router.get(

@@ -73,9 +73,11 @@ def test_buckets_give_what_one_piece_gives(
     files: Sequence[Path], tmp_path: Path, command: Command, books: tuple[str, str]
 ) -> None:
     """The same summary, riders, rejects, books and counts; nothing of the work is left behind."""
-    one = compare_files(command, files, books, tmp_path / "one")
+    one = compare_files(command, files, books, tmp_path / "one", platform="taobao")
 
-    many = compare_lake(command, files, books, tmp_path / "many", bucket_rows=BUCKET_ROWS, num_workers=1)
+    many = compare_lake(
+        command, files, books, tmp_path / "many", bucket_rows=BUCKET_ROWS, num_workers=1, platform="taobao"
+    )
 
     assert len(many.document["parts"]) > 3
     assert many.summary == one.summary

@@ -8,6 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
+from api.batch.compare import compare_files
+from api.batch.compare_lake import compare_lake
+from api.batch.errors import InputError
 from api.batch.lake import score_lake
 from api.batch.plan import plan
 from api.cli.main import main
@@ -15,15 +18,14 @@ from rules import shelf
 from rules.errors import BookError
 from simulations.national import National, deployment_of
 from tests.api.ledgers import contents, nets, rejects_of, score_events, write_events
-from tests.builders import delivered
+from tests.builders import DAY_US, delivered, deploy_row
 
-ROW = '[[deploy]]\ncity = "{city}"\nrider_kind = "{kind}"\nbook = "{book}"\nfrom = {day}\n'
 TAOBAO, JD, REFERENCE = "taobao-crowdsourced", "jd-service-score", "gbt-46862-reference"
 
 
-def row(city: str, book: str, day: str = "2025-12-03", kind: str = "crowdsourced") -> str:
+def row(city: str, book: str, day: str = "2025-12-03", platform: str | None = None) -> str:
     """One row of a table."""
-    return ROW.format(city=city, kind=kind, book=book, day=day)
+    return deploy_row(city, book, day, platform=platform)
 
 
 def table(folder: Path, *rows: str) -> str:
@@ -164,3 +166,133 @@ def test_a_table_without_rows_is_refused(tmp_path: Path) -> None:
         plan(str(path))
 
     assert [fault.code for fault in caught.value.faults] == ["empty_list"]
+
+
+MEITUAN = "meituan-anzhun"
+
+
+def two_platforms(folder: Path) -> str:
+    """Hangzhou has two platforms from 2025-12-03 on, Quanzhou one."""
+    return table(
+        folder,
+        row("hangzhou", MEITUAN, "2025-07-01", "meituan"),
+        row("hangzhou", TAOBAO, "2025-12-03", "taobao"),
+        row("quanzhou", MEITUAN, "2024-12-01", "meituan"),
+    )
+
+
+def asked(folder: Path, events: Path, book: str, *options: str) -> tuple[int, str]:
+    """Exit code and messages of a run."""
+    done = CliRunner().invoke(main, ["score", str(events), "--book", book, "--out", str(folder / "out"), *options])
+    return done.exit_code, done.stderr
+
+
+@pytest.mark.parametrize("book", ["auto", "file"])
+def test_a_platform_is_named_where_several_match(tmp_path: Path, book: str) -> None:
+    """Without one: exit 2, city, kind and platforms in both languages, nothing written; with one, its own book judges."""
+    events = write_events(tmp_path / "events.csv", [delivered("e1", late_min=3)])
+    named = two_platforms(tmp_path) if book == "file" else "auto"
+
+    refused = {lang: asked(tmp_path, events, named, "--lang", lang) for lang in ("en", "zh")}
+
+    assert {code for code, _ in refused.values()} == {2}
+    assert "meituan, taobao" in refused["en"][1]
+    assert "hangzhou" in refused["en"][1]
+    assert "--platform meituan" in refused["zh"][1]
+    assert "众包" in refused["zh"][1]
+    assert not (tmp_path / "out").exists()
+    for platform, net in (("taobao", -1_000), ("meituan", -3_000)):
+        assert asked(tmp_path, events, named, "--platform", platform)[0] == 0
+        assert list(nets(tmp_path / "out").values()) == [(net, 0)]
+        (tmp_path / "out").rename(tmp_path / platform)
+
+
+def test_the_environment_names_the_platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As for the service; the option goes before it."""
+    events = write_events(tmp_path / "events.csv", [delivered("e1", late_min=3)])
+    monkeypatch.setenv("RIDERSCORE_PLATFORM", "taobao")
+
+    assert asked(tmp_path, events, "auto")[0] == 0
+    assert list(nets(tmp_path / "out").values()) == [(-1_000, 0)]
+
+
+def test_a_platform_is_not_asked_where_it_cannot_matter(tmp_path: Path) -> None:
+    """A city with one platform, and days before the second one came, are judged without it."""
+    named = two_platforms(tmp_path)
+    before = delivered("e2", city="hangzhou", late_min=3)
+    before |= {name: at - 60 * DAY_US for name, at in before.items() if name.endswith("_us")}
+
+    score_events(tmp_path, [delivered("e1", city="quanzhou", late_min=3), before], book=named)
+
+    assert {net for net, _ in nets(tmp_path / "run").values()} == {-3_000}
+    assert len(nets(tmp_path / "run")) == 2
+
+
+def test_large_inputs_and_comparisons_ask_for_the_platform_as_well(tmp_path: Path) -> None:
+    """By buckets, and for each side of `compare` and `books impact`."""
+    events, named = write_events(tmp_path / "events.csv", [delivered("e1", late_min=3)]), two_platforms(tmp_path)
+    out = tmp_path / "out"
+    with pytest.raises(InputError, match="meituan, taobao"):
+        score_lake([events], named, out, num_workers=1)
+    for command in (compare_files, compare_lake):
+        with pytest.raises(InputError, match="meituan, taobao"):
+            command("compare", [events], (JD, named), out)
+        done = command("impact", [events], (JD, named), tmp_path / command.__name__, platform="taobao")
+        assert done.summary["totals"]["points_deducted_mp"]["b"] == 1_000
+    score_lake([events], named, out, num_workers=1, platform="taobao")
+
+    assert list(nets(out).values()) == [(-1_000, 0)]
+    for words in (["compare", str(events), "--books", f"{JD},auto"], ["books", "impact", "--from", JD, "--to", "auto"]):
+        rest = [] if words[0] == "compare" else ["--events", str(events)]
+        command_line = [*words, *rest, "--out", str(tmp_path / words[0])]
+        assert CliRunner().invoke(main, command_line).exit_code == 2
+        assert CliRunner().invoke(main, [*command_line, "--platform", "taobao"]).exit_code == 0
+
+
+@pytest.mark.parametrize("platform", ["douyin", "taoboa"])
+def test_a_platform_that_the_table_does_not_know_is_refused(tmp_path: Path, platform: str) -> None:
+    """Exit 2 with those that it names, and the one that was meant."""
+    events = write_events(tmp_path / "events.csv", [delivered("e1")])
+
+    code, said = asked(tmp_path, events, "auto", "--platform", platform, "--lang", "en")
+
+    assert code == 2
+    assert "eleme, jd, meituan, taobao" in said
+    assert "did you mean taobao" in said or platform == "douyin"
+
+
+def test_a_row_without_a_platform_holds_for_every_platform(tmp_path: Path) -> None:
+    """A table of before judges as it did, whatever platform is named."""
+    named = table(tmp_path, row("hangzhou", TAOBAO))
+    events = write_events(tmp_path / "events.csv", [delivered("e1", late_min=3)])
+
+    for options in ([], ["--platform", "jd"], ["--platform", "mine"]):
+        assert asked(tmp_path, events, named, *options)[0] == 0
+        assert list(nets(tmp_path / "out").values()) == [(-1_000, 0)]
+        (tmp_path / "out").rename(tmp_path / f"done{len(options)}{options[-1:]}")
+
+
+def test_an_explanation_reads_the_table_for_the_platform_of_the_run(tmp_path: Path) -> None:
+    """What it says comes from the rows that judged."""
+    events = write_events(tmp_path / "events.csv", [delivered("e1", late_min=3)])
+    assert asked(tmp_path, events, two_platforms(tmp_path), "--platform", "taobao")[0] == 0
+
+    done = CliRunner().invoke(
+        main, ["explain", str(tmp_path / "out"), "--rider", "r1", "--event", "e1", "--lang", "en"]
+    )
+
+    assert "assessed against" in done.output
+    assert "has changed since the run" not in done.output
+
+
+def test_ele_me_pilots_are_judged_before_the_published_version(tmp_path: Path) -> None:
+    """In their cities, by the version that is ours; elsewhere nobody is, on those days."""
+    days = [delivered(name, rider_id=name, city=name, late_min=3) for name in ("nantong", "hangzhou")]
+    for event in days:
+        event |= {name: at - 40 * DAY_US for name, at in event.items() if name.endswith("_us")}
+
+    run = score_events(tmp_path, days, book="auto", platform="eleme")
+
+    assert [net for net, _ in nets(tmp_path / "run").values()] == [-1_000]
+    assert run.document["counts"]["what_if"] == 0
+    assert [(reject["reason"], reject["value"]) for reject in rejects_of(tmp_path / "run")] == [("no_book", "hangzhou")]

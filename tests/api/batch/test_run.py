@@ -243,14 +243,19 @@ def test_auto_takes_the_deployed_book_of_each_city_and_kind(tmp_path: Path) -> N
     """Each rider is judged by the book deployed for their city and kind on that day."""
     events = [
         delivered("e1", rider_id="h", city="hangzhou"),
-        delivered("e2", rider_id="q", city="quanzhou"),
         delivered("e3", rider_id="d", city="hangzhou", rider_kind="dedicated"),
-        delivered("e4", rider_id="b", city="beijing"),
     ]
+    elsewhere = [delivered("e4", rider_id="q", city="quanzhou"), delivered("e5", rider_id="b", city="harbin")]
 
-    score_events(tmp_path, events, book="auto")
+    score_events(tmp_path, events, book="auto", platform="taobao")
+    score_events(tmp_path, elsewhere[:1], "meituan", book="auto", platform="meituan")
+    score_events(tmp_path, elsewhere[1:], "jd", book="auto", platform="jd")
 
-    digests = {rider: row["book_digest"] for rider, row in riders_of(tmp_path / "run").items()}
+    digests = {
+        rider: row["book_digest"]
+        for name in ("run", "meituan", "jd")
+        for rider, row in riders_of(tmp_path / name).items()
+    }
     chosen = {"h": BOOK, "q": "meituan-anzhun", "d": "taobao-dedicated", "b": "jd-service-score"}
     assert digests == {rider: shelf.versions(book)[-1].digest for rider, book in chosen.items()}
 
@@ -262,7 +267,12 @@ def test_auto_rejects_what_no_book_is_deployed_for(tmp_path: Path) -> None:
     for name in ("placed", "accepted", "arrived_store", "merchant_ready", "merchant_promised_ready", "picked_up"):
         early[f"{name}_us"] -= 30 * DAY_US
 
-    score_events(tmp_path, [delivered("there"), delivered("nowhere", city="atlantis", at_min=1), early], book="auto")
+    score_events(
+        tmp_path,
+        [delivered("there"), delivered("nowhere", city="atlantis", at_min=1), early],
+        book="auto",
+        platform="taobao",
+    )
 
     assert {line["event_id"] for line in entries_of(tmp_path / "run")} == {"there"}
     assert {(row["reason"]) for row in rejects_of(tmp_path / "run")} == {"no_book"}

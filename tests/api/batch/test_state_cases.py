@@ -15,7 +15,7 @@ from api.batch.ledger_source import read_ledgers
 from api.batch.run import score_files
 from scoring.invariants import check_ledger
 from tests.api.ledgers import entries_of, nets, score_events, scores, write_events
-from tests.builders import DAY_US, HOUR_US, appeal_upheld, correction, delivered, event, rule, tiny_book
+from tests.builders import DAY_US, HOUR_US, appeal_upheld, correction, delivered, deploy_row, event, rule, tiny_book
 
 DAY_MIN = 24 * 60
 # As version 0.1.0 wrote them.
@@ -214,6 +214,14 @@ def test_each_change_of_a_run_has_its_own_cause(tmp_path: Path) -> None:
     assert {(line["event_id"], line["cause_event_id"]) for line in late} == {("o1", "x1"), ("o3", "x3"), ("o5", "x5")}
 
 
+def two_books(folder: Path) -> str:
+    """The table of the two cities, as the shipped one had them in 0.1.0."""
+    path = folder / "two-books.toml"
+    rows = (("hangzhou", "taobao-crowdsourced", "2025-12-03"), ("quanzhou", "meituan-anzhun", "2024-12-01"))
+    path.write_text("\n".join(deploy_row(*row) for row in rows), encoding="utf-8")
+    return str(path)
+
+
 def two_cities() -> Events:
     """A rider of two cities: one change of book, then three at one instant."""
     days = [("q1", "hangzhou", 0), ("q2", "quanzhou", 30), ("q3", "hangzhou", 30), ("q4", "quanzhou", 30)]
@@ -225,10 +233,10 @@ def two_cities() -> Events:
 @pytest.mark.parametrize("cut", [4, 3, 2, 1])
 def test_two_books_at_one_instant_have_lines_of_their_own(tmp_path: Path, cut: int) -> None:
     """Lines of one instant that are otherwise alike have ids of their own, in one run and where late ones come later."""
-    state, events = tmp_path / "state", two_cities()
+    state, events, book = tmp_path / "state", two_cities(), two_books(tmp_path)
 
-    score_events(tmp_path, events[:cut], "one", book="auto", state=state)
-    score_events(tmp_path, events[cut:] or events[:1], "two", book="auto", state=state)
+    score_events(tmp_path, events[:cut], "one", book=book, state=state)
+    score_events(tmp_path, events[cut:] or events[:1], "two", book=book, state=state)
 
     lines = entries_of(tmp_path / "one") + entries_of(tmp_path / "two")
     resets = [line for line in lines if line["of_kind"] == "reset"]
@@ -243,7 +251,7 @@ def test_two_books_at_one_instant_have_lines_of_their_own(tmp_path: Path, cut: i
 def test_ids_of_ledgers_that_exist_stay(tmp_path: Path) -> None:
     """Where nothing repeats at an instant, changes of book keep the ids that version 0.1.0 gave them."""
     run = tmp_path / "run"
-    score_events(tmp_path, two_cities()[:3], "run", book="auto")
+    score_events(tmp_path, two_cities()[:3], "run", book=two_books(tmp_path))
 
     resets = [line["entry_id"] for line in entries_of(run) if line["kind"] == "reset"]
     assert resets == OLD_IDS

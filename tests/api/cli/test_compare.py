@@ -107,6 +107,8 @@ def test_what_one_book_cannot_judge_neither_does(tmp_path: Path) -> None:
         _write(tmp_path / "events.parquet", rows),
         "--books",
         "legacy-fine,auto",
+        "--platform",
+        "taobao",
         "--out",
         out,
         "--lang",

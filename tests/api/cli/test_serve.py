@@ -72,7 +72,8 @@ def test_serve_makes_its_database_and_answers(tmp_path: Path) -> None:
         code = server.wait(DEADLINE_S)
 
     checks = {"database": True, "migrations": True, "books": True, "clock": True, "compiled": True}
-    assert ready == (200, {"ready": True, "checks": checks, "warnings": []})
+    assert (ready[0], ready[1]["ready"], ready[1]["checks"]) == (200, True, checks)
+    assert [warned["code"] for warned in ready[1]["warnings"]] == ["no_book_in_force"]
     assert (seen[0], [item["subject"] for item in seen[1]["items"]]) == (200, ["li.na"])
     assert code == 0
     assert all(json.loads(line) for line in (tmp_path / "log").read_text().splitlines())

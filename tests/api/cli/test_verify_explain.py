@@ -216,7 +216,7 @@ def test_an_event_without_entries_is_explained_too(tmp_path: Path) -> None:
 def test_the_deployment_table_explains_as_well(tmp_path: Path) -> None:
     """A ledger of `--book auto` is explained from its inputs under the book that judged."""
     write_ndjson(tmp_path / "e.ndjson", [LATE])
-    score_files([tmp_path / "e.ndjson"], "auto", tmp_path / "ledger")
+    score_files([tmp_path / "e.ndjson"], "auto", tmp_path / "ledger", platform="taobao")
 
     result = run_explain(tmp_path / "ledger", "--rider", "r1", "--event", "late", "--lang", "en")
 

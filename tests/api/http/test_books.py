@@ -15,6 +15,7 @@ from api.store.seeding import seed_shipped
 from api.store.units import Store
 from rules.shelf import versions
 from tests.api.http.conftest import Bearer, Clock
+from tests.api.law import seed_in_force
 from tests.api.store.law_worlds import NOW_US, day_us, enact, scheduled, version
 
 TAOBAO = versions("taobao-crowdsourced")[0]
@@ -26,11 +27,10 @@ def clock() -> Clock:
     return Clock(NOW_US)
 
 
-def test_a_fresh_service_has_the_shipped_books_in_force(store: Store, client: TestClient, bearer: Bearer) -> None:
-    """Every city of the deployment table; page by page; seeded once."""
+def test_books_in_force_are_listed_by_place(store: Store, client: TestClient, bearer: Bearer) -> None:
+    """Every city of a deployment table, page by page."""
     with store.writing(NOW_US) as unit:
-        assert seed_shipped(unit)
-        assert not seed_shipped(unit)
+        seed_in_force(unit)
     headers = bearer("policy")
 
     places, cursor = [], ""
@@ -60,7 +60,7 @@ def test_a_version_shipped_for_a_later_day_comes_into_force_by_nobody_but_people
 def test_a_version_stands_in_full_with_the_law_beside_it(store: Store, client: TestClient, bearer: Bearer) -> None:
     """Resolved document, what it extends, the clause beside each rule, where it judges, what changed since."""
     with store.writing(NOW_US) as unit:
-        seed_shipped(unit)
+        seed_in_force(unit)
     headers = bearer("approver") | {"Accept-Language": "zh"}
     dedicated = versions("taobao-dedicated")[0]
 

@@ -17,8 +17,8 @@ from api.settings import Settings
 from api.store import keys, schema
 from api.store.posting import post_events
 from api.store.scheduling import law_in_force
-from api.store.seeding import seed_shipped
 from api.store.units import Store
+from tests.api.law import seed_in_force
 from tests.api.store.posts import table_of
 from tests.architecture.sources import ROOT
 from tests.builders import NOON_US, delivered
@@ -33,7 +33,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     store = Store(f"sqlite:///{tmp_path_factory.mktemp('document') / 'store.db'}")
     schema.upgrade(store)
     with store.writing(now_us()) as unit:
-        seed_shipped(unit)
+        seed_in_force(unit)
     by_us = now_us() - NOON_US - 3_600_000_000
     event = delivered("e1", late_min=4, rider_id=RIDER)
     moved = {name: value + by_us if name.endswith("_us") else value for name, value in event.items()}

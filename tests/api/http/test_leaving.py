@@ -20,10 +20,10 @@ from api.clock import now_us
 from api.http.farewell import Farewell
 from api.http.leaving import Leaving
 from api.store import keys, schema
-from api.store.seeding import seed_shipped
 from api.store.tables import events
 from api.store.units import Store
 from tests.api.http import apart
+from tests.api.law import seed_in_force
 
 DEADLINE_S = 300
 NUM_CLIENTS = 8
@@ -120,7 +120,7 @@ def post_until_gone(address: str, token: str, name: str, answers: dict[str, int]
 def test_every_answer_agrees_with_the_store(store: Store, url: str, tmp_path: Path) -> None:
     """SIGTERM under load: 200 is stored, an error is not or says that it is unknown; the process ends in good order."""
     with store.writing(now_us()) as unit:
-        seed_shipped(unit)
+        seed_in_force(unit)
         _, token = keys.create_key(unit, "platform", "p", (), actor="test:test")
     env = os.environ | {"PYTHONPATH": str(Path.cwd())}
     answers: dict[str, int] = {}

@@ -14,12 +14,12 @@ from starlette.testclient import TestClient
 from api.http.app import _all_routes
 from api.http.door import TAKES
 from api.store.keys import role_of
-from api.store.seeding import seed_shipped
 from api.store.sessions import begin_session
 from api.store.units import Store
 from api.web.session import FORM_COOKIE, SESSION_COOKIE
 from api.web.typed import FORM_FIELD
 from tests.api.http.conftest import Bearer
+from tests.api.law import seed_in_force
 from tests.api.store.posts import START_US, post
 from tests.builders import delivered
 
@@ -44,7 +44,7 @@ def roles(store: Store, bearer: Bearer, client: TestClient) -> dict[str, dict[st
     """Keys of everybody, on a service with the shipped books and a rider."""
     client.follow_redirects = False
     with store.writing(START_US) as unit:
-        seed_shipped(unit)
+        seed_in_force(unit)
     post(store, [delivered("e1", rider_id="r1")], at_us=START_US)
     names = ("ops", "policy", "approver", "platform")
     found = {name: bearer(name) for name in names} | {"rider": bearer("rider", "r1")}

@@ -65,7 +65,6 @@ def codes(error: NotReadyError) -> set[str]:
 UNSOUND = (
     ("/rule/1/points", "x", "expected_number"),
     ("/rule/1/points", -5, "example_fails"),
-    ("/rule/1/source", None, "no_source"),
     ("/appeal/on_timeout", "against_rider", "clause_appeal"),
     ("/effective_from", "2026-03-02", "effective_past"),
     ("/effective_from", "2026-03-09", "short_notice"),

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from api.store import books, drafts
-from api.store.seeding import seed_shipped
 from api.store.units import Store
 from api.web.columns import PARTS
 from rules.book import Book
@@ -15,6 +14,7 @@ from rules.parse import book_of
 from rules.shelf import shipped, versions
 from rules.text import LANGS
 from tests.api.http.conftest import Clock
+from tests.api.law import seed_in_force
 from tests.api.store.law_worlds import ANN
 from tests.api.store.posts import START_US, later, lines_of, post
 from tests.api.web.conftest import SignIn
@@ -48,7 +48,7 @@ def bare(book: Book) -> Book:
 def shelf(store: Store) -> dict[str, list[Book]]:
     """All shipped books and their bare versions, in the database."""
     with store.writing(START_US) as unit:
-        seed_shipped(unit)
+        seed_in_force(unit)
         found = {book_id: list(versions(book_id)) for book_id in shipped()}
         for kept in found.values():
             later = bare(kept[-1])

@@ -18,8 +18,8 @@ from pathlib import Path
 from api.store import keys, schema
 from api.store.books import law_of
 from api.store.posting import post_events
-from api.store.seeding import seed_shipped
 from api.store.units import Store
+from tests.api.law import seed_in_force
 from tests.api.store import cluster
 from tests.api.store.posts import START_US, table_of
 from tests.builders import DAY_US, MINUTE_US, delivered
@@ -43,7 +43,7 @@ def fill(store: Store, num_entries: int) -> str:
     """A ledger of late deliveries of the last days, posted as they would be; returns a platform's key."""
     schema.upgrade(store)
     with store.writing(START_US) as unit:
-        seed_shipped(unit)
+        seed_in_force(unit)
     at_us, num, made = START_US, 0, 0
     while made < num_entries:
         at_us += 6 * 3_600_000_000
