@@ -36,7 +36,12 @@ class HeldByStore:
 
     def among(self, column: str, named: Collection[Named]) -> Collection[Named]:
         """Which of some (rider id, id) are stored of a rider of their cities."""
-        wanted = [pair for pair in named if column != "event_id" or not pair[1].startswith(_OWN)]
+        # No database holds NUL in a text.
+        wanted = [
+            pair
+            for pair in named
+            if "\0" not in "".join(pair) and (column != "event_id" or not pair[1].startswith(_OWN))
+        ]
         with self.reading() as unit:
             homes = _homes(unit, {rider for rider, _ in wanted})
             known = {rider for rider, city in homes.items() if not self.cities or city in self.cities}

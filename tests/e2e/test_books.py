@@ -45,7 +45,7 @@ def ops(visitor: Visitor) -> Page:
 
 def rule_ids(page: Page) -> list[str]:
     """Ids of the rows of the table on the page."""
-    ids: list[str] = page.locator("tbody tr").evaluate_all("rows => rows.map(row => row.dataset.rule)")
+    ids: list[str] = page.locator("#cells-form tbody tr").evaluate_all("rows => rows.map(row => row.dataset.rule)")
     return ids
 
 
@@ -108,18 +108,18 @@ def test_rows_come_move_and_go_and_each_step_is_undone(ops: Page) -> None:
     cell(ops, before[0], "名称（中文）").fill("准点送达")
 
     ops.get_by_role("button", name=f"下移 {before[0]}").click()
-    expect(ops.locator("tbody tr").nth(1)).to_have_attribute("data-rule", before[0])
+    expect(ops.locator("#cells-form tbody tr").nth(1)).to_have_attribute("data-rule", before[0])
     expect(cell(ops, before[0], "名称（中文）")).to_have_value("准点送达")
     ops.get_by_role("button", name=f"复制 {before[0]}").click()
-    expect(ops.locator("tbody tr").nth(2)).to_have_attribute("data-rule", f"{before[0]}_2")
+    expect(ops.locator("#cells-form tbody tr").nth(2)).to_have_attribute("data-rule", f"{before[0]}_2")
     ops.get_by_role("button", name="＋ 规则").click()
-    expect(ops.locator("tbody tr").last).to_have_attribute("data-rule", "new_rule_2")
+    expect(ops.locator("#cells-form tbody tr").last).to_have_attribute("data-rule", "new_rule_2")
     ops.get_by_role("button", name="删除 new_rule_2").click()
-    expect(ops.locator("tbody tr")).to_have_count(len(before) + 1)
+    expect(ops.locator("#cells-form tbody tr")).to_have_count(len(before) + 1)
 
     for expected in (len(before) + 2, len(before) + 1, len(before)):
         ops.get_by_role("button", name="撤销", exact=True).click()
-        expect(ops.locator("tbody tr")).to_have_count(expected)
+        expect(ops.locator("#cells-form tbody tr")).to_have_count(expected)
     ops.get_by_role("button", name="撤销", exact=True).click()
     expect(cell(ops, before[0], "名称（中文）")).to_have_value("准时送达加分")
     assert rule_ids(ops) == before

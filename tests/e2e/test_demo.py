@@ -34,7 +34,7 @@ def demo(folder: Path) -> Iterator[str]:
 @contextmanager
 def visiting(browser: Browser, address: str, role: str, width: int = DESKTOP) -> Iterator[Page]:
     """Somebody who has clicked a role on the sign-in page."""
-    context = browser.new_context(base_url=address, viewport={"width": width, "height": 900})
+    context = browser.new_context(base_url=address, locale="zh-CN", viewport={"width": width, "height": 900})
     page = context.new_page()
     page.goto("/login")
     page.locator(f"form:has(input[name=role][value={role}]) button").first.click()

@@ -115,7 +115,12 @@ def _book_page(
             for each in brief.versions
         ],
         into=into or book_id,
-        can_go_back=bool(present) and not shown.places and shown.brief.since_us <= now_us,
+        # It may be in force elsewhere, but not where it would come back.
+        can_go_back=bool(present)
+        and {(place.city, place.rider_kind) for place in shown.places}.isdisjoint(
+            (place.city, place.rider_kind) for place in present
+        )
+        and shown.brief.since_us <= now_us,
         value_words=partial(value_words, visit.lang),
         refused=refused,
     )

@@ -65,7 +65,7 @@ def test_a_split_state_that_was_corrected_reaches_back(days: Sequence[Path], tmp
     first = pq.read_table(days[0]).filter(pc.field("kind") == "delivered").slice(0, 1).to_pylist()[0]
     later = first["occurred_us"] + 12 * US_PER_DAY
     rows = [
-        first | {"event_id": "later", "occurred_us": later, "delivered_us": later},
+        first | {"event_id": "later", "order_id": "later", "occurred_us": later, "delivered_us": later},
         first | {"event_id": "fix", "kind": "correction", "ref_event_id": first["event_id"], "occurred_us": later + 1}
         | {"assess_deadline_us": first["delivered_us"] - 600_000_000},
     ]  # fmt: skip

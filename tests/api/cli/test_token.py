@@ -135,7 +135,7 @@ def test_keys_are_listed_and_ended(at: str, store: Store) -> None:
 
     assert before[third.key_id] == "good"
     assert (between[first.key_id], between[third.key_id], between[other.key_id]) == ("revoked", "good", "good")
-    assert "1 keys made with it are still good" in left.stderr
+    assert "1 key made with it is still good" in left.stderr
     assert set(both["revoked"]) == {second.key_id, third.key_id}
     assert (after[third.key_id], after[other.key_id]) == ("revoked", "good")
     assert unknown.exit_code == 2

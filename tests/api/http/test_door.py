@@ -83,7 +83,7 @@ def test_unknown_paths_and_methods_are_problems(client: TestClient) -> None:
     assert (missing.status_code, missing.json()["code"]) == (404, "not_found")
     assert (wrong.status_code, wrong.json()["code"]) == (405, "method_not_allowed")
     assert wrong.headers["allow"] == "POST"
-    assert client.patch("/v1/tokens").headers["allow"] == "GET, POST"
+    assert client.patch("/v1/tokens").headers["allow"] == "GET, HEAD, POST"
 
 
 def test_every_wrong_field_is_named_at_once(client: TestClient, bearer: Bearer) -> None:

@@ -97,7 +97,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
             "book_id": "taobao-crowdsourced",
             "digest": versions("taobao-crowdsourced")[-1].digest,
             "book_a": versions("taobao-crowdsourced")[-1].digest,
-            "book_b": versions("gbt-46862-reference")[-1].digest,
+            "book_b": versions("gbt-46862-reference")[0].digest,
             "content": unit.connection.scalars(
                 select(drafts.c.content_digest).where(drafts.c.draft_id == known["drafts"]["submitted"])
             ).first(),

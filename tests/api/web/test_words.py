@@ -25,6 +25,7 @@ CODES = frozenset({*KINDS, *PARTIES, *REPORT_KINDS, *RIDER_KINDS, "ours", "true"
 # Names that stand as they are in both languages, and the switch to the other language.
 # Values that some messages need beside the common ones.
 EVERY = tuple((name, "1") for name in (
+    "date", "first", "kind", "platform", "fault", "hint", "place", "remedy", "rider",
     "near", "line", "other", "num", "decimals", "most", "title", "award", "announced", "earliest", "reason", "part",
 ))  # fmt: skip
 # Faults of files and folders, which no page can meet.
@@ -49,6 +50,8 @@ def clock() -> Clock:
 
 def shown(html: str) -> str:
     """What a person reads of a page: no tags, scripts, ids, sources and typed text."""
+    # The tables of a draft on paper hold the texts of the book in both languages, as its fields do.
+    html = re.sub(r'<div class="paper-tables">.*?</div>', " ", html, flags=re.DOTALL)
     for part in ("script", "style", "textarea", "code", "svg", "cite"):
         html = re.sub(rf"<{part}\b.*?</{part}>", " ", html, flags=re.DOTALL)
     html = re.sub(r'<(\w+)[^>]*class="[^"]*\bcode\b[^"]*"[^>]*>.*?</\1>', " ", html, flags=re.DOTALL)
@@ -73,7 +76,7 @@ def shelf(store: Store) -> None:
 def test_every_page_speaks_one_language(store: Store, sign_in: SignIn) -> None:
     """Books, drafts with all their tables, the city, inboxes and the rider's own pages: words of the page's language."""
     with store.writing(START_US) as unit:
-        base = versions("gbt-46862-reference")[-1].digest
+        base = versions("gbt-46862-reference")[0].digest
         draft = drafts.draft_from_version(unit, ANN, base).draft_id
     own = {"city": "hangzhou"}
     rows = [delivered(f"e{k}", at_min=k * 60, late_min=k * 4, **own) for k in range(4)]

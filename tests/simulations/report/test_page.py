@@ -126,9 +126,9 @@ def test_effects_of_morris_stand_in_the_units_of_their_metric(made: Report) -> N
 
     assert [sum(row["metric"] == text("en", f"study.metric_{name}") for row in rows) for name in PRIMARY] == [6] * 4
     assert (rows[0]["size"], rows[0]["spread"], rows[0]["way"]) == ("2.00 ± 1.00 yuan", "0.50 yuan", "↑")
-    assert (rows[6]["size"], rows[7]["way"]) == ("2.00 ± 1.00 points", "↓")
+    assert (rows[6]["size"], rows[7]["way"]) == ("2.00 ± 1.00 percentage points", "↓")
     assert rows[6]["title"] in made.html
-    assert made.html.count("at 81 of 90 points") == len(PRIMARY)
+    assert made.html.count("at 81 of 90 combinations") == len(PRIMARY)
 
 
 def test_groups_show_every_primary_metric(made: Report) -> None:
