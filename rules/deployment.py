@@ -118,23 +118,23 @@ def parse_deployment(text: str, file: str, find: FindVersions) -> Deployment:
         if platforms and ({row.platform, None} & platforms or row.platform is None):
             faults.append(Fault("repeated_deploy", file, row.city, "from", row.from_.isoformat(), part="deploy"))
         platforms.add(row.platform)
-        unsound = id_fault(row.city)
-        if unsound is not None:
-            hint = (("hint", f"@id.{unsound}"),)
-            faults.append(Fault("deployed_bad_city", file, row.city, "city", row.city, params=hint, part="deploy"))
-        faults += book_faults(row, file, find)
+        faults += row_faults(row, file, find)
     if faults or table is None:
         raise BookError(tuple(faults))
     return Deployment(tuple(sorted(table.deploy, key=lambda row: row.from_)))
 
 
-def book_faults(row: Deploy, file: str, find: FindVersions) -> list[Fault]:
-    """What is wrong with the book of a row: not there, a fine, not in force yet, or for other riders."""
+def row_faults(row: Deploy, file: str, find: FindVersions) -> list[Fault]:
+    """What is wrong with a row: a city that is no id; a book that is not there, a fine, not in force yet, or for others."""
+    faults = []
+    unsound = id_fault(row.city)
+    if unsound is not None:
+        hint = (("hint", f"@id.{unsound}"),)
+        faults.append(Fault("deployed_bad_city", file, row.city, "city", row.city, params=hint, part="deploy"))
     try:
         first = find(row.book)[0].model
     except BookError as error:
-        return list(error.faults)
-    faults = []
+        return [*faults, *error.faults]
     if first.regime == "legacy":
         faults.append(Fault("legacy_deployed", file, row.city, "book", row.book, part="deploy"))
     if row.from_ < first.effective_from:

@@ -120,7 +120,7 @@ def _rows(
 ) -> list[Any]:
     """A row for each kind of riders; faults of the book for them end the command."""
     from rules.calendar import calendar
-    from rules.deployment import Deploy, book_faults
+    from rules.deployment import Deploy, row_faults
 
     model = versions[0].model
     if day is None:
@@ -128,7 +128,7 @@ def _rows(
     kinds = model.rider_kinds if kind is None else (kind,)
     given = {"city": city, "book": model.id, "from": day, "source": source or ACTOR, "confidence": "ours"}
     rows = [Deploy.model_validate(given | {"rider_kind": one}) for one in kinds]
-    faults = tuple(fault for row in rows for fault in book_faults(row, "deploy set", lambda _book: versions))
+    faults = tuple(fault for row in rows for fault in row_faults(row, "deploy set", lambda _book: versions))
     if faults:
         raise BookError(faults)
     return rows

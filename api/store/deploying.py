@@ -13,8 +13,10 @@ from api.store.people import note
 from api.store.places import Place, judging, places
 from api.store.units import ReadUnit, WriteUnit
 from rules.book import Book
+from rules.compile import start_us
 from rules.deployment import Deploy
 from rules.errors import BookError, Fault
+from rules.shelf import shipped
 
 COMMAND: Final = "riderscore deploy set"
 
@@ -50,7 +52,7 @@ def put_in_force(unit: WriteUnit, actor: str, rows: Sequence[Deploy], versions: 
     others = (row for row in rows if row not in new and (row.city, row.rider_kind, row.from_, row.book) not in has)
     kept = tuple(sorted({Place(row.city, row.rider_kind) for row in others}))
     if new:
-        needed = _needed(versions, new)
+        needed = _needed(versions, new, unit.recorded_us)
         need_unchanged(unit, needed)
         publish(unit, needed)
         # A table need not say where its rows come from.
@@ -68,12 +70,17 @@ def put_in_force(unit: WriteUnit, actor: str, rows: Sequence[Deploy], versions: 
     return PutInForce(new, kept)
 
 
-def _needed(versions: Iterable[Book], rows: Iterable[Deploy]) -> list[Book]:
-    """Of the books of rows the versions that judge from their first days on."""
+def _needed(versions: Iterable[Book], rows: Iterable[Deploy], at_us: int) -> list[Book]:
+    """Of the books of rows the versions that judge from their first days on; shipped ones only as far as they have begun.
+
+    What is shipped for a later day takes effect through a draft and its approval.
+    """
     first = {row.book: row.from_ for row in sorted(rows, key=lambda row: row.from_, reverse=True)}
     own = [book for book in versions if book.id in first]
     ended = {a.digest for a, b in pairwise(own) if a.id == b.id and b.model.effective_from <= first[b.id]}
-    return [book for book in own if book.digest not in ended]
+    to_come = {book.digest for book in own if book.id in shipped() and start_us(book.model) > at_us}
+    to_come -= {book.digest for book in own if book.model.effective_from <= first[book.id]}
+    return [book for book in own if book.digest not in ended | to_come]
 
 
 def need_unchanged(unit: WriteUnit, versions: Iterable[Book]) -> None:

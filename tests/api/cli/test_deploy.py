@@ -21,10 +21,13 @@ from api.cli.serve import prepare
 from api.http.app import create_app
 from api.settings import Settings
 from api.store import books, keys
+from api.store.deploying import put_in_force
 from api.store.sessions import begin_session
 from api.store.tables import audit
 from api.store.units import Store
 from api.web.session import SESSION_COOKIE
+from rules.compile import start_us
+from rules.deployment import Deploy
 from rules.errors import BookError
 from rules.shelf import to_toml, versions
 from tests.api.cli.commands import run, run_json
@@ -161,6 +164,7 @@ def test_the_command_works_only_where_nothing_is_in_force(url: str, lang: str) -
         (["--book", "nowhere.toml"], "nowhere.toml"),
         (["--book", TAOBAO, "--from", "soon"], "soon"),
         (["--book", TAOBAO, "--city", " "], "--city"),
+        (["--book", TAOBAO, "--city", "1.23457E+17"], "1.23457E+17"),
     ],
 )
 def test_what_cannot_be_in_force_is_refused(url: str, words: list[str], said: str) -> None:
@@ -438,3 +442,18 @@ def test_an_unknown_table_raises_for_programs() -> None:
     """The four are in the fault."""
     with pytest.raises(BookError, match=ALL_FOUR):
         table_of_platform("published", "default")
+
+
+def test_what_is_shipped_for_a_later_day_is_not_put_in_force(url: str) -> None:
+    """Of a shipped book the version that has begun; the next one takes a draft and its approval."""
+    begun, *later = versions(REFERENCE)
+    assert run("db", "upgrade", "--database-url", url).exit_code == 0
+    store = Store(url)
+    row = {"city": "xian", "rider_kind": "crowdsourced", "book": REFERENCE, "from": begun.model.effective_from}
+
+    with store.writing(start_us(begun.model) + DAY_US) as unit:
+        put_in_force(unit, "test:test", [Deploy.model_validate(row)], (begun, *later))
+        stored = {book.digest for book in books.books_stored(unit) if book.id == REFERENCE}
+
+    store.close()
+    assert stored == {begun.digest}
