@@ -87,15 +87,37 @@ def gather(source: Events, order: I64, out: Events) -> None:
 
 
 @compiled_with_runtime
-def first_of_identity(start: I64, key: U64, out: I64) -> int:
-    """For each row the first row of its rider with the same event id, into `out`; returns how many are not first."""
+def _places(start: I64) -> I64:
+    """An empty hash table in which the rows of each rider fill half at most."""
     most = 0
     for r in range(start.size - 1):
         most = max(most, start[r + 1] - start[r])
     size = 16
     while size < 2 * most:
         size *= 2
-    slots = np.full(size, -1, np.int64)
+    return np.full(size, -1, np.int64)
+
+
+@compiled_with_runtime
+def _leave_empty(slots: I64, key: U64, first: int, end: int) -> None:
+    """Take the rows of one rider out of the table: one by one where they are few, else all of it."""
+    size = slots.size
+    if 4 * (end - first) >= size:
+        slots[:] = -1
+        return
+    # Rows that collide stand one behind the other: from each row's own place on, up to the next empty one.
+    for i in range(first, end):
+        at = np.int64(key[i] & np.uint64(size - 1))
+        while slots[at] >= 0:
+            slots[at] = -1
+            at = (at + 1) & (size - 1)
+
+
+@compiled_with_runtime
+def first_of_identity(start: I64, key: U64, out: I64) -> int:
+    """For each row the first row of its rider with the same event id, into `out`; returns how many are not first."""
+    slots = _places(start)
+    size = slots.size
     repeats = 0
     for r in range(start.size - 1):
         for i in range(start[r], start[r + 1]):
@@ -107,14 +129,7 @@ def first_of_identity(start: I64, key: U64, out: I64) -> int:
             else:
                 repeats += 1
             out[i] = slots[at]
-        if 4 * (start[r + 1] - start[r]) < size:
-            for i in range(start[r], start[r + 1]):
-                at = np.int64(key[i] & np.uint64(size - 1))
-                while slots[at] >= 0:
-                    slots[at] = -1
-                    at = (at + 1) & (size - 1)
-        else:
-            slots[:] = -1
+        _leave_empty(slots, key, start[r], start[r + 1])
     return repeats
 
 
@@ -124,13 +139,8 @@ def first_of_order(start: I64, key: U64, counts: NDArray[np.bool_], is_new: U8, 
 
     Rows that do not count, and carried ones, are left as they are.
     """
-    most = 0
-    for r in range(start.size - 1):
-        most = max(most, start[r + 1] - start[r])
-    size = 16
-    while size < 2 * most:
-        size *= 2
-    slots = np.full(size, -1, np.int64)
+    slots = _places(start)
+    size = slots.size
     for r in range(start.size - 1):
         for new in range(2):
             for i in range(start[r], start[r + 1]):
@@ -143,15 +153,7 @@ def first_of_order(start: I64, key: U64, counts: NDArray[np.bool_], is_new: U8, 
                     slots[at] = i
                 elif new == 1:
                     out[i] = slots[at]
-        # Every row that was put in is met, and what stands behind it: the place that is left empty ends the way.
-        if 4 * (start[r + 1] - start[r]) < size:
-            for i in range(start[r], start[r + 1]):
-                at = np.int64(key[i] & np.uint64(size - 1))
-                while slots[at] >= 0:
-                    slots[at] = -1
-                    at = (at + 1) & (size - 1)
-        else:
-            slots[:] = -1
+        _leave_empty(slots, key, start[r], start[r + 1])
 
 
 def refuse_again(events: Events, start: I64, is_new: U8, reason: I64, why: int) -> I64:

@@ -54,7 +54,10 @@ def test_what_could_not_be_assessed_is_counted_and_said(tmp_path: Path) -> None:
 
     told = run("explain", tmp_path / "out", "--rider", "rd", "--event", "d1", "--lang", "zh").stdout
     points = {row["rider_id"]: row["delta_mp"] for row in entries_of(tmp_path / "out")}
-    assert "could not be assessed; 2 of them are late: 2 judged by the lateness alone, 0 exempt" in result.stderr
+    assert (
+        "could not be assessed. Late among them: 2 (judged by the lateness alone: 2, exempt by the book: 0)."
+        in result.stderr
+    )
     assert counts_of(tmp_path / "out") == {
         "unknown_kitchen": 2, "unknown_kitchen_late": 2, "unknown_kitchen_exempt": 0,
     }  # fmt: skip
@@ -72,8 +75,8 @@ def test_the_reference_takes_nothing_off_for_an_unknown_kitchen(tmp_path: Path) 
         {row["rider_id"]: row["delta_mp"] for row in entries_of(tmp_path / name)} for name in ("first", "second")
     )
     told = run("explain", tmp_path / "second", "--rider", "ra", "--event", "a1", "--lang", "en").stdout
-    assert "2 judged by the lateness alone, 0 exempt" in first.stderr
-    assert "0 judged by the lateness alone, 2 exempt" in second.stderr
+    assert "(judged by the lateness alone: 2, exempt by the book: 0)" in first.stderr
+    assert "(judged by the lateness alone: 0, exempt by the book: 2)" in second.stderr
     assert (before["ra"] < 0, before["rb"]) == (True, 200)
     assert after == {"ra": 200, "rb": 200, "rd": 200}
     assert "this book takes nothing off for such an order" in told
@@ -123,11 +126,11 @@ def test_a_lake_and_a_comparison_count_alike(tmp_path: Path) -> None:
     assert counts_of(tmp_path / "lake") == {
         "unknown_kitchen": 2, "unknown_kitchen_late": 2, "unknown_kitchen_exempt": 2,
     }  # fmt: skip
-    assert "0 judged by the lateness alone, 2 exempt" in lake.stderr
+    assert "(judged by the lateness alone: 0, exempt by the book: 2)" in lake.stderr
     assert counts_of(tmp_path / "both") == {
         "unknown_kitchen": 2, "unknown_kitchen_late": 2, "unknown_kitchen_exempt_a": 0, "unknown_kitchen_exempt_b": 2,
     }  # fmt: skip
-    assert "book A exempts 0, book B 2" in compared.stderr
+    assert "(exempt by book A: 0, by book B: 2;" in compared.stderr
 
 
 def test_an_exemption_that_would_change_nothing_is_a_fault(tmp_path: Path) -> None:
