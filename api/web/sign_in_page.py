@@ -10,7 +10,7 @@ from api.store.queries import RiderStanding, rider_row
 from api.store.sample_riders import telling_riders
 from api.web.shell import Visit
 from api.web.typed import Typed
-from rules.units import points_text
+from rules.units import shown_points
 
 DEMO_PEOPLE: Final[tuple[tuple[Role, str], ...]] = (("ops", "li.na"), ("approver", "wang.wei"), ("policy", "zhao.min"))
 
@@ -43,4 +43,4 @@ def demo_roles(visit: Visit) -> list[tuple[Role, str, str]]:
 
 
 def _beside(visit: Visit, standing: RiderStanding) -> str:
-    return visit.say("login.score", rider=standing.rider_id, score=points_text(standing.score_mp))
+    return visit.say("login.score", rider=standing.rider_id, score=shown_points(standing.score_mp))

@@ -31,7 +31,21 @@ FIELDS_MAX: Final = 2_000
 SHOWN_MAX: Final = 40
 # Secrets, and what a page puts in a form by itself.
 _SECRET: Final = frozenset({FORM_FIELD, TYPED_FIELD, "credential"})
-_NOT_WORDS: Final = _SECRET | {ONCE_FIELD, "etag", "digest", "content_digest", "next", "part", "columns", "keys", "act"}
+_BY_THE_PAGE: Final = {ONCE_FIELD, "etag", "digest", "content_digest", "next", "part", "columns", "keys", "act", "into"}
+# What is chosen, not typed: sent again with the words, but no words.
+_CHOICES: Final = {
+    "answer",
+    "outcome",
+    "is_safety",
+    "reason_code",
+    "scenario",
+    "sensitivity",
+    "seeds",
+    "a",
+    "b",
+    "place",
+}
+_NOT_WORDS: Final = _SECRET | _BY_THE_PAGE | _CHOICES
 # Where nothing is typed that anybody would miss.
 _NOT_KEPT: Final = ("/login", "/logout")
 

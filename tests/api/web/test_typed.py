@@ -154,6 +154,18 @@ def test_signing_in_leads_to_no_other_site(client: TestClient, bearer: Bearer) -
         assert client.post("/login", data=form, headers=HERE).status_code == 303, packed
 
 
+def test_what_was_chosen_is_sent_again_and_not_shown(client: TestClient, sign_in: SignIn) -> None:
+    """A code of the form is nothing that a person typed: it goes with the words, unseen."""
+    sign_in("ops")
+    client.cookies.delete(SESSION_COOKIE)
+
+    answer = send(client, answer="upheld:evidence_accepted")
+
+    shown = re.findall(r"<textarea[^>]*>(.*?)</textarea>", answer.text, re.DOTALL)
+    assert shown == [html.escape(WORDS, quote=False)]
+    assert "upheld:evidence_accepted" in html.unescape(answer.text)
+
+
 def test_a_long_text_is_shown_to_be_copied(client: TestClient, sign_in: SignIn) -> None:
     """What is too long for a hidden field stands whole on the page."""
     sign_in("ops")
