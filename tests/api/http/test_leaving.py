@@ -9,6 +9,8 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +18,24 @@ import httpx2
 import pytest
 from sqlalchemy import select
 
+from api.cli.serve import GRACE_S
 from api.clock import now_us
 from api.http.farewell import Farewell
 from api.http.leaving import Leaving
-from api.store import keys, schema
+from api.store import keys, people, schema, studies
 from api.store.tables import events
 from api.store.units import Store
+from api.work.background import STOP_S
 from tests.api.http import apart
 from tests.api.law import seed_in_force
+from tests.api.work.worlds import study, wait_for, working
 
 DEADLINE_S = 300
+SHORT = {
+    "scenario": "ordinary-week", "books": ["legacy-fine", "taobao-crowdsourced"], "seeds": 2, "days": 1,
+    "sets": ["riders=20"], "sensitivity": "off", "sweeps": [], "lang": "en",
+}  # fmt: skip
+LONG = SHORT | {"seeds": 200, "days": 28}
 NUM_CLIENTS = 8
 SERVE = [sys.executable, "-c", "from api.cli.main import main; main()", "serve", "--port", "0", "--lang", "en"]
 
@@ -152,6 +162,70 @@ def test_every_answer_agrees_with_the_store(store: Store, url: str, tmp_path: Pa
     assert {name for name, status in answers.items() if status == 200} <= stored
     assert set(answers.values()) <= {200, 503}
     assert schema.revision_of(store) == schema.head()
+
+
+@contextmanager
+def serving(url: str, folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A server with its background work, and its address; gone in the end."""
+    env = os.environ | {"PYTHONPATH": str(Path.cwd())}
+    with (folder / "log").open("w") as log:
+        command = [*SERVE, "--database-url", url]
+        server = subprocess.Popen(command, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=log, text=True)
+        try:
+            assert server.stdout is not None
+            yield server, server.stdout.readline().split()[3]
+        finally:
+            server.kill()
+            server.communicate()
+
+
+def test_open_streams_and_unread_downloads_hold_nobody_up(store: Store, url: str, tmp_path: Path) -> None:
+    """SIGTERM: the stream of work that waits ends as a whole answer, what nobody reads is cut, the process is gone."""
+    with store.writing(now_us()) as unit:
+        seed_in_force(unit)
+        _, policy = keys.create_key(unit, "policy", "wang", (), actor="test:test")
+        _, ops = keys.create_key(unit, "ops", "li.na", (), actor="test:test")
+        for number in range(20_000):
+            people.note(unit, "test:test", "noted", f"{number}-" + "x" * 100)
+        # More than may be under way at a time: the last one waits.
+        asked = [studies.start_study(unit, "policy:wang", LONG) for _ in range(4)]
+    with serving(url, tmp_path) as (server, address):
+        host, port = address.removeprefix("http://").split(":")
+        head = f"GET /v1/audit?format=csv HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {ops}\r\n\r\n"
+        with (
+            socket.create_connection((host, int(port)), DEADLINE_S) as unread,
+            httpx2.Client(timeout=DEADLINE_S) as client,
+        ):
+            unread.sendall(head.encode())
+            headers = {"Authorization": f"Bearer {policy}"}
+            with client.stream("GET", f"{address}/v1/studies/{asked[-1]}/events", headers=headers) as stream:
+                lines = stream.iter_lines()
+                assert next(line for line in lines if line.startswith("data"))
+                server.send_signal(signal.SIGTERM)
+                rest = list(lines)
+            code = server.wait(GRACE_S + STOP_S + 30)
+
+    assert code == 0
+    assert not any(line.startswith("event: done") for line in rest)
+
+
+def test_a_study_under_way_is_given_back_and_goes_on(store: Store, url: str, tmp_path: Path) -> None:
+    """SIGTERM in the middle of long work: it waits again, its start does not count, and another server ends it."""
+    with store.writing(now_us()) as unit:
+        seed_in_force(unit)
+        study_id = studies.start_study(unit, "policy:wang", SHORT)
+    with serving(url, tmp_path) as (server, _):
+        wait_for(lambda: study(store, study_id).state != "waiting")
+        server.send_signal(signal.SIGTERM)
+        code = server.wait(DEADLINE_S)
+    after = study(store, study_id).state
+
+    with working(store):
+        wait_for(lambda: study(store, study_id).has_ended)
+
+    assert code == 0
+    assert after in ("waiting", "done")
+    assert study(store, study_id).state == "done"
 
 
 def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ def in_company(events: Events, where: Sequence[int]) -> list[Events]:
 @settings(max_examples=settings().max_examples // 4)
 @given(
     versions=strategies.books().filter(is_sound),
-    events=strategies.histories(max_riders=4),
+    events=strategies.histories(max_riders=4, controls=True),
     ahead_min=st.sampled_from((0, 4, 10)),
     cut=st.floats(0, 1),
     where=st.lists(st.integers(0, 3), min_size=4, max_size=4),
@@ -116,7 +116,7 @@ def test_company_changes_nothing(
 @settings(max_examples=settings().max_examples // 4)
 @given(
     versions=strategies.books().filter(is_sound),
-    events=strategies.histories(max_riders=3),
+    events=strategies.histories(max_riders=3, controls=True),
     ahead_min=st.sampled_from((0, 4, 10)),
     sizes=st.lists(st.integers(1, 6), min_size=1, max_size=5),
 )
