@@ -283,9 +283,10 @@ def need_allowed(allowed: Allowed) -> None:
 def problem_of_refusal(refused: Refused) -> Problem:
     """What a verb's refusal is over HTTP."""
     params = dict(refused.params)
-    path = params.pop("path", None)
+    path = params.get("path")
     if not isinstance(path, tuple):
         return Problem(refused.code, **params)  # type: ignore[arg-type]
+    del params["path"]
     field = FieldError(Where(pointer=pointer_to(path)), refused.code, refused.describe)
     return Problem(refused.code, errors=[field], **params)  # type: ignore[arg-type]
 

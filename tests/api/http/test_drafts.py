@@ -119,6 +119,29 @@ def test_what_was_not_read_is_not_changed(ann: Desk) -> None:
         assert ann.client.post(f"{path}/{verb}", headers=ann.headers).status_code == 428
 
 
+@pytest.mark.parametrize(
+    ("edits", "number", "path"),
+    [
+        ([{"path": "/rule/999/points", "value": 1}], 0, "/rule/999/points"),
+        ([{"path": "/score/base", "value": 1}, {"path": "/id/x", "value": 1}], 1, "/id/x"),
+        ([{"op": "remove", "part": "rule", "at": 999}], 0, "rule"),
+        ([{"op": "move", "part": "nowhere", "at": 0, "to": 1}], 0, "nowhere"),
+    ],
+)
+def test_an_edit_that_leads_nowhere_is_named(ann: Desk, edits: list[dict[str, object]], number: int, path: str) -> None:
+    """409 in both languages, with its position and where it was to be; the draft stays as it was."""
+    made = ann.begin(digest=version().digest)
+    place, tag = f"{DRAFTS}/{made['draft']['draft_id']}", ann.etag
+
+    answers = [ann.send("PUT", place, {"edits": edits}, **{"Accept-Language": lang}) for lang in ("en", "zh")]
+
+    for answer in answers:
+        assert (answer.status_code, answer.json()["code"]) == (409, "edit_impossible")
+        assert str(number) in answer.json()["detail"]
+        assert path in answer.json()["detail"]
+    assert ann.send("GET", place, **{"If-None-Match": tag}).status_code == 304
+
+
 def test_a_faulty_draft_is_kept_and_each_fault_named_with_its_cell(ann: Desk) -> None:
     """In the words of the reader; submission is refused with the same places."""
     made = ann.begin(digest=version().digest)
