@@ -8,9 +8,8 @@ from typing import Final
 from api.batch.rejects import cut
 from rules.textfile import MARK, packing_of
 
-_TOKEN: Final = re.compile(
-    r"""[ \t\r\n]+|"(?:[^"\\]|\\.)*"|-?Infinity|NaN|-?[0-9][0-9.eE+-]*|[A-Za-z_]+|.""", re.DOTALL
-)
+# Every letter is looked at once: a text without an end is a word too, and nothing is tried twice.
+_TOKEN: Final = re.compile(r"""[ \t\r\n]++|"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[^ \t\r\n"{}\[\],:\ufeff]++|.""", re.DOTALL)
 _CONSTANTS: Final = frozenset({"NaN", "Infinity", "-Infinity"})
 
 
@@ -73,27 +72,28 @@ def fault_of(written: bytes | str) -> JsonFault | None:
             return JsonFault("json_not_utf8", "", written[error.start : error.start + 4].hex(), line, at)
     else:
         text = written
-    found = _walked(text)
-    if found is not None:
-        return found
     try:
         json.loads(text)
     except RecursionError:
         return JsonFault("json_syntax", "", "", 1, 1)
     except ValueError as error:
         position = getattr(error, "pos", 0)
-        return JsonFault("json_syntax", "", cut(text[position : position + 20].strip()), *_place(text, position))
-    return None
+        syntax = JsonFault("json_syntax", "", cut(text[position : position + 20].strip()), *_place(text, position))
+        return _walked(text, position) or syntax
+    return _walked(text, len(text))
 
 
-def _walked(text: str) -> JsonFault | None:
-    """A fault that a walk over the words of a text finds; its grammar is not checked."""
+def _walked(text: str, stop: int) -> JsonFault | None:
+    """A fault that a walk over the words of a text finds, as far as its grammar is sound: up to where a parser stopped."""
     levels: list[_Level] = []
     before = ""
     for match in _TOKEN.finditer(text):
         word = match[0]
         if word[0] in " \t\r\n":
             continue
+        # Parsers stop at a comma too many, or at what follows it.
+        if match.start() > stop and before != ",":
+            break
         reason = _reason_of(word, before, levels)
         if reason:
             key = _key_of(word) if reason == "json_key_twice" else _inner_key(levels)

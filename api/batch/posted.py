@@ -157,11 +157,21 @@ def _large(body: bytes) -> Document:
 def _fault_in(body: bytes, bounds: Sequence[tuple[int, int]]) -> JsonFault | None:
     """The fault of the first row of a long list that has one; the text is not looked at whole."""
     for start, stop in bounds:
-        fault = fault_of(body[start:stop]) if stop - start <= LINE_BYTES_MAX else None
+        if stop - start > LINE_BYTES_MAX or _is_sound(body[start:stop]):
+            continue
+        fault = fault_of(body[start:stop])
         if fault is not None:
             before = start - body.rfind(b"\n", 0, start) - 1 if fault.line == 1 else 0
             return replace(fault, line=fault.line + body.count(b"\n", 0, start), at=fault.at + before)
     return None
+
+
+def _is_sound(row: bytes) -> bool:
+    try:
+        decode_marked(row.decode().strip())
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _value_at(body: bytes, start: int, stop: int) -> Any:
