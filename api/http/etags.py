@@ -9,6 +9,8 @@ from typing import Final
 
 from api.http.problems import Problem
 
+# Ours are revisions and digests; a longer one is nobody's.
+_LONGEST: Final = 200
 _PACKED: Final = re.compile(r"(?:[-;:]+(?:gzip|br|zstd|deflate|df))+(?=\"$)")
 
 
@@ -47,4 +49,5 @@ def is_unchanged(if_none_match: str | None, current: str) -> bool:
 
 def _tags(header: str) -> set[str]:
     """The tags of a header, without what proxies have put to them."""
-    return {_PACKED.sub("", tag.strip().removeprefix("W/").strip()) for tag in header.split(",")}
+    tags = (tag.strip().removeprefix("W/").strip() for tag in header.split(","))
+    return {_PACKED.sub("", tag) for tag in tags if len(tag) <= _LONGEST}

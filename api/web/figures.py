@@ -21,7 +21,10 @@ MINUTE_US: Final = 60_000_000
 HOUR_US: Final = 60 * MINUTE_US
 DAY_US: Final = 24 * HOUR_US
 # Chinese up to its last character, then English from its first letter or number on.
-_BOTH: Final = re.compile(r"(.*[\u3400-\u9fff]\W*?) +([\w(][^\u3400-\u9fff]*[A-Za-z][^\u3400-\u9fff]*)", re.ASCII)
+_HAN: Final = r"\u3400-\u9fff"
+_BOTH: Final = re.compile(
+    rf"(.*[{_HAN}](?:(?! [\w(])[^\w{_HAN}])*+) ([\w(][^{_HAN}]*[A-Za-z][^{_HAN}]*)", re.ASCII
+)
 _EPOCH: Final = dt.datetime.fromtimestamp(0, dt.UTC)
 
 

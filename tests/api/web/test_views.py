@@ -73,7 +73,11 @@ def test_money_and_shares_read_well() -> None:
         ),
         ("只有中文", "只有中文", "只有中文"),
         ("English alone", "English alone", "English alone"),
+        # Tried in every way that it can be parted in, this would take half an hour.
+        ("长" * 6_000 + " " * 6_000 + "(", *("长" * 6_000 + " " * 6_000 + "(",) * 2),
+        ("长" + " " * 6_000 + "long", "长", "long"),
     ],
+    ids=range(7),
 )
 def test_words_in_both_languages_are_shown_in_one(words: str, zh: str, en: str) -> None:
     """Titles of examples stand in Chinese, then in English."""
