@@ -1,5 +1,6 @@
 """Bodies: read once, whole, within a time, a size and a shape; refused before anything is done with them."""
 
+import io
 from typing import Final
 
 from anyio import fail_after
@@ -28,7 +29,8 @@ async def read_body(scope: Scope, receive: Receive, bytes_max: int, timeout_s: i
     stated = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
     if stated.isdigit() and (len(stated) > 18 or int(stated) > bytes_max):
         raise too_large
-    body = bytearray()
+    # Gives what was written without a copy: a body of sixteen MiB never stands there twice.
+    body = io.BytesIO()
     try:
         with fail_after(timeout_s):
             while True:
@@ -36,16 +38,14 @@ async def read_body(scope: Scope, receive: Receive, bytes_max: int, timeout_s: i
                 if message["type"] == "http.disconnect":
                     raise Problem("bad_request")
                 part = message.get("body", b"")
-                if len(body) + len(part) > bytes_max:
+                if body.tell() + len(part) > bytes_max:
                     raise too_large
-                if not body and not message.get("more_body", False):
-                    return bytes(part)
-                body += part
+                body.write(part)
                 if not message.get("more_body", False):
                     break
     except TimeoutError:
         raise Problem("body_timeout", headers=_CLOSE, limit=timeout_s) from None
-    return bytes(body)
+    return body.getvalue()
 
 
 async def check_shape(body: bytes, shape: Shape, *, is_lines: bool = False) -> None:

@@ -1,16 +1,17 @@
 """Events in: one or a batch, scored in the transaction that stores them, an answer for each."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from operator import itemgetter
 from typing import Annotated, Any, Final, Literal
 
 import numpy as np
 import pyarrow as pa
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Depends, Request, Response
-from pydantic import Field
+from pydantic import Field, TypeAdapter
 
 from api.batch.posted import Document, NotEventsError, PostedRows, read_rows, take_apart
 from api.batch.rejects import Reject, cut, rejects_of_rows
@@ -84,6 +85,10 @@ class EventAnswers(Model):
 
 
 _ENTRY: Final = tuple(EntryWritten.model_fields)
+_RESULTS: Final = TypeAdapter(list[EventAnswer])
+_AT_ONCE: Final = 500
+# The row that is answered, and what makes its answer.
+_Waiting = tuple[int, Callable[[], EventAnswer]]
 
 
 @dataclass(slots=True)
@@ -177,25 +182,42 @@ def _taken_apart(given: _Sent, num_rows_max: int) -> Document:
 def _done(lang: Lang, scored: Scored, platform: str = NO_PLATFORM) -> Done:
     """The answer to a post."""
     rows, table = scored.rows, scored.table
-    refused, results = list(scored.refused), []
+    refused, waiting = list(scored.refused), list[_Waiting]()
     for k, (row, answer) in enumerate(zip(table["row"].to_pylist(), scored.answers, strict=True)):
         if answer.reason == "no_book":
             words = _no_book(table.slice(k, 1).to_pylist()[0], platform, scored.places, lang)
-            results.append(_refusal(rows, _reject(table, k, answer), words))
+            waiting.append((row, partial(_refusal, rows, _reject(table, k, answer), words)))
         elif answer.status == "rejected":
             refused.append(_reject(table, k, answer))
         else:
             written = scored.lines.get((answer.rider_id, answer.event_id), ())
-            results.append(_answer(rows, row, answer.status, written))
-    results += (_refusal(rows, reject, cut(reject.describe(lang))) for reject in refused)
-    answers = _counted(sorted(results, key=lambda result: result.index), rows.ignored)
-    # Made of values that were read or written a moment ago: checking thousands of them again would take longer than
-    # reading them did.
-    return Done(
-        answers.__pydantic_serializer__.to_json(answers),
-        {"content-type": JSON},
-        counts={"scored": answers.num_scored, "repeated": answers.num_repeated, "rejected": answers.num_rejected},
+            waiting.append((row, partial(_answer, rows, row, answer.status, written)))
+    waiting += ((reject.row, partial(_described, rows, reject, lang)) for reject in refused)
+    waiting.sort(key=itemgetter(0))
+    return _written(waiting, rows.ignored)
+
+
+def _written(waiting: Sequence[_Waiting], ignored: Collection[str]) -> Done:
+    """Answers by row, as JSON; some at a time, since ten thousand of them weigh more than what is written of them."""
+    counts: Counter[str] = Counter()
+    parts: list[bytes] = []
+    for first in range(0, len(waiting), _AT_ONCE):
+        some = [make() for _, make in waiting[first : first + _AT_ONCE]]
+        counts.update(one.status for one in some)
+        # Made of values that were read or written a moment ago: checking thousands of them again would take longer
+        # than reading them did.
+        parts += (b"," if parts else b"", _RESULTS.dump_json(some)[1:-1])
+    head = EventAnswers.model_construct(
+        num_scored=counts["scored"],
+        num_accepted=counts["accepted"],
+        num_repeated=counts["repeated"],
+        num_rejected=counts["rejected"],
+        ignored_keys=[cut(name) for name in sorted(ignored)[:_IGNORED_SHOWN]],
+        results=[],
     )
+    begun = EventAnswers.__pydantic_serializer__.to_json(head).removesuffix(b"]}")
+    told = {"scored": counts["scored"], "repeated": counts["repeated"], "rejected": counts["rejected"]}
+    return Done(b"".join((begun, *parts, b"]}")), {"content-type": JSON}, counts=told)
 
 
 def _reject(table: pa.Table, k: int, answer: Posted) -> Reject:
@@ -227,6 +249,10 @@ def _no_book(event: Mapping[str, Any], platform: str, places: Collection[tuple[s
     return text(lang, "reject.no_book_here", command=command, **named)
 
 
+def _described(rows: PostedRows, reject: Reject, lang: Lang) -> EventAnswer:
+    return _refusal(rows, reject, cut(reject.describe(lang)))
+
+
 def _refusal(rows: PostedRows, reject: Reject, words: str) -> EventAnswer:
     rider_id, event_id = rows.identities[reject.row]
     place = rows.places[reject.row]
@@ -237,15 +263,3 @@ def _refusal(rows: PostedRows, reject: Reject, words: str) -> EventAnswer:
         pointer=None if isinstance(place, int) else pointer_to((*place, *inside)),
         line=place if isinstance(place, int) else None,
     )  # fmt: skip
-
-
-def _counted(results: list[EventAnswer], ignored: Collection[str]) -> EventAnswers:
-    counts = Counter(result.status for result in results)
-    return EventAnswers.model_construct(
-        num_scored=counts["scored"],
-        num_accepted=counts["accepted"],
-        num_repeated=counts["repeated"],
-        num_rejected=counts["rejected"],
-        ignored_keys=[cut(name) for name in sorted(ignored)[:_IGNORED_SHOWN]],
-        results=results,
-    )
