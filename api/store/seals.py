@@ -119,11 +119,12 @@ def _digests(unit: ReadUnit | WriteUnit, wanted: Sequence[tuple[str, str]]) -> d
     """The digests of rows as they are; those that are not there are left out."""
     found: dict[tuple[str, str], bytes] = {}
     for name, columns in SEALED.items():
-        keys = [key for table, key in wanted if table == name]
-        if keys:
-            table = tables.metadata.tables[name]
-            chosen = select(*(table.c[column] for column in columns)).where(_among(unit, table, keys))
-            for row in unit.connection.execute(chosen):
+        table = tables.metadata.tables[name]
+        keys = [key for sealed, key in wanted if sealed == name]
+        # A statement takes so many values and no more.
+        for first in range(0, len(keys), _AT_ONCE):
+            among_them = _among(unit, table, keys[first : first + _AT_ONCE])
+            for row in unit.connection.execute(select(*(table.c[column] for column in columns)).where(among_them)):
                 found[name, str(row[0])] = digest_of(name, tuple(row))
     return found
 

@@ -12,7 +12,7 @@ from sqlalchemy import delete, insert, select, text, update
 from api.cli.main import main
 from api.store import carrying, people, tables
 from api.store.guards import guards
-from api.store.seals import SEALED
+from api.store.seals import SEALED, num_seals, verify_seals
 from api.store.units import Store, WriteUnit
 from api.store.verifying import verify_store
 from rules.text import LANGS
@@ -294,6 +294,17 @@ def test_an_end_that_was_cut_off_is_named(full: Store) -> None:
         unit.connection.execute(delete(tables.audit).where(tables.audit.c.audit_id == int(last.row_key)))
 
     assert "seals" in {what.split()[0] for _, what in damaged(full, ("audit", "seals"), cut)["sealed"]}
+
+
+def test_more_lines_than_a_statement_takes_values_are_sealed(store: Store) -> None:
+    """One transaction may write as many as it likes: PostgreSQL takes 65 535 values in a statement."""
+    line = {"recorded_us": 1, "actor": "a:b", "action": "x", "subject": "r1", "detail": "{}", "city": None}
+    with store.writing(START_US) as unit:
+        unit.connection.execute(insert(tables.audit), [line] * 66_000)
+
+    with store.reading() as unit:
+        assert num_seals(unit) == 66_000
+        assert list(verify_seals(unit)) == []
 
 
 def test_a_trail_sealed_anew_is_named(full: Store) -> None:
