@@ -396,6 +396,7 @@ outbox: Final = Table(
     Column("city", Text),
     Column("payload", Text, nullable=False),
     Column("recorded_us", BigInteger, nullable=False, index=True),
+    Index("outbox_of_rider", "rider_id", "outbox_id"),
 )
 
 # Deliveries of the outbox, one row per hook and message. `state` is waiting, delivered or given_up; whoever sends one
