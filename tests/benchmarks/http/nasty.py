@@ -28,6 +28,7 @@ from tests.api.http.nasty import Body
 from tests.api.http.served import served
 from tests.api.store import cluster
 from tests.api.store.posts import FADING, later, newest_us, post
+from tests.benchmarks.http.nasty_odd import ODD
 from tests.benchmarks.http.nasty_requests import REQUESTS, Nasty
 from tests.builders import MINUTE_US, delivered
 
@@ -218,7 +219,7 @@ def main() -> None:
     """Both engines, or those that a word names."""
     engines = [word for word in sys.argv[1:] if word in ("sqlite", "postgresql")]
     words = [word for word in sys.argv[1:] if word not in engines]
-    chosen = [nasty for nasty in REQUESTS if not words or any(word in nasty.name for word in words)]
+    chosen = [nasty for nasty in REQUESTS + ODD if not words or any(word in nasty.name for word in words)]
     num_over = 0
     with tempfile.TemporaryDirectory(prefix="riderscore-") as name:
         folder = Path(name)

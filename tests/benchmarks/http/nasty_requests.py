@@ -53,11 +53,11 @@ class Nasty:
 
 
 _BOOK: Final = versions("gbt-46862-reference")[-1]
-_TARGETS: Final = [{"city": "hangzhou", "rider_kind": "crowdsourced"}]
-_FORM: Final = b"form_token=" + b"f" * 40 + b"&"
+TARGETS: Final = [{"city": "hangzhou", "rider_kind": "crowdsourced"}]
+FORM: Final = b"form_token=" + b"f" * 40 + b"&"
 
 
-def _json(document: object) -> Body:
+def as_json(document: object) -> Body:
     return lambda: json.dumps(document).encode()
 
 
@@ -185,7 +185,7 @@ def laws() -> Iterator[Nasty]:
         "extends itself": 'extends = "x"\n' * 10_000,
     }
     for name, toml in tomls.items():
-        yield Nasty(f"toml: {name}", "POST", "/v1/books/drafts", "ops", _json({"toml": toml, "targets": _TARGETS}))
+        yield Nasty(f"toml: {name}", "POST", "/v1/books/drafts", "ops", as_json({"toml": toml, "targets": TARGETS}))
     put = ("PUT", "/v1/books/drafts/{draft}", "ops")
     whens = [{"fact": "late_s", "min": k} for k in range(50)]
     found: dict[str, object] = {
@@ -198,7 +198,7 @@ def laws() -> Iterator[Nasty]:
         "huge points": _rules(150, points=10**300),
         "points to many decimals": _rules(150, points=0.1 + 1e-17),
         "places": {"targets": [{"city": f"c{k}", "rider_kind": "crowdsourced"} for k in range(1_000)]},
-        "too many places": {"targets": _TARGETS * 5_000},
+        "too many places": {"targets": TARGETS * 5_000},
         "edits": {"edits": [{"op": "set", "path": f"/rule/{k % 5}/points", "value": -2} for k in range(1_000)]},
         "edits far away": {"edits": [{"op": "set", "path": "/rule/999999999/points", "value": -2}] * 500},
         "edits that add": {"edits": [{"op": "add", "part": "rule", "at": 0, "value": {"id": "x" * 100}}] * 500},
@@ -206,12 +206,12 @@ def laws() -> Iterator[Nasty]:
         "a document of lists": {"document": {"rule": [[[1] * 100] * 100] * 4}},
     }
     for name, document in found.items():
-        yield Nasty(f"a draft: {name}", *put, _json(document), headers={"If-Match": "*"})
+        yield Nasty(f"a draft: {name}", *put, as_json(document), headers={"If-Match": "*"})
     yield Nasty("a draft: check", "POST", "/v1/books/drafts/{draft}/check", "ops")
     yield Nasty("a draft: read", "GET", "/v1/books/drafts/{draft}", "ops")
     facts = {"late_s": 86_400, "num_delivered": 1_000_000, "nth_in_month": 1_000_000, "score_mp": -1_000_000}
     trying = {"kind": "delivered", "facts": facts}
-    yield Nasty("try: all at their ends", "POST", "/v1/books/drafts/{draft}/try", "ops", _json(trying))
+    yield Nasty("try: all at their ends", "POST", "/v1/books/drafts/{draft}/try", "ops", as_json(trying))
 
 
 def rounds() -> Iterator[Nasty]:
@@ -236,7 +236,7 @@ def rounds() -> Iterator[Nasty]:
         "orders": [order | {"order_id": "o"} | {f"u{k}": 1 for k in range(80)}] * 1_000,
     }
     for name, document in (("the same twice", same), ("of nobody", foreign), ("unknown keys", unknown)):
-        yield Nasty(f"rounds: {name}", "POST", "/v1/dispatch/rounds", "platform", _json(document))
+        yield Nasty(f"rounds: {name}", "POST", "/v1/dispatch/rounds", "platform", as_json(document))
 
 
 def asked() -> Iterator[Nasty]:
@@ -244,20 +244,24 @@ def asked() -> Iterator[Nasty]:
     long_sets = [f"riders={'9' * 180}"] * 50
     study = {"scenario": "ordinary-week", "books": ["legacy-fine", "taobao-crowdsourced"]}
     sweeps = ["b:tier.reward.bonus_fen=" + ",".join(["1"] * 80)] * 3
-    yield Nasty("studies: long settings", "POST", "/v1/studies", "policy", _json(study | {"sets": long_sets}))
-    yield Nasty("studies: sweeps of sweeps", "POST", "/v1/studies", "policy", _json(study | {"sweeps": sweeps}))
+    yield Nasty("studies: long settings", "POST", "/v1/studies", "policy", as_json(study | {"sets": long_sets}))
+    yield Nasty("studies: sweeps of sweeps", "POST", "/v1/studies", "policy", as_json(study | {"sweeps": sweeps}))
     yield Nasty(
         "studies: a city of all people", "POST", "/v1/studies", "policy",
-        _json(study | {"sets": ["riders=100000000", "orders_per_day=1000000000"], "seeds": 200, "days": 92}),
+        as_json(study | {"sets": ["riders=100000000", "orders_per_day=1000000000"], "seeds": 200, "days": 92}),
     )  # fmt: skip
     cities = [f"城{k}" for k in range(1_000)]
     yield Nasty(
-        "tokens: cities", "POST", "/v1/tokens", "platform", _json({"role": "rider", "subject": "r1", "cities": cities})
+        "tokens: cities",
+        "POST",
+        "/v1/tokens",
+        "platform",
+        as_json({"role": "rider", "subject": "r1", "cities": cities}),
     )
     hook = {"url": "https://example.org/" + "x" * 1_900, "cities": cities[:500], "kinds": ["score.changed"] * 20}
-    yield Nasty("webhooks: cities", "POST", "/v1/webhooks", "platform", _json(hook))
+    yield Nasty("webhooks: cities", "POST", "/v1/webhooks", "platform", as_json(hook))
     words = {"reason_code": "merchant_slow", "reason": "长" * 10_000}
-    yield Nasty("appeal: long words", "POST", "/v1/entries/{entry}/appeal", "rider", _json(words))
+    yield Nasty("appeal: long words", "POST", "/v1/entries/{entry}/appeal", "rider", as_json(words))
 
 
 def read() -> Iterator[Nasty]:
@@ -302,7 +306,7 @@ def read() -> Iterator[Nasty]:
         yield Nasty(f"open: {path}", "GET", path)
 
 
-def _filed(content: bytes, name: str = "book.xlsx") -> bytes:
+def filed(content: bytes, name: str = "book.xlsx") -> bytes:
     head = b'--b\r\nContent-Disposition: form-data; name="form_token"\r\n\r\n' + b"f" * 40 + b"\r\n"
     file = f'--b\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'.encode()
     return head + file + content + b"\r\n--b--\r\n"
@@ -333,17 +337,17 @@ def pages() -> Iterator[Nasty]:
     for name, content in files().items():
         suffix = ".csv" if name.startswith("csv") else ".xlsx"
         yield Nasty(
-            f"file {name}", "POST", drafts + "upload", "ops", lambda content=content, suffix=suffix: _filed(content(), "book" + suffix),
+            f"file {name}", "POST", drafts + "upload", "ops", lambda content=content, suffix=suffix: filed(content(), "book" + suffix),
             kind=MULTIPART_TYPE, is_page=True,
         )  # fmt: skip
 
 
 def _form(name: str, path: str, body: bytes) -> Nasty:
-    return Nasty(f"page {path}: {name}", "POST", path, "ops", lambda: _FORM + body, kind=FORM_TYPE, is_page=True)
+    return Nasty(f"page {path}: {name}", "POST", path, "ops", lambda: FORM + body, kind=FORM_TYPE, is_page=True)
 
 
 def _after(make: Body) -> Body:
-    return lambda: _FORM + make()
+    return lambda: FORM + make()
 
 
 def files() -> dict[str, Body]:
