@@ -189,8 +189,9 @@ Places = tuple[int, list[Violation]]
 Check = Callable[[Ledger], Iterator[Places]]
 
 
-def _named(ledger: Ledger, rider: int) -> str:
-    return "?" if rider < 0 else str(ledger.riders.column("rider_id")[int(rider)].as_py())
+def _rider(table: pa.Table, row: int) -> str:
+    """Whose a row is: an entry's is told even where the table of riders lacks them."""
+    return str(table.column("rider_id")[row].as_py())
 
 
 def at_entries(
@@ -204,7 +205,7 @@ def at_entries(
     yield (
         rows.size,
         [
-            Violation(_named(ledger, columns.rider[i]), int(columns.seq[i]), what, _word(expected, i), _word(found, i))
+            Violation(_rider(ledger.entries, i), int(columns.seq[i]), what, _word(expected, i), _word(found, i))
             for i in rows[:MOST_SHOWN].tolist()
         ],
     )
@@ -220,7 +221,7 @@ def at_riders(
     yield (
         rows.size,
         [
-            Violation(_named(ledger, i), None, what, _word(expected, i), _word(found, i))
+            Violation(_rider(ledger.riders, i), None, what, _word(expected, i), _word(found, i))
             for i in rows[:MOST_SHOWN].tolist()
         ],
     )

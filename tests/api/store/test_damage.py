@@ -121,6 +121,7 @@ def test_a_rider_without_state_is_named(full: Store) -> None:
     """The row is gone, or holds nothing."""
     gone = damaged(full, (), lambda unit: unit.connection.execute(delete(rider_state).where(OF_R1)))
     assert gone["riders_have_state"] == [("r1", "entries")]
+    assert {rider for name in ("sequence", "identity") for rider, _ in gone[name]} == {"r1"}
 
 
 def test_a_state_without_rider_is_named(full: Store) -> None:
