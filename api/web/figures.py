@@ -22,9 +22,7 @@ HOUR_US: Final = 60 * MINUTE_US
 DAY_US: Final = 24 * HOUR_US
 # Chinese up to its last character, then English from its first letter or number on.
 _HAN: Final = r"\u3400-\u9fff"
-_BOTH: Final = re.compile(
-    rf"(.*[{_HAN}](?:(?! [\w(])[^\w{_HAN}])*+) ([\w(][^{_HAN}]*[A-Za-z][^{_HAN}]*)", re.ASCII
-)
+_BOTH: Final = re.compile(rf"(.*[{_HAN}](?:(?! [\w(])[^\w{_HAN}])*+) ([\w(][^{_HAN}]*[A-Za-z][^{_HAN}]*)", re.ASCII)
 _EPOCH: Final = dt.datetime.fromtimestamp(0, dt.UTC)
 
 

@@ -44,8 +44,10 @@ _MAX_VISITED: Final = 8 * MAX_CELLS
 _MAX_CELL: Final = 1 << 17
 _MAX_SHEETS: Final = 12
 _MAX_DIRECTORY: Final = 16 << 10
-# Each takes longer to read than a cell does.
+# What is neither a cell nor a text of one takes longer to read: styles, names, merged cells, links, validations.
 _MAX_STYLES: Final = 20_000
+_OF_CELLS: Final = re.compile(rb"<(?:[/?!]|(?:\w{1,20}:)?(?:row|c|v|is|t|f|r|rPr|si)[\s/>])")
+_SHARED_TEXTS: Final = "sharedstrings.xml"
 # Letters between two tags; a cell has 4 000 characters at most, which may be written as references.
 _MAX_TEXT_BYTES: Final = 256 << 10
 _TEXT_KEPT: Final = 4_001
@@ -183,12 +185,15 @@ def _read_xlsx(content: bytes, file: str, base: Document) -> Sheets:
             return _refused(file, fault)
         book = load_workbook(io.BytesIO(content), read_only=True, data_only=False)
         sheets = []
-        num_visited = num_cells = 0
+        left, num_cells = _Left(_MAX_VISITED, MAX_BYTES), 0
         for sheet in book.worksheets[:_MAX_SHEETS]:
-            lines, faults, visited = _xlsx_lines(sheet, file, _MAX_VISITED - num_visited)
-            num_visited += visited
+            lines, faults = _xlsx_lines(sheet, file, left)
             num_cells += sum(map(len, lines))
-            if num_visited > _MAX_VISITED or num_cells > MAX_CELLS:
+            if left.letters < 0:
+                return _refused(
+                    file, Fault("sheet_large", file, given=str(MAX_BYTES - left.letters), allowed=str(MAX_BYTES))
+                )
+            if left.visits < 0 or num_cells > MAX_CELLS:
                 return _refused(file, Fault("sheet_cells", file, allowed=str(MAX_CELLS)))
             sheets.append((sheet.title, lines, faults))
     except (zipfile.BadZipFile, InvalidFileException, KeyError, ValueError, TypeError, OSError, SyntaxError):
@@ -218,7 +223,7 @@ def _too_much(content: bytes, file: str) -> Fault | None:
             num_rows += part.count(b"<row")
             if num_tags > _MAX_TAGS or num_values > _MAX_ATTRIBUTES:
                 return Fault("sheet_cells", file, allowed=str(MAX_CELLS))
-            if own_tags > _MAX_STYLES and info.filename.lower().endswith("styles.xml"):
+            if _num_beside_cells(info.filename, part, own_tags) > _MAX_STYLES:
                 return Fault("sheet_styles", file, allowed=str(_MAX_STYLES))
             if _longest_text(part) > _MAX_TEXT_BYTES:
                 return Fault("cell_long", file, key=info.filename[:100])
@@ -227,20 +232,35 @@ def _too_much(content: bytes, file: str) -> Fault | None:
     return None
 
 
+def _num_beside_cells(name: str, part: bytes, num_tags: int) -> int:
+    """Tags of a part that are of no cell; what shared texts look like is not read."""
+    if num_tags <= _MAX_STYLES or name.lower().endswith(_SHARED_TEXTS):
+        return 0
+    return num_tags - sum(1 for _ in _OF_CELLS.finditer(part))
+
+
 def _longest_text(part: bytes) -> int:
     """Letters from one tag's beginning to the next, at most."""
     begins = np.flatnonzero(np.frombuffer(part, np.uint8) == ord("<"))
     return int(np.diff(begins, prepend=0, append=len(part)).max())
 
 
-def _xlsx_lines(sheet: Any, file: str, most: int) -> tuple[Lines, list[SheetFault], int]:
-    """The lines of a sheet without what is empty at their ends, what is wrong with them, and how many cells that took.
+@dataclass(slots=True)
+class _Left:
+    """How many cells of a workbook may still be looked at, and how many letters they may hold: a text may be shared."""
 
-    It ends once more than `most` were looked at.
-    """
+    visits: int
+    letters: int
+
+    @property
+    def is_spent(self) -> bool:
+        return self.visits < 0 or self.letters < 0
+
+
+def _xlsx_lines(sheet: Any, file: str, left: _Left) -> tuple[Lines, list[SheetFault]]:
+    """The lines of a sheet without what is empty at their ends, and what is wrong with them; no more than is left."""
     lines: Lines = []
     faults: list[SheetFault] = []
-    num_visited = 0
     for row, cells in enumerate(sheet.iter_rows(max_row=MAX_ROWS + 1, max_col=MAX_COLUMNS + 1), start=1):
         line = []
         for column, cell in enumerate(cells, start=1):
@@ -254,10 +274,11 @@ def _xlsx_lines(sheet: Any, file: str, most: int) -> tuple[Lines, list[SheetFaul
         while line and not line[-1]:
             line.pop()
         lines.append(line)
-        num_visited += len(cells)
-        if num_visited > most:
+        left.visits -= len(cells)
+        left.letters -= sum(map(len, line))
+        if left.is_spent:
             break
-    return lines, faults, num_visited
+    return lines, faults
 
 
 def _cell(cell: Any) -> tuple[str, str]:

@@ -38,6 +38,10 @@ def declared(coding: str) -> bytes:
     return (text + f"<sst {XMLNS.decode()}><si><t>&b;</t></si></sst>").encode(coding)
 
 
+SHARED = b'<c t="s"><v>0</v></c>'
+LONG_TEXT = b"<sst %s><si><t>%s</t></si></sst>" % (XMLNS, b"x" * 200_000)
+
+
 @pytest.mark.parametrize(
     ("sheet", "parts", "code"),
     [
@@ -52,15 +56,36 @@ def declared(coding: str) -> bytes:
         (sheet_of(b"<row><c><f>" + b"1+" * 200_000 + b"1</f></c></row>"), {}, "cell_long"),
         (sheet_of(b"<row><c><v>" + b"9" * 300_000 + b"</v></c></row>"), {}, "cell_long"),
         (sheet_of(b""), {"xl/styles.xml": b"<styleSheet>" + b"<xf/>" * 30_000 + b"</styleSheet>"}, "sheet_styles"),
+        (
+            sheet_of(b""),
+            {"xl/workbook.xml": b"<workbook>" + b"<definedName/>" * 30_000 + b"</workbook>"},
+            "sheet_styles",
+        ),
+        (sheet_of(b"").replace(b"</sheetData>", b"</sheetData>" + b"<mergeCell/>" * 30_000), {}, "sheet_styles"),
+        (
+            sheet_of(b"<!--x-->").replace(b"</sheetData>", b"<x:hyperlink/>" * 30_000 + b"</sheetData>"),
+            {},
+            "sheet_styles",
+        ),
         (sheet_of(b""), {"xl/sharedStrings.xml": b"<sst>" + b"<si><t>a</t></si>" * 100_000}, "sheet_cells"),
+        (sheet_of((b"<row>" + SHARED * 100 + b"</row>") * 500), {"xl/sharedStrings.xml": LONG_TEXT}, "sheet_large"),
         (sheet_of(b""), {"xl/sharedStrings.xml": declared("utf-8")}, "sheet_unreadable"),
         (sheet_of(b""), {"xl/sharedStrings.xml": declared("utf-16")}, "sheet_unreadable"),
         (sheet_of(b""), {f"part{k}": b"" for k in range(1_000)}, "sheet_unreadable"),
     ],
 )
 def test_a_workbook_is_measured_before_it_is_read(sheet: bytes, parts: dict[str, bytes], code: str) -> None:
-    """Columns, cells, rows, attributes, bytes, texts of one cell, styles, shared texts, entities, parts."""
+    """Columns, cells, rows, attributes, bytes, texts of one cell or of many, styles, names, links, entities, parts."""
     assert codes(workbook(sheet, **parts)) == {code}
+
+
+def test_tags_of_cells_are_no_styles() -> None:
+    """As many as a book has, under a prefix too, as some programs write them."""
+    row = b"<row>" + cells(100) + b"</row>"
+    prefixed = row.replace(b"<", b"<x:").replace(b"<x:/", b"</x:")
+
+    for one in (row, prefixed):
+        assert "sheet_styles" not in codes(workbook(sheet_of(one * 200)))
 
 
 def test_what_is_measured_too_large_is_not_opened(monkeypatch: pytest.MonkeyPatch) -> None:
