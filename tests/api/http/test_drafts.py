@@ -123,7 +123,7 @@ def test_what_was_not_read_is_not_changed(ann: Desk) -> None:
     ("edits", "number", "path"),
     [
         ([{"path": "/rule/999/points", "value": 1}], 0, "/rule/999/points"),
-        ([{"path": "/score/base", "value": 1}, {"path": "/id/x", "value": 1}], 1, "/id/x"),
+        ([{"path": "/score/base", "value": 1}, {"path": "/rule/x/points", "value": 1}], 1, "/rule/x/points"),
         ([{"op": "remove", "part": "rule", "at": 999}], 0, "rule"),
         ([{"op": "move", "part": "nowhere", "at": 0, "to": 1}], 0, "nowhere"),
     ],

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
 from api.http.jwks import AGAIN_US, TOO_OLD_US, IssuerKeys, KeysAwaitedError, from_address, is_safe_address, public_keys
-from api.http.jwts import Jwts
+from api.http.jwts import LEEWAY_S, BadTokenError, Jwts
 from api.settings import SettingError, Settings
 from tests.api.http.conftest import Clock
 
@@ -171,6 +171,21 @@ def test_what_a_token_is_believed_for_ends_with_the_key(clock: Clock) -> None:
     assert until_us == clock() + TOO_OLD_US
     assert actor.signed_by is not None
     assert (jwts.has_key(actor.signed_by), jwts.has_key("b")) == (True, False)
+
+
+@pytest.mark.parametrize(("over_s", "is_good"), [(0, True), (LEEWAY_S - 1, True), (LEEWAY_S, False)])
+def test_a_token_is_good_to_the_second(clock: Clock, over_s: int, is_good: bool) -> None:
+    """For as long after its end as clocks may differ, and not a second longer; nobody believes it past that."""
+    jwts = Jwts(Settings(jwt_issuer="i", jwt_audience="a", jwt_shared_key="k" * 32), clock)
+    now_s = clock() // 1_000_000
+    claims = {"iss": "i", "aud": "a", "sub": "x", "role": "ops", "cities": ["*"], "exp": now_s - over_s}
+    token = jwt.encode(claims, "k" * 32, "HS256")
+
+    if is_good:
+        assert jwts.read(token)[1] == (now_s - over_s + LEEWAY_S) * 1_000_000
+    else:
+        with pytest.raises(BadTokenError):
+            jwts.read(token)
 
 
 @pytest.mark.parametrize(

@@ -118,8 +118,9 @@ def test_clients_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     assert run(play).batches == [["first"], ["large0"], ["small0", "small1"], ["large1"], ["large2"]]
 
 
-def test_small_ones_are_taken_along_past_large_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many send much, whoever sends little is in the next turn; those who were passed by come first after it."""
+@pytest.mark.parametrize("size", [1, 2])
+def test_small_ones_are_taken_along_past_large_ones(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    """However many send much, whoever fills the rest of the next turn is in it; those passed by come first after it."""
     monkeypatch.setattr(queueing, "ROWS_AT_ONCE", 10)
 
     async def play(queue: Queue[Item, str], desk: Desk) -> None:
@@ -127,7 +128,7 @@ def test_small_ones_are_taken_along_past_large_ones(monkeypatch: pytest.MonkeyPa
         await soon(lambda: len(desk.batches) == 1)
         for client in "abc":
             waiting += asked(queue, client, *names(client, 2, 8))
-        waiting += asked(queue, "small", Item("small"))
+        waiting += asked(queue, "small", Item("small", size))
         await soon(lambda: queue.num_waiting == 7)
         desk.gate.release(10)
         await asyncio.gather(*waiting)

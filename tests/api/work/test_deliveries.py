@@ -236,6 +236,25 @@ def test_a_message_is_given_up_in_the_end(store: Store, clock: Clock, receiver: 
     assert found.last_status == 500
 
 
+def test_every_wait_is_followed_by_an_attempt(store: Store, clock: Clock) -> None:
+    """As many waits as the list has, one attempt more, and then it is given up."""
+    webhook_id, _ = listen(store, clock, "http://127.0.0.1:9/")
+    tell(store, clock, changed(1))
+
+    waits = []
+    for _ in range(len(RETRY_S) + 1):
+        with store.writing(clock()) as unit:
+            (parcel,) = claim_due(unit, 1)
+            settle_delivery(unit, parcel, Sent(500), 0)
+            found = webhooks.deliveries_of(unit, webhook_id).deliveries[0]
+        waits.append((found.state, (found.next_us - clock()) // S))
+        clock.now_us = found.next_us
+
+    assert waits[:-1] == [("waiting", wait_s) for wait_s in RETRY_S]
+    assert waits[-1][0] == "given_up"
+    assert states(store, webhook_id) == [("given_up", len(RETRY_S) + 1)]
+
+
 def test_a_webhook_that_fails_for_long_is_switched_off(
     store: Store, clock: Clock, receiver: Receiver, deliverer: Deliverer
 ) -> None:
