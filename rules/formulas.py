@@ -15,6 +15,8 @@ _NUMBER: Final = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
 
 def is_formula(written: str) -> bool:
     """Whether a spreadsheet program may run a text, apostrophes before it left out; numbers are none."""
+    if written[:1].isascii() and written[:1].isalnum():
+        return False
     start = written.lstrip("'")
     if not start or _NUMBER.fullmatch(start):
         return False

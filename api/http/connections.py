@@ -5,6 +5,7 @@ So is who does not read the answer. The server closes those with nothing more to
 """
 
 import asyncio
+import socket
 from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -14,6 +15,8 @@ HEAD_BYTES_MAX: Final = 64 * 1024
 # A reader takes at least so many bytes in so many seconds; then they are looked at again.
 READ_S: Final = 30.0
 READ_BYTES_MIN: Final = 32 * 1024
+# Of an answer so much may wait in the system for its reader; by itself it takes in megabytes for one who reads nothing.
+SENT_AHEAD_BYTES: Final = 64 * 1024
 # What was refused before its body was read may go on sending it for so long.
 REST_S: Final = 20.0
 _ANSWER: Final = b"HTTP/1.1 %s\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
@@ -34,8 +37,11 @@ class Connection(HttpToolsProtocol):
         self._rest_until: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Start the timer for the request header."""
+        """Start the timer for the request header, and bound what is sent ahead."""
         super().connection_made(transport)
+        sock = transport.get_extra_info("socket")
+        if sock is not None and sock.family != socket.AF_UNIX:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SENT_AHEAD_BYTES)
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:

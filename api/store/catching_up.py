@@ -9,6 +9,7 @@ That takes as long as those days, not as the history. Where something older has 
 """
 
 from dataclasses import dataclass, replace
+from itertools import compress
 from typing import Final
 
 import numpy as np
@@ -38,22 +39,53 @@ _NONE: Final = EVENT_SCHEMA.empty_table()
 
 
 @dataclass(frozen=True, slots=True)
+class Lines:
+    """Entries of a run, and the ids of the events that they are about and that caused them."""
+
+    entries: Entries
+    event_ids: tuple[str | None, ...]
+    cause_ids: tuple[str | None, ...]
+
+    def before(self, at_us: int) -> "Lines":
+        """Those about an earlier time."""
+        kept = self.entries["item_us"] < at_us
+        ids = (tuple(compress(given, kept.tolist())) for given in (self.event_ids, self.cause_ids))
+        return Lines(self.entries[kept], *ids)
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """A correction or appeal that a replay enters: its event, the event it is about, and its time."""
+
+    event_id: str
+    about_id: str
+    at_us: int
+
+
+@dataclass(frozen=True, slots=True)
 class Folded:
-    """What a replay comes to.
+    """What a replay comes to; small, however long the history is, since it may come from another process.
 
     Parameters
     ----------
     row
         The rider as they were read.
-    scored
-        The run that enters what waits; its window begins with the last days.
+    until_us, keep_us
+        How far the run that enters what waits has come, and when the last days begin.
+    lines
+        What it writes.
+    controls
+        What it enters that is about another event.
     old, new
         What scoring carries without and with it.
     """
 
     row: RiderRow
     law: Law
-    scored: Scored
+    until_us: int
+    keep_us: int
+    lines: Lines
+    controls: tuple[Control, ...]
     old: Carried
     new: Carried
 
@@ -66,25 +98,32 @@ def last_days_us(program: Program, until_us: int) -> int:
 def folded(law: Law, row: RiderRow, scored: Scored, carried: Carried) -> Folded:
     """A replay with what is needed to make it good later; `carried` is what `scored` began with."""
     before = score(law.program, law.schedule, _NONE, carried, scored.until_us, scored.keep_us)
-    return Folded(row, law, scored, before.carried, scored.carried)
+    lines = _lines(scored, scored.entries)
+    return Folded(row, law, scored.until_us, scored.keep_us, lines, _controls(scored), before.carried, scored.carried)
+
+
+def _controls(scored: Scored) -> tuple[Control, ...]:
+    intake = scored.intake
+    rows = np.flatnonzero((intake.ref >= 0) & (intake.is_new == 1))
+    times = scored.events["occurred_us"][rows].tolist()
+    return tuple(map(Control, _ids(scored, rows), _ids(scored, intake.ref[rows]), times))
 
 
 def made_good(unit: ReadUnit | WriteUnit, found: Folded, row: RiderRow) -> Scored | None:
     """The run to save for a rider as they are now; None where the past itself has changed."""
     if row == found.row:
-        new = _went_on(found, found.new, History(_NONE, np.zeros(0, np.int64)), found.scored.until_us)
+        new = _went_on(found, found.new, History(_NONE, np.zeros(0, np.int64)), found.until_us)
         names = _Names(new)
-        return _assembled(new, names, row, [names.translated(found.scored, found.scored.entries)])
+        return _assembled(new, names, row, [names.translated(found.lines)])
     since = _since(unit, found, row)
     if since is None:
         return None
-    until_us = max(row.until_us, found.scored.until_us)
+    until_us = max(row.until_us, found.until_us)
     old, new = (_went_on(found, carried, since, until_us) for carried in (found.old, found.new))
     if old.intake.order.size < found.old.window.num_rows + since.table.num_rows or _score_mp(old) != row.score_mp:
         return None
     names = _Names(new)
-    lines = found.scored.entries
-    first = names.translated(found.scored, lines[lines["item_us"] < found.scored.keep_us])
+    first = names.translated(found.lines.before(found.keep_us))
     if not _is_in_range(new, first, row.score_mp):
         return None
     last = _changes(found, names, old, new, row.score_mp + int(first["delta_mp"].sum()))
@@ -93,20 +132,20 @@ def made_good(unit: ReadUnit | WriteUnit, found: Folded, row: RiderRow) -> Score
 
 def _since(unit: ReadUnit | WriteUnit, found: Folded, row: RiderRow) -> History | None:
     """What was entered since the rider was read; None where it bears on more than the last days."""
-    own = (events.c.rider_id == row.rider_id, events.c.occurred_us >= found.scored.keep_us)
+    own = (events.c.rider_id == row.rider_id, events.c.occurred_us >= found.keep_us)
     waiting = select(replays.c.event_id).where(replays.c.rider_id == row.rider_id)
     there = set(unit.connection.scalars(select(events.c.event_id).where(*own, events.c.event_id.not_in(waiting))))
     ids = sorted(there.difference(found.old.window["event_id"].to_pylist()))
     since = History(_NONE, np.zeros(0, np.int64))
     for some in in_chunks(ids):
         since = since.beside(history_of(unit, found.law.program, own[0], among(unit, events.c.event_id, some)))
-    reaches = reach_of(unit, found.law.program, since.table, {row.rider_id: found.scored.keep_us})
+    reaches = reach_of(unit, found.law.program, since.table, {row.rider_id: found.keep_us})
     return None if reaches else since
 
 
 def _went_on(found: Folded, carried: Carried, since: History, until_us: int) -> Scored:
     """What is carried after what was entered since, with nothing new in it."""
-    law, keep_us = found.law, found.scored.keep_us
+    law, keep_us = found.law, found.keep_us
     if since.table.num_rows:
         carried = score(
             law.program, law.schedule, since.table, carried, until_us, keep_us, books=since.books, late_from_us=NO_TIME
@@ -134,13 +173,16 @@ class _Names:
             self.faded.append(event_id)
         return self._ev[event_id]
 
-    def translated(self, other: Scored, entries: Entries) -> Entries:
+    def translated(self, lines: Lines) -> Entries:
         """Entries of another run of the same rider."""
-        out = entries.copy()
-        for name in ("ev", "cause_ev"):
-            ids = event_ids(other, entries[name]).to_pylist()
+        out = lines.entries.copy()
+        for name, ids in (("ev", lines.event_ids), ("cause_ev", lines.cause_ids)):
             out[name] = [NO_EVENT if event_id is None else self.ev(event_id) for event_id in ids]
         return out
+
+
+def _lines(run: Scored, entries: Entries) -> Lines:
+    return Lines(entries, *(tuple(event_ids(run, entries[name]).to_pylist()) for name in ("ev", "cause_ev")))
 
 
 def _scale(run: Scored) -> Scale:
@@ -163,18 +205,15 @@ def _is_in_range(run: Scored, lines: Entries, score_mp: int) -> bool:
 
 def _changes(found: Folded, names: _Names, old: Scored, new: Scored, score_mp: int) -> Entries:
     """The lines that bring the last days from what they read to what they should read."""
-    standing = names.translated(old, old.standing)
+    standing = names.translated(_lines(old, old.standing))
     until_us = max(new.until_us, *(int(own["item_us"].max(initial=NO_TIME)) for own in (standing, new.standing)))
     page = Page(0, score_mp, until_us, standing)
-    intake = found.scored.intake
-    controls = np.flatnonzero((intake.ref >= 0) & (intake.is_new == 1))
-    by, about = (_ids(found.scored, rows) for rows in (controls, intake.ref[controls]))
-    changed = changes(page, new.standing, set(), {names.ev(event_id) for event_id in about})
-    causes = {names.ev(event_id): at for event_id, at in zip(about, map(names.ev, by), strict=True)}
+    controls = found.controls
+    changed = changes(page, new.standing, set(), {names.ev(one.about_id) for one in controls})
+    causes = {names.ev(one.about_id): names.ev(one.event_id) for one in controls}
     changed.causes = {key: causes[key[1]] for key in changed.asking() if key[1] in causes}
-    changed.cause_ev = names.ev(by[-1])
-    times = found.scored.events["occurred_us"][controls].tolist()
-    changed.entered_us = dict(zip(map(names.ev, by), times, strict=True))
+    changed.cause_ev = names.ev(controls[-1].event_id)
+    changed.entered_us = {names.ev(one.event_id): one.at_us for one in controls}
     settle(page, new.standing, until_us, changed, set(), _scale(new))
     return entries_of([page], [score_mp])
 

@@ -11,15 +11,15 @@ not keep the others.
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol, TypeVar
 
 import numpy as np
 import pyarrow as pa
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, exists, func, select
 
 from api.batch.canonical import EVENT_SCHEMA
 from api.store.accepting import waiting_among
-from api.store.books import Law, law_of, overtaken
+from api.store.books import Law, law_of, law_or_none, overtaken, stamp_of
 from api.store.bulk import among
 from api.store.catching_up import Folded, folded, last_days_us, made_good
 from api.store.checkpoints import add_between, between, forget_after, keep_past
@@ -31,26 +31,53 @@ from api.store.reach import reach_of
 from api.store.recalculation import recalculation_of
 from api.store.rider_rows import RiderRow, lock, row_of, touch
 from api.store.riders import save_entries
-from api.store.tables import events, replays
+from api.store.tables import events, replays, rider_state
 from api.store.units import ReadUnit, Store, WriteUnit
+from scoring.carry import Carried
 from scoring.columns import FAR_US, NO_TIME
 from scoring.intake import REASONS
 from scoring.score import Scored, score
 
 # How often a past is folded anew because it has changed itself; then once under the rider's lock.
 TRIES: Final = 3
+# A history of more entries than this takes so long to fold that others would notice.
+LONG: Final = 5_000
 SYSTEM: Final = "system:replays"
+
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """What a replay comes to; `refused` has the reason by event id, `checkpoints` follow from it (`checkpoints.between`)."""
+    """What a replay comes to; `refused` has the reason by event id, `checkpoints` follow from it (`checkpoints.between`).
 
+    `law` is the stamp of the law it was folded under (`books.stamp_of`).
+    """
+
+    law: str
     folded: Folded
     event_ids: tuple[str, ...]
     refused: Mapping[str, str]
     from_us: int
     checkpoints: Sequence[Mapping[str, Any]]
+
+
+class Reading(Protocol):
+    """Does the part of a replay that takes long: calls a function with a snapshot, a rider and an instant."""
+
+    def __call__(self, work: Callable[[ReadUnit, str, int], R], rider_id: str, now_us: int) -> R:
+        """What the function gives."""
+        ...
+
+
+def reading_here(store: Store) -> Reading:
+    """Do it in this thread."""
+
+    def read(work: Callable[[ReadUnit, str, int], R], rider_id: str, now_us: int) -> R:
+        with store.reading() as unit:
+            return work(unit, rider_id, now_us)
+
+    return read
 
 
 def waiting_riders(unit: ReadUnit | WriteUnit, limit: int, beside: Collection[str] = ()) -> list[str]:
@@ -61,42 +88,68 @@ def waiting_riders(unit: ReadUnit | WriteUnit, limit: int, beside: Collection[st
     return list(unit.connection.scalars(query.limit(limit)))
 
 
-def replay(store: Store, rider_id: str, now_us: Callable[[], int]) -> None:
-    """Enter all that waits about a rider."""
+def is_long(unit: ReadUnit | WriteUnit, rider_id: str | None = None, more_than: int = LONG) -> bool:
+    """Whether a rider, or any rider, has a history of more entries than some."""
+    own = () if rider_id is None else (rider_state.c.rider_id == rider_id,)
+    return bool(unit.connection.scalar(select(exists().where(rider_state.c.seq > more_than, *own))))
+
+
+def replay(store: Store, rider_id: str, now_us: Callable[[], int], read: Reading | None = None) -> None:
+    """Enter all that waits about a rider.
+
+    Parameters
+    ----------
+    read
+        Folds the past; by default here.
+    """
+    read = reading_here(store) if read is None else read
     tries = 0
     while True:
         with store.reading() as unit:
             if recalculation_of(unit, rider_id) is None:
                 return
-            found = _read(unit, rider_id, now_us()) if tries < TRIES else None
+        found = read(fold, rider_id, now_us()) if tries < TRIES else None
         with store.reading() as unit:
             ready = None if found is None else _made_good(unit, found)
         with store.writing(now_us()) as unit:
             settle_rider(unit, law_of(unit), rider_id)
             if found is None and tries >= TRIES:
-                found = _read(unit, rider_id, unit.recorded_us)
+                found = fold(unit, rider_id, unit.recorded_us)
                 if found is None and recalculation_of(unit, rider_id) is not None:
                     raise RuntimeError(f"nothing that waits can be entered: rider {rider_id}")
             tries = 0 if found is not None and _save(unit, found, ready) else tries + 1
 
 
-def fill(store: Store, rider_id: str, now_us: int) -> None:
+def fill(store: Store, rider_id: str, now_us: int, read: Reading | None = None) -> None:
     """Leave checkpoints along the history of a rider who has too few: one loaded, or from before there were any."""
-    with store.reading() as unit:
-        row, law = row_of(unit, rider_id), law_of(unit)
-        if row is None:
-            return
-        carried = past_of(unit, law, [row], {rider_id: NO_TIME}, row.until_us)
-        scored = score(
-            law.program, law.schedule, EVENT_SCHEMA.empty_table(), carried, row.until_us, row.until_us - WINDOW_US
-        )
+    found = (reading_here(store) if read is None else read)(fold_all, rider_id, now_us)
+    if found is None:
+        return
+    row, scored, carried = found
     with store.writing(now_us) as unit:
         # What was read must be what is there: a change of the past drops what does not follow, and so would miss these.
         if lock(unit, [rider_id])[rider_id] == row:
             keep_past(unit, scored, carried, {rider_id: NO_TIME})
 
 
-def _read(unit: ReadUnit | WriteUnit, rider_id: str, now_us: int) -> Replay | None:
+def prepare(unit: ReadUnit, _rider_id: str, _now_us: int) -> None:
+    """Have at hand what folding needs: the law, and the compiled code."""
+    law = law_or_none(unit)
+    if law is not None:
+        score(law.program, law.schedule, EVENT_SCHEMA.empty_table())
+
+
+def fold_all(unit: ReadUnit, rider_id: str, _now_us: int) -> tuple[RiderRow, Scored, Carried] | None:
+    """Fold a rider's whole history: the rider as they are, the run, and what it began with; None for nobody."""
+    row, law = row_of(unit, rider_id), law_of(unit)
+    if row is None:
+        return None
+    carried = past_of(unit, law, [row], {rider_id: NO_TIME}, row.until_us)
+    nothing = EVENT_SCHEMA.empty_table()
+    return row, score(law.program, law.schedule, nothing, carried, row.until_us, row.until_us - WINDOW_US), carried
+
+
+def fold(unit: ReadUnit | WriteUnit, rider_id: str, now_us: int) -> Replay | None:
     """Fold what waits into the rider's past; None where something is due that is not written yet."""
     row, law = row_of(unit, rider_id), law_of(unit)
     table, books = _waiting(unit, law, rider_id)
@@ -113,7 +166,7 @@ def _read(unit: ReadUnit | WriteUnit, rider_id: str, now_us: int) -> Replay | No
     codes = zip(intake.refused_rows.tolist(), intake.refused_reasons.tolist(), strict=True)
     refused = {event_ids[k]: REASONS[code] for k, code in codes}
     checkpoints = between(scored, carried, rider_id, until_us - WINDOW_US)
-    return Replay(folded(law, row, scored, carried), tuple(event_ids), refused, own_us, checkpoints)
+    return Replay(stamp_of(unit), folded(law, row, scored, carried), tuple(event_ids), refused, own_us, checkpoints)
 
 
 def _waiting(unit: ReadUnit | WriteUnit, law: Law, rider_id: str) -> tuple[pa.Table, np.ndarray]:
@@ -142,7 +195,7 @@ def _save(unit: WriteUnit, found: Replay, ready: tuple[RiderRow, Scored] | None)
     rider_id = found.folded.row.rider_id
     riders = lock(unit, [rider_id])
     identities = [(rider_id, event_id) for event_id in found.event_ids]
-    if law_of(unit) is not found.folded.law or len(waiting_among(unit, identities)) < len(identities):
+    if stamp_of(unit) != found.law or len(waiting_among(unit, identities)) < len(identities):
         return False
     is_ready = ready is not None and ready[0] == riders[rider_id]
     scored = ready[1] if ready is not None and is_ready else made_good(unit, found.folded, riders[rider_id])
@@ -157,7 +210,7 @@ def _save(unit: WriteUnit, found: Replay, ready: tuple[RiderRow, Scored] | None)
         note(unit, SYSTEM, "replay.refuse", rider_id, event_id=event_id, reason=reason, city=found.folded.row.city)
     forget_after(unit, rider_id, found.from_us)
     # Those in the last days do not follow any more where something came meanwhile.
-    last_us = found.folded.scored.keep_us
+    last_us = found.folded.keep_us
     add_between(unit, scored.program, [one for one in found.checkpoints if is_as_read or one["at_us"] <= last_us])
     touch(unit, [rider_id])
     return True

@@ -39,13 +39,14 @@ class Background:
         self._workers = {kind: Worker(store, clock, log, kind) for kind in get_args(Kind)}
         self._counter = Counter(store, clock)
         self._ticker = Ticker(store, service.settings, clock)
+        self._replayer = Replayer(store, clock)
 
         def may_act() -> bool:
             return service.compiled.is_set() and (service.keeper is None or service.keeper.may_act())
 
         self.loops = (
             Loop("tick", self._ticker.step, service.settings.tick_s, log, may_act),
-            Loop("replay", Replayer(store, clock).step, LOOK_S, log, may_act),
+            Loop("replay", self._replayer.step, LOOK_S, log, may_act),
             Loop("send", self._deliverer.step, LOOK_S, log, may_act),
             *(Loop(f"work-{kind}", one.step, LOOK_S, log, may_act) for kind, one in self._workers.items()),
             Loop("figures", self._counter.step, FIGURES_S, log, may_act),
@@ -62,6 +63,7 @@ class Background:
             loop.ask_to_stop()
         self._ticker.ask_to_stop()
         self._counter.ask_to_stop()
+        self._replayer.ask_to_stop()
         for worker in self._workers.values():
             worker.ask_to_stop()
 
