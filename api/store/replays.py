@@ -33,6 +33,7 @@ from api.store.rider_rows import RiderRow, lock, row_of, touch
 from api.store.riders import save_entries
 from api.store.tables import events, replays, rider_state
 from api.store.units import ReadUnit, Store, WriteUnit
+from rules.compile import Program
 from scoring.carry import Carried
 from scoring.columns import FAR_US, NO_TIME
 from scoring.intake import REASONS
@@ -40,6 +41,8 @@ from scoring.score import Scored, score
 
 # How often a past is folded anew because it has changed itself; then once under the rider's lock.
 TRIES: Final = 3
+# Checkpoints written in one transaction.
+KEPT_AT_ONCE: Final = 8
 # A history of more entries than this takes so long to fold that others would notice.
 LONG: Final = 5_000
 SYSTEM: Final = "system:replays"
@@ -117,7 +120,10 @@ def replay(store: Store, rider_id: str, now_us: Callable[[], int], read: Reading
                 found = fold(unit, rider_id, unit.recorded_us)
                 if found is None and recalculation_of(unit, rider_id) is not None:
                     raise RuntimeError(f"nothing that waits can be entered: rider {rider_id}")
-            tries = 0 if found is not None and _save(unit, found, ready) else tries + 1
+            saved = None if found is None else _save(unit, found, ready)
+        tries = tries + 1 if saved is None else 0
+        if found is not None and saved is not None:
+            _keep(store, found, saved, now_us)
 
 
 def fill(store: Store, rider_id: str, now_us: int, read: Reading | None = None) -> None:
@@ -190,17 +196,26 @@ def _made_good(unit: ReadUnit, found: Replay) -> tuple[RiderRow, Scored] | None:
     return None if row is None or scored is None else (row, scored)
 
 
-def _save(unit: WriteUnit, found: Replay, ready: tuple[RiderRow, Scored] | None) -> bool:
-    """Write a replay and end the wait; False, and nothing is written, if the rider's past is not as it was read any more."""
+@dataclass(frozen=True, slots=True)
+class _Saved:
+    """The rider as a replay left them, and whether nothing had come since they were read."""
+
+    row: RiderRow | None
+    program: Program
+    is_as_read: bool
+
+
+def _save(unit: WriteUnit, found: Replay, ready: tuple[RiderRow, Scored] | None) -> _Saved | None:
+    """Write a replay and end the wait; None, and nothing is written, if the rider's past is not as it was read any more."""
     rider_id = found.folded.row.rider_id
     riders = lock(unit, [rider_id])
     identities = [(rider_id, event_id) for event_id in found.event_ids]
     if stamp_of(unit) != found.law or len(waiting_among(unit, identities)) < len(identities):
-        return False
+        return None
     is_ready = ready is not None and ready[0] == riders[rider_id]
     scored = ready[1] if ready is not None and is_ready else made_good(unit, found.folded, riders[rider_id])
     if scored is None:
-        return False
+        return None
     is_as_read = riders[rider_id] == found.folded.row
     lines = save_entries(unit, scored, riders)
     note_replayed(unit, rider_id, found.event_ids, lines)
@@ -209,8 +224,21 @@ def _save(unit: WriteUnit, found: Replay, ready: tuple[RiderRow, Scored] | None)
     for event_id, reason in found.refused.items():
         note(unit, SYSTEM, "replay.refuse", rider_id, event_id=event_id, reason=reason, city=found.folded.row.city)
     forget_after(unit, rider_id, found.from_us)
-    # Those in the last days do not follow any more where something came meanwhile.
-    last_us = found.folded.keep_us
-    add_between(unit, scored.program, [one for one in found.checkpoints if is_as_read or one["at_us"] <= last_us])
     touch(unit, [rider_id])
-    return True
+    return _Saved(row_of(unit, rider_id), scored.program, is_as_read=is_as_read)
+
+
+def _keep(store: Store, found: Replay, saved: _Saved, now_us: Callable[[], int]) -> None:
+    """Leave the checkpoints of a replay, a few at a time: they are large, and others wait to write meanwhile.
+
+    Where the rider goes on before all are there, the rest is left to `fill`: they may not follow any more.
+    """
+    last_us = found.folded.keep_us
+    # Those in the last days do not follow where something came while it was folded.
+    rows = [one for one in found.checkpoints if saved.is_as_read or one["at_us"] <= last_us]
+    for first in range(0, len(rows), KEPT_AT_ONCE):
+        with store.writing(now_us()) as unit:
+            rider_id = found.folded.row.rider_id
+            if lock(unit, [rider_id])[rider_id] != saved.row:
+                return
+            add_between(unit, saved.program, rows[first : first + KEPT_AT_ONCE])
