@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.units import MP_PER_POINT, decimal_text, exact, points_text, signed_points_text, yuan_text
+from rules.units import MP_PER_POINT, decimal_text, exact, points_text, signed_points_text, tenths_of, yuan_text
 
 
 @given(st.integers(-(10**9), 10**9))
@@ -42,3 +42,12 @@ def test_quantities_read_as_people_write_them() -> None:
 
     assert written == ["75.1", "+0.2", "−1", "0"]
     assert [yuan_text(350), yuan_text(-5)] == ["3.50", "-0.05"]
+
+
+@pytest.mark.parametrize(
+    ("points_mp", "tenths"),
+    [(0, 0), (49, 0), (50, 1), (149, 1), (150, 2), (-50, 0), (-51, -1), (-150, -1), (-151, -2), (69_950, 700)],
+)
+def test_a_tenth_is_the_nearest_one(points_mp: int, tenths: int) -> None:
+    """Half of one goes up, below zero too, so that what is shown adds up the same on both sides."""
+    assert tenths_of(points_mp) == tenths

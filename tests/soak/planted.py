@@ -17,6 +17,7 @@ class Planted(NamedTuple):
 
 _EDGES = ("tests/scoring/test_boundaries.py",)
 _STORE_EDGES = ("tests/api/store/test_boundaries.py",)
+_CARDS = ("tests/api/store/test_cards.py",)
 _REPLAYS = ("tests/api/store/test_replays.py", "-k", "folded_once or again_and_again or came_first")
 
 PLANTED = (
@@ -37,7 +38,7 @@ PLANTED = (
         ("tests/api/work/test_deliveries.py", "-k", "overtaken"),
     ),
     Planted(
-        "api/store/checking.py",
+        "api/store/planned.py",
         "newest[0].model.effective_from >= book.model.effective_from",
         "newest[0].model.effective_from > book.model.effective_from",
         ("tests/api/store/test_drafts.py", "-k", "older_one"),
@@ -101,5 +102,65 @@ PLANTED = (
         "PRIORITY_NEUTRAL * PRIORITY_NEUTRAL // priority",
         "priority",
         ("tests/dispatch/test_rounds.py", "-k", "priority"),
+    ),
+    Planted(
+        "api/store/checking.py",
+        "if start_us(model) <= now_us + MARGIN_US:",
+        "if start_us(model) < now_us + MARGIN_US:",
+        ("tests/api/store/test_drafts.py", "-k", "leaves_time"),
+    ),
+    Planted(
+        "api/store/cards.py",
+        "(points_mp + MP_PER_TENTH // 2 + _FAR_MP)",
+        "(points_mp + _FAR_MP)",
+        (*_CARDS, "-k", "tenths_are"),
+    ),
+    Planted(
+        "api/store/forecast.py",
+        "return -(-(target_mp - score_mp) // award_mp)",
+        "return (target_mp - score_mp) // award_mp",
+        (*_CARDS, "-k", "takes_back"),
+    ),
+    Planted(
+        "api/store/city_figures.py",
+        "gaps[gaps >= BREAK_US]",
+        "gaps[gaps > BREAK_US]",
+        ("tests/api/store/test_dashboard.py", "-k", "are_a_break"),
+    ),
+    Planted(
+        "api/store/idempotency.py",
+        "lease_us > unit.recorded_us:\n        raise",
+        "lease_us >= unit.recorded_us:\n        raise",
+        ("tests/api/store/test_idempotency.py",),
+    ),
+    Planted(
+        "api/store/deliveries.py",
+        "if parcel.num_attempts > len(RETRY_S):",
+        "if parcel.num_attempts >= len(RETRY_S):",
+        ("tests/api/work/test_deliveries.py", "-k", "every_wait"),
+    ),
+    Planted(
+        "api/http/jwts.py",
+        "if expires + LEEWAY_S <= at_s:",
+        "if expires + LEEWAY_S < at_s:",
+        ("tests/api/http/test_jwks.py", "-k", "good_to_the"),
+    ),
+    Planted(
+        "api/http/allowance.py",
+        "remaining=-over_us // self._step_us,",
+        "remaining=-over_us // self._step_us + 1,",
+        ("tests/api/http/test_bounds.py", "-k", "left_of_it"),
+    ),
+    Planted(
+        "api/http/queueing.py",
+        "place.item.num_rows > ROWS_AT_ONCE:",
+        "place.item.num_rows >= ROWS_AT_ONCE:",
+        ("tests/api/http/test_queueing.py", "-k", "taken_along"),
+    ),
+    Planted(
+        "rules/units.py",
+        "return (points_mp + MP_PER_TENTH // 2) // MP_PER_TENTH",
+        "return points_mp // MP_PER_TENTH",
+        ("tests/rules/test_units.py",),
     ),
 )

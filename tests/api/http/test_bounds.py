@@ -339,6 +339,20 @@ def counted(monkeypatch: pytest.MonkeyPatch, name: str) -> list[object]:
     return asked
 
 
+def test_an_allowance_says_what_is_left_of_it() -> None:
+    """Sixty a minute: fifty-nine after the first, none after the last; one more a second later, the whole after a minute."""
+    asked, second_us = Allowance(60), 1_000_000
+
+    at_once = [asked.take("a", 0) for _ in range(61)]
+    after = [asked.take("a", at_us) for at_us in (second_us - 1, second_us, second_us, 61 * second_us)]
+
+    assert [one.remaining for one in at_once] == [*range(59, -1, -1), 0]
+    assert [one.is_allowed for one in at_once] == [True] * 60 + [False]
+    assert [one.reset_s for one in at_once] == [*range(1, 61), 1]
+    assert [one.is_allowed for one in after] == [False, True, False, True]
+    assert (after[1].remaining, after[3].remaining, after[3].reset_s) == (0, 59, 1)
+
+
 def test_an_allowance_holds_no_more_than_it_may(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many addresses ask, the least recent are forgotten."""
     monkeypatch.setattr(allowance, "_NUM_HELD_MAX", 10)

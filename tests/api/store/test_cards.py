@@ -6,9 +6,9 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import BigInteger, literal, select
 
-from api.store import appeals, books, forecast, reviews
+from api.store import appeals, books, cards, forecast, reviews
 from api.store.cards import CARD_COLUMNS, Card, CardRow, card_key, card_of, law_mark
 from api.store.forecast import forecast_of
 from api.store.rider_rows import row_of
@@ -17,6 +17,7 @@ from api.store.units import Store
 from rules.book import Book
 from rules.compile import compile_books
 from rules.shelf import versions
+from rules.units import tenths_of
 from scoring.intake import schedule_versions
 from scoring.ledger import riders_table
 from scoring.score import score
@@ -66,6 +67,29 @@ def test_a_card_says_score_tier_and_all_that_it_affects(store: Store) -> None:
         (1_500, 30 * DAY_US + 9 * MINUTE_US)
     ]
     assert found.book.text is not None
+
+
+@pytest.mark.parametrize(("late_min", "points_mp", "orders"), [(0, 200, None), (3, -600, 3), (10, -1_500, 8)])
+def test_a_forecast_says_how_many_orders_it_takes_back(
+    store: Store, late_min: int, points_mp: int, orders: int | None
+) -> None:
+    """Whole orders: seven at 0.2 do not make up for 1.5 points."""
+    publish(store, FADING)
+    post(store, later([delivered("e1")]), FADING)
+
+    with store.reading() as unit:
+        (found,) = forecast_of(unit, books.law_of(unit, FADING), "r1", START_US + MINUTE_US, (late_min,)) or ()
+
+    assert (found.points_mp, found.back_orders) == (points_mp, orders)
+
+
+@pytest.mark.parametrize("points_mp", [-70_051, -151, -150, -149, -51, -50, -49, -1, 0, 49, 50, 51, 149, 150, 69_950])
+def test_tenths_are_the_same_in_the_database(store: Store, points_mp: int) -> None:
+    """What a card adds up there is rounded as each amount of it is shown."""
+    with store.reading() as unit:
+        found = unit.connection.scalar(select(cards._tenths(literal(points_mp, BigInteger))))
+
+    assert found == tenths_of(points_mp)
 
 
 def test_a_low_tier_says_what_it_may_cost_at_most(store: Store) -> None:

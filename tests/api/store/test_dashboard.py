@@ -3,11 +3,13 @@
 import json
 from typing import Any
 
+import numpy as np
+import pytest
 from sqlalchemy import event, select
 
 from api.store.books import law_of
 from api.store.city_days import refresh
-from api.store.city_figures import Figures, Given, Work
+from api.store.city_figures import BREAK_US, Figures, Given, Work, _worked_us
 from api.store.dashboard import Dashboard, dashboard_of
 from api.store.tables import city_days
 from api.store.units import Store
@@ -37,6 +39,17 @@ def read(store: Store, num_days: int = 7, now_us: int = NOW_US) -> Dashboard:
         found = dashboard_of(unit, law_of(unit), CITY, num_days, now_us)
     assert found is not None
     return found
+
+
+@pytest.mark.parametrize(("gap_us", "is_break"), [(BREAK_US - 1, False), (BREAK_US, True), (BREAK_US + 1, True)])
+def test_two_hours_without_an_order_are_a_break(gap_us: int, is_break: bool) -> None:
+    """From handing one over to taking the next; less is time at work."""
+    hour_us = 3_600_000_000
+    own = np.zeros(2, [("accepted_us", np.int64), ("occurred_us", np.int64)])
+    own["accepted_us"] = [0, hour_us + gap_us]
+    own["occurred_us"] = [hour_us, 2 * hour_us + gap_us]
+
+    assert _worked_us(own) == 2 * hour_us + (0 if is_break else gap_us)
 
 
 def test_a_city_without_riders_has_no_dashboard(store: Store) -> None:

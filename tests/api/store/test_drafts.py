@@ -7,7 +7,8 @@ import pytest
 from sqlalchemy import update
 
 from api.store import drafts
-from api.store.checking import MAX_ROWS, check_draft, try_event
+from api.store.checking import MARGIN_US, MAX_ROWS, check_draft, try_event
+from api.store.draft_content import effective_us
 from api.store.draft_rows import draft_of, revision_content, revisions_of
 from api.store.places import Place
 from api.store.planned import conflicts, plan_of
@@ -47,6 +48,17 @@ def test_a_change_of_what_is_in_force_begins_with_its_content(law: Store) -> Non
     assert draft.document["announced"] == dt.date(2026, 3, 3)
     assert draft.document["effective_from"] == dt.date(2026, 3, 10)
     assert draft.document["rule"] == raw()["rule"]
+
+
+@pytest.mark.parametrize(("left_us", "is_late"), [(MARGIN_US + 1, False), (MARGIN_US, True)])
+def test_a_date_leaves_time_for_a_person_to_approve(law: Store, left_us: int, is_late: bool) -> None:
+    """More than the margin is left until the day begins where the book is in force, or the date is past."""
+    with law.writing(NOW_US) as unit:
+        draft = drafts.draft_from_version(unit, ANN, version().digest)
+        starts_us = effective_us(draft.document) or 0
+        found = check_draft(unit, draft, starts_us - left_us)
+
+    assert ("effective_past" in {fault.code for fault in found.dates}) is is_late
 
 
 def test_a_city_that_shares_a_book_gets_one_of_its_own(law: Store) -> None:
