@@ -266,6 +266,7 @@ def test_however_late_an_order_is_an_idle_rider_takes_it(solver, late_s, lead_s)
     ("columns", "key"),
     [
         ({"off_s": np.full(2, NOW_S - 1)}, OFF_SHIFT),
+        ({"off_s": np.full(2, NOW_S)}, OFF_SHIFT),
         ({"off_s": np.full(2, NOW_S + 30)}, OFF_SHIFT),
     ],
 )
@@ -274,6 +275,15 @@ def test_the_reason_of_an_order_left_over_is_the_true_one(solver, columns, key):
     answer = solved(solver, two_alike(**columns))
 
     assert [(why.key, why.off_shift) for why in answer.waiting.values()] == [(key, 2)]
+
+
+@SOLVERS
+@pytest.mark.parametrize(("off_s", "is_taken"), [(NOW_S + 900, True), (NOW_S + 899, False)])
+def test_an_order_may_be_picked_up_to_the_end_of_a_shift(solver, off_s, is_taken):
+    """Ready at the second at which the rider goes, it is still theirs; a second later it is not."""
+    answer = solved(solver, two_alike(ready_s=np.full(1, NOW_S + 900), off_s=np.full(2, off_s)))
+
+    assert bool(answer.holder[0] >= 0) is is_taken
 
 
 def test_riders_who_may_take_nothing_are_the_reason():

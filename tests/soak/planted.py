@@ -163,4 +163,22 @@ PLANTED = (
         "return points_mp // MP_PER_TENTH",
         ("tests/rules/test_units.py",),
     ),
+    Planted(
+        "rules/compile.py",
+        "lo = max(0 if over is None else over + 1,",
+        "lo = max(0 if over is None else over,",
+        ("tests/rules/test_compile.py",),
+    ),
+    Planted(
+        "dispatch/rounds.py",
+        "allowed = picked_s <= riders.off_s[rider]",
+        "allowed = picked_s < riders.off_s[rider]",
+        ("tests/dispatch/test_rounds.py", "-k", "end_of_a_shift"),
+    ),
+    Planted(
+        "dispatch/rounds.py",
+        "ended = int((problem.riders.off_s < problem.now_s).sum())",
+        "ended = int((problem.riders.off_s <= problem.now_s).sum())",
+        ("tests/dispatch/test_rounds.py", "-k", "true_one"),
+    ),
 )
