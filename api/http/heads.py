@@ -35,11 +35,12 @@ class Heads:
         async def receive_end() -> Message:
             return {"type": "http.disconnect"} if has_ended else await receive()
 
-        scope["method"] = "GET"
+        # A scope of its own: a server that still sees HEAD waits for no body.
+        asked = {**scope, "method": "GET"}
         try:
-            await self._app(scope, receive_end, send_head)
+            await self._app(asked, receive_end, send_head)
         except OSError:
             if not has_ended:
                 raise
         finally:
-            scope["method"] = "HEAD"
+            scope.update(asked, method="HEAD")

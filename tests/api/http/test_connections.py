@@ -10,6 +10,7 @@ import uvicorn
 
 from api.http import connections
 from api.http.connections import Connection
+from api.http.heads import Heads
 
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[bytes]]
 DEADLINE_S = 30
@@ -169,3 +170,19 @@ def test_a_rest_that_never_ends_is_let_go(monkeypatch: pytest.MonkeyPatch) -> No
         return b"" if heard.exception() else heard.result()
 
     assert said_to(dripping_body, at_once)[:12] in (b"HTTP/1.1 401", b"")
+
+
+async def headed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+    """Asks for a head, and then for the whole by the same connection."""
+    writer.write(b"HEAD / HTTP/1.1\r\nhost: x\r\n\r\n")
+    head = await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+    return head + await reader.read()
+
+
+def test_a_head_leaves_its_connection_open() -> None:
+    """After a head, which names the length of a body that does not come, the next request has its answer."""
+    heard = said_to(headed, Heads(hello))
+
+    assert heard.count(b"content-length: 5") == 2
+    assert heard.endswith(b"hello")
