@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from rules.book import Book
 from rules.shelf import shipped, versions
-from scoring.invariants import CHECKS, Ledger, check_ledger
+from scoring.invariants import CHECKS, Ledger, _mark_late, check_ledger
 from tests.builders import DAY_US, MINUTE_US, NOON_US, appeal_upheld, book, correction, delivered, event, rule
 from tests.scoring.ledgers import failing, ledger_of, scored_of, with_cell
 from tests.strategies import books, histories
@@ -316,3 +316,14 @@ def test_whom_version_010_scored_last_is_not_checked_and_all_others_are() -> Non
 
     assert (before["own_scale"].holds, before["own_scale"].num_unchecked) == (False, 0)
     assert (after["own_scale"].holds, after["own_scale"].num_unchecked) == (True, low.riders.num_rows)
+
+
+def test_what_comes_at_the_same_instant_is_not_late() -> None:
+    """Late is what the rider's own ledger had passed, or what lies before the state that it began with."""
+    rider = np.array([0, 0, 0, 1, 1, 1], np.int64)
+    at_us = np.array([5, 5, 4, 3, 9, 9], np.int64)
+    late = np.zeros(rider.size, bool)
+
+    _mark_late(rider, at_us, 3, late)
+
+    assert late.tolist() == [False, False, True, True, False, False]

@@ -181,4 +181,10 @@ PLANTED = (
         "ended = int((problem.riders.off_s <= problem.now_s).sum())",
         ("tests/dispatch/test_rounds.py", "-k", "true_one"),
     ),
+    Planted(
+        "scoring/invariants.py",
+        "out[i] = at_us[i] < reached or",
+        "out[i] = at_us[i] <= reached or",
+        ("tests/scoring/test_invariants.py", "-k", "same_instant"),
+    ),
 )
