@@ -8,6 +8,7 @@ costs one row and no row goes unnamed.
 import io
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -106,8 +107,15 @@ def header_of(path: Path, inspection: Inspection, known: Collection[str] = ()) -
     )
 
 
-def csv_chunks(path: Path, inspection: Inspection, header: Header, wanted: Collection[str]) -> Iterator[RawChunk]:
+def csv_chunks(
+    path: Path, inspection: Inspection, header: Header, wanted: Collection[str], *, trusts_quotes: bool = False
+) -> Iterator[RawChunk]:
     """The `wanted` columns of a delimited file as text, chunk by chunk; an empty value is null.
+
+    Parameters
+    ----------
+    trusts_quotes
+        Whether all that stands inside matching quotes is one value, of however many lines.
 
     Raises
     ------
@@ -119,16 +127,18 @@ def csv_chunks(path: Path, inspection: Inspection, header: Header, wanted: Colle
         return
     with _data_of(path, inspection, header) as stream:
         lines = scan(stream, header.delimiter, len(header.names))
-    if lines.may_swallow:
-        yield from _record_chunks(path, inspection, header, wanted)
+    by_record = partial(_record_chunks, path, inspection, header, wanted, trusts_quotes=trusts_quotes)
+    if lines.ends_open or (lines.may_swallow and not trusts_quotes):
+        yield from by_record()
         return
     try:
         # Nothing may be handed on before all of the file is known to parse, or rows would come twice.
         chunks = list(_arrow_chunks(path, inspection, header, wanted))
     except pa.ArrowInvalid:
-        yield from _record_chunks(path, inspection, header, wanted)
+        yield from by_record()
     else:
-        _need_rows(path, lines, sum(len(chunk.rows) + len(chunk.rejects) for chunk in chunks))
+        if not trusts_quotes:
+            _need_rows(path, lines, sum(len(chunk.rows) + len(chunk.rejects) for chunk in chunks))
         yield from chunks
 
 
@@ -202,14 +212,16 @@ def _without_blank(table: pa.Table, rows: NDArray[np.int64]) -> tuple[pa.Table, 
     return table.filter(pa.array(filled)), rows[filled]
 
 
-def _record_chunks(path: Path, inspection: Inspection, header: Header, wanted: Collection[str]) -> Iterator[RawChunk]:
+def _record_chunks(
+    path: Path, inspection: Inspection, header: Header, wanted: Collection[str], *, trusts_quotes: bool
+) -> Iterator[RawChunk]:
     columns: dict[str, list[str | None]] = {name: [] for name in header.names if name in wanted}
     rows: list[int] = []
     rejects: list[Reject] = []
     bytes_done = num_rows = num_swallowed = num_lines = 0
     with _data_of(path, inspection, header) as stream:
         text = io.TextIOWrapper(stream, encoding="utf-8", newline="\n")
-        for record in records(text, header.delimiter, len(header.names)):
+        for record in records(text, header.delimiter, len(header.names), trusts_quotes=trusts_quotes):
             bytes_done += len(record.written)
             num_lines += record.num_lines
             if not record.written.strip():

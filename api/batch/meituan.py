@@ -63,7 +63,7 @@ _EARTH_RADIUS_M: Final = 6_371_009
 _COORDINATE_SCALE: Final = 1e6
 
 
-def meituan_chunks(path: Path, inspection: Inspection) -> Iterator[RawChunk]:
+def meituan_chunks(path: Path, inspection: Inspection, reading: Reading = AS_IT_IS) -> Iterator[RawChunk]:
     """The columns of a waybill file that scoring needs, as text, chunk by chunk.
 
     Raises
@@ -78,7 +78,8 @@ def meituan_chunks(path: Path, inspection: Inspection) -> Iterator[RawChunk]:
         raise InputError(Fault("input_columns_missing", file=str(path), key=", ".join(missing)))
     # The published file has an index column without a name.
     unknown = frozenset(header.names) - _KNOWN - {""}
-    for chunk in csv_chunks(path, inspection, header, {*_REQUIRED, *_PLACES}):
+    wanted = {*_REQUIRED, *_PLACES}
+    for chunk in csv_chunks(path, inspection, header, wanted, trusts_quotes=reading.quotes_as_they_are):
         yield replace(chunk, unknown=unknown)
 
 

@@ -14,6 +14,7 @@ from api.batch.column_names import misspelt, refuse_misspelt
 from api.batch.delimited import csv_chunks, header_of
 from api.batch.errors import InputError
 from api.batch.json_lines import json_chunks
+from api.batch.reading import AS_IT_IS, Reading
 from api.batch.sources import Inspection, RawChunk
 from api.batch.units import Groups
 from rules.errors import Fault
@@ -25,7 +26,9 @@ _PARQUET_ROWS: Final = 1 << 18
 _FEW_VALUES: Final = ("city", "rider_kind", "kind", "reports", "cause", "party")
 
 
-def native_chunks(path: Path, inspection: Inspection, groups: Groups | None = None, row: int = 0) -> Iterator[RawChunk]:
+def native_chunks(
+    path: Path, inspection: Inspection, reading: Reading = AS_IT_IS, groups: Groups | None = None, row: int = 0
+) -> Iterator[RawChunk]:
     """The known columns of a native file, chunk by chunk.
 
     Parameters
@@ -42,7 +45,8 @@ def native_chunks(path: Path, inspection: Inspection, groups: Groups | None = No
     if ending == ".csv":
         header = header_of(path, inspection, KNOWN_COLUMNS)
         _need_columns(path, header.names, inspection)
-        for chunk in csv_chunks(path, inspection, header, KNOWN_COLUMNS):
+        trusts = reading.quotes_as_they_are
+        for chunk in csv_chunks(path, inspection, header, KNOWN_COLUMNS, trusts_quotes=trusts):
             yield replace(chunk, unknown=_unknown(header.names))
     elif ending == ".parquet":
         yield from _parquet_chunks(path, inspection, groups, row)

@@ -52,12 +52,15 @@ class Reading:
         Columns that are left out, whatever they are called.
     held
         Ids known from before.
+    quotes_as_they_are
+        Take what stands inside quotes as one value, of however many lines.
     """
 
     zone: str = ""
     ids_as_they_are: bool = False
     ignored: tuple[str, ...] = ()
     held: Held | None = None
+    quotes_as_they_are: bool = False
 
     def document(self) -> dict[str, Any]:
         """As `run.json` has it."""
@@ -65,6 +68,7 @@ class Reading:
             "zone": self.zone or None,
             "ids_as_they_are": self.ids_as_they_are,
             "ignored_columns": list(self.ignored),
+            "quotes_as_they_are": self.quotes_as_they_are,
         }
 
 

@@ -50,10 +50,21 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """What a look at quotes and line ends shows: lines that are not empty, and whether a row may stand inside quotes."""
+    """What a look at quotes and line ends shows.
+
+    Parameters
+    ----------
+    number
+        Lines that are not empty.
+    may_swallow
+        Whether a row may stand inside quotes.
+    ends_open
+        Whether the last quote has no end.
+    """
 
     number: int
     may_swallow: bool
+    ends_open: bool
 
 
 def scan(stream: BinaryIO, delimiter: str, width: int) -> Lines:
@@ -67,7 +78,7 @@ def scan(stream: BinaryIO, delimiter: str, width: int) -> Lines:
     if rest.strip():
         found, is_open, swallows = _scan(rest + b"\n", is_open, ord(delimiter), width)
         number, may_swallow = number + found, may_swallow or swallows
-    return Lines(number, may_swallow)
+    return Lines(number, may_swallow, bool(is_open))
 
 
 def _scan(block: bytes, is_open: int, delimiter: int, width: int) -> tuple[int, int, bool]:
@@ -85,8 +96,14 @@ def _scan(block: bytes, is_open: int, delimiter: int, width: int) -> tuple[int, 
     return num_filled, int(opened[-1]), swallows
 
 
-def records(lines: Iterator[str], delimiter: str, width: int) -> Iterator[Record]:
-    """The rows of a table of `width` columns, line by line; line ends stay on the lines."""
+def records(lines: Iterator[str], delimiter: str, width: int, *, trusts_quotes: bool = False) -> Iterator[Record]:
+    """The rows of a table of `width` columns, line by line; line ends stay on the lines.
+
+    Parameters
+    ----------
+    trusts_quotes
+        Whether what looks like rows inside matching quotes is text of its row.
+    """
     waiting: deque[str] = deque()
     row = 0
     while True:
@@ -101,7 +118,8 @@ def records(lines: Iterator[str], delimiter: str, width: int) -> Iterator[Record
             yield Record(row, line, 1, cells, "" if sound else "wrong_number_of_columns")
             continue
         held, cells = _gathered(line, waiting, lines, delimiter)
-        inner = tuple(one for one in held[1:] if width >= _WIDTH_MIN and one.count(delimiter) >= width - 1)
+        may_swallow = width >= _WIDTH_MIN and not trusts_quotes
+        inner = tuple(one for one in held[1:] if may_swallow and one.count(delimiter) >= width - 1)
         if cells is not None and len(cells) == width:
             yield Record(row, "".join(held), len(held), cells, swallowed=inner)
             row += len(inner)

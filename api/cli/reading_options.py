@@ -38,8 +38,17 @@ def reading_options(command: Callable[..., None]) -> Callable[..., None]:
     @click.option(
         "--ignore-column", "ignored", multiple=True, metavar="NAME", help="Leave out a column; may stand several times."
     )
+    @click.option(
+        "--quotes-as-they-are",
+        is_flag=True,
+        help="Take what stands inside quotes as one value, of however many lines.",
+    )
     @wraps(command)
-    def with_reading(*args: Any, zone: str, ids_as_they_are: bool, ignored: tuple[str, ...], **given: Any) -> None:
-        command(*args, reading=Reading(zone, ids_as_they_are, tuple(sorted(set(ignored)))), **given)
+    def with_reading(
+        *args: Any, zone: str, ids_as_they_are: bool, ignored: tuple[str, ...], quotes_as_they_are: bool, **given: Any
+    ) -> None:
+        left_out = tuple(sorted(set(ignored)))
+        reading = Reading(zone, ids_as_they_are, left_out, quotes_as_they_are=quotes_as_they_are)
+        command(*args, reading=reading, **given)
 
     return with_reading

@@ -9,6 +9,7 @@ import pytest
 
 from api.batch.errors import InputError
 from api.batch.readers import EventFile, read_events
+from api.batch.reading import Reading
 from tests.api.batch.builders import csv_text, event, faults, ids, read_csv, write
 
 DAY = [event(event_id=f"e{n}", city="杭州") for n in (1, 2)]
@@ -158,6 +159,33 @@ def test_a_value_of_most_of_the_lines_is_a_fault(tmp_path: Path) -> None:
         read_csv(tmp_path, "\n".join([HEADER, *rows, ""]))
 
     assert refusal.value.faults[0].code == "input_rows_swallowed"
+
+
+LONG = "line, with a comma\n" * 40
+AS_ROWS = "".join(f"{row}\n" for row in ROWS)
+
+
+@pytest.mark.parametrize("value", [LONG, AS_ROWS * 3], ids=["many lines", "lines like rows"])
+def test_long_quoted_values_are_read_by_who_says_that_they_are_meant(tmp_path: Path, value: str) -> None:
+    """Values of forty lines a row, or that quote rows, are one value each, beside a ragged row that costs one row."""
+    rows = [f'{row[:-1]}"{value}"' for row in ROWS]
+    rows[2] += ",extra"
+    path = write(tmp_path / "events.csv", "\n".join([HEADER, *rows, ""]))
+
+    read = read_events([path], "native", reading=Reading(quotes_as_they_are=True))
+
+    assert ids(read) == ["e1", "e2", "e4"]
+    assert {reason for *_, reason in faults(read)} <= {"wrong_number_of_columns", "unclosed_quote"}
+
+
+def test_a_quote_that_does_not_end_is_named_all_the_same(tmp_path: Path) -> None:
+    """Who says that long values are meant has said nothing of a quote without its end."""
+    rows = [ROWS[0], ROWS[1][:-1] + '"6 inch', ROWS[2], ROWS[3]]
+    path = write(tmp_path / "events.csv", "\n".join([HEADER, *rows, ""]))
+
+    read = read_events([path], "native", reading=Reading(quotes_as_they_are=True))
+
+    assert (ids(read), [reason for *_, reason in faults(read)]) == (["e1", "e3", "e4"], ["unclosed_quote"])
 
 
 def hive(folder: Path, **changes: str) -> None:
