@@ -153,7 +153,24 @@ def _refused(constant: str) -> None:
     raise ValueError(f"{constant} is not JSON")
 
 
+def _only_once(pairs: list[tuple[str, Any]]) -> None:
+    if len({key for key, _ in pairs}) != len(pairs):
+        raise ValueError("a key stands twice")
+
+
+_CHECKER: Final = json.JSONDecoder(object_pairs_hook=_only_once, parse_constant=_refused)
 _DECODER: Final = json.JSONDecoder(object_pairs_hook=_once, parse_float=_Spelling, parse_constant=_refused)
+
+
+def check_strictly(text: str) -> None:
+    """Refuse what `decode_marked` would refuse; nothing of the text is kept, so a long one takes little memory.
+
+    Raises
+    ------
+    ValueError, RecursionError
+        If it is no JSON, or holds a key twice.
+    """
+    _CHECKER.decode(text)
 
 
 def decode(text: str) -> Any:

@@ -14,7 +14,7 @@ from starlette.requests import cookie_parser
 from starlette.types import Scope
 
 from api.batch.json_faults import fault_of
-from api.batch.json_lines import decode_marked
+from api.batch.json_lines import check_strictly
 from api.http.problems import FieldError, Problem, no_json
 from api.http.wording import Where, pointer_to
 from rules.text import Lang, text
@@ -23,8 +23,6 @@ from rules.textfile import packing_of
 # Which escapes of JSON may stand for such a text: only then is a body read twice.
 _SUSPECT: Final = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 _SHOWN_MAX: Final = 50
-# Longer bodies are read once: two readings would take the memory of two.
-_STRICT_BYTES: Final = 1 << 20
 
 
 def is_plain(words: str) -> bool:
@@ -69,8 +67,7 @@ def check_json(body: bytes) -> None:
         raise no_json(fault_of(body))
     if not _is_utf8(body) or b"\0" in body:
         raise unusable([Where(pointer="#")])
-    if len(body) <= _STRICT_BYTES:
-        _check_strictly(body.decode("utf-8-sig"))
+    _check_strictly(body)
     if not _SUSPECT.search(body):
         return
     document = json.loads(body)
@@ -79,11 +76,11 @@ def check_json(body: bytes) -> None:
         raise unusable(places)
 
 
-def _check_strictly(written: str) -> None:
+def _check_strictly(body: bytes) -> None:
     try:
-        decode_marked(written)
+        check_strictly(body.decode("utf-8-sig"))
     except (ValueError, RecursionError):
-        raise no_json(fault_of(written)) from None
+        raise no_json(fault_of(body.decode("utf-8-sig"))) from None
 
 
 def check_fields(fields: Iterable[tuple[str, Any]]) -> None:

@@ -343,6 +343,21 @@ def test_every_door_says_why_it_is_no_json(tmp_path: Path, client: TestClient, b
         assert error["detail"] == f"Line 1. {reject['message']['en']}"
 
 
+@pytest.mark.parametrize("kind", NO_JSON)
+def test_a_long_body_says_the_same(client: TestClient, bearer: Bearer, kind: str) -> None:
+    """A body of two million characters is looked through as a short one: the fault has its line and character."""
+    written, reason, _ = NO_JSON[kind]
+    body = '{"document": {"notes": "' + "x" * 2_000_000 + f'"}},\n"more": {written}}}'
+
+    answer = client.post(
+        "/v1/books/drafts", content=body.encode(), headers={**bearer("ops"), "Content-Type": "application/json"}
+    )
+
+    (error,) = answer.json()["errors"]
+    assert (answer.status_code, answer.json()["code"], error["code"]) == (400, "bad_json", reason)
+    assert error["detail"].startswith("Line 2. ")
+
+
 @pytest.mark.parametrize("path", ["/v1/events", "/v1/dispatch/rounds"])
 def test_a_packed_body_is_named(client: TestClient, bearer: Bearer, path: str) -> None:
     """Gzip without its header is said to be gzip; with it, that it must come unpacked."""
