@@ -39,6 +39,8 @@ METRES_MAX = 40_000_000
 # Three decimals of a degree are a hundred metres; metres are not written so.
 _DEGREE_DECIMALS = 3
 _DEGREES_MAX = 180
+# A town is no wider in degrees; in metres no work fits into as little.
+_TOWN = 5
 
 Row = TypeVar("Row")
 
@@ -270,7 +272,7 @@ def _read_table(path: Path, header: tuple[str, ...], faults: list[Fault]) -> _Ta
 
 
 def _need_metres(tables: Sequence[_Table]) -> None:
-    """Refuse places that are degrees: all within their range, and written with the decimals that degrees need."""
+    """Refuse places that are degrees."""
     cells = [(table, line, row[1], row[2]) for table in tables for line, row in table.rows]
     if are_degrees([(x, y) for *_, x, y in cells]):
         table, line, x, y = cells[0]
@@ -278,14 +280,34 @@ def _need_metres(tables: Sequence[_Table]) -> None:
 
 
 def are_degrees(places: Iterable[tuple[str, str]]) -> bool:
-    """Whether places as written are latitudes and longitudes, in either order, and not metres."""
-    cells = [value for place in places for value in place]
-    if max((len(value.partition(".")[2]) for value in cells), default=0) < _DEGREE_DECIMALS:
+    """Whether all places of an instance, as written, are latitudes and longitudes, in either order, and not metres.
+
+    They are where they have the decimals that degrees need, or a fraction and lie within one town far from 0.
+    """
+    found = list(places)
+    if have_decimals_of_degrees(found):
+        return True
+    points = _points(found)
+    if points is None or all(value == int(value) for point in points for value in point):
         return False
+    axes = [sorted(axis) for axis in zip(*points, strict=True)]
+    return all(axis[-1] - axis[0] <= _TOWN for axis in axes) and any(abs(axis[0]) > _TOWN for axis in axes)
+
+
+def have_decimals_of_degrees(places: Iterable[tuple[str, str]]) -> bool:
+    """Whether some places, as written, lie in the range of degrees and have more decimals than metres are written with."""
+    found = list(places)
+    most = max((len(value.partition(".")[2]) for place in found for value in place), default=0)
+    return most >= _DEGREE_DECIMALS and _points(found) is not None
+
+
+def _points(places: Iterable[tuple[str, str]]) -> list[tuple[float, float]] | None:
+    """Places as numbers; None unless all lie in the range of degrees."""
     try:
-        return all(abs(float(value)) <= _DEGREES_MAX for value in cells)
+        points = [(float(x), float(y)) for x, y in places]
     except ValueError:
-        return False  # what is no number is told of its row
+        return None  # what is no number is told of its row
+    return points if all(abs(value) <= _DEGREES_MAX for point in points for value in point) else None
 
 
 def _restaurants(table: _Table) -> tuple[Restaurant, ...]:

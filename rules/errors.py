@@ -33,7 +33,7 @@ class Fault:
     clause
         Clause of GB/T 46862-2025 or another source, where one is broken.
     params
-        Further values of the message; one that starts with `@` is itself a catalog key.
+        Further values of the message; one that starts with `@` is itself a catalog key, worded with those before it.
     part
         What `rule` names: a rule, tier, cap, group, report, or a row of the deployment table.
     """
@@ -66,13 +66,10 @@ class Fault:
             "given": self.given,
             "allowed": self.allowed,
             "clause": self.clause,
-            **{name: _worded(lang, value) for name, value in self.params},
         }
+        for name, value in self.params:
+            values[name] = text(lang, value[1:], **values) if value.startswith("@") else value
         return text(lang, f"fault.{self.code}", **values), text(lang, f"remedy.{self.code}", **values)
-
-
-def _worded(lang: Lang, value: str) -> str:
-    return text(lang, value[1:]) if value.startswith("@") else value
 
 
 class BookError(Exception):

@@ -131,6 +131,8 @@ def from_waybills(name: str, waybills: Mapping[str, I64], midnight_s: int) -> Gi
         (placed_s >= DAY_START_S) & (placed_s < DAY_END_S) & (waybills["grab_time"] > 0) & (waybills["arrive_time"] > 0)
     )
     chosen = np.flatnonzero(rows)[np.argsort(placed_s[rows], kind="stable")]
+    if not chosen.size:
+        raise ValueError(f"{name}: no orders")
     day = {column: values[chosen] for column, values in waybills.items()}
     _, first, merchant = np.unique(day["poi_id"], return_index=True, return_inverse=True)
     lat_0, lng_0 = np.median(day["sender_lat"]), np.median(day["sender_lng"])

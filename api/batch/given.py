@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from api.batch.delimited import csv_chunks, header_of
 from api.batch.errors import InputError
+from api.batch.rejects import cut
 from api.batch.sources import inspect
-from dispatch.mdrp import read_instance
+from dispatch.mdrp import InstanceError, read_instance
 from rules.errors import Fault
 from simulations.given import Given, from_instance, from_waybills
 
@@ -34,10 +35,23 @@ def read_given(path: Path) -> Given:
     Raises
     ------
     InputError
-        If the file is no table of whole numbers with these columns.
+        If the file is no table of whole numbers with these columns, or holds no order that could be delivered.
+    InstanceError
+        As of `read_instance`.
     """
-    if path.is_dir():
-        return from_instance(read_instance(path))
+    try:
+        given = from_instance(read_instance(path)) if path.is_dir() else _busiest_day(path)
+    except InstanceError:
+        raise
+    except ValueError:
+        # Nobody who cooks, or nobody who carries.
+        raise InputError(Fault("input_given_empty", file=str(path))) from None
+    if not given.placed_s.size:
+        raise InputError(Fault("input_given_empty", file=str(path)))
+    return given
+
+
+def _busiest_day(path: Path) -> Given:
     waybills = _whole_numbers(path)
     placed_s = waybills["platform_order_time"]
     offset_s = int(
@@ -64,10 +78,24 @@ def _whole_numbers(path: Path) -> dict[str, NDArray[np.int64]]:
     if ragged is not None:
         raise InputError(Fault("input_row_unreadable", file=str(path), given=str(ragged.row), key=ragged.value))
     table = pa.concat_tables([chunk.columns for chunk in chunks])
+    rows = np.concatenate([chunk.rows for chunk in chunks])
     found = {}
     for name in COLUMNS:
         try:
             found[name] = table.column(name).cast(pa.int64()).fill_null(0).to_numpy()
-        except pa.ArrowInvalid as error:
-            raise InputError(Fault("input_not_whole", file=str(path), key=name, given=str(error)[:120])) from None
+        except pa.ArrowInvalid:
+            at = _no_whole_number(table.column(name))
+            place = {"row": str(rows[at]), "value": cut(table.column(name)[at].as_py() or "")}
+            fault = Fault("input_not_whole", file=str(path), key=name, params=tuple(place.items()))
+            raise InputError(fault) from None
     return found
+
+
+def _no_whole_number(column: pa.ChunkedArray) -> int:
+    """Where the first value stands that is no whole number of 64 bits."""
+    for at, value in enumerate(column):
+        try:
+            value.cast(pa.int64())
+        except pa.ArrowInvalid:
+            return at
+    return 0

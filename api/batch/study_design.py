@@ -12,6 +12,7 @@ from api.batch.errors import InputError
 from api.batch.files import check_output
 from api.batch.given import read_given
 from api.batch.study_worlds import given_digest, sources_digest
+from dispatch.mdrp import Fault as InstanceFault
 from dispatch.mdrp import InstanceError
 from rules.amend import amend, parse_changes
 from rules.book import Book
@@ -140,13 +141,14 @@ def _given(path: str | None, faults: list[Fault]) -> Given | None:
     except InputError as error:
         faults += error.faults
     except InstanceError as error:
-        faults += [
-            Fault("input_unreadable", file=f"{path}/{one.file}", given=f"{one.line}: {one.given}")
-            for one in error.faults
-        ]
-    except ValueError as error:
-        faults.append(Fault("input_unreadable", file=path, given=str(error)))
+        faults += [_of_instance(path, one) for one in error.faults]
     return None
+
+
+def _of_instance(path: str, one: InstanceFault) -> Fault:
+    """What `dispatch` says of an instance, in the same words."""
+    said = {"file": one.file, "line": str(one.line), "detail": one.detail, "said": f"@{one.key}"}
+    return Fault("input_instance", file=path, given=one.given, params=tuple(said.items()))
 
 
 def _side(setting: str) -> str:

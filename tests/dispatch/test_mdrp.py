@@ -2,7 +2,7 @@
 
 import pytest
 
-from dispatch.mdrp import InstanceError, read_instance, read_solution, solution_texts
+from dispatch.mdrp import InstanceError, are_degrees, read_instance, read_solution, solution_texts
 from tests.dispatch.test_check import GOOD
 from tests.dispatch.worlds import courier, instance, order, random_day, write_instance
 
@@ -98,3 +98,25 @@ def test_solution_survives_writing_and_reading(tmp_path):
         assert not content.endswith("\n")
 
     assert read_solution(tmp_path) == GOOD
+
+
+DEGREES = {
+    "three decimals": [("120.153", "30.251"), ("120.1", "30.2")],
+    "one decimal": [("120.1", "30.2"), ("120.2", "30.3"), ("120.2", "30.2")],
+    "two decimals, latitude first": [("30.25", "120.15"), ("30.26", "120.17")],
+    "west and south": [("-58.4", "-34.6"), ("-58.5", "-34.6")],
+    "one place": [("120.5", "30.5"), ("120.5", "30.5")],
+}
+METRES = {
+    "whole metres": [("120", "30"), ("121", "30")],
+    "a wide town": [("0.5", "0"), ("2500.5", "900")],
+    "a small yard": [("10.5", "20"), ("60", "90.5")],
+    "about the origin": [("0.5", "0.5"), ("1.5", "2")],
+    "one among many": [("120.1", "30.2"), ("900", "30.2")],
+}
+
+
+@pytest.mark.parametrize("kind", [*DEGREES, *METRES])
+def test_places_in_degrees_are_told_from_metres(kind):
+    """Degrees with one or two decimals are told as well; small days in metres are no degrees."""
+    assert are_degrees((DEGREES | METRES)[kind]) is (kind in DEGREES)

@@ -6,6 +6,7 @@ import pytest
 
 from api.batch.errors import InputError
 from api.batch.given import COLUMNS, read_given
+from tests.dispatch.worlds import courier, instance, order, write_instance
 
 NOON = 1_666_022_400 + 4 * 3_600  # 2022-10-18 04:00 in Shanghai, then noon-ish in UTC terms
 
@@ -50,3 +51,35 @@ def test_another_file_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(InputError):
         read_given(path)
+
+
+@pytest.mark.parametrize(
+    ("cell", "place"),
+    [("12.5", "Row 2, arrive_time"), ("soon", "Row 2, arrive_time"), ("9" * 30, "Row 2, arrive_time")],
+)
+def test_a_value_that_is_no_whole_number_is_named(tmp_path: Path, cell: str, place: str) -> None:
+    """Row, column and value, with the remedy."""
+    path = tmp_path / "waybills.csv"
+    sound = f"1,{NOON},{NOON + 60},{NOON + 1800},{NOON + 2400},{NOON + 600},5,9,30000000,120000000,30005000,120005000"
+    path.write_text("\n".join([",".join(COLUMNS), sound, sound.replace(str(NOON + 1800), cell)]) + "\n")
+
+    with pytest.raises(InputError) as refusal:
+        read_given(path)
+
+    assert f'{place}: "{cell}" is no whole number. Write whole numbers' in refusal.value.faults[0].describe("en")
+
+
+def test_a_day_without_work_is_refused(tmp_path: Path) -> None:
+    """Waybills that nobody grabbed, and an instance without couriers, are no day to study."""
+    path = tmp_path / "waybills.csv"
+    row = f"0,{NOON},{NOON + 60},{NOON + 1800},{NOON + 2400},{NOON + 600},5,9,30000000,120000000,30005000,120005000"
+    path.write_text("\n".join([",".join(COLUMNS), row]) + "\n")
+    folders = [
+        write_instance(tmp_path / "c", instance([order()], [])),
+        write_instance(tmp_path / "o", instance([], [courier()])),
+    ]
+
+    for given in (path, *folders):
+        with pytest.raises(InputError) as refusal:
+            read_given(given)
+        assert [fault.code for fault in refusal.value.faults] == ["input_given_empty"]

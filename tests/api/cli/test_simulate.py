@@ -3,11 +3,13 @@
 import json
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner, Result
 
 from api.cli.main import main
 from simulations.study.metrics import METRICS, PRIMARY
 from tests.api.batch.studies import TINY
+from tests.dispatch.worlds import courier, instance, order, write_instance
 
 
 def simulate(
@@ -51,6 +53,22 @@ def test_bad_scenarios_end_with_every_fault_at_once(tmp_path: Path) -> None:
     for word in ("rusch_permille", "shift_s", "slow_per_million", "legacy-fines"):
         assert word in result.stderr
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_an_instance_says_what_is_wrong_as_dispatch_does(tmp_path: Path, lang: str) -> None:
+    """File, line, value and remedy, in the words of `dispatch`, in both languages."""
+    folder = write_instance(tmp_path / "day", instance([order()], [courier()]))
+    (folder / "orders.txt").write_text((folder / "orders.txt").read_text().replace("o1\t", "7.0\t"))
+    (folder / "couriers.txt").write_text((folder / "couriers.txt").read_text().replace("\t600", "\tsoon"))
+    words = ["dispatch", str(folder), "--out", str(tmp_path / "out"), "--lang", lang]
+    told = [line for line in CliRunner().invoke(main, words).stderr.splitlines() if ".txt" in line]
+
+    result = simulate(tmp_path / "study", "--orders", str(folder), "--lang", lang)
+
+    assert (result.exit_code, len(told)) == (2, 2)
+    for line in told:
+        assert line.partition("day/")[2] in result.stderr
 
 
 def test_a_scenario_nobody_knows_names_the_ones_there_are(tmp_path: Path) -> None:
