@@ -45,7 +45,13 @@ def _limit() -> Any:
 
 Limit = Annotated[int, _limit()]
 Cursor = Annotated[
-    str | None, Query(max_length=500, description="`cursor` of the page before; leave it out for the first page.")
+    str | None,
+    Query(
+        max_length=500,
+        # No list ever gave one with controls, and no address may hold NUL.
+        pattern=r"^[^\x00-\x1f\x7f]*$",
+        description="`cursor` of the page before; leave it out for the first page.",
+    ),
 ]
 IfMatch = Annotated[str | None, Header(alias="If-Match", max_length=200, description="The ETag that was read.")]
 IfNoneMatch = Annotated[str | None, Header(alias="If-None-Match", max_length=2_000)]

@@ -6,13 +6,18 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import inspect
+from sqlalchemy import inspect, text
 
 from api.clock import now_us
 from api.store.units import ReadUnit, Store, WriteUnit
 
 HEAD = "head"
 BASE = "base"
+_HAS_TABLES = text(
+    "SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+    " WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p', 'f', 'm') AND NOT EXISTS (SELECT FROM pg_depend d"
+    " WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'))"
+)
 
 
 def _config() -> Config:
@@ -52,12 +57,17 @@ def revision_of(store: Store) -> str | None:
 
 
 def is_of_others(store: Store, revision: str | None) -> bool:
-    """Whether a database holds what this program did not make: tables without a revision, or a revision of others."""
+    """Whether a database holds what this program did not make: tables without a revision, or a revision of others.
+
+    Tables of other servers count as well; those that belong to an extension of PostgreSQL are nobody's data.
+    """
     if revision is not None:
         return revision not in revisions()
     if store.is_missing:
         return False
     with store.reading() as unit:
+        if unit.connection.dialect.name == "postgresql":
+            return bool(unit.connection.scalar(_HAS_TABLES))
         return bool(inspect(unit.connection).get_table_names())
 
 

@@ -180,3 +180,15 @@ def test_a_stored_book_extends_a_shipped_one() -> None:
 
     assert book.model.regime == "legacy"
     assert [fault.code for fault in caught.value.faults] == ["unknown_parent"]
+
+
+def test_free_words_of_the_reference_are_plain() -> None:
+    """The newest version says what a minute costs, in both languages; the words of older versions stay as they were."""
+    notes = [
+        next(rule.note for rule in book.model.rule if rule.id == "late")
+        for book in shelf.versions("gbt-46862-reference")
+    ]
+
+    assert [note is not None and "断崖" in note.zh for note in notes] == [True, False]
+    assert notes[-1] is not None
+    assert notes[-1].en.startswith("Points are taken off minute by minute")

@@ -8,6 +8,7 @@ import pytest
 
 from api.store.units import InMemoryError, Store, UnknownDatabaseError
 from tests.api.cli.commands import run
+from tests.api.conftest import url_for
 
 COMMANDS = [
     ("token", "create", "--role", "ops", "--all-cities"),
@@ -47,6 +48,26 @@ def test_the_database_of_another_program_is_not_upgraded(tmp_path: Path, table: 
     assert "theirs.db" in result.stderr
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [(table,)]
+
+
+THEIRS = {
+    "CREATE TABLE spatial_ref_sys (srid int); ALTER EXTENSION plpgsql ADD TABLE spatial_ref_sys": 0,
+    "CREATE TABLE notes (n int); ALTER EXTENSION plpgsql ADD TABLE notes; CREATE TABLE own (n int)": 2,
+    "CREATE FOREIGN DATA WRAPPER w; CREATE SERVER far FOREIGN DATA WRAPPER w; CREATE FOREIGN TABLE notes (n int) SERVER far": 2,
+    "CREATE MATERIALIZED VIEW notes AS SELECT 1 AS n": 2,
+}
+
+
+@pytest.mark.parametrize("made", THEIRS)
+def test_tables_of_an_extension_are_nobodys(request: pytest.FixtureRequest, tmp_path: Path, made: str) -> None:
+    """PostGIS and its like are no reason to refuse a database; tables of people are, also those of other servers."""
+    url = url_for("postgresql", request, tmp_path)
+    store = Store(url)
+    with store.changing(0) as unit:
+        unit.connection.exec_driver_sql(made)
+    store.close()
+
+    assert run("db", "upgrade", "--database-url", url).exit_code == THEIRS[made]
 
 
 def test_a_new_key_says_in_which_database_it_is(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The OpenAPI document keeps its word: every check of schemathesis over every route, by a role that may use it."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -102,6 +103,19 @@ class OfScope:
 def test_every_route_keeps_its_word(case: Any, session: Any) -> None:
     """Documented statuses, types and schemas; what fits is taken, what does not is refused, and nothing breaks."""
     case.call_and_validate(session=session)
+
+
+def test_no_cursor_may_hold_what_no_address_holds(app: FastAPI) -> None:
+    """The document of every cursor leaves out NUL, which is refused in any address."""
+    operations = [operation for path in app.openapi()["paths"].values() for operation in path.values()]
+    cursors = [
+        parameter["schema"] for operation in operations for parameter in operation.get("parameters", ())
+        if parameter["name"] == "cursor"
+    ]  # fmt: skip
+    patterns = [kind["pattern"] for schema in cursors for kind in schema["anyOf"] if kind["type"] == "string"]
+
+    assert len(patterns) == len(cursors) > 5
+    assert not any(re.search(pattern, "a\0") for pattern in patterns)
 
 
 def test_every_route_is_described(app: FastAPI) -> None:
