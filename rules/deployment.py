@@ -100,8 +100,15 @@ def _doubt(rows: list[Deploy]) -> Doubt | None:
     return Doubt(rows[0].city, rows[0].rider_kind, second, named)
 
 
-def parse_deployment(text: str, file: str, find: FindVersions) -> Deployment:
+def parse_deployment(
+    text: str, file: str, find: FindVersions, takes_city: Callable[[str], bool] | None = None
+) -> Deployment:
     """Read a deployment table and the books it names.
+
+    Parameters
+    ----------
+    takes_city
+        Whether a name that is no id stays valid: of cities known from before.
 
     Raises
     ------
@@ -118,7 +125,9 @@ def parse_deployment(text: str, file: str, find: FindVersions) -> Deployment:
         if platforms and ({row.platform, None} & platforms or row.platform is None):
             faults.append(Fault("repeated_deploy", file, row.city, "from", row.from_.isoformat(), part="deploy"))
         platforms.add(row.platform)
-        faults += row_faults(row, file, find)
+        found = row_faults(row, file, find)
+        is_taken = takes_city is not None and takes_city(row.city)
+        faults += [fault for fault in found if not (is_taken and fault.code == "deployed_bad_city")]
     if faults or table is None:
         raise BookError(tuple(faults))
     return Deployment(tuple(sorted(table.deploy, key=lambda row: row.from_)))

@@ -50,6 +50,11 @@ def id_fault(value: str) -> str | None:
     return next((name for name, pattern in _COMPILED.items() if pattern.search(value)), None)
 
 
+def is_never_id(value: str) -> bool:
+    """Whether a text is no id even for who takes ids as they are: it is too long, holds no text, or is reserved."""
+    return len(value) > ID_LENGTH_MAX or re.search(NO_ID, value) is not None
+
+
 def _plain(value: object) -> object:
     if isinstance(value, Decimal):
         # 1.0, 1.00 and 1 are the same number and must give the same digest.

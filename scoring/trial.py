@@ -70,6 +70,7 @@ class Trial:
 
     book: Book
     kind: str
+    at_us: int
     facts: Mapping[str, int]
     groups: tuple[GroupRead, ...]
     lines: tuple[Line, ...]
@@ -77,6 +78,11 @@ class Trial:
     score_before_mp: int
     score_after_mp: int
     money_fen: int
+
+    @property
+    def at(self) -> tuple[int, BookDocument]:
+        """When the event happened, and in which book: a count names its period by it."""
+        return self.at_us, self.book.model
 
 
 def trial(book: Book, kind: str, given: Given) -> Trial:
@@ -103,6 +109,7 @@ def trial(book: Book, kind: str, given: Given) -> Trial:
     return Trial(
         book=book,
         kind=kind,
+        at_us=row["occurred_us"],
         facts=facts,
         groups=_groups(book.model, kind, facts, {line.rule_id for line in lines}),
         lines=lines,

@@ -82,7 +82,8 @@ def _schedule(run: Mapping[str, Any], books: Mapping[str, Book]) -> tuple[Progra
     table = run.get("deployment")
     if run.get("book") == AUTO or table is not None:
         try:
-            chosen = plan(str(run["book"]), tuple(books.values()), platform=str(run.get("platform", NO_PLATFORM)))
+            platform = str(run.get("platform", NO_PLATFORM))
+            chosen = plan(str(run["book"]), tuple(books.values()), platform=platform, takes_city=lambda _: True)
         except BookError:
             return None
         known = {book.digest for book in chosen.program.books}
@@ -101,10 +102,16 @@ def _rows(paths: list[Path], run: Mapping[str, Any], rider: str) -> pa.Table:
     if format_ == "mdrp":
         # An instance and its solution are named by their folders.
         paths = list(dict.fromkeys(path.parent for path in paths))
-        return _of_rider(read_events(paths, format_, time_zone=run["time_zone"]).table, rider)
+        found = read_events(paths, format_, time_zone=run["time_zone"], reading=Reading(held=EVERYTHING))
+        return _of_rider(found.table, rider)
     said = run.get("reading") or {}
     # Which ids were taken, the rejects of the run say.
-    reading = Reading(said.get("zone") or "", ignored=tuple(said.get("ignored_columns", ())), held=EVERYTHING)
+    reading = Reading(
+        said.get("zone") or "",
+        ignored=tuple(said.get("ignored_columns", ())),
+        held=EVERYTHING,
+        quotes_as_they_are=bool(said.get("quotes_as_they_are")),
+    )
     parts = [
         _of_rider(part.table, rider) for path in paths for _, part in FileReader(path, format_, reading=reading).parts()
     ]

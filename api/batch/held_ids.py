@@ -4,8 +4,9 @@ Asked for only where a file has such an id, and then only of those riders: most 
 """
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,6 +15,7 @@ import pyarrow.parquet as pq
 
 from api.batch.files import STATE_MARKER
 from api.batch.reading import Named, Reading
+from rules.ids import is_never_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,24 @@ class HeldByState:
 def with_state(reading: Reading, state: Path | None) -> Reading:
     """A reading that knows the ids of a state."""
     return reading if state is None else replace(reading, held=HeldByState(state))
+
+
+def city_taker(reading: Reading, state: Path | None) -> Callable[[str], bool]:
+    """Whether a deployment table may name a city that is no id: a state holds it, or ids are taken as they are."""
+
+    @cache
+    def held() -> frozenset[str]:
+        pieces = [] if state is None else _pieces(state)
+        return frozenset(city for piece in pieces for city in _cities(piece / "riders.parquet"))
+
+    return lambda city: (reading.ids_as_they_are and not is_never_id(city)) or city in held()
+
+
+def _cities(path: Path) -> set[str]:
+    try:
+        return set(pc.unique(pq.read_table(path, columns=["city"])["city"].cast(pa.string())).to_pylist())
+    except (OSError, pa.ArrowException, KeyError):
+        return set()
 
 
 def _pieces(folder: Path) -> Iterator[Path]:

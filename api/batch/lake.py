@@ -18,6 +18,7 @@ from api.batch.claims import claimed
 from api.batch.engines import EngineName, engine
 from api.batch.errors import InputError
 from api.batch.files import MARKER, STATE_MARKER, check_places, link, write_json, write_ndjson, write_parquet
+from api.batch.held_ids import city_taker
 from api.batch.lake_work import (
     Lake,
     assembled,
@@ -155,7 +156,7 @@ def _lake(
     files = event_files(paths, format)
     stored = None if state is None else open_state(_pieces(state)[0])
     also = ((), None) if stored is None else (stored.books, stored.old_until_us)
-    chosen = plan(reference, *also, platform)
+    chosen = plan(reference, *also, platform, city_taker(reading, state))
     windows = [] if stored is None or state is None else [piece / "window.parquet" for piece in _pieces(state)]
     wanted = max(1, -(-num_rows_of([*files, *windows]) // bucket_rows))
     before = None if state is None else buckets_of_state(state)

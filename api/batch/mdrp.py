@@ -30,6 +30,7 @@ import pyarrow as pa
 from api.batch.canonical import EVENT_SCHEMA, with_place
 from api.batch.errors import InputError
 from api.batch.mdrp_files import INSTANCE_FILES, SOLUTION_FILES, Day, Delivery, Point, read_files
+from api.batch.reading import AS_IT_IS, Reading
 from rules.errors import Fault
 from rules.units import FEN_PER_YUAN, US_PER_S
 
@@ -48,7 +49,7 @@ class ExecutedDay:
     files: tuple[tuple[Path, int], ...]
 
 
-def read_day(paths: Sequence[Path], time_zone: str) -> ExecutedDay:
+def read_day(paths: Sequence[Path], time_zone: str, reading: Reading = AS_IT_IS) -> ExecutedDay:
     """Read `(INSTANCE_DIR, SOLUTION_DIR)`.
 
     Raises
@@ -63,7 +64,7 @@ def read_day(paths: Sequence[Path], time_zone: str) -> ExecutedDay:
         raise InputError(*not_folders)
     instance, solution = paths
     zero_us = day_zero_us(time_zone)
-    day = read_files(instance, solution)
+    day = read_files(instance, solution, reading)
     rows = [_event(day, delivery, zero_us) for delivery in day.deliveries]
     file = solution / SOLUTION_FILES[1]
     numbers = np.array([delivery.row for delivery in day.deliveries], np.int64)

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Final
 
 from api.batch.errors import InputError
-from dispatch.mdrp import are_degrees
+from api.batch.reading import AS_IT_IS, EVERYTHING, Reading
+from dispatch.mdrp import are_degrees, have_decimals_of_degrees
 from rules.errors import Fault
-from rules.ids import id_fault
+from rules.ids import id_fault, is_never_id
 from rules.textfile import decoded, is_blank, layout_of, packing_of, seen
 
 _ORDERS: Final = ("order", "x", "y", "placement_time", "restaurant", "ready_time")
@@ -68,6 +69,7 @@ class Day:
     """An instance and what was done with it; complete only if `faults` stays empty."""
 
     name: str
+    reading: Reading = AS_IT_IS
     orders: dict[str, Order] = field(default_factory=dict)
     restaurants: dict[str, Point] = field(default_factory=dict)
     couriers: dict[str, Point] = field(default_factory=dict)
@@ -89,7 +91,7 @@ class Day:
         return self.restaurants.get(name)
 
 
-def read_files(instance: Path, solution: Path) -> Day:
+def read_files(instance: Path, solution: Path, reading: Reading = AS_IT_IS) -> Day:
     """Read and check all seven files.
 
     Raises
@@ -98,7 +100,7 @@ def read_files(instance: Path, solution: Path) -> Day:
         With every fault found: files missing, rows that cannot be read, names that do not fit together, times
         that go backwards.
     """
-    day = Day(instance.resolve().name)
+    day = Day(instance.resolve().name, reading)
     _read_instance(instance, day)
     _read_solution(solution, day)
     if day.faults:
@@ -107,16 +109,20 @@ def read_files(instance: Path, solution: Path) -> Day:
 
 
 def _read_instance(folder: Path, day: Day) -> None:
-    for row in _in_metres(_rows(folder / "restaurants.txt", _RESTAURANTS, day)):
+    restaurants = _rows(folder / "restaurants.txt", _RESTAURANTS, day)
+    couriers = _rows(folder / "couriers.txt", _COURIERS, day)
+    orders = _rows(folder / "orders.txt", _ORDERS, day)
+    _need_metres(restaurants, couriers, orders)
+    for row in restaurants:
         name, place = row.name(0, day.restaurants), row.point(1)
         if place is not None:
             day.restaurants[name] = place
-    for row in _in_metres(_rows(folder / "couriers.txt", _COURIERS, day)):
-        name, place = row.name(0, day.couriers), row.point(1)
+    for row in couriers:
+        name, place = row.name(0, day.couriers, is_rider=True), row.point(1)
         row.minutes(3), row.minutes(4)
         if place is not None:
             day.couriers[name] = place
-    for row in _in_metres(_rows(folder / "orders.txt", _ORDERS, day)):
+    for row in orders:
         name, place, placed, ready = row.name(0, day.orders), row.point(1), row.minutes(3), row.minutes(5)
         row.must_be_in(4, day.restaurants)
         if place is not None and placed is not None and ready is not None:
@@ -129,11 +135,18 @@ def _read_instance(folder: Path, day: Day) -> None:
             row.fault("input_mdrp_pay", 5)
 
 
-def _in_metres(rows: "list[Row]") -> "list[Row]":
-    """The rows, whose columns 2 and 3 are places; a fault at the first where those are in degrees."""
-    if rows and are_degrees([(row.cells[1], row.cells[2]) for row in rows]):
-        rows[0].fault("input_mdrp_degrees", 1, f"{rows[0].cells[1]}, {rows[0].cells[2]}")
-    return rows
+def _need_metres(*files: "list[Row]") -> None:
+    """Refuse places (columns 2 and 3) in degrees: a fault at the first row of a file that has them, or of all files."""
+    faulty = [rows[0] for rows in files if rows and have_decimals_of_degrees(map(_written_place, rows))]
+    every = [row for rows in files for row in rows]
+    if not faulty and every and are_degrees(map(_written_place, every)):
+        faulty = every[:1]
+    for row in faulty:
+        row.fault("input_mdrp_degrees", 1, ", ".join(_written_place(row)))
+
+
+def _written_place(row: "Row") -> tuple[str, str]:
+    return row.cells[1], row.cells[2]
 
 
 def _read_solution(folder: Path, day: Day) -> None:
@@ -197,14 +210,21 @@ class Row:
         found = (given or self.cells[column])[:200]
         self.day.faults.append(Fault(code, file=str(self.path), key=key, given=found, params=tuple(params.items())))
 
-    def name(self, column: int, taken: Collection[str]) -> str:
-        """A name that must be new."""
+    def name(self, column: int, taken: Collection[str], *, is_rider: bool = False) -> str:
+        """A name that must be new, and an id; that of a rider whom a state holds stays valid."""
         if self.cells[column] in taken:
             self.fault("input_mdrp_twice", column)
         unsound = id_fault(self.cells[column])
-        if unsound is not None:
+        if unsound is not None and not self._is_taken(self.cells[column], is_rider=is_rider):
             self.fault("input_mdrp_bad_id", column, hint=f"@id.{unsound}")
         return self.cells[column]
+
+    def _is_taken(self, name: str, *, is_rider: bool) -> bool:
+        reading = self.day.reading
+        if reading.ids_as_they_are and not is_never_id(name):
+            return True
+        held = reading.held
+        return held is EVERYTHING or (is_rider and held is not None and bool(held.among("rider_id", {(name, name)})))
 
     def must_be_in(self, column: int, known: Collection[str]) -> None:
         """A name that must be known."""

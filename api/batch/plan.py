@@ -5,7 +5,7 @@ A TOML file is a book, or a deployment table (`[[deploy]]`): then each city and 
 
 import datetime as dt
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -127,7 +127,7 @@ class Chosen:
         return [book for name in dict.fromkeys(row.book for row in self.table.rows) for book in self.versions_of(name)]
 
 
-def chosen_table(reference: str) -> Chosen | None:
+def chosen_table(reference: str, takes_city: Callable[[str], bool] | None = None) -> Chosen | None:
     """The table that `auto` or a file of `[[deploy]]` rows names; None where the reference is a book.
 
     Raises
@@ -143,7 +143,7 @@ def chosen_table(reference: str) -> Chosen | None:
         if content is None:
             return None
         versions_of, digest = _beside(Path(reference)), hashlib.sha256(content).hexdigest()
-        table = _read_table(content, reference, versions_of)
+        table = _read_table(content, reference, versions_of, takes_city)
     return Chosen(table, digest, _as_early_as(table, versions_of))
 
 
@@ -231,17 +231,20 @@ def _beside(table: Path) -> FindVersions:
     return versions_of
 
 
-def _read_table(content: bytes, reference: str, versions_of: FindVersions) -> Deployment:
+def _read_table(
+    content: bytes, reference: str, versions_of: FindVersions, takes_city: Callable[[str], bool] | None
+) -> Deployment:
     """A deployment table that a person named; what is wrong with a book is said once, however many rows name it."""
     try:
-        return parse_deployment(_text(content, reference), reference, versions_of)
+        return parse_deployment(_text(content, reference), reference, versions_of, takes_city)
     except BookError as error:
         raise BookError(tuple(dict.fromkeys(error.faults))) from None
 
 
 def plan(
-    reference: str, also: Sequence[Book] = (), old_until_us: int | None = None, platform: str = NO_PLATFORM
-) -> Plan:
+    reference: str, also: Sequence[Book] = (), old_until_us: int | None = None, platform: str = NO_PLATFORM,
+    takes_city: Callable[[str], bool] | None = None,
+) -> Plan:  # fmt: skip
     """The plan of a reference.
 
     Parameters
@@ -254,13 +257,15 @@ def plan(
         Up to when a carried state was written by version 0.1.0 (`rules.readings`).
     platform
         Whose events are judged: of a deployment table its rows hold, and those that name none.
+    takes_city
+        As of `rules.deployment.parse_deployment`.
 
     Raises
     ------
     BookError
         If a book is not found or has faults, or a deployment table says nothing of the platform.
     """
-    chosen = chosen_table(reference)
+    chosen = chosen_table(reference, takes_city)
     if chosen is None:
         books = find(reference)
         program, note = _program(books, also, old_until_us), early_note(reference)

@@ -88,7 +88,7 @@ class Part:
 class _Shape:
     endings: tuple[str, ...]
     known: frozenset[str]
-    chunks: Callable[[Path, Inspection], Iterator[RawChunk]]
+    chunks: Callable[[Path, Inspection, Reading], Iterator[RawChunk]]
     misspelt: Callable[[Collection[str]], Mapping[str, str]]
     part: Callable[[pa.Table, str, NDArray[np.int64], Reading], tuple[pa.Table, list[Reject], Mapping[str, int]]]
 
@@ -122,7 +122,7 @@ def read_events(
         If nothing can be read: a missing file, an unknown ending, no table, required columns missing.
     """
     if format == "mdrp":
-        day = read_day(paths, time_zone)
+        day = read_day(paths, time_zone, reading)
         inputs = tuple(InputFile(path, sha256_of(path), rows) for path, rows in day.files)
         return EventFile(day.table, [], list(day.warnings), inputs)
     files = event_files(paths, format)
@@ -179,7 +179,7 @@ class FileReader:
     def parts(self) -> Iterator[tuple[int, Part]]:
         """What each chunk became, and about how many bytes are done after it."""
         file = str(self.name)
-        for raw in self._chunks(self.path, self._inspection):
+        for raw in self._chunks(self.path, self._inspection, self._reading):
             chunk = with_folder(raw, file, self._inspection.folder, self._shape.known)
             columns = self._wanted(chunk, file)
             table, found, left_out = self._shape.part(columns, file, chunk.rows, self._reading)

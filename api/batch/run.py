@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from api.batch.claims import claimed
 from api.batch.files import MARKER, atomic_folder, check_places, write_json, write_ndjson, write_parquet
-from api.batch.held_ids import with_state
+from api.batch.held_ids import city_taker, with_state
 from api.batch.outcome import need_same_command, need_some
 from api.batch.plan import Plan, deployment_named, need_one_platform, places_named, plan
 from api.batch.readers import EventFile, Format, read_events
@@ -149,7 +149,7 @@ def _score_files(
     watch = Stopwatch()
     stored = None if state is None else open_state(state)
     also = ((), None) if stored is None else (stored.books, stored.old_until_us)
-    chosen = plan(reference, *also, platform)
+    chosen = plan(reference, *also, platform, city_taker(reading, state))
     watch.lap("books")
     events = read_events(
         paths,

@@ -226,7 +226,7 @@ def trial_shown(tried: Trial, lang: Lang) -> TrialShown:
                         rule_id=row.rule_id,
                         holds=row.holds,
                         fired=row.fired,
-                        conditions=[condition_words(met.condition, met.value, lang) for met in row.met],
+                        conditions=[condition_words(met.condition, met.value, lang, tried.at) for met in row.met],
                     )
                     for row in group.rows
                 ],

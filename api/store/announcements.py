@@ -4,13 +4,14 @@ import datetime as dt
 from dataclasses import dataclass
 
 from api.store.books import Law
-from api.store.places import Place
+from api.store.places import Place, judging
 from api.store.planned import Ahead, coming, plan_of
-from api.store.said import Said
+from api.store.said import Said, both
 from api.store.units import ReadUnit, WriteUnit
 from rules.book import Bilingual, Book, BookDocument
 from rules.calendar import calendar
 from rules.diff import Change, diff, plainly
+from rules.text import text
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +43,33 @@ def changes_to_come(
     book
         The book that judged the rider last; an older one perhaps than what is in force in the place.
     """
-    ahead, place = plan_of(unit).ahead, Place(city or "", rider_kind or "")
-    if (place.city, place.rider_kind) not in ahead.starts:
-        # A law of one book for everybody.
-        ahead, place = Ahead(law.books, law.starts, (), {}), Place("", "")
+    ahead, place = _ahead_of(unit, law, city, rider_kind)
     found: list[Announced] = []
     for one in coming(ahead, place, now_us):
         if one.book.digest != book.digest:
             is_back = one.draft is not None and one.draft.rolls_back is not None
             found.append(announced(one.before or book, one.from_us, one.book, is_back))
     return tuple(found)
+
+
+def judges_next(
+    unit: ReadUnit | WriteUnit, law: Law, city: str | None, rider_kind: str | None, book: Book, now_us: int
+) -> Said | None:
+    """That another book than `book`, which judged the rider last, judges the next order; None where none other does."""
+    found = judging(*_ahead_of(unit, law, city, rider_kind), now_us)
+    if found is None or found.digest == book.digest:
+        return None
+    title, day = found.model.title, found.model.effective_from.isoformat()
+    return both(lambda lang: text(lang, "card.judged_next", book=title.zh if lang == "zh" else title.en, date=day))
+
+
+def _ahead_of(unit: ReadUnit | WriteUnit, law: Law, city: str | None, rider_kind: str | None) -> tuple[Ahead, Place]:
+    """All that is in force or to come, and the rider's place in it."""
+    ahead, place = plan_of(unit).ahead, Place(city or "", rider_kind or "")
+    if (place.city, place.rider_kind) not in ahead.starts:
+        # A law of one book for everybody.
+        return Ahead(law.books, law.starts, (), {}), Place("", "")
+    return ahead, place
 
 
 def announced(book: Book, from_us: int, coming: Book, notice_waived: bool) -> Announced:

@@ -14,7 +14,7 @@ import numpy as np
 from cachetools import LRUCache, cached
 from sqlalchemy import ColumnElement, case, func, or_, select
 
-from api.store.announcements import Announced, changes_to_come
+from api.store.announcements import Announced, changes_to_come, judges_next
 from api.store.appeal_records import Appeal, appeals_of
 from api.store.books import Law, stamp_of
 from api.store.entries_explained import ToldEntry, line_of, tell
@@ -106,6 +106,8 @@ class Card:
         What a person decided and nobody ended; whether a person is asked to look.
     recalculating
         That something about the rider's past is stored and not entered yet.
+    judged_next
+        That another book than the one shown judges the next order.
     words
         The card told, a statement each.
     """
@@ -142,6 +144,7 @@ class Card:
     suspension: Suspension | None
     is_review_open: bool
     recalculating: Recalculation | None
+    judged_next: Said | None
     words: tuple[Said, ...]
 
     @property
@@ -191,6 +194,7 @@ def card_of(unit: ReadUnit | WriteUnit, law: Law, rider_id: str, now_us: int) ->
         is_review_open=any(review.state == "open" for review in looked_at),
         announced=changes_to_come(unit, law, row.city, kind, book, now_us),
         recalculating=recalculation_of(unit, rider_id),
+        judged_next=judges_next(unit, law, row.city, kind, book, now_us),
     )
     figures = _figures(row, book)
     at = next(k for k, tier in enumerate(model.tier) if tier.id == figures["tier"])
@@ -228,6 +232,7 @@ def card_of(unit: ReadUnit | WriteUnit, law: Law, rider_id: str, now_us: int) ->
         suspension=found.suspension,
         is_review_open=found.is_review_open,
         recalculating=found.recalculating,
+        judged_next=found.judged_next,
         words=_told(row, book, figures, today.entries, found),
     )
 
@@ -242,6 +247,7 @@ class _Beside:
     is_review_open: bool
     announced: tuple[Announced, ...]
     recalculating: Recalculation | None
+    judged_next: Said | None
 
 
 def _local(book: Book, now_us: int) -> tuple[int, int, int]:
@@ -328,6 +334,8 @@ def _told(
     told = explain.card(about | figures, {book.digest: book}, _last(today))
     lines = {lang: explain.card_lines(told, lang) for lang in LANGS}
     own = tuple(Said(zh, en) for zh, en in zip(lines["zh"], lines["en"], strict=True))
+    if found.judged_next is not None:
+        own = found.judged_next, *own
     if found.recalculating is not None:
         own = found.recalculating.words, *own
     stands = found.suspension

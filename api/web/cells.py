@@ -7,6 +7,7 @@ whether a value is allowed is for `rules` to say, not for a cell.
 kind       written                         value
 =========  ==============================  ============================
 number     -0.5                            Decimal("-0.5")
+yuan       0.50                            50 (fen)
 choices    delivered; cancelled            ["delivered", "cancelled"]
 switch     true                            True
 range      >0 ≤5                           {over = 0, up_to = 5}
@@ -24,10 +25,12 @@ from typing import Any, Final
 
 from api.web.columns import Column
 from rules.text import LANGS, catalog
+from rules.units import FEN_PER_YUAN, yuan_text
 from rules.validation import as_written
 
 MAX_CELL: Final = 4_000
 _NUMBER: Final = re.compile(r"[+-]?\d{1,12}(\.\d{1,12})?")
+_YUAN: Final = re.compile(r"\s*(?:元|yuan|¥|CNY)\s*", re.IGNORECASE)
 _LIMIT: Final = re.compile(r"\s*(>=|<=|≥|≤|>|<)\s*([^\s<>≥≤=,;]+)\s*[,;]?")
 _SIGNS: Final = {">": "over", ">=": "from", "≥": "from", "<=": "up_to", "≤": "up_to", "<": "below"}
 _SHOWN: Final = {"over": ">", "from": "≥", "up_to": "≤", "below": "<"}
@@ -72,6 +75,10 @@ def _show_number(_: Column, value: Any) -> str | None:
 def _number_text(value: int | Decimal) -> str:
     is_plain = isinstance(value, Decimal) and value.is_finite() and -12 <= value.adjusted() <= 12
     return f"{value:f}" if is_plain else str(value)
+
+
+def _show_yuan(_: Column, value: Any) -> str | None:
+    return None if isinstance(value, bool) or not isinstance(value, int) else yuan_text(value)
 
 
 def _show_text(_: Column, value: Any) -> str | None:
@@ -134,6 +141,20 @@ def _read_whole(_: Column, written: str) -> Read:
         # A spreadsheet writes 500 as 500.0.
         return int(value), ""
     return value, ""
+
+
+def _read_yuan(_: Column, written: str) -> Read:
+    value = _number(_YUAN.sub("", _plain(written)))
+    fen = None if value is None else Decimal(value) * FEN_PER_YUAN
+    return (written, "cell_yuan") if fen is None or fen != fen.to_integral_value() else (int(fen), "")
+
+
+def yuan_of_fen(written: str) -> str:
+    """A cell of a column in fen as one in yuan; what is no whole number is marked, since it is no yuan either."""
+    value = _number(written)
+    if value is None or value != int(value):
+        return f"{written} fen" if written.strip() else written
+    return yuan_text(int(value))
 
 
 def _number(written: str) -> int | Decimal | None:
@@ -237,6 +258,7 @@ _SHOW: Final[dict[str, Callable[[Column, Any], str | None]]] = {
     "text": _show_text,
     "number": _show_number,
     "whole": _show_number,
+    "yuan": _show_yuan,
     "choice": _show_text,
     "choices": _show_choices,
     "switch": _show_switch,
@@ -249,6 +271,7 @@ _SHOW: Final[dict[str, Callable[[Column, Any], str | None]]] = {
 _READ: Final[dict[str, Callable[[Column, str], Read]]] = {
     "number": _read_number,
     "whole": _read_whole,
+    "yuan": _read_yuan,
     "choice": _read_choice,
     "choices": _read_choices,
     "switch": _read_switch,

@@ -11,7 +11,9 @@ from typing import Any, Final, Literal
 
 from rules.book import BookDocument
 
-CellKind = Literal["text", "number", "whole", "choice", "choices", "switch", "date", "time", "range", "slide", "texts"]
+CellKind = Literal[
+    "text", "number", "whole", "yuan", "choice", "choices", "switch", "date", "time", "range", "slide", "texts"
+]
 
 # Tables in the order in which people look at them.
 PARTS: Final = ("rule", "example", "cap", "tier", "report", "group", "book")
@@ -21,6 +23,8 @@ _FIRST: Final = ("id", "title.zh", "kind", "level_from")
 _LAST: Final = ("group", "title.en", "source", "confidence", "note.zh", "note.en")
 # Keys whose single value a book writes without a list.
 _BARE: Final = ("kind", "rider_kind", "party", "liable")
+# How keys of money end in a book; people read and write yuan.
+FEN, YUAN = "_fen", "_yuan"
 _LIMITS: Final = frozenset({"over", "from", "up_to", "below"})
 
 
@@ -55,6 +59,11 @@ class Column:
     def path(self) -> tuple[str, ...]:
         """The key's steps."""
         return tuple(self.key.split("."))
+
+    @property
+    def shown_key(self) -> str:
+        """The key as people see it: that of money names the unit in which a cell holds it."""
+        return self.key.removesuffix(FEN) + YUAN if self.kind == "yuan" else self.key
 
 
 @cache
@@ -104,7 +113,8 @@ def _of(key: str, value: dict[str, Any], is_needed: bool) -> Iterator[Column]:
     elif "enum" in value:
         yield Column(key, "choice", tuple(value["enum"]), is_needed)
     else:
-        yield Column(key, _plain_kind(value), is_needed=is_needed)
+        is_money = value["type"] == "integer" and key.endswith(FEN)
+        yield Column(key, "yuan" if is_money else _plain_kind(value), is_needed=is_needed)
 
 
 def _of_list(key: str, item: dict[str, Any], is_needed: bool) -> Iterator[Column]:

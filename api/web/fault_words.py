@@ -4,18 +4,29 @@ import re
 from dataclasses import replace
 from typing import Final
 
+from api.store.said import city_name
+from api.web.columns import FEN, YUAN
 from rules.errors import Fault
+from rules.events import RIDER_KINDS
 from rules.text import Lang, catalog, text
+from rules.units import yuan_text
 
 # A name of a book's document, such as `severe_weather` or `score.base`, standing alone.
 _NAME: Final = re.compile(r'(?<![\w./])"?([a-z]\w*(?:\.[a-z]\w*)*)"?(?![\w./])')
+# A place of the law, `city/kind of riders`.
+_PLACE: Final = re.compile(rf"([^\s,、/]+)/({'|'.join(RIDER_KINDS)})(?!\w)")
+# A whole number as such, not the beginning of another.
+_WHOLE: Final = re.compile(r"(?<![\w.])-?\d+(?![\w.])")
 
 
 def page_words(fault: Fault, lang: Lang) -> tuple[str, str]:
     """What is wrong and the remedy, for who fills in a page."""
-    named = replace(
-        fault, key=key_name(fault.key, lang), given=_given(fault.given, lang), allowed=named_in(fault.allowed, lang)
-    )
+    given, allowed = _given(fault.given, lang), named_in(fault.allowed, lang)
+    if fault.key.endswith(FEN):
+        given, allowed = (_WHOLE.sub(lambda found: yuan_text(int(found[0])), words) for words in (given, allowed))
+    if fault.key == "targets":
+        given, allowed = (_PLACE.sub(lambda found: _place(found, lang), words) for words in (given, allowed))
+    named = replace(fault, key=key_name(fault.key, lang), given=given, allowed=allowed)
     what, remedy = named.told(lang)
     values = {"key": named.key, "given": named.given, "allowed": named.allowed}
     known = catalog(lang)
@@ -28,9 +39,16 @@ def page_words(fault: Fault, lang: Lang) -> tuple[str, str]:
     return what.replace(f"{named.key} = {named.given}", pair), remedy
 
 
+def _place(found: re.Match[str], lang: Lang) -> str:
+    """A city and its riders, as a page names them."""
+    return f"{city_name(found[1], lang)} · {text(lang, f'word.{found[2]}')}"
+
+
 def key_name(key: str, lang: Lang) -> str:
     """What a page calls a key of the document."""
     last = re.sub(r"\[\d+\]", "", key.rpartition(".")[2])
+    if last.endswith(FEN):
+        last = last.removesuffix(FEN) + YUAN
     return catalog(lang).get(f"key.{last}", key)
 
 

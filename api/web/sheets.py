@@ -21,8 +21,8 @@ from openpyxl.utils.exceptions import InvalidFileException
 
 from api.batch.records import records
 from api.batch.rejects import cut
-from api.web.cells import text_of
-from api.web.columns import PARTS, columns
+from api.web.cells import text_of, yuan_of_fen
+from api.web.columns import FEN, PARTS, columns
 from api.web.spreadsheet import label
 from api.web.tables import BOOK_ROW, Document, Row, Table, table_of
 from rules.errors import Fault
@@ -340,7 +340,14 @@ def _key_of(part: str, heading: str) -> str:
 def _named(part: str) -> dict[str, str]:
     """What a heading may say → the key of its column."""
     words = {label(one, lang).lower(): one.key for lang in LANGS for one in columns(part)}
-    return words | {one.key: one.key for one in columns(part)}
+    return words | {one.shown_key: one.key for one in columns(part)} | {one.key: one.key for one in columns(part)}
+
+
+def _is_in_fen(part: str, heading: str) -> bool:
+    """Whether a heading is the key of a column of money, as a book has it: its values are fen."""
+    found = _KEY.search(seen(heading))
+    key = found[1] if found else seen(heading)
+    return key.endswith(FEN) and key == _key_of(part, heading)
 
 
 def _read(sheets: Iterable[tuple[str, str, Lines, list[SheetFault]]], base: Document) -> Sheets:
@@ -403,7 +410,11 @@ def _read_rows(part: str, name: str, lines: Lines, base: Document, found: Found)
         if stray is not None:
             fault = Fault("sheet_no_heading", name, given=cut(line[stray]))
             faults.append(SheetFault(name, place, get_column_letter(stray + 1), fault))
-        cells = {key: cell for key, cell in zip(keys, line, strict=False) if key and cell.strip()}
+        cells = {
+            key: yuan_of_fen(cell) if _is_in_fen(part, heading) else cell
+            for key, cell, heading in zip(keys, line, lines[0], strict=False)
+            if key and cell.strip()
+        }
         if cells:
             rows.append(Row(cells, known_rows(cells), place))
     return Table(part, tuple(rows), tuple(key for key in keys if key))
@@ -427,7 +438,7 @@ def _read_book(name: str, lines: Lines, found: Found) -> Table:
             keys.append(key)
             letters[part, key] = f"B{place}"
             if written.strip():
-                cells[key] = written
+                cells[key] = yuan_of_fen(written) if _is_in_fen(part, heading) else written
         elif heading.strip():
             near = difflib.get_close_matches(heading.strip(), [one.key for one in columns(part)], n=1)
             fault = Fault("sheet_column", name, given=heading.strip(), allowed=", ".join(near) or "–")

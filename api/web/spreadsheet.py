@@ -32,12 +32,12 @@ _HEAD: Final = PatternFill("solid", fgColor="E8EEF4")
 
 def heading(column: Column, lang: Lang) -> str:
     """A column's heading: words for people, the key in brackets for reading it back."""
-    return f"{label(column, lang)} [{column.key}]"
+    return f"{label(column, lang)} [{column.shown_key}]"
 
 
 def label(column: Column, lang: Lang) -> str:
     """A column's name in the words of the trade."""
-    steps = [step for step in column.path if step not in ("when", "given", "expect", "zh", "en")]
+    steps = [step for step in column.shown_key.split(".") if step not in ("when", "given", "expect", "zh", "en")]
     words = text(lang, "diff.of").join(text(lang, f"key.{step}") for step in steps)
     if column.path[-1] in ("zh", "en"):
         return text(lang, f"web_books.in_{column.path[-1]}", words=words)
@@ -101,6 +101,9 @@ def _put(cell: Any, column: Column | None, written: str, *, is_head: bool) -> No
         cell.value = written
         cell.font = Font(bold=True)
         cell.fill = _HEAD
+        return
+    if column.kind == "yuan" and not value_of(column, written)[1] and written:
+        cell.value, cell.number_format = Decimal(written), "0.00"
         return
     if column.kind in ("number", "whole") and written:
         value, code = value_of(column, written)

@@ -9,7 +9,7 @@ from api.web.columns import Column, column
 from api.web.editor import line_of, worded
 from api.web.figures import money
 from api.web.spreadsheet import label
-from rules.book import Given
+from rules.book import BookDocument, Given
 from rules.compile import UNKNOWN
 from rules.events import CONTROL_KINDS, KINDS
 from rules.text import Lang, text
@@ -127,15 +127,18 @@ def told_trial(trial: Trial, lang: Lang) -> TrialTold:
         after=points_text(trial.score_after_mp),
         delta_mp=trial.score_after_mp - trial.score_before_mp,
         money=money(trial.money_fen) if trial.money_fen else "",
-        rules=tuple(_rule(row, titles[row.rule_id], lang) for row in rows),
+        rules=tuple(_rule(row, titles[row.rule_id], trial.at, lang) for row in rows),
         entries=tuple(tree(why, lang) for why in trial.whys),
         fired=tuple(row.rule_id for row in rows if row.fired),
     )
 
 
-def _rule(row: RowRead, title: str, lang: Lang) -> RuleTold:
+def _rule(row: RowRead, title: str, at: tuple[int, BookDocument], lang: Lang) -> RuleTold:
     met = tuple(
-        (each.value != UNKNOWN and each.condition.holds(each.value), condition_words(each.condition, each.value, lang))
+        (
+            each.value != UNKNOWN and each.condition.holds(each.value),
+            condition_words(each.condition, each.value, lang, at),
+        )
         for each in row.met
     )
     return RuleTold(row.rule_id, title, "fired" if row.fired else "behind" if row.holds else "no", met)

@@ -7,14 +7,15 @@ from typing import Annotated, Final
 from fastapi import Depends, Response
 
 from api.http.context import Actor
-from api.store.approvals import approve, reject
+from api.store.approvals import Approval, approve, reject
 from api.store.draft_rows import Draft, State
 from api.store.drafts import drafts_page
 from api.store.refusals import Refused
 from api.store.scheduling import cancel, schedule
 from api.store.studies import latest_impact
 from api.store.units import ReadUnit, WriteUnit
-from api.web.draft_view import titles_of, view_of, why_suspended
+from api.web.draft_view import DraftView, titles_of, view_of, why_suspended
+from api.web.pages.drafts import words_of
 from api.web.pages.impacts import told_result
 from api.web.routing import page_router
 from api.web.session import Posted, field, visiting
@@ -42,9 +43,12 @@ def approval_page(visit: ReadVisit, draft_id: str) -> Response:
     return _approval_page(visit, draft_id)
 
 
-def _approval_page(visit: Visit, draft_id: str, status: int = 200, refused: str = "") -> Response:
+def _approval_page(
+    visit: Visit, draft_id: str, status: int = 200, refused: Refused | None = None, form: Posted | None = None
+) -> Response:
     with visit.service.reading() as unit:
         view = view_of(unit, visit.who, draft_id, visit.service.clock(), visit.lang, may_write=False)
+    first = None if refused is None or form is None else _first(view, visit, refused, form)
     is_author = visit.who.subject in view.draft.authors
     return visit.page(
         "approval.html",
@@ -56,9 +60,19 @@ def _approval_page(visit: Visit, draft_id: str, status: int = 200, refused: str 
         else told_result(view.impact, view, visit.lang),
         is_approval=True,
         is_author=is_author,
-        refused=refused,
+        refused="" if refused is None else words_of(refused, visit),
+        first=first,
+        typed="" if form is None else field(form, "reason"),
         why_suspended=why_suspended(view.draft, visit.lang),
     )
+
+
+def _first(view: DraftView, visit: Visit, refused: Refused, form: Posted) -> Approval | None:
+    """What somebody else decided on what was on the page, where that is why the second decision is refused."""
+    last = view.approvals[-1] if view.approvals else None
+    if last is None or refused.code not in ("precondition_failed", "draft_state") or last.approver == visit.who.subject:
+        return None
+    return last if last.content_digest == field(form, "content_digest") else None
 
 
 @router.post("/console/approvals/{draft_id}/approve")
@@ -120,5 +134,5 @@ def _changed(visit: Visit, draft_id: str, form: Posted, said: str, verb: Callabl
         with visit.service.writing() as unit:
             verb(unit, visit.who, draft_id, field(form, "etag"))
     except Refused as refused:
-        return _approval_page(visit, draft_id, 409, refused.describe(visit.lang))
+        return _approval_page(visit, draft_id, 409, refused, form)
     return visit.goto(f"/console/approvals/{draft_id}", said)

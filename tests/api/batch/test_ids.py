@@ -11,8 +11,10 @@ import pytest
 from api.batch.readers import read_events
 from api.batch.reading import Reading
 from api.batch.run import score_files
+from rules.errors import BookError
 from rules.text import LANGS
 from tests.api.batch.builders import csv_text, event, faults, ids, read_csv, read_lines, read_rows, read_table, write
+from tests.builders import deploy_row
 
 BOOK = "taobao-crowdsourced"
 DAMAGED = ["1.23457E+17", "7.0", "r1 ", "r1\u200b", "NaN", "NULL", "o77\u202e", "appeal:1", "x" * 129]
@@ -175,3 +177,19 @@ def test_a_column_of_one_chunk_is_one_column(tmp_path: Path) -> None:
 
     assert [fault[0] for fault in faults(read)] == [2, 4, 6, 8, 10]
     assert read_csv(tmp_path, csv_text(rows)).table["event_id"].to_pylist() == ids(read)
+
+
+def test_a_table_may_name_a_city_that_a_state_holds(tmp_path: Path) -> None:
+    """A city of an earlier run stays a city in a deployment table; without the state the same table is refused."""
+    one, two, table = (tmp_path / name for name in ("one.csv", "two.csv", "cities.toml"))
+    one.write_text(csv_text([event(event_id="e1", city="1.0")]))
+    two.write_text(csv_text([event(event_id="e2", order_id="o2", city="1.0")]))
+    table.write_text(deploy_row("1.0", "taobao-crowdsourced", "2025-12-03"))
+    state = tmp_path / "state"
+
+    score_files([one], str(table), tmp_path / "out1", state=state, reading=Reading(ids_as_they_are=True))
+    run = score_files([two], str(table), tmp_path / "out2", state=state)
+
+    assert run.document["counts"]["events"] == 1
+    with pytest.raises(BookError, match=r"1\.0"):
+        score_files([two], str(table), tmp_path / "out3")

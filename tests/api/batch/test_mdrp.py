@@ -1,6 +1,7 @@
 """A Grubhub instance and its executed day become delivered rows; malformed files are refused as a whole."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import pyarrow.compute as pc
@@ -9,6 +10,7 @@ import pytest
 from api.batch.errors import InputError
 from api.batch.mdrp import city_of, day_zero_us
 from api.batch.readers import EventFile, read_events
+from api.batch.reading import Named, Reading
 from rules.text import LANGS
 from tests.api.cli.commands import run
 from tests.dispatch.worlds import random_day, write_instance
@@ -173,6 +175,21 @@ def test_a_malformed_day_is_refused(tmp_path: Path, name: str, old: str, new: st
     assert all(fault.describe(lang) for fault in refusal.value.faults for lang in LANGS)
 
 
+def test_a_day_in_degrees_of_one_decimal_is_refused(tmp_path: Path) -> None:
+    """All three files lie in one town of degrees: said once, with the first place."""
+    paths = folders(tmp_path)
+    for name in ("restaurants", "couriers", "orders"):
+        path = paths[0] / f"{name}.txt"
+        rows = [line.split("\t") for line in path.read_text().splitlines()]
+        moved = [[row[0], "120.1", "30.2", *row[3:]] for row in rows[1:]]
+        path.write_text("\n".join("\t".join(row) for row in [rows[0], *moved]) + "\n")
+
+    with pytest.raises(InputError) as refusal:
+        read_events(paths, "mdrp")
+
+    assert [fault.given for fault in refusal.value.faults if fault.code == "input_mdrp_degrees"] == ["120.1, 30.2"]
+
+
 def test_all_faults_come_at_once(tmp_path: Path) -> None:
     """Two wrong files and one missing are one refusal."""
     paths = folders(tmp_path, orders=("\t60\t", "\tnoon\t"), restaurants=("640", "x"))
@@ -215,3 +232,20 @@ def test_a_dispatched_day_is_read(tmp_path: Path, policy: str) -> None:
     assert found.table["arrived_store_us"].null_count == 0
     assert pc.all(pc.less_equal(found.table["arrived_store_us"], found.table["picked_up_us"])).as_py()
     assert set(found.table["city"].to_pylist()) == {"mdrp-4"}
+
+
+def test_a_courier_whom_a_state_holds_stays_valid(tmp_path: Path) -> None:
+    """A name that a spreadsheet damaged is a rider's where a state holds it, or where ids are taken as they are."""
+
+    class Holds:
+        def among(self, column: str, named: Collection[Named]) -> Collection[Named]:
+            return named if column == "rider_id" else ()
+
+    paths = folders(tmp_path)
+    for path in [*paths[0].glob("*.txt"), *paths[1].glob("*.txt")]:
+        path.write_text(re.sub(r"\bc2\b", "7.0", path.read_text()))
+
+    with pytest.raises(InputError):
+        read_events(paths, "mdrp")
+    for reading in (Reading(held=Holds()), Reading(ids_as_they_are=True)):
+        assert read_events(paths, "mdrp", reading=reading).table.num_rows > 0

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import BigInteger, literal, select
 
-from api.store import appeals, books, cards, forecast, reviews
+from api.store import appeals, books, cards, forecast, posting, reviews
 from api.store.cards import CARD_COLUMNS, Card, CardRow, card_key, card_of, law_mark
 from api.store.forecast import forecast_of
 from api.store.rider_rows import row_of
@@ -16,6 +16,7 @@ from api.store.tables import entries
 from api.store.units import Store
 from rules.book import Book
 from rules.compile import compile_books
+from rules.deployment import Deploy
 from rules.shelf import versions
 from rules.units import tenths_of
 from scoring.intake import schedule_versions
@@ -36,7 +37,7 @@ from tests.api.store.posts import (
     settle,
     table_of,
 )
-from tests.builders import DAY_US, HOUR_US, MINUTE_US, book, correction, delivered, event
+from tests.builders import DAY_US, HOUR_US, MINUTE_US, NOON_US, book, correction, delivered, event
 
 
 def card(store: Store, at_us: int, book_id: str = BOOK, rider_id: str = "r1") -> Card:
@@ -258,6 +259,55 @@ def test_the_next_change_is_announced_with_its_difference(store: Store) -> None:
     assert [change.en for change in found.announced.changes] == ["late_5: −1 → −2 points"]
     assert not found.announced.notice_waived
     assert card(store, found.announced.from_us, "own").announced is None
+
+
+def test_a_card_says_which_book_judges_the_next_order(store: Store) -> None:
+    """From the day on which another book judges the place, until the rider's next order has moved the card to it."""
+    one, two = (
+        book(id=name, effective_from=dt.date(2026, 1, 1), title={"zh": name, "en": name}) for name in ("one", "two")
+    )
+    day = dt.date(2026, 1, 20)
+    rows = [
+        Deploy.model_validate(
+            {
+                "city": "hangzhou",
+                "rider_kind": "crowdsourced",
+                "book": name,
+                "from": from_,
+                "source": "t",
+                "confidence": "ours",
+            }
+        )
+        for name, from_ in (("one", dt.date(2026, 1, 1)), ("two", day))
+    ]
+    publish_books(store, [one, two])
+    with store.writing(START_US) as unit:
+        books.deploy(unit, rows)
+    at_us = int(dt.datetime(2026, 1, 21, 12, tzinfo=dt.UTC).timestamp()) * 1_000_000
+
+    def told(now_us: int) -> Card:
+        with store.reading() as unit:
+            found = card_of(unit, books.law_of(unit), "r1", now_us)
+        assert found is not None
+        return found
+
+    def order(name: str, us: int) -> None:
+        with store.writing(us) as unit:
+            posting.post_events(
+                unit, books.law_of(unit), table_of([delivered(name, at_min=(us - NOON_US) / MINUTE_US)])
+            )
+
+    order("e1", at_us - 5 * DAY_US)
+    before, between = told(at_us - 4 * DAY_US), told(at_us)
+    order("e2", at_us)
+    after = told(at_us + 1)
+
+    assert [found.judged_next is None for found in (before, between, after)] == [True, False, True]
+    assert [found.book.book_id for found in (before, between, after)] == ["one", "one", "two"]
+    assert before.good_until_us <= at_us
+    assert between.judged_next is not None
+    assert "“two”" in between.judged_next.en
+    assert between.words[0] == between.judged_next
 
 
 def test_every_change_to_come_is_announced_against_the_one_before(store: Store) -> None:

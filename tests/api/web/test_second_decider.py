@@ -5,11 +5,12 @@ import html
 import pytest
 from sqlalchemy import select
 
-from api.store import appeals, books, reviews
+from api.store import appeals, approvals, books, reviews
 from api.store.reviews import open_reviews_by_time
 from api.store.tables import entries
 from api.store.units import Store
 from tests.api.http.conftest import Clock
+from tests.api.store.law_worlds import CAI, NOW_US, enact, said_yes, submitted, version
 from tests.api.store.posts import START_US, later, post, publish
 from tests.api.web.conftest import HERE, SignIn, token_of
 from tests.builders import HOUR_US, delivered
@@ -71,3 +72,35 @@ def test_a_second_decision_on_a_review_comes_back_to_its_writer(store: Store, si
         assert answer.status_code == 422
         assert who in answer.text
         assert f">{html.escape(WORDS)}</textarea>" in answer.text
+
+
+@pytest.mark.parametrize("verb", ["approve", "reject"])
+@pytest.mark.parametrize("first", ["approved", "rejected"])
+def test_a_second_answer_to_a_draft_comes_back_to_its_writer(
+    store: Store, sign_in: SignIn, clock: Clock, verb: str, first: str
+) -> None:
+    """The page says which approver was first and what they said, and holds the words that were not saved."""
+    clock.now_us = NOW_US
+    enact(store, version())
+    with store.writing(NOW_US) as unit:
+        draft = submitted(unit)
+    seen = {"etag": draft.etag, "content_digest": draft.content_digest}
+    with store.writing(NOW_US) as unit:
+        if first == "approved":
+            said_yes(unit, draft)
+        else:
+            approvals.reject(
+                unit, CAI, draft.draft_id, draft.etag, content_digest=draft.content_digest, reason="no, cai"
+            )
+    client = sign_in("approver", "dai")
+
+    form = seen | {"form_token": token_of(client), "reason": WORDS}
+    answer = client.post(f"/console/approvals/{draft.draft_id}/{verb}?lang=en", data=form, headers=HERE)
+
+    assert answer.status_code == 409
+    page = html.unescape(answer.text)
+    assert {"approved": "approved this draft first", "rejected": "sent this draft back first"}[first] in page
+    assert "cai" in page
+    assert {"approved": "read it", "rejected": "no, cai"}[first] in page
+    assert f">{html.escape(WORDS)}</textarea>" in answer.text
+    assert "ETag" not in page

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from api.web.columns import PARTS, column, columns
-from api.web.tables import Row, Table, document_of, table_of, tables_of, used_keys
+from api.web.sheets import read_file
+from api.web.tables import Row, Table, document_of, items, table_of, tables_of, used_keys
 from rules.book import BookDocument
 from rules.ids import digest
 from rules.shelf import shipped, versions
@@ -130,7 +131,8 @@ def test_examples_follow_the_rule_they_name() -> None:
     ("part", "key", "written", "code"),
     [
         ("rule", "points", "minus one", "cell_number"),
-        ("rule", "money_fen", "5 yuan", "cell_whole"),
+        ("rule", "money_fen", "0.555", "cell_yuan"),
+        ("rule", "money_fen", "five", "cell_yuan"),
         ("rule", "when.late_min", "5-10", "cell_range"),
         ("rule", "when.late_min", ">0 >5", "cell_range"),
         ("rule", "when.time_of_day", ">noon", "cell_range_time"),
@@ -167,6 +169,9 @@ def test_what_cannot_be_read_is_told_and_kept(part: str, key: str, written: str,
         ("points_slide", "0：0；5：−1", "0: 0; 5: -1"),
         ("fee_share", "-0.40", "-0.40"),
         ("when.rider_kind", "专送", "dedicated"),
+        ("money_fen", "-0.5", "-0.50"),
+        ("money_fen", "３ 元", "3.00"),
+        ("money_fen", "1234.56", "1234.56"),
     ],
 )
 def test_people_may_write_as_they_are_used_to(key: str, written: str, shown: str) -> None:
@@ -178,6 +183,37 @@ def test_people_may_write_as_they_are_used_to(key: str, written: str, shown: str
 
     assert made.faults == ()
     assert table_of(made.document, "rule").rows[0].cells[key] == shown
+
+
+@pytest.mark.parametrize(
+    ("heading", "written"),
+    [
+        ("bonus_fen", "50"),
+        ("bonus_yuan", "0.5"),
+        ("x [bonus_fen]", "50.0"),
+        ("x [bonus_yuan]", "0.50"),
+        ("每单奖励（元）", "0.50"),
+    ],
+)
+def test_money_is_yuan_for_people_and_fen_in_the_book(heading: str, written: str) -> None:
+    """What a heading calls yuan is yuan, what it calls fen is fen; the book holds fen, its tables show yuan."""
+    document = versions("taobao-crowdsourced")[0].document
+    name = items(document, "tier")[-1]["id"]
+
+    read = read_file(f"id,{heading}\n{name},{written}\n".encode(), "tier.csv", document, "tier")
+    made = document_of(read.tables, document)
+
+    assert (read.faults, made.faults) == ((), ())
+    assert items(made.document, "tier")[0]["bonus_fen"] == 50
+    assert table_of(made.document, "tier").rows[0].cells["bonus_fen"] == "0.50"
+
+
+def test_half_a_fen_is_no_yuan() -> None:
+    """A value that a book cannot hold is told in whichever unit it stands."""
+    for heading, written in (("bonus_fen", "50.5"), ("bonus_yuan", "0.505")):
+        read = read_file(f"id,{heading}\na,{written}\n".encode(), "tier.csv", {}, "tier")
+
+        assert [found.fault.code for found in document_of(read.tables, {}).faults] == ["cell_yuan"]
 
 
 def test_columns_know_their_words() -> None:

@@ -1,13 +1,19 @@
 """An event tried in the editor: the form read, the outcome in words."""
 
+import re
+from pathlib import Path
+
 import pytest
 
+import api.web
 from api.web.trying import TRIED_KINDS, asked, kinds, told_trial
 from rules.shelf import versions
 from rules.text import LANGS, Lang
 from scoring.trial import trial
+from tests.builders import book
 
 BOOK = versions("gbt-46862-reference")[0]
+TEMPLATES = Path(api.web.__file__).parent / "templates"
 
 
 @pytest.mark.parametrize("lang", LANGS)
@@ -53,3 +59,30 @@ def test_nothing_is_tried_before_somebody_asks() -> None:
     assert asked({}, "zh").given is None
     assert asked({"kind": "correction"}, "zh").given is None
     assert [kind for kind, _ in kinds("zh")] == list(TRIED_KINDS)
+
+
+@pytest.mark.parametrize(("lang", "period"), [("zh", "月"), ("en", "until")])
+def test_a_count_of_a_month_names_its_month(lang: Lang, period: str) -> None:
+    """A rule that counts in a month is told with the month of the event, read or fired."""
+    rules = [{**rule, "when": {"nth_in_month": {"from": 2}}} for rule in book().document["rule"][:1]]
+    form = asked({"kind": str(rules[0]["kind"]), "nth_in_month": "1"}, lang)
+    assert form.given is not None
+
+    told = told_trial(trial(book(rule=rules, cap=[]), form.kind, form.given), lang)
+
+    words = [words for rule in told.rules for _, words in rule.met]
+    assert words
+    assert all(period in one and "04:00" in one for one in words if "nth" not in one)
+
+
+def test_what_people_type_runs_in_its_own_direction() -> None:
+    """Every field for free text, of one line or many, takes the direction of what is typed."""
+    fields = [
+        (path.name, tag)
+        for path in sorted(TEMPLATES.glob("*.html"))
+        for tag in re.findall(r"<(?:input|textarea)\b[^>]*", path.read_text(encoding="utf-8"))
+        if not re.search(r'type="(?:hidden|checkbox|radio|date|file|number|password|submit)"', tag)
+    ]
+
+    assert [field for field in fields if 'dir="auto"' not in field[1]] == []
+    assert len(fields) > 5

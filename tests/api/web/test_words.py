@@ -120,6 +120,19 @@ def test_every_page_speaks_one_language(store: Store, sign_in: SignIn) -> None:
             '"50" is not a whole number; write a whole number, such as 50.',
         ),
         (
+            Fault("out_of_range", "x", key="bonus_fen", given="-50", allowed=">= 0"),
+            "每单奖励（元）为“-0.50”，超出范围；允许的范围：>= 0.00。",
+            'bonus per order (yuan): "-0.50" is out of range; allowed: >= 0.00.',
+        ),
+        (
+            Fault("base_moved", "x", key="targets", given="own@2026-01-01", allowed="hangzhou/crowdsourced"),
+            "杭州 · 众包 届时生效的版本已变为 own@2026-01-01，不是起草时的那一版；请与新版本对照，改以它为基础，再提交。",
+            (
+                "in Hangzhou · crowdsourced the version in force by then is own@2026-01-01, not the one that this draft "
+                "started from; compare it with that version, start from it, and submit again."
+            ),
+        ),
+        (
             Fault("no_example", "x", rule="late"),
             "没有例子；请在“例子”页加一个例子。",
             'there is no example; add one on the sheet "Examples".',
