@@ -22,7 +22,7 @@ _WHOLE: Final = re.compile(r"(?<![\w.])-?\d+(?![\w.])")
 def page_words(fault: Fault, lang: Lang) -> tuple[str, str]:
     """What is wrong and the remedy, for who fills in a page."""
     given, allowed = _given(fault.given, lang), named_in(fault.allowed, lang)
-    if fault.key.endswith(FEN):
+    if fault.key.endswith(FEN) and not fault.given.startswith('"'):
         given, allowed = (_WHOLE.sub(lambda found: yuan_text(int(found[0])), words) for words in (given, allowed))
     if fault.key == "targets":
         given, allowed = (_PLACE.sub(lambda found: _place(found, lang), words) for words in (given, allowed))
