@@ -33,9 +33,16 @@ class Announced:
     notice_waived: bool
 
 
-def changes_to_come(
-    unit: ReadUnit | WriteUnit, law: Law, city: str | None, rider_kind: str | None, book: Book, now_us: int
-) -> tuple[Announced, ...]:
+def ahead_of(unit: ReadUnit | WriteUnit, law: Law, city: str | None, rider_kind: str | None) -> tuple[Ahead, Place]:
+    """All that is in force or to come, and a rider's place in it."""
+    ahead, place = plan_of(unit).ahead, Place(city or "", rider_kind or "")
+    if (place.city, place.rider_kind) not in ahead.starts:
+        # A law of one book for everybody.
+        return Ahead(law.books, law.starts, (), {}), Place("", "")
+    return ahead, place
+
+
+def changes_to_come(ahead: Ahead, place: Place, book: Book, now_us: int) -> tuple[Announced, ...]:
     """Every book of a place that will come into force there, by time; each told from the one that it follows.
 
     Parameters
@@ -43,7 +50,6 @@ def changes_to_come(
     book
         The book that judged the rider last; an older one perhaps than what is in force in the place.
     """
-    ahead, place = _ahead_of(unit, law, city, rider_kind)
     found: list[Announced] = []
     for one in coming(ahead, place, now_us):
         if one.book.digest != book.digest:
@@ -52,24 +58,13 @@ def changes_to_come(
     return tuple(found)
 
 
-def judges_next(
-    unit: ReadUnit | WriteUnit, law: Law, city: str | None, rider_kind: str | None, book: Book, now_us: int
-) -> Said | None:
+def judges_next(ahead: Ahead, place: Place, book: Book, now_us: int) -> Said | None:
     """That another book than `book`, which judged the rider last, judges the next order; None where none other does."""
-    found = judging(*_ahead_of(unit, law, city, rider_kind), now_us)
+    found = judging(ahead, place, now_us)
     if found is None or found.digest == book.digest:
         return None
     title, day = found.model.title, found.model.effective_from.isoformat()
     return both(lambda lang: text(lang, "card.judged_next", book=title.zh if lang == "zh" else title.en, date=day))
-
-
-def _ahead_of(unit: ReadUnit | WriteUnit, law: Law, city: str | None, rider_kind: str | None) -> tuple[Ahead, Place]:
-    """All that is in force or to come, and the rider's place in it."""
-    ahead, place = plan_of(unit).ahead, Place(city or "", rider_kind or "")
-    if (place.city, place.rider_kind) not in ahead.starts:
-        # A law of one book for everybody.
-        return Ahead(law.books, law.starts, (), {}), Place("", "")
-    return ahead, place
 
 
 def announced(book: Book, from_us: int, coming: Book, notice_waived: bool) -> Announced:

@@ -14,7 +14,7 @@ import numpy as np
 from cachetools import LRUCache, cached
 from sqlalchemy import ColumnElement, case, func, or_, select
 
-from api.store.announcements import Announced, changes_to_come, judges_next
+from api.store.announcements import Announced, ahead_of, changes_to_come, judges_next
 from api.store.appeal_records import Appeal, appeals_of
 from api.store.books import Law, stamp_of
 from api.store.entries_explained import ToldEntry, line_of, tell
@@ -186,15 +186,16 @@ def card_of(unit: ReadUnit | WriteUnit, law: Law, rider_id: str, now_us: int) ->
     today = _today(unit, row, day_starts, now_us)
     money_today, money_week = money_since(unit, rider_id, day_starts, week_starts)
     kind = RIDER_KINDS[row.rider_kind] if row.rider_kind >= 0 else None
+    ahead = ahead_of(unit, law, row.city, kind)
     looked_at = reviews_of(unit, rider_id)
     found = _Beside(
         appeals=appeals_of(unit, rider_id),
         reviews=looked_at,
         suspension=suspension_of(unit, rider_id, now_us),
         is_review_open=any(review.state == "open" for review in looked_at),
-        announced=changes_to_come(unit, law, row.city, kind, book, now_us),
+        announced=changes_to_come(*ahead, book, now_us),
         recalculating=recalculation_of(unit, rider_id),
-        judged_next=judges_next(unit, law, row.city, kind, book, now_us),
+        judged_next=judges_next(*ahead, book, now_us),
     )
     figures = _figures(row, book)
     at = next(k for k, tier in enumerate(model.tier) if tier.id == figures["tier"])
