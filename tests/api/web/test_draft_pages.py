@@ -63,7 +63,7 @@ def test_a_suspended_change_says_why(law: Store, sign_in: SignIn) -> None:
     for page in told:
         assert "这个改动已被暂停" in page
         assert states["in_force"] in page
-        assert "hangzhou/crowdsourced" in page
+        assert "杭州 · 众包" in page
     assert "/rebase" in told[0]
     assert 'name="act" value="save"' in told[0]
 
