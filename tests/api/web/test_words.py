@@ -122,7 +122,7 @@ def test_every_page_speaks_one_language(store: Store, sign_in: SignIn) -> None:
         (
             Fault("out_of_range", "x", key="bonus_fen", given="-50", allowed=">= 0"),
             "每单奖励（元）（-0.50） 超出范围；允许的范围：>= 0.00。",
-            'bonus per order (yuan): "-0.50" is out of range; allowed: >= 0.00.',
+            "bonus per order (yuan) (-0.50) is out of range; allowed: >= 0.00.",
         ),
         (
             Fault("base_moved", "x", key="targets", given="own@2026-01-01", allowed="hangzhou/crowdsourced"),
