@@ -1,6 +1,7 @@
 """Where one microsecond or one second decides: waits at one counter, order windows, what a window takes along."""
 
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -125,3 +126,17 @@ def test_a_window_takes_orders_along_that_were_in_the_bag(read: Read) -> None:
     assert first[-1] == ("b", "late_5", "deduct", -1_000)
     assert read([before, inside]).given_back_s["b"] == 1
     assert second == [("c", "on_time", "award", 200)]
+
+
+@pytest.mark.parametrize(("least", "is_paid"), [(70, True), ("70.001", False)])
+def test_a_tier_begins_with_its_least_score(read: Read, least: int | str, is_paid: bool) -> None:
+    """Whoever has exactly as much stands in it: the bonus of an order at 70 is that of the tier from 70 on."""
+    title = {"zh": "级", "en": "Tier"}
+    tiers = [
+        {"id": "normal", "title": title},
+        {"id": "reward", "title": title, "from": Decimal(least), "bonus_fen": 50},
+    ]
+
+    found = read([delivered()], book(tier=tiers))
+
+    assert ("tier:reward" in {rule_id for _, rule_id, *_ in found.rows}) is is_paid

@@ -187,4 +187,16 @@ PLANTED = (
         "out[i] = at_us[i] <= reached or",
         ("tests/scoring/test_invariants.py", "-k", "same_instant"),
     ),
+    Planted(
+        "scoring/kernel.py",
+        "tables.tiers[tier].min_mp > score_mp:",
+        "tables.tiers[tier].min_mp >= score_mp:",
+        (*_EDGES, "-k", "least_score"),
+    ),
+    Planted(
+        "api/store/keys.py",
+        "self.expires_us > at_us)",
+        "self.expires_us >= at_us)",
+        ("tests/api/http/test_tokens.py", "-k", "until_its"),
+    ),
 )

@@ -10,12 +10,12 @@ from starlette.testclient import TestClient
 
 from api.http.app import create_app
 from api.settings import Settings
-from api.store.keys import ROLES, all_keys, revoke_key
+from api.store.keys import ROLES, all_keys, create_key, revoke_key
 from api.store.tables import audit, events
 from api.store.units import Store
 from rules.units import US_PER_DAY
 from tests.api.http.conftest import Bearer, Clock
-from tests.api.store.posts import BOOK, later, post, publish
+from tests.api.store.posts import BOOK, START_US, later, post, publish
 from tests.builders import delivered
 
 SHARED = "a shared secret of more than thirty-two bytes"
@@ -212,3 +212,12 @@ def test_a_revoked_key_ends_no_other(patient: TestClient, store: Store, bearer: 
 
     assert (answer.status_code, answer.json()["code"]) == (401, "token_revoked")
     assert patient.get("/v1/tokens", headers=other).status_code == 200
+
+
+@pytest.mark.parametrize(("left_us", "is_good"), [(1, True), (0, False), (-1, False)])
+def test_a_key_is_good_until_its_instant(store: Store, left_us: int, is_good: bool) -> None:
+    """At the instant itself it opens nothing any more, in lists as at the door."""
+    with store.writing(START_US) as unit:
+        key, _ = create_key(unit, "ops", "li.na", expires_us=START_US + US_PER_DAY, actor="test:test")
+
+    assert key.is_good(START_US + US_PER_DAY - left_us) is is_good
