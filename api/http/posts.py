@@ -25,7 +25,7 @@ from api.store.idempotency import Claim, StoredAnswer, Wanted, claim_all, keep_a
 from api.store.keys import refusals_of
 from api.store.posting import Posted
 from api.store.refusals import Refused
-from api.store.rider_rows import NO_ADDRESS, held_by_others
+from api.store.rider_rows import NO_ADDRESS, RiderRow, lock_free
 from api.store.scheduling import law_in_force
 from api.store.shared_orders import note_shared
 from api.store.units import UnreachableError, WriteUnit
@@ -166,7 +166,7 @@ def _in_one(service: Service, posts: Sequence[Post], *, waits: bool) -> list[Out
     found: dict[int, Outcome] = {}
     done: dict[int, Done] = {}
     with service.writing() as unit:
-        away = frozenset() if waits else held_by_others(unit, (rider for one in opened for rider in one.riders))
+        held, away = ({}, frozenset()) if waits else lock_free(unit, (rider for one in opened for rider in one.riders))
         ended = refusals_of(unit, {post.key_id for post in posts if post.key_id is not None}, unit.recorded_us)
         found |= {k: Later() for k, one in enumerate(opened) if one.riders & away}
         found |= {k: ended[post.key_id] for k, post in enumerate(posts) if post.key_id in ended}
@@ -175,7 +175,7 @@ def _in_one(service: Service, posts: Sequence[Post], *, waits: bool) -> list[Out
         left = {k: one for k, one in enumerate(opened) if k not in found}
         if any(one.table.num_rows for one in left.values()):
             law = law_in_force(unit)
-            orders = [_score(unit, law, some) for some in _rounds(left.values())]
+            orders = [_score(unit, law, some, held) for some in _rounds(left.values())]
             note_shared(unit, frozenset[str]().union(*orders))
         done = {k: one.done() for k, one in left.items()}
         kept = [(claim, done[k]) for k, claim in claims.items() if isinstance(claim, Claim)]
@@ -260,10 +260,17 @@ def _rounds(posts: Iterable[_Open]) -> list[list[_Open]]:
     return rounds
 
 
-def _score(unit: WriteUnit, law: Law, posts: Sequence[_Open]) -> frozenset[str]:
-    """Score posts in which no rider stands twice; the orders that were delivered."""
+def _score(unit: WriteUnit, law: Law, posts: Sequence[_Open], held: dict[str, RiderRow]) -> frozenset[str]:
+    """Score posts in which no rider stands twice; the orders that were delivered.
+
+    Parameters
+    ----------
+    held
+        Rows that nobody has changed since they were read; those of these riders are taken out.
+    """
     table = pa.concat_tables([one.table for one in posts]).combine_chunks()
-    done = posting.post(unit, law, table, posts[0].post.admission)
+    rows = {rider: held.pop(rider) for one in posts for rider in one.riders if rider in held}
+    done = posting.post(unit, law, table, posts[0].post.admission, rows)
     lines, at = by_event(done.lines), 0
     reviews = [line for line in done.lines if line["of_kind"] == "review"]
     for one in posts:

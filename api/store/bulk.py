@@ -14,6 +14,7 @@ from sqlalchemy import (
     Table,
     any_,
     bindparam,
+    cast,
     func,
     insert,
     literal,
@@ -29,6 +30,7 @@ from api.store.units import ReadUnit, WriteUnit
 # Bound parameters of one statement of SQLite; it takes more.
 CHUNK: Final = 5_000
 _SQL_TYPES: Final = {Text: "text", BigInteger: "bigint", SmallInteger: "smallint", LargeBinary: "bytea"}
+_Scalar = str | int | None
 
 
 def _is_postgresql(unit: ReadUnit | WriteUnit) -> bool:
@@ -40,10 +42,33 @@ def _driver(unit: WriteUnit) -> Any:
     return unit.connection.connection.driver_connection
 
 
+def array_of(values: Iterable[_Scalar]) -> str:
+    """Values as PostgreSQL writes an array: made at once, where its driver would look at each for how to send it."""
+    return "{" + ",".join(map(_element, values)) + "}"
+
+
+def _element(value: _Scalar) -> str:
+    if not isinstance(value, str):
+        return "NULL" if value is None else str(value)
+    if "\\" in value or '"' in value:
+        value = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{value}"'
+
+
+def texts(values: Iterable[str]) -> ColumnElement[Any]:
+    """Texts as one parameter of PostgreSQL."""
+    return cast(literal(array_of(values), Text), postgresql.ARRAY(Text))
+
+
+def numbers(values: Iterable[int]) -> ColumnElement[Any]:
+    """Whole numbers as one parameter of PostgreSQL."""
+    return cast(literal(array_of(values), Text), postgresql.ARRAY(BigInteger))
+
+
 def among(unit: ReadUnit | WriteUnit, column: ColumnElement[Any], values: Iterable[str]) -> ColumnElement[bool]:
     """That a text column is one of some values; on PostgreSQL one parameter, however many they are."""
     if _is_postgresql(unit):
-        return column == any_(literal(list(values), postgresql.ARRAY(Text)))
+        return column == any_(texts(values))
     return column.in_(list(values))
 
 
@@ -54,7 +79,7 @@ def pairs_among(
 ) -> ColumnElement[bool]:
     """That two text columns together are one of some pairs: one look into their index per pair."""
     if _is_postgresql(unit):
-        first, second = (literal([pair[k] for pair in pairs], postgresql.ARRAY(Text)) for k in (0, 1))
+        first, second = (texts(pair[k] for pair in pairs) for k in (0, 1))
         wanted = func.unnest(first, second).table_valued("first", "second").render_derived()
         return tuple_(*columns).in_(select(wanted.c.first, wanted.c.second))
     return tuple_(*columns).in_(pairs)
@@ -112,7 +137,7 @@ def add_missing_keys(unit: WriteUnit, table: Table, key: str, values: Sequence[s
     if not values or not _is_postgresql(unit):
         add_missing(unit, table, [{key: value, **rest} for value in values])
         return
-    given = func.unnest(literal(list(values), postgresql.ARRAY(Text))).table_valued("given").render_derived()
+    given = func.unnest(texts(values)).table_valued("given").render_derived()
     same = [literal(value, table.c[name].type) for name, value in rest.items()]
     rows = select(given.c.given, *same)
     unit.connection.execute(postgresql.insert(table).from_select([key, *rest], rows).on_conflict_do_nothing())
@@ -131,15 +156,25 @@ def change_rows(unit: WriteUnit, table: Table, key: str, rows: Sequence[Mapping[
         )
         return
     columns = [key, *names]
-    # Binary arrays: as text each byte of a blob would be escaped. Reading their values needs the types spelt out.
-    arrays = ", ".join(f"%({name})b::{_SQL_TYPES[type(table.c[name].type)]}[]" for name in columns)
+    # Blobs as binary arrays: as text each byte would be escaped. Reading their values needs the types spelt out.
+    blobs = {name for name in columns if isinstance(table.c[name].type, LargeBinary)}
+    arrays = ", ".join(
+        f"%({name}){'b' if name in blobs else 's'}::{_SQL_TYPES[type(table.c[name].type)]}[]" for name in columns
+    )
     sets = ", ".join(f"{name} = changed.{name}" for name in names)
     statement = (
         f"UPDATE {table.name} SET {sets} FROM unnest({arrays}) AS changed ({', '.join(columns)}) "  # noqa: S608 own names
         f"WHERE {table.name}.{key} = changed.{key}"
     )
     with _driver(unit).cursor() as cursor:
-        cursor.execute(statement, {name: [row[name] for row in rows] for name in columns})
+        cursor.execute(
+            statement,
+            {
+                name: own if name in blobs else array_of(own)
+                for name in columns
+                for own in ([row[name] for row in rows],)
+            },
+        )
 
 
 Value = TypeVar("Value")

@@ -20,7 +20,7 @@ from api.store.admission import Admission, PostedColumns, misplaced, offered_amo
 from api.store.books import Law, overtaken
 from api.store.bulk import in_chunks, pairs_among
 from api.store.checkpoints import keep_past
-from api.store.orders import delivered_by
+from api.store.orders import OfRider, Told, delivered_by, told_of
 from api.store.reach import CONTROLS, reach_of
 from api.store.rider_rows import RiderRow, lock, touch
 from api.store.riders import load, save
@@ -37,6 +37,7 @@ WINDOW_US: Final = 6 * 3_600 * US_PER_S
 # A platform's clock may run ahead of the store's by this much.
 AHEAD_US: Final = 600 * US_PER_S
 BLOCK_RIDERS: Final = 1_000
+_NOBODY: Final[Mapping[str, RiderRow]] = {}
 
 Status = Literal["scored", "accepted", "repeated", "rejected"]
 
@@ -80,7 +81,13 @@ def post_events(unit: WriteUnit, law: Law, table: pa.Table) -> list[Posted]:
     return done.answers
 
 
-def post(unit: WriteUnit, law: Law, table: pa.Table, admission: Admission | None = None) -> Posting:
+def post(
+    unit: WriteUnit,
+    law: Law,
+    table: pa.Table,
+    admission: Admission | None = None,
+    held: Mapping[str, RiderRow] = _NOBODY,
+) -> Posting:
     """Score events that are not stored yet.
 
     Parameters
@@ -91,6 +98,8 @@ def post(unit: WriteUnit, law: Law, table: pa.Table, admission: Admission | None
         (`unit.recorded_us`), whoever else is in the post; history is replayed with the clock of its time.
     admission
         Who posts, where it is somebody from outside: what they may not post is rejected.
+    held
+        Rows of riders that the unit holds already, as they are.
 
     Rejected rows leave no trace in the store.
     """
@@ -99,7 +108,7 @@ def post(unit: WriteUnit, law: Law, table: pa.Table, admission: Admission | None
     columns = PostedColumns.of(table)
     refused = {} if admission is None else screened(unit, columns, admission)
     welcome = [k for k in range(len(identities)) if k not in refused]
-    riders = lock(unit, (identities[k][0] for k in welcome))
+    riders = lock(unit, (identities[k][0] for k in welcome), held)
     elsewhere: dict[int, str] = {}
     if admission is not None:
         found = misplaced(unit, columns, welcome, riders, admission)
@@ -126,10 +135,11 @@ def post(unit: WriteUnit, law: Law, table: pa.Table, admission: Admission | None
         _accept(unit, law, table, content, answers, riders)
     lines: list[dict[str, Any]] = []
     for turn in _turns(unit, law, columns, answers, riders, admission):
-        fresh = _first_deliveries(unit, columns, turn, answers)
+        told = told_of(unit, _orders(columns, turn).values())
+        fresh = _first_deliveries(columns, turn, told, answers)
         for until_us, rows in _blocks(identities, fresh, riders, unit.recorded_us):
             block = table.take(pa.array(rows))
-            scored, own = _score_block(unit, law, block, until_us, riders)
+            scored, own = _score_block(unit, law, block, until_us, riders, told)
             lines += own
             answers |= zip(rows.tolist(), _answers([identities[k] for k in rows.tolist()], scored), strict=True)
     return Posting([answers[k] for k in range(len(identities))], lines, _delivered(columns, answers))
@@ -174,17 +184,20 @@ def _turns(
         stored |= {(columns.rider_id[k], columns.event_id[k]) for k in taken if answers[k].is_stored}
 
 
+def _orders(columns: PostedColumns, rows: NDArray[np.int64]) -> dict[int, OfRider]:
+    """The order that each row is about, where it is about one."""
+    return {k: (columns.rider_id[k], order) for k in rows.tolist() if (order := columns.order_id[k])}
+
+
 def _first_deliveries(
-    unit: WriteUnit, columns: PostedColumns, rows: NDArray[np.int64], answers: dict[int, Posted]
+    columns: PostedColumns, rows: NDArray[np.int64], told: Told, answers: dict[int, Posted]
 ) -> NDArray[np.int64]:
     """Those rows that do not deliver an order again; the others are answered. Within the rows scoring sees to it."""
-    orders = {k: order for k in rows.tolist() if columns.kind[k] == "delivered" and (order := columns.order_id[k])}
-    stored = delivered_by(unit, {(columns.rider_id[k], order) for k, order in orders.items()})
-    for k, order in orders.items():
-        stands = stored.get((columns.rider_id[k], order))
+    for k, order in _orders(columns, rows).items():
+        stands = delivered_by(told[order]) if columns.kind[k] == "delivered" else None
         if stands is not None:
             answers[k] = Posted(columns.rider_id[k], columns.event_id[k], "rejected", "duplicate_order", stands)
-    return rows if not stored else np.array([k for k in rows.tolist() if k not in answers], np.int64)
+    return np.array([k for k in rows.tolist() if k not in answers], np.int64)
 
 
 def _accept(
@@ -260,14 +273,14 @@ def _by_until(rows: Iterable[RiderRow], as_of_us: int) -> Iterator[tuple[int, li
 
 
 def _score_block(
-    unit: WriteUnit, law: Law, table: pa.Table, until_us: int, riders: dict[str, RiderRow]
+    unit: WriteUnit, law: Law, table: pa.Table, until_us: int, riders: dict[str, RiderRow], told: Told
 ) -> tuple[Scored, list[dict[str, Any]]]:
     """Score new rows of locked riders, whose ledgers are brought to `until_us`; `riders` gets the new rows."""
     own = {rider: riders[rider] for rider in sorted(table["rider_id"].unique().to_pylist(), key=str.encode)}
     # From here on nothing is due up to `until_us` that is not written, whatever the riders were at before.
     _settle_riders(unit, law, own, until_us)
     keep_us = {rider: row.keep_us for rider, row in own.items() if row.carried is not None}
-    from_us = reach_of(unit, law.program, table, keep_us)
+    from_us = reach_of(unit, law.program, table, keep_us, told)
     carried = load(unit, law, list(own.values()), until_us, from_us)
     scored = score(
         law.program, law.schedule, table, carried, until_us, until_us - WINDOW_US, late_from_us=unit.recorded_us

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 from sqlalchemy import select
 
 from api.store.bulk import in_chunks, pairs_among
+from api.store.orders import Told, told_of
 from api.store.tables import events
 from api.store.units import ReadUnit, WriteUnit
 from rules.compile import Program
@@ -17,6 +18,8 @@ CONTROLS: Final = ("correction", "appeal_upheld")
 _HELD: Final = ("accepted_us", "placed_us", "arrived_store_us", "delivered_us")
 _SHOWN: Final = ("rider_id", "event_id", "kind", "order_id", "occurred_us", "ref_event_id", *_HELD)
 _CONTROL: Final = pa.array(CONTROLS)
+
+_NOTHING: Final[Told] = {}
 
 Identity = tuple[str, str]
 Row = Mapping[str, Any]
@@ -90,7 +93,7 @@ def _stored(unit: ReadUnit | WriteUnit, identities: Sequence[Identity]) -> dict[
 
 
 def reach_of(
-    unit: ReadUnit | WriteUnit, program: Program, table: pa.Table, keep_us: Mapping[str, int]
+    unit: ReadUnit | WriteUnit, program: Program, table: pa.Table, keep_us: Mapping[str, int], told: Told = _NOTHING
 ) -> dict[str, int]:
     """Since when something may change, by rider, where that is before the window of their part.
 
@@ -101,6 +104,8 @@ def reach_of(
     ----------
     keep_us
         Start of the window, by rider who has one.
+    told
+        What is known to be stored of orders; of the others it is looked up.
     """
     rows = table.select([*_SHOWN]).to_pylist()
     targets = targets_of(unit, table)
@@ -110,28 +115,21 @@ def reach_of(
         rider, target = row["rider_id"], targets.get(k)
         if rider not in keep_us:
             continue
-        told = [row] if target is None else [target.row, row | {"occurred_us": target.row["occurred_us"]}]
-        for one in told:
+        both = [row] if target is None else [target.row, row | {"occurred_us": target.row["occurred_us"]}]
+        for one in both:
             since[rider] = min(since.get(rider, one["occurred_us"]), *_times(one))
             if one["order_id"]:
                 of_orders.setdefault((rider, one["order_id"]), []).append(one["occurred_us"])
-    _add_orders(unit, int(program.tables.books["late_us"].max()), of_orders, since)
+    late_us = int(program.tables.books["late_us"].max())
+    stored = {**told, **told_of(unit, of_orders.keys() - told.keys())}
+    # Older events of the same orders, as far as reports reach.
+    for (rider, order), times_us in of_orders.items():
+        first_us = min(times_us) - late_us
+        since[rider] = min(
+            [since[rider], *(event.occurred_us for event in stored[rider, order] if event.occurred_us >= first_us)]
+        )
     return {rider: from_us for rider, from_us in since.items() if from_us < keep_us[rider]}
 
 
 def _times(row: Row) -> list[int]:
     return [row["occurred_us"], *(row[name] for name in _HELD if row[name] is not None)]
-
-
-def _add_orders(
-    unit: ReadUnit | WriteUnit, late_us: int, of_orders: Mapping[Identity, list[int]], since: dict[str, int]
-) -> None:
-    """Older events of the same orders, as far as reports reach."""
-    for some in in_chunks(sorted(of_orders)):
-        query = select(events.c.rider_id, events.c.order_id, events.c.occurred_us).where(
-            pairs_among(unit, (events.c.rider_id, events.c.order_id), some)
-        )
-        for row in unit.connection.execute(query):
-            first_us = min(of_orders[row.rider_id, row.order_id]) - late_us
-            if row.occurred_us >= first_us:
-                since[row.rider_id] = min(since[row.rider_id], row.occurred_us)

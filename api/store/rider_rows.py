@@ -1,6 +1,6 @@
 """Rows of riders: locked in the order of their ids, looked at, told that something happened."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -51,14 +51,23 @@ class RiderRow:
     revision: int
 
 
-def lock(unit: WriteUnit, rider_ids: Iterable[str]) -> dict[str, RiderRow]:
+_NONE: Final[Mapping[str, RiderRow]] = {}
+
+
+def lock(unit: WriteUnit, rider_ids: Iterable[str], held: Mapping[str, RiderRow] = _NONE) -> dict[str, RiderRow]:
     """The rows of riders, held until the unit ends; a rider seen for the first time gets one.
 
     Every writer first makes the rows that are missing and then locks, both by ascending id: no two can wait for
     each other.
+
+    Parameters
+    ----------
+    held
+        Rows that the unit holds already (`lock_free`) and that nobody has changed since.
     """
-    wanted = sorted(set(rider_ids), key=str.encode)
-    found: dict[str, RiderRow] = {}
+    asked = set(rider_ids)
+    wanted = sorted(asked - held.keys(), key=str.encode)
+    found = {rider_id: held[rider_id] for rider_id in asked & held.keys()}
     for some in in_chunks(wanted):
         of_these = among(unit, rider_state.c.rider_id, some)
         known = set(unit.connection.scalars(select(rider_state.c.rider_id).where(of_these)))
@@ -74,18 +83,22 @@ def lock(unit: WriteUnit, rider_ids: Iterable[str]) -> dict[str, RiderRow]:
     return found
 
 
-def held_by_others(unit: WriteUnit, rider_ids: Iterable[str]) -> frozenset[str]:
-    """Riders whose rows another writer holds at this moment; those of the others are held by this unit from now on.
+def lock_free(unit: WriteUnit, rider_ids: Iterable[str]) -> tuple[dict[str, RiderRow], frozenset[str]]:
+    """Hold the rows that no other writer holds at this moment; those rows, and the riders whose rows others hold.
 
-    Waits for nobody, so that it may come before `lock`. SQLite has one writer.
+    Waits for nobody, so that it may come before `lock`. Riders who have no row are in neither.
     """
     wanted = sorted(set(rider_ids), key=str.encode)
-    if not wanted or unit.connection.dialect.name != "postgresql":
-        return frozenset()
-    rows = select(rider_state.c.rider_id).where(among(unit, rider_state.c.rider_id, wanted))
-    known = set(unit.connection.scalars(rows))
-    in_order = rows.order_by(rider_state.c.rider_id).with_for_update(skip_locked=True)
-    return frozenset(known.difference(unit.connection.scalars(in_order)))
+    rows: dict[str, RiderRow] = {}
+    away: set[str] = set()
+    for some in in_chunks(wanted):
+        query = select(rider_state).where(among(unit, rider_state.c.rider_id, some)).order_by(rider_state.c.rider_id)
+        free = unit.connection.execute(query.with_for_update(skip_locked=True))
+        rows |= {row.rider_id: RiderRow(*row) for row in free}
+    for some in in_chunks([rider_id for rider_id in wanted if rider_id not in rows]):
+        query_ids = select(rider_state.c.rider_id).where(among(unit, rider_state.c.rider_id, some))
+        away |= set(unit.connection.scalars(query_ids))
+    return rows, frozenset(away)
 
 
 class Home(NamedTuple):

@@ -10,11 +10,9 @@ from typing import Any, Final
 from zlib import crc32
 
 from sqlalchemy import ColumnElement, func, literal, or_, select
-from sqlalchemy.dialects import postgresql
-from sqlalchemy.types import BigInteger
 
 from api.store.acting import Acting, acts_in
-from api.store.bulk import add_missing, among, in_chunks
+from api.store.bulk import add_missing, among, in_chunks, numbers
 from api.store.cursors import newest_first
 from api.store.tables import events, rider_state, shared_orders
 from api.store.units import ReadUnit, WriteUnit
@@ -76,7 +74,7 @@ def _take_turns(unit: WriteUnit, orders: Collection[str]) -> None:
     if unit.connection.dialect.name != "postgresql":
         return
     keys = sorted({crc32(order.encode()) % _LOCKS for order in orders})
-    named = func.unnest(literal([_LOCK_CLASS * _LOCKS + key for key in keys], postgresql.ARRAY(BigInteger)))
+    named = func.unnest(numbers(_LOCK_CLASS * _LOCKS + key for key in keys))
     wanted = named.table_valued("key").render_derived()
     unit.connection.execute(select(func.pg_advisory_xact_lock(wanted.c.key)).select_from(wanted))
 

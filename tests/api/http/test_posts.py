@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from api.batch.posted import read_posted, read_rows, read_together, take_apart
 from api.http.context import Service
@@ -22,7 +22,7 @@ from api.store.chain import verify_chain
 from api.store.idempotency import Wanted
 from api.store.refusals import Refused
 from api.store.rider_rows import lock
-from api.store.tables import events, idempotency
+from api.store.tables import entries, events, idempotency
 from api.store.units import Store
 from tests.api.conftest import url_for
 from tests.api.store.posts import START_US, later, lines_of, rider_week
@@ -163,6 +163,55 @@ def test_a_rider_whom_another_writer_holds_holds_nobody_up(store: Store) -> None
 
     assert [type(one) for one in found] == [Later, Done, Done]
     assert len(left_behind(store)[0]) == 3
+
+
+def test_posts_of_a_known_rider_in_one_turn_follow_each_other(store: Store) -> None:
+    """What riders are before a turn is not taken for what they are after the first of its posts: none is done anew."""
+    known, *others = (post_of(later([delivered(f"e{k}", at_min=k - 4, late_min=10)])) for k in range(4))
+    score_together(service_on(store), [known])
+
+    commits: list[object] = []
+
+    def note(connection: object) -> None:
+        commits.append(connection)
+
+    event.listen(store.engine, "commit", note)
+    found = score_together(service_on(store), others)
+    event.remove(store.engine, "commit", note)
+
+    assert len(commits) == 1
+    assert [one.counts["scored"] for one in found if isinstance(one, Done)] == [1, 1, 1]
+    with store.reading() as unit:
+        assert list(verify_chain(unit)) == []
+        assert len(unit.connection.execute(select(entries)).all()) == 4
+
+
+def statements_of(store: Store, num_events: int) -> list[str]:
+    """The statements that a post of so many known riders' next orders takes, rows that are added or changed in bulk left out."""
+    first, second, then = (
+        later([delivered(f"e{num_events}-{k}-{r}", rider_id=f"r{r}", at_min=k - 3) for r in range(num_events)])
+        for k in range(3)
+    )
+    found: list[str] = []
+    for known in (first, second):
+        score_together(service_on(store), [post_of(known)])
+
+    def note(*said: Any) -> None:
+        found.append(said[2])
+
+    event.listen(store.engine, "before_cursor_execute", note)
+    (answer,) = score_together(service_on(store), [post_of(then)])
+    event.remove(store.engine, "before_cursor_execute", note)
+    assert isinstance(answer, Done)
+    assert answer.counts["scored"] == num_events
+    return found
+
+
+def test_a_post_asks_the_database_as_often_whatever_it_holds(store: Store) -> None:
+    """What many events need is asked for at once, and once: riders' rows, their events, their orders, each order."""
+    few, many = statements_of(store, 2), statements_of(store, 50)
+
+    assert len(few) == len(many) == (14 if store.is_sqlite else 10)
 
 
 def test_what_is_read_together_is_read_alike() -> None:

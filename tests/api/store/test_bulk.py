@@ -4,10 +4,15 @@ import pyarrow as pa
 import pytest
 from sqlalchemy import select
 
-from api.store.bulk import add_rows, add_table
-from api.store.tables import outbox
+from api.store.bulk import add_missing_keys, add_rows, add_table, among, change_rows, pairs_among
+from api.store.rider_rows import lock
+from api.store.tables import outbox, rider_state
 from api.store.units import Store
 
+_BLANK = {
+    "city": None, "rider_kind": -1, "book_digest": None, "score_mp": 0, "review_required": 0, "seq": 0, "chain": b"\0",
+    "until_us": 0, "keep_us": 0, "due_us": 0, "layout": "a", "carried": None, "revision": 0,
+}  # fmt: skip
 TEXTS = [
     'say "no"',
     "a,b",
@@ -42,6 +47,26 @@ def test_any_text_arrives_as_it_is(store: Store, way: str) -> None:
     with store.reading() as unit:
         found = [dict(row) for row in unit.connection.execute(select(outbox).order_by(outbox.c.outbox_id)).mappings()]
     assert found == rows
+
+
+def test_any_text_is_looked_up_and_changed_as_it_is(store: Store) -> None:
+    """Quotes, backslashes, empty texts and the word NULL in ids, among many of which rows are asked for."""
+    state, now = rider_state.c, 2**63 - 1
+    with store.writing(1) as unit:
+        add_missing_keys(unit, rider_state, "rider_id", TEXTS[:-1], dict(_BLANK))
+        lock(unit, TEXTS)
+        changed = [{"rider_id": text, "city": text, "layout": None, "until_us": -now} for text in TEXTS]
+        change_rows(unit, rider_state, "rider_id", changed)
+
+        one_by_one = [unit.connection.scalar(select(state.city).where(among(unit, state.rider_id, [t]))) for t in TEXTS]
+        pairs = [(text, text) for text in TEXTS] + [(text, text + '"') for text in TEXTS]
+        query = select(state.rider_id, state.layout, state.until_us)
+        found = unit.connection.execute(query.where(pairs_among(unit, (state.rider_id, state.city), pairs))).all()
+        none = unit.connection.scalars(select(state.rider_id).where(among(unit, state.rider_id, []))).all()
+
+    assert one_by_one == TEXTS
+    assert sorted(found) == [(text, None, -now) for text in sorted(TEXTS)]
+    assert none == []
 
 
 def test_nothing_is_no_statement(store: Store) -> None:
