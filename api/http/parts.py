@@ -1,5 +1,8 @@
 """A large post is done in parts of whole riders, so that nobody waits for all of it: each part takes its turn in the queue.
 
+Its answer is written when the turn is over, while others have theirs; with an Idempotency-Key a post of one part is answered
+within it, since what is kept must be kept with what is stored.
+
 What an event is answered does not depend on other riders', so the answer is that of one piece. Each part stands as it is
 done. One that fails after others stand is told so: whatever is stored is answered `repeated` when it is posted again.
 """
@@ -29,6 +32,8 @@ Ask = Callable[[Post], Awaitable[Any]]
 
 def parted(rows: PostedRows) -> list[PostedRows]:
     """Rows in parts of whole riders; what could not be read stands in the first."""
+    if rows.table.num_rows <= PART_ROWS:
+        return [rows]
     rider_ids = rows.table["rider_id"].to_pylist()
     of_rider: dict[str, list[int]] = {}
     for k, rider in enumerate(rider_ids):
@@ -43,7 +48,7 @@ def parted(rows: PostedRows) -> list[PostedRows]:
 
 
 async def done_in_parts(service: Service, ask: Ask, post: Post) -> Done:
-    """The answer to a post; one that is no more than a part is one.
+    """The answer to a post.
 
     Parameters
     ----------
@@ -56,11 +61,11 @@ async def done_in_parts(service: Service, ask: Ask, post: Post) -> Done:
         `partly_stored` where one part fails after others stand.
     """
     rows = post.content
-    if not isinstance(rows, PostedRows) or rows.table.num_rows <= PART_ROWS:
+    if isinstance(rows, PostedRows) and post.once is None:
+        return await _scored(ask, post, rows)
+    if not isinstance(rows, PostedRows) or post.once is None or rows.table.num_rows <= PART_ROWS:
         done: Done = await ask(post)
         return done
-    if post.once is None:
-        return await _scored(ask, post, rows)
     taken = await run_sync(_claimed, service, post.once)
     if isinstance(taken, StoredAnswer):
         return Done(taken.body, taken.headers, is_replayed=True)
@@ -97,6 +102,8 @@ def _noted(held: list[Scored], scored: Scored) -> Done:
 
 
 def _whole(rows: PostedRows, parts: Sequence[Scored]) -> Scored:
+    if len(parts) == 1:
+        return parts[0]
     return Scored(
         rows,
         pa.concat_tables([part.table for part in parts]),

@@ -36,6 +36,7 @@ CHAINED: Final = (
     "cause_event_id",
     "of_us",
 )
+_written: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 Breach = Literal["changed", "missing", "score", "cut_off", "orphaned"]
 
 
@@ -55,7 +56,7 @@ class Broken:
 
 def canonical_bytes(entry: Mapping[str, Any]) -> bytes:
     """What the chain covers of an entry."""
-    return json.dumps([entry[name] for name in CHAINED], ensure_ascii=False, separators=(",", ":")).encode()
+    return _written([entry[name] for name in CHAINED]).encode()
 
 
 def next_link(before: bytes, entry: Mapping[str, Any]) -> bytes:

@@ -11,7 +11,8 @@ import numpy as np
 import pyarrow as pa
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Depends, Request, Response
-from pydantic import Field, TypeAdapter
+from pydantic import Field
+from pydantic_core import to_json
 
 from api.batch.posted import Document, NotEventsError, PostedRows, read_rows, take_apart
 from api.batch.rejects import Reject, cut, rejects_of_rows
@@ -85,10 +86,11 @@ class EventAnswers(Model):
 
 
 _ENTRY: Final = tuple(EntryWritten.model_fields)
-_RESULTS: Final = TypeAdapter(list[EventAnswer])
 _AT_ONCE: Final = 500
+# An `EventAnswer`: plain values that were read or written a moment ago, of which models would take longer than reading them did.
+_Answer = dict[str, Any]
 # The row that is answered, and what makes its answer.
-_Waiting = tuple[int, Callable[[], EventAnswer]]
+_Waiting = tuple[int, Callable[[], _Answer]]
 
 
 @dataclass(slots=True)
@@ -203,10 +205,8 @@ def _written(waiting: Sequence[_Waiting], ignored: Collection[str]) -> Done:
     parts: list[bytes] = []
     for first in range(0, len(waiting), _AT_ONCE):
         some = [make() for _, make in waiting[first : first + _AT_ONCE]]
-        counts.update(one.status for one in some)
-        # Made of values that were read or written a moment ago: checking thousands of them again would take longer
-        # than reading them did.
-        parts += (b"," if parts else b"", _RESULTS.dump_json(some)[1:-1])
+        counts.update(one["status"] for one in some)
+        parts += (b"," if parts else b"", to_json(some)[1:-1])
     head = EventAnswers.model_construct(
         num_scored=counts["scored"],
         num_accepted=counts["accepted"],
@@ -226,15 +226,15 @@ def _reject(table: pa.Table, k: int, answer: Posted) -> Reject:
 
 def _answer(
     rows: PostedRows, row: int, status: Literal["scored", "accepted", "repeated"], written: Sequence[Mapping[str, Any]]
-) -> EventAnswer:
+) -> _Answer:
     rider_id, event_id = rows.identities[row]
     place = rows.places[row]
-    entries = [EntryWritten.model_construct(**{name: line[name] for name in _ENTRY}) for line in written]
-    return EventAnswer.model_construct(
-        index=row, rider_id=rider_id, event_id=event_id, status=status, entries=entries if status == "scored" else [],
-        reason=None, detail=None, column=None, value=None,
-        pointer=None if isinstance(place, int) else pointer_to(place), line=place if isinstance(place, int) else None,
-    )  # fmt: skip
+    entries = [{name: line[name] for name in _ENTRY} for line in written] if status == "scored" else []
+    return {
+        "index": row, "rider_id": rider_id, "event_id": event_id, "status": status, "entries": entries,
+        "reason": None, "detail": None, "column": None, "value": None,
+        "pointer": None if isinstance(place, int) else pointer_to(place), "line": place if isinstance(place, int) else None,
+    }  # fmt: skip
 
 
 def _no_book(event: Mapping[str, Any], platform: str, places: Collection[tuple[str, str]], lang: Lang) -> str:
@@ -249,17 +249,17 @@ def _no_book(event: Mapping[str, Any], platform: str, places: Collection[tuple[s
     return text(lang, "reject.no_book_here", command=command, **named)
 
 
-def _described(rows: PostedRows, reject: Reject, lang: Lang) -> EventAnswer:
+def _described(rows: PostedRows, reject: Reject, lang: Lang) -> _Answer:
     return _refusal(rows, reject, cut(reject.describe(lang)))
 
 
-def _refusal(rows: PostedRows, reject: Reject, words: str) -> EventAnswer:
+def _refusal(rows: PostedRows, reject: Reject, words: str) -> _Answer:
     rider_id, event_id = rows.identities[reject.row]
     place = rows.places[reject.row]
     inside = (reject.column,) if reject.column else ()
-    return EventAnswer.model_construct(
-        index=reject.row, rider_id=rider_id, event_id=event_id, status="rejected", entries=[],
-        reason=reject.reason, detail=words, column=reject.column or None, value=reject.value or None,
-        pointer=None if isinstance(place, int) else pointer_to((*place, *inside)),
-        line=place if isinstance(place, int) else None,
-    )  # fmt: skip
+    return {
+        "index": reject.row, "rider_id": rider_id, "event_id": event_id, "status": "rejected", "entries": [],
+        "reason": reject.reason, "detail": words, "column": reject.column or None, "value": reject.value or None,
+        "pointer": None if isinstance(place, int) else pointer_to((*place, *inside)),
+        "line": place if isinstance(place, int) else None,
+    }  # fmt: skip

@@ -14,7 +14,7 @@ from api.batch.posted import read_posted, read_rows, read_together, take_apart
 from api.http.context import Service
 from api.http.posts import Done, Post, Scored, score_together
 from api.http.queueing import Later
-from api.http.routes.events import _done
+from api.http.routes.events import EventAnswers, _done
 from api.settings import Settings
 from api.store import schema
 from api.store.admission import Admission
@@ -184,6 +184,13 @@ def test_posts_of_a_known_rider_in_one_turn_follow_each_other(store: Store) -> N
     with store.reading() as unit:
         assert list(verify_chain(unit)) == []
         assert len(unit.connection.execute(select(entries)).all()) == 4
+
+
+def test_each_answer_is_of_the_documented_shape(store: Store) -> None:
+    """Every member is there, in the documented order and of its type, for what is scored, repeated and rejected."""
+    for found in score_together(service_on(store), mixed(1)):
+        if isinstance(found, Done):
+            assert EventAnswers.model_validate_json(found.body).model_dump_json().encode() == found.body
 
 
 def statements_of(store: Store, num_events: int) -> list[str]:
