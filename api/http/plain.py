@@ -63,9 +63,9 @@ def check_json(body: bytes) -> None:
     Problem
         `unusable_text`, with a pointer to each value; `bad_json` for NaN, a key that stands twice, a packed body.
     """
-    if packing_of(body) is not None:
+    if packing_of(body) is not None or not _is_utf8(body):
         raise no_json(fault_of(body))
-    if not _is_utf8(body) or b"\0" in body:
+    if b"\0" in body:
         raise unusable([Where(pointer="#")])
     _check_strictly(body)
     if not _SUSPECT.search(body):
