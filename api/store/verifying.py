@@ -17,6 +17,7 @@ from api.store.books import Law, law_of, old_readings_until, program_of
 from api.store.chain import Broken, breaks_in
 from api.store.decision_words import changed_words
 from api.store.guards import unguarded
+from api.store.loose_ends import misnamed, misplaced, miswaiting
 from api.store.replay import Difference, differences
 from api.store.rider_rows import RiderRow
 from api.store.seals import verify_seals
@@ -38,9 +39,13 @@ ENTRIES_FOLLOW: Final = "entries_follow"
 STATE_FOLLOWS: Final = "state_follows"
 SEALED: Final = "sealed"
 WORDS: Final = "decision_words"
+FILES_OF_RIDERS: Final = "files_of_riders"
+FILES_WAIT: Final = "files_wait"
+CITIES_FOLLOW: Final = "cities_follow"
 # In the order in which they are told, after the chain and before the invariants of any ledger.
 OF_DATABASES: Final = (
-    TRIGGERS, SEALED, WORDS, RIDERS_HAVE_STATE, STATES_HAVE_EVENTS, EVENTS_SPOKEN_OF, ENTRIES_FOLLOW, STATE_FOLLOWS,
+    TRIGGERS, SEALED, WORDS, FILES_OF_RIDERS, FILES_WAIT, CITIES_FOLLOW, RIDERS_HAVE_STATE, STATES_HAVE_EVENTS, EVENTS_SPOKEN_OF,
+    ENTRIES_FOLLOW, STATE_FOLLOWS,
 )  # fmt: skip
 BLOCK_RIDERS: Final = 2_000
 # Entries and events of a block, unless one rider alone has more.
@@ -91,6 +96,8 @@ def verify_store(unit: ReadUnit, block_riders: int = BLOCK_RIDERS, tell: Tell = 
     law = _law(unit)
     names = (CHAIN, *OF_DATABASES, *(check.__name__ for check in _CHECKS))
     found = added(tuple(Found(name, 0, ()) for name in names), (_triggers(unit), _seals(unit), _words(unit)))
+    loose = ((FILES_OF_RIDERS, misnamed), (FILES_WAIT, miswaiting), (CITIES_FOLLOW, misplaced))
+    found = added(found, tuple(_found(name, list(look(unit))) for name, look in loose))
     total = unit.connection.scalar(select(func.count()).select_from(rider_state)) or 0
     num_riders = num_entries = 0
     old_until_us = old_readings_until(unit)

@@ -335,3 +335,40 @@ def test_the_command_names_check_and_row(full: Store, url: str, lang: str) -> No
     assert words(lang, "check.riders_have_state") in shown.stdout  # type: ignore[arg-type]
     assert "r1" in shown.stdout
     assert "riders_have_state" in {check["check"] for check in document["checks"] if not check["holds"]}
+
+
+LOOSE: dict[str, tuple[str, Callable[[], Any]]] = {
+    "another rider's line": ("files_of_riders", lambda: update(tables.appeals).values(rider_id="r2")),
+    "another event": ("files_of_riders", lambda: update(tables.appeals).values(event_id="another")),
+    "waits no longer": ("files_wait", lambda: delete(tables.open_appeals)),
+    "waits as another's": ("files_wait", lambda: update(tables.open_appeals).values(rider_id="r2")),
+    "waits for nobody": ("files_wait", lambda: update(tables.open_appeals).values(appeal_id="none")),
+    "decided and waits": ("files_wait", lambda: insert(tables.appeal_decisions).values(DECIDED)),
+    "another city": ("cities_follow", lambda: update(rider_state).where(OF_R1).values(city="shanghai")),
+    "a move to another city": ("cities_follow", lambda: insert(tables.rider_moves).values(MOVED)),
+}
+DECIDED = DECISIONS["appeal_decisions"][0] | {"reason_digest": "digest"}
+MOVED = {
+    "rider_id": "r1", "move_no": 1, "from_city": "hangzhou", "to_city": "shanghai", "proposed_by": "platform:a",
+    "accepted_by": "platform:b", "moved_us": 7,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", sorted(LOOSE))
+def test_loose_ends_are_named(full: Store, name: str) -> None:
+    """An appeal that names another's line or is not waiting as it should, a rider who is of a city they never came to."""
+    with full.writing(START_US + 5 * DAY_US) as unit:
+        line = unit.connection.execute(
+            select(entries.c.entry_id, entries.c.event_id).where(entries.c.rider_id == "r1").limit(1)
+        ).one()
+        asked = {"appeal_id": "a1", "rider_id": "r1", "city": "hangzhou", "deadline_us": 9}
+        more = {"entry_id": line.entry_id, "event_id": line.event_id, "book_digest": "x", "reason_code": "other"}
+        unit.connection.execute(insert(tables.appeals).values(**asked, **more, filed_us=7))
+        unit.connection.execute(insert(tables.open_appeals).values(**asked))
+    with full.reading() as unit:
+        assert verify_store(unit).holds
+    check, change = LOOSE[name]
+
+    found = damaged(full, ("appeals", "open_appeals", "rider_moves"), lambda unit: unit.connection.execute(change()))
+
+    assert check in found
