@@ -79,6 +79,9 @@ class Sender:
             address = await self._address(host, parts.port or (443 if parts.scheme == "https" else 80))
         except OSError as error:
             return Sent(error=f"name not found: {error.strerror or error}")
+        except UnicodeError:
+            # An empty label, or one too long: no name at all.
+            return Sent(error="name not found")
         if address is None:
             return Sent(error="address of a private network")
         shown = f"[{address}]" if ":" in address else address
@@ -92,7 +95,7 @@ class Sender:
             )
             answer = await self._client.send(request, stream=True)
             await answer.aclose()
-        except httpx2.HTTPError as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             return Sent(error=f"{type(error).__name__}: {error}")
         return Sent(answer.status_code, retry_after_s=_seconds(answer.headers.get("retry-after", "")))
 

@@ -640,3 +640,18 @@ def test_what_waits_for_one_receiver_is_bounded(
 
     assert (full, after, len(receiver.came)) == ("full", None, 5)
     assert [state for state, _ in states(store, webhook_id)] == ["delivered"] * 5 + ["waiting"]
+
+
+@pytest.mark.parametrize("host", ["foo..bar", ".bar.example", "a" * 64 + ".example"])
+def test_a_name_that_is_none_fails_as_one_that_is_not_found(
+    store: Store, clock: Clock, deliverer: Deliverer, host: str
+) -> None:
+    """Its owner sees why nothing arrives, and in the end it is given up."""
+    webhook_id, _ = listen(store, clock, f"https://{host}/hook")
+    tell(store, clock, changed(1))
+
+    send_all(deliverer)
+
+    assert states(store, webhook_id) == [("waiting", 1)]
+    with store.reading() as unit:
+        assert unit.connection.scalar(select(webhook_attempts.c.last_error)) == "name not found"
