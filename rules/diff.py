@@ -13,7 +13,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from rules.book import Bilingual, Book, Expect, Given, KilometresRange, MinutesRange, TimeRange, WholeRange
-from rules.text import Lang, text
+from rules.text import Lang, own_part, text
 from rules.units import MP_PER_POINT, exact, signed_points_text, yuan_text
 from rules.validation import as_written, unit_of
 
@@ -257,7 +257,7 @@ def _worded(lang: Lang, key: str, value: Any) -> str:
             (key,) = set(value) - {"late_min"}
             return text(lang, "diff.corner", late=value["late_min"], value=_worded(lang, key, value[key]))
         if isinstance(value.get("title"), str):
-            return str(value["title"])
+            return own_part(value["title"], lang)
         return text(lang, "diff.between").join(_labelled(lang, step, item) for step, item in value.items())
     if isinstance(value, list):
         return text(lang, "diff.between").join(

@@ -7,7 +7,7 @@ catalogs (`fault.<code>`, `remedy.<code>`), its place and values from here.
 from dataclasses import dataclass, field
 from typing import Literal
 
-from rules.text import Lang, text
+from rules.text import Lang, own_part, text
 
 Severity = Literal["error", "warning"]
 
@@ -68,7 +68,10 @@ class Fault:
             "clause": self.clause,
         }
         for name, value in self.params:
-            values[name] = text(lang, value[1:], **values) if value.startswith("@") else value
+            if value.startswith("@"):
+                values[name] = text(lang, value[1:], **values)
+            else:
+                values[name] = own_part(value, lang) if name == "title" else value
         return text(lang, f"fault.{self.code}", **values), text(lang, f"remedy.{self.code}", **values)
 
 

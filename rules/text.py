@@ -24,6 +24,9 @@ LANGS: tuple[Lang, ...] = ("zh", "en")
 LOCALE_DIR = Path(__file__).parent / "locale"
 # `{riders:rider}`: a number and the noun that it counts.
 _COUNTED: Final = re.compile(r"\{(\w+):([a-z_]+)\}")
+# Chinese up to its last character, then English from its first letter or number on.
+_HAN: Final = r"\u3400-\u9fff"
+_BOTH: Final = re.compile(rf"(.*[{_HAN}](?:(?! [\w(])[^\w{_HAN}])*+) ([\w(][^{_HAN}]*[A-Za-z][^{_HAN}]*)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,3 +127,13 @@ def _number(value: object) -> int:
         return abs(value)
     digits = str(value).replace(",", "")
     return int(digits) if digits.isdecimal() else 2
+
+
+def own_part(words: str | None, lang: Lang) -> str:
+    """Of words that stand in Chinese and then in English the part in one language; all of them where there is one."""
+    if words is None:
+        return ""
+    split = _BOTH.fullmatch(words)
+    if split is None:
+        return words
+    return split[1 if lang == "zh" else 2].strip()

@@ -1,7 +1,6 @@
 """Amounts and instants as pages show them."""
 
 import datetime as dt
-import re
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -10,7 +9,7 @@ from markupsafe import Markup
 
 from api.store.said import city_name
 from rules.direction import isolated
-from rules.text import Lang, text
+from rules.text import Lang, own_part, text
 from rules.units import decimal_text, points_text, shown_points, signed_points_text, yuan_text
 from scoring.explain import told_change
 from scoring.explain_words import amount_words
@@ -20,9 +19,6 @@ ZONE: Final = "Asia/Shanghai"
 MINUTE_US: Final = 60_000_000
 HOUR_US: Final = 60 * MINUTE_US
 DAY_US: Final = 24 * HOUR_US
-# Chinese up to its last character, then English from its first letter or number on.
-_HAN: Final = r"\u3400-\u9fff"
-_BOTH: Final = re.compile(rf"(.*[{_HAN}](?:(?! [\w(])[^\w{_HAN}])*+) ([\w(][^{_HAN}]*[A-Za-z][^{_HAN}]*)", re.ASCII)
 _EPOCH: Final = dt.datetime.fromtimestamp(0, dt.UTC)
 
 
@@ -85,16 +81,6 @@ def signed_money(fen: int) -> str:
 def signed(number: int) -> str:
     """A count with a sign."""
     return f"+{number}" if number > 0 else f"−{-number}" if number < 0 else "0"
-
-
-def own_part(words: str | None, lang: Lang) -> str:
-    """Of words that stand in Chinese and then in English the part in one language; all of them where there is one."""
-    if words is None:
-        return ""
-    split = _BOTH.fullmatch(words)
-    if split is None:
-        return words
-    return split[1 if lang == "zh" else 2].strip()
 
 
 def city_pairs(cities: Iterable[str], lang: Lang) -> list[tuple[str, str]]:

@@ -134,3 +134,12 @@ def test_any_two_shipped_books_can_be_compared() -> None:
 
     assert told
     assert not any("\n" in line for line in told)
+
+
+def test_titles_in_two_languages_are_told_in_one() -> None:
+    """An example's title may stand in Chinese and then in English: each reader gets their own."""
+    example = OTHER | {"title": "迟到 30 分钟，也只扣 2 分 30 minutes late still costs 2"}
+    rows = [rules()[0] | {"example": [example]}, *rules()[1:]]
+
+    assert lines("zh", rule=rows) == ["on_time：例子有改动：(迟到 30 分钟，也只扣 2 分)，自 2026-01-01 起"]
+    assert lines("en", rule=rows) == ["on_time: examples changed: (30 minutes late still costs 2), from 2026-01-01"]

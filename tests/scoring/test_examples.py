@@ -49,6 +49,17 @@ def test_an_example_that_fails_says_what_it_says_and_what_is_so(
     assert "the case" in fault.describe("zh")
 
 
+def test_a_title_in_two_languages_is_told_in_one() -> None:
+    """Who reads Chinese is told the Chinese part, who reads English the English one."""
+    both = {"title": "晚 4 分钟 four minutes late", "given": {"late_min": 4}, "expect": {"points": 1}}
+    [fault] = check_examples(book(rule=[rule("late_5", when={"late_min": {"over": 0}}, points=-1, example=[both])]))
+
+    assert "晚 4 分钟" in fault.describe("zh")
+    assert "four minutes late" not in fault.describe("zh")
+    assert "four minutes late" in fault.describe("en")
+    assert "晚" not in fault.describe("en")
+
+
 def test_all_failures_of_an_example_are_reported() -> None:
     """Points, net points and money that are all wrong are three faults."""
     faults = check_examples(with_example({"late_min": 4}, {"points": 1, "net_points": 1, "money_fen": 1}))
