@@ -44,8 +44,8 @@ FILES_WAIT: Final = "files_wait"
 CITIES_FOLLOW: Final = "cities_follow"
 # In the order in which they are told, after the chain and before the invariants of any ledger.
 OF_DATABASES: Final = (
-    TRIGGERS, SEALED, WORDS, FILES_OF_RIDERS, FILES_WAIT, CITIES_FOLLOW, RIDERS_HAVE_STATE, STATES_HAVE_EVENTS, EVENTS_SPOKEN_OF,
-    ENTRIES_FOLLOW, STATE_FOLLOWS,
+    TRIGGERS, SEALED, WORDS, FILES_OF_RIDERS, FILES_WAIT, CITIES_FOLLOW, RIDERS_HAVE_STATE, STATES_HAVE_EVENTS,
+    EVENTS_SPOKEN_OF, ENTRIES_FOLLOW, STATE_FOLLOWS,
 )  # fmt: skip
 BLOCK_RIDERS: Final = 2_000
 # Entries and events of a block, unless one rider alone has more.

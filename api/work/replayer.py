@@ -28,16 +28,20 @@ class Replayer:
     ----------
     apart_from
         Histories of more entries than this are folded in the process apart.
+    apart
+        That process; by default one of its own.
     """
 
-    def __init__(self, store: Store, clock: Callable[[], int], apart_from: int = LONG) -> None:
+    def __init__(
+        self, store: Store, clock: Callable[[], int], apart_from: int = LONG, apart: Apart | None = None
+    ) -> None:
         self._store = store
         self._apart_from = apart_from
         self._clock = clock
         self._failed_us: dict[str, int] = {}
         self._looked_at: str | None = ""
         self._look_us = 0
-        self._apart = Apart(store.url)
+        self._apart = Apart(store.url) if apart is None else apart
         self._has_begun = self._is_stopping = False
 
     def step(self) -> bool:
@@ -47,9 +51,18 @@ class Replayer:
         ------
         ExceptionGroup
             What failed, after the others were done.
+        ApartError
+            If the process apart failed at something else than a rider's replay.
         """
-        if self._is_stopping:
-            return False
+        try:
+            return not self._is_stopping and self._step()
+        except (ApartError, ExceptionGroup):
+            # The process apart was ended, and what was asked of it goes on waiting.
+            if self._is_stopping:
+                return False
+            raise
+
+    def _step(self) -> bool:
         if not self._has_begun:
             self._begin()
         now_us = self._clock()
@@ -61,8 +74,6 @@ class Replayer:
             try:
                 replay(self._store, rider, self._clock, self._reading(rider))
             except Exception as error:  # noqa: BLE001 - one rider must not keep the others waiting
-                if self._is_stopping:
-                    return False
                 self._failed_us[rider] = self._clock()
                 failures.append(error)
         if failures:
@@ -75,12 +86,12 @@ class Replayer:
         self._apart.close()
 
     def _begin(self) -> None:
-        """Where there are long histories, let the process apart be ready before it is needed."""
+        """Where there are long histories, let the process apart be ready before it is needed; tried once."""
+        self._has_begun = True
         with self._store.reading() as unit:
             has_long = is_long(unit, more_than=self._apart_from)
         if has_long:
             self._apart.read(prepare, "", self._clock())
-        self._has_begun = True
 
     def _reading(self, rider: str) -> Reading | None:
         with self._store.reading() as unit:
@@ -95,11 +106,6 @@ class Replayer:
         with self._store.reading() as unit:
             riders, self._looked_at = needy(unit, self._looked_at, LOOKED_AT_ONCE)
         for rider in riders:
-            try:
-                fill(self._store, rider, self._clock(), self._reading(rider))
-            except ApartError:
-                if self._is_stopping:
-                    return False
-                raise
+            fill(self._store, rider, self._clock(), self._reading(rider))
         self._look_us = now_us
         return self._looked_at is not None

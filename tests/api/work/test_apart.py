@@ -3,16 +3,17 @@
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from threading import Thread
 
 import pytest
 
+from api.store.replays import prepare
 from api.store.units import ReadUnit, Store
-from api.work.apart import Apart, ApartError
+from api.work.apart import Apart, ApartError, R
 from api.work.replayer import Replayer
 from tests.api.store.posts import FADING, lines_of, newest_us, post, publish, same_ledger
-from tests.api.store.test_replays import fix_of, history, is_whole, late_of, num_waiting, posted_by_day
+from tests.api.store.test_replays import Events, fix_of, history, is_whole, late_of, num_waiting, posted_by_day
 
 
 def own_pid(_unit: ReadUnit, _rider_id: str, _now_us: int) -> int:
@@ -40,6 +41,27 @@ def endless(_unit: ReadUnit, _rider_id: str, _now_us: int) -> int:
     """Nothing for a long time."""
     time.sleep(600)
     return 0
+
+
+class Lame(Apart):
+    """One that fails at being made ready."""
+
+    def read(self, work: Callable[[ReadUnit, str, int], R], rider_id: str, now_us: int) -> R:
+        """As the other, but for `prepare`."""
+        if work is prepare:
+            raise ApartError("not ready")
+        return super().read(work, rider_id, now_us)
+
+
+def with_a_wait(store: Store) -> tuple[Events, int]:
+    """A rider about whom an old correction waits: all that was posted, and when it ended."""
+    publish(store, FADING)
+    events = history()
+    posted_by_day(store, events)
+    now_us = newest_us(events)
+    fix = fix_of(late_of(events), now_us)
+    post(store, [fix], FADING)
+    return [*events, fix], now_us
 
 
 @pytest.fixture
@@ -104,30 +126,20 @@ def test_closing_does_not_wait_for_what_is_under_way(store: Store) -> None:
 
 def test_a_long_past_is_folded_apart_to_the_same_ledger(store: Store) -> None:
     """The lines are those of one run over everything, and the chain vouches for them."""
-    publish(store, FADING)
-    events = history()
-    posted_by_day(store, events)
-    now_us = newest_us(events)
-    fix = fix_of(late_of(events), now_us)
-    post(store, [fix], FADING)
+    everything, now_us = with_a_wait(store)
     replayer = Replayer(store, lambda: now_us, apart_from=0)
 
     replayer.step()
     replayer.ask_to_stop()
 
     assert num_waiting(store) == 0
-    same_ledger(store, [*events, fix], now_us, FADING)
+    same_ledger(store, everything, now_us, FADING)
     assert is_whole(store)
 
 
 def test_what_waits_goes_on_waiting_when_the_service_stops(store: Store) -> None:
     """Nothing is written and nothing is reported as a failure; the next server does it."""
-    publish(store, FADING)
-    events = history()
-    posted_by_day(store, events)
-    now_us = newest_us(events)
-    fix = fix_of(late_of(events), now_us)
-    post(store, [fix], FADING)
+    everything, now_us = with_a_wait(store)
     before = lines_of(store)
     replayer = Replayer(store, lambda: now_us, apart_from=0)
     replayer.ask_to_stop()
@@ -138,4 +150,18 @@ def test_what_waits_goes_on_waiting_when_the_service_stops(store: Store) -> None
     later = Replayer(store, lambda: now_us, apart_from=0)
     later.step()
     later.ask_to_stop()
-    same_ledger(store, [*events, fix], now_us, FADING)
+    same_ledger(store, everything, now_us, FADING)
+
+
+def test_a_process_that_cannot_begin_keeps_nobody_waiting(store: Store) -> None:
+    """It is made ready once; where that fails it is told, and the next step replays all the same."""
+    everything, now_us = with_a_wait(store)
+    replayer = Replayer(store, lambda: now_us, apart_from=0, apart=Lame(store.url))
+
+    with pytest.raises(ApartError, match="not ready"):
+        replayer.step()
+    replayer.step()
+    replayer.ask_to_stop()
+
+    assert num_waiting(store) == 0
+    same_ledger(store, everything, now_us, FADING)
