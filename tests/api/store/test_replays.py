@@ -481,6 +481,58 @@ def test_a_long_stretch_leaves_checkpoints_and_they_follow_the_past(
     assert is_whole(store)
 
 
+class Followed(Store):
+    """A store in which the rider gets an order as soon as nothing waits any more."""
+
+    def __init__(self, store: Store, row: dict[str, Any]) -> None:
+        super().__init__(store.url)
+        self._store = store
+        self._row = row
+        self.num_kept: int | None = None
+
+    @contextmanager
+    def writing(self, recorded_us: int) -> Iterator[WriteUnit]:
+        """Write; then somebody posts, once."""
+        with super().writing(recorded_us) as unit:
+            yield unit
+        if self.num_kept is None and not num_waiting(self._store):
+            assert [answer.status for answer in post(self._store, [self._row], FADING)] == ["scored"]
+            self.num_kept = num_kept(self._store)
+
+
+def num_kept(store: Store) -> int:
+    """How many checkpoints there are."""
+    with store.reading() as unit:
+        return unit.connection.scalar(select(func.count()).select_from(kept)) or 0
+
+
+@pytest.mark.parametrize("goes_on", [True, False])
+def test_checkpoints_are_left_only_of_a_rider_who_rests(
+    store: Store, monkeypatch: pytest.MonkeyPatch, *, goes_on: bool
+) -> None:
+    """They are written after the replay: where the rider has gone on by then, they may not follow any more."""
+    monkeypatch.setattr(checkpoints, "STEP", 5)
+    publish(store, FADING)
+    events = history(days=20)
+    posted_by_day(store, events)
+    now_us = newest_us(events)
+    row = later([delivered("next", rider_id="r0", at_min=20 * 1440, late_min=3)])[0]
+    fix = fix_of(late_of(events), now_us)
+    post(store, [fix], FADING)
+    with store.writing(now_us) as unit:
+        unit.connection.execute(kept.delete())
+    following = Followed(store, row) if goes_on else store
+
+    replay(following, "r0", lambda: now_us)
+
+    if isinstance(following, Followed):
+        assert num_kept(store) == following.num_kept
+        following.close()
+        same_ledger(store, [*events, row, fix], newest_us([row]), FADING)
+    else:
+        assert num_kept(store) > 3
+
+
 def test_one_rider_who_fails_does_not_keep_others(store: Store) -> None:
     """A replay that cannot be done is reported and waits; the next rider's is done."""
     publish(store, FADING)
