@@ -4,12 +4,14 @@ Rows are records of structured arrays, so that compiled code takes a whole run a
 stand together; within a rider, events are in order of (occurred_us, event_id).
 """
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
+
+from rules.events import FIELDS, Field
 
 I64 = NDArray[np.int64]
 I32 = NDArray[np.int32]
@@ -33,6 +35,31 @@ ENTRY_KINDS = (
     "review",
 )
 AWARD, DEDUCT, CAP, CLAMP, FADE, RESET, REVERSE, REENTER, TRAINING, REVIEW = range(10)
+
+
+def column_name(field: Field) -> str:
+    """Name of the column of a field of events: a time stands in microseconds."""
+    return f"{field.name}_us" if field.type == "time" else field.name
+
+
+def column_type(field: Field) -> pa.DataType:
+    """Type of the column of a field of events; reports are one text, their names joined by `;`."""
+    return pa.int64() if field.type in ("time", "int") else pa.string()
+
+
+# The canonical table of events: a column per field, in the order of `FIELDS`. Times are int64 µs UTC; null is unknown.
+EVENT_SCHEMA: Final = pa.schema([(column_name(field), column_type(field)) for field in FIELDS])
+FILE_TYPE: Final = pa.dictionary(pa.int32(), pa.string())
+# The same with the place that each row was read from.
+CANONICAL_SCHEMA: Final = EVENT_SCHEMA.append(pa.field("file", FILE_TYPE)).append(pa.field("row", pa.int64()))
+# Rows that one run hands to the next: `content` is the hash of the row as it first came, `waived` says that an appeal
+# was upheld, `context` that the row is scored for good and bears on others only, `book` is a position in the program.
+WINDOW_SCHEMA: Final = (
+    EVENT_SCHEMA.append(pa.field("content", pa.uint64()))
+    .append(pa.field("waived", pa.int8()))
+    .append(pa.field("context", pa.uint8()))
+    .append(pa.field("book", pa.int64()))
+)
 
 # `ev` of an entry: row of the run's events; a carried faded event k is CARRIED - k; a reset has none.
 NO_EVENT = -1

@@ -13,15 +13,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from rules.compile import Program, start_us
-from rules.events import CAUSE_CODE, FIELDS, KIND_CODE, PARTY_CODE, REPORT_KINDS, RIDER_KINDS
+from rules.events import CAUSE_CODE, KIND_CODE, PARTY_CODE, REPORT_KINDS, RIDER_KINDS
 from rules.units import US_PER_DAY
-from scoring.columns import EVENT, I8, I32, I64, NO_TIME, U8, U64, Events, filled
+from scoring.columns import EVENT, EVENT_SCHEMA, I8, I32, I64, NO_TIME, U8, U64, Events, filled
 from scoring.hashing import hash_rows, hash_strings
 from scoring.order import first_of_identity, gather, refuse_again, scoring_order, sorted_riders
 
 CORRECTION = KIND_CODE["correction"]
 APPEAL_UPHELD = KIND_CODE["appeal_upheld"]
-CONTENT_COLUMNS = [f"{field.name}_us" if field.type == "time" else field.name for field in FIELDS]
 # Columns that a correction keeps from the event it replaces.
 KEPT_BY_CORRECTION = ("event_id", "rider_id", "city", "rider_kind", "kind", "order_id", "occurred_us", "ref_event_id")
 REASONS = ("duplicate_conflict", "too_late", "ref_unknown", "ref_later", "no_book", "duplicate_order")
@@ -157,12 +156,12 @@ def _content(source: pa.Table, known: U64, rows: I64, taken: pa.Table | None = N
     if not fresh.any():
         return known[rows - num_new]
     if taken is None:
-        taken = source.select(CONTENT_COLUMNS).take(pa.array(rows[fresh]))
+        taken = source.select(EVENT_SCHEMA.names).take(pa.array(rows[fresh]))
     elif not fresh.all():
         taken = taken.filter(pa.array(fresh))
     out = np.empty(rows.size, np.uint64)
     out[~fresh] = known[rows[~fresh] - num_new]
-    out[fresh] = hash_rows(taken, CONTENT_COLUMNS)
+    out[fresh] = hash_rows(taken, EVENT_SCHEMA.names)
     return out
 
 
@@ -377,13 +376,13 @@ def take_in(
         Position in the program of each new row's book, where it is known from before.
     """
     num_new = table.num_rows
-    fresh = table.select(CONTENT_COLUMNS)
+    fresh = table.select(EVENT_SCHEMA.names)
     content = table.column("content").to_numpy() if "content" in table.column_names else np.zeros(0, np.uint64)
     waived = np.zeros(num_new, np.uint8)
     is_new = np.ones(num_new, np.uint8)
     context = np.zeros(num_new, np.uint8)
     if carried is not None:
-        fresh = pa.concat_tables([fresh, carried.select(CONTENT_COLUMNS)])
+        fresh = pa.concat_tables([fresh, carried.select(EVENT_SCHEMA.names)])
         content = np.concatenate([content, carried.column("content").to_numpy()])
         waived = np.concatenate([waived, carried.column("waived").to_numpy().astype(np.uint8)])
         is_new = np.concatenate([is_new, np.zeros(carried.num_rows, np.uint8)])
@@ -490,6 +489,6 @@ def _kept(judged: _Judged, riders: pa.Array | None, num_new: int) -> Intake:
 
 def corrected(table: pa.Table, targets: I64, corrections: I64) -> pa.Table:
     """The contents of some rows, each after the correction in the row beside it."""
-    old, new = (table.select(CONTENT_COLUMNS).take(pa.array(rows)) for rows in (targets, corrections))
-    columns = {name: old[name] if name in KEPT_BY_CORRECTION else new[name] for name in CONTENT_COLUMNS}
+    old, new = (table.select(EVENT_SCHEMA.names).take(pa.array(rows)) for rows in (targets, corrections))
+    columns = {name: old[name] if name in KEPT_BY_CORRECTION else new[name] for name in EVENT_SCHEMA.names}
     return pa.table(columns)

@@ -14,11 +14,11 @@ import pyarrow as pa
 from rules.book import Book, BookDocument, Given, Rule
 from rules.calendar import calendar
 from rules.compile import Program, compile_books
-from rules.events import FIELDS, KIND_CODE, RIDER_KINDS
+from rules.events import KIND_CODE, RIDER_KINDS
 from rules.units import US_PER_DAY, US_PER_S
 from scoring.because import Because, Line, Met, because, lines_of, read_rule
 from scoring.carry import Carried
-from scoring.columns import ENTRY, EVENT
+from scoring.columns import ENTRY, EVENT, EVENT_SCHEMA
 from scoring.examples import IN_HAND_US, occurred_us_of, state_before, tenure_days_of
 from scoring.explain_facts import Known, facts_of, known_events
 from scoring.intake import schedule_versions
@@ -26,12 +26,6 @@ from scoring.ledger import entries_table
 from scoring.score import score
 
 TRIED = "trial"
-_SCHEMA = pa.schema(
-    [
-        (f"{field.name}_us" if field.type == "time" else field.name, pa.int64() if field.type in ("time", "int") else pa.string())
-        for field in FIELDS
-    ]
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +92,7 @@ def trial(book: Book, kind: str, given: Given) -> Trial:
     program = compile_books([book])
     schedule = schedule_versions(program, [0])
     row = _row(book.model, kind, given)
-    table = pa.Table.from_pylist([row], schema=_SCHEMA)
+    table = pa.Table.from_pylist([row], schema=EVENT_SCHEMA)
     scored = score(program, schedule, table, _before(program, row, given), row["occurred_us"])
     lines = lines_of(entries_table(scored, row["occurred_us"]))
     known = known_events(program, schedule, table, is_whole=False)
@@ -150,7 +144,7 @@ def _before(program: Program, row: Mapping[str, Any], given: Given) -> Carried:
     events = np.zeros(1, EVENT)
     events["kind"], events["occurred_us"] = KIND_CODE[row["kind"]], row["occurred_us"]
     state = state_before(program, events, [given])
-    none = pa.Table.from_pylist([], schema=_SCHEMA)
+    none = pa.Table.from_pylist([], schema=EVENT_SCHEMA)
     for name, kind in (("content", pa.uint64()), ("waived", pa.uint8()), ("context", pa.uint8()), ("book", pa.int64())):
         none = none.append_column(name, pa.array([], kind))
     return Carried(

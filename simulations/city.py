@@ -11,19 +11,12 @@ import numpy as np
 import pyarrow as pa
 
 from rules.calendar import instant_us
-from rules.events import FIELDS
+from scoring.columns import CANONICAL_SCHEMA, EVENT_SCHEMA
 from simulations.incidents import Rows, incidents
 from simulations.orders import Orders, Riders, draw_orders, draw_riders
 from simulations.randomness import I64, Luck
 from simulations.scenario import City
 
-_TEXT_OR_INT = {"time": pa.int64(), "int": pa.int64(), "text": pa.string(), "reports": pa.string()}
-EVENT_SCHEMA = pa.schema(
-    [(f"{field.name}_us" if field.type == "time" else field.name, _TEXT_OR_INT[field.type]) for field in FIELDS]
-)
-SCHEMA = EVENT_SCHEMA.append(pa.field("file", pa.dictionary(pa.int32(), pa.string()))).append(
-    pa.field("row", pa.int64())
-)
 # Reviews, appeals and corrections of the last evening still come in on the morning after.
 _TAIL = dt.timedelta(hours=28)
 
@@ -55,7 +48,7 @@ def generate(city: City, seed: int) -> pa.Table:
         pa.array(np.zeros(table.num_rows, np.int32)), pa.array([f"city:{city.name}:{seed}"], pa.string())
     )
     rows = pa.array(np.arange(1, table.num_rows + 1))
-    return table.append_column("file", place).append_column("row", rows).cast(SCHEMA)
+    return table.append_column("file", place).append_column("row", rows).cast(CANONICAL_SCHEMA)
 
 
 def events_only(table: pa.Table) -> pa.Table:

@@ -15,7 +15,7 @@ import pyarrow as pa
 from rules.calendar import instant_us
 from rules.events import EXTENSION_CAUSES, KIND_CODE, KINDS
 from rules.units import US_PER_DAY, US_PER_S
-from simulations.city import EVENT_SCHEMA
+from scoring.columns import EVENT_SCHEMA
 from simulations.randomness import I64, Luck, Quantiles
 
 MINUTE_S: Final = 60

@@ -14,12 +14,12 @@ import pyarrow.compute as pc
 from dispatch.compiled import Ints
 from rules.events import CAUSE_PARTY, CAUSES, PARTIES, PARTY_CODE, RIDER_KINDS
 from rules.units import US_PER_S
-from scoring.columns import I64
+from scoring.columns import EVENT_SCHEMA, I64
 from scoring.kernel import DELIVERED as DELIVERED_KIND
 from scoring.ledger import delivery_outcome, points_and_money
 from scoring.liability import attribute_causes
 from scoring.score import Scored
-from simulations.city import EVENT_SCHEMA, rider_names, rider_positions
+from simulations.city import rider_names, rider_positions
 from simulations.live import (
     BEGAN,
     BUSY,

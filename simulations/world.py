@@ -137,7 +137,7 @@ class World:
     rider_days, orders, stays
         `RIDER_DAYS`, `ORDERS`, `STAYS_SCHEMA`; warm-up days included.
     events
-        Native events of all days (`simulations.city.EVENT_SCHEMA`), what the ledger was made from.
+        Native events of all days (`scoring.columns.EVENT_SCHEMA`), what the ledger was made from.
     entries, riders
         The ledger over all days (`scoring.ledger`), as files hold it.
     luck_digest

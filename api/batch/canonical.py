@@ -16,19 +16,8 @@ from api.batch.id_checks import ID_FIELDS, unsound_ids
 from api.batch.reading import AS_IT_IS, Reading
 from api.batch.rejects import Marks, Reject
 from rules.events import FIELDS, Field
+from scoring.columns import EVENT_SCHEMA, column_type
 
-
-def _column_name(field: Field) -> str:
-    return f"{field.name}_us" if field.type == "time" else field.name
-
-
-def _column_type(field: Field) -> pa.DataType:
-    return pa.int64() if field.type in ("time", "int") else pa.string()
-
-
-FILE_TYPE: Final = pa.dictionary(pa.int32(), pa.string())
-EVENT_SCHEMA: Final = pa.schema([(_column_name(field), _column_type(field)) for field in FIELDS])
-CANONICAL_SCHEMA: Final = EVENT_SCHEMA.append(pa.field("file", FILE_TYPE)).append(pa.field("row", pa.int64()))
 TIME_NAMES: Final = tuple(field.name for field in FIELDS if field.type == "time")
 # Every column that a native file may have: a time stands under either of two names.
 KNOWN_COLUMNS: Final = frozenset(EVENT_SCHEMA.names) | {f"{name}_at" for name in TIME_NAMES}
@@ -88,7 +77,7 @@ def _read(columns: pa.Table, field: Field, marks: Marks, reading: Reading) -> pa
     if field.type == "time":
         return _read_time(columns, field, marks, reading.zone)
     if field.name not in columns.column_names:
-        return pa.nulls(columns.num_rows, _column_type(field))
+        return pa.nulls(columns.num_rows, column_type(field))
     source = _whole(columns, field.name)
     if field.type == "int":
         return read_int(source, field.name, field, marks)

@@ -16,7 +16,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from api.batch.canonical import EVENT_SCHEMA
 from api.batch.errors import InputError
 from api.batch.files import STATE_MARKER
 from api.batch.lake import bucket_folder, buckets_of_state
@@ -30,7 +29,7 @@ from rules.deployment import Deploy
 from rules.errors import Fault
 from rules.readings import with_old_readings
 from scoring.carry import Carried
-from scoring.columns import I64, NO_TIME
+from scoring.columns import EVENT_SCHEMA, I64, NO_TIME
 
 
 class Archive:

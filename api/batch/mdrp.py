@@ -27,12 +27,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import numpy as np
 import pyarrow as pa
 
-from api.batch.canonical import EVENT_SCHEMA, with_place
+from api.batch.canonical import with_place
 from api.batch.errors import InputError
 from api.batch.mdrp_files import INSTANCE_FILES, SOLUTION_FILES, Day, Delivery, Point, read_files
 from api.batch.reading import AS_IT_IS, Reading
 from rules.errors import Fault
 from rules.units import FEN_PER_YUAN, US_PER_S
+from scoring.columns import EVENT_SCHEMA
 
 US_PER_MIN: Final = 60 * US_PER_S
 _DAY_ZERO: Final = dt.date(2018, 1, 1)

@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from api.batch.canonical import EVENT_SCHEMA, canonical
+from api.batch.canonical import canonical
 from api.batch.column_names import misspelt_among
 from api.batch.columns import YEAR_2100_US, read_whole_numbers
 from api.batch.delimited import csv_chunks, header_of
@@ -33,6 +33,7 @@ from api.batch.rejects import Marks, Reject
 from api.batch.sources import Inspection, RawChunk
 from rules.errors import Fault
 from rules.units import US_PER_DAY, US_PER_S
+from scoring.columns import EVENT_SCHEMA
 
 # Native time → column of the file.
 _TIMES: Final = {

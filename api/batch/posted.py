@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from api.batch.canonical import CANONICAL_SCHEMA, KNOWN_COLUMNS, canonical
+from api.batch.canonical import KNOWN_COLUMNS, canonical
 from api.batch.column_names import misspelt_keys
 from api.batch.json_faults import JsonFault, fault_of
 from api.batch.json_lines import columns_of, decode, decode_marked, unread_line
@@ -20,6 +20,7 @@ from api.batch.reading import Held, Reading
 from api.batch.rejects import Reject, cut
 from api.batch.sources import LINE_BYTES_MAX
 from rules.textfile import MARK
+from scoring.columns import CANONICAL_SCHEMA
 
 BODY: Final = "body"
 _MARK: Final = MARK.encode()

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from api.batch.canonical import CANONICAL_SCHEMA, KNOWN_COLUMNS, canonical
+from api.batch.canonical import KNOWN_COLUMNS, canonical
 from api.batch.column_names import misspelt, refuse_misspelt
 from api.batch.folders import with_folder
 from api.batch.mdrp import read_day
@@ -36,6 +36,7 @@ from api.batch.sources import (
 from api.batch.units import Groups
 from rules.errors import Fault
 from rules.textfile import Encoding
+from scoring.columns import CANONICAL_SCHEMA
 
 Format = Literal["native", "meituan", "mdrp"]
 FORMATS: Final[tuple[Format, ...]] = ("native", "meituan", "mdrp")

@@ -12,8 +12,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from api.batch.canonical import EVENT_SCHEMA, FILE_TYPE
 from api.batch.files import atomic_file
+from scoring.columns import EVENT_SCHEMA, FILE_TYPE
 from scoring.hashing import hash_strings
 
 # Rows that are sorted into buckets at once: few flushes keep the batches long, many keep the memory small.

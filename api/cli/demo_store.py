@@ -15,7 +15,6 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from api.batch.canonical import EVENT_SCHEMA
 from api.store import approvals, drafts, scheduling, schema
 from api.store.appeals import decide_appeal, file_appeal
 from api.store.books import law_of
@@ -36,6 +35,7 @@ from api.work.impact import judge_impact
 from rules.cells import AddRow, Edit, SetCell
 from rules.shelf import deployment
 from rules.units import US_PER_DAY, US_PER_S
+from scoring.columns import EVENT_SCHEMA
 
 CITY: Final = "sample"
 # Beside its own city the demo has those of one platform, as published.

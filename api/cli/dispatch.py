@@ -185,7 +185,7 @@ def _write(folder: Path, out: Path, played: "Played", time_limit: float | None) 
 
 def _events(table: Any) -> Any:
     """Return the native event columns without those that say where a row was read."""
-    from api.batch.canonical import EVENT_SCHEMA
+    from scoring.columns import EVENT_SCHEMA
 
     return table.select([name for name in EVENT_SCHEMA.names if name in table.column_names])
 

@@ -12,13 +12,13 @@ from typing import Final
 
 import pyarrow as pa
 
-from api.batch.canonical import EVENT_SCHEMA
 from api.batch.json_rows import row_bounds
 from api.http.context import Service
 from api.http.limits import ORDINARY
 from api.http.survey import passed
 from rules.compile import compile_books
 from rules.shelf import versions
+from scoring.columns import EVENT_SCHEMA
 from scoring.intake import schedule_versions
 from scoring.ledger import entries_table, riders_table
 from scoring.score import score

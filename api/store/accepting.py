@@ -12,7 +12,6 @@ import numpy as np
 import pyarrow as pa
 from sqlalchemy import select
 
-from api.batch.canonical import EVENT_SCHEMA
 from api.store.books import Law
 from api.store.bulk import add_rows, add_table, in_chunks, pairs_among
 from api.store.reach import CONTROLS, Identity, Target, targets_of
@@ -20,7 +19,7 @@ from api.store.tables import events, replays
 from api.store.units import ReadUnit, WriteUnit
 from rules.compile import Program
 from rules.units import US_PER_DAY
-from scoring.columns import I64, NO_TIME
+from scoring.columns import EVENT_SCHEMA, I64, NO_TIME
 from scoring.intake import REASONS, Intake, take_in
 
 

@@ -11,7 +11,6 @@ from typing import Any, Final
 import pyarrow as pa
 from sqlalchemy import delete, insert, select
 
-from api.batch.canonical import EVENT_SCHEMA
 from api.store.appeal_records import Appeal, AppealDecision, appeal_of, right_of, standing_lines, terms_of
 from api.store.books import Law, stored_program
 from api.store.bulk import add_rows, among, in_chunks, pairs_among
@@ -30,6 +29,7 @@ from api.store.units import WriteUnit
 from rules.text import text
 from rules.units import US_PER_DAY
 from scoring.because import Line
+from scoring.columns import EVENT_SCHEMA
 
 # Why a rider appeals. `report_refused`: a report made in good faith was not believed, which must cost nothing.
 REASONS: Final = (

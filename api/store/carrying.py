@@ -18,12 +18,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from api.batch.canonical import EVENT_SCHEMA
 from rules.compile import Program
 from rules.events import KINDS
 from rules.ids import digest
 from scoring.carry import Carried
-from scoring.columns import CARRIED, ENTRY, I64, NO_EVENT, NO_TIME, filled
+from scoring.columns import CARRIED, ENTRY, EVENT_SCHEMA, I64, NO_EVENT, NO_TIME, filled
 from scoring.state import FADE_DUE, ORDER_POINTS, RIDER_STATE, fresh_state
 
 FORMAT: Final = 3

@@ -16,7 +16,6 @@ import numpy as np
 import pyarrow as pa
 from sqlalchemy import select
 
-from api.batch.canonical import EVENT_SCHEMA
 from api.store.books import Law
 from api.store.bulk import among, in_chunks
 from api.store.history import History, history_of
@@ -28,7 +27,7 @@ from api.store.units import ReadUnit, WriteUnit
 from rules.compile import Program
 from rules.units import US_PER_DAY
 from scoring.carry import Carried
-from scoring.columns import CARRIED, I64, NO_EVENT, NO_TIME, Entries
+from scoring.columns import CARRIED, EVENT_SCHEMA, I64, NO_EVENT, NO_TIME, Entries
 from scoring.ledger import event_ids
 from scoring.page import Page, Scale, changes, entries_of, settle
 from scoring.score import Scored, score

@@ -18,7 +18,6 @@ import numpy as np
 import pyarrow as pa
 from sqlalchemy import delete, func, select
 
-from api.batch.canonical import EVENT_SCHEMA
 from api.store.bulk import add_missing, among
 from api.store.carrying import Kept, packed, parts_of, unpacked
 from api.store.layouts import add_layout, layouts_of
@@ -27,15 +26,13 @@ from api.store.tables import checkpoints, rider_state
 from api.store.units import ReadUnit, WriteUnit
 from rules.compile import Program
 from scoring.carry import Carried
-from scoring.columns import CARRIED, ENTRY, I64, NO_TIME
+from scoring.columns import CARRIED, ENTRY, I64, NO_TIME, WINDOW_SCHEMA
 from scoring.kernel import fold
 from scoring.score import Scored
 from scoring.state import State, rows_of
 
 # Entries from one checkpoint to the next. Fewer: more is kept; more: more is folded again.
 STEP: Final = 2_000
-_MARKS: Final = {"content": pa.uint64(), "waived": pa.int8(), "context": pa.uint8(), "book": pa.int64()}
-_NO_WINDOW: Final = pa.schema([*EVENT_SCHEMA, *(pa.field(name, kind) for name, kind in _MARKS.items())]).empty_table()
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +188,7 @@ def _part(scored: Scored, state: State) -> bytes:
         faded=names,
         score_mp=np.zeros(1, np.int64),
         seq=np.zeros(1, np.int64),
-        window=_NO_WINDOW,
+        window=WINDOW_SCHEMA.empty_table(),
         written=np.zeros(0, ENTRY),
     )
     return parts_of(one)[0]

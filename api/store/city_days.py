@@ -13,7 +13,6 @@ from typing import Any, Final
 import pyarrow as pa
 from sqlalchemy import ColumnElement, and_, delete, exists, func, select, update
 
-from api.batch.canonical import EVENT_SCHEMA
 from api.store.books import Law, law_of
 from api.store.bulk import add_missing
 from api.store.city_figures import Began, Figures, count
@@ -23,6 +22,7 @@ from rules.book import Book
 from rules.calendar import Calendar, calendar
 from rules.errors import BookError
 from rules.units import US_PER_S
+from scoring.columns import EVENT_SCHEMA
 
 NUM_DAYS: Final = 31
 # Days before yesterday change only by late events and corrections: they are looked at this often.

@@ -5,9 +5,9 @@ from typing import Final
 import pyarrow as pa
 from sqlalchemy import ColumnElement, func, select
 
-from api.batch.canonical import EVENT_SCHEMA
 from api.store.tables import events
 from api.store.units import ReadUnit, WriteUnit
+from scoring.columns import EVENT_SCHEMA
 
 _BLOCK: Final = 20_000
 

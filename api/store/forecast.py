@@ -12,7 +12,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from api.batch.canonical import EVENT_SCHEMA
 from api.store.books import Law
 from api.store.carrying import joined
 from api.store.rider_rows import RiderRow, row_of
@@ -24,7 +23,7 @@ from rules.events import RIDER_KINDS
 from rules.text import Lang, text
 from rules.units import US_PER_S, shown_change, shown_points, yuan_text
 from scoring.carry import Carried
-from scoring.columns import NO_TIME
+from scoring.columns import EVENT_SCHEMA, NO_TIME
 from scoring.explain_words import moved_words, orders_words, signed_tenths, span_words, titled
 from scoring.ledger import standing_figures
 from scoring.score import Scored, score

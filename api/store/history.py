@@ -7,11 +7,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import ColumnElement, exists, select
 
-from api.batch.canonical import EVENT_SCHEMA
 from api.store.tables import events, replays
 from api.store.units import ReadUnit, WriteUnit
 from rules.compile import Program
-from scoring.columns import I64
+from scoring.columns import EVENT_SCHEMA, I64
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import func, select
 
-from api.batch.canonical import EVENT_SCHEMA
 from api.batch.errors import InputError
 from api.batch.loadable import Loadable
 from api.store.books import hold_law, old_readings_until, read_as_old
@@ -39,9 +38,9 @@ from api.store.tables import entries, events, law, rider_state
 from api.store.units import Store, WriteUnit
 from rules import readings
 from rules.errors import Fault
-from scoring.columns import NO_TIME
+from scoring.columns import EVENT_SCHEMA, NO_TIME
 from scoring.hashing import hash_rows
-from scoring.intake import CONTENT_COLUMNS, schedule_versions
+from scoring.intake import schedule_versions
 from scoring.score import Scored, score
 
 BLOCK_RIDERS: Final = 4_000
@@ -315,7 +314,7 @@ def _new_events(unit: WriteUnit, block: _Block, new: Sequence[int]) -> pa.Table:
     found = []
     for run in block.part.given.archive.runs(block.riders.start, block.riders.stop):
         own = run.filter(pc.is_in(run["rider_id"], pa.array(names)))
-        content = hash_rows(own, CONTENT_COLUMNS).view(np.int64)
+        content = hash_rows(own, EVENT_SCHEMA.names).view(np.int64)
         fresh = np.ones(own.num_rows, bool)
         for k in np.flatnonzero(pc.is_in(own["rider_id"], pa.array(stored, pa.string())).to_numpy()).tolist():
             rider, event = own["rider_id"][k].as_py(), own["event_id"][k].as_py()

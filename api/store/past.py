@@ -18,7 +18,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import ColumnElement, and_, exists, or_, select
 
-from api.batch.canonical import EVENT_SCHEMA
 from api.store.books import Law, overtaken
 from api.store.bulk import among
 from api.store.carrying import joined
@@ -31,8 +30,8 @@ from rules.compile import Program
 from rules.events import REPORT_KINDS
 from rules.units import US_PER_DAY
 from scoring.carry import Carried
-from scoring.columns import ENTRY, I64, NO_TIME, Entries
-from scoring.intake import CONTENT_COLUMNS, KEPT_BY_CORRECTION
+from scoring.columns import ENTRY, EVENT_SCHEMA, I64, NO_TIME, Entries
+from scoring.intake import KEPT_BY_CORRECTION
 from scoring.score import score
 from scoring.state import State, fresh_state, placed, rows_of
 
@@ -50,7 +49,7 @@ _READ: Final = pa.schema(
         pa.field("book_digest", pa.string()),
     ]
 )
-_CORRECTED: Final = tuple(name for name in CONTENT_COLUMNS if name not in KEPT_BY_CORRECTION)
+_CORRECTED: Final = tuple(name for name in EVENT_SCHEMA.names if name not in KEPT_BY_CORRECTION)
 _IN_ORDER: Final = [("rider_id", "ascending"), ("occurred_us", "ascending"), ("event_id", "ascending")]
 
 

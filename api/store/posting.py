@@ -14,7 +14,6 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from sqlalchemy import or_, select
 
-from api.batch.canonical import EVENT_SCHEMA
 from api.store.accepting import accept, waiting_among
 from api.store.admission import Admission, PostedColumns, misplaced, offered_among, screened, turns
 from api.store.books import Law, overtaken
@@ -28,8 +27,9 @@ from api.store.shared_orders import note_shared
 from api.store.tables import events, rider_state
 from api.store.units import WriteUnit
 from rules.units import US_PER_S
+from scoring.columns import EVENT_SCHEMA
 from scoring.hashing import hash_rows
-from scoring.intake import CONTENT_COLUMNS, REASONS
+from scoring.intake import REASONS
 from scoring.score import Scored, score
 
 # How far a rider's part reaches back. Longer: more is folded again at each post; shorter: more posts need all events.
@@ -93,7 +93,7 @@ def post(
     Parameters
     ----------
     table
-        Canonical columns (`api.batch.canonical.EVENT_SCHEMA`), any number of rows of any riders in any order.
+        Canonical columns (`scoring.columns.EVENT_SCHEMA`), any number of rows of any riders in any order.
         An event is too late when it is more than its book's `late_days` older than the store's clock
         (`unit.recorded_us`), whoever else is in the post; history is replayed with the clock of its time.
     admission
@@ -116,7 +116,7 @@ def post(
     answers = {k: Posted(*identities[k], "rejected", reason) for k, reason in refused.items()}
     stored = _stored(unit, [identities[k] for k in welcome])
     waiting = waiting_among(unit, stored.keys()) if stored else frozenset()
-    hashes = hash_rows(table, CONTENT_COLUMNS)
+    hashes = hash_rows(table, EVENT_SCHEMA.names)
     content = hashes.view(np.int64).tolist()
     table = table.append_column("content", pa.array(hashes))
     latest_us = unit.recorded_us + AHEAD_US

@@ -14,7 +14,6 @@ import numpy as np
 import pyarrow as pa
 from sqlalchemy import select
 
-from api.batch.canonical import EVENT_SCHEMA
 from api.store.books import Law, overtaken
 from api.store.carrying import is_packed, sound_parts
 from api.store.history import history_of
@@ -24,7 +23,7 @@ from api.store.rider_rows import RiderRow
 from api.store.riders import due_us_of, kept_of, load_kept
 from api.store.tables import events, layouts
 from api.store.units import ReadUnit
-from scoring.columns import NO_TIME
+from scoring.columns import EVENT_SCHEMA, NO_TIME
 from scoring.ledger import entries_table, event_ids
 from scoring.score import Scored, as_opened, score
 

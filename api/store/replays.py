@@ -17,7 +17,6 @@ import numpy as np
 import pyarrow as pa
 from sqlalchemy import delete, exists, func, select
 
-from api.batch.canonical import EVENT_SCHEMA
 from api.store.accepting import waiting_among
 from api.store.books import Law, law_of, law_or_none, overtaken, stamp_of
 from api.store.bulk import among
@@ -35,7 +34,7 @@ from api.store.tables import events, replays, rider_state
 from api.store.units import ReadUnit, Store, WriteUnit
 from rules.compile import Program
 from scoring.carry import Carried
-from scoring.columns import FAR_US, NO_TIME
+from scoring.columns import EVENT_SCHEMA, FAR_US, NO_TIME
 from scoring.intake import REASONS
 from scoring.score import Scored, score
 

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from api.batch.canonical import EVENT_SCHEMA
 from api.store.books import Law
 from api.store.bulk import add_rows, add_table, change_rows
 from api.store.carrying import Kept, joined, layout_of, packed, parts_of, unpacked
@@ -24,7 +23,7 @@ from api.store.tables import entries, events, rider_state
 from api.store.units import ReadUnit, WriteUnit
 from rules.readings import old_readings_until
 from scoring.carry import Carried
-from scoring.columns import NO_TIME
+from scoring.columns import EVENT_SCHEMA, NO_TIME
 from scoring.ledger import entries_table
 from scoring.score import Scored
 

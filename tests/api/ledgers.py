@@ -12,13 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from api.batch.run import Run, score_files
-from rules.events import FIELDS
+from scoring.columns import EVENT_SCHEMA
 from tests.builders import DAY_US, NOON_US, delivered, event, slow_merchant
 
 Event = Mapping[str, Any]
-COLUMNS = [f"{field.name}_us" if field.type == "time" else field.name for field in FIELDS]
-TYPES = {"text": pa.string(), "reports": pa.string(), "time": pa.int64(), "int": pa.int64()}
-SCHEMA = pa.schema([(name, TYPES[field.type]) for name, field in zip(COLUMNS, FIELDS, strict=True)])
 DAY_MIN = 24 * 60
 # 04:00 in Shanghai of the day after the tiny world's first: where its days are cut.
 CUT_US = NOON_US + 16 * DAY_US // 24
@@ -61,14 +58,14 @@ def write_events(path: Path, events: Sequence[Event]) -> Path:
     """Events as CSV, NDJSON or Parquet, by the ending."""
     if path.suffix == ".csv":
         with path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, COLUMNS, restval="")
+            writer = csv.DictWriter(file, EVENT_SCHEMA.names, restval="")
             writer.writeheader()
             writer.writerows(events)
     elif path.suffix == ".ndjson":
         path.write_text("".join(json.dumps(row) + "\n" for row in events), encoding="utf-8")
     else:
-        rows = [{name: row.get(name) for name in COLUMNS} for row in events]
-        pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), path)
+        rows = [{name: row.get(name) for name in EVENT_SCHEMA.names} for row in events]
+        pq.write_table(pa.Table.from_pylist(rows, schema=EVENT_SCHEMA), path)
     return path
 
 

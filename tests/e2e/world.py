@@ -11,7 +11,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import select
 
-from api.batch.canonical import EVENT_SCHEMA
 from api.store import books, schema
 from api.store.appeals import file_appeal
 from api.store.city_days import refresh
@@ -26,6 +25,7 @@ from rules.calendar import instant_us
 from rules.parse import parse
 from rules.shelf import deployment, shipped, shipped_parent, to_toml, versions
 from rules.units import US_PER_DAY, US_PER_S
+from scoring.columns import EVENT_SCHEMA
 from simulations.city import events_only, generate
 from simulations.scenario import City
 

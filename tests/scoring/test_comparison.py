@@ -10,10 +10,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from api.batch.canonical import EVENT_SCHEMA
 from rules.book import Book
 from rules.compile import compile_books
 from rules.shelf import versions
+from scoring.columns import EVENT_SCHEMA
 from scoring.comparison import Comparison, compare, movement, tier_moves
 from scoring.distribution import distribution, exact_sum, gini
 from scoring.intake import schedule_versions

@@ -7,9 +7,9 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from api.batch.canonical import EVENT_SCHEMA
 from rules.compile import compile_books
 from rules.shelf import versions
+from scoring.columns import EVENT_SCHEMA
 from scoring.intake import REASONS, Intake, schedule_versions, take_in
 from tests.builders import correction, delivered
 

@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.batch.canonical import CANONICAL_SCHEMA, EVENT_SCHEMA
 from api.batch.readers import read_events
 from rules.events import CANCEL_PARTIES, EXTENSION_CAUSES, KINDS, REPORT_KINDS, RIDER_KINDS
+from scoring.columns import CANONICAL_SCHEMA, EVENT_SCHEMA
 from tests.api.batch.builders import csv_text, event, read_rows
 
 NOON_US = 1_767_585_600_000_000

@@ -10,9 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
 
-from api.batch.canonical import EVENT_SCHEMA
 from api.cli.main import main
 from rules.text import catalog
+from scoring.columns import EVENT_SCHEMA
 from tests.builders import delivered, slow_merchant
 from tests.dispatch.worlds import random_day, write_instance
 

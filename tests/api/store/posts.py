@@ -7,7 +7,6 @@ from typing import Any
 import pyarrow as pa
 from sqlalchemy import select
 
-from api.batch.canonical import EVENT_SCHEMA
 from api.store import books, posting
 from api.store.replays import replay, waiting_riders
 from api.store.tables import entries
@@ -15,6 +14,7 @@ from api.store.units import Store
 from rules.book import Book
 from rules.compile import compile_books
 from rules.shelf import versions
+from scoring.columns import EVENT_SCHEMA
 from scoring.intake import schedule_versions
 from scoring.ledger import entries_table
 from scoring.score import score

@@ -22,8 +22,8 @@ from api.store.shared_orders import note_shared, num_delivered_twice, num_shared
 from api.store.tables import events, replays, rider_state, shared_orders
 from api.store.units import Store
 from api.store.verifying import verify_store
+from scoring.columns import EVENT_SCHEMA
 from scoring.hashing import hash_rows
-from scoring.intake import CONTENT_COLUMNS
 from tests.api.cli.commands import run
 from tests.api.ledgers import write_events
 from tests.api.store.posts import BOOK, later, newest_us, post, publish, table_of
@@ -175,7 +175,7 @@ def old(v0_1_0: Kept) -> Iterator[Old]:
         found = select(events).where(events.c.kind == "delivered", events.c.order_id.is_not(None))
         row = dict(unit.connection.execute(found.order_by(events.c.occurred_us.desc()).limit(1)).mappings().one())
         again = row | {"event_id": "again", "occurred_us": row["occurred_us"] + 1}
-        content = hash_rows(table_of([again]), CONTENT_COLUMNS).view(np.int64)
+        content = hash_rows(table_of([again]), EVENT_SCHEMA.names).view(np.int64)
         unit.connection.execute(insert(events), again | {"content": int(content[0])})
         waits = {
             "rider_id": row["rider_id"],
