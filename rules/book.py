@@ -98,9 +98,13 @@ Party = Literal[PARTIES]  # type: ignore[valid-type]
 
 
 class Part(BaseModel):
-    """Base of every part of a book: frozen, and an unknown key is a fault."""
+    """Base of every part of a book: frozen, and an unknown key is a fault.
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=True, validate_by_alias=True)
+    A field is named after the unit that it holds (`late_s`), its alias after the unit that people write (`late_min`).
+    Only aliases are read: a value is converted when it is read, so a name that says seconds must not take minutes.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Bilingual(Part):
@@ -122,8 +126,8 @@ class Sourced(Part):
     note: Bilingual | None = None
 
 
-class MinutesRange(Part):
-    """A range of minutes; `over` and `below` exclude their limit, `from` and `up_to` include it."""
+class LatenessRange(Part):
+    """A range of lateness, held in seconds and written in minutes; `over` and `below` exclude their limit, `from` and `up_to` include it."""
 
     over: MinutesAsS | None = None
     from_: MinutesAsS | None = Field(None, alias="from")
@@ -131,8 +135,8 @@ class MinutesRange(Part):
     below: MinutesAsS | None = None
 
 
-class KilometresRange(Part):
-    """A range of kilometres, held in metres."""
+class DistanceRange(Part):
+    """A range of distances, held in metres and written in kilometres."""
 
     over: KilometresAsM | None = None
     from_: KilometresAsM | None = Field(None, alias="from")
@@ -184,12 +188,12 @@ class When(Part):
     local calendar month.
     """
 
-    late_min: MinutesRange | None = None
+    late_s: LatenessRange | None = Field(None, alias="late_min")
     rider_kind: RiderKinds | None = None
     tenure_days: WholeRange | None = None
     num_delivered: WholeRange | None = None
     weather_level: WholeRange | None = None
-    distance_km: KilometresRange | None = None
+    distance_m: DistanceRange | None = Field(None, alias="distance_km")
     time_of_day: TimeRange | None = None
     nth_in_month: WholeRange | None = None
     party: CancelParties | None = None
@@ -199,14 +203,14 @@ class When(Part):
 class PointsAt(Part):
     """One corner of a sliding scale of points."""
 
-    late_min: MinutesAsS
+    late_s: MinutesAsS = Field(alias="late_min")
     points_mp: PointsMp = Field(alias="points")
 
 
 class ShareAt(Part):
     """One corner of a sliding scale of a share of the delivery fee."""
 
-    late_min: MinutesAsS
+    late_s: MinutesAsS = Field(alias="late_min")
     share_permille: SharePermille = Field(alias="share")
 
 
@@ -214,18 +218,18 @@ class Given(Part):
     """The facts of an example; what is not given is ordinary (on time, clear weather, an experienced rider)."""
 
     kind: EventKind | None = None
-    late_min: MinutesAsS = 0
+    late_s: MinutesAsS = Field(0, alias="late_min")
     rider_kind: RiderKind | None = None
     tenure_days: Whole | None = None
     num_delivered: Whole = 1_000
     weather_level: Level = 0
-    distance_km: KilometresAsM = 3_000
+    distance_m: KilometresAsM = Field(3_000, alias="distance_km")
     time_of_day: LocalTime | None = None
     nth_in_month: PositiveWhole = 1
     party: CancelParty | None = None
     reports: tuple[ReportKind, ...] = ()
     fee_fen: Whole = 500
-    score: PointsMp | None = None
+    score_mp: PointsMp | None = Field(None, alias="score")
 
 
 class Expect(Part):

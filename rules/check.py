@@ -85,7 +85,7 @@ def overlapping_rules(book: Book) -> Iterator[Fault]:
                 if not both or (first.id, second.id) in seen:
                     continue
                 if group.hit == "all":
-                    surprising = first.when.late_min is not None and second.when.late_min is not None
+                    surprising = first.when.late_s is not None and second.when.late_s is not None
                 else:
                     surprising = _outcome(first) != _outcome(second) and not _nested(a, b, events)
                 if surprising:
@@ -121,7 +121,7 @@ def gaps_in_lateness(book: Book) -> Iterator[Fault]:
     """Lateness that no row of a banded group covers, above its lowest band."""
     events = domain(book.model, "delivered")
     for group, rules in _groups(book.model, "delivered"):
-        if sum(rule.when.late_min is not None for rule in rules) < len(("lower", "upper")):
+        if sum(rule.when.late_s is not None for rule in rules) < len(("lower", "upper")):
             continue
         spans = [piece.ranges["late_s"] for rule in rules for piece in reach(box_of(rule, book.model), events)]
         for hole in holes(spans):

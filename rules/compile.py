@@ -72,15 +72,8 @@ def _interval(fact: str, spec: object) -> Condition:
     return Condition(fact, lo, hi)
 
 
-_RANGE_KEYS = {
-    "late_min": "late_s",
-    "tenure_days": "tenure_days",
-    "num_delivered": "num_delivered",
-    "weather_level": "weather_level",
-    "distance_km": "distance_m",
-    "time_of_day": "minute_of_day",
-    "nth_in_month": "nth_in_month",
-}
+# Conditions that are ranges; each is named as the fact it looks at, but for the time of day.
+_RANGES = ("late_s", "tenure_days", "num_delivered", "weather_level", "distance_m", "time_of_day", "nth_in_month")
 
 
 def conditions(rule: Rule, book: BookDocument) -> tuple[Condition, ...]:
@@ -89,10 +82,10 @@ def conditions(rule: Rule, book: BookDocument) -> tuple[Condition, ...]:
     In a book that counts remaining lateness, a rule that takes points or money holds only where the rider is liable.
     """
     found: list[Condition] = []
-    for key, fact in _RANGE_KEYS.items():
-        spec = getattr(rule.when, key)
+    for name in _RANGES:
+        spec = getattr(rule.when, name)
         if spec is not None:
-            found.append(_interval(fact, spec))
+            found.append(_interval("minute_of_day" if name == "time_of_day" else name, spec))
     liable = None if rule.when.liable is None else set(rule.when.liable)
     if book.lateness == "remaining" and takes(rule):
         liable = {"rider"} if liable is None else liable & {"rider"}
@@ -121,14 +114,14 @@ def slide(corners: Sequence[tuple[int, int]], late_s: int) -> tuple[int, int]:
 def points_corners(rule: Rule) -> tuple[tuple[int, int], ...]:
     """Points of a rule as corners (late_s, mp); a constant is one corner."""
     if rule.points_slide is not None:
-        return tuple((corner.late_min, corner.points_mp) for corner in rule.points_slide)
+        return tuple((corner.late_s, corner.points_mp) for corner in rule.points_slide)
     return ((0, rule.points_mp or 0),)
 
 
 def share_corners(rule: Rule) -> tuple[tuple[int, int], ...]:
     """Share of the fee of a rule as corners (late_s, per-mille); a constant is one corner."""
     if rule.fee_share_slide is not None:
-        return tuple((corner.late_min, corner.share_permille) for corner in rule.fee_share_slide)
+        return tuple((corner.late_s, corner.share_permille) for corner in rule.fee_share_slide)
     return ((0, rule.fee_share_permille or 0),)
 
 

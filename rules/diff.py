@@ -12,14 +12,14 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from rules.book import Bilingual, Book, Expect, Given, KilometresRange, MinutesRange, TimeRange, WholeRange
+from rules.book import Bilingual, Book, DistanceRange, Expect, Given, LatenessRange, TimeRange, WholeRange
 from rules.text import Lang, own_part, text
 from rules.units import MP_PER_POINT, exact, signed_points_text, yuan_text
 from rules.validation import as_written, unit_of
 
 # What people look for first comes first.
 LISTS = ("rule", "cap", "tier", "report", "group")
-_RANGES = (MinutesRange, KilometresRange, WholeRange, TimeRange)
+_RANGES = (LatenessRange, DistanceRange, WholeRange, TimeRange)
 _CHOICES = (
     "kind",
     "kinds",

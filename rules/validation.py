@@ -55,8 +55,7 @@ _MOST_FAULTS = 200
 def validated(model: type[Model], document: dict[str, Any], file: str) -> tuple[Model | None, list[Fault]]:
     """The document as `model`, or None and every fault that pydantic finds; of very many the number of the last."""
     try:
-        # By alias alone: the names inside (`points_mp`) are not keys a book may use.
-        return model.model_validate(document, by_alias=True, by_name=False), []
+        return model.model_validate(document), []
     except ValidationError as error:
         details = error.errors(include_url=False)
         found = [_fault(model, document, file, detail) for detail in details[:_MOST_FAULTS]]

@@ -90,7 +90,7 @@ def outcome_words(rule: Rule, lang: Lang) -> str:
         found.append(text(lang, "web_books.points", points=signed_points_text(rule.points_mp)))
     if rule.points_slide:
         corners = [
-            text(lang, "web_books.corner", late=decimal_text(one.late_min, 60), value=signed_points_text(one.points_mp))
+            text(lang, "web_books.corner", late=decimal_text(one.late_s, 60), value=signed_points_text(one.points_mp))
             for one in rule.points_slide
         ]
         found.append(text(lang, "web_books.between").join(corners))
@@ -101,7 +101,7 @@ def outcome_words(rule: Rule, lang: Lang) -> str:
             text(
                 lang,
                 "web_books.corner_share",
-                late=decimal_text(one.late_min, 60),
+                late=decimal_text(one.late_s, 60),
                 value=decimal_text(one.share_permille, 10),
             )
             for one in rule.fee_share_slide

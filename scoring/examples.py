@@ -69,12 +69,12 @@ def _fill(event: np.void, model: BookDocument, kind: str, given: Given) -> None:
     event["kind"] = KIND_CODE[kind]
     event["rider_kind"] = RIDER_KINDS.index(given.rider_kind or model.rider_kinds[0])
     event["occurred_us"] = event["delivered_us"] = occurred_us
-    event["deadline_us"] = occurred_us - given.late_min * US_PER_S
+    event["deadline_us"] = occurred_us - given.late_s * US_PER_S
     for name in ("placed_us", "accepted_us", "arrived_us", "ready_us", "promised_ready_us", "picked_us"):
         event[name] = occurred_us - IN_HAND_US
     event["joined_us"] = days.start_us[max(0, days.day_of(occurred_us) - tenure_days_of(given))]
     event["order_key"] = 1
-    event["distance_m"] = given.distance_km
+    event["distance_m"] = given.distance_m
     event["fee_fen"] = given.fee_fen
     event["reports"] = sum(1 << REPORT_KINDS.index(report) for report in given.reports)
     event["level"] = given.weather_level
@@ -91,7 +91,7 @@ def state_before(program: Program, events: Events, givens: Sequence[Given]) -> S
         rider = state.riders[row]
         rider["book"] = 0
         rider["base_mp"] = model.score.base_mp
-        rider["score_mp"] = model.score.base_mp if given.score is None else given.score
+        rider["score_mp"] = model.score.base_mp if given.score_mp is None else given.score_mp
         rider["num_delivered"] = given.num_delivered
         day = days.day_of(int(events["occurred_us"][row]))
         rider["month"] = days.period[1, day]

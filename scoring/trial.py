@@ -99,7 +99,7 @@ def trial(book: Book, kind: str, given: Given) -> Trial:
     facts = _facts(known, given)
     books = {book.digest: book}
     whys = tuple(_told(because(line, lines, books, known), facts, given.fee_fen) for line in lines)
-    before_mp = book.model.score.base_mp if given.score is None else given.score
+    before_mp = book.model.score.base_mp if given.score_mp is None else given.score_mp
     return Trial(
         book=book,
         kind=kind,
@@ -129,8 +129,8 @@ def _row(model: BookDocument, kind: str, given: Given) -> dict[str, Any]:
         "order_id": TRIED,
         "occurred_us": occurred_us,
         "delivered_us": occurred_us,
-        "assess_deadline_us": occurred_us - given.late_min * US_PER_S,
-        "distance_m": given.distance_km,
+        "assess_deadline_us": occurred_us - given.late_s * US_PER_S,
+        "distance_m": given.distance_m,
         "fee_fen": given.fee_fen,
         "reports": ";".join(given.reports),
         "level": given.weather_level,

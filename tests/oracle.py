@@ -108,7 +108,7 @@ def matches(book: BookDocument, rule: Rule, kind: str, fact: dict[str, Any]) -> 
     if book.lateness == "remaining" and takes(rule) and fact["liable"] != "rider":
         return False
     when = rule.when
-    for name in ("late_min", "tenure_days", "num_delivered", "weather_level", "distance_km", "nth_in_month"):
+    for name in ("late_s", "tenure_days", "num_delivered", "weather_level", "distance_m", "nth_in_month"):
         limits = getattr(when, name)
         if limits is not None and not in_range(fact[name], limits):
             return False
@@ -134,14 +134,14 @@ def slide(corners: list[tuple[int, int]], late_s: int) -> Fraction:
 def points_of(rule: Rule, late_s: int) -> int:
     """Milli-points of a rule; `int` of a fraction cuts toward zero."""
     if rule.points_slide is not None:
-        return int(slide([(corner.late_min, corner.points_mp) for corner in rule.points_slide], late_s))
+        return int(slide([(corner.late_s, corner.points_mp) for corner in rule.points_slide], late_s))
     return rule.points_mp or 0
 
 
 def money_of(rule: Rule, late_s: int, fee_fen: int) -> int:
     """Fen of a rule; fines and shares round down, so toward zero."""
     if rule.fee_share_slide is not None:
-        share = slide([(corner.late_min, corner.share_permille) for corner in rule.fee_share_slide], late_s)
+        share = slide([(corner.late_s, corner.share_permille) for corner in rule.fee_share_slide], late_s)
         return int(fee_fen * share / 1000)
     if rule.fee_share_permille is not None:
         return int(Fraction(fee_fen * rule.fee_share_permille, 1000))
@@ -157,12 +157,12 @@ def hits(book: BookDocument, group: Group, kind: str, fact: dict[str, Any]) -> l
 def on_time_award_mp(book: BookDocument, rider_kind: str | None) -> int:
     """Points of a delivery exactly on time under ordinary facts (at noon, one year in), before caps."""
     ordinary: dict[str, Any] = {
-        "late_min": 0,
+        "late_s": 0,
         "rider_kind": rider_kind,
         "tenure_days": 365,
         "num_delivered": 1_000,
         "weather_level": 0,
-        "distance_km": 3_000,
+        "distance_m": 3_000,
         "time_of_day": 12 * 60,
         "nth_in_month": 1,
         "party": None,
@@ -372,8 +372,8 @@ class Fold:
         for group in book.group:
             minus = plus = 0
             for rule in hits(book, group, kind, fact):
-                delta = points_of(rule, fact["late_min"])
-                money = money_of(rule, fact["late_min"], event.get("fee_fen") or 0) if takes_money(rule, kind) else 0
+                delta = points_of(rule, fact["late_s"])
+                money = money_of(rule, fact["late_s"], event.get("fee_fen") or 0) if takes_money(rule, kind) else 0
                 entry_kind = "deduct" if delta < 0 or (delta == 0 and money < 0) else "award"
                 if appealed:
                     delta, money = max(delta, 0), max(money, 0)

@@ -251,12 +251,12 @@ def facts(book: BookDocument, books: Sequence[BookDocument], event: Event, event
     ]
     wall = wall_clock(book, us)
     return {
-        "late_min": late_s,
+        "late_s": late_s,
         "rider_kind": event.get("rider_kind") or None,
         "tenure_days": tenure_days,
         "num_delivered": sum(other["kind"] == "delivered" for other in before),
         "weather_level": weather_level(book, event, events),
-        "distance_km": event.get("distance_m"),
+        "distance_m": event.get("distance_m"),
         "time_of_day": wall.hour * 60 + wall.minute,
         "nth_in_month": 1 + len(same_kind),
         "party": event.get("party") or None,

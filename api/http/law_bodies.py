@@ -178,12 +178,12 @@ class ImpactOfDraft(Model):
 class FactsAsked(Model):
     """The facts of an event to try; what is not given is ordinary, as in a book's examples."""
 
-    late_s: int = Field(default=DEFAULT.late_min, ge=0, le=86_400, examples=[240])
+    late_s: int = Field(default=DEFAULT.late_s, ge=0, le=86_400, examples=[240])
     rider_kind: RiderKind | None = None
     tenure_days: int | None = Field(default=None, ge=0, le=36_000)
     num_delivered: int = Field(default=DEFAULT.num_delivered, ge=0, le=1_000_000)
     weather_level: int = Field(default=DEFAULT.weather_level, ge=0, le=15)
-    distance_m: int = Field(default=DEFAULT.distance_km, ge=0, le=1_000_000)
+    distance_m: int = Field(default=DEFAULT.distance_m, ge=0, le=1_000_000)
     time_of_day: Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")] | None = None
     nth_in_month: int = Field(default=DEFAULT.nth_in_month, ge=1, le=1_000_000)
     party: CancelParty | None = None
@@ -194,11 +194,11 @@ class FactsAsked(Model):
     def given(self) -> Given:
         """The facts in the units that a book holds."""
         return Given.model_construct(
-            kind=None, late_min=self.late_s, rider_kind=self.rider_kind, tenure_days=self.tenure_days,
-            num_delivered=self.num_delivered, weather_level=self.weather_level, distance_km=self.distance_m,
+            kind=None, late_s=self.late_s, rider_kind=self.rider_kind, tenure_days=self.tenure_days,
+            num_delivered=self.num_delivered, weather_level=self.weather_level, distance_m=self.distance_m,
             time_of_day=None if self.time_of_day is None else dt.time.fromisoformat(self.time_of_day),
             nth_in_month=self.nth_in_month, party=self.party, reports=tuple(dict.fromkeys(self.reports)),
-            fee_fen=self.fee_fen, score=self.score_mp,
+            fee_fen=self.fee_fen, score_mp=self.score_mp,
         )  # fmt: skip
 
 

@@ -14,9 +14,19 @@ from api.http.app import create_app
 from api.settings import Settings
 from api.store import schema
 from api.store.decision_words import changed_words
-from api.store.tables import appeal_decisions, decision_texts, metadata, review_decisions, suspension_lifts
+from api.store.draft_content import content, read_places, stored_document
+from api.store.tables import (
+    appeal_decisions,
+    books,
+    decision_texts,
+    draft_revisions,
+    metadata,
+    review_decisions,
+    suspension_lifts,
+)
 from api.store.units import Store
 from api.store.verifying import verify_store
+from rules.parse import book_of
 from tests.api.cli.commands import run
 from tests.fixtures.v0_1_0 import kept
 from tests.fixtures.v0_1_0.kept import END_US, Kept
@@ -77,6 +87,23 @@ def test_an_upgrade_reaches_the_newest_revision_and_loses_nothing(v0_1_0: Kept, 
     assert verified.num_entries == v0_1_0.known["counts"]["entries"]
     assert run("verify", "--database", v0_1_0.url).exit_code == 0
     assert run("db", "check", "--database-url", v0_1_0.url).exit_code == 0
+
+
+def test_its_books_and_drafts_keep_their_digests(v0_1_0: Kept, opened: Store) -> None:
+    """A stored document is read as the same book, and a revision of a draft as what was approved."""
+    schema.upgrade(opened)
+
+    with opened.reading() as unit:
+        stored = unit.connection.execute(select(books.c.digest, books.c.document)).all()
+        revisions = unit.connection.execute(select(draft_revisions)).all()
+
+    assert {row.digest: book_of(stored_document(row.document), "stored").digest for row in stored} == {
+        row.digest: row.digest for row in stored
+    }
+    assert len(revisions) > 0
+    for row in revisions:
+        kept_content = content(stored_document(row.document), read_places(row.targets))
+        assert kept_content.digest == row.content_digest
 
 
 def test_an_upgraded_database_is_served(v0_1_0: Kept, opened: Store) -> None:

@@ -46,7 +46,7 @@ def facts_of(book: Book, kind: str, given: Given) -> dict[str, int]:
         for name in given.reports
     ]
     exempt = any(row is not None and row.exempt for row in rows)
-    late_s = given.late_min
+    late_s = given.late_s
     if book.model.lateness == "remaining":
         late_s = 0 if exempt else max(0, late_s - sum((row.gives_back_s or 0) for row in rows if row))
     facts = on_time_facts(given.rider_kind or book.model.rider_kinds[0])
