@@ -5,6 +5,8 @@ from typing import Final
 
 # Linux alone counts the time a machine was suspended; elsewhere a suspension looks like a jump of the wall clock.
 _COUNTER: Final[int | None] = getattr(time, "CLOCK_BOOTTIME", None)
+# A platform's clock may run ahead of ours by this much.
+AHEAD_US: Final = 600_000_000
 
 
 def now_us() -> int:

@@ -7,13 +7,13 @@ charts, `report.html`, `summary.json`, `run.json`. The same request in the same 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from api.batch.engines import Engine, EngineName, engine
+from api.batch.engines import Engine, engine
 from api.batch.files import write_json
 from api.batch.run import Stopwatch
 from api.batch.study_arms import Arms, all_arms, seed_results, tasks_of
-from api.batch.study_design import MARKER, Design, FindBook, Sensitivity, design_of
+from api.batch.study_design import MARKER, Design, FindBook, StudyRequest, design_of
 from api.batch.study_files import Found, write_results
 from api.batch.study_vary import sensitivity_of, sweep_of, variants_of
 from api.batch.study_worlds import City, do_all
@@ -26,57 +26,6 @@ from simulations.study.stopping import looks, seeds_needed
 RUNS_PERMILLE = 950
 Tell = Callable[[int, str], None]
 Stop = Callable[[], bool]
-
-
-@dataclass(frozen=True, slots=True)
-class StudyRequest:
-    """What is asked of a study.
-
-    Parameters
-    ----------
-    scenario
-        A shipped scenario's name, or a path to a TOML file.
-    books
-        Old and new book, as `rules.shelf.find` takes them (or the `find_book` of `run_study`).
-    seeds
-        How many seeds; the most, where `precision` may end the study earlier.
-    days
-        Days after the switch; None for `DEFAULT_DAYS`.
-    jobs
-        Runs side by side; None for all cores. The results do not depend on it.
-    sets
-        `key=value` of the scenario; `a:key=value` and `b:key=value` change the old and the new book (`rules.amend`).
-    first_seed
-        The first of consecutive seeds.
-    precision
-        Stop once the 95 % interval of every primary metric is at most ± this share of its mean under the old book; acts from
-        20 seeds on.
-    sensitivity
-        Which parameters matter, on a small copy of the city.
-    sweeps
-        `key=value,value,…`: the study's primary metrics at each value (each combination, for several).
-    lang
-        Language that the report opens in; it holds both.
-    orders
-        A Grubhub instance folder or a `meituan` file whose orders and couriers take the place of drawn ones.
-    engine, ray_address
-        Where the runs are done, as `api.batch.engines.engine` takes them. The results do not depend on it.
-    """
-
-    scenario: str
-    books: tuple[str, str]
-    seeds: int = 20
-    days: int | None = None
-    jobs: int | None = None
-    sets: tuple[str, ...] = ()
-    first_seed: int = 1
-    precision: float | None = None
-    sensitivity: Sensitivity = "one-at-a-time"
-    sweeps: tuple[str, ...] = ()
-    lang: Literal["zh", "en"] = "zh"
-    orders: str | None = None
-    engine: EngineName = "local"
-    ray_address: str | None = None
 
 
 class StudyStopped(Exception):  # noqa: N818 - nothing went wrong

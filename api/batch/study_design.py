@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal
 
+from api.batch.engines import EngineName
 from api.batch.errors import InputError
 from api.batch.files import check_output
 from api.batch.given import read_given
@@ -21,9 +22,6 @@ from simulations.given import Given
 from simulations.parts import Scenario
 from simulations.scenarios import read
 
-if TYPE_CHECKING:
-    from api.batch.study import StudyRequest
-
 SIDES = ("a", "b")
 MARKER = "study.json"
 DEFAULT_DAYS = 7
@@ -32,6 +30,57 @@ Sensitivity = Literal["off", "one-at-a-time", "morris", "both"]
 SENSITIVITIES: tuple[Sensitivity, ...] = ("off", "one-at-a-time", "morris", "both")
 FindBook = Callable[[str], tuple[Book, ...]]
 Books = tuple[tuple[Book, ...], tuple[Book, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class StudyRequest:
+    """What is asked of a study.
+
+    Parameters
+    ----------
+    scenario
+        A shipped scenario's name, or a path to a TOML file.
+    books
+        Old and new book, as `rules.shelf.find` takes them (or the `find_book` of `run_study`).
+    seeds
+        How many seeds; the most, where `precision` may end the study earlier.
+    days
+        Days after the switch; None for `DEFAULT_DAYS`.
+    jobs
+        Runs side by side; None for all cores. The results do not depend on it.
+    sets
+        `key=value` of the scenario; `a:key=value` and `b:key=value` change the old and the new book (`rules.amend`).
+    first_seed
+        The first of consecutive seeds.
+    precision
+        Stop once the 95 % interval of every primary metric is at most ± this share of its mean under the old book; acts from
+        20 seeds on.
+    sensitivity
+        Which parameters matter, on a small copy of the city.
+    sweeps
+        `key=value,value,…`: the study's primary metrics at each value (each combination, for several).
+    lang
+        Language that the report opens in; it holds both.
+    orders
+        A Grubhub instance folder or a `meituan` file whose orders and couriers take the place of drawn ones.
+    engine, ray_address
+        Where the runs are done, as `api.batch.engines.engine` takes them. The results do not depend on it.
+    """
+
+    scenario: str
+    books: tuple[str, str]
+    seeds: int = 20
+    days: int | None = None
+    jobs: int | None = None
+    sets: tuple[str, ...] = ()
+    first_seed: int = 1
+    precision: float | None = None
+    sensitivity: Sensitivity = "one-at-a-time"
+    sweeps: tuple[str, ...] = ()
+    lang: Literal["zh", "en"] = "zh"
+    orders: str | None = None
+    engine: EngineName = "local"
+    ray_address: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

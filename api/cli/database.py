@@ -34,7 +34,7 @@ def opened(url: str, lang: Lang, *, makes: bool = False) -> Iterator[Any]:
     makes
         A missing SQLite file is made; else it ends the command.
     """
-    from api.store.units import InMemoryError, Store, UnknownDatabaseError, UnreachableError, told
+    from api.store.store import InMemoryError, Store, UnknownDatabaseError, UnreachableError, told
 
     try:
         store = Store(url)

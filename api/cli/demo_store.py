@@ -29,8 +29,8 @@ from api.store.posting import post_events, settle
 from api.store.refusals import Refused
 from api.store.sample_riders import recent_deductions, telling_riders
 from api.store.seeding import seed_shipped
+from api.store.store import Store
 from api.store.studies import start_impact
-from api.store.units import Store
 from api.work.impact import judge_impact
 from rules.cells import AddRow, Edit, SetCell
 from rules.shelf import deployment

@@ -9,8 +9,8 @@ from rich.table import Table
 
 from api.batch.engines import ENGINES, EngineName, WorkersLostError
 from api.batch.errors import InputError
-from api.batch.study import StudyRequest, run_study
-from api.batch.study_design import SENSITIVITIES, Sensitivity
+from api.batch.study import run_study
+from api.batch.study_design import SENSITIVITIES, Sensitivity, StudyRequest
 from api.cli.compare import parse_books, plain_table, tidy
 from api.cli.console import FAILED, USAGE, json_option, lang_option, out_console, print_json, progress_bar, say, stop
 from api.cli.numbers import DAYS_MAX, JOBS_MAX, LARGEST, SEED, SEEDS_MAX, SHARE

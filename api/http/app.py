@@ -27,14 +27,14 @@ from api.http.logs import make_log
 from api.http.meters import Meters
 from api.http.openings import Openings
 from api.http.posts import score_together
-from api.http.problems import add_handlers
 from api.http.queueing import Queue
+from api.http.refusing import add_handlers
 from api.http.threads import Turns
 from api.http.warmth import warming
 from api.http.watch import Watch
 from api.settings import Settings
+from api.store.store import Store, UnreachableError
 from api.store.timekeeping import Timekeeper
-from api.store.units import Store, UnreachableError
 from api.store.waiting import waiting
 from api.web.site import add_site
 from api.work.background import background, watching_clock

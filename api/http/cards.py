@@ -22,7 +22,7 @@ from api.store.books import law_of
 from api.store.cards import CARD_COLUMNS, CardRow, card_key, card_of, law_mark
 from api.store.hot import HotRows, hot_rows
 from api.store.rider_rows import row_of
-from api.store.units import UnreachableError
+from api.store.store import UnreachableError
 from rules.text import Lang
 from rules.units import US_PER_S
 

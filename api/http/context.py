@@ -15,8 +15,9 @@ from api.http.scopes import SCOPES, Scope
 from api.settings import Settings
 from api.store.keys import Role, need_good
 from api.store.refusals import Refused
+from api.store.store import Held, Store, connected
 from api.store.timekeeping import Timekeeper
-from api.store.units import Held, ReadUnit, Store, WriteUnit, connected
+from api.store.units import ReadUnit, WriteUnit
 from rules.text import Lang
 
 _LOOK_S: Final = 0.1

@@ -24,7 +24,7 @@ from api.http.problems import Problem, need_allowed, problem_of_refusal, problem
 from api.http.refusing import refuse
 from api.http.repeats import KEEPS_ITS_OWN, answer_once, idempotency_key
 from api.store.refusals import Refused
-from api.store.units import UnreachableError
+from api.store.store import UnreachableError
 
 API: Final = "/v1/"
 # Open to all, and more work than saying that the process lives.

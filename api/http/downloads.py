@@ -5,6 +5,7 @@ Between two parts no connection and no thread is held; a reader who takes next t
 """
 
 import json
+import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, Final
 
@@ -99,3 +100,9 @@ def in_parts(texts: Iterator[str]) -> Iterator[str]:
             waiting, num_chars = [], 0
     if waiting:
         yield "".join(waiting)
+
+
+def attachment(name: str) -> dict[str, str]:
+    """The header of a file to save; a name may be whatever a draft calls itself."""
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", name)[-120:]
+    return {"Content-Disposition": f'attachment; filename="{plain}"'}

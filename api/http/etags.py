@@ -8,6 +8,7 @@ import re
 from typing import Final
 
 from api.http.problems import Problem
+from rules.text import Lang
 
 # Ours are revisions and digests; a longer one is nobody's.
 _LONGEST: Final = 200
@@ -51,3 +52,8 @@ def _tags(header: str) -> set[str]:
     """The tags of a header, without what proxies have put to them."""
     tags = (tag.strip().removeprefix("W/").strip() for tag in header.split(","))
     return {_PACKED.sub("", tag) for tag in tags if len(tag) <= _LONGEST}
+
+
+def in_words(lang: Lang) -> dict[str, str]:
+    """Headers of an answer that differs by language and is for one reader."""
+    return {"Content-Language": lang, "Vary": "Accept-Language, Authorization", "Cache-Control": "private, no-cache"}

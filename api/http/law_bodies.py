@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from api.http.law_shapes import DIGEST
-from api.http.schemas import IdText, Model
+from api.http.schemas import City, IdText, Model
 from api.store.draft_content import MAX_TARGETS
 from api.store.places import Place
 from rules.book import CancelParty, Given, ReportKind, RiderKind
@@ -14,7 +14,6 @@ from rules.cells import MAX_EDITS, Edit
 from rules.events import KINDS
 from rules.parse import MAX_BYTES
 
-City = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$", examples=["hangzhou"])]
 BookIdText = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$", examples=["taobao-crowdsourced"])]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", examples=[DIGEST])]
 TitleText = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$", examples=["雨天不扣分"])]

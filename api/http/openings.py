@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.http.auth import Gate
 from api.http.context import Actor, Service
 from api.store.sessions import ended_among
-from api.store.units import UnreachableError
+from api.store.store import UnreachableError
 
 LOOK_S: Final = 0.5
 _EVENTS: Final = b"text/event-stream"

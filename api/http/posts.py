@@ -28,7 +28,8 @@ from api.store.refusals import Refused
 from api.store.rider_rows import NO_ADDRESS, RiderRow, lock_free
 from api.store.scheduling import law_in_force
 from api.store.shared_orders import note_shared
-from api.store.units import UnreachableError, WriteUnit
+from api.store.store import UnreachableError
+from api.store.units import WriteUnit
 from api.store.written import by_event
 from rules.units import US_PER_S
 

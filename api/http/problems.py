@@ -10,18 +10,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
-from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from api.batch.json_faults import JsonFault, fault_of
+from api.batch.json_faults import JsonFault
 from api.http.allowance import Allowed
-from api.http.context import lang_of
 from api.http.wording import Where, explain_invalid, pointer_to
 from api.store.refusals import Refused, spoken
-from api.store.units import BusyError, UnreachableError
-from rules.errors import BookError, Fault
+from api.store.store import BusyError, UnreachableError
+from rules.errors import Fault
 from rules.text import Lang, template, text
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -155,7 +151,7 @@ STATUS: Final[Mapping[str, int]] = {
     "clock_apart": 503,
     "busy": 503,
 }
-_OF_STATUS: Final = {
+OF_STATUS: Final = {
     400: "bad_request",
     401: "unauthenticated",
     404: "not_found",
@@ -325,52 +321,6 @@ def _place(fault: Fault) -> str:
     return "/".join(part for part in (fault.file, fault.rule, fault.key) if part)
 
 
-def add_handlers(app: FastAPI) -> None:
-    """Make problem documents of all that routes raise."""
-    app.add_exception_handler(Problem, _on_problem)
-    app.add_exception_handler(Refused, _on_refused)
-    app.add_exception_handler(BookError, _on_book_error)
-    app.add_exception_handler(RequestValidationError, _on_invalid)
-    app.add_exception_handler(HTTPException, _on_http)
-    app.add_exception_handler(UnreachableError, _on_unreachable)
-
-
-def _answer(request: Request, problem: Problem) -> Response:
-    request.scope.setdefault("state", {})["problem"] = problem.code
-    return problem_response(problem, lang_of(request), request.scope["path"])
-
-
-def _on_problem(request: Request, error: Exception) -> Response:
-    if not isinstance(error, Problem):
-        raise TypeError
-    return _answer(request, error)
-
-
-def _on_refused(request: Request, error: Exception) -> Response:
-    if not isinstance(error, Refused):
-        raise TypeError
-    return _answer(request, problem_of_refusal(error))
-
-
-def _on_book_error(request: Request, error: Exception) -> Response:
-    if not isinstance(error, BookError):
-        raise TypeError
-    return _answer(request, problem_of_book(error.faults))
-
-
-def _on_invalid(request: Request, error: Exception) -> Response:
-    if not isinstance(error, RequestValidationError):
-        raise TypeError
-    found = error.errors()
-    if any(item["type"] == "json_invalid" for item in found):
-        return _answer(request, no_json(fault_of(error.body) if isinstance(error.body, str | bytes) else None))
-    errors = [
-        FieldError(Where.of(item["loc"]), item["type"], partial(explain_invalid, code=item["type"], params=item.get("ctx", {})))
-        for item in found[:ERRORS_MAX]
-    ]  # fmt: skip
-    return _answer(request, Problem("invalid_request", errors=errors, num_errors=len(found), num=len(found)))
-
-
 def no_json(fault: JsonFault | None) -> Problem:
     """A body that is no JSON, with what stands where."""
     if fault is None:
@@ -382,25 +332,3 @@ def no_json(fault: JsonFault | None) -> Problem:
 def _told_json(lang: Lang, *, fault: JsonFault) -> str:
     place = text(lang, "problem.json_line", line=fault.line)
     return place + text(lang, f"reject.{fault.reason}", column=fault.key, value=fault.value, at=fault.at)
-
-
-def _on_unreachable(request: Request, error: Exception) -> Response:
-    if not isinstance(error, UnreachableError):
-        raise TypeError
-    request.scope["state"]["cause"] = str(error)
-    return _answer(request, problem_of_unreachable(error))
-
-
-def _on_http(request: Request, error: Exception) -> Response:
-    if not isinstance(error, HTTPException):
-        raise TypeError
-    # Pages make problems too: their module needs this one.
-    from api.web.routing import missing_page, wants_page
-
-    if error.status_code == 404 and wants_page(request):
-        return missing_page(request)
-    code = _OF_STATUS.get(error.status_code, "internal")
-    headers = dict(error.headers or {})
-    if code == "method_not_allowed":
-        headers["Allow"] = ", ".join(request.app.state.methods_of(request.scope["path"]))
-    return _answer(request, Problem(code, headers=headers))

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from api.store.refusals import Refused
-from api.store.units import BusyError
+from api.store.store import BusyError
 
 # Served at once: more would only make those who come now wait for longer.
 ROWS_AT_ONCE: Final = 1_000

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.http.context import Actor, Service
 from api.http.problems import Problem
 from api.store.idempotency import Claim, StoredAnswer, Wanted, claim, give_up, keep_answer
-from api.store.units import Held, connected
+from api.store.store import Held, connected
 from rules.units import US_PER_S
 
 _KEY: Final = re.compile(rb"[\x21-\x7e]{1,200}")

@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 import numpy as np
 
-from api.http.routes.dispatch import (
+from api.http.round_shapes import (
     Assignment,
     Plan,
     RoundAnswer,
@@ -13,7 +13,6 @@ from api.http.routes.dispatch import (
     Stop,
     Waiting,
     Withheld,
-    withheld_words,
 )
 from dispatch.explain import Explanation, costs_document, facts_document, sentence
 from dispatch.fatigue import CLAUSE_TEXT, Clause, Hours, withheld
@@ -148,3 +147,10 @@ def _waiting(body: RoundWanted, found: Round, lang: Lang) -> list[Waiting]:
     return left + [
         Waiting(order_id=name, reason="not_placed", words=text(lang, "dispatch.refused_not_placed")) for name in later
     ]
+
+
+def withheld_words(reason: str, lang: Lang) -> str:
+    """Why a rider may be given nothing new."""
+    if reason == "suspended":
+        return text(lang, "dispatch.withheld_suspended")
+    return text(lang, f"dispatch.clause_{reason}")

@@ -11,6 +11,7 @@ LIMIT_MAX: Final = 200
 # Text that a database takes and a page can show: no control characters, no halves of characters.
 PlainText = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 IdText = PlainText
+City = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$", examples=["hangzhou"])]
 
 
 class Model(BaseModel):
@@ -55,3 +56,9 @@ Cursor = Annotated[
 ]
 IfMatch = Annotated[str | None, Header(alias="If-Match", max_length=200, description="The ETag that was read.")]
 IfNoneMatch = Annotated[str | None, Header(alias="If-None-Match", max_length=2_000)]
+
+
+class Started(Model):
+    """Where to watch it."""
+
+    study_id: str

@@ -12,10 +12,13 @@ from starlette.responses import Response
 from api.clock import elapsed_ns
 from api.http.context import Service
 from api.store.studies import ENDED, Step, steps_of, study_of
+from rules.text import Lang, catalog
 
 LOOK_S: Final = 0.5
 HEARTBEAT_S: Final = 15
 WAIT_S_MAX: Final = 3_600
+
+_STAGE: Final = "work.stage_"
 
 
 def progress_stream(service: Service, study_id: str, after: int, wait_s: int = WAIT_S_MAX) -> Response:
@@ -65,3 +68,9 @@ async def _steps(service: Service, study_id: str, after: int, wait_s: int) -> As
 def _event(step: Step) -> ServerSentEvent:
     data = {"step": step.step, "permille": step.permille, "stage": step.stage, "state": step.state}
     return ServerSentEvent(json.dumps(data), event=step.state if step.state in ENDED else "progress", id=str(step.step))
+
+
+def stages(lang: Lang) -> dict[str, str]:
+    """The parts of long work, in words, for the page's script."""
+    found = catalog(lang)
+    return {key.removeprefix(_STAGE): words for key, words in found.items() if key.startswith(_STAGE)}

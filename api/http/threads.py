@@ -11,7 +11,7 @@ from anyio import CapacityLimiter, fail_after
 from anyio.to_thread import run_sync
 from fastapi.routing import APIRoute
 
-from api.store.units import BusyError
+from api.store.store import BusyError
 
 # How long somebody waits for a thread that is free; they may ask again.
 THREAD_WAIT_S: Final = 2

@@ -12,6 +12,7 @@ import pyarrow as pa
 from sqlalchemy import delete, insert, select
 
 from api.store.appeal_records import Appeal, AppealDecision, appeal_of, right_of, standing_lines, terms_of
+from api.store.audit_notes import note
 from api.store.books import Law, stored_program
 from api.store.bulk import add_rows, among, in_chunks, pairs_among
 from api.store.decision_words import keep_words
@@ -19,7 +20,6 @@ from api.store.first_decisions import decided_first
 from api.store.keys import need_good
 from api.store.other_hands import behind_appeal, need_other_hand
 from api.store.outbox import Message, announce
-from api.store.people import note
 from api.store.posting import post_events
 from api.store.refusals import Refused
 from api.store.rider_rows import lock, touch

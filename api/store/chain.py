@@ -12,10 +12,10 @@ from typing import Any, Final, Literal
 
 from sqlalchemy import select
 
+from api.store.rider_rows import GENESIS
 from api.store.tables import entries, rider_state
 from api.store.units import ReadUnit, WriteUnit
 
-GENESIS: Final = bytes(32)
 CHAINED: Final = (
     "entry_id",
     "event_id",

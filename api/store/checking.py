@@ -12,12 +12,12 @@ from typing import Any, Final
 
 from cachetools import LRUCache
 
+from api.clock import AHEAD_US
 from api.store.books import law_or_none, stored_program
 from api.store.draft_content import DRAFT, faults_of, is_route_word, says_the_same, sound, today_of
 from api.store.draft_rows import Draft
 from api.store.drafts import stored_book
 from api.store.planned import Ahead, moved_bases, of_one_day, plan_of, unnamed_places, version_known
-from api.store.posting import AHEAD_US
 from api.store.units import ReadUnit, WriteUnit
 from rules.book import Book, Given
 from rules.cells import pointer_of

@@ -16,8 +16,9 @@ from sqlalchemy import ColumnElement, and_, delete, exists, func, select, update
 from api.store.books import Law, law_of
 from api.store.bulk import add_missing
 from api.store.city_figures import Began, Figures, count
+from api.store.store import Store
 from api.store.tables import city_days, entries, events, rider_state
-from api.store.units import ReadUnit, Store, WriteUnit
+from api.store.units import ReadUnit, WriteUnit
 from rules.book import Book
 from rules.calendar import Calendar, calendar
 from rules.errors import BookError

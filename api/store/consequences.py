@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow as pa
 from sqlalchemy import delete, select
 
+from api.store.audit_notes import note
 from api.store.bulk import add_rows, among, in_chunks
 from api.store.outbox import Message, announce, wanted
-from api.store.people import note
 from api.store.rider_rows import RiderRow, touch
 from api.store.suspensions import TRAINING, lift_trained
 from api.store.tables import entries, open_reviews, review_decisions, reviews

@@ -10,8 +10,8 @@ from typing import Final
 
 from sqlalchemy import RowMapping, and_, delete, exists, func, or_, select, tuple_, update
 
+from api.store.audit_notes import note
 from api.store.outbox import within_bound
-from api.store.people import note
 from api.store.platforms import platform_of
 from api.store.tables import outbox, webhook_attempts, webhooks
 from api.store.units import ReadUnit, WriteUnit

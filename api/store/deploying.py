@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
+from api.store.audit_notes import note
 from api.store.books import books_stored, deploy, deployed, hold_law, law_or_none, publish
-from api.store.people import note
 from api.store.places import Place, judging, places
 from api.store.units import ReadUnit, WriteUnit
 from rules.book import Book

@@ -11,9 +11,9 @@ from typing import Any, Final, Literal
 from sqlalchemy import Row, insert, select, update
 
 from api.store.acting import Acting, acts_in
+from api.store.audit_notes import note
 from api.store.draft_content import Content, book_id_of, places_json, read_places, stored_document
 from api.store.names import new_name
-from api.store.people import note
 from api.store.places import Place
 from api.store.refusals import Refused
 from api.store.said import state_words

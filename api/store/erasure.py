@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from sqlalchemy import delete, select
 
+from api.store.audit_notes import note
 from api.store.decision_words import forget_words
 from api.store.idempotency import forget_about
 from api.store.keys import revoke_keys_of
 from api.store.outbox import tell_erased
-from api.store.people import note
 from api.store.rider_rows import touch
 from api.store.sessions import end_sessions_of
 from api.store.tables import appeal_texts, people, rider_moves, rider_state

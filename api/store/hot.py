@@ -12,7 +12,7 @@ from typing import Final, Protocol
 import asyncpg
 
 from api.store.cards import CARD_COLUMNS, CardRow
-from api.store.units import POOL_WAIT_S, BusyError, Store, UnreachableError
+from api.store.store import POOL_WAIT_S, BusyError, Store, UnreachableError
 
 _COLUMNS: Final = ", ".join(CARD_COLUMNS)
 _BY_RIDER: Final = f"SELECT {_COLUMNS} FROM rider_state WHERE rider_id = "  # noqa: S608 - own names

@@ -15,10 +15,10 @@ from typing import Any, Final, Literal, get_args
 
 from sqlalchemy import Select, and_, func, insert, or_, select, update
 
+from api.store.audit_notes import note
 from api.store.bulk import among, in_chunks
 from api.store.cursors import cursor_at, read_cursor
 from api.store.names import new_name
-from api.store.people import note
 from api.store.refusals import Refused
 from api.store.rider_rows import home_of
 from api.store.tables import api_keys, audit

@@ -24,18 +24,18 @@ from api.batch.loadable import Loadable
 from api.store.books import hold_law, old_readings_until, read_as_old
 from api.store.bulk import add_table, among, change_rows, in_chunks
 from api.store.carrying import packed, parts_of
-from api.store.chain import GENESIS
 from api.store.chain_columns import canonical_texts, links
 from api.store.checkpoints import keep_loaded
 from api.store.consequences import open_and_close_reviews, restore_trained
 from api.store.layouts import add_layout
 from api.store.outbox import iso
 from api.store.posting import WINDOW_US
-from api.store.rider_rows import NO_ADDRESS, RiderRow, lock
+from api.store.rider_rows import GENESIS, NO_ADDRESS, RiderRow, lock
 from api.store.riders import due_us_of
 from api.store.shared_orders import note_shared
+from api.store.store import Store
 from api.store.tables import entries, events, law, rider_state
-from api.store.units import Store, WriteUnit
+from api.store.units import WriteUnit
 from rules import readings
 from rules.errors import Fault
 from scoring.columns import EVENT_SCHEMA, NO_TIME

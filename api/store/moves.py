@@ -13,11 +13,11 @@ from typing import Any, Literal
 from sqlalchemy import and_, delete, func, insert, or_, select, update
 
 from api.store.acting import Acting
+from api.store.audit_notes import note
 from api.store.books import Law
 from api.store.cursors import newest_first
 from api.store.deploying import COMMAND
 from api.store.new_ids import need_sound_cities
-from api.store.people import note
 from api.store.refusals import Refused
 from api.store.rider_rows import lock, touch
 from api.store.said import city_words

@@ -1,17 +1,16 @@
-"""Who a pseudonymous rider id is: name and phone, kept apart, erased on request; and the audit trail.
+"""Who a pseudonymous rider id is: name and phone, kept apart, erased on request.
 
 The ledger never refers to this table, so that erasing a person leaves every score as it was.
 """
 
-import json
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import delete, insert, select, update
 
+from api.store.audit_notes import note
 from api.store.refusals import Refused
 from api.store.rider_rows import lock
-from api.store.tables import audit, people, rider_state
+from api.store.tables import people, rider_state
 from api.store.units import ReadUnit, WriteUnit
 
 
@@ -22,21 +21,6 @@ class Person:
     rider_id: str
     name: str | None = None
     phone: str | None = None
-
-
-def note(unit: WriteUnit, actor: str, action: str, subject: str, **detail: Any) -> None:
-    """Add a line to the audit trail; `detail` never holds personal fields, its `city` says where."""
-    unit.connection.execute(
-        insert(audit),
-        {
-            "recorded_us": unit.recorded_us,
-            "actor": actor,
-            "action": action,
-            "subject": subject,
-            "detail": json.dumps(detail, ensure_ascii=False, sort_keys=True),
-            "city": detail.get("city"),
-        },
-    )
 
 
 def introduce(unit: WriteUnit, person: Person, actor: str, city: str | None = None) -> None:

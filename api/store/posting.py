@@ -14,6 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from sqlalchemy import or_, select
 
+from api.clock import AHEAD_US
 from api.store.accepting import accept, waiting_among
 from api.store.admission import Admission, PostedColumns, misplaced, offered_among, screened, turns
 from api.store.books import Law, overtaken
@@ -34,8 +35,6 @@ from scoring.score import Scored, score
 
 # How far a rider's part reaches back. Longer: more is folded again at each post; shorter: more posts need all events.
 WINDOW_US: Final = 6 * 3_600 * US_PER_S
-# A platform's clock may run ahead of the store's by this much.
-AHEAD_US: Final = 600 * US_PER_S
 BLOCK_RIDERS: Final = 1_000
 _NOBODY: Final[Mapping[str, RiderRow]] = {}
 

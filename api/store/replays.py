@@ -18,20 +18,21 @@ import pyarrow as pa
 from sqlalchemy import delete, exists, func, select
 
 from api.store.accepting import waiting_among
+from api.store.audit_notes import note
 from api.store.books import Law, law_of, law_or_none, overtaken, stamp_of
 from api.store.bulk import among
 from api.store.catching_up import Folded, folded, last_days_us, made_good
 from api.store.checkpoints import add_between, between, forget_after, keep_past
 from api.store.filings import note_replayed
 from api.store.past import past_of
-from api.store.people import note
 from api.store.posting import WINDOW_US, settle_rider
 from api.store.reach import reach_of
 from api.store.recalculation import recalculation_of
 from api.store.rider_rows import RiderRow, lock, row_of, touch
 from api.store.riders import save_entries
+from api.store.store import Store
 from api.store.tables import events, replays, rider_state
-from api.store.units import ReadUnit, Store, WriteUnit
+from api.store.units import ReadUnit, WriteUnit
 from rules.compile import Program
 from scoring.carry import Carried
 from scoring.columns import EVENT_SCHEMA, FAR_US, NO_TIME

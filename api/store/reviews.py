@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 from sqlalchemy import Select, delete, func, insert, select
 
 from api.store.appeals import WORDS_MAX
+from api.store.audit_notes import note
 from api.store.books import stored_program
 from api.store.cursors import Rows, newest_first, oldest_first
 from api.store.decision_words import keep_words, words_of
@@ -17,7 +18,6 @@ from api.store.filings import behind_review
 from api.store.first_decisions import decided_first, ended_first
 from api.store.other_hands import need_other_hand
 from api.store.outbox import iso
-from api.store.people import note
 from api.store.refusals import Refused
 from api.store.rider_rows import lock, touch
 from api.store.said import Said, both, coded

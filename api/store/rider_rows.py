@@ -7,11 +7,12 @@ from typing import Final, NamedTuple
 from sqlalchemy import select, update
 
 from api.store.bulk import add_missing_keys, among, in_chunks
-from api.store.chain import GENESIS
 from api.store.tables import rider_state
 from api.store.units import ReadUnit, WriteUnit
 from scoring.columns import FAR_US, NO_TIME
 
+# What the chain of a ledger without entries ends in (`chain`).
+GENESIS: Final = bytes(32)
 # Rider ids that no path of the API can name: a slash parts paths, and dots are steps in them.
 NO_ADDRESS: Final = r"/|^\.\.?$"
 _EMPTY: Final = {

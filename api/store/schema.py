@@ -9,7 +9,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 
 from api.clock import now_us
-from api.store.units import ReadUnit, Store, WriteUnit
+from api.store.store import Store
+from api.store.units import ReadUnit, WriteUnit
 
 HEAD = "head"
 BASE = "base"

@@ -2,8 +2,8 @@
 
 from sqlalchemy import select
 
+from api.store.audit_notes import note
 from api.store.books import publish
-from api.store.people import note
 from api.store.tables import books
 from api.store.units import WriteUnit
 from rules.book import Book

@@ -10,9 +10,9 @@ from typing import Any, Final, Literal
 
 from sqlalchemy import ColumnElement, Row, and_, func, insert, or_, select, update
 
+from api.store.audit_notes import note
 from api.store.cursors import cursor_at, read_cursor
 from api.store.names import new_name
-from api.store.people import note
 from api.store.refusals import Refused
 from api.store.said import work_words
 from api.store.tables import books, draft_revisions, drafts, studies, study_files, study_progress

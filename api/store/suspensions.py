@@ -6,9 +6,9 @@ from typing import Any, Literal
 
 from sqlalchemy import Select, and_, insert, or_, select
 
+from api.store.audit_notes import note
 from api.store.bulk import among, in_chunks
 from api.store.decision_words import words_of
-from api.store.people import note
 from api.store.rider_rows import touch
 from api.store.tables import review_decisions, reviews, rider_state, suspension_lifts
 from api.store.units import ReadUnit, WriteUnit

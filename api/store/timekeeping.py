@@ -17,11 +17,12 @@ from typing import Any, Final, Literal, NamedTuple
 from sqlalchemy import select, text, update
 
 from api.clock import now_us, running_us
+from api.store.audit_notes import note
 from api.store.marks import is_demo
-from api.store.people import note
 from api.store.refusals import Refused
+from api.store.store import Store, UnreachableError
 from api.store.tables import clock
-from api.store.units import ReadUnit, Store, UnreachableError, WriteUnit
+from api.store.units import ReadUnit, WriteUnit
 from rules.units import US_PER_S
 
 # While nothing runs, the clock may go on by this much.

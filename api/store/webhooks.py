@@ -14,10 +14,10 @@ from urllib.parse import urlsplit
 from sqlalchemy import ColumnElement, Row, func, insert, select, update
 
 from api.store.addresses import is_public_name
+from api.store.audit_notes import note
 from api.store.cursors import cursor_at, read_cursor
 from api.store.names import new_name
 from api.store.outbox import KINDS, PING, Message, send
-from api.store.people import note
 from api.store.refusals import Refused
 from api.store.said import Said, both
 from api.store.tables import outbox, webhook_attempts, webhooks

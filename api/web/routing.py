@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from api.http.context import service_of
 from api.http.problems import Problem, problem_of_book, problem_of_refusal, problem_of_unreachable
 from api.store.refusals import Refused
-from api.store.units import BusyError, UnreachableError
+from api.store.store import BusyError, UnreachableError
 from api.web.session import (
     ForeignFormError,
     SignInError,

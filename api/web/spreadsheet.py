@@ -6,7 +6,6 @@ would take for a formula is marked as text. Reading is `api.web.sheets`.
 
 import csv
 import io
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
@@ -76,12 +75,6 @@ def to_csv(table: Table, lang: Lang) -> bytes:
 def sheet_name(part: str, lang: Lang) -> str:
     """The name of a table's sheet."""
     return text(lang, f"web_books.sheet_{part}")
-
-
-def attachment(name: str) -> dict[str, str]:
-    """The header of a file to save; a name may be whatever a draft calls itself."""
-    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", name)[-120:]
-    return {"Content-Disposition": f'attachment; filename="{plain}"'}
 
 
 def _rows(table: Table, lang: Lang) -> Iterator[Sequence[tuple[Column | None, str]]]:

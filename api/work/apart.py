@@ -14,7 +14,8 @@ from multiprocessing.process import BaseProcess
 from threading import Lock
 from typing import TypeVar
 
-from api.store.units import ReadUnit, Store
+from api.store.store import Store
+from api.store.units import ReadUnit
 from api.work.child import NICE
 
 R = TypeVar("R")

@@ -13,9 +13,9 @@ from anyio.to_thread import run_sync
 from api.clock import elapsed_ns
 from api.http.context import Service
 from api.http.logs import make_log
+from api.store.store import UnreachableError, connected
 from api.store.studies import Kind
 from api.store.timekeeping import Timekeeper
-from api.store.units import UnreachableError, connected
 from api.work.deliverer import Deliverer
 from api.work.figures import Counter
 from api.work.loop import Loop

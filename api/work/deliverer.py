@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 from api.store.deliveries import Parcel, claim_due, is_any_due, settle_delivery
-from api.store.units import Store
+from api.store.store import Store
 from api.store.webhooks import NUM_MAX
 from api.work.sender import Sender
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from api.clock import now_us
 from api.store.city_days import is_behind, refresh
-from api.store.units import Store
+from api.store.store import Store
 from api.work.child import end, read_order, start
 
 _LOOK_S: Final = 0.25

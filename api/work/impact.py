@@ -17,8 +17,9 @@ from api.batch.compare import SIDES, affected, score_both, summary_of
 from api.batch.plan import Plan
 from api.store.books import law_of, program_of
 from api.store.city_events import events_of_city, newest_event_us, num_events_of_city
+from api.store.store import Store
 from api.store.studies import draft_document
-from api.store.units import ReadUnit, Store
+from api.store.units import ReadUnit
 from rules.book import Book
 from rules.calendar import calendar
 from rules.compile import compile_books

@@ -10,8 +10,8 @@ from typing import Any
 from api.batch.engines import WorkersLostError
 from api.clock import now_us
 from api.store.leases import LostError, fail, finish
+from api.store.store import Store
 from api.store.studies import Failure, Study, study_of
-from api.store.units import Store
 from api.work.child import read_order
 from api.work.impact import NUM_EVENTS_MAX, NothingToJudgeError, TooManyEventsError, judge_impact
 from api.work.progress import Progress

@@ -4,7 +4,7 @@ from typing import Final
 
 from api.clock import elapsed_ns, now_us
 from api.store.leases import advance
-from api.store.units import Store
+from api.store.store import Store
 
 _EVERY_NS: Final = 400_000_000
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from api.store.checkpoints import needy
 from api.store.replays import LONG, Reading, fill, is_long, prepare, replay, waiting_riders
-from api.store.units import Store
+from api.store.store import Store
 from api.work.apart import Apart, ApartError
 from rules.units import US_PER_S
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from api.batch.study_design import design_of
-from api.store.units import Store
+from api.store.store import Store
 from api.work.simulation import find_stored, study_request
 from simulations import scenarios
 

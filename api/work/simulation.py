@@ -9,12 +9,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from api.batch.study import StudyRequest, run_study
+from api.batch.study import run_study
+from api.batch.study_design import StudyRequest
 from api.clock import now_us
 from api.store.books import program_of
 from api.store.leases import drop_file, keep_file
+from api.store.store import Store
 from api.store.studies import Study, draft_document, file_of, files_of
-from api.store.units import ReadUnit, Store
+from api.store.units import ReadUnit
 from api.work.progress import Progress
 from rules.book import Book
 from rules.errors import BookError

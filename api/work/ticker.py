@@ -15,8 +15,9 @@ from api.store.deliveries import forget_messages, watch_queues
 from api.store.idempotency import forget_answers
 from api.store.posting import settle
 from api.store.scheduling import activate_due, watch_schedule
+from api.store.store import Store
 from api.store.turns import is_my_turn
-from api.store.units import Store, WriteUnit
+from api.store.units import WriteUnit
 from rules.errors import BookError
 from rules.units import US_PER_DAY, US_PER_S
 

@@ -16,8 +16,8 @@ from typing import Any, Final
 
 from api.clock import elapsed_ns
 from api.store.leases import LEASE_US, Claim, claim, give_back, has_free_work, is_held, renew
+from api.store.store import Store
 from api.store.studies import Kind
-from api.store.units import Store
 from api.work.child import end, start
 
 _LOOK_S: Final = 0.25

@@ -11,7 +11,7 @@ import pytest
 
 from api.http import logs
 from api.store import schema
-from api.store.units import Store
+from api.store.store import Store
 from tests.api.store import cluster
 from tests.fixtures.v0_1_0 import kept
 

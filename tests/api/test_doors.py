@@ -18,7 +18,7 @@ from starlette.testclient import TestClient
 from api.http.app import api_routes
 from api.store import keys, people
 from api.store.draft_content import ROUTE_WORDS
-from api.store.units import Store
+from api.store.store import Store
 from api.web.sheets import read_file
 from dispatch.mdrp import read_instance
 from rules.shelf import versions

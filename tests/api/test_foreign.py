@@ -16,8 +16,8 @@ from api.http.app import api_routes, create_app
 from api.settings import Settings
 from api.store import keys, schema
 from api.store.said import city_name
+from api.store.store import Store
 from api.store.tables import api_keys, drafts, entries, studies
-from api.store.units import Store
 from api.web.session import FORM_COOKIE
 from api.web.site import PAGES
 from api.web.typed import FORM_FIELD

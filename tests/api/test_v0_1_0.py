@@ -15,6 +15,7 @@ from api.settings import Settings
 from api.store import schema
 from api.store.decision_words import changed_words
 from api.store.draft_content import content, read_places, stored_document
+from api.store.store import Store
 from api.store.tables import (
     appeal_decisions,
     books,
@@ -24,7 +25,6 @@ from api.store.tables import (
     review_decisions,
     suspension_lifts,
 )
-from api.store.units import Store
 from api.store.verifying import verify_store
 from rules.parse import book_of
 from tests.api.cli.commands import run

@@ -9,9 +9,9 @@ from sqlalchemy import func, select, text
 
 from api.store import posting, schema
 from api.store.books import law_of, old_readings_until
+from api.store.store import Store
 from api.store.tables import rider_state
 from api.store.timekeeping import ClockState, Timekeeper
-from api.store.units import Store
 from api.store.verifying import verify_store
 from tests.api.store.posts import lines_of, table_of
 from tests.builders import DAY_US, delivered

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from api.store import schema
-from api.store.units import Store
+from api.store.store import Store
 from tests.api.http.crowd import Crowd, assert_exactly_once, day, prepare
 from tests.api.http.served import served
 from tests.api.store import cluster

@@ -21,7 +21,7 @@ from api.clock import elapsed_ns
 from api.store import books, cards, posting, schema
 from api.store.loading import Part, load_part
 from api.store.replays import fill, replay, waiting_riders
-from api.store.units import Store
+from api.store.store import Store
 from api.work.replayer import Replayer
 from rules.shelf import versions
 from tests.api.ledgers import write_events

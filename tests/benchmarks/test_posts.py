@@ -20,7 +20,7 @@ import pytest
 
 from api.clock import now_us
 from api.store import schema
-from api.store.units import Store
+from api.store.store import Store
 from tests.api.http.crowd import prepare
 from tests.api.store import cluster
 from tests.api.store.posts import newest_us

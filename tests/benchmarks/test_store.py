@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from api.store import books, posting, schema
-from api.store.units import Store
+from api.store.store import Store
 from rules.shelf import versions
 from tests.api.store import cluster
 from tests.api.store.posts import START_US, newest_us, table_of

@@ -10,7 +10,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from api.store.drafts import drafts_page
 from api.store.said import city_name
-from api.store.units import Store
+from api.store.store import Store
 from rules.units import US_PER_DAY, US_PER_S
 from tests.e2e.world import CITY, World
 

@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from api.store import keys
 from api.store.sessions import begin_session
-from api.store.units import Store
+from api.store.store import Store
 from api.web.session import LANG_COOKIE, SESSION_COOKIE
 from tests.e2e import world as worlds
 from tests.e2e.serving import serving

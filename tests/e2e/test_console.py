@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from api.store.appeal_records import Appeal, open_appeals_by_deadline
 from api.store.reviews import reviews_of
-from api.store.units import Store
+from api.store.store import Store
 from tests.e2e.conftest import DESKTOP, PHONE, Visitor
 from tests.e2e.world import CITY, World
 

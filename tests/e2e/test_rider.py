@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from api.store.books import law_of
 from api.store.cards import Card, card_of
-from api.store.units import Store
+from api.store.store import Store
 from rules.units import points_text
 from tests.e2e.conftest import Visitor
 from tests.e2e.world import World

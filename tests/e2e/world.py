@@ -18,8 +18,9 @@ from api.store.marks import mark_demo
 from api.store.people import Person, introduce
 from api.store.posting import post_events, settle
 from api.store.refusals import Refused
+from api.store.store import Store
 from api.store.tables import entries, open_reviews, rider_state
-from api.store.units import Store, WriteUnit
+from api.store.units import WriteUnit
 from rules.book import Book
 from rules.calendar import instant_us
 from rules.parse import parse

@@ -7,8 +7,8 @@ from fastapi import APIRouter, Depends, Query, Response
 from api.http.auth import require
 from api.http.context import Actor, LangDep, ServiceDep
 from api.http.decision_shapes import AppealAnswer, AppealPage, AppealShown, appeal_shown
+from api.http.etags import in_words
 from api.http.problems import Problem
-from api.http.routes.riders import in_words
 from api.http.schemas import LIMIT_DEFAULT, Cursor, IdText, Limit, PlainText
 from api.http.threads import Threaded
 from api.store.acting import need_cities

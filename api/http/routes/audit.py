@@ -9,8 +9,7 @@ from starlette.responses import Response
 from api.http.auth import require
 from api.http.context import Actor, ServiceDep
 from api.http.downloads import audit_download
-from api.http.law_bodies import City
-from api.http.schemas import LIMIT_DEFAULT, Cursor, Limit, Model, Page
+from api.http.schemas import LIMIT_DEFAULT, City, Cursor, Limit, Model, Page
 from api.store.audit import AuditFilter, audit_page
 
 router = APIRouter(prefix="/v1/audit", tags=["audit"])

@@ -6,14 +6,13 @@ from fastapi import APIRouter, Depends, Query, Response
 
 from api.http.auth import require
 from api.http.context import Actor, LangDep, ServiceDep
-from api.http.etags import etag_of
-from api.http.law_bodies import BookIdText, City, Digest, RollbackAsked
+from api.http.etags import etag_of, in_words
+from api.http.law_bodies import BookIdText, Digest, RollbackAsked
 from api.http.law_shapes import BookLine, BooksPage, DraftShown, VersionShown
 from api.http.law_shown import book_line, draft_shown, place_books, version_shown
 from api.http.problems import Problem
 from api.http.routes.drafts import problem_of_checked
-from api.http.routes.riders import in_words
-from api.http.schemas import LIMIT_DEFAULT, Cursor, Limit
+from api.http.schemas import LIMIT_DEFAULT, City, Cursor, Limit
 from api.http.threads import Threaded
 from api.store.acting import need_cities
 from api.store.approvals import NotReadyError

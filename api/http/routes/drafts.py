@@ -9,10 +9,9 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from api.http.auth import require
 from api.http.context import Actor, LangDep, Service, ServiceDep
-from api.http.etags import etag_of, is_unchanged, need_match
+from api.http.etags import etag_of, in_words, is_unchanged, need_match
 from api.http.law_bodies import (
     ApprovalAsked,
-    City,
     DraftAsked,
     DraftChange,
     EventTried,
@@ -33,9 +32,7 @@ from api.http.law_bodies import (
 from api.http.law_shapes import CheckedShown, DraftPage, DraftSaved, DraftShown, TrialShown
 from api.http.law_shown import checked_shown, draft_line, draft_shown, trial_shown
 from api.http.problems import MEDIA_TYPE, FieldError, Problem
-from api.http.routes.riders import in_words
-from api.http.routes.studies import Started
-from api.http.schemas import LIMIT_DEFAULT, Cursor, IdText, IfMatch, IfNoneMatch, Limit
+from api.http.schemas import LIMIT_DEFAULT, City, Cursor, IdText, IfMatch, IfNoneMatch, Limit, Started
 from api.http.threads import Threaded, Turns
 from api.http.wording import Where
 from api.store import approvals, drafts, scheduling, studies

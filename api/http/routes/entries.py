@@ -7,9 +7,9 @@ from fastapi import APIRouter, Depends, Response
 from api.http.auth import require
 from api.http.context import Actor, LangDep, ServiceDep
 from api.http.decision_shapes import AppealAsked, AppealShown, appeal_shown
+from api.http.etags import in_words
 from api.http.problems import Problem
 from api.http.rider_shapes import EntryTold, entry_told
-from api.http.routes.riders import in_words
 from api.http.schemas import IdText
 from api.http.threads import Threaded
 from api.store.appeals import file_appeal

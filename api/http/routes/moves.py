@@ -7,8 +7,7 @@ from pydantic import Field
 
 from api.http.auth import require
 from api.http.context import Actor, ServiceDep
-from api.http.law_bodies import City
-from api.http.schemas import LIMIT_DEFAULT, Cursor, IdText, Limit, Model, Page
+from api.http.schemas import LIMIT_DEFAULT, City, Cursor, IdText, Limit, Model, Page
 from api.http.threads import Threaded
 from api.store import moves
 from api.store.moves import Move

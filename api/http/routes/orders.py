@@ -7,8 +7,7 @@ from pydantic import Field
 
 from api.http.auth import require
 from api.http.context import Actor, ServiceDep
-from api.http.law_bodies import City
-from api.http.schemas import LIMIT_DEFAULT, Cursor, Limit, Model, Page
+from api.http.schemas import LIMIT_DEFAULT, City, Cursor, Limit, Model, Page
 from api.store.acting import need_cities
 from api.store.shared_orders import Delivery, SharedOrder, shared_page
 

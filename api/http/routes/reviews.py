@@ -7,9 +7,9 @@ from fastapi import APIRouter, Depends, Response
 from api.http.auth import require
 from api.http.context import Actor, LangDep, ServiceDep
 from api.http.decision_shapes import LiftAsked, ReviewAnswer, ReviewPage, ReviewShown, review_shown
+from api.http.etags import in_words
 from api.http.problems import Problem
 from api.http.routes.appeals import City, cities_of
-from api.http.routes.riders import in_words
 from api.http.schemas import LIMIT_DEFAULT, Cursor, IdText, Limit
 from api.http.threads import Threaded
 from api.store.reviews import (

@@ -9,8 +9,7 @@ from api.http.auth import Gate, require
 from api.http.cards import CardDesk, Finished
 from api.http.context import Actor, LangDep, ServiceDep
 from api.http.downloads import export_download
-from api.http.etags import is_unchanged
-from api.http.law_bodies import City
+from api.http.etags import in_words, is_unchanged
 from api.http.problems import Problem
 from api.http.rider_shapes import (
     CardShown,
@@ -19,7 +18,7 @@ from api.http.rider_shapes import (
     forecast_shown,
     page_shown,
 )
-from api.http.schemas import LIMIT_DEFAULT, Cursor, IdText, IfNoneMatch, Limit, Model, PlainText
+from api.http.schemas import LIMIT_DEFAULT, City, Cursor, IdText, IfNoneMatch, Limit, Model, PlainText
 from api.store import people
 from api.store.acting import need_cities
 from api.store.books import law_of
@@ -29,7 +28,6 @@ from api.store.forecast import MINUTES, forecast_of
 from api.store.new_ids import need_sound_cities, need_sound_rider
 from api.store.rider_rows import home_of
 from api.store.units import ReadUnit, WriteUnit
-from rules.text import Lang
 
 router = APIRouter(prefix="/v1/riders/{rider_id}", tags=["riders"])
 Reader = Annotated[Actor, Depends(require("self:read", "riders:read"))]
@@ -83,11 +81,6 @@ def check_seen(unit: ReadUnit | WriteUnit, actor: Actor, rider_id: str) -> None:
     home = home_of(unit, rider_id)
     if home is None or not actor.may_see_rider(rider_id, home.city):
         raise Problem("rider_unknown")
-
-
-def in_words(lang: Lang) -> dict[str, str]:
-    """Headers of an answer that differs by language and is for one reader."""
-    return {"Content-Language": lang, "Vary": "Accept-Language, Authorization", "Cache-Control": "private, no-cache"}
 
 
 @router.get("/card", response_model=CardShown, responses={304: {"description": "The card is the one you have."}})

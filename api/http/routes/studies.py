@@ -11,7 +11,7 @@ from api.batch.study_design import DEFAULT_DAYS, Sensitivity
 from api.http.auth import require
 from api.http.context import Actor, LangDep, Service, ServiceDep
 from api.http.problems import FieldError, Problem
-from api.http.schemas import LIMIT_DEFAULT, Cursor, IdText, Limit, Model, Page
+from api.http.schemas import LIMIT_DEFAULT, Cursor, IdText, Limit, Model, Page, Started
 from api.http.streams import WAIT_S_MAX, last_event, progress_stream
 from api.http.threads import Threaded
 from api.http.wording import Where
@@ -127,12 +127,6 @@ class StudyLines(Page):
     """Long work, newest first."""
 
     items: list[StudyLine]
-
-
-class Started(Model):
-    """Where to watch it."""
-
-    study_id: str
 
 
 @router.post("/studies", status_code=202)

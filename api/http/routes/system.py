@@ -10,8 +10,8 @@ from api.http.meters import CONTENT_TYPE, Meters
 from api.http.problems import STATUS, Problem, template_of
 from api.http.schemas import Model
 from api.store.deploying import COMMAND, num_in_force
+from api.store.store import UnreachableError
 from api.store.timekeeping import REMEDY, ClockState
-from api.store.units import UnreachableError
 from api.store.waiting import readiness
 from rules.text import Lang, text
 

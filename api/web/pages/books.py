@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import Depends, Response
 
+from api.http.downloads import attachment
 from api.store.acting import need_cities
 from api.store.books import law_of
 from api.store.bookshelf import book_of_id, books_by_place, books_of, compare_versions, version_of
@@ -21,7 +22,7 @@ from api.web.once import once
 from api.web.routing import page_router
 from api.web.session import Posted, field, visiting
 from api.web.shell import Visit
-from api.web.spreadsheet import XLSX_TYPE, attachment, to_xlsx
+from api.web.spreadsheet import XLSX_TYPE, to_xlsx
 from api.web.tables import tables_of
 from rules.book import Book, Rule, Tier
 from rules.clauses import PartClause, clauses_for

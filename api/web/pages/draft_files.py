@@ -8,6 +8,7 @@ from typing import Annotated, Final
 from fastapi import Depends, Response
 from starlette.datastructures import FormData, UploadFile
 
+from api.http.downloads import attachment
 from api.http.problems import DETAIL_MAX, ERRORS_MAX, shortened
 from api.http.threads import Turns
 from api.store import drafts as store
@@ -20,7 +21,7 @@ from api.web.routing import page_router
 from api.web.session import PostedTable, field, visiting
 from api.web.sheets import MAX_BYTES, SheetFault, Sheets, merged, read_file, read_pasted
 from api.web.shell import Visit
-from api.web.spreadsheet import CSV_TYPE, XLSX_TYPE, attachment, to_csv, to_xlsx
+from api.web.spreadsheet import CSV_TYPE, XLSX_TYPE, to_csv, to_xlsx
 from api.web.tables import CellFault, Document, document_of, table_of, tables_of
 from rules.errors import BookError, Fault
 from rules.parse import book_of

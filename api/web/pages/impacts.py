@@ -8,7 +8,7 @@ from fastapi import Depends, Response
 
 from api.http.problems import STATUS
 from api.http.routes.studies import need_kind
-from api.http.streams import last_event, progress_stream
+from api.http.streams import last_event, progress_stream, stages
 from api.store.acting import need_cities
 from api.store.draft_rows import draft_of
 from api.store.refusals import Refused
@@ -21,7 +21,7 @@ from api.web.once import once
 from api.web.routing import page_router
 from api.web.session import Posted, field, visiting
 from api.web.shell import Visit
-from rules.text import Lang, catalog
+from rules.text import Lang
 from scoring.explain import titled
 
 router = page_router()
@@ -30,7 +30,6 @@ RunVisit = Annotated[Visit, Depends(visiting("impacts:run"))]
 DAYS: Final = (7, 14, 28, 56, 92)
 # A watcher who stays longer asks anew; the browser does so by itself.
 WATCH_S: Final = 600
-_STAGE: Final = "work.stage_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +115,6 @@ def watch(visit: ReadVisit, study_id: str) -> Response:
     with visit.service.reading() as unit:
         need_kind(study_of(unit, study_id, visit.who.cities, visit.who.name), visit.who)
     return progress_stream(visit.service, study_id, last_event(visit.request.headers.get("last-event-id")), WATCH_S)
-
-
-def stages(lang: Lang) -> dict[str, str]:
-    """The parts of long work, in words, for the page's script."""
-    found = catalog(lang)
-    return {key.removeprefix(_STAGE): words for key, words in found.items() if key.startswith(_STAGE)}
 
 
 def told_result(study: Study, view: DraftView | None, lang: Lang) -> dict[str, Any]:

@@ -8,19 +8,19 @@ from starlette.datastructures import FormData
 
 from api.batch.errors import InputError
 from api.batch.study_design import DEFAULT_DAYS, SENSITIVITIES
+from api.http.downloads import attachment
 from api.http.problems import DETAIL_MAX, ERRORS_MAX, STATUS, shortened
 from api.http.routes.studies import SETS_MAX, SWEEPS_MAX, report_response
+from api.http.streams import stages
 from api.store.bookshelf import BookBrief, books_of
 from api.store.refusals import Refused
 from api.store.studies import Study, file_of, files_of, start_study, studies_of, study_of
 from api.store.turns_of_work import position_of
 from api.store.units import ReadUnit
 from api.web.once import once
-from api.web.pages.impacts import stages
 from api.web.routing import page_router
 from api.web.session import Posted, field, visiting
 from api.web.shell import Visit
-from api.web.spreadsheet import attachment
 from api.work.request import check_request, scenario_names
 from rules.errors import BookError
 from rules.text import Lang

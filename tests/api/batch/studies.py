@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from api.batch.study import StudyRequest
+from api.batch.study_design import StudyRequest
 
 TINY = (
     "riders=8",

@@ -27,9 +27,9 @@ from api.cli.main import main
 from api.store.appeal_records import num_open_appeals
 from api.store.drafts import drafts_page
 from api.store.sample_riders import telling_riders
+from api.store.store import Store
 from api.store.studies import studies_of
 from api.store.tables import events
-from api.store.units import Store
 from rules.calendar import instant_us
 from rules.units import US_PER_DAY, US_PER_S
 

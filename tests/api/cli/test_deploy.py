@@ -23,8 +23,8 @@ from api.settings import Settings
 from api.store import books, keys
 from api.store.deploying import put_in_force
 from api.store.sessions import begin_session
+from api.store.store import Store
 from api.store.tables import audit
-from api.store.units import Store
 from api.web.session import SESSION_COOKIE
 from rules.compile import start_us
 from rules.deployment import Deploy

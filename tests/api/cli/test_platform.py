@@ -8,7 +8,7 @@ import pytest
 from api.batch.files import write_ndjson
 from api.settings import SettingError, Settings
 from api.store.platforms import platform_of
-from api.store.units import Store
+from api.store.store import Store
 from tests.api.cli.commands import run
 from tests.builders import delivered
 

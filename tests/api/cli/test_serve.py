@@ -19,7 +19,7 @@ import pytest
 from api.cli.serve import prepare
 from api.store import keys, schema
 from api.store.marks import is_demo
-from api.store.units import Store
+from api.store.store import Store
 from tests.api.cli.commands import run
 from tests.api.conftest import url_for
 from tests.fixtures.v0_1_0 import kept

@@ -10,8 +10,8 @@ from sqlalchemy import update
 
 from api.cli.token import _places
 from api.store import keys
+from api.store.store import Store
 from api.store.tables import clock
-from api.store.units import Store
 from rules.units import US_PER_DAY
 from tests.api.cli.commands import run
 from tests.api.store.posts import BOOK, START_US, later, post, publish

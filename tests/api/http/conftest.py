@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 from api.http.app import create_app
 from api.settings import Settings
 from api.store import books, keys
-from api.store.units import Store
+from api.store.store import Store
 from rules.deployment import Deploy
 from tests.api.store.posts import START_US, publish
 

@@ -12,7 +12,7 @@ import httpx2
 
 from api.clock import elapsed_ns, now_us
 from api.store import books, keys
-from api.store.units import Store
+from api.store.store import Store
 from api.store.verifying import verify_store
 from rules.deployment import Deploy
 from rules.units import US_PER_DAY

@@ -18,7 +18,7 @@ from api.http.app import create_app
 from api.http.jwts import Jwts
 from api.settings import SettingError, Settings
 from api.store import keys
-from api.store.units import Store
+from api.store.store import Store
 from tests.api.http.conftest import Bearer, Clock
 
 SHARED = "a shared secret of more than thirty-two bytes"

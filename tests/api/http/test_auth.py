@@ -11,7 +11,8 @@ from api.http.auth import Gate
 from api.http.context import Actor, Service
 from api.settings import Settings
 from api.store import keys
-from api.store.units import ReadUnit, Store
+from api.store.store import Store
+from api.store.units import ReadUnit
 from tests.api.http import apart
 from tests.api.http.conftest import Bearer, Clock
 from tests.api.store.posts import START_US

@@ -8,11 +8,11 @@ import json
 import pytest
 from starlette.testclient import TestClient
 
+from api.store.audit_notes import note
 from api.store.books import stored_program
-from api.store.people import note
 from api.store.scheduling import activate_due
 from api.store.seeding import seed_shipped
-from api.store.units import Store
+from api.store.store import Store
 from rules.shelf import versions
 from tests.api.http.conftest import Bearer, Clock
 from tests.api.law import seed_in_force

@@ -22,7 +22,7 @@ from api.http.survey import DEEP, LONG, MANY, ROWS, Shape, passed
 from api.settings import Settings
 from api.store import keys
 from api.store.sessions import begin_session
-from api.store.units import Store
+from api.store.store import Store
 from tests.api.http.conftest import Bearer, Clock
 from tests.api.http.nasty import (
     ANY_JSON,

@@ -14,9 +14,9 @@ from starlette.testclient import TestClient
 
 from api.http import threads
 from api.http.downloads import in_parts
-from api.store import people
 from api.store.audit import PART
-from api.store.units import POOL_SIZE, Store
+from api.store.audit_notes import note
+from api.store.store import POOL_SIZE, Store
 from rules.shelf import versions
 from rules.writing import toml_of
 from tests.api.http.conftest import Bearer, Clock
@@ -79,7 +79,7 @@ def test_who_does_not_read_holds_no_connection(client: TestClient, bearer: Beare
     """A hundred downloads are begun and not read: no connection of the pool is out, and all lines come in the end."""
     with store.writing(clock()) as unit:
         for number in range(2 * PART + 5):
-            people.note(unit, "ops:a", "person_erased", f"r{number}")
+            note(unit, "ops:a", "person_erased", f"r{number}")
     headers = bearer("ops")
     # Many who come at once wait for each other when they are looked up.
     client.app.state.gate._lookers.total_tokens = 100  # type: ignore[attr-defined]

@@ -8,7 +8,7 @@ from starlette.testclient import TestClient
 
 from api.http.cards import CardDesk
 from api.store.cards import CardRow
-from api.store.units import UnreachableError
+from api.store.store import UnreachableError
 from tests.api.http.conftest import Bearer, Clock
 from tests.api.store.posts import later
 from tests.builders import delivered

@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 
 from api.store.draft_rows import draft_of
 from api.store.places import Place
-from api.store.units import Store
+from api.store.store import Store
 from rules.book import Book
 from rules.shelf import versions
 from tests.api.http.conftest import Bearer, Clock

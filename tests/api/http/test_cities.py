@@ -15,9 +15,9 @@ from api.store.audit import AuditFilter, audit_page
 from api.store.queries import rider_row
 from api.store.replays import replay
 from api.store.rider_rows import home_of
+from api.store.store import Store
 from api.store.tables import events as events_table
 from api.store.tables import rider_moves, rider_state
-from api.store.units import Store
 from api.store.verifying import verify_store
 from rules.deployment import Deploy
 from tests.api.http.conftest import Bearer, Clock

@@ -13,9 +13,9 @@ from api.cli.main import main
 from api.http.app import create_app
 from api.http.context import Service
 from api.settings import Settings
+from api.store.store import Store
 from api.store.tables import entries, rider_state
 from api.store.timekeeping import Timekeeper, confirm
-from api.store.units import Store
 from api.work.background import Background, watching_clock
 from tests.api.http.conftest import Bearer, Clock
 from tests.api.store.posts import FADING, START_US, later, post, publish, rider_week

@@ -4,7 +4,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from api.store.city_days import refresh
-from api.store.units import Store
+from api.store.store import Store
 from tests.api.http.conftest import Bearer, Clock
 from tests.api.store.posts import later, post, publish
 from tests.builders import delivered, slow_merchant

@@ -18,7 +18,7 @@ from api.settings import Settings
 from api.store import keys, schema
 from api.store.posting import post_events
 from api.store.scheduling import law_in_force
-from api.store.units import Store
+from api.store.store import Store
 from tests.api.law import seed_in_force
 from tests.api.store.posts import table_of
 from tests.architecture.sources import ROOT

@@ -16,9 +16,10 @@ from api.http.app import create_app
 from api.http.context import preferred_lang
 from api.http.logs import make_log
 from api.settings import SettingError, Settings
-from api.store import idempotency, people
+from api.store import idempotency
+from api.store.audit_notes import note
 from api.store.refusals import Refused
-from api.store.units import Held, Store
+from api.store.store import Held, Store
 from tests.api.http.conftest import Bearer, Clock
 from tests.api.store.posts import START_US, later, lines_of
 from tests.builders import delivered
@@ -287,7 +288,7 @@ class TestRepeats:
         late, held = claims[0], Held(store)
         assert isinstance(late, idempotency.Claim)
         with held.writing(START_US) as unit:
-            people.note(unit, "ops:a", "person_erased", "r1")
+            note(unit, "ops:a", "person_erased", "r1")
 
         with pytest.raises(Refused, match="idempotency_in_flight"), held.writing(START_US) as unit:
             idempotency.keep_answer(unit, late, idempotency.StoredAnswer(200, {}, b""))

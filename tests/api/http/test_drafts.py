@@ -7,7 +7,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from api.store.draft_rows import draft_of
-from api.store.units import Store
+from api.store.store import Store
 from tests.api.http.conftest import Bearer, Clock
 from tests.api.store.law_worlds import NOW_US, day_us, done_impact, enact, raw, version
 from tests.builders import delivered

@@ -10,8 +10,8 @@ from starlette.testclient import TestClient
 
 from api.store import books
 from api.store.people import person_of
+from api.store.store import Store
 from api.store.tables import api_keys, entries, events, metadata, outbox, webhook_attempts, webhooks
-from api.store.units import Store
 from api.store.verifying import verify_store
 from rules.deployment import Deploy
 from tests.api.http.conftest import Bearer, Clock

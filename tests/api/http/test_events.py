@@ -7,7 +7,7 @@ from urllib.parse import quote
 import pytest
 from starlette.testclient import TestClient
 
-from api.store.units import Store
+from api.store.store import Store
 from tests.api.http.conftest import Bearer
 from tests.api.store.posts import START_US, later, lines_of, same_ledger, scores_of
 from tests.builders import delivered

@@ -6,7 +6,7 @@ from typing import Final
 
 import pytest
 
-from api.store.units import Store
+from api.store.store import Store
 from tests.api.http.crowd import Crowd, assert_exactly_once, day, prepare
 from tests.api.http.served import served
 

@@ -22,9 +22,10 @@ from api.cli.serve import GRACE_S
 from api.clock import now_us
 from api.http.farewell import Farewell
 from api.http.leaving import Leaving
-from api.store import keys, people, schema, studies
+from api.store import keys, schema, studies
+from api.store.audit_notes import note
+from api.store.store import Store
 from api.store.tables import events
-from api.store.units import Store
 from api.work.background import STOP_S
 from tests.api.http import apart
 from tests.api.law import seed_in_force
@@ -186,7 +187,7 @@ def test_open_streams_and_unread_downloads_hold_nobody_up(store: Store, url: str
         _, policy = keys.create_key(unit, "policy", "wang", (), actor="test:test")
         _, ops = keys.create_key(unit, "ops", "li.na", (), actor="test:test")
         for number in range(20_000):
-            people.note(unit, "test:test", "noted", f"{number}-" + "x" * 100)
+            note(unit, "test:test", "noted", f"{number}-" + "x" * 100)
         # More than may be under way at a time: the last one waits.
         asked = [studies.start_study(unit, "policy:wang", LONG) for _ in range(4)]
     with serving(url, tmp_path) as (server, address):

@@ -21,8 +21,8 @@ from api.store import keys, schema
 from api.store.books import law_of
 from api.store.keys import ROLES
 from api.store.posting import post_events
+from api.store.store import Store
 from api.store.tables import drafts, entries, open_reviews, studies
-from api.store.units import Store
 from rules.shelf import versions
 from tests.api.http.matrix import EVERYWHERE, HERE, MATRIX, RIDER, SAMPLE, THERE, Row
 from tests.api.http.test_roles import OPEN, routes

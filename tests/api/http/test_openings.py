@@ -15,8 +15,8 @@ from api.http.openings import Openings
 from api.settings import Settings
 from api.store import keys
 from api.store.sessions import begin_session, end_session, session_of
+from api.store.store import Store
 from api.store.studies import start_study
-from api.store.units import Store
 from tests.api.http import apart
 from tests.api.http.conftest import Bearer, Clock
 

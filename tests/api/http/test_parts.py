@@ -17,7 +17,7 @@ from api.store import schema
 from api.store.admission import Admission
 from api.store.idempotency import Wanted
 from api.store.refusals import Refused
-from api.store.units import BusyError, Store
+from api.store.store import BusyError, Store
 from tests.api.conftest import url_for
 from tests.api.http import apart
 from tests.api.http.test_posts import copy_law, service_on

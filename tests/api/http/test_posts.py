@@ -22,8 +22,8 @@ from api.store.chain import verify_chain
 from api.store.idempotency import Wanted
 from api.store.refusals import Refused
 from api.store.rider_rows import lock
+from api.store.store import Store
 from api.store.tables import entries, events, idempotency
-from api.store.units import Store
 from tests.api.conftest import url_for
 from tests.api.store.posts import START_US, later, lines_of, rider_week
 from tests.builders import delivered

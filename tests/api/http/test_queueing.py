@@ -11,7 +11,7 @@ import pytest
 from api.http import queueing
 from api.http.queueing import Later, Queue
 from api.store.refusals import Refused
-from api.store.units import BusyError
+from api.store.store import BusyError
 from tests.api.http import apart
 
 

@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from api.clock import now_us
-from api.store.units import Store
+from api.store.store import Store
 from api.store.verifying import verify_store
 from rules.units import US_PER_DAY
 from tests.api.http.crowd import prepare

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from api.store.units import Store
+from api.store.store import Store
 from tests.api.http.conftest import Bearer, Clock
 from tests.api.store.posts import START_US, later, lines_of, post
 from tests.builders import delivered

@@ -6,7 +6,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from api.store import books
-from api.store.units import Store
+from api.store.store import Store
 from rules.deployment import Deploy
 from rules.shelf import versions
 from tests.api.http.conftest import Bearer, Clock

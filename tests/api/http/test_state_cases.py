@@ -8,7 +8,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from api.store import books
-from api.store.units import Store
+from api.store.store import Store
 from api.store.verifying import verify_store
 from rules.deployment import Deploy
 from tests.api.http.conftest import Bearer, Clock

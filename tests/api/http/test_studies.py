@@ -9,7 +9,7 @@ from api.clock import now_us
 from api.http.logs import make_log
 from api.store import leases, studies
 from api.store.sessions import begin_session
-from api.store.units import Store
+from api.store.store import Store
 from api.work.worker import Worker
 from tests.api.http.conftest import Bearer, Clock
 from tests.api.store.posts import BOOK, FADING

@@ -15,7 +15,7 @@ from api.http.app import _all_routes
 from api.http.door import TAKES
 from api.store.keys import role_of
 from api.store.sessions import begin_session
-from api.store.units import Store
+from api.store.store import Store
 from api.web.session import FORM_COOKIE, SESSION_COOKIE
 from api.web.typed import FORM_FIELD
 from tests.api.http.conftest import Bearer

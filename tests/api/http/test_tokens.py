@@ -11,8 +11,8 @@ from starlette.testclient import TestClient
 from api.http.app import create_app
 from api.settings import Settings
 from api.store.keys import ROLES, all_keys, create_key, revoke_key
+from api.store.store import Store
 from api.store.tables import audit, events
-from api.store.units import Store
 from rules.units import US_PER_DAY
 from tests.api.http.conftest import Bearer, Clock
 from tests.api.store.posts import BOOK, START_US, later, post, publish

@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 
 from api.http.warmth import warm, warming
 from api.store.refusals import Refused
-from api.store.units import Store
+from api.store.store import Store
 from scoring import kernel, ledger, liability, score
 from scoring.hashing import write_ids
 from tests.api.http import apart

@@ -9,7 +9,7 @@ from api.clock import now_us
 from api.http.app import create_app
 from api.http.logs import make_log
 from api.settings import Settings
-from api.store.units import Store
+from api.store.store import Store
 from api.work.deliverer import Deliverer
 from api.work.sender import Sender
 from tests.api.http.conftest import Bearer

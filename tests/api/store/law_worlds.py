@@ -12,8 +12,9 @@ from sqlalchemy import insert
 from api.store import approvals, books, drafts, scheduling
 from api.store.draft_rows import Draft
 from api.store.places import Place
+from api.store.store import Store
 from api.store.tables import studies
-from api.store.units import Store, WriteUnit
+from api.store.units import WriteUnit
 from rules.book import Book
 from rules.calendar import calendar
 from rules.cells import SetCell

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[3]
 def main() -> None:
     """Post, and say so after each commit."""
     sys.path.insert(0, str(ROOT))
-    from api.store.units import Store
+    from api.store.store import Store
     from tests.api.store.posts import post
 
     url, path, book_id = sys.argv[1:]

@@ -9,8 +9,8 @@ from sqlalchemy import select
 
 from api.store import books, posting
 from api.store.replays import replay, waiting_riders
+from api.store.store import Store
 from api.store.tables import entries
-from api.store.units import Store
 from rules.book import Book
 from rules.compile import compile_books
 from rules.shelf import versions

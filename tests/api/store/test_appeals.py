@@ -18,8 +18,8 @@ from api.store.appeal_records import (
 )
 from api.store.chain import verify_chain
 from api.store.refusals import Refused
+from api.store.store import Store
 from api.store.tables import appeal_decisions, audit, entries
-from api.store.units import Store
 from rules.shelf import shipped
 from tests.api.store.posts import (
     BOOK,

@@ -14,9 +14,10 @@ from api.store.checking import check_draft
 from api.store.draft_rows import Draft, draft_of
 from api.store.places import Place
 from api.store.refusals import Refused
+from api.store.store import Store
 from api.store.tables import approvals as approvals_table
 from api.store.tables import drafts as drafts_table
-from api.store.units import Store, WriteUnit
+from api.store.units import WriteUnit
 from rules.cells import SetCell
 from rules.text import LANGS
 from tests.api.store.law_worlds import (

@@ -2,8 +2,9 @@
 
 import pytest
 
-from api.store.posting import AHEAD_US, WINDOW_US
-from api.store.units import Store
+from api.clock import AHEAD_US
+from api.store.posting import WINDOW_US
+from api.store.store import Store
 from tests.api.store.posts import BOOK, START_US, later, newest_us, post, publish, same_ledger
 from tests.builders import delivered, event
 

@@ -6,8 +6,8 @@ from sqlalchemy import select
 
 from api.store.bulk import add_missing_keys, add_rows, add_table, among, change_rows, pairs_among
 from api.store.rider_rows import lock
+from api.store.store import Store
 from api.store.tables import outbox, rider_state
-from api.store.units import Store
 
 _BLANK = {
     "city": None, "rider_kind": -1, "book_digest": None, "score_mp": 0, "review_required": 0, "seq": 0, "chain": b"\0",

@@ -12,8 +12,8 @@ from api.store import appeals, books, cards, forecast, posting, reviews
 from api.store.cards import CARD_COLUMNS, Card, CardRow, card_key, card_of, law_mark
 from api.store.forecast import forecast_of
 from api.store.rider_rows import row_of
+from api.store.store import Store
 from api.store.tables import entries
-from api.store.units import Store
 from rules.book import Book
 from rules.compile import compile_books
 from rules.deployment import Deploy

@@ -6,8 +6,9 @@ import pytest
 from sqlalchemy import delete, text, update
 
 from api.store.chain import verify_chain
+from api.store.store import Store
 from api.store.tables import entries, rider_state
-from api.store.units import Store, WriteUnit
+from api.store.units import WriteUnit
 from tests.api.store.posts import FADING, START_US, later, lines_of, post, publish, rider_week, settle
 from tests.builders import DAY_US
 

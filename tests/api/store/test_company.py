@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from api.store import books, posting, schema
+from api.store.store import Store
 from api.store.tables import rider_state
-from api.store.units import Store
 from rules.book import Book
 from tests import strategies
 from tests.api.conftest import ENGINES

@@ -10,10 +10,12 @@ from click.testing import CliRunner
 from sqlalchemy import delete, insert, select, text, update
 
 from api.cli.main import main
-from api.store import carrying, people, tables
+from api.store import carrying, tables
+from api.store.audit_notes import note
 from api.store.guards import guards
 from api.store.seals import SEALED, num_seals, verify_seals
-from api.store.units import Store, WriteUnit
+from api.store.store import Store
+from api.store.units import WriteUnit
 from api.store.verifying import verify_store
 from rules.text import LANGS
 from rules.text import text as words
@@ -34,7 +36,7 @@ def full(store: Store) -> Store:
     settle(store, START_US + 4 * DAY_US, FADING)
     with store.writing(START_US + 4 * DAY_US) as unit:
         for k in range(3):
-            people.note(unit, "ops:li.na", "looked", f"r{k}", city="hangzhou")
+            note(unit, "ops:li.na", "looked", f"r{k}", city="hangzhou")
     return store
 
 

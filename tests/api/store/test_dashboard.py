@@ -11,8 +11,8 @@ from api.store.books import law_of
 from api.store.city_days import refresh
 from api.store.city_figures import BREAK_US, Figures, Given, Work, _worked_us
 from api.store.dashboard import Dashboard, dashboard_of
+from api.store.store import Store
 from api.store.tables import city_days
-from api.store.units import Store
 from tests.api.store.posts import BOOK, START_US, later, post, publish
 from tests.builders import DAY_US, appeal_upheld, correction, delivered, slow_merchant
 

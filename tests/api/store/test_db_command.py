@@ -8,7 +8,7 @@ from click.testing import CliRunner, Result
 
 from api.cli.main import main
 from api.store import schema
-from api.store.units import Store
+from api.store.store import Store
 
 
 def db(*words: str, **environment: str) -> Result:

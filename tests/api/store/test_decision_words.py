@@ -3,8 +3,8 @@
 from sqlalchemy import insert, select, update
 
 from api.store.decision_words import changed_words, digest_of, forget_words, keep_words
+from api.store.store import Store
 from api.store.tables import appeal_decisions, decision_texts
-from api.store.units import Store
 from api.store.verifying import WORDS, verify_store
 
 SAID = "the kitchen was slow"

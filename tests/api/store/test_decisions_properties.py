@@ -14,9 +14,9 @@ from api.store import appeals, books, schema
 from api.store.appeal_records import appeals_of, num_open_appeals
 from api.store.chain import verify_chain
 from api.store.refusals import Refused
+from api.store.store import Store
 from api.store.tables import appeal_decisions, entries, events, open_appeals, rider_state
 from api.store.tables import appeals as appeals_table
-from api.store.units import Store
 from api.store.verifying import verify_store
 from scoring.columns import NO_TIME
 from tests.api.store.posts import (

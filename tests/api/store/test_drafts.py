@@ -13,8 +13,8 @@ from api.store.draft_rows import draft_of, revision_content, revisions_of
 from api.store.places import Place
 from api.store.planned import conflicts, plan_of
 from api.store.refusals import Refused
+from api.store.store import Store
 from api.store.tables import draft_revisions
-from api.store.units import Store
 from rules.book import Given
 from rules.cells import AddRow, RemoveRow, SetCell
 from rules.errors import BookError

@@ -9,8 +9,8 @@ from api.store import books, entries_explained
 from api.store.entries_explained import ToldEntry, entries_page, entry_of
 from api.store.history import History, history_of
 from api.store.posting import settle
+from api.store.store import Store
 from api.store.tables import entries
-from api.store.units import Store
 from rules.text import LANGS
 from scoring.explain import sentence, tree
 from tests.api.store.posts import BOOK, FADING, START_US, later, newest_us, post, publish, replay_all, rider_week

@@ -13,7 +13,7 @@ import pytest
 
 from api.store import posting
 from api.store.chain import verify_chain
-from api.store.units import Store
+from api.store.store import Store
 from tests.api.store import poster
 from tests.api.store.posts import FADING, later, newest_us, post, publish, rider_week, same_ledger
 

@@ -3,7 +3,7 @@
 import pytest
 
 from api.store.held_ids import HeldByStore
-from api.store.units import Store
+from api.store.store import Store
 from tests.api.store.posts import BOOK, START_US, later, post, publish
 from tests.builders import delivered
 

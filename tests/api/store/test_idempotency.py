@@ -4,7 +4,7 @@ import pytest
 
 from api.store.idempotency import Claim, Wanted, claim, claim_all
 from api.store.refusals import Refused
-from api.store.units import Store
+from api.store.store import Store
 from tests.api.store.posts import START_US
 
 LEASE_US = 60_000_000

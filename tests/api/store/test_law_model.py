@@ -21,8 +21,8 @@ from api.store.checking import LEAD_US
 from api.store.draft_rows import Draft, draft_of
 from api.store.places import judging
 from api.store.refusals import Refused
+from api.store.store import Store
 from api.store.tables import books as books_table
-from api.store.units import Store
 from rules.cells import SetCell
 from tests.api.store.law_worlds import BOTH, HERE, NOW_US, Someone, changed, enact, said_yes, version
 from tests.builders import DAY_US, HOUR_US

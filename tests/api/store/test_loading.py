@@ -21,9 +21,9 @@ from api.store.chain_columns import canonical_texts, links
 from api.store.loading import Part, load_block
 from api.store.posting import post_events
 from api.store.rider_rows import lock
+from api.store.store import Store
 from api.store.tables import events as events_table
 from api.store.tables import reviews, rider_state
-from api.store.units import Store
 from api.store.verifying import verify_store
 from scoring.ledger import ENTRY_SCHEMA
 from tests.api.batch.test_state_cases import of_february, versions_of

@@ -8,8 +8,8 @@ from api.store.appeals import decide_appeal, file_appeal
 from api.store.books import law_of
 from api.store.keys import Key, Role
 from api.store.refusals import Refused
+from api.store.store import Store
 from api.store.tables import appeals as filed_appeals
-from api.store.units import Store
 from tests.api.store.posts import BOOK, START_US, later, lines_of, post, publish
 from tests.builders import delivered
 from tests.fixtures.v0_1_0.kept import END_US, Kept

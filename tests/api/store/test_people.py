@@ -9,10 +9,11 @@ from sqlalchemy import text
 
 from api.store import exports, keys
 from api.store.appeals import file_appeal
+from api.store.audit_notes import note
 from api.store.erasure import erase
 from api.store.exports import export_of
-from api.store.people import Person, introduce, note, person_of
-from api.store.units import Store
+from api.store.people import Person, introduce, person_of
+from api.store.store import Store
 from tests.api.store.posts import BOOK, START_US, later, lines_of, post, publish
 from tests.builders import delivered
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from api.store import books, posting, queries
-from api.store.units import Store
+from api.store.store import Store
 from rules.deployment import Deploy
 from rules.errors import BookError
 from rules.shelf import versions

@@ -16,8 +16,8 @@ from sqlalchemy import select
 
 from api.store import books, checkpoints, posting, schema
 from api.store.chain import verify_chain
+from api.store.store import Store
 from api.store.tables import rider_state
-from api.store.units import Store
 from api.store.verifying import OF_DATABASES, verify_store
 from rules.book import Book
 from rules.compile import compile_books

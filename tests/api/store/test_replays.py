@@ -17,11 +17,12 @@ from api.store.entries_explained import entries_page
 from api.store.past import past_of
 from api.store.recalculation import recalculation_of
 from api.store.replays import replay, waiting_riders
+from api.store.store import Store
 from api.store.tables import audit, entries
 from api.store.tables import checkpoints as kept
 from api.store.tables import events as stored
 from api.store.tables import replays as waits
-from api.store.units import ReadUnit, Store, WriteUnit
+from api.store.units import ReadUnit, WriteUnit
 from api.store.verifying import verify_store
 from api.work.replayer import Replayer
 from tests.api.store.posts import (

@@ -21,10 +21,10 @@ from api.store.reviews import (
     review_of,
     reviews_of,
 )
+from api.store.store import Store
 from api.store.suspensions import is_suspended, suspended_among, suspension_of
 from api.store.tables import entries, review_decisions, rider_state, webhooks
 from api.store.tables import outbox as outbox_table
-from api.store.units import Store
 from rules.book import Book
 from tests.api.store.law_worlds import Someone
 from tests.api.store.posts import START_US, later, lines_of, post, publish_books

@@ -12,8 +12,8 @@ from api.store.draft_rows import Draft
 from api.store.places import judging
 from api.store.refusals import Refused
 from api.store.scheduling import activate_due, announced_change
+from api.store.store import Store
 from api.store.tables import audit
-from api.store.units import Store
 from tests.api.store.law_worlds import (
     ANN,
     BEN,

@@ -17,9 +17,10 @@ from api.store.draft_rows import Draft, change, draft_of
 from api.store.places import Place, judging
 from api.store.refusals import Refused
 from api.store.scheduling import activate_due, announced_change
+from api.store.store import Store
 from api.store.tables import audit, outbox
 from api.store.tables import books as books_table
-from api.store.units import Store, WriteUnit
+from api.store.units import WriteUnit
 from rules.book import Book
 from rules.cells import SetCell
 from rules.compile import start_us

@@ -11,8 +11,8 @@ from sqlalchemy.exc import DBAPIError
 
 from api.store import books, schema
 from api.store.people import Person, introduce
+from api.store.store import Store, UnknownDatabaseError
 from api.store.tables import APPEND_ONLY, approvals, drafts, entries, metadata
-from api.store.units import Store, UnknownDatabaseError
 from rules.deployment import Deploy
 from tests.api.store.posts import BOOK, START_US, later, post, publish, same_ledger
 from tests.builders import delivered

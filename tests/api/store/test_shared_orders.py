@@ -19,8 +19,8 @@ from api.settings import Settings
 from api.store import books, posting, schema
 from api.store.replays import replay
 from api.store.shared_orders import note_shared, num_delivered_twice, num_shared, shared_page
+from api.store.store import Store
 from api.store.tables import events, replays, rider_state, shared_orders
-from api.store.units import Store
 from api.store.verifying import verify_store
 from scoring.columns import EVENT_SCHEMA
 from scoring.hashing import hash_rows

@@ -9,9 +9,9 @@ from api.clock import now_us
 from api.store import timekeeping
 from api.store.marks import mark_demo
 from api.store.refusals import Refused
+from api.store.store import Store, UnreachableError
 from api.store.tables import audit
 from api.store.timekeeping import APART_US, GAP_US, ClockState, Timekeeper, clock_row, confirm
-from api.store.units import Store, UnreachableError
 from tests.api.http.conftest import Clock
 from tests.api.store.posts import START_US
 

@@ -7,8 +7,8 @@ from click.testing import CliRunner
 from sqlalchemy import text, update
 
 from api.cli.main import main
+from api.store.store import Store
 from api.store.tables import entries, rider_state
-from api.store.units import Store
 from api.store.verifying import verify_store
 from tests.api.store.posts import BOOK, FADING, START_US, later, lines_of, post, publish, rider_week, settle
 from tests.builders import DAY_US

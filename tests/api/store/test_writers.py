@@ -5,8 +5,8 @@ import threading
 import pytest
 
 from api.store import units
+from api.store.store import BusyError, Store
 from api.store.tables import people
-from api.store.units import BusyError, Store
 from api.store.writers import Turns
 
 

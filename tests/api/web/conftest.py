@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 
 from api.store.keys import role_of
 from api.store.sessions import begin_session
-from api.store.units import Store
+from api.store.store import Store
 from api.web.session import FORM_COOKIE, SESSION_COOKIE
 from tests.api.http.conftest import Bearer, Clock, bearer, client, clock, settings
 from tests.api.store.posts import publish

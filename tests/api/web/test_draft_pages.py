@@ -12,7 +12,7 @@ from api.store.draft_rows import Draft, draft_of
 from api.store.drafts import save_document
 from api.store.scheduling import activate_due, schedule
 from api.store.sessions import begin_session
-from api.store.units import Store
+from api.store.store import Store
 from api.web.typed import FORM_FIELD
 from tests.api.http.conftest import Clock
 from tests.api.store.law_worlds import ANN, BEN, NOW_US, approved, begun, enact, scheduled, submitted, version

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from api.store import books, drafts
-from api.store.units import Store
+from api.store.store import Store
 from api.web.columns import PARTS
 from rules.book import Book
 from rules.deployment import Deploy

@@ -5,8 +5,8 @@ from sqlalchemy import select
 
 from api.store import appeals
 from api.store.reviews import reviews_of
+from api.store.store import Store
 from api.store.tables import entries
-from api.store.units import Store
 from rules.text import LANGS, Lang, text
 from tests.api.http.conftest import Bearer, Clock
 from tests.api.store.posts import START_US, later, post, publish_books, replay_all

@@ -7,8 +7,8 @@ from sqlalchemy import select
 
 from api.store import appeals, approvals, books, reviews
 from api.store.reviews import open_reviews_by_time
+from api.store.store import Store
 from api.store.tables import entries
-from api.store.units import Store
 from tests.api.http.conftest import Clock
 from tests.api.store.law_worlds import CAI, NOW_US, enact, said_yes, submitted, version
 from tests.api.store.posts import START_US, later, post, publish

@@ -6,7 +6,7 @@ import re
 import pytest
 from starlette.testclient import TestClient
 
-from api.store.units import Store, UnreachableError
+from api.store.store import Store, UnreachableError
 from api.web.session import FORM_COOKIE, SESSION_COOKIE, own_path
 from tests.api.http.conftest import Bearer
 from tests.api.web.conftest import HERE, SignIn, said, token_of

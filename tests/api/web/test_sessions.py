@@ -17,8 +17,8 @@ from api.http.app import create_app
 from api.settings import Settings
 from api.store import keys
 from api.store.marks import mark_demo
+from api.store.store import Store
 from api.store.tables import sessions
-from api.store.units import Store
 from api.web.session import SESSION_COOKIE
 from tests.api.conftest import ENGINES, url_for
 from tests.api.http.conftest import Bearer, Clock

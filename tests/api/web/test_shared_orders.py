@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from api.store.units import Store
+from api.store.store import Store
 from rules.text import LANGS, Lang, text
 from tests.api.store.posts import later, post
 from tests.api.web.conftest import SignIn

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from api.store.store import Store
 from api.store.studies import studies_of
-from api.store.units import Store
 from rules.shelf import versions
 from tests.api.store.posts import BOOK
 from tests.api.web.conftest import HERE, SignIn, token_of

@@ -2,7 +2,7 @@
 
 from api.store.entries_explained import entries_page
 from api.store.event_facts import event_of
-from api.store.units import Store
+from api.store.store import Store
 from api.web.casefile import moments_of
 from api.web.told import FEW, Item, day_of, items_of
 from tests.api.store.posts import BOOK, START_US, later, newest_us, post, publish

@@ -10,7 +10,7 @@ from starlette.types import Receive, Scope, Send
 
 from api.http.allowance import Allowance, Allowances
 from api.http.heads import Heads
-from api.store.units import Store, UnreachableError
+from api.store.store import Store, UnreachableError
 from api.web.session import FORM_COOKIE, SESSION_COOKIE
 from api.web.typed import FORM_FIELD, SENT_AGAIN_MAX, TYPED_FIELD
 from tests.api.http.conftest import Bearer, Clock

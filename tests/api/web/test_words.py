@@ -7,7 +7,7 @@ import pytest
 
 from api.store import drafts
 from api.store.seeding import seed_shipped
-from api.store.units import Store
+from api.store.store import Store
 from api.web.columns import PARTS
 from api.web.editor import line_of
 from rules.errors import Fault

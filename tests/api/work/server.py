@@ -12,7 +12,7 @@ def main() -> None:
     sys.path.insert(0, str(ROOT))
     from api.clock import now_us
     from api.http.logs import make_log
-    from api.store.units import Store
+    from api.store.store import Store
     from api.work.worker import Worker
 
     worker = Worker(Store(sys.argv[1]), now_us, make_log("error"))

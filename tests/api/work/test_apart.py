@@ -9,7 +9,8 @@ from threading import Thread
 import pytest
 
 from api.store.replays import prepare
-from api.store.units import ReadUnit, Store
+from api.store.store import Store
+from api.store.units import ReadUnit
 from api.work.apart import Apart, ApartError, R
 from api.work.replayer import Replayer
 from tests.api.store.posts import FADING, lines_of, newest_us, post, publish, same_ledger

@@ -12,8 +12,8 @@ from api.settings import Settings
 from api.store import books
 from api.store.appeals import Settled
 from api.store.city_days import is_behind
+from api.store.store import Store
 from api.store.tables import rider_state
-from api.store.units import Store
 from api.work import ticker
 from api.work.background import Background
 from api.work.figures import Counter

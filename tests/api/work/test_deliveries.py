@@ -18,9 +18,9 @@ from api.store import deliveries, webhooks
 from api.store.deliveries import DISABLED_AFTER_US, HOLDS_BACK, LEASE_US, RETRY_S, Sent, claim_due, settle_delivery
 from api.store.outbox import BODY_BYTES_MAX, Message, announce, send, wanted
 from api.store.refusals import Refused
+from api.store.store import Store
 from api.store.tables import outbox, webhook_attempts
 from api.store.tables import webhooks as webhooks_table
-from api.store.units import Store
 from api.work import sender
 from api.work.deliverer import Deliverer
 from api.work.sender import Sender

@@ -9,7 +9,7 @@ from api.http.context import Actor
 from api.store import books, studies
 from api.store.drafts import draft_from_version
 from api.store.places import Place
-from api.store.units import Store
+from api.store.store import Store
 from rules.deployment import Deploy
 from rules.ids import digest
 from scoring.comparison import compare

@@ -7,8 +7,8 @@ from sqlalchemy import select
 
 from api.clock import now_us
 from api.store import leases, studies
+from api.store.store import Store
 from api.store.tables import study_files
-from api.store.units import Store
 from api.work.request import scenario_names
 from api.work.simulation import Shelf, book_named
 from rules.errors import BookError

@@ -6,9 +6,9 @@ from starlette.testclient import TestClient
 from api.clock import now_us
 from api.store import leases, studies
 from api.store.refusals import Refused
+from api.store.store import Store
 from api.store.studies import WAITING_MAX
 from api.store.turns_of_work import RUNNING_MAX, position_of, queue_of
-from api.store.units import Store
 from tests.api.http.conftest import Bearer, bearer, client, clock, settings
 
 __all__ = ["bearer", "client", "clock", "settings"]

@@ -15,8 +15,8 @@ from sqlalchemy import update
 from api.clock import now_us
 from api.store import leases, studies
 from api.store.refusals import Refused
+from api.store.store import Store
 from api.store.tables import studies as rows
-from api.store.units import Store
 from tests.api.work import server
 from tests.api.work.worlds import CITY, ask, city, study, wait_for, working
 

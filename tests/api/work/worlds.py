@@ -8,7 +8,7 @@ from typing import Any
 from api.clock import elapsed_ns, now_us
 from api.http.logs import make_log
 from api.store import studies
-from api.store.units import Store
+from api.store.store import Store
 from api.work.worker import Worker
 from rules.shelf import versions
 from tests.api.store.posts import BOOK, FADING, later, post, publish, rider_week

@@ -18,7 +18,7 @@ from pathlib import Path
 from api.store import keys, schema
 from api.store.books import law_of
 from api.store.posting import post_events
-from api.store.units import Store
+from api.store.store import Store
 from tests.api.law import seed_in_force
 from tests.api.store import cluster
 from tests.api.store.posts import START_US, table_of

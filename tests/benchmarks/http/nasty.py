@@ -22,7 +22,7 @@ from api.clock import now_us
 from api.store import keys, schema
 from api.store.keys import role_of
 from api.store.sessions import begin_session
-from api.store.units import Store
+from api.store.store import Store
 from tests.api.http.crowd import prepare
 from tests.api.http.nasty import Body
 from tests.api.http.served import served

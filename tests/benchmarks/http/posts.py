@@ -19,7 +19,7 @@ import httpx2
 
 from api.clock import now_us
 from api.store import schema
-from api.store.units import Store
+from api.store.store import Store
 from tests.api.http.crowd import prepare
 from tests.api.http.served import SETTINGS
 from tests.api.store import cluster

@@ -16,8 +16,9 @@ from pathlib import Path
 import httpx2
 
 from api.clock import now_us
-from api.store import keys, people, schema
-from api.store.units import Store
+from api.store import keys, schema
+from api.store.audit_notes import note
+from api.store.store import Store
 from tests.api.http.crowd import prepare
 from tests.api.store import cluster
 from tests.api.store.posts import later, newest_us
@@ -39,7 +40,7 @@ def fill(url: str) -> tuple[str, str]:
     platform = prepare(store)
     with store.writing(now_us()) as unit:
         for number in range(LINES):
-            people.note(unit, "ops:bench", "person_erased", f"rider-{number:06}-" + "x" * 60)
+            note(unit, "ops:bench", "person_erased", f"rider-{number:06}-" + "x" * 60)
         ops = keys.create_key(unit, "ops", "bench", actor="bench:bench")[1]
     store.close()
     return platform, ops
