@@ -1,8 +1,8 @@
-"""Run by Alembic: migrations on the connection that `api.store.schema` hands over. There is no alembic.ini."""
+"""Run by Alembic: migrations on the connection that `api.db.schema` hands over. There is no alembic.ini."""
 
 from alembic import context
 
-from api.store.tables import metadata
+from api.db.tables import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -1,4 +1,4 @@
-"""Triggers that note each new row of a table for sealing (`api.store.seals`), on SQLite and PostgreSQL."""
+"""Triggers that note each new row of a table for sealing (`api.db.seals`), on SQLite and PostgreSQL."""
 
 from alembic import op
 

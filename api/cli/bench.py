@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from api.batch.errors import InputError
 from api.cli.console import USAGE, json_option, lang_option, print_json, progress_bar, stop
 from api.cli.numbers import SEED
 from api.cli.places import OUT
+from api.files.errors import InputError
 from rules.text import Lang, text
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def generate(riders: int, events: int, cities: int, seed: int, out: Path, lang: 
     Several books are in force: `riderscore score OUT --book OUT/deployment.toml` scores each city by its own.
     The same options give the same bytes, however many cores make them.
     """
-    from api.batch.files import atomic_folder, write_json
+    from api.files.atomic import atomic_folder, write_json
     from simulations.national import National, deployment_of
 
     day = National(riders, events, cities, seed)
@@ -72,7 +72,7 @@ def generate(riders: int, events: int, cities: int, seed: int, out: Path, lang: 
 
 def write_window(day: "National", window: int, folder: Path) -> None:
     """One file of the day."""
-    from api.batch.files import write_parquet
+    from api.files.atomic import write_parquet
     from simulations.national import window_table
 
     write_parquet(folder / f"{window:05d}.parquet", window_table(day, window))

@@ -11,13 +11,6 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from api.batch.compare import Command, Compared, compare_files
-from api.batch.compare_lake import compare_lake
-from api.batch.engines import WorkersLostError
-from api.batch.errors import InputError
-from api.batch.lake import is_lake
-from api.batch.readers import FORMATS, Format
-from api.batch.reading import AS_IT_IS, Reading
 from api.cli.console import (
     FAILED,
     USAGE,
@@ -35,6 +28,13 @@ from api.cli.console import (
 from api.cli.places import OUT
 from api.cli.reading_options import reading_options
 from api.cli.results import max_rejects_option, replace_option, tell_rejects
+from api.files.errors import InputError
+from api.files.readers import FORMATS, Format
+from api.files.reading_options import AS_IT_IS, Reading
+from api.runs.bucketed_compare import compare_lake
+from api.runs.bucketed_run import is_lake
+from api.runs.compare import Command, Compared, compare_files
+from api.runs.engines import WorkersLostError
 from rules.errors import BookError
 from rules.text import Lang, text
 from rules.units import FEN_PER_YUAN, MP_PER_POINT, points_text

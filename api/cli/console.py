@@ -19,8 +19,8 @@ from rules.errors import Fault
 from rules.text import LANGS, Lang, text
 
 if TYPE_CHECKING:
-    from api.batch.errors import InputError
-    from api.batch.outcome import Reason
+    from api.files.errors import InputError
+    from api.runs.outcome import Reason
 
 DONE, FAILED, USAGE, FOUND = 0, 1, 2, 3
 # Columns of a table that is piped: wide enough that nothing wraps.

@@ -34,7 +34,7 @@ def opened(url: str, lang: Lang, *, makes: bool = False) -> Iterator[Any]:
     makes
         A missing SQLite file is made; else it ends the command.
     """
-    from api.store.store import InMemoryError, Store, UnknownDatabaseError, UnreachableError, told
+    from api.db.store import InMemoryError, Store, UnknownDatabaseError, UnreachableError, told
 
     try:
         store = Store(url)
@@ -59,8 +59,9 @@ def opened(url: str, lang: Lang, *, makes: bool = False) -> Iterator[Any]:
 
 def upgraded(store: Any, lang: Lang) -> tuple[Any, ...]:
     """Bring a database up to date; riders' keys that this ended are told on stderr, a line each, and returned."""
+    from api.access import keys
     from api.clock import now_us
-    from api.store import keys, schema
+    from api.db import schema
 
     before, began_us = schema.revision_of(store), now_us()
     if schema.is_of_others(store, before):
@@ -86,7 +87,7 @@ def upgraded(store: Any, lang: Lang) -> tuple[Any, ...]:
 def need_platform(store: Any, lang: Lang) -> str:
     """Name the platform of a database that has none, or end the command where it serves another one."""
     from api.clock import now_us
-    from api.store.platforms import OtherPlatformError, claim_platform
+    from api.db.platforms import OtherPlatformError, claim_platform
 
     name = platform_asked(lang)
     try:
@@ -111,7 +112,7 @@ def platform_asked(lang: Lang) -> str:
 
 def need_head(store: Any, lang: Lang) -> None:
     """End the command if not all migrations are in."""
-    from api.store import schema
+    from api.db import schema
 
     found, wanted = schema.revision_of(store), schema.head()
     if found != wanted:

@@ -22,7 +22,7 @@ def db() -> None:
 @json_option
 def upgrade_command(database_url: str, lang: Lang, as_json: bool) -> None:
     """Create the tables, or bring older ones up to date; says which keys that ends."""
-    from api.store import schema
+    from api.db import schema
 
     with opened(database_url, lang, makes=True) as store:
         ended = upgraded(store, lang)
@@ -40,7 +40,7 @@ def upgrade_command(database_url: str, lang: Lang, as_json: bool) -> None:
 @json_option
 def check_command(database_url: str, lang: Lang, as_json: bool) -> None:
     """Say whether all migrations are in; exits with 3 if they are not."""
-    from api.store import schema
+    from api.db import schema
 
     # Looking makes no file.
     with opened(database_url, lang, makes=True) as store:

@@ -26,7 +26,7 @@ def load_command(ledger: Path, state: Path, database_url: str, lang: Lang, as_js
     Books, where they are in force (in cities that have none), events, entries with their chain of hashes and what the next post needs of each rider, some thousand riders
     a transaction. Run it again after a kill: riders who are there are left as they are. Daily ledgers go in day by day.
     """
-    from api.batch.errors import InputError
+    from api.files.errors import InputError
 
     with opened(database_url, lang) as store:
         need_head(store, lang)
@@ -53,8 +53,8 @@ def load_command(ledger: Path, state: Path, database_url: str, lang: Lang, as_js
 
 def _place(store: Any, ledger: Path, state: Path, lang: Lang) -> int:
     """Put in force, where nothing is, what the ledger was scored by; how many cities and kinds of riders that are."""
-    from api.batch.loadable import books_of_state, places_of_ledger
-    from api.store.deploying import COMMAND, put_in_force
+    from api.books.deployment import COMMAND, put_in_force
+    from api.runs.loadable import books_of_state, places_of_ledger
 
     books = books_of_state(state)
     fines = {book.id for book in books if book.model.regime == "legacy"}
@@ -70,10 +70,10 @@ def _place(store: Any, ledger: Path, state: Path, lang: Lang) -> int:
 
 def _load(store: Any, ledger: Path, state: Path, lang: Lang) -> Any:
     """Books first, then the riders block by block, each block a transaction."""
-    from api.batch.loadable import books_of_state, loadable, num_riders
-    from api.store import books
-    from api.store.deploying import need_unchanged
-    from api.store.loading import Loaded, Part, agree_on_readings, load_part
+    from api.books import in_force
+    from api.books.deployment import need_unchanged
+    from api.ledger.loading import Loaded, Part, agree_on_readings, load_part
+    from api.runs.loadable import books_of_state, loadable, num_riders
 
     loaded, published = Loaded(), False
     with progress_bar() as bar:
@@ -83,7 +83,7 @@ def _load(store: Any, ledger: Path, state: Path, lang: Lang) -> Any:
                 with store.writing(now_us()) as unit:
                     agree_on_readings(unit, given)
                     need_unchanged(unit, books_of_state(state))
-                    books.publish(unit, books_of_state(state))
+                    in_force.publish(unit, books_of_state(state))
                 published = True
                 bar.update(task, total=num_riders(ledger))
             done = 0

@@ -20,16 +20,16 @@ from rich.markup import escape
 from rich.panel import Panel
 from rich.tree import Tree
 
-from api.batch.errors import InputError
-from api.batch.explain_source import reread
-from api.batch.files import check_output, write_json, write_parquet
-from api.batch.ledger_source import read_ledger
-from api.batch.run import Run, score_files
 from api.cli import numbers
 from api.cli.compare import money, plain_table, tidy
 from api.cli.console import USAGE, lang_option, out_console, progress_bar, say, stop
 from api.cli.places import OUT
 from api.clock import now_us
+from api.files.atomic import check_output, write_json, write_parquet
+from api.files.errors import InputError
+from api.runs.ledger_files import read_ledger
+from api.runs.rider_inputs import reread
+from api.runs.run import Run, score_files
 from rules.book import Tier
 from rules.calendar import calendar
 from rules.errors import BookError

@@ -15,23 +15,24 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from api.store import approvals, drafts, scheduling, schema
-from api.store.appeals import decide_appeal, file_appeal
-from api.store.books import law_of
-from api.store.checking import check_draft
-from api.store.city_days import refresh
-from api.store.deploying import put_in_force
-from api.store.draft_rows import Draft
-from api.store.leases import claim, finish
-from api.store.marks import mark_demo
-from api.store.people import Person, introduce
-from api.store.posting import post_events, settle
-from api.store.refusals import Refused
-from api.store.sample_riders import recent_deductions, telling_riders
-from api.store.seeding import seed_shipped
-from api.store.store import Store
-from api.store.studies import start_impact
-from api.work.impact import judge_impact
+from api.books import approvals, drafts, scheduling
+from api.books.checking import check_draft
+from api.books.deployment import put_in_force
+from api.books.draft_rows import Draft
+from api.books.in_force import law_of
+from api.books.seeding import seed_shipped
+from api.cities.daily_figures import refresh
+from api.db import schema
+from api.db.demo_mark import mark_demo
+from api.db.store import Store
+from api.decisions.appeals import decide_appeal, file_appeal
+from api.ledger.posting import post_events, settle
+from api.refusals import Refused
+from api.riders.people import Person, introduce
+from api.riders.sample_riders import recent_deductions, telling_riders
+from api.studies.impact import judge_impact
+from api.studies.jobs import start_impact
+from api.studies.leases import claim, finish
 from rules.cells import AddRow, Edit, SetCell
 from rules.shelf import deployment
 from rules.units import US_PER_DAY, US_PER_S

@@ -35,8 +35,8 @@ def deploy() -> None:
 @json_option
 def list_command(city: str | None, database_url: str, lang: Lang, as_json: bool) -> None:
     """Show where books are in force or will be, with source and confidence of each row."""
+    from api.books.in_force import deployed
     from api.cli.compare import plain_table
-    from api.store.books import deployed
 
     with opened(database_url, lang) as store:
         need_head(store, lang)
@@ -79,8 +79,8 @@ def set_command(
 
     Where a book is in force already, or will be, changes go through a draft and a second person's approval.
     """
+    from api.books.deployment import need_free, put_in_force
     from api.clock import now_us
-    from api.store.deploying import need_free, put_in_force
 
     with opened(database_url, lang) as store:
         need_head(store, lang)
@@ -104,7 +104,7 @@ def set_command(
 
 def _versions(unit: Any, reference: str) -> tuple[Any, ...]:
     """The book: the stored one of that id, else a shipped one or a file."""
-    from api.store.books import books_stored
+    from api.books.in_force import books_stored
     from rules.shelf import deployable, find, shipped
 
     stored = tuple(book for book in books_stored(unit) if book.id == reference)
@@ -142,8 +142,8 @@ def _document(row: Any) -> dict[str, Any]:
 
 def put_table(store: Any, chosen: Any, lang: Lang) -> dict[str, Any]:
     """Put the rows of a deployment table in force where nothing is: in how many places, and which stay as they are."""
+    from api.books.deployment import put_in_force
     from api.clock import now_us
-    from api.store.deploying import put_in_force
 
     try:
         with store.writing(now_us()) as unit:
@@ -158,7 +158,7 @@ def put_table(store: Any, chosen: Any, lang: Lang) -> dict[str, Any]:
 
 def table_for(reference: str, platform: str, lang: Lang) -> Any:
     """A deployment table for a database of a platform; what is wrong with it ends the command."""
-    from api.batch.plan import table_of_platform
+    from api.runs.plan import table_of_platform
 
     try:
         return table_of_platform(reference, platform)

@@ -113,9 +113,9 @@ def _one(
     replace: bool,
     as_json: bool,
 ) -> None:
-    from api.batch.errors import InputError
-    from api.batch.files import check_places
-    from api.batch.outcome import need_own
+    from api.files.atomic import check_places
+    from api.files.errors import InputError
+    from api.runs.outcome import need_own
 
     try:
         check_places([folder], out)
@@ -168,8 +168,8 @@ def _write(folder: Path, out: Path, played: "Played", time_limit: float | None) 
     """Write the result folder, all at once; return run.json's content."""
     from importlib.metadata import version
 
-    from api.batch.files import atomic_folder, write_json, write_ndjson, write_parquet
-    from api.batch.mdrp import read_day
+    from api.files.atomic import atomic_folder, write_json, write_ndjson, write_parquet
+    from api.files.mdrp import read_day
     from dispatch.mdrp import solution_texts
     from dispatch.play import run_document
 

@@ -24,19 +24,19 @@ def doctor(*, confirm_clock: bool, database_url: str, lang: Lang, as_json: bool)
     confirm it: decisions made at a wrong time cannot be taken back.
     """
     from api.clock import now_us
-    from api.store import timekeeping
+    from api.db import clock_guard
 
     with opened(database_url, lang) as store:
         need_head(store, lang)
         own_us = now_us()
         with store.writing(own_us) if confirm_clock else store.reading() as unit:
-            at_us = timekeeping.database_now_us(unit) or own_us
+            at_us = clock_guard.database_now_us(unit) or own_us
             if confirm_clock:
-                timekeeping.confirm(unit, at_us, "cli:doctor")
-            row = timekeeping.clock_row(unit)
-    why = row.why or timekeeping.doubt(row, at_us)
+                clock_guard.confirm(unit, at_us, "cli:doctor")
+            row = clock_guard.clock_row(unit)
+    why = row.why or clock_guard.doubt(row, at_us)
     off_us = own_us - at_us
-    is_apart = abs(off_us) > timekeeping.APART_US
+    is_apart = abs(off_us) > clock_guard.APART_US
     found: dict[str, Any] = {
         "believed": why is None, "why": why, "clock_us": at_us, "heartbeat_us": row.heartbeat_us,
         "held_us": row.held_us, "off_us": off_us,
@@ -51,7 +51,7 @@ def doctor(*, confirm_clock: bool, database_url: str, lang: Lang, as_json: bool)
 
 
 def _lines(found: dict[str, Any], lang: Lang, *, is_apart: bool) -> list[str]:
-    from api.store.timekeeping import REMEDY
+    from api.db.clock_guard import REMEDY
 
     lines = [text(lang, "doctor.clock", now=_shown(found["clock_us"]))]
     if found["heartbeat_us"] is not None:

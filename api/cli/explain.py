@@ -36,9 +36,9 @@ def explain_command(
     Without --event or --entry: the rider's card, and a sentence for each entry. The files that were scored are read
     once more if they are unchanged; otherwise the ledger and its books alone explain.
     """
-    from api.batch.errors import InputError
-    from api.batch.explain_source import reread
-    from api.batch.ledger_source import read_ledger, rejected_places
+    from api.files.errors import InputError
+    from api.runs.ledger_files import read_ledger, rejected_places
+    from api.runs.rider_inputs import reread
 
     try:
         ledger = read_ledger(directory, rider=rider)

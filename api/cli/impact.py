@@ -7,9 +7,6 @@ from typing import Any
 import click
 from rich.table import Table
 
-from api.batch.compare import Compared
-from api.batch.readers import FORMATS, Format
-from api.batch.reading import Reading
 from api.cli.compare import (
     headline,
     income_table,
@@ -25,6 +22,9 @@ from api.cli.console import json_option, lang_option, out_console, platform_opti
 from api.cli.places import OUT
 from api.cli.reading_options import reading_options
 from api.cli.results import max_rejects_option, replace_option
+from api.files.readers import FORMATS, Format
+from api.files.reading_options import Reading
+from api.runs.compare import Compared
 from rules.text import Lang, text
 
 

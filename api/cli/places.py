@@ -6,9 +6,9 @@ from typing import Final
 
 import click
 
-from api.batch.errors import InputError
-from api.batch.files import need_here
 from api.cli.console import default_lang
+from api.files.atomic import need_here
+from api.files.errors import InputError
 
 
 class OutPath(click.Path[Path]):

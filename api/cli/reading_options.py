@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 import click
 
-from api.batch.reading import Reading
+from api.files.reading_options import Reading
 from rules.names import near_name
 
 

@@ -9,8 +9,8 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from api.batch.outcome import MAX_REJECTS, has_too_many_rejects, lines_of, reasons_of
 from api.cli.console import FOUND, say, tell_reasons
+from api.runs.outcome import MAX_REJECTS, has_too_many_rejects, lines_of, reasons_of
 from rules.text import Lang
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -36,7 +36,7 @@ def entry_schema() -> dict[str, Any]:
 @click.argument("document", type=click.Choice(["events", "book", "entry"]))
 def schema(document: str) -> None:
     """Print the JSON Schema of an event, a rule book, or a ledger entry."""
-    from api.batch.schema import event_schema
+    from api.files.event_json_schema import event_schema
     from rules.schema import book_schema
 
     print_json({"events": event_schema, "book": book_schema, "entry": entry_schema}[document]())

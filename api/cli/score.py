@@ -7,10 +7,6 @@ from typing import Any
 
 import click
 
-from api.batch.engines import ENGINES, EngineName, WorkersLostError
-from api.batch.errors import InputError
-from api.batch.readers import FORMATS, Format
-from api.batch.reading import Reading
 from api.cli.console import (
     FAILED,
     USAGE,
@@ -28,6 +24,10 @@ from api.cli.numbers import JOBS_MAX
 from api.cli.places import OUT
 from api.cli.reading_options import reading_options
 from api.cli.results import max_rejects_option, replace_option, tell_rejects
+from api.files.errors import InputError
+from api.files.readers import FORMATS, Format
+from api.files.reading_options import Reading
+from api.runs.engines import ENGINES, EngineName, WorkersLostError
 from rules.calendar import instant_us, read_moment
 from rules.errors import BookError
 from rules.text import Lang, text
@@ -99,8 +99,8 @@ def score_command(
     Bad rows go to rejects.ndjson and the run goes on; exit code 3 where they are more than --max-rejects, 2 where they are
     all.
     """
-    from api.batch.lake import LakeRun, is_lake, score_lake
-    from api.batch.run import Run, score_files
+    from api.runs.bucketed_run import LakeRun, is_lake, score_lake
+    from api.runs.run import Run, score_files
 
     try:
         with progress_bar() as bar:

@@ -89,13 +89,13 @@ def prepare(database_url: str, lang: Lang, *, is_for_demo: bool = False, chosen:
     is_for_demo
         Whether anybody is to come in as anybody: only a database that was made for that is taken.
     chosen
-        A deployment table (`api.batch.plan.Chosen`), whose rows are put in force where nothing is.
+        A deployment table (`api.runs.plan.Chosen`), whose rows are put in force where nothing is.
     """
+    from api.books.deployment import COMMAND, num_in_force
+    from api.books.seeding import seed_shipped
     from api.clock import now_us
-    from api.store import schema
-    from api.store.deploying import COMMAND, num_in_force
-    from api.store.marks import is_demo
-    from api.store.seeding import seed_shipped
+    from api.db import schema
+    from api.db.demo_mark import is_demo
 
     with opened(database_url, lang, makes=True) as store:
         if store.engine.dialect.name == "sqlite":
@@ -128,9 +128,9 @@ def run(settings: Any, sock: socket.socket, lang: Lang, told: Told | None = None
     """
     import uvicorn
 
-    from api.http.app import create_app
-    from api.http.logs import make_log, relay_libraries
-    from api.http.outlet import stderr_outlet
+    from api.app.create import create_app
+    from api.endpoints.common.log_output import stderr_outlet
+    from api.endpoints.common.logs import make_log, relay_libraries
     from api.settings import SettingError
 
     log = make_log(settings.log_level)
@@ -186,7 +186,7 @@ def _protocol() -> Any:
     """Connections that are let go if they ask for nothing; where their parser does not exist, the server's own."""
     if find_spec("httptools") is None:
         return "auto"
-    from api.http.connections import Connection
+    from api.endpoints.common.connections import Connection
 
     return Connection
 

@@ -7,14 +7,14 @@ from typing import Any
 import click
 from rich.table import Table
 
-from api.batch.engines import ENGINES, EngineName, WorkersLostError
-from api.batch.errors import InputError
-from api.batch.study import run_study
-from api.batch.study_design import SENSITIVITIES, Sensitivity, StudyRequest
 from api.cli.compare import parse_books, plain_table, tidy
 from api.cli.console import FAILED, USAGE, json_option, lang_option, out_console, print_json, progress_bar, say, stop
 from api.cli.numbers import DAYS_MAX, JOBS_MAX, LARGEST, SEED, SEEDS_MAX, SHARE
 from api.cli.places import OUT
+from api.files.errors import InputError
+from api.runs.engines import ENGINES, EngineName, WorkersLostError
+from api.studies.design import SENSITIVITIES, Sensitivity, StudyRequest
+from api.studies.run_study import run_study
 from rules.text import Lang, text
 from simulations.report.words import headline, interval_text, metric_title, value_text
 

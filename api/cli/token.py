@@ -13,7 +13,7 @@ from api.cli.database import database_option, need_head, need_platform, opened
 from rules.text import Lang, text
 
 if TYPE_CHECKING:
-    from api.store.keys import Key
+    from api.access.keys import Key
 
 ROLES = ("rider", "ops", "approver", "policy", "platform")
 EVERYWHERE = "*"
@@ -51,9 +51,10 @@ def create_command(
 
     Asks on a terminal where the key is good if neither --city nor --all-cities is there; elsewhere that is refused.
     """
+    from api.access import key_rights, keys
     from api.clock import now_us
-    from api.store import key_rights, keys, timekeeping
-    from api.store.refusals import Refused
+    from api.db import clock_guard
+    from api.refusals import Refused
 
     if role == "rider" and not subject:
         say(lang, "token.needs_subject")
@@ -69,7 +70,7 @@ def create_command(
         say(lang, "token.database", url=store.shown_url)
         try:
             with store.writing(now_us()) as unit:
-                timekeeping.need_believed(unit)
+                clock_guard.need_believed(unit)
                 made, written = key_rights.make_key(
                     unit, key_rights.OnServer(), keys.role_of(role), subject or role, cities, expires_days
                 )
@@ -112,8 +113,8 @@ def _places(cities: Sequence[str], all_cities: bool, lang: Lang) -> tuple[str, .
 @json_option
 def list_command(database_url: str, lang: Lang, as_json: bool) -> None:
     """List all keys, ended ones included, and say which have no end."""
+    from api.access import keys
     from api.clock import now_us
-    from api.store import keys
 
     with opened(database_url, lang) as store:
         need_head(store, lang)
@@ -139,9 +140,9 @@ def list_command(database_url: str, lang: Lang, as_json: bool) -> None:
 @json_option
 def revoke_command(key_id: str, with_children: bool, database_url: str, lang: Lang, as_json: bool) -> None:
     """End a key at once, with its sessions and open streams; keys that it made live on without --with-children."""
+    from api.access import key_rights, keys
     from api.clock import now_us
-    from api.store import key_rights, keys
-    from api.store.refusals import Refused
+    from api.refusals import Refused
 
     with opened(database_url, lang) as store:
         need_head(store, lang)

@@ -27,7 +27,7 @@ from rules.text import Lang, text
 from scoring.invariants import Found, Violation, added, check_ledger
 
 if TYPE_CHECKING:
-    from api.store.verifying import Verified
+    from api.ledger.verify import Verified
 
 # From so many riders on a run says how far it is where nobody looks at a terminal.
 LARGE_RIDERS = 10_000
@@ -73,8 +73,8 @@ def verify(directory: Path | None, database: str | None, lang: Lang, as_json: bo
 
 
 def _of_directory(directory: Path, lang: Lang) -> tuple[tuple[Found, ...], int, int]:
-    from api.batch.errors import InputError
-    from api.batch.ledger_source import read_ledgers, wrong_counts
+    from api.files.errors import InputError
+    from api.runs.ledger_files import read_ledgers, wrong_counts
 
     num_entries = num_riders = 0
     results: tuple[Found, ...] = ()
@@ -92,7 +92,7 @@ def _of_directory(directory: Path, lang: Lang) -> tuple[tuple[Found, ...], int, 
 
 
 def _of_database(url: str, lang: Lang) -> "Verified":
-    from api.store.verifying import verify_store
+    from api.ledger.verify import verify_store
 
     with opened(url, lang) as store:
         need_head(store, lang)
@@ -120,9 +120,9 @@ def _told(bar: Progress, lang: Lang) -> Callable[[int, int], None]:
 
 
 def _of_both(directory: Path, url: str, lang: Lang) -> tuple[tuple[Found, ...], int, int]:
-    from api.batch.errors import InputError
-    from api.batch.ledger_source import read_ledgers
-    from api.store.matching import same_lines
+    from api.files.errors import InputError
+    from api.ledger.file_comparison import same_lines
+    from api.runs.ledger_files import read_ledgers
 
     num_entries = num_riders = 0
     results: tuple[Found, ...] = ()

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from api.http import logs
-from api.store import schema
-from api.store.store import Store
-from tests.api.store import cluster
+from api.db import schema
+from api.db.store import Store
+from api.endpoints.common import logs
+from tests.api.db import cluster
 from tests.fixtures.v0_1_0 import kept
 
 ENGINES = ("sqlite", "postgresql")

@@ -1,8 +1,8 @@
 """A database with the shipped books in force somewhere, for tests that are about something else."""
 
-from api.store.deploying import put_in_force
-from api.store.seeding import seed_shipped
-from api.store.units import WriteUnit
+from api.books.deployment import put_in_force
+from api.books.seeding import seed_shipped
+from api.db.unit_of_work import WriteUnit
 from rules.deployment import parse_deployment
 from rules.shelf import versions
 from tests.fixtures.v0_1_0.kept import TABLE

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from api.batch.run import Run, score_files
+from api.runs.run import Run, score_files
 from scoring.columns import EVENT_SCHEMA
 from tests.builders import DAY_US, NOON_US, delivered, event, slow_merchant
 

@@ -15,18 +15,19 @@ from urllib.parse import quote
 import pytest
 from starlette.testclient import TestClient
 
-from api.http.app import api_routes
-from api.store import keys, people
-from api.store.draft_content import ROUTE_WORDS
-from api.store.store import Store
-from api.web.sheets import read_file
+from api.access import keys
+from api.app.create import api_routes
+from api.books.draft_content import ROUTE_WORDS
+from api.db.store import Store
+from api.endpoints.books.sheet_reading import read_file
+from api.riders import people
 from dispatch.mdrp import read_instance
 from rules.shelf import versions
 from rules.text import text
-from tests.api.batch.builders import csv_text, event
 from tests.api.cli.commands import run
-from tests.api.http.conftest import Bearer, _law, bearer, client, clock, settings
-from tests.api.store.posts import START_US
+from tests.api.endpoints.conftest import Bearer, _law, bearer, client, clock, settings
+from tests.api.files.builders import csv_text, event
+from tests.api.ledger.posts import START_US
 from tests.builders import deploy_row
 from tests.dispatch.worlds import courier, instance, order, write_instance
 

@@ -12,17 +12,18 @@ import pytest
 from sqlalchemy import event, select, update
 from starlette.testclient import TestClient
 
-from api.http.app import api_routes, create_app
+from api.access import keys
+from api.app.create import api_routes, create_app
+from api.app.pages import PAGES
+from api.db import schema
+from api.db.store import Store
+from api.db.tables import api_keys, drafts, entries, studies
+from api.endpoints.common.page_sessions import FORM_COOKIE
+from api.endpoints.common.typed_input import FORM_FIELD
 from api.settings import Settings
-from api.store import keys, schema
-from api.store.said import city_name
-from api.store.store import Store
-from api.store.tables import api_keys, drafts, entries, studies
-from api.web.session import FORM_COOKIE
-from api.web.site import PAGES
-from api.web.typed import FORM_FIELD
+from api.words import city_name
 from rules.text import LANGS
-from tests.api.http.test_roles import MAY
+from tests.api.endpoints.common.test_roles import MAY
 from tests.fixtures.v0_1_0 import kept
 from tests.fixtures.v0_1_0.kept import END_US
 

@@ -10,13 +10,12 @@ import pytest
 from sqlalchemy import func, select, text
 from starlette.testclient import TestClient
 
-from api.http.app import create_app
-from api.settings import Settings
-from api.store import schema
-from api.store.decision_words import changed_words
-from api.store.draft_content import content, read_places, stored_document
-from api.store.store import Store
-from api.store.tables import (
+from api.app.create import create_app
+from api.books.draft_content import content, read_places, stored_document
+from api.db import schema
+from api.db.decision_words import changed_words
+from api.db.store import Store
+from api.db.tables import (
     appeal_decisions,
     books,
     decision_texts,
@@ -25,7 +24,8 @@ from api.store.tables import (
     review_decisions,
     suspension_lifts,
 )
-from api.store.verifying import verify_store
+from api.ledger.verify import verify_store
+from api.settings import Settings
 from rules.parse import book_of
 from tests.api.cli.commands import run
 from tests.fixtures.v0_1_0 import kept

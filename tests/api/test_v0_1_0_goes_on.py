@@ -7,13 +7,14 @@ from typing import Any, Final
 import pytest
 from sqlalchemy import func, select, text
 
-from api.store import posting, schema
-from api.store.books import law_of, old_readings_until
-from api.store.store import Store
-from api.store.tables import rider_state
-from api.store.timekeeping import ClockState, Timekeeper
-from api.store.verifying import verify_store
-from tests.api.store.posts import lines_of, table_of
+from api.books.in_force import law_of, old_readings_until
+from api.db import schema
+from api.db.clock_guard import ClockState, Timekeeper
+from api.db.store import Store
+from api.db.tables import rider_state
+from api.ledger import posting
+from api.ledger.verify import verify_store
+from tests.api.ledger.posts import lines_of, table_of
 from tests.builders import DAY_US, delivered
 from tests.fixtures.v0_1_0 import kept
 from tests.fixtures.v0_1_0.kept import END_US, Kept

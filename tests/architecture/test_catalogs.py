@@ -25,7 +25,7 @@ def areas() -> frozenset[str]:
 def templates() -> tuple[nodes.Template, ...]:
     """Pages, as syntax trees."""
     reader = Environment(autoescape=True)
-    folders = (ROOT / "api" / "web" / "templates", ROOT / "simulations" / "report")
+    folders = (*sorted((ROOT / "api" / "endpoints").glob("*/templates")), ROOT / "simulations" / "report")
     paths = sorted(path for folder in folders for path in folder.rglob("*.html"))
     return tuple(reader.parse(path.read_text(encoding="utf-8")) for path in paths)
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 import pytest
 
+from api.app.create import create_app
 from api.cli.main import main
-from api.http.app import create_app
 from api.settings import PREFIX, Settings
 from tests.architecture.sources import ROOT, tracked
 

@@ -27,7 +27,7 @@ class Day:
     """The day's file, and for one book its rows ready to fold."""
 
     def __init__(self, path: Path, book_id: str) -> None:
-        from api.batch.readers import read_events
+        from api.files.readers import read_events
 
         self.path = path
         self.book = versions(book_id)[-1]

@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from api.store import schema
-from api.store.store import Store
-from tests.api.http.crowd import Crowd, assert_exactly_once, day, prepare
-from tests.api.http.served import served
-from tests.api.store import cluster
+from api.db import schema
+from api.db.store import Store
+from tests.api.db import cluster
+from tests.api.endpoints.crowd import Crowd, assert_exactly_once, day, prepare
+from tests.api.endpoints.served import served
 
 NUM_KILLS = 50
 NUM_CLIENTS = 8

@@ -13,8 +13,8 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from api.batch.files import write_parquet
-from api.batch.run import score_files
+from api.files.atomic import write_parquet
+from api.runs.run import score_files
 from rules.shelf import versions
 from tests.oracle_history import outcomes
 

@@ -15,18 +15,21 @@ from typing import Any
 import numpy as np
 import pytest
 
-from api.batch.loadable import loadable
-from api.batch.run import score_files
+from api.books import in_force
 from api.clock import elapsed_ns
-from api.store import books, cards, posting, schema
-from api.store.loading import Part, load_part
-from api.store.replays import fill, replay, waiting_riders
-from api.store.store import Store
-from api.work.replayer import Replayer
+from api.db import schema
+from api.db.store import Store
+from api.ledger import posting
+from api.ledger.loading import Part, load_part
+from api.ledger.replayer import Replayer
+from api.ledger.replays import fill, replay, waiting_riders
+from api.riders import cards
+from api.runs.loadable import loadable
+from api.runs.run import score_files
 from rules.shelf import versions
+from tests.api.db import cluster
+from tests.api.ledger.posts import START_US, later, table_of
 from tests.api.ledgers import write_events
-from tests.api.store import cluster
-from tests.api.store.posts import START_US, later, table_of
 from tests.builders import MINUTE_US, correction, delivered
 
 BOOK = "gbt-46862-reference"
@@ -68,7 +71,7 @@ def _filled(url: str) -> Store:
     store = Store(url)
     schema.upgrade(store)
     with store.writing(START_US) as unit:
-        books.publish(unit, versions(BOOK))
+        in_force.publish(unit, versions(BOOK))
     with tempfile.TemporaryDirectory(prefix="riderscore-") as folder:
         path = write_events(Path(folder) / "events.parquet", [order(k) for k in range(NUM_EVENTS)])
         out, state = Path(folder) / "ledger", Path(folder) / "state"
@@ -82,7 +85,7 @@ def _filled(url: str) -> Store:
 
 def _post(store: Store, rows: list[Row], clock_us: int) -> list[str]:
     with store.writing(clock_us) as unit:
-        answers = posting.post_events(unit, books.law_of(unit, BOOK), table_of(rows))
+        answers = posting.post_events(unit, in_force.law_of(unit, BOOK), table_of(rows))
     return [answer.status for answer in answers]
 
 
@@ -150,7 +153,7 @@ def test_cold_card(benchmark: Any, store: Store) -> None:
 
     def card() -> object:
         with store.reading() as unit:
-            return cards.card_of(unit, books.law_of(unit, BOOK), "old", END_US)
+            return cards.card_of(unit, in_force.law_of(unit, BOOK), "old", END_US)
 
     _told(benchmark, store, "cold card", 50)
     assert benchmark.pedantic(card, rounds=10, warmup_rounds=1) is not None

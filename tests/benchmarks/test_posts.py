@@ -19,11 +19,11 @@ import httpx2
 import pytest
 
 from api.clock import now_us
-from api.store import schema
-from api.store.store import Store
-from tests.api.http.crowd import prepare
-from tests.api.store import cluster
-from tests.api.store.posts import newest_us
+from api.db import schema
+from api.db.store import Store
+from tests.api.db import cluster
+from tests.api.endpoints.crowd import prepare
+from tests.api.ledger.posts import newest_us
 from tests.benchmarks.http import posts, single
 from tests.builders import MINUTE_US, delivered
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from api.batch.run import score_files
+from api.runs.run import score_files
 from rules.compile import FACTS
 from rules.events import KIND_CODE, KINDS, PARTY_CODE
 from scoring.columns import NO_TIME, Entries

@@ -11,11 +11,13 @@ from typing import Any
 
 import pytest
 
-from api.store import books, posting, schema
-from api.store.store import Store
+from api.books import in_force
+from api.db import schema
+from api.db.store import Store
+from api.ledger import posting
 from rules.shelf import versions
-from tests.api.store import cluster
-from tests.api.store.posts import START_US, newest_us, table_of
+from tests.api.db import cluster
+from tests.api.ledger.posts import START_US, newest_us, table_of
 from tests.builders import MINUTE_US, delivered
 
 BOOK = "gbt-46862-reference"
@@ -47,7 +49,7 @@ def _filled(url: str) -> Store:
     store = Store(url)
     schema.upgrade(store)
     with store.writing(START_US) as unit:
-        books.publish(unit, versions(BOOK))
+        in_force.publish(unit, versions(BOOK))
     return store
 
 
@@ -75,7 +77,7 @@ def test_posts_of_200(benchmark: Any, store: Store, num_clients: int) -> None:
         scored = 0
         for clock_us, table in mine:
             with store.writing(clock_us) as unit:
-                answers = posting.post_events(unit, books.law_of(unit, BOOK), table)
+                answers = posting.post_events(unit, in_force.law_of(unit, BOOK), table)
             scored += sum(answer.status == "scored" for answer in answers)
         return scored
 

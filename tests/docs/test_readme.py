@@ -9,10 +9,10 @@ import pytest
 from click.testing import CliRunner
 from starlette.testclient import TestClient
 
-from api.batch.plan import table_of_platform
+from api.app.create import create_app
 from api.cli.main import main
 from api.cli.serve import prepare
-from api.http.app import create_app
+from api.runs.plan import table_of_platform
 from api.settings import Settings
 
 README = Path(__file__).parents[2] / "README.md"

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from playwright.sync_api import Locator, Page, expect
 
-from api.store.drafts import drafts_page
-from api.store.said import city_name
-from api.store.store import Store
+from api.books.drafts import drafts_page
+from api.db.store import Store
+from api.words import city_name
 from rules.units import US_PER_DAY, US_PER_S
 from tests.e2e.world import CITY, World
 

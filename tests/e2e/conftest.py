@@ -14,10 +14,10 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from api.store import keys
-from api.store.sessions import begin_session
-from api.store.store import Store
-from api.web.session import LANG_COOKIE, SESSION_COOKIE
+from api.access import keys
+from api.access.sessions import begin_session
+from api.db.store import Store
+from api.endpoints.common.page_sessions import LANG_COOKIE, SESSION_COOKIE
 from tests.e2e import world as worlds
 from tests.e2e.serving import serving
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import uvicorn
 
-from api.http.app import Hook, create_app
+from api.app.create import Hook, create_app
 from api.settings import Settings
 
 START_S = 30

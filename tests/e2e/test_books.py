@@ -9,7 +9,7 @@ import pytest
 from openpyxl import load_workbook
 from playwright.sync_api import Page, expect
 
-from api.http.app import HOOKS
+from api.app.create import HOOKS
 from tests.e2e.bench import WORK_MS, Clock, begin, cell, copied, save
 from tests.e2e.conftest import DESKTOP, PHONE, Visitor
 from tests.e2e.serving import serving

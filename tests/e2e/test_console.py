@@ -6,9 +6,9 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from api.store.appeal_records import Appeal, open_appeals_by_deadline
-from api.store.reviews import reviews_of
-from api.store.store import Store
+from api.db.store import Store
+from api.decisions.appeal_records import Appeal, open_appeals_by_deadline
+from api.decisions.reviews import reviews_of
 from tests.e2e.conftest import DESKTOP, PHONE, Visitor
 from tests.e2e.world import CITY, World
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from api.http.app import HOOKS
+from api.app.create import HOOKS
 from tests.e2e.bench import WORK_MS, Clock, begin, cell, copied, save, state_of
 from tests.e2e.conftest import DESKTOP, Visitor
 from tests.e2e.serving import serving

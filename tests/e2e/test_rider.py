@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from api.store.books import law_of
-from api.store.cards import Card, card_of
-from api.store.store import Store
+from api.books.in_force import law_of
+from api.db.store import Store
+from api.riders.cards import Card, card_of
 from rules.units import points_text
 from tests.e2e.conftest import Visitor
 from tests.e2e.world import World

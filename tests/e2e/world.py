@@ -11,16 +11,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import select
 
-from api.store import books, schema
-from api.store.appeals import file_appeal
-from api.store.city_days import refresh
-from api.store.marks import mark_demo
-from api.store.people import Person, introduce
-from api.store.posting import post_events, settle
-from api.store.refusals import Refused
-from api.store.store import Store
-from api.store.tables import entries, open_reviews, rider_state
-from api.store.units import WriteUnit
+from api.books import in_force
+from api.cities.daily_figures import refresh
+from api.db import schema
+from api.db.demo_mark import mark_demo
+from api.db.store import Store
+from api.db.tables import entries, open_reviews, rider_state
+from api.db.unit_of_work import WriteUnit
+from api.decisions.appeals import file_appeal
+from api.ledger.posting import post_events, settle
+from api.refusals import Refused
+from api.riders.people import Person, introduce
 from rules.book import Book
 from rules.calendar import instant_us
 from rules.parse import parse
@@ -72,11 +73,11 @@ def build(url: str, *, num_riders: int = 40, num_days: int = 9) -> World:
     now_us = instant_us(dt.datetime.combine(city.first_day + dt.timedelta(days=num_days - 1), EVENING, SHANGHAI))
     with store.writing(start_us - US_PER_DAY) as unit:
         mark_demo(unit)
-        books.publish(unit, [book for book_id in shipped() for book in versions(book_id)])
-        books.deploy(unit, deployment().of("taobao").rows)
+        in_force.publish(unit, [book for book_id in shipped() for book in versions(book_id)])
+        in_force.deploy(unit, deployment().of("taobao").rows)
     _live(store, table, start_us, now_us)
     with store.writing(now_us) as unit:
-        books.publish(unit, [_announced(now_us)])
+        in_force.publish(unit, [_announced(now_us)])
     world = _look(store, url, now_us, num_riders)
     refresh(store, now_us)
     store.close()
@@ -90,7 +91,7 @@ def _live(store: Store, table: pa.Table, start_us: int, now_us: int) -> None:
         until_us = min(at_us + 6 * HOUR_US, now_us)
         hours = pc.and_(pc.greater_equal(table["occurred_us"], at_us), pc.less(table["occurred_us"], until_us))
         with store.writing(until_us) as unit:
-            law = books.law_of(unit)
+            law = in_force.law_of(unit)
             post_events(unit, law, table.filter(hours))
             settle(unit, law, until_us)
         at_us = until_us

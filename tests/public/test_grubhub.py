@@ -5,7 +5,7 @@ import json
 import pyarrow.parquet as pq
 import pytest
 
-from api.batch.readers import read_events
+from api.files.readers import read_events
 from dispatch.check import check_day, measure_day
 from dispatch.mdrp import read_instance, read_solution
 from tests.api.cli.commands import run

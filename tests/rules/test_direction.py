@@ -2,7 +2,7 @@
 
 import pytest
 
-from api.web.figures import own_words
+from api.endpoints.common.formats import own_words
 from rules.direction import isolated
 from rules.text import LANGS, Lang, text
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from api.batch.canonical import canonical
+from api.files.canonical import canonical
 from rules.events import KINDS
 from scoring.columns import CANONICAL_SCHEMA
 from simulations.city import events_only, generate

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from api.batch.canonical import canonical
+from api.files.canonical import canonical
 from rules.compile import compile_books
 from rules.shelf import versions
 from rules.units import US_PER_DAY

@@ -16,32 +16,32 @@ class Planted(NamedTuple):
 
 
 _EDGES = ("tests/scoring/test_boundaries.py",)
-_STORE_EDGES = ("tests/api/store/test_boundaries.py",)
-_CARDS = ("tests/api/store/test_cards.py",)
-_REPLAYS = ("tests/api/store/test_replays.py", "-k", "folded_once or again_and_again or came_first")
+_STORE_EDGES = ("tests/api/ledger/test_boundaries.py",)
+_CARDS = ("tests/api/riders/test_cards.py",)
+_REPLAYS = ("tests/api/ledger/test_replays.py", "-k", "folded_once or again_and_again or came_first")
 
 PLANTED = (
-    Planted("api/store/reach.py", "if row.occurred_us >= first_us:", "if row.occurred_us < first_us:", _STORE_EDGES),
-    Planted("api/store/reach.py", "if from_us < keep_us[rider]}", "if from_us <= 0}", _STORE_EDGES),
-    Planted("api/store/posting.py", "occurred_us > latest_us", "occurred_us >= latest_us", _STORE_EDGES),
-    Planted("api/store/posting.py", "occurred_us > latest_us", "occurred_us > latest_us + 1", _STORE_EDGES),
+    Planted("api/ledger/reach.py", "if row.occurred_us >= first_us:", "if row.occurred_us < first_us:", _STORE_EDGES),
+    Planted("api/ledger/reach.py", "if from_us < keep_us[rider]}", "if from_us <= 0}", _STORE_EDGES),
+    Planted("api/ledger/posting.py", "occurred_us > latest_us", "occurred_us >= latest_us", _STORE_EDGES),
+    Planted("api/ledger/posting.py", "occurred_us > latest_us", "occurred_us > latest_us + 1", _STORE_EDGES),
     Planted(
-        "api/http/auth.py",
+        "api/endpoints/common/auth.py",
         "if key.expires_us is not None and key.expires_us <= now:",
         "if key.expires_us is not None and key.expires_us <= 0:",
-        ("tests/api/http/test_auth.py",),
+        ("tests/api/endpoints/common/test_auth.py",),
     ),
     Planted(
-        "api/store/deliveries.py",
+        "api/webhooks/deliveries.py",
         "            own.num_attempts == parcel.num_attempts,\n",
         "",
-        ("tests/api/work/test_deliveries.py", "-k", "overtaken"),
+        ("tests/api/webhooks/test_deliveries.py", "-k", "overtaken"),
     ),
     Planted(
-        "api/store/planned.py",
+        "api/books/planned_changes.py",
         "newest[0].model.effective_from >= book.model.effective_from",
         "newest[0].model.effective_from > book.model.effective_from",
-        ("tests/api/store/test_drafts.py", "-k", "older_one"),
+        ("tests/api/books/test_drafts.py", "-k", "older_one"),
     ),
     Planted(
         "scoring/liability.py",
@@ -92,10 +92,13 @@ PLANTED = (
         "applied[k].controls[half + 1 :]]",
         ("tests/scoring/test_many_corrections.py",),
     ),
-    Planted("api/store/catching_up.py", "return None if reaches else since", "return since", _REPLAYS),
-    Planted("api/store/catching_up.py", 'lines["item_us"] < found.scored.keep_us', 'lines["item_us"] < 0', _REPLAYS),
+    Planted("api/ledger/replay_merge.py", "return None if reaches else since", "return since", _REPLAYS),
+    Planted("api/ledger/replay_merge.py", 'lines["item_us"] < found.scored.keep_us', 'lines["item_us"] < 0', _REPLAYS),
     Planted(
-        "api/store/past.py", 'key=lambda row: (row["occurred_us"],', 'key=lambda row: (-row["occurred_us"],', _REPLAYS
+        "api/ledger/rider_past.py",
+        'key=lambda row: (row["occurred_us"],',
+        'key=lambda row: (-row["occurred_us"],',
+        _REPLAYS,
     ),
     Planted(
         "dispatch/problem.py",
@@ -104,58 +107,58 @@ PLANTED = (
         ("tests/dispatch/test_rounds.py", "-k", "priority"),
     ),
     Planted(
-        "api/store/checking.py",
+        "api/books/checking.py",
         "if start_us(model) <= now_us + MARGIN_US:",
         "if start_us(model) < now_us + MARGIN_US:",
-        ("tests/api/store/test_drafts.py", "-k", "leaves_time"),
+        ("tests/api/books/test_drafts.py", "-k", "leaves_time"),
     ),
     Planted(
-        "api/store/cards.py",
+        "api/riders/cards.py",
         "(points_mp + MP_PER_TENTH // 2 + _FAR_MP)",
         "(points_mp + _FAR_MP)",
         (*_CARDS, "-k", "tenths_are"),
     ),
     Planted(
-        "api/store/forecast.py",
+        "api/riders/forecast.py",
         "return -(-(target_mp - score_mp) // award_mp)",
         "return (target_mp - score_mp) // award_mp",
         (*_CARDS, "-k", "takes_back"),
     ),
     Planted(
-        "api/store/city_figures.py",
+        "api/cities/figures.py",
         "gaps[gaps >= BREAK_US]",
         "gaps[gaps > BREAK_US]",
-        ("tests/api/store/test_dashboard.py", "-k", "are_a_break"),
+        ("tests/api/cities/test_dashboard.py", "-k", "are_a_break"),
     ),
     Planted(
-        "api/store/idempotency.py",
+        "api/db/idempotency.py",
         "lease_us > unit.recorded_us:\n        raise",
         "lease_us >= unit.recorded_us:\n        raise",
-        ("tests/api/store/test_idempotency.py",),
+        ("tests/api/db/test_idempotency.py",),
     ),
     Planted(
-        "api/store/deliveries.py",
+        "api/webhooks/deliveries.py",
         "if parcel.num_attempts > len(RETRY_S):",
         "if parcel.num_attempts >= len(RETRY_S):",
-        ("tests/api/work/test_deliveries.py", "-k", "every_wait"),
+        ("tests/api/webhooks/test_deliveries.py", "-k", "every_wait"),
     ),
     Planted(
-        "api/http/jwts.py",
+        "api/endpoints/common/jwts.py",
         "if expires + LEEWAY_S <= at_s:",
         "if expires + LEEWAY_S < at_s:",
-        ("tests/api/http/test_jwks.py", "-k", "good_to_the"),
+        ("tests/api/access/test_issuer_keys.py", "-k", "good_to_the"),
     ),
     Planted(
-        "api/http/allowance.py",
+        "api/endpoints/common/rate_limits.py",
         "remaining=-over_us // self._step_us,",
         "remaining=-over_us // self._step_us + 1,",
-        ("tests/api/http/test_bounds.py", "-k", "left_of_it"),
+        ("tests/api/endpoints/common/test_bounds.py", "-k", "left_of_it"),
     ),
     Planted(
-        "api/http/queueing.py",
+        "api/endpoints/common/write_queue.py",
         "place.item.num_rows > ROWS_AT_ONCE:",
         "place.item.num_rows >= ROWS_AT_ONCE:",
-        ("tests/api/http/test_queueing.py", "-k", "taken_along"),
+        ("tests/api/endpoints/common/test_write_queue.py", "-k", "taken_along"),
     ),
     Planted(
         "rules/units.py",
@@ -194,9 +197,9 @@ PLANTED = (
         (*_EDGES, "-k", "least_score"),
     ),
     Planted(
-        "api/store/keys.py",
+        "api/access/keys.py",
         "self.expires_us > at_us)",
         "self.expires_us >= at_us)",
-        ("tests/api/http/test_tokens.py", "-k", "until_its"),
+        ("tests/api/endpoints/access/test_tokens.py", "-k", "until_its"),
     ),
 )

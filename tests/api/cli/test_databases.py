@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from api.store.store import InMemoryError, Store, UnknownDatabaseError
+from api.db.store import InMemoryError, Store, UnknownDatabaseError
 from tests.api.cli.commands import run
 from tests.api.conftest import url_for
 

@@ -21,15 +21,15 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import func, select
 
-from api.batch.readers import read_events
+from api.books.drafts import drafts_page
 from api.cli.demo import telling_deduction, three_riders
 from api.cli.main import main
-from api.store.appeal_records import num_open_appeals
-from api.store.drafts import drafts_page
-from api.store.sample_riders import telling_riders
-from api.store.store import Store
-from api.store.studies import studies_of
-from api.store.tables import events
+from api.db.store import Store
+from api.db.tables import events
+from api.decisions.appeal_records import num_open_appeals
+from api.files.readers import read_events
+from api.riders.sample_riders import telling_riders
+from api.studies.jobs import studies_of
 from rules.calendar import instant_us
 from rules.units import US_PER_DAY, US_PER_S
 

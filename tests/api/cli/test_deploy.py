@@ -12,20 +12,21 @@ import pytest
 from sqlalchemy import select
 from starlette.testclient import TestClient
 
-from api.batch.files import write_ndjson
-from api.batch.loadable import places_of_ledger
-from api.batch.plan import table_of_platform
-from api.batch.run import score_files
+from api.access import keys
+from api.access.sessions import begin_session
+from api.app.create import create_app
+from api.books import in_force
+from api.books.deployment import put_in_force
 from api.cli.deploy import put_table
 from api.cli.serve import prepare
-from api.http.app import create_app
+from api.db.store import Store
+from api.db.tables import audit
+from api.endpoints.common.page_sessions import SESSION_COOKIE
+from api.files.atomic import write_ndjson
+from api.runs.loadable import places_of_ledger
+from api.runs.plan import table_of_platform
+from api.runs.run import score_files
 from api.settings import Settings
-from api.store import books, keys
-from api.store.deploying import put_in_force
-from api.store.sessions import begin_session
-from api.store.store import Store
-from api.store.tables import audit
-from api.web.session import SESSION_COOKIE
 from rules.compile import start_us
 from rules.deployment import Deploy
 from rules.errors import BookError
@@ -277,7 +278,7 @@ def test_the_pilots_of_ele_me_are_served(url: str, monkeypatch: pytest.MonkeyPat
 
     store = Store(url)
     with store.reading() as unit:
-        law = books.law_of(unit)
+        law = in_force.law_of(unit)
     store.close()
     days = [
         law.program.books[at].model.effective_from.isoformat()
@@ -453,7 +454,7 @@ def test_what_is_shipped_for_a_later_day_is_not_put_in_force(url: str) -> None:
 
     with store.writing(start_us(begun.model) + DAY_US) as unit:
         put_in_force(unit, "test:test", [Deploy.model_validate(row)], (begun, *later))
-        stored = {book.digest for book in books.books_stored(unit) if book.id == REFERENCE}
+        stored = {book.digest for book in in_force.books_stored(unit) if book.id == REFERENCE}
 
     store.close()
     assert stored == {begun.digest}

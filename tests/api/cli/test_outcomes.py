@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from api.batch.lake import score_lake
-from api.batch.outcome import NothingReadError
-from tests.api.batch.builders import csv_text, event, write
+from api.runs.bucketed_run import score_lake
+from api.runs.outcome import NothingReadError
 from tests.api.cli.commands import run
+from tests.api.files.builders import csv_text, event, write
 
 BOOK = "taobao-crowdsourced"
 NAIVE = "2026-01-05T12:30:00"

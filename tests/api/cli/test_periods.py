@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.api.batch.builders import csv_text, event
 from tests.api.cli.commands import run
+from tests.api.files.builders import csv_text, event
 
 BOOK = """
 id = "counted"

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from api.batch.files import write_ndjson
+from api.db.platforms import platform_of
+from api.db.store import Store
+from api.files.atomic import write_ndjson
 from api.settings import SettingError, Settings
-from api.store.platforms import platform_of
-from api.store.store import Store
 from tests.api.cli.commands import run
 from tests.builders import delivered
 

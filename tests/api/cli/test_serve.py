@@ -16,10 +16,11 @@ from typing import Any
 
 import pytest
 
+from api.access import keys
 from api.cli.serve import prepare
-from api.store import keys, schema
-from api.store.marks import is_demo
-from api.store.store import Store
+from api.db import schema
+from api.db.demo_mark import is_demo
+from api.db.store import Store
 from tests.api.cli.commands import run
 from tests.api.conftest import url_for
 from tests.fixtures.v0_1_0 import kept

@@ -8,7 +8,7 @@ from click.testing import CliRunner, Result
 
 from api.cli.main import main
 from simulations.study.metrics import METRICS, PRIMARY
-from tests.api.batch.studies import TINY
+from tests.api.studies.requests import TINY
 from tests.dispatch.worlds import courier, instance, order, write_instance
 
 

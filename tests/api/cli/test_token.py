@@ -8,13 +8,13 @@ import click
 import pytest
 from sqlalchemy import update
 
+from api.access import keys
 from api.cli.token import _places
-from api.store import keys
-from api.store.store import Store
-from api.store.tables import clock
+from api.db.store import Store
+from api.db.tables import clock
 from rules.units import US_PER_DAY
 from tests.api.cli.commands import run
-from tests.api.store.posts import BOOK, START_US, later, post, publish
+from tests.api.ledger.posts import BOOK, START_US, later, post, publish
 from tests.builders import delivered
 from tests.fixtures.v0_1_0.kept import Kept
 

@@ -10,10 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
 
-from api.batch.files import write_ndjson
-from api.batch.run import score_files
 from api.cli.explain import explain_command
 from api.cli.verify import verify
+from api.files.atomic import write_ndjson
+from api.runs.run import score_files
 from rules.text import LANGS, catalog
 from scoring.invariants import CHECKS
 from tests.builders import appeal_upheld, delivered, event

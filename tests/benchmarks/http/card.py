@@ -15,13 +15,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from api.store import keys, schema
-from api.store.books import law_of
-from api.store.posting import post_events
-from api.store.store import Store
+from api.access import keys
+from api.books.in_force import law_of
+from api.db import schema
+from api.db.store import Store
+from api.ledger.posting import post_events
+from tests.api.db import cluster
 from tests.api.law import seed_in_force
-from tests.api.store import cluster
-from tests.api.store.posts import START_US, table_of
+from tests.api.ledger.posts import START_US, table_of
 from tests.builders import DAY_US, MINUTE_US, delivered
 
 RIDERS = 2_000

@@ -18,16 +18,17 @@ from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
+from api.access import keys
+from api.access.keys import role_of
+from api.access.sessions import begin_session
 from api.clock import now_us
-from api.store import keys, schema
-from api.store.keys import role_of
-from api.store.sessions import begin_session
-from api.store.store import Store
-from tests.api.http.crowd import prepare
-from tests.api.http.nasty import Body
-from tests.api.http.served import served
-from tests.api.store import cluster
-from tests.api.store.posts import FADING, later, newest_us, post
+from api.db import schema
+from api.db.store import Store
+from tests.api.db import cluster
+from tests.api.endpoints.crowd import prepare
+from tests.api.endpoints.nasty import Body
+from tests.api.endpoints.served import served
+from tests.api.ledger.posts import FADING, later, newest_us, post
 from tests.benchmarks.http.nasty_odd import ODD
 from tests.benchmarks.http.nasty_requests import REQUESTS, Nasty
 from tests.builders import MINUTE_US, delivered

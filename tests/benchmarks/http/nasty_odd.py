@@ -7,7 +7,7 @@ import zipfile
 from collections.abc import Iterator
 from typing import Any, Final
 
-from tests.api.http.nasty import (
+from tests.api.endpoints.nasty import (
     FORM_TYPE,
     JSON_TYPE,
     LINES_TYPE,

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from api.clock import now_us
 from rules.shelf import versions
-from tests.api.http.nasty import (
+from tests.api.endpoints.nasty import (
     ANY_JSON,
     EVENTS,
     FORM_TYPE,
@@ -25,7 +25,7 @@ from tests.api.http.nasty import (
     unknown_keys,
     workbook,
 )
-from tests.api.store.posts import later, newest_us
+from tests.api.ledger.posts import later, newest_us
 from tests.builders import MINUTE_US, delivered
 
 

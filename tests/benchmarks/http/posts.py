@@ -18,12 +18,12 @@ from pathlib import Path
 import httpx2
 
 from api.clock import now_us
-from api.store import schema
-from api.store.store import Store
-from tests.api.http.crowd import prepare
-from tests.api.http.served import SETTINGS
-from tests.api.store import cluster
-from tests.api.store.posts import newest_us
+from api.db import schema
+from api.db.store import Store
+from tests.api.db import cluster
+from tests.api.endpoints.crowd import prepare
+from tests.api.endpoints.served import SETTINGS
+from tests.api.ledger.posts import newest_us
 from tests.benchmarks.test_store import BATCH, hours
 from tests.builders import MINUTE_US
 

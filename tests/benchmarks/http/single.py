@@ -18,8 +18,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.api.http.served import SETTINGS
-from tests.api.store import cluster
+from tests.api.db import cluster
+from tests.api.endpoints.served import SETTINGS
 
 HERE = Path(__file__).resolve().parents[3]
 PORT = 8196
@@ -29,9 +29,13 @@ FIGURES = re.compile(r"50%\s+([\d.]+)(us|ms|s).*?99%\s+([\d.]+)(us|ms|s).*?Reque
 MS = {"us": 0.001, "ms": 1.0, "s": 1000.0}
 PREPARE = """
 import sys
-from api.store import schema
-from api.store.units import Store
-from tests.api.http.crowd import prepare
+try:
+    from api.db import schema
+    from api.db.store import Store
+except ImportError:  # a checkout before the folders by subject
+    from api.store import schema
+    from api.store.units import Store
+from tests.api.endpoints.crowd import prepare
 store = Store(sys.argv[1])
 schema.upgrade(store)
 print(prepare(store))

@@ -15,13 +15,14 @@ from pathlib import Path
 
 import httpx2
 
+from api.access import keys
 from api.clock import now_us
-from api.store import keys, schema
-from api.store.audit_notes import note
-from api.store.store import Store
-from tests.api.http.crowd import prepare
-from tests.api.store import cluster
-from tests.api.store.posts import later, newest_us
+from api.db import schema
+from api.db.audit_notes import note
+from api.db.store import Store
+from tests.api.db import cluster
+from tests.api.endpoints.crowd import prepare
+from tests.api.ledger.posts import later, newest_us
 from tests.benchmarks.http.posts import PORT, serving
 from tests.builders import MINUTE_US, delivered
 

@@ -1,0 +1,186 @@
+"""The application: routers by area, the door before them, what starts and stops with it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import partial
+from importlib import import_module
+from importlib.metadata import version
+from typing import Any, Final
+
+from anyio import CapacityLimiter
+from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
+from starlette.routing import Route
+
+from api.app import openapi
+from api.app.background import background, watching_clock
+from api.app.pages import add_site
+from api.app.request_checks import Door
+from api.app.warm_up import warming
+from api.clock import now_us, running_us
+from api.db.clock_guard import Timekeeper
+from api.db.store import Store, UnreachableError
+from api.endpoints.common.auth import Gate
+from api.endpoints.common.body_limits import Plan
+from api.endpoints.common.head_requests import Heads
+from api.endpoints.common.logs import make_log
+from api.endpoints.common.metrics import Meters
+from api.endpoints.common.open_streams import Openings
+from api.endpoints.common.rate_limits import Allowance, Allowances
+from api.endpoints.common.refusal_answers import add_handlers
+from api.endpoints.common.request_log import Watch
+from api.endpoints.common.stopping import Farewell
+from api.endpoints.common.threads import Turns
+from api.endpoints.common.write_queue import Queue
+from api.endpoints.ledger.posts import score_together
+from api.endpoints.riders.card_cache import CardDesk
+from api.ledger.backlog import waiting
+from api.service import Service
+from api.settings import Settings
+
+# Modules with a `router`, in the order in which paths are looked up.
+ROUTES: Final = (
+    "api.endpoints.system.routes",
+    "api.endpoints.system.docs_routes",
+    "api.endpoints.ledger.event_routes",
+    "api.endpoints.dispatching.routes",
+    "api.endpoints.access.key_routes",
+    "api.endpoints.riders.routes",
+    "api.endpoints.riders.move_routes",
+    "api.endpoints.riders.entry_routes",
+    "api.endpoints.decisions.appeal_routes",
+    "api.endpoints.decisions.review_routes",
+    "api.endpoints.cities.routes",
+    "api.endpoints.ledger.order_routes",
+    "api.endpoints.books.draft_routes",
+    "api.endpoints.books.routes",
+    "api.endpoints.access.audit_routes",
+    "api.endpoints.studies.routes",
+    "api.endpoints.webhooks.routes",
+)
+
+Hook = Callable[[Service], AbstractAsyncContextManager[None]]
+# What runs beside the requests: each is entered when the service starts and left when it stops.
+HOOKS: Final[tuple[Hook, ...]] = (watching_clock, warming, background)
+
+
+def create_app(
+    settings: Settings, *, hooks: Sequence[Hook] = HOOKS, clock: Callable[[], int] = now_us, log: Any = None
+) -> FastAPI:
+    """The service on a database whose tables are there.
+
+    Parameters
+    ----------
+    hooks
+        Background work; tests of routes leave it out.
+    clock
+        Microseconds UTC. With one of a test's own, neither the machine's nor a database's clock is asked.
+    log
+        Where log lines go; by default JSON on stderr.
+    """
+    log = log or make_log(settings.log_level)
+    store, is_real = Store(settings.database_url), clock is now_us
+    running = running_us if is_real else clock
+    keeper = Timekeeper(store, clock, running, by_database=is_real, is_demo=settings.demo, log=log)
+    service = Service(store, settings, keeper.now_us, keeper=keeper)
+    gate, meters, desk = Gate(service), Meters(), CardDesk(service)
+    allowances = Allowances(Allowance(settings.requests_per_minute), Allowance(settings.stranger_requests_per_minute))
+    openings = Openings(service, gate)
+    keeper.when_set += [gate.forget, allowances.forget]
+    app = FastAPI(
+        title="riderscore",
+        version=version("riderscore"),
+        summary="Service scores for delivery riders: liability before deduction, every point explained.",
+        lifespan=_lifespan(service, hooks),
+        # Logs and meters of our own; nothing about a request goes to anybody else.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
+    )
+    app.state.service = service
+    app.state.gate = gate
+    # Of whom it is known that some city of theirs has a book, by their cities.
+    app.state.cities_with_book = set()
+    app.state.allowances = allowances
+    app.state.meters = meters
+    app.state.cards = desk
+    app.state.rounds = CapacityLimiter(settings.rounds_at_once)
+    app.state.downloads = CapacityLimiter(1)
+    app.state.uploads = Turns(settings.uploads_at_once)
+    app.state.posts = Queue(partial(score_together, service))
+    app.state.openings = openings
+    app.state.methods_of = partial(methods_of, app)
+    meters.watch_store(partial(_waiting, service))
+    meters.watch_clock(keeper)
+    add_handlers(app)
+    plan = Plan([(route, tuple(openapi.scopes_of(route) or ())) for route in api_routes()], settings)
+    app.add_middleware(Door, service=service, gate=gate, desk=desk, plan=plan, allowances=allowances, openings=openings)
+    app.add_middleware(Farewell, leaving=service.leaving)
+    app.add_middleware(Heads)
+    app.add_middleware(Watch, meters=meters, log=log)
+    for router in routers(ROUTES):
+        app.include_router(router)
+    openapi.install(app, tuple(api_routes()))
+    add_site(app)
+    return app
+
+
+def _waiting(service: Service) -> dict[str, int]:
+    try:
+        with service.reading() as unit:
+            return waiting(unit, service.clock())
+    except UnreachableError:
+        return {}
+
+
+def _lifespan(service: Service, hooks: Sequence[Hook]) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        service.leaving.attach(asyncio.get_running_loop())
+        async with AsyncExitStack() as stack:
+            stack.callback(service.store.close)
+            stack.push_async_callback(app.state.cards.close)
+            stack.push_async_callback(app.state.posts.close)
+            stack.push_async_callback(app.state.openings.close)
+            stack.push_async_callback(service.leaving.rest)
+            for hook in hooks:
+                await stack.enter_async_context(hook(service))
+            yield
+
+    return lifespan
+
+
+def routers(names: Sequence[str]) -> Iterator[APIRouter]:
+    """The routers of modules."""
+    for name in names:
+        yield import_module(name).router
+
+
+def api_routes() -> Iterator[APIRoute]:
+    """Every route of the API."""
+    for router in routers(ROUTES):
+        for route in router.routes:
+            if isinstance(route, APIRoute):
+                yield route
+
+
+def methods_of(app: FastAPI, path: str) -> list[str]:
+    """All methods that a path can be asked with."""
+    found: set[str] = set()
+    for route in _all_routes(app.routes):
+        if isinstance(route, Route) and route.path_regex.match(path):
+            found |= set(route.methods or ())
+    return sorted(found | {"HEAD"} if "GET" in found else found)
+
+
+def _all_routes(routes: Sequence[Any]) -> Iterator[Any]:
+    """Routes, those of included routers too (their prefix is their own)."""
+    for route in routes:
+        included = getattr(route, "original_router", None)
+        if included is None:
+            yield route
+        else:
+            yield from _all_routes(included.routes)

@@ -1,1 +1,0 @@
-"""Columnar files in and out."""

@@ -1,0 +1,1 @@
+"""Rule books in the store: drafts, checking, approval, scheduling, what is in force where."""

@@ -1,0 +1,97 @@
+"""The changes of the rules that a rider is told of: when each begins, and its difference to the one before, in words."""
+
+import datetime as dt
+from dataclasses import dataclass
+
+from api.books.in_force import Law
+from api.books.places import Place, judging
+from api.books.planned_changes import Ahead, coming, plan_of
+from api.db.unit_of_work import ReadUnit, WriteUnit
+from api.words import Said, both
+from rules.book import Bilingual, Book, BookDocument
+from rules.calendar import calendar
+from rules.diff import Change, diff, plainly
+from rules.text import text
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """A rule book that will judge a rider's orders from an instant on, and what it changes.
+
+    Parameters
+    ----------
+    notice_waived
+        A roll-back: riders were promised more notice than they get.
+    """
+
+    book_id: str
+    digest: str
+    from_us: int
+    date: dt.date
+    title: Said
+    changes: tuple[Said, ...]
+    notice_waived: bool
+
+
+def ahead_of(unit: ReadUnit | WriteUnit, law: Law, city: str | None, rider_kind: str | None) -> tuple[Ahead, Place]:
+    """All that is in force or to come, and a rider's place in it."""
+    ahead, place = plan_of(unit).ahead, Place(city or "", rider_kind or "")
+    if (place.city, place.rider_kind) not in ahead.starts:
+        # A law of one book for everybody.
+        return Ahead(law.books, law.starts, (), {}), Place("", "")
+    return ahead, place
+
+
+def changes_to_come(ahead: Ahead, place: Place, book: Book, now_us: int) -> tuple[Announced, ...]:
+    """Every book of a place that will come into force there, by time; each told from the one that it follows.
+
+    Parameters
+    ----------
+    book
+        The book that judged the rider last; an older one perhaps than what is in force in the place.
+    """
+    found: list[Announced] = []
+    for one in coming(ahead, place, now_us):
+        if one.book.digest != book.digest:
+            is_back = one.draft is not None and one.draft.rolls_back is not None
+            found.append(announced(one.before or book, one.from_us, one.book, is_back))
+    return tuple(found)
+
+
+def judges_next(ahead: Ahead, place: Place, book: Book, now_us: int) -> Said | None:
+    """That another book than `book`, which judged the rider last, judges the next order; None where none other does."""
+    found = judging(ahead, place, now_us)
+    if found is None or found.digest == book.digest:
+        return None
+    title, day = found.model.title, found.model.effective_from.isoformat()
+    return both(lambda lang: text(lang, "card.judged_next", book=title.zh if lang == "zh" else title.en, date=day))
+
+
+def announced(book: Book, from_us: int, coming: Book, notice_waived: bool) -> Announced:
+    """A coming book compared with the one before it."""
+    model = coming.model
+    return Announced(
+        book_id=coming.id,
+        digest=coming.digest,
+        from_us=from_us,
+        date=calendar(model.time_zone, model.day_starts).date_of(from_us),
+        title=Said(model.title.zh, model.title.en),
+        changes=tuple(said for change in diff(book, coming) if (said := _said(change, book, coming)) is not None),
+        notice_waived=notice_waived,
+    )
+
+
+def _said(change: Change, book: Book, coming: Book) -> Said | None:
+    title = _title(change, coming.model) or _title(change, book.model)
+    zh = plainly(change, "zh", change.name if title is None else title.zh)
+    en = plainly(change, "en", change.name if title is None else title.en)
+    return None if zh is None or en is None else Said(zh, en)
+
+
+def _title(change: Change, model: BookDocument) -> Bilingual | None:
+    """The title of the part that changes."""
+    titles: dict[tuple[str, str], Bilingual | None] = {("rule", rule.id): rule.title for rule in model.rule}
+    titles |= {("tier", tier.id): tier.title for tier in model.tier}
+    titles |= {("cap", cap.id): cap.title for cap in model.cap}
+    titles |= {("group", group.id): group.title for group in model.group}
+    return titles.get((change.part, change.name))

@@ -1,0 +1,135 @@
+"""Books put in force where nothing is: by a deployment table, with a ledger, or for one place by the command on the server.
+
+Where a place has a book, in force or to come, it stays as it is: what follows goes through a draft and its approval.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+
+from api.books.in_force import books_stored, deploy, deployed, hold_law, law_or_none, publish
+from api.books.places import Place, judging, places
+from api.db.audit_notes import note
+from api.db.unit_of_work import ReadUnit, WriteUnit
+from rules.book import Book
+from rules.compile import start_us
+from rules.deployment import Deploy
+from rules.errors import BookError, Fault
+from rules.shelf import shipped
+
+COMMAND: Final = "riderscore deploy set"
+
+
+@dataclass(frozen=True, slots=True)
+class PutInForce:
+    """Rows that are new, and places that had a book already: those whose rows are others stay as they are."""
+
+    rows: tuple[Deploy, ...] = ()
+    kept: tuple[Place, ...] = ()
+
+
+def put_in_force(unit: WriteUnit, actor: str, rows: Sequence[Deploy], versions: Iterable[Book] = ()) -> PutInForce:
+    """Put books in force in places that have none; a line of the audit trail a city.
+
+    Parameters
+    ----------
+    rows
+        Those of one platform, any number a place.
+    versions
+        Books that rows may name; of those the ones needed are stored.
+
+    Raises
+    ------
+    BookError
+        If a book cannot be in force, or would change what is in force elsewhere.
+    """
+    hold_law(unit)
+    there = deployed(unit)
+    taken = {Place(row.city, row.rider_kind) for row in there}
+    new = tuple(row for row in rows if Place(row.city, row.rider_kind) not in taken)
+    has = {(row.city, row.rider_kind, row.from_, row.book) for row in there}
+    others = (row for row in rows if row not in new and (row.city, row.rider_kind, row.from_, row.book) not in has)
+    kept = tuple(sorted({Place(row.city, row.rider_kind) for row in others}))
+    if new:
+        needed = _needed(versions, new, unit.recorded_us)
+        need_unchanged(unit, needed)
+        publish(unit, needed)
+        # A table need not say where its rows come from.
+        deploy(
+            unit,
+            [
+                row.model_copy(update={"source": row.source or actor, "confidence": row.confidence or "ours"})
+                for row in new
+            ],
+        )
+    for city in sorted({row.city for row in new}):
+        own = [row for row in new if row.city == city]
+        told = [{"rider_kind": row.rider_kind, "book": row.book, "from": row.from_.isoformat()} for row in own]
+        note(unit, actor, "book_deployed", city, city=city, rows=told)
+    return PutInForce(new, kept)
+
+
+def _needed(versions: Iterable[Book], rows: Iterable[Deploy], at_us: int) -> list[Book]:
+    """Of the books of rows the versions that judge from their first days on; shipped ones only as far as they have begun.
+
+    What is shipped for a later day takes effect through a draft and its approval.
+    """
+    first = {row.book: row.from_ for row in sorted(rows, key=lambda row: row.from_, reverse=True)}
+    own = [book for book in versions if book.id in first]
+    ended = {a.digest for a, b in pairwise(own) if a.id == b.id and b.model.effective_from <= first[b.id]}
+    to_come = {book.digest for book in own if book.id in shipped() and start_us(book.model) > at_us}
+    to_come -= {book.digest for book in own if book.model.effective_from <= first[book.id]}
+    return [book for book in own if book.digest not in ended | to_come]
+
+
+def need_unchanged(unit: WriteUnit, versions: Iterable[Book]) -> None:
+    """Refuse to store one more version of a book that is in force somewhere: it would take effect there, unasked.
+
+    Raises
+    ------
+    BookError
+        `deployed_changes`, for each.
+    """
+    stored, judging_ids = books_stored(unit), {row.book for row in deployed(unit)}
+    known = {book.digest for book in stored}
+    missing = [book for book in versions if book.digest not in known]
+    first = {book.id: book.model.effective_from for book in reversed(stored)}
+    faults = tuple(
+        Fault("deployed_changes", book.file, key="id", given=book.id, allowed=book.model.effective_from.isoformat())
+        for book in missing
+        if book.id in judging_ids and book.model.effective_from >= first[book.id]
+    )
+    if faults:
+        raise BookError(faults)
+
+
+def need_free(unit: ReadUnit | WriteUnit, rows: Iterable[Deploy]) -> None:
+    """Refuse rows of places that have a book, in force or to come.
+
+    Raises
+    ------
+    BookError
+        `place_in_force`, for each.
+    """
+    there = {Place(row.city, row.rider_kind): row for row in reversed(deployed(unit))}
+    taken = [there[place] for place in sorted({Place(row.city, row.rider_kind) for row in rows}) if place in there]
+    if taken:
+        raise BookError(
+            tuple(
+                Fault(
+                    "place_in_force", "deploy set", row.city, "book", row.book, row.from_.isoformat(),
+                    params=(("kind", f"@word.{row.rider_kind}"),), part="deploy",
+                )
+                for row in taken
+            )
+        )  # fmt: skip
+
+
+def num_in_force(unit: ReadUnit | WriteUnit, at_us: int, cities: Sequence[str] = ()) -> int:
+    """In how many places a book judges at an instant; of some cities, or of all."""
+    law = law_or_none(unit)
+    if law is None:
+        return 0
+    wanted = (place for place in places(law) if not cities or place.city in cities)
+    return sum(judging(law, place, at_us) is not None for place in wanted)

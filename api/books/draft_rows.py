@@ -1,0 +1,285 @@
+"""Rows of drafts and their revisions: read, held for a change, changed. What is allowed when is `drafts` and on.
+
+A draft is known by its ETag: revision, state and last change, so that neither an edit nor an answer to it is missed.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from sqlalchemy import Row, insert, select, update
+
+from api.access.requester import Acting, acts_in
+from api.books.draft_content import Content, book_id_of, places_json, read_places, stored_document
+from api.books.places import Place
+from api.db.audit_notes import note
+from api.db.new_names import new_name
+from api.db.tables import draft_revisions, drafts
+from api.db.unit_of_work import ReadUnit, WriteUnit
+from api.refusals import Refused
+from api.words import state_words
+
+State = Literal["open", "submitted", "approved", "scheduled", "suspended", "in_force", "rejected", "withdrawn"]
+STATES: Final[tuple[State, ...]] = (
+    "open", "submitted", "approved", "scheduled", "suspended", "in_force", "rejected", "withdrawn",
+)  # fmt: skip
+CLOSED: Final = ("in_force", "withdrawn")
+Action = Literal["begun", "saved", "cells", "targets", "undo", "restored", "rebased", "rolled_back"]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a draft is to be in force; `replaces` is the version that judges there then without it (None: none)."""
+
+    city: str
+    rider_kind: str
+    replaces: str | None
+
+    @property
+    def place(self) -> Place:
+        """City and kind of riders."""
+        return Place(self.city, self.rider_kind)
+
+
+@dataclass(frozen=True, slots=True)
+class DraftBrief:
+    """A draft in a list."""
+
+    draft_id: str
+    book_id: str
+    title: str
+    city: str | None
+    state: State
+    revision: int
+    content_digest: str
+    base_digest: str | None
+    targets: tuple[Target, ...]
+    rolls_back: str | None
+    effective_us: int | None
+    book_digest: str | None
+    detail: Mapping[str, Any] | None = field(hash=False)
+    author: str
+    recorded_us: int
+    changed_us: int
+
+    @property
+    def etag(self) -> str:
+        """What was read, for who wants to change just that."""
+        return f"{self.revision}-{self.state}-{self.changed_us}"
+
+    @property
+    def cities(self) -> frozenset[str]:
+        """Cities it is about: those of its places, or the one that it was begun for."""
+        found = {target.city for target in self.targets}
+        return frozenset(found or ({self.city} if self.city else set()))
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """Where it is to be in force."""
+        return tuple(target.place for target in self.targets)
+
+    @property
+    def only_city(self) -> str | None:
+        """The city of its lines in the audit trail: none where it is about several."""
+        return next(iter(self.cities)) if len(self.cities) == 1 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Draft(DraftBrief):
+    """A draft with its document (plain TOML values) and all who touched it."""
+
+    toml: str
+    authors: tuple[str, ...]
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The document, made anew at each asking: nobody can change what is stored."""
+        return stored_document(self.toml)
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """One content that a draft had, and who gave it to it."""
+
+    revision: int
+    author: str
+    action: Action
+    content_digest: str
+    recorded_us: int
+
+
+def begin(
+    unit: WriteUnit, who: Acting, body: Content, *, base_digest: str | None, bases: Sequence[str | None],
+    book_id: str, title: str, city: str | None, action: Action = "begun", rolls_back: str | None = None,
+) -> Draft:  # fmt: skip
+    """Store a new draft, open, at revision 1."""
+    draft_id = new_name()
+    row = {
+        "draft_id": draft_id,
+        "book_id": book_id,
+        "base_digest": base_digest,
+        "title": title,
+        "author": who.subject,
+        "city": city,
+        "state": "open",
+        "revision": 1,
+        "content_digest": body.digest,
+        "targets": places_json(body.targets),
+        "bases": json.dumps(list(bases)),
+        "rolls_back": rolls_back,
+        "recorded_us": unit.recorded_us,
+        "changed_us": unit.recorded_us,
+    }
+    unit.connection.execute(insert(drafts), row)
+    _add_revision(unit, who, draft_id, 1, body, action)
+    made = draft_of(unit, draft_id)
+    tell(unit, who, made, f"draft_{action}", book_id=book_id, base_digest=base_digest)
+    return made
+
+
+def _add_revision(unit: WriteUnit, who: Acting, draft_id: str, revision: int, body: Content, action: Action) -> None:
+    unit.connection.execute(
+        insert(draft_revisions),
+        {
+            "draft_id": draft_id,
+            "revision": revision,
+            "document": body.toml,
+            "targets": places_json(body.targets),
+            "content_digest": body.digest,
+            "author": who.subject,
+            "action": action,
+            "recorded_us": unit.recorded_us,
+        },
+    )
+
+
+def tell(unit: WriteUnit, who: Acting, draft: DraftBrief, action: str, **detail: Any) -> None:
+    """A line in the audit trail about a draft."""
+    own = {"revision": draft.revision, "content_digest": draft.content_digest}
+    note(unit, who.name, action, draft.draft_id, city=draft.only_city, **(own | detail))
+
+
+def revise(
+    unit: WriteUnit, who: Acting, draft: Draft, body: Content, bases: Sequence[str | None], action: Action
+) -> Draft:
+    """Give a held draft another content: one more revision, open again whatever was said of the one before."""
+    revision = draft.revision + 1
+    _add_revision(unit, who, draft.draft_id, revision, body, action)
+    changed = change(
+        unit, draft, "open",
+        revision=revision, content_digest=body.digest, targets=places_json(body.targets), bases=json.dumps(list(bases)),
+        book_id=book_id_of(body.document) or draft.book_id, **UNSAID,
+    )  # fmt: skip
+    voids = {} if draft.state == "open" else {"voids": draft.state}
+    tell(unit, who, changed, f"draft_{action}", **voids)
+    return changed
+
+
+# What a new content or a new look at the law has no more.
+UNSAID: Final[Mapping[str, None]] = {"effective_us": None, "book_digest": None, "detail": None}
+
+
+def change(unit: WriteUnit, draft: DraftBrief, state: State, **columns: Any) -> Draft:
+    """Put a held draft into a state, with whatever else changes."""
+    values = {"state": state, "changed_us": unit.recorded_us, **columns}
+    unit.connection.execute(update(drafts).where(drafts.c.draft_id == draft.draft_id).values(**values))
+    return draft_of(unit, draft.draft_id)
+
+
+def held(unit: WriteUnit, who: Acting, draft_id: str, etag: str | None) -> Draft:
+    """A draft, kept from others until the unit ends, as the person has read it.
+
+    Raises
+    ------
+    Refused
+        `draft_unknown`, or `precondition_failed` where it has changed since.
+    """
+    unit.connection.execute(select(drafts.c.draft_id).where(drafts.c.draft_id == draft_id).with_for_update())
+    draft = draft_of(unit, draft_id, who)
+    if etag is not None and etag != draft.etag:
+        raise Refused("precondition_failed", current=draft.etag)
+    return draft
+
+
+def need_state(draft: DraftBrief, *states: State) -> None:
+    """Refuse a draft that is not in one of some states.
+
+    Raises
+    ------
+    Refused
+        `draft_state`.
+    """
+    if draft.state not in states:
+        raise Refused("draft_state", state=state_words(draft.state), wanted=state_words(*states))
+
+
+def draft_of(unit: ReadUnit | WriteUnit, draft_id: str, who: Acting | None = None) -> Draft:
+    """A draft as it stands.
+
+    Raises
+    ------
+    Refused
+        `draft_unknown`, also for one that is about another city.
+    """
+    joined = drafts.join(
+        draft_revisions,
+        (draft_revisions.c.draft_id == drafts.c.draft_id) & (draft_revisions.c.revision == drafts.c.revision),
+    )
+    query = select(drafts, draft_revisions.c.document).select_from(joined).where(drafts.c.draft_id == draft_id)
+    row = unit.connection.execute(query).one_or_none()
+    if row is None or (who is not None and not may_see(who, brief_of(row))):
+        raise Refused("draft_unknown", draft_id=draft_id)
+    touched = select(draft_revisions.c.author).where(draft_revisions.c.draft_id == draft_id)
+    authors = unit.connection.scalars(touched.order_by(draft_revisions.c.revision))
+    return Draft(**_columns(row), toml=row.document, authors=tuple(dict.fromkeys(authors)))
+
+
+def may_see(who: Acting, draft: DraftBrief) -> bool:
+    """Whether a draft is about cities of somebody's alone; one about none is for those who act everywhere."""
+    return not who.cities or (bool(draft.cities) and all(acts_in(who, city) for city in draft.cities))
+
+
+def brief_of(row: Row[Any]) -> DraftBrief:
+    """A row of `drafts` for a list."""
+    return DraftBrief(**_columns(row))
+
+
+def _columns(row: Row[Any]) -> dict[str, Any]:
+    bases = json.loads(row.bases)
+    found = {name: getattr(row, name) for name in DraftBrief.__dataclass_fields__ if name not in ("targets", "detail")}
+    found["targets"] = tuple(
+        Target(place.city, place.rider_kind, base)
+        for place, base in zip(read_places(row.targets), bases, strict=True)
+    )  # fmt: skip
+    found["detail"] = None if row.detail is None else json.loads(row.detail)
+    return found
+
+
+def revisions_of(unit: ReadUnit | WriteUnit, draft_id: str) -> tuple[Revision, ...]:
+    """All revisions of a draft, oldest first."""
+    columns = [draft_revisions.c[name] for name in Revision.__dataclass_fields__]
+    rows = unit.connection.execute(
+        select(*columns).where(draft_revisions.c.draft_id == draft_id).order_by(draft_revisions.c.revision)
+    )
+    return tuple(Revision(*row) for row in rows)
+
+
+def revision_content(
+    unit: ReadUnit | WriteUnit, draft_id: str, revision: int
+) -> tuple[dict[str, Any], tuple[Place, ...]]:
+    """Document and places of one revision.
+
+    Raises
+    ------
+    Refused
+        `revision_unknown`.
+    """
+    row = unit.connection.execute(
+        select(draft_revisions.c.document, draft_revisions.c.targets).where(
+            draft_revisions.c.draft_id == draft_id, draft_revisions.c.revision == revision
+        )
+    ).one_or_none()
+    if row is None:
+        raise Refused("revision_unknown", revision=revision)
+    return stored_document(row.document), read_places(row.targets)

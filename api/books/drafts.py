@@ -1,0 +1,373 @@
+"""Drafts of rule books: begun, edited, taken back, listed. Every revision is kept, and whoever made one is an author.
+
+open ─submit▶ submitted ─approve▶ approved ─schedule▶ scheduled ─(its instant)▶ in_force
+An edit of anything but a scheduled draft makes it open again: what was said of another content is void.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, and_, or_, select
+
+from api.access.new_ids import need_sound_cities
+from api.access.requester import Acting, need_cities, need_reason, plain
+from api.books.draft_content import (
+    Content,
+    begun_from,
+    book_id_of,
+    content,
+    effective_us,
+    empty_document,
+    from_toml,
+    is_route_word,
+    local_book_id,
+)
+from api.books.draft_rows import (
+    CLOSED,
+    Action,
+    Draft,
+    DraftBrief,
+    State,
+    begin,
+    brief_of,
+    change,
+    held,
+    may_see,
+    need_state,
+    revise,
+    revision_content,
+    revisions_of,
+    tell,
+)
+from api.books.in_force import law_of, law_or_none
+from api.books.places import Place, Rules, judging, places_of
+from api.books.planned_changes import plan_before, plan_of
+from api.db.cursors import cursor_at, read_cursor
+from api.db.tables import drafts
+from api.db.unit_of_work import ReadUnit, WriteUnit
+from api.refusals import Refused
+from api.words import both, city_words, state_words
+from rules.book import Book
+from rules.cells import MAX_EDITS, CellError, Edit, edited
+from rules.events import RIDER_KINDS
+from rules.text import text
+
+TITLE_MAX: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class DraftPage:
+    """Drafts, the last begun first; `cursor` asks for the older ones, None at the end."""
+
+    drafts: tuple[DraftBrief, ...]
+    cursor: str | None
+
+
+def stored_book(unit: ReadUnit | WriteUnit, digest: str) -> Book:
+    """A stored version.
+
+    Raises
+    ------
+    Refused
+        `version_unknown`.
+    """
+    law = law_or_none(unit)
+    found = () if law is None else law.program.books
+    for book in found:
+        if book.digest == digest:
+            return book
+    raise Refused("version_unknown", digest=digest)
+
+
+def bases_of(
+    unit: ReadUnit | WriteUnit, document: dict[str, Any], targets: Sequence[Place], now_us: int
+) -> list[str | None]:
+    """For each place the digest of the version that judges there when the document is to take effect, without it.
+
+    Of the versions stored: what is only scheduled is departed from on purpose (`rebase`).
+    """
+    return _bases(plan_of(unit).present, document, targets, now_us)
+
+
+def _bases(rules: Rules, document: dict[str, Any], targets: Sequence[Place], now_us: int) -> list[str | None]:
+    at_us = max(now_us, effective_us(document) or now_us)
+    found = [judging(rules, place, at_us) for place in targets]
+    return [None if book is None else book.digest for book in found]
+
+
+def draft_from_version(
+    unit: WriteUnit,
+    who: Acting,
+    digest: str,
+    *,
+    city: str | None = None,
+    targets: Sequence[Place] | None = None,
+    book_id: str | None = None,
+    title: str | None = None,
+) -> Draft:
+    """Begin a change with the content of a stored version, its dates moved ahead.
+
+    Parameters
+    ----------
+    city
+        Where the change is to be; by default wherever the book is in force.
+    targets
+        Places, where those of `city` are not meant.
+    book_id
+        Of the new version. By default that of the version; but a city that changes a book which others use, too,
+        gets one of its own.
+    """
+    book = stored_book(unit, digest)
+    law = law_of(unit)
+    used = places_of(law, book.id, unit.recorded_us)
+    if targets is None:
+        targets = [place for place in used if city in (None, place.city)]
+        if not targets and city is not None:
+            targets = [Place(city, kind) for kind in book.model.rider_kinds]
+    if book_id is None:
+        shared = city is not None and not set(used) <= set(targets)
+        book_id = local_book_id(book.id, city) if shared and city is not None else book.id
+    replaced = [judging(law, place, unit.recorded_us) for place in targets]
+    notice_days = max((one.model.notice_days for one in replaced if one is not None), default=0)
+    document = begun_from(book, book_id, notice_days, unit.recorded_us)
+    return _begin(unit, who, document, targets, title, city, digest)
+
+
+def draft_from_place(unit: WriteUnit, who: Acting, city: str, rider_kind: str) -> Draft:
+    """Begin a change with what is in force for riders of a kind in a city.
+
+    Raises
+    ------
+    Refused
+        `no_book_there`.
+    """
+    law = law_or_none(unit)
+    book = None if law is None else judging(law, Place(city, rider_kind), unit.recorded_us)
+    if book is None:
+        kind = both(lambda lang: text(lang, f"word.{rider_kind}") if rider_kind in RIDER_KINDS else rider_kind)
+        raise Refused("no_book_there", city=city_words(city), rider_kind=kind)
+    return draft_from_version(unit, who, book.digest, city=city)
+
+
+def draft_from_toml(
+    unit: WriteUnit, who: Acting, toml: str, *, targets: Sequence[Place], title: str | None = None
+) -> Draft:
+    """Begin a change with a document as a person writes it; `extends` is merged in.
+
+    Raises
+    ------
+    BookError
+        If it is no TOML, or what it extends is not there.
+    """
+    return draft_from_document(unit, who, from_toml(unit, toml), targets=targets, title=title)
+
+
+def draft_from_document(
+    unit: WriteUnit, who: Acting, document: dict[str, Any], *, targets: Sequence[Place], title: str | None = None
+) -> Draft:
+    """Begin a change with a document of plain TOML values (`rules.wire.from_json` makes them of JSON)."""
+    return _begin(unit, who, document, targets, title, None, None)
+
+
+def empty_draft(
+    unit: WriteUnit, who: Acting, book_id: str, *, targets: Sequence[Place], title: str | None = None
+) -> Draft:
+    """Begin a book from nothing."""
+    return _begin(unit, who, empty_document(book_id, unit.recorded_us), targets, title, None, None)
+
+
+def _begin(
+    unit: WriteUnit, who: Acting, document: dict[str, Any], targets: Sequence[Place], title: str | None,
+    city: str | None, base_digest: str | None,
+) -> Draft:  # fmt: skip
+    body = content(document, targets)
+    cities = {place.city for place in body.targets} | ({city} if city else set())
+    need_cities(who, cities)
+    need_sound_cities(unit, who, sorted(cities), "city", "targets" if targets else "city")
+    if not cities and who.cities:
+        raise Refused("city_unknown", city="*")
+    bases = bases_of(unit, document, body.targets, unit.recorded_us)
+    book_id = book_id_of(document) or "unnamed"
+    if is_route_word(book_id):
+        raise Refused("book_id_reserved", book_id=book_id)
+    own = city if city is not None else next(iter(cities)) if len(cities) == 1 else None
+    return begin(
+        unit, who, body, base_digest=_departs_from(base_digest, bases), bases=bases, book_id=book_id,
+        title=(plain(title or "") or _title(document, book_id))[:TITLE_MAX], city=own,
+    )  # fmt: skip
+
+
+def _departs_from(source: str | None, bases: Sequence[str | None]) -> str | None:
+    """What a change is compared with: the version it replaces if that is one and the same, else what it came from."""
+    replaced = set(bases)
+    return replaced.pop() or source if len(replaced) == 1 else source
+
+
+def _title(document: dict[str, Any], book_id: str) -> str:
+    title = document.get("title")
+    words = title.get("zh") if isinstance(title, dict) else None
+    return (plain(words) if isinstance(words, str) else "") or book_id
+
+
+def save_document(unit: WriteUnit, who: Acting, draft_id: str, etag: str | None, document: dict[str, Any]) -> Draft:
+    """Give a draft another document (plain TOML values), sound or not."""
+    draft = _changeable(unit, who, draft_id, etag)
+    return _revise(unit, who, draft, content(document, draft.places), "saved")
+
+
+def save_toml(unit: WriteUnit, who: Acting, draft_id: str, etag: str | None, toml: str) -> Draft:
+    """Give a draft another document, as a person writes it.
+
+    Raises
+    ------
+    BookError
+        If it is no TOML, or what it extends is not there; nothing is saved then.
+    """
+    return save_document(unit, who, draft_id, etag, from_toml(unit, toml))
+
+
+def edit_cells(unit: WriteUnit, who: Acting, draft_id: str, etag: str | None, edits: Sequence[Edit]) -> Draft:
+    """Change cells and rows of a draft's document, all or none.
+
+    Raises
+    ------
+    Refused
+        `edit_impossible`, naming the first edit that leads nowhere; `edits_too_many`.
+    """
+    if len(edits) > MAX_EDITS:
+        raise Refused("edits_too_many", most=MAX_EDITS)
+    draft = _changeable(unit, who, draft_id, etag)
+    try:
+        document = edited(draft.document, edits)
+    except CellError as error:
+        raise Refused("edit_impossible", number=error.number, path=error.path, code=error.code) from None
+    return _revise(unit, who, draft, content(document, draft.places), "cells")
+
+
+def set_targets(unit: WriteUnit, who: Acting, draft_id: str, etag: str | None, targets: Sequence[Place]) -> Draft:
+    """Say where a draft is to be in force."""
+    draft = _changeable(unit, who, draft_id, etag)
+    need_cities(who, {place.city for place in targets})
+    held = {target.place.city for target in draft.targets}
+    need_sound_cities(unit, who, (place.city for place in targets if place.city not in held), "city", "targets")
+    return _revise(unit, who, draft, content(draft.document, targets), "targets")
+
+
+def undo(unit: WriteUnit, who: Acting, draft_id: str, etag: str | None) -> Draft:
+    """Take back the last edit that stands; again and again goes further back. A new revision with the older content.
+
+    Raises
+    ------
+    Refused
+        `nothing_to_undo`.
+    """
+    draft = _changeable(unit, who, draft_id, etag)
+    standing: list[int] = []
+    for each in revisions_of(unit, draft_id):
+        if each.action == "undo":
+            standing.pop()
+        elif each.action != "rebased":
+            standing.append(each.revision)
+    if len(standing) < len(("before", "now")):
+        raise Refused("nothing_to_undo")
+    return _revise(unit, who, draft, content(*revision_content(unit, draft_id, standing[-2])), "undo")
+
+
+def restore(unit: WriteUnit, who: Acting, draft_id: str, etag: str | None, revision: int) -> Draft:
+    """Give a draft the content of one of its revisions again."""
+    draft = _changeable(unit, who, draft_id, etag)
+    document, targets = revision_content(unit, draft_id, revision)
+    need_cities(who, {place.city for place in targets})
+    return _revise(unit, who, draft, content(document, targets), "restored")
+
+
+def _changeable(unit: WriteUnit, who: Acting, draft_id: str, etag: str | None) -> Draft:
+    """A draft held for a new content."""
+    draft = held(unit, who, draft_id, etag)
+    if draft.state == "scheduled":
+        raise Refused("draft_scheduled")
+    if draft.state in CLOSED:
+        raise Refused("draft_closed", state=state_words(draft.state))
+    if draft.rolls_back is not None:
+        raise Refused("rollback_fixed")
+    return draft
+
+
+def _revise(unit: WriteUnit, who: Acting, draft: Draft, body: Content, action: Action) -> Draft:
+    # An undo is a revision even where it changes nothing, so that the next one goes further back.
+    if body.digest == draft.content_digest and draft.state == "open" and action != "undo":
+        return draft
+    # Places that stay keep the version that was looked at; only `rebase` looks again.
+    known = {target.place: target.replaces for target in draft.targets}
+    new = [place for place in body.targets if place not in known]
+    fresh = dict(zip(new, bases_of(unit, body.document, new, unit.recorded_us), strict=True))
+    return revise(unit, who, draft, body, [(known | fresh)[place] for place in body.targets], action)
+
+
+def rebase(unit: WriteUnit, who: Acting, draft_id: str, etag: str | None) -> Draft:
+    """Take note of what the draft replaces, open again to be read against it: versions in force or scheduled before."""
+    draft = held(unit, who, draft_id, etag)
+    need_state(draft, "open", "submitted", "approved", "suspended", "rejected")
+    body = content(draft.document, draft.places)
+    before = plan_before(unit, effective_us(body.document) or unit.recorded_us)
+    bases = _bases(before.ahead, body.document, draft.places, unit.recorded_us)
+    changed = revise(unit, who, draft, body, bases, "rebased")
+    return change(unit, changed, "open", base_digest=_departs_from(draft.base_digest, bases))
+
+
+def withdraw(unit: WriteUnit, who: Acting, draft_id: str, etag: str | None, reason: str) -> Draft:
+    """End a draft for good. A scheduled one is cancelled first."""
+    draft = held(unit, who, draft_id, etag)
+    why = need_reason(reason)
+    if draft.state == "scheduled":
+        raise Refused("draft_scheduled")
+    need_state(draft, "open", "submitted", "approved", "suspended", "rejected")
+    changed = change(unit, draft, "withdrawn")
+    tell(unit, who, changed, "draft_withdrawn", reason=why)
+    return changed
+
+
+def drafts_page(
+    unit: ReadUnit | WriteUnit,
+    who: Acting,
+    *,
+    city: str | None = None,
+    state: State | None = None,
+    book_id: str | None = None,
+    cursor: str | None = None,
+    limit: int = 50,
+) -> DraftPage:
+    """A page of drafts, the last begun first.
+
+    Parameters
+    ----------
+    city
+        Those that are about this city, too. Who may act in some cities sees drafts about no others, so that a page may
+        be shorter than asked.
+    """
+    query = select(drafts).order_by(drafts.c.recorded_us.desc(), drafts.c.draft_id.desc()).limit(limit + 1)
+    if city is not None:
+        need_cities(who, {city})
+        query = query.where(_about(city))
+    elif who.cities:
+        query = query.where(or_(*map(_about, who.cities)))
+    if state is not None:
+        query = query.where(drafts.c.state == state)
+    if book_id is not None:
+        query = query.where(drafts.c.book_id == book_id)
+    if cursor is not None:
+        at_us, name = read_cursor(cursor)
+        older = and_(drafts.c.recorded_us == at_us, drafts.c.draft_id < name)
+        query = query.where(or_(drafts.c.recorded_us < at_us, older))
+    found = [brief_of(row) for row in unit.connection.execute(query)]
+    last = found[limit - 1] if len(found) > limit else None
+    seen = tuple(draft for draft in found[:limit] if may_see(who, draft))
+    return DraftPage(seen, None if last is None else cursor_at(last.recorded_us, last.draft_id))
+
+
+def _about(city: str) -> ColumnElement[bool]:
+    """That a draft is about a city."""
+    named = json.dumps({"city": city}, ensure_ascii=False)[1:-1]
+    return or_(drafts.c.city == city, drafts.c.targets.contains(named, autoescape=True))

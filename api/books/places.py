@@ -1,0 +1,63 @@
+"""Which version judges whom, where and when, read off the rules. A place is a city and a kind of riders."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from api.runs.plan import Starts
+from rules.book import Book
+
+
+class Rules(Protocol):
+    """Books, and which of them judges which place from when: the law in force, or with what is to come."""
+
+    @property
+    def books(self) -> tuple[Book, ...]:
+        """Versions, those of one id by day."""
+
+    @property
+    def starts(self) -> Starts:
+        """By place, instants and positions in `books`."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """Riders of one kind in one city."""
+
+    city: str
+    rider_kind: str
+
+    @property
+    def words(self) -> str:
+        """How messages name it."""
+        return f"{self.city}/{self.rider_kind}"
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """From when a version judges a place, until the next stretch begins."""
+
+    from_us: int
+    book: Book
+
+
+def places(rules: Rules) -> tuple[Place, ...]:
+    """Every place that has a book at some time, in order."""
+    return tuple(sorted(Place(*key) for key in rules.starts))
+
+
+def stretches(rules: Rules, place: Place) -> tuple[Stretch, ...]:
+    """The versions that judge a place, in time order."""
+    rows = rules.starts.get((place.city, place.rider_kind), ())
+    return tuple(Stretch(from_us, rules.books[position]) for from_us, position in rows)
+
+
+def judging(rules: Rules, place: Place, at_us: int) -> Book | None:
+    """The version that judges an event of a place at an instant; None where no score is in use then."""
+    begun = [stretch.book for stretch in stretches(rules, place) if stretch.from_us <= at_us]
+    return begun[-1] if begun else None
+
+
+def places_of(rules: Rules, book_id: str, at_us: int) -> tuple[Place, ...]:
+    """Where a book judges at an instant, in whichever version."""
+    found = ((place, judging(rules, place, at_us)) for place in places(rules))
+    return tuple(place for place, book in found if book is not None and book.id == book_id)

@@ -1,0 +1,264 @@
+"""What a city's events of one stretch of time come to: lateness and whose it was, what the fine would have taken, work.
+
+Judged by the one kernel: under the book that judged each event, and once more under the book of the old fine. Nothing
+here knows SQL or days.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from functools import cache
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from api.books.in_force import Law
+from rules.compile import Program, compile_books
+from rules.events import CAUSES, PARTY_CODE, REPORT_CAUSE, REPORT_KINDS
+from rules.shelf import versions
+from rules.units import US_PER_S
+from scoring.columns import I64, NO_EVENT, NO_TIME, Events, Liability
+from scoring.intake import Schedule, schedule_versions
+from scoring.kernel import DELIVERED
+from scoring.ledger import delivery_outcome
+from scoring.liability import attribute_causes
+from scoring.score import Scored, score
+
+FINE_BOOK: Final = "legacy-fine"
+RIDER: Final = PARTY_CODE["rider"]
+ON_TIME, LATE, EXEMPT = 0, 1, 2
+# Time that no measured cause explains: an appeal was upheld, or a verified report whose kind the row does not name.
+BY_APPEAL, BY_REPORT = "appeal", "report"
+# A gap this long between two orders in hand is a break, not work.
+BREAK_US: Final = 2 * 3_600 * US_PER_S
+
+
+@dataclass(slots=True)
+class Given:
+    """Lateness that was not the rider's, of one cause: orders, and seconds of it."""
+
+    num_orders: int = 0
+    late_s: int = 0
+
+
+@dataclass(slots=True)
+class Work:
+    """What riders of one tier did and got. A rider's day counts where the rider stood when it began.
+
+    Parameters
+    ----------
+    worked_s
+        From taking the first order to handing over the last, without breaks of two hours or more.
+    money_fen
+        What the ledger added to or took from the fees.
+    """
+
+    rider_days: int = 0
+    num_delivered: int = 0
+    worked_s: int = 0
+    fees_fen: int = 0
+    money_fen: int = 0
+
+    @property
+    def income_fen(self) -> int:
+        """Fees and what the ledger added."""
+        return self.fees_fen + self.money_fen
+
+
+@dataclass(slots=True)
+class Figures:
+    """Counts of deliveries and what came of them; adds up over days.
+
+    Parameters
+    ----------
+    num_late
+        Late, and the rider's.
+    num_exempt
+        Late, and none of it the rider's.
+    late_s, exempted_s
+        Lateness in all, and what of it was given back or exempt.
+    fines_fen, fines_not_liable_fen, num_fined
+        What the old fine would have taken, of it where the rider does not answer for the lateness, and from how many
+        orders.
+    """
+
+    num_delivered: int = 0
+    num_on_time: int = 0
+    num_late: int = 0
+    num_exempt: int = 0
+    late_s: int = 0
+    exempted_s: int = 0
+    fines_fen: int = 0
+    fines_not_liable_fen: int = 0
+    num_fined: int = 0
+    causes: dict[str, Given] = field(default_factory=dict)
+    tiers: dict[str, Work] = field(default_factory=dict)
+
+    def add(self, other: "Figures") -> None:
+        """Add another stretch."""
+        for name in _COUNTS:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        for cause, given in other.causes.items():
+            _add(self.causes.setdefault(cause, Given()), given)
+        for tier, work in other.tiers.items():
+            _add(self.tiers.setdefault(tier, Work()), work)
+
+    def document(self) -> dict[str, Any]:
+        """Plain values."""
+        return asdict(self)
+
+    @classmethod
+    def read(cls, document: Mapping[str, Any]) -> "Figures":
+        """Figures from plain values."""
+        counts = {name: document[name] for name in _COUNTS}
+        causes = {cause: Given(**given) for cause, given in document["causes"].items()}
+        return cls(**counts, causes=causes, tiers={tier: Work(**work) for tier, work in document["tiers"].items()})
+
+
+_COUNTS: Final = tuple(field.name for field in fields(Figures) if field.name not in ("causes", "tiers"))
+
+
+def _add(mine: Given | Work, other: Given | Work) -> None:
+    for part in fields(mine):
+        setattr(mine, part.name, getattr(mine, part.name) + getattr(other, part.name))
+
+
+@dataclass(frozen=True, slots=True)
+class Began:
+    """Where a rider stood when the stretch began, and what the ledger added in it."""
+
+    tier: str
+    money_fen: int
+
+
+def count(
+    law: Law, table: pa.Table, books: Sequence[str], from_us: int, until_us: int, began: Mapping[str, Began]
+) -> Figures:
+    """Figures of the deliveries that occurred in [from, until).
+
+    Parameters
+    ----------
+    table
+        Canonical rows of whole riders around the stretch, so that orders in hand, reports and corrections are known.
+    books
+        Digest of the book that judged each row.
+    began
+        By rider; riders who are not named count in no tier.
+    """
+    figures = Figures()
+    if not table.num_rows:
+        return figures
+    position = {book.digest: k for k, book in enumerate(law.program.books)}
+    judged_by = np.array([position[digest] for digest in books], np.int64)
+    scored = score(law.program, law.schedule, table, None, None, NO_TIME, judged_by)
+    occurred = scored.events["occurred_us"]
+    rows = np.flatnonzero((scored.events["kind"] == DELIVERED) & (occurred >= from_us) & (occurred < until_us))
+    _count_lateness(figures, scored, rows)
+    _count_causes(figures, scored, rows)
+    _count_fines(figures, scored, table, rows)
+    _count_work(figures, scored, rows, began)
+    return figures
+
+
+def _count_lateness(figures: Figures, scored: Scored, rows: I64) -> None:
+    outcome = delivery_outcome(scored)[rows]
+    figures.num_delivered = rows.size
+    figures.num_on_time, figures.num_late, figures.num_exempt = (
+        int((outcome == code).sum()) for code in (ON_TIME, LATE, EXEMPT)
+    )
+    figures.late_s = int(scored.liability["late_s"][rows].astype(np.int64).sum())
+
+
+def _count_causes(figures: Figures, scored: Scored, rows: I64) -> None:
+    """Lateness given back, each second to one cause: the largest claims first, then reports that exempt, then appeals."""
+    judged, claims = attribute_causes(scored.program.tables, scored.events, scored.intake.start)
+    rows = rows[judged["late_s"][rows] > 0]
+    late_s = judged["late_s"][rows].astype(np.int64)
+    claimed_s = -(-claims[rows] // US_PER_S)
+    order = np.argsort(-claimed_s, axis=1, kind="stable")
+    sorted_s = np.take_along_axis(claimed_s, order, axis=1)
+    reached = np.minimum(np.cumsum(sorted_s, axis=1), late_s[:, None])
+    granted = np.diff(reached, axis=1, prepend=0)
+    granted_s = np.zeros_like(granted)
+    np.put_along_axis(granted_s, order, granted, axis=1)
+    for code, cause in enumerate(CAUSES):
+        _give(figures, cause, granted_s[:, code])
+    rest_s = late_s - granted_s.sum(axis=1)
+    exempt = judged["exempt"][rows] != 0
+    by = np.array([_exempting(scored, int(row)) for row in rows], object)
+    for cause in sorted(set(by[exempt])):
+        _give(figures, cause, np.where(exempt & (by == cause), rest_s, 0))
+    _give(figures, BY_APPEAL, np.where(~exempt & (scored.events["waived"][rows] != 0), rest_s, 0))
+
+
+def _give(figures: Figures, cause: str, seconds: I64) -> None:
+    if not (seconds > 0).any():
+        return
+    given = figures.causes.setdefault(cause, Given())
+    given.num_orders += int((seconds > 0).sum())
+    given.late_s += int(seconds.sum())
+    figures.exempted_s += int(seconds.sum())
+
+
+def _exempting(scored: Scored, row: int) -> str:
+    """The cause of the first report on a row that its book exempts for."""
+    event = scored.events[row]
+    exempts = scored.program.tables.report_exempt[int(event["book"])]
+    for position, report in enumerate(REPORT_KINDS):
+        if int(event["reports"]) >> position & 1 and np.any(exempts[position]):
+            return REPORT_CAUSE[report]
+    return BY_REPORT
+
+
+@cache
+def _fine_program() -> tuple[Program, Schedule]:
+    found = versions(FINE_BOOK)
+    program = compile_books(found)
+    return program, schedule_versions(program, range(len(found)))
+
+
+def _count_fines(figures: Figures, scored: Scored, table: pa.Table, rows: I64) -> None:
+    fined = score(*_fine_program(), table)
+    if not fined.intake.same_rows(scored.intake):
+        raise ValueError("the book of fines read other rows than the book in force")
+    entries = fined.entries
+    known = entries["ev"] > NO_EVENT
+    taken_fen = np.zeros(fined.events.size, np.int64)
+    np.subtract.at(taken_fen, entries["ev"][known], entries["money_fen"][known].astype(np.int64))
+    taken_fen = taken_fen[rows]
+    answers = _answering(scored.events[rows], scored.liability[rows])
+    figures.fines_fen = int(taken_fen.sum())
+    figures.fines_not_liable_fen = int(taken_fen[~answers].sum())
+    figures.num_fined = int((taken_fen > 0).sum())
+
+
+def _answering(events: Events, judged: Liability) -> np.ndarray:
+    """Deliveries whose lateness is the rider's."""
+    return (judged["party"] == RIDER) & (events["waived"] == 0)
+
+
+def _count_work(figures: Figures, scored: Scored, rows: I64, began: Mapping[str, Began]) -> None:
+    events = scored.events[rows]
+    names = scored.intake.riders.to_pylist()
+    for at in np.split(np.arange(rows.size), np.flatnonzero(np.diff(events["rider"])) + 1):
+        if not at.size:
+            continue
+        start = began.get(names[int(events["rider"][at[0]])])
+        if start is None:
+            continue
+        own = events[at]
+        work = figures.tiers.setdefault(start.tier, Work())
+        work.rider_days += 1
+        work.num_delivered += at.size
+        work.worked_s += _worked_us(own) // US_PER_S
+        work.fees_fen += int(np.maximum(own["fee_fen"].astype(np.int64), 0).sum())
+        work.money_fen += start.money_fen
+
+
+def _worked_us(own: Events) -> int:
+    """From taking the first order to handing over the last, breaks left out."""
+    taken = np.where(own["accepted_us"] != NO_TIME, own["accepted_us"], own["occurred_us"])
+    order = np.argsort(taken, kind="stable")
+    taken, handed = taken[order], np.maximum.accumulate(own["occurred_us"][order])
+    gaps = np.maximum(taken[1:] - handed[:-1], 0)
+    return int(handed[-1] - taken[0] - gaps[gaps >= BREAK_US].sum())

@@ -1,0 +1,208 @@
+"""Answers by Idempotency-Key: a request that is repeated gets the answer it got, and is not done again.
+
+A request is claimed before it is done, and its answer is kept in the transaction that does it: both stand or neither.
+One that never answered (its process died) may be claimed again when its lease is over; then the first can no longer end.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, LargeBinary, Row, bindparam, delete, func, literal, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from api.db.bulk import add_missing, pairs_among
+from api.db.tables import idempotency
+from api.db.unit_of_work import WriteUnit
+from api.refusals import Refused
+
+_FORGOTTEN_AT_ONCE: Final = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A request that this process does; `recorded_us` tells it from a later claim of the same key."""
+
+    actor: str
+    key: str
+    recorded_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAnswer:
+    """What was answered."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+def claim(unit: WriteUnit, actor: str, key: str, request_digest: str, lease_us: int) -> Claim | StoredAnswer:
+    """Take a request on, or give the answer it got before.
+
+    Raises
+    ------
+    Refused
+        `idempotency_key_reused` for another request, `idempotency_in_flight` while it is being answered.
+    """
+    own = (idempotency.c.actor == actor) & (idempotency.c.key == key)
+    fresh = {"actor": actor, "key": key, "request_digest": request_digest, "recorded_us": unit.recorded_us}
+    make = postgresql.insert if unit.connection.dialect.name == "postgresql" else sqlite.insert
+    added = make(idempotency).on_conflict_do_nothing().returning(idempotency.c.key)
+    if unit.connection.execute(added, fresh).one_or_none() is not None:
+        return Claim(actor, key, unit.recorded_us)
+    row = unit.connection.execute(select(idempotency).where(own).with_for_update()).one_or_none()
+    if row is None:  # given up between the two statements
+        raise Refused("idempotency_in_flight")
+    if row.request_digest != request_digest:
+        raise Refused("idempotency_key_reused")
+    if row.status is not None:
+        return StoredAnswer(row.status, json.loads(row.headers), bytes(row.body))
+    if row.recorded_us + lease_us > unit.recorded_us:
+        raise Refused("idempotency_in_flight")
+    unit.connection.execute(update(idempotency).where(own).values(recorded_us=unit.recorded_us))
+    return Claim(actor, key, unit.recorded_us)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A request that is to be done once: whose, under which key, and a digest of what it asks."""
+
+    actor: str
+    key: str
+    request_digest: str
+
+
+def claim_all(unit: WriteUnit, wanted: Sequence[Wanted], lease_us: int) -> list[Claim | StoredAnswer | Refused]:
+    """As `claim` of each, in the transaction that does them all; what is refused is told, not raised.
+
+    Parameters
+    ----------
+    wanted
+        Each key of an actor once.
+
+    On PostgreSQL a request that another server does at this moment is waited for, and its answer given.
+    """
+    ordered = sorted(wanted, key=lambda one: (one.actor, one.key))
+    pairs = [(one.actor, one.key) for one in ordered]
+    known = _rows_of(unit, pairs)
+    new = [
+        {"actor": one.actor, "key": one.key, "request_digest": one.request_digest, "recorded_us": unit.recorded_us}
+        for one in ordered
+        if (one.actor, one.key) not in known
+    ]
+    add_missing(unit, idempotency, new)
+    if new and unit.connection.dialect.name == "postgresql":
+        # Those that another server has added meanwhile are not ours; SQLite has one writer.
+        known |= {pair: row for pair, row in _rows_of(unit, pairs).items() if not _is_fresh(row, unit.recorded_us)}
+    return [_claimed(unit, one, known.get((one.actor, one.key)), lease_us) for one in wanted]
+
+
+def _is_fresh(row: Row[Any], recorded_us: int) -> bool:
+    return row.status is None and row.recorded_us == recorded_us
+
+
+def _rows_of(unit: WriteUnit, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Row[Any]]:
+    """What is known of some keys."""
+    own = pairs_among(unit, (idempotency.c.actor, idempotency.c.key), pairs)
+    return {(row.actor, row.key): row for row in unit.connection.execute(select(idempotency).where(own))}
+
+
+def _claimed(unit: WriteUnit, one: Wanted, row: Row[Any] | None, lease_us: int) -> Claim | StoredAnswer | Refused:
+    mine = Claim(one.actor, one.key, unit.recorded_us)
+    if row is None:
+        return mine
+    if row.request_digest != one.request_digest:
+        return Refused("idempotency_key_reused")
+    if row.status is not None:
+        return StoredAnswer(row.status, json.loads(row.headers), bytes(row.body))
+    if row.recorded_us + lease_us > unit.recorded_us:
+        return Refused("idempotency_in_flight")
+    taken = _of(Claim(one.actor, one.key, row.recorded_us))
+    changed = unit.connection.execute(update(idempotency).where(taken).values(recorded_us=unit.recorded_us))
+    return mine if changed.rowcount else Refused("idempotency_in_flight")
+
+
+def keep_answers(unit: WriteUnit, done: Sequence[tuple[Claim, StoredAnswer]]) -> None:
+    """Keep what was answered to requests that `claim_all` gave to this unit."""
+    if not done:
+        return
+    mine = (idempotency.c.actor == bindparam("of_actor")) & (idempotency.c.key == bindparam("of_key"))
+    unit.connection.execute(
+        update(idempotency)
+        .where(mine)
+        .values(status=bindparam("to_status"), headers=bindparam("to_headers"), body=bindparam("to_body")),
+        [
+            {
+                "of_actor": made.actor,
+                "of_key": made.key,
+                "to_status": answer.status,
+                "to_headers": json.dumps(dict(answer.headers)),
+                "to_body": answer.body,
+            }
+            for made, answer in done
+        ],
+    )
+
+
+def keep_answer(unit: WriteUnit, made: Claim, answer: StoredAnswer) -> None:
+    """Keep what was answered, in the unit that did it.
+
+    Raises
+    ------
+    Refused
+        `idempotency_in_flight` where somebody else has claimed the request since: what was done must not stand.
+    """
+    kept = unit.connection.execute(
+        update(idempotency)
+        .where(_of(made))
+        .values(
+            status=answer.status,
+            headers=json.dumps(dict(answer.headers)),
+            body=answer.body,
+        )
+    )
+    if not kept.rowcount:
+        raise Refused("idempotency_in_flight")
+
+
+def give_up(unit: WriteUnit, made: Claim) -> None:
+    """Forget a request that changed nothing, so that it can be tried again at once."""
+    unit.connection.execute(delete(idempotency).where(_of(made)))
+
+
+def forget_answer(unit: WriteUnit, actor: str, key: str, before_us: int) -> None:
+    """Delete one answer if it is old."""
+    own = (idempotency.c.actor == actor) & (idempotency.c.key == key)
+    unit.connection.execute(delete(idempotency).where(own, idempotency.c.recorded_us < before_us))
+
+
+def forget_answers(unit: WriteUnit, before_us: int) -> int:
+    """Delete old answers; how many. Call again until none is left."""
+    old = select(idempotency.c.actor, idempotency.c.key).where(idempotency.c.recorded_us < before_us)
+    rows = unit.connection.execute(old.limit(_FORGOTTEN_AT_ONCE)).all()
+    for row in rows:
+        own = (idempotency.c.actor == row.actor) & (idempotency.c.key == row.key)
+        unit.connection.execute(delete(idempotency).where(own, idempotency.c.recorded_us < before_us))
+    return len(rows)
+
+
+def _of(made: Claim) -> ColumnElement[bool]:
+    return (
+        (idempotency.c.actor == made.actor)
+        & (idempotency.c.key == made.key)
+        & (idempotency.c.recorded_us == made.recorded_us)
+        & idempotency.c.status.is_(None)
+    )
+
+
+def forget_about(unit: WriteUnit, rider_id: str) -> int:
+    """Let go of answers to a rider, and of all that mention one: they may hold a person's words; how many."""
+    body = idempotency.c.body
+    # As every answer of ours writes it.
+    name = literal(json.dumps(rider_id, ensure_ascii=False).encode(), LargeBinary)
+    is_postgresql = unit.connection.dialect.name == "postgresql"
+    place = func.pg_catalog.position(body, name) if is_postgresql else func.instr(body, name)
+    theirs = or_(idempotency.c.actor == f"rider:{rider_id}", place > 0)
+    return unit.connection.execute(delete(idempotency).where(theirs)).rowcount

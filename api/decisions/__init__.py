@@ -1,0 +1,1 @@
+"""What riders ask and what people decide: appeals and reviews."""

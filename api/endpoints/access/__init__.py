@@ -1,0 +1,1 @@
+"""Keys, sign-in, the audit trail: routes and pages."""

@@ -1,0 +1,66 @@
+"""The audit trail: who did what to whom, with filters, to take along as a file."""
+
+import datetime as dt
+from typing import Annotated, Final
+
+from fastapi import Depends, Response
+
+from api.access.audit import AuditFilter, audit_page
+from api.endpoints.common.case_file import own_cities
+from api.endpoints.common.downloads import audit_download
+from api.endpoints.common.formats import DAY_US, ZONE
+from api.endpoints.common.page_routing import page_router
+from api.endpoints.common.page_sessions import Named, visiting
+from api.endpoints.common.pages import Visit
+from rules.calendar import calendar
+
+router = page_router()
+AuditVisit = Annotated[Visit, Depends(visiting("audit:read"))]
+NUM_A_PAGE: Final = 20
+NAMES: Final = ("actor", "action", "subject", "city", "from_day", "to_day")
+
+
+def wanted_of(visit: Visit) -> tuple[dict[str, str], AuditFilter]:
+    """The filter in the address, as written and as meant; the last day is included."""
+    query = visit.request.query_params
+    given = {name: "".join(filter(str.isprintable, query.get(name, ""))).strip() for name in NAMES}
+    until_us = _start_us(given["to_day"])
+    return given, AuditFilter(
+        actor=given["actor"] or None,
+        action=given["action"] or None,
+        subject=given["subject"] or None,
+        city=given["city"] or None,
+        from_us=_start_us(given["from_day"]),
+        to_us=None if until_us is None else until_us + DAY_US,
+    )
+
+
+def _start_us(day: str) -> int | None:
+    try:
+        return calendar(ZONE, dt.time()).start_of(dt.date.fromisoformat(day))
+    except (ValueError, IndexError):
+        return None
+
+
+@router.get("/console/audit")
+def trail(visit: AuditVisit, cursor: Named | None = None) -> Response:
+    """The newest lines that match."""
+    given, wanted = wanted_of(visit)
+    with visit.service.reading() as unit:
+        page = audit_page(unit, visit.who, wanted, cursor, NUM_A_PAGE)
+        known = own_cities(visit, unit)
+    return visit.page(
+        "audit.html",
+        page=page,
+        given=given,
+        cities=known,
+        older=None if page.cursor is None else visit.here(cursor=page.cursor),
+        newest=None if cursor is None else visit.here(cursor=None),
+    )
+
+
+@router.get("/console/audit.csv")
+def export(visit: AuditVisit) -> Response:
+    """All lines that match, oldest first."""
+    _, wanted = wanted_of(visit)
+    return audit_download(visit.service, visit.who, wanted, "csv", visit.request.app.state.downloads)

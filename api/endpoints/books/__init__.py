@@ -1,0 +1,1 @@
+"""Rule books and drafts: routes, shapes, pages."""

@@ -1,0 +1,138 @@
+"""Approval by a second person, and when what is approved takes effect."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Annotated, Final
+
+from fastapi import Depends, Response
+
+from api.books.approvals import Approval, approve, reject
+from api.books.draft_rows import Draft, State
+from api.books.drafts import drafts_page
+from api.books.scheduling import cancel, schedule
+from api.db.unit_of_work import ReadUnit, WriteUnit
+from api.endpoints.books.draft_pages import words_of
+from api.endpoints.books.draft_view import DraftView, titles_of, view_of, why_suspended
+from api.endpoints.books.impact_pages import told_result
+from api.endpoints.common.page_routing import page_router
+from api.endpoints.common.page_sessions import Posted, field, visiting
+from api.endpoints.common.pages import Visit
+from api.refusals import Refused
+from api.service import Actor
+from api.studies.jobs import latest_impact
+
+router = page_router()
+ReadVisit = Annotated[Visit, Depends(visiting("books:read"))]
+ApproveVisit = Annotated[Visit, Depends(visiting("drafts:approve"))]
+ScheduleVisit = Annotated[Visit, Depends(visiting("books:schedule"))]
+WAITING: Final[tuple[State, ...]] = ("submitted", "approved", "suspended", "scheduled")
+
+
+@router.get("/console/approvals")
+def approval_list(visit: ReadVisit) -> Response:
+    """What waits for somebody: to be approved, to be scheduled, to take effect."""
+    with visit.service.reading() as unit:
+        found = [(state, drafts_page(unit, visit.who, state=state).drafts) for state in WAITING]
+        titles = titles_of(unit, [draft for _, drafts in found for draft in drafts], visit.lang)
+    return visit.page("approvals.html", found=found, titles=titles)
+
+
+@router.get("/console/approvals/{draft_id}")
+def approval_page(visit: ReadVisit, draft_id: str) -> Response:
+    """Everything a second person needs to decide."""
+    return _approval_page(visit, draft_id)
+
+
+def _approval_page(
+    visit: Visit, draft_id: str, status: int = 200, refused: Refused | None = None, form: Posted | None = None
+) -> Response:
+    with visit.service.reading() as unit:
+        view = view_of(unit, visit.who, draft_id, visit.service.clock(), visit.lang, may_write=False)
+    first = None if refused is None or form is None else _first(view, visit, refused, form)
+    is_author = visit.who.subject in view.draft.authors
+    return visit.page(
+        "approval.html",
+        status,
+        view=view,
+        draft=view.draft,
+        result=None
+        if view.impact is None or view.impact.result is None
+        else told_result(view.impact, view, visit.lang),
+        is_approval=True,
+        is_author=is_author,
+        refused="" if refused is None else words_of(refused, visit),
+        first=first,
+        typed="" if form is None else field(form, "reason"),
+        why_suspended=why_suspended(view.draft, visit.lang),
+    )
+
+
+def _first(view: DraftView, visit: Visit, refused: Refused, form: Posted) -> Approval | None:
+    """What somebody else decided on what was on the page, where that is why the second decision is refused."""
+    last = view.approvals[-1] if view.approvals else None
+    if last is None or refused.code not in ("precondition_failed", "draft_state") or last.approver == visit.who.subject:
+        return None
+    return last if last.content_digest == field(form, "content_digest") else None
+
+
+@router.post("/console/approvals/{draft_id}/approve")
+def approve_draft(visit: ApproveVisit, draft_id: str, form: Posted) -> Response:
+    """Approve exactly the content that was on the page."""
+    with visit.service.reading() as unit:
+        impact_id = _impact_id(unit, draft_id, field(form, "content_digest"))
+
+    def verb(unit: WriteUnit, who: Actor, draft_id: str, etag: str) -> Draft:
+        return approve(
+            unit,
+            who,
+            draft_id,
+            etag,
+            content_digest=field(form, "content_digest"),
+            reason=field(form, "reason"),
+            impact_id=impact_id,
+        )
+
+    return _changed(visit, draft_id, form, "draft_approved", verb)
+
+
+def _impact_id(unit: ReadUnit, draft_id: str, content_digest: str) -> str | None:
+    found = latest_impact(unit, draft_id, content_digest)
+    return None if found is None else found.study_id
+
+
+@router.post("/console/approvals/{draft_id}/reject")
+def reject_draft(visit: ApproveVisit, draft_id: str, form: Posted) -> Response:
+    """Send a draft back, with a reason."""
+
+    def verb(unit: WriteUnit, who: Actor, draft_id: str, etag: str) -> Draft:
+        return reject(
+            unit, who, draft_id, etag, content_digest=field(form, "content_digest"), reason=field(form, "reason")
+        )
+
+    return _changed(visit, draft_id, form, "draft_rejected", verb)
+
+
+@router.post("/console/approvals/{draft_id}/schedule")
+def schedule_draft(visit: ScheduleVisit, draft_id: str, form: Posted) -> Response:
+    """Let an approved draft take effect on its day, after the book's notice."""
+    replaces = [name for name in field(form, "replaces").split(",") if name]
+    return _changed(visit, draft_id, form, "draft_scheduled", partial(schedule, replaces=replaces))
+
+
+@router.post("/console/approvals/{draft_id}/cancel")
+def cancel_draft(visit: ScheduleVisit, draft_id: str, form: Posted) -> Response:
+    """Take a scheduled change back before it takes effect."""
+
+    def verb(unit: WriteUnit, who: Actor, draft_id: str, etag: str) -> Draft:
+        return cancel(unit, who, draft_id, etag, field(form, "reason"))
+
+    return _changed(visit, draft_id, form, "schedule_cancelled", verb)
+
+
+def _changed(visit: Visit, draft_id: str, form: Posted, said: str, verb: Callable[..., Draft]) -> Response:
+    try:
+        with visit.service.writing() as unit:
+            verb(unit, visit.who, draft_id, field(form, "etag"))
+    except Refused as refused:
+        return _approval_page(visit, draft_id, 409, refused, form)
+    return visit.goto(f"/console/approvals/{draft_id}", said)

@@ -1,0 +1,208 @@
+"""Everything the page of a draft shows, gathered once: tables, faults in words, what is missing before submission."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Final, Literal
+
+from api.access.requester import Acting
+from api.books.approvals import Approval, approvals_of, needs_impact
+from api.books.checking import Checked, check_draft
+from api.books.draft_content import DRAFT
+from api.books.draft_rows import Draft, DraftBrief, Revision, draft_of, revisions_of
+from api.books.in_force import law_or_none
+from api.books.planned_changes import of_one_day, plan_of
+from api.db.unit_of_work import ReadUnit
+from api.endpoints.books.columns import PARTS
+from api.endpoints.books.editor import EditorTable, Told, counts, editor_table, line_of, told
+from api.endpoints.books.tables import Document, Table, document_of, table_of
+from api.endpoints.books.try_event import Asked, TrialTold, asked, told_trial
+from api.studies.jobs import Study, latest_impact
+from rules.book import Bilingual, Book
+from rules.errors import Fault
+from rules.text import Lang, text
+from scoring.explain import titled
+from scoring.trial import trial
+
+# States in which an edit is possible; one of a draft that somebody has approved voids what they said.
+EDITABLE: Final = ("open", "submitted", "approved", "rejected", "suspended")
+# States from which a draft may yet be scheduled.
+WAITING: Final = ("open", "submitted", "approved", "rejected", "suspended")
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """One thing that must be right before a draft is submitted."""
+
+    name: str
+    is_right: bool
+    words: str
+    faults: tuple[Told, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rival:
+    """A scheduled change beside which a draft cannot stand as it is, and how they are to each other.
+
+    Parameters
+    ----------
+    how
+        `same`: for the same day; `rollback`: so too, and a roll-back, which stays; `back`: the draft is a roll-back,
+        before which it gives way; `before`: it moves what the draft departs from; `after`: the draft moves its base.
+    """
+
+    draft_id: str
+    how: Literal["same", "rollback", "back", "before", "after"]
+    day: date
+    title: Bilingual
+
+
+@dataclass(frozen=True, slots=True)
+class DraftView:
+    """A draft as its page shows it.
+
+    Parameters
+    ----------
+    impact
+        The newest one of its present content.
+    rivals
+        Other changes on schedule where it is meant for, of which one will have to give way.
+    """
+
+    draft: Draft
+    checked: Checked
+    told: tuple[Told, ...]
+    parts: tuple[tuple[str, int], ...]
+    missing: tuple[Missing, ...]
+    approvals: tuple[Approval, ...]
+    revisions: tuple[Revision, ...]
+    is_editable: bool
+    needs_impact: bool
+    impact: Study | None
+    rivals: tuple[Rival, ...]
+
+    @property
+    def replaceable(self) -> tuple[str, ...]:
+        """Drafts of the same day that this one may replace."""
+        return tuple(one.draft_id for one in self.rivals if one.how == "same")
+
+    def title(self, lang: Lang) -> str:
+        """What the book is called in a language, if its author said so."""
+        found = self.draft.document.get("title")
+        return str(found.get(lang) or self.draft.title) if isinstance(found, dict) else self.draft.title
+
+    def table(self, part: str, columns: Sequence[str], lang: Lang) -> EditorTable:
+        """One of its tables."""
+        return editor_table(table_of(self.draft.document, part), self.told, columns, lang)
+
+
+def titles_of(unit: ReadUnit, drafts: Iterable[DraftBrief], lang: Lang) -> dict[str, str]:
+    """What drafts in a list are called: as the version they change where they keep its name, else as their author said."""
+    law = law_or_none(unit)
+    books = {} if law is None else {book.digest: book.model.title for book in law.program.books}
+    found = {}
+    for draft in drafts:
+        base = books.get(draft.base_digest or draft.rolls_back or "")
+        is_kept = base is not None and draft.title in (base.zh, base.en)
+        found[draft.draft_id] = titled(lang, base) if base is not None and is_kept else draft.title
+    return found
+
+
+def view_of(unit: ReadUnit, who: Acting, draft_id: str, now_us: int, lang: Lang, *, may_write: bool) -> DraftView:
+    """Gather a draft's page."""
+    draft = draft_of(unit, draft_id, who)
+    checked = check_draft(unit, draft, now_us)
+    faults = all_told(draft.document, checked, lang)
+    errors = counts(faults)
+    return DraftView(
+        draft=draft,
+        checked=checked,
+        told=faults,
+        parts=tuple((part, errors.get(part, 0)) for part in PARTS),
+        missing=_missing(draft.document, checked, lang),
+        approvals=approvals_of(unit, draft_id),
+        revisions=revisions_of(unit, draft_id),
+        is_editable=may_write and draft.state in EDITABLE and draft.rolls_back is None,
+        needs_impact=needs_impact(unit, draft),
+        impact=latest_impact(unit, draft_id, draft.content_digest),
+        rivals=tuple(_rivals(unit, draft, checked.book)),
+    )
+
+
+def _rivals(unit: ReadUnit, draft: Draft, book: Book | None) -> Iterator[Rival]:
+    """Scheduled changes in the places of a draft that is not scheduled yet."""
+    if draft.state not in WAITING or book is None:
+        return
+    own = frozenset({draft.draft_id})
+    plan = plan_of(unit, own)
+    same_day = of_one_day(plan, draft, book)
+    known = {target.replaces for target in draft.targets}
+    for step in plan.steps:
+        if step.book is None or step.conflicts:
+            continue
+        is_before = step.book.model.effective_from < book.model.effective_from
+        how: Literal["same", "rollback", "back", "before", "after"] | None = None
+        if step in same_day:
+            how = "back" if draft.rolls_back else "rollback" if step.draft.rolls_back else "same"
+        elif not set(step.draft.places).isdisjoint(draft.places) and not (is_before and step.book.digest in known):
+            how = "before" if is_before else "after"
+        if how is not None:
+            yield Rival(step.draft.draft_id, how, step.book.model.effective_from, step.book.model.title)
+
+
+def all_told(document: Document, checked: Checked, lang: Lang) -> tuple[Told, ...]:
+    """Every fault of a draft's document in words; what a cell cannot say is told as the cell's own fault."""
+    unread = _unread(document)
+    covered = {(fault.rule, fault.key) for fault in unread}
+    found = [
+        fault
+        for fault in (*checked.document, *checked.checks, *checked.examples, *checked.dates)
+        if (fault.rule, fault.key) not in covered
+    ]
+    return told(document, [*unread, *found], lang)
+
+
+def _unread(document: Document) -> list[Fault]:
+    """Cells of a document that hold text where something else belongs."""
+    tables: list[Table] = [table_of(document, part) for part in PARTS]
+    return [found.fault for found in document_of(tables, document).faults]
+
+
+def _missing(document: Document, checked: Checked, lang: Lang) -> tuple[Missing, ...]:
+    groups: dict[str, Sequence[Fault]] = {
+        "document": checked.document,
+        "checks": [fault for fault in checked.checks if not fault.clause],
+        "standard": [fault for fault in checked.checks if fault.clause],
+        "examples": checked.examples,
+        "dates": checked.dates,
+    }
+    found = []
+    for name, faults in groups.items():
+        errors = sum(fault.severity == "error" for fault in faults)
+        warnings = len(faults) - errors
+        waits = name != "document" and checked.book is None
+        key = "waits" if waits and not faults else "wrong" if errors else "warned" if warnings else "right"
+        words = text(lang, f"web_books.ready_{key}", errors=errors, warnings=warnings)
+        if name == "examples" and key == "right":
+            words = text(lang, "web_books.ready_examples", number=checked.num_examples)
+        found.append(Missing(name, not errors and key != "waits", words, told(document, faults, lang)))
+    return tuple(found)
+
+
+def tried(view: DraftView, fields: Mapping[str, str], lang: Lang) -> tuple[Asked, TrialTold | None]:
+    """The form of the trial as it was filled in, and its outcome where there is one."""
+    form = asked(fields, lang)
+    if form.given is None or view.checked.book is None:
+        return form, None
+    return form, told_trial(trial(view.checked.book, form.kind, form.given), lang)
+
+
+def why_suspended(draft: DraftBrief, lang: Lang) -> list[str]:
+    """What stands in the way of a suspended draft, in words."""
+    found = [] if draft.detail is None else draft.detail.get("conflicts", [])
+    keys = {"backwards": "effective_from"}
+    faults = [
+        Fault(each["code"], DRAFT, key=keys.get(each["code"], "targets"), given=each["given"], allowed=each["allowed"])
+        for each in found
+    ]
+    return [line_of(fault, lang) for fault in faults]

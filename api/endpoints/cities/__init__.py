@@ -1,0 +1,1 @@
+"""Cities: routes, shapes, pages."""

@@ -1,0 +1,93 @@
+"""The city dashboard, where the console begins."""
+
+from typing import Annotated, Final
+
+from fastapi import Depends, Response
+
+from api.books.in_force import law_of
+from api.cities.daily_figures import NUM_DAYS
+from api.cities.dashboard import dashboard_of
+from api.cities.figures import Figures
+from api.endpoints.cities.charts import fills_of, line_of, watch_of
+from api.endpoints.common.case_file import moments_of, need_city, own_cities
+from api.endpoints.common.event_items import day_of, items_of
+from api.endpoints.common.formats import money
+from api.endpoints.common.page_routing import page_router
+from api.endpoints.common.page_sessions import Named, visiting
+from api.endpoints.common.pages import Visit
+from api.endpoints.common.problems import Problem
+from api.ledger.entries import rider_row
+from api.ledger.posted_event import event_of
+from api.ledger.shared_orders import shared_page
+from api.riders.entries_explained import entries_of_event
+
+router = page_router()
+ReaderVisit = Annotated[Visit, Depends(visiting("dashboard:read"))]
+OrderVisit = Annotated[Visit, Depends(visiting("orders:read"))]
+SPANS: Final = (1, 7, 14, 28)
+# The newest of them; the API lists all.
+NUM_SHARED: Final = 20
+
+
+@router.get("/console")
+def city_page(visit: ReaderVisit, city: Named = "", days: int = 7) -> Response:
+    """One city's last days; the first of the visitor's cities unless another is chosen."""
+    days = min(max(days, 1), NUM_DAYS)
+    with visit.service.reading() as unit:
+        known = own_cities(visit, unit)
+        chosen = city or (known[0] if known else "")
+        if not known:
+            return visit.page("dashboard_empty.html")
+        if chosen not in known:
+            raise Problem("not_found")
+        found = dashboard_of(unit, law_of(unit), chosen, days, visit.service.clock())
+        shared = shared_page(unit, visit.who, chosen, limit=NUM_SHARED).orders if visit.may("orders:read") else ()
+    if found is None:
+        return visit.page("dashboard_empty.html")
+    causes = sorted(found.figures.causes.items(), key=lambda item: -item[1].late_s)
+    return visit.page(
+        "dashboard.html",
+        found=found,
+        figures=found.figures,
+        causes=causes,
+        watch=watch_of(found),
+        line=line_of(found),
+        tier_fills=fills_of(found),
+        tier_parts=[
+            (tier.num_riders / found.num_riders, fills_of(found)[tier.tier], getattr(tier.title, visit.lang))
+            for tier in found.tiers
+        ],
+        fine_parts=_fine_parts(visit, found.figures),
+        cities=known,
+        shared=shared,
+        days=days,
+        span_tabs=[(visit.here(days=num), visit.say("city.days", number=num), num == days) for num in SPANS],
+    )
+
+
+@router.get("/console/delivery")
+def delivery_page(visit: OrderVisit, rider: Named = "", event: Named = "") -> Response:
+    """One event of a rider of the visitor's cities: its times and what it did."""
+    with visit.service.reading() as unit:
+        standing = rider_row(unit, rider)
+        need_city(visit, None if standing is None else standing.city)
+        found = event_of(unit, rider, event)
+        if found is None:
+            raise Problem("not_found")
+        told = entries_of_event(unit, rider, event, visit.service.clock())
+    return visit.page("delivery.html", event=found, moments=moments_of(found), history=day_of(items_of(told)))
+
+
+def _fine_parts(visit: Visit, figures: Figures) -> list[tuple[float, str, str]]:
+    """The fine by whose lateness it was for."""
+    if not figures.fines_fen:
+        return []
+    spared = figures.fines_not_liable_fen
+    return [
+        (spared / figures.fines_fen, "fill-bad", visit.say("city.fines_not_liable", money=money(spared))),
+        (
+            (figures.fines_fen - spared) / figures.fines_fen,
+            "fill-mute",
+            visit.say("city.fines_liable", money=money(figures.fines_fen - spared)),
+        ),
+    ]

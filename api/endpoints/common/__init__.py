@@ -1,0 +1,1 @@
+"""What all routes and pages share: problems, sessions, limits, formats."""

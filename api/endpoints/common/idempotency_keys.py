@@ -1,0 +1,166 @@
+"""Idempotency-Key: a repeated POST gets its first answer and is not carried out again."""
+
+import base64
+import hashlib
+import json
+import re
+from dataclasses import replace
+from typing import Final
+
+from anyio import CancelScope, CapacityLimiter
+from anyio.to_thread import run_sync
+from cryptography.fernet import Fernet, InvalidToken
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.db.idempotency import Claim, StoredAnswer, Wanted, claim, give_up, keep_answer
+from api.db.store import Held, connected
+from api.endpoints.common.problems import Problem
+from api.service import Actor, Service
+from rules.units import US_PER_S
+
+_KEY: Final = re.compile(rb"[\x21-\x7e]{1,200}")
+# Answers to the request at hand alone.
+_NOT_KEPT: Final = frozenset({b"date", b"server", b"connection", b"x-request-id"})
+# Answers that show an API key, which the database otherwise holds as a hash alone.
+_SECRET: Final = frozenset({"/v1/tokens"})
+REPLAYED: Final = {"idempotency-replayed": "true"}
+# Routes that keep their answers themselves, in the transaction that does many requests.
+KEEPS_ITS_OWN: Final = frozenset({"/v1/events"})
+
+
+def idempotency_key(scope: Scope) -> str | None:
+    """The key a client sent.
+
+    Raises
+    ------
+    Problem
+        `idempotency_key_invalid`.
+    """
+    found = [value for name, value in scope["headers"] if name == b"idempotency-key"]
+    if not found:
+        return None
+    if len(found) > 1 or not _KEY.fullmatch(found[0]):
+        raise Problem("idempotency_key_invalid")
+    return str(found[0].decode())
+
+
+def once_of(scope: Scope, body: bytes) -> Wanted | None:
+    """What a route of `KEEPS_ITS_OWN` is to do once; None where the client sent no key."""
+    key = idempotency_key(scope)
+    actor = scope["state"]["actor"]
+    return None if key is None else Wanted(actor.name, _kept_under(actor, key), _digest(scope, body))
+
+
+def _kept_under(actor: Actor, key: str) -> str:
+    """What an answer is kept under besides its asker's name: who reaches other cities may not see it.
+
+    A client's key has no blank in it. Riders reach themselves alone, wherever they ride.
+    """
+    if actor.role == "rider" or not actor.cities:
+        return key
+    cities = json.dumps(sorted(set(actor.cities)), ensure_ascii=False)
+    return f"{key} {hashlib.sha256(cities.encode()).hexdigest()[:32]}"
+
+
+async def answer_once(
+    app: ASGIApp, service: Service, turns: CapacityLimiter, actor: Actor, key: str, body: bytes,
+    scope: Scope, receive: Receive, send: Send,
+) -> None:  # fmt: skip
+    """Do a request, or repeat the answer it got.
+
+    What it writes and its answer are one transaction. Only what succeeded is kept: a refusal changed nothing, and what
+    was wrong may be put right.
+
+    Parameters
+    ----------
+    turns
+        Of threads that nobody waits in for a row: who holds rows ends in one of them.
+    """
+    taken = await run_sync(_claim, service, actor.name, _kept_under(actor, key), _digest(scope, body))
+    if isinstance(taken, StoredAnswer):
+        taken = _opened(scope, taken)
+        headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in taken.headers.items()]
+        headers += ((name.encode(), value.encode()) for name, value in REPLAYED.items())
+        await send({"type": "http.response.start", "status": taken.status, "headers": headers})
+        await send({"type": "http.response.body", "body": taken.body})
+        return
+    said: list[Message] = []
+
+    async def hold(message: Message) -> None:
+        said.append(message)
+
+    held = scope["state"]["held"] = Held(service.store)
+    try:
+        await app(scope, receive, hold)
+        if 200 <= said[0]["status"] < 300:
+            kept = _sealed(scope, _answer(said))
+            await run_sync(_keep, replace(service, held=held), taken, kept, limiter=turns)
+        else:
+            await run_sync(_drop, service, held, taken, limiter=turns)
+    except BaseException:
+        with CancelScope(shield=True):
+            await run_sync(_drop, service, held, taken, limiter=turns)
+        raise
+    for message in said:
+        await send(message)
+
+
+def _answer(said: list[Message]) -> StoredAnswer:
+    headers = {
+        name.decode("latin-1"): value.decode("latin-1")
+        for name, value in said[0]["headers"]
+        if name.lower() not in _NOT_KEPT
+    }
+    return StoredAnswer(said[0]["status"], headers, b"".join(message.get("body", b"") for message in said[1:]))
+
+
+def _sealed(scope: Scope, answer: StoredAnswer) -> StoredAnswer:
+    """An answer as the database may hold it: secrets can be read with the asker's own token alone."""
+    return replace(answer, body=_seal(scope).encrypt(answer.body)) if scope["path"] in _SECRET else answer
+
+
+def _opened(scope: Scope, answer: StoredAnswer) -> StoredAnswer:
+    """The reverse.
+
+    Raises
+    ------
+    Problem
+        `idempotency_key_reused` if the same person asks with another token.
+    """
+    if scope["path"] not in _SECRET:
+        return answer
+    try:
+        return replace(answer, body=_seal(scope).decrypt(answer.body))
+    except InvalidToken:
+        raise Problem("idempotency_key_reused") from None
+
+
+def _seal(scope: Scope) -> Fernet:
+    token = next(value for name, value in scope["headers"] if name == b"authorization")
+    return Fernet(base64.urlsafe_b64encode(hashlib.sha256(b"answer\0" + token).digest()))
+
+
+def _digest(scope: Scope, body: bytes) -> str:
+    kind = next((value for name, value in scope["headers"] if name == b"content-type"), b"")
+    parts = (scope["method"].encode(), scope["path"].encode(), scope["query_string"], kind, body)
+    return hashlib.sha256(b"\0".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
+
+
+def _claim(service: Service, actor: str, key: str, digest: str) -> Claim | StoredAnswer:
+    with service.writing() as unit:
+        return claim(unit, actor, key, digest, service.settings.idempotency_lease_s * US_PER_S)
+
+
+def _keep(service: Service, taken: Claim, answer: StoredAnswer) -> None:
+    with service.writing() as unit:
+        keep_answer(unit, taken, answer)
+    if service.held is not None:
+        with connected():
+            service.held.commit()
+
+
+def _drop(service: Service, held: Held, taken: Claim) -> None:
+    with connected():
+        held.undo()
+    with service.writing() as unit:
+        give_up(unit, taken)

@@ -1,0 +1,1 @@
+"""Appeals and reviews: routes, shapes, pages."""

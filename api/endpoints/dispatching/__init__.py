@@ -1,0 +1,1 @@
+"""Rounds of dispatch: routes and shapes."""

@@ -1,0 +1,156 @@
+"""A round as the API says it → `dispatch.problem`, solved, and back in names and words. Imports the solver."""
+
+from collections.abc import Collection
+
+import numpy as np
+
+from api.endpoints.dispatching.shapes import (
+    Assignment,
+    Plan,
+    RoundAnswer,
+    RoundFacts,
+    RoundWanted,
+    Stop,
+    Waiting,
+    Withheld,
+)
+from dispatch.explain import Explanation, costs_document, facts_document, sentence
+from dispatch.fatigue import CLAUSE_TEXT, Clause, Hours, withheld
+from dispatch.horizon import Settings
+from dispatch.objective import ON_DEMAND_WEIGHTS
+from dispatch.problem import ON_DEMAND, Orders, Problem, Riders, whole
+from dispatch.rounds import Round, solve_round
+from dispatch.travel import GreatCircleTravel
+from rules.text import Lang, text
+
+SUSPENDED = "suspended"
+
+
+def solve(body: RoundWanted, suspended: Collection[str], lang: Lang) -> RoundAnswer:
+    """Solve a round whose parts fit together."""
+    problem = _problem(body)
+    reasons = _reasons(body, suspended)
+    may_take = np.array([rider.rider_id not in reasons for rider in body.riders], np.bool_)
+    settings = Settings(repairs_per_order=body.effort, repairs_max=body.effort, seed=body.seed)
+    found = solve_round(problem, ON_DEMAND_WEIGHTS, settings, may_take)
+    orders, riders = problem.orders.names, problem.riders.names
+    return RoundAnswer(
+        assignments=[_assignment(one, orders, riders, lang) for one in found.explanations],
+        plans=[
+            Plan(rider_id=name, stops=_stops(row, orders)) for name, row in zip(riders, found.stops, strict=True) if row
+        ],
+        waiting=_waiting(body, found, lang),
+        withheld=[
+            Withheld(rider_id=rider_id, reason=reason, words=withheld_words(reason, lang))
+            for rider_id, reason in reasons.items()
+        ],
+        cost=found.cost,
+    )
+
+
+def _problem(body: RoundWanted) -> Problem:
+    orders, riders = body.orders, body.riders
+    rider_at = {rider.rider_id: k for k, rider in enumerate(riders)}
+    order_at = {order.order_id: k for k, order in enumerate(orders)}
+    places = [order.merchant for order in orders] + [order.door for order in orders] + [rider.at for rider in riders]
+    degrees = np.array([(place.latitude, place.longitude) for place in places], np.float64).reshape(-1, 2)
+    num = len(orders)
+    return Problem(
+        ON_DEMAND,
+        GreatCircleTravel(degrees, body.km_per_hour),
+        Orders(
+            names=tuple(order_at),
+            merchant=np.arange(num),
+            door=np.arange(num, 2 * num),
+            placed_s=whole(order.placed_s for order in orders),
+            ready_s=whole(order.ready_s for order in orders),
+            promised_s=whole(order.promised_s for order in orders),
+            handover_s=whole(order.handover_s for order in orders),
+            fee=whole(order.fee_fen for order in orders),
+            holder=whole(-1 if order.rider_id is None else rider_at[order.rider_id] for order in orders),
+            carried=np.array([order.is_carried for order in orders], np.bool_),
+        ),
+        Riders(
+            names=tuple(rider_at),
+            place=np.arange(2 * num, 2 * num + len(riders)),
+            free_s=whole(rider.free_s for rider in riders),
+            off_s=whole(rider.off_s for rider in riders),
+            earned=whole(rider.earned_fen for rider in riders),
+            guarantee=whole(rider.guarantee_fen for rider in riders),
+            worked_s=whole(rider.worked_s for rider in riders),
+            priority=whole(rider.priority_permille for rider in riders),
+            capacity=whole(rider.capacity for rider in riders),
+            stops=tuple(
+                tuple(order_at[stop.order_id] if stop.kind == "pickup" else ~order_at[stop.order_id] for stop in rider.stops)
+                for rider in riders
+            ),
+        ),
+        now_s=body.now_s,
+    )  # fmt: skip
+
+
+def _reasons(body: RoundWanted, suspended: Collection[str]) -> dict[str, str]:
+    """Riders who may be given nothing new, and why."""
+    now_s = body.now_s
+    stretch = whole(rider.continuous_s for rider in body.riders)
+    goes_on = np.array([rider.goes_on for rider in body.riders], np.bool_)
+    hours = Hours(
+        before_s=whole(rider.worked_s for rider in body.riders) - stretch,
+        since_s=np.where(stretch > 0, now_s - stretch, -1),
+        busy_until_s=np.where(stretch > 0, now_s, -1),
+        days_in_a_row=whole(rider.days_in_a_row for rider in body.riders),
+        asked=goes_on,
+        consents=goes_on,
+    )
+    found = {}
+    for rider, clause in zip(body.riders, withheld(hours).tolist(), strict=True):
+        if rider.rider_id in suspended:
+            found[rider.rider_id] = SUSPENDED
+        elif clause:
+            found[rider.rider_id] = CLAUSE_TEXT[Clause(clause)].removeprefix("dispatch.clause_")
+    return found
+
+
+def _assignment(one: Explanation, orders: tuple[str, ...], riders: tuple[str, ...], lang: Lang) -> Assignment:
+    has_next = one.next.rider >= 0
+    return Assignment(
+        order_id=orders[one.order],
+        rider_id=riders[one.chosen.rider],
+        facts=RoundFacts(**facts_document(one.chosen)),
+        cost=one.chosen.cost,
+        costs=costs_document(one.chosen),
+        next_rider_id=riders[one.next.rider] if has_next else None,
+        next_facts=RoundFacts(**facts_document(one.next)) if has_next else None,
+        next_cost=one.next.cost if has_next else None,
+        words=sentence(one, orders, riders, lang),
+    )
+
+
+def _stops(row: tuple[int, ...], orders: tuple[str, ...]) -> list[Stop]:
+    return [
+        Stop(order_id=orders[stop], kind="pickup") if stop >= 0 else Stop(order_id=orders[~stop], kind="dropoff")
+        for stop in row
+    ]
+
+
+def _waiting(body: RoundWanted, found: Round, lang: Lang) -> list[Waiting]:
+    """Open orders that stay open: nobody takes them now, or they are not placed yet."""
+    left = [
+        Waiting(
+            order_id=name,
+            reason=why.key.removeprefix("dispatch.refused_"),
+            words=text(lang, why.key, withheld=why.withheld, off_shift=why.off_shift, full=why.full),
+        )
+        for name, why in found.waiting.items()
+    ]
+    later = [order.order_id for order in body.orders if order.rider_id is None and order.placed_s > body.now_s]
+    return left + [
+        Waiting(order_id=name, reason="not_placed", words=text(lang, "dispatch.refused_not_placed")) for name in later
+    ]
+
+
+def withheld_words(reason: str, lang: Lang) -> str:
+    """Why a rider may be given nothing new."""
+    if reason == "suspended":
+        return text(lang, "dispatch.withheld_suspended")
+    return text(lang, f"dispatch.clause_{reason}")

@@ -1,0 +1,59 @@
+"""Orders that two riders delivered: for people who look into it."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from pydantic import Field
+
+from api.access.requester import need_cities
+from api.endpoints.common.auth import require
+from api.endpoints.common.schemas import LIMIT_DEFAULT, City, Cursor, Limit, Model, Page
+from api.ledger.shared_orders import Delivery, SharedOrder, shared_page
+from api.service import Actor, ServiceDep
+
+router = APIRouter(prefix="/v1/shared-orders", tags=["dashboard"])
+Reader = Annotated[Actor, Depends(require("orders:read"))]
+
+
+class DeliveryShown(Model):
+    """A stored delivery."""
+
+    rider_id: str = Field(examples=["r7"])
+    event_id: str = Field(examples=["e1"])
+    city: str = Field(description="Where the event says it was.", examples=["hangzhou"])
+
+
+class SharedOrderShown(Model):
+    """An order that two riders delivered. Both deliveries were scored; nothing is taken back by itself."""
+
+    order_id: str = Field(examples=["o1"])
+    first: DeliveryShown | None = Field(description="Stored first; null where that rider is of another city.")
+    later: DeliveryShown | None = Field(description="Stored later; null where that rider is of another city.")
+    recorded_us: int = Field(description="When the later one was stored.")
+
+
+class SharedOrderList(Page):
+    """Shared orders, newest first; an order of three riders stands twice."""
+
+    items: list[SharedOrderShown]
+
+
+@router.get("")
+def list_shared_orders(
+    actor: Reader, service: ServiceDep, city: City | None = None, cursor: Cursor = None, limit: Limit = LIMIT_DEFAULT
+) -> SharedOrderList:
+    """Orders that two riders delivered, one of whom at least is of the key's cities now."""
+    if city is not None:
+        need_cities(actor, {city})
+    with service.reading() as unit:
+        page = shared_page(unit, actor, city, cursor, limit)
+    return SharedOrderList(items=[_shown(order) for order in page.orders], cursor=page.cursor)
+
+
+def _shown(order: SharedOrder) -> SharedOrderShown:
+    first, later = _delivery(order.first), _delivery(order.later)
+    return SharedOrderShown(order_id=order.order_id, first=first, later=later, recorded_us=order.recorded_us)
+
+
+def _delivery(one: Delivery | None) -> DeliveryShown | None:
+    return None if one is None else DeliveryShown(rider_id=one.rider_id, event_id=one.event_id, city=one.city)

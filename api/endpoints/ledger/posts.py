@@ -1,0 +1,286 @@
+"""Posts of events that wait, scored together: one transaction, an answer to each as if it had come alone.
+
+Read as one table → claimed by Idempotency-Key → rounds in which no rider stands twice → scored → answered and kept.
+What cannot be answered together is answered apart: a post that fails takes no other with it.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from api.access.keys import refusals_of
+from api.books.in_force import Law
+from api.books.scheduling import law_in_force
+from api.db.idempotency import Claim, StoredAnswer, Wanted, claim_all, keep_answers
+from api.db.rider_rows import NO_ADDRESS, RiderRow, lock_free
+from api.db.store import UnreachableError
+from api.db.unit_of_work import WriteUnit
+from api.decisions.appeals import OWN_IDS
+from api.endpoints.common.write_queue import Later
+from api.files.rejects import Reject, cut
+from api.files.request_events import Document, PostedRows, read_together
+from api.ledger import posting
+from api.ledger.admission import Admission
+from api.ledger.filings import note_filing, note_waiting
+from api.ledger.posting import Posted
+from api.ledger.shared_orders import note_shared
+from api.ledger.stored_ids import HeldByStore
+from api.ledger.written_entries import by_event
+from api.refusals import Refused
+from api.service import Service
+from rules.units import US_PER_S
+
+Lines = Mapping[tuple[str, str], Sequence[Mapping[str, Any]]]
+# A post with more events than this is read before its turn, not while others wait.
+SMALL: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """What became of a post: its rows, those left out, and for the rows of `table` answers and entries by event.
+
+    `places` are the cities and kinds of riders that have a book, in force or to come.
+    """
+
+    rows: PostedRows
+    table: pa.Table
+    refused: Sequence[Reject]
+    answers: Sequence[Posted]
+    lines: Lines
+    places: Collection[tuple[str, str]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """An answer that is ready; `is_replayed` if it was given before. `counts` are the events by what became of them."""
+
+    body: bytes
+    headers: Mapping[str, str]
+    is_replayed: bool = False
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """One request.
+
+    Parameters
+    ----------
+    content
+        What it holds: taken apart where it is small, else read.
+    admission
+        What its sender may post.
+    once
+        Its Idempotency-Key, where it has one.
+    answer
+        Makes its answer.
+    filed_by, key_id
+        Its sender, and the API key that it came with, if it was one.
+    """
+
+    content: Document | PostedRows
+    admission: Admission
+    once: Wanted | None
+    answer: Callable[[Scored], Done]
+    filed_by: str
+    key_id: str | None
+
+    @property
+    def num_rows(self) -> int:
+        """How many events it holds, good or bad."""
+        if isinstance(self.content, PostedRows):
+            return self.content.table.num_rows + len(self.content.rejects)
+        return len(self.content.places)
+
+    @property
+    def key(self) -> tuple[str, str] | None:
+        """What tells it from all others that are done once."""
+        return None if self.once is None else (self.once.actor, self.once.key)
+
+
+Outcome = Done | BaseException | Later
+
+
+def score_together(service: Service, posts: Sequence[Post], *, waits: bool = False) -> list[Outcome]:
+    """Answer posts in the order of their coming.
+
+    Parameters
+    ----------
+    waits
+        Wait for riders whom another writer holds; else their posts are `Later`, since others would wait with them.
+    """
+    first, again = _each_key_once(posts)
+    found: dict[int, Outcome] = dict(zip(first, _attempt(service, [posts[k] for k in first], waits=waits), strict=True))
+    for k in again:
+        found[k] = _attempt(service, [posts[k]], waits=waits)[0]
+    return [found[k] for k in range(len(posts))]
+
+
+def _each_key_once(posts: Sequence[Post]) -> tuple[list[int], list[int]]:
+    """Posts with the first of each key, and those that repeat one."""
+    seen: set[tuple[str, str]] = set()
+    first: list[int] = []
+    again: list[int] = []
+    for k, post in enumerate(posts):
+        (again if post.key in seen else first).append(k)
+        if post.key is not None:
+            seen.add(post.key)
+    return first, again
+
+
+def _attempt(service: Service, posts: Sequence[Post], *, waits: bool) -> list[Outcome]:
+    try:
+        return _in_one(service, posts, waits=waits)
+    except (UnreachableError, Refused) as error:
+        # No batch is running at the moment.
+        return [error] * len(posts)
+    except Exception as error:  # noqa: BLE001 - told to whoever posted it, and to nobody else
+        if len(posts) == 1:
+            return [error]
+    return [_attempt(service, [post], waits=waits)[0] for post in posts]
+
+
+@dataclass(slots=True)
+class _Open:
+    """A post that is being answered: what was read of it, what is left to score, and what is known so far."""
+
+    post: Post
+    rows: PostedRows
+    table: pa.Table
+    refused: list[Reject]
+    riders: frozenset[str]
+    answers: Sequence[Posted] = ()
+    lines: Lines = field(default_factory=dict)
+    places: Collection[tuple[str, str]] = ()
+
+    def done(self) -> Done:
+        """The answer."""
+        return self.post.answer(Scored(self.rows, self.table, self.refused, self.answers, self.lines, self.places))
+
+
+def _in_one(service: Service, posts: Sequence[Post], *, waits: bool) -> list[Outcome]:
+    """Answer all in one transaction."""
+    opened = _opened(service, posts)
+    found: dict[int, Outcome] = {}
+    done: dict[int, Done] = {}
+    with service.writing() as unit:
+        held, away = ({}, frozenset()) if waits else lock_free(unit, (rider for one in opened for rider in one.riders))
+        ended = refusals_of(unit, {post.key_id for post in posts if post.key_id is not None}, unit.recorded_us)
+        found |= {k: Later() for k, one in enumerate(opened) if one.riders & away}
+        found |= {k: ended[post.key_id] for k, post in enumerate(posts) if post.key_id in ended}
+        claims = _claims(unit, service, {k: post.once for k, post in enumerate(posts) if k not in found and post.once})
+        found |= {k: _known(claim) for k, claim in claims.items() if not isinstance(claim, Claim)}
+        left = {k: one for k, one in enumerate(opened) if k not in found}
+        if any(one.table.num_rows for one in left.values()):
+            law = law_in_force(unit)
+            orders = [_score(unit, law, some, held) for some in _rounds(left.values())]
+            note_shared(unit, frozenset[str]().union(*orders))
+        done = {k: one.done() for k, one in left.items()}
+        kept = [(claim, done[k]) for k, claim in claims.items() if isinstance(claim, Claim)]
+        keep_answers(unit, [(claim, StoredAnswer(200, own.headers, own.body)) for claim, own in kept])
+    found |= done
+    return [found[k] for k in range(len(posts))]
+
+
+def _claims(
+    unit: WriteUnit, service: Service, wanted: Mapping[int, Wanted]
+) -> dict[int, Claim | StoredAnswer | Refused]:
+    """What is known of the keys, by post."""
+    if not wanted:
+        return {}
+    lease_us = service.settings.idempotency_lease_s * US_PER_S
+    return dict(zip(wanted, claim_all(unit, list(wanted.values()), lease_us), strict=True))
+
+
+def _known(claim: StoredAnswer | Refused) -> Outcome:
+    return claim if isinstance(claim, Refused) else Done(claim.body, claim.headers, is_replayed=True)
+
+
+def _opened(service: Service, posts: Sequence[Post]) -> list[_Open]:
+    """Posts with their rows; those that cannot be scored whatever is stored are left out."""
+    small = {k: post.content for k, post in enumerate(posts) if isinstance(post.content, Document)}
+    held = [HeldByStore(service.reading, posts[k].admission.cities) for k in small]
+    read = dict(zip(small, read_together(list(small.values()), held), strict=True))
+    large = {k: post.content for k, post in enumerate(posts) if isinstance(post.content, PostedRows)}
+    rows = read | large
+    names = pa.concat_tables([one.table.select(["event_id", "rider_id"]) for one in rows.values()])
+    # Looked at all together first: nearly always all are named well.
+    is_well = not (pc.any(_own_id(names)).as_py() or pc.any(_no_address(names)).as_py())
+    return [_open(post, rows[k], is_well=is_well) for k, post in enumerate(posts)]
+
+
+def _open(post: Post, rows: PostedRows, *, is_well: bool) -> _Open:
+    table, refused = rows.table, list(rows.rejects)
+    if not is_well:
+        table, unwelcome = _named_well(table)
+        refused += unwelcome
+    return _Open(post, rows, table, refused, frozenset(table["rider_id"].to_pylist()))
+
+
+def _named_well(table: pa.Table) -> tuple[pa.Table, list[Reject]]:
+    """Events of riders whom a path can name, under ids that are not the service's own; rejects."""
+    table, own_ids = _without(table, _own_id(table), "event_id", "reserved_id")
+    table, nowhere = _without(table, _no_address(table), "rider_id", "no_address")
+    return table, own_ids + nowhere
+
+
+def _own_id(table: pa.Table) -> pa.ChunkedArray:
+    return pc.starts_with(table["event_id"], OWN_IDS)
+
+
+def _no_address(table: pa.Table) -> pa.ChunkedArray:
+    return pc.match_substring_regex(table["rider_id"], NO_ADDRESS)
+
+
+def _without(table: pa.Table, mask: pa.ChunkedArray, column: str, reason: str) -> tuple[pa.Table, list[Reject]]:
+    if not pc.any(mask).as_py():
+        return table, []
+    marked = table.filter(mask).select(["row", column]).to_pylist()
+    rejects = [Reject("body", one["row"], column, cut(one[column]), reason) for one in marked]
+    return table.filter(pc.invert(mask)), rejects
+
+
+def _rounds(posts: Iterable[_Open]) -> list[list[_Open]]:
+    """Posts that may be scored as one table: of senders who may post the same, and no rider stands in two.
+
+    Of a rider's posts the first comes first.
+    """
+    rounds: list[list[_Open]] = []
+    after: dict[str, int] = {}
+    for one in posts:
+        number = max((after.get(rider, 0) for rider in one.riders), default=0)
+        while number < len(rounds) and rounds[number][0].post.admission != one.post.admission:
+            number += 1
+        if number == len(rounds):
+            rounds.append([])
+        rounds[number].append(one)
+        after |= dict.fromkeys(one.riders, number + 1)
+    return rounds
+
+
+def _score(unit: WriteUnit, law: Law, posts: Sequence[_Open], held: dict[str, RiderRow]) -> frozenset[str]:
+    """Score posts in which no rider stands twice; the orders that were delivered.
+
+    Parameters
+    ----------
+    held
+        Rows that nobody has changed since they were read; those of these riders are taken out.
+    """
+    table = pa.concat_tables([one.table for one in posts]).combine_chunks()
+    rows = {rider: held.pop(rider) for one in posts for rider in one.riders if rider in held}
+    done = posting.post(unit, law, table, posts[0].post.admission, rows)
+    lines, at = by_event(done.lines), 0
+    reviews = [line for line in done.lines if line["of_kind"] == "review"]
+    for one in posts:
+        if reviews:
+            own = (line for line in reviews if line["rider_id"] in one.riders)
+            note_filing(unit, own, one.post.filed_by, one.post.key_id)
+        one.answers, one.lines = done.answers[at : at + one.table.num_rows], lines
+        one.places = law.schedule.rules.keys()
+        accepted = {(answer.rider_id, answer.event_id) for answer in one.answers if answer.status == "accepted"}
+        note_waiting(unit, accepted, one.post.filed_by, one.post.key_id)
+        at += one.table.num_rows
+    return done.orders

@@ -1,0 +1,1 @@
+"""Riders: routes, shapes, pages."""

@@ -1,0 +1,1 @@
+"""Studies: routes and pages."""

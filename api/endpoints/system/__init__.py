@@ -1,0 +1,1 @@
+"""Health, metrics, the documents of the API."""

@@ -1,0 +1,98 @@
+"""Ids of a column that do not name what they seem to name (`rules.ids`).
+
+Most ids are short and plain; one pass over their bytes finds the few that are worth a regular expression.
+"""
+
+from collections.abc import Callable, Collection
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numba import njit
+from numpy.typing import NDArray
+
+from api.files.reading_options import Named, Reading
+from rules.ids import ID_LENGTH_MAX, NO_ID, UNSOUND_ID
+
+ID_FIELDS: Final = frozenset({"event_id", "rider_id", "order_id", "ref_event_id", "city"})
+Mask = NDArray[np.bool_]
+
+
+def unsound_ids(source: pa.Array, name: str, reading: Reading, riders: Callable[[], pa.Array]) -> Mask:
+    """Which rows hold no id.
+
+    Parameters
+    ----------
+    source
+        Text, plain or as a dictionary.
+    riders
+        The rider id of each row, asked for where an id may be known from before.
+    """
+    if pa.types.is_dictionary(source.type):
+        codes = source.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+        # Code −1 (no value) picks the False appended at the end.
+        mask = np.append(_unsound(source.dictionary, reading), False)[codes]
+    else:
+        mask = _unsound(source, reading)
+    if reading.held is not None and mask.any():
+        at = np.flatnonzero(mask)
+        taken = pa.array(at)
+        values = source.take(taken).cast(pa.string()).to_pylist()
+        owners = values if name == "rider_id" else riders().take(taken).cast(pa.string()).to_pylist()
+        mask[at] = ~_held(reading, name, list(zip(owners, values, strict=True)))
+    return mask
+
+
+def _held(reading: Reading, name: str, named: list[tuple[str | None, str]]) -> Mask:
+    wanted: Collection[Named] = {(rider, value) for rider, value in named if rider is not None}
+    known = set() if reading.held is None else set(reading.held.among(name, wanted))
+    return np.array([one in known for one in named], np.bool_)
+
+
+def _unsound(values: pa.Array, reading: Reading) -> Mask:
+    """Which of some distinct or plain texts are no ids."""
+    mask = np.zeros(len(values), np.bool_)
+    _, offsets, data = values.buffers()
+    if data is None or not len(values):
+        return mask
+    bounds = np.frombuffer(offsets, np.int32, len(values) + 1, values.offset * 4)
+    _note_doubtful(bounds, np.frombuffer(data, np.uint8), mask)
+    at = np.flatnonzero(mask)
+    if not at.size:
+        return mask
+    doubtful = values.take(pa.array(at))
+    long = pc.greater(pc.utf8_length(doubtful), ID_LENGTH_MAX)
+    pattern = NO_ID if reading.ids_as_they_are else UNSOUND_ID
+    found = pc.or_(long, pc.match_substring_regex(doubtful, pattern))
+    mask[at] = found.fill_null(False).to_numpy(zero_copy_only=False)
+    return mask
+
+
+@njit(cache=True, nogil=True)
+def _note_doubtful(bounds: Any, letters: Any, out: Any) -> None:
+    """Mark texts that may be no ids: whatever is not marked is one."""
+    for i in range(out.size):
+        first, stop = bounds[i], bounds[i + 1]
+        length = stop - first
+        if length == 0:
+            continue
+        begin, end = letters[first], letters[stop - 1]
+        if length > ID_LENGTH_MAX or begin <= 32 or end <= 32:
+            out[i] = True
+            continue
+        # n or N: a word for no value.
+        doubtful = length <= 4 and (begin | 32) == 110
+        # A digit at the end and a point or comma in it: a number that a spreadsheet wrote.
+        number = 48 <= end <= 57
+        # r or a, and a colon in it: a reserved prefix.
+        reserved = begin in (114, 97)
+        for at in range(first, stop):
+            letter = letters[at]
+            if letter < 32 or letter >= 127:
+                doubtful = True
+                break
+            if (number and letter in (46, 44)) or (reserved and letter == 58):
+                doubtful = True
+                break
+        out[i] = doubtful

@@ -1,1 +1,0 @@
-"""Routes by area; each module exports `router`."""

@@ -1,0 +1,95 @@
+"""Compares a ledger directory with the store, entry by entry.
+
+The store may hold more: riders of other ledgers, and lines that were written since.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from sqlalchemy import and_, select
+
+from api.db.bulk import among, in_chunks
+from api.db.tables import entries
+from api.db.unit_of_work import ReadUnit
+from api.ledger.chain import CHAINED
+from scoring.invariant_columns import MOST_SHOWN, Violation
+from scoring.invariants import Found
+
+CHECK: Final = "same_as_database"
+MISSING: Final = "missing"
+_BLOCK_RIDERS: Final = 2_000
+
+Line = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Lines:
+    """Some riders' lines of a ledger, by rider and number; `seq` of the first and last of all."""
+
+    riders: list[str]
+    lines: list[Line]
+    first: int
+    last: int
+
+
+def same_lines(unit: ReadUnit, table: pa.Table, block_riders: int = _BLOCK_RIDERS) -> Found:
+    """Compare all lines of a ledger with the store's.
+
+    Parameters
+    ----------
+    table
+        `scoring.ledger.ENTRY_SCHEMA`, any riders, in any order.
+    """
+    number, shown = 0, list[Violation]()
+    for block in _blocks(table, block_riders):
+        for violation in _differences(block, _stored(unit, block)):
+            number += 1
+            if len(shown) < MOST_SHOWN:
+                shown.append(violation)
+    return Found(CHECK, number, tuple(shown))
+
+
+def _blocks(table: pa.Table, size: int) -> Iterator[_Lines]:
+    """Lines in blocks of whole riders."""
+    encoded = table["rider_id"].cast(pa.string()).combine_chunks().dictionary_encode()
+    rider, seq = encoded.indices.to_numpy(), table["seq"].to_numpy()
+    order = np.lexsort((seq, rider))
+    starts = np.searchsorted(rider[order], np.arange(0, len(encoded.dictionary) + size, size))
+    for k, (start, stop) in enumerate(zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True)):
+        own = table.take(pa.array(order[start:stop]))
+        columns = [own[name].to_pylist() for name in CHAINED]
+        least_most = pc.min_max(own["seq"]).as_py()
+        riders = encoded.dictionary.slice(k * size, size).to_pylist()
+        yield _Lines(riders, list(zip(*columns, strict=True)), least_most["min"], least_most["max"])
+
+
+def _stored(unit: ReadUnit, block: _Lines) -> dict[tuple[str, int], Line]:
+    """The store's lines of a block by rider and number."""
+    found: dict[tuple[str, int], Line] = {}
+    rider, seq = CHAINED.index("rider_id"), CHAINED.index("seq")
+    query = select(*(entries.c[name] for name in CHAINED))
+    for some in in_chunks(block.riders):
+        own = and_(among(unit, entries.c.rider_id, some), entries.c.seq.between(block.first, block.last))
+        for row in unit.connection.execute(query.where(own)):
+            found[row[rider], row[seq]] = tuple(row)
+    return found
+
+
+def _differences(block: _Lines, stored: Mapping[tuple[str, int], Line]) -> Iterator[Violation]:
+    """The first column in which each line differs."""
+    rider, seq = CHAINED.index("rider_id"), CHAINED.index("seq")
+    for line in block.lines:
+        other = stored.get((line[rider], line[seq]))
+        if other == line:
+            continue
+        if other is None:
+            yield Violation(line[rider], line[seq], "entry_id", line[CHAINED.index("entry_id")], MISSING)
+            continue
+        name, ours, theirs = next(
+            (name, ours, theirs) for name, ours, theirs in zip(CHAINED, line, other, strict=True) if ours != theirs
+        )
+        yield Violation(line[rider], line[seq], name, str(ours), str(theirs))

@@ -1,0 +1,155 @@
+"""Corrections and upheld appeals that reach back beyond `late_days`: stored at once, entered by a replay in the background.
+
+The line is drawn by the event that they are about: more than its book's `late_days` older than the store's clock. It
+asks nothing of the rider's history or of how busy anybody is, so the same post has the same answer everywhere. What
+would be rejected is rejected at once, for the same reasons.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from sqlalchemy import select
+
+from api.books.in_force import Law
+from api.db.bulk import add_rows, add_table, in_chunks, pairs_among
+from api.db.tables import events, replays
+from api.db.unit_of_work import ReadUnit, WriteUnit
+from api.ledger.reach import CONTROLS, Identity, Target, targets_of
+from rules.compile import Program
+from rules.units import US_PER_DAY
+from scoring.columns import EVENT_SCHEMA, I64, NO_TIME
+from scoring.intake import REASONS, Intake, take_in
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """Rows that are not scored now: stored for a replay, or rejected with a reason of `REASONS`."""
+
+    rows: frozenset[int]
+    rejected: Mapping[int, str]
+    riders: frozenset[str]
+
+
+def accept(unit: WriteUnit, law: Law, table: pa.Table, content: Sequence[int]) -> Accepted:
+    """Store the rows of a table that correct or take back what is older than `late_days`; their riders are held.
+
+    Parameters
+    ----------
+    table
+        Rows that are not stored yet.
+    content
+        Hash of each.
+    """
+    identities = _identities(table)
+    versions = {one: set[int]() for one in identities}
+    for one, own in zip(identities, content, strict=True):
+        versions[one].add(own)
+    # One identity with two contents is a conflict, whichever is looked at.
+    conflicts = {one for one, known in versions.items() if len(known) > 1}
+    old = _old(unit, law, table, conflicts, conflicts)
+    if not old:
+        return Accepted(frozenset(), {}, frozenset())
+    rows, intake, rejected = _sorted_out(unit, law, table, old)
+    if rejected:
+        # What is about a row that is not stored is about nothing; the others are judged as before.
+        old = _old(unit, law, table, conflicts, conflicts | {identities[k] for k in rejected})
+        if not old:
+            return Accepted(frozenset(), {}, frozenset())
+        rows, intake, rejected = _sorted_out(unit, law, table, old)
+    _store(unit, law.program, table, content, rows, intake, old)
+    accepted = frozenset(rows.tolist()) - rejected.keys()
+    return Accepted(accepted, rejected, frozenset(identities[k][0] for k in accepted))
+
+
+def _old(
+    unit: WriteUnit, law: Law, table: pa.Table, conflicts: Collection[Identity], left_out: Collection[Identity]
+) -> dict[int, Target]:
+    """What those rows are about that reach back beyond `late_days`.
+
+    Parameters
+    ----------
+    conflicts
+        Rows that are not looked at.
+    left_out
+        Rows that will not be stored.
+    """
+    late_us = {book.digest: book.model.late_days * US_PER_DAY for book in law.program.books}
+    identities = _identities(table)
+    return {
+        k: target
+        for k, target in targets_of(unit, table, left_out).items()
+        if target.row["kind"] not in CONTROLS
+        and target.row["occurred_us"] < unit.recorded_us - late_us[target.row["book_digest"]]
+        and identities[k] not in conflicts
+    }
+
+
+def _sorted_out(
+    unit: WriteUnit, law: Law, table: pa.Table, old: Mapping[int, Target]
+) -> tuple[I64, Intake, dict[int, str]]:
+    """The rows that reach back, what scoring says of them, and why which of them are rejected."""
+    rows = np.array(sorted(old), np.int64)
+    intake = _judged(unit, law, table.take(pa.array(rows)), [old[k] for k in rows.tolist()])
+    identities = _identities(table)
+    refused = zip(rows[intake.refused_rows].tolist(), intake.refused_reasons.tolist(), strict=True)
+    reasons = {identities[k]: REASONS[code] for k, code in refused}
+    # A row that came twice is rejected twice.
+    return rows, intake, {k: reasons[identities[k]] for k in old if identities[k] in reasons}
+
+
+def _identities(table: pa.Table) -> list[Identity]:
+    return list(zip(table["rider_id"].to_pylist(), table["event_id"].to_pylist(), strict=True))
+
+
+def _judged(unit: WriteUnit, law: Law, table: pa.Table, targets: Sequence[Target]) -> Intake:
+    """What scoring would take in and refuse: the rows beside what they are about, each named directly."""
+    named = pa.array([target.row["event_id"] for target in targets], pa.string())
+    table = table.set_column(table.schema.get_field_index("ref_event_id"), "ref_event_id", named)
+    about = {target.identity: target.row for target in targets}
+    known = [{name: row.get(name) for name in EVENT_SCHEMA.names} for row in about.values()]
+    position = {book.digest: k for k, book in enumerate(law.program.books)}
+    none = np.zeros(len(about), np.uint8)
+    window = (
+        pa.Table.from_pylist(known, schema=EVENT_SCHEMA)
+        .append_column("content", pa.array(none.astype(np.uint64)))
+        .append_column("waived", pa.array(none))
+        .append_column("context", pa.array(none))
+        .append_column("book", pa.array([position[row["book_digest"]] for row in about.values()], pa.int64()))
+    )
+    return take_in(table, law.program, law.schedule, window, unit.recorded_us, NO_TIME)
+
+
+def _store(
+    unit: WriteUnit, program: Program, table: pa.Table, content: Sequence[int], rows: np.ndarray, intake: Intake,
+    old: Mapping[int, Target],
+) -> None:  # fmt: skip
+    """Write what was taken in: the events as they came, and that they wait."""
+    new = np.flatnonzero(intake.is_new == 1)
+    at = rows[intake.order[new]]
+    digests = [program.books[book].digest for book in intake.events["book"][new].tolist()]
+    fresh = (
+        table.select(EVENT_SCHEMA.names)
+        .take(pa.array(at))
+        .append_column("content", pa.array([content[k] for k in at.tolist()], pa.int64()))
+        .append_column("book_digest", pa.array(digests, pa.string()))
+        .append_column("recorded_us", pa.array(np.full(at.size, unit.recorded_us)))
+    )
+    add_table(unit, events, fresh)
+    identities = _identities(fresh)
+    waits = [
+        {"rider_id": rider, "event_id": event, "about_us": old[k].row["occurred_us"], "recorded_us": unit.recorded_us}
+        for k, (rider, event) in zip(at.tolist(), identities, strict=True)
+    ]
+    add_rows(unit, replays, waits)
+
+
+def waiting_among(unit: ReadUnit | WriteUnit, identities: Iterable[Identity]) -> frozenset[Identity]:
+    """Which of some stored events wait for their replay."""
+    found: set[Identity] = set()
+    for some in in_chunks(sorted(set(identities))):
+        query = select(replays.c.rider_id, replays.c.event_id)
+        rows = unit.connection.execute(query.where(pairs_among(unit, (replays.c.rider_id, replays.c.event_id), some)))
+        found |= {(row.rider_id, row.event_id) for row in rows}
+    return frozenset(found)

@@ -1,0 +1,400 @@
+"""A ledger that was scored from files becomes the store's: as if its events had been posted, and posting goes on from there.
+
+A block of riders is one transaction: whole or not at all. Riders who are there with the same chain are left as they
+are, so that a load can be run again; riders who are there with anything else are refused, and so is what is missing.
+"""
+
+import re
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from threading import Lock
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from sqlalchemy import func, select
+
+from api.books.in_force import hold_law, old_readings_until, read_as_old
+from api.db.bulk import add_table, among, change_rows, in_chunks
+from api.db.outbox import iso
+from api.db.rider_rows import GENESIS, NO_ADDRESS, RiderRow, lock
+from api.db.store import Store
+from api.db.tables import entries, events, law, rider_state
+from api.db.unit_of_work import WriteUnit
+from api.files.errors import InputError
+from api.ledger.chain_columns import canonical_texts, links
+from api.ledger.checkpoints import keep_loaded
+from api.ledger.consequences import open_and_close_reviews, restore_trained
+from api.ledger.posting import WINDOW_US
+from api.ledger.rider_states import due_us_of
+from api.ledger.shared_orders import note_shared
+from api.ledger.state_layouts import add_layout
+from api.ledger.state_parts import packed, parts_of
+from api.runs.loadable import Loadable
+from rules import readings
+from rules.errors import Fault
+from scoring.columns import EVENT_SCHEMA, NO_TIME
+from scoring.hashing import hash_rows
+from scoring.intake import schedule_versions
+from scoring.score import Scored, score
+
+BLOCK_RIDERS: Final = 4_000
+# Transactions side by side: while some wait for the database, others make what it gets next.
+WRITERS: Final = 4
+FAULTS_MAX: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What was written, and how many riders were there already."""
+
+    num_riders: int = 0
+    num_there: int = 0
+    num_entries: int = 0
+    num_events: int = 0
+
+    def plus(self, other: "Loaded") -> "Loaded":
+        """Both together."""
+        return Loaded(
+            self.num_riders + other.num_riders,
+            self.num_there + other.num_there,
+            self.num_entries + other.num_entries,
+            self.num_events + other.num_events,
+        )
+
+
+class Part:
+    """A part of a ledger on its way into the store; what is costly is made once, when the first block needs it."""
+
+    def __init__(self, given: Loadable) -> None:
+        self.given = given
+        self.riders: list[str] = given.carried.riders.to_pylist()
+        self._turn = Lock()
+
+    def blocks(self, size: int = BLOCK_RIDERS) -> Iterator[tuple[int, int]]:
+        """Riders from … to, ascending."""
+        for first in range(0, len(self.riders), size):
+            yield first, min(first + size, len(self.riders))
+
+    @cached_property
+    def scored(self) -> Scored:
+        """The riders as a run without events leaves them, with the short window of the store."""
+        program, carried = self.given.program, self.given.carried
+        keep_us = max(carried.keep_us, max(carried.until_us, NO_TIME + WINDOW_US) - WINDOW_US)
+        schedule = schedule_versions(program, range(len(program.books)))
+        found = score(program, schedule, EVENT_SCHEMA.empty_table(), carried, carried.until_us, keep_us)
+        if found.entries.size:
+            raise InputError(Fault("load_other_build", file=str(self.given.ledger)))
+        return found
+
+    @property
+    def standings(self) -> "_Standings":
+        """Where each rider stands; whoever comes first makes it."""
+        with self._turn:
+            return self._standings
+
+    @cached_property
+    def _standings(self) -> "_Standings":
+        scored = self.scored
+        states = scored.head.riders
+        digests = [book.digest for book in scored.program.books]
+        return _Standings(
+            city=scored.city.to_pylist(),
+            rider_kind=scored.rider_kind.tolist(),
+            book_digest=[digests[book] for book in states["book"].tolist()],
+            score_mp=states["score_mp"].tolist(),
+            review_required=states["review"].astype(np.int64).tolist(),
+            seq=scored.last_seq.tolist(),
+            due_us=due_us_of(scored),
+            carried=parts_of(scored.carried),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Standings:
+    """Where the riders of a part stand, a list each; `carried` is what the next post needs of each."""
+
+    city: list[str]
+    rider_kind: list[int]
+    book_digest: list[str]
+    score_mp: list[int]
+    review_required: list[int]
+    seq: list[int]
+    due_us: list[int]
+    carried: list[bytes]
+
+
+@dataclass(slots=True)
+class _Block:
+    """Riders of a part under their locks: lines, their rows as they are, and the chain that the lines make."""
+
+    part: Part
+    riders: range
+    rows: dict[str, RiderRow]
+    lines: pa.Table
+    chain: list[bytes]
+    faults: list[Fault]
+
+    def lines_of(self, rider: int) -> tuple[int, int]:
+        """Where the rider's lines begin and end in `lines`."""
+        start = self.part.given.start
+        return int(start[rider] - start[self.riders.start]), int(start[rider + 1] - start[self.riders.start])
+
+
+def load_part(store: Store, part: Part, now_us: Callable[[], int]) -> Iterator[tuple[int, Loaded]]:
+    """Write a part block by block, on PostgreSQL some blocks side by side: riders written so far, and what was done.
+
+    Raises
+    ------
+    InputError
+        As `load_block`, of the first block that has a fault; blocks that were under way then are whole or not there.
+    """
+    with store.writing(now_us()) as unit:
+        agreed_us = agree_on_readings(unit, part.given)
+        # All blocks name it: none need wait for the first one's.
+        add_layout(unit, part.given.program)
+    with ThreadPoolExecutor(WRITERS if store.engine.dialect.name == "postgresql" else 1) as pool:
+
+        def load(first: int, stop: int) -> Loaded:
+            with store.writing(now_us()) as unit:
+                _still_agreed(unit, part.given, agreed_us)
+                return load_block(unit, part, first, stop)
+
+        waiting, under_way = iter(part.blocks()), deque[tuple[int, Future[Loaded]]]()
+        try:
+            while True:
+                for first, stop in islice(waiting, WRITERS + 1 - len(under_way)):
+                    under_way.append((stop, pool.submit(load, first, stop)))
+                if not under_way:
+                    return
+                stop, future = under_way.popleft()
+                yield stop, future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def agree_on_readings(unit: WriteUnit, given: Loadable) -> int | None:
+    """Up to when the database reads its ledger as version 0.1.0 did, with what is to be loaded; None: nowhere.
+
+    One instant stands for the whole database. It moves only where nobody was scored by the readings of today.
+
+    Raises
+    ------
+    InputError
+        If riders who are there, or those of the ledger, would be read otherwise than they were scored.
+    """
+    hold_law(unit)
+    known_us, until_us = old_readings_until(unit), readings.old_readings_until(given.program)
+    if until_us == known_us:
+        return known_us
+    scored_us = unit.connection.scalar(select(func.max(rider_state.c.until_us)).where(rider_state.c.until_us > NO_TIME))
+    if scored_us is not None:
+        if until_us is None or known_us is None:
+            raise _other_readings(given, known_us)
+        if given.carried.until_us <= until_us < known_us:
+            return known_us
+        if until_us < known_us or scored_us > known_us:
+            raise _other_readings(given, known_us)
+    read_as_old(unit, until_us)
+    return until_us
+
+
+def _still_agreed(unit: WriteUnit, given: Loadable, agreed_us: int | None) -> None:
+    """Keep what was agreed on until the unit ends; another load may have begun since. Blocks may do so side by side."""
+    known_us = unit.connection.scalar(select(law.c.old_until_us).with_for_update(read=True))
+    if known_us != agreed_us:
+        raise _other_readings(given, known_us)
+
+
+def _other_readings(given: Loadable, known_us: int | None) -> InputError:
+    own, known = ("—" if us is None else iso(us) for us in (readings.old_readings_until(given.program), known_us))
+    return InputError(Fault("load_other_readings", file=str(given.ledger), given=own, allowed=known))
+
+
+def load_block(unit: WriteUnit, part: Part, first: int, stop: int) -> Loaded:
+    """Write the riders `first … stop − 1` of a part, but for those who are there.
+
+    Raises
+    ------
+    InputError
+        If a rider is there with another ledger, or without what the lines follow, or has an id that no path can name;
+        the unit must then be rolled back.
+    """
+    start, wanted = part.given.start, range(first, stop)
+    nowhere = [rider for rider in part.riders[first:stop] if re.search(NO_ADDRESS, rider)]
+    if nowhere:
+        ledger = str(part.given.ledger)
+        raise InputError(*(Fault("load_no_address", file=ledger, given=rider) for rider in nowhere[:FAULTS_MAX]))
+    lines = part.given.entries.slice(start[first], start[stop] - start[first])
+    rows = lock(unit, part.riders[first:stop])
+    block = _Block(part, wanted, rows, lines, [], [])
+    new = _new_riders(unit, block)
+    if new and not block.faults:
+        fresh = _new_events(unit, block, new)
+    if block.faults:
+        raise InputError(*block.faults[:FAULTS_MAX])
+    if not new:
+        return Loaded(num_there=len(wanted))
+    return _write(unit, block, new, fresh).plus(Loaded(num_there=len(wanted) - len(new)))
+
+
+def _new_riders(unit: WriteUnit, block: _Block) -> list[int]:
+    """Riders to be written; makes the chain, and notes what is wrong with others."""
+    texts = canonical_texts(block.lines)
+    seq, score_mp, delta_mp = (block.lines[name].to_numpy() for name in ("seq", "score_after_mp", "delta_mp"))
+    at = {rider: block.lines_of(rider) for rider in block.riders}
+    begins = {
+        rider: int(seq[low]) if high > low else int(block.part.given.carried.seq[rider]) + 1
+        for rider, (low, high) in at.items()
+    }
+    stored = _stored_chain(unit, block, begins)
+    new = []
+    for rider, (low, high) in at.items():
+        name = block.part.riders[rider]
+        row, begin, end = block.rows[name], begins[rider], begins[rider] + high - low - 1
+        if row.seq < begin - 1:
+            block.faults.append(_fault(block, "load_gap", name, str(begin), str(row.seq)))
+            continue
+        chain = stored.get(name, {0: GENESIS} | {row.seq: row.chain})
+        block.chain += links(chain.get(begin - 1, b""), texts[low:high])
+        opens_mp = int(score_mp[low] - delta_mp[low]) if high > low else int(block.part.given.carried.score_mp[rider])
+        if _is_there(block, row, begin, end, chain):
+            continue
+        if row.seq == begin - 1 and _follows(block, row, opens_mp):
+            new.append(rider)
+        else:
+            block.faults.append(_fault(block, "load_other_ledger", name, str(end), str(row.seq)))
+    return new
+
+
+def _is_there(block: _Block, row: RiderRow, begin: int, end: int, chain: Mapping[int, bytes]) -> bool:
+    """Whether the rider's lines are stored, and their events; the store may have gone on since."""
+    if row.carried is None or row.seq < end or row.until_us < block.part.given.carried.until_us:
+        return False
+    return end < begin or chain.get(end) == block.chain[-1]
+
+
+def _follows(block: _Block, row: RiderRow, opens_mp: int) -> bool:
+    """Whether the row is as the run before left it."""
+    return row.carried is None or (row.until_us == block.part.given.before_us and row.score_mp == opens_mp)
+
+
+def _stored_chain(unit: WriteUnit, block: _Block, begins: Mapping[int, int]) -> dict[str, dict[int, bytes]]:
+    """Chain values by number, of riders of whom more than the last one matters."""
+    found: dict[str, dict[int, bytes]] = {}
+    for rider, begin in begins.items():
+        name = block.part.riders[rider]
+        row, end = block.rows[name], int(block.part.given.carried.seq[rider])
+        if row.seq >= begin and (begin > 1 or row.seq != end):
+            found[name] = {0: GENESIS}
+    least = min(begins.values(), default=1)
+    for some in in_chunks(sorted(found)):
+        query = select(entries.c.rider_id, entries.c.seq, entries.c.chain)
+        for line in unit.connection.execute(
+            query.where(among(unit, entries.c.rider_id, some), entries.c.seq >= least - 1)
+        ):
+            found[line.rider_id][line.seq] = bytes(line.chain)
+    return found
+
+
+def _fault(block: _Block, code: str, rider: str, given: str, allowed: str) -> Fault:
+    named = (("rider", rider),)
+    return Fault(code, file=str(block.part.given.ledger), given=given, allowed=allowed, params=named)
+
+
+def _new_events(unit: WriteUnit, block: _Block, new: Sequence[int]) -> pa.Table:
+    """Events of the riders that are not stored yet, with their content hash; conflicts are noted."""
+    names = [block.part.riders[rider] for rider in new]
+    stored = _stored_events(unit, [name for name in names if block.rows[name].carried is not None])
+    found = []
+    for run in block.part.given.archive.runs(block.riders.start, block.riders.stop):
+        own = run.filter(pc.is_in(run["rider_id"], pa.array(names)))
+        content = hash_rows(own, EVENT_SCHEMA.names).view(np.int64)
+        fresh = np.ones(own.num_rows, bool)
+        for k in np.flatnonzero(pc.is_in(own["rider_id"], pa.array(stored, pa.string())).to_numpy()).tolist():
+            rider, event = own["rider_id"][k].as_py(), own["event_id"][k].as_py()
+            known = stored[rider].get(event)
+            fresh[k] = known is None
+            if known not in (None, int(content[k])):
+                block.faults.append(_fault(block, "load_other_event", rider, event, ""))
+        found.append(own.append_column("content", pa.array(content)).filter(pa.array(fresh)))
+        if own.num_rows and not fresh.any():
+            # Runs before this one were loaded before it.
+            break
+    schema = EVENT_SCHEMA.append(pa.field("book", pa.string())).append(pa.field("content", pa.int64()))
+    return pa.concat_tables([table.cast(schema) for table in found]) if found else schema.empty_table()
+
+
+def _stored_events(unit: WriteUnit, riders: Sequence[str]) -> dict[str, dict[str, int]]:
+    """Content by event id, by rider."""
+    found: dict[str, dict[str, int]] = {rider: {} for rider in riders}
+    for some in in_chunks(riders):
+        query = select(events.c.rider_id, events.c.event_id, events.c.content)
+        for row in unit.connection.execute(query.where(among(unit, events.c.rider_id, some))):
+            found[row.rider_id][row.event_id] = row.content
+    return found
+
+
+def _write(unit: WriteUnit, block: _Block, new: Sequence[int], fresh: pa.Table) -> Loaded:
+    """Write events, entries, rows and reviews of new riders."""
+    recorded_us = pa.array(np.full(fresh.num_rows, unit.recorded_us))
+    add_table(unit, events, fresh.rename_columns({"book": "book_digest"}).append_column("recorded_us", recorded_us))
+    chain = block.lines.append_column("chain", pa.array(block.chain, pa.binary()))
+    taken = [np.arange(*block.lines_of(rider)) for rider in new]
+    lines = chain.take(pa.array(np.concatenate(taken)))
+    add_table(unit, entries, lines)
+    changed = _rows(unit, block, new)
+    change_rows(
+        unit, rider_state, "rider_id", [{name: getattr(row, name) for name in row.__slots__} for row in changed]
+    )
+    keep_loaded(unit, block.part.scored, block.part.given.carried, add_layout(unit, block.part.scored.program), new)
+    _follow_up(unit, lines, fresh, changed)
+    delivered = fresh.filter(pc.equal(fresh["kind"], "delivered"))["order_id"]
+    note_shared(unit, frozenset(pc.unique(delivered).drop_null().to_pylist()))
+    return Loaded(len(new), 0, lines.num_rows, fresh.num_rows)
+
+
+def _rows(unit: WriteUnit, block: _Block, new: Sequence[int]) -> list[RiderRow]:
+    """The new riders' rows."""
+    part = block.part
+    stands = part.standings
+    scored, layout = part.scored, add_layout(unit, part.scored.program)
+    found = []
+    for rider in new:
+        before = block.rows[part.riders[rider]]
+        low, high = block.lines_of(rider)
+        found.append(
+            RiderRow(
+                rider_id=before.rider_id,
+                city=stands.city[rider],
+                rider_kind=stands.rider_kind[rider],
+                book_digest=stands.book_digest[rider],
+                score_mp=stands.score_mp[rider],
+                review_required=stands.review_required[rider],
+                seq=stands.seq[rider],
+                chain=block.chain[high - 1] if high > low else before.chain,
+                until_us=scored.until_us,
+                keep_us=scored.keep_us,
+                due_us=stands.due_us[rider],
+                layout=layout,
+                carried=packed(stands.carried[rider]),
+                revision=before.revision,
+            )
+        )
+    return found
+
+
+def _follow_up(unit: WriteUnit, lines: pa.Table, fresh: pa.Table, changed: Sequence[RiderRow]) -> None:
+    """Open and close reviews as the lines say, and end the suspensions of who passed a course; nobody is written to."""
+    of_review = lines.filter(pc.equal(lines["of_kind"].cast(pa.string()), "review"))
+    if of_review.num_rows:
+        open_and_close_reviews(unit, of_review.to_pylist(), {row.rider_id: row.city for row in changed})
+    passed = fresh.filter(pc.equal(fresh["kind"], "training_passed"))
+    if passed.num_rows:
+        courses = dict(zip(passed["rider_id"].to_pylist(), passed["event_id"].to_pylist(), strict=True))
+        restore_trained(unit, courses, changed)

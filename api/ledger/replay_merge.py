@@ -1,0 +1,238 @@
+"""A replay that was folded outside of the rider's lock, made good for the rider as they are now.
+
+While a long past is folded, the rider goes on. What came meanwhile is late by `late_days` at most, so it is taken into
+the last days of the result, and the changes of those days are found anew against what stands now:
+
+lines of the replay before those days → what the last days should read → what they read → the lines between the two
+
+That takes as long as those days, not as the history. Where something older has changed, nothing can be made good.
+"""
+
+from dataclasses import dataclass, replace
+from itertools import compress
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+from sqlalchemy import select
+
+from api.books.in_force import Law
+from api.db.bulk import among, in_chunks
+from api.db.rider_rows import RiderRow
+from api.db.tables import events, replays
+from api.db.unit_of_work import ReadUnit, WriteUnit
+from api.ledger.posting import WINDOW_US
+from api.ledger.reach import reach_of
+from api.ledger.stored_events import History, history_of
+from rules.compile import Program
+from rules.units import US_PER_DAY
+from scoring.carry import Carried
+from scoring.columns import CARRIED, EVENT_SCHEMA, I64, NO_EVENT, NO_TIME, Entries
+from scoring.ledger import event_ids
+from scoring.page import Page, Scale, changes, entries_of, settle
+from scoring.score import Scored, score
+
+# The last days begin this much before what may come late, since what comes late may bear on orders before it.
+_BEFORE_US: Final = 3 * US_PER_DAY
+_NONE: Final = EVENT_SCHEMA.empty_table()
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Entries of a run, and the ids of the events that they are about and that caused them."""
+
+    entries: Entries
+    event_ids: tuple[str | None, ...]
+    cause_ids: tuple[str | None, ...]
+
+    def before(self, at_us: int) -> "Lines":
+        """Those about an earlier time."""
+        kept = self.entries["item_us"] < at_us
+        ids = (tuple(compress(given, kept.tolist())) for given in (self.event_ids, self.cause_ids))
+        return Lines(self.entries[kept], *ids)
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """A correction or appeal that a replay enters: its event, the event it is about, and its time."""
+
+    event_id: str
+    about_id: str
+    at_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """What a replay comes to; small, however long the history is, since it may come from another process.
+
+    Parameters
+    ----------
+    row
+        The rider as they were read.
+    until_us, keep_us
+        How far the run that enters what waits has come, and when the last days begin.
+    lines
+        What it writes.
+    controls
+        What it enters that is about another event.
+    old, new
+        What scoring carries without and with it.
+    """
+
+    row: RiderRow
+    law: Law
+    until_us: int
+    keep_us: int
+    lines: Lines
+    controls: tuple[Control, ...]
+    old: Carried
+    new: Carried
+
+
+def last_days_us(program: Program, until_us: int) -> int:
+    """When the last days begin: nothing that comes later can be older."""
+    return until_us - int(program.tables.books["late_us"].max()) - _BEFORE_US
+
+
+def folded(law: Law, row: RiderRow, scored: Scored, carried: Carried) -> Folded:
+    """A replay with what is needed to make it good later; `carried` is what `scored` began with."""
+    before = score(law.program, law.schedule, _NONE, carried, scored.until_us, scored.keep_us)
+    lines = _lines(scored, scored.entries)
+    return Folded(row, law, scored.until_us, scored.keep_us, lines, _controls(scored), before.carried, scored.carried)
+
+
+def _controls(scored: Scored) -> tuple[Control, ...]:
+    intake = scored.intake
+    rows = np.flatnonzero((intake.ref >= 0) & (intake.is_new == 1))
+    times = scored.events["occurred_us"][rows].tolist()
+    return tuple(map(Control, _ids(scored, rows), _ids(scored, intake.ref[rows]), times))
+
+
+def made_good(unit: ReadUnit | WriteUnit, found: Folded, row: RiderRow) -> Scored | None:
+    """The run to save for a rider as they are now; None where the past itself has changed."""
+    if row == found.row:
+        new = _went_on(found, found.new, History(_NONE, np.zeros(0, np.int64)), found.until_us)
+        names = _Names(new)
+        return _assembled(new, names, row, [names.translated(found.lines)])
+    since = _since(unit, found, row)
+    if since is None:
+        return None
+    until_us = max(row.until_us, found.until_us)
+    old, new = (_went_on(found, carried, since, until_us) for carried in (found.old, found.new))
+    if old.intake.order.size < found.old.window.num_rows + since.table.num_rows or _score_mp(old) != row.score_mp:
+        return None
+    names = _Names(new)
+    first = names.translated(found.lines.before(found.keep_us))
+    if not _is_in_range(new, first, row.score_mp):
+        return None
+    last = _changes(found, names, old, new, row.score_mp + int(first["delta_mp"].sum()))
+    return _assembled(new, names, row, [first, last])
+
+
+def _since(unit: ReadUnit | WriteUnit, found: Folded, row: RiderRow) -> History | None:
+    """What was entered since the rider was read; None where it bears on more than the last days."""
+    own = (events.c.rider_id == row.rider_id, events.c.occurred_us >= found.keep_us)
+    waiting = select(replays.c.event_id).where(replays.c.rider_id == row.rider_id)
+    there = set(unit.connection.scalars(select(events.c.event_id).where(*own, events.c.event_id.not_in(waiting))))
+    ids = sorted(there.difference(found.old.window["event_id"].to_pylist()))
+    since = History(_NONE, np.zeros(0, np.int64))
+    for some in in_chunks(ids):
+        since = since.beside(history_of(unit, found.law.program, own[0], among(unit, events.c.event_id, some)))
+    reaches = reach_of(unit, found.law.program, since.table, {row.rider_id: found.keep_us})
+    return None if reaches else since
+
+
+def _went_on(found: Folded, carried: Carried, since: History, until_us: int) -> Scored:
+    """What is carried after what was entered since, with nothing new in it."""
+    law, keep_us = found.law, found.keep_us
+    if since.table.num_rows:
+        carried = score(
+            law.program, law.schedule, since.table, carried, until_us, keep_us, books=since.books, late_from_us=NO_TIME
+        ).carried
+    return score(law.program, law.schedule, _NONE, carried, until_us, until_us - WINDOW_US)
+
+
+def _score_mp(scored: Scored) -> int:
+    return int(scored.head.riders["score_mp"][0])
+
+
+class _Names:
+    """Events by their ids, as a run refers to them; those that it does not know become carried ones."""
+
+    def __init__(self, run: Scored) -> None:
+        self.faded: list[str] = run.faded.cast(pa.string()).to_pylist()
+        self._ev = {event_id: CARRIED - k for k, event_id in enumerate(self.faded)}
+        ids = run.intake.column("event_id").cast(pa.string()).to_pylist()
+        self._ev |= {event_id: row for row, event_id in enumerate(ids)}
+
+    def ev(self, event_id: str) -> int:
+        """The reference to an event."""
+        if event_id not in self._ev:
+            self._ev[event_id] = CARRIED - len(self.faded)
+            self.faded.append(event_id)
+        return self._ev[event_id]
+
+    def translated(self, lines: Lines) -> Entries:
+        """Entries of another run of the same rider."""
+        out = lines.entries.copy()
+        for name, ids in (("ev", lines.event_ids), ("cause_ev", lines.cause_ids)):
+            out[name] = [NO_EVENT if event_id is None else self.ev(event_id) for event_id in ids]
+        return out
+
+
+def _lines(run: Scored, entries: Entries) -> Lines:
+    return Lines(entries, *(tuple(event_ids(run, entries[name]).to_pylist()) for name in ("ev", "cause_ev")))
+
+
+def _scale(run: Scored) -> Scale:
+    books = run.program.tables.books
+    return Scale(books["floor_mp"].tolist(), books["ceiling_mp"].tolist(), max(int(run.head.riders["book"][0]), 0))
+
+
+def _is_in_range(run: Scored, lines: Entries, score_mp: int) -> bool:
+    """Whether the score stays within its limits after all that is written of one event at one instant."""
+    scale = _scale(run)
+    after_mp = score_mp + np.cumsum(lines["delta_mp"])
+    ends = np.ones(lines.size, bool)
+    ends[:-1] = (lines["ev"][1:] != lines["ev"][:-1]) | (lines["item_us"][1:] != lines["item_us"][:-1])
+    for k in np.flatnonzero(ends).tolist():
+        low, high = scale.limits({int(lines["book"][k])})
+        if not low <= after_mp[k] <= high:
+            return False
+    return True
+
+
+def _changes(found: Folded, names: _Names, old: Scored, new: Scored, score_mp: int) -> Entries:
+    """The lines that bring the last days from what they read to what they should read."""
+    standing = names.translated(_lines(old, old.standing))
+    until_us = max(new.until_us, *(int(own["item_us"].max(initial=NO_TIME)) for own in (standing, new.standing)))
+    page = Page(0, score_mp, until_us, standing)
+    controls = found.controls
+    changed = changes(page, new.standing, set(), {names.ev(one.about_id) for one in controls})
+    causes = {names.ev(one.about_id): names.ev(one.event_id) for one in controls}
+    changed.causes = {key: causes[key[1]] for key in changed.asking() if key[1] in causes}
+    changed.cause_ev = names.ev(controls[-1].event_id)
+    changed.entered_us = {names.ev(one.event_id): one.at_us for one in controls}
+    settle(page, new.standing, until_us, changed, set(), _scale(new))
+    return entries_of([page], [score_mp])
+
+
+def _ids(run: Scored, rows: I64) -> list[str]:
+    return list(run.intake.column("event_id", rows).cast(pa.string()).to_pylist())
+
+
+def _assembled(new: Scored, names: _Names, row: RiderRow, parts: list[Entries]) -> Scored:
+    """A run that leaves the rider as `new` does and has written these lines after those that the row knows."""
+    lines = np.concatenate(parts)
+    lines["rider"] = 0
+    lines["score_after_mp"] = row.score_mp + np.cumsum(lines["delta_mp"])
+    if lines.size and lines["score_after_mp"][-1] != _score_mp(new):
+        raise AssertionError("the lines of a replay do not lead to its score")
+    return replace(
+        new,
+        entries=lines,
+        seq=row.seq + 1 + np.arange(lines.size),
+        last_seq=np.array([row.seq + lines.size]),
+        opening_mp=np.array([row.score_mp]),
+        faded=pa.array(names.faded, pa.string()),
+    )

@@ -1,0 +1,169 @@
+"""Riders between posts: loaded for scoring, written back with what was scored.
+
+A row's part holds a short window of recent events. Where a post needs more than that, the rider's part is made again
+from events (`past`); both ways give the same ledger.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from api.books.in_force import Law
+from api.db.bulk import add_rows, add_table, change_rows
+from api.db.rider_rows import RiderRow
+from api.db.tables import entries, events, rider_state
+from api.db.unit_of_work import ReadUnit, WriteUnit
+from api.ledger.chain import chained
+from api.ledger.checkpoints import keep_passing
+from api.ledger.consequences import consequences
+from api.ledger.rider_past import past_of
+from api.ledger.state_layouts import add_layout, layouts_of
+from api.ledger.state_parts import Kept, joined, layout_of, packed, parts_of, unpacked
+from rules.readings import old_readings_until
+from scoring.carry import Carried
+from scoring.columns import EVENT_SCHEMA, NO_TIME
+from scoring.ledger import entries_table
+from scoring.score import Scored
+
+_NOBODY: Mapping[str, int] = {}
+
+
+def load(
+    unit: WriteUnit, law: Law, riders: Sequence[RiderRow], until_us: int, from_us: Mapping[str, int] = _NOBODY
+) -> Carried:
+    """What scoring carries for riders (ascending ids).
+
+    Parameters
+    ----------
+    until_us
+        Up to where nothing is due for any of them that is not written.
+    from_us
+        Riders of whom more than the window matters, and since when.
+    """
+    known = [row for row in riders if row.carried is not None]
+    past = _with_others(unit, known, from_us)
+    if known and len(past) == len(known):
+        return past_of(unit, law, known, past, until_us)
+    return joined(_kept_of(unit, law, known, until_us, past), law.program, until_us)
+
+
+def load_kept(kept: Sequence[Kept], law: Law, until_us: int) -> Carried:
+    """What scoring carries for riders that were read (`kept_of`); `until_us` as for `load`."""
+    return joined(kept, law.program, until_us)
+
+
+def kept_of(unit: ReadUnit | WriteUnit, law: Law, riders: Sequence[RiderRow], until_us: int) -> list[Kept]:
+    """Riders one by one as they are kept, those without an event left out; parameters as for `load`."""
+    known = [row for row in riders if row.carried is not None]
+    return _kept_of(unit, law, known, until_us, _with_others(unit, known, _NOBODY))
+
+
+def _with_others(unit: ReadUnit | WriteUnit, known: Sequence[RiderRow], from_us: Mapping[str, int]) -> dict[str, int]:
+    """Also those whose parts are of another build: their whole past is read."""
+    layouts = layouts_of(unit, {row.layout for row in known})
+    others = (row.rider_id for row in known if layouts.get(row.layout) is None)
+    return {row.rider_id: from_us[row.rider_id] for row in known if row.rider_id in from_us} | dict.fromkeys(
+        others, NO_TIME
+    )
+
+
+def _kept_of(
+    unit: ReadUnit | WriteUnit, law: Law, known: Sequence[RiderRow], until_us: int, past: Mapping[str, int]
+) -> list[Kept]:
+    own = layout_of(law.program)
+    layouts = layouts_of(unit, {row.layout for row in known})
+    again = [row for row in known if row.rider_id in past]
+    made: dict[str, bytes] = {}
+    if again:
+        read = past_of(unit, law, again, past, until_us)
+        made = dict(zip(read.riders.to_pylist(), parts_of(read), strict=True))
+    kept = []
+    for row in known:
+        layout = layouts.get(row.layout)
+        if row.rider_id in made or layout is None:
+            layout, part = own, made[row.rider_id]
+        else:
+            part = unpacked(row.carried or b"")
+        kept.append(Kept(row.rider_id, row.city, row.rider_kind, row.score_mp, row.seq, layout, part))
+    return kept
+
+
+def save(unit: WriteUnit, scored: Scored, riders: dict[str, RiderRow]) -> list[dict[str, Any]]:
+    """Write new events, and what `save_entries` writes."""
+    _add_events(unit, scored)
+    return save_entries(unit, scored, riders)
+
+
+def save_entries(unit: WriteUnit, scored: Scored, riders: dict[str, RiderRow]) -> list[dict[str, Any]]:
+    """Write new entries, the riders of a run and what follows for them; `riders` gets their new rows.
+
+    Returns
+    -------
+    The entries, by rider in order.
+    """
+    rows = entries_table(scored, unit.recorded_us).to_pylist()
+    heads = chained(rows, {rider: row.chain for rider, row in riders.items()})
+    add_rows(unit, entries, rows)
+    layout = add_layout(unit, scored.program)
+    changed = _rows(scored, layout, riders, heads)
+    keep_passing(unit, scored, layout, (riders[row.rider_id].seq for row in changed))
+    change_rows(
+        unit, rider_state, "rider_id", [{name: getattr(row, name) for name in row.__slots__} for row in changed]
+    )
+    consequences(unit, scored, rows, riders, changed)
+    riders |= {row.rider_id: row for row in changed}
+    return rows
+
+
+def _add_events(unit: WriteUnit, scored: Scored) -> None:
+    """Store the rows that were accepted, as they first came."""
+    intake = scored.intake
+    new = np.flatnonzero(intake.is_new == 1)
+    if not new.size:
+        return
+    digests = pa.array([book.digest for book in scored.program.books], pa.string())
+    rows = (
+        intake.source.select(EVENT_SCHEMA.names)
+        .take(pa.array(intake.order[new]))
+        .append_column("content", pa.array(intake.content(new).view(np.int64)))
+        .append_column("book_digest", digests.take(pa.array(intake.events["book"][new].astype(np.int64))))
+        .append_column("recorded_us", pa.array(np.full(new.size, unit.recorded_us)))
+    )
+    add_table(unit, events, rows)
+
+
+def _rows(scored: Scored, layout: str, before: Mapping[str, RiderRow], heads: Mapping[str, bytes]) -> list[RiderRow]:
+    """The rows of a run's riders after it."""
+    carried, states = scored.carried, scored.head.riders
+    books = [scored.program.books[position].digest for position in states["book"].tolist()]
+    columns = zip(
+        carried.riders.to_pylist(), carried.city.to_pylist(), carried.rider_kind.tolist(), books,
+        carried.score_mp.tolist(), states["review"].tolist(), carried.seq.tolist(), due_us_of(scored),
+        map(packed, parts_of(carried)),
+        strict=True,
+    )  # fmt: skip
+    return [
+        RiderRow(
+            # A rider's city is that of their first event, until they move (`api.riders.moves`).
+            rider, before[rider].city or city, kind, book, score_mp, review, seq, heads.get(rider, before[rider].chain),
+            carried.until_us, carried.keep_us, due_us, layout, part, before[rider].revision,
+        )
+        for rider, city, kind, book, score_mp, review, seq, due_us, part in columns
+    ]  # fmt: skip
+
+
+def due_us_of(scored: Scored) -> list[int]:
+    """When the next fade or reset of each rider is due, or a score left outside its scale by 0.1.0; `FAR_US` for never."""
+    head = scored.head
+    due = head.riders["next_reset_us"].astype(np.int64)
+    waiting = np.flatnonzero(np.diff(head.fade_start))
+    due[waiting] = np.minimum(due[waiting], head.fades["due_us"][head.fade_start[waiting]])
+    old_until_us = old_readings_until(scored.program)
+    if old_until_us is not None:
+        limits = scored.program.tables.books[np.maximum(head.riders["book"], 0)]
+        score_mp, has_book = head.riders["score_mp"], head.riders["book"] >= 0
+        outside = has_book & ((score_mp < limits["floor_mp"]) | (score_mp > limits["ceiling_mp"]))
+        due[outside] = np.minimum(due[outside], old_until_us + 1)
+    return due.tolist()

@@ -1,0 +1,43 @@
+"""Stored events once more, as the canonical table that scoring and its explanation read."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from sqlalchemy import ColumnElement, exists, select
+
+from api.db.tables import events, replays
+from api.db.unit_of_work import ReadUnit, WriteUnit
+from rules.compile import Program
+from scoring.columns import EVENT_SCHEMA, I64
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Events as they first came, and for each the position in a program of the book that judged it."""
+
+    table: pa.Table
+    books: I64
+
+    def beside(self, other: "History") -> "History":
+        """These events of a rider, and those of another reading that are not among them."""
+        new = np.flatnonzero(~pc.is_in(other.table["event_id"], self.table["event_id"].combine_chunks()).to_numpy())
+        table = pa.concat_tables([self.table, other.table.take(pa.array(new))])
+        return History(table, np.concatenate([self.books, other.books[new]]))
+
+
+def history_of(unit: ReadUnit | WriteUnit, program: Program, *which: ColumnElement[bool]) -> History:
+    """The events entered that meet all conditions; `program` holds every book that judged them.
+
+    Those that wait for their replay are left out: no entry follows from them yet.
+    """
+    waits = exists().where(replays.c.rider_id == events.c.rider_id, replays.c.event_id == events.c.event_id)
+    columns = [events.c[name] for name in EVENT_SCHEMA.names]
+    rows = unit.connection.execute(select(*columns, events.c.book_digest).where(*which, ~waits)).all()
+    *values, digests = zip(*rows, strict=True) if rows else ([] for _ in range(len(columns) + 1))
+    table = pa.table(
+        [pa.array(column, field.type) for column, field in zip(values, EVENT_SCHEMA, strict=True)], EVENT_SCHEMA
+    )
+    position = {book.digest: k for k, book in enumerate(program.books)}
+    return History(table, np.array([position[digest] for digest in digests], np.int64))

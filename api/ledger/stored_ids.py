@@ -1,0 +1,70 @@
+"""Ids that the store holds: they stay valid, although ids like them are refused today.
+
+Asked for only where somebody posts such an id. Of cities where they may not post they learn nothing.
+"""
+
+from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+from sqlalchemy import select
+
+from api.db.bulk import among, in_chunks, pairs_among
+from api.db.tables import events, rider_state
+from api.db.unit_of_work import ReadUnit, WriteUnit
+from api.files.reading_options import Named
+from rules.ids import RESERVED_PREFIXES
+
+# Posted events never have such an id, whatever decisions the store has written.
+_OWN = RESERVED_PREFIXES[1]
+
+
+@dataclass(frozen=True, slots=True)
+class HeldByStore:
+    """The ids of a store, as far as somebody may post about their riders.
+
+    Parameters
+    ----------
+    reading
+        Opens a unit.
+    cities
+        Where they may post; empty for everywhere.
+    """
+
+    reading: Callable[[], AbstractContextManager[ReadUnit | WriteUnit]]
+    cities: tuple[str, ...] = ()
+
+    def among(self, column: str, named: Collection[Named]) -> Collection[Named]:
+        """Which of some (rider id, id) are stored of a rider of their cities."""
+        # No database holds NUL in a text.
+        wanted = [
+            pair
+            for pair in named
+            if "\0" not in "".join(pair) and (column != "event_id" or not pair[1].startswith(_OWN))
+        ]
+        with self.reading() as unit:
+            homes = _homes(unit, {rider for rider, _ in wanted})
+            known = {rider for rider, city in homes.items() if not self.cities or city in self.cities}
+            own = sorted(pair for pair in wanted if pair[0] in known)
+            if column == "rider_id":
+                return set(own)
+            if column == "city":
+                return {(rider, city) for rider, city in own if homes[rider] == city}
+            return _stored(unit, "event_id" if column == "ref_event_id" else column, own)
+
+
+def _homes(unit: ReadUnit | WriteUnit, riders: Collection[str]) -> dict[str, str | None]:
+    found: dict[str, str | None] = {}
+    for some in in_chunks(sorted(riders)):
+        query = select(rider_state.c.rider_id, rider_state.c.city).where(among(unit, rider_state.c.rider_id, some))
+        found |= {row.rider_id: row.city for row in unit.connection.execute(query)}
+    return found
+
+
+def _stored(unit: ReadUnit | WriteUnit, column: str, named: Collection[Named]) -> set[Named]:
+    found: set[Named] = set()
+    for some in in_chunks(named):
+        columns = (events.c.rider_id, events.c[column])
+        rows = unit.connection.execute(select(*columns).where(pairs_among(unit, columns, some)))
+        found |= {(row[0], row[1]) for row in rows}
+    return found

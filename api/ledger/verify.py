@@ -1,0 +1,299 @@
+"""Verifies the database: hash chains, seals, triggers, and scores recomputed from events.
+
+Every rider's chain, every invariant of any ledger, and what the database alone can show: its triggers, riders and their
+state, events and the lines that speak of them, decisions and the audit trail. Riders are read in blocks and seals in
+pages, so that memory does not grow with the ledger.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+from sqlalchemy import Row, func, select
+
+from api.books.in_force import Law, law_of, old_readings_until, program_of
+from api.db.decision_words import changed_words
+from api.db.rider_rows import RiderRow
+from api.db.seals import verify_seals
+from api.db.tables import books, entries, events, rider_state
+from api.db.triggers import unguarded
+from api.db.unit_of_work import ReadUnit
+from api.ledger.chain import Broken, breaks_in
+from api.ledger.cross_checks import misnamed, misplaced, miswaiting
+from api.ledger.recompute import Difference, differences
+from rules.book import Book
+from rules.errors import BookError
+from rules.events import RIDER_KINDS
+from scoring.invariant_columns import MOST_SHOWN, Violation
+from scoring.invariants import CHECKS, OF_FILES, Found, Ledger, added, check_ledger
+from scoring.ledger import ENTRY_SCHEMA, standing_figures
+
+CHAIN: Final = "chain"
+TRIGGERS: Final = "triggers"
+RIDERS_HAVE_STATE: Final = "riders_have_state"
+STATES_HAVE_EVENTS: Final = "states_have_events"
+EVENTS_SPOKEN_OF: Final = "events_spoken_of"
+ENTRIES_FOLLOW: Final = "entries_follow"
+STATE_FOLLOWS: Final = "state_follows"
+SEALED: Final = "sealed"
+WORDS: Final = "decision_words"
+FILES_OF_RIDERS: Final = "files_of_riders"
+FILES_WAIT: Final = "files_wait"
+CITIES_FOLLOW: Final = "cities_follow"
+# In the order in which they are told, after the chain and before the invariants of any ledger.
+OF_DATABASES: Final = (
+    TRIGGERS, SEALED, WORDS, FILES_OF_RIDERS, FILES_WAIT, CITIES_FOLLOW, RIDERS_HAVE_STATE, STATES_HAVE_EVENTS,
+    EVENTS_SPOKEN_OF, ENTRIES_FOLLOW, STATE_FOLLOWS,
+)  # fmt: skip
+BLOCK_RIDERS: Final = 2_000
+# Entries and events of a block, unless one rider alone has more.
+BLOCK_ROWS: Final = 100_000
+_CHECKS: Final = tuple(check for check in CHECKS if check not in OF_FILES)
+_ENTRY_TYPES: Final = {
+    field.name: field.type.value_type if pa.types.is_dictionary(field.type) else field.type for field in ENTRY_SCHEMA
+}
+
+Tell = Callable[[int, int], None]
+Lines = list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What was looked at, the outcome of each check, and how often what is no fault was found.
+
+    `notes`: `delivered_twice`, deliveries of an order that their own rider had delivered already, which stand as version
+    0.1.0 scored them; `shared_orders`, orders that two riders delivered.
+    """
+
+    num_riders: int
+    num_entries: int
+    found: tuple[Found, ...]
+    notes: Mapping[str, int]
+
+    @property
+    def holds(self) -> bool:
+        """Whether all do."""
+        return all(one.holds for one in self.found)
+
+
+def verify_store(unit: ReadUnit, block_riders: int = BLOCK_RIDERS, tell: Tell = lambda _done, _total: None) -> Verified:
+    """Check everything.
+
+    Parameters
+    ----------
+    tell
+        Hears after each block how many riders are done, and of how many.
+
+    Raises
+    ------
+    BookError
+        If a stored book is not the one it was stored as.
+    """
+    digests = tuple(unit.connection.scalars(select(books.c.digest).order_by(books.c.digest)))
+    known = {book.digest: book for book in program_of(unit, digests).books} if digests else {}
+    law = _law(unit)
+    names = (CHAIN, *OF_DATABASES, *(check.__name__ for check in _CHECKS))
+    found = added(tuple(Found(name, 0, ()) for name in names), (_triggers(unit), _seals(unit), _words(unit)))
+    loose = ((FILES_OF_RIDERS, misnamed), (FILES_WAIT, miswaiting), (CITIES_FOLLOW, misplaced))
+    found = added(found, tuple(_found(name, list(look(unit))) for name, look in loose))
+    total = unit.connection.scalar(select(func.count()).select_from(rider_state)) or 0
+    num_riders = num_entries = 0
+    old_until_us = old_readings_until(unit)
+    tell(0, total)
+    for block in _blocks(unit, block_riders):
+        found = added(found, (_chain(block.riders, block.lines), *_of_block(unit, block, law)))
+        found = added(found, check_ledger(_ledger(block, known, old_until_us), _CHECKS))
+        num_riders += len(block.riders)
+        num_entries += len(block.lines)
+        tell(num_riders, total)
+    return Verified(num_riders, num_entries, found, _notes(unit))
+
+
+def _notes(unit: ReadUnit) -> dict[str, int]:
+    """Counted from the events themselves."""
+    delivered = (events.c.kind == "delivered", events.c.order_id.is_not(None))
+    of_rider = select(func.count().label("num")).where(*delivered).group_by(events.c.rider_id, events.c.order_id)
+    twice = of_rider.having(func.count() > 1).subquery()
+    of_order = select(events.c.order_id).where(*delivered).group_by(events.c.order_id)
+    shared = of_order.having(func.min(events.c.rider_id) != func.max(events.c.rider_id)).subquery()
+    return {
+        "delivered_twice": int(unit.connection.scalar(select(func.sum(twice.c.num - 1))) or 0),
+        "shared_orders": unit.connection.scalar(select(func.count()).select_from(shared)) or 0,
+    }
+
+
+def _law(unit: ReadUnit) -> Law | None:
+    try:
+        return law_of(unit)
+    except BookError:
+        # No book is stored yet: nothing was scored. A book that is not what it was is told by `program_of`.
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """Riders' rows by id, all entries up to the last of them, and their events: id and digest of the book by rider.
+
+    The last block has no riders: what is beyond all of them, or of nobody, comes with it.
+    """
+
+    riders: Sequence[Row[Any]]
+    lines: Lines
+    events: Mapping[str, dict[str, str]]
+
+
+def _blocks(unit: ReadUnit, size: int) -> Iterator[_Block]:
+    after = ""
+    while True:
+        riders = _next_riders(unit, after, size)
+        last = riders[-1].rider_id if riders else None
+        own = select(entries).where(entries.c.rider_id > after).order_by(entries.c.rider_id, entries.c.seq)
+        told = select(events.c.rider_id, events.c.event_id, events.c.book_digest).where(events.c.rider_id > after)
+        if last is not None:
+            own, told = own.where(entries.c.rider_id <= last), told.where(events.c.rider_id <= last)
+        lines = [dict(row) for row in unit.connection.execute(own).mappings()]
+        of_riders: dict[str, dict[str, str]] = {}
+        for row in unit.connection.execute(told):
+            of_riders.setdefault(row.rider_id, {})[row.event_id] = row.book_digest
+        if riders or lines or of_riders:
+            yield _Block(riders, lines, of_riders)
+        if last is None:
+            return
+        after = last
+
+
+def _next_riders(unit: ReadUnit, after: str, size: int) -> list[Row[Any]]:
+    """The next rows by id: as many as have `BLOCK_ROWS` entries and events together, but one at least."""
+    query = select(rider_state).where(rider_state.c.rider_id > after).order_by(rider_state.c.rider_id).limit(size)
+    riders = list(unit.connection.execute(query))
+    if not riders:
+        return riders
+    counted = (
+        select(events.c.rider_id, func.count().label("num"))
+        .where(events.c.rider_id > after, events.c.rider_id <= riders[-1].rider_id)
+        .group_by(events.c.rider_id)
+    )
+    num_events = {row.rider_id: row.num for row in unit.connection.execute(counted)}
+    num_rows = np.cumsum([row.seq + num_events.get(row.rider_id, 0) for row in riders])
+    return riders[: max(int(np.searchsorted(num_rows, BLOCK_ROWS, side="right")), 1)]
+
+
+def _found(check: str, violations: Sequence[Violation]) -> Found:
+    return Found(check, len(violations), tuple(violations[:MOST_SHOWN]))
+
+
+def _triggers(unit: ReadUnit) -> Found:
+    return _found(
+        TRIGGERS,
+        [Violation("", None, f"{one.guard.table}.{one.guard.name}", "in force", one.what) for one in unguarded(unit)],
+    )
+
+
+def _seals(unit: ReadUnit) -> Found:
+    num, shown = 0, []
+    for one in verify_seals(unit):
+        num += 1
+        if num <= MOST_SHOWN:
+            shown.append(Violation("", None, f"{one.table} {one.key}", "sealed", one.what))
+    return Found(SEALED, num, tuple(shown))
+
+
+def _words(unit: ReadUnit) -> Found:
+    """Words of decisions that are not those decided with; words that were erased are none."""
+    return _found(
+        WORDS,
+        [Violation(rider, None, f"{kind} {key}", "as decided", "changed") for kind, key, rider in changed_words(unit)],
+    )
+
+
+def _of_block(unit: ReadUnit, block: _Block, law: Law | None) -> Iterator[Found]:
+    """What the database alone shows of a block."""
+    with_part = {row.rider_id for row in block.riders if row.carried is not None}
+    of_lines = {line["rider_id"] for line in block.lines}
+    yield _found(
+        RIDERS_HAVE_STATE,
+        [
+            Violation(rider, None, "entries" if rider in of_lines else "events", "a row in rider_state", "none")
+            for rider in sorted((of_lines | block.events.keys()) - with_part)
+        ],
+    )
+    yield _found(
+        STATES_HAVE_EVENTS,
+        [Violation(rider, None, "rider_state", "events", "none") for rider in sorted(with_part - block.events.keys())],
+    )
+    if law is None:
+        return
+    told = list(_replayed(unit, block, law))
+    yield _found(EVENTS_SPOKEN_OF, [_of_event(one) for one in told if one.is_unspoken])
+    yield _found(ENTRIES_FOLLOW, [_of_event(one) for one in told if one.event_id is not None and not one.is_unspoken])
+    yield _found(
+        STATE_FOLLOWS,
+        [Violation(one.rider_id, None, one.what, one.expected, one.found) for one in told if one.event_id is None],
+    )
+
+
+def _of_event(one: Difference) -> Violation:
+    return Violation(one.rider_id, None, f"{one.event_id} {one.what}", one.expected, one.found)
+
+
+def _replayed(unit: ReadUnit, block: _Block, law: Law) -> Iterator[Difference]:
+    """Riders with state and events, followed from their events once more."""
+    known = {book.digest for book in law.program.books}
+    rows = []
+    for row in block.riders:
+        judged = block.events.get(row.rider_id, {})
+        if row.carried is None or not judged:
+            continue
+        foreign = sorted(name for name, digest in judged.items() if digest not in known)
+        if foreign:
+            yield Difference(row.rider_id, foreign[0], "book_digest", "a stored book", judged[foreign[0]])
+        else:
+            rows.append(RiderRow(*tuple(row)))
+    yield from differences(unit, law, rows, block.lines)
+
+
+def _chain(riders: Sequence[Row[Any]], lines: Lines) -> Found:
+    """The breaks of a block, as violations."""
+    broken = list(breaks_in(lines, {row.rider_id: row for row in riders}))
+    return Found(CHAIN, len(broken), tuple(_violation(one) for one in broken[:MOST_SHOWN]))
+
+
+def _violation(broken: Broken) -> Violation:
+    return Violation(broken.rider_id, broken.seq, broken.what, "whole", "broken")
+
+
+def _ledger(block: _Block, known: Mapping[str, Book], old_until_us: int | None) -> Ledger:
+    """A block as a ledger: the tier is worked out, and what a rider opened with is what the first entry says."""
+    opening: dict[str, int] = {}
+    for line in block.lines:
+        opening.setdefault(line["rider_id"], line["score_after_mp"] - line["delta_mp"])
+    scored = [row for row in block.riders if row.book_digest is not None]
+    columns = {name: pa.array([line[name] for line in block.lines], kind) for name, kind in _ENTRY_TYPES.items()}
+    pairs = [(rider, event) for rider, judged in block.events.items() for event in judged]
+    told = pa.table(
+        [pa.array([pair[k] for pair in pairs], pa.string()) for k in (0, 1)], names=["rider_id", "event_id"]
+    )
+    run = {"old_readings_until_us": old_until_us}
+    return Ledger(pa.table(columns), _riders(scored, opening, known), known, run, 0, told)
+
+
+def _riders(scored: Sequence[Row[Any]], opening: Mapping[str, int], known: Mapping[str, Book]) -> pa.Table:
+    books_ = list(known.values())
+    position = {digest: k for k, digest in enumerate(known)}
+    scores = np.array([row.score_mp for row in scored], np.int64)
+    kinds = np.array([row.rider_kind for row in scored], np.int64)
+    judged = np.array([position.get(row.book_digest, 0) for row in scored], np.int64)
+    tiers = list(standing_figures(books_, judged, kinds, scores).tier) if scored else []
+    return pa.table(
+        {
+            "rider_id": pa.array([row.rider_id for row in scored], pa.string()),
+            "rider_kind": pa.array([RIDER_KINDS[kind] if kind >= 0 else None for kind in kinds.tolist()], pa.string()),
+            "book_digest": pa.array([row.book_digest for row in scored], pa.string()),
+            "opening_score_mp": pa.array([opening.get(row.rider_id, row.score_mp) for row in scored], pa.int64()),
+            "score_mp": pa.array(scores),
+            "tier": pa.array(tiers, pa.string()),
+            "review_required": pa.array([bool(row.review_required) for row in scored], pa.bool_()),
+        }
+    )

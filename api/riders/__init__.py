@@ -1,0 +1,1 @@
+"""What a rider and those who answer for them see: card, entries, forecast, personal data."""

@@ -1,0 +1,361 @@
+"""A rider's card: where they stand, what exactly it affects, what happened today, and what comes next.
+
+All from one look at the store. `card_key` and `Card.good_until_us` say how long a card that was made stays true, so that
+it can be kept ready as bytes.
+"""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from cachetools import LRUCache, cached
+from sqlalchemy import ColumnElement, case, func, or_, select
+
+from api.books.announcements import Announced, ahead_of, changes_to_come, judges_next
+from api.books.in_force import Law, stamp_of
+from api.books.planned_changes import plan_mark
+from api.db.rider_rows import RiderRow, row_of
+from api.db.tables import entries
+from api.db.unit_of_work import ReadUnit, WriteUnit
+from api.decisions.appeal_records import Appeal, appeals_of
+from api.decisions.reviews import Review, reviews_of
+from api.ledger.recalculation import Recalculation, recalculation_of
+from api.ledger.suspensions import Suspension, suspension_of
+from api.riders.earnings import Money, money_since
+from api.riders.entries_explained import ToldEntry, line_of, tell
+from api.riders.forecast import Counters, Forecast, Returning, outlook_of
+from api.riders.tier_effects import TierOn, Way, tier_on, way_back, way_up
+from api.words import Said, both
+from rules.book import Book
+from rules.calendar import calendar
+from rules.events import RIDER_KINDS
+from rules.text import LANGS, text
+from rules.units import MP_PER_TENTH
+from scoring import explain
+from scoring.because import Because
+from scoring.book_words import public_text
+from scoring.explain_words import clock, signed_tenths
+from scoring.ledger import standing_figures
+
+# Entries told on a card at most; the rest are on the page of entries.
+TODAY_MAX: Final = 30
+_LOOKED_AT: Final = 500
+# Further below 0 than any score, in whole tenths of a point.
+_FAR_MP: Final = 10**12
+
+
+class CardRow(NamedTuple):
+    """What of a rider's row decides whether a card is still the card (`CARD_COLUMNS`, in order)."""
+
+    rider_id: str
+    city: str | None
+    rider_kind: int
+    seq: int
+    revision: int
+    book_digest: str | None
+    due_us: int
+
+
+CARD_COLUMNS: Final = CardRow._fields
+
+
+@dataclass(frozen=True, slots=True)
+class BookOf:
+    """The rule book that judges: its text for riders, made from its rules, and the comment that it carries, if any."""
+
+    book_id: str
+    effective_from: dt.date
+    digest: str
+    title: Said
+    text: Said
+    comment: Said | None
+    time_zone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A rider's card.
+
+    Parameters
+    ----------
+    as_of_us, good_until_us
+        When it was made, and until when it stays true if `card_key` stays the same.
+    tier, next_tier
+        Now, and the next above (None: there is none), with all that they affect: nothing else is affected.
+    up, back
+        The ways to the next tier and back to the base; None where there is nothing to reach.
+    returning
+        Deductions that will be given back, the next first.
+    today, today_more
+        What happened since the local day began or was entered since, newest first; whether there is more than is told.
+    today_mp, earlier_mp
+        Points of what happened since the local day began, as `money_today` is its money; and of what was entered since
+        about the days before.
+    today_change, earlier_change
+        The same as riders read them: with a sign and one decimal, the sums of what is shown of each entry.
+    forecast
+        The next order on time, 3 and 10 minutes late; empty where no book will judge it.
+    announcements
+        All changes of the rules to come, the next first.
+    all_appeals, reviews
+        All of them, the newest first, each with the decision where there is one.
+    suspension, is_review_open
+        What a person decided and nobody ended; whether a person is asked to look.
+    recalculating
+        That something about the rider's past is stored and not entered yet.
+    judged_next
+        That another book than the one shown judges the next order.
+    words
+        The card told, a statement each.
+    """
+
+    rider_id: str
+    city: str | None
+    rider_kind: str | None
+    as_of_us: int
+    good_until_us: int
+    score_mp: int
+    base_mp: int
+    floor_mp: int
+    ceiling_mp: int
+    tier: TierOn
+    next_tier: TierOn | None
+    up: Way | None
+    back: Way | None
+    returning: tuple[Returning, ...]
+    day_starts_us: int
+    today: tuple[ToldEntry, ...]
+    today_mp: int
+    earlier_mp: int
+    today_change: str
+    earlier_change: str
+    today_more: bool
+    forecast: tuple[Forecast, ...]
+    counters: Counters
+    money_today: Money
+    money_week: Money
+    book: BookOf
+    announcements: tuple[Announced, ...]
+    all_appeals: tuple[Appeal, ...]
+    reviews: tuple[Review, ...]
+    suspension: Suspension | None
+    is_review_open: bool
+    recalculating: Recalculation | None
+    judged_next: Said | None
+    words: tuple[Said, ...]
+
+    @property
+    def announced(self) -> Announced | None:
+        """The next change of the rules."""
+        return self.announcements[0] if self.announcements else None
+
+    @property
+    def appeals(self) -> tuple[Appeal, ...]:
+        """Appeals that are not answered yet, the oldest first."""
+        return tuple(appeal for appeal in reversed(self.all_appeals) if appeal.decision is None)
+
+
+def card_key(row: CardRow, mark: str) -> tuple[Any, ...]:
+    """What a kept card must have been made from to be this rider's card still, before its `good_until_us`.
+
+    Parameters
+    ----------
+    mark
+        `law_mark` of this moment, or of a moment ago.
+    """
+    return (*row, mark)
+
+
+def law_mark(unit: ReadUnit | WriteUnit) -> str:
+    """Another text whenever the law in force, or what is scheduled to follow it, is another."""
+    return f"{stamp_of(unit)}-{plan_mark(unit)}"
+
+
+def card_of(unit: ReadUnit | WriteUnit, law: Law, rider_id: str, now_us: int) -> Card | None:
+    """The card of a rider; None for one without a scored event."""
+    row = row_of(unit, rider_id)
+    if row is None or row.book_digest is None:
+        return None
+    book = next(book for book in law.program.books if book.digest == row.book_digest)
+    model = book.model
+    outlook = outlook_of(unit, law, row, now_us)
+    day_starts, week_starts, day_ends = _local(book, now_us)
+    today = _today(unit, row, day_starts, now_us)
+    money_today, money_week = money_since(unit, rider_id, day_starts, week_starts)
+    kind = RIDER_KINDS[row.rider_kind] if row.rider_kind >= 0 else None
+    ahead = ahead_of(unit, law, row.city, kind)
+    looked_at = reviews_of(unit, rider_id)
+    found = _Beside(
+        appeals=appeals_of(unit, rider_id),
+        reviews=looked_at,
+        suspension=suspension_of(unit, rider_id, now_us),
+        is_review_open=any(review.state == "open" for review in looked_at),
+        announced=changes_to_come(*ahead, book, now_us),
+        recalculating=recalculation_of(unit, rider_id),
+        judged_next=judges_next(*ahead, book, now_us),
+    )
+    figures = _figures(row, book)
+    at = next(k for k, tier in enumerate(model.tier) if tier.id == figures["tier"])
+    above = model.tier[at + 1] if at + 1 < len(model.tier) else None
+    return Card(
+        rider_id=rider_id,
+        city=row.city,
+        rider_kind=kind,
+        as_of_us=now_us,
+        good_until_us=_good_until(now_us, [day_ends, row.due_us], today.entries, found),
+        score_mp=row.score_mp,
+        base_mp=model.score.base_mp,
+        floor_mp=model.score.floor_mp,
+        ceiling_mp=model.score.ceiling_mp,
+        tier=tier_on(model.tier[at], model),
+        next_tier=None if above is None else tier_on(above, model),
+        up=way_up(model, row.score_mp, above, figures["on_time_orders_to_next_tier"]),
+        back=way_back(book, row.score_mp, figures["on_time_orders_to_recover"]),
+        returning=tuple(item for item in outlook.returning if item.due_us > now_us),
+        day_starts_us=day_starts,
+        today=today.entries,
+        today_mp=today.happened_mp,
+        earlier_mp=today.earlier_mp,
+        today_change=signed_tenths(today.happened_tenths, today.happened_mp),
+        earlier_change=signed_tenths(today.earlier_tenths, today.earlier_mp),
+        today_more=today.has_more,
+        forecast=outlook.forecasts,
+        counters=outlook.counters,
+        money_today=money_today,
+        money_week=money_week,
+        book=book_of(book),
+        announcements=found.announced,
+        all_appeals=found.appeals,
+        reviews=found.reviews,
+        suspension=found.suspension,
+        is_review_open=found.is_review_open,
+        recalculating=found.recalculating,
+        judged_next=found.judged_next,
+        words=_told(row, book, figures, today.entries, found),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Beside:
+    """What concerns a rider beside the ledger."""
+
+    appeals: tuple[Appeal, ...]
+    reviews: tuple[Review, ...]
+    suspension: Suspension | None
+    is_review_open: bool
+    announced: tuple[Announced, ...]
+    recalculating: Recalculation | None
+    judged_next: Said | None
+
+
+def _local(book: Book, now_us: int) -> tuple[int, int, int]:
+    """Starts of the local day, of its week, and of the next day."""
+    days = calendar(book.model.time_zone, book.model.day_starts)
+    day = days.day_of(now_us)
+    first = int(np.searchsorted(days.period[0], days.period[0][day]))
+    return int(days.start_us[day]), int(days.start_us[first]), int(days.start_us[day + 1])
+
+
+def _good_until(now_us: int, ends: Sequence[int], today: Sequence[ToldEntry], found: _Beside) -> int:
+    """When something on a card changes though nothing is written."""
+    all_ends = [*ends, *(appeal.deadline_us for appeal in found.appeals)]
+    all_ends += [entry.right.until_us + 1 for entry in today if entry.right.can and entry.right.until_us]
+    all_ends += [] if found.suspension is None else [found.suspension.from_us]
+    all_ends += [coming.from_us for coming in found.announced]
+    return min([end for end in all_ends if end > now_us], default=now_us)
+
+
+def book_of(book: Book) -> BookOf:
+    """What a rider is told of a rule book."""
+    model = book.model
+    comment = None if model.publication is None else Said(model.publication.text.zh, model.publication.text.en)
+    title = Said(model.title.zh, model.title.en)
+    return BookOf(book.id, model.effective_from, book.digest, title, _public_text(book), comment, model.time_zone)
+
+
+@cached(LRUCache(64), key=lambda book: book.digest, lock=Lock())
+def _public_text(book: Book) -> Said:
+    return both(lambda lang: public_text(book, lang))
+
+
+class _Today(NamedTuple):
+    """What happened since the local day began or was entered since; its points, exact and as they are shown."""
+
+    entries: tuple[ToldEntry, ...]
+    has_more: bool
+    happened_mp: int
+    earlier_mp: int
+    happened_tenths: int
+    earlier_tenths: int
+
+
+def _today(unit: ReadUnit | WriteUnit, row: RiderRow, since_us: int, now_us: int) -> _Today:
+    """What happened since an instant, and what was entered since about earlier days."""
+    happened = entries.c.occurred_us >= since_us
+    moved = or_(happened, entries.c.recorded_us >= since_us)
+    near = (entries.c.rider_id == row.rider_id, entries.c.seq > row.seq - _LOOKED_AT, moved)
+    tenths = _tenths(entries.c.score_after_mp) - _tenths(entries.c.score_after_mp - entries.c.delta_mp)
+    amounts = [
+        func.sum(case((which, amount), else_=0))
+        for amount in (entries.c.delta_mp, tenths)
+        for which in (happened, ~happened)
+    ]
+    number, *sums = unit.connection.execute(select(func.count(), *amounts).where(*near)).one()
+    query = select(entries).where(*near).order_by(entries.c.seq.desc()).limit(TODAY_MAX)
+    lines = [line_of(found) for found in unit.connection.execute(query).mappings()]
+    return _Today(tell(unit, row.rider_id, lines, now_us), number > len(lines), *(int(amount or 0) for amount in sums))
+
+
+def _tenths(points_mp: ColumnElement[int]) -> ColumnElement[int]:
+    """`rules.units.tenths_of` as SQL, whose whole division goes toward 0: so nothing below 0 is divided."""
+    return (points_mp + MP_PER_TENTH // 2 + _FAR_MP) // MP_PER_TENTH - _FAR_MP // MP_PER_TENTH
+
+
+def _figures(row: RiderRow, book: Book) -> dict[str, Any]:
+    """Tier and on-time orders, as the riders table has them."""
+    values = (np.zeros(1, np.int64), np.array([row.rider_kind], np.int64), np.array([row.score_mp], np.int64))
+    found = standing_figures((book,), *values)
+    reach = {"on_time_orders_to_next_tier": found.to_next_tier[0], "on_time_orders_to_recover": found.to_recover[0]}
+    return {"tier": found.tier[0]} | {name: int(orders) if orders >= 0 else None for name, orders in reach.items()}
+
+
+def _told(
+    row: RiderRow, book: Book, figures: dict[str, Any], today: Sequence[ToldEntry], found: _Beside
+) -> tuple[Said, ...]:
+    """The card in statements: what a person decided first, what happened last at the end."""
+    about = {
+        "rider_id": row.rider_id,
+        "score_mp": row.score_mp,
+        "book_digest": book.digest,
+        "review_required": found.is_review_open,
+    }
+    told = explain.card(about | figures, {book.digest: book}, _last(today))
+    lines = {lang: explain.card_lines(told, lang) for lang in LANGS}
+    own = tuple(Said(zh, en) for zh, en in zip(lines["zh"], lines["en"], strict=True))
+    if found.judged_next is not None:
+        own = found.judged_next, *own
+    if found.recalculating is not None:
+        own = found.recalculating.words, *own
+    stands = found.suspension
+    if stands is None:
+        return own
+    words = {
+        "at": clock(stands.from_us, book.model, "%Y-%m-%d %H:%M"),
+        "by": stands.decided_by,
+    }
+    stands_words = both(
+        lambda lang: text(
+            lang, f"suspension.{stands.state}", reason=stands.reason or text(lang, "inbox.erased"), **words
+        )
+    )
+    return stands_words, *own
+
+
+def _last(today: Sequence[ToldEntry]) -> Because | None:
+    """What happened last today."""
+    lines = [entry.line for entry in reversed(today)]
+    line = explain.last_of(lines)
+    return next((entry.why for entry in today if entry.line == line), None) if line is not None else None

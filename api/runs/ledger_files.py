@@ -1,0 +1,191 @@
+"""A ledger directory as `riderscore score` writes it, read back; anything else is refused with what is missing.
+
+Large runs write `entries.parquet` and `riders.parquet` as folders of parts: part k holds all lines of its riders.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from api.files.errors import InputError
+from rules.book import Book
+from rules.errors import BookError, Fault
+from rules.shelf import find
+from scoring.invariants import Ledger
+from scoring.ledger import ENTRY_SCHEMA
+
+ENTRIES: Final = "entries.parquet"
+RIDERS: Final = "riders.parquet"
+REJECTS: Final = "rejects.ndjson"
+RUN: Final = "run.json"
+RIDER_COLUMNS: Final[dict[str, pa.DataType]] = {
+    "rider_id": pa.string(),
+    "book_digest": pa.string(),
+    "opening_score_mp": pa.int64(),
+    "score_mp": pa.int64(),
+    "tier": pa.string(),
+    "num_delivered": pa.int64(),
+    "num_on_time": pa.int64(),
+    "num_late": pa.int64(),
+    "num_exempt": pa.int64(),
+    "points_awarded_mp": pa.int64(),
+    "points_deducted_mp": pa.int64(),
+    "fines_fen": pa.int64(),
+    "bonus_fen": pa.int64(),
+    "fees_fen": pa.int64(),
+    "income_fen": pa.int64(),
+    "on_time_orders_to_next_tier": pa.int64(),
+    "on_time_orders_to_recover": pa.int64(),
+    "review_required": pa.bool_(),
+    "rider_kind": pa.string(),
+    "num_entries": pa.int64(),
+}
+
+
+def read_ledger(folder: Path, *, rider: str | None = None) -> Ledger:
+    """A ledger from its directory, all of it in memory.
+
+    Parameters
+    ----------
+    rider
+        Read the rows of one rider only.
+
+    Raises
+    ------
+    InputError
+        With every file that is missing or cannot be read.
+    """
+    _need_files(folder)
+    rows = None if rider is None else [("rider_id", "==", rider)]
+    entries = _table(folder / ENTRIES, _ENTRY_COLUMNS, rows)
+    riders = _table(folder / RIDERS, RIDER_COLUMNS, rows)
+    return Ledger(entries, riders, _books(folder / "books"), _run(folder / RUN), _num_lines(folder / REJECTS))
+
+
+def read_ledgers(folder: Path) -> Iterator[Ledger]:
+    """A ledger part by part, each with its share of the counts; a ledger of one piece is one part.
+
+    Raises
+    ------
+    InputError
+        With every file that is missing or cannot be read.
+    """
+    _need_files(folder)
+    run = _run(folder / RUN)
+    if (folder / ENTRIES).is_file():
+        yield read_ledger(folder)
+        return
+    books, shares = _books(folder / "books"), run.get("parts")
+    names = sorted({path.name for name in (ENTRIES, RIDERS) for path in (folder / name).glob("*.parquet")})
+    if not isinstance(shares, list) or len(shares) != len(names):
+        raise InputError(Fault("ledger_unreadable", file=str(folder / RUN), key="parts", given=str(len(names))))
+    for name, share in zip(names, shares, strict=True):
+        own = run | {"counts": share | {"rejected": 0}, "rejected": {}}
+        entries = _table(folder / ENTRIES / name, _ENTRY_COLUMNS, None)
+        yield Ledger(entries, _table(folder / RIDERS / name, RIDER_COLUMNS, None), books, own, 0)
+
+
+def num_parts(folder: Path) -> int:
+    """In how many parts a ledger stands, 1 where it is of one piece.
+
+    Raises
+    ------
+    InputError
+        With every file that is missing.
+    """
+    _need_files(folder)
+    return 1 if (folder / ENTRIES).is_file() else len(list((folder / ENTRIES).glob("*.parquet")))
+
+
+def wrong_counts(folder: Path) -> list[tuple[str, int, object]]:
+    """Counts of a ledger in parts that are not the sum of its parts: name, what it should be, what `run.json` says."""
+    run = _run(folder / RUN)
+    if (folder / ENTRIES).is_file():
+        return []
+    lines = _num_lines(folder / REJECTS)
+    wanted = {f"counts.{name}": sum(share[name] for share in run["parts"]) for name in ("entries", "riders")}
+    wanted |= {"counts.rejected": lines, "rejected": lines}
+    said = {f"counts.{name}": number for name, number in run["counts"].items()}
+    said["rejected"] = sum(run["rejected"].values())
+    return [(name, number, said.get(name)) for name, number in wanted.items() if said.get(name) != number]
+
+
+_ENTRY_COLUMNS: Final = {field.name: field.type for field in ENTRY_SCHEMA}
+
+
+def _need_files(folder: Path) -> None:
+    faults = [
+        Fault("ledger_missing", file=str(folder / name))
+        for name in (ENTRIES, RIDERS, RUN, REJECTS)
+        if not (folder / name).is_file() and not (name in (ENTRIES, RIDERS) and (folder / name).is_dir())
+    ]
+    if faults:
+        raise InputError(*faults)
+
+
+def _table(path: Path, columns: dict[str, pa.DataType], rows: list[tuple[str, str, str]] | None) -> pa.Table:
+    """A Parquet file whose columns can be taken as the types given."""
+    try:
+        table = pq.read_table(path, filters=rows)
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(Fault("ledger_unreadable", file=str(path), given=str(error).splitlines()[0])) from None
+    faults = []
+    for name, wanted in columns.items():
+        if name not in table.column_names:
+            faults.append(Fault("ledger_column", file=str(path), key=name))
+            continue
+        at = table.schema.get_field_index(name)
+        try:
+            # A dictionary in another index type is the same column.
+            plain = wanted.value_type if pa.types.is_dictionary(wanted) else wanted
+            if not pa.types.is_dictionary(table.schema.field(at).type) or plain is wanted:
+                table = table.set_column(at, name, table.column(at).cast(plain))
+        except pa.ArrowException:
+            faults.append(Fault("ledger_column", file=str(path), key=name, given=str(table.schema.field(at).type)))
+    if faults:
+        raise InputError(*faults)
+    return table
+
+
+def _books(folder: Path) -> dict[str, Book]:
+    books: dict[str, Book] = {}
+    faults: list[Fault] = []
+    for path in sorted(folder.glob("*.toml")):
+        try:
+            books[path.stem] = find(str(path))[0]
+        except BookError as error:
+            faults += error.faults
+    if not books and not faults:
+        faults.append(Fault("ledger_missing", file=str(folder / "<digest>.toml")))
+    if faults:
+        raise InputError(*faults)
+    return books
+
+
+def _run(path: Path) -> dict[str, Any]:
+    try:
+        run = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(Fault("ledger_unreadable", file=str(path), given=str(error))) from None
+    if not isinstance(run, dict):
+        raise InputError(Fault("ledger_unreadable", file=str(path), given=type(run).__name__))
+    return run
+
+
+def rejected_places(folder: Path) -> frozenset[tuple[str, int]]:
+    """File and row of what a run left out; empty where it does not say."""
+    try:
+        with (folder / REJECTS).open(encoding="utf-8") as file:
+            found = [json.loads(line) for line in file]
+        return frozenset((one["file"], one["row"]) for one in found)
+    except (OSError, ValueError, KeyError, TypeError):
+        return frozenset()
+
+
+def _num_lines(path: Path) -> int:
+    with path.open("rb") as file:
+        return sum(1 for _ in file)

@@ -1,1 +1,0 @@
-"""The store: all SQL of the service, on SQLite and PostgreSQL alike."""

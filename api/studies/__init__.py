@@ -1,0 +1,1 @@
+"""Studies and impacts: designed, run, kept as jobs with a lease."""

@@ -1,0 +1,138 @@
+"""The files of a study: tables as Parquet and CSV, `summary.json`, charts, `report.html`, and last of all `run.json`."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from pyarrow import csv
+
+from api.files.atomic import MARKER, atomic_file, write_json, write_parquet
+from api.runs.run import Stopwatch
+from api.studies.design import Design
+from rules.formulas import guarded
+from simulations.report.content import Content
+from simulations.report.page import report
+from simulations.study.findings import Findings
+from simulations.study.metrics import PRIMARY
+from simulations.study.seed import SeedResult
+from simulations.study.sensitivity import Sensitivity, Swept
+from simulations.study.tables import (
+    days_table,
+    effects_table,
+    groups_table,
+    paired_table,
+    riders_table,
+    summary_document,
+    sweep_table,
+    swings_table,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Everything a study found."""
+
+    results: Sequence[SeedResult]
+    findings: Findings
+    sensitivity: Sensitivity | None
+    sweep: tuple[Swept, ...]
+
+
+def _harmless(table: pa.Table) -> pa.Table:
+    """A table whose texts no spreadsheet program runs."""
+    for k, one in enumerate(table.schema):
+        if pa.types.is_string(one.type):
+            cells = [None if cell is None else guarded(cell) for cell in table.column(k).to_pylist()]
+            table = table.set_column(k, one, pa.array(cells, pa.string()))
+    return table
+
+
+def write_results(folder: Path, design: Design, found: Found, watch: Stopwatch) -> dict[str, Any]:
+    """Write all files; return `summary.json`."""
+    document = design.document()
+    summary = _summary(design, found, document)
+    tables, pages = _tables(found), _pages(design, found, summary, document)
+    (folder / MARKER).unlink(missing_ok=True)
+    _clear(folder, {*pages, *(f"{name}.{kind}" for name in tables for kind in ("parquet", "csv"))})
+    for name, table in tables.items():
+        write_parquet(folder / f"{name}.parquet", table)
+        with atomic_file(folder / f"{name}.csv") as temporary:
+            csv.write_csv(_harmless(table), temporary)
+    write_json(folder / "summary.json", summary)
+    for name, content in pages.items():
+        with atomic_file(folder / name) as temporary:
+            temporary.write_text(content, encoding="utf-8", newline="\n")
+    watch.lap("report")
+    document["seeds_run"] = list(found.findings.seeds)
+    document["luck"] = {"equal_under_all_books": found.findings.luck_is_equal}
+    document["seconds"] = watch.seconds
+    write_json(folder / MARKER, document)
+    return summary
+
+
+def _clear(folder: Path, names: Collection[str]) -> None:
+    """Remove what an earlier study in the folder wrote and this one does not."""
+    for kind in ("*.svg", "*.parquet", "*.csv"):
+        for path in folder.glob(kind):
+            if path.name not in names:
+                path.unlink()
+
+
+def _tables(found: Found) -> dict[str, pa.Table]:
+    tables = {
+        "riders": riders_table(found.findings),
+        "paired": paired_table(found.results),
+        "groups": groups_table(found.findings),
+        "days": days_table(found.findings),
+    }
+    if found.sensitivity is not None:
+        tables["one_at_a_time"] = swings_table(found.sensitivity)
+        tables["morris"] = effects_table(found.sensitivity)
+    if found.sweep:
+        tables["sweep"] = sweep_table(found.sweep)
+    return {name: table for name, table in tables.items() if table.num_rows}
+
+
+def _summary(design: Design, found: Found, document: dict[str, Any]) -> dict[str, Any]:
+    names = ("version", "scenario", "books", "days", "sets")
+    return {
+        **{name: document[name] for name in names},
+        "seeds": list(found.findings.seeds),
+        **summary_document(found.findings, design.books),
+        "sensitivity": None if found.sensitivity is None else _sensitivity(found.sensitivity),
+        "sweep": sweep_table(found.sweep).to_pylist(),
+    }
+
+
+def _sensitivity(sensitivity: Sensitivity) -> dict[str, Any]:
+    return {
+        "settings": list(sensitivity.settings),
+        "num_seeds": sensitivity.num_seeds,
+        "num_days": sensitivity.num_days,
+        "one_at_a_time": swings_table(sensitivity).to_pylist(),
+        "morris": effects_table(sensitivity).to_pylist(),
+        "morris_signs": [asdict(one) for one in sensitivity.kept],
+    }
+
+
+def _pages(design: Design, found: Found, summary: dict[str, Any], document: dict[str, Any]) -> dict[str, str]:
+    """`report.html` and the charts, by file name."""
+    differences = {
+        name: [one.metrics["b"][name] - one.metrics["a"][name] for one in found.results]
+        for name in PRIMARY
+        if name in summary["metrics"]
+    }
+    content = Content(
+        summary=summary,
+        document=document,
+        books=design.books,
+        scenario=design.scenario,
+        differences={name: [each for each in values if each == each] for name, values in differences.items()},  # noqa: PLR0124 - NaN
+        income_fen=found.findings.income_of_riders,
+        late_bins=found.findings.late_bins,
+        lang=design.request.lang,
+    )
+    made = report(content)
+    return {"report.html": made.html, **made.charts}

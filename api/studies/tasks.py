@@ -1,0 +1,167 @@
+"""One run of a study as a file, named by a digest of its inputs, so that an existing run is not repeated.
+
+A file holds the outcome of one (scenario, plan, seed): rider days as Parquet, the facts as JSON in its schema. It is written at once
+or not at all; what was killed leaves nothing behind. Runs are done by workers, wherever those are; only who asks for them writes files.
+"""
+
+import hashlib
+import json
+import platform
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, fields
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from api.files.atomic import atomic_file
+from api.files.errors import InputError
+from api.runs.engines import Engine
+from rules.book import Book
+from rules.errors import Fault
+from rules.ids import digest
+from simulations.given import Given
+from simulations.parts import Scenario
+from simulations.study.outcome import Outcome
+from simulations.world import Plan
+
+ROOT = Path(__file__).parents[2]
+WORLDS = "worlds"
+_FACTS = b"riderscore"
+_NAME_LENGTH = 32
+# Of the study, what makes an outcome; the rest reads outcomes.
+_OF_OUTCOMES = ("conservation.py", "outcome.py", "fixed.py", "metrics.py")
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One run to do.
+
+    Parameters
+    ----------
+    sources
+        Digest of the code that names the run: whoever does it must have the same.
+    fixed_under
+        The book under which its deliveries are scored again, if any.
+    """
+
+    path: Path
+    sources: str
+    scenario: Scenario
+    plan: Plan
+    seed: int
+    days: int
+    fixed_under: tuple[Book, ...] | None = None
+    given: Given | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class City:
+    """What a study's runs have in common: where their files go, the city, the days after the switch."""
+
+    folder: Path
+    scenario: Scenario
+    days: int
+    given: Given | None = None
+
+
+def task(city: City, plan: Plan, seed: int, fixed_under: tuple[Book, ...] | None = None) -> Task:
+    """A run of a study, under the name that its content gives it."""
+    document = {
+        "sources": sources_digest(),
+        "scenario": city.scenario.digest,
+        "orders": "" if city.given is None else given_digest(city.given),
+        "warm_up": [book.digest for book in plan.warm_up],
+        "book": [book.digest for book in plan.book],
+        "blind": plan.blind,
+        "behaviour_off": plan.behaviour_off,
+        "noise": plan.noise,
+        "seed": seed,
+        "days": city.days,
+        "fixed_under": [book.digest for book in fixed_under or ()],
+    }
+    path = city.folder / WORLDS / f"{digest(document)[:_NAME_LENGTH]}.parquet"
+    return Task(path, sources_digest(), city.scenario, plan, seed, city.days, fixed_under, city.given)
+
+
+def given_digest(given: Given) -> str:
+    """Digest of real orders and couriers."""
+    found = hashlib.sha256(given.name.encode())
+    for each in fields(given)[1:]:
+        found.update(each.name.encode() + np.ascontiguousarray(getattr(given, each.name)).tobytes())
+    return found.hexdigest()
+
+
+def is_done(path: Path) -> bool:
+    """Whether a finished run is there."""
+    try:
+        return path.is_file() and _FACTS in (pq.read_schema(path).metadata or {})
+    except (OSError, pa.ArrowException):
+        return False
+
+
+def do_all(run: Engine, tasks: Iterable[Task], one_done: Callable[[], None]) -> None:
+    """Do the runs that are not done yet, and keep each as soon as it is.
+
+    Parameters
+    ----------
+    one_done
+        Called after every run, those found done included; what it raises ends the work, finished runs stay.
+    """
+    waiting = []
+    for one in {each.path: each for each in tasks}.values():
+        if is_done(one.path):
+            one_done()
+        else:
+            waiting.append(one)
+    for path, content in run(carry_out, waiting):
+        with atomic_file(path) as temporary:
+            temporary.write_bytes(content)
+        one_done()
+
+
+def carry_out(one: Task) -> tuple[Path, bytes]:
+    """Do a run: its file, and what belongs in it; what a worker is asked to do.
+
+    Raises
+    ------
+    InputError
+        If this worker's code is not that of who asks: on a cluster it may be installed apart.
+    """
+    if one.sources != sources_digest():
+        raise InputError(Fault("other_sources", file="--engine", given=platform.node()))
+    from simulations.run import run
+    from simulations.study.fixed import rescored
+    from simulations.study.outcome import outcome_of
+
+    world = run(one.scenario, one.plan, one.seed, one.days, one.given)
+    fixed = None if one.fixed_under is None else rescored(world, one.scenario, one.fixed_under)
+    return one.path, _content(outcome_of(world, one.scenario, fixed))
+
+
+def _content(outcome: Outcome) -> bytes:
+    facts = json.dumps(outcome.facts, allow_nan=False, sort_keys=True).encode()
+    table = outcome.days.combine_chunks().replace_schema_metadata({_FACTS: facts})
+    written = pa.BufferOutputStream()
+    pq.write_table(table, written, compression="zstd")
+    return written.getvalue().to_pybytes()
+
+
+def read_outcome(path: Path) -> Outcome:
+    """An outcome from its file."""
+    table = pq.read_table(path)
+    facts = json.loads(table.schema.metadata[_FACTS])
+    return Outcome(table.replace_schema_metadata(None), facts)
+
+
+@cache
+def sources_digest() -> str:
+    """Digest of all code that a run and its outcome go through: another version of it makes other runs."""
+    found = hashlib.sha256()
+    paths = [path for package in ("rules", "scoring", "dispatch") for path in (ROOT / package).rglob("*.py")]
+    paths += [*(ROOT / "simulations").glob("*.py"), *(ROOT / "simulations" / "study" / name for name in _OF_OUTCOMES)]
+    for path in sorted(paths):
+        found.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return found.hexdigest()

@@ -1,0 +1,1 @@
+"""Webhooks: who wants to hear of changes, and the deliveries to them."""

@@ -1,0 +1,273 @@
+"""Webhooks: where others want to hear of changes, by the Standard Webhooks convention. Sending: `api.webhooks.deliverer`.
+
+A secret is shown once, when it is made. The one before goes on signing for a day, so that a receiver can change over.
+"""
+
+import base64
+import json
+import secrets
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from sqlalchemy import ColumnElement, Row, func, insert, select, update
+
+from api.db.audit_notes import note
+from api.db.cursors import cursor_at, read_cursor
+from api.db.new_names import new_name
+from api.db.outbox import KINDS, PING, Message, send
+from api.db.tables import outbox, webhook_attempts, webhooks
+from api.db.unit_of_work import ReadUnit, WriteUnit
+from api.refusals import Refused
+from api.webhooks.public_addresses import is_public_name
+from api.words import Said, both
+from rules.text import text
+from rules.units import US_PER_DAY
+
+OVERLAP_US: Final = US_PER_DAY
+NUM_MAX: Final = 100
+# Per owner, so that one owner cannot use up the whole limit.
+NUM_OF_ONE_MAX: Final = 10
+_SECRET_BYTES: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """Where somebody wants to hear of what; empty `kinds` and `cities` for all.
+
+    Parameters
+    ----------
+    failing_us
+        Since when nothing got through.
+    disabled_us, disabled_why
+        When it was switched off, because nothing got through (`failing`), it asked for it (`gone`), or more waits for it
+        than may: then what waits is sent, and nothing more is kept until half is gone (`full`).
+    """
+
+    webhook_id: str
+    url: str
+    kinds: tuple[str, ...]
+    cities: tuple[str, ...]
+    created_by: str
+    recorded_us: int
+    failing_us: int | None
+    disabled_us: int | None
+    disabled_why: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One message on its way to one webhook; `state` is waiting, delivered or given_up."""
+
+    outbox_id: int
+    kind: str
+    state: str
+    num_attempts: int
+    next_us: int
+    last_status: int | None
+    last_error: str | None
+    recorded_us: int
+    delivered_us: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryPage:
+    """Deliveries, newest first; `cursor` asks for the older ones, None at the end."""
+
+    deliveries: tuple[Delivery, ...]
+    cursor: str | None
+
+
+def register(
+    unit: WriteUnit,
+    actor: str,
+    url: str,
+    kinds: Sequence[str] = (),
+    cities: Sequence[str] = (),
+    *,
+    allow_private: bool = False,
+) -> tuple[Webhook, str]:
+    """Tell somebody from now on; returns the webhook and its secret, which is shown this once.
+
+    Parameters
+    ----------
+    allow_private
+        Whether `http` and addresses of the own network will do.
+
+    Raises
+    ------
+    Refused
+        `webhook_url`, `webhook_kind`, `too_many_own_webhooks`, `too_many_webhooks`.
+    """
+    check_url(url, allow_private=allow_private)
+    unknown = sorted(set(kinds) - set(KINDS) | ({PING} & set(kinds)))
+    if unknown:
+        raise Refused("webhook_kind", kind=unknown[0], allowed=", ".join(kind for kind in KINDS if kind != PING))
+    own, known = (
+        unit.connection.scalar(select(func.count()).select_from(webhooks).where(*_live(whose))) or 0
+        for whose in (actor, None)
+    )
+    if own >= NUM_OF_ONE_MAX:
+        raise Refused("too_many_own_webhooks", num_max=NUM_OF_ONE_MAX)
+    if known >= NUM_MAX:
+        raise Refused("too_many_webhooks", num_max=NUM_MAX)
+    webhook_id, secret = f"wh_{new_name(20)}", _new_secret()
+    unit.connection.execute(
+        insert(webhooks),
+        {
+            "webhook_id": webhook_id,
+            "url": url,
+            "secret": secret,
+            "kinds": json.dumps(sorted(set(kinds))),
+            "cities": json.dumps(sorted(set(cities)), ensure_ascii=False),
+            "created_by": actor,
+            "recorded_us": unit.recorded_us,
+        },
+    )
+    note(unit, actor, "webhook.register", webhook_id, url=url, kinds=sorted(set(kinds)), cities=sorted(set(cities)))
+    return webhook_of(unit, webhook_id), secret
+
+
+def check_url(url: str, *, allow_private: bool) -> None:
+    """Refuse an address that may not be called. Names are looked up again, and checked, whenever something is sent.
+
+    Raises
+    ------
+    Refused
+        `webhook_url`, with the reason as a word.
+    """
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        raise Refused("webhook_url", why=_why("malformed")) from None
+    if not host or not url.isascii() or any(c.isspace() for c in url) or parts.scheme not in ("http", "https"):
+        raise Refused("webhook_url", why=_why("malformed"))
+    if parts.username is not None or parts.password is not None or parts.fragment:
+        raise Refused("webhook_url", why=_why("credentials"))
+    if allow_private:
+        return
+    if parts.scheme != "https":
+        raise Refused("webhook_url", why=_why("not_https"))
+    if not is_public_name(host):
+        raise Refused("webhook_url", why=_why("private"))
+
+
+def webhook_of(unit: ReadUnit | WriteUnit, webhook_id: str, actor: str | None = None) -> Webhook:
+    """One of them; with an actor, if it is theirs.
+
+    Raises
+    ------
+    Refused
+        `webhook_unknown`.
+    """
+    row = unit.connection.execute(select(webhooks).where(webhooks.c.webhook_id == webhook_id, *_live(actor)))
+    found = row.one_or_none()
+    if found is None:
+        raise Refused("webhook_unknown", webhook_id=webhook_id)
+    return _webhook(found)
+
+
+def webhooks_of(unit: ReadUnit | WriteUnit, actor: str | None = None, cities: Collection[str] = ()) -> list[Webhook]:
+    """All that are not removed: those of an actor, or (None) all of some cities."""
+    rows = unit.connection.execute(
+        select(webhooks).where(*_live(actor)).order_by(webhooks.c.recorded_us, webhooks.c.webhook_id)
+    )
+    found = [_webhook(row) for row in rows]
+    return [one for one in found if not cities or (one.cities and set(one.cities) <= set(cities))]
+
+
+def remove(unit: WriteUnit, actor: str, webhook_id: str) -> None:
+    """Tell them nothing more; what is on its way is let go."""
+    unit.connection.execute(
+        update(webhooks)
+        .where(webhooks.c.webhook_id == webhook_id)
+        .values(removed_us=unit.recorded_us, secret="", old_secret=None)
+    )
+    unit.connection.execute(
+        update(webhook_attempts)
+        .where(webhook_attempts.c.webhook_id == webhook_id, webhook_attempts.c.state == "waiting")
+        .values(state="given_up", last_error="removed")
+    )
+    note(unit, actor, "webhook.remove", webhook_id)
+
+
+def rotate(unit: WriteUnit, actor: str, webhook_id: str) -> str:
+    """A new secret, shown this once; the one before signs too for a day."""
+    secret = _new_secret()
+    unit.connection.execute(
+        update(webhooks)
+        .where(webhooks.c.webhook_id == webhook_id)
+        .values(old_secret=webhooks.c.secret, old_secret_until_us=unit.recorded_us + OVERLAP_US, secret=secret)
+    )
+    note(unit, actor, "webhook.rotate", webhook_id)
+    return secret
+
+
+def enable(unit: WriteUnit, actor: str, webhook_id: str) -> Webhook:
+    """Try again after it was switched off; what waited meanwhile is sent, what happened meanwhile was not kept."""
+    unit.connection.execute(
+        update(webhooks)
+        .where(webhooks.c.webhook_id == webhook_id)
+        .values(disabled_us=None, disabled_why=None, failing_us=None)
+    )
+    note(unit, actor, "webhook.enable", webhook_id)
+    return webhook_of(unit, webhook_id)
+
+
+def ping(unit: WriteUnit, webhook_id: str) -> int:
+    """Send a message that says nothing, to see whether it arrives; returns its number."""
+    return send(unit, [(Message(PING, {"webhook_id": webhook_id}), [webhook_id])])[0]
+
+
+def deliveries_of(
+    unit: ReadUnit | WriteUnit, webhook_id: str, cursor: str | None = None, limit: int = 50
+) -> DeliveryPage:
+    """What was sent to a webhook or is to be, newest first."""
+    attempts = webhook_attempts.c
+    query = (
+        select(webhook_attempts, outbox.c.kind, outbox.c.recorded_us)
+        .join(outbox, outbox.c.outbox_id == attempts.outbox_id)
+        .where(attempts.webhook_id == webhook_id)
+        .order_by(attempts.outbox_id.desc())
+        .limit(limit + 1)
+    )
+    if cursor is not None:
+        query = query.where(attempts.outbox_id < read_cursor(cursor)[0])
+    found = [
+        Delivery(
+            row.outbox_id, row.kind, row.state, row.num_attempts, row.next_us, row.last_status, row.last_error,
+            row.recorded_us, row.delivered_us,
+        )
+        for row in unit.connection.execute(query)
+    ]  # fmt: skip
+    more = len(found) > limit
+    return DeliveryPage(tuple(found[:limit]), cursor_at(found[limit - 1].outbox_id, "") if more else None)
+
+
+def _live(actor: str | None) -> tuple[ColumnElement[bool], ...]:
+    live = webhooks.c.removed_us.is_(None)
+    return (live,) if actor is None else (live, webhooks.c.created_by == actor)
+
+
+def _new_secret() -> str:
+    return "whsec_" + base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
+
+
+def _webhook(row: Row[Any]) -> Webhook:
+    return Webhook(
+        webhook_id=row.webhook_id,
+        url=row.url,
+        kinds=tuple(json.loads(row.kinds)),
+        cities=tuple(json.loads(row.cities)),
+        created_by=row.created_by,
+        recorded_us=row.recorded_us,
+        failing_us=row.failing_us,
+        disabled_us=row.disabled_us,
+        disabled_why=row.disabled_why,
+    )
+
+
+def _why(code: str) -> Said:
+    return both(lambda lang: text(lang, f"webhook.why_{code}"))

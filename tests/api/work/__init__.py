@@ -1,1 +1,0 @@
-"""Work behind the service."""
