@@ -64,30 +64,57 @@ def _real_time(value: object) -> object:
     return value
 
 
-def _number(scale: int, unit: str, decimals: int) -> Any:
-    """Annotations of a decimal that is held as an int of 1/`scale`."""
-    return BeforeValidator(partial(_exact_number, scale=scale, unit=unit, decimals=decimals))
+def _number(scale: int, unit: str, decimals: int, low: int, high: int, *, above_low: bool = False) -> tuple[Any, ...]:
+    """Annotations of an int of 1/`scale` that is written as a decimal; `low` and `high` are in the unit that is held.
+
+    With `above_low` the number must be more than `low`, not `low` itself.
+    """
+    schema = {
+        "type": "number",
+        "description": f"{unit}, at most {decimals} decimals",
+        "exclusiveMinimum" if above_low else "minimum": low // scale if low % scale == 0 else low / scale,
+        "maximum": high // scale,
+    }
+    limits = Field(gt=low, le=high) if above_low else Field(ge=low, le=high)
+    read = partial(_exact_number, scale=scale, unit=unit, decimals=decimals)
+    return BeforeValidator(read), limits, WithJsonSchema(schema)
 
 
-_JSON_NUMBER = WithJsonSchema({"type": "number"})
-PointsMp = Annotated[int, _number(MP_PER_POINT, "points", 3), Field(ge=-MAX_POINTS_MP, le=MAX_POINTS_MP), _JSON_NUMBER]
-PositivePointsMp = Annotated[int, _number(MP_PER_POINT, "points", 3), Field(gt=0, le=MAX_POINTS_MP), _JSON_NUMBER]
-MinutesAsS = Annotated[int, _number(60, "minutes", 2), Field(ge=0, le=86_400), _JSON_NUMBER]
-KilometresAsM = Annotated[int, _number(1_000, "km", 3), Field(ge=0, le=1_000_000), _JSON_NUMBER]
-SharePermille = Annotated[int, _number(PERMILLE, "share", 3), Field(ge=-PERMILLE, le=PERMILLE), _JSON_NUMBER]
-PositiveSharePermille = Annotated[int, _number(PERMILLE, "share", 3), Field(ge=0, le=PERMILLE), _JSON_NUMBER]
+def _whole_number(low: int, high: int) -> tuple[Any, ...]:
+    """Annotations of an int that is written as it is held."""
+    schema = {"type": "integer", "minimum": low, "maximum": high}
+    return BeforeValidator(_whole), Field(ge=low, le=high), WithJsonSchema(schema)
+
+
+PointsMp = Annotated[int, *_number(MP_PER_POINT, "points", 3, -MAX_POINTS_MP, MAX_POINTS_MP)]
+PositivePointsMp = Annotated[int, *_number(MP_PER_POINT, "points", 3, 0, MAX_POINTS_MP, above_low=True)]
+MinutesAsS = Annotated[int, *_number(60, "minutes", 2, 0, 86_400)]
+KilometresAsM = Annotated[int, *_number(1_000, "km", 3, 0, 1_000_000)]
+SharePermille = Annotated[int, *_number(PERMILLE, "share", 3, -PERMILLE, PERMILLE)]
+PositiveSharePermille = Annotated[int, *_number(PERMILLE, "share", 3, 0, PERMILLE)]
 # A priority multiplier stays close to 1 by type: a book cannot starve a rider of orders.
-PriorityPermille = Annotated[int, _number(PERMILLE, "multiplier", 3), Field(ge=500, le=2_000), _JSON_NUMBER]
-Whole = Annotated[int, BeforeValidator(_whole), Field(ge=0, le=1_000_000), WithJsonSchema({"type": "integer"})]
-PositiveWhole = Annotated[int, BeforeValidator(_whole), Field(ge=1, le=1_000_000), WithJsonSchema({"type": "integer"})]
-Fen = Annotated[int, BeforeValidator(_whole), Field(ge=-1_000_000, le=1_000_000), WithJsonSchema({"type": "integer"})]
-Level = Annotated[int, BeforeValidator(_whole), Field(ge=0, le=15), WithJsonSchema({"type": "integer"})]
+PriorityPermille = Annotated[int, *_number(PERMILLE, "multiplier", 3, 500, 2_000)]
+Whole = Annotated[int, *_whole_number(0, 1_000_000)]
+PositiveWhole = Annotated[int, *_whole_number(1, 1_000_000)]
+Fen = Annotated[int, *_whole_number(-1_000_000, 1_000_000)]
+Level = Annotated[int, *_whole_number(0, 15)]
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")]
 BookId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
 Words = Annotated[str, StringConstraints(min_length=1, max_length=2_000, strip_whitespace=True)]
 
-LocalDate = Annotated[dt.date, BeforeValidator(_real_date)]
-LocalTime = Annotated[dt.time, BeforeValidator(_real_time)]
+LocalDate = Annotated[
+    dt.date,
+    BeforeValidator(_real_date),
+    WithJsonSchema({"type": "string", "format": "date", "pattern": r"^20[0-9]{2}-[0-9]{2}-[0-9]{2}$"}),
+]
+# A local time of day has no offset, so it is not the `time` of JSON Schema.
+LocalTime = Annotated[
+    dt.time,
+    BeforeValidator(_real_time),
+    WithJsonSchema(
+        {"type": "string", "format": "time-local", "pattern": r"^([01][0-9]|2[0-3]):[0-5][0-9](:00(\.0{1,6})?)?$"}
+    ),
+]
 
 Confidence = Literal["H", "M", "L", "ours"]
 EventKind = Literal[KINDS]  # type: ignore[valid-type]
@@ -172,11 +199,17 @@ def _not_empty(values: tuple[Any, ...]) -> tuple[Any, ...]:
     return values
 
 
-_OneOrMore = (BeforeValidator(_as_list), AfterValidator(_not_empty))
-RiderKinds = Annotated[tuple[RiderKind, ...], *_OneOrMore]
-CancelParties = Annotated[tuple[CancelParty, ...], *_OneOrMore]
-LiableParties = Annotated[tuple[Party, ...], *_OneOrMore]
-EventKinds = Annotated[tuple[EventKind, ...], *_OneOrMore]
+def _one_or_more(choices: tuple[str, ...]) -> tuple[Any, ...]:
+    """Annotations of a list of different words, of which a single one may stand without a list."""
+    word = {"type": "string", "enum": list(choices)}
+    several = {"type": "array", "items": word, "minItems": 1, "uniqueItems": True}
+    return BeforeValidator(_as_list), AfterValidator(_not_empty), WithJsonSchema({"anyOf": [word, several]})
+
+
+RiderKinds = Annotated[tuple[RiderKind, ...], *_one_or_more(RIDER_KINDS)]
+CancelParties = Annotated[tuple[CancelParty, ...], *_one_or_more(CANCEL_PARTIES)]
+LiableParties = Annotated[tuple[Party, ...], *_one_or_more(PARTIES)]
+EventKinds = Annotated[tuple[EventKind, ...], *_one_or_more(KINDS)]
 
 
 class When(Part):

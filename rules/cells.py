@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from rules.errors import Fault
-from rules.wire import from_json
+from rules.json_form import from_json
 
 MAX_EDITS = 2_000
 MAX_ROWS = 1_000

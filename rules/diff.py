@@ -13,6 +13,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from rules.book import Bilingual, Book, DistanceRange, Expect, Given, LatenessRange, TimeRange, WholeRange
+from rules.json_form import to_json
 from rules.text import Lang, own_part, text
 from rules.units import MP_PER_POINT, exact, signed_points_text, yuan_text
 from rules.validation import as_written, unit_of
@@ -61,14 +62,14 @@ class Change:
     effective_from: dt.date
 
     def as_dict(self) -> dict[str, Any]:
-        """The change for machines: values as written in the books' own units."""
+        """The change for machines: values as in the JSON form of a book."""
         return {
             "kind": self.kind,
             "part": self.part,
             "id": self.name,
             "key": self.key,
-            "before": _plain(self.before),
-            "after": _plain(self.after),
+            "before": to_json(self.before),
+            "after": to_json(self.after),
             "effective_from": self.effective_from.isoformat(),
         }
 
@@ -225,14 +226,6 @@ def leaves_of(part: BaseModel, skip: tuple[str, ...] = (), prefix: str = "") -> 
 def _written(held: int, scale: int) -> Decimal | int:
     value = Decimal(held) / scale
     return int(value) if value == value.to_integral_value() else value.normalize()
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    return as_written(value) if isinstance(value, Decimal | dt.date | dt.time) else value
 
 
 def _label(lang: Lang, key: str) -> str:

@@ -71,7 +71,7 @@ def parse(text: str, file: str, find_parent: FindParent = no_parents) -> Book:
     BookError
         With every fault of the document and its parents.
     """
-    document = resolve(Source(text, file), find_parent)
+    document = resolve(read_toml(Source(text, file)), file, find_parent)
     return book_of(document, file)
 
 
@@ -184,36 +184,48 @@ def check_size(source: Source, max_values: int = MAX_VALUES) -> None:
         raise _single(Fault("toml_too_much", source.file, given=str(number), allowed=str(max_values)))
 
 
-def resolve(source: Source, find_parent: FindParent) -> dict[str, Any]:
+def resolve(raw: dict[str, Any], file: str, find_parent: FindParent) -> dict[str, Any]:
     """The document with all that it `extends` merged in, parents first.
+
+    Parameters
+    ----------
+    raw
+        Plain TOML values as written (`read_toml`, `json_form.from_json`).
+    file
+        Its name in messages.
+    find_parent
+        Where the books it extends are found.
+
+    Returns
+    -------
+    dict
+        Plain TOML values without `extends` and `remove`.
 
     Raises
     ------
     BookError
         If a document of the chain cannot be read, is missing, or extends itself.
     """
-    chain: list[tuple[str, dict[str, Any]]] = []
-    current: Source | None = source
-    while current is not None:
-        if any(file == current.file for file, _ in chain):
-            path = " → ".join([*(file for file, _ in chain), current.file])
-            raise _single(Fault("extends_cycle", source.file, key="extends", given=path))
-        raw = read_toml(current)
-        chain.append((current.file, raw))
-        current = _parent_of(raw, current.file, find_parent)
+    chain = [(file, raw)]
+    parent = _parent_of(raw, file, find_parent)
+    while parent is not None:
+        if any(name == parent.file for name, _ in chain):
+            path = " → ".join([*(name for name, _ in chain), parent.file])
+            raise _single(Fault("extends_cycle", file, key="extends", given=path))
+        inherited = read_toml(parent)
+        chain.append((parent.file, inherited))
+        parent = _parent_of(inherited, parent.file, find_parent)
     faults: list[Fault] = []
     document: dict[str, Any] = {}
-    for file, raw in reversed(chain):
-        document = _merged(document, raw, file, faults)
+    for name, layer in reversed(chain):
+        document = _merged(document, layer, name, faults)
     faults += [
-        Fault("missing_key", source.file, key=key)
-        for key in ("id", "effective_from")
-        if len(chain) > 1 and key not in chain[0][1]
+        Fault("missing_key", file, key=key) for key in ("id", "effective_from") if len(chain) > 1 and key not in raw
     ]
     if faults:
         # What the document itself gets wrong is reported along with what it extends.
-        _, more = validated(BookDocument, document, source.file)
-        raise BookError(first_faults([*faults, *more, *structural_faults(document, source.file)], source.file))
+        _, more = validated(BookDocument, document, file)
+        raise BookError(first_faults([*faults, *more, *structural_faults(document, file)], file))
     return document
 
 

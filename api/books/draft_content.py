@@ -26,7 +26,7 @@ from rules.compile import start_us
 from rules.errors import BookError, Fault
 from rules.events import RIDER_KINDS
 from rules.ids import digest
-from rules.parse import MAX_BYTES, Source, book_of, resolve
+from rules.parse import MAX_BYTES, Source, book_of, read_toml, resolve
 from rules.shelf import shipped_parent
 from rules.text import LANGS, Lang, text
 from rules.writing import toml_of
@@ -133,11 +133,25 @@ def from_toml(unit: ReadUnit | WriteUnit, toml: str) -> dict[str, Any]:
     """
     if len(toml) > MAX_BYTES:
         raise Refused("document_too_large", size=len(toml), most=MAX_BYTES)
+    return _resolved(unit, read_toml(Source(toml, DRAFT)))
 
+
+def with_parents(unit: ReadUnit | WriteUnit, document: dict[str, Any]) -> dict[str, Any]:
+    """A document of plain TOML values with what it extends merged in; one that extends nothing stays as it is.
+
+    Raises
+    ------
+    BookError
+        If what it extends is not there. Other faults stay in the document.
+    """
+    return _resolved(unit, document) if "extends" in document else document
+
+
+def _resolved(unit: ReadUnit | WriteUnit, document: dict[str, Any]) -> dict[str, Any]:
     def find_parent(reference: str, file: str, on: dt.date | None) -> Source | None:
         return _stored_parent(unit, reference, on) or shipped_parent(reference, file, on)
 
-    return resolve(Source(toml, DRAFT), find_parent)
+    return resolve(document, DRAFT, find_parent)
 
 
 def _stored_parent(unit: ReadUnit | WriteUnit, reference: str, on: dt.date | None) -> Source | None:

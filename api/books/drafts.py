@@ -23,6 +23,7 @@ from api.books.draft_content import (
     from_toml,
     is_route_word,
     local_book_id,
+    with_parents,
 )
 from api.books.draft_rows import (
     CLOSED,
@@ -167,8 +168,14 @@ def draft_from_toml(
 def draft_from_document(
     unit: WriteUnit, who: Acting, document: dict[str, Any], *, targets: Sequence[Place], title: str | None = None
 ) -> Draft:
-    """Begin a change with a document of plain TOML values (`rules.wire.from_json` makes them of JSON)."""
-    return _begin(unit, who, document, targets, title, None, None)
+    """Begin a change with a document of plain TOML values (`rules.json_form.from_json`); `extends` is merged in.
+
+    Raises
+    ------
+    BookError
+        If what it extends is not there.
+    """
+    return _begin(unit, who, with_parents(unit, document), targets, title, None, None)
 
 
 def empty_draft(
@@ -212,9 +219,15 @@ def _title(document: dict[str, Any], book_id: str) -> str:
 
 
 def save_document(unit: WriteUnit, who: Acting, draft_id: str, etag: str | None, document: dict[str, Any]) -> Draft:
-    """Give a draft another document (plain TOML values), sound or not."""
+    """Give a draft another document (plain TOML values), sound or not; `extends` is merged in.
+
+    Raises
+    ------
+    BookError
+        If what it extends is not there; nothing is saved then.
+    """
     draft = _changeable(unit, who, draft_id, etag)
-    return _revise(unit, who, draft, content(document, draft.places), "saved")
+    return _revise(unit, who, draft, content(with_parents(unit, document), draft.places), "saved")
 
 
 def save_toml(unit: WriteUnit, who: Acting, draft_id: str, etag: str | None, toml: str) -> Draft:

@@ -1,7 +1,6 @@
 """`riderscore books`: what rule books there are, what they say, whether they are sound, how they differ."""
 
 import datetime as dt
-import json
 import sys
 from collections.abc import Sequence
 
@@ -116,11 +115,12 @@ def list_books(lang: Lang, as_json: bool) -> None:
 @json_option
 def show(reference: str, at: dt.date | None, lang: Lang, as_json: bool) -> None:
     """Show a rule book in full, with all that it inherits."""
+    from rules.json_form import to_json
     from rules.shelf import to_toml
 
     book = one(reference, at, lang)
     if as_json:
-        print_json({"digest": book.digest, **json.loads(book.model.model_dump_json(by_alias=True, exclude_none=True))})
+        print_json({"digest": book.digest, **to_json(book.document)})
         return
     click.echo(f"# {book.id}@{book.model.effective_from.isoformat()}  sha256 {book.digest}")
     click.echo(to_toml(book), nl=False)
@@ -214,9 +214,10 @@ def diff_books(before: str, after: str, lang: Lang, as_json: bool) -> None:
 def export(reference: str, format_: str, at: dt.date | None, lang: Lang) -> None:
     """Export a rule book: its document as JSON, or its rules as JDM decision tables."""
     from rules.jdm import to_jdm
+    from rules.json_form import to_json
 
     book = one(reference, at, lang)
     if format_ == "jdm":
         print_json(to_jdm(book, lang))
     else:
-        print_json(json.loads(book.model.model_dump_json(by_alias=True, exclude_none=True)))
+        print_json(to_json(book.document))

@@ -37,6 +37,6 @@ def entry_schema() -> dict[str, Any]:
 def schema(document: str) -> None:
     """Print the JSON Schema of an event, a rule book, or a ledger entry."""
     from api.files.event_json_schema import event_schema
-    from rules.schema import book_schema
+    from rules.json_form import book_schema
 
     print_json({"events": event_schema, "book": book_schema, "entry": entry_schema}[document]())

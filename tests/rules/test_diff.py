@@ -102,7 +102,7 @@ def test_machines_get_values_as_written() -> None:
         "id": "late_5",
         "key": "points",
         "before": -1,
-        "after": "-1.5",
+        "after": -1.5,
         "effective_from": "2025-12-01",
     }
 

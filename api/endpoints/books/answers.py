@@ -36,8 +36,8 @@ from rules.book import Bilingual
 from rules.clauses import PartClause
 from rules.diff import Change
 from rules.errors import Fault
+from rules.json_form import to_json
 from rules.text import Lang, text
-from rules.wire import to_json
 from scoring.explain import Branch, sentence, tree
 from scoring.explain_words import condition_words
 from scoring.trial import Trial
@@ -129,8 +129,8 @@ def changes_shown(changes: Iterable[Change], lang: Lang) -> list[ChangeShown]:
                 part=change.part,
                 id=change.name,
                 key=change.key,
-                before=to_json(values["before"]),
-                after=to_json(values["after"]),
+                before=values["before"],
+                after=values["after"],
                 words=change.describe(lang),
             )
         )

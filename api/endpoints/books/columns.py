@@ -129,15 +129,17 @@ def _of_list(key: str, item: dict[str, Any], is_needed: bool) -> Iterator[Column
 
 def _plain_kind(value: dict[str, Any]) -> CellKind:
     found = value.get("format") or value["type"]
-    kinds: dict[str, CellKind] = {"integer": "whole", "boolean": "switch", "date": "date", "time": "time"}
+    kinds: dict[str, CellKind] = {"integer": "whole", "boolean": "switch", "date": "date", "time-local": "time"}
     return kinds.get(found, "number" if found == "number" else "text")
 
 
 def _resolved(declared: dict[str, Any]) -> dict[str, Any]:
-    """A declaration without `null` beside it, and what it refers to."""
+    """A declaration without `null` beside it, and what it refers to; a list where a single word may stand for it."""
     options = [option for option in declared.get("anyOf", ()) if option.get("type") != "null"]
-    found = options[0] if options else declared
-    return _schema()["$defs"][found["$ref"].rpartition("/")[2]] if "$ref" in found else found
+    if options:
+        lists = [option for option in options if option.get("type") == "array"]
+        return _resolved((lists or options)[0])
+    return _schema()["$defs"][declared["$ref"].rpartition("/")[2]] if "$ref" in declared else declared
 
 
 def _ordered(found: Iterator[Column], first: tuple[str, ...] = _FIRST) -> tuple[Column, ...]:

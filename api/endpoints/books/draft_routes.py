@@ -1,6 +1,7 @@
 """Drafts of rule books: begun, edited, checked, tried, submitted, decided on, scheduled."""
 
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from typing import Annotated, Any, Final
@@ -42,10 +43,34 @@ from api.endpoints.common.schemas import LIMIT_DEFAULT, City, Cursor, IdText, If
 from api.endpoints.common.threads import Threaded, Turns
 from api.service import Actor, LangDep, Service, ServiceDep
 from api.studies import jobs
+from rules.json_form import exact_number, from_json
 from rules.text import Lang
-from rules.wire import from_json
 
-router = APIRouter(prefix="/v1/books/drafts", tags=["drafts"], route_class=Threaded)
+
+class _ExactRequest(Request):
+    """A request whose JSON numbers are those that were sent: 0.2 is a fifth, not the float nearest to it."""
+
+    async def json(self) -> Any:
+        """The parsed body."""
+        if not hasattr(self, "_json"):
+            self._json = json.loads(await self.body(), parse_float=exact_number)
+        return self._json
+
+
+class _ExactNumbers(Threaded):
+    """Routes that take rule books as JSON."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Handle each request as an `_ExactRequest`."""
+        handle = super().get_route_handler()
+
+        async def handle_exactly(request: Request) -> Response:
+            return await handle(_ExactRequest(request.scope, request.receive))
+
+        return handle_exactly
+
+
+router = APIRouter(prefix="/v1/books/drafts", tags=["drafts"], route_class=_ExactNumbers)
 Reader = Annotated[Actor, Depends(require("books:read"))]
 Writer = Annotated[Actor, Depends(require("drafts:write"))]
 Approver = Annotated[Actor, Depends(require("drafts:approve"))]

@@ -1,11 +1,14 @@
 """`riderscore books` from the outside: words in two languages, JSON, exit codes."""
 
 import json
+import tomllib
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from rules import shelf
+from rules.json_form import to_json
 from tests.api.cli.commands import run, run_json
 
 BOOK = "taobao-crowdsourced"
@@ -180,12 +183,18 @@ def test_diff_as_json_is_by_part_and_id() -> None:
     assert "late_5" in {change["id"] for change in changes}
 
 
-def test_export_as_json_is_the_document() -> None:
-    """The document as JSON, by the names of the format."""
-    document = json.loads(run("books", "export", BOOK, "--format", "json").stdout)
+@pytest.mark.parametrize("book_id", shelf.shipped())
+def test_export_show_and_schema_are_one_form(book_id: str) -> None:
+    """The document in the units that people write: shown it has its digest besides, and both are as the schema says."""
+    validator = Draft202012Validator(json.loads(run("schema", "book").stdout))
+    exported = json.loads(run("books", "export", book_id, "--format", "json").stdout)
+    shown = run_json("books", "show", book_id)
+    toml = tomllib.loads(run("books", "show", book_id).stdout)
 
-    assert document["id"] == BOOK
-    assert [rule["id"] for rule in document["rule"]] == ["on_time", "late_5", "late_over_5"]
+    assert exported == to_json(toml)
+    assert exported["score"]["base"] == toml["score"]["base"]
+    assert shown == {"digest": shelf.versions(book_id)[-1].digest, **exported}
+    assert [*validator.iter_errors(exported), *validator.iter_errors(shown)] == []
 
 
 @pytest.mark.parametrize("lang", ["zh", "en"])

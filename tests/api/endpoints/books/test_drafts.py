@@ -1,6 +1,7 @@
 """A change of a rule over HTTP: begun, edited, checked, tried, approved by another, in force on its day."""
 
 import datetime as dt
+import json
 from typing import Any
 
 import pytest
@@ -8,7 +9,11 @@ from starlette.testclient import TestClient
 
 from api.books.draft_rows import draft_of
 from api.db.store import Store
+from rules.json_form import to_json
+from rules.parse import parse
+from rules.shelf import shipped
 from tests.api.books.worlds import NOW_US, day_us, done_impact, enact, raw, version
+from tests.api.cli.commands import run, run_json
 from tests.api.endpoints.conftest import Bearer, Clock
 from tests.builders import delivered
 
@@ -99,6 +104,48 @@ def test_a_change_from_the_first_edit_to_its_day(ann: Desk, cai: Desk, clock: Cl
     assert [entry["delta_mp"] for entry in answer["results"][0]["entries"]] == [-1500]
     assert stands["state"] == "in_force"
     assert [one["approver"] for one in stands["approvals"]] == ["cai"]
+
+
+@pytest.mark.parametrize("book_id", shipped())
+def test_an_exported_book_comes_back(ann: Desk, book_id: str) -> None:
+    """What `books export` and `books show` print can be begun with, and what a draft shows can be put back unchanged."""
+    exported = json.loads(run("books", "export", book_id, "--format", "json").stdout)
+    shown = run_json("books", "show", book_id)
+
+    drafts = [ann.begin(document=document, targets=[])["draft"] for document in (exported, shown)]
+    put = ann.send("PUT", f"{DRAFTS}/{drafts[1]['draft_id']}", {"document": drafts[1]["document"]}).json()
+
+    assert [draft["document"] for draft in drafts] == [exported, exported]
+    assert put["draft"]["content_digest"] == drafts[1]["content_digest"]
+    assert put["checked"]["document"] == []
+    assert parse(put["draft"]["toml"], "draft").digest == shown["digest"]
+
+
+def test_numbers_are_taken_exactly(ann: Desk, bearer: Bearer) -> None:
+    """0.2 is 200 milli-points; what a float would round to 0.2 is a fault that shows what was sent."""
+    document = json.dumps(to_json(version().document)).replace('"points": -1,', '"points": %s,', 1)
+    bodies = ['{"targets": [], "document": ' + document % number + "}" for number in ("0.2", "0.20000000000000000001")]
+    headers = {**ann.headers, "Content-Type": "application/json"}
+
+    right, wrong = (ann.client.post(DRAFTS, content=body, headers=headers).json() for body in bodies)
+
+    book = parse(right["draft"]["toml"], "draft")
+    assert 200 in [rule.points_mp for rule in book.model.rule]
+    faults = {fault["code"]: fault["given"] for fault in wrong["checked"]["document"]}
+    assert faults == {"too_many_decimals": "0.20000000000000000001"}
+
+
+def test_a_document_may_extend_a_book(ann: Desk) -> None:
+    """As JSON as in TOML: what it extends is merged in; a parent that is not there is named and nothing is kept."""
+    document = {"id": "city", "effective_from": "2026-03-20", "extends": "legacy-fine", "late_days": 3}
+
+    made = ann.begin(document=document, targets=[])
+    lost = ann.send("POST", DRAFTS, {"document": document | {"extends": "nobody"}, "targets": []})
+
+    assert made["checked"]["document"] == []
+    assert (made["draft"]["document"]["regime"], made["draft"]["document"]["late_days"]) == ("legacy", 3)
+    assert lost.json()["code"] == "book_faulty"
+    assert "extends" not in made["draft"]["document"]
 
 
 def test_what_was_not_read_is_not_changed(ann: Desk) -> None:
