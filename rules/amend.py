@@ -8,6 +8,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
+from rules import nested
 from rules.book import Book
 from rules.errors import BookError, Fault
 from rules.parse import Source, book_of, read_toml
@@ -51,20 +52,29 @@ def amend(book: Book, changes: Changes) -> Book:
 
 
 def reverse(book: Book, changes: Changes) -> dict[str, Any]:
-    """The changes that undo `changes`: amending the amended book by them gives this one, digest and all."""
+    """The changes that undo `changes`.
+
+    Parameters
+    ----------
+    book
+        The book before the changes.
+    changes
+        As given to `amend`.
+
+    Returns
+    -------
+    dict
+        Dotted keys and values; amending the amended book by them gives `book` again, digest and all.
+    """
     back: dict[str, Any] = {}
     for key in changes:
-        holder: Any = book.document
         steps = _steps(book.document, key)
-        for position, step in enumerate(steps):
-            found = _step_into(holder, step)
-            if found is None:
-                # The highest table that is missing is what the change creates.
-                back[".".join(steps[: position + 1])] = REMOVE
-                break
-            holder = found
+        values = nested.trail(book.document, _path(book.document, steps))
+        if len(values) > len(steps):
+            back[key] = values[-1]
         else:
-            back[key] = holder
+            # The highest table that is missing is what the change creates.
+            back[".".join(steps[: len(values)])] = REMOVE
     return back
 
 
@@ -111,6 +121,14 @@ def _steps(document: dict[str, Any], key: str) -> list[str]:
     return [first, name, *(tail.split(".") if tail else [])]
 
 
+def _path(document: dict[str, Any], steps: list[str]) -> list[nested.Step]:
+    """The same steps with a part's position in place of its name; that of an unknown name is past the end."""
+    if steps[0] not in _LISTS or len(steps) == 1:
+        return list(steps)
+    names = [_name(item) for item in document.get(steps[0], [])]
+    return [steps[0], names.index(steps[1]) if steps[1] in names else len(names), *steps[2:]]
+
+
 def _name(item: dict[str, Any]) -> str:
     if "id" in item:
         return str(item["id"])
@@ -118,45 +136,33 @@ def _name(item: dict[str, Any]) -> str:
     return str(item.get("kind")) + (f"/{level}" if level else "")
 
 
-def _step_into(holder: Any, step: str) -> Any:
-    if isinstance(holder, dict):
-        return holder.get(step)
-    if isinstance(holder, list):
-        return next((item for item in holder if isinstance(item, dict) and _name(item) == step), None)
-    return None
-
-
 def _set(document: dict[str, Any], key: str, value: Any, file: str) -> Fault | None:
+    """Make one change; its fault if it leads nowhere."""
     steps = _steps(document, key)
-    holder: Any = document
-    for position, step in enumerate(steps[:-1]):
-        found = _step_into(holder, step)
-        if found is None and step in _LISTS and position == 0:
-            found = []
-        if found is None and isinstance(holder, list):
-            return Fault("unknown_part", file, key=key, given=step, allowed=_known(holder), params=_part(steps[0]))
-        if found is None and isinstance(holder, dict):
-            found = holder[step] = {}
-        if not isinstance(found, dict | list):
-            return Fault("not_a_table", file, key=key, given=".".join(steps[: position + 1]))
-        holder = found
+    path = _path(document, steps)
+    is_part = steps[0] in _LISTS and len(steps) > 1
+    reached = nested.trail(document, path[:-1])
+    # A list that the book has not is one without parts.
+    holder = [] if is_part and len(reached) == 1 else reached[-1]
     if isinstance(holder, list):
-        given = as_written(value)
-        return Fault("part_as_value", file, key=key, given=given, allowed=_known(holder), params=_part(steps[0]))
-    if steps[0] in _LISTS and len(steps) == len(("list", "id", "key")) and steps[-1] in _IDENTITY:
+        is_whole = len(steps) == len(("list", "id")) or len(reached) == len(path)
+        code, given = (
+            ("part_as_value", as_written(value)) if is_whole else ("unknown_part", steps[max(1, len(reached) - 1)])
+        )
+        params = (("part", f"@part.{steps[0]}"),)
+        return Fault(code, file, key=key, given=given, allowed=_known(holder), params=params)
+    if not isinstance(holder, dict):
+        return Fault("not_a_table", file, key=key, given=".".join(steps[: len(reached) - 1]))
+    if is_part and len(steps) == len(("list", "id", "key")) and steps[-1] in _IDENTITY:
         return Fault("identity_fixed", file, key=key, given=as_written(value))
-    if value is REMOVE:
-        if steps[-1] not in holder:
-            return Fault("nothing_to_remove", file, key=key)
-        del holder[steps[-1]]
+    if value is not REMOVE:
+        nested.put(document, path, value)
+    elif len(reached) < len(path) or steps[-1] not in holder:
+        return Fault("nothing_to_remove", file, key=key)
     else:
-        holder[steps[-1]] = value
+        del holder[steps[-1]]
     return None
 
 
 def _known(items: list[Any]) -> str:
-    return ", ".join(_name(item) for item in items) or "–"
-
-
-def _part(part: str) -> tuple[tuple[str, str], ...]:
-    return (("part", f"@part.{part}"),)
+    return ", ".join(_name(item) for item in items if isinstance(item, dict)) or "–"

@@ -11,13 +11,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
+from rules import nested
 from rules.errors import Fault
 from rules.json_form import from_json
 
 MAX_EDITS = 2_000
 MAX_ROWS = 1_000
 _MAX_STEPS = 12
-_POSITION = re.compile(r"0|[1-9]\d{0,5}")
 _STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 
 Place = Annotated[str, Field(max_length=400, examples=["/rule/3/points"])]
@@ -98,7 +98,19 @@ class CellError(ValueError):
 
 
 def edited(document: dict[str, Any], edits: Sequence[Edit]) -> dict[str, Any]:
-    """The document with all edits made, one after the other; the one given stays as it is.
+    """The document with all edits made, one after the other; the original stays as it is.
+
+    Parameters
+    ----------
+    document
+        Plain TOML values, sound or not.
+    edits
+        At most `MAX_EDITS`; positions are those after the edits before.
+
+    Returns
+    -------
+    dict
+        A new document of plain TOML values; values of edits may come from JSON.
 
     Raises
     ------
@@ -107,142 +119,106 @@ def edited(document: dict[str, Any], edits: Sequence[Edit]) -> dict[str, Any]:
     """
     changed = copy.deepcopy(document)
     for number, edit in enumerate(edits):
+        pointer = edit.path if isinstance(edit, SetCell) else edit.part
+        path = nested.path_of(pointer)
         try:
-            _apply(changed, edit)
-        except _NowhereError as error:
-            path = edit.path if isinstance(edit, SetCell) else edit.part
-            raise CellError(str(error), number, path) from None
+            code = _apply(changed, edit, path)
+        except nested.NowhereError as error:
+            is_missing_row = isinstance(error.holder, list) and (error.is_row or error.step == path[-1])
+            code = "no_such_row" if is_missing_row else "no_such_place"
+        if code:
+            raise CellError(code, number, pointer)
     return from_json(changed)
 
 
-class _NowhereError(Exception):
-    """Names the code of a `CellError`."""
-
-
-def _apply(document: dict[str, Any], edit: Edit) -> None:
+def _apply(document: dict[str, Any], edit: Edit, path: list[str]) -> str:
+    """Make one edit; the code of a `CellError` if it cannot be made, else nothing."""
+    if not path or not path[-1] or len(path) > _MAX_STEPS:
+        return "no_such_place"
     if isinstance(edit, SetCell):
-        _set(document, steps_of(edit.path), copy.deepcopy(edit.value))
-        return
-    rows = _rows(document, edit)
+        if edit.value is None:
+            return _take_away(document, path)
+        nested.put(document, path, copy.deepcopy(edit.value))
+        return ""
+    rows = _rows(document, path, edit)
+    if not isinstance(rows, list):
+        return "no_such_place"
     if isinstance(edit, AddRow):
         if len(rows) >= MAX_ROWS:
-            raise _NowhereError("too_many_rows")
+            return "too_many_rows"
         rows.insert(len(rows) if edit.at is None else edit.at, copy.deepcopy(edit.value))
-        return
+        return ""
     if edit.at >= len(rows):
-        raise _NowhereError("no_such_row")
+        return "no_such_row"
     row = rows.pop(edit.at)
     if isinstance(edit, MoveRow):
         rows.insert(edit.to, row)
+    return ""
 
 
-def steps_of(path: str) -> list[str]:
-    """The steps of a JSON pointer; its first slash may be left out."""
-    written = path.removeprefix("/")
-    return [step.replace("~1", "/").replace("~0", "~") for step in written.split("/")] if written else []
-
-
-def _rows(document: dict[str, Any], edit: AddRow | MoveRow | RemoveRow) -> list[Any]:
+def _rows(document: dict[str, Any], path: list[str], edit: AddRow | MoveRow | RemoveRow) -> Any:
     """The list an edit is about; adding to one that is missing makes it."""
-    *way, last = steps_of(edit.part) or [""]
-    holder = _reach(document, way)
-    if isinstance(edit, AddRow) and isinstance(holder, dict) and last not in holder and last:
-        holder[last] = []
-    rows = _step(holder, last)
-    if not isinstance(rows, list):
-        raise _NowhereError("no_such_place")
-    return rows
+    holder = nested.reach(document, path[:-1])
+    if isinstance(edit, AddRow) and isinstance(holder, dict):
+        holder.setdefault(path[-1], [])
+    return nested.child(holder, path[-1])
 
 
-def _step(holder: object, step: str) -> Any:
-    if isinstance(holder, dict) and step in holder:
-        return holder[step]
-    if isinstance(holder, list) and _POSITION.fullmatch(step):
-        if int(step) < len(holder):
-            return holder[int(step)]
-        raise _NowhereError("no_such_row")
-    raise _NowhereError("no_such_place")
-
-
-def _reach(document: dict[str, Any], way: list[str], *, make: bool = False) -> Any:
-    holder: Any = document
-    for step in way:
-        if make and isinstance(holder, dict) and step and not isinstance(holder.get(step), dict | list):
-            holder[step] = {}
-        holder = _step(holder, step)
-    return holder
-
-
-def _set(document: dict[str, Any], steps: list[str], value: Any) -> None:
-    if not steps or not steps[-1] or len(steps) > _MAX_STEPS:
-        raise _NowhereError("no_such_place")
-    *way, last = steps
-    if value is None:
-        _take_away(document, way, last)
-        return
-    holder = _reach(document, way, make=True)
-    if isinstance(holder, dict):
-        holder[last] = value
-    elif isinstance(holder, list) and _POSITION.fullmatch(last) and int(last) < len(holder):
-        holder[int(last)] = value
-    else:
-        raise _NowhereError("no_such_row" if isinstance(holder, list) else "no_such_place")
-
-
-def _take_away(document: dict[str, Any], way: list[str], last: str) -> None:
+def _take_away(document: dict[str, Any], path: list[str]) -> str:
     """Remove a key, and the tables that are empty without it; what is not there is gone already."""
-    trail: list[tuple[dict[str, Any], str]] = []
-    holder: Any = document
-    for step in way:
-        if isinstance(holder, dict):
-            if step not in holder:
-                return
-            trail.append((holder, step))
-        holder = _step(holder, step)
-    if not isinstance(holder, dict):
-        raise _NowhereError("no_such_place")
-    holder.pop(last, None)
-    for above, step in reversed(trail):
-        if above[step] != {}:
-            break
-        del above[step]
+    reached = nested.trail(document, path[:-1])
+    if len(reached) < len(path):
+        if isinstance(reached[-1], dict):
+            return ""
+        raise nested.NowhereError(reached[-1], path[len(reached) - 1])
+    if not isinstance(reached[-1], dict):
+        return "no_such_place"
+    nested.discard(document, path)
+    return ""
 
 
 def pointer_of(document: dict[str, Any], fault: Fault) -> str:
-    """Where in a document a fault stands, as a JSON pointer; empty for the document as a whole.
+    """Where in a document a fault stands.
 
-    A key that is missing is pointed at where it should be.
+    Parameters
+    ----------
+    document
+        The faulty document.
+    fault
+        One of its faults.
+
+    Returns
+    -------
+    str
+        A JSON pointer; empty for the document as a whole. A key that is missing is pointed at where it should be.
     """
-    steps = [(name, int(number) - 1 if number else 0) for name, number in _STEP.findall(fault.key)]
-    found: list[str] = []
+    steps: list[nested.Step] = [name or int(number) - 1 for name, number in _STEP.findall(fault.key)]
+    start: list[nested.Step] = []
     holder: Any = document
     if fault.rule:
         rows = document.get(fault.part)
-        at = _row_named(rows, fault.rule) if isinstance(rows, list) else None
-        if at is None or not isinstance(rows, list):
-            return f"/{fault.part}"
-        found, holder = [fault.part, str(at)], rows[at]
-        if steps and steps[0][0] == fault.part:
+        position = _row_named(rows, fault.rule) if isinstance(rows, list) else None
+        if position is None or not isinstance(rows, list):
+            return nested.pointer_of([fault.part])
+        start, holder = [fault.part, position], rows[position]
+        if steps and steps[0] == fault.part:
             # A row that is no table at all is named by its place in the document.
             steps = []
-    for name, number in steps:
-        step = name or str(number)
-        if not isinstance(holder, dict | list) or (isinstance(holder, list) and name):
-            break
-        found.append(step)
-        try:
-            holder = _step(holder, step)
-        except _NowhereError:
-            break
-    return "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in found)
+    reached = nested.trail(holder, steps)
+    num_taken = len(reached) - 1
+    if num_taken < len(steps):
+        # The step that fails is where the value should be.
+        is_key = isinstance(steps[num_taken], str)
+        num_taken += isinstance(reached[-1], dict) or (isinstance(reached[-1], list) and not is_key)
+    return nested.pointer_of([*start, *steps[:num_taken]])
 
 
 def _row_named(rows: list[Any], name: str) -> int | None:
     """Position of the row that a fault names; of two of one name the later one is the fault."""
     if name.startswith("#") and name[1:].isdigit() and int(name[1:]) <= len(rows):
         return int(name[1:]) - 1
-    for at in range(len(rows) - 1, -1, -1):
-        row = rows[at]
+    for position in range(len(rows) - 1, -1, -1):
+        row = rows[position]
         if isinstance(row, dict) and str(row.get("id") or row.get("kind") or "") == name:
-            return at
+            return position
     return None

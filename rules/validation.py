@@ -15,6 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from rules import nested
 from rules.errors import Fault
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -135,13 +136,8 @@ def _dotted(loc: tuple[int | str, ...]) -> str:
 
 
 def _value_at(document: object, loc: tuple[int | str, ...]) -> Any:
-    value = document
-    for step in loc:
-        if isinstance(step, int) and isinstance(value, list) and step < len(value):
-            value = value[step]
-        elif isinstance(step, str) and isinstance(value, dict):
-            value = value.get(step)
-    return value
+    """The value at a location; the nearest above it where the location is a model's, not the document's."""
+    return nested.trail(document, loc)[-1]
 
 
 def _decimals(value: object, ctx: dict[str, Any]) -> tuple[str, tuple[tuple[str, str], ...]]:

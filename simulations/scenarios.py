@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import available_timezones
 
+from rules import nested
 from rules.errors import BookError, Fault
 from rules.events import REPORT_KINDS
 from rules.ids import digest
@@ -205,13 +206,11 @@ class _Reading:
             value = tomllib.loads(f"value = {text}")["value"]
         except tomllib.TOMLDecodeError:
             value = text
-        part, dot, name = key.rpartition(".")
         if key not in keys():
             self.unknown(key)
             return
-        holder = document.setdefault(part, {}) if dot else document
         entry = value if isinstance(value, dict) else {"quantiles" if _is_pairs(value) else "value": value}
-        holder[name] = {"source": SET_BY, **entry}
+        nested.put(document, key.split("."), {"source": SET_BY, **entry})
 
     def unknown(self, key: str) -> None:
         near = difflib.get_close_matches(key, keys(), n=1)

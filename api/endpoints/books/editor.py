@@ -14,7 +14,8 @@ from api.endpoints.books.columns import LISTS, Column, column, columns
 from api.endpoints.books.fault_words import page_words
 from api.endpoints.books.sheet_writing import label
 from api.endpoints.books.tables import BOOK_ROW, Document, Row, Table, items, used_keys
-from rules.cells import pointer_of, steps_of
+from rules import nested
+from rules.cells import pointer_of
 from rules.errors import Fault
 from rules.events import REPORT_KINDS
 from rules.text import Lang, catalog, text
@@ -122,7 +123,7 @@ def line_in_book(fault: Fault, lang: Lang) -> str:
 
 def place_of(document: Document, fault: Fault) -> Place:
     """Where in the tables a fault of the document stands."""
-    steps = steps_of(pointer_of(document, fault))
+    steps = nested.path_of(pointer_of(document, fault))
     if fault.code == "example_fails" and steps[:1] == ["rule"]:
         return Place("example", _example_row(document, steps, fault), fault.key.removeprefix("example."))
     if not steps or steps[0] not in LISTS:

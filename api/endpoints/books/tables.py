@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from api.endpoints.books.cells import text_of, value_of
 from api.endpoints.books.columns import LISTS, PARTS, Column, columns
+from rules import nested
 from rules.errors import Fault
 
 Document = dict[str, Any]
@@ -119,16 +120,8 @@ def used_keys(table: Table) -> tuple[str, ...]:
 
 
 def _cells(part: str, holder: dict[str, Any]) -> dict[str, str]:
-    shown = {one.key: text_of(one, _value_at(holder, one.path)) for one in columns(part)}
+    shown = {one.key: text_of(one, nested.get(holder, one.path)) for one in columns(part)}
     return {key: text for key, text in shown.items() if text}
-
-
-def _value_at(holder: Any, path: Sequence[str]) -> Any:
-    for step in path:
-        if not isinstance(holder, dict):
-            return None
-        holder = holder.get(step)
-    return holder
 
 
 def _examples(document: Document) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
@@ -191,7 +184,7 @@ def _write(item: dict[str, Any], table: Table, number: int, row: Row, faults: li
         if one.key == "rule" and table.part == "example":
             continue
         written = row.cells.get(one.key, "")
-        before = _value_at(item, one.path)
+        before = nested.get(item, one.path)
         if _same(written, text_of(one, before)):
             value, code = before, value_of(one, written)[1] if isinstance(before, str) else ""
         else:
@@ -210,19 +203,11 @@ def _same(written: str, shown: str) -> bool:
 
 def _set(item: dict[str, Any], path: Sequence[str], value: Any) -> None:
     """Set or remove a value; tables that a removal leaves empty go as well."""
-    *above, last = path
-    holders = [item]
-    for step in above:
-        inner = holders[-1].get(step)
-        if not isinstance(inner, dict):
-            if value is None:
-                return
-            inner = holders[-1][step] = {}
-        holders.append(inner)
-    if value is not None:
-        holders[-1][last] = value
+    if value is None:
+        nested.discard(item, path)
         return
-    holders[-1].pop(last, None)
-    for step, holder, inner in reversed(list(zip(above, holders, holders[1:], strict=False))):
-        if not inner:
-            del holder[step]
+    for end in range(1, len(path)):
+        # A list in the way is a fault of the document; what is typed replaces it.
+        if not isinstance(nested.get(item, path[:end]), dict):
+            nested.put(item, path[:end], {})
+    nested.put(item, path, value)

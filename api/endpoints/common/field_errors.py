@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Self
 
+from rules.nested import pointer_of
 from rules.text import Lang, text
 
 # pydantic's kinds of errors that share words.
@@ -73,7 +74,7 @@ class Where:
 
 def pointer_to(path: Sequence[str | int]) -> str:
     """A JSON pointer (RFC 6901) as a URI fragment: `#/events/3/kind`; `#` is the whole body."""
-    return "#" + "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
+    return "#" + pointer_of(path)
 
 
 def explain_invalid(lang: Lang, *, code: str, params: Mapping[str, object]) -> str:
