@@ -8,8 +8,8 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
-from api.books.in_force import Law, law_of
-from api.books.scheduling import activate_due, watch_schedule
+from api.books.in_force import RulesInForce, rules_in_force
+from api.books.scheduling import activate_due, suspend_overtaken
 from api.db.advisory_lock import is_my_turn
 from api.db.idempotency import forget_answers
 from api.db.store import Store
@@ -39,7 +39,7 @@ class Ticker:
         self._refused: set[str] = set()
         self._duties: tuple[Callable[[WriteUnit], int], ...] = (
             lambda unit: len(activate_due(unit)),
-            watch_schedule,
+            suspend_overtaken,
             lambda unit: _by_law(unit, _settle),
             lambda unit: _by_law(unit, self._settle_appeals),
             lambda unit: forget_answers(unit, unit.recorded_us - answers_us),
@@ -80,20 +80,20 @@ class Ticker:
                 if not is_my_turn(unit) or not due(unit):
                     return
 
-    def _settle_appeals(self, unit: WriteUnit, law: Law) -> int:
+    def _settle_appeals(self, unit: WriteUnit, law: RulesInForce) -> int:
         settled = settle_appeals(unit, law, unit.recorded_us, RIDERS_AT_ONCE, self._refused)
         self._refused |= set(settled.refused)
         return settled.num_over
 
 
-def _by_law(unit: WriteUnit, due: Callable[[WriteUnit, Law], int]) -> int:
+def _by_law(unit: WriteUnit, due: Callable[[WriteUnit, RulesInForce], int]) -> int:
     try:
-        law = law_of(unit)
+        law = rules_in_force(unit)
     except BookError:
         # No book is stored yet: nothing was scored that could fall due.
         return 0
     return due(unit, law)
 
 
-def _settle(unit: WriteUnit, law: Law) -> int:
+def _settle(unit: WriteUnit, law: RulesInForce) -> int:
     return settle(unit, law, unit.recorded_us, RIDERS_AT_ONCE)

@@ -3,9 +3,9 @@
 import datetime as dt
 from dataclasses import dataclass
 
-from api.books.in_force import Law
-from api.books.places import Place, judging
-from api.books.planned_changes import Ahead, coming, plan_of
+from api.books.in_force import RulesInForce
+from api.books.places import BookPlace, judging
+from api.books.planned_changes import RulesAhead, coming, plan_of
 from api.db.unit_of_work import ReadUnit, WriteUnit
 from api.words import Said, both
 from rules.book import Bilingual, Book, BookDocument
@@ -15,7 +15,7 @@ from rules.text import text
 
 
 @dataclass(frozen=True, slots=True)
-class Announced:
+class RulesChange:
     """A rule book that will judge a rider's orders from an instant on, and what it changes.
 
     Parameters
@@ -33,16 +33,18 @@ class Announced:
     notice_waived: bool
 
 
-def ahead_of(unit: ReadUnit | WriteUnit, law: Law, city: str | None, rider_kind: str | None) -> tuple[Ahead, Place]:
+def ahead_of(
+    unit: ReadUnit | WriteUnit, rules: RulesInForce, city: str | None, rider_kind: str | None
+) -> tuple[RulesAhead, BookPlace]:
     """All that is in force or to come, and a rider's place in it."""
-    ahead, place = plan_of(unit).ahead, Place(city or "", rider_kind or "")
+    ahead, place = plan_of(unit).ahead, BookPlace(city or "", rider_kind or "")
     if (place.city, place.rider_kind) not in ahead.starts:
         # A law of one book for everybody.
-        return Ahead(law.books, law.starts, (), {}), Place("", "")
+        return RulesAhead(rules.books, rules.starts, (), {}), BookPlace("", "")
     return ahead, place
 
 
-def changes_to_come(ahead: Ahead, place: Place, book: Book, now_us: int) -> tuple[Announced, ...]:
+def changes_to_come(ahead: RulesAhead, place: BookPlace, book: Book, now_us: int) -> tuple[RulesChange, ...]:
     """Every book of a place that will come into force there, by time; each told from the one that it follows.
 
     Parameters
@@ -50,15 +52,15 @@ def changes_to_come(ahead: Ahead, place: Place, book: Book, now_us: int) -> tupl
     book
         The book that judged the rider last; an older one perhaps than what is in force in the place.
     """
-    found: list[Announced] = []
+    found: list[RulesChange] = []
     for one in coming(ahead, place, now_us):
         if one.book.digest != book.digest:
             is_back = one.draft is not None and one.draft.rolls_back is not None
-            found.append(announced(one.before or book, one.from_us, one.book, is_back))
+            found.append(rules_change(one.before or book, one.from_us, one.book, is_back))
     return tuple(found)
 
 
-def judges_next(ahead: Ahead, place: Place, book: Book, now_us: int) -> Said | None:
+def next_order_judged_by(ahead: RulesAhead, place: BookPlace, book: Book, now_us: int) -> Said | None:
     """That another book than `book`, which judged the rider last, judges the next order; None where none other does."""
     found = judging(ahead, place, now_us)
     if found is None or found.digest == book.digest:
@@ -67,10 +69,10 @@ def judges_next(ahead: Ahead, place: Place, book: Book, now_us: int) -> Said | N
     return both(lambda lang: text(lang, "card.judged_next", book=title.zh if lang == "zh" else title.en, date=day))
 
 
-def announced(book: Book, from_us: int, coming: Book, notice_waived: bool) -> Announced:
+def rules_change(book: Book, from_us: int, coming: Book, notice_waived: bool) -> RulesChange:
     """A coming book compared with the one before it."""
     model = coming.model
-    return Announced(
+    return RulesChange(
         book_id=coming.id,
         digest=coming.digest,
         from_us=from_us,

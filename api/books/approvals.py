@@ -12,7 +12,7 @@ from api.access.requester import Acting, need_reason, plain
 from api.access.separation_of_duties import behind_authors, need_other_hand
 from api.books.checking import Checked, check_draft
 from api.books.draft_rows import Draft, change, held, need_state, tell
-from api.books.in_force import hold_law
+from api.books.in_force import lock_rules
 from api.books.scheduling import put_on_schedule
 from api.db.tables import approvals, rider_state, studies
 from api.db.unit_of_work import ReadUnit, WriteUnit
@@ -82,7 +82,7 @@ def approve(
         the law, or the time, has moved since it was submitted.
     """
     # A roll-back is scheduled with it: whoever changes the law holds it before any draft.
-    hold_law(unit)
+    lock_rules(unit)
     draft = _answerable(unit, who, draft_id, etag, content_digest)
     if impact_id is not None:
         _need_impact_of(unit, draft, impact_id)

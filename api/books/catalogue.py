@@ -10,9 +10,9 @@ from sqlalchemy import select
 from api.access.requester import Acting
 from api.books.draft_rows import CLOSED, DraftBrief, brief_of, may_see
 from api.books.drafts import stored_book
-from api.books.in_force import Law, law_or_none, stored_program
-from api.books.places import Place, places, places_of, stretches
-from api.books.scheduling import Announced, scheduled_for
+from api.books.in_force import RulesInForce, rules_in_force_or_none, stored_program
+from api.books.places import BookPlace, places, places_of, version_starts
+from api.books.scheduling import ScheduledChange, scheduled_for
 from api.db.tables import drafts
 from api.db.unit_of_work import ReadUnit, WriteUnit
 from api.refusals import Refused
@@ -46,7 +46,7 @@ class PlaceShelf:
     city: str
     rider_kind: str
     in_force: VersionBrief | None
-    scheduled: tuple[Announced, ...]
+    scheduled: tuple[ScheduledChange, ...]
     drafts: tuple[DraftBrief, ...]
     history: tuple[VersionBrief, ...]
 
@@ -58,7 +58,7 @@ class BookBrief:
     book_id: str
     title: Bilingual
     versions: tuple[VersionBrief, ...]
-    places: tuple[Place, ...]
+    places: tuple[BookPlace, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class Version:
     document: dict[str, Any] = field(hash=False)
     toml: str
     extends: str | None
-    places: tuple[Place, ...]
+    places: tuple[BookPlace, ...]
     faults: tuple[Fault, ...]
     clauses: tuple[PartClause, ...]
     before: str | None
@@ -107,14 +107,14 @@ def books_by_place(
     unit: ReadUnit | WriteUnit, who: Acting, at_us: int, city: str | None = None
 ) -> tuple[PlaceShelf, ...]:
     """Every place that a person may look into, or those of one city, in order."""
-    law = law_or_none(unit)
+    rules = rules_in_force_or_none(unit)
     waiting = tuple(draft for draft in _unfinished(unit) if may_see(who, draft))
     coming = scheduled_for(unit, at_us)
-    known = set() if law is None else set(places(law))
+    known = set() if rules is None else set(places(rules))
     known |= {place for draft in waiting for place in draft.places}
     wanted = [place for place in sorted(known) if city in (None, place.city)]
     return tuple(
-        _place_shelf(law, place, at_us, coming, waiting)
+        _place_shelf(rules, place, at_us, coming, waiting)
         for place in wanted
         if not who.cities or place.city in who.cities
     )
@@ -130,15 +130,19 @@ def _unfinished(unit: ReadUnit | WriteUnit) -> tuple[DraftBrief, ...]:
 
 
 def _place_shelf(
-    law: Law | None, place: Place, at_us: int, coming: Iterable[Announced], waiting: Iterable[DraftBrief]
+    rules: RulesInForce | None,
+    place: BookPlace,
+    at_us: int,
+    coming: Iterable[ScheduledChange],
+    waiting: Iterable[DraftBrief],
 ) -> PlaceShelf:
-    begun = [] if law is None else [one for one in stretches(law, place) if one.from_us <= at_us]
+    begun = [] if rules is None else [one for one in version_starts(rules, place) if one.from_us <= at_us]
     past = [_brief(one.book, one.from_us) for one in reversed(begun)]
     return PlaceShelf(
         city=place.city,
         rider_kind=place.rider_kind,
         in_force=past[0] if past else None,
-        scheduled=tuple(one for one in coming if Place(one.city, one.rider_kind) == place),
+        scheduled=tuple(one for one in coming if BookPlace(one.city, one.rider_kind) == place),
         drafts=tuple(draft for draft in waiting if place in draft.places),
         history=tuple(past[1:]),
     )
@@ -146,14 +150,14 @@ def _place_shelf(
 
 def books_of(unit: ReadUnit | WriteUnit, at_us: int) -> tuple[BookBrief, ...]:
     """Every stored book, by id."""
-    law = law_or_none(unit)
-    if law is None:
+    rules = rules_in_force_or_none(unit)
+    if rules is None:
         return ()
     by_id: dict[str, list[Book]] = {}
-    for book in law.program.books:
+    for book in rules.program.books:
         by_id.setdefault(book.id, []).append(book)
     return tuple(
-        BookBrief(book_id, own[-1].model.title, tuple(map(_brief, reversed(own))), places_of(law, book_id, at_us))
+        BookBrief(book_id, own[-1].model.title, tuple(map(_brief, reversed(own))), places_of(rules, book_id, at_us))
         for book_id, own in sorted(by_id.items())
     )
 
@@ -183,7 +187,7 @@ def version_of(unit: ReadUnit | WriteUnit, digest: str, at_us: int) -> Version:
     book = stored_book(unit, digest)
     own = [one for one in stored_program(unit).books if one.id == book.id]
     at = [one.digest for one in own].index(digest)
-    law = law_or_none(unit)
+    rules = rules_in_force_or_none(unit)
     said = [fault for fault in check(own[max(0, at - 1) : at + 1]) if fault.file == book.file]
     return Version(
         brief=_brief(book),
@@ -191,7 +195,7 @@ def version_of(unit: ReadUnit | WriteUnit, digest: str, at_us: int) -> Version:
         document=book.document,
         toml=to_toml(book),
         extends=extends_of(book),
-        places=() if law is None else _judged_by(law, digest, at_us),
+        places=() if rules is None else _judged_by(rules, digest, at_us),
         faults=(*said, *check_examples(book)),
         clauses=clauses_for(book.model),
         before=own[at - 1].digest if at else None,
@@ -199,10 +203,10 @@ def version_of(unit: ReadUnit | WriteUnit, digest: str, at_us: int) -> Version:
     )
 
 
-def _judged_by(law: Law, digest: str, at_us: int) -> tuple[Place, ...]:
+def _judged_by(rules: RulesInForce, digest: str, at_us: int) -> tuple[BookPlace, ...]:
     found = []
-    for place in places(law):
-        begun = [one.book.digest for one in stretches(law, place) if one.from_us <= at_us]
+    for place in places(rules):
+        begun = [one.book.digest for one in version_starts(rules, place) if one.from_us <= at_us]
         if begun and begun[-1] == digest:
             found.append(place)
     return tuple(found)

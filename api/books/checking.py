@@ -15,8 +15,8 @@ from cachetools import LRUCache
 from api.books.draft_content import DRAFT, faults_of, is_route_word, says_the_same, sound, today_of
 from api.books.draft_rows import Draft
 from api.books.drafts import stored_book
-from api.books.in_force import law_or_none, stored_program
-from api.books.planned_changes import Ahead, moved_bases, of_one_day, plan_of, unnamed_places, version_known
+from api.books.in_force import rules_in_force_or_none, stored_program
+from api.books.planned_changes import RulesAhead, moved_bases, of_one_day, plan_of, unnamed_places, version_known
 from api.clock import AHEAD_US
 from api.db.unit_of_work import ReadUnit, WriteUnit
 from rules.book import Book, Given
@@ -103,8 +103,8 @@ def check_draft(unit: ReadUnit | WriteUnit, draft: Draft, now_us: int) -> Checke
     num_rows = sum(len(rule.kind) for rule in book.model.rule)
     if num_rows > MAX_ROWS:
         return Checked(source, (Fault("too_many_rows", DRAFT, key="rule", given=str(num_rows), allowed=str(MAX_ROWS)),))
-    law = law_or_none(unit)
-    earlier = () if law is None else tuple(one for one in stored_program(unit).books if one.id == book.id)
+    rules = rules_in_force_or_none(unit)
+    earlier = () if rules is None else tuple(one for one in stored_program(unit).books if one.id == book.id)
     checks, examples = _said_of(book, earlier[-1:])
     base = None if draft.base_digest is None else version_known(unit, draft.base_digest)
     return Checked(
@@ -217,6 +217,6 @@ def _law_faults(unit: ReadUnit | WriteUnit, draft: Draft, book: Book) -> Iterato
         yield fault if key in today else replace(fault, severity="warning")
 
 
-def _by_place(rules: Ahead, draft: Draft, book: Book) -> dict[tuple[str, str], Fault]:
+def _by_place(rules: RulesAhead, draft: Draft, book: Book) -> dict[tuple[str, str], Fault]:
     found = (*unnamed_places(rules, draft.places, book), *moved_bases(rules, draft, book))
     return {(fault.code, fault.allowed): fault for fault in found}

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
-from api.books.in_force import books_stored, deploy, deployed, hold_law, law_or_none, publish
-from api.books.places import Place, judging, places
+from api.books.in_force import books_stored, deploy, deployed, lock_rules, publish, rules_in_force_or_none
+from api.books.places import BookPlace, judging, places
 from api.db.audit_notes import note
 from api.db.unit_of_work import ReadUnit, WriteUnit
 from rules.book import Book
@@ -26,7 +26,7 @@ class PutInForce:
     """Rows that are new, and places that had a book already: those whose rows are others stay as they are."""
 
     rows: tuple[Deploy, ...] = ()
-    kept: tuple[Place, ...] = ()
+    kept: tuple[BookPlace, ...] = ()
 
 
 def put_in_force(unit: WriteUnit, actor: str, rows: Sequence[Deploy], versions: Iterable[Book] = ()) -> PutInForce:
@@ -44,13 +44,13 @@ def put_in_force(unit: WriteUnit, actor: str, rows: Sequence[Deploy], versions: 
     BookError
         If a book cannot be in force, or would change what is in force elsewhere.
     """
-    hold_law(unit)
+    lock_rules(unit)
     there = deployed(unit)
-    taken = {Place(row.city, row.rider_kind) for row in there}
-    new = tuple(row for row in rows if Place(row.city, row.rider_kind) not in taken)
+    taken = {BookPlace(row.city, row.rider_kind) for row in there}
+    new = tuple(row for row in rows if BookPlace(row.city, row.rider_kind) not in taken)
     has = {(row.city, row.rider_kind, row.from_, row.book) for row in there}
     others = (row for row in rows if row not in new and (row.city, row.rider_kind, row.from_, row.book) not in has)
-    kept = tuple(sorted({Place(row.city, row.rider_kind) for row in others}))
+    kept = tuple(sorted({BookPlace(row.city, row.rider_kind) for row in others}))
     if new:
         needed = _needed(versions, new, unit.recorded_us)
         need_unchanged(unit, needed)
@@ -112,8 +112,8 @@ def need_free(unit: ReadUnit | WriteUnit, rows: Iterable[Deploy]) -> None:
     BookError
         `place_in_force`, for each.
     """
-    there = {Place(row.city, row.rider_kind): row for row in reversed(deployed(unit))}
-    taken = [there[place] for place in sorted({Place(row.city, row.rider_kind) for row in rows}) if place in there]
+    there = {BookPlace(row.city, row.rider_kind): row for row in reversed(deployed(unit))}
+    taken = [there[place] for place in sorted({BookPlace(row.city, row.rider_kind) for row in rows}) if place in there]
     if taken:
         raise BookError(
             tuple(
@@ -128,8 +128,8 @@ def need_free(unit: ReadUnit | WriteUnit, rows: Iterable[Deploy]) -> None:
 
 def num_in_force(unit: ReadUnit | WriteUnit, at_us: int, cities: Sequence[str] = ()) -> int:
     """In how many places a book judges at an instant; of some cities, or of all."""
-    law = law_or_none(unit)
-    if law is None:
+    rules = rules_in_force_or_none(unit)
+    if rules is None:
         return 0
-    wanted = (place for place in places(law) if not cities or place.city in cities)
-    return sum(judging(law, place, at_us) is not None for place in wanted)
+    wanted = (place for place in places(rules) if not cities or place.city in cities)
+    return sum(judging(rules, place, at_us) is not None for place in wanted)

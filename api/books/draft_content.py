@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from sqlalchemy import select
 
-from api.books.places import Place
+from api.books.places import BookPlace
 from api.db.tables import books
 from api.db.unit_of_work import ReadUnit, WriteUnit
 from api.refusals import Refused
@@ -46,16 +46,16 @@ _READING_DAYS: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Content:
+class DraftContent:
     """A document and its places; `digest` covers both and is what an approval is about."""
 
     document: dict[str, Any]
     toml: str
-    targets: tuple[Place, ...]
+    targets: tuple[BookPlace, ...]
     digest: str
 
 
-def content(document: dict[str, Any], targets: Sequence[Place]) -> Content:
+def content(document: dict[str, Any], targets: Sequence[BookPlace]) -> DraftContent:
     """A document (plain TOML values) and places as they are stored.
 
     Raises
@@ -80,7 +80,7 @@ def content(document: dict[str, Any], targets: Sequence[Place]) -> Content:
     if size > MAX_BYTES:
         raise Refused("document_too_large", size=size, most=MAX_BYTES)
     places = [{"city": place.city, "rider_kind": place.rider_kind} for place in wanted]
-    return Content(document, toml, wanted, digest({"document": document, "targets": places}))
+    return DraftContent(document, toml, wanted, digest({"document": document, "targets": places}))
 
 
 def _need_few(document: dict[str, Any]) -> None:
@@ -111,16 +111,16 @@ def stored_document(toml: str) -> dict[str, Any]:
     return tomllib.loads(toml, parse_float=Decimal)
 
 
-def places_json(targets: Sequence[Place]) -> str:
+def places_json(targets: Sequence[BookPlace]) -> str:
     """Places as the tables hold them."""
     return json.dumps(
         [{"city": place.city, "rider_kind": place.rider_kind} for place in targets], ensure_ascii=False, sort_keys=True
     )
 
 
-def read_places(stored: str) -> tuple[Place, ...]:
+def read_places(stored: str) -> tuple[BookPlace, ...]:
     """Places of `places_json`."""
-    return tuple(Place(row["city"], row["rider_kind"]) for row in json.loads(stored))
+    return tuple(BookPlace(row["city"], row["rider_kind"]) for row in json.loads(stored))
 
 
 def from_toml(unit: ReadUnit | WriteUnit, toml: str) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from typing import Any, Final, Literal
 from sqlalchemy import Row, insert, select, update
 
 from api.access.requester import Acting, acts_in
-from api.books.draft_content import Content, book_id_of, places_json, read_places, stored_document
-from api.books.places import Place
+from api.books.draft_content import DraftContent, book_id_of, places_json, read_places, stored_document
+from api.books.places import BookPlace
 from api.db.audit_notes import note
 from api.db.new_names import new_name
 from api.db.tables import draft_revisions, drafts
@@ -20,8 +20,8 @@ from api.db.unit_of_work import ReadUnit, WriteUnit
 from api.refusals import Refused
 from api.words import state_words
 
-State = Literal["open", "submitted", "approved", "scheduled", "suspended", "in_force", "rejected", "withdrawn"]
-STATES: Final[tuple[State, ...]] = (
+DraftState = Literal["open", "submitted", "approved", "scheduled", "suspended", "in_force", "rejected", "withdrawn"]
+DRAFT_STATES: Final[tuple[DraftState, ...]] = (
     "open", "submitted", "approved", "scheduled", "suspended", "in_force", "rejected", "withdrawn",
 )  # fmt: skip
 CLOSED: Final = ("in_force", "withdrawn")
@@ -29,7 +29,7 @@ Action = Literal["begun", "saved", "cells", "targets", "undo", "restored", "reba
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class DraftTarget:
     """Where a draft is to be in force; `replaces` is the version that judges there then without it (None: none)."""
 
     city: str
@@ -37,9 +37,9 @@ class Target:
     replaces: str | None
 
     @property
-    def place(self) -> Place:
+    def place(self) -> BookPlace:
         """City and kind of riders."""
-        return Place(self.city, self.rider_kind)
+        return BookPlace(self.city, self.rider_kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +50,11 @@ class DraftBrief:
     book_id: str
     title: str
     city: str | None
-    state: State
+    state: DraftState
     revision: int
     content_digest: str
     base_digest: str | None
-    targets: tuple[Target, ...]
+    targets: tuple[DraftTarget, ...]
     rolls_back: str | None
     effective_us: int | None
     book_digest: str | None
@@ -75,7 +75,7 @@ class DraftBrief:
         return frozenset(found or ({self.city} if self.city else set()))
 
     @property
-    def places(self) -> tuple[Place, ...]:
+    def places(self) -> tuple[BookPlace, ...]:
         """Where it is to be in force."""
         return tuple(target.place for target in self.targets)
 
@@ -110,7 +110,7 @@ class Revision:
 
 
 def begin(
-    unit: WriteUnit, who: Acting, body: Content, *, base_digest: str | None, bases: Sequence[str | None],
+    unit: WriteUnit, who: Acting, body: DraftContent, *, base_digest: str | None, bases: Sequence[str | None],
     book_id: str, title: str, city: str | None, action: Action = "begun", rolls_back: str | None = None,
 ) -> Draft:  # fmt: skip
     """Store a new draft, open, at revision 1."""
@@ -138,7 +138,9 @@ def begin(
     return made
 
 
-def _add_revision(unit: WriteUnit, who: Acting, draft_id: str, revision: int, body: Content, action: Action) -> None:
+def _add_revision(
+    unit: WriteUnit, who: Acting, draft_id: str, revision: int, body: DraftContent, action: Action
+) -> None:
     unit.connection.execute(
         insert(draft_revisions),
         {
@@ -161,7 +163,7 @@ def tell(unit: WriteUnit, who: Acting, draft: DraftBrief, action: str, **detail:
 
 
 def revise(
-    unit: WriteUnit, who: Acting, draft: Draft, body: Content, bases: Sequence[str | None], action: Action
+    unit: WriteUnit, who: Acting, draft: Draft, body: DraftContent, bases: Sequence[str | None], action: Action
 ) -> Draft:
     """Give a held draft another content: one more revision, open again whatever was said of the one before."""
     revision = draft.revision + 1
@@ -180,7 +182,7 @@ def revise(
 UNSAID: Final[Mapping[str, None]] = {"effective_us": None, "book_digest": None, "detail": None}
 
 
-def change(unit: WriteUnit, draft: DraftBrief, state: State, **columns: Any) -> Draft:
+def change(unit: WriteUnit, draft: DraftBrief, state: DraftState, **columns: Any) -> Draft:
     """Put a held draft into a state, with whatever else changes."""
     values = {"state": state, "changed_us": unit.recorded_us, **columns}
     unit.connection.execute(update(drafts).where(drafts.c.draft_id == draft.draft_id).values(**values))
@@ -202,7 +204,7 @@ def held(unit: WriteUnit, who: Acting, draft_id: str, etag: str | None) -> Draft
     return draft
 
 
-def need_state(draft: DraftBrief, *states: State) -> None:
+def need_state(draft: DraftBrief, *states: DraftState) -> None:
     """Refuse a draft that is not in one of some states.
 
     Raises
@@ -249,7 +251,7 @@ def _columns(row: Row[Any]) -> dict[str, Any]:
     bases = json.loads(row.bases)
     found = {name: getattr(row, name) for name in DraftBrief.__dataclass_fields__ if name not in ("targets", "detail")}
     found["targets"] = tuple(
-        Target(place.city, place.rider_kind, base)
+        DraftTarget(place.city, place.rider_kind, base)
         for place, base in zip(read_places(row.targets), bases, strict=True)
     )  # fmt: skip
     found["detail"] = None if row.detail is None else json.loads(row.detail)
@@ -267,7 +269,7 @@ def revisions_of(unit: ReadUnit | WriteUnit, draft_id: str) -> tuple[Revision, .
 
 def revision_content(
     unit: ReadUnit | WriteUnit, draft_id: str, revision: int
-) -> tuple[dict[str, Any], tuple[Place, ...]]:
+) -> tuple[dict[str, Any], tuple[BookPlace, ...]]:
     """Document and places of one revision.
 
     Raises

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, and_, or_, select
 from api.access.new_ids import need_sound_cities
 from api.access.requester import Acting, need_cities, need_reason, plain
 from api.books.draft_content import (
-    Content,
+    DraftContent,
     begun_from,
     book_id_of,
     content,
@@ -30,7 +30,7 @@ from api.books.draft_rows import (
     Action,
     Draft,
     DraftBrief,
-    State,
+    DraftState,
     begin,
     brief_of,
     change,
@@ -42,8 +42,8 @@ from api.books.draft_rows import (
     revisions_of,
     tell,
 )
-from api.books.in_force import law_of, law_or_none
-from api.books.places import Place, Rules, judging, places_of
+from api.books.in_force import rules_in_force, rules_in_force_or_none
+from api.books.places import BookPlace, Rules, judging, places_of
 from api.books.planned_changes import plan_before, plan_of
 from api.db.cursors import cursor_at, read_cursor
 from api.db.tables import drafts
@@ -59,7 +59,7 @@ TITLE_MAX: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
-class DraftPage:
+class DraftList:
     """Drafts, the last begun first; `cursor` asks for the older ones, None at the end."""
 
     drafts: tuple[DraftBrief, ...]
@@ -74,8 +74,8 @@ def stored_book(unit: ReadUnit | WriteUnit, digest: str) -> Book:
     Refused
         `version_unknown`.
     """
-    law = law_or_none(unit)
-    found = () if law is None else law.program.books
+    rules = rules_in_force_or_none(unit)
+    found = () if rules is None else rules.program.books
     for book in found:
         if book.digest == digest:
             return book
@@ -83,7 +83,7 @@ def stored_book(unit: ReadUnit | WriteUnit, digest: str) -> Book:
 
 
 def bases_of(
-    unit: ReadUnit | WriteUnit, document: dict[str, Any], targets: Sequence[Place], now_us: int
+    unit: ReadUnit | WriteUnit, document: dict[str, Any], targets: Sequence[BookPlace], now_us: int
 ) -> list[str | None]:
     """For each place the digest of the version that judges there when the document is to take effect, without it.
 
@@ -92,7 +92,7 @@ def bases_of(
     return _bases(plan_of(unit).present, document, targets, now_us)
 
 
-def _bases(rules: Rules, document: dict[str, Any], targets: Sequence[Place], now_us: int) -> list[str | None]:
+def _bases(rules: Rules, document: dict[str, Any], targets: Sequence[BookPlace], now_us: int) -> list[str | None]:
     at_us = max(now_us, effective_us(document) or now_us)
     found = [judging(rules, place, at_us) for place in targets]
     return [None if book is None else book.digest for book in found]
@@ -104,7 +104,7 @@ def draft_from_version(
     digest: str,
     *,
     city: str | None = None,
-    targets: Sequence[Place] | None = None,
+    targets: Sequence[BookPlace] | None = None,
     book_id: str | None = None,
     title: str | None = None,
 ) -> Draft:
@@ -121,16 +121,16 @@ def draft_from_version(
         gets one of its own.
     """
     book = stored_book(unit, digest)
-    law = law_of(unit)
-    used = places_of(law, book.id, unit.recorded_us)
+    rules = rules_in_force(unit)
+    used = places_of(rules, book.id, unit.recorded_us)
     if targets is None:
         targets = [place for place in used if city in (None, place.city)]
         if not targets and city is not None:
-            targets = [Place(city, kind) for kind in book.model.rider_kinds]
+            targets = [BookPlace(city, kind) for kind in book.model.rider_kinds]
     if book_id is None:
         shared = city is not None and not set(used) <= set(targets)
         book_id = local_book_id(book.id, city) if shared and city is not None else book.id
-    replaced = [judging(law, place, unit.recorded_us) for place in targets]
+    replaced = [judging(rules, place, unit.recorded_us) for place in targets]
     notice_days = max((one.model.notice_days for one in replaced if one is not None), default=0)
     document = begun_from(book, book_id, notice_days, unit.recorded_us)
     return _begin(unit, who, document, targets, title, city, digest)
@@ -144,8 +144,8 @@ def draft_from_place(unit: WriteUnit, who: Acting, city: str, rider_kind: str) -
     Refused
         `no_book_there`.
     """
-    law = law_or_none(unit)
-    book = None if law is None else judging(law, Place(city, rider_kind), unit.recorded_us)
+    rules = rules_in_force_or_none(unit)
+    book = None if rules is None else judging(rules, BookPlace(city, rider_kind), unit.recorded_us)
     if book is None:
         kind = both(lambda lang: text(lang, f"word.{rider_kind}") if rider_kind in RIDER_KINDS else rider_kind)
         raise Refused("no_book_there", city=city_words(city), rider_kind=kind)
@@ -153,7 +153,7 @@ def draft_from_place(unit: WriteUnit, who: Acting, city: str, rider_kind: str) -
 
 
 def draft_from_toml(
-    unit: WriteUnit, who: Acting, toml: str, *, targets: Sequence[Place], title: str | None = None
+    unit: WriteUnit, who: Acting, toml: str, *, targets: Sequence[BookPlace], title: str | None = None
 ) -> Draft:
     """Begin a change with a document as a person writes it; `extends` is merged in.
 
@@ -166,7 +166,7 @@ def draft_from_toml(
 
 
 def draft_from_document(
-    unit: WriteUnit, who: Acting, document: dict[str, Any], *, targets: Sequence[Place], title: str | None = None
+    unit: WriteUnit, who: Acting, document: dict[str, Any], *, targets: Sequence[BookPlace], title: str | None = None
 ) -> Draft:
     """Begin a change with a document of plain TOML values (`rules.json_form.from_json`); `extends` is merged in.
 
@@ -179,14 +179,14 @@ def draft_from_document(
 
 
 def empty_draft(
-    unit: WriteUnit, who: Acting, book_id: str, *, targets: Sequence[Place], title: str | None = None
+    unit: WriteUnit, who: Acting, book_id: str, *, targets: Sequence[BookPlace], title: str | None = None
 ) -> Draft:
     """Begin a book from nothing."""
     return _begin(unit, who, empty_document(book_id, unit.recorded_us), targets, title, None, None)
 
 
 def _begin(
-    unit: WriteUnit, who: Acting, document: dict[str, Any], targets: Sequence[Place], title: str | None,
+    unit: WriteUnit, who: Acting, document: dict[str, Any], targets: Sequence[BookPlace], title: str | None,
     city: str | None, base_digest: str | None,
 ) -> Draft:  # fmt: skip
     body = content(document, targets)
@@ -259,7 +259,7 @@ def edit_cells(unit: WriteUnit, who: Acting, draft_id: str, etag: str | None, ed
     return _revise(unit, who, draft, content(document, draft.places), "cells")
 
 
-def set_targets(unit: WriteUnit, who: Acting, draft_id: str, etag: str | None, targets: Sequence[Place]) -> Draft:
+def set_targets(unit: WriteUnit, who: Acting, draft_id: str, etag: str | None, targets: Sequence[BookPlace]) -> Draft:
     """Say where a draft is to be in force."""
     draft = _changeable(unit, who, draft_id, etag)
     need_cities(who, {place.city for place in targets})
@@ -308,7 +308,7 @@ def _changeable(unit: WriteUnit, who: Acting, draft_id: str, etag: str | None) -
     return draft
 
 
-def _revise(unit: WriteUnit, who: Acting, draft: Draft, body: Content, action: Action) -> Draft:
+def _revise(unit: WriteUnit, who: Acting, draft: Draft, body: DraftContent, action: Action) -> Draft:
     # An undo is a revision even where it changes nothing, so that the next one goes further back.
     if body.digest == draft.content_digest and draft.state == "open" and action != "undo":
         return draft
@@ -347,11 +347,11 @@ def drafts_page(
     who: Acting,
     *,
     city: str | None = None,
-    state: State | None = None,
+    state: DraftState | None = None,
     book_id: str | None = None,
     cursor: str | None = None,
     limit: int = 50,
-) -> DraftPage:
+) -> DraftList:
     """A page of drafts, the last begun first.
 
     Parameters
@@ -377,7 +377,7 @@ def drafts_page(
     found = [brief_of(row) for row in unit.connection.execute(query)]
     last = found[limit - 1] if len(found) > limit else None
     seen = tuple(draft for draft in found[:limit] if may_see(who, draft))
-    return DraftPage(seen, None if last is None else cursor_at(last.recorded_us, last.draft_id))
+    return DraftList(seen, None if last is None else cursor_at(last.recorded_us, last.draft_id))
 
 
 def _about(city: str) -> ColumnElement[bool]:

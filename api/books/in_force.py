@@ -32,7 +32,7 @@ _NUM_PROGRAMS_MAX: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Law:
+class RulesInForce:
     """All stored books, compiled, and which of them judges which event."""
 
     program: Program
@@ -50,13 +50,13 @@ class Law:
 
 
 # Laws by stamp and book id (None: as deployed), and all books by stamp. A stamp covers all that it was made from.
-_LAWS: Final[dict[tuple[str, str | None], Law]] = {}
+_LAWS: Final[dict[tuple[str, str | None], RulesInForce]] = {}
 _STORED: Final[dict[str, Program]] = {}
 _NUM_LAWS_MAX: Final = 32
 _MEMORY: Final = Lock()
 
 
-def stamp_of(unit: ReadUnit | WriteUnit) -> str:
+def rules_stamp(unit: ReadUnit | WriteUnit) -> str:
     """What the law comes to: the same stamp means the same books in force in the same places, read alike."""
     row = unit.connection.execute(select(law.c.stamp, law.c.old_until_us)).one()
     return str(row.stamp) if row.old_until_us is None else f"{row.stamp} {row.old_until_us}"
@@ -68,12 +68,12 @@ def old_readings_until(unit: ReadUnit | WriteUnit) -> int | None:
     return found
 
 
-def read_as_old(unit: WriteUnit, until_us: int | None) -> None:
+def note_old_readings(unit: WriteUnit, until_us: int | None) -> None:
     """Note that version 0.1.0 wrote the ledger, up to an instant (None: it did not); the caller holds the law."""
     unit.connection.execute(update(law).values(old_until_us=until_us))
 
 
-def hold_law(unit: WriteUnit) -> str:
+def lock_rules(unit: WriteUnit) -> str:
     """Keep others from changing the law until the unit ends; its stamp.
 
     Whoever also locks riders takes this first.
@@ -90,7 +90,7 @@ def _stamp(unit: WriteUnit, before: str, added: Iterable[str]) -> None:
 
 def publish(unit: WriteUnit, versions: Iterable[Book]) -> None:
     """Store book versions; those already there stay as they are."""
-    stamp = hold_law(unit)
+    stamp = lock_rules(unit)
     known = set(unit.connection.scalars(select(books.c.digest)))
     rows = [
         {
@@ -115,7 +115,7 @@ def deploy(unit: WriteUnit, rows: Sequence[Deploy]) -> None:
     BookError
         If a row names a book that is not stored, one of the legacy regime, or a day that has another book already.
     """
-    stamp = hold_law(unit)
+    stamp = lock_rules(unit)
     before = deployed(unit)
     faults = deploy_faults(rows, stored_program(unit).books, before)
     if faults:
@@ -174,7 +174,7 @@ def stored_program(unit: ReadUnit | WriteUnit) -> Program:
     BookError
         If no book is stored.
     """
-    return _stored(unit, stamp_of(unit))
+    return _stored(unit, rules_stamp(unit))
 
 
 def _stored(unit: ReadUnit | WriteUnit, stamp: str) -> Program:
@@ -189,7 +189,7 @@ def _stored(unit: ReadUnit | WriteUnit, stamp: str) -> Program:
 
 def _keep(unit: ReadUnit | WriteUnit, stamp: str, memory: dict[Any, Any], key: object, found: object) -> None:
     """Remember what was read under a stamp, unless somebody has changed the law while it was read."""
-    if stamp_of(unit) == stamp:
+    if rules_stamp(unit) == stamp:
         with _MEMORY:
             while len(memory) >= _NUM_LAWS_MAX:
                 memory.pop(next(iter(memory)))
@@ -243,7 +243,7 @@ def deployed(unit: ReadUnit | WriteUnit) -> list[Deploy]:
     ]
 
 
-def law_of(unit: ReadUnit | WriteUnit, book_id: str | None = None) -> Law:
+def rules_in_force(unit: ReadUnit | WriteUnit, book_id: str | None = None) -> RulesInForce:
     """The law in force: the deployment table, or all versions of one stored book for everybody.
 
     Either way no book applies to events before it took effect.
@@ -253,7 +253,7 @@ def law_of(unit: ReadUnit | WriteUnit, book_id: str | None = None) -> Law:
     BookError
         If no book is stored, or none of that id.
     """
-    stamp = stamp_of(unit)
+    stamp = rules_stamp(unit)
     found = _LAWS.get((stamp, book_id))
     if found is None:
         program = with_old_readings(_stored(unit, stamp), old_readings_until(unit))
@@ -262,15 +262,15 @@ def law_of(unit: ReadUnit | WriteUnit, book_id: str | None = None) -> Law:
     return found
 
 
-def law_or_none(unit: ReadUnit | WriteUnit) -> Law | None:
+def rules_in_force_or_none(unit: ReadUnit | WriteUnit) -> RulesInForce | None:
     """The law in force; None in a database without a book."""
     try:
-        return law_of(unit)
+        return rules_in_force(unit)
     except BookError:
         return None
 
 
-def _read_law(unit: ReadUnit | WriteUnit, program: Program, book_id: str | None) -> Law:
+def _read_law(unit: ReadUnit | WriteUnit, program: Program, book_id: str | None) -> RulesInForce:
     stored = program.books
     if book_id is None:
         position = {book.digest: k for k, book in enumerate(stored)}
@@ -278,14 +278,14 @@ def _read_law(unit: ReadUnit | WriteUnit, program: Program, book_id: str | None)
         def versions_of(name: str) -> tuple[Book, ...]:
             return tuple(book for book in stored if book.id == name)
 
-        return Law(program, Schedule(deployed_starts(deployed(unit), versions_of, position), reach_back=False))
+        return RulesInForce(program, Schedule(deployed_starts(deployed(unit), versions_of, position), reach_back=False))
     positions = [k for k, book in enumerate(stored) if book.id == book_id]
     if not positions:
         raise BookError((unknown_book(book_id, sorted({book.id for book in stored})),))
-    return Law(program, replace(schedule_versions(program, positions), reach_back=False))
+    return RulesInForce(program, replace(schedule_versions(program, positions), reach_back=False))
 
 
-def overtaken(law: Law, as_of_us: int) -> frozenset[str]:
+def overtaken(law: RulesInForce, as_of_us: int) -> frozenset[str]:
     """Digests of versions whose successor is in force."""
     versions = zip(law.program.books, law.program.tables.books["next_us"].tolist(), strict=True)
     return frozenset(book.digest for book, next_us in versions if next_us <= as_of_us)

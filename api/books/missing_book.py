@@ -14,7 +14,7 @@ from rules.shelf import deployable, deployment, shipped
 REFERENCE: Final = "gbt-46862-reference"
 
 
-def mending_command(platform: str, city: str, rider_kind: str, at_us: int) -> str | None:
+def deploy_command(platform: str, city: str, rider_kind: str, at_us: int) -> str | None:
     """The command that puts a book in force for an event; None where no shipped book had taken effect by then.
 
     The book is the one published for the platform in this city, else elsewhere, else the reference; a person may name

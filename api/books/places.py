@@ -20,7 +20,7 @@ class Rules(Protocol):
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Place:
+class BookPlace:
     """Riders of one kind in one city."""
 
     city: str
@@ -33,31 +33,31 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class VersionStart:
     """From when a version judges a place, until the next stretch begins."""
 
     from_us: int
     book: Book
 
 
-def places(rules: Rules) -> tuple[Place, ...]:
+def places(rules: Rules) -> tuple[BookPlace, ...]:
     """Every place that has a book at some time, in order."""
-    return tuple(sorted(Place(*key) for key in rules.starts))
+    return tuple(sorted(BookPlace(*key) for key in rules.starts))
 
 
-def stretches(rules: Rules, place: Place) -> tuple[Stretch, ...]:
+def version_starts(rules: Rules, place: BookPlace) -> tuple[VersionStart, ...]:
     """The versions that judge a place, in time order."""
     rows = rules.starts.get((place.city, place.rider_kind), ())
-    return tuple(Stretch(from_us, rules.books[position]) for from_us, position in rows)
+    return tuple(VersionStart(from_us, rules.books[position]) for from_us, position in rows)
 
 
-def judging(rules: Rules, place: Place, at_us: int) -> Book | None:
+def judging(rules: Rules, place: BookPlace, at_us: int) -> Book | None:
     """The version that judges an event of a place at an instant; None where no score is in use then."""
-    begun = [stretch.book for stretch in stretches(rules, place) if stretch.from_us <= at_us]
+    begun = [stretch.book for stretch in version_starts(rules, place) if stretch.from_us <= at_us]
     return begun[-1] if begun else None
 
 
-def places_of(rules: Rules, book_id: str, at_us: int) -> tuple[Place, ...]:
+def places_of(rules: Rules, book_id: str, at_us: int) -> tuple[BookPlace, ...]:
     """Where a book judges at an instant, in whichever version."""
     found = ((place, judging(rules, place, at_us)) for place in places(rules))
     return tuple(place for place, book in found if book is not None and book.id == book_id)

@@ -17,8 +17,8 @@ from sqlalchemy import Row, func, select
 
 from api.books.draft_content import DRAFT, sound, stored_document
 from api.books.draft_rows import DraftBrief, brief_of
-from api.books.in_force import deploy_faults, deployed, law_or_none, stamp_of
-from api.books.places import Place, judging, places, places_of, stretches
+from api.books.in_force import deploy_faults, deployed, rules_in_force_or_none, rules_stamp
+from api.books.places import BookPlace, judging, places, places_of, version_starts
 from api.db.bulk import among
 from api.db.tables import approvals, draft_revisions, drafts
 from api.db.unit_of_work import ReadUnit, WriteUnit
@@ -30,7 +30,7 @@ from rules.errors import Fault
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class PlannedChange:
     """A scheduled change; `conflicts` says why it will not come into force, if it will not."""
 
     draft: DraftBrief
@@ -45,7 +45,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Ahead:
+class RulesAhead:
     """The law with all that will come into force; `brings` holds the drafts of versions to come, by digest."""
 
     books: tuple[Book, ...]
@@ -55,16 +55,16 @@ class Ahead:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ChangePlan:
     """All that is scheduled, in order; the law as it stands, and what it comes to with what is scheduled."""
 
-    steps: tuple[Step, ...]
-    present: Ahead
-    ahead: Ahead
+    steps: tuple[PlannedChange, ...]
+    present: RulesAhead
+    ahead: RulesAhead
 
 
 @dataclass(frozen=True, slots=True)
-class Coming:
+class ComingVersion:
     """A version that will judge a place from an instant on.
 
     Parameters
@@ -75,21 +75,21 @@ class Coming:
         The scheduled change that brings it; None for a version that is stored already.
     """
 
-    place: Place
+    place: BookPlace
     from_us: int
     book: Book
     before: Book | None
     draft: DraftBrief | None
 
 
-_PLANS: Final[LRUCache[tuple[str, frozenset[str]], Plan]] = LRUCache(64)
+_PLANS: Final[LRUCache[tuple[str, frozenset[str]], ChangePlan]] = LRUCache(64)
 _MEMORY: Final = Lock()
 
 
-def plan_of(unit: ReadUnit | WriteUnit, without: frozenset[str] = frozenset()) -> Plan:
+def plan_of(unit: ReadUnit | WriteUnit, without: frozenset[str] = frozenset()) -> ChangePlan:
     """What is scheduled, all of it or all but some drafts."""
     rows = _scheduled(unit)
-    key = f"{stamp_of(unit)}-{_mark(rows)}", without
+    key = f"{rules_stamp(unit)}-{_mark(rows)}", without
     with _MEMORY:
         found = _PLANS.get(key)
     if found is None:
@@ -101,7 +101,7 @@ def plan_of(unit: ReadUnit | WriteUnit, without: frozenset[str] = frozenset()) -
     return found
 
 
-def plan_before(unit: ReadUnit | WriteUnit, at_us: int) -> Plan:
+def plan_before(unit: ReadUnit | WriteUnit, at_us: int) -> ChangePlan:
     """What is scheduled for instants before one."""
     return plan_of(unit, frozenset(row.draft_id for row in _scheduled(unit) if row.effective_us >= at_us))
 
@@ -111,7 +111,7 @@ def version_known(unit: ReadUnit | WriteUnit, digest: str) -> Book | None:
     return next((book for book in plan_of(unit).ahead.books if book.digest == digest), None)
 
 
-def plan_mark(unit: ReadUnit | WriteUnit) -> str:
+def schedule_stamp(unit: ReadUnit | WriteUnit) -> str:
     """Another text whenever another change is scheduled, or one no longer is."""
     return _mark(_scheduled(unit))
 
@@ -147,28 +147,28 @@ def _book_of(toml: str) -> Book | None:
     return sound(stored_document(toml))
 
 
-def _present(unit: ReadUnit | WriteUnit) -> Ahead:
-    law = law_or_none(unit)
-    if law is None:
-        return Ahead((), {}, (), {})
-    return Ahead(law.books, law.starts, tuple(deployed(unit)), {})
+def _present(unit: ReadUnit | WriteUnit) -> RulesAhead:
+    rules = rules_in_force_or_none(unit)
+    if rules is None:
+        return RulesAhead((), {}, (), {})
+    return RulesAhead(rules.books, rules.starts, tuple(deployed(unit)), {})
 
 
-def _planned(present: Ahead, changes: Iterable[tuple[DraftBrief, str]]) -> Plan:
+def _planned(present: RulesAhead, changes: Iterable[tuple[DraftBrief, str]]) -> ChangePlan:
     steps, ahead = [], present
     for draft, toml in changes:
         book = _book_of(toml)
         if book is None:
-            steps.append(Step(draft, None, (Fault("book_unreadable", draft.draft_id),)))
+            steps.append(PlannedChange(draft, None, (Fault("book_unreadable", draft.draft_id),)))
             continue
         found = conflicts(ahead, draft, book)
-        steps.append(Step(draft, book, found))
+        steps.append(PlannedChange(draft, book, found))
         if not found:
             ahead = _with(ahead, draft, book)
-    return Plan(tuple(steps), present, ahead)
+    return ChangePlan(tuple(steps), present, ahead)
 
 
-def _with(ahead: Ahead, draft: DraftBrief, book: Book) -> Ahead:
+def _with(ahead: RulesAhead, draft: DraftBrief, book: Book) -> RulesAhead:
     """The law after a change, as activation leaves it."""
     books = (*ahead.books, book)
     rows = tuple(sorted((*ahead.rows, *new_deployments(ahead, draft, book)), key=lambda row: row.from_))
@@ -177,17 +177,17 @@ def _with(ahead: Ahead, draft: DraftBrief, book: Book) -> Ahead:
     def versions_of(name: str) -> tuple[Book, ...]:
         return tuple(one for one in books if one.id == name)
 
-    return Ahead(books, deployed_starts(rows, versions_of, position), rows, {**ahead.brings, book.digest: draft})
+    return RulesAhead(books, deployed_starts(rows, versions_of, position), rows, {**ahead.brings, book.digest: draft})
 
 
-def new_deployments(ahead: Ahead, draft: DraftBrief, book: Book) -> tuple[Deploy, ...]:
+def new_deployments(ahead: RulesAhead, draft: DraftBrief, book: Book) -> tuple[Deploy, ...]:
     """Rows that a change adds; where its book judges already, the newest version follows by itself."""
     at_us = start_us(book.model)
     found = ((place, judging(ahead, place, at_us)) for place in draft.places)
     return tuple(_deployed(place, draft, book) for place, now in found if now is None or now.id != book.id)
 
 
-def _deployed(place: Place, draft: DraftBrief, book: Book) -> Deploy:
+def _deployed(place: BookPlace, draft: DraftBrief, book: Book) -> Deploy:
     return Deploy.model_validate(
         {
             "city": place.city,
@@ -200,7 +200,7 @@ def _deployed(place: Place, draft: DraftBrief, book: Book) -> Deploy:
     )
 
 
-def conflicts(ahead: Ahead, draft: DraftBrief, book: Book) -> tuple[Fault, ...]:
+def conflicts(ahead: RulesAhead, draft: DraftBrief, book: Book) -> tuple[Fault, ...]:
     """Why a change that was sound when it was submitted cannot come into force on what stands by then."""
     found = [*moved_bases(ahead, draft, book), *unnamed_places(ahead, draft.places, book)]
     newest = [one for one in ahead.books if one.id == book.id][-1:]
@@ -212,7 +212,7 @@ def conflicts(ahead: Ahead, draft: DraftBrief, book: Book) -> tuple[Fault, ...]:
     return tuple(found)
 
 
-def moved_bases(ahead: Ahead, draft: DraftBrief, book: Book) -> Iterator[Fault]:
+def moved_bases(ahead: RulesAhead, draft: DraftBrief, book: Book) -> Iterator[Fault]:
     """Places whose version, when a draft is to take effect, is no longer the one that it is to replace."""
     at_us = start_us(book.model)
     for target in draft.targets:
@@ -223,7 +223,7 @@ def moved_bases(ahead: Ahead, draft: DraftBrief, book: Book) -> Iterator[Fault]:
             yield Fault("base_moved", DRAFT, key="targets", given=given, allowed=target.place.words)
 
 
-def unnamed_places(ahead: Ahead, named: Sequence[Place], book: Book) -> Iterator[Fault]:
+def unnamed_places(ahead: RulesAhead, named: Sequence[BookPlace], book: Book) -> Iterator[Fault]:
     """A new version of a book judges wherever the book is in force: each of these places must be meant."""
     others = sorted(set(places_of(ahead, book.id, start_us(book.model))) - set(named))
     if others:
@@ -231,7 +231,7 @@ def unnamed_places(ahead: Ahead, named: Sequence[Place], book: Book) -> Iterator
         yield Fault("targets_incomplete", DRAFT, key="targets", given=book.id, allowed=given)
 
 
-def of_one_day(plan: Plan, draft: DraftBrief, book: Book) -> tuple[Step, ...]:
+def of_one_day(plan: ChangePlan, draft: DraftBrief, book: Book) -> tuple[PlannedChange, ...]:
     """Scheduled changes that cannot stand beside a draft: for the same day, in one of its places or of the same book.
 
     A roll-back stands aside for nothing: what would take effect before it, and move what it replaces, counts too.
@@ -247,17 +247,17 @@ def of_one_day(plan: Plan, draft: DraftBrief, book: Book) -> tuple[Step, ...]:
     return tuple(found)
 
 
-def coming(ahead: Ahead, place: Place, after_us: int) -> Iterator[Coming]:
+def coming(ahead: RulesAhead, place: BookPlace, after_us: int) -> Iterator[ComingVersion]:
     """What will judge a place after an instant, in order."""
     before: Book | None = None
-    for stretch in stretches(ahead, place):
+    for stretch in version_starts(ahead, place):
         if stretch.from_us > after_us:
             draft = ahead.brings.get(stretch.book.digest)
-            yield Coming(place, stretch.from_us, stretch.book, before, draft)
+            yield ComingVersion(place, stretch.from_us, stretch.book, before, draft)
         before = stretch.book
 
 
-def all_coming(ahead: Ahead, after_us: int) -> tuple[Coming, ...]:
+def all_coming(ahead: RulesAhead, after_us: int) -> tuple[ComingVersion, ...]:
     """What will judge any place after an instant, by time."""
     found = [one for place in places(ahead) for one in coming(ahead, place, after_us)]
     return tuple(sorted(found, key=lambda one: (one.from_us, one.place)))

@@ -14,8 +14,8 @@ from api.books.checking import MARGIN_US
 from api.books.draft_content import content, restored_from, today_of
 from api.books.draft_rows import Draft, begin, tell
 from api.books.drafts import bases_of, stored_book
-from api.books.in_force import law_of
-from api.books.places import Place, judging, places_of, stretches
+from api.books.in_force import rules_in_force
+from api.books.places import BookPlace, judging, places_of, version_starts
 from api.db.tables import drafts
 from api.db.unit_of_work import WriteUnit
 from api.refusals import Refused
@@ -40,17 +40,17 @@ def roll_back(unit: WriteUnit, who: Acting, book_id: str, digest: str, reason: s
         NotReadyError where the earlier content no longer passes the checks.
     """
     why = need_reason(reason)
-    law = law_of(unit)
-    places = places_of(law, book_id, unit.recorded_us)
+    rules = rules_in_force(unit)
+    places = places_of(rules, book_id, unit.recorded_us)
     if not places:
         raise Refused("book_not_in_force", book_id=book_id)
     need_cities(who, {place.city for place in places})
     wanted = stored_book(unit, digest)
-    now = judging(law, places[0], unit.recorded_us)
+    now = judging(rules, places[0], unit.recorded_us)
     if now is None or now.digest == digest:
         raise Refused("version_in_force", digest=digest[:12])
     before = {
-        one.book.digest for place in places for one in stretches(law, place) if one.from_us <= unit.recorded_us
+        one.book.digest for place in places for one in version_starts(rules, place) if one.from_us <= unit.recorded_us
     }  # fmt: skip
     if digest not in before:
         raise Refused("version_never_in_force", digest=digest[:12])
@@ -84,6 +84,6 @@ def _next_day(now: Book, at_us: int) -> dt.date:
     return first if days.start_of(first) > at_us + MARGIN_US else first + dt.timedelta(days=1)
 
 
-def _one_city(places: tuple[Place, ...]) -> str | None:
+def _one_city(places: tuple[BookPlace, ...]) -> str | None:
     cities = {place.city for place in places}
     return cities.pop() if len(cities) == 1 else None

@@ -16,9 +16,17 @@ from api.access.requester import Acting, need_reason
 from api.books.checking import LEAD_US, check_draft
 from api.books.draft_content import DRAFT
 from api.books.draft_rows import Draft, change, held, need_state, tell
-from api.books.in_force import Law, deploy, hold_law, law_of, publish
-from api.books.places import Place
-from api.books.planned_changes import Coming, Step, all_coming, coming, new_deployments, of_one_day, plan_of
+from api.books.in_force import RulesInForce, deploy, lock_rules, publish, rules_in_force
+from api.books.places import BookPlace
+from api.books.planned_changes import (
+    ComingVersion,
+    PlannedChange,
+    all_coming,
+    coming,
+    new_deployments,
+    of_one_day,
+    plan_of,
+)
 from api.db.outbox import Message, announce, iso
 from api.db.tables import drafts
 from api.db.unit_of_work import ReadUnit, WriteUnit
@@ -40,7 +48,7 @@ class Activated:
 
 
 @dataclass(frozen=True, slots=True)
-class Announced:
+class ScheduledChange:
     """The next change for riders of a kind in a city.
 
     Parameters
@@ -91,7 +99,7 @@ def schedule(unit: WriteUnit, who: Acting, draft_id: str, etag: str | None, repl
         `draft_state`; `schedule_refused` (notice has run out meanwhile, the base has moved or will, …); `day_taken`,
         `day_of_rollback`, `replaces_nothing`.
     """
-    hold_law(unit)
+    lock_rules(unit)
     draft = held(unit, who, draft_id, etag)
     need_state(draft, "approved")
     return put_on_schedule(unit, who, draft, replaces)
@@ -119,11 +127,11 @@ def put_on_schedule(unit: WriteUnit, who: Acting, draft: Draft, replaces: Collec
     day = book.model.effective_from.isoformat()
     tell(unit, who, changed, "draft_scheduled", effective_from=day, restores=draft.rolls_back)
     announce(unit, _messages("book.scheduled", changed, book))
-    suspend_doomed(unit, but=draft.draft_id)
+    suspend_impossible(unit, but=draft.draft_id)
     return changed
 
 
-def _need_day(draft: Draft, book: Book, rivals: Sequence[Step], replaces: Collection[str]) -> None:
+def _need_day(draft: Draft, book: Book, rivals: Sequence[PlannedChange], replaces: Collection[str]) -> None:
     """Refuse a day that another change has, unless the other is to give way."""
     if draft.rolls_back is not None:
         return
@@ -144,17 +152,17 @@ def cancel(unit: WriteUnit, who: Acting, draft_id: str, etag: str | None, reason
 
     What departs from it is suspended.
     """
-    hold_law(unit)
+    lock_rules(unit)
     draft = held(unit, who, draft_id, etag)
     why = need_reason(reason)
     need_state(draft, "scheduled")
     changed = change(unit, draft, "approved", effective_us=None)
     tell(unit, who, changed, "draft_cancelled", reason=why)
-    suspend_doomed(unit)
+    suspend_impossible(unit)
     return changed
 
 
-def suspend_doomed(unit: WriteUnit, but: str | None = None) -> tuple[Activated, ...]:
+def suspend_impossible(unit: WriteUnit, but: str | None = None) -> tuple[Activated, ...]:
     """Suspend what can no longer come into force; the caller holds the law.
 
     Parameters
@@ -174,12 +182,12 @@ def suspend_doomed(unit: WriteUnit, but: str | None = None) -> tuple[Activated, 
     return tuple(_suspend(unit, step, step.conflicts) for step in doomed)
 
 
-def watch_schedule(unit: WriteUnit) -> int:
+def suspend_overtaken(unit: WriteUnit) -> int:
     """Suspend what the law, changed by other ways than the schedule, has overtaken; cheap when there is nothing."""
     if not any(step.conflicts for step in plan_of(unit).steps):
         return 0
-    hold_law(unit)
-    return len(suspend_doomed(unit))
+    lock_rules(unit)
+    return len(suspend_impossible(unit))
 
 
 def _messages(kind: str, draft: Draft, book: Book, **more: object) -> Iterable[Message]:
@@ -206,17 +214,17 @@ def activate_due(unit: WriteUnit) -> tuple[Activated, ...]:
     )
     if unit.connection.execute(due.limit(1)).first() is None:
         return ()
-    hold_law(unit)
+    lock_rules(unit)
     # Nobody cancels what is being put in force.
     waiting = select(drafts.c.draft_id).where(drafts.c.state == "scheduled").with_for_update()
     unit.connection.execute(waiting).all()
     until_us = unit.recorded_us + LEAD_US
     steps = plan_of(unit).steps
     found = [_activate(unit, step) for step in steps if (step.draft.effective_us or 0) <= until_us]
-    return (*found, *suspend_doomed(unit))
+    return (*found, *suspend_impossible(unit))
 
 
-def law_in_force(unit: WriteUnit) -> Law:
+def rules_for_posting(unit: WriteUnit) -> RulesInForce:
     """The law for whoever is about to post: what is due is put in force first.
 
     Raises
@@ -225,10 +233,10 @@ def law_in_force(unit: WriteUnit) -> Law:
         If no book is stored.
     """
     activate_due(unit)
-    return law_of(unit)
+    return rules_in_force(unit)
 
 
-def _activate(unit: WriteUnit, step: Step) -> Activated:
+def _activate(unit: WriteUnit, step: PlannedChange) -> Activated:
     if step.book is None or step.conflicts:
         return _suspend(unit, step, step.conflicts)
     book = step.book
@@ -244,7 +252,7 @@ def _activate(unit: WriteUnit, step: Step) -> Activated:
     return Activated(changed.draft_id, book.digest, ())
 
 
-def _suspend(unit: WriteUnit, step: Step, found: tuple[Fault, ...]) -> Activated:
+def _suspend(unit: WriteUnit, step: PlannedChange, found: tuple[Fault, ...]) -> Activated:
     """Keep a change out of force, with the reason where people look."""
     reasons = [{"code": fault.code, "given": fault.given, "allowed": fault.allowed} for fault in found]
     detail = json.dumps({"conflicts": reasons}, ensure_ascii=False)
@@ -255,20 +263,20 @@ def _suspend(unit: WriteUnit, step: Step, found: tuple[Fault, ...]) -> Activated
     return Activated(changed.draft_id, changed.book_digest or "", found)
 
 
-def announced_change(unit: ReadUnit | WriteUnit, city: str, rider_kind: str, after_us: int) -> Announced | None:
+def announced_change(unit: ReadUnit | WriteUnit, city: str, rider_kind: str, after_us: int) -> ScheduledChange | None:
     """The next change for riders of a kind in a city after an instant."""
-    found = coming(plan_of(unit).ahead, Place(city, rider_kind), after_us)
-    return next((_announced(one) for one in found), None)
+    found = coming(plan_of(unit).ahead, BookPlace(city, rider_kind), after_us)
+    return next((_scheduled_change(one) for one in found), None)
 
 
-def scheduled_for(unit: ReadUnit | WriteUnit, after_us: int) -> tuple[Announced, ...]:
+def scheduled_for(unit: ReadUnit | WriteUnit, after_us: int) -> tuple[ScheduledChange, ...]:
     """Every change to come, by time."""
-    return tuple(_announced(one) for one in all_coming(plan_of(unit).ahead, after_us))
+    return tuple(_scheduled_change(one) for one in all_coming(plan_of(unit).ahead, after_us))
 
 
-def _announced(one: Coming) -> Announced:
+def _scheduled_change(one: ComingVersion) -> ScheduledChange:
     model = one.book.model
-    return Announced(
+    return ScheduledChange(
         city=one.place.city,
         rider_kind=one.place.rider_kind,
         book_id=one.book.id,

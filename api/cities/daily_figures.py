@@ -13,7 +13,7 @@ from typing import Any, Final
 import pyarrow as pa
 from sqlalchemy import ColumnElement, and_, delete, exists, func, select, update
 
-from api.books.in_force import Law, law_of
+from api.books.in_force import RulesInForce, rules_in_force
 from api.cities.figures import Began, Figures, count
 from api.db.bulk import add_missing
 from api.db.store import Store
@@ -54,7 +54,7 @@ def refresh(store: Store, now_us: int, num_days: int = NUM_DAYS) -> int:
     waiting = _waiting(store, now_us, num_days)
     for stretch, num in waiting:
         with store.reading() as unit:
-            figures = _figures(unit, law_of(unit), stretch)
+            figures = _figures(unit, rules_in_force(unit), stretch)
         with store.writing(now_us) as unit:
             _keep(unit, stretch, num, figures)
     return len(waiting)
@@ -69,7 +69,7 @@ def _waiting(store: Store, now_us: int, num_days: int) -> list[tuple[Stretch, in
     """Days that are not as counted, with their number of events; the others are not looked at again for a while."""
     with store.reading() as unit:
         try:
-            law = law_of(unit)
+            law = rules_in_force(unit)
         except BookError:
             return []
         looked_at = [
@@ -92,13 +92,13 @@ def cities(unit: ReadUnit | WriteUnit) -> tuple[str, ...]:
     return tuple(unit.connection.scalars(known))
 
 
-def book_of_city(unit: ReadUnit | WriteUnit, law: Law, city: str) -> Book | None:
+def book_of_city(unit: ReadUnit | WriteUnit, law: RulesInForce, city: str) -> Book | None:
     """A book that judges in a city: whose clock its days follow."""
     found = select(rider_state.c.book_digest).where(rider_state.c.city == city, rider_state.c.book_digest.is_not(None))
     return books_of(law).get(unit.connection.scalar(found.limit(1)) or "")
 
 
-def books_of(law: Law) -> dict[str, Book]:
+def books_of(law: RulesInForce) -> dict[str, Book]:
     """Books by digest."""
     return {book.digest: book for book in law.program.books}
 
@@ -114,7 +114,9 @@ def newest_day(unit: ReadUnit | WriteUnit, city: str, days: Calendar) -> dt.date
     return None if newest is None else days.date_of(newest)
 
 
-def _doubtful(unit: ReadUnit, law: Law, city: str, num_days: int, now_us: int) -> Iterator[tuple[Stretch, int | None]]:
+def _doubtful(
+    unit: ReadUnit, law: RulesInForce, city: str, num_days: int, now_us: int
+) -> Iterator[tuple[Stretch, int | None]]:
     """Days that may have changed, and from how many events each was counted (None: never)."""
     book = book_of_city(unit, law, city)
     days = None if book is None else calendar_of(book)
@@ -164,7 +166,7 @@ def _num_events(unit: ReadUnit, stretch: Stretch) -> int:
     return sum(unit.connection.scalar(query) or 0 for query in counts)
 
 
-def _figures(unit: ReadUnit, law: Law, stretch: Stretch) -> Figures:
+def _figures(unit: ReadUnit, law: RulesInForce, stretch: Stretch) -> Figures:
     rows: list[Any] = []
     for which in (_around, _about):
         query = select(*(events.c[name] for name in EVENT_SCHEMA.names), events.c.book_digest).where(which(stretch))
@@ -178,7 +180,7 @@ def _figures(unit: ReadUnit, law: Law, stretch: Stretch) -> Figures:
     return count(law, table, digests, stretch.from_us, stretch.until_us, _began(unit, law, stretch))
 
 
-def _began(unit: ReadUnit, law: Law, stretch: Stretch) -> dict[str, Began]:
+def _began(unit: ReadUnit, law: RulesInForce, stretch: Stretch) -> dict[str, Began]:
     """Where the city's riders stood before their first entry of the day, and what its entries added."""
     in_day = and_(entries.c.occurred_us >= stretch.from_us, entries.c.occurred_us < stretch.until_us)
     of_city = exists().where(rider_state.c.rider_id == entries.c.rider_id, rider_state.c.city == stretch.city)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import and_, func, select
 
-from api.books.in_force import Law
+from api.books.in_force import RulesInForce
 from api.cities.daily_figures import books_of, tier_of
 from api.cities.figures import Figures, Work
 from api.db.tables import city_days, open_appeals, open_reviews, rider_state
@@ -73,7 +73,9 @@ class Dashboard:
     num_shared_orders: int
 
 
-def dashboard_of(unit: ReadUnit | WriteUnit, law: Law, city: str, num_days: int, now_us: int) -> Dashboard | None:
+def dashboard_of(
+    unit: ReadUnit | WriteUnit, law: RulesInForce, city: str, num_days: int, now_us: int
+) -> Dashboard | None:
     """A city's last days; None where it has no rider.
 
     Parameters
@@ -110,7 +112,7 @@ def dashboard_of(unit: ReadUnit | WriteUnit, law: Law, city: str, num_days: int,
     )
 
 
-def _standing(unit: ReadUnit | WriteUnit, law: Law, city: str) -> Counter[tuple[str, str, bool]]:
+def _standing(unit: ReadUnit | WriteUnit, law: RulesInForce, city: str) -> Counter[tuple[str, str, bool]]:
     """Riders by (book, tier, whether a review is required)."""
     columns = (rider_state.c.book_digest, rider_state.c.score_mp, rider_state.c.review_required)
     rows = unit.connection.execute(
@@ -125,7 +127,7 @@ def _standing(unit: ReadUnit | WriteUnit, law: Law, city: str) -> Counter[tuple[
     return found
 
 
-def _tiers(law: Law, standing: Counter[tuple[str, str, bool]], figures: Figures) -> tuple[TierCount, ...]:
+def _tiers(law: RulesInForce, standing: Counter[tuple[str, str, bool]], figures: Figures) -> tuple[TierCount, ...]:
     here = {digest for digest, _, _ in standing}
     books = [book for book in law.program.books if book.digest in here]
     rows: dict[str, Tier] = {}

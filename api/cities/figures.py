@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from api.books.in_force import Law
+from api.books.in_force import RulesInForce
 from rules.compile import Program, compile_books
 from rules.events import CAUSES, PARTY_CODE, REPORT_CAUSE, REPORT_KINDS
 from rules.shelf import versions
@@ -132,7 +132,7 @@ class Began:
 
 
 def count(
-    law: Law, table: pa.Table, books: Sequence[str], from_us: int, until_us: int, began: Mapping[str, Began]
+    law: RulesInForce, table: pa.Table, books: Sequence[str], from_us: int, until_us: int, began: Mapping[str, Began]
 ) -> Figures:
     """Figures of the deliveries that occurred in [from, until).
 

@@ -19,7 +19,7 @@ from api.books import approvals, drafts, scheduling
 from api.books.checking import check_draft
 from api.books.deployment import put_in_force
 from api.books.draft_rows import Draft
-from api.books.in_force import law_of
+from api.books.in_force import rules_in_force
 from api.books.seeding import seed_shipped
 from api.cities.daily_figures import refresh
 from api.db import schema
@@ -118,7 +118,7 @@ def catch_up(path: Path, table: pa.Table, since_us: int, now_us: int, tell: Tell
             end_us = min(start_us + US_PER_DAY, now_us)
             here = pc.and_(pc.greater(table["occurred_us"], start_us), pc.less_equal(table["occurred_us"], end_us))
             with store.writing(now_us) as unit:
-                post_events(unit, law_of(unit), table.filter(here))
+                post_events(unit, rules_in_force(unit), table.filter(here))
             tell(done, len(starts))
         refresh(store, now_us)
     finally:
@@ -167,7 +167,7 @@ def _day(store: Store, table: pa.Table, from_us: int, until_us: int) -> None:
     here = pc.and_(pc.greater_equal(table["occurred_us"], from_us), pc.less(table["occurred_us"], until_us))
     with store.writing(until_us) as unit:
         scheduling.activate_due(unit)
-        law = law_of(unit)
+        law = rules_in_force(unit)
         post_events(unit, law, table.filter(here))
         settle(unit, law, until_us)
 
@@ -201,7 +201,7 @@ def _appeal(store: Store, now_us: int) -> None:
     if filed:
         with store.writing(now_us) as unit:
             reason = "照片与商家后台记录一致，撤销扣分。"
-            decide_appeal(unit, law_of(unit), filed[0].appeal_id, True, "evidence_accepted", reason, OPS.name)
+            decide_appeal(unit, rules_in_force(unit), filed[0].appeal_id, True, "evidence_accepted", reason, OPS.name)
 
 
 def _announce(store: Store, at_us: int) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import delete, insert, select
 
 from api.access.keys import need_good
 from api.access.separation_of_duties import behind_appeal, need_other_hand
-from api.books.in_force import Law, stored_program
+from api.books.in_force import RulesInForce, stored_program
 from api.db.audit_notes import note
 from api.db.bulk import add_rows, among, in_chunks, pairs_among
 from api.db.decision_words import keep_words
@@ -165,7 +165,7 @@ def _words(words: str) -> str:
 
 
 def decide_appeal(
-    unit: WriteUnit, law: Law, appeal_id: str, upheld: bool, reason_code: str, reason: str, actor: str
+    unit: WriteUnit, law: RulesInForce, appeal_id: str, upheld: bool, reason_code: str, reason: str, actor: str
 ) -> Appeal:
     """Answer an appeal, as a person (`actor`), with a reason code and words.
 
@@ -218,7 +218,7 @@ def decided_appeal(unit: WriteUnit, appeal_id: str) -> Appeal:
 
 
 def settle_appeals(
-    unit: WriteUnit, law: Law, now_us: int, limit: int = 200, beside: Collection[str] = ()
+    unit: WriteUnit, law: RulesInForce, now_us: int, limit: int = 200, beside: Collection[str] = ()
 ) -> Settled:  # fmt: skip
     """Decide for the rider whatever nobody has answered by its deadline, the oldest first.
 
@@ -252,7 +252,7 @@ def settle_appeals(
 
 
 def _close(
-    unit: WriteUnit, law: Law, found: Sequence[Appeal], answer: str, by: str, reason_code: str, reason: str
+    unit: WriteUnit, law: RulesInForce, found: Sequence[Appeal], answer: str, by: str, reason_code: str, reason: str
 ) -> frozenset[str]:
     """Write one answer to appeals whose riders are held; ids of those left open, since the ledger will not follow."""
     refused = _take_back(unit, law, found) if answer == UPHELD else frozenset()
@@ -289,7 +289,7 @@ def _message(appeal: Appeal, decision: dict[str, Any]) -> Message:
     return Message("appeal.decided", data, appeal.rider_id, appeal.city)
 
 
-def _take_back(unit: WriteUnit, law: Law, found: Sequence[Appeal]) -> frozenset[str]:
+def _take_back(unit: WriteUnit, law: RulesInForce, found: Sequence[Appeal]) -> frozenset[str]:
     """Post an `appeal_upheld` event for each event appealed; its id is the appeal's, so it counts once.
 
     Also where nothing is deducted at the moment: a late record may enter the deduction again.

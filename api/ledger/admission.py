@@ -12,7 +12,7 @@ from typing import Final, Self
 import pyarrow as pa
 from sqlalchemy import select
 
-from api.books.in_force import Law
+from api.books.in_force import RulesInForce
 from api.db.bulk import among, in_chunks, pairs_among
 from api.db.rider_rows import RiderRow
 from api.db.tables import events, open_reviews, rider_moves, rider_state
@@ -249,7 +249,7 @@ def _take(
             taken += 1
 
 
-def offered_among(unit: WriteUnit, law: Law, rows: Sequence[RiderRow]) -> frozenset[str]:
+def offered_among(unit: WriteUnit, law: RulesInForce, rows: Sequence[RiderRow]) -> frozenset[str]:
     """Riders whom the book offers a course: their score is below what it restores, or a person is asked about them.
 
     An announced suspension counts, too. A book without courses offers none, whatever waits.

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from sqlalchemy import select
 
-from api.books.in_force import Law
+from api.books.in_force import RulesInForce
 from api.db.bulk import add_rows, add_table, in_chunks, pairs_among
 from api.db.tables import events, replays
 from api.db.unit_of_work import ReadUnit, WriteUnit
@@ -32,7 +32,7 @@ class Accepted:
     riders: frozenset[str]
 
 
-def accept(unit: WriteUnit, law: Law, table: pa.Table, content: Sequence[int]) -> Accepted:
+def accept(unit: WriteUnit, law: RulesInForce, table: pa.Table, content: Sequence[int]) -> Accepted:
     """Store the rows of a table that correct or take back what is older than `late_days`; their riders are held.
 
     Parameters
@@ -64,7 +64,7 @@ def accept(unit: WriteUnit, law: Law, table: pa.Table, content: Sequence[int]) -
 
 
 def _old(
-    unit: WriteUnit, law: Law, table: pa.Table, conflicts: Collection[Identity], left_out: Collection[Identity]
+    unit: WriteUnit, law: RulesInForce, table: pa.Table, conflicts: Collection[Identity], left_out: Collection[Identity]
 ) -> dict[int, Target]:
     """What those rows are about that reach back beyond `late_days`.
 
@@ -87,7 +87,7 @@ def _old(
 
 
 def _sorted_out(
-    unit: WriteUnit, law: Law, table: pa.Table, old: Mapping[int, Target]
+    unit: WriteUnit, law: RulesInForce, table: pa.Table, old: Mapping[int, Target]
 ) -> tuple[I64, Intake, dict[int, str]]:
     """The rows that reach back, what scoring says of them, and why which of them are rejected."""
     rows = np.array(sorted(old), np.int64)
@@ -103,7 +103,7 @@ def _identities(table: pa.Table) -> list[Identity]:
     return list(zip(table["rider_id"].to_pylist(), table["event_id"].to_pylist(), strict=True))
 
 
-def _judged(unit: WriteUnit, law: Law, table: pa.Table, targets: Sequence[Target]) -> Intake:
+def _judged(unit: WriteUnit, law: RulesInForce, table: pa.Table, targets: Sequence[Target]) -> Intake:
     """What scoring would take in and refuse: the rows beside what they are about, each named directly."""
     named = pa.array([target.row["event_id"] for target in targets], pa.string())
     table = table.set_column(table.schema.get_field_index("ref_event_id"), "ref_event_id", named)

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import func, select
 
-from api.books.in_force import hold_law, old_readings_until, read_as_old
+from api.books.in_force import lock_rules, note_old_readings, old_readings_until
 from api.db.bulk import add_table, among, change_rows, in_chunks
 from api.db.outbox import iso
 from api.db.rider_rows import GENESIS, NO_ADDRESS, RiderRow, lock
@@ -188,7 +188,7 @@ def agree_on_readings(unit: WriteUnit, given: Loadable) -> int | None:
     InputError
         If riders who are there, or those of the ledger, would be read otherwise than they were scored.
     """
-    hold_law(unit)
+    lock_rules(unit)
     known_us, until_us = old_readings_until(unit), readings.old_readings_until(given.program)
     if until_us == known_us:
         return known_us
@@ -200,7 +200,7 @@ def agree_on_readings(unit: WriteUnit, given: Loadable) -> int | None:
             return known_us
         if until_us < known_us or scored_us > known_us:
             raise _other_readings(given, known_us)
-    read_as_old(unit, until_us)
+    note_old_readings(unit, until_us)
     return until_us
 
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from sqlalchemy import or_, select
 
-from api.books.in_force import Law, overtaken
+from api.books.in_force import RulesInForce, overtaken
 from api.clock import AHEAD_US
 from api.db.bulk import in_chunks, pairs_among
 from api.db.rider_rows import RiderRow, lock, touch
@@ -73,7 +73,7 @@ class Posting:
     orders: frozenset[str]
 
 
-def post_events(unit: WriteUnit, law: Law, table: pa.Table) -> list[Posted]:
+def post_events(unit: WriteUnit, law: RulesInForce, table: pa.Table) -> list[Posted]:
     """As `post`, the only one of its unit; the answers alone."""
     done = post(unit, law, table)
     note_shared(unit, done.orders)
@@ -82,7 +82,7 @@ def post_events(unit: WriteUnit, law: Law, table: pa.Table) -> list[Posted]:
 
 def post(
     unit: WriteUnit,
-    law: Law,
+    law: RulesInForce,
     table: pa.Table,
     admission: Admission | None = None,
     held: Mapping[str, RiderRow] = _NOBODY,
@@ -154,7 +154,7 @@ def _delivered(columns: PostedColumns, answers: Mapping[int, Posted]) -> frozens
 
 
 def _turns(
-    unit: WriteUnit, law: Law, columns: PostedColumns, answers: dict[int, Posted], riders: dict[str, RiderRow],
+    unit: WriteUnit, law: RulesInForce, columns: PostedColumns, answers: dict[int, Posted], riders: dict[str, RiderRow],
     admission: Admission | None,
 ) -> Iterator[NDArray[np.int64]]:  # fmt: skip
     """Rows that have no answer yet, some at a time; `answers` gets those that are refused meanwhile."""
@@ -200,7 +200,7 @@ def _first_deliveries(
 
 
 def _accept(
-    unit: WriteUnit, law: Law, table: pa.Table, content: Sequence[int], answers: dict[int, Posted],
+    unit: WriteUnit, law: RulesInForce, table: pa.Table, content: Sequence[int], answers: dict[int, Posted],
     riders: dict[str, RiderRow],
 ) -> None:  # fmt: skip
     """Answer those rows without an answer that reach back beyond `late_days`."""
@@ -219,7 +219,7 @@ def _accept(
         riders |= {rider: replace(riders[rider], revision=riders[rider].revision + 1) for rider in done.riders}
 
 
-def settle(unit: WriteUnit, law: Law, as_of_us: int, limit: int = BLOCK_RIDERS) -> int:
+def settle(unit: WriteUnit, law: RulesInForce, as_of_us: int, limit: int = BLOCK_RIDERS) -> int:
     """Write fades and resets that are due, and take riders to the version of their book that is in force now.
 
     Parameters
@@ -244,12 +244,12 @@ def settle(unit: WriteUnit, law: Law, as_of_us: int, limit: int = BLOCK_RIDERS) 
     return len(waiting)
 
 
-def settle_rider(unit: WriteUnit, law: Law, rider_id: str) -> None:
+def settle_rider(unit: WriteUnit, law: RulesInForce, rider_id: str) -> None:
     """As `settle`, for one rider up to now."""
     _settle_riders(unit, law, lock(unit, [rider_id]), unit.recorded_us)
 
 
-def _settle_riders(unit: WriteUnit, law: Law, riders: dict[str, RiderRow], as_of_us: int) -> None:
+def _settle_riders(unit: WriteUnit, law: RulesInForce, riders: dict[str, RiderRow], as_of_us: int) -> None:
     for until_us, some in _by_until(riders.values(), as_of_us):
         old = overtaken(law, until_us)
         due = [row for row in some if row.carried is not None and (row.due_us <= until_us or row.book_digest in old)]
@@ -272,7 +272,7 @@ def _by_until(rows: Iterable[RiderRow], as_of_us: int) -> Iterator[tuple[int, li
 
 
 def _score_block(
-    unit: WriteUnit, law: Law, table: pa.Table, until_us: int, riders: dict[str, RiderRow], told: Told
+    unit: WriteUnit, law: RulesInForce, table: pa.Table, until_us: int, riders: dict[str, RiderRow], told: Told
 ) -> tuple[Scored, list[dict[str, Any]]]:
     """Score new rows of locked riders, whose ledgers are brought to `until_us`; `riders` gets the new rows."""
     own = {rider: riders[rider] for rider in sorted(table["rider_id"].unique().to_pylist(), key=str.encode)}

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 from sqlalchemy import select
 
-from api.books.in_force import Law, overtaken
+from api.books.in_force import RulesInForce, overtaken
 from api.db.rider_rows import RiderRow
 from api.db.tables import events, layouts
 from api.db.unit_of_work import ReadUnit
@@ -48,7 +48,7 @@ class Difference:
     is_unspoken: bool = False
 
 
-def differences(unit: ReadUnit, law: Law, rows: Sequence[RiderRow], lines: Lines) -> Iterator[Difference]:
+def differences(unit: ReadUnit, law: RulesInForce, rows: Sequence[RiderRow], lines: Lines) -> Iterator[Difference]:
     """Every difference of some riders.
 
     Parameters

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 from sqlalchemy import select
 
-from api.books.in_force import Law
+from api.books.in_force import RulesInForce
 from api.db.bulk import among, in_chunks
 from api.db.rider_rows import RiderRow
 from api.db.tables import events, replays
@@ -80,7 +80,7 @@ class Folded:
     """
 
     row: RiderRow
-    law: Law
+    law: RulesInForce
     until_us: int
     keep_us: int
     lines: Lines
@@ -94,7 +94,7 @@ def last_days_us(program: Program, until_us: int) -> int:
     return until_us - int(program.tables.books["late_us"].max()) - _BEFORE_US
 
 
-def folded(law: Law, row: RiderRow, scored: Scored, carried: Carried) -> Folded:
+def folded(law: RulesInForce, row: RiderRow, scored: Scored, carried: Carried) -> Folded:
     """A replay with what is needed to make it good later; `carried` is what `scored` began with."""
     before = score(law.program, law.schedule, _NONE, carried, scored.until_us, scored.keep_us)
     lines = _lines(scored, scored.entries)

@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 from sqlalchemy import delete, exists, func, select
 
-from api.books.in_force import Law, law_of, law_or_none, overtaken, stamp_of
+from api.books.in_force import RulesInForce, overtaken, rules_in_force, rules_in_force_or_none, rules_stamp
 from api.db.audit_notes import note
 from api.db.bulk import among
 from api.db.rider_rows import RiderRow, lock, row_of, touch
@@ -54,7 +54,7 @@ R = TypeVar("R")
 class Replay:
     """What a replay comes to; `refused` has the reason by event id, `checkpoints` follow from it (`checkpoints.between`).
 
-    `law` is the stamp of the law it was folded under (`books.stamp_of`).
+    `law` is the stamp of the law it was folded under (`books.rules_stamp`).
     """
 
     law: str
@@ -115,7 +115,7 @@ def replay(store: Store, rider_id: str, now_us: Callable[[], int], read: Reading
         with store.reading() as unit:
             ready = None if found is None else _made_good(unit, found)
         with store.writing(now_us()) as unit:
-            settle_rider(unit, law_of(unit), rider_id)
+            settle_rider(unit, rules_in_force(unit), rider_id)
             if found is None and tries >= TRIES:
                 found = fold(unit, rider_id, unit.recorded_us)
                 if found is None and recalculation_of(unit, rider_id) is not None:
@@ -140,14 +140,14 @@ def fill(store: Store, rider_id: str, now_us: int, read: Reading | None = None) 
 
 def prepare(unit: ReadUnit, _rider_id: str, _now_us: int) -> None:
     """Have at hand what folding needs: the law, and the compiled code."""
-    law = law_or_none(unit)
+    law = rules_in_force_or_none(unit)
     if law is not None:
         score(law.program, law.schedule, EVENT_SCHEMA.empty_table())
 
 
 def fold_all(unit: ReadUnit, rider_id: str, _now_us: int) -> tuple[RiderRow, Scored, Carried] | None:
     """Fold a rider's whole history: the rider as they are, the run, and what it began with; None for nobody."""
-    row, law = row_of(unit, rider_id), law_of(unit)
+    row, law = row_of(unit, rider_id), rules_in_force(unit)
     if row is None:
         return None
     carried = past_of(unit, law, [row], {rider_id: NO_TIME}, row.until_us)
@@ -157,7 +157,7 @@ def fold_all(unit: ReadUnit, rider_id: str, _now_us: int) -> tuple[RiderRow, Sco
 
 def fold(unit: ReadUnit | WriteUnit, rider_id: str, now_us: int) -> Replay | None:
     """Fold what waits into the rider's past; None where something is due that is not written yet."""
-    row, law = row_of(unit, rider_id), law_of(unit)
+    row, law = row_of(unit, rider_id), rules_in_force(unit)
     table, books = _waiting(unit, law, rider_id)
     if row is None or not table.num_rows:
         return None
@@ -172,10 +172,10 @@ def fold(unit: ReadUnit | WriteUnit, rider_id: str, now_us: int) -> Replay | Non
     codes = zip(intake.refused_rows.tolist(), intake.refused_reasons.tolist(), strict=True)
     refused = {event_ids[k]: REASONS[code] for k, code in codes}
     checkpoints = between(scored, carried, rider_id, until_us - WINDOW_US)
-    return Replay(stamp_of(unit), folded(law, row, scored, carried), tuple(event_ids), refused, own_us, checkpoints)
+    return Replay(rules_stamp(unit), folded(law, row, scored, carried), tuple(event_ids), refused, own_us, checkpoints)
 
 
-def _waiting(unit: ReadUnit | WriteUnit, law: Law, rider_id: str) -> tuple[pa.Table, np.ndarray]:
+def _waiting(unit: ReadUnit | WriteUnit, law: RulesInForce, rider_id: str) -> tuple[pa.Table, np.ndarray]:
     """What waits, and the position of each row's book."""
     query = (
         select(*(events.c[name] for name in EVENT_SCHEMA.names), events.c.book_digest)
@@ -210,7 +210,7 @@ def _save(unit: WriteUnit, found: Replay, ready: tuple[RiderRow, Scored] | None)
     rider_id = found.folded.row.rider_id
     riders = lock(unit, [rider_id])
     identities = [(rider_id, event_id) for event_id in found.event_ids]
-    if stamp_of(unit) != found.law or len(waiting_among(unit, identities)) < len(identities):
+    if rules_stamp(unit) != found.law or len(waiting_among(unit, identities)) < len(identities):
         return None
     is_ready = ready is not None and ready[0] == riders[rider_id]
     scored = ready[1] if ready is not None and is_ready else made_good(unit, found.folded, riders[rider_id])

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import ColumnElement, and_, exists, or_, select
 
-from api.books.in_force import Law, overtaken
+from api.books.in_force import RulesInForce, overtaken
 from api.db.bulk import among
 from api.db.rider_rows import RiderRow
 from api.db.tables import events, replays
@@ -54,7 +54,7 @@ _IN_ORDER: Final = [("rider_id", "ascending"), ("occurred_us", "ascending"), ("e
 
 
 def past_of(
-    unit: ReadUnit | WriteUnit, law: Law, riders: Sequence[RiderRow], from_us: Mapping[str, int], until_us: int
+    unit: ReadUnit | WriteUnit, law: RulesInForce, riders: Sequence[RiderRow], from_us: Mapping[str, int], until_us: int
 ) -> Carried:
     """What scoring carries of riders so that anything from an instant of theirs on may change.
 
@@ -89,7 +89,7 @@ def past_of(
     return replace(carried, written=_standing(unit, law, carried, _ends(law, riders, until_us)))
 
 
-def _ends(law: Law, riders: Sequence[RiderRow], until_us: int) -> I64:
+def _ends(law: RulesInForce, riders: Sequence[RiderRow], until_us: int) -> I64:
     """Up to when each rider's fades and resets are written: `until_us` too where nothing is due in between.
 
     Whoever is at one instant is folded together.
@@ -104,7 +104,7 @@ def _ends(law: Law, riders: Sequence[RiderRow], until_us: int) -> I64:
     )
 
 
-def _standing(unit: ReadUnit | WriteUnit, law: Law, carried: Carried, ends_us: I64) -> Entries:
+def _standing(unit: ReadUnit | WriteUnit, law: RulesInForce, carried: Carried, ends_us: I64) -> Entries:
     """The entries that stand for a window, by its rows; `ends_us` is up to when each rider's are written."""
     # Before any entry, a rider is where their ledger opened.
     opened = openings_of(unit, law.program, carried.riders.to_pylist())

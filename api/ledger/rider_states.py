@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from api.books.in_force import Law
+from api.books.in_force import RulesInForce
 from api.db.bulk import add_rows, add_table, change_rows
 from api.db.rider_rows import RiderRow
 from api.db.tables import entries, events, rider_state
@@ -31,7 +31,7 @@ _NOBODY: Mapping[str, int] = {}
 
 
 def load(
-    unit: WriteUnit, law: Law, riders: Sequence[RiderRow], until_us: int, from_us: Mapping[str, int] = _NOBODY
+    unit: WriteUnit, law: RulesInForce, riders: Sequence[RiderRow], until_us: int, from_us: Mapping[str, int] = _NOBODY
 ) -> Carried:
     """What scoring carries for riders (ascending ids).
 
@@ -49,12 +49,12 @@ def load(
     return joined(_kept_of(unit, law, known, until_us, past), law.program, until_us)
 
 
-def load_kept(kept: Sequence[Kept], law: Law, until_us: int) -> Carried:
+def load_kept(kept: Sequence[Kept], law: RulesInForce, until_us: int) -> Carried:
     """What scoring carries for riders that were read (`kept_of`); `until_us` as for `load`."""
     return joined(kept, law.program, until_us)
 
 
-def kept_of(unit: ReadUnit | WriteUnit, law: Law, riders: Sequence[RiderRow], until_us: int) -> list[Kept]:
+def kept_of(unit: ReadUnit | WriteUnit, law: RulesInForce, riders: Sequence[RiderRow], until_us: int) -> list[Kept]:
     """Riders one by one as they are kept, those without an event left out; parameters as for `load`."""
     known = [row for row in riders if row.carried is not None]
     return _kept_of(unit, law, known, until_us, _with_others(unit, known, _NOBODY))
@@ -70,7 +70,7 @@ def _with_others(unit: ReadUnit | WriteUnit, known: Sequence[RiderRow], from_us:
 
 
 def _kept_of(
-    unit: ReadUnit | WriteUnit, law: Law, known: Sequence[RiderRow], until_us: int, past: Mapping[str, int]
+    unit: ReadUnit | WriteUnit, law: RulesInForce, known: Sequence[RiderRow], until_us: int, past: Mapping[str, int]
 ) -> list[Kept]:
     own = layout_of(law.program)
     layouts = layouts_of(unit, {row.layout for row in known})

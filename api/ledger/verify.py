@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from sqlalchemy import Row, func, select
 
-from api.books.in_force import Law, law_of, old_readings_until, program_of
+from api.books.in_force import RulesInForce, old_readings_until, program_of, rules_in_force
 from api.db.decision_words import changed_words
 from api.db.rider_rows import RiderRow
 from api.db.seals import verify_seals
@@ -124,9 +124,9 @@ def _notes(unit: ReadUnit) -> dict[str, int]:
     }
 
 
-def _law(unit: ReadUnit) -> Law | None:
+def _law(unit: ReadUnit) -> RulesInForce | None:
     try:
-        return law_of(unit)
+        return rules_in_force(unit)
     except BookError:
         # No book is stored yet: nothing was scored. A book that is not what it was is told by `program_of`.
         return None
@@ -208,7 +208,7 @@ def _words(unit: ReadUnit) -> Found:
     )
 
 
-def _of_block(unit: ReadUnit, block: _Block, law: Law | None) -> Iterator[Found]:
+def _of_block(unit: ReadUnit, block: _Block, law: RulesInForce | None) -> Iterator[Found]:
     """What the database alone shows of a block."""
     with_part = {row.rider_id for row in block.riders if row.carried is not None}
     of_lines = {line["rider_id"] for line in block.lines}
@@ -238,7 +238,7 @@ def _of_event(one: Difference) -> Violation:
     return Violation(one.rider_id, None, f"{one.event_id} {one.what}", one.expected, one.found)
 
 
-def _replayed(unit: ReadUnit, block: _Block, law: Law) -> Iterator[Difference]:
+def _replayed(unit: ReadUnit, block: _Block, law: RulesInForce) -> Iterator[Difference]:
     """Riders with state and events, followed from their events once more."""
     known = {book.digest for book in law.program.books}
     rows = []

@@ -14,9 +14,9 @@ import numpy as np
 from cachetools import LRUCache, cached
 from sqlalchemy import ColumnElement, case, func, or_, select
 
-from api.books.announcements import Announced, ahead_of, changes_to_come, judges_next
-from api.books.in_force import Law, stamp_of
-from api.books.planned_changes import plan_mark
+from api.books.announcements import RulesChange, ahead_of, changes_to_come, next_order_judged_by
+from api.books.in_force import RulesInForce, rules_stamp
+from api.books.planned_changes import schedule_stamp
 from api.db.rider_rows import RiderRow, row_of
 from api.db.tables import entries
 from api.db.unit_of_work import ReadUnit, WriteUnit
@@ -138,7 +138,7 @@ class Card:
     money_today: Money
     money_week: Money
     book: BookOf
-    announcements: tuple[Announced, ...]
+    announcements: tuple[RulesChange, ...]
     all_appeals: tuple[Appeal, ...]
     reviews: tuple[Review, ...]
     suspension: Suspension | None
@@ -148,7 +148,7 @@ class Card:
     words: tuple[Said, ...]
 
     @property
-    def announced(self) -> Announced | None:
+    def announced(self) -> RulesChange | None:
         """The next change of the rules."""
         return self.announcements[0] if self.announcements else None
 
@@ -171,10 +171,10 @@ def card_key(row: CardRow, mark: str) -> tuple[Any, ...]:
 
 def law_mark(unit: ReadUnit | WriteUnit) -> str:
     """Another text whenever the law in force, or what is scheduled to follow it, is another."""
-    return f"{stamp_of(unit)}-{plan_mark(unit)}"
+    return f"{rules_stamp(unit)}-{schedule_stamp(unit)}"
 
 
-def card_of(unit: ReadUnit | WriteUnit, law: Law, rider_id: str, now_us: int) -> Card | None:
+def card_of(unit: ReadUnit | WriteUnit, law: RulesInForce, rider_id: str, now_us: int) -> Card | None:
     """The card of a rider; None for one without a scored event."""
     row = row_of(unit, rider_id)
     if row is None or row.book_digest is None:
@@ -195,7 +195,7 @@ def card_of(unit: ReadUnit | WriteUnit, law: Law, rider_id: str, now_us: int) ->
         is_review_open=any(review.state == "open" for review in looked_at),
         announced=changes_to_come(*ahead, book, now_us),
         recalculating=recalculation_of(unit, rider_id),
-        judged_next=judges_next(*ahead, book, now_us),
+        judged_next=next_order_judged_by(*ahead, book, now_us),
     )
     figures = _figures(row, book)
     at = next(k for k, tier in enumerate(model.tier) if tier.id == figures["tier"])
@@ -246,7 +246,7 @@ class _Beside:
     reviews: tuple[Review, ...]
     suspension: Suspension | None
     is_review_open: bool
-    announced: tuple[Announced, ...]
+    announced: tuple[RulesChange, ...]
     recalculating: Recalculation | None
     judged_next: Said | None
 

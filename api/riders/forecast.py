@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from api.books.in_force import Law
+from api.books.in_force import RulesInForce
 from api.db.rider_rows import RiderRow, row_of
 from api.db.unit_of_work import ReadUnit, WriteUnit
 from api.ledger.rider_states import kept_of
@@ -93,7 +93,7 @@ class Outlook:
 
 
 def forecast_of(
-    unit: ReadUnit | WriteUnit, law: Law, rider_id: str, now_us: int, late_min: Sequence[int] = MINUTES
+    unit: ReadUnit | WriteUnit, law: RulesInForce, rider_id: str, now_us: int, late_min: Sequence[int] = MINUTES
 ) -> tuple[Forecast, ...] | None:
     """What the next order would do, for each lateness in minutes; None for a rider without a scored event."""
     row = row_of(unit, rider_id)
@@ -106,7 +106,7 @@ def forecast_of(
 
 
 def outlook_of(
-    unit: ReadUnit | WriteUnit, law: Law, row: RiderRow, now_us: int, late_min: Sequence[int] = MINUTES
+    unit: ReadUnit | WriteUnit, law: RulesInForce, row: RiderRow, now_us: int, late_min: Sequence[int] = MINUTES
 ) -> Outlook:
     """A rider at an instant. Forecasts are empty where no book will judge their next order."""
     (kept,) = kept_of(unit, law, [row], row.until_us)

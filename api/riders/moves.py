@@ -15,7 +15,7 @@ from sqlalchemy import and_, delete, func, insert, or_, select, update
 from api.access.new_ids import need_sound_cities
 from api.access.requester import Acting
 from api.books.deployment import COMMAND
-from api.books.in_force import Law
+from api.books.in_force import RulesInForce
 from api.db.audit_notes import note
 from api.db.cursors import newest_first
 from api.db.rider_rows import lock, touch
@@ -67,7 +67,7 @@ class _Known:
     let_go: Move | None
 
 
-def move_rider(unit: WriteUnit, law: Law, who: Acting, rider_id: str, to_city: str) -> Move:
+def move_rider(unit: WriteUnit, law: RulesInForce, who: Acting, rider_id: str, to_city: str) -> Move:
     """Propose a move, accept the one that waits, or both. The same again gives the same answer.
 
     Raises
@@ -223,7 +223,7 @@ def _end(unit: WriteUnit, who: Acting, waits: Move) -> None:
     _note(unit, who, "rider_move_withdrawn" if _good(who, waits.from_city) else "rider_move_refused", waits)
 
 
-def _move(unit: WriteUnit, law: Law, who: Acting, known: _Known, proposed: Move) -> Move:
+def _move(unit: WriteUnit, law: RulesInForce, who: Acting, known: _Known, proposed: Move) -> Move:
     """Let a held rider be of the new city from now on."""
     rider_id, to_city = proposed.rider_id, proposed.to_city
     if not _is_judged(law, to_city):
@@ -256,7 +256,7 @@ def _move(unit: WriteUnit, law: Law, who: Acting, known: _Known, proposed: Move)
     return made
 
 
-def _is_judged(law: Law, city: str) -> bool:
+def _is_judged(law: RulesInForce, city: str) -> bool:
     """Whether any riders of a city have a book."""
     return any(place in (city, "") for place, _ in law.schedule.rules)
 

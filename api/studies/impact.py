@@ -13,7 +13,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from api.books.in_force import law_of, program_of
+from api.books.in_force import program_of, rules_in_force
 from api.cities.stored_events import events_of_city, newest_event_us, num_events_of_city
 from api.db.store import Store
 from api.db.unit_of_work import ReadUnit
@@ -100,7 +100,7 @@ def _side(unit: ReadUnit, request: Mapping[str, Any], side: str) -> Plan:
         program = compile_books([parse(document, request["draft_id"], shipped_parent)])
         return Plan(name, program, schedule_versions(program, [0]))
     if digest is None:
-        law = law_of(unit)
+        law = rules_in_force(unit)
         return Plan(IN_FORCE, law.program, law.schedule)
     program = program_of(unit, (digest,))
     return Plan(digest, program, schedule_versions(program, [0]))

@@ -7,7 +7,7 @@ from typing import Any, Final
 import pytest
 from sqlalchemy import func, select, text
 
-from api.books.in_force import law_of, old_readings_until
+from api.books.in_force import old_readings_until, rules_in_force
 from api.db import schema
 from api.db.clock_guard import ClockState, Timekeeper
 from api.db.store import Store
@@ -36,7 +36,7 @@ def upgraded(v0_1_0: Kept) -> Iterator[Store]:
 def settled(store: Store) -> list[str]:
     """Bring everybody up to date at once; what the ledger does not vouch for afterwards."""
     with store.writing(NOW_US) as unit:
-        assert posting.settle(unit, law_of(unit), NOW_US) > 1
+        assert posting.settle(unit, rules_in_force(unit), NOW_US) > 1
     return faults_of(store)
 
 
@@ -56,7 +56,7 @@ def posted(store: Store, riders: Sequence[str]) -> set[str]:
             {name: value + moved_us if name.endswith("_us") and value else value for name, value in row.items()}
         )
     with store.writing(NOW_US) as unit:
-        return {answer.status for answer in posting.post_events(unit, law_of(unit), table_of(rows))}
+        return {answer.status for answer in posting.post_events(unit, rules_in_force(unit), table_of(rows))}
 
 
 def test_riders_who_were_left_at_different_instants_settle_together(upgraded: Store) -> None:

@@ -85,7 +85,7 @@ def _filled(url: str) -> Store:
 
 def _post(store: Store, rows: list[Row], clock_us: int) -> list[str]:
     with store.writing(clock_us) as unit:
-        answers = posting.post_events(unit, in_force.law_of(unit, BOOK), table_of(rows))
+        answers = posting.post_events(unit, in_force.rules_in_force(unit, BOOK), table_of(rows))
     return [answer.status for answer in answers]
 
 
@@ -153,7 +153,7 @@ def test_cold_card(benchmark: Any, store: Store) -> None:
 
     def card() -> object:
         with store.reading() as unit:
-            return cards.card_of(unit, in_force.law_of(unit, BOOK), "old", END_US)
+            return cards.card_of(unit, in_force.rules_in_force(unit, BOOK), "old", END_US)
 
     _told(benchmark, store, "cold card", 50)
     assert benchmark.pedantic(card, rounds=10, warmup_rounds=1) is not None

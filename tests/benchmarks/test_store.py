@@ -77,7 +77,7 @@ def test_posts_of_200(benchmark: Any, store: Store, num_clients: int) -> None:
         scored = 0
         for clock_us, table in mine:
             with store.writing(clock_us) as unit:
-                answers = posting.post_events(unit, in_force.law_of(unit, BOOK), table)
+                answers = posting.post_events(unit, in_force.rules_in_force(unit, BOOK), table)
             scored += sum(answer.status == "scored" for answer in answers)
         return scored
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from api.books.in_force import law_of
+from api.books.in_force import rules_in_force
 from api.db.store import Store
 from api.riders.cards import Card, card_of
 from rules.units import points_text
@@ -22,7 +22,7 @@ def card(world: World, rider: str) -> Card:
     """A rider's card from the store."""
     store = Store(world.url)
     with store.reading() as unit:
-        found = card_of(unit, law_of(unit), rider, world.now_us)
+        found = card_of(unit, rules_in_force(unit), rider, world.now_us)
     store.close()
     assert found is not None
     return found

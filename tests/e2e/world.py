@@ -91,7 +91,7 @@ def _live(store: Store, table: pa.Table, start_us: int, now_us: int) -> None:
         until_us = min(at_us + 6 * HOUR_US, now_us)
         hours = pc.and_(pc.greater_equal(table["occurred_us"], at_us), pc.less(table["occurred_us"], until_us))
         with store.writing(until_us) as unit:
-            law = in_force.law_of(unit)
+            law = in_force.rules_in_force(unit)
             post_events(unit, law, table.filter(hours))
             settle(unit, law, until_us)
         at_us = until_us

@@ -6,10 +6,9 @@ from api.books.approvals import Approval
 from api.books.catalogue import BookBrief, PlaceShelf, Version, VersionBrief
 from api.books.checking import Checked
 from api.books.draft_rows import Draft, DraftBrief, Revision
-from api.books.places import Place
-from api.books.scheduling import Announced
+from api.books.places import BookPlace
+from api.books.scheduling import ScheduledChange
 from api.endpoints.books.shapes import (
-    AnnouncedShown,
     ApprovalShown,
     BookLine,
     BranchShown,
@@ -23,8 +22,9 @@ from api.endpoints.books.shapes import (
     PlaceBooks,
     PlaceShown,
     RevisionShown,
+    ScheduledChangeShown,
     TargetShown,
-    Titled,
+    TitleShown,
     TrialShown,
     TriedEntry,
     TriedGroup,
@@ -43,9 +43,9 @@ from scoring.explain_words import condition_words
 from scoring.trial import Trial
 
 
-def titled(title: Bilingual) -> Titled:
+def titled(title: Bilingual) -> TitleShown:
     """A title."""
-    return Titled(zh=title.zh, en=title.en)
+    return TitleShown(zh=title.zh, en=title.en)
 
 
 def version_line(brief: VersionBrief) -> VersionLine:
@@ -56,16 +56,16 @@ def version_line(brief: VersionBrief) -> VersionLine:
     )  # fmt: skip
 
 
-def announced_shown(one: Announced) -> AnnouncedShown:
+def scheduled_change_shown(one: ScheduledChange) -> ScheduledChangeShown:
     """A change to come."""
-    return AnnouncedShown(
+    return ScheduledChangeShown(
         city=one.city, rider_kind=one.rider_kind, book_id=one.book_id, digest=one.digest, title=titled(one.title),
         effective_us=one.effective_us, effective_from=one.effective_from.isoformat(), draft_id=one.draft_id,
         restores=one.restores, notice_waived=one.notice_waived,
     )  # fmt: skip
 
 
-def places_shown(places: Iterable[Place]) -> list[PlaceShown]:
+def places_shown(places: Iterable[BookPlace]) -> list[PlaceShown]:
     """Places."""
     return [PlaceShown(city=place.city, rider_kind=place.rider_kind) for place in places]
 
@@ -86,7 +86,7 @@ def place_books(shelf: PlaceShelf) -> PlaceBooks:
         city=shelf.city,
         rider_kind=shelf.rider_kind,
         in_force=None if shelf.in_force is None else version_line(shelf.in_force),
-        scheduled=[announced_shown(one) for one in shelf.scheduled],
+        scheduled=[scheduled_change_shown(one) for one in shelf.scheduled],
         drafts=[draft_line(draft) for draft in shelf.drafts],
         history=[version_line(brief) for brief in shelf.history],
     )

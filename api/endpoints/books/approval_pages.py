@@ -7,7 +7,7 @@ from typing import Annotated, Final
 from fastapi import Depends, Response
 
 from api.books.approvals import Approval, approve, reject
-from api.books.draft_rows import Draft, State
+from api.books.draft_rows import Draft, DraftState
 from api.books.drafts import drafts_page
 from api.books.scheduling import cancel, schedule
 from api.db.unit_of_work import ReadUnit, WriteUnit
@@ -25,7 +25,7 @@ router = page_router()
 ReadVisit = Annotated[Visit, Depends(visiting("books:read"))]
 ApproveVisit = Annotated[Visit, Depends(visiting("drafts:approve"))]
 ScheduleVisit = Annotated[Visit, Depends(visiting("books:schedule"))]
-WAITING: Final[tuple[State, ...]] = ("submitted", "approved", "suspended", "scheduled")
+WAITING: Final[tuple[DraftState, ...]] = ("submitted", "approved", "suspended", "scheduled")
 
 
 @router.get("/console/approvals")

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from api.books.draft_content import MAX_TARGETS
-from api.books.places import Place
+from api.books.places import BookPlace
 from api.endpoints.books.shapes import DIGEST
 from api.endpoints.common.schemas import City, IdText, Model
 from rules.book import CancelParty, Given, ReportKind, RiderKind
@@ -215,6 +215,6 @@ class EventTried(Model):
 Format = Literal["json", "csv", "ndjson"]
 
 
-def places_of(targets: list[PlaceAsked]) -> list[Place]:
+def places_of(targets: list[PlaceAsked]) -> list[BookPlace]:
     """Places as the store takes them."""
-    return [Place(target.city, target.rider_kind) for target in targets]
+    return [BookPlace(target.city, target.rider_kind) for target in targets]

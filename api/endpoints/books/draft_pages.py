@@ -10,9 +10,9 @@ from starlette.datastructures import FormData
 from api.books import drafts as store
 from api.books.approvals import submit
 from api.books.catalogue import books_of
-from api.books.draft_rows import STATES, Draft, State, draft_of
-from api.books.in_force import law_or_none
-from api.books.places import Place, places
+from api.books.draft_rows import DRAFT_STATES, Draft, DraftState, draft_of
+from api.books.in_force import rules_in_force_or_none
+from api.books.places import BookPlace, places
 from api.db.unit_of_work import WriteUnit
 from api.endpoints.books.columns import PARTS
 from api.endpoints.books.draft_view import titles_of, tried, view_of, why_suspended
@@ -44,13 +44,13 @@ def draft_list(visit: ReadVisit, state: str = "", city: str = "", cursor: str = 
         titles = titles_of(unit, page.drafts, visit.lang)
     states = [
         ("", visit.say("web_books.all_states")),
-        *((name, visit.say(f"web_books.state_{name}")) for name in STATES),
+        *((name, visit.say(f"web_books.state_{name}")) for name in DRAFT_STATES),
     ]
     return visit.page("drafts.html", page=page, titles=titles, state_options=states, state=state)
 
 
-def _state(asked: str) -> State | None:
-    return next((state for state in STATES if state == asked), None)
+def _state(asked: str) -> DraftState | None:
+    return next((state for state in DRAFT_STATES if state == asked), None)
 
 
 @router.get("/console/drafts/new")
@@ -95,7 +95,7 @@ def editor(visit: Visit, draft_id: str, part: str, columns: str = "", status: in
         view = view_of(
             unit, visit.who, draft_id, visit.service.clock(), visit.lang, may_write=visit.may("drafts:write")
         )
-        law = law_or_none(unit)
+        law = rules_in_force_or_none(unit)
         known = sorted({*view.draft.places, *(() if law is None else places(law))})
     known = [place for place in known if not visit.who.cities or place.city in visit.who.cities]
     table = view.table(part, asked, visit.lang)
@@ -190,9 +190,9 @@ def _document_faults(document: dict[str, object]) -> tuple[Fault, ...]:
 @router.post("/console/drafts/{draft_id}/targets")
 def set_targets(visit: WriteVisit, draft_id: str, form: Posted) -> Response:
     """Say in which cities, and for which riders, a draft is to be in force."""
-    chosen = [Place(*str(value).rpartition("/")[::2]) for value in form.getlist("place") if "/" in str(value)]
+    chosen = [BookPlace(*str(value).rpartition("/")[::2]) for value in form.getlist("place") if "/" in str(value)]
     city = field(form, "city")
-    chosen += [Place(city, kind) for kind in RIDER_KINDS if city and form.get(f"for_{kind}")]
+    chosen += [BookPlace(city, kind) for kind in RIDER_KINDS if city and form.get(f"for_{kind}")]
 
     def verb(unit: WriteUnit, who: Actor, draft_id: str, etag: str) -> Draft:
         return store.set_targets(unit, who, draft_id, etag, chosen)

@@ -12,7 +12,7 @@ from api.access.requester import need_cities
 from api.books import approvals, drafts, scheduling
 from api.books.approvals import NotReadyError
 from api.books.checking import Checked, check_draft, try_event
-from api.books.draft_rows import Draft, State, draft_of, revisions_of
+from api.books.draft_rows import Draft, DraftState, draft_of, revisions_of
 from api.db.unit_of_work import ReadUnit, WriteUnit
 from api.endpoints.books.answers import checked_shown, draft_line, draft_shown, trial_shown
 from api.endpoints.books.bodies import (
@@ -95,7 +95,7 @@ def list_drafts(
     actor: Reader,
     service: ServiceDep,
     city: City | None = None,
-    state: State | None = None,
+    state: DraftState | None = None,
     book_id: IdText | None = None,
     cursor: Cursor = None,
     limit: Limit = LIMIT_DEFAULT,

@@ -10,7 +10,7 @@ from api.books.approvals import Approval, approvals_of, needs_impact
 from api.books.checking import Checked, check_draft
 from api.books.draft_content import DRAFT
 from api.books.draft_rows import Draft, DraftBrief, Revision, draft_of, revisions_of
-from api.books.in_force import law_or_none
+from api.books.in_force import rules_in_force_or_none
 from api.books.planned_changes import of_one_day, plan_of
 from api.db.unit_of_work import ReadUnit
 from api.endpoints.books.columns import PARTS
@@ -98,7 +98,7 @@ class DraftView:
 
 def titles_of(unit: ReadUnit, drafts: Iterable[DraftBrief], lang: Lang) -> dict[str, str]:
     """What drafts in a list are called: as the version they change where they keep its name, else as their author said."""
-    law = law_or_none(unit)
+    law = rules_in_force_or_none(unit)
     books = {} if law is None else {book.digest: book.model.title for book in law.program.books}
     found = {}
     for draft in drafts:

@@ -9,7 +9,7 @@ from fastapi import Depends, Response
 
 from api.access.requester import need_cities
 from api.books.catalogue import book_of_id, books_by_place, books_of, compare_versions, version_of
-from api.books.in_force import law_of
+from api.books.in_force import rules_in_force
 from api.books.places import places_of
 from api.books.rollback import roll_back
 from api.db.unit_of_work import WriteUnit
@@ -89,7 +89,7 @@ def _book_page(
         shown = version_of(unit, version if version in known else known[0], now_us)
         earlier = before if before in known else shown.before
         changes = compare_versions(unit, earlier, shown.brief.digest) if earlier else ()
-        present = places_of(law_of(unit), into or book_id, now_us)
+        present = places_of(rules_in_force(unit), into or book_id, now_us)
     book = shown.book
     return visit.page(
         "book.html",

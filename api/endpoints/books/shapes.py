@@ -1,16 +1,16 @@
-"""What the routes of rule books and drafts answer: the shapes; `law_shown` makes them."""
+"""What the routes of rule books and drafts answer: the shapes; `answers` makes them."""
 
 from typing import Any, Literal
 
 from pydantic import Field
 
-from api.books.draft_rows import State
+from api.books.draft_rows import DraftState
 from api.endpoints.common.schemas import Model, Page
 
 DIGEST = "0f3a9c64d1e25b7788c01d2f6a4be35990d7c1a2b3f4e5d6978812345678abcd"
 
 
-class Titled(Model):
+class TitleShown(Model):
     """The same words in Chinese and English."""
 
     zh: str = Field(examples=["淘宝闪购众包服务分"])
@@ -29,20 +29,20 @@ class VersionLine(Model):
 
     digest: str = Field(examples=[DIGEST])
     book_id: str = Field(examples=["taobao-crowdsourced"])
-    title: Titled
+    title: TitleShown
     effective_from: str = Field(examples=["2025-12-03"])
     since_us: int = Field(description="When it began to judge, in this place or at all.")
     regime: str = Field(examples=["score"])
 
 
-class AnnouncedShown(Model):
+class ScheduledChangeShown(Model):
     """A change to come, as riders are told of it."""
 
     city: str
     rider_kind: str
     book_id: str
     digest: str
-    title: Titled
+    title: TitleShown
     effective_us: int
     effective_from: str
     draft_id: str | None
@@ -57,7 +57,7 @@ class DraftLine(Model):
     book_id: str
     title: str = Field(examples=["淘宝闪购众包服务分"])
     city: str | None
-    state: State
+    state: DraftState
     revision: int
     content_digest: str
     targets: list[PlaceShown]
@@ -74,7 +74,7 @@ class PlaceBooks(Model):
     city: str
     rider_kind: str
     in_force: VersionLine | None
-    scheduled: list[AnnouncedShown]
+    scheduled: list[ScheduledChangeShown]
     drafts: list[DraftLine]
     history: list[VersionLine] = Field(description="What judged before, newest first.")
 
@@ -83,7 +83,7 @@ class BookLine(Model):
     """A book by its id: its versions, newest first, and where it is in force."""
 
     book_id: str
-    title: Titled
+    title: TitleShown
     versions: list[VersionLine]
     places: list[PlaceShown]
 
@@ -199,7 +199,7 @@ class DraftShown(Model):
     book_id: str
     title: str
     city: str | None
-    state: State
+    state: DraftState
     revision: int
     content_digest: str
     base_digest: str | None = Field(description="The version that changes are told from.")

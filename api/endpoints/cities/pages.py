@@ -4,7 +4,7 @@ from typing import Annotated, Final
 
 from fastapi import Depends, Response
 
-from api.books.in_force import law_of
+from api.books.in_force import rules_in_force
 from api.cities.daily_figures import NUM_DAYS
 from api.cities.dashboard import dashboard_of
 from api.cities.figures import Figures
@@ -40,7 +40,7 @@ def city_page(visit: ReaderVisit, city: Named = "", days: int = 7) -> Response:
             return visit.page("dashboard_empty.html")
         if chosen not in known:
             raise Problem("not_found")
-        found = dashboard_of(unit, law_of(unit), chosen, days, visit.service.clock())
+        found = dashboard_of(unit, rules_in_force(unit), chosen, days, visit.service.clock())
         shared = shared_page(unit, visit.who, chosen, limit=NUM_SHARED).orders if visit.may("orders:read") else ()
     if found is None:
         return visit.page("dashboard_empty.html")

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import ConfigDict, Field
 
 from api.access.requester import need_cities
-from api.books.in_force import law_of
+from api.books.in_force import rules_in_force
 from api.cities.daily_figures import NUM_DAYS
 from api.cities.dashboard import Dashboard, TierCount, dashboard_of
 from api.cities.figures import Figures
@@ -128,7 +128,7 @@ def read_dashboard(city: IdText, actor: Reader, service: ServiceDep, days: Days 
     """A city's figures: counted in the background, read in a few rows."""
     need_cities(actor, {city})
     with service.reading() as unit:
-        found = dashboard_of(unit, law_of(unit), city, days, service.clock())
+        found = dashboard_of(unit, rules_in_force(unit), city, days, service.clock())
     if found is None:
         raise Problem("city_unknown", city=city_words(city))
     return _shown(found)

@@ -4,7 +4,7 @@ from typing import Annotated, Final
 
 from fastapi import Depends, Response
 
-from api.books.scheduling import law_in_force
+from api.books.scheduling import rules_for_posting
 from api.db.unit_of_work import ReadUnit
 from api.decisions.appeal_records import Appeal, appeal_of, appeals_of, decided_appeals, open_appeals_by_deadline
 from api.decisions.appeals import DISMISSED_REASONS, UPHELD_REASONS, WORDS_MAX, decide_appeal
@@ -87,7 +87,9 @@ def decide(visit: DeciderVisit, appeal_id: Named, form: Posted) -> Response:
         appeal = _known(visit, unit, appeal_id)
     try:
         with visit.service.writing() as unit:
-            decide_appeal(unit, law_in_force(unit), appeal_id, side == "upheld", code, given["reason"], visit.who.name)
+            decide_appeal(
+                unit, rules_for_posting(unit), appeal_id, side == "upheld", code, given["reason"], visit.who.name
+            )
     except Refused as refused:
         with visit.service.reading() as unit:
             appeal = _known(visit, unit, appeal_id)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Query, Response
 
 from api.access.requester import need_cities
-from api.books.scheduling import law_in_force
+from api.books.scheduling import rules_for_posting
 from api.db.unit_of_work import ReadUnit, WriteUnit
 from api.decisions.appeal_records import Appeal, appeal_of, decided_appeals, open_appeals_by_deadline, own_appeals
 from api.decisions.appeals import decide_appeal
@@ -84,7 +84,9 @@ def post_decision(
     with service.writing() as unit:
         _seen(unit, actor, appeal_id)
         upheld = body.decision == "upheld"
-        found = decide_appeal(unit, law_in_force(unit), appeal_id, upheld, body.reason_code, body.reason, actor.name)
+        found = decide_appeal(
+            unit, rules_for_posting(unit), appeal_id, upheld, body.reason_code, body.reason, actor.name
+        )
     if found.recalculating:
         response.status_code = 202
         response.headers["Location"] = f"/v1/appeals/{appeal_id}"

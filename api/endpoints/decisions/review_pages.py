@@ -5,7 +5,7 @@ from typing import Annotated, Final
 
 from fastapi import Depends, Response
 
-from api.books.in_force import Law, law_of
+from api.books.in_force import RulesInForce, rules_in_force
 from api.cities.daily_figures import books_of, calendar_of
 from api.db.unit_of_work import ReadUnit
 from api.decisions.appeals import WORDS_MAX
@@ -72,7 +72,7 @@ def _known(visit: Visit, unit: ReadUnit, review_id: str) -> Review:
     return review
 
 
-def _book(law: Law, review: Review) -> Book:
+def _book(law: RulesInForce, review: Review) -> Book:
     return books_of(law)[review.book_digest]
 
 
@@ -80,7 +80,7 @@ def _case_page(
     visit: Visit, unit: ReadUnit, review: Review, status: int = 200, fault: str = "", **given: str
 ) -> Response:
     now_us = visit.service.clock()
-    book = _book(law_of(unit), review)
+    book = _book(rules_in_force(unit), review)
     others = [other for other in reviews_of(unit, review.rider_id) if other.review_id != review.review_id]
     ledger = entries_page(unit, review.rider_id, now_us, limit=NUM_HISTORY)
     return visit.page(
@@ -116,7 +116,7 @@ def decide(visit: DeciderVisit, review_id: Named, form: Posted) -> Response:
     is_safety = given["is_safety"] == "1"
     with visit.service.reading() as unit:
         review = _known(visit, unit, review_id)
-        book = _book(law_of(unit), review)
+        book = _book(rules_in_force(unit), review)
     try:
         suspends = given["outcome"] == "suspend"
         from_us = _from_us(book, given["from_day"]) if suspends else None

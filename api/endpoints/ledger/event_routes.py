@@ -14,7 +14,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import Field
 from pydantic_core import to_json
 
-from api.books.missing_book import mending_command
+from api.books.missing_book import deploy_command
 from api.endpoints.common.auth import require
 from api.endpoints.common.bodies import JSON, NDJSON, content_type_of
 from api.endpoints.common.field_errors import pointer_to
@@ -243,7 +243,7 @@ def _no_book(event: Mapping[str, Any], platform: str, places: Collection[tuple[s
     named = {"city": cut(city), "kind": text(lang, f"word.{kind}")}
     if (city, kind) in places:
         return text(lang, "reject.no_book_yet", **named)
-    command = mending_command(platform, city, kind, at_us)
+    command = deploy_command(platform, city, kind, at_us)
     if command is None:
         return text(lang, "reject.no_book_then", **named)
     return text(lang, "reject.no_book_here", command=command, **named)

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from api.access.keys import refusals_of
-from api.books.in_force import Law
-from api.books.scheduling import law_in_force
+from api.books.in_force import RulesInForce
+from api.books.scheduling import rules_for_posting
 from api.db.idempotency import Claim, StoredAnswer, Wanted, claim_all, keep_answers
 from api.db.rider_rows import NO_ADDRESS, RiderRow, lock_free
 from api.db.store import UnreachableError
@@ -175,7 +175,7 @@ def _in_one(service: Service, posts: Sequence[Post], *, waits: bool) -> list[Out
         found |= {k: _known(claim) for k, claim in claims.items() if not isinstance(claim, Claim)}
         left = {k: one for k, one in enumerate(opened) if k not in found}
         if any(one.table.num_rows for one in left.values()):
-            law = law_in_force(unit)
+            law = rules_for_posting(unit)
             orders = [_score(unit, law, some, held) for some in _rounds(left.values())]
             note_shared(unit, frozenset[str]().union(*orders))
         done = {k: one.done() for k, one in left.items()}
@@ -261,7 +261,7 @@ def _rounds(posts: Iterable[_Open]) -> list[list[_Open]]:
     return rounds
 
 
-def _score(unit: WriteUnit, law: Law, posts: Sequence[_Open], held: dict[str, RiderRow]) -> frozenset[str]:
+def _score(unit: WriteUnit, law: RulesInForce, posts: Sequence[_Open], held: dict[str, RiderRow]) -> frozenset[str]:
     """Score posts in which no rider stands twice; the orders that were delivered.
 
     Parameters

@@ -13,7 +13,7 @@ from cachetools import LRUCache
 from starlette.responses import Response
 from starlette.types import Scope, Send
 
-from api.books.in_force import law_of
+from api.books.in_force import rules_in_force
 from api.db.rider_rows import row_of
 from api.db.store import UnreachableError
 from api.endpoints.common.etags import etag_of, is_unchanged
@@ -149,7 +149,7 @@ class CardDesk:
     def _made(self, rider_id: str, lang: Lang) -> Kept:
         with self._service.reading() as unit:
             row = row_of(unit, rider_id)
-            card = card_of(unit, law_of(unit), rider_id, self._service.clock())
+            card = card_of(unit, rules_in_force(unit), rider_id, self._service.clock())
             mark = law_mark(unit)
         if card is None or row is None:
             raise Problem("rider_unknown")

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Response
 from pydantic import Field
 
-from api.books.scheduling import law_in_force
+from api.books.scheduling import rules_for_posting
 from api.endpoints.common.auth import require
 from api.endpoints.common.schemas import LIMIT_DEFAULT, City, Cursor, IdText, Limit, Model, Page
 from api.endpoints.common.threads import Threaded
@@ -52,7 +52,7 @@ def post_move(rider_id: IdText, body: MoveAsked, actor: Mover, service: ServiceD
     in both does it at once (200). The same again gives the same answer.
     """
     with service.writing() as unit:
-        made = moves.move_rider(unit, law_in_force(unit), actor, rider_id, body.city)
+        made = moves.move_rider(unit, rules_for_posting(unit), actor, rider_id, body.city)
     response.status_code = 202 if made.state == "proposed" else 200
     return _shown(made)
 

@@ -4,7 +4,7 @@ from typing import Annotated, Final
 
 from fastapi import Depends, Query, Response
 
-from api.books.in_force import law_of
+from api.books.in_force import rules_in_force
 from api.cities.daily_figures import books_of
 from api.db.unit_of_work import ReadUnit
 from api.decisions.appeals import REASONS, WORDS_MAX, file_appeal
@@ -41,7 +41,7 @@ def own_card(visit: OwnVisit) -> Response:
     """Score, tier and what it affects, today, the way back, what the next order would do."""
     rider, now_us = visit.who.subject, visit.service.clock()
     with visit.service.reading() as unit:
-        law = law_of(unit)
+        law = rules_in_force(unit)
         card = card_of(unit, law, rider, now_us)
         if card is None:
             return visit.page("rider_new.html", person=person_of(unit, rider))

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from api.access.new_ids import need_sound_cities, need_sound_rider
 from api.access.requester import need_cities
-from api.books.in_force import law_of
+from api.books.in_force import rules_in_force
 from api.db.rider_rows import home_of
 from api.db.unit_of_work import ReadUnit, WriteUnit
 from api.endpoints.common.auth import Gate, require
@@ -122,7 +122,7 @@ def get_forecast(
     """What the next order would do if it is on time, or so many minutes late."""
     with service.reading() as unit:
         check_seen(unit, actor, rider_id)
-        found = forecast_of(unit, law_of(unit), rider_id, service.clock(), late_min or MINUTES)
+        found = forecast_of(unit, rules_in_force(unit), rider_id, service.clock(), late_min or MINUTES)
     if found is None:
         raise Problem("rider_unknown")
     response.headers.update(in_words(lang))

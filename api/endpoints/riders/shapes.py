@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from api.books.announcements import Announced
+from api.books.announcements import RulesChange
 from api.decisions.appeal_records import AppealRight
 from api.endpoints.common.schemas import Model, Page
 from api.endpoints.decisions.shapes import AppealShown, ReviewShown, appeal_shown, review_shown
@@ -359,7 +359,7 @@ def book_shown(book: BookOf, lang: Lang) -> BookShown:
     )
 
 
-def _announced(found: Announced, lang: Lang) -> AnnouncedShown:
+def _announced(found: RulesChange, lang: Lang) -> AnnouncedShown:
     return AnnouncedShown(
         book_id=found.book_id,
         digest=found.digest,

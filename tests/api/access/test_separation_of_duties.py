@@ -5,7 +5,7 @@ from sqlalchemy import select
 
 from api.access import keys
 from api.access.keys import Key, Role
-from api.books.in_force import law_of
+from api.books.in_force import rules_in_force
 from api.db import schema
 from api.db.store import Store
 from api.db.tables import appeals as filed_appeals
@@ -46,7 +46,7 @@ def decide(
     code = "goodwill" if upheld else "record_confirmed"
     try:
         with store.writing(at_us) as unit:
-            return decide_appeal(unit, law_of(unit, book_id), appeal_id, upheld, code, "so it was", by).state
+            return decide_appeal(unit, rules_in_force(unit, book_id), appeal_id, upheld, code, "so it was", by).state
     except Refused as refused:
         return refused.code
 

@@ -13,7 +13,7 @@ from api.books import approvals, drafts, in_force, scheduling
 from api.books.approvals import NotReadyError, approvals_of, needs_impact
 from api.books.checking import check_draft
 from api.books.draft_rows import Draft, draft_of
-from api.books.places import Place
+from api.books.places import BookPlace
 from api.db.store import Store
 from api.db.tables import approvals as approvals_table
 from api.db.tables import drafts as drafts_table
@@ -219,7 +219,7 @@ def test_where_there_is_a_history_an_impact_comes_first(law: Store) -> None:
         fresh = begun(unit)
         assert not needs_impact(unit, fresh)
         rider = delivered("e1") | {"occurred_us": NOW_US, "delivered_us": NOW_US}
-        posting.post_events(unit, in_force.law_of(unit), table_of([rider]))
+        posting.post_events(unit, in_force.rules_in_force(unit), table_of([rider]))
         draft = submitted(unit)
         assert needs_impact(unit, draft)
         with refused("impact_needed"):
@@ -336,7 +336,7 @@ def test_a_place_without_a_book_gets_its_first(law: Store) -> None:
     """A new book for a new city: nothing is replaced, its own notice counts."""
     with law.writing(NOW_US + DAY_US) as unit:
         document = raw("fresh", effective_from=march(20), announced=march(5))
-        draft = drafts.draft_from_document(unit, ANN, document, targets=[Place("xian", "dedicated")])
+        draft = drafts.draft_from_document(unit, ANN, document, targets=[BookPlace("xian", "dedicated")])
         done = said_yes(unit, approvals.submit(unit, ANN, draft.draft_id, draft.etag))
 
     assert done.targets[0].replaces is None

@@ -106,7 +106,7 @@ class Law(RuleBasedStateMachine):
         """A change of what is in force."""
 
         def verb(unit: Any) -> Draft:
-            now = judging(in_force.law_of(unit), HERE, unit.recorded_us)
+            now = judging(in_force.rules_in_force(unit), HERE, unit.recorded_us)
             assert now is not None
             draft = drafts.draft_from_version(unit, who, now.digest)
             return drafts.edit_cells(unit, who, draft.draft_id, draft.etag, changed(-1 - len(self.records)))
@@ -194,7 +194,7 @@ class Law(RuleBasedStateMachine):
         with self.store.writing(self.now_us) as unit:
             for done in scheduling.activate_due(unit):
                 event("suspended" if done.conflicts else "in force")
-            now = judging(in_force.law_of(unit), HERE, self.now_us)
+            now = judging(in_force.rules_in_force(unit), HERE, self.now_us)
         assert now is not None
         self.judged[self.now_us] = now.digest
 
@@ -226,7 +226,7 @@ class Law(RuleBasedStateMachine):
     def the_past_stays_as_it_was_judged(self) -> None:
         """No step changes which version judges a moment that has been."""
         with self.store.reading() as unit:
-            law = in_force.law_of(unit)
+            law = in_force.rules_in_force(unit)
             for at_us, digest in self.judged.items():
                 now = judging(law, HERE, at_us)
                 assert now is not None
@@ -236,7 +236,7 @@ class Law(RuleBasedStateMachine):
     def both_places_share_their_book(self) -> None:
         """A change of a shared book reaches all its places at once."""
         with self.store.reading() as unit:
-            law = in_force.law_of(unit)
+            law = in_force.rules_in_force(unit)
             found = [judging(law, place, self.now_us + 30 * DAY_US) for place in BOTH]
         assert len({None if one is None else one.digest for one in found}) == 1
 

@@ -10,7 +10,7 @@ from api.books import drafts
 from api.books.checking import MARGIN_US, MAX_ROWS, check_draft, try_event
 from api.books.draft_content import effective_us
 from api.books.draft_rows import draft_of, revision_content, revisions_of
-from api.books.places import Place
+from api.books.places import BookPlace
 from api.books.planned_changes import conflicts, plan_of
 from api.db.store import Store
 from api.db.tables import draft_revisions
@@ -242,7 +242,7 @@ def test_nobody_edits_for_a_city_that_is_not_theirs(law: Store) -> None:
         with refused("city_unknown"):
             drafts.draft_from_version(unit, LOCAL, version().digest)
         with refused("city_unknown"):
-            drafts.set_targets(unit, LOCAL, own.draft_id, own.etag, [Place("ningbo", "crowdsourced")])
+            drafts.set_targets(unit, LOCAL, own.draft_id, own.etag, [BookPlace("ningbo", "crowdsourced")])
         with refused("city_unknown"):
             drafts.empty_draft(unit, LOCAL, "anywhere", targets=[])
         mine = drafts.drafts_page(unit, LOCAL).drafts
@@ -313,7 +313,7 @@ def test_what_is_asked_for_and_not_there_is_said(law: Store) -> None:
             ("version_unknown", lambda: drafts.draft_from_version(unit, ANN, "f" * 64)),
             ("revision_unknown", lambda: drafts.restore(unit, ANN, draft.draft_id, draft.etag, 99)),
             ("no_book_there", lambda: drafts.draft_from_place(unit, ANN, "nowhere", "dedicated")),
-            ("target_unknown_kind", lambda: drafts.empty_draft(unit, ANN, "x", targets=[Place("a", "robots")])),
+            ("target_unknown_kind", lambda: drafts.empty_draft(unit, ANN, "x", targets=[BookPlace("a", "robots")])),
         ):
             with refused(code):
                 verb()

@@ -66,7 +66,7 @@ def test_a_roll_back_restores_the_content_from_the_next_day(regretted: tuple[Sto
     assert told.effective_from == dt.date(2026, 3, 11)
     with store.writing(told.effective_us) as unit:
         activate_due(unit)
-        law = in_force.law_of(unit)
+        law = in_force.rules_in_force(unit)
         before, after = (judging(law, HERE, told.effective_us + by_us) for by_us in (-1, 0))
         asked = unit.connection.execute(select(audit).where(audit.c.action == "rollback_asked")).one()
     assert before is not None

@@ -13,7 +13,7 @@ from api.books.catalogue import books_by_place
 from api.books.checking import LEAD_US
 from api.books.draft_content import sound
 from api.books.draft_rows import Draft, change, draft_of
-from api.books.places import Place, judging
+from api.books.places import BookPlace, judging
 from api.books.scheduling import activate_due, announced_change
 from api.db.store import Store
 from api.db.tables import audit, outbox
@@ -73,7 +73,7 @@ def post(store: Store, at_us: int, *events: dict[str, Any]) -> list[posting.Post
     """What the route does: what is due, the law, the events, in one unit."""
     with store.writing(at_us) as unit:
         activate_due(unit)
-        return posting.post_events(unit, in_force.law_of(unit), table_of(events))
+        return posting.post_events(unit, in_force.rules_in_force(unit), table_of(events))
 
 
 def judged_by(store: Store) -> dict[str, str]:
@@ -171,7 +171,7 @@ def test_a_base_that_moved_suspends_and_tells(law: Store) -> None:
         done = activate_due(unit)
         stands = draft_of(unit, second.draft_id)
         told = unit.connection.execute(select(audit).where(audit.c.action == "draft_suspended")).one()
-        here = judging(in_force.law_of(unit), HERE, unit.recorded_us)
+        here = judging(in_force.rules_in_force(unit), HERE, unit.recorded_us)
         rebased = drafts.rebase(unit, BEN, stands.draft_id, stands.etag)
 
     assert [(each.draft_id, bool(each.conflicts)) for each in done] == [
@@ -201,7 +201,7 @@ def test_of_two_changes_of_one_day_the_first_scheduled_stands(law: Store, run: i
 
     with law.writing(EFFECTIVE_US) as unit:
         activate_due(unit)
-        here = judging(in_force.law_of(unit), HERE, unit.recorded_us)
+        here = judging(in_force.rules_in_force(unit), HERE, unit.recorded_us)
         states = [draft_of(unit, draft.draft_id).state for draft in drawn]
 
     assert run >= 0
@@ -228,11 +228,11 @@ def test_what_the_law_has_overtaken_is_suspended_before_its_day(law: Store) -> N
     """The next tick sees that the law was changed by other ways; riders are told nothing of the change from then on."""
     draft = put_on(law)
     with law.writing(NOW_US) as unit:
-        assert scheduling.watch_schedule(unit) == 0
-    enact(law, version(), places=[Place("xian", "crowdsourced")], at_us=NOW_US + 1)
+        assert scheduling.suspend_overtaken(unit) == 0
+    enact(law, version(), places=[BookPlace("xian", "crowdsourced")], at_us=NOW_US + 1)
     with law.writing(NOW_US + 2) as unit:
         told = announced_change(unit, "hangzhou", "crowdsourced", NOW_US)
-        num = scheduling.watch_schedule(unit)
+        num = scheduling.suspend_overtaken(unit)
         stands = draft_of(unit, draft.draft_id)
 
     assert told is None
@@ -244,7 +244,7 @@ def test_platforms_hear_of_what_is_to_come_and_of_what_is_not(law: Store) -> Non
     with law.writing(NOW_US) as unit:
         subscriptions.register(unit, "platform:p", "https://example.org/hook", ["book.scheduled", "book.suspended"])
     draft = put_on(law)
-    enact(law, version(), places=[Place("xian", "crowdsourced")], at_us=NOW_US + DAY_US)
+    enact(law, version(), places=[BookPlace("xian", "crowdsourced")], at_us=NOW_US + DAY_US)
     with law.writing(EFFECTIVE_US) as unit:
         activate_due(unit)
         rows = unit.connection.execute(select(outbox).order_by(outbox.c.outbox_id)).all()
@@ -264,7 +264,7 @@ def test_platforms_hear_of_what_is_to_come_and_of_what_is_not(law: Store) -> Non
 def test_a_place_that_joined_the_book_meanwhile_suspends(law: Store) -> None:
     """A change never reaches riders that it was not meant for when it was approved."""
     draft = put_on(law)
-    enact(law, version(), places=[Place("xian", "crowdsourced")], at_us=NOW_US + DAY_US)
+    enact(law, version(), places=[BookPlace("xian", "crowdsourced")], at_us=NOW_US + DAY_US)
 
     with law.writing(EFFECTIVE_US) as unit:
         activate_due(unit)
@@ -348,7 +348,7 @@ class GivenUpError(Exception):
 def publish_and_give_up(unit: WriteUnit, book: Book) -> None:
     """Change the law, look at it, and take everything back."""
     in_force.publish(unit, [book])
-    assert book.digest in {one.digest for one in in_force.law_of(unit).program.books}
+    assert book.digest in {one.digest for one in in_force.rules_in_force(unit).program.books}
     raise GivenUpError
 
 
@@ -357,20 +357,20 @@ def test_the_law_in_memory_is_that_of_the_database(law: Store) -> None:
     other = Store(law.engine.url.render_as_string(hide_password=False))
     later = version(effective_from=EFFECTIVE, announced=dt.date(2026, 3, 1), late_days=4)
     with law.reading() as unit:
-        before = in_force.law_of(unit)
-        assert in_force.law_of(unit) is before
+        before = in_force.rules_in_force(unit)
+        assert in_force.rules_in_force(unit) is before
 
     given_up = version(effective_from=EFFECTIVE, late_days=5)
     with pytest.raises(GivenUpError), law.writing(NOW_US) as unit:
         publish_and_give_up(unit, given_up)
     with law.reading() as unit:
-        assert in_force.law_of(unit) is before
+        assert in_force.rules_in_force(unit) is before
     with other.writing(NOW_US) as unit:
         in_force.publish(unit, [later])
     other.close()
 
     with law.reading() as unit:
-        now = judging(in_force.law_of(unit), THERE, EFFECTIVE_US)
+        now = judging(in_force.rules_in_force(unit), THERE, EFFECTIVE_US)
     assert now is not None
     assert now.digest == later.digest
 
@@ -382,7 +382,7 @@ def test_fades_are_settled_under_the_law_of_their_time(law: Store) -> None:
 
     with law.writing(EFFECTIVE_US + MINUTE_US) as unit:
         done = activate_due(unit)
-        posting.settle(unit, in_force.law_of(unit), unit.recorded_us)
+        posting.settle(unit, in_force.rules_in_force(unit), unit.recorded_us)
 
     assert [each.draft_id for each in done] == [draft.draft_id]
 
@@ -423,9 +423,9 @@ def test_a_new_version_reaches_riders_who_do_not_ride(law: Store) -> None:
     for at_us in (EFFECTIVE_US - 1, EFFECTIVE_US, EFFECTIVE_US + HOUR_US):
         with law.writing(at_us) as unit:
             activate_due(unit)
-            settled.append(posting.settle(unit, in_force.law_of(unit), at_us))
+            settled.append(posting.settle(unit, in_force.rules_in_force(unit), at_us))
     with law.reading() as unit:
-        card = card_of(unit, in_force.law_of(unit), "ra", EFFECTIVE_US + HOUR_US)
+        card = card_of(unit, in_force.rules_in_force(unit), "ra", EFFECTIVE_US + HOUR_US)
 
     assert settled == [0, 1, 0]
     assert card is not None

@@ -11,7 +11,7 @@ from sqlalchemy import insert
 
 from api.books import approvals, drafts, in_force, scheduling
 from api.books.draft_rows import Draft
-from api.books.places import Place
+from api.books.places import BookPlace
 from api.db.store import Store
 from api.db.tables import studies
 from api.db.unit_of_work import WriteUnit
@@ -25,7 +25,7 @@ from tests.builders import DAY_US, rule, tiny_book
 START = dt.date(2026, 3, 2)
 # 12:00 in Shanghai on START.
 NOW_US = int(dt.datetime(2026, 3, 2, 4, tzinfo=dt.UTC).timestamp()) * 1_000_000
-HERE, THERE = Place("hangzhou", "crowdsourced"), Place("ningbo", "crowdsourced")
+HERE, THERE = BookPlace("hangzhou", "crowdsourced"), BookPlace("ningbo", "crowdsourced")
 BOTH = (HERE, THERE)
 
 
@@ -68,7 +68,7 @@ def version(book_id: str = "city", **keys: Any) -> Book:
     return book_of(raw(book_id, **keys), f"{book_id}.toml")
 
 
-def enact(store: Store, *found: Book, places: Sequence[Place] = BOTH, at_us: int = NOW_US - 30 * DAY_US) -> None:
+def enact(store: Store, *found: Book, places: Sequence[BookPlace] = BOTH, at_us: int = NOW_US - 30 * DAY_US) -> None:
     """Put versions in force the way a database is seeded; the book of the first judges the places."""
     with store.writing(at_us) as unit:
         in_force.publish(unit, found)
@@ -76,7 +76,7 @@ def enact(store: Store, *found: Book, places: Sequence[Place] = BOTH, at_us: int
         in_force.deploy(unit, rows)
 
 
-def deploy(place: Place, book: Book) -> Deploy:
+def deploy(place: BookPlace, book: Book) -> Deploy:
     """A row of the deployment table."""
     own = {"source": "a test", "confidence": "ours", "from": book.model.effective_from, "book": book.id}
     return Deploy.model_validate(own | {"city": place.city, "rider_kind": place.rider_kind})

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sqlalchemy import event, select
 
-from api.books.in_force import law_of
+from api.books.in_force import rules_in_force
 from api.cities.daily_figures import refresh
 from api.cities.dashboard import Dashboard, dashboard_of
 from api.cities.figures import BREAK_US, Figures, Given, Work, _worked_us
@@ -36,7 +36,7 @@ def filled(store: Store, *posts: list[dict[str, Any]]) -> Store:
 def read(store: Store, num_days: int = 7, now_us: int = NOW_US) -> Dashboard:
     """The dashboard of the city."""
     with store.reading() as unit:
-        found = dashboard_of(unit, law_of(unit), CITY, num_days, now_us)
+        found = dashboard_of(unit, rules_in_force(unit), CITY, num_days, now_us)
     assert found is not None
     return found
 
@@ -57,7 +57,7 @@ def test_a_city_without_riders_has_no_dashboard(store: Store) -> None:
     publish(store, BOOK)
 
     with store.reading() as unit:
-        assert dashboard_of(unit, law_of(unit), "nowhere", 7, NOW_US) is None
+        assert dashboard_of(unit, rules_in_force(unit), "nowhere", 7, NOW_US) is None
 
 
 def test_deliveries_count_once_by_whose_lateness_it_was(store: Store) -> None:

@@ -278,7 +278,7 @@ def test_the_pilots_of_ele_me_are_served(url: str, monkeypatch: pytest.MonkeyPat
 
     store = Store(url)
     with store.reading() as unit:
-        law = in_force.law_of(unit)
+        law = in_force.rules_in_force(unit)
     store.close()
     days = [
         law.program.books[at].model.effective_from.isoformat()

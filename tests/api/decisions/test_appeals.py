@@ -61,13 +61,15 @@ def decide(store: Store, appeal_id: str, upheld: bool, at_us: int, actor: str = 
     """Answer as a person."""
     code = "evidence_accepted" if upheld else "record_confirmed"
     with store.writing(at_us) as unit:
-        return appeals.decide_appeal(unit, in_force.law_of(unit, BOOK), appeal_id, upheld, code, "looked at it", actor)
+        return appeals.decide_appeal(
+            unit, in_force.rules_in_force(unit, BOOK), appeal_id, upheld, code, "looked at it", actor
+        )
 
 
 def settle(store: Store, at_us: int) -> int:
     """The tick that lets silence answer."""
     with store.writing(at_us) as unit:
-        return appeals.settle_appeals(unit, in_force.law_of(unit, BOOK), at_us).num_over
+        return appeals.settle_appeals(unit, in_force.rules_in_force(unit, BOOK), at_us).num_over
 
 
 def late(store: Store) -> list[dict[str, Any]]:
@@ -137,7 +139,7 @@ def test_silence_is_for_the_rider_whatever_a_book_says(store: Store) -> None:
     post(store, later([delivered("e1", late_min=4)]), own.id)
     filed = file(store, deduction(store))
     with store.writing(filed.deadline_us) as unit:
-        appeals.settle_appeals(unit, in_force.law_of(unit, own.id), filed.deadline_us)
+        appeals.settle_appeals(unit, in_force.rules_in_force(unit, own.id), filed.deadline_us)
 
     assert filed.deadline_us == START_US + MINUTE_US + DAY_US
     assert scores_of(lines_of(store)) == {"r1": 70_000}
@@ -249,7 +251,7 @@ def test_two_deductions_of_one_event_go_together(store: Store) -> None:
     filed = [file(store, entry) for entry in both]
 
     with store.writing(filed[0].deadline_us) as unit:
-        settled = appeals.settle_appeals(unit, in_force.law_of(unit, own.id), filed[0].deadline_us)
+        settled = appeals.settle_appeals(unit, in_force.rules_in_force(unit, own.id), filed[0].deadline_us)
         assert settled == appeals.Settled(2, ())
 
     lines = lines_of(store)
@@ -272,7 +274,7 @@ def test_a_report_refused_in_good_faith_costs_nothing(store: Store, book_id: str
     if found:
         filed = file(store, found[0]["entry_id"], START_US + 30 * MINUTE_US, reason_code="report_refused")
         with store.writing(START_US + 40 * MINUTE_US) as unit:
-            law = in_force.law_of(unit, book_id)
+            law = in_force.rules_in_force(unit, book_id)
             appeals.decide_appeal(unit, law, filed.appeal_id, True, "good_faith_report", "she did report", OPS)
 
     assert scores_of(lines_of(store))["r1"] == plain
@@ -291,7 +293,7 @@ def test_one_appeal_that_the_ledger_refuses_keeps_no_other_waiting(store: Store)
     post(store, later([delivered(f"appeal:{bad.appeal_id}", rider_id="r2", at_min=9)]), BOOK)
 
     with store.writing(bad.deadline_us) as unit:
-        law = in_force.law_of(unit, BOOK)
+        law = in_force.rules_in_force(unit, BOOK)
         settled = appeals.settle_appeals(unit, law, bad.deadline_us)
         again = appeals.settle_appeals(unit, law, bad.deadline_us, beside=settled.refused)
 
@@ -330,7 +332,7 @@ def test_the_inbox_is_by_deadline_city_and_page(store: Store) -> None:
     assert [appeal.rider_id for appeal in here.appeals] == ["r5", "r3", "r1"]
     for k in (2, 4):
         with store.writing(START_US + (90 + k) * MINUTE_US) as unit:
-            law = in_force.law_of(unit, FADING)
+            law = in_force.rules_in_force(unit, FADING)
             appeals.decide_appeal(unit, law, filed[k].appeal_id, False, "record_confirmed", "checked", OPS)
     with store.reading() as unit:
         first = decided_appeals(unit, limit=1)
@@ -376,7 +378,7 @@ def test_a_second_decider_is_told_who_was_first_and_keeps_their_words(store: Sto
     def person(name: str) -> Refused | None:
         try:
             with store.writing(now_us) as unit:
-                law = in_force.law_of(unit, BOOK)
+                law = in_force.rules_in_force(unit, BOOK)
                 appeals.decide_appeal(
                     unit, law, filed.appeal_id, False, "record_confirmed", f"words of {name}", f"ops:{name}"
                 )

@@ -73,13 +73,13 @@ class World:
         if found:
             code = "goodwill" if upheld else "record_confirmed"
             with self.store.writing(self.now_us) as unit:
-                law, one = in_force.law_of(unit, FADING), self.luck.choice(found)
+                law, one = in_force.rules_in_force(unit, FADING), self.luck.choice(found)
                 refusing(lambda: appeals.decide_appeal(unit, law, one, upheld, code, "why", "ops:a"))
 
     def tick(self) -> None:
         """Silence answers."""
         with self.store.writing(self.now_us) as unit:
-            appeals.settle_appeals(unit, in_force.law_of(unit, FADING), self.now_us, limit=2)
+            appeals.settle_appeals(unit, in_force.rules_in_force(unit, FADING), self.now_us, limit=2)
 
     def do(self, step: str) -> None:
         """One thing that can happen."""

@@ -212,7 +212,7 @@ def test_a_review_whose_cause_is_taken_back_is_void(store: Store) -> None:
         entry = str(unit.connection.scalar(select(entries.c.entry_id).where(entries.c.kind == "deduct")))
     with store.writing(START_US + MINUTE_US) as unit:
         filed, _ = appeals.file_appeal(unit, "r1", entry, "not_late", "on time", None, "rider:r1")
-        law = in_force.law_of(unit, BOOK.id)
+        law = in_force.rules_in_force(unit, BOOK.id)
         appeals.decide_appeal(unit, law, filed.appeal_id, True, "record_wrong", "so it was", OPS)
 
     with store.reading() as unit:
@@ -229,7 +229,7 @@ def test_a_passed_course_ends_the_review_that_waits(store: Store) -> None:
 
     with store.reading() as unit:
         ended = review_of(unit, found.review_id)
-        card = card_of(unit, in_force.law_of(unit, BOOK.id), "r1", START_US + HOUR_US)
+        card = card_of(unit, in_force.rules_in_force(unit, BOOK.id), "r1", START_US + HOUR_US)
         (line,) = audit_page(unit, Someone("li.na"), AuditFilter(action="review_closed")).lines
         assert num_open_reviews(unit) == 0
     assert ended is not None
@@ -321,7 +321,7 @@ def test_whoever_listens_is_told_in_the_same_transaction(store: Store) -> None:
         entry = str(unit.connection.scalar(select(entries.c.entry_id).where(entries.c.kind == "deduct")))
     with store.writing(START_US + HOUR_US) as unit:
         filed, _ = appeals.file_appeal(unit, "r1", entry, "not_late", "Zhang San, 138", None, "rider:r1")
-        law = in_force.law_of(unit, BOOK.id)
+        law = in_force.rules_in_force(unit, BOOK.id)
         appeals.decide_appeal(unit, law, filed.appeal_id, True, "record_wrong", "so it was", OPS)
 
     found = told(store)

@@ -61,7 +61,7 @@ def answered(store: Store, posts: Sequence[Events], clock_us: int) -> Answers:
     found: Answers = {}
     for some in posts:
         with store.writing(clock_us) as unit:
-            for answer in posting.post_events(unit, in_force.law_of(unit, "random"), table_of(some)):
+            for answer in posting.post_events(unit, in_force.rules_in_force(unit, "random"), table_of(some)):
                 found[answer.rider_id, answer.event_id] = (answer.status, answer.reason)
     return found
 

@@ -100,14 +100,14 @@ def test_posts_of_several_cities_in_any_order_net_to_one_run(
         while first < len(mixed):
             stop = first + sizes[number % len(sizes)]
             with store.writing(clock_us) as unit:
-                posting.post_events(unit, in_force.law_of(unit), table_of(mixed[first:stop]))
+                posting.post_events(unit, in_force.rules_in_force(unit), table_of(mixed[first:stop]))
             first, number = stop, number + 1
         until_us = clock_us + 5 * DAY_US
         with store.writing(until_us) as unit:
-            posting.settle(unit, in_force.law_of(unit), until_us)
+            posting.settle(unit, in_force.rules_in_force(unit), until_us)
 
         with store.reading() as unit:
-            law = in_force.law_of(unit)
+            law = in_force.rules_in_force(unit)
             rows = unit.connection.execute(select(rider_state).where(rider_state.c.carried.is_not(None)))
             ends = {row.rider_id: row.score_mp for row in rows}
             broken = {one.check for one in verify_store(unit).found if not one.holds}

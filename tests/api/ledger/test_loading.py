@@ -145,7 +145,9 @@ def test_what_was_posted_is_what_was_loaded(store: Store, url: str, tmp_path: Pa
     answers = []
     for one in (posted, store):
         with one.writing(newest_us(events)) as writing:
-            answers.append({answer.status for answer in post_events(writing, in_force.law_of(writing, FADING), table)})
+            answers.append(
+                {answer.status for answer in post_events(writing, in_force.rules_in_force(writing, FADING), table)}
+            )
 
     assert answers == [{"scored"}, {"repeated"}]
     assert net_of(lines_of(store)) == net_of(lines_of(posted))
@@ -361,10 +363,10 @@ def by_0_1_0(state: Path) -> None:
     (state / "state.json").write_text(json.dumps(header | {"format": 2}), encoding="utf-8")
 
 
-def law_of(store: Store) -> list[str]:
+def rules_in_force(store: Store) -> list[str]:
     """The stamp of the law, with the instant of the old readings, and the books that are stored."""
     with store.reading() as unit:
-        return [in_force.stamp_of(unit), *sorted(book.digest for book in in_force.stored_program(unit).books)]
+        return [in_force.rules_stamp(unit), *sorted(book.digest for book in in_force.stored_program(unit).books)]
 
 
 def two_ledgers(folder: Path) -> list[tuple[Path, Path]]:
@@ -386,7 +388,7 @@ def test_ledgers_of_other_readings_are_not_mixed(store: Store, url: str, tmp_pat
     ledgers = two_ledgers(tmp_path)
     by_0_1_0(ledgers[old][1])
     load(url, *ledgers[0])
-    before, law = contents(store), law_of(store)
+    before, law = contents(store), rules_in_force(store)
 
     refused = load(url, *ledgers[1])
     in_zh = ["db", "load", str(ledgers[1][0]), "--state", str(ledgers[1][1]), "--database-url", url, "--lang", "zh"]
@@ -394,7 +396,7 @@ def test_ledgers_of_other_readings_are_not_mixed(store: Store, url: str, tmp_pat
     assert refused.exit_code == 2
     assert "load it into a new database" in refused.stderr
     assert "请载入到新的数据库" in CliRunner().invoke(main, in_zh).stderr
-    assert (contents(store), law_of(store)) == (before, law)
+    assert (contents(store), rules_in_force(store)) == (before, law)
     assert holds(store)
 
 
@@ -403,13 +405,13 @@ def test_a_ledger_of_today_is_not_mixed_into_an_upgraded_database(v0_1_0: Kept, 
     """What 0.1.0 scored is read on as it was scored; a ledger of today needs a database of its own."""
     upgraded = Store(v0_1_0.url)
     schema.upgrade(upgraded)
-    before, law = contents(upgraded), law_of(upgraded)
+    before, law = contents(upgraded), rules_in_force(upgraded)
 
     refused = load(v0_1_0.url, *two_ledgers(tmp_path)[1])
 
     assert refused.exit_code == 2
     assert "load it into a new database" in refused.stderr
-    assert (contents(upgraded), law_of(upgraded)) == (before, law)
+    assert (contents(upgraded), rules_in_force(upgraded)) == (before, law)
     upgraded.close()
 
 
@@ -516,7 +518,7 @@ def test_a_rider_whom_010_left_below_a_narrower_floor_comes_inside(store: Store,
     until_us = of_february(1, "e1")["occurred_us"]
     with store.writing(until_us) as unit:
         # As that version would have gone on past the change of versions.
-        in_force.read_as_old(unit, until_us)
+        in_force.note_old_readings(unit, until_us)
         unit.connection.execute(update(rider_state).values(until_us=until_us, due_us=until_us + 1))
         before = {row.rider_id: row.score_mp for row in lock(unit, ["dora", "emil"]).values()}
 

@@ -158,7 +158,7 @@ def test_the_deployment_table_chooses_the_book(store: Store) -> None:
     )
 
     with store.writing(START_US) as unit:
-        answers = posting.post_events(unit, in_force.law_of(unit), table_of(events))
+        answers = posting.post_events(unit, in_force.rules_in_force(unit), table_of(events))
 
     assert [answer.reason for answer in answers] == [None, None, "no_book"]
     digests = {line["rider_id"]: line["book_digest"] for line in lines_of(store)}
@@ -232,7 +232,7 @@ def test_nothing_is_settled_before_its_time(store: Store) -> None:
     publish(store, BOOK)
 
     with store.writing(START_US) as unit, pytest.raises(ValueError, match="not due"):
-        posting.settle(unit, in_force.law_of(unit, BOOK), START_US + 1)
+        posting.settle(unit, in_force.rules_in_force(unit, BOOK), START_US + 1)
 
 
 def test_a_new_book_version_goes_on_with_the_riders_it_finds(store: Store) -> None:
@@ -258,7 +258,7 @@ def test_a_failed_post_leaves_nothing(store: Store) -> None:
 
     def broken_off() -> None:
         with store.writing(START_US) as unit:
-            posting.post_events(unit, in_force.law_of(unit, BOOK), table_of(row))
+            posting.post_events(unit, in_force.rules_in_force(unit, BOOK), table_of(row))
             raise RuntimeError("on purpose")
 
     with pytest.raises(RuntimeError, match="on purpose"):
@@ -317,7 +317,7 @@ def test_an_unknown_kitchen_is_judged_by_the_service_as_its_book_says(
     by_us = NOW_US - event["occurred_us"]
     event = {k: v + by_us if k.endswith("_us") and v is not None else v for k, v in event.items()}
     with store.writing(NOW_US) as unit:
-        posting.post_events(unit, in_force.law_of(unit), table_of([event]))
+        posting.post_events(unit, in_force.rules_in_force(unit), table_of([event]))
 
     (line,) = lines_of(store)
 

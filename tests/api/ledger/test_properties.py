@@ -77,7 +77,7 @@ def occurred(row: dict[str, Any]) -> int:
 def posted(store: Store, events: Events, clock_us: int) -> Refusals:
     """Post events; what was refused, and why."""
     with store.writing(clock_us) as unit:
-        answers = posting.post_events(unit, in_force.law_of(unit, "random"), table_of(events))
+        answers = posting.post_events(unit, in_force.rules_in_force(unit, "random"), table_of(events))
     return [(answer.rider_id, answer.event_id, answer.reason) for answer in answers if answer.status == "rejected"]
 
 

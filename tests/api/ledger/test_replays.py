@@ -408,12 +408,12 @@ def test_card_entries_and_appeal_say_so_until_then(store: Store) -> None:
     now_us = old["occurred_us"] + 8 * DAY_US
 
     with store.writing(now_us) as unit:
-        law = in_force.law_of(unit, FADING)
+        law = in_force.rules_in_force(unit, FADING)
         decided = appeals.decide_appeal(unit, law, filed.appeal_id, True, "goodwill", "yes", "ops:li")
 
     def told() -> tuple[bool, bool, list[bool]]:
         with store.reading() as unit:
-            card = cards.card_of(unit, in_force.law_of(unit, FADING), "r0", now_us)
+            card = cards.card_of(unit, in_force.rules_in_force(unit, FADING), "r0", now_us)
             page = entries_page(unit, "r0", now_us, limit=100)
             appeal = appeal_of(unit, filed.appeal_id)
         assert card is not None
@@ -446,7 +446,7 @@ def test_silence_about_an_old_order_takes_the_same_way(store: Store) -> None:
     with store.writing(old["occurred_us"] + 6 * DAY_US) as unit:
         filed, _ = appeals.file_appeal(unit, "r0", str(entry_id), "other", "why", None, "rider:r0")
     with store.writing(filed.deadline_us) as unit:
-        settled = appeals.settle_appeals(unit, in_force.law_of(unit, FADING), filed.deadline_us)
+        settled = appeals.settle_appeals(unit, in_force.rules_in_force(unit, FADING), filed.deadline_us)
 
     assert settled.refused == ()
     assert num_waiting(store) == 1

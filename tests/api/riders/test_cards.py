@@ -46,7 +46,7 @@ from tests.builders import DAY_US, HOUR_US, MINUTE_US, NOON_US, book, correction
 def card(store: Store, at_us: int, book_id: str = BOOK, rider_id: str = "r1") -> Card:
     """A card as its rider would see it."""
     with store.reading() as unit:
-        found = card_of(unit, in_force.law_of(unit, book_id), rider_id, at_us)
+        found = card_of(unit, in_force.rules_in_force(unit, book_id), rider_id, at_us)
     assert found is not None
     return found
 
@@ -82,7 +82,9 @@ def test_a_forecast_says_how_many_orders_it_takes_back(
     post(store, later([delivered("e1")]), FADING)
 
     with store.reading() as unit:
-        (found,) = forecast_of(unit, in_force.law_of(unit, FADING), "r1", START_US + MINUTE_US, (late_min,)) or ()
+        (found,) = (
+            forecast_of(unit, in_force.rules_in_force(unit, FADING), "r1", START_US + MINUTE_US, (late_min,)) or ()
+        )
 
     assert (found.points_mp, found.back_orders) == (points_mp, orders)
 
@@ -198,7 +200,7 @@ def test_a_forecast_is_what_then_happens(store: Store, book_id: str, late_min: i
     settle(store, now_us, book_id)
     before = lines_of(store)
     with store.reading() as unit:
-        told = forecast_of(unit, in_force.law_of(unit, book_id), "r1", now_us, (late_min,))
+        told = forecast_of(unit, in_force.rules_in_force(unit, book_id), "r1", now_us, (late_min,))
 
     assert told is not None
     assert lines_of(store) == before
@@ -222,7 +224,7 @@ def test_a_forecast_is_the_same_however_many_copies_at_once(store: Store, monkey
 
     def told() -> object:
         with store.reading() as unit:
-            return forecast_of(unit, in_force.law_of(unit, BOOK), "r1", START_US + 26 * HOUR_US, asked)
+            return forecast_of(unit, in_force.rules_in_force(unit, BOOK), "r1", START_US + 26 * HOUR_US, asked)
 
     whole = told()
     monkeypatch.setattr(forecast, "_COPIED_BYTES", 1)
@@ -237,7 +239,7 @@ def test_a_forecast_settles_what_is_due(store: Store) -> None:
     publish(store, FADING)
     post(store, later([delivered("e1", late_min=10)]), FADING)
     with store.reading() as unit:
-        law = in_force.law_of(unit, FADING)
+        law = in_force.rules_in_force(unit, FADING)
         (soon,) = forecast_of(unit, law, "r1", START_US + DAY_US, (0,)) or ()
         (then,) = forecast_of(unit, law, "r1", START_US + 31 * DAY_US, (0,)) or ()
         assert forecast_of(unit, law, "nobody", START_US) is None
@@ -290,14 +292,14 @@ def test_a_card_says_which_book_judges_the_next_order(store: Store) -> None:
 
     def told(now_us: int) -> Card:
         with store.reading() as unit:
-            found = card_of(unit, in_force.law_of(unit), "r1", now_us)
+            found = card_of(unit, in_force.rules_in_force(unit), "r1", now_us)
         assert found is not None
         return found
 
     def order(name: str, us: int) -> None:
         with store.writing(us) as unit:
             posting.post_events(
-                unit, in_force.law_of(unit), table_of([delivered(name, at_min=(us - NOON_US) / MINUTE_US)])
+                unit, in_force.rules_in_force(unit), table_of([delivered(name, at_min=(us - NOON_US) / MINUTE_US)])
             )
 
     order("e1", at_us - 5 * DAY_US)
@@ -342,7 +344,7 @@ def test_a_card_holds_every_decision_on_appeals_and_reviews(store: Store) -> Non
         deductions = list(unit.connection.scalars(select(entries.c.entry_id).where(entries.c.kind == "deduct")))
     for k, entry in enumerate(deductions[:7]):
         with store.writing(START_US + (k + 1) * MINUTE_US) as unit:
-            law = in_force.law_of(unit, FADING)
+            law = in_force.rules_in_force(unit, FADING)
             filed, _ = appeals.file_appeal(unit, "r1", entry, "not_late", f"words {k}", None, "rider:r1")
             if k != 3:
                 appeals.decide_appeal(unit, law, filed.appeal_id, False, "record_confirmed", f"answer {k}", "ops:li")
@@ -376,7 +378,7 @@ def test_a_card_is_the_same_while_its_key_and_time_are(store: Store) -> None:
         filed, _ = appeals.file_appeal(unit, "r1", entry, "not_late", "on time", None, "rider:r1")
     keys.append(key_of(store))
     with store.writing(now_us) as unit:
-        law = in_force.law_of(unit, FADING)
+        law = in_force.rules_in_force(unit, FADING)
         appeals.decide_appeal(unit, law, filed.appeal_id, False, "record_confirmed", "checked", "ops:a")
     keys.append(key_of(store))
     publish(store, BOOK)
@@ -399,7 +401,7 @@ def test_open_appeals_stand_on_the_card_until_answered(store: Store) -> None:
     assert found.good_until_us <= filed.deadline_us
     assert found.today[0].right.appeal == filed
     with store.writing(filed.deadline_us) as unit:
-        appeals.settle_appeals(unit, in_force.law_of(unit, BOOK), filed.deadline_us)
+        appeals.settle_appeals(unit, in_force.rules_in_force(unit, BOOK), filed.deadline_us)
     assert card(store, filed.deadline_us).appeals == ()
 
 
@@ -409,7 +411,7 @@ def test_who_has_no_event_has_no_card(store: Store) -> None:
     post(store, later([event("correction", "c1", ref_event_id="none")]))
 
     with store.reading() as unit:
-        law = in_force.law_of(unit, BOOK)
+        law = in_force.rules_in_force(unit, BOOK)
         assert card_of(unit, law, "r1", START_US) is None
         assert card_of(unit, law, "nobody", START_US) is None
 

@@ -27,7 +27,7 @@ def week(store: Store) -> int:
         post(store, events[first : first + 5], FADING, newest_us(events) + first)
     end_us = newest_us(events) + 40 * DAY_US
     with store.writing(end_us) as unit:
-        settle(unit, in_force.law_of(unit, FADING), end_us)
+        settle(unit, in_force.rules_in_force(unit, FADING), end_us)
     return end_us
 
 

@@ -4,7 +4,7 @@ import datetime as dt
 
 from api.books import in_force
 from api.books.drafts import draft_from_version
-from api.books.places import Place
+from api.books.places import BookPlace
 from api.clock import now_us
 from api.db.store import Store
 from api.runs.compare import summary_of
@@ -50,7 +50,7 @@ def test_an_impact_of_a_draft_judges_its_content_against_what_is_in_force(store:
     with store.writing(now_us()) as unit:
         row = {"city": CITY, "rider_kind": "crowdsourced", "book": BOOK, "from": dt.date(2025, 12, 3), "source": "test"}
         in_force.deploy(unit, [Deploy.model_validate(row | {"confidence": "ours"})])
-        draft = draft_from_version(unit, who, digest_of(FADING), targets=[Place(CITY, "crowdsourced")])
+        draft = draft_from_version(unit, who, digest_of(FADING), targets=[BookPlace(CITY, "crowdsourced")])
         study_id = jobs.start_impact(unit, who.name, city=CITY, days=7, draft_id=draft.draft_id)
 
     with working(store):

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from api.access import keys
-from api.books.in_force import law_of
+from api.books.in_force import rules_in_force
 from api.db import schema
 from api.db.store import Store
 from api.ledger.posting import post_events
@@ -58,7 +58,7 @@ def fill(store: Store, num_entries: int) -> str:
             shift = row["occurred_us"] - row["delivered_us"]
             row |= {name: row[name] + shift for name in row if name.endswith("_us") and name != "occurred_us"}
         with store.writing(at_us + MINUTE_US) as unit:
-            post_events(unit, law_of(unit), table_of(rows))
+            post_events(unit, rules_in_force(unit), table_of(rows))
         with store.reading() as unit:
             made = unit.connection.exec_driver_sql("SELECT sum(seq) FROM rider_state").scalar() or 0
     with store.writing(at_us + DAY_US) as unit:

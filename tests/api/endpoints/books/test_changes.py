@@ -8,7 +8,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from api.books.draft_rows import draft_of
-from api.books.places import Place
+from api.books.places import BookPlace
 from api.db.store import Store
 from rules.book import Book
 from rules.shelf import versions
@@ -119,7 +119,7 @@ class Desk:
 @pytest.fixture
 def desk(store: Store, client: TestClient, bearer: Bearer, clock: Clock) -> Desk:
     """A city with one published book in force."""
-    enact(store, TAOBAO, places=[Place("here", "crowdsourced")], at_us=noon(1, 1))
+    enact(store, TAOBAO, places=[BookPlace("here", "crowdsourced")], at_us=noon(1, 1))
     return Desk(store, client, bearer, clock)
 
 

@@ -18,7 +18,7 @@ from starlette.testclient import TestClient
 from api.access import keys
 from api.access.keys import ROLES
 from api.app.create import create_app
-from api.books.in_force import law_of
+from api.books.in_force import rules_in_force
 from api.db import schema
 from api.db.store import Store
 from api.db.tables import drafts, entries, open_reviews, studies
@@ -62,7 +62,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     low = [delivered(f"low{n}", late_min=30, rider_id=f"{HERE}-r00003") for n in range(3)]
     with store.writing(NOW_US) as unit:
         # Somebody whom a person is asked to look at.
-        post_events(unit, law_of(unit), table_of(later(low, NOW_US - NOON_US - 60_000_000)))
+        post_events(unit, rules_in_force(unit), table_of(later(low, NOW_US - NOON_US - 60_000_000)))
         tokens = {}
         for role in ROLES:
             for city in (HERE, THERE, SAMPLE, EVERYWHERE):

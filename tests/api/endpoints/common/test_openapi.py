@@ -14,7 +14,7 @@ from api.access import keys
 from api.access.scopes import SCOPES
 from api.app.create import api_routes, create_app
 from api.app.openapi import scopes_of
-from api.books.scheduling import law_in_force
+from api.books.scheduling import rules_for_posting
 from api.clock import now_us
 from api.db import schema
 from api.db.store import Store
@@ -40,7 +40,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     event = delivered("e1", late_min=4, rider_id=RIDER)
     moved = {name: value + by_us if name.endswith("_us") else value for name, value in event.items()}
     with store.writing(now_us()) as unit:
-        post_events(unit, law_in_force(unit), table_of([moved]))
+        post_events(unit, rules_for_posting(unit), table_of([moved]))
     yield store
     store.close()
 

@@ -40,7 +40,7 @@ def test_a_second_answer_to_an_appeal_comes_back_to_its_writer(store: Store, sig
     with store.writing(START_US + HOUR_US) as unit:
         entry = str(unit.connection.scalar(select(entries.c.entry_id).where(entries.c.kind == "deduct")))
         filed, _ = appeals.file_appeal(unit, "r1", entry, "not_late", "on time", None, "rider:r1")
-        law = in_force.law_of(unit, BOOK)
+        law = in_force.rules_in_force(unit, BOOK)
         appeals.decide_appeal(unit, law, filed.appeal_id, False, "record_confirmed", "checked", "ops:li.na")
     client = sign_in("ops", "wu")
 

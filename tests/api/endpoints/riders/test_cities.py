@@ -122,7 +122,7 @@ def test_a_history_across_cities_stays(client: TestClient, bearer: Bearer, store
     with store.writing(START_US) as unit:
         # As 0.1.0 did: the last event said the city.
         posting.post_events(
-            unit, in_force.law_of(unit), table_of(later([delivered("e2", at_min=-60, city="shanghai")]))
+            unit, in_force.rules_in_force(unit), table_of(later([delivered("e2", at_min=-60, city="shanghai")]))
         )
         unit.connection.execute(update(rider_state).values(city="shanghai"))
 
