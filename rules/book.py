@@ -23,7 +23,17 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from rules.events import CANCEL_PARTIES, KINDS, PARTIES, REPORT_KINDS, RIDER_KINDS
+from rules.events import (
+    CANCEL_PARTIES,
+    KINDS,
+    PARTIES,
+    RIDER_KINDS,
+    CancelParty,
+    EventKind,
+    Party,
+    ReportKind,
+    RiderKind,
+)
 from rules.units import MP_PER_POINT, PERMILLE, exact
 
 MAX_POINTS_MP = 1_000 * MP_PER_POINT
@@ -117,11 +127,6 @@ LocalTime = Annotated[
 ]
 
 Confidence = Literal["H", "M", "L", "ours"]
-EventKind = Literal[KINDS]  # type: ignore[valid-type]
-ReportKind = Literal[REPORT_KINDS]  # type: ignore[valid-type]
-RiderKind = Literal[RIDER_KINDS]  # type: ignore[valid-type]
-CancelParty = Literal[CANCEL_PARTIES]  # type: ignore[valid-type]
-Party = Literal[PARTIES]  # type: ignore[valid-type]
 
 
 class Part(BaseModel):

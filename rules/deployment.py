@@ -11,8 +11,9 @@ from typing import Annotated, Final
 
 from pydantic import Field, StrictBool, StringConstraints
 
-from rules.book import Book, BookId, LocalDate, Part, RiderKind, Sourced, Words
+from rules.book import Book, BookId, LocalDate, Part, Sourced, Words
 from rules.errors import BookError, Fault
+from rules.events import RiderKind
 from rules.ids import id_fault
 from rules.parse import MAX_TABLE_VALUES, Source, read_toml
 from rules.validation import validated

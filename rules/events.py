@@ -1,12 +1,12 @@
 """The closed set of events, causes and parties, with the stable small integers that columns hold.
 
-Words are those of the trade (README glossary). Codes are positions in these tuples: append, never reorder.
+Words are those of the trade (README glossary). A code is a position in a tuple: append, never reorder.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
-STEP_KINDS = (
+StepKind = Literal[
     "delivered",
     "dispatched",
     "accepted",
@@ -16,8 +16,9 @@ STEP_KINDS = (
     "transferred_by_rider",
     "cancelled",
     "undelivered",
-)
-MISCONDUCT_KINDS = (
+]
+STEP_KINDS: tuple[StepKind, ...] = get_args(StepKind)
+MisconductKind = Literal[
     "early_delivered_click",
     "false_delivered",
     "false_report",
@@ -26,9 +27,11 @@ MISCONDUCT_KINDS = (
     "misdelivered",
     "item_missing",
     "extra_charge",
-)
-FEEDBACK_KINDS = ("good_review", "bad_review", "complaint")
-REPORT_KINDS = (
+]
+MISCONDUCT_KINDS: tuple[MisconductKind, ...] = get_args(MisconductKind)
+FeedbackKind = Literal["good_review", "bad_review", "complaint"]
+FEEDBACK_KINDS: tuple[FeedbackKind, ...] = get_args(FeedbackKind)
+ReportKind = Literal[
     "merchant_slow",
     "merchant_closed",
     "customer_unreachable",
@@ -37,14 +40,19 @@ REPORT_KINDS = (
     "severe_weather",
     "vehicle_fault",
     "accident",
-)
-TIME_KINDS = ("promised", "deadline_extended")
-CONTROL_KINDS = ("correction", "appeal_upheld", "training_passed")
+]
+REPORT_KINDS: tuple[ReportKind, ...] = get_args(ReportKind)
+TimeKind = Literal["promised", "deadline_extended"]
+TIME_KINDS: tuple[TimeKind, ...] = get_args(TimeKind)
+ControlKind = Literal["correction", "appeal_upheld", "training_passed"]
+CONTROL_KINDS: tuple[ControlKind, ...] = get_args(ControlKind)
 
-KINDS: tuple[str, ...] = STEP_KINDS + MISCONDUCT_KINDS + FEEDBACK_KINDS + REPORT_KINDS + TIME_KINDS + CONTROL_KINDS
+EventKind = Literal[StepKind, MisconductKind, FeedbackKind, ReportKind, TimeKind, ControlKind]
+KINDS: tuple[EventKind, ...] = get_args(EventKind)
 KIND_CODE: dict[str, int] = {kind: code for code, kind in enumerate(KINDS)}
 
-RIDER_KINDS = ("crowdsourced", "dedicated")
+RiderKind = Literal["crowdsourced", "dedicated"]
+RIDER_KINDS: tuple[RiderKind, ...] = get_args(RiderKind)
 
 # Causes of lateness that is not the rider's. A report kind is a cause of its own name (`severe_weather` is the
 # cause `weather`); `transfer` and `red_light` come from deadline extensions only.
@@ -65,7 +73,8 @@ EXTENSION_CAUSES = ("merchant_slow", "weather", "transfer", "red_light")
 REPORT_CAUSE: dict[str, str] = {kind: kind for kind in REPORT_KINDS} | {"severe_weather": "weather"}
 
 # Ties between parties that gave back equally are decided in this order.
-PARTIES = ("nobody", "rider", "merchant", "customer", "platform", "force_majeure")
+Party = Literal["nobody", "rider", "merchant", "customer", "platform", "force_majeure"]
+PARTIES: tuple[Party, ...] = get_args(Party)
 PARTY_CODE: dict[str, int] = {party: code for code, party in enumerate(PARTIES)}
 CAUSE_PARTY: dict[str, str] = {
     "merchant_slow": "merchant",
@@ -79,7 +88,8 @@ CAUSE_PARTY: dict[str, str] = {
     "transfer": "platform",
     "red_light": "force_majeure",
 }
-CANCEL_PARTIES = ("rider", "merchant", "customer", "platform")
+CancelParty = Literal["rider", "merchant", "customer", "platform"]
+CANCEL_PARTIES: tuple[CancelParty, ...] = get_args(CancelParty)
 
 # Who answers for an event that is not a delivery: the rider for their own doing, the platform for its own.
 RIDER_FAULT_KINDS = (*MISCONDUCT_KINDS, "transferred_by_rider", "undelivered", "bad_review", "complaint")

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from functools import cache
 from gettext import c2py
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from babel.messages.pofile import read_po
 
 from rules.direction import isolated
 
 Lang = Literal["zh", "en"]
-LANGS: tuple[Lang, ...] = ("zh", "en")
+LANGS: tuple[Lang, ...] = get_args(Lang)
 LOCALE_DIR = Path(__file__).parent / "locale"
 # `{riders:rider}`: a number and the noun that it counts.
 _COUNTED: Final = re.compile(r"\{(\w+):([a-z_]+)\}")

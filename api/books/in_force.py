@@ -143,7 +143,7 @@ def deploy(unit: WriteUnit, rows: Sequence[Deploy]) -> None:
 
 def deploy_faults(rows: Iterable[Deploy], stored: Sequence[Book], before: Iterable[Deploy]) -> tuple[Fault, ...]:
     """What stands in the way of deploying books beside the rows that are there."""
-    known = {(row.city, row.rider_kind, row.from_): row.book for row in before}
+    known: dict[tuple[str, str, dt.date], str] = {(row.city, row.rider_kind, row.from_): row.book for row in before}
     return tuple(fault for row in rows for fault in _faults(row, stored, known))
 
 

@@ -6,7 +6,7 @@ back as it takes back anything. Whoever writes holds the rider's row first: a pe
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal, get_args
 
 import pyarrow as pa
 from sqlalchemy import delete, insert, select
@@ -32,7 +32,7 @@ from scoring.because import Line
 from scoring.columns import EVENT_SCHEMA
 
 # Why a rider appeals. `report_refused`: a report made in good faith was not believed, which must cost nothing.
-REASONS: Final = (
+AppealReason = Literal[
     "not_late",
     "merchant_slow",
     "merchant_closed",
@@ -47,10 +47,13 @@ REASONS: Final = (
     "record_wrong",
     "not_me",
     "other",
-)
+]
+REASONS: Final[tuple[AppealReason, ...]] = get_args(AppealReason)
 # Why an appeal was upheld or dismissed; `timeout` is the code of silence, which no person gives.
-UPHELD_REASONS: Final = ("evidence_accepted", "record_wrong", "not_riders_fault", "good_faith_report", "goodwill")
-DISMISSED_REASONS: Final = ("evidence_insufficient", "record_confirmed", "riders_fault", "outside_rules")
+UpheldReason = Literal["evidence_accepted", "record_wrong", "not_riders_fault", "good_faith_report", "goodwill"]
+UPHELD_REASONS: Final[tuple[UpheldReason, ...]] = get_args(UpheldReason)
+DismissedReason = Literal["evidence_insufficient", "record_confirmed", "riders_fault", "outside_rules"]
+DISMISSED_REASONS: Final[tuple[DismissedReason, ...]] = get_args(DismissedReason)
 TIMEOUT: Final = "timeout"
 # How the ids of the events begin that the answers to appeals post.
 OWN_IDS: Final = "appeal:"

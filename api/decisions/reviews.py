@@ -5,7 +5,7 @@ A suspension begins at a date that is at least 14 days off (or the book's `notic
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 from sqlalchemy import Select, delete, func, insert, select
 
@@ -29,7 +29,8 @@ from rules.units import US_PER_DAY
 
 # What a person can decide; `void` is the ledger's word, when the cause was taken back before, and `course_passed` that
 # of a course that restored the score before.
-OUTCOMES: Final = ("no_action", "warning", "training", "suspend")
+ReviewOutcome = Literal["no_action", "warning", "training", "suspend"]
+OUTCOMES: Final[tuple[ReviewOutcome, ...]] = get_args(ReviewOutcome)
 NOTICE_DAYS: Final = 14
 State = Literal["open", "closed", "suspended", "lifted", "void"]
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -39,8 +39,7 @@ from rules.textfile import Encoding
 from scoring.columns import CANONICAL_SCHEMA
 
 Format = Literal["native", "meituan", "mdrp"]
-FORMATS: Final[tuple[Format, ...]] = ("native", "meituan", "mdrp")
-
+FORMATS: Final[tuple[Format, ...]] = get_args(Format)
 
 _ENCODING_NOTES: Final[Mapping[Encoding, str]] = {
     "utf-16-le": "input_encoding_utf_16_le",

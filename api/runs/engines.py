@@ -17,13 +17,13 @@ from contextlib import AbstractContextManager, contextmanager
 from importlib.util import find_spec
 from itertools import islice
 from multiprocessing.process import BaseProcess
-from typing import Any, Final, Literal, Protocol, TypeVar
+from typing import Any, Final, Literal, Protocol, TypeVar, get_args
 
 from api.files.errors import InputError
 from rules.errors import Fault
 
 EngineName = Literal["local", "ray"]
-ENGINES: Final[tuple[EngineName, ...]] = ("local", "ray")
+ENGINES: Final[tuple[EngineName, ...]] = get_args(EngineName)
 # How often Ray gives a task to another worker when one is lost, with its node or alone.
 TRIES: Final = 20
 KNOCK_S: Final = 5

@@ -291,7 +291,9 @@ def _program(books: Sequence[Book], also: Sequence[Book], old_until_us: int | No
 
 def _in_doubt(chosen: Chosen, doubts: Iterable[Doubt]) -> dict[tuple[str, str], tuple[int, Doubt]]:
     """From which instant on each doubt holds: the day begins as the books of its rows have it."""
-    books = {(row.city, row.rider_kind, row.from_): row.book for row in chosen.table.rows}
+    books: dict[tuple[str, str, dt.date], str] = {
+        (row.city, row.rider_kind, row.from_): row.book for row in chosen.table.rows
+    }
     found = {}
     for doubt in doubts:
         book = chosen.versions_of(books[doubt.city, doubt.rider_kind, doubt.from_])[0]

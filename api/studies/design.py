@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 from api.files.atomic import check_output
 from api.files.errors import InputError
@@ -27,7 +27,7 @@ MARKER = "study.json"
 DEFAULT_DAYS = 7
 SWEEP_MAX = 200
 Sensitivity = Literal["off", "one-at-a-time", "morris", "both"]
-SENSITIVITIES: tuple[Sensitivity, ...] = ("off", "one-at-a-time", "morris", "both")
+SENSITIVITIES: tuple[Sensitivity, ...] = get_args(Sensitivity)
 FindBook = Callable[[str], tuple[Book, ...]]
 Books = tuple[tuple[Book, ...], tuple[Book, ...]]
 

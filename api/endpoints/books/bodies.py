@@ -9,9 +9,9 @@ from api.books.draft_content import MAX_TARGETS
 from api.books.places import BookPlace
 from api.endpoints.books.shapes import DIGEST
 from api.endpoints.common.schemas import City, IdText, Model
-from rules.book import CancelParty, Given, ReportKind, RiderKind
+from rules.book import Given
 from rules.cells import MAX_EDITS, Edit
-from rules.events import KINDS
+from rules.events import CancelParty, FeedbackKind, MisconductKind, ReportKind, RiderKind, StepKind, TimeKind
 from rules.parse import MAX_BYTES
 
 BookIdText = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$", examples=["taobao-crowdsourced"])]
@@ -201,8 +201,8 @@ class FactsAsked(Model):
         )  # fmt: skip
 
 
-_TRIED = tuple(kind for kind in KINDS if kind not in ("correction", "appeal_upheld"))
-TriedKind = Literal[_TRIED]  # type: ignore[valid-type]
+# Corrections and answers to appeals are about another event: nobody tries them alone.
+TriedKind = Literal[StepKind, MisconductKind, FeedbackKind, ReportKind, TimeKind, "training_passed"]
 
 
 class EventTried(Model):

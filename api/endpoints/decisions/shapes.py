@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from api.decisions.appeal_records import Appeal
-from api.decisions.appeals import DISMISSED_REASONS, REASONS, UPHELD_REASONS, WORDS_MAX, answer_words, reason_words
-from api.decisions.reviews import OUTCOMES, Review, outcome_words, state_words
+from api.decisions.appeals import WORDS_MAX, AppealReason, DismissedReason, UpheldReason, answer_words, reason_words
+from api.decisions.reviews import Review, ReviewOutcome, outcome_words, state_words
 from api.endpoints.common.schemas import Model, Page, PlainText
 from rules.text import Lang
 
@@ -17,15 +17,13 @@ Words = Annotated[
 # The end of the century: what an instant can be at most.
 INSTANT_MAX_US = 4_102_444_800_000_000
 InstantUs = Annotated[int, Field(ge=0, le=INSTANT_MAX_US)]
-ReasonCode = Literal[REASONS]  # type: ignore[valid-type]
-AnswerCode = Literal[(*UPHELD_REASONS, *DISMISSED_REASONS)]  # type: ignore[valid-type]
-Outcome = Literal[OUTCOMES]  # type: ignore[valid-type]
+AnswerCode = Literal[UpheldReason, DismissedReason]
 
 
 class AppealAsked(Model):
     """A rider's appeal against a deduction."""
 
-    reason_code: ReasonCode
+    reason_code: AppealReason
     reason: Words = Field(examples=["商家出餐晚了二十分钟，有照片"])
     evidence_ref: PlainText | None = Field(None, description="Where the evidence is kept.", examples=["photo/2025/88"])
 
@@ -78,7 +76,7 @@ class AppealPage(Page):
 class ReviewAnswer(Model):
     """What a person decides about a rider, with written reasons."""
 
-    outcome: Outcome
+    outcome: ReviewOutcome
     reason: Words = Field(examples=["三次严重晚到，已电话沟通"])
     from_us: InstantUs | None = Field(
         None,
