@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from api.words import Said
+from api.words import Translated
 from rules.text import Lang, text
 
 
@@ -14,7 +14,7 @@ class Refused(Exception):  # noqa: N818 - an answer, not a fault of the program
     code
         Names the reason for programs; `refused.<code>` says it to people.
     params
-        What the words need; what is `Said` is said in the language of the words.
+        What the words need; what is `Translated` is said in the language of the words.
     """
 
     def __init__(self, code: str, /, **params: object) -> None:
@@ -24,9 +24,9 @@ class Refused(Exception):  # noqa: N818 - an answer, not a fault of the program
 
     def describe(self, lang: Lang) -> str:
         """Why, and what would be allowed, in one line."""
-        return text(lang, f"refused.{self.code}", **spoken(self.params, lang))
+        return text(lang, f"refused.{self.code}", **params_in(self.params, lang))
 
 
-def spoken(params: Mapping[str, object], lang: Lang) -> dict[str, object]:
+def params_in(params: Mapping[str, object], lang: Lang) -> dict[str, object]:
     """Parameters in one language."""
-    return {name: value.lang(lang) if isinstance(value, Said) else value for name, value in params.items()}
+    return {name: value.lang(lang) if isinstance(value, Translated) else value for name, value in params.items()}

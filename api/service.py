@@ -12,12 +12,12 @@ from fastapi import Depends, Request
 from api.access.keys import Role, need_good
 from api.access.scopes import SCOPES, Scope
 from api.clock import now_us
-from api.db.clock_guard import Timekeeper
-from api.db.store import Held, Store, connected
+from api.db.clock_guard import ClockGuard
+from api.db.store import HeldTransaction, Store, connection_errors
 from api.db.unit_of_work import ReadUnit, WriteUnit
 from api.refusals import Refused
 from api.settings import Settings
-from api.shutdown import Leaving
+from api.shutdown import Shutdown
 from rules.text import Lang
 
 _LOOK_S: Final = 0.1
@@ -84,11 +84,11 @@ class Service:
 
     Parameters
     ----------
-    held
+    transaction
         Of a request whose answer is kept: what it writes is committed with the answer.
-    keeper
+    clock_guard
         Says whether the clock may be believed; without one it always is.
-    leaving
+    shutdown
         Whether this process is stopping.
     compiled
         Set once the code that scores is compiled: on a new machine that takes a minute, and who writes waits for it
@@ -100,16 +100,16 @@ class Service:
     store: Store
     settings: Settings
     clock: Callable[[], int] = field(default=now_us)
-    held: Held | None = None
-    keeper: Timekeeper | None = None
-    leaving: Leaving = field(default_factory=Leaving)
+    transaction: HeldTransaction | None = None
+    clock_guard: ClockGuard | None = None
+    shutdown: Shutdown = field(default_factory=Shutdown)
     compiled: Event = field(default_factory=_is_set)
     asker: Callable[[], Actor | None] | None = None
 
     @contextmanager
     def reading(self) -> Iterator[ReadUnit]:
         """A unit that only reads."""
-        with connected(), (self.held or self.store).reading() as unit:
+        with connection_errors(), (self.transaction or self.store).reading() as unit:
             yield unit
 
     @contextmanager
@@ -124,11 +124,11 @@ class Service:
             process is told to stop before it has done anything.
         """
         while not self.compiled.wait(_LOOK_S):
-            if self.leaving.has_begun:
+            if self.shutdown.has_begun:
                 raise Refused("stopping")
-        if self.keeper is not None:
-            self.keeper.permit()
-        with connected(), (self.held or self.store).writing(self.clock()) as unit:
+        if self.clock_guard is not None:
+            self.clock_guard.permit()
+        with connection_errors(), (self.transaction or self.store).writing(self.clock()) as unit:
             actor = None if self.asker is None else self.asker()
             if actor is not None:
                 need_good(unit, actor.key_id)
@@ -137,15 +137,15 @@ class Service:
     @contextmanager
     def guarding(self) -> Iterator[WriteUnit]:
         """As `writing`, for who comes in and who no longer does: whatever the clock, sessions begin and keys end."""
-        with connected(), (self.held or self.store).writing(self.clock()) as unit:
+        with connection_errors(), (self.transaction or self.store).writing(self.clock()) as unit:
             yield unit
 
 
 def service_of(request: Request) -> Service:
     """The service that answers a request."""
     service: Service = request.app.state.service
-    held: Held | None = getattr(request.state, "held", None)
-    return replace(service, held=held, asker=partial(_asker, request))
+    transaction: HeldTransaction | None = getattr(request.state, "transaction", None)
+    return replace(service, transaction=transaction, asker=partial(_asker, request))
 
 
 def _asker(request: Request) -> Actor | None:

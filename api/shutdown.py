@@ -9,7 +9,7 @@ ANSWER_S: Final = 8.0
 REST_S: Final = 3.0
 
 
-class Leaving:
+class Shutdown:
     """Whether this process is stopping, and what is under way meanwhile.
 
     Parameters

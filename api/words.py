@@ -16,7 +16,7 @@ NAMED_CITIES: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class Translated:
     """One statement in Chinese and English."""
 
     zh: str
@@ -27,9 +27,9 @@ class Said:
         return self.zh if lang == "zh" else self.en
 
 
-def both(say: Callable[[Lang], str]) -> Said:
+def translated(say: Callable[[Lang], str]) -> Translated:
     """A statement said in each language."""
-    return Said(say("zh"), say("en"))
+    return Translated(say("zh"), say("en"))
 
 
 def city_name(city: str, lang: Lang) -> str:
@@ -37,27 +37,29 @@ def city_name(city: str, lang: Lang) -> str:
     return text(lang, f"city_name.{city}") if city in NAMED_CITIES else city
 
 
-def city_words(city: str) -> Said:
+def city_words(city: str) -> Translated:
     """A city as people call it, in both languages."""
-    return both(lambda lang: city_name(city, lang))
+    return translated(lambda lang: city_name(city, lang))
 
 
-def state_words(*states: str) -> Said:
+def state_words(*states: str) -> Translated:
     """States of drafts."""
-    return both(lambda lang: text(lang, "refused.or").join(text(lang, f"web_books.state_{state}") for state in states))
+    return translated(
+        lambda lang: text(lang, "refused.or").join(text(lang, f"web_books.state_{state}") for state in states)
+    )
 
 
-def work_words(state: str) -> Said:
+def work_words(state: str) -> Translated:
     """The state of long work."""
-    return both(lambda lang: text(lang, f"work.state_{state}"))
+    return translated(lambda lang: text(lang, f"work.state_{state}"))
 
 
-def role_words(role: str) -> Said:
+def role_words(role: str) -> Translated:
     """A role, and its code."""
     return coded((role,), lambda lang, code: text(lang, f"login.as_{code}"))
 
 
-def coded(codes: Iterable[str], words: Callable[[Lang, str], str]) -> Said:
+def coded(codes: Iterable[str], words: Callable[[Lang, str], str]) -> Translated:
     """What can be chosen: words for people, and the codes that programs send."""
     known = tuple(codes)
-    return both(lambda lang: text(lang, "refused.or").join(f"{words(lang, code)} ({code})" for code in known))
+    return translated(lambda lang: text(lang, "refused.or").join(f"{words(lang, code)} ({code})" for code in known))

@@ -15,10 +15,10 @@ from typing import Any, Final, Literal, get_args
 
 from sqlalchemy import Select, and_, func, insert, or_, select, update
 
-from api.db.audit_notes import note
+from api.db.audit_notes import add_audit_note
 from api.db.bulk import among, in_chunks
 from api.db.cursors import cursor_at, read_cursor
-from api.db.new_names import new_name
+from api.db.new_names import new_id
 from api.db.rider_rows import home_of
 from api.db.tables import api_keys, audit
 from api.db.unit_of_work import ReadUnit, WriteUnit
@@ -129,7 +129,7 @@ def create_key(
         expires_us = unit.recorded_us + LIFE_DAYS[role] * US_PER_DAY
     if expires_us <= unit.recorded_us:
         raise Refused("key_expires_past")
-    key_id, secret = new_name(), secrets.token_hex(32)
+    key_id, secret = new_id(), secrets.token_hex(32)
     key = Key(key_id, role, subject, tuple(cities), actor, unit.recorded_us, expires_us, None, None, parent)
     unit.connection.execute(
         insert(api_keys),
@@ -155,7 +155,7 @@ def _note(unit: WriteUnit, actor: str, action: str, key: Key, **detail: Any) -> 
         home = home_of(unit, key.subject)
         detail["city"] = None if home is None else home.city
     subject = key.subject if key.role == "rider" else key.key_id
-    note(unit, actor, action, subject, key=key.key_id, role=key.role, **detail)
+    add_audit_note(unit, actor, action, subject, key=key.key_id, role=key.role, **detail)
 
 
 def key_of(unit: ReadUnit | WriteUnit, written: str) -> Key | None:

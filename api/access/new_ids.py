@@ -12,7 +12,7 @@ from api.access.requester import Acting
 from api.db.tables import api_keys, deployments, rider_state
 from api.db.unit_of_work import ReadUnit, WriteUnit
 from api.refusals import Refused
-from api.words import both
+from api.words import translated
 from rules.ids import id_fault
 from rules.text import text
 
@@ -27,7 +27,7 @@ def bad_id(field: str, value: str, *path: str | int) -> Refused:
     path
         Where it stands in a body; nothing for a field of that name.
     """
-    hint = both(lambda lang: text(lang, f"id.{id_fault(value)}"))
+    hint = translated(lambda lang: text(lang, f"id.{id_fault(value)}"))
     return Refused("bad_id", column=field, value=value, hint=hint, path=path or (field,))
 
 

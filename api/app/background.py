@@ -13,8 +13,8 @@ from anyio.to_thread import run_sync
 from api.app.ticker import Ticker
 from api.cities.count_figures import Counter
 from api.clock import elapsed_ns
-from api.db.clock_guard import Timekeeper
-from api.db.store import UnreachableError, connected
+from api.db.clock_guard import ClockGuard
+from api.db.store import UnreachableError, connection_errors
 from api.endpoints.common.logs import make_log
 from api.ledger.replayer import Replayer
 from api.loop import Loop
@@ -42,7 +42,7 @@ class Background:
         self._replayer = Replayer(store, clock)
 
         def may_act() -> bool:
-            return service.compiled.is_set() and (service.keeper is None or service.keeper.may_act())
+            return service.compiled.is_set() and (service.clock_guard is None or service.clock_guard.may_act())
 
         self.loops = (
             Loop("tick", self._ticker.step, service.settings.tick_s, log, may_act),
@@ -84,7 +84,7 @@ async def background(service: Service) -> AsyncIterator[None]:
         return
     behind = Background(service)
     behind.start()
-    service.leaving.when_begun(behind.ask_to_stop)
+    service.shutdown.when_begun(behind.ask_to_stop)
     try:
         yield
     finally:
@@ -94,14 +94,14 @@ async def background(service: Service) -> AsyncIterator[None]:
 @asynccontextmanager
 async def watching_clock(service: Service) -> AsyncIterator[None]:
     """Look at the clock before anything else begins, and at each tick while the service runs."""
-    keeper = service.keeper
-    if keeper is None:
+    clock_guard = service.clock_guard
+    if clock_guard is None:
         yield
         return
-    keeper.watch()
+    clock_guard.watch()
     with suppress(UnreachableError):
-        await run_sync(_first_look, keeper)
-    loop = Loop("clock", keeper.look, service.settings.tick_s, make_log(service.settings.log_level))
+        await run_sync(_first_look, clock_guard)
+    loop = Loop("clock", clock_guard.look, service.settings.tick_s, make_log(service.settings.log_level))
     loop.start()
     try:
         yield
@@ -110,6 +110,6 @@ async def watching_clock(service: Service) -> AsyncIterator[None]:
         await run_sync(loop.join, STOP_S)
 
 
-def _first_look(keeper: Timekeeper) -> None:
-    with connected():
-        keeper.look()
+def _first_look(clock_guard: ClockGuard) -> None:
+    with connection_errors():
+        clock_guard.look()

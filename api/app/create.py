@@ -15,27 +15,27 @@ from starlette.routing import Route
 
 from api.app import openapi
 from api.app.background import background, watching_clock
-from api.app.pages import add_site
-from api.app.request_checks import Door
-from api.app.warm_up import warming
+from api.app.pages import add_pages
+from api.app.request_checks import RequestChecksMiddleware
+from api.app.warm_up import compile_at_start
 from api.clock import now_us, running_us
-from api.db.clock_guard import Timekeeper
+from api.db.clock_guard import ClockGuard
 from api.db.store import Store, UnreachableError
-from api.endpoints.common.auth import Gate
-from api.endpoints.common.body_limits import Plan
-from api.endpoints.common.head_requests import Heads
+from api.endpoints.common.auth import Authenticator
+from api.endpoints.common.body_limits import BodyRoutes
+from api.endpoints.common.head_requests import HeadMiddleware
 from api.endpoints.common.logs import make_log
-from api.endpoints.common.metrics import Meters
-from api.endpoints.common.open_streams import Openings
-from api.endpoints.common.rate_limits import Allowance, Allowances
+from api.endpoints.common.metrics import Metrics
+from api.endpoints.common.open_streams import OpenStreams
+from api.endpoints.common.rate_limits import RateLimit, RateLimits
 from api.endpoints.common.refusal_answers import add_handlers
-from api.endpoints.common.request_log import Watch
-from api.endpoints.common.stopping import Farewell
-from api.endpoints.common.threads import Turns
-from api.endpoints.common.write_queue import Queue
-from api.endpoints.ledger.posts import score_together
+from api.endpoints.common.request_log import RequestLogMiddleware
+from api.endpoints.common.stopping import StoppingMiddleware
+from api.endpoints.common.threads import ConcurrencyLimit
+from api.endpoints.common.write_queue import WriteQueue
+from api.endpoints.ledger.posts import answer_posts
 from api.endpoints.riders.card_cache import CardDesk
-from api.ledger.backlog import waiting
+from api.ledger.backlog import backlog_counts
 from api.service import Service
 from api.settings import Settings
 
@@ -62,7 +62,7 @@ ROUTES: Final = (
 
 Hook = Callable[[Service], AbstractAsyncContextManager[None]]
 # What runs beside the requests: each is entered when the service starts and left when it stops.
-HOOKS: Final[tuple[Hook, ...]] = (watching_clock, warming, background)
+HOOKS: Final[tuple[Hook, ...]] = (watching_clock, compile_at_start, background)
 
 
 def create_app(
@@ -82,18 +82,18 @@ def create_app(
     log = log or make_log(settings.log_level)
     store, is_real = Store(settings.database_url), clock is now_us
     running = running_us if is_real else clock
-    keeper = Timekeeper(store, clock, running, by_database=is_real, is_demo=settings.demo, log=log)
-    service = Service(store, settings, keeper.now_us, keeper=keeper)
-    gate, meters, desk = Gate(service), Meters(), CardDesk(service)
-    allowances = Allowances(Allowance(settings.requests_per_minute), Allowance(settings.stranger_requests_per_minute))
-    openings = Openings(service, gate)
-    keeper.when_set += [gate.forget, allowances.forget]
+    clock_guard = ClockGuard(store, clock, running, by_database=is_real, is_demo=settings.demo, log=log)
+    service = Service(store, settings, clock_guard.now_us, clock_guard=clock_guard)
+    authenticator, metrics, desk = Authenticator(service), Metrics(), CardDesk(service)
+    rate_limits = RateLimits(RateLimit(settings.requests_per_minute), RateLimit(settings.stranger_requests_per_minute))
+    open_streams = OpenStreams(service, authenticator)
+    clock_guard.when_set += [authenticator.forget, rate_limits.forget]
     app = FastAPI(
         title="riderscore",
         version=version("riderscore"),
         summary="Service scores for delivery riders: liability before deduction, every point explained.",
         lifespan=_lifespan(service, hooks),
-        # Logs and meters of our own; nothing about a request goes to anybody else.
+        # Logs and metrics of our own; nothing about a request goes to anybody else.
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
         openapi_url=None,
         docs_url=None,
@@ -101,37 +101,45 @@ def create_app(
         swagger_ui_oauth2_redirect_url=None,
     )
     app.state.service = service
-    app.state.gate = gate
+    app.state.authenticator = authenticator
     # Of whom it is known that some city of theirs has a book, by their cities.
     app.state.cities_with_book = set()
-    app.state.allowances = allowances
-    app.state.meters = meters
+    app.state.rate_limits = rate_limits
+    app.state.metrics = metrics
     app.state.cards = desk
     app.state.rounds = CapacityLimiter(settings.rounds_at_once)
     app.state.downloads = CapacityLimiter(1)
-    app.state.uploads = Turns(settings.uploads_at_once)
-    app.state.posts = Queue(partial(score_together, service))
-    app.state.openings = openings
+    app.state.uploads = ConcurrencyLimit(settings.uploads_at_once)
+    app.state.write_queue = WriteQueue(partial(answer_posts, service))
+    app.state.open_streams = open_streams
     app.state.methods_of = partial(methods_of, app)
-    meters.watch_store(partial(_waiting, service))
-    meters.watch_clock(keeper)
+    metrics.watch_store(partial(_waiting, service))
+    metrics.watch_clock(clock_guard)
     add_handlers(app)
-    plan = Plan([(route, tuple(openapi.scopes_of(route) or ())) for route in api_routes()], settings)
-    app.add_middleware(Door, service=service, gate=gate, desk=desk, plan=plan, allowances=allowances, openings=openings)
-    app.add_middleware(Farewell, leaving=service.leaving)
-    app.add_middleware(Heads)
-    app.add_middleware(Watch, meters=meters, log=log)
+    plan = BodyRoutes([(route, tuple(openapi.scopes_of(route) or ())) for route in api_routes()], settings)
+    app.add_middleware(
+        RequestChecksMiddleware,
+        service=service,
+        authenticator=authenticator,
+        desk=desk,
+        plan=plan,
+        rate_limits=rate_limits,
+        open_streams=open_streams,
+    )
+    app.add_middleware(StoppingMiddleware, shutdown=service.shutdown)
+    app.add_middleware(HeadMiddleware)
+    app.add_middleware(RequestLogMiddleware, metrics=metrics, log=log)
     for router in routers(ROUTES):
         app.include_router(router)
     openapi.install(app, tuple(api_routes()))
-    add_site(app)
+    add_pages(app)
     return app
 
 
 def _waiting(service: Service) -> dict[str, int]:
     try:
         with service.reading() as unit:
-            return waiting(unit, service.clock())
+            return backlog_counts(unit, service.clock())
     except UnreachableError:
         return {}
 
@@ -139,13 +147,13 @@ def _waiting(service: Service) -> dict[str, int]:
 def _lifespan(service: Service, hooks: Sequence[Hook]) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        service.leaving.attach(asyncio.get_running_loop())
+        service.shutdown.attach(asyncio.get_running_loop())
         async with AsyncExitStack() as stack:
             stack.callback(service.store.close)
             stack.push_async_callback(app.state.cards.close)
-            stack.push_async_callback(app.state.posts.close)
-            stack.push_async_callback(app.state.openings.close)
-            stack.push_async_callback(service.leaving.rest)
+            stack.push_async_callback(app.state.write_queue.close)
+            stack.push_async_callback(app.state.open_streams.close)
+            stack.push_async_callback(service.shutdown.rest)
             for hook in hooks:
                 await stack.enter_async_context(hook(service))
             yield

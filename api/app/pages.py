@@ -24,7 +24,7 @@ PAGES: Final = (
 )
 
 
-def add_site(app: FastAPI) -> None:
+def add_pages(app: FastAPI) -> None:
     """Give an app its pages."""
     app.include_router(static_files.router)
     for name in PAGES:

@@ -1,6 +1,6 @@
 """What stands before every route: who asks and how often, the body, and answers that were given before.
 
-Plain ASGI, in this order: token → allowance → a card that is ready, or scope → body → Idempotency-Key → the route.
+Plain ASGI, in this order: token → rate_limit → a card that is ready, or scope → body → Idempotency-Key → the route.
 No body is read before it is known who sends it and that they may. Bodies of pages are read by the pages, likewise.
 """
 
@@ -12,13 +12,28 @@ from anyio.to_thread import run_sync
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.db.store import UnreachableError
-from api.endpoints.common.auth import Gate, need_scopes
-from api.endpoints.common.bodies import JSON, NDJSON, check_coding, check_shape, content_type_of, read_body, replay
-from api.endpoints.common.body_limits import HEADERS_MAX, PATH_BYTES_MAX, QUERY_BYTES_MAX, WITH_BODY, Plan, Wanted
-from api.endpoints.common.idempotency_keys import KEEPS_ITS_OWN, answer_once, idempotency_key
-from api.endpoints.common.open_streams import Openings
-from api.endpoints.common.problems import Problem, need_allowed, problem_of_refusal, problem_of_unreachable
-from api.endpoints.common.rate_limits import Allowances, address_of
+from api.endpoints.common.auth import Authenticator, check_scopes
+from api.endpoints.common.bodies import (
+    JSON,
+    NDJSON,
+    check_coding,
+    check_shape,
+    content_type_of,
+    read_body,
+    receive_again_of,
+)
+from api.endpoints.common.body_limits import (
+    HEADERS_MAX,
+    PATH_BYTES_MAX,
+    QUERY_BYTES_MAX,
+    WITH_BODY,
+    BodyRoute,
+    BodyRoutes,
+)
+from api.endpoints.common.idempotency_keys import STORES_OWN_ANSWERS, answer_idempotently, idempotency_key
+from api.endpoints.common.open_streams import OpenStreams
+from api.endpoints.common.problems import Problem, check_rate, problem_of_refusal, problem_of_unreachable
+from api.endpoints.common.rate_limits import RateLimits, address_of
 from api.endpoints.common.refusal_answers import refuse
 from api.endpoints.common.stopping import ELSEWHERE
 from api.endpoints.common.storable_text import check_address, check_json
@@ -35,26 +50,26 @@ _LARGE_BYTES: Final = 64 * 1024
 TAKES: Final[Mapping[str, tuple[str, ...]]] = {"/v1/events": (JSON, NDJSON)}
 
 
-class Door:
+class RequestChecksMiddleware:
     """Admits requests."""
 
     def __init__(
         self,
         app: ASGIApp,
         service: Service,
-        gate: Gate,
+        authenticator: Authenticator,
         desk: CardDesk,
-        plan: Plan,
-        allowances: Allowances,
-        openings: Openings,
+        plan: BodyRoutes,
+        rate_limits: RateLimits,
+        open_streams: OpenStreams,
     ) -> None:
         self._app = app
         self._plan = plan
         self._service = service
-        self._gate = gate
+        self._authenticator = authenticator
         self._desk = desk
-        self._allowances = allowances
-        self._openings = openings
+        self._rate_limits = rate_limits
+        self._open_streams = open_streams
         self._turns = CapacityLimiter(_ENDING_AT_ONCE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -85,7 +100,7 @@ class Door:
         except Problem as problem:
             await refuse(problem, scope, receive, send)
             return
-        await self._openings.answer(self._app, scope, receive, send)
+        await self._open_streams.answer(self._app, scope, receive, send)
 
     async def _admit(self, scope: Scope) -> None:
         """Find out who asks, where they say so, and count the request: for the token, or for the address without one.
@@ -93,11 +108,11 @@ class Door:
         Outside of the API nobody is asked for a token: what stands there is a proxy's, and none of ours.
         """
         if scope["path"] in COUNTED_OPEN:
-            need_allowed(self._allowances.strangers.take(address_of(scope), self._service.clock()))
+            check_rate(self._rate_limits.strangers.take(address_of(scope), self._service.clock()))
         if not scope["path"].startswith(API) or b"authorization" not in dict(scope["headers"]):
             return
         actor = await self._actor(scope)
-        known = self._allowances.known
+        known = self._rate_limits.known
         if not known.per_minute:
             return
         allowed = known.take(actor.token_id, self._service.clock())
@@ -111,36 +126,36 @@ class Door:
     async def _actor(self, scope: Scope) -> Actor:
         """Who asks. A wrong token is counted for the address, so that good ones from there go on."""
         try:
-            actor = self._gate.believed(scope)
-            if actor is None and not self._gate.is_new(scope):
-                actor = await self._gate.actor(scope)
+            actor = self._authenticator.believed(scope)
+            if actor is None and not self._authenticator.is_new(scope):
+                actor = await self._authenticator.actor(scope)
         except Problem:
-            need_allowed(self._allowances.strangers.take(address_of(scope), self._service.clock()))
+            check_rate(self._rate_limits.strangers.take(address_of(scope), self._service.clock()))
             raise
         return await self._newcomer(scope) if actor is None else actor
 
     async def _newcomer(self, scope: Scope) -> Actor:
         """Who asks with a key that was not good here before: counted before it is looked up."""
         address = address_of(scope)
-        look = self._allowances.look(address, self._service.clock())
+        look = self._rate_limits.look(address, self._service.clock())
         if not look.may_look:
-            need_allowed(look.if_wrong)
+            check_rate(look.if_wrong)
         try:
-            actor = await self._gate.actor(scope)
+            actor = await self._authenticator.actor(scope)
         except Problem:
-            need_allowed(look.if_wrong)
+            check_rate(look.if_wrong)
             raise
-        self._allowances.was_good(address, look)
+        self._rate_limits.was_good(address, look)
         return actor
 
-    async def _with_body(self, wanted: Wanted, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _with_body(self, wanted: BodyRoute, scope: Scope, receive: Receive, send: Send) -> None:
         actor = scope["state"].get("actor")
         if wanted.scopes:
-            need_scopes(actor, wanted.scopes)
+            check_scopes(actor, wanted.scopes)
         check_coding(scope)
         kind = content_type_of(scope)
         body = await read_body(scope, receive, wanted.limits.bytes_max, self._service.settings.body_timeout_s)
-        if self._service.leaving.has_begun:
+        if self._service.shutdown.has_begun:
             raise Problem("stopping", headers=ELSEWHERE)
         if body:
             takes = TAKES.get(wanted.path, (JSON,))
@@ -149,14 +164,14 @@ class Door:
             await check_shape(body, wanted.limits.shape, is_lines=kind == NDJSON)
             if wanted.path not in TAKES:
                 await _checked(body)
-        again = replay(body, receive)
+        again = receive_again_of(body, receive)
         key = idempotency_key(scope) if scope["method"] == "POST" else None
-        if key is None or actor is None or wanted.path in KEEPS_ITS_OWN:
+        if key is None or actor is None or wanted.path in STORES_OWN_ANSWERS:
             # Whoever reads it has it alone.
             body = b""
             await self._app(scope, again, send)
             return
-        await answer_once(self._app, self._service, self._turns, actor, key, body, scope, again, send)
+        await answer_idempotently(self._app, self._service, self._turns, actor, key, body, scope, again, send)
 
 
 async def _checked(body: bytes) -> None:

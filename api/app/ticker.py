@@ -10,12 +10,12 @@ from typing import Final
 
 from api.books.in_force import RulesInForce, rules_in_force
 from api.books.scheduling import activate_due, suspend_overtaken
-from api.db.advisory_lock import is_my_turn
-from api.db.idempotency import forget_answers
+from api.db.advisory_lock import holds_tick_lock
+from api.db.idempotency import delete_answers
 from api.db.store import Store
 from api.db.unit_of_work import WriteUnit
 from api.decisions.appeals import settle_appeals
-from api.ledger.posting import settle
+from api.ledger.posting import write_due
 from api.settings import Settings
 from api.webhooks.deliveries import forget_messages, watch_queues
 from rules.errors import BookError
@@ -42,7 +42,7 @@ class Ticker:
             suspend_overtaken,
             lambda unit: _by_law(unit, _settle),
             lambda unit: _by_law(unit, self._settle_appeals),
-            lambda unit: forget_answers(unit, unit.recorded_us - answers_us),
+            lambda unit: delete_answers(unit, unit.recorded_us - answers_us),
             lambda unit: forget_messages(unit, unit.recorded_us - messages_us),
             watch_queues,
         )
@@ -77,7 +77,7 @@ class Ticker:
         """Do a part of what is due until nothing is left."""
         while not self._stopping.is_set():
             with self._store.writing(self._clock()) as unit:
-                if not is_my_turn(unit) or not due(unit):
+                if not holds_tick_lock(unit) or not due(unit):
                     return
 
     def _settle_appeals(self, unit: WriteUnit, law: RulesInForce) -> int:
@@ -96,4 +96,4 @@ def _by_law(unit: WriteUnit, due: Callable[[WriteUnit, RulesInForce], int]) -> i
 
 
 def _settle(unit: WriteUnit, law: RulesInForce) -> int:
-    return settle(unit, law, unit.recorded_us, RIDERS_AT_ONCE)
+    return write_due(unit, law, unit.recorded_us, RIDERS_AT_ONCE)

@@ -13,7 +13,7 @@ from typing import Final
 import pyarrow as pa
 
 from api.endpoints.common.body_limits import ORDINARY
-from api.endpoints.common.json_shape import passed
+from api.endpoints.common.json_shape import exceeded_limit
 from api.files.json_list import row_bounds
 from api.service import Service
 from rules.compile import compile_books
@@ -32,20 +32,20 @@ _RIDER: Final = {"rider_id": "r1", "city": "sample", "rider_kind": "crowdsourced
 
 
 @asynccontextmanager
-async def warming(service: Service) -> AsyncIterator[None]:
+async def compile_at_start(service: Service) -> AsyncIterator[None]:
     """Begin in a thread beside the server; who writes meanwhile waits, and `/readyz` says so."""
     service.compiled.clear()
-    Thread(target=settle, args=(service.compiled,), name="warm", daemon=True).start()
+    Thread(target=compile_and_freeze, args=(service.compiled,), name="warm", daemon=True).start()
     try:
         yield
     finally:
         gc.unfreeze()
 
 
-def settle(compiled: Event) -> None:
+def compile_and_freeze(compiled: Event) -> None:
     """Warm up, then keep what is there for good out of the garbage collector's sight."""
     try:
-        warm()
+        compile_scoring()
     finally:
         # What could not be compiled here fails where it is asked for, and is told there.
         compiled.set()
@@ -53,9 +53,9 @@ def settle(compiled: Event) -> None:
     gc.freeze()
 
 
-def warm() -> None:
+def compile_scoring() -> None:
     """Look through a body and score two made-up events under a shipped book; nothing is stored."""
-    passed(b"[]", ORDINARY.shape)
+    exceeded_limit(b"[]", ORDINARY.shape)
     row_bounds(b"[]")
     program = compile_books(versions("gbt-46862-reference"))
     table = pa.Table.from_pylist([_RIDER | event for event in _EVENTS], schema=EVENT_SCHEMA)

@@ -7,7 +7,7 @@ from api.books.in_force import RulesInForce
 from api.books.places import BookPlace, judging
 from api.books.planned_changes import RulesAhead, coming, plan_of
 from api.db.unit_of_work import ReadUnit, WriteUnit
-from api.words import Said, both
+from api.words import Translated, translated
 from rules.book import Bilingual, Book, BookDocument
 from rules.calendar import calendar
 from rules.diff import Change, diff, plainly
@@ -28,8 +28,8 @@ class RulesChange:
     digest: str
     from_us: int
     date: dt.date
-    title: Said
-    changes: tuple[Said, ...]
+    title: Translated
+    changes: tuple[Translated, ...]
     notice_waived: bool
 
 
@@ -60,13 +60,15 @@ def changes_to_come(ahead: RulesAhead, place: BookPlace, book: Book, now_us: int
     return tuple(found)
 
 
-def next_order_judged_by(ahead: RulesAhead, place: BookPlace, book: Book, now_us: int) -> Said | None:
+def next_order_judged_by(ahead: RulesAhead, place: BookPlace, book: Book, now_us: int) -> Translated | None:
     """That another book than `book`, which judged the rider last, judges the next order; None where none other does."""
     found = judging(ahead, place, now_us)
     if found is None or found.digest == book.digest:
         return None
     title, day = found.model.title, found.model.effective_from.isoformat()
-    return both(lambda lang: text(lang, "card.judged_next", book=title.zh if lang == "zh" else title.en, date=day))
+    return translated(
+        lambda lang: text(lang, "card.judged_next", book=title.zh if lang == "zh" else title.en, date=day)
+    )
 
 
 def rules_change(book: Book, from_us: int, coming: Book, notice_waived: bool) -> RulesChange:
@@ -77,17 +79,17 @@ def rules_change(book: Book, from_us: int, coming: Book, notice_waived: bool) ->
         digest=coming.digest,
         from_us=from_us,
         date=calendar(model.time_zone, model.day_starts).date_of(from_us),
-        title=Said(model.title.zh, model.title.en),
+        title=Translated(model.title.zh, model.title.en),
         changes=tuple(said for change in diff(book, coming) if (said := _said(change, book, coming)) is not None),
         notice_waived=notice_waived,
     )
 
 
-def _said(change: Change, book: Book, coming: Book) -> Said | None:
+def _said(change: Change, book: Book, coming: Book) -> Translated | None:
     title = _title(change, coming.model) or _title(change, book.model)
     zh = plainly(change, "zh", change.name if title is None else title.zh)
     en = plainly(change, "en", change.name if title is None else title.en)
-    return None if zh is None or en is None else Said(zh, en)
+    return None if zh is None or en is None else Translated(zh, en)
 
 
 def _title(change: Change, model: BookDocument) -> Bilingual | None:

@@ -10,7 +10,7 @@ from typing import Final
 
 from api.books.in_force import books_stored, deploy, deployed, lock_rules, publish, rules_in_force_or_none
 from api.books.places import BookPlace, judging, places
-from api.db.audit_notes import note
+from api.db.audit_notes import add_audit_note
 from api.db.unit_of_work import ReadUnit, WriteUnit
 from rules.book import Book
 from rules.compile import start_us
@@ -66,7 +66,7 @@ def put_in_force(unit: WriteUnit, actor: str, rows: Sequence[Deploy], versions: 
     for city in sorted({row.city for row in new}):
         own = [row for row in new if row.city == city]
         told = [{"rider_kind": row.rider_kind, "book": row.book, "from": row.from_.isoformat()} for row in own]
-        note(unit, actor, "book_deployed", city, city=city, rows=told)
+        add_audit_note(unit, actor, "book_deployed", city, city=city, rows=told)
     return PutInForce(new, kept)
 
 

@@ -13,8 +13,8 @@ from sqlalchemy import Row, insert, select, update
 from api.access.requester import Acting, acts_in
 from api.books.draft_content import DraftContent, book_id_of, places_json, read_places, stored_document
 from api.books.places import BookPlace
-from api.db.audit_notes import note
-from api.db.new_names import new_name
+from api.db.audit_notes import add_audit_note
+from api.db.new_names import new_id
 from api.db.tables import draft_revisions, drafts
 from api.db.unit_of_work import ReadUnit, WriteUnit
 from api.refusals import Refused
@@ -114,7 +114,7 @@ def begin(
     book_id: str, title: str, city: str | None, action: Action = "begun", rolls_back: str | None = None,
 ) -> Draft:  # fmt: skip
     """Store a new draft, open, at revision 1."""
-    draft_id = new_name()
+    draft_id = new_id()
     row = {
         "draft_id": draft_id,
         "book_id": book_id,
@@ -159,7 +159,7 @@ def _add_revision(
 def tell(unit: WriteUnit, who: Acting, draft: DraftBrief, action: str, **detail: Any) -> None:
     """A line in the audit trail about a draft."""
     own = {"revision": draft.revision, "content_digest": draft.content_digest}
-    note(unit, who.name, action, draft.draft_id, city=draft.only_city, **(own | detail))
+    add_audit_note(unit, who.name, action, draft.draft_id, city=draft.only_city, **(own | detail))
 
 
 def revise(

@@ -49,7 +49,7 @@ from api.db.cursors import cursor_at, read_cursor
 from api.db.tables import drafts
 from api.db.unit_of_work import ReadUnit, WriteUnit
 from api.refusals import Refused
-from api.words import both, city_words, state_words
+from api.words import city_words, state_words, translated
 from rules.book import Book
 from rules.cells import MAX_EDITS, CellError, Edit, edited
 from rules.events import RIDER_KINDS
@@ -147,7 +147,7 @@ def draft_from_place(unit: WriteUnit, who: Acting, city: str, rider_kind: str) -
     rules = rules_in_force_or_none(unit)
     book = None if rules is None else judging(rules, BookPlace(city, rider_kind), unit.recorded_us)
     if book is None:
-        kind = both(lambda lang: text(lang, f"word.{rider_kind}") if rider_kind in RIDER_KINDS else rider_kind)
+        kind = translated(lambda lang: text(lang, f"word.{rider_kind}") if rider_kind in RIDER_KINDS else rider_kind)
         raise Refused("no_book_there", city=city_words(city), rider_kind=kind)
     return draft_from_version(unit, who, book.digest, city=city)
 

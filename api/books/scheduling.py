@@ -27,11 +27,11 @@ from api.books.planned_changes import (
     of_one_day,
     plan_of,
 )
-from api.db.outbox import Message, announce, iso
+from api.db.outbox import Message, emit, iso
 from api.db.tables import drafts
 from api.db.unit_of_work import ReadUnit, WriteUnit
 from api.refusals import Refused
-from api.words import both
+from api.words import translated
 from rules.book import Bilingual, Book
 from rules.compile import start_us
 from rules.errors import BookError, Fault
@@ -114,7 +114,7 @@ def put_on_schedule(unit: WriteUnit, who: Acting, draft: Draft, replaces: Collec
     checked = check_draft(unit, draft, unit.recorded_us)
     book = checked.book
     if book is None or not checked.can_submit:
-        raise Refused("schedule_refused", faults=both(lambda lang: _told(checked.errors, lang)))
+        raise Refused("schedule_refused", faults=translated(lambda lang: _told(checked.errors, lang)))
     rivals = of_one_day(plan_of(unit), draft, book)
     _need_day(draft, book, rivals, replaces)
     at_us = start_us(book.model)
@@ -126,7 +126,7 @@ def put_on_schedule(unit: WriteUnit, who: Acting, draft: Draft, replaces: Collec
         _suspend(unit, rival, (Fault(code, DRAFT, key="targets", given=given, allowed=own),))
     day = book.model.effective_from.isoformat()
     tell(unit, who, changed, "draft_scheduled", effective_from=day, restores=draft.rolls_back)
-    announce(unit, _messages("book.scheduled", changed, book))
+    emit(unit, _messages("book.scheduled", changed, book))
     suspend_impossible(unit, but=draft.draft_id)
     return changed
 
@@ -178,7 +178,7 @@ def suspend_impossible(unit: WriteUnit, but: str | None = None) -> tuple[Activat
     doomed = [step for step in plan_of(unit).steps if step.conflicts]
     own = [fault for step in doomed if step.draft.draft_id == but for fault in step.conflicts]
     if own:
-        raise Refused("schedule_refused", faults=both(lambda lang: _told(own, lang)))
+        raise Refused("schedule_refused", faults=translated(lambda lang: _told(own, lang)))
     return tuple(_suspend(unit, step, step.conflicts) for step in doomed)
 
 
@@ -259,7 +259,7 @@ def _suspend(unit: WriteUnit, step: PlannedChange, found: tuple[Fault, ...]) -> 
     changed = change(unit, step.draft, "suspended", effective_us=None, detail=detail)
     tell(unit, _Clock(), changed, "draft_suspended", conflicts=reasons)
     if step.book is not None:
-        announce(unit, _messages("book.suspended", changed, step.book, conflicts=reasons))
+        emit(unit, _messages("book.suspended", changed, step.book, conflicts=reasons))
     return Activated(changed.draft_id, changed.book_digest or "", found)
 
 

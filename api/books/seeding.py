@@ -3,7 +3,7 @@
 from sqlalchemy import select
 
 from api.books.in_force import publish
-from api.db.audit_notes import note
+from api.db.audit_notes import add_audit_note
 from api.db.tables import books
 from api.db.unit_of_work import WriteUnit
 from rules.book import Book
@@ -21,7 +21,7 @@ def seed_shipped(unit: WriteUnit) -> bool:
         return False
     found = [book for book_id in shipped() for book in _begun(versions(book_id), unit.recorded_us)]
     publish(unit, found)
-    note(unit, "service:seed", "law_seeded", "shipped", books=len(found))
+    add_audit_note(unit, "service:seed", "law_seeded", "shipped", books=len(found))
     return True
 
 

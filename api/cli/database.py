@@ -34,7 +34,7 @@ def opened(url: str, lang: Lang, *, makes: bool = False) -> Iterator[Any]:
     makes
         A missing SQLite file is made; else it ends the command.
     """
-    from api.db.store import InMemoryError, Store, UnknownDatabaseError, UnreachableError, told
+    from api.db.store import InMemoryError, Store, UnknownDatabaseError, UnreachableError, driver_errors
 
     try:
         store = Store(url)
@@ -48,7 +48,7 @@ def opened(url: str, lang: Lang, *, makes: bool = False) -> Iterator[Any]:
         if not makes and store.is_missing:
             say(lang, "store.missing", url=store.shown_url, path=store.path)
             sys.exit(USAGE)
-        with told():
+        with driver_errors():
             yield store
     except UnreachableError as error:
         say(lang, "store.unreachable", url=store.shown_url, reason=error)

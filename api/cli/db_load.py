@@ -72,10 +72,10 @@ def _load(store: Any, ledger: Path, state: Path, lang: Lang) -> Any:
     """Books first, then the riders block by block, each block a transaction."""
     from api.books import in_force
     from api.books.deployment import need_unchanged
-    from api.ledger.loading import Loaded, Part, agree_on_readings, load_part
+    from api.ledger.loading import LedgerPart, LoadCounts, agree_on_readings, load_part
     from api.runs.loadable import books_of_state, loadable, num_riders
 
-    loaded, published = Loaded(), False
+    loaded, published = LoadCounts(), False
     with progress_bar() as bar:
         task = bar.add_task(text(lang, "cli.stage_load"), total=None)
         for given in loadable(ledger, state):
@@ -87,7 +87,7 @@ def _load(store: Any, ledger: Path, state: Path, lang: Lang) -> Any:
                 published = True
                 bar.update(task, total=num_riders(ledger))
             done = 0
-            for stop_, block in load_part(store, Part(given), now_us):
+            for stop_, block in load_part(store, LedgerPart(given), now_us):
                 loaded = loaded.plus(block)
                 bar.advance(task, stop_ - done)
                 done = stop_

@@ -26,7 +26,7 @@ from api.db import schema
 from api.db.demo_mark import mark_demo
 from api.db.store import Store
 from api.decisions.appeals import decide_appeal, file_appeal
-from api.ledger.posting import post_events, settle
+from api.ledger.posting import post_events, write_due
 from api.refusals import Refused
 from api.riders.people import Person, introduce
 from api.riders.sample_riders import recent_deductions, telling_riders
@@ -169,7 +169,7 @@ def _day(store: Store, table: pa.Table, from_us: int, until_us: int) -> None:
         scheduling.activate_due(unit)
         law = rules_in_force(unit)
         post_events(unit, law, table.filter(here))
-        settle(unit, law, until_us)
+        write_due(unit, law, until_us)
 
 
 def _approve(store: Store, draft: Draft, at_us: int, reason: str, impact_id: str | None = None) -> None:

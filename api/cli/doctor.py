@@ -32,9 +32,9 @@ def doctor(*, confirm_clock: bool, database_url: str, lang: Lang, as_json: bool)
         with store.writing(own_us) if confirm_clock else store.reading() as unit:
             at_us = clock_guard.database_now_us(unit) or own_us
             if confirm_clock:
-                clock_guard.confirm(unit, at_us, "cli:doctor")
+                clock_guard.confirm_clock(unit, at_us, "cli:doctor")
             row = clock_guard.clock_row(unit)
-    why = row.why or clock_guard.doubt(row, at_us)
+    why = row.why or clock_guard.clock_doubt(row, at_us)
     off_us = own_us - at_us
     is_apart = abs(off_us) > clock_guard.APART_US
     found: dict[str, Any] = {

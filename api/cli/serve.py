@@ -129,7 +129,7 @@ def run(settings: Any, sock: socket.socket, lang: Lang, told: Told | None = None
     import uvicorn
 
     from api.app.create import create_app
-    from api.endpoints.common.log_output import stderr_outlet
+    from api.endpoints.common.log_output import stderr_output
     from api.endpoints.common.logs import make_log, relay_libraries
     from api.settings import SettingError
 
@@ -161,7 +161,7 @@ def run(settings: Any, sock: socket.socket, lang: Lang, told: Told | None = None
     # The server stops in good order at these and then raises them again: that is no failure.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stopped)
-    leaving = app.state.service.leaving
+    shutdown = app.state.service.shutdown
 
     class Server(uvicorn.Server):
         """A server whose application hears of the signal at once."""
@@ -171,15 +171,15 @@ def run(settings: Any, sock: socket.socket, lang: Lang, told: Told | None = None
             if self.should_exit:
                 os._exit(128 + number)
             super().handle_exit(number, frame)
-            leaving.begin()
+            shutdown.begin()
 
     # What libraries and the interpreter say there must not hold anybody up either.
-    sys.stderr = stderr_outlet()
+    sys.stderr = stderr_output()
     try:
         Server(config).run(sockets=[sock])
     finally:
         sys.stderr = sys.__stderr__
-        stderr_outlet().drain()
+        stderr_output().drain()
 
 
 def _protocol() -> Any:

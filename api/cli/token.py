@@ -70,7 +70,7 @@ def create_command(
         say(lang, "token.database", url=store.shown_url)
         try:
             with store.writing(now_us()) as unit:
-                clock_guard.need_believed(unit)
+                clock_guard.require_believed_clock(unit)
                 made, written = key_rights.make_key(
                     unit, key_rights.OnServer(), keys.role_of(role), subject or role, cities, expires_days
                 )

@@ -27,7 +27,7 @@ from rules.text import Lang, text
 from scoring.invariants import Found, Violation, added, check_ledger
 
 if TYPE_CHECKING:
-    from api.ledger.verify import Verified
+    from api.ledger.verify import VerifyReport
 
 # From so many riders on a run says how far it is where nobody looks at a terminal.
 LARGE_RIDERS = 10_000
@@ -91,7 +91,7 @@ def _of_directory(directory: Path, lang: Lang) -> tuple[tuple[Found, ...], int, 
     return results, num_riders, num_entries
 
 
-def _of_database(url: str, lang: Lang) -> "Verified":
+def _of_database(url: str, lang: Lang) -> "VerifyReport":
     from api.ledger.verify import verify_store
 
     with opened(url, lang) as store:
@@ -121,7 +121,7 @@ def _told(bar: Progress, lang: Lang) -> Callable[[int, int], None]:
 
 def _of_both(directory: Path, url: str, lang: Lang) -> tuple[tuple[Found, ...], int, int]:
     from api.files.errors import InputError
-    from api.ledger.file_comparison import same_lines
+    from api.ledger.file_comparison import compare_entries
     from api.runs.ledger_files import read_ledgers
 
     num_entries = num_riders = 0
@@ -131,7 +131,7 @@ def _of_both(directory: Path, url: str, lang: Lang) -> tuple[tuple[Found, ...], 
         try:
             for ledger in read_ledgers(directory):
                 with store.reading() as unit:
-                    results = added(results, (same_lines(unit, ledger.entries),))
+                    results = added(results, (compare_entries(unit, ledger.entries),))
                 num_entries += ledger.entries.num_rows
                 num_riders += ledger.riders.num_rows
         except InputError as error:

@@ -9,7 +9,7 @@ from api.db.unit_of_work import WriteUnit
 _TICK: Final = 7_286_146_126
 
 
-def is_my_turn(unit: WriteUnit) -> bool:
+def holds_tick_lock(unit: WriteUnit) -> bool:
     """Whether no other server does this now; held until the unit ends. SQLite has one writer at a time anyway."""
     if unit.connection.dialect.name != "postgresql":
         return True

@@ -9,7 +9,7 @@ from api.db.tables import audit
 from api.db.unit_of_work import WriteUnit
 
 
-def note(unit: WriteUnit, actor: str, action: str, subject: str, **detail: Any) -> None:
+def add_audit_note(unit: WriteUnit, actor: str, action: str, subject: str, **detail: Any) -> None:
     """Add a line to the audit trail; `detail` never holds personal fields, its `city` says where."""
     unit.connection.execute(
         insert(audit),

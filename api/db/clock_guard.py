@@ -17,7 +17,7 @@ from typing import Any, Final, Literal, NamedTuple
 from sqlalchemy import select, text, update
 
 from api.clock import now_us, running_us
-from api.db.audit_notes import note
+from api.db.audit_notes import add_audit_note
 from api.db.demo_mark import is_demo
 from api.db.store import Store, UnreachableError
 from api.db.tables import clock
@@ -94,7 +94,7 @@ def database_now_us(unit: ReadUnit | WriteUnit) -> int | None:
     return int(unit.connection.scalar(text("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")) or 0)
 
 
-def doubt(row: ClockRow, at_us: int) -> Why | None:
+def clock_doubt(row: ClockRow, at_us: int) -> Why | None:
     """Why a time cannot follow the heartbeat; None where it can."""
     if row.heartbeat_us is None:
         return None
@@ -104,7 +104,7 @@ def doubt(row: ClockRow, at_us: int) -> Why | None:
     return "back" if gap_us < -APART_US else None
 
 
-def need_believed(unit: WriteUnit) -> None:
+def require_believed_clock(unit: WriteUnit) -> None:
     """Go on where no server has stopped because of the clock.
 
     Raises
@@ -116,16 +116,16 @@ def need_believed(unit: WriteUnit) -> None:
         raise Refused("clock_held", command=REMEDY, seconds=0)
 
 
-def confirm(unit: WriteUnit, at_us: int, actor: str) -> None:
+def confirm_clock(unit: WriteUnit, at_us: int, actor: str) -> None:
     """Believe the clock as it is now: the heartbeat begins again here, and whoever waits goes on."""
     row = clock_row(unit)
     unit.connection.execute(
         update(clock).values(heartbeat_us=at_us, confirmations=row.confirmations + 1, held_us=None, why=None)
     )
-    note(unit, actor, "clock_confirmed", "clock", clock_us=at_us, heartbeat_us=row.heartbeat_us, why=row.why)
+    add_audit_note(unit, actor, "clock_confirmed", "clock", clock_us=at_us, heartbeat_us=row.heartbeat_us, why=row.why)
 
 
-class Timekeeper:
+class ClockGuard:
     """The time of one process, and whether it may be acted upon.
 
     Parameters
@@ -227,11 +227,11 @@ class Timekeeper:
             self._confirmations, self._compared, self._seen = row.confirmations, None, None
             if is_set:
                 self._forget()
-        why = row.why or self._seen or self._moved(here) or doubt(row, here.at_us)
+        why = row.why or self._seen or self._moved(here) or clock_doubt(row, here.at_us)
         if why is None:
             self._believe(unit, row, here)
         elif self._is_demo or is_demo(unit):
-            confirm(unit, here.at_us, "service:demo")
+            confirm_clock(unit, here.at_us, "service:demo")
             self._confirmations = row.confirmations + 1
             self._compared = self._anchor = here
             self._seen = None

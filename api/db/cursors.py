@@ -13,7 +13,7 @@ _MOST_US: Final = 2**63
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class RowPage:
     """Rows in an order, and what asks for those after them; None at the end."""
 
     rows: Sequence[RowMapping]
@@ -23,7 +23,7 @@ class Rows:
 def oldest_first(
     unit: ReadUnit | WriteUnit, query: Select[Any], at: ColumnElement[int], name: ColumnElement[str],
     cursor: str | None, limit: int,
-) -> Rows:  # fmt: skip
+) -> RowPage:  # fmt: skip
     """Rows of a query by a time, then by an id, from a place on.
 
     Raises
@@ -40,7 +40,7 @@ def oldest_first(
 def newest_first(
     unit: ReadUnit | WriteUnit, query: Select[Any], at: ColumnElement[int], name: ColumnElement[str],
     cursor: str | None, limit: int,
-) -> Rows:  # fmt: skip
+) -> RowPage:  # fmt: skip
     """The same by descending time."""
     if cursor is not None:
         at_us, last = read_cursor(cursor)
@@ -50,11 +50,11 @@ def newest_first(
 
 def _rows(
     unit: ReadUnit | WriteUnit, query: Select[Any], at: ColumnElement[int], name: ColumnElement[str], limit: int
-) -> Rows:
+) -> RowPage:
     placed = query.add_columns(at.label("place_us"), name.label("place_name")).limit(limit + 1)
     found = unit.connection.execute(placed).mappings().all()
     last = found[limit - 1] if len(found) > limit else None
-    return Rows(found[:limit], None if last is None else cursor_at(last["place_us"], last["place_name"]))
+    return RowPage(found[:limit], None if last is None else cursor_at(last["place_us"], last["place_name"]))
 
 
 def cursor_at(at_us: int, name: str) -> str:

@@ -21,7 +21,7 @@ _FORGOTTEN_AT_ONCE: Final = 5_000
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class ClaimedKey:
     """A request that this process does; `recorded_us` tells it from a later claim of the same key."""
 
     actor: str
@@ -38,7 +38,7 @@ class StoredAnswer:
     body: bytes
 
 
-def claim(unit: WriteUnit, actor: str, key: str, request_digest: str, lease_us: int) -> Claim | StoredAnswer:
+def claim_key(unit: WriteUnit, actor: str, key: str, request_digest: str, lease_us: int) -> ClaimedKey | StoredAnswer:
     """Take a request on, or give the answer it got before.
 
     Raises
@@ -51,7 +51,7 @@ def claim(unit: WriteUnit, actor: str, key: str, request_digest: str, lease_us: 
     make = postgresql.insert if unit.connection.dialect.name == "postgresql" else sqlite.insert
     added = make(idempotency).on_conflict_do_nothing().returning(idempotency.c.key)
     if unit.connection.execute(added, fresh).one_or_none() is not None:
-        return Claim(actor, key, unit.recorded_us)
+        return ClaimedKey(actor, key, unit.recorded_us)
     row = unit.connection.execute(select(idempotency).where(own).with_for_update()).one_or_none()
     if row is None:  # given up between the two statements
         raise Refused("idempotency_in_flight")
@@ -62,11 +62,11 @@ def claim(unit: WriteUnit, actor: str, key: str, request_digest: str, lease_us: 
     if row.recorded_us + lease_us > unit.recorded_us:
         raise Refused("idempotency_in_flight")
     unit.connection.execute(update(idempotency).where(own).values(recorded_us=unit.recorded_us))
-    return Claim(actor, key, unit.recorded_us)
+    return ClaimedKey(actor, key, unit.recorded_us)
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class KeyedRequest:
     """A request that is to be done once: whose, under which key, and a digest of what it asks."""
 
     actor: str
@@ -74,8 +74,10 @@ class Wanted:
     request_digest: str
 
 
-def claim_all(unit: WriteUnit, wanted: Sequence[Wanted], lease_us: int) -> list[Claim | StoredAnswer | Refused]:
-    """As `claim` of each, in the transaction that does them all; what is refused is told, not raised.
+def claim_keys(
+    unit: WriteUnit, wanted: Sequence[KeyedRequest], lease_us: int
+) -> list[ClaimedKey | StoredAnswer | Refused]:
+    """As `claim_key` of each, in the transaction that does them all; what is refused is told, not raised.
 
     Parameters
     ----------
@@ -109,8 +111,10 @@ def _rows_of(unit: WriteUnit, pairs: Sequence[tuple[str, str]]) -> dict[tuple[st
     return {(row.actor, row.key): row for row in unit.connection.execute(select(idempotency).where(own))}
 
 
-def _claimed(unit: WriteUnit, one: Wanted, row: Row[Any] | None, lease_us: int) -> Claim | StoredAnswer | Refused:
-    mine = Claim(one.actor, one.key, unit.recorded_us)
+def _claimed(
+    unit: WriteUnit, one: KeyedRequest, row: Row[Any] | None, lease_us: int
+) -> ClaimedKey | StoredAnswer | Refused:
+    mine = ClaimedKey(one.actor, one.key, unit.recorded_us)
     if row is None:
         return mine
     if row.request_digest != one.request_digest:
@@ -119,13 +123,13 @@ def _claimed(unit: WriteUnit, one: Wanted, row: Row[Any] | None, lease_us: int) 
         return StoredAnswer(row.status, json.loads(row.headers), bytes(row.body))
     if row.recorded_us + lease_us > unit.recorded_us:
         return Refused("idempotency_in_flight")
-    taken = _of(Claim(one.actor, one.key, row.recorded_us))
+    taken = _of(ClaimedKey(one.actor, one.key, row.recorded_us))
     changed = unit.connection.execute(update(idempotency).where(taken).values(recorded_us=unit.recorded_us))
     return mine if changed.rowcount else Refused("idempotency_in_flight")
 
 
-def keep_answers(unit: WriteUnit, done: Sequence[tuple[Claim, StoredAnswer]]) -> None:
-    """Keep what was answered to requests that `claim_all` gave to this unit."""
+def store_answers(unit: WriteUnit, done: Sequence[tuple[ClaimedKey, StoredAnswer]]) -> None:
+    """Keep what was answered to requests that `claim_keys` gave to this unit."""
     if not done:
         return
     mine = (idempotency.c.actor == bindparam("of_actor")) & (idempotency.c.key == bindparam("of_key"))
@@ -146,7 +150,7 @@ def keep_answers(unit: WriteUnit, done: Sequence[tuple[Claim, StoredAnswer]]) ->
     )
 
 
-def keep_answer(unit: WriteUnit, made: Claim, answer: StoredAnswer) -> None:
+def store_answer(unit: WriteUnit, made: ClaimedKey, answer: StoredAnswer) -> None:
     """Keep what was answered, in the unit that did it.
 
     Raises
@@ -167,18 +171,18 @@ def keep_answer(unit: WriteUnit, made: Claim, answer: StoredAnswer) -> None:
         raise Refused("idempotency_in_flight")
 
 
-def give_up(unit: WriteUnit, made: Claim) -> None:
+def release_key(unit: WriteUnit, made: ClaimedKey) -> None:
     """Forget a request that changed nothing, so that it can be tried again at once."""
     unit.connection.execute(delete(idempotency).where(_of(made)))
 
 
-def forget_answer(unit: WriteUnit, actor: str, key: str, before_us: int) -> None:
+def delete_answer(unit: WriteUnit, actor: str, key: str, before_us: int) -> None:
     """Delete one answer if it is old."""
     own = (idempotency.c.actor == actor) & (idempotency.c.key == key)
     unit.connection.execute(delete(idempotency).where(own, idempotency.c.recorded_us < before_us))
 
 
-def forget_answers(unit: WriteUnit, before_us: int) -> int:
+def delete_answers(unit: WriteUnit, before_us: int) -> int:
     """Delete old answers; how many. Call again until none is left."""
     old = select(idempotency.c.actor, idempotency.c.key).where(idempotency.c.recorded_us < before_us)
     rows = unit.connection.execute(old.limit(_FORGOTTEN_AT_ONCE)).all()
@@ -188,7 +192,7 @@ def forget_answers(unit: WriteUnit, before_us: int) -> int:
     return len(rows)
 
 
-def _of(made: Claim) -> ColumnElement[bool]:
+def _of(made: ClaimedKey) -> ColumnElement[bool]:
     return (
         (idempotency.c.actor == made.actor)
         & (idempotency.c.key == made.key)
@@ -197,7 +201,7 @@ def _of(made: Claim) -> ColumnElement[bool]:
     )
 
 
-def forget_about(unit: WriteUnit, rider_id: str) -> int:
+def delete_answers_about(unit: WriteUnit, rider_id: str) -> int:
     """Let go of answers to a rider, and of all that mention one: they may hold a person's words; how many."""
     body = idempotency.c.body
     # As every answer of ours writes it.

@@ -11,6 +11,6 @@ _NUMBERS: Final = count()
 _MOST: Final = 16**6
 
 
-def new_name(num_hex: int = 16) -> str:
+def new_id(num_hex: int = 16) -> str:
     """A new name of so many hexadecimal digits: six that count in this process, the rest drawn."""
     return f"{next(_NUMBERS) % _MOST:06x}{secrets.token_hex(num_hex // 2 - 3)}"

@@ -61,7 +61,7 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
-class Listener:
+class Subscriber:
     """Who wants to hear of what; empty sets for all."""
 
     webhook_id: str
@@ -74,7 +74,7 @@ class Listener:
         return in_city and (not self.kinds or message.kind in self.kinds)
 
 
-def listeners(unit: ReadUnit | WriteUnit) -> tuple[Listener, ...]:
+def subscribers(unit: ReadUnit | WriteUnit) -> tuple[Subscriber, ...]:
     """Webhooks that are neither removed nor switched off."""
     rows = unit.connection.execute(
         select(webhooks.c.webhook_id, webhooks.c.kinds, webhooks.c.cities)
@@ -82,29 +82,29 @@ def listeners(unit: ReadUnit | WriteUnit) -> tuple[Listener, ...]:
         .order_by(webhooks.c.recorded_us, webhooks.c.webhook_id)
     )
     return tuple(
-        Listener(row.webhook_id, frozenset(json.loads(row.kinds)), frozenset(json.loads(row.cities))) for row in rows
+        Subscriber(row.webhook_id, frozenset(json.loads(row.kinds)), frozenset(json.loads(row.cities))) for row in rows
     )
 
 
-def wanted(unit: ReadUnit | WriteUnit) -> frozenset[str]:
+def wanted_kinds(unit: ReadUnit | WriteUnit) -> frozenset[str]:
     """Kinds of messages that anybody listens to."""
     found: set[str] = set()
-    for listener in listeners(unit):
+    for listener in subscribers(unit):
         found |= listener.kinds or set(KINDS)
     return frozenset(found)
 
 
-def announce(unit: WriteUnit, messages: Iterable[Message]) -> None:
+def emit(unit: WriteUnit, messages: Iterable[Message]) -> None:
     """Tell everybody who listens, once this unit is committed."""
     waiting = list(messages)
     if not waiting:
         return
-    known = listeners(unit)
+    known = subscribers(unit)
     heard = [(message, [one.webhook_id for one in known if one.hears(message)]) for message in waiting]
-    send(unit, [(message, hooks) for message, hooks in heard if hooks])
+    enqueue(unit, [(message, hooks) for message, hooks in heard if hooks])
 
 
-def tell_erased(unit: WriteUnit, rider_id: str, city: str | None, cities_before: Sequence[str]) -> None:
+def emit_erasure(unit: WriteUnit, rider_id: str, city: str | None, cities_before: Sequence[str]) -> None:
     """Tell everybody who may ever have been told of a rider that the person is erased, so that they forget them too.
 
     Webhooks that are switched off hear it when they are switched on again.
@@ -122,10 +122,10 @@ def tell_erased(unit: WriteUnit, rider_id: str, city: str | None, cities_before:
         and (not json.loads(row.kinds) or _OF_RIDERS.intersection(json.loads(row.kinds)))
     ]
     if hooks:
-        send(unit, [(Message(ERASED, {"rider_id": rider_id, "city": city}, rider_id, city), hooks)])
+        enqueue(unit, [(Message(ERASED, {"rider_id": rider_id, "city": city}, rider_id, city), hooks)])
 
 
-def send(unit: WriteUnit, heard: Sequence[tuple[Message, Sequence[str]]]) -> list[int]:
+def enqueue(unit: WriteUnit, heard: Sequence[tuple[Message, Sequence[str]]]) -> list[int]:
     """Write messages and a delivery for each webhook named beside them; returns the messages' numbers."""
     if not heard:
         return []

@@ -55,7 +55,7 @@ class RiderRow:
 _NONE: Final[Mapping[str, RiderRow]] = {}
 
 
-def lock(unit: WriteUnit, rider_ids: Iterable[str], held: Mapping[str, RiderRow] = _NONE) -> dict[str, RiderRow]:
+def lock_riders(unit: WriteUnit, rider_ids: Iterable[str], held: Mapping[str, RiderRow] = _NONE) -> dict[str, RiderRow]:
     """The rows of riders, held until the unit ends; a rider seen for the first time gets one.
 
     Every writer first makes the rows that are missing and then locks, both by ascending id: no two can wait for
@@ -64,7 +64,7 @@ def lock(unit: WriteUnit, rider_ids: Iterable[str], held: Mapping[str, RiderRow]
     Parameters
     ----------
     held
-        Rows that the unit holds already (`lock_free`) and that nobody has changed since.
+        Rows that the unit holds already (`lock_free_riders`) and that nobody has changed since.
     """
     asked = set(rider_ids)
     wanted = sorted(asked - held.keys(), key=str.encode)
@@ -84,10 +84,10 @@ def lock(unit: WriteUnit, rider_ids: Iterable[str], held: Mapping[str, RiderRow]
     return found
 
 
-def lock_free(unit: WriteUnit, rider_ids: Iterable[str]) -> tuple[dict[str, RiderRow], frozenset[str]]:
+def lock_free_riders(unit: WriteUnit, rider_ids: Iterable[str]) -> tuple[dict[str, RiderRow], frozenset[str]]:
     """Hold the rows that no other writer holds at this moment; those rows, and the riders whose rows others hold.
 
-    Waits for nobody, so that it may come before `lock`. Riders who have no row are in neither.
+    Waits for nobody, so that it may come before `lock_riders`. Riders who have no row are in neither.
     """
     wanted = sorted(set(rider_ids), key=str.encode)
     rows: dict[str, RiderRow] = {}
@@ -102,16 +102,16 @@ def lock_free(unit: WriteUnit, rider_ids: Iterable[str]) -> tuple[dict[str, Ride
     return rows, frozenset(away)
 
 
-class Home(NamedTuple):
+class RiderHome(NamedTuple):
     """The city that a rider belongs to; None while no event or introduction has said it."""
 
     city: str | None
 
 
-def home_of(unit: ReadUnit | WriteUnit, rider_id: str) -> Home | None:
+def home_of(unit: ReadUnit | WriteUnit, rider_id: str) -> RiderHome | None:
     """Where a rider delivers; None for one who is not known."""
     row = unit.connection.execute(select(rider_state.c.city).where(rider_state.c.rider_id == rider_id)).one_or_none()
-    return None if row is None else Home(row.city)
+    return None if row is None else RiderHome(row.city)
 
 
 def row_of(unit: ReadUnit | WriteUnit, rider_id: str) -> RiderRow | None:
@@ -120,8 +120,8 @@ def row_of(unit: ReadUnit | WriteUnit, rider_id: str) -> RiderRow | None:
     return None if row is None or row.carried is None else RiderRow(*row)
 
 
-def touch(unit: WriteUnit, rider_ids: Iterable[str]) -> None:
-    """Say that something happened to riders beside their ledger; the caller holds their rows (`lock`)."""
+def raise_revision(unit: WriteUnit, rider_ids: Iterable[str]) -> None:
+    """Say that something happened to riders beside their ledger; the caller holds their rows (`lock_riders`)."""
     for some in in_chunks(sorted(set(rider_ids))):
         changed = update(rider_state).where(among(unit, rider_state.c.rider_id, some))
         unit.connection.execute(changed.values(revision=rider_state.c.revision + 1))

@@ -18,7 +18,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from api.db.seals import seal_waiting
 from api.db.unit_of_work import ReadUnit, WriteUnit
-from api.db.writer_queue import turns_of
+from api.db.writer_queue import lock_of_file
 
 BUSY_MS: Final = 60_000
 # How long somebody waits for a connection that is free; they may ask again.
@@ -48,7 +48,7 @@ class BusyError(UnreachableError):
 
 
 @contextmanager
-def told() -> Iterator[None]:
+def driver_errors() -> Iterator[None]:
     """Turn what a driver says of a database into `UnreachableError`."""
     try:
         yield
@@ -57,7 +57,7 @@ def told() -> Iterator[None]:
 
 
 @contextmanager
-def connected() -> Iterator[None]:
+def connection_errors() -> Iterator[None]:
     """Turn a database that is away, or in whose queue nobody is served, into `UnreachableError`."""
     try:
         yield
@@ -74,7 +74,7 @@ class Store:
         self.engine: Engine = _engine(url)
         self._is_to_scrub = False
         # Taken before a connection is: who waits to write holds nothing.
-        self._turns = turns_of(str(Path(self.engine.url.database or "").resolve())) if self.is_sqlite else None
+        self._turns = lock_of_file(str(Path(self.engine.url.database or "").resolve())) if self.is_sqlite else None
 
     @property
     def is_sqlite(self) -> bool:
@@ -168,7 +168,7 @@ class Store:
         self.engine.dispose()
 
 
-class Held:
+class HeldTransaction:
     """One transaction for all that is written while something is done; whoever began it says whether it stands.
 
     A block that raises undoes all that was written before it, too.

@@ -31,7 +31,7 @@ _CONDITION: Final = " WHEN "
 
 
 @dataclass(frozen=True, slots=True)
-class Guard:
+class Trigger:
     """A trigger that must be there; `does` is what its text must hold, `is_for_all` that it has no condition."""
 
     table: str
@@ -41,60 +41,63 @@ class Guard:
 
 
 @dataclass(frozen=True, slots=True)
-class Unguarded:
+class MissingTrigger:
     """A trigger that is `missing`, or does not do what it must: switched `off`, or another of its name."""
 
-    guard: Guard
+    guard: Trigger
     what: Literal["missing", "off", "other"]
 
 
-def guards(dialect: str) -> Iterator[Guard]:
+def expected_triggers(dialect: str) -> Iterator[Trigger]:
     """All triggers that a database of an engine must have."""
     for table in APPEND_ONLY:
         if dialect == "postgresql":
-            yield Guard(table, f"{table}_append_only", is_for_all=True)
+            yield Trigger(table, f"{table}_append_only", is_for_all=True)
         else:
-            yield Guard(table, f"{table}_no_update", is_for_all=True)
-            yield Guard(table, f"{table}_no_replace")
-            yield Guard(table, f"{table}_no_delete", is_for_all=True)
+            yield Trigger(table, f"{table}_no_update", is_for_all=True)
+            yield Trigger(table, f"{table}_no_replace")
+            yield Trigger(table, f"{table}_no_delete", is_for_all=True)
     if dialect == "postgresql":
-        yield Guard("outbox", "outbox_append_only", is_for_all=True)
+        yield Trigger("outbox", "outbox_append_only", is_for_all=True)
     else:
-        yield Guard("outbox", "outbox_no_update", is_for_all=True)
-        yield Guard("outbox", "outbox_no_replace")
+        yield Trigger("outbox", "outbox_no_update", is_for_all=True)
+        yield Trigger("outbox", "outbox_no_replace")
     for table, name in _LAW:
-        yield Guard(table, name)
+        yield Trigger(table, name)
     for table in SEALED:
-        yield Guard(table, f"{table}_noted", _NOTES, is_for_all=True)
+        yield Trigger(table, f"{table}_noted", _NOTES, is_for_all=True)
 
 
-def unguarded(unit: ReadUnit) -> Iterator[Unguarded]:
+def missing_triggers(unit: ReadUnit) -> Iterator[MissingTrigger]:
     """Every trigger that is not there, or does not do what it must."""
     dialect = unit.connection.dialect.name
     found = _postgresql(unit) if dialect == "postgresql" else _sqlite(unit)
-    for guard in guards(dialect):
+    for guard in expected_triggers(dialect):
         there = found.get((guard.table, guard.name))
         if there is None:
-            yield Unguarded(guard, "missing")
+            yield MissingTrigger(guard, "missing")
         elif not there.is_on:
-            yield Unguarded(guard, "off")
+            yield MissingTrigger(guard, "off")
         elif guard.does not in there.body or (guard.is_for_all and there.has_condition):
-            yield Unguarded(guard, "other")
+            yield MissingTrigger(guard, "other")
 
 
 @dataclass(frozen=True, slots=True)
-class _There:
+class _InstalledTrigger:
     body: str
     is_on: bool
     has_condition: bool
 
 
-def _sqlite(unit: ReadUnit) -> dict[tuple[str, str], _There]:
+def _sqlite(unit: ReadUnit) -> dict[tuple[str, str], _InstalledTrigger]:
     rows = unit.connection.execute(text("SELECT tbl_name, name, sql FROM sqlite_master WHERE type = 'trigger'"))
-    return {(row[0], row[1]): _There(row[2], True, _CONDITION in row[2].upper().partition("BEGIN")[0]) for row in rows}
+    return {
+        (row[0], row[1]): _InstalledTrigger(row[2], True, _CONDITION in row[2].upper().partition("BEGIN")[0])
+        for row in rows
+    }
 
 
-def _postgresql(unit: ReadUnit) -> dict[tuple[str, str], _There]:
+def _postgresql(unit: ReadUnit) -> dict[tuple[str, str], _InstalledTrigger]:
     rows = unit.connection.execute(
         text(
             "SELECT c.relname, t.tgname, p.prosrc, t.tgenabled, t.tgqual IS NOT NULL AS has_condition "
@@ -103,6 +106,8 @@ def _postgresql(unit: ReadUnit) -> dict[tuple[str, str], _There]:
         )
     )
     return {
-        (row.relname, row.tgname): _There(row.prosrc, row.tgenabled in ("O", "A", b"O", b"A"), row.has_condition)
+        (row.relname, row.tgname): _InstalledTrigger(
+            row.prosrc, row.tgenabled in ("O", "A", b"O", b"A"), row.has_condition
+        )
         for row in rows
     }

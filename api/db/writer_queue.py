@@ -11,11 +11,11 @@ from threading import Lock
 from typing import Final
 from weakref import WeakValueDictionary
 
-_KNOWN: Final[WeakValueDictionary[str, "Turns"]] = WeakValueDictionary()
+_KNOWN: Final[WeakValueDictionary[str, "FairLock"]] = WeakValueDictionary()
 _MEMORY: Final = Lock()
 
 
-class Turns:
+class FairLock:
     """A lock that is given on in order. Whoever holds it may give it back in another thread."""
 
     def __init__(self) -> None:
@@ -58,7 +58,7 @@ class Turns:
                 self._is_taken = False
 
 
-def turns_of(path: str) -> Turns:
+def lock_of_file(path: str) -> FairLock:
     """The turns of one database file, the same for every store of this process."""
     with _MEMORY:
-        return _KNOWN.setdefault(path, Turns())
+        return _KNOWN.setdefault(path, FairLock())

@@ -6,7 +6,7 @@ from typing import Any, Final
 from api.books.in_force import stored_program
 from api.db.unit_of_work import WriteUnit
 from api.refusals import Refused
-from api.words import Said, both
+from api.words import Translated, translated
 from rules.text import text
 from scoring.explain_words import clock
 
@@ -19,7 +19,7 @@ def decided_first(
     code: str,
     book_digest: str,
     first: tuple[str, int],
-    stands: tuple[str, Said],
+    stands: tuple[str, Translated],
     sent: Mapping[str, Any],
 ) -> Refused:
     """The refusal that a second decider gets.
@@ -44,16 +44,16 @@ def ended_first(unit: WriteUnit, review_id: str, book_digest: str, first: tuple[
     return Refused(
         "review_not_suspended",
         review=review_id,
-        ended=both(lambda lang: text(lang, "refused.ended_by", by=by.lang(lang), at=at)),
+        ended=translated(lambda lang: text(lang, "refused.ended_by", by=by.lang(lang), at=at)),
         facts=_facts(first, "lifted", {"reason": reason}),
     )
 
 
-def _told(unit: WriteUnit, book_digest: str, first: tuple[str, int]) -> tuple[Said, str]:
+def _told(unit: WriteUnit, book_digest: str, first: tuple[str, int]) -> tuple[Translated, str]:
     """Who was first, in words, and when by the book's clock."""
     by, at_us = first
     model = next(book.model for book in stored_program(unit).books if book.digest == book_digest)
-    who = both(lambda lang: text(lang, _NOBODY[by]) if by in _NOBODY else by)
+    who = translated(lambda lang: text(lang, _NOBODY[by]) if by in _NOBODY else by)
     return who, clock(at_us, model, "%Y-%m-%d %H:%M")
 
 

@@ -11,11 +11,11 @@ from typing import Any, Final, Literal
 from sqlalchemy import Select, exists, func, select
 
 from api.db.bulk import among, in_chunks, pairs_among
-from api.db.cursors import Rows, newest_first, oldest_first
+from api.db.cursors import RowPage, newest_first, oldest_first
 from api.db.decision_words import words_of
 from api.db.tables import appeal_decisions, appeal_texts, appeals, entries, events, open_appeals, replays, rider_state
 from api.db.unit_of_work import ReadUnit, WriteUnit
-from api.words import Said, both
+from api.words import Translated, translated
 from rules.book import Book, BookDocument
 from rules.text import text
 from rules.units import US_PER_DAY
@@ -96,7 +96,7 @@ class AppealRight:
     decide_days: int
     terms: Literal["book", "default"]
     appeal: Appeal | None
-    words: Said
+    words: Translated
 
 
 def terms_of(book: BookDocument) -> Terms:
@@ -131,11 +131,11 @@ def right_of(line: Line, is_taken_back: bool, book: Book, now_us: int, appeal: A
     at = clock(until_us, book.model, "%Y-%m-%d %H:%M")
     days = {"within": terms.within_days, "decide": terms.decide_days}
     if why_not is None:
-        words = both(lambda lang: text(lang, "appeal.can", until=at, **days))
+        words = translated(lambda lang: text(lang, "appeal.can", until=at, **days))
     elif appeal is not None:
-        words = both(lambda lang: text(lang, f"appeal.state_{appeal.state}"))
+        words = translated(lambda lang: text(lang, f"appeal.state_{appeal.state}"))
     else:
-        words = both(lambda lang: text(lang, f"refused.{why_not}", entry=line.entry_id, days=terms.within_days))
+        words = translated(lambda lang: text(lang, f"refused.{why_not}", entry=line.entry_id, days=terms.within_days))
     return AppealRight(
         can=why_not is None,
         why_not=why_not,
@@ -274,7 +274,7 @@ def own_appeals(
     return _page(newest_first(unit, query, appeals.c.filed_us, appeals.c.appeal_id, cursor, limit))
 
 
-def _page(found: Rows) -> AppealPage:
+def _page(found: RowPage) -> AppealPage:
     return AppealPage(tuple(map(_appeal, found.rows)), found.cursor)
 
 

@@ -14,18 +14,18 @@ from sqlalchemy import delete, insert, select
 from api.access.keys import need_good
 from api.access.separation_of_duties import behind_appeal, need_other_hand
 from api.books.in_force import RulesInForce, stored_program
-from api.db.audit_notes import note
+from api.db.audit_notes import add_audit_note
 from api.db.bulk import add_rows, among, in_chunks, pairs_among
 from api.db.decision_words import keep_words
-from api.db.outbox import Message, announce
-from api.db.rider_rows import lock, touch
+from api.db.outbox import Message, emit
+from api.db.rider_rows import lock_riders, raise_revision
 from api.db.tables import appeal_decisions, appeal_texts, appeals, entries, events, open_appeals
 from api.db.unit_of_work import WriteUnit
 from api.decisions.already_decided import decided_first
 from api.decisions.appeal_records import Appeal, AppealDecision, appeal_of, right_of, standing_lines, terms_of
 from api.ledger.posting import post_events
 from api.refusals import Refused
-from api.words import Said, both, coded
+from api.words import Translated, coded, translated
 from rules.text import text
 from rules.units import US_PER_DAY
 from scoring.because import Line
@@ -78,17 +78,17 @@ class Settled:
     refused: tuple[str, ...]
 
 
-def reason_words(reason_code: str) -> Said:
+def reason_words(reason_code: str) -> Translated:
     """A rider's reason in words."""
-    return both(lambda lang: text(lang, f"appeal.reason_{reason_code}"))
+    return translated(lambda lang: text(lang, f"appeal.reason_{reason_code}"))
 
 
-def answer_words(decision: AppealDecision) -> Said:
+def answer_words(decision: AppealDecision) -> Translated:
     """The reason of an answer in words."""
     code = decision.reason_code
     if decision.decision == UPHELD:
-        return both(lambda lang: text(lang, f"appeal.upheld_{code}"))
-    return both(lambda lang: text(lang, f"appeal.dismissed_{code}"))
+        return translated(lambda lang: text(lang, f"appeal.upheld_{code}"))
+    return translated(lambda lang: text(lang, f"appeal.dismissed_{code}"))
 
 
 def file_appeal(
@@ -119,7 +119,7 @@ def file_appeal(
             allowed=coded(REASONS, lambda lang, code: text(lang, f"appeal.reason_{code}")),
         )
     reason, evidence_ref = _words(reason), _words(evidence_ref or "") or None
-    city = lock(unit, [rider_id])[rider_id].city
+    city = lock_riders(unit, [rider_id])[rider_id].city
     # An erasure may have been waited for: it ends the rider's keys, and no words come after it.
     need_good(unit, key_id)
     own = (entries.c.entry_id == entry_id, entries.c.rider_id == rider_id)
@@ -153,8 +153,8 @@ def file_appeal(
     unit.connection.execute(insert(appeal_texts), texts)
     waits = {name: filed[name] for name in ("appeal_id", "rider_id", "city", "deadline_us")}
     unit.connection.execute(insert(open_appeals), waits)
-    touch(unit, [rider_id])
-    note(
+    raise_revision(unit, [rider_id])
+    add_audit_note(
         unit, actor, "appeal_filed", rider_id, appeal=filed["appeal_id"], entry=entry_id, reason=reason_code, city=city
     )
     return decided_appeal(unit, filed["appeal_id"]), True
@@ -193,7 +193,7 @@ def decide_appeal(
         raise Refused("appeal_unknown", appeal=appeal_id)
     filed = unit.connection.execute(select(appeals).where(appeals.c.appeal_id == appeal_id)).one()
     need_other_hand(actor, behind_appeal(unit, filed))
-    lock(unit, [found.rider_id])
+    lock_riders(unit, [found.rider_id])
     answer = UPHELD if upheld else DISMISSED
     found = decided_appeal(unit, appeal_id)
     if found.decision is not None:
@@ -244,7 +244,7 @@ def settle_appeals(
         .limit(limit)
     )
     due = unit.connection.execute(over).all()
-    lock(unit, (row.rider_id for row in due))
+    lock_riders(unit, (row.rider_id for row in due))
     # Another writer may have answered before the lock.
     still = among(unit, open_appeals.c.appeal_id, [row.appeal_id for row in due])
     open_yet = set(unit.connection.scalars(select(open_appeals.c.appeal_id).where(still))) if due else set()
@@ -274,14 +274,14 @@ def _close(
     add_rows(unit, appeal_decisions, decisions)
     for some in in_chunks([appeal.appeal_id for appeal in found]):
         unit.connection.execute(delete(open_appeals).where(among(unit, open_appeals.c.appeal_id, some)))
-    touch(unit, (appeal.rider_id for appeal in found))
+    raise_revision(unit, (appeal.rider_id for appeal in found))
     for appeal in found:
-        note(
+        add_audit_note(
             unit, by, "appeal_decided", appeal.rider_id,
             appeal=appeal.appeal_id, entry=appeal.entry_id, decision=answer, reason=reason_code,
             city=appeal.city,
         )  # fmt: skip
-    announce(unit, [_message(appeal, decision) for appeal, decision in zip(found, decisions, strict=True)])
+    emit(unit, [_message(appeal, decision) for appeal, decision in zip(found, decisions, strict=True)])
     return refused
 
 

@@ -11,18 +11,18 @@ from sqlalchemy import Select, delete, func, insert, select
 
 from api.access.separation_of_duties import need_other_hand
 from api.books.in_force import stored_program
-from api.db.audit_notes import note
-from api.db.cursors import Rows, newest_first, oldest_first
+from api.db.audit_notes import add_audit_note
+from api.db.cursors import RowPage, newest_first, oldest_first
 from api.db.decision_words import keep_words, words_of
 from api.db.outbox import iso
-from api.db.rider_rows import lock, touch
+from api.db.rider_rows import lock_riders, raise_revision
 from api.db.tables import open_reviews, review_decisions, reviews, rider_state, suspension_lifts
 from api.db.unit_of_work import ReadUnit, WriteUnit
 from api.decisions.already_decided import decided_first, ended_first
 from api.decisions.appeals import WORDS_MAX
 from api.ledger.filings import behind_review
 from api.refusals import Refused
-from api.words import Said, both, coded
+from api.words import Translated, coded, translated
 from rules.book import BookDocument
 from rules.text import text
 from rules.units import US_PER_DAY
@@ -87,14 +87,14 @@ class Review:
         return "suspended" if self.lift is None else "lifted"
 
 
-def outcome_words(outcome: str) -> Said:
+def outcome_words(outcome: str) -> Translated:
     """A decision in words."""
-    return both(lambda lang: text(lang, f"review.outcome_{outcome}"))
+    return translated(lambda lang: text(lang, f"review.outcome_{outcome}"))
 
 
-def state_words(review: Review) -> Said:
+def state_words(review: Review) -> Translated:
     """Where a review stands, in words."""
-    return both(lambda lang: text(lang, f"review.state_{review.state}"))
+    return translated(lambda lang: text(lang, f"review.state_{review.state}"))
 
 
 def notice_days_of(book: BookDocument) -> int:
@@ -136,7 +136,7 @@ def decide_review(
         )
     found = _known(unit, review_id)
     need_other_hand(actor, behind_review(unit, review_id))
-    row = lock(unit, [found.rider_id])[found.rider_id]
+    row = lock_riders(unit, [found.rider_id])[found.rider_id]
     found = _known(unit, review_id)
     if found.decision is not None:
         stands = found.decision
@@ -165,8 +165,8 @@ def decide_review(
     }
     unit.connection.execute(insert(review_decisions), decision)
     unit.connection.execute(delete(open_reviews).where(open_reviews.c.review_id == review_id))
-    touch(unit, [found.rider_id])
-    note(
+    raise_revision(unit, [found.rider_id])
+    add_audit_note(
         unit, actor, "review_decided", found.rider_id,
         review=review_id, outcome=outcome, from_us=from_us, is_safety=is_safety, city=found.city,
     )  # fmt: skip
@@ -217,7 +217,7 @@ def lift_suspension(unit: WriteUnit, review_id: str, reason: str, actor: str) ->
         review_unknown, review_not_suspended, reason_missing, words_too_long.
     """
     reason = _written(reason)
-    lock(unit, [_known(unit, review_id).rider_id])
+    lock_riders(unit, [_known(unit, review_id).rider_id])
     found = _known(unit, review_id)
     if found.lift is not None:
         raise ended_first(unit, review_id, found.book_digest, (found.lift.lifted_by, found.lift.lifted_us), reason)
@@ -231,8 +231,8 @@ def lift_suspension(unit: WriteUnit, review_id: str, reason: str, actor: str) ->
         "lifted_us": unit.recorded_us,
     }
     unit.connection.execute(insert(suspension_lifts), lifted)
-    touch(unit, [found.rider_id])
-    note(unit, actor, "suspension_lifted", found.rider_id, review=review_id, city=found.city)
+    raise_revision(unit, [found.rider_id])
+    add_audit_note(unit, actor, "suspension_lifted", found.rider_id, review=review_id, city=found.city)
     return _known(unit, review_id)
 
 
@@ -341,7 +341,7 @@ def own_reviews(
     return _page(newest_first(unit, query, reviews.c.opened_us, reviews.c.review_id, cursor, limit))
 
 
-def _page(found: Rows) -> ReviewPage:
+def _page(found: RowPage) -> ReviewPage:
     return ReviewPage(tuple(map(_review, found.rows)), found.cursor)
 
 

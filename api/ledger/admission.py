@@ -68,7 +68,7 @@ class PostedColumns:
         return cls(*(table[name].to_pylist() for name in cls.__slots__))
 
 
-def screened(unit: ReadUnit | WriteUnit, rows: PostedColumns, admission: Admission) -> dict[int, str]:
+def refused_at_once(unit: ReadUnit | WriteUnit, rows: PostedColumns, admission: Admission) -> dict[int, str]:
     """Rows that are refused whatever is held of their rider, with the reason; nothing is locked or made for them."""
     refused: dict[int, str] = {}
     strange: list[int] = []
@@ -82,7 +82,7 @@ def screened(unit: ReadUnit | WriteUnit, rows: PostedColumns, admission: Admissi
     own = _stored_cities(unit, {rows.rider_id[k] for k in strange})
     for k in strange:
         stored = own.get(rows.rider_id[k])
-        # A rider who moved here has a past elsewhere: `misplaced` looks at it.
+        # A rider who moved here has a past elsewhere: `city_refusals` looks at it.
         if stored is None or not admission.good_in(stored):
             refused[k] = OTHER_CITY
     return refused
@@ -97,7 +97,7 @@ def _stored_cities(unit: ReadUnit | WriteUnit, rider_ids: set[str]) -> dict[str,
 
 
 @dataclass(frozen=True, slots=True)
-class Misplaced:
+class CityRefusals:
     """Rows that do not belong to their rider's city.
 
     Parameters
@@ -112,9 +112,9 @@ class Misplaced:
     elsewhere: dict[int, str]
 
 
-def misplaced(
+def city_refusals(
     unit: WriteUnit, rows: PostedColumns, wanted: Sequence[int], riders: Mapping[str, RiderRow], admission: Admission
-) -> Misplaced:
+) -> CityRefusals:
     """Judge rows (`wanted`) of riders who are held and have a city."""
     strangers: dict[int, str] = {}
     doubtful: list[int] = []
@@ -139,7 +139,7 @@ def misplaced(
                 elsewhere[k] = NOT_RIDERS_CITY
             else:
                 strangers[k] = OTHER_CITY
-    return Misplaced(strangers, elsewhere)
+    return CityRefusals(strangers, elsewhere)
 
 
 def _moves(unit: WriteUnit, rider_ids: set[str]) -> dict[str, list[tuple[int, str]]]:
@@ -173,17 +173,17 @@ def _corrected_cities(unit: WriteUnit, rows: PostedColumns, wanted: Sequence[int
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class AdmissionRound:
     """Rows that are scored together, and those that turned out to be refused (with the reason) before them."""
 
     rows: list[int]
     refused: dict[int, str]
 
 
-def turns(
+def admission_rounds(
     rows: PostedColumns, wanted: Sequence[int], riders: Mapping[str, RiderRow],
     offered: Callable[[Collection[str]], Collection[str]], is_stored: Callable[[int], bool],
-) -> Iterator[Turn]:  # fmt: skip
+) -> Iterator[AdmissionRound]:  # fmt: skip
     """Rows in as few turns as give the answers of one by one.
 
     A course waits for what stands before it in the post, since that decides whether it was offered; and where a post is
@@ -207,7 +207,7 @@ def turns(
             return
         heads = [rider for rider, queue in queues.items() if rows.kind[queue[0]] == _TRAINING]
         allowed = frozenset(offered(heads)) if heads else frozenset()
-        turn = Turn([], {})
+        turn = AdmissionRound([], {})
         for rider in list(queues):
             taking = _Taking(riders[rider].city, rider in allowed)
             _take(rows, queues[rider], taking, is_stored, turn)
@@ -228,7 +228,7 @@ class _Taking:
 
 
 def _take(
-    rows: PostedColumns, queue: deque[int], taking: _Taking, is_stored: Callable[[int], bool], turn: Turn
+    rows: PostedColumns, queue: deque[int], taking: _Taking, is_stored: Callable[[int], bool], turn: AdmissionRound
 ) -> None:
     """Take what can be decided of one rider now, in order."""
     city, taken = taking.city, 0
@@ -249,7 +249,7 @@ def _take(
             taken += 1
 
 
-def offered_among(unit: WriteUnit, law: RulesInForce, rows: Sequence[RiderRow]) -> frozenset[str]:
+def riders_offered_course(unit: WriteUnit, law: RulesInForce, rows: Sequence[RiderRow]) -> frozenset[str]:
     """Riders whom the book offers a course: their score is below what it restores, or a person is asked about them.
 
     An announced suspension counts, too. A book without courses offers none, whatever waits.

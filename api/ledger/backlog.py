@@ -1,4 +1,4 @@
-"""What waits in the store, in numbers: for meters and readiness, each an index look-up."""
+"""What waits in the store, in numbers: for metrics and readiness, each an index look-up."""
 
 from sqlalchemy import func, select
 
@@ -13,8 +13,8 @@ from rules.units import US_PER_S
 _CLOSED: tuple[str, ...] = ("in_force", "rejected", "withdrawn")
 
 
-def waiting(unit: ReadUnit, now_us: int) -> dict[str, int]:
-    """How much waits, by the names of the meters."""
+def backlog_counts(unit: ReadUnit, now_us: int) -> dict[str, int]:
+    """How much waits, by the names of the metrics."""
 
     def count(*wanted: object) -> int:
         return unit.connection.execute(select(func.count()).where(*wanted)).scalar_one()  # type: ignore[arg-type]

@@ -41,7 +41,7 @@ Breach = Literal["changed", "missing", "score", "cut_off", "orphaned"]
 
 
 @dataclass(frozen=True, slots=True)
-class Broken:
+class ChainBreak:
     """Where a rider's ledger no longer vouches for itself.
 
     `what` is `changed` (the entry is not the one that was chained), `missing` (a number is left out), `score` (the
@@ -64,7 +64,7 @@ def next_link(before: bytes, entry: Mapping[str, Any]) -> bytes:
     return hashlib.sha256(before + canonical_bytes(entry)).digest()
 
 
-def chained(rows: Sequence[dict[str, Any]], heads: Mapping[str, bytes]) -> dict[str, bytes]:
+def add_links(rows: Sequence[dict[str, Any]], heads: Mapping[str, bytes]) -> dict[str, bytes]:
     """Put `chain` into entries (by rider in order of `seq`); returns each rider's new head."""
     ends: dict[str, bytes] = {}
     for row in rows:
@@ -74,7 +74,7 @@ def chained(rows: Sequence[dict[str, Any]], heads: Mapping[str, bytes]) -> dict[
     return ends
 
 
-def verify_chain(unit: ReadUnit | WriteUnit) -> Iterator[Broken]:
+def verify_chain(unit: ReadUnit | WriteUnit) -> Iterator[ChainBreak]:
     """Every break of every rider's chain, by rider; nothing where the ledger is whole."""
     heads = {
         row.rider_id: row
@@ -88,7 +88,7 @@ def verify_chain(unit: ReadUnit | WriteUnit) -> Iterator[Broken]:
     yield from breaks_in((dict(row) for row in lines.mappings()), heads)
 
 
-def breaks_in(lines: Iterable[Mapping[str, Any]], heads: dict[str, Any]) -> Iterator[Broken]:
+def breaks_in(lines: Iterable[Mapping[str, Any]], heads: dict[str, Any]) -> Iterator[ChainBreak]:
     """Breaks of the chains of some riders.
 
     Parameters
@@ -105,24 +105,24 @@ def breaks_in(lines: Iterable[Mapping[str, Any]], heads: dict[str, Any]) -> Iter
             last = None
         before = GENESIS if last is None else last["chain"]
         if line["seq"] != (1 if last is None else last["seq"] + 1):
-            yield Broken(line["rider_id"], line["seq"], "missing")
+            yield ChainBreak(line["rider_id"], line["seq"], "missing")
         elif next_link(before, line) != line["chain"]:
-            yield Broken(line["rider_id"], line["seq"], "changed")
+            yield ChainBreak(line["rider_id"], line["seq"], "changed")
         if last is not None and last["score_after_mp"] + line["delta_mp"] != line["score_after_mp"]:
-            yield Broken(line["rider_id"], line["seq"], "score")
+            yield ChainBreak(line["rider_id"], line["seq"], "score")
         last = line
     yield from _ending(last, heads)
     for rider_id, head in sorted(heads.items()):
         if head.seq:
-            yield Broken(rider_id, 1, "cut_off")
+            yield ChainBreak(rider_id, 1, "cut_off")
 
 
-def _ending(last: Mapping[str, Any] | None, heads: dict[str, Any]) -> Iterator[Broken]:
+def _ending(last: Mapping[str, Any] | None, heads: dict[str, Any]) -> Iterator[ChainBreak]:
     """Whether a rider's row agrees with the last entry read; takes the row out of `heads`."""
     if last is None:
         return
     head = heads.pop(last["rider_id"], None)
     if head is None:
-        yield Broken(last["rider_id"], last["seq"], "orphaned")
+        yield ChainBreak(last["rider_id"], last["seq"], "orphaned")
     elif (head.seq, bytes(head.chain), head.score_mp) != (last["seq"], last["chain"], last["score_after_mp"]):
-        yield Broken(last["rider_id"], last["seq"], "cut_off")
+        yield ChainBreak(last["rider_id"], last["seq"], "cut_off")

@@ -6,7 +6,7 @@ at hand then; whoever had to fold a long stretch without one leaves them on the 
 and some thousand events before it. What is kept is mostly the points of the last 30 days' orders, which caps look at:
 some percent of the history, more for riders with very many orders a day.
 
-Whoever enters something older than the short window drops those after it in the same transaction (`forget_after`). A
+Whoever enters something older than the short window drops those after it in the same transaction (`drop_checkpoints_after`). A
 checkpoint can always be made again from events; one of another build is as if it were not there.
 """
 
@@ -43,7 +43,7 @@ class Checkpoint:
     kept: Kept
 
 
-def nearest(unit: ReadUnit | WriteUnit, row: RiderRow, from_us: int) -> Checkpoint | None:
+def nearest_checkpoint(unit: ReadUnit | WriteUnit, row: RiderRow, from_us: int) -> Checkpoint | None:
     """The last checkpoint not after an instant that this build can read."""
     if row.seq < STEP or from_us == NO_TIME:
         return None
@@ -59,14 +59,14 @@ def nearest(unit: ReadUnit | WriteUnit, row: RiderRow, from_us: int) -> Checkpoi
     return None
 
 
-def forget_after(unit: WriteUnit, rider_id: str, from_us: int) -> None:
+def drop_checkpoints_after(unit: WriteUnit, rider_id: str, from_us: int) -> None:
     """Drop what does not follow any more from events that changed at an instant."""
     unit.connection.execute(
         delete(checkpoints).where(checkpoints.c.rider_id == rider_id, checkpoints.c.at_us > from_us)
     )
 
 
-def keep_passing(unit: WriteUnit, scored: Scored, layout: str, before_seq: Iterable[int]) -> None:
+def add_passing_checkpoints(unit: WriteUnit, scored: Scored, layout: str, before_seq: Iterable[int]) -> None:
     """Leave a checkpoint of each rider of a run whose number of entries passes a multiple of `STEP`.
 
     Parameters
@@ -87,7 +87,9 @@ def keep_passing(unit: WriteUnit, scored: Scored, layout: str, before_seq: Itera
     add_missing(unit, checkpoints, rows)
 
 
-def keep_loaded(unit: WriteUnit, scored: Scored, carried: Carried, layout: str, riders: Iterable[int]) -> None:
+def add_loaded_checkpoints(
+    unit: WriteUnit, scored: Scored, carried: Carried, layout: str, riders: Iterable[int]
+) -> None:
     """Leave a checkpoint of riders with long histories who were loaded: before the window of files, which is longer.
 
     Parameters
@@ -107,7 +109,7 @@ def keep_loaded(unit: WriteUnit, scored: Scored, carried: Carried, layout: str, 
     add_missing(unit, checkpoints, rows)
 
 
-def keep_past(unit: WriteUnit, scored: Scored, carried: Carried, from_us: Mapping[str, int]) -> None:
+def replace_checkpoints_after(unit: WriteUnit, scored: Scored, carried: Carried, from_us: Mapping[str, int]) -> None:
     """Drop the checkpoints that do not follow any more after a run, and leave others along what it folded.
 
     Parameters
@@ -118,22 +120,22 @@ def keep_past(unit: WriteUnit, scored: Scored, carried: Carried, from_us: Mappin
         Since when something may have changed, by rider whose past was read.
     """
     for rider_id, at_us in from_us.items():
-        forget_after(unit, rider_id, at_us)
-    add_between(
+        drop_checkpoints_after(unit, rider_id, at_us)
+    add_checkpoints(
         unit,
         scored.program,
-        [row for rider_id in from_us for row in between(scored, carried, rider_id, scored.keep_us)],
+        [row for rider_id in from_us for row in checkpoints_along(scored, carried, rider_id, scored.keep_us)],
     )
 
 
-def add_between(unit: WriteUnit, program: Program, rows: Sequence[Mapping[str, Any]]) -> None:
+def add_checkpoints(unit: WriteUnit, program: Program, rows: Sequence[Mapping[str, Any]]) -> None:
     """Leave checkpoints that were made."""
     if rows:
         layout = add_layout(unit, program)
         add_missing(unit, checkpoints, [{**row, "layout": layout} for row in rows])
 
 
-def needy(unit: ReadUnit | WriteUnit, after: str, limit: int) -> tuple[list[str], str | None]:
+def riders_lacking_checkpoints(unit: ReadUnit | WriteUnit, after: str, limit: int) -> tuple[list[str], str | None]:
     """Riders by id after one who have far fewer checkpoints than their histories ask for.
 
     Returns
@@ -151,7 +153,7 @@ def needy(unit: ReadUnit | WriteUnit, after: str, limit: int) -> tuple[list[str]
     return lacking, found[-1].rider_id if len(found) == limit else None
 
 
-def between(scored: Scored, carried: Carried, rider_id: str, until_us: int) -> list[dict[str, Any]]:
+def checkpoints_along(scored: Scored, carried: Carried, rider_id: str, until_us: int) -> list[dict[str, Any]]:
     """Checkpoints of one rider along a long stretch that was folded, up to an instant."""
     rider = scored.intake.riders.cast(pa.string()).to_pylist().index(rider_id)
     first, stop = int(scored.intake.fold_from[rider]), int(scored.intake.start[rider + 1])

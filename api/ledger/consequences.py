@@ -11,10 +11,10 @@ import numpy as np
 import pyarrow as pa
 from sqlalchemy import delete, select
 
-from api.db.audit_notes import note
+from api.db.audit_notes import add_audit_note
 from api.db.bulk import add_rows, among, in_chunks
-from api.db.outbox import Message, announce, wanted
-from api.db.rider_rows import RiderRow, touch
+from api.db.outbox import Message, emit, wanted_kinds
+from api.db.rider_rows import RiderRow, raise_revision
 from api.db.tables import entries, open_reviews, review_decisions, reviews
 from api.db.unit_of_work import WriteUnit
 from api.ledger.suspensions import TRAINING, lift_trained
@@ -62,9 +62,9 @@ def consequences(
         restore_trained(unit, passed, after)
     if not lines:
         return
-    kinds = wanted(unit)
+    kinds = wanted_kinds(unit)
     if not kinds.isdisjoint(_TOLD):
-        announce(unit, [*_changes(scored, lines, before, after, kinds), *messages])
+        emit(unit, [*_changes(scored, lines, before, after, kinds), *messages])
 
 
 def _passed(scored: Scored) -> dict[str, str]:
@@ -123,7 +123,7 @@ def restore_trained(unit: WriteUnit, passed: dict[str, str], after: Sequence[Rid
         query = select(open_reviews.c.review_id, open_reviews.c.rider_id, open_reviews.c.city)
         rows = unit.connection.execute(query.where(among(unit, open_reviews.c.rider_id, some))).mappings().all()
         _close(unit, [dict(row) | {"event": passed[row["rider_id"]]} for row in rows], COURSE_PASSED, TRAINING)
-        touch(unit, {row["rider_id"] for row in rows})
+        raise_revision(unit, {row["rider_id"] for row in rows})
 
 
 def _waiting(unit: WriteUnit, riders: set[str]) -> dict[str, tuple[str, Key]]:
@@ -161,7 +161,7 @@ def _close(unit: WriteUnit, closed: Sequence[Mapping[str, Any]], outcome: str, b
         unit.connection.execute(delete(open_reviews).where(among(unit, open_reviews.c.review_id, some)))
     for one in closed:
         why = {name: one[name] for name in one if name not in ("review_id", "rider_id")}
-        note(unit, by, "review_closed", one["rider_id"], review=one["review_id"], outcome=outcome, **why)
+        add_audit_note(unit, by, "review_closed", one["rider_id"], review=one["review_id"], outcome=outcome, **why)
 
 
 def _changes(

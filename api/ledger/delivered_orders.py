@@ -10,10 +10,10 @@ from api.db.tables import events
 from api.db.unit_of_work import ReadUnit, WriteUnit
 
 # (rider id, order id)
-OfRider = tuple[str, str]
+RiderOrder = tuple[str, str]
 
 
-class OfOrder(NamedTuple):
+class OrderEvent(NamedTuple):
     """A stored event of an order."""
 
     occurred_us: int
@@ -21,22 +21,22 @@ class OfOrder(NamedTuple):
     kind: str
 
 
-Told = Mapping[OfRider, Sequence[OfOrder]]
+OrderEvents = Mapping[RiderOrder, Sequence[OrderEvent]]
 
 
-def told_of(unit: ReadUnit | WriteUnit, wanted: Collection[OfRider]) -> dict[OfRider, list[OfOrder]]:
+def order_events(unit: ReadUnit | WriteUnit, wanted: Collection[RiderOrder]) -> dict[RiderOrder, list[OrderEvent]]:
     """All that is stored of riders' orders, oldest first; each that is wanted has its list."""
-    found: dict[OfRider, list[OfOrder]] = {key: [] for key in wanted}
+    found: dict[RiderOrder, list[OrderEvent]] = {key: [] for key in wanted}
     for some in in_chunks(sorted(wanted)):
         columns = (events.c.rider_id, events.c.order_id, events.c.occurred_us, events.c.event_id, events.c.kind)
         query = select(*columns).where(pairs_among(unit, (events.c.rider_id, events.c.order_id), some))
         for rider_id, order_id, *event in unit.connection.execute(query):
-            found[rider_id, order_id].append(OfOrder(*event))
+            found[rider_id, order_id].append(OrderEvent(*event))
     for told in found.values():
         told.sort()
     return found
 
 
-def delivered_by(told: Sequence[OfOrder]) -> str | None:
+def delivering_event(told: Sequence[OrderEvent]) -> str | None:
     """The event that delivered an order; the first, where version 0.1.0 stored more."""
     return next((event.event_id for event in told if event.kind == "delivered"), None)

@@ -27,7 +27,7 @@ Line = tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class _Lines:
+class _EntryBlock:
     """Some riders' lines of a ledger, by rider and number; `seq` of the first and last of all."""
 
     riders: list[str]
@@ -36,7 +36,7 @@ class _Lines:
     last: int
 
 
-def same_lines(unit: ReadUnit, table: pa.Table, block_riders: int = _BLOCK_RIDERS) -> Found:
+def compare_entries(unit: ReadUnit, table: pa.Table, block_riders: int = _BLOCK_RIDERS) -> Found:
     """Compare all lines of a ledger with the store's.
 
     Parameters
@@ -53,7 +53,7 @@ def same_lines(unit: ReadUnit, table: pa.Table, block_riders: int = _BLOCK_RIDER
     return Found(CHECK, number, tuple(shown))
 
 
-def _blocks(table: pa.Table, size: int) -> Iterator[_Lines]:
+def _blocks(table: pa.Table, size: int) -> Iterator[_EntryBlock]:
     """Lines in blocks of whole riders."""
     encoded = table["rider_id"].cast(pa.string()).combine_chunks().dictionary_encode()
     rider, seq = encoded.indices.to_numpy(), table["seq"].to_numpy()
@@ -64,10 +64,10 @@ def _blocks(table: pa.Table, size: int) -> Iterator[_Lines]:
         columns = [own[name].to_pylist() for name in CHAINED]
         least_most = pc.min_max(own["seq"]).as_py()
         riders = encoded.dictionary.slice(k * size, size).to_pylist()
-        yield _Lines(riders, list(zip(*columns, strict=True)), least_most["min"], least_most["max"])
+        yield _EntryBlock(riders, list(zip(*columns, strict=True)), least_most["min"], least_most["max"])
 
 
-def _stored(unit: ReadUnit, block: _Lines) -> dict[tuple[str, int], Line]:
+def _stored(unit: ReadUnit, block: _EntryBlock) -> dict[tuple[str, int], Line]:
     """The store's lines of a block by rider and number."""
     found: dict[tuple[str, int], Line] = {}
     rider, seq = CHAINED.index("rider_id"), CHAINED.index("seq")
@@ -79,7 +79,7 @@ def _stored(unit: ReadUnit, block: _Lines) -> dict[tuple[str, int], Line]:
     return found
 
 
-def _differences(block: _Lines, stored: Mapping[tuple[str, int], Line]) -> Iterator[Violation]:
+def _differences(block: _EntryBlock, stored: Mapping[tuple[str, int], Line]) -> Iterator[Violation]:
     """The first column in which each line differs."""
     rider, seq = CHAINED.index("rider_id"), CHAINED.index("seq")
     for line in block.lines:

@@ -24,7 +24,7 @@ from scoring.intake import REASONS, Intake, take_in
 
 
 @dataclass(frozen=True, slots=True)
-class Accepted:
+class AcceptedChanges:
     """Rows that are not scored now: stored for a replay, or rejected with a reason of `REASONS`."""
 
     rows: frozenset[int]
@@ -32,7 +32,7 @@ class Accepted:
     riders: frozenset[str]
 
 
-def accept(unit: WriteUnit, law: RulesInForce, table: pa.Table, content: Sequence[int]) -> Accepted:
+def accept_late_changes(unit: WriteUnit, law: RulesInForce, table: pa.Table, content: Sequence[int]) -> AcceptedChanges:
     """Store the rows of a table that correct or take back what is older than `late_days`; their riders are held.
 
     Parameters
@@ -50,17 +50,17 @@ def accept(unit: WriteUnit, law: RulesInForce, table: pa.Table, content: Sequenc
     conflicts = {one for one, known in versions.items() if len(known) > 1}
     old = _old(unit, law, table, conflicts, conflicts)
     if not old:
-        return Accepted(frozenset(), {}, frozenset())
+        return AcceptedChanges(frozenset(), {}, frozenset())
     rows, intake, rejected = _sorted_out(unit, law, table, old)
     if rejected:
         # What is about a row that is not stored is about nothing; the others are judged as before.
         old = _old(unit, law, table, conflicts, conflicts | {identities[k] for k in rejected})
         if not old:
-            return Accepted(frozenset(), {}, frozenset())
+            return AcceptedChanges(frozenset(), {}, frozenset())
         rows, intake, rejected = _sorted_out(unit, law, table, old)
     _store(unit, law.program, table, content, rows, intake, old)
     accepted = frozenset(rows.tolist()) - rejected.keys()
-    return Accepted(accepted, rejected, frozenset(identities[k][0] for k in accepted))
+    return AcceptedChanges(accepted, rejected, frozenset(identities[k][0] for k in accepted))
 
 
 def _old(
@@ -145,7 +145,7 @@ def _store(
     add_rows(unit, replays, waits)
 
 
-def waiting_among(unit: ReadUnit | WriteUnit, identities: Iterable[Identity]) -> frozenset[Identity]:
+def waiting_for_replay(unit: ReadUnit | WriteUnit, identities: Iterable[Identity]) -> frozenset[Identity]:
     """Which of some stored events wait for their replay."""
     found: set[Identity] = set()
     for some in in_chunks(sorted(set(identities))):

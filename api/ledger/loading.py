@@ -22,13 +22,13 @@ from sqlalchemy import func, select
 from api.books.in_force import lock_rules, note_old_readings, old_readings_until
 from api.db.bulk import add_table, among, change_rows, in_chunks
 from api.db.outbox import iso
-from api.db.rider_rows import GENESIS, NO_ADDRESS, RiderRow, lock
+from api.db.rider_rows import GENESIS, NO_ADDRESS, RiderRow, lock_riders
 from api.db.store import Store
 from api.db.tables import entries, events, law, rider_state
 from api.db.unit_of_work import WriteUnit
 from api.files.errors import InputError
 from api.ledger.chain_columns import canonical_texts, links
-from api.ledger.checkpoints import keep_loaded
+from api.ledger.checkpoints import add_loaded_checkpoints
 from api.ledger.consequences import open_and_close_reviews, restore_trained
 from api.ledger.posting import WINDOW_US
 from api.ledger.rider_states import due_us_of
@@ -50,7 +50,7 @@ FAULTS_MAX: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class LoadCounts:
     """What was written, and how many riders were there already."""
 
     num_riders: int = 0
@@ -58,9 +58,9 @@ class Loaded:
     num_entries: int = 0
     num_events: int = 0
 
-    def plus(self, other: "Loaded") -> "Loaded":
+    def plus(self, other: "LoadCounts") -> "LoadCounts":
         """Both together."""
-        return Loaded(
+        return LoadCounts(
             self.num_riders + other.num_riders,
             self.num_there + other.num_there,
             self.num_entries + other.num_entries,
@@ -68,7 +68,7 @@ class Loaded:
         )
 
 
-class Part:
+class LedgerPart:
     """A part of a ledger on its way into the store; what is costly is made once, when the first block needs it."""
 
     def __init__(self, given: Loadable) -> None:
@@ -130,10 +130,10 @@ class _Standings:
 
 
 @dataclass(slots=True)
-class _Block:
+class _LoadBlock:
     """Riders of a part under their locks: lines, their rows as they are, and the chain that the lines make."""
 
-    part: Part
+    part: LedgerPart
     riders: range
     rows: dict[str, RiderRow]
     lines: pa.Table
@@ -146,7 +146,7 @@ class _Block:
         return int(start[rider] - start[self.riders.start]), int(start[rider + 1] - start[self.riders.start])
 
 
-def load_part(store: Store, part: Part, now_us: Callable[[], int]) -> Iterator[tuple[int, Loaded]]:
+def load_part(store: Store, part: LedgerPart, now_us: Callable[[], int]) -> Iterator[tuple[int, LoadCounts]]:
     """Write a part block by block, on PostgreSQL some blocks side by side: riders written so far, and what was done.
 
     Raises
@@ -160,12 +160,12 @@ def load_part(store: Store, part: Part, now_us: Callable[[], int]) -> Iterator[t
         add_layout(unit, part.given.program)
     with ThreadPoolExecutor(WRITERS if store.engine.dialect.name == "postgresql" else 1) as pool:
 
-        def load(first: int, stop: int) -> Loaded:
+        def load(first: int, stop: int) -> LoadCounts:
             with store.writing(now_us()) as unit:
                 _still_agreed(unit, part.given, agreed_us)
                 return load_block(unit, part, first, stop)
 
-        waiting, under_way = iter(part.blocks()), deque[tuple[int, Future[Loaded]]]()
+        waiting, under_way = iter(part.blocks()), deque[tuple[int, Future[LoadCounts]]]()
         try:
             while True:
                 for first, stop in islice(waiting, WRITERS + 1 - len(under_way)):
@@ -216,7 +216,7 @@ def _other_readings(given: Loadable, known_us: int | None) -> InputError:
     return InputError(Fault("load_other_readings", file=str(given.ledger), given=own, allowed=known))
 
 
-def load_block(unit: WriteUnit, part: Part, first: int, stop: int) -> Loaded:
+def load_block(unit: WriteUnit, part: LedgerPart, first: int, stop: int) -> LoadCounts:
     """Write the riders `first … stop − 1` of a part, but for those who are there.
 
     Raises
@@ -231,19 +231,19 @@ def load_block(unit: WriteUnit, part: Part, first: int, stop: int) -> Loaded:
         ledger = str(part.given.ledger)
         raise InputError(*(Fault("load_no_address", file=ledger, given=rider) for rider in nowhere[:FAULTS_MAX]))
     lines = part.given.entries.slice(start[first], start[stop] - start[first])
-    rows = lock(unit, part.riders[first:stop])
-    block = _Block(part, wanted, rows, lines, [], [])
+    rows = lock_riders(unit, part.riders[first:stop])
+    block = _LoadBlock(part, wanted, rows, lines, [], [])
     new = _new_riders(unit, block)
     if new and not block.faults:
         fresh = _new_events(unit, block, new)
     if block.faults:
         raise InputError(*block.faults[:FAULTS_MAX])
     if not new:
-        return Loaded(num_there=len(wanted))
-    return _write(unit, block, new, fresh).plus(Loaded(num_there=len(wanted) - len(new)))
+        return LoadCounts(num_there=len(wanted))
+    return _write(unit, block, new, fresh).plus(LoadCounts(num_there=len(wanted) - len(new)))
 
 
-def _new_riders(unit: WriteUnit, block: _Block) -> list[int]:
+def _new_riders(unit: WriteUnit, block: _LoadBlock) -> list[int]:
     """Riders to be written; makes the chain, and notes what is wrong with others."""
     texts = canonical_texts(block.lines)
     seq, score_mp, delta_mp = (block.lines[name].to_numpy() for name in ("seq", "score_after_mp", "delta_mp"))
@@ -272,19 +272,19 @@ def _new_riders(unit: WriteUnit, block: _Block) -> list[int]:
     return new
 
 
-def _is_there(block: _Block, row: RiderRow, begin: int, end: int, chain: Mapping[int, bytes]) -> bool:
+def _is_there(block: _LoadBlock, row: RiderRow, begin: int, end: int, chain: Mapping[int, bytes]) -> bool:
     """Whether the rider's lines are stored, and their events; the store may have gone on since."""
     if row.carried is None or row.seq < end or row.until_us < block.part.given.carried.until_us:
         return False
     return end < begin or chain.get(end) == block.chain[-1]
 
 
-def _follows(block: _Block, row: RiderRow, opens_mp: int) -> bool:
+def _follows(block: _LoadBlock, row: RiderRow, opens_mp: int) -> bool:
     """Whether the row is as the run before left it."""
     return row.carried is None or (row.until_us == block.part.given.before_us and row.score_mp == opens_mp)
 
 
-def _stored_chain(unit: WriteUnit, block: _Block, begins: Mapping[int, int]) -> dict[str, dict[int, bytes]]:
+def _stored_chain(unit: WriteUnit, block: _LoadBlock, begins: Mapping[int, int]) -> dict[str, dict[int, bytes]]:
     """Chain values by number, of riders of whom more than the last one matters."""
     found: dict[str, dict[int, bytes]] = {}
     for rider, begin in begins.items():
@@ -302,12 +302,12 @@ def _stored_chain(unit: WriteUnit, block: _Block, begins: Mapping[int, int]) -> 
     return found
 
 
-def _fault(block: _Block, code: str, rider: str, given: str, allowed: str) -> Fault:
+def _fault(block: _LoadBlock, code: str, rider: str, given: str, allowed: str) -> Fault:
     named = (("rider", rider),)
     return Fault(code, file=str(block.part.given.ledger), given=given, allowed=allowed, params=named)
 
 
-def _new_events(unit: WriteUnit, block: _Block, new: Sequence[int]) -> pa.Table:
+def _new_events(unit: WriteUnit, block: _LoadBlock, new: Sequence[int]) -> pa.Table:
     """Events of the riders that are not stored yet, with their content hash; conflicts are noted."""
     names = [block.part.riders[rider] for rider in new]
     stored = _stored_events(unit, [name for name in names if block.rows[name].carried is not None])
@@ -340,7 +340,7 @@ def _stored_events(unit: WriteUnit, riders: Sequence[str]) -> dict[str, dict[str
     return found
 
 
-def _write(unit: WriteUnit, block: _Block, new: Sequence[int], fresh: pa.Table) -> Loaded:
+def _write(unit: WriteUnit, block: _LoadBlock, new: Sequence[int], fresh: pa.Table) -> LoadCounts:
     """Write events, entries, rows and reviews of new riders."""
     recorded_us = pa.array(np.full(fresh.num_rows, unit.recorded_us))
     add_table(unit, events, fresh.rename_columns({"book": "book_digest"}).append_column("recorded_us", recorded_us))
@@ -352,14 +352,16 @@ def _write(unit: WriteUnit, block: _Block, new: Sequence[int], fresh: pa.Table) 
     change_rows(
         unit, rider_state, "rider_id", [{name: getattr(row, name) for name in row.__slots__} for row in changed]
     )
-    keep_loaded(unit, block.part.scored, block.part.given.carried, add_layout(unit, block.part.scored.program), new)
+    add_loaded_checkpoints(
+        unit, block.part.scored, block.part.given.carried, add_layout(unit, block.part.scored.program), new
+    )
     _follow_up(unit, lines, fresh, changed)
     delivered = fresh.filter(pc.equal(fresh["kind"], "delivered"))["order_id"]
     note_shared(unit, frozenset(pc.unique(delivered).drop_null().to_pylist()))
-    return Loaded(len(new), 0, lines.num_rows, fresh.num_rows)
+    return LoadCounts(len(new), 0, lines.num_rows, fresh.num_rows)
 
 
-def _rows(unit: WriteUnit, block: _Block, new: Sequence[int]) -> list[RiderRow]:
+def _rows(unit: WriteUnit, block: _LoadBlock, new: Sequence[int]) -> list[RiderRow]:
     """The new riders' rows."""
     part = block.part
     stands = part.standings

@@ -17,15 +17,22 @@ from sqlalchemy import or_, select
 from api.books.in_force import RulesInForce, overtaken
 from api.clock import AHEAD_US
 from api.db.bulk import in_chunks, pairs_among
-from api.db.rider_rows import RiderRow, lock, touch
+from api.db.rider_rows import RiderRow, lock_riders, raise_revision
 from api.db.tables import events, rider_state
 from api.db.unit_of_work import WriteUnit
-from api.ledger.admission import Admission, PostedColumns, misplaced, offered_among, screened, turns
-from api.ledger.checkpoints import keep_past
-from api.ledger.delivered_orders import OfRider, Told, delivered_by, told_of
-from api.ledger.late_changes import accept, waiting_among
+from api.ledger.admission import (
+    Admission,
+    PostedColumns,
+    admission_rounds,
+    city_refusals,
+    refused_at_once,
+    riders_offered_course,
+)
+from api.ledger.checkpoints import replace_checkpoints_after
+from api.ledger.delivered_orders import OrderEvents, RiderOrder, delivering_event, order_events
+from api.ledger.late_changes import accept_late_changes, waiting_for_replay
 from api.ledger.reach import CONTROLS, reach_of
-from api.ledger.rider_states import load, save
+from api.ledger.rider_states import load_riders, save_run
 from api.ledger.shared_orders import note_shared
 from rules.units import US_PER_S
 from scoring.columns import EVENT_SCHEMA
@@ -42,7 +49,7 @@ Status = Literal["scored", "accepted", "repeated", "rejected"]
 
 
 @dataclass(frozen=True, slots=True)
-class Posted:
+class EventOutcome:
     """The answer to one event; `reason` (of `api.files.rejects.REASONS`) says why one was rejected.
 
     `stands`: of an order that was delivered before, the event that delivered it.
@@ -62,31 +69,31 @@ class Posted:
 
 
 @dataclass(frozen=True, slots=True)
-class Posting:
+class PostOutcome:
     """An answer to each event, in the order of the table; the entries written for them, by rider in order.
 
     `orders`: those that were delivered, for `api.ledger.shared_orders.note_shared` once all posts of the unit are scored.
     """
 
-    answers: list[Posted]
+    answers: list[EventOutcome]
     lines: list[dict[str, Any]]
     orders: frozenset[str]
 
 
-def post_events(unit: WriteUnit, law: RulesInForce, table: pa.Table) -> list[Posted]:
-    """As `post`, the only one of its unit; the answers alone."""
-    done = post(unit, law, table)
+def post_events(unit: WriteUnit, law: RulesInForce, table: pa.Table) -> list[EventOutcome]:
+    """As `score_and_store`, the only one of its unit; the answers alone."""
+    done = score_and_store(unit, law, table)
     note_shared(unit, done.orders)
     return done.answers
 
 
-def post(
+def score_and_store(
     unit: WriteUnit,
     law: RulesInForce,
     table: pa.Table,
     admission: Admission | None = None,
     held: Mapping[str, RiderRow] = _NOBODY,
-) -> Posting:
+) -> PostOutcome:
     """Score events that are not stored yet.
 
     Parameters
@@ -105,16 +112,16 @@ def post(
     table = table.select(EVENT_SCHEMA.names)
     identities = list(zip(table["rider_id"].to_pylist(), table["event_id"].to_pylist(), strict=True))
     columns = PostedColumns.of(table)
-    refused = {} if admission is None else screened(unit, columns, admission)
+    refused = {} if admission is None else refused_at_once(unit, columns, admission)
     welcome = [k for k in range(len(identities)) if k not in refused]
-    riders = lock(unit, (identities[k][0] for k in welcome), held)
+    riders = lock_riders(unit, (identities[k][0] for k in welcome), held)
     elsewhere: dict[int, str] = {}
     if admission is not None:
-        found = misplaced(unit, columns, welcome, riders, admission)
+        found = city_refusals(unit, columns, welcome, riders, admission)
         refused, elsewhere = refused | found.strangers, found.elsewhere
-    answers = {k: Posted(*identities[k], "rejected", reason) for k, reason in refused.items()}
+    answers = {k: EventOutcome(*identities[k], "rejected", reason) for k, reason in refused.items()}
     stored = _stored(unit, [identities[k] for k in welcome])
-    waiting = waiting_among(unit, stored.keys()) if stored else frozenset()
+    waiting = waiting_for_replay(unit, stored.keys()) if stored else frozenset()
     hashes = hash_rows(table, EVENT_SCHEMA.names)
     content = hashes.view(np.int64).tolist()
     table = table.append_column("content", pa.array(hashes))
@@ -123,28 +130,28 @@ def post(
         if k in answers:
             continue
         if identity in stored and stored[identity] == content[k]:
-            answers[k] = Posted(*identity, "accepted" if identity in waiting else "repeated")
+            answers[k] = EventOutcome(*identity, "accepted" if identity in waiting else "repeated")
         elif identity in stored:
-            answers[k] = Posted(*identity, "rejected", "duplicate_conflict")
+            answers[k] = EventOutcome(*identity, "rejected", "duplicate_conflict")
         elif occurred_us > latest_us:
-            answers[k] = Posted(*identity, "rejected", "implausible_time")
+            answers[k] = EventOutcome(*identity, "rejected", "implausible_time")
         elif k in elsewhere:
-            answers[k] = Posted(*identity, "rejected", elsewhere[k])
+            answers[k] = EventOutcome(*identity, "rejected", elsewhere[k])
     if not set(CONTROLS).isdisjoint(columns.kind):
         _accept(unit, law, table, content, answers, riders)
     lines: list[dict[str, Any]] = []
     for turn in _turns(unit, law, columns, answers, riders, admission):
-        told = told_of(unit, _orders(columns, turn).values())
+        told = order_events(unit, _orders(columns, turn).values())
         fresh = _first_deliveries(columns, turn, told, answers)
         for until_us, rows in _blocks(identities, fresh, riders, unit.recorded_us):
             block = table.take(pa.array(rows))
             scored, own = _score_block(unit, law, block, until_us, riders, told)
             lines += own
             answers |= zip(rows.tolist(), _answers([identities[k] for k in rows.tolist()], scored), strict=True)
-    return Posting([answers[k] for k in range(len(identities))], lines, _delivered(columns, answers))
+    return PostOutcome([answers[k] for k in range(len(identities))], lines, _delivered(columns, answers))
 
 
-def _delivered(columns: PostedColumns, answers: Mapping[int, Posted]) -> frozenset[str]:
+def _delivered(columns: PostedColumns, answers: Mapping[int, EventOutcome]) -> frozenset[str]:
     """The orders that events delivered which were scored just now."""
     return frozenset(
         order
@@ -154,7 +161,7 @@ def _delivered(columns: PostedColumns, answers: Mapping[int, Posted]) -> frozens
 
 
 def _turns(
-    unit: WriteUnit, law: RulesInForce, columns: PostedColumns, answers: dict[int, Posted], riders: dict[str, RiderRow],
+    unit: WriteUnit, law: RulesInForce, columns: PostedColumns, answers: dict[int, EventOutcome], riders: dict[str, RiderRow],
     admission: Admission | None,
 ) -> Iterator[NDArray[np.int64]]:  # fmt: skip
     """Rows that have no answer yet, some at a time; `answers` gets those that are refused meanwhile."""
@@ -167,59 +174,59 @@ def _turns(
 
     def offered(rider_ids: Collection[str]) -> frozenset[str]:
         own = {rider: riders[rider] for rider in rider_ids}
-        _settle_riders(unit, law, own, unit.recorded_us)
+        _write_due_of(unit, law, own, unit.recorded_us)
         riders.update(own)
-        return offered_among(unit, law, list(own.values()))
+        return riders_offered_course(unit, law, list(own.values()))
 
     def is_stored(k: int) -> bool:
         return (columns.rider_id[k], columns.event_id[k]) in stored
 
-    for turn in turns(columns, fresh, riders, offered, is_stored):
-        found = misplaced(unit, columns, turn.rows, riders, admission)
+    for turn in admission_rounds(columns, fresh, riders, offered, is_stored):
+        found = city_refusals(unit, columns, turn.rows, riders, admission)
         for k, reason in (turn.refused | found.strangers | found.elsewhere).items():
-            answers[k] = Posted(columns.rider_id[k], columns.event_id[k], "rejected", reason)
+            answers[k] = EventOutcome(columns.rider_id[k], columns.event_id[k], "rejected", reason)
         taken = [k for k in turn.rows if k not in answers]
         yield np.array(taken, np.int64)
         stored |= {(columns.rider_id[k], columns.event_id[k]) for k in taken if answers[k].is_stored}
 
 
-def _orders(columns: PostedColumns, rows: NDArray[np.int64]) -> dict[int, OfRider]:
+def _orders(columns: PostedColumns, rows: NDArray[np.int64]) -> dict[int, RiderOrder]:
     """The order that each row is about, where it is about one."""
     return {k: (columns.rider_id[k], order) for k in rows.tolist() if (order := columns.order_id[k])}
 
 
 def _first_deliveries(
-    columns: PostedColumns, rows: NDArray[np.int64], told: Told, answers: dict[int, Posted]
+    columns: PostedColumns, rows: NDArray[np.int64], told: OrderEvents, answers: dict[int, EventOutcome]
 ) -> NDArray[np.int64]:
     """Those rows that do not deliver an order again; the others are answered. Within the rows scoring sees to it."""
     for k, order in _orders(columns, rows).items():
-        stands = delivered_by(told[order]) if columns.kind[k] == "delivered" else None
+        stands = delivering_event(told[order]) if columns.kind[k] == "delivered" else None
         if stands is not None:
-            answers[k] = Posted(columns.rider_id[k], columns.event_id[k], "rejected", "duplicate_order", stands)
+            answers[k] = EventOutcome(columns.rider_id[k], columns.event_id[k], "rejected", "duplicate_order", stands)
     return np.array([k for k in rows.tolist() if k not in answers], np.int64)
 
 
 def _accept(
-    unit: WriteUnit, law: RulesInForce, table: pa.Table, content: Sequence[int], answers: dict[int, Posted],
+    unit: WriteUnit, law: RulesInForce, table: pa.Table, content: Sequence[int], answers: dict[int, EventOutcome],
     riders: dict[str, RiderRow],
 ) -> None:  # fmt: skip
     """Answer those rows without an answer that reach back beyond `late_days`."""
     fresh = [k for k in range(table.num_rows) if k not in answers]
     some = table.take(pa.array(fresh, pa.int64()))
-    done = accept(unit, law, some, [content[k] for k in fresh])
+    done = accept_late_changes(unit, law, some, [content[k] for k in fresh])
     named = zip(fresh, some["rider_id"].to_pylist(), some["event_id"].to_pylist(), strict=True)
     for k, (row, rider, event) in enumerate(named):
         if k in done.rejected:
-            answers[row] = Posted(rider, event, "rejected", done.rejected[k])
+            answers[row] = EventOutcome(rider, event, "rejected", done.rejected[k])
         elif k in done.rows:
-            answers[row] = Posted(rider, event, "accepted")
+            answers[row] = EventOutcome(rider, event, "accepted")
     if done.riders:
         # Their cards are others from now on.
-        touch(unit, done.riders)
+        raise_revision(unit, done.riders)
         riders |= {rider: replace(riders[rider], revision=riders[rider].revision + 1) for rider in done.riders}
 
 
-def settle(unit: WriteUnit, law: RulesInForce, as_of_us: int, limit: int = BLOCK_RIDERS) -> int:
+def write_due(unit: WriteUnit, law: RulesInForce, as_of_us: int, limit: int = BLOCK_RIDERS) -> int:
     """Write fades and resets that are due, and take riders to the version of their book that is in force now.
 
     Parameters
@@ -238,25 +245,25 @@ def settle(unit: WriteUnit, law: RulesInForce, as_of_us: int, limit: int = BLOCK
     of_old_version = rider_state.c.book_digest.in_(overtaken(law, as_of_us))
     due = select(rider_state.c.rider_id).where(or_(rider_state.c.due_us <= as_of_us, of_old_version))
     waiting = list(unit.connection.scalars(due.order_by(rider_state.c.rider_id).limit(limit)))
-    riders = lock(unit, waiting)
+    riders = lock_riders(unit, waiting)
     # Another writer may have been here before the lock.
-    _settle_riders(unit, law, riders, as_of_us)
+    _write_due_of(unit, law, riders, as_of_us)
     return len(waiting)
 
 
-def settle_rider(unit: WriteUnit, law: RulesInForce, rider_id: str) -> None:
-    """As `settle`, for one rider up to now."""
-    _settle_riders(unit, law, lock(unit, [rider_id]), unit.recorded_us)
+def write_due_of_rider(unit: WriteUnit, law: RulesInForce, rider_id: str) -> None:
+    """As `write_due`, for one rider up to now."""
+    _write_due_of(unit, law, lock_riders(unit, [rider_id]), unit.recorded_us)
 
 
-def _settle_riders(unit: WriteUnit, law: RulesInForce, riders: dict[str, RiderRow], as_of_us: int) -> None:
+def _write_due_of(unit: WriteUnit, law: RulesInForce, riders: dict[str, RiderRow], as_of_us: int) -> None:
     for until_us, some in _by_until(riders.values(), as_of_us):
         old = overtaken(law, until_us)
         due = [row for row in some if row.carried is not None and (row.due_us <= until_us or row.book_digest in old)]
         if due:
-            carried = load(unit, law, due, min(row.until_us for row in due))
+            carried = load_riders(unit, law, due, min(row.until_us for row in due))
             empty = EVENT_SCHEMA.empty_table()
-            save(unit, score(law.program, law.schedule, empty, carried, until_us, until_us - WINDOW_US), riders)
+            save_run(unit, score(law.program, law.schedule, empty, carried, until_us, until_us - WINDOW_US), riders)
 
 
 def _by_until(rows: Iterable[RiderRow], as_of_us: int) -> Iterator[tuple[int, list[RiderRow]]]:
@@ -272,20 +279,20 @@ def _by_until(rows: Iterable[RiderRow], as_of_us: int) -> Iterator[tuple[int, li
 
 
 def _score_block(
-    unit: WriteUnit, law: RulesInForce, table: pa.Table, until_us: int, riders: dict[str, RiderRow], told: Told
+    unit: WriteUnit, law: RulesInForce, table: pa.Table, until_us: int, riders: dict[str, RiderRow], told: OrderEvents
 ) -> tuple[Scored, list[dict[str, Any]]]:
     """Score new rows of locked riders, whose ledgers are brought to `until_us`; `riders` gets the new rows."""
     own = {rider: riders[rider] for rider in sorted(table["rider_id"].unique().to_pylist(), key=str.encode)}
     # From here on nothing is due up to `until_us` that is not written, whatever the riders were at before.
-    _settle_riders(unit, law, own, until_us)
+    _write_due_of(unit, law, own, until_us)
     keep_us = {rider: row.keep_us for rider, row in own.items() if row.carried is not None}
     from_us = reach_of(unit, law.program, table, keep_us, told)
-    carried = load(unit, law, list(own.values()), until_us, from_us)
+    carried = load_riders(unit, law, list(own.values()), until_us, from_us)
     scored = score(
         law.program, law.schedule, table, carried, until_us, until_us - WINDOW_US, late_from_us=unit.recorded_us
     )
-    lines = save(unit, scored, own)
-    keep_past(unit, scored, carried, from_us)
+    lines = save_run(unit, scored, own)
+    replace_checkpoints_after(unit, scored, carried, from_us)
     riders |= own
     return scored, lines
 
@@ -317,7 +324,7 @@ def _blocks(
             yield until_us, np.array([k for row in own for k in by_rider[row.rider_id]], np.int64)
 
 
-def _answers(identities: Sequence[tuple[str, str]], scored: Scored) -> list[Posted]:
+def _answers(identities: Sequence[tuple[str, str]], scored: Scored) -> list[EventOutcome]:
     """The answer to each row of a block."""
     intake = scored.intake
     new = intake.table.filter(pa.array(intake.is_new == 1))
@@ -337,11 +344,11 @@ def _answers(identities: Sequence[tuple[str, str]], scored: Scored) -> list[Post
     answers = []
     for identity in identities:
         if identity in accepted:
-            answers.append(Posted(*identity, "scored"))
+            answers.append(EventOutcome(*identity, "scored"))
             accepted.remove(identity)
             reasons[identity] = ""
         elif reasons.get(identity):
-            answers.append(Posted(*identity, "rejected", reasons[identity], stands.get(identity)))
+            answers.append(EventOutcome(*identity, "rejected", reasons[identity], stands.get(identity)))
         else:
-            answers.append(Posted(*identity, "repeated"))
+            answers.append(EventOutcome(*identity, "repeated"))
     return answers

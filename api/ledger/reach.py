@@ -11,7 +11,7 @@ from sqlalchemy import select
 from api.db.bulk import in_chunks, pairs_among
 from api.db.tables import events
 from api.db.unit_of_work import ReadUnit, WriteUnit
-from api.ledger.delivered_orders import Told, told_of
+from api.ledger.delivered_orders import OrderEvents, order_events
 from rules.compile import Program
 
 CONTROLS: Final = ("correction", "appeal_upheld")
@@ -19,7 +19,7 @@ _HELD: Final = ("accepted_us", "placed_us", "arrived_store_us", "delivered_us")
 _SHOWN: Final = ("rider_id", "event_id", "kind", "order_id", "occurred_us", "ref_event_id", *_HELD)
 _CONTROL: Final = pa.array(CONTROLS)
 
-_NOTHING: Final[Told] = {}
+_NOTHING: Final[OrderEvents] = {}
 
 Identity = tuple[str, str]
 Row = Mapping[str, Any]
@@ -93,7 +93,11 @@ def _stored(unit: ReadUnit | WriteUnit, identities: Sequence[Identity]) -> dict[
 
 
 def reach_of(
-    unit: ReadUnit | WriteUnit, program: Program, table: pa.Table, keep_us: Mapping[str, int], told: Told = _NOTHING
+    unit: ReadUnit | WriteUnit,
+    program: Program,
+    table: pa.Table,
+    keep_us: Mapping[str, int],
+    told: OrderEvents = _NOTHING,
 ) -> dict[str, int]:
     """Since when something may change, by rider, where that is before the window of their part.
 
@@ -121,7 +125,7 @@ def reach_of(
             if one["order_id"]:
                 of_orders.setdefault((rider, one["order_id"]), []).append(one["occurred_us"])
     late_us = int(program.tables.books["late_us"].max())
-    stored = {**told, **told_of(unit, of_orders.keys() - told.keys())}
+    stored = {**told, **order_events(unit, of_orders.keys() - told.keys())}
     # Older events of the same orders, as far as reports reach.
     for (rider, order), times_us in of_orders.items():
         first_us = min(times_us) - late_us

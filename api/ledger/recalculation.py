@@ -6,7 +6,7 @@ from sqlalchemy import func, select
 
 from api.db.tables import replays
 from api.db.unit_of_work import ReadUnit, WriteUnit
-from api.words import Said, both
+from api.words import Translated, translated
 from rules.text import text
 
 
@@ -26,14 +26,14 @@ class Recalculation:
     from_us: int
 
     @property
-    def words(self) -> Said:
+    def words(self) -> Translated:
         """What the rider is told."""
-        return both(lambda lang: text(lang, "recalculating.card"))
+        return translated(lambda lang: text(lang, "recalculating.card"))
 
     @property
-    def list_words(self) -> Said:
+    def list_words(self) -> Translated:
         """What stands above a list of entries."""
-        return both(lambda lang: text(lang, "recalculating.list"))
+        return translated(lambda lang: text(lang, "recalculating.list"))
 
 
 def recalculation_of(unit: ReadUnit | WriteUnit, rider_id: str) -> Recalculation | None:

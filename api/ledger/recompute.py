@@ -20,9 +20,9 @@ from api.db.tables import events, layouts
 from api.db.unit_of_work import ReadUnit
 from api.ledger.opening_scores import openings_of
 from api.ledger.posting import WINDOW_US
-from api.ledger.rider_states import due_us_of, kept_of, load_kept
+from api.ledger.rider_states import due_us_of, join_states, stored_states
 from api.ledger.state_parts import is_packed, sound_parts
-from api.ledger.stored_events import history_of
+from api.ledger.stored_events import stored_events_of
 from scoring.columns import EVENT_SCHEMA, NO_TIME
 from scoring.ledger import entries_table, event_ids
 from scoring.score import Scored, as_opened, score
@@ -63,7 +63,7 @@ def differences(unit: ReadUnit, law: RulesInForce, rows: Sequence[RiderRow], lin
     until_us = max(row.until_us for row in rows)
     known = set(unit.connection.scalars(select(layouts.c.digest)))
     packed = [row for row in rows if row.layout in known and is_packed(row.carried or b"")]
-    kept = sound_parts(kept_of(unit, law, packed, until_us), law.program)
+    kept = sound_parts(stored_states(unit, law, packed, until_us), law.program)
     readable = {one.rider_id for one in kept}
     for row in rows:
         if row.rider_id not in readable:
@@ -72,13 +72,13 @@ def differences(unit: ReadUnit, law: RulesInForce, rows: Sequence[RiderRow], lin
     if not riders:
         return
     among = (events.c.rider_id >= riders[0], events.c.rider_id <= riders[-1])
-    past = history_of(unit, law.program, *among)
+    past = stored_events_of(unit, law.program, *among)
     own = np.isin(np.array(past.table["rider_id"].to_pylist(), object), np.array(riders, object))
     table, of_books = past.table.filter(pa.array(own)), past.books[own]
     again = score(law.program, law.schedule, table, None, until_us, NO_TIME, of_books)
     again = as_opened(again, openings_of(unit, again.program, again.intake.riders.to_pylist()))
     went_on = score(
-        law.program, law.schedule, EVENT_SCHEMA.empty_table(), load_kept(kept, law, until_us), until_us,
+        law.program, law.schedule, EVENT_SCHEMA.empty_table(), join_states(kept, law, until_us), until_us,
         until_us - WINDOW_US,
     )  # fmt: skip
     yield from _of_entries(lines, went_on, again, set(riders))

@@ -23,7 +23,7 @@ from api.db.tables import events, replays
 from api.db.unit_of_work import ReadUnit, WriteUnit
 from api.ledger.posting import WINDOW_US
 from api.ledger.reach import reach_of
-from api.ledger.stored_events import History, history_of
+from api.ledger.stored_events import StoredEvents, stored_events_of
 from rules.compile import Program
 from rules.units import US_PER_DAY
 from scoring.carry import Carried
@@ -38,22 +38,22 @@ _NONE: Final = EVENT_SCHEMA.empty_table()
 
 
 @dataclass(frozen=True, slots=True)
-class Lines:
+class ReplayEntries:
     """Entries of a run, and the ids of the events that they are about and that caused them."""
 
     entries: Entries
     event_ids: tuple[str | None, ...]
     cause_ids: tuple[str | None, ...]
 
-    def before(self, at_us: int) -> "Lines":
+    def before(self, at_us: int) -> "ReplayEntries":
         """Those about an earlier time."""
         kept = self.entries["item_us"] < at_us
         ids = (tuple(compress(given, kept.tolist())) for given in (self.event_ids, self.cause_ids))
-        return Lines(self.entries[kept], *ids)
+        return ReplayEntries(self.entries[kept], *ids)
 
 
 @dataclass(frozen=True, slots=True)
-class Control:
+class ReplayedChange:
     """A correction or appeal that a replay enters: its event, the event it is about, and its time."""
 
     event_id: str
@@ -62,7 +62,7 @@ class Control:
 
 
 @dataclass(frozen=True, slots=True)
-class Folded:
+class FoldedReplay:
     """What a replay comes to; small, however long the history is, since it may come from another process.
 
     Parameters
@@ -83,8 +83,8 @@ class Folded:
     law: RulesInForce
     until_us: int
     keep_us: int
-    lines: Lines
-    controls: tuple[Control, ...]
+    lines: ReplayEntries
+    controls: tuple[ReplayedChange, ...]
     old: Carried
     new: Carried
 
@@ -94,25 +94,27 @@ def last_days_us(program: Program, until_us: int) -> int:
     return until_us - int(program.tables.books["late_us"].max()) - _BEFORE_US
 
 
-def folded(law: RulesInForce, row: RiderRow, scored: Scored, carried: Carried) -> Folded:
+def folded_replay(law: RulesInForce, row: RiderRow, scored: Scored, carried: Carried) -> FoldedReplay:
     """A replay with what is needed to make it good later; `carried` is what `scored` began with."""
     before = score(law.program, law.schedule, _NONE, carried, scored.until_us, scored.keep_us)
     lines = _lines(scored, scored.entries)
-    return Folded(row, law, scored.until_us, scored.keep_us, lines, _controls(scored), before.carried, scored.carried)
+    return FoldedReplay(
+        row, law, scored.until_us, scored.keep_us, lines, _controls(scored), before.carried, scored.carried
+    )
 
 
-def _controls(scored: Scored) -> tuple[Control, ...]:
+def _controls(scored: Scored) -> tuple[ReplayedChange, ...]:
     intake = scored.intake
     rows = np.flatnonzero((intake.ref >= 0) & (intake.is_new == 1))
     times = scored.events["occurred_us"][rows].tolist()
-    return tuple(map(Control, _ids(scored, rows), _ids(scored, intake.ref[rows]), times))
+    return tuple(map(ReplayedChange, _ids(scored, rows), _ids(scored, intake.ref[rows]), times))
 
 
-def made_good(unit: ReadUnit | WriteUnit, found: Folded, row: RiderRow) -> Scored | None:
+def merged_run(unit: ReadUnit | WriteUnit, found: FoldedReplay, row: RiderRow) -> Scored | None:
     """The run to save for a rider as they are now; None where the past itself has changed."""
     if row == found.row:
-        new = _went_on(found, found.new, History(_NONE, np.zeros(0, np.int64)), found.until_us)
-        names = _Names(new)
+        new = _went_on(found, found.new, StoredEvents(_NONE, np.zeros(0, np.int64)), found.until_us)
+        names = _EventReferences(new)
         return _assembled(new, names, row, [names.translated(found.lines)])
     since = _since(unit, found, row)
     if since is None:
@@ -121,7 +123,7 @@ def made_good(unit: ReadUnit | WriteUnit, found: Folded, row: RiderRow) -> Score
     old, new = (_went_on(found, carried, since, until_us) for carried in (found.old, found.new))
     if old.intake.order.size < found.old.window.num_rows + since.table.num_rows or _score_mp(old) != row.score_mp:
         return None
-    names = _Names(new)
+    names = _EventReferences(new)
     first = names.translated(found.lines.before(found.keep_us))
     if not _is_in_range(new, first, row.score_mp):
         return None
@@ -129,20 +131,20 @@ def made_good(unit: ReadUnit | WriteUnit, found: Folded, row: RiderRow) -> Score
     return _assembled(new, names, row, [first, last])
 
 
-def _since(unit: ReadUnit | WriteUnit, found: Folded, row: RiderRow) -> History | None:
+def _since(unit: ReadUnit | WriteUnit, found: FoldedReplay, row: RiderRow) -> StoredEvents | None:
     """What was entered since the rider was read; None where it bears on more than the last days."""
     own = (events.c.rider_id == row.rider_id, events.c.occurred_us >= found.keep_us)
     waiting = select(replays.c.event_id).where(replays.c.rider_id == row.rider_id)
     there = set(unit.connection.scalars(select(events.c.event_id).where(*own, events.c.event_id.not_in(waiting))))
     ids = sorted(there.difference(found.old.window["event_id"].to_pylist()))
-    since = History(_NONE, np.zeros(0, np.int64))
+    since = StoredEvents(_NONE, np.zeros(0, np.int64))
     for some in in_chunks(ids):
-        since = since.beside(history_of(unit, found.law.program, own[0], among(unit, events.c.event_id, some)))
+        since = since.beside(stored_events_of(unit, found.law.program, own[0], among(unit, events.c.event_id, some)))
     reaches = reach_of(unit, found.law.program, since.table, {row.rider_id: found.keep_us})
     return None if reaches else since
 
 
-def _went_on(found: Folded, carried: Carried, since: History, until_us: int) -> Scored:
+def _went_on(found: FoldedReplay, carried: Carried, since: StoredEvents, until_us: int) -> Scored:
     """What is carried after what was entered since, with nothing new in it."""
     law, keep_us = found.law, found.keep_us
     if since.table.num_rows:
@@ -156,7 +158,7 @@ def _score_mp(scored: Scored) -> int:
     return int(scored.head.riders["score_mp"][0])
 
 
-class _Names:
+class _EventReferences:
     """Events by their ids, as a run refers to them; those that it does not know become carried ones."""
 
     def __init__(self, run: Scored) -> None:
@@ -172,7 +174,7 @@ class _Names:
             self.faded.append(event_id)
         return self._ev[event_id]
 
-    def translated(self, lines: Lines) -> Entries:
+    def translated(self, lines: ReplayEntries) -> Entries:
         """Entries of another run of the same rider."""
         out = lines.entries.copy()
         for name, ids in (("ev", lines.event_ids), ("cause_ev", lines.cause_ids)):
@@ -180,8 +182,8 @@ class _Names:
         return out
 
 
-def _lines(run: Scored, entries: Entries) -> Lines:
-    return Lines(entries, *(tuple(event_ids(run, entries[name]).to_pylist()) for name in ("ev", "cause_ev")))
+def _lines(run: Scored, entries: Entries) -> ReplayEntries:
+    return ReplayEntries(entries, *(tuple(event_ids(run, entries[name]).to_pylist()) for name in ("ev", "cause_ev")))
 
 
 def _scale(run: Scored) -> Scale:
@@ -202,7 +204,7 @@ def _is_in_range(run: Scored, lines: Entries, score_mp: int) -> bool:
     return True
 
 
-def _changes(found: Folded, names: _Names, old: Scored, new: Scored, score_mp: int) -> Entries:
+def _changes(found: FoldedReplay, names: _EventReferences, old: Scored, new: Scored, score_mp: int) -> Entries:
     """The lines that bring the last days from what they read to what they should read."""
     standing = names.translated(_lines(old, old.standing))
     until_us = max(new.until_us, *(int(own["item_us"].max(initial=NO_TIME)) for own in (standing, new.standing)))
@@ -221,7 +223,7 @@ def _ids(run: Scored, rows: I64) -> list[str]:
     return list(run.intake.column("event_id", rows).cast(pa.string()).to_pylist())
 
 
-def _assembled(new: Scored, names: _Names, row: RiderRow, parts: list[Entries]) -> Scored:
+def _assembled(new: Scored, names: _EventReferences, row: RiderRow, parts: list[Entries]) -> Scored:
     """A run that leaves the rider as `new` does and has written these lines after those that the row knows."""
     lines = np.concatenate(parts)
     lines["rider"] = 0

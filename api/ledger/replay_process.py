@@ -21,11 +21,11 @@ from api.db.unit_of_work import ReadUnit
 R = TypeVar("R")
 
 
-class ApartError(Exception):
+class ReplayProcessError(Exception):
     """The process has ended, or the work in it failed; the text says how."""
 
 
-class Apart:
+class ReplayProcess:
     """Calls functions with snapshots of the store, one at a time, in a process of its own."""
 
     def __init__(self, url: str) -> None:
@@ -45,7 +45,7 @@ class Apart:
         """
         with self._lock:
             if self._is_closed:
-                raise ApartError("the service is stopping")
+                raise ReplayProcessError("the service is stopping")
             if self._line is not None and self._process is not None and self._process.is_alive():
                 return self._line
             # spawn: a fork would copy threads in the middle of what they do.
@@ -70,9 +70,9 @@ class Apart:
             found, failure = line.recv()
         except (EOFError, OSError):
             self._end()
-            raise ApartError(f"the process ended while it worked on rider {rider_id}") from None
+            raise ReplayProcessError(f"the process ended while it worked on rider {rider_id}") from None
         if failure is not None:
-            raise ApartError(failure)
+            raise ReplayProcessError(failure)
         result: R = found
         return result
 

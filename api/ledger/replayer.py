@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import Final
 
 from api.db.store import Store
-from api.ledger.checkpoints import needy
-from api.ledger.replay_process import Apart, ApartError
-from api.ledger.replays import LONG, Reading, fill, is_long, prepare, replay, waiting_riders
+from api.ledger.checkpoints import riders_lacking_checkpoints
+from api.ledger.replay_process import ReplayProcess, ReplayProcessError
+from api.ledger.replays import LONG, HistoryReader, add_missing_checkpoints, is_long, prepare, replay, waiting_riders
 from rules.units import US_PER_S
 
 RIDERS_AT_ONCE: Final = 20
@@ -33,7 +33,7 @@ class Replayer:
     """
 
     def __init__(
-        self, store: Store, clock: Callable[[], int], apart_from: int = LONG, apart: Apart | None = None
+        self, store: Store, clock: Callable[[], int], apart_from: int = LONG, apart: ReplayProcess | None = None
     ) -> None:
         self._store = store
         self._apart_from = apart_from
@@ -41,7 +41,7 @@ class Replayer:
         self._failed_us: dict[str, int] = {}
         self._looked_at: str | None = ""
         self._look_us = 0
-        self._apart = Apart(store.url) if apart is None else apart
+        self._apart = ReplayProcess(store.url) if apart is None else apart
         self._has_begun = self._is_stopping = False
 
     def step(self) -> bool:
@@ -56,7 +56,7 @@ class Replayer:
         """
         try:
             return not self._is_stopping and self._step()
-        except (ApartError, ExceptionGroup):
+        except (ReplayProcessError, ExceptionGroup):
             # The process apart was ended, and what was asked of it goes on waiting.
             if self._is_stopping:
                 return False
@@ -93,7 +93,7 @@ class Replayer:
         if has_long:
             self._apart.read(prepare, "", self._clock())
 
-    def _reading(self, rider: str) -> Reading | None:
+    def _reading(self, rider: str) -> HistoryReader | None:
         with self._store.reading() as unit:
             return self._apart.read if is_long(unit, rider, self._apart_from) else None
 
@@ -104,8 +104,8 @@ class Replayer:
                 return False
             self._looked_at = ""
         with self._store.reading() as unit:
-            riders, self._looked_at = needy(unit, self._looked_at, LOOKED_AT_ONCE)
+            riders, self._looked_at = riders_lacking_checkpoints(unit, self._looked_at, LOOKED_AT_ONCE)
         for rider in riders:
-            fill(self._store, rider, self._clock(), self._reading(rider))
+            add_missing_checkpoints(self._store, rider, self._clock(), self._reading(rider))
         self._look_us = now_us
         return self._looked_at is not None

@@ -18,20 +18,20 @@ import pyarrow as pa
 from sqlalchemy import delete, exists, func, select
 
 from api.books.in_force import RulesInForce, overtaken, rules_in_force, rules_in_force_or_none, rules_stamp
-from api.db.audit_notes import note
+from api.db.audit_notes import add_audit_note
 from api.db.bulk import among
-from api.db.rider_rows import RiderRow, lock, row_of, touch
+from api.db.rider_rows import RiderRow, lock_riders, raise_revision, row_of
 from api.db.store import Store
 from api.db.tables import events, replays, rider_state
 from api.db.unit_of_work import ReadUnit, WriteUnit
-from api.ledger.checkpoints import add_between, between, forget_after, keep_past
+from api.ledger.checkpoints import add_checkpoints, checkpoints_along, drop_checkpoints_after, replace_checkpoints_after
 from api.ledger.filings import note_replayed
-from api.ledger.late_changes import waiting_among
-from api.ledger.posting import WINDOW_US, settle_rider
+from api.ledger.late_changes import waiting_for_replay
+from api.ledger.posting import WINDOW_US, write_due_of_rider
 from api.ledger.reach import reach_of
 from api.ledger.recalculation import recalculation_of
-from api.ledger.replay_merge import Folded, folded, last_days_us, made_good
-from api.ledger.rider_past import past_of
+from api.ledger.replay_merge import FoldedReplay, folded_replay, last_days_us, merged_run
+from api.ledger.rider_past import load_past
 from api.ledger.rider_states import save_entries
 from rules.compile import Program
 from scoring.carry import Carried
@@ -58,14 +58,14 @@ class Replay:
     """
 
     law: str
-    folded: Folded
+    folded: FoldedReplay
     event_ids: tuple[str, ...]
     refused: Mapping[str, str]
     from_us: int
     checkpoints: Sequence[Mapping[str, Any]]
 
 
-class Reading(Protocol):
+class HistoryReader(Protocol):
     """Does the part of a replay that takes long: calls a function with a snapshot, a rider and an instant."""
 
     def __call__(self, work: Callable[[ReadUnit, str, int], R], rider_id: str, now_us: int) -> R:
@@ -73,7 +73,7 @@ class Reading(Protocol):
         ...
 
 
-def reading_here(store: Store) -> Reading:
+def reader_in_thread(store: Store) -> HistoryReader:
     """Do it in this thread."""
 
     def read(work: Callable[[ReadUnit, str, int], R], rider_id: str, now_us: int) -> R:
@@ -97,7 +97,7 @@ def is_long(unit: ReadUnit | WriteUnit, rider_id: str | None = None, more_than: 
     return bool(unit.connection.scalar(select(exists().where(rider_state.c.seq > more_than, *own))))
 
 
-def replay(store: Store, rider_id: str, now_us: Callable[[], int], read: Reading | None = None) -> None:
+def replay(store: Store, rider_id: str, now_us: Callable[[], int], read: HistoryReader | None = None) -> None:
     """Enter all that waits about a rider.
 
     Parameters
@@ -105,7 +105,7 @@ def replay(store: Store, rider_id: str, now_us: Callable[[], int], read: Reading
     read
         Folds the past; by default here.
     """
-    read = reading_here(store) if read is None else read
+    read = reader_in_thread(store) if read is None else read
     tries = 0
     while True:
         with store.reading() as unit:
@@ -113,9 +113,9 @@ def replay(store: Store, rider_id: str, now_us: Callable[[], int], read: Reading
                 return
         found = read(fold, rider_id, now_us()) if tries < TRIES else None
         with store.reading() as unit:
-            ready = None if found is None else _made_good(unit, found)
+            ready = None if found is None else _merged(unit, found)
         with store.writing(now_us()) as unit:
-            settle_rider(unit, rules_in_force(unit), rider_id)
+            write_due_of_rider(unit, rules_in_force(unit), rider_id)
             if found is None and tries >= TRIES:
                 found = fold(unit, rider_id, unit.recorded_us)
                 if found is None and recalculation_of(unit, rider_id) is not None:
@@ -126,16 +126,16 @@ def replay(store: Store, rider_id: str, now_us: Callable[[], int], read: Reading
             _keep(store, found, saved, now_us)
 
 
-def fill(store: Store, rider_id: str, now_us: int, read: Reading | None = None) -> None:
+def add_missing_checkpoints(store: Store, rider_id: str, now_us: int, read: HistoryReader | None = None) -> None:
     """Leave checkpoints along the history of a rider who has too few: one loaded, or from before there were any."""
-    found = (reading_here(store) if read is None else read)(fold_all, rider_id, now_us)
+    found = (reader_in_thread(store) if read is None else read)(fold_all, rider_id, now_us)
     if found is None:
         return
     row, scored, carried = found
     with store.writing(now_us) as unit:
         # What was read must be what is there: a change of the past drops what does not follow, and so would miss these.
-        if lock(unit, [rider_id])[rider_id] == row:
-            keep_past(unit, scored, carried, {rider_id: NO_TIME})
+        if lock_riders(unit, [rider_id])[rider_id] == row:
+            replace_checkpoints_after(unit, scored, carried, {rider_id: NO_TIME})
 
 
 def prepare(unit: ReadUnit, _rider_id: str, _now_us: int) -> None:
@@ -150,7 +150,7 @@ def fold_all(unit: ReadUnit, rider_id: str, _now_us: int) -> tuple[RiderRow, Sco
     row, law = row_of(unit, rider_id), rules_in_force(unit)
     if row is None:
         return None
-    carried = past_of(unit, law, [row], {rider_id: NO_TIME}, row.until_us)
+    carried = load_past(unit, law, [row], {rider_id: NO_TIME}, row.until_us)
     nothing = EVENT_SCHEMA.empty_table()
     return row, score(law.program, law.schedule, nothing, carried, row.until_us, row.until_us - WINDOW_US), carried
 
@@ -166,13 +166,15 @@ def fold(unit: ReadUnit | WriteUnit, rider_id: str, now_us: int) -> Replay | Non
         return None
     own_us = reach_of(unit, law.program, table, {rider_id: FAR_US})[rider_id]
     keep_us = last_days_us(law.program, until_us)
-    carried = past_of(unit, law, [row], {rider_id: min(own_us, keep_us)}, until_us)
+    carried = load_past(unit, law, [row], {rider_id: min(own_us, keep_us)}, until_us)
     scored = score(law.program, law.schedule, table, carried, until_us, keep_us, books=books, late_from_us=NO_TIME)
     event_ids, intake = table["event_id"].to_pylist(), scored.intake
     codes = zip(intake.refused_rows.tolist(), intake.refused_reasons.tolist(), strict=True)
     refused = {event_ids[k]: REASONS[code] for k, code in codes}
-    checkpoints = between(scored, carried, rider_id, until_us - WINDOW_US)
-    return Replay(rules_stamp(unit), folded(law, row, scored, carried), tuple(event_ids), refused, own_us, checkpoints)
+    checkpoints = checkpoints_along(scored, carried, rider_id, until_us - WINDOW_US)
+    return Replay(
+        rules_stamp(unit), folded_replay(law, row, scored, carried), tuple(event_ids), refused, own_us, checkpoints
+    )
 
 
 def _waiting(unit: ReadUnit | WriteUnit, law: RulesInForce, rider_id: str) -> tuple[pa.Table, np.ndarray]:
@@ -189,10 +191,10 @@ def _waiting(unit: ReadUnit | WriteUnit, law: RulesInForce, rider_id: str) -> tu
     return pa.Table.from_pylist(rows, schema=EVENT_SCHEMA), books
 
 
-def _made_good(unit: ReadUnit, found: Replay) -> tuple[RiderRow, Scored] | None:
+def _merged(unit: ReadUnit, found: Replay) -> tuple[RiderRow, Scored] | None:
     """The rider as they are, and the run to save if they stay so; None where nothing can be said yet."""
     row = row_of(unit, found.folded.row.rider_id)
-    scored = None if row is None else made_good(unit, found.folded, row)
+    scored = None if row is None else merged_run(unit, found.folded, row)
     return None if row is None or scored is None else (row, scored)
 
 
@@ -208,12 +210,12 @@ class _Saved:
 def _save(unit: WriteUnit, found: Replay, ready: tuple[RiderRow, Scored] | None) -> _Saved | None:
     """Write a replay and end the wait; None, and nothing is written, if the rider's past is not as it was read any more."""
     rider_id = found.folded.row.rider_id
-    riders = lock(unit, [rider_id])
+    riders = lock_riders(unit, [rider_id])
     identities = [(rider_id, event_id) for event_id in found.event_ids]
-    if rules_stamp(unit) != found.law or len(waiting_among(unit, identities)) < len(identities):
+    if rules_stamp(unit) != found.law or len(waiting_for_replay(unit, identities)) < len(identities):
         return None
     is_ready = ready is not None and ready[0] == riders[rider_id]
-    scored = ready[1] if ready is not None and is_ready else made_good(unit, found.folded, riders[rider_id])
+    scored = ready[1] if ready is not None and is_ready else merged_run(unit, found.folded, riders[rider_id])
     if scored is None:
         return None
     is_as_read = riders[rider_id] == found.folded.row
@@ -222,16 +224,18 @@ def _save(unit: WriteUnit, found: Replay, ready: tuple[RiderRow, Scored] | None)
     own = (replays.c.rider_id == rider_id, among(unit, replays.c.event_id, found.event_ids))
     unit.connection.execute(delete(replays).where(*own))
     for event_id, reason in found.refused.items():
-        note(unit, SYSTEM, "replay.refuse", rider_id, event_id=event_id, reason=reason, city=found.folded.row.city)
-    forget_after(unit, rider_id, found.from_us)
-    touch(unit, [rider_id])
+        add_audit_note(
+            unit, SYSTEM, "replay.refuse", rider_id, event_id=event_id, reason=reason, city=found.folded.row.city
+        )
+    drop_checkpoints_after(unit, rider_id, found.from_us)
+    raise_revision(unit, [rider_id])
     return _Saved(row_of(unit, rider_id), scored.program, is_as_read=is_as_read)
 
 
 def _keep(store: Store, found: Replay, saved: _Saved, now_us: Callable[[], int]) -> None:
     """Leave the checkpoints of a replay, a few at a time: they are large, and others wait to write meanwhile.
 
-    Where the rider goes on before all are there, the rest is left to `fill`: they may not follow any more.
+    Where the rider goes on before all are there, the rest is left to `add_missing_checkpoints`: they may not follow any more.
     """
     last_us = found.folded.keep_us
     # Those in the last days do not follow where something came while it was folded.
@@ -239,6 +243,6 @@ def _keep(store: Store, found: Replay, saved: _Saved, now_us: Callable[[], int])
     for first in range(0, len(rows), KEPT_AT_ONCE):
         with store.writing(now_us()) as unit:
             rider_id = found.folded.row.rider_id
-            if lock(unit, [rider_id])[rider_id] != saved.row:
+            if lock_riders(unit, [rider_id])[rider_id] != saved.row:
                 return
-            add_between(unit, saved.program, rows[first : first + KEPT_AT_ONCE])
+            add_checkpoints(unit, saved.program, rows[first : first + KEPT_AT_ONCE])

@@ -23,7 +23,7 @@ from api.db.bulk import among
 from api.db.rider_rows import RiderRow
 from api.db.tables import events, replays
 from api.db.unit_of_work import ReadUnit, WriteUnit
-from api.ledger.checkpoints import Checkpoint, nearest
+from api.ledger.checkpoints import Checkpoint, nearest_checkpoint
 from api.ledger.opening_scores import openings_of
 from api.ledger.state_parts import joined
 from rules.compile import Program
@@ -53,7 +53,7 @@ _CORRECTED: Final = tuple(name for name in EVENT_SCHEMA.names if name not in KEP
 _IN_ORDER: Final = [("rider_id", "ascending"), ("occurred_us", "ascending"), ("event_id", "ascending")]
 
 
-def past_of(
+def load_past(
     unit: ReadUnit | WriteUnit, law: RulesInForce, riders: Sequence[RiderRow], from_us: Mapping[str, int], until_us: int
 ) -> Carried:
     """What scoring carries of riders so that anything from an instant of theirs on may change.
@@ -68,7 +68,7 @@ def past_of(
         How far fades and resets are written, as the run that follows takes it. Each rider's own are read as far as
         they really are written, whoever is read together with them.
     """
-    starts = {row.rider_id: nearest(unit, row, from_us[row.rider_id]) for row in riders}
+    starts = {row.rider_id: nearest_checkpoint(unit, row, from_us[row.rider_id]) for row in riders}
     since = {rider: NO_TIME if start is None else start.at_us for rider, start in starts.items()}
     table, waived = _window(unit, law.program, since)
     window = _marked(table, waived, law.program, since)

@@ -15,10 +15,10 @@ from api.db.bulk import add_rows, add_table, change_rows
 from api.db.rider_rows import RiderRow
 from api.db.tables import entries, events, rider_state
 from api.db.unit_of_work import ReadUnit, WriteUnit
-from api.ledger.chain import chained
-from api.ledger.checkpoints import keep_passing
+from api.ledger.chain import add_links
+from api.ledger.checkpoints import add_passing_checkpoints
 from api.ledger.consequences import consequences
-from api.ledger.rider_past import past_of
+from api.ledger.rider_past import load_past
 from api.ledger.state_layouts import add_layout, layouts_of
 from api.ledger.state_parts import Kept, joined, layout_of, packed, parts_of, unpacked
 from rules.readings import old_readings_until
@@ -30,7 +30,7 @@ from scoring.score import Scored
 _NOBODY: Mapping[str, int] = {}
 
 
-def load(
+def load_riders(
     unit: WriteUnit, law: RulesInForce, riders: Sequence[RiderRow], until_us: int, from_us: Mapping[str, int] = _NOBODY
 ) -> Carried:
     """What scoring carries for riders (ascending ids).
@@ -45,17 +45,19 @@ def load(
     known = [row for row in riders if row.carried is not None]
     past = _with_others(unit, known, from_us)
     if known and len(past) == len(known):
-        return past_of(unit, law, known, past, until_us)
+        return load_past(unit, law, known, past, until_us)
     return joined(_kept_of(unit, law, known, until_us, past), law.program, until_us)
 
 
-def load_kept(kept: Sequence[Kept], law: RulesInForce, until_us: int) -> Carried:
-    """What scoring carries for riders that were read (`kept_of`); `until_us` as for `load`."""
+def join_states(kept: Sequence[Kept], law: RulesInForce, until_us: int) -> Carried:
+    """What scoring carries for riders that were read (`stored_states`); `until_us` as for `load_riders`."""
     return joined(kept, law.program, until_us)
 
 
-def kept_of(unit: ReadUnit | WriteUnit, law: RulesInForce, riders: Sequence[RiderRow], until_us: int) -> list[Kept]:
-    """Riders one by one as they are kept, those without an event left out; parameters as for `load`."""
+def stored_states(
+    unit: ReadUnit | WriteUnit, law: RulesInForce, riders: Sequence[RiderRow], until_us: int
+) -> list[Kept]:
+    """Riders one by one as they are kept, those without an event left out; parameters as for `load_riders`."""
     known = [row for row in riders if row.carried is not None]
     return _kept_of(unit, law, known, until_us, _with_others(unit, known, _NOBODY))
 
@@ -77,7 +79,7 @@ def _kept_of(
     again = [row for row in known if row.rider_id in past]
     made: dict[str, bytes] = {}
     if again:
-        read = past_of(unit, law, again, past, until_us)
+        read = load_past(unit, law, again, past, until_us)
         made = dict(zip(read.riders.to_pylist(), parts_of(read), strict=True))
     kept = []
     for row in known:
@@ -90,7 +92,7 @@ def _kept_of(
     return kept
 
 
-def save(unit: WriteUnit, scored: Scored, riders: dict[str, RiderRow]) -> list[dict[str, Any]]:
+def save_run(unit: WriteUnit, scored: Scored, riders: dict[str, RiderRow]) -> list[dict[str, Any]]:
     """Write new events, and what `save_entries` writes."""
     _add_events(unit, scored)
     return save_entries(unit, scored, riders)
@@ -104,11 +106,11 @@ def save_entries(unit: WriteUnit, scored: Scored, riders: dict[str, RiderRow]) -
     The entries, by rider in order.
     """
     rows = entries_table(scored, unit.recorded_us).to_pylist()
-    heads = chained(rows, {rider: row.chain for rider, row in riders.items()})
+    heads = add_links(rows, {rider: row.chain for rider, row in riders.items()})
     add_rows(unit, entries, rows)
     layout = add_layout(unit, scored.program)
     changed = _rows(scored, layout, riders, heads)
-    keep_passing(unit, scored, layout, (riders[row.rider_id].seq for row in changed))
+    add_passing_checkpoints(unit, scored, layout, (riders[row.rider_id].seq for row in changed))
     change_rows(
         unit, rider_state, "rider_id", [{name: getattr(row, name) for name in row.__slots__} for row in changed]
     )

@@ -27,7 +27,7 @@ _first, _later = rider_state.alias("of_first"), rider_state.alias("of_later")
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class OrderDelivery:
     """A stored delivery; `city` is that of the event."""
 
     rider_id: str
@@ -40,8 +40,8 @@ class SharedOrder:
     """An order that two riders delivered; None for a delivery by a rider of a city that is not theirs who ask."""
 
     order_id: str
-    first: Delivery | None
-    later: Delivery | None
+    first: OrderDelivery | None
+    later: OrderDelivery | None
     recorded_us: int
 
 
@@ -155,7 +155,7 @@ def _of_cities(cities: Sequence[str]) -> ColumnElement[bool]:
 
 def _shown(row: Mapping[str, Any], who: Acting) -> SharedOrder:
     first, later = (
-        Delivery(*(row[f"{which}_{name}"] for name in ("rider_id", "event_id", "city")))
+        OrderDelivery(*(row[f"{which}_{name}"] for name in ("rider_id", "event_id", "city")))
         if acts_in(who, row[f"{which}_home"])
         else None
         for which in ("first", "later")

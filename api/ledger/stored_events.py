@@ -14,20 +14,20 @@ from scoring.columns import EVENT_SCHEMA, I64
 
 
 @dataclass(frozen=True, slots=True)
-class History:
+class StoredEvents:
     """Events as they first came, and for each the position in a program of the book that judged it."""
 
     table: pa.Table
     books: I64
 
-    def beside(self, other: "History") -> "History":
+    def beside(self, other: "StoredEvents") -> "StoredEvents":
         """These events of a rider, and those of another reading that are not among them."""
         new = np.flatnonzero(~pc.is_in(other.table["event_id"], self.table["event_id"].combine_chunks()).to_numpy())
         table = pa.concat_tables([self.table, other.table.take(pa.array(new))])
-        return History(table, np.concatenate([self.books, other.books[new]]))
+        return StoredEvents(table, np.concatenate([self.books, other.books[new]]))
 
 
-def history_of(unit: ReadUnit | WriteUnit, program: Program, *which: ColumnElement[bool]) -> History:
+def stored_events_of(unit: ReadUnit | WriteUnit, program: Program, *which: ColumnElement[bool]) -> StoredEvents:
     """The events entered that meet all conditions; `program` holds every book that judged them.
 
     Those that wait for their replay are left out: no entry follows from them yet.
@@ -40,4 +40,4 @@ def history_of(unit: ReadUnit | WriteUnit, program: Program, *which: ColumnEleme
         [pa.array(column, field.type) for column, field in zip(values, EVENT_SCHEMA, strict=True)], EVENT_SCHEMA
     )
     position = {book.digest: k for k, book in enumerate(program.books)}
-    return History(table, np.array([position[digest] for digest in digests], np.int64))
+    return StoredEvents(table, np.array([position[digest] for digest in digests], np.int64))

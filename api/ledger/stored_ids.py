@@ -20,7 +20,7 @@ _OWN = RESERVED_PREFIXES[1]
 
 
 @dataclass(frozen=True, slots=True)
-class HeldByStore:
+class StoredIds:
     """The ids of a store, as far as somebody may post about their riders.
 
     Parameters

@@ -6,10 +6,10 @@ from typing import Any, Literal
 
 from sqlalchemy import Select, and_, insert, or_, select
 
-from api.db.audit_notes import note
+from api.db.audit_notes import add_audit_note
 from api.db.bulk import among, in_chunks
 from api.db.decision_words import words_of
-from api.db.rider_rows import touch
+from api.db.rider_rows import raise_revision
 from api.db.tables import review_decisions, reviews, rider_state, suspension_lifts
 from api.db.unit_of_work import ReadUnit, WriteUnit
 
@@ -120,9 +120,9 @@ def lift_trained(unit: WriteUnit, passed: dict[str, str]) -> None:
         ]
         if lifts:
             unit.connection.execute(insert(suspension_lifts), lifts)
-            touch(unit, {row.rider_id for row in rows})
+            raise_revision(unit, {row.rider_id for row in rows})
         for row in rows:
-            note(
+            add_audit_note(
                 unit, TRAINING, "suspension_lifted", row.rider_id,
                 review=row.review_id, event=passed[row.rider_id], city=row.city,
             )  # fmt: skip

@@ -18,9 +18,9 @@ from api.db.decision_words import changed_words
 from api.db.rider_rows import RiderRow
 from api.db.seals import verify_seals
 from api.db.tables import books, entries, events, rider_state
-from api.db.triggers import unguarded
+from api.db.triggers import missing_triggers
 from api.db.unit_of_work import ReadUnit
-from api.ledger.chain import Broken, breaks_in
+from api.ledger.chain import ChainBreak, breaks_in
 from api.ledger.cross_checks import misnamed, misplaced, miswaiting
 from api.ledger.recompute import Difference, differences
 from rules.book import Book
@@ -60,7 +60,7 @@ Lines = list[dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class Verified:
+class VerifyReport:
     """What was looked at, the outcome of each check, and how often what is no fault was found.
 
     `notes`: `delivered_twice`, deliveries of an order that their own rider had delivered already, which stand as version
@@ -78,7 +78,9 @@ class Verified:
         return all(one.holds for one in self.found)
 
 
-def verify_store(unit: ReadUnit, block_riders: int = BLOCK_RIDERS, tell: Tell = lambda _done, _total: None) -> Verified:
+def verify_store(
+    unit: ReadUnit, block_riders: int = BLOCK_RIDERS, tell: Tell = lambda _done, _total: None
+) -> VerifyReport:
     """Check everything.
 
     Parameters
@@ -108,7 +110,7 @@ def verify_store(unit: ReadUnit, block_riders: int = BLOCK_RIDERS, tell: Tell = 
         num_riders += len(block.riders)
         num_entries += len(block.lines)
         tell(num_riders, total)
-    return Verified(num_riders, num_entries, found, _notes(unit))
+    return VerifyReport(num_riders, num_entries, found, _notes(unit))
 
 
 def _notes(unit: ReadUnit) -> dict[str, int]:
@@ -133,7 +135,7 @@ def _law(unit: ReadUnit) -> RulesInForce | None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Block:
+class _RiderBlock:
     """Riders' rows by id, all entries up to the last of them, and their events: id and digest of the book by rider.
 
     The last block has no riders: what is beyond all of them, or of nobody, comes with it.
@@ -144,7 +146,7 @@ class _Block:
     events: Mapping[str, dict[str, str]]
 
 
-def _blocks(unit: ReadUnit, size: int) -> Iterator[_Block]:
+def _blocks(unit: ReadUnit, size: int) -> Iterator[_RiderBlock]:
     after = ""
     while True:
         riders = _next_riders(unit, after, size)
@@ -158,7 +160,7 @@ def _blocks(unit: ReadUnit, size: int) -> Iterator[_Block]:
         for row in unit.connection.execute(told):
             of_riders.setdefault(row.rider_id, {})[row.event_id] = row.book_digest
         if riders or lines or of_riders:
-            yield _Block(riders, lines, of_riders)
+            yield _RiderBlock(riders, lines, of_riders)
         if last is None:
             return
         after = last
@@ -187,7 +189,10 @@ def _found(check: str, violations: Sequence[Violation]) -> Found:
 def _triggers(unit: ReadUnit) -> Found:
     return _found(
         TRIGGERS,
-        [Violation("", None, f"{one.guard.table}.{one.guard.name}", "in force", one.what) for one in unguarded(unit)],
+        [
+            Violation("", None, f"{one.guard.table}.{one.guard.name}", "in force", one.what)
+            for one in missing_triggers(unit)
+        ],
     )
 
 
@@ -208,7 +213,7 @@ def _words(unit: ReadUnit) -> Found:
     )
 
 
-def _of_block(unit: ReadUnit, block: _Block, law: RulesInForce | None) -> Iterator[Found]:
+def _of_block(unit: ReadUnit, block: _RiderBlock, law: RulesInForce | None) -> Iterator[Found]:
     """What the database alone shows of a block."""
     with_part = {row.rider_id for row in block.riders if row.carried is not None}
     of_lines = {line["rider_id"] for line in block.lines}
@@ -238,7 +243,7 @@ def _of_event(one: Difference) -> Violation:
     return Violation(one.rider_id, None, f"{one.event_id} {one.what}", one.expected, one.found)
 
 
-def _replayed(unit: ReadUnit, block: _Block, law: RulesInForce) -> Iterator[Difference]:
+def _replayed(unit: ReadUnit, block: _RiderBlock, law: RulesInForce) -> Iterator[Difference]:
     """Riders with state and events, followed from their events once more."""
     known = {book.digest for book in law.program.books}
     rows = []
@@ -260,11 +265,11 @@ def _chain(riders: Sequence[Row[Any]], lines: Lines) -> Found:
     return Found(CHAIN, len(broken), tuple(_violation(one) for one in broken[:MOST_SHOWN]))
 
 
-def _violation(broken: Broken) -> Violation:
+def _violation(broken: ChainBreak) -> Violation:
     return Violation(broken.rider_id, broken.seq, broken.what, "whole", "broken")
 
 
-def _ledger(block: _Block, known: Mapping[str, Book], old_until_us: int | None) -> Ledger:
+def _ledger(block: _RiderBlock, known: Mapping[str, Book], old_until_us: int | None) -> Ledger:
     """A block as a ledger: the tier is worked out, and what a rider opened with is what the first entry says."""
     opening: dict[str, int] = {}
     for line in block.lines:

@@ -28,7 +28,7 @@ from api.riders.earnings import Money, money_since
 from api.riders.entries_explained import ToldEntry, line_of, tell
 from api.riders.forecast import Counters, Forecast, Returning, outlook_of
 from api.riders.tier_effects import TierOn, Way, tier_on, way_back, way_up
-from api.words import Said, both
+from api.words import Translated, translated
 from rules.book import Book
 from rules.calendar import calendar
 from rules.events import RIDER_KINDS
@@ -69,9 +69,9 @@ class BookOf:
     book_id: str
     effective_from: dt.date
     digest: str
-    title: Said
-    text: Said
-    comment: Said | None
+    title: Translated
+    text: Translated
+    comment: Translated | None
     time_zone: str
 
 
@@ -144,8 +144,8 @@ class Card:
     suspension: Suspension | None
     is_review_open: bool
     recalculating: Recalculation | None
-    judged_next: Said | None
-    words: tuple[Said, ...]
+    judged_next: Translated | None
+    words: tuple[Translated, ...]
 
     @property
     def announced(self) -> RulesChange | None:
@@ -248,7 +248,7 @@ class _Beside:
     is_review_open: bool
     announced: tuple[RulesChange, ...]
     recalculating: Recalculation | None
-    judged_next: Said | None
+    judged_next: Translated | None
 
 
 def _local(book: Book, now_us: int) -> tuple[int, int, int]:
@@ -271,14 +271,14 @@ def _good_until(now_us: int, ends: Sequence[int], today: Sequence[ToldEntry], fo
 def book_of(book: Book) -> BookOf:
     """What a rider is told of a rule book."""
     model = book.model
-    comment = None if model.publication is None else Said(model.publication.text.zh, model.publication.text.en)
-    title = Said(model.title.zh, model.title.en)
+    comment = None if model.publication is None else Translated(model.publication.text.zh, model.publication.text.en)
+    title = Translated(model.title.zh, model.title.en)
     return BookOf(book.id, model.effective_from, book.digest, title, _public_text(book), comment, model.time_zone)
 
 
 @cached(LRUCache(64), key=lambda book: book.digest, lock=Lock())
-def _public_text(book: Book) -> Said:
-    return both(lambda lang: public_text(book, lang))
+def _public_text(book: Book) -> Translated:
+    return translated(lambda lang: public_text(book, lang))
 
 
 class _Today(NamedTuple):
@@ -324,7 +324,7 @@ def _figures(row: RiderRow, book: Book) -> dict[str, Any]:
 
 def _told(
     row: RiderRow, book: Book, figures: dict[str, Any], today: Sequence[ToldEntry], found: _Beside
-) -> tuple[Said, ...]:
+) -> tuple[Translated, ...]:
     """The card in statements: what a person decided first, what happened last at the end."""
     about = {
         "rider_id": row.rider_id,
@@ -334,7 +334,7 @@ def _told(
     }
     told = explain.card(about | figures, {book.digest: book}, _last(today))
     lines = {lang: explain.card_lines(told, lang) for lang in LANGS}
-    own = tuple(Said(zh, en) for zh, en in zip(lines["zh"], lines["en"], strict=True))
+    own = tuple(Translated(zh, en) for zh, en in zip(lines["zh"], lines["en"], strict=True))
     if found.judged_next is not None:
         own = found.judged_next, *own
     if found.recalculating is not None:
@@ -346,7 +346,7 @@ def _told(
         "at": clock(stands.from_us, book.model, "%Y-%m-%d %H:%M"),
         "by": stands.decided_by,
     }
-    stands_words = both(
+    stands_words = translated(
         lambda lang: text(
             lang, f"suspension.{stands.state}", reason=stands.reason or text(lang, "inbox.erased"), **words
         )

@@ -17,8 +17,8 @@ from api.db.unit_of_work import ReadUnit, WriteUnit
 from api.decisions.appeal_records import Appeal, AppealRight, appeals_against, right_of
 from api.ledger.entries import entries_of
 from api.ledger.recalculation import Recalculation, recalculation_of
-from api.ledger.stored_events import History, history_of
-from api.words import Said, both
+from api.ledger.stored_events import StoredEvents, stored_events_of
+from api.words import Translated, translated
 from rules.compile import Program
 from rules.units import US_PER_DAY
 from scoring.because import Because, Line, because
@@ -55,7 +55,7 @@ class ToldEntry:
     city: str | None
     order_id: str | None
     event_kind: str | None
-    sentence: Said
+    sentence: Translated
     why: Because
     right: AppealRight
     recalculating: bool
@@ -166,7 +166,7 @@ def _told(
         city=None if known is None or row is None else known.rows[row]["city"],
         order_id=why.order_id,
         event_kind=why.event_kind,
-        sentence=both(lambda lang: sentence(why, lang)),
+        sentence=translated(lambda lang: sentence(why, lang)),
         why=why,
         right=right_of(line, is_taken_back, why.book, now_us, appeal),
         recalculating=waits is not None and line.at_us >= waits.from_us,
@@ -186,7 +186,7 @@ def _known(
 ) -> Known | None:
     """A rider's events: all, or those that may bear on some entries; those only that meet other conditions, too."""
     which = (events.c.rider_id == rider_id, *also)
-    past = _bearing(unit, program, lines, which) if lines else history_of(unit, program, *which)
+    past = _bearing(unit, program, lines, which) if lines else stored_events_of(unit, program, *which)
     if not past.table.num_rows:
         return None
     return known_events(program, _BY_BOOKS, past.table, is_whole=not lines, books=past.books)
@@ -194,25 +194,25 @@ def _known(
 
 def _bearing(
     unit: ReadUnit | WriteUnit, program: Program, lines: Sequence[Line], which: Sequence[ColumnElement[bool]]
-) -> History:
+) -> StoredEvents:
     """The events of entries, those that were in hand with them or say something of them, and what corrects any of these.
 
     As many as there were around these entries, however long the rider's history is.
     """
     named = sorted({line.event_id for line in lines})
-    past = history_of(unit, program, *which, among(unit, events.c.event_id, named))
+    past = stored_events_of(unit, program, *which, among(unit, events.c.event_id, named))
     reach_us = int(program.tables.books["late_us"].max())
     for around in _around(lines, past, reach_us):
-        past = past.beside(history_of(unit, program, *which, around))
+        past = past.beside(stored_events_of(unit, program, *which, around))
     asked: set[str] = set()
     while wanted := set(past.table["event_id"].to_pylist()) - asked:
         asked |= wanted
         for some in in_chunks(sorted(wanted)):
-            past = past.beside(history_of(unit, program, *which, among(unit, events.c.ref_event_id, some)))
+            past = past.beside(stored_events_of(unit, program, *which, among(unit, events.c.ref_event_id, some)))
     return past
 
 
-def _around(lines: Sequence[Line], past: History, reach_us: int) -> Iterator[ColumnElement[bool]]:
+def _around(lines: Sequence[Line], past: StoredEvents, reach_us: int) -> Iterator[ColumnElement[bool]]:
     """What may bear on some entries: for each stretch of time in which they are, so that what lies between two is left out.
 
     An entry of today may be about an order of long ago.

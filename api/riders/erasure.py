@@ -10,11 +10,11 @@ from sqlalchemy import delete, select
 
 from api.access.keys import revoke_keys_of
 from api.access.sessions import end_sessions_of
-from api.db.audit_notes import note
+from api.db.audit_notes import add_audit_note
 from api.db.decision_words import forget_words
-from api.db.idempotency import forget_about
-from api.db.outbox import tell_erased
-from api.db.rider_rows import touch
+from api.db.idempotency import delete_answers_about
+from api.db.outbox import emit_erasure
+from api.db.rider_rows import raise_revision
 from api.db.tables import appeal_texts, people, rider_moves, rider_state
 from api.db.unit_of_work import WriteUnit
 
@@ -46,17 +46,17 @@ def erase(unit: WriteUnit, rider_id: str, actor: str) -> Erasure:
     person = unit.connection.execute(delete(people).where(people.c.rider_id == rider_id)).rowcount > 0
     texts = unit.connection.execute(delete(appeal_texts).where(appeal_texts.c.rider_id == rider_id)).rowcount
     texts += forget_words(unit, rider_id)
-    found = Erasure(person, texts, forget_about(unit, rider_id), revoke_keys_of(unit, rider_id, actor))
+    found = Erasure(person, texts, delete_answers_about(unit, rider_id), revoke_keys_of(unit, rider_id, actor))
     end_sessions_of(unit, "rider", rider_id)
     if row is not None:
         # A kept card may hold words.
-        touch(unit, [rider_id])
+        raise_revision(unit, [rider_id])
     city = None if row is None else row.city
-    note(
+    add_audit_note(
         unit, actor, "person_erased", rider_id,
         city=city, held=found.person, texts=found.texts, answers=found.answers, keys=found.keys,
     )  # fmt: skip
-    tell_erased(unit, rider_id, city, _cities_before(unit, rider_id))
+    emit_erasure(unit, rider_id, city, _cities_before(unit, rider_id))
     return found
 
 

@@ -15,9 +15,9 @@ import pyarrow.compute as pc
 from api.books.in_force import RulesInForce
 from api.db.rider_rows import RiderRow, row_of
 from api.db.unit_of_work import ReadUnit, WriteUnit
-from api.ledger.rider_states import kept_of
+from api.ledger.rider_states import stored_states
 from api.ledger.state_parts import joined
-from api.words import Said, both
+from api.words import Translated, translated
 from rules.book import Book
 from rules.events import RIDER_KINDS
 from rules.text import Lang, text
@@ -53,10 +53,10 @@ class Forecast:
     money_fen: int
     score_after_mp: int
     tier_id: str
-    tier_title: Said
+    tier_title: Translated
     changes_tier: bool
     back_orders: int | None
-    words: Said
+    words: Translated
 
     @property
     def change(self) -> str:
@@ -109,7 +109,7 @@ def outlook_of(
     unit: ReadUnit | WriteUnit, law: RulesInForce, row: RiderRow, now_us: int, late_min: Sequence[int] = MINUTES
 ) -> Outlook:
     """A rider at an instant. Forecasts are empty where no book will judge their next order."""
-    (kept,) = kept_of(unit, law, [row], row.until_us)
+    (kept,) = stored_states(unit, law, [row], row.until_us)
     # One rider in several copies, one for each lateness and one who delivers nothing: ids ascend as copies do.
     names = [f"{k:04d}" for k in range(len(late_min) + 1)]
     carried = joined([kept._replace(rider_id=name) for name in names], law.program, row.until_us)
@@ -186,10 +186,10 @@ def _forecast(scored: Scored, rider: int, late_min: int) -> Forecast:
         money_fen=money_fen,
         score_after_mp=after_mp,
         tier_id=now,
-        tier_title=Said(title.zh, title.en),
+        tier_title=Translated(title.zh, title.en),
         changes_tier=changes,
         back_orders=back,
-        words=both(lambda lang: _words(lang, late_min, points_mp, money_fen, after_mp, book, now, changes, back)),
+        words=translated(lambda lang: _words(lang, late_min, points_mp, money_fen, after_mp, book, now, changes, back)),
     )
 
 

@@ -16,9 +16,9 @@ from api.access.new_ids import need_sound_cities
 from api.access.requester import Acting
 from api.books.deployment import COMMAND
 from api.books.in_force import RulesInForce
-from api.db.audit_notes import note
+from api.db.audit_notes import add_audit_note
 from api.db.cursors import newest_first
-from api.db.rider_rows import lock, touch
+from api.db.rider_rows import lock_riders, raise_revision
 from api.db.tables import api_keys, open_appeals, open_moves, open_reviews, rider_moves, rider_state
 from api.db.unit_of_work import ReadUnit, WriteUnit
 from api.refusals import Refused
@@ -80,7 +80,7 @@ def move_rider(unit: WriteUnit, law: RulesInForce, who: Acting, rider_id: str, t
     known = _party(unit, who, rider_id, to_city)
     if known.let_go:
         return known.let_go
-    lock(unit, [rider_id])
+    lock_riders(unit, [rider_id])
     known = _party(unit, who, rider_id, to_city)
     if known.let_go:
         return known.let_go
@@ -122,7 +122,7 @@ def end_move(unit: WriteUnit, who: Acting, rider_id: str) -> None:
         As `move_of`.
     """
     _waiting_move(unit, who, rider_id)
-    lock(unit, [rider_id])
+    lock_riders(unit, [rider_id])
     _end(unit, who, _waiting_move(unit, who, rider_id))
 
 
@@ -251,7 +251,7 @@ def _move(unit: WriteUnit, law: RulesInForce, who: Acting, known: _Known, propos
         unit.connection.execute(update(table).where(table.c.rider_id == rider_id).values(city=to_city))
     keys = update(api_keys).where(api_keys.c.role == "rider", api_keys.c.subject == rider_id, api_keys.c.cities != "[]")
     unit.connection.execute(keys.values(cities=json.dumps([to_city], ensure_ascii=False)))
-    touch(unit, [rider_id])
+    raise_revision(unit, [rider_id])
     _note(unit, who, "rider_moved", made)
     return made
 
@@ -264,7 +264,7 @@ def _is_judged(law: RulesInForce, city: str) -> bool:
 def _note(unit: WriteUnit, who: Acting, action: str, move: Move) -> None:
     """A line for each of the two cities."""
     for city in _both(move):
-        note(unit, who.name, action, move.rider_id, city=city, from_city=move.from_city, to_city=move.to_city)
+        add_audit_note(unit, who.name, action, move.rider_id, city=city, from_city=move.from_city, to_city=move.to_city)
 
 
 def _both(move: Move) -> Iterable[str]:

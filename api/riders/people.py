@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import delete, insert, select, update
 
-from api.db.audit_notes import note
-from api.db.rider_rows import lock
+from api.db.audit_notes import add_audit_note
+from api.db.rider_rows import lock_riders
 from api.db.tables import people, rider_state
 from api.db.unit_of_work import ReadUnit, WriteUnit
 from api.refusals import Refused
@@ -36,7 +36,7 @@ def introduce(unit: WriteUnit, person: Person, actor: str, city: str | None = No
     Refused
         `rider_city_differs` where the rider is of another city.
     """
-    row = lock(unit, [person.rider_id])[person.rider_id]
+    row = lock_riders(unit, [person.rider_id])[person.rider_id]
     if city is not None and row.city is None:
         own = rider_state.c.rider_id == person.rider_id
         unit.connection.execute(update(rider_state).where(own).values(city=city))
@@ -52,7 +52,7 @@ def introduce(unit: WriteUnit, person: Person, actor: str, city: str | None = No
             "recorded_us": unit.recorded_us,
         },
     )
-    note(unit, actor, "person_introduced", person.rider_id, city=row.city or city)
+    add_audit_note(unit, actor, "person_introduced", person.rider_id, city=row.city or city)
 
 
 def person_of(unit: ReadUnit | WriteUnit, rider_id: str) -> Person | None:

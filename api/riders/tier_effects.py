@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from api.words import Said, both
+from api.words import Translated, translated
 from rules.book import Book, BookDocument, Tier
 from rules.text import text
 from rules.units import PERMILLE, points_text, shown_points, yuan_text
@@ -26,7 +26,7 @@ class Effect:
 
     kind: EffectKind
     amount: int
-    words: Said
+    words: Translated
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class TierOn:
     """A tier and all that it affects; `from_mp` is its lowest score (None: it has none below)."""
 
     tier_id: str
-    title: Said
+    title: Translated
     from_mp: int | None
     effects: tuple[Effect, ...]
 
@@ -57,37 +57,37 @@ class Way:
     points_mp: int
     orders: int | None
     needs: Needs
-    words: Said
+    words: Translated
 
 
 def tier_on(tier: Tier, model: BookDocument) -> TierOn:
     """A tier of a book."""
-    return TierOn(tier.id, Said(tier.title.zh, tier.title.en), tier.min_mp, tuple(_effects(tier, model)))
+    return TierOn(tier.id, Translated(tier.title.zh, tier.title.en), tier.min_mp, tuple(_effects(tier, model)))
 
 
 def _effects(tier: Tier, model: BookDocument) -> list[Effect]:
     found: list[Effect] = []
     if tier.bonus_fen:
         money = yuan_text(tier.bonus_fen)
-        found.append(Effect("bonus", tier.bonus_fen, both(lambda lang: text(lang, "tier.bonus", money=money))))
-    words = both(lambda lang: priority_words(lang, tier.priority_permille))
+        found.append(Effect("bonus", tier.bonus_fen, translated(lambda lang: text(lang, "tier.bonus", money=money))))
+    words = translated(lambda lang: priority_words(lang, tier.priority_permille))
     found.append(Effect("priority", tier.priority_permille, words))
     if tier.priority_permille < PERMILLE:
         found.append(_offers(model))
     if tier.warning:
-        found.append(Effect("warning", 0, both(lambda lang: text(lang, "tier.warning"))))
+        found.append(Effect("warning", 0, translated(lambda lang: text(lang, "tier.warning"))))
     if tier.review:
-        found.append(Effect("review", 0, both(lambda lang: text(lang, "tier.review"))))
+        found.append(Effect("review", 0, translated(lambda lang: text(lang, "tier.review"))))
     return found
 
 
 def _offers(model: BookDocument) -> Effect:
     """The hidden-fine floor: how many of a hundred offers a low score may cost."""
     if model.offers is None:
-        return Effect("offers", 100, both(lambda lang: text(lang, "rider.no_offer_floor")))
+        return Effect("offers", 100, translated(lambda lang: text(lang, "rider.no_offer_floor")))
     # A floor is a promise: a part of an order is rounded down.
     most = model.offers.max_loss_permille * 100 // PERMILLE
-    return Effect("offers", most, both(lambda lang: text(lang, "rider.offer_floor", most=most)))
+    return Effect("offers", most, translated(lambda lang: text(lang, "rider.offer_floor", most=most)))
 
 
 def way_up(model: BookDocument, score_mp: int, tier: Tier | None, orders: int | None) -> Way | None:
@@ -102,7 +102,7 @@ def way_up(model: BookDocument, score_mp: int, tier: Tier | None, orders: int | 
         points_mp,
         orders,
         needs,
-        both(
+        translated(
             lambda lang: text(
                 lang,
                 f"rider.up_{needs}",
@@ -127,7 +127,7 @@ def way_back(book: Book, score_mp: int, orders: int | None) -> Way | None:
         base_mp - score_mp,
         orders,
         needs,
-        both(
+        translated(
             lambda lang: text(
                 lang,
                 f"rider.back_{needs}",

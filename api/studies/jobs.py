@@ -10,9 +10,9 @@ from typing import Any, Final, Literal
 
 from sqlalchemy import ColumnElement, Row, and_, func, insert, or_, select, update
 
-from api.db.audit_notes import note
+from api.db.audit_notes import add_audit_note
 from api.db.cursors import cursor_at, read_cursor
-from api.db.new_names import new_name
+from api.db.new_names import new_id
 from api.db.tables import books, draft_revisions, drafts, studies, study_files, study_progress
 from api.db.unit_of_work import ReadUnit, WriteUnit
 from api.refusals import Refused
@@ -173,7 +173,7 @@ def _start(
     waiting = unit.connection.scalar(select(func.count()).select_from(studies).where(*asked)) or 0
     if waiting >= WAITING_MAX:
         raise Refused("too_much_waiting", num=waiting, num_max=WAITING_MAX)
-    study_id = f"{_PREFIX[kind]}_{new_name(20)}"
+    study_id = f"{_PREFIX[kind]}_{new_id(20)}"
     unit.connection.execute(
         insert(studies),
         {
@@ -192,7 +192,7 @@ def _start(
         },
     )
     add_step(unit, study_id, 0, "waiting", "waiting")
-    note(unit, actor, f"{kind}.start", study_id, **{k: v for k, v in request.items() if k != "asked_us"})
+    add_audit_note(unit, actor, f"{kind}.start", study_id, **{k: v for k, v in request.items() if k != "asked_us"})
     return study_id
 
 
@@ -213,7 +213,7 @@ def cancel(unit: WriteUnit, actor: str, study_id: str, cities: Collection[str] =
     if not changed.rowcount:
         raise Refused("study_ended", study_id=study_id, state=work_words(study.state))
     add_step(unit, study_id, study.progress_permille, "cancelled", "cancelled")
-    note(unit, actor, f"{study.kind}.cancel", study_id)
+    add_audit_note(unit, actor, f"{study.kind}.cancel", study_id)
     return study_of(unit, study_id, cities, actor)
 
 

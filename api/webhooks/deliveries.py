@@ -10,7 +10,7 @@ from typing import Final
 
 from sqlalchemy import RowMapping, and_, delete, exists, func, or_, select, tuple_, update
 
-from api.db.audit_notes import note
+from api.db.audit_notes import add_audit_note
 from api.db.outbox import within_bound
 from api.db.platforms import platform_of
 from api.db.tables import outbox, webhook_attempts, webhooks
@@ -151,10 +151,10 @@ def watch_queues(unit: WriteUnit) -> int:
         num = waiting.get(row.webhook_id, 0)
         if row.disabled_us is None and num > WAITING_MAX:
             values: dict[str, object] = {"disabled_us": unit.recorded_us, "disabled_why": FULL}
-            note(unit, SYSTEM, "webhook.disable", row.webhook_id, why=FULL, num_waiting=num)
+            add_audit_note(unit, SYSTEM, "webhook.disable", row.webhook_id, why=FULL, num_waiting=num)
         elif row.disabled_why == FULL and num <= WAITING_MAX // 2:
             values = {"disabled_us": None, "disabled_why": None}
-            note(unit, SYSTEM, "webhook.enable", row.webhook_id, num_waiting=num)
+            add_audit_note(unit, SYSTEM, "webhook.enable", row.webhook_id, num_waiting=num)
         else:
             continue
         unit.connection.execute(update(webhooks).where(webhooks.c.webhook_id == row.webhook_id).values(**values))
@@ -246,5 +246,5 @@ def _note_failing(unit: WriteUnit, webhook_id: str, *, is_gone: bool) -> None:
     why = "gone" if is_gone else "failing" if unit.recorded_us - since_us >= DISABLED_AFTER_US else None
     if why is not None and row.disabled_us is None:
         values |= {"disabled_us": unit.recorded_us, "disabled_why": why}
-        note(unit, SYSTEM, "webhook.disable", webhook_id, why=why, failing_us=since_us)
+        add_audit_note(unit, SYSTEM, "webhook.disable", webhook_id, why=why, failing_us=since_us)
     unit.connection.execute(update(webhooks).where(webhooks.c.webhook_id == webhook_id).values(**values))

@@ -13,15 +13,15 @@ from urllib.parse import urlsplit
 
 from sqlalchemy import ColumnElement, Row, func, insert, select, update
 
-from api.db.audit_notes import note
+from api.db.audit_notes import add_audit_note
 from api.db.cursors import cursor_at, read_cursor
-from api.db.new_names import new_name
-from api.db.outbox import KINDS, PING, Message, send
+from api.db.new_names import new_id
+from api.db.outbox import KINDS, PING, Message, enqueue
 from api.db.tables import outbox, webhook_attempts, webhooks
 from api.db.unit_of_work import ReadUnit, WriteUnit
 from api.refusals import Refused
 from api.webhooks.public_addresses import is_public_name
-from api.words import Said, both
+from api.words import Translated, translated
 from rules.text import text
 from rules.units import US_PER_DAY
 
@@ -112,7 +112,7 @@ def register(
         raise Refused("too_many_own_webhooks", num_max=NUM_OF_ONE_MAX)
     if known >= NUM_MAX:
         raise Refused("too_many_webhooks", num_max=NUM_MAX)
-    webhook_id, secret = f"wh_{new_name(20)}", _new_secret()
+    webhook_id, secret = f"wh_{new_id(20)}", _new_secret()
     unit.connection.execute(
         insert(webhooks),
         {
@@ -125,7 +125,9 @@ def register(
             "recorded_us": unit.recorded_us,
         },
     )
-    note(unit, actor, "webhook.register", webhook_id, url=url, kinds=sorted(set(kinds)), cities=sorted(set(cities)))
+    add_audit_note(
+        unit, actor, "webhook.register", webhook_id, url=url, kinds=sorted(set(kinds)), cities=sorted(set(cities))
+    )
     return webhook_of(unit, webhook_id), secret
 
 
@@ -190,7 +192,7 @@ def remove(unit: WriteUnit, actor: str, webhook_id: str) -> None:
         .where(webhook_attempts.c.webhook_id == webhook_id, webhook_attempts.c.state == "waiting")
         .values(state="given_up", last_error="removed")
     )
-    note(unit, actor, "webhook.remove", webhook_id)
+    add_audit_note(unit, actor, "webhook.remove", webhook_id)
 
 
 def rotate(unit: WriteUnit, actor: str, webhook_id: str) -> str:
@@ -201,7 +203,7 @@ def rotate(unit: WriteUnit, actor: str, webhook_id: str) -> str:
         .where(webhooks.c.webhook_id == webhook_id)
         .values(old_secret=webhooks.c.secret, old_secret_until_us=unit.recorded_us + OVERLAP_US, secret=secret)
     )
-    note(unit, actor, "webhook.rotate", webhook_id)
+    add_audit_note(unit, actor, "webhook.rotate", webhook_id)
     return secret
 
 
@@ -212,13 +214,13 @@ def enable(unit: WriteUnit, actor: str, webhook_id: str) -> Webhook:
         .where(webhooks.c.webhook_id == webhook_id)
         .values(disabled_us=None, disabled_why=None, failing_us=None)
     )
-    note(unit, actor, "webhook.enable", webhook_id)
+    add_audit_note(unit, actor, "webhook.enable", webhook_id)
     return webhook_of(unit, webhook_id)
 
 
 def ping(unit: WriteUnit, webhook_id: str) -> int:
     """Send a message that says nothing, to see whether it arrives; returns its number."""
-    return send(unit, [(Message(PING, {"webhook_id": webhook_id}), [webhook_id])])[0]
+    return enqueue(unit, [(Message(PING, {"webhook_id": webhook_id}), [webhook_id])])[0]
 
 
 def deliveries_of(
@@ -269,5 +271,5 @@ def _webhook(row: Row[Any]) -> Webhook:
     )
 
 
-def _why(code: str) -> Said:
-    return both(lambda lang: text(lang, f"webhook.why_{code}"))
+def _why(code: str) -> Translated:
+    return translated(lambda lang: text(lang, f"webhook.why_{code}"))

@@ -29,7 +29,7 @@ class _Captured(io.TextIOBase):
 def _logs_are_captured() -> Iterator[None]:
     """The service writes to its descriptor in a thread of its own: between the dots of other tests."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(logs, "stderr_outlet", _Captured)
+        patch.setattr(logs, "stderr_output", _Captured)
         yield
 
 

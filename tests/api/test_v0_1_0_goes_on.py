@@ -9,7 +9,7 @@ from sqlalchemy import func, select, text
 
 from api.books.in_force import old_readings_until, rules_in_force
 from api.db import schema
-from api.db.clock_guard import ClockState, Timekeeper
+from api.db.clock_guard import ClockGuard, ClockState
 from api.db.store import Store
 from api.db.tables import rider_state
 from api.ledger import posting
@@ -36,7 +36,7 @@ def upgraded(v0_1_0: Kept) -> Iterator[Store]:
 def settled(store: Store) -> list[str]:
     """Bring everybody up to date at once; what the ledger does not vouch for afterwards."""
     with store.writing(NOW_US) as unit:
-        assert posting.settle(unit, rules_in_force(unit), NOW_US) > 1
+        assert posting.write_due(unit, rules_in_force(unit), NOW_US) > 1
     return faults_of(store)
 
 
@@ -104,9 +104,9 @@ def test_a_rider_left_outside_their_scale_is_due_first(v0_1_0: Kept) -> None:
 
 def clock_at(store: Store, at_us: int) -> ClockState:
     """What a server thinks of its clock that starts at an instant."""
-    keeper = Timekeeper(store, lambda: at_us, lambda: 0, by_database=False)
-    keeper.look()
-    return keeper.state
+    clock_guard = ClockGuard(store, lambda: at_us, lambda: 0, by_database=False)
+    clock_guard.look()
+    return clock_guard.state
 
 
 @pytest.mark.parametrize(

@@ -20,9 +20,9 @@ from api.clock import elapsed_ns
 from api.db import schema
 from api.db.store import Store
 from api.ledger import posting
-from api.ledger.loading import Part, load_part
+from api.ledger.loading import LedgerPart, load_part
 from api.ledger.replayer import Replayer
-from api.ledger.replays import fill, replay, waiting_riders
+from api.ledger.replays import add_missing_checkpoints, replay, waiting_riders
 from api.riders import cards
 from api.runs.loadable import loadable
 from api.runs.run import score_files
@@ -77,9 +77,9 @@ def _filled(url: str) -> Store:
         out, state = Path(folder) / "ledger", Path(folder) / "state"
         score_files([path], BOOK, out, state=state)
         for given in loadable(out, state):
-            for _ in load_part(store, Part(given), lambda: END_US):
+            for _ in load_part(store, LedgerPart(given), lambda: END_US):
                 pass
-    fill(store, "old", END_US)
+    add_missing_checkpoints(store, "old", END_US)
     return store
 
 

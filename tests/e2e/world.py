@@ -19,7 +19,7 @@ from api.db.store import Store
 from api.db.tables import entries, open_reviews, rider_state
 from api.db.unit_of_work import WriteUnit
 from api.decisions.appeals import file_appeal
-from api.ledger.posting import post_events, settle
+from api.ledger.posting import post_events, write_due
 from api.refusals import Refused
 from api.riders.people import Person, introduce
 from rules.book import Book
@@ -93,7 +93,7 @@ def _live(store: Store, table: pa.Table, start_us: int, now_us: int) -> None:
         with store.writing(until_us) as unit:
             law = in_force.rules_in_force(unit)
             post_events(unit, law, table.filter(hours))
-            settle(unit, law, until_us)
+            write_due(unit, law, until_us)
         at_us = until_us
 
 

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from api.access.audit import AuditFilter, audit_page
 from api.endpoints.common.auth import require
 from api.endpoints.common.downloads import audit_download
-from api.endpoints.common.schemas import LIMIT_DEFAULT, City, Cursor, Limit, Model, Page
+from api.endpoints.common.schemas import LIMIT_DEFAULT, City, Cursor, Limit, ListPage, Model
 from api.service import Actor, ServiceDep
 
 router = APIRouter(prefix="/v1/audit", tags=["audit"])
@@ -36,7 +36,7 @@ class AuditShown(Model):
     platform: str
 
 
-class AuditLines(Page):
+class AuditLines(ListPage):
     """Lines, newest first."""
 
     items: list[AuditShown]

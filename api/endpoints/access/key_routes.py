@@ -7,13 +7,13 @@ from pydantic import Field
 
 from api.access import key_rights, keys
 from api.access.keys import Role
-from api.endpoints.common.auth import Gate, require
+from api.endpoints.common.auth import Authenticator, require
 from api.endpoints.common.problems import Problem
-from api.endpoints.common.schemas import LIMIT_DEFAULT, Cursor, Limit, Model, Page, PlainText
-from api.endpoints.common.threads import Threaded
+from api.endpoints.common.schemas import LIMIT_DEFAULT, Cursor, Limit, ListPage, Model, PlainText
+from api.endpoints.common.threads import ThreadedRoute
 from api.service import Actor, ServiceDep
 
-router = APIRouter(prefix="/v1/tokens", tags=["tokens"], route_class=Threaded)
+router = APIRouter(prefix="/v1/tokens", tags=["tokens"], route_class=ThreadedRoute)
 Maker = Annotated[Actor, Depends(require("tokens:make"))]
 Reader = Annotated[Actor, Depends(require("tokens:read"))]
 NUM_LEFT: Final = "Riderscore-Keys-Left"
@@ -34,7 +34,7 @@ class Token(Model):
     revoked_us: int | None
 
 
-class TokenPage(Page):
+class TokenPage(ListPage):
     """API keys by id."""
 
     items: list[Token]
@@ -107,8 +107,8 @@ def revoke_token(
         _own(keys.key_by_id(unit, key_id), actor)
         revoked = keys.revoke_key(unit, key_id, actor.name, with_children=with_children)
     response.headers[NUM_LEFT] = str(revoked.num_left)
-    gate: Gate = request.app.state.gate
-    gate.forget()
+    authenticator: Authenticator = request.app.state.authenticator
+    authenticator.forget()
 
 
 @router.get("/{key_id}")

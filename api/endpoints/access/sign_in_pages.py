@@ -5,13 +5,13 @@ from typing import Annotated
 from fastapi import Depends, Response
 from fastapi.responses import RedirectResponse
 
-from api.endpoints.common.auth import Gate
+from api.endpoints.common.auth import Authenticator
 from api.endpoints.common.page_routing import page_router
 from api.endpoints.common.page_sessions import Posted, count_stranger, field, own_path, sign_in, sign_out, visiting
 from api.endpoints.common.pages import Visit
 from api.endpoints.common.problems import Problem
 from api.endpoints.common.sign_in_page import demo_roles, login_page
-from api.endpoints.common.typed_input import TYPED_FIELD, Typed
+from api.endpoints.common.typed_input import TYPED_FIELD, TypedInput
 from api.service import Actor
 
 router = page_router()
@@ -41,13 +41,13 @@ def login(visit: AnyVisit, next: str = "/") -> Response:
 def enter(visit: AnyVisit, form: Posted) -> Response:
     """Sign in with a key."""
     credential, path = field(form, "credential"), own_path(field(form, "next") or "/")
-    typed = Typed.unpacked(field(form, TYPED_FIELD))
-    gate: Gate = visit.request.app.state.gate
+    typed = TypedInput.unpacked(field(form, TYPED_FIELD))
+    authenticator: Authenticator = visit.request.app.state.authenticator
     if visit.actor is not None:
         # Whose session is good is counted for it: what they try besides is counted for where they are.
         count_stranger(visit.request, visit.service)
     try:
-        actor = gate.read(credential)
+        actor = authenticator.read(credential)
     except Problem:
         return login_page(visit, path, 401, visit.say("login.wrong"), typed)
     response = _after(visit, path, typed)
@@ -59,7 +59,7 @@ def enter(visit: AnyVisit, form: Posted) -> Response:
 def enter_demo(visit: AnyVisit, form: Posted) -> Response:
     """Sign in as somebody of the sample."""
     wanted = field(form, "role"), field(form, "subject")
-    typed = Typed.unpacked(field(form, TYPED_FIELD))
+    typed = TypedInput.unpacked(field(form, TYPED_FIELD))
     role = next((role for role, subject, _ in demo_roles(visit) if (role, subject) == wanted), None)
     if role is None:
         return login_page(visit, "/", 403, visit.say("login.wrong"), typed)
@@ -68,7 +68,7 @@ def enter_demo(visit: AnyVisit, form: Posted) -> Response:
     return response
 
 
-def _after(visit: Visit, path: str, typed: Typed | None) -> Response:
+def _after(visit: Visit, path: str, typed: TypedInput | None) -> Response:
     """Where one goes on after signing in: to what was typed before, where there is any."""
     if typed is None or own_path(typed.path) != typed.path:
         return RedirectResponse(path, 303)

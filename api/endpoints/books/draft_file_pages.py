@@ -22,7 +22,7 @@ from api.endpoints.common.page_routing import page_router
 from api.endpoints.common.page_sessions import PostedTable, field, visiting
 from api.endpoints.common.pages import Visit
 from api.endpoints.common.problems import DETAIL_MAX, ERRORS_MAX, shortened
-from api.endpoints.common.threads import Turns
+from api.endpoints.common.threads import ConcurrencyLimit
 from rules.errors import BookError, Fault
 from rules.parse import book_of
 
@@ -120,7 +120,7 @@ def _written(form: FormData) -> str:
 
 def _turn(visit: Visit) -> AbstractContextManager[None]:
     """One of the few turns for reading files."""
-    uploads: Turns = visit.request.app.state.uploads
+    uploads: ConcurrencyLimit = visit.request.app.state.uploads
     return uploads.taken()
 
 

@@ -20,7 +20,7 @@ from api.endpoints.books.editor import act, complete, editor_table, line_of, rea
 from api.endpoints.books.print_tables import on_paper
 from api.endpoints.books.tables import Row, Table, document_of, table_of
 from api.endpoints.books.try_event import kinds, report_words
-from api.endpoints.common.form_once import once
+from api.endpoints.common.form_once import submit_once
 from api.endpoints.common.page_routing import page_router
 from api.endpoints.common.page_sessions import Posted, PostedTable, field, visiting
 from api.endpoints.common.pages import Visit
@@ -78,7 +78,7 @@ def start_draft(visit: WriteVisit, form: Posted) -> Response:
             draft = store.draft_from_version(unit, visit.who, field(form, "digest"), title=field(form, "title") or None)
         return _path(draft)
 
-    return visit.goto(once(visit, form, make), "draft_made")
+    return visit.goto(submit_once(visit, form, make), "draft_made")
 
 
 @router.get("/console/drafts/{draft_id}")

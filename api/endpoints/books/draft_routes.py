@@ -37,10 +37,10 @@ from api.endpoints.books.bodies import (
 from api.endpoints.books.shapes import CheckedShown, DraftPage, DraftSaved, DraftShown, TrialShown
 from api.endpoints.common.auth import require
 from api.endpoints.common.etags import etag_of, in_words, is_unchanged, need_match
-from api.endpoints.common.field_errors import Where
+from api.endpoints.common.field_errors import FieldPlace
 from api.endpoints.common.problems import MEDIA_TYPE, FieldError, Problem
 from api.endpoints.common.schemas import LIMIT_DEFAULT, City, Cursor, IdText, IfMatch, IfNoneMatch, Limit, Started
-from api.endpoints.common.threads import Threaded, Turns
+from api.endpoints.common.threads import ConcurrencyLimit, ThreadedRoute
 from api.service import Actor, LangDep, Service, ServiceDep
 from api.studies import jobs
 from rules.json_form import exact_number, from_json
@@ -57,7 +57,7 @@ class _ExactRequest(Request):
         return self._json
 
 
-class _ExactNumbers(Threaded):
+class _ExactNumbers(ThreadedRoute):
     """Routes that take rule books as JSON."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -122,7 +122,7 @@ def post_draft(
 
 def _turn(request: Request, body: DraftAsked | DraftChange) -> AbstractContextManager[None]:
     """One of the few turns for reading whole documents; anything else needs none."""
-    uploads: Turns = request.app.state.uploads
+    uploads: ConcurrencyLimit = request.app.state.uploads
     return uploads.taken() if isinstance(body, FromToml | FromDocument | PutToml | PutDocument) else nullcontext()
 
 
@@ -248,7 +248,7 @@ def _told(_lang: Lang) -> Iterator[None]:
 def problem_of_checked(checked: Checked) -> Problem:
     """What stands in the way of a draft, each fault with its cell in the document."""
     errors = [
-        FieldError(Where(place=f"/document{checked.pointer(fault)}"), fault.code, fault.describe)
+        FieldError(FieldPlace(place=f"/document{checked.pointer(fault)}"), fault.code, fault.describe)
         for fault in checked.errors
     ]
     return Problem("draft_not_ready", errors=errors, num=len(errors))

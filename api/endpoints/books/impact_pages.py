@@ -10,7 +10,7 @@ from api.access.requester import need_cities
 from api.books.draft_rows import draft_of
 from api.db.unit_of_work import WriteUnit
 from api.endpoints.books.draft_view import DraftView, view_of
-from api.endpoints.common.form_once import once
+from api.endpoints.common.form_once import submit_once
 from api.endpoints.common.formats import city_pairs
 from api.endpoints.common.page_routing import page_router
 from api.endpoints.common.page_sessions import Posted, field, visiting
@@ -88,7 +88,7 @@ def start(visit: RunVisit, draft_id: str, form: Posted) -> Response:
         return f"/console/drafts/{draft_id}/impact?study={study_id}"
 
     try:
-        return visit.goto(once(visit, form, make))
+        return visit.goto(submit_once(visit, form, make))
     except Refused as refused:
         return _impact_page(visit, draft_id, status=STATUS[refused.code], refused=refused.describe(visit.lang))
 

@@ -18,7 +18,7 @@ from api.endpoints.books.editor import line_in_book
 from api.endpoints.books.sheet_writing import XLSX_TYPE, to_xlsx
 from api.endpoints.books.tables import tables_of
 from api.endpoints.common.downloads import attachment
-from api.endpoints.common.form_once import once
+from api.endpoints.common.form_once import submit_once
 from api.endpoints.common.formats import city_pairs
 from api.endpoints.common.page_routing import page_router
 from api.endpoints.common.page_sessions import Posted, field, visiting
@@ -210,7 +210,7 @@ def go_back(visit: BackVisit, book_id: str, form: Posted) -> Response:
         return f"/console/approvals/{draft.draft_id}"
 
     try:
-        path = once(visit, form, make)
+        path = submit_once(visit, form, make)
     except Refused as refused:
         return _book_page(
             visit, book_id, digest, into=field(form, "into"), status=409, refused=refused.describe(visit.lang)

@@ -17,10 +17,10 @@ from api.endpoints.common.auth import require
 from api.endpoints.common.etags import etag_of, in_words
 from api.endpoints.common.problems import Problem
 from api.endpoints.common.schemas import LIMIT_DEFAULT, City, Cursor, Limit
-from api.endpoints.common.threads import Threaded
+from api.endpoints.common.threads import ThreadedRoute
 from api.service import Actor, LangDep, ServiceDep
 
-router = APIRouter(prefix="/v1/books", tags=["books"], route_class=Threaded)
+router = APIRouter(prefix="/v1/books", tags=["books"], route_class=ThreadedRoute)
 Reader = Annotated[Actor, Depends(require("books:read"))]
 Restorer = Annotated[Actor, Depends(require("books:rollback"))]
 Since = Annotated[Digest | None, Query(description="Tell changes from this version; the one before it where left out.")]

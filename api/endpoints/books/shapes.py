@@ -5,7 +5,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from api.books.draft_rows import DraftState
-from api.endpoints.common.schemas import Model, Page
+from api.endpoints.common.schemas import ListPage, Model
 
 DIGEST = "0f3a9c64d1e25b7788c01d2f6a4be35990d7c1a2b3f4e5d6978812345678abcd"
 
@@ -88,7 +88,7 @@ class BookLine(Model):
     places: list[PlaceShown]
 
 
-class BooksPage(Page):
+class BooksPage(ListPage):
     """Places by city and kind of riders; all books by id with the first page."""
 
     items: list[PlaceBooks]
@@ -219,7 +219,7 @@ class DraftShown(Model):
     needs_impact: bool
 
 
-class DraftPage(Page):
+class DraftPage(ListPage):
     """Drafts, the last begun first."""
 
     items: list[DraftLine]

@@ -19,10 +19,10 @@ from starlette.types import Scope as AsgiScope
 from api.access import keys, sessions
 from api.access.issuer_keys import KeysAwaitedError
 from api.access.scopes import Scope
-from api.endpoints.common.jwts import BadTokenError, Jwts
+from api.endpoints.common.jwts import BadTokenError, JwtVerifier
 from api.endpoints.common.problems import Problem
-from api.endpoints.common.rate_limits import Seen
-from api.endpoints.common.threads import run_in_turn
+from api.endpoints.common.rate_limits import KnownCredentials
+from api.endpoints.common.threads import run_limited
 from api.refusals import Refused
 from api.service import Actor, Service
 from api.words import role_words
@@ -34,15 +34,15 @@ _TOKEN_BYTES_MAX: Final = 8_192
 _KEY: Final = b"rs_"
 
 
-class Gate:
+class Authenticator:
     """Looks tokens up and remembers the answer for `token_cache_s`."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self.jwts = Jwts(service.settings, service.clock)
+        self.jwts = JwtVerifier(service.settings, service.clock)
         self._known = _nothing()
         # Of keys, and of sessions: they are looked up before others where somebody asks too often.
-        self.good_keys, self.good_sessions = Seen(), Seen()
+        self.good_keys, self.good_sessions = KnownCredentials(), KnownCredentials()
         self._looking: dict[bytes, asyncio.Task[tuple[Actor, int | None]]] = {}
         # Threads of their own: who waits for a row must not keep others from being known.
         self._lookers = CapacityLimiter(_NUM_LOOKERS)
@@ -93,7 +93,7 @@ class Gate:
         task = looking.get(token)
         if task is None:
             work = partial(self._look_up, token.decode("latin-1"))
-            task = asyncio.ensure_future(run_in_turn(work, self._lookers))
+            task = asyncio.ensure_future(run_limited(work, self._lookers))
             if self._service.settings.token_cache_s:
                 looking[token] = task
                 task.add_done_callback(lambda _: looking.pop(token, None))
@@ -141,7 +141,7 @@ def _nothing() -> LRUCache[bytes, tuple[Actor, int]]:
     return LRUCache(_NUM_CACHED)
 
 
-def session_actor(service: Service, jwts: Jwts, written: str) -> Actor | None:
+def session_actor(service: Service, jwts: JwtVerifier, written: str) -> Actor | None:
     """Whose session a cookie's text is; None where it is none, or over.
 
     Raises
@@ -206,11 +206,11 @@ class Require:
         Problem
             401 without a good token, 403 without the scope.
         """
-        gate: Gate = request.app.state.gate
-        return need_scopes(await gate.actor(request.scope), self.scopes)
+        authenticator: Authenticator = request.app.state.authenticator
+        return check_scopes(await authenticator.actor(request.scope), self.scopes)
 
 
-def need_scopes(actor: Actor | None, scopes: Sequence[Scope]) -> Actor:
+def check_scopes(actor: Actor | None, scopes: Sequence[Scope]) -> Actor:
     """The actor, if their role has one of some scopes.
 
     Raises

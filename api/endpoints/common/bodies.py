@@ -7,7 +7,7 @@ from anyio import fail_after
 from anyio.to_thread import run_sync
 from starlette.types import Message, Receive, Scope
 
-from api.endpoints.common.json_shape import DEEP, LONG, ROWS, Shape, passed
+from api.endpoints.common.json_shape import DEEP, LONG, ROWS, JsonShape, exceeded_limit
 from api.endpoints.common.problems import Problem
 
 JSON: Final = "application/json"
@@ -48,7 +48,7 @@ async def read_body(scope: Scope, receive: Receive, bytes_max: int, timeout_s: i
     return body.getvalue()
 
 
-async def check_shape(body: bytes, shape: Shape, *, is_lines: bool = False) -> None:
+async def check_shape(body: bytes, shape: JsonShape, *, is_lines: bool = False) -> None:
     """Refuse JSON that holds more than any use needs, before it is parsed.
 
     Raises
@@ -57,9 +57,9 @@ async def check_shape(body: bytes, shape: Shape, *, is_lines: bool = False) -> N
         `json_too_deep`, `json_too_long`, `json_too_many`, `too_many_rows`.
     """
     if len(body) < _LARGE_BYTES:
-        found = passed(body, shape, is_lines=is_lines)
+        found = exceeded_limit(body, shape, is_lines=is_lines)
     else:
-        found = await run_sync(lambda: passed(body, shape, is_lines=is_lines))
+        found = await run_sync(lambda: exceeded_limit(body, shape, is_lines=is_lines))
     if found == DEEP:
         raise Problem("json_too_deep", limit=shape.depth_max)
     if found == LONG:
@@ -89,7 +89,7 @@ def content_type_of(scope: Scope) -> str:
     return str(found.decode("latin-1").partition(";")[0].strip().lower())
 
 
-def replay(body: bytes, receive: Receive) -> Receive:
+def receive_again_of(body: bytes, receive: Receive) -> Receive:
     """A `receive` that gives a body that was read, once, and keeps none; then what the connection says."""
     left: list[bytes] = [body]
 

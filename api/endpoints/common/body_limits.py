@@ -11,7 +11,7 @@ from typing import Final
 from fastapi.routing import APIRoute
 
 from api.access.scopes import Scope
-from api.endpoints.common.json_shape import Shape
+from api.endpoints.common.json_shape import JsonShape
 from api.settings import Settings
 
 KIB: Final = 1_024
@@ -29,13 +29,13 @@ class BodyLimits:
     """What the body of a request may hold."""
 
     bytes_max: int
-    shape: Shape
+    shape: JsonShape
 
 
 def _limits(
     bytes_max: int, values_max: int, *, text_bytes_max: int, items_max: int = 1_000, members_max: int = 256
 ) -> BodyLimits:
-    shape = Shape(32, values_max, members_max, items_max=items_max, text_bytes_max=text_bytes_max)
+    shape = JsonShape(32, values_max, members_max, items_max=items_max, text_bytes_max=text_bytes_max)
     return BodyLimits(bytes_max, shape)
 
 
@@ -60,7 +60,7 @@ def limits_of(path: str, settings: Settings) -> BodyLimits:
     """What the body of a route may hold, by the path's template."""
     if path == _EVENTS:
         rows = settings.batch_rows_max
-        shape = Shape(settings.json_depth_max, rows * _VALUES_A_ROW, 256, rows, 64 * KIB)
+        shape = JsonShape(settings.json_depth_max, rows * _VALUES_A_ROW, 256, rows, 64 * KIB)
         return BodyLimits(settings.body_bytes_max, shape)
     found = _BY_PATH.get(path, ORDINARY)
     bytes_max = min(found.bytes_max, settings.body_bytes_max)
@@ -68,7 +68,7 @@ def limits_of(path: str, settings: Settings) -> BodyLimits:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class BodyRoute:
     """A route that takes a body: the scopes of which it asks one (none: open to all), and its limits."""
 
     path: str
@@ -76,21 +76,21 @@ class Wanted:
     limits: BodyLimits
 
 
-class Plan:
+class BodyRoutes:
     """Which route a request with a body is for, known before the body is read."""
 
     def __init__(self, routes: Iterable[tuple[APIRoute, Sequence[Scope]]], settings: Settings) -> None:
-        self._plain: dict[tuple[str, str], Wanted] = {}
-        self._others: list[tuple[str, re.Pattern[str], Wanted]] = []
+        self._plain: dict[tuple[str, str], BodyRoute] = {}
+        self._others: list[tuple[str, re.Pattern[str], BodyRoute]] = []
         for route, scopes in routes:
-            wanted = Wanted(route.path_format, tuple(scopes), limits_of(route.path_format, settings))
+            wanted = BodyRoute(route.path_format, tuple(scopes), limits_of(route.path_format, settings))
             for method in WITH_BODY & set(route.methods or ()):
                 if "{" in route.path_format:
                     self._others.append((method, route.path_regex, wanted))
                 else:
                     self._plain[method, route.path_format] = wanted
 
-    def wanted(self, method: str, path: str) -> Wanted | None:
+    def wanted(self, method: str, path: str) -> BodyRoute | None:
         """The route that a request is for; None where no route takes it."""
         known = self._plain.get((method, path))
         if known is not None:

@@ -25,7 +25,7 @@ TIMES: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class EventTime:
     """One time of an order; `minutes` after its deadline (negative: before), None where no deadline is known."""
 
     name: str
@@ -33,14 +33,14 @@ class Moment:
     minutes: int | None
 
 
-def moments_of(event: Mapping[str, Any] | None) -> tuple[Moment, ...]:
+def moments_of(event: Mapping[str, Any] | None) -> tuple[EventTime, ...]:
     """The times of an event in their order."""
     if event is None:
         return ()
     deadline = event["assess_deadline_us"] or event["promised_us"]
     known = sorted((event[name], place, name) for place, name in enumerate(TIMES) if event[name] is not None)
     return tuple(
-        Moment(name.removesuffix("_us"), at_us, None if deadline is None else _minutes(at_us - deadline))
+        EventTime(name.removesuffix("_us"), at_us, None if deadline is None else _minutes(at_us - deadline))
         for at_us, _, name in known
     )
 

@@ -15,7 +15,7 @@ FEW: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class EntryItem:
     """What one event did at one time: the entry that tells it, and limits, bonus or review that came with it."""
 
     main: ToldEntry
@@ -54,7 +54,7 @@ def tenths_moved(line: Line) -> int:
     return shown_change(line.score_before_mp, line.score_after_mp)
 
 
-def items_of(entries: Iterable[ToldEntry]) -> list[Item]:
+def items_of(entries: Iterable[ToldEntry]) -> list[EntryItem]:
     """Entries (newest first) by what they belong to, newest first."""
     return [_item(list(some)[::-1]) for _, some in groupby(entries, _belongs_to)]
 
@@ -64,18 +64,18 @@ def _belongs_to(told: ToldEntry) -> tuple[Any, ...]:
     return line.event_id, line.at_us, line.recorded_us, line.kind == "reverse"
 
 
-def _item(entries: Sequence[ToldEntry]) -> Item:
+def _item(entries: Sequence[ToldEntry]) -> EntryItem:
     telling = [told for told in entries if told.line.of_kind in ("award", "deduct")]
     main = telling[0] if telling else entries[0]
-    return Item(main, tuple(told for told in entries if told is not main))
+    return EntryItem(main, tuple(told for told in entries if told is not main))
 
 
 @dataclass(frozen=True, slots=True)
-class Day:
+class ItemDay:
     """Items worth a line each, and orders on time that one line can tell."""
 
-    items: tuple[Item, ...]
-    plain: tuple[Item, ...]
+    items: tuple[EntryItem, ...]
+    plain: tuple[EntryItem, ...]
 
     @property
     def plain_mp(self) -> int:
@@ -88,9 +88,9 @@ class Day:
         return signed_tenths(sum(item.tenths for item in self.plain), self.plain_mp)
 
 
-def day_of(items: Sequence[Item]) -> Day:
+def day_of(items: Sequence[EntryItem]) -> ItemDay:
     """A day's items, many orders on time folded."""
     plain = tuple(item for item in items if item.is_plain)
     if len(plain) <= FEW:
-        return Day(tuple(items), ())
-    return Day(tuple(item for item in items if not item.is_plain), plain)
+        return ItemDay(tuple(items), ())
+    return ItemDay(tuple(item for item in items if not item.is_plain), plain)

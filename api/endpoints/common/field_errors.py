@@ -52,7 +52,7 @@ _LIMITS: Final = ("ge", "gt", "le", "lt", "min_length", "max_length", "expected"
 
 
 @dataclass(frozen=True, slots=True)
-class Where:
+class FieldPlace:
     """A place: in the body (`pointer`), among the parameters (`parameter`), or in a document of ours (`place`)."""
 
     pointer: str | None = None

@@ -8,7 +8,7 @@ from typing import Final
 
 from starlette.datastructures import FormData
 
-from api.db.idempotency import StoredAnswer, claim, forget_answer, keep_answer
+from api.db.idempotency import StoredAnswer, claim_key, delete_answer, store_answer
 from api.db.unit_of_work import WriteUnit
 from api.endpoints.common.pages import Visit
 from api.endpoints.common.typed_input import FORM_FIELD, ONCE_FIELD, texts_of
@@ -18,7 +18,7 @@ _RANDOM: Final = re.compile(r"[0-9a-f]{16,64}")
 _AT_ONCE_US: Final = 60 * US_PER_S
 
 
-def once(visit: Visit, form: FormData, make: Callable[[WriteUnit], str]) -> str:
+def submit_once(visit: Visit, form: FormData, make: Callable[[WriteUnit], str]) -> str:
     """Do what a form asks for, unless it has been done.
 
     Parameters
@@ -40,10 +40,10 @@ def once(visit: Visit, form: FormData, make: Callable[[WriteUnit], str]) -> str:
         key = f"form {digest}"
         if not _RANDOM.fullmatch(dict(fields).get(ONCE_FIELD, "")):
             # Nothing tells this form from a later one with the same words, but that it comes at once.
-            forget_answer(unit, visit.who.name, key, unit.recorded_us - _AT_ONCE_US)
-        taken = claim(unit, visit.who.name, key, digest, lease_us)
+            delete_answer(unit, visit.who.name, key, unit.recorded_us - _AT_ONCE_US)
+        taken = claim_key(unit, visit.who.name, key, digest, lease_us)
         if isinstance(taken, StoredAnswer):
             return taken.headers["location"]
         path = make(unit)
-        keep_answer(unit, taken, StoredAnswer(303, {"location": path}, b""))
+        store_answer(unit, taken, StoredAnswer(303, {"location": path}, b""))
         return path

@@ -5,7 +5,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 _STREAM = b"text/event-stream"
 
 
-class Heads:
+class HeadMiddleware:
     """Answers HEAD by GET, on every route."""
 
     def __init__(self, app: ASGIApp) -> None:

@@ -12,8 +12,8 @@ from anyio.to_thread import run_sync
 from cryptography.fernet import Fernet, InvalidToken
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.db.idempotency import Claim, StoredAnswer, Wanted, claim, give_up, keep_answer
-from api.db.store import Held, connected
+from api.db.idempotency import ClaimedKey, KeyedRequest, StoredAnswer, claim_key, release_key, store_answer
+from api.db.store import HeldTransaction, connection_errors
 from api.endpoints.common.problems import Problem
 from api.service import Actor, Service
 from rules.units import US_PER_S
@@ -25,7 +25,7 @@ _NOT_KEPT: Final = frozenset({b"date", b"server", b"connection", b"x-request-id"
 _SECRET: Final = frozenset({"/v1/tokens"})
 REPLAYED: Final = {"idempotency-replayed": "true"}
 # Routes that keep their answers themselves, in the transaction that does many requests.
-KEEPS_ITS_OWN: Final = frozenset({"/v1/events"})
+STORES_OWN_ANSWERS: Final = frozenset({"/v1/events"})
 
 
 def idempotency_key(scope: Scope) -> str | None:
@@ -44,11 +44,11 @@ def idempotency_key(scope: Scope) -> str | None:
     return str(found[0].decode())
 
 
-def once_of(scope: Scope, body: bytes) -> Wanted | None:
-    """What a route of `KEEPS_ITS_OWN` is to do once; None where the client sent no key."""
+def keyed_request(scope: Scope, body: bytes) -> KeyedRequest | None:
+    """What a route of `STORES_OWN_ANSWERS` is to do once; None where the client sent no key."""
     key = idempotency_key(scope)
     actor = scope["state"]["actor"]
-    return None if key is None else Wanted(actor.name, _kept_under(actor, key), _digest(scope, body))
+    return None if key is None else KeyedRequest(actor.name, _kept_under(actor, key), _digest(scope, body))
 
 
 def _kept_under(actor: Actor, key: str) -> str:
@@ -62,7 +62,7 @@ def _kept_under(actor: Actor, key: str) -> str:
     return f"{key} {hashlib.sha256(cities.encode()).hexdigest()[:32]}"
 
 
-async def answer_once(
+async def answer_idempotently(
     app: ASGIApp, service: Service, turns: CapacityLimiter, actor: Actor, key: str, body: bytes,
     scope: Scope, receive: Receive, send: Send,
 ) -> None:  # fmt: skip
@@ -78,7 +78,7 @@ async def answer_once(
     """
     taken = await run_sync(_claim, service, actor.name, _kept_under(actor, key), _digest(scope, body))
     if isinstance(taken, StoredAnswer):
-        taken = _opened(scope, taken)
+        taken = _decrypted(scope, taken)
         headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in taken.headers.items()]
         headers += ((name.encode(), value.encode()) for name, value in REPLAYED.items())
         await send({"type": "http.response.start", "status": taken.status, "headers": headers})
@@ -89,17 +89,17 @@ async def answer_once(
     async def hold(message: Message) -> None:
         said.append(message)
 
-    held = scope["state"]["held"] = Held(service.store)
+    transaction = scope["state"]["transaction"] = HeldTransaction(service.store)
     try:
         await app(scope, receive, hold)
         if 200 <= said[0]["status"] < 300:
-            kept = _sealed(scope, _answer(said))
-            await run_sync(_keep, replace(service, held=held), taken, kept, limiter=turns)
+            kept = _encrypted(scope, _answer(said))
+            await run_sync(_keep, replace(service, transaction=transaction), taken, kept, limiter=turns)
         else:
-            await run_sync(_drop, service, held, taken, limiter=turns)
+            await run_sync(_drop, service, transaction, taken, limiter=turns)
     except BaseException:
         with CancelScope(shield=True):
-            await run_sync(_drop, service, held, taken, limiter=turns)
+            await run_sync(_drop, service, transaction, taken, limiter=turns)
         raise
     for message in said:
         await send(message)
@@ -114,12 +114,12 @@ def _answer(said: list[Message]) -> StoredAnswer:
     return StoredAnswer(said[0]["status"], headers, b"".join(message.get("body", b"") for message in said[1:]))
 
 
-def _sealed(scope: Scope, answer: StoredAnswer) -> StoredAnswer:
+def _encrypted(scope: Scope, answer: StoredAnswer) -> StoredAnswer:
     """An answer as the database may hold it: secrets can be read with the asker's own token alone."""
     return replace(answer, body=_seal(scope).encrypt(answer.body)) if scope["path"] in _SECRET else answer
 
 
-def _opened(scope: Scope, answer: StoredAnswer) -> StoredAnswer:
+def _decrypted(scope: Scope, answer: StoredAnswer) -> StoredAnswer:
     """The reverse.
 
     Raises
@@ -146,21 +146,21 @@ def _digest(scope: Scope, body: bytes) -> str:
     return hashlib.sha256(b"\0".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
 
 
-def _claim(service: Service, actor: str, key: str, digest: str) -> Claim | StoredAnswer:
+def _claim(service: Service, actor: str, key: str, digest: str) -> ClaimedKey | StoredAnswer:
     with service.writing() as unit:
-        return claim(unit, actor, key, digest, service.settings.idempotency_lease_s * US_PER_S)
+        return claim_key(unit, actor, key, digest, service.settings.idempotency_lease_s * US_PER_S)
 
 
-def _keep(service: Service, taken: Claim, answer: StoredAnswer) -> None:
+def _keep(service: Service, taken: ClaimedKey, answer: StoredAnswer) -> None:
     with service.writing() as unit:
-        keep_answer(unit, taken, answer)
-    if service.held is not None:
-        with connected():
-            service.held.commit()
+        store_answer(unit, taken, answer)
+    if service.transaction is not None:
+        with connection_errors():
+            service.transaction.commit()
 
 
-def _drop(service: Service, held: Held, taken: Claim) -> None:
-    with connected():
-        held.undo()
+def _drop(service: Service, transaction: HeldTransaction, taken: ClaimedKey) -> None:
+    with connection_errors():
+        transaction.undo()
     with service.writing() as unit:
-        give_up(unit, taken)
+        release_key(unit, taken)

@@ -16,7 +16,7 @@ DEEP, MANY, LONG, ROWS = 1, 2, 3, 4
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class JsonShape:
     """How much a JSON text may hold.
 
     Parameters
@@ -38,7 +38,7 @@ class Shape:
     text_bytes_max: int
 
 
-def passed(body: bytes, shape: Shape, *, is_lines: bool = False) -> int:
+def exceeded_limit(body: bytes, shape: JsonShape, *, is_lines: bool = False) -> int:
     """The first limit that a text passes: `DEEP`, `MANY`, `LONG`, `ROWS`; 0 if it keeps all.
 
     Parameters

@@ -45,7 +45,7 @@ class _Signer:
     until_us: int
 
 
-class Jwts:
+class JwtVerifier:
     """Reads bearer JWTs as the settings say; takes none where they say nothing.
 
     Parameters

@@ -26,7 +26,7 @@ _CLOSE_S: Final = 1.0
 _GATHER_S: Final = 0.02
 
 
-class Outlet(io.TextIOBase):
+class LogOutput(io.TextIOBase):
     """Text to a file descriptor, written by a thread that is started with the first line.
 
     Parameters
@@ -117,6 +117,6 @@ def _dropped(number: int) -> bytes:
 
 
 @cache
-def stderr_outlet() -> Outlet:
+def stderr_output() -> LogOutput:
     """The outlet to this process's stderr, the one for all of its logs."""
-    return Outlet(sys.__stderr__.fileno() if sys.__stderr__ is not None else 2)
+    return LogOutput(sys.__stderr__.fileno() if sys.__stderr__ is not None else 2)

@@ -8,12 +8,12 @@ from typing import Any, Final, TextIO
 
 import structlog
 
-from api.endpoints.common.log_output import Outlet, stderr_outlet
+from api.endpoints.common.log_output import LogOutput, stderr_output
 
 _LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
-def make_log(level: str = "info", file: TextIO | Outlet | None = None) -> Any:
+def make_log(level: str = "info", file: TextIO | LogOutput | None = None) -> Any:
     """A logger that writes JSON lines from a level on, to stderr unless a file is given.
 
     Raises
@@ -24,7 +24,7 @@ def make_log(level: str = "info", file: TextIO | Outlet | None = None) -> Any:
     if level not in _LEVELS:
         raise ValueError(f"log level {level!r} is none of {', '.join(_LEVELS)}")
     return structlog.wrap_logger(
-        structlog.WriteLogger(file or stderr_outlet()),  # type: ignore[arg-type]
+        structlog.WriteLogger(file or stderr_output()),  # type: ignore[arg-type]
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),

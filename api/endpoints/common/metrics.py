@@ -10,16 +10,16 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import generate_latest
 
-from api.db.clock_guard import Timekeeper
+from api.db.clock_guard import ClockGuard
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
-Waiting = Callable[[], dict[str, int]]
+BacklogReader = Callable[[], dict[str, int]]
 
 
-class Meters:
-    """The meters of one running service, in a registry of its own."""
+class Metrics:
+    """The metrics of one running service, in a registry of its own."""
 
     def __init__(self) -> None:
         own = self.registry = CollectorRegistry()
@@ -58,32 +58,32 @@ class Meters:
         """Count a dispatch round."""
         self._rounds.inc()
 
-    def watch_store(self, waiting: Waiting) -> None:
+    def watch_store(self, waiting: BacklogReader) -> None:
         """Ask the store at each reading what waits in it."""
-        self.registry.register(_InStore(waiting))
+        self.registry.register(_BacklogCollector(waiting))
 
-    def watch_clock(self, keeper: Timekeeper) -> None:
+    def watch_clock(self, clock_guard: ClockGuard) -> None:
         """Say at each reading whether the clock is believed."""
         held = Gauge(
             "riderscore_clock_held", "1 while posts and what falls due wait because the clock is not believed.",
             registry=self.registry,
         )  # fmt: skip
-        held.set_function(lambda: keeper.state.status in ("held", "apart"))
+        held.set_function(lambda: clock_guard.state.status in ("held", "apart"))
         off = Gauge(
             "riderscore_clock_off_seconds", "How far this process's clock is ahead of the database's.",
             registry=self.registry,
         )  # fmt: skip
-        off.set_function(lambda: keeper.state.off_s)
+        off.set_function(lambda: clock_guard.state.off_s)
 
     def text(self) -> bytes:
-        """All meters in Prometheus' text format."""
+        """All metrics in Prometheus' text format."""
         return generate_latest(self.registry)
 
 
-class _InStore:
+class _BacklogCollector:
     """Gauges that are counted when they are read."""
 
-    def __init__(self, waiting: Waiting) -> None:
+    def __init__(self, waiting: BacklogReader) -> None:
         self._waiting = waiting
 
     def collect(self) -> Iterator[Metric]:

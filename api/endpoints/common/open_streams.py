@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.access.sessions import ended_among
 from api.db.store import UnreachableError
-from api.endpoints.common.auth import Gate
+from api.endpoints.common.auth import Authenticator
 from api.service import Actor, Service
 
 LOOK_S: Final = 0.5
@@ -22,25 +22,25 @@ _EVENTS: Final = b"text/event-stream"
 
 
 @dataclass(eq=False, slots=True)
-class _Opening:
+class _OpenStream:
     actor: Actor
     cancel: CancelScope
 
 
-class Openings:
+class OpenStreams:
     """Watches over the open streams of one server."""
 
-    def __init__(self, service: Service, gate: Gate) -> None:
+    def __init__(self, service: Service, authenticator: Authenticator) -> None:
         self._service = service
-        self._gate = gate
-        self._open: set[_Opening] = set()
+        self._authenticator = authenticator
+        self._open: set[_OpenStream] = set()
         self._watch: asyncio.Task[None] | None = None
         # A thread of its own: those of requests may all be busy.
         self._turn = CapacityLimiter(1)
 
     async def answer(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, as long as whoever asked may have the answer."""
-        opening: _Opening | None = None
+        opening: _OpenStream | None = None
         is_events = is_whole = False
 
         async def send_watched(message: Message) -> None:
@@ -69,11 +69,11 @@ class Openings:
             self._watch.cancel()
             self._watch = None
 
-    def _opened(self, scope: Scope, cancel: CancelScope) -> _Opening | None:
+    def _opened(self, scope: Scope, cancel: CancelScope) -> _OpenStream | None:
         actor: Actor | None = scope["state"].get("actor") or scope["state"].get("visitor")
         if actor is None:
             return None
-        opening = _Opening(actor, cancel)
+        opening = _OpenStream(actor, cancel)
         self._open.add(opening)
         if self._watch is None or self._watch.done():
             self._watch = asyncio.get_running_loop().create_task(self._look())
@@ -103,7 +103,7 @@ class Openings:
             actor.session_id in ended_sessions
             or (actor.session_id is None and actor.key_id in ended_keys)
             or (actor.expires_us is not None and actor.expires_us <= now_us)
-            or (actor.signed_by is not None and not self._gate.jwts.has_key(actor.signed_by))
+            or (actor.signed_by is not None and not self._authenticator.jwts.has_key(actor.signed_by))
             for actor in found
         ]
 

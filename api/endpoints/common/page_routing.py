@@ -21,11 +21,11 @@ from api.endpoints.common.page_sessions import (
     sign_in_path,
     visit_of,
 )
-from api.endpoints.common.pages import Visit, say_next
+from api.endpoints.common.pages import Visit, show_on_next_page
 from api.endpoints.common.problems import Problem, problem_of_book, problem_of_refusal, problem_of_unreachable
 from api.endpoints.common.sign_in_page import login_page
 from api.endpoints.common.static_files import accepts_gzip
-from api.endpoints.common.typed_input import Typed, typed_in
+from api.endpoints.common.typed_input import TypedInput, typed_in
 from api.refusals import Refused
 from api.service import service_of
 from rules.errors import BookError
@@ -86,11 +86,11 @@ async def _sign_in_first(request: Request, error: SignInError) -> Response:
         return await run_in_threadpool(login_page, _nobody(request), error.path, 401, typed=typed)
     response = RedirectResponse(sign_in_path(error.path), 303)
     if error.is_form:
-        say_next(response, "signed_out")
+        show_on_next_page(response, "signed_out")
     return response
 
 
-def failed_page(request: Request, error: Exception, typed: Typed | None = None) -> Response:
+def failed_page(request: Request, error: Exception, typed: TypedInput | None = None) -> Response:
     """The page that says what went wrong, with what was typed."""
     match error:
         case ForeignFormError():
@@ -112,7 +112,7 @@ def failed_page(request: Request, error: Exception, typed: Typed | None = None) 
     raise error
 
 
-def problem_page(request: Request, problem: Problem, typed: Typed | None = None) -> Response:
+def problem_page(request: Request, problem: Problem, typed: TypedInput | None = None) -> Response:
     """A page that says what a problem document says."""
     # Who asks too often is not looked up once more, nor anybody while no connection is free or we have failed.
     visit = _nobody(request) if problem.status in (429, 500, 503) else _visit(request)
@@ -140,14 +140,14 @@ async def refused_page(request: Request, problem: Problem) -> Response:
     return finished(request, response)
 
 
-def failure_page(request: Request, status: int, name: str, typed: Typed | None = None) -> Response:
+def failure_page(request: Request, status: int, name: str, typed: TypedInput | None = None) -> Response:
     """A page for what went wrong before a page of its own could say so."""
     visit = _visit(request)
     known = name if name != "http" else "not_found" if status == 404 else "not_possible"
     return _failure(visit, status, visit.say(f"failure.{known}"), typed)
 
 
-def unreachable_page(request: Request, typed: Typed | None = None) -> Response:
+def unreachable_page(request: Request, typed: TypedInput | None = None) -> Response:
     """A page that needs no database: nobody knows who is asking."""
     visit = _nobody(request)
     page = _failure(visit, 503, visit.say("failure.unreachable"), typed)
@@ -163,7 +163,7 @@ def _visit(request: Request) -> Visit:
         return _nobody(request)
 
 
-def _failure(visit: Visit, status: int, told: str, typed: Typed | None, faults: Sequence[str] = ()) -> Response:
+def _failure(visit: Visit, status: int, told: str, typed: TypedInput | None, faults: Sequence[str] = ()) -> Response:
     return visit.page("failure.html", status, status_code=status, told=told, faults=faults, typed=typed)
 
 

@@ -18,12 +18,12 @@ from starlette.datastructures import URL, FormData
 from api.access.scopes import Scope
 from api.access.sessions import SESSION_S, begin_session, end_session
 from api.books.deployment import num_in_force
-from api.endpoints.common.auth import Gate, session_actor
-from api.endpoints.common.bodies import check_coding, content_type_of, read_body, replay
+from api.endpoints.common.auth import Authenticator, session_actor
+from api.endpoints.common.bodies import check_coding, content_type_of, read_body, receive_again_of
 from api.endpoints.common.body_limits import KIB, MIB
 from api.endpoints.common.pages import Visit
-from api.endpoints.common.problems import Problem, need_allowed
-from api.endpoints.common.rate_limits import Allowances, address_of
+from api.endpoints.common.problems import Problem, check_rate
+from api.endpoints.common.rate_limits import RateLimits, address_of
 from api.endpoints.common.storable_text import check_fields
 from api.endpoints.common.typed_input import FIELDS_MAX, FORM_FIELD, MULTIPART, is_from_here, texts_of
 from api.service import Actor, Service, preferred_lang, service_of
@@ -96,20 +96,20 @@ def _visitor(request: Request, service: Service) -> Actor | None:
     written = request.cookies.get(SESSION_COOKIE)
     if not written:
         return None
-    gate: Gate = request.app.state.gate
-    if gate.good_sessions.has(written):
-        actor = session_actor(service, gate.jwts, written)
+    authenticator: Authenticator = request.app.state.authenticator
+    if authenticator.good_sessions.has(written):
+        actor = session_actor(service, authenticator.jwts, written)
     else:
-        allowances: Allowances = request.app.state.allowances
+        rate_limits: RateLimits = request.app.state.rate_limits
         address = address_of(request.scope)
-        look = allowances.look(address, service.clock())
+        look = rate_limits.look(address, service.clock())
         request.state.is_counted = True
-        actor = session_actor(service, gate.jwts, written) if look.may_look else None
+        actor = session_actor(service, authenticator.jwts, written) if look.may_look else None
         if actor is None:
-            need_allowed(look.if_wrong)
+            check_rate(look.if_wrong)
         else:
-            allowances.was_good(address, look)
-    gate.good_sessions.note(written, is_good=actor is not None)
+            rate_limits.was_good(address, look)
+    authenticator.good_sessions.note(written, is_good=actor is not None)
     return actor
 
 
@@ -156,8 +156,8 @@ def _counted(request: Request, service: Service) -> Visit:
         if not getattr(request.state, "is_counted", False):
             count_stranger(request, service)
         return made
-    allowances: Allowances = request.app.state.allowances
-    allowed = allowances.known.take(made.actor.token_id, service.clock())
+    rate_limits: RateLimits = request.app.state.rate_limits
+    allowed = rate_limits.known.take(made.actor.token_id, service.clock())
     if not allowed.is_allowed:
         raise Problem("rate_limited", headers={"Retry-After": str(allowed.reset_s)}, seconds=allowed.reset_s)
     return made
@@ -171,8 +171,8 @@ def count_stranger(request: Request, service: Service) -> None:
     Problem
         `address_limited`.
     """
-    allowances: Allowances = request.app.state.allowances
-    need_allowed(allowances.strangers.take(address_of(request.scope), service.clock()))
+    rate_limits: RateLimits = request.app.state.rate_limits
+    check_rate(rate_limits.strangers.take(address_of(request.scope), service.clock()))
 
 
 def posting(bytes_max: int) -> Callable[[Request], AsyncIterator[FormData]]:
@@ -199,7 +199,7 @@ def posting(bytes_max: int) -> Callable[[Request], AsyncIterator[FormData]]:
         request.state.posted_body = body
         if content_type_of(request.scope) != MULTIPART and body.count(b"&") >= FIELDS_MAX:
             raise Problem("form_too_many_fields", limit=FIELDS_MAX)
-        again = Request(request.scope, replay(body, request.receive))
+        again = Request(request.scope, receive_again_of(body, request.receive))
         async with again.form(max_fields=FIELDS_MAX, max_files=1) as form:
             token = form.get(FORM_FIELD)
             known = request.cookies.get(FORM_COOKIE, "")
@@ -242,8 +242,8 @@ def sign_in(request: Request, service: Service, response: Response, actor: Actor
         written = begin_session(
             unit, actor.role, actor.subject, actor.cities, actor.key_id, actor.expires_us, actor.signed_by
         )
-    gate: Gate = request.app.state.gate
-    gate.good_sessions.note(written, is_good=True)
+    authenticator: Authenticator = request.app.state.authenticator
+    authenticator.good_sessions.note(written, is_good=True)
     _keep(request, response, SESSION_COOKIE, written, SESSION_S)
 
 

@@ -118,7 +118,7 @@ class Visit:
         """Send the browser to another page of ours, which says `flash.<said>` once."""
         response = RedirectResponse(path, 303)
         if said is not None:
-            say_next(response, said, **params)
+            show_on_next_page(response, said, **params)
         return response
 
     def _said(self) -> str | None:
@@ -131,7 +131,7 @@ class Visit:
             return None
 
 
-def say_next(response: Response, said: str, **params: object) -> None:
+def show_on_next_page(response: Response, said: str, **params: object) -> None:
     """Have the next page say `flash.<said>` once."""
     value = urlencode({"key": said, "params": json.dumps(params, ensure_ascii=False)})
     response.set_cookie(SAID_COOKIE, value, max_age=SAID_S, path="/", httponly=True, samesite="strict")

@@ -13,10 +13,10 @@ from typing import Any, Final
 from starlette.responses import Response
 
 from api.db.store import BusyError, UnreachableError
-from api.endpoints.common.field_errors import Where, explain_invalid, pointer_to
-from api.endpoints.common.rate_limits import Allowed
+from api.endpoints.common.field_errors import FieldPlace, explain_invalid, pointer_to
+from api.endpoints.common.rate_limits import RateDecision
 from api.files.json_faults import JsonFault
-from api.refusals import Refused, spoken
+from api.refusals import Refused, params_in
 from rules.errors import Fault
 from rules.text import Lang, template, text
 
@@ -187,14 +187,14 @@ class FieldError:
         Why, in a language.
     """
 
-    where: Where
+    where: FieldPlace
     code: str
     says: Callable[[Lang], str]
 
     @classmethod
     def at(cls, pointer: Sequence[str | int], code: str, /, **params: object) -> "FieldError":
         """A field of the body by its path, with the words of `invalid.<code>`."""
-        return cls(Where(pointer=pointer_to(pointer)), code, partial(explain_invalid, code=code, params=params))
+        return cls(FieldPlace(pointer=pointer_to(pointer)), code, partial(explain_invalid, code=code, params=params))
 
     def document(self, lang: Lang) -> dict[str, str]:
         """One member of `errors`."""
@@ -244,7 +244,7 @@ class Problem(Exception):  # noqa: N818 - an answer, not a fault of the program
 
     def describe(self, lang: Lang) -> str:
         """Why, and what would be allowed, in one line."""
-        return text(lang, f"refused.{self.code}", **spoken(self.params, lang))
+        return text(lang, f"refused.{self.code}", **params_in(self.params, lang))
 
     def document(self, lang: Lang, instance: str = "") -> dict[str, Any]:
         """The problem document in one language."""
@@ -264,7 +264,7 @@ class Problem(Exception):  # noqa: N818 - an answer, not a fault of the program
         return document | facts if isinstance(facts, dict) else document
 
 
-def need_allowed(allowed: Allowed) -> None:
+def check_rate(allowed: RateDecision) -> None:
     """Refuse what an address may not ask any more for now.
 
     Raises
@@ -283,7 +283,7 @@ def problem_of_refusal(refused: Refused) -> Problem:
     if not isinstance(path, tuple):
         return Problem(refused.code, **params)  # type: ignore[arg-type]
     del params["path"]
-    field = FieldError(Where(pointer=pointer_to(path)), refused.code, refused.describe)
+    field = FieldError(FieldPlace(pointer=pointer_to(path)), refused.code, refused.describe)
     return Problem(refused.code, errors=[field], **params)  # type: ignore[arg-type]
 
 
@@ -313,7 +313,7 @@ def problem_of_book(faults: Iterable[Fault]) -> Problem:
     """Faults of a rule book, each named by its place in the document."""
     return Problem(
         "book_faulty",
-        errors=[FieldError(Where(place=_place(fault)), fault.code, fault.describe) for fault in faults],
+        errors=[FieldError(FieldPlace(place=_place(fault)), fault.code, fault.describe) for fault in faults],
     )
 
 
@@ -325,7 +325,7 @@ def no_json(fault: JsonFault | None) -> Problem:
     """A body that is no JSON, with what stands where."""
     if fault is None:
         return Problem("bad_json")
-    where = Where(pointer=pointer_to(fault.path))
+    where = FieldPlace(pointer=pointer_to(fault.path))
     return Problem("bad_json", errors=[FieldError(where, fault.reason, partial(_told_json, fault=fault))])
 
 

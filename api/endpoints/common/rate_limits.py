@@ -1,6 +1,6 @@
 """How many requests somebody may make: the generic cell rate algorithm, one number for each of them.
 
-A token, a session or an address may use a minute's allowance at once and gets it back evenly. Nothing here reads a
+A token, a session or an address may use a minute's number of requests at once and gets it back evenly. Nothing here reads a
 clock, and no more is held than `_NUM_HELD_MAX` numbers: who has asked least lately is forgotten first.
 """
 
@@ -24,7 +24,7 @@ _CHANCES_PER_MINUTE: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Allowed:
+class RateDecision:
     """Whether a request may go on, and what is left; seconds are rounded up."""
 
     is_allowed: bool
@@ -32,7 +32,7 @@ class Allowed:
     reset_s: int
 
 
-class Allowance:
+class RateLimit:
     """Requests a minute, by who asks; 0 for no limit. Good in any thread."""
 
     def __init__(self, per_minute: int) -> None:
@@ -42,24 +42,26 @@ class Allowance:
         self._lock = Lock()
 
     def forget(self) -> None:
-        """Give everybody a whole allowance, as after the clock was set."""
+        """Give everybody a whole minute, as after the clock was set."""
         with self._lock:
             self._full_us.clear()
 
-    def take(self, who: str, now_us: int) -> Allowed:
+    def take(self, who: str, now_us: int) -> RateDecision:
         """Count one request of somebody."""
         if not self._step_us:
-            return Allowed(is_allowed=True, remaining=0, reset_s=0)
+            return RateDecision(is_allowed=True, remaining=0, reset_s=0)
         with self._lock:
             full_us = max(self._full_us.get(who, 0), now_us) + self._step_us
             over_us = full_us - now_us - WINDOW_US
             if over_us > 0:
-                return Allowed(is_allowed=False, remaining=0, reset_s=-(-over_us // US_PER_S))
+                return RateDecision(is_allowed=False, remaining=0, reset_s=-(-over_us // US_PER_S))
             self._full_us[who] = full_us
             self._full_us.move_to_end(who)
             if len(self._full_us) > _NUM_HELD_MAX:
                 self._full_us.popitem(last=False)
-        return Allowed(is_allowed=True, remaining=-over_us // self._step_us, reset_s=-(-(full_us - now_us) // US_PER_S))
+        return RateDecision(
+            is_allowed=True, remaining=-over_us // self._step_us, reset_s=-(-(full_us - now_us) // US_PER_S)
+        )
 
     def give_back(self, who: str) -> None:
         """Take back the count of one request."""
@@ -68,7 +70,7 @@ class Allowance:
                 self._full_us[who] -= self._step_us
 
 
-class Seen:
+class KnownCredentials:
     """Keys or sessions that were good here, the latest of them. Good in any thread."""
 
     def __init__(self) -> None:
@@ -90,38 +92,38 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class NewCredentialCount:
     """The count of a key or session that was not good here before: whether it may be looked up, and what if it is wrong."""
 
     may_look: bool
-    if_wrong: Allowed
+    if_wrong: RateDecision
 
 
 @dataclass(frozen=True, slots=True)
-class Allowances:
+class RateLimits:
     """What may be asked: by a token or session that is good, and by an address that shows none.
 
     Whoever shows a key or session that was not good here before is counted for the address before it is looked up.
     Once the address may ask no more, a few a minute are looked up all the same: others ask from there too.
     """
 
-    known: Allowance
-    strangers: Allowance
-    chances: Allowance = field(default_factory=lambda: Allowance(_CHANCES_PER_MINUTE))
+    known: RateLimit
+    strangers: RateLimit
+    chances: RateLimit = field(default_factory=lambda: RateLimit(_CHANCES_PER_MINUTE))
 
-    def look(self, address: str, now_us: int) -> Look:
+    def look(self, address: str, now_us: int) -> NewCredentialCount:
         """Count one that is new here."""
         allowed = self.strangers.take(address, now_us)
-        return Look(allowed.is_allowed or self.chances.take(address, now_us).is_allowed, allowed)
+        return NewCredentialCount(allowed.is_allowed or self.chances.take(address, now_us).is_allowed, allowed)
 
-    def was_good(self, address: str, look: Look) -> None:
+    def was_good(self, address: str, look: NewCredentialCount) -> None:
         """It was good: it does not count."""
         (self.strangers if look.if_wrong.is_allowed else self.chances).give_back(address)
 
     def forget(self) -> None:
-        """Give everybody whole allowances, as after the clock was set."""
-        for allowance in (self.known, self.strangers, self.chances):
-            allowance.forget()
+        """Give everybody a whole minute, as after the clock was set."""
+        for limit in (self.known, self.strangers, self.chances):
+            limit.forget()
 
 
 def address_of(scope: Scope) -> str:

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
 from api.db.store import UnreachableError
-from api.endpoints.common.field_errors import Where, explain_invalid
+from api.endpoints.common.field_errors import FieldPlace, explain_invalid
 from api.endpoints.common.page_routing import missing_page, refused_page, wants_page
 from api.endpoints.common.problems import (
     ERRORS_MAX,
@@ -80,7 +80,7 @@ def _on_invalid(request: Request, error: Exception) -> Response:
     if any(item["type"] == "json_invalid" for item in found):
         return _answer(request, no_json(fault_of(error.body) if isinstance(error.body, str | bytes) else None))
     errors = [
-        FieldError(Where.of(item["loc"]), item["type"], partial(explain_invalid, code=item["type"], params=item.get("ctx", {})))
+        FieldError(FieldPlace.of(item["loc"]), item["type"], partial(explain_invalid, code=item["type"], params=item.get("ctx", {})))
         for item in found[:ERRORS_MAX]
     ]  # fmt: skip
     return _answer(request, Problem("invalid_request", errors=errors, num_errors=len(found), num=len(found)))

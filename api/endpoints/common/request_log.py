@@ -10,7 +10,7 @@ from typing import Any, Final
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.clock import elapsed_ns
-from api.endpoints.common.metrics import Meters
+from api.endpoints.common.metrics import Metrics
 from api.endpoints.common.problems import Problem
 from api.endpoints.common.refusal_answers import refuse
 
@@ -23,12 +23,12 @@ _SAFE: Final = (
 )
 
 
-class Watch:
+class RequestLogMiddleware:
     """Sees every request come and go."""
 
-    def __init__(self, app: ASGIApp, meters: Meters, log: Any) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, log: Any) -> None:
         self._app = app
-        self._meters = meters
+        self._metrics = metrics
         self._log = log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -48,7 +48,7 @@ class Watch:
                 _mark(message, request_id, state)
             await send(message)
 
-        self._meters.in_flight.inc()
+        self._metrics.in_flight.inc()
         try:
             await self._app(scope, receive, send_marked)
         except Exception:  # noqa: BLE001 - the last door: a fault of ours is logged, never shown
@@ -56,15 +56,15 @@ class Watch:
             if not status:
                 await refuse(Problem("internal"), scope, receive, send_marked)
         finally:
-            self._meters.in_flight.dec()
+            self._metrics.in_flight.dec()
             self._note(scope, status, elapsed_ns() - began_ns)
 
     def _note(self, scope: Scope, status: int, took_ns: int) -> None:
         state, route, method = scope["state"], _route(scope), scope["method"]
-        self._meters.answered(method if method in _METHODS else "other", route, status, took_ns)
+        self._metrics.answered(method if method in _METHODS else "other", route, status, took_ns)
         code = state.get("problem")
         if code is not None:
-            self._meters.problem(code)
+            self._metrics.problem(code)
         actor = state.get("actor")
         self._log.info(
             "request",

@@ -34,7 +34,7 @@ def _whole(value: Any) -> Any:
     return int(value) if type(value) is float and value.is_integer() else value
 
 
-class Page(Model):
+class ListPage(Model):
     """What every list answers; `items` belongs to the list."""
 
     cursor: str | None = Field(description="Ask for the next page with it; null on the last page.")

@@ -7,7 +7,7 @@ from fastapi import Response
 from api.access.keys import Role
 from api.db.demo_mark import is_demo
 from api.endpoints.common.pages import Visit
-from api.endpoints.common.typed_input import Typed
+from api.endpoints.common.typed_input import TypedInput
 from api.ledger.entries import RiderStanding, rider_row
 from api.riders.sample_riders import telling_riders
 from rules.units import shown_points
@@ -15,7 +15,9 @@ from rules.units import shown_points
 DEMO_PEOPLE: Final[tuple[tuple[Role, str], ...]] = (("ops", "li.na"), ("approver", "wang.wei"), ("policy", "zhao.min"))
 
 
-def login_page(visit: Visit, path: str, status: int = 200, fault: str = "", typed: Typed | None = None) -> Response:
+def login_page(
+    visit: Visit, path: str, status: int = 200, fault: str = "", typed: TypedInput | None = None
+) -> Response:
     """Who are you.
 
     Parameters

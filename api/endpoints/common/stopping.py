@@ -12,24 +12,24 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.endpoints.common.problems import Problem
 from api.endpoints.common.refusal_answers import refuse
-from api.shutdown import Leaving
+from api.shutdown import Shutdown
 
 ELSEWHERE: Final = {"Retry-After": "1", "Connection": "close"}
 _WRITES: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
-class Farewell:
+class StoppingMiddleware:
     """Answers for a server that is stopping."""
 
-    def __init__(self, app: ASGIApp, leaving: Leaving) -> None:
+    def __init__(self, app: ASGIApp, shutdown: Shutdown) -> None:
         self._app = app
-        self._leaving = leaving
+        self._shutdown = shutdown
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Answer one request, or say that it is for another server. No coroutine of its own: most go through."""
         if scope["type"] != "http":
             return self._app(scope, receive, send)
-        if self._leaving.has_begun:
+        if self._shutdown.has_begun:
             return refuse(Problem("stopping", headers=ELSEWHERE), scope, receive, send)
         if scope["method"] in _WRITES:
             return self._to_its_end(scope, receive, send)
@@ -45,7 +45,7 @@ class Farewell:
                 await send(message)
 
         work = asyncio.ensure_future(self._app(scope, receive, send_in_time))
-        if await self._leaving.do(work) or has_begun:
+        if await self._shutdown.do(work) or has_begun:
             await work
             return
         is_over = True

@@ -13,7 +13,7 @@ from urllib.parse import unquote_to_bytes
 from starlette.requests import cookie_parser
 from starlette.types import Scope
 
-from api.endpoints.common.field_errors import Where, pointer_to
+from api.endpoints.common.field_errors import FieldPlace, pointer_to
 from api.endpoints.common.problems import FieldError, Problem, no_json
 from api.files.json_faults import fault_of
 from api.files.json_lines import check_strictly
@@ -52,7 +52,7 @@ def check_address(scope: Scope) -> None:
         elif b"\0" in value:
             places.append(f"header/{name.decode('latin-1')}")
     if places:
-        raise unusable(Where(parameter=place) for place in places)
+        raise unusable(FieldPlace(parameter=place) for place in places)
 
 
 def check_json(body: bytes) -> None:
@@ -66,12 +66,12 @@ def check_json(body: bytes) -> None:
     if packing_of(body) is not None or not _is_utf8(body):
         raise no_json(fault_of(body))
     if b"\0" in body:
-        raise unusable([Where(pointer="#")])
+        raise unusable([FieldPlace(pointer="#")])
     _check_strictly(body)
     if not _SUSPECT.search(body):
         return
     document = json.loads(body)
-    places = [Where(pointer=pointer_to(path)) for path in _odd_in(document)]
+    places = [FieldPlace(pointer=pointer_to(path)) for path in _odd_in(document)]
     if places:
         raise unusable(places)
 
@@ -92,7 +92,7 @@ def check_fields(fields: Iterable[tuple[str, Any]]) -> None:
         `unusable_text`, with the name of each field.
     """
     places = [
-        Where(parameter=f"form/{_printed(name)}")
+        FieldPlace(parameter=f"form/{_printed(name)}")
         for name, value in fields
         if not is_plain(name) or (isinstance(value, str) and not is_plain(value))
     ]
@@ -100,7 +100,7 @@ def check_fields(fields: Iterable[tuple[str, Any]]) -> None:
         raise unusable(places)
 
 
-def unusable(places: Iterable[Where]) -> Problem:
+def unusable(places: Iterable[FieldPlace]) -> Problem:
     """The refusal of such text at some places."""
     found = list(places)
     errors = [FieldError(place, "unusable_text", _says) for place in found[:_SHOWN_MAX]]

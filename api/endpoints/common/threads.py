@@ -18,7 +18,7 @@ THREAD_WAIT_S: Final = 2
 T = TypeVar("T")
 
 
-class Threaded(APIRoute):
+class ThreadedRoute(APIRoute):
     """Routes of which the work alone is done in a thread, not what becomes of its answer.
 
     A request whose answer is kept holds its rows until it is answered (`api.endpoints.common.idempotency_keys`). A plain function's answer
@@ -37,7 +37,7 @@ def _threaded(work: Callable[..., Any]) -> Callable[..., Any]:
     return endpoint
 
 
-async def run_in_turn(work: Callable[[], T], turns: CapacityLimiter) -> T:
+async def run_limited(work: Callable[[], T], turns: CapacityLimiter) -> T:
     """Do some work in a thread, once one of a few turns is free.
 
     Raises
@@ -53,7 +53,7 @@ async def run_in_turn(work: Callable[[], T], turns: CapacityLimiter) -> T:
         raise BusyError("no thread is free") from None
 
 
-class Turns:
+class ConcurrencyLimit:
     """So many pieces of work of one kind at a time; more are refused, not queued."""
 
     def __init__(self, number: int) -> None:

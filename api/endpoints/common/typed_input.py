@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 from fastapi import Request
 from starlette.datastructures import FormData
 
-from api.endpoints.common.bodies import content_type_of, read_body, replay
+from api.endpoints.common.bodies import content_type_of, read_body, receive_again_of
 from api.endpoints.common.body_limits import KIB
 from api.endpoints.common.problems import Problem
 from api.endpoints.common.storable_text import is_plain
@@ -51,7 +51,7 @@ _NOT_KEPT: Final = ("/login", "/logout")
 
 
 @dataclass(frozen=True, slots=True)
-class Typed:
+class TypedInput:
     """A form as it was sent.
 
     Parameters
@@ -95,7 +95,7 @@ class Typed:
         return cls(path, pairs) if isinstance(path, str) and is_sound and len(pairs) <= FIELDS_MAX else None
 
 
-async def typed_in(request: Request) -> Typed | None:
+async def typed_in(request: Request) -> TypedInput | None:
     """What a page of this host has sent with a request, whether or not it has been read; None for nothing to keep."""
     path = request.url.path
     if request.method != "POST" or path.startswith(_NOT_KEPT) or not is_from_here(request):
@@ -110,7 +110,7 @@ async def typed_in(request: Request) -> Typed | None:
         request.state.posted_body = body
     has_file = False
     if content_type_of(request.scope) == MULTIPART:
-        again = Request(request.scope, replay(body, request.receive))
+        again = Request(request.scope, receive_again_of(body, request.receive))
         try:
             async with again.form(max_fields=FIELDS_MAX, max_files=1) as form:
                 has_file = any(not isinstance(value, str) and value.size for _, value in form.multi_items())
@@ -124,7 +124,7 @@ async def typed_in(request: Request) -> Typed | None:
             return None
     kept = tuple((name, value) for name, value in pairs if name not in _SECRET and is_plain(name) and is_plain(value))
     query = f"?{request.url.query}" if request.url.query else ""
-    typed = Typed(path + query, kept, has_file)
+    typed = TypedInput(path + query, kept, has_file)
     return typed if typed.words or has_file else None
 
 

@@ -28,11 +28,11 @@ LINGER_S: Final = 0.03
 ROWS_ENOUGH: Final = 128
 
 
-class Later:
+class Deferred:
     """Says of a request that others would wait with it: it is done apart."""
 
 
-class Waiting(Protocol):
+class QueueItem(Protocol):
     """What the queue must know of a request."""
 
     @property
@@ -44,19 +44,19 @@ class Waiting(Protocol):
         """While one waits apart, no other of the same key is done."""
 
 
-Item = TypeVar("Item", bound=Waiting)
+Item = TypeVar("Item", bound=QueueItem)
 Result = TypeVar("Result")
 
 
-class Work(Protocol):
-    """Does requests in a thread: to each a result or an exception, or `Later` unless `waits`."""
+class QueueHandler(Protocol):
+    """Does requests in a thread: to each a result or an exception, or `Deferred` unless `waits`."""
 
     def __call__(self, items: Sequence[Any], *, waits: bool) -> Sequence[Any]:
         """Do them all; raises nothing."""
 
 
 @dataclass(slots=True)
-class _Place(Generic[Item, Result]):
+class _QueuedItem(Generic[Item, Result]):
     item: Item
     answer: "asyncio.Future[Result]"
 
@@ -71,21 +71,21 @@ class _Place(Generic[Item, Result]):
 
 
 @dataclass(slots=True)
-class _Line(Generic[Item, Result]):
+class _ClientQueue(Generic[Item, Result]):
     """What waits of one client."""
 
-    places: deque[_Place[Item, Result]] = field(default_factory=deque)
+    places: deque[_QueuedItem[Item, Result]] = field(default_factory=deque)
     num_rows: int = 0
 
 
-class Queue(Generic[Item, Result]):
+class WriteQueue(Generic[Item, Result]):
     """Requests that wait to be done, for one event loop."""
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: QueueHandler) -> None:
         self._work = work
-        self._lines: OrderedDict[str, _Line[Item, Result]] = OrderedDict()
+        self._lines: OrderedDict[str, _ClientQueue[Item, Result]] = OrderedDict()
         self._num_waiting = self._rows_waiting = 0
-        self._aside: deque[_Place[Item, Result]] = deque()
+        self._aside: deque[_QueuedItem[Item, Result]] = deque()
         self._keys_aside: set[Hashable] = set()
         self._num_aside = 0
         self._is_working = self._is_closed = False
@@ -120,8 +120,8 @@ class Queue(Generic[Item, Result]):
         ):
             raise BusyError("too many posts wait")
         if line is None:
-            line = self._lines[client] = _Line()
-        place: _Place[Item, Result] = _Place(item, asyncio.get_running_loop().create_future())
+            line = self._lines[client] = _ClientQueue()
+        place: _QueuedItem[Item, Result] = _QueuedItem(item, asyncio.get_running_loop().create_future())
         line.places.append(place)
         line.num_rows += item.num_rows
         self._num_waiting += 1
@@ -166,18 +166,18 @@ class Queue(Generic[Item, Result]):
             self._num_aside += 1
             self._begin([self._aside.popleft()], self._served_aside, waits=True)
 
-    def _begin(self, places: list[_Place[Item, Result]], then: Any, *, waits: bool) -> None:
+    def _begin(self, places: list[_QueuedItem[Item, Result]], then: Any, *, waits: bool) -> None:
         items = [place.item for place in places]
         loop = asyncio.get_running_loop()
         doing = loop.run_in_executor(self._threads, partial(self._work, items, waits=waits))
         doing.add_done_callback(partial(then, places))
 
-    def _next(self) -> list[_Place[Item, Result]]:
+    def _next(self) -> list[_QueuedItem[Item, Result]]:
         """One of each client in turn, then another of each, until it is enough or nobody waits.
 
         A client whose next one is too much beside the others is passed by, and comes first the next time.
         """
-        taken: list[_Place[Item, Result]] = []
+        taken: list[_QueuedItem[Item, Result]] = []
         passed: set[str] = set()
         num_rows = 0
         while len(taken) < NUM_AT_ONCE:
@@ -205,14 +205,14 @@ class Queue(Generic[Item, Result]):
             num_rows += place.item.num_rows
         return taken
 
-    def _served(self, places: list[_Place[Item, Result]], doing: "asyncio.Future[Sequence[Any]]") -> None:
+    def _served(self, places: list[_QueuedItem[Item, Result]], doing: "asyncio.Future[Sequence[Any]]") -> None:
         self._is_working = False
         for place, result in zip(places, _results(doing, len(places)), strict=True):
-            if isinstance(result, Later) and not self._is_closed:
+            if isinstance(result, Deferred) and not self._is_closed:
                 self._keys_aside.add(place.item.key)
                 self._aside.append(place)
             else:
-                place.tell(BusyError("the service stops") if isinstance(result, Later) else result)
+                place.tell(BusyError("the service stops") if isinstance(result, Deferred) else result)
         # Those who are answered now come again in a moment, and go together with those who wait. Without them, two halves
         # of the clients would take turns for ever.
         self._num_expected = len(places) + self._num_waiting
@@ -222,7 +222,7 @@ class Queue(Generic[Item, Result]):
             self._linger()
         self._ended.set()
 
-    def _served_aside(self, places: list[_Place[Item, Result]], doing: "asyncio.Future[Sequence[Any]]") -> None:
+    def _served_aside(self, places: list[_QueuedItem[Item, Result]], doing: "asyncio.Future[Sequence[Any]]") -> None:
         self._num_aside -= 1
         for place, result in zip(places, _results(doing, len(places)), strict=True):
             self._keys_aside.discard(place.item.key)

@@ -13,11 +13,11 @@ from api.endpoints.common.auth import require
 from api.endpoints.common.etags import in_words
 from api.endpoints.common.problems import Problem
 from api.endpoints.common.schemas import LIMIT_DEFAULT, Cursor, IdText, Limit, PlainText
-from api.endpoints.common.threads import Threaded
+from api.endpoints.common.threads import ThreadedRoute
 from api.endpoints.decisions.shapes import AppealAnswer, AppealPage, AppealShown, appeal_shown
 from api.service import Actor, LangDep, ServiceDep
 
-router = APIRouter(prefix="/v1/appeals", tags=["appeals"], route_class=Threaded)
+router = APIRouter(prefix="/v1/appeals", tags=["appeals"], route_class=ThreadedRoute)
 Reader = Annotated[Actor, Depends(require("self:read", "appeals:decide"))]
 Decider = Annotated[Actor, Depends(require("appeals:decide"))]
 _ACCEPTED = "Decided; the ledger is being recalculated."

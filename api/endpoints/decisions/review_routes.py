@@ -18,12 +18,12 @@ from api.endpoints.common.auth import require
 from api.endpoints.common.etags import in_words
 from api.endpoints.common.problems import Problem
 from api.endpoints.common.schemas import LIMIT_DEFAULT, Cursor, IdText, Limit
-from api.endpoints.common.threads import Threaded
+from api.endpoints.common.threads import ThreadedRoute
 from api.endpoints.decisions.appeal_routes import City, cities_of
 from api.endpoints.decisions.shapes import LiftAsked, ReviewAnswer, ReviewPage, ReviewShown, review_shown
 from api.service import Actor, LangDep, ServiceDep
 
-router = APIRouter(prefix="/v1/reviews", tags=["reviews"], route_class=Threaded)
+router = APIRouter(prefix="/v1/reviews", tags=["reviews"], route_class=ThreadedRoute)
 Reader = Annotated[Actor, Depends(require("self:read", "reviews:decide"))]
 Decider = Annotated[Actor, Depends(require("reviews:decide"))]
 

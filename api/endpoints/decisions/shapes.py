@@ -7,7 +7,7 @@ from pydantic import Field, StringConstraints
 from api.decisions.appeal_records import Appeal
 from api.decisions.appeals import WORDS_MAX, AppealReason, DismissedReason, UpheldReason, answer_words, reason_words
 from api.decisions.reviews import Review, ReviewOutcome, outcome_words, state_words
-from api.endpoints.common.schemas import Model, Page, PlainText
+from api.endpoints.common.schemas import ListPage, Model, PlainText
 from rules.text import Lang
 
 # What a person writes: lines, but no control characters.
@@ -67,7 +67,7 @@ class AppealShown(Model):
     decision: AppealDecisionShown | None
 
 
-class AppealPage(Page):
+class AppealPage(ListPage):
     """Appeals: open ones by deadline, decided ones newest first."""
 
     items: list[AppealShown]
@@ -130,7 +130,7 @@ class ReviewShown(Model):
     lift: LiftShown | None
 
 
-class ReviewPage(Page):
+class ReviewPage(ListPage):
     """Reviews: open ones oldest first, decided ones newest first."""
 
     items: list[ReviewShown]

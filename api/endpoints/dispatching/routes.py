@@ -9,11 +9,11 @@ from fastapi import APIRouter, Depends, Request
 
 from api.access.new_ids import bad_id
 from api.endpoints.common.auth import require
-from api.endpoints.common.metrics import Meters
+from api.endpoints.common.metrics import Metrics
 from api.endpoints.common.problems import FieldError, Problem, problem_of_refusal
-from api.endpoints.common.threads import run_in_turn
+from api.endpoints.common.threads import run_limited
 from api.endpoints.dispatching.shapes import RoundAnswer, RoundWanted
-from api.ledger.stored_ids import HeldByStore
+from api.ledger.stored_ids import StoredIds
 from api.ledger.suspensions import suspended_among
 from api.service import Actor, LangDep, Service, ServiceDep
 from rules.ids import id_fault
@@ -37,10 +37,10 @@ async def solve_round(
         raise Problem("round_contradicts", errors=errors, num=len(errors))
     doubtful = _doubtful(body)
     if doubtful:
-        await run_in_turn(partial(_need_held, service, actor, doubtful), request.app.state.rounds)
-    answer = await run_in_turn(partial(_solved, service, actor, body, lang), request.app.state.rounds)
-    meters: Meters = request.app.state.meters
-    meters.round_solved()
+        await run_limited(partial(_need_held, service, actor, doubtful), request.app.state.rounds)
+    answer = await run_limited(partial(_solved, service, actor, body, lang), request.app.state.rounds)
+    metrics: Metrics = request.app.state.metrics
+    metrics.round_solved()
     return answer
 
 
@@ -77,7 +77,7 @@ def _doubtful(body: RoundWanted) -> list[_Doubtful]:
 
 def _need_held(service: Service, actor: Actor, doubtful: list[_Doubtful]) -> None:
     """Refuse ids that are none, unless the store holds them of a rider of the actor's cities."""
-    store = HeldByStore(service.reading, actor.cities)
+    store = StoredIds(service.reading, actor.cities)
     held = {
         (column, *pair)
         for column in ("rider_id", "order_id")

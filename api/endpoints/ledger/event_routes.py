@@ -18,22 +18,22 @@ from api.books.missing_book import deploy_command
 from api.endpoints.common.auth import require
 from api.endpoints.common.bodies import JSON, NDJSON, content_type_of
 from api.endpoints.common.field_errors import pointer_to
-from api.endpoints.common.idempotency_keys import REPLAYED, once_of
+from api.endpoints.common.idempotency_keys import REPLAYED, keyed_request
 from api.endpoints.common.problems import FieldError, Problem, no_json
 from api.endpoints.common.schemas import Model
-from api.endpoints.common.threads import Threaded
-from api.endpoints.ledger.large_posts import done_in_parts
-from api.endpoints.ledger.posts import Done, Post, Scored
+from api.endpoints.common.threads import ThreadedRoute
+from api.endpoints.ledger.large_posts import answer_in_parts
+from api.endpoints.ledger.posts import Post, PostAnswer, ScoredPost
 from api.files.rejects import Reject, cut, rejects_of_rows
 from api.files.request_events import Document, NotEventsError, PostedRows, read_rows, take_apart
 from api.ledger.admission import Admission
-from api.ledger.posting import Posted
-from api.ledger.stored_ids import HeldByStore
+from api.ledger.posting import EventOutcome
+from api.ledger.stored_ids import StoredIds
 from api.service import Actor, LangDep, ServiceDep
 from rules.deployment import NO_PLATFORM
 from rules.text import Lang, text
 
-router = APIRouter(prefix="/v1", tags=["events"], route_class=Threaded)
+router = APIRouter(prefix="/v1", tags=["events"], route_class=ThreadedRoute)
 Platform = Annotated[Actor, Depends(require("events:write"))]
 _LARGE_BYTES: Final = 32 * 1024
 _IGNORED_SHOWN: Final = 100
@@ -94,7 +94,7 @@ _Waiting = tuple[int, Callable[[], _Answer]]
 
 
 @dataclass(slots=True)
-class _Sent:
+class _RequestBody:
     """A body, until it is taken, and what it is said to be. Nobody else keeps it, so that it is gone once it is read."""
 
     body: bytes
@@ -106,10 +106,10 @@ class _Sent:
         return body
 
 
-async def sent(request: Request) -> _Sent:
+async def request_body(request: Request) -> _RequestBody:
     """The body as it came."""
     parts = [part async for part in request.stream() if part]
-    return _Sent(b"".join(parts), content_type_of(request.scope) == NDJSON)
+    return _RequestBody(b"".join(parts), content_type_of(request.scope) == NDJSON)
 
 
 _EXAMPLE: Final = {
@@ -149,27 +149,31 @@ _BODY: Final = {
 
 @router.post("/events", openapi_extra=_BODY, response_model=EventAnswers)
 async def post(
-    request: Request, given: Annotated[_Sent, Depends(sent)], actor: Platform, service: ServiceDep, lang: LangDep
+    request: Request,
+    given: Annotated[_RequestBody, Depends(request_body)],
+    actor: Platform,
+    service: ServiceDep,
+    lang: LangDep,
 ) -> Response:
     """Score events: one, a list, `{"events": [...]}` or NDJSON. The same event is never scored twice."""
-    once = once_of(request.scope, given.body)
+    once = keyed_request(request.scope, given.body)
     if len(given.body) < _LARGE_BYTES:
         content: Document | PostedRows = _taken_apart(given, service.settings.batch_rows_max)
     else:
         # Before its turn: others do not wait while it is read.
-        held = HeldByStore(service.reading, actor.cities)
+        held = StoredIds(service.reading, actor.cities)
         content = await run_sync(lambda: read_rows(_taken_apart(given, service.settings.batch_rows_max), held))
     admission = Admission(actor.cities, actor.may("training:write"))
     answer = partial(_done, lang, platform=service.settings.platform)
     waits = Post(content, admission, once, answer, filed_by=actor.name, key_id=actor.key_id)
-    ask = partial(request.app.state.posts.done, actor.token_id)
-    done = await done_in_parts(service, ask, waits)
+    ask = partial(request.app.state.write_queue.done, actor.token_id)
+    done = await answer_in_parts(service, ask, waits)
     for status, num in done.counts.items():
-        request.app.state.meters.events(status, num)
+        request.app.state.metrics.events(status, num)
     return Response(done.body, headers={**done.headers, **(REPLAYED if done.is_replayed else {})})
 
 
-def _taken_apart(given: _Sent, num_rows_max: int) -> Document:
+def _taken_apart(given: _RequestBody, num_rows_max: int) -> Document:
     try:
         document = take_apart(given.taken(), is_ndjson=given.is_ndjson)
     except NotEventsError as error:
@@ -181,7 +185,7 @@ def _taken_apart(given: _Sent, num_rows_max: int) -> Document:
     return document
 
 
-def _done(lang: Lang, scored: Scored, platform: str = NO_PLATFORM) -> Done:
+def _done(lang: Lang, scored: ScoredPost, platform: str = NO_PLATFORM) -> PostAnswer:
     """The answer to a post."""
     rows, table = scored.rows, scored.table
     refused, waiting = list(scored.refused), list[_Waiting]()
@@ -199,7 +203,7 @@ def _done(lang: Lang, scored: Scored, platform: str = NO_PLATFORM) -> Done:
     return _written(waiting, rows.ignored)
 
 
-def _written(waiting: Sequence[_Waiting], ignored: Collection[str]) -> Done:
+def _written(waiting: Sequence[_Waiting], ignored: Collection[str]) -> PostAnswer:
     """Answers by row, as JSON; some at a time, since ten thousand of them weigh more than what is written of them."""
     counts: Counter[str] = Counter()
     parts: list[bytes] = []
@@ -217,10 +221,10 @@ def _written(waiting: Sequence[_Waiting], ignored: Collection[str]) -> Done:
     )
     begun = EventAnswers.__pydantic_serializer__.to_json(head).removesuffix(b"]}")
     told = {"scored": counts["scored"], "repeated": counts["repeated"], "rejected": counts["rejected"]}
-    return Done(b"".join((begun, *parts, b"]}")), {"content-type": JSON}, counts=told)
+    return PostAnswer(b"".join((begun, *parts, b"]}")), {"content-type": JSON}, counts=told)
 
 
-def _reject(table: pa.Table, k: int, answer: Posted) -> Reject:
+def _reject(table: pa.Table, k: int, answer: EventOutcome) -> Reject:
     return rejects_of_rows(table, np.array([k]), [answer.reason or ""], [answer.stands or ""])[0]
 
 

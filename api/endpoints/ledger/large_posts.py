@@ -16,9 +16,9 @@ import pyarrow as pa
 from anyio import CancelScope
 from anyio.to_thread import run_sync
 
-from api.db.idempotency import Claim, StoredAnswer, Wanted, claim, give_up, keep_answer
+from api.db.idempotency import ClaimedKey, KeyedRequest, StoredAnswer, claim_key, release_key, store_answer
 from api.endpoints.common.problems import Problem
-from api.endpoints.ledger.posts import Done, Post, Scored
+from api.endpoints.ledger.posts import Post, PostAnswer, ScoredPost
 from api.files.request_events import PostedRows
 from api.refusals import Refused
 from api.service import Service
@@ -30,7 +30,7 @@ PART_ROWS: Final = 500
 Ask = Callable[[Post], Awaitable[Any]]
 
 
-def parted(rows: PostedRows) -> list[PostedRows]:
+def split_by_rider(rows: PostedRows) -> list[PostedRows]:
     """Rows in parts of whole riders; what could not be read stands in the first."""
     if rows.table.num_rows <= PART_ROWS:
         return [rows]
@@ -47,7 +47,7 @@ def parted(rows: PostedRows) -> list[PostedRows]:
     return [replace(rows, table=table, rejects=() if k else rows.rejects) for k, table in enumerate(tables)]
 
 
-async def done_in_parts(service: Service, ask: Ask, post: Post) -> Done:
+async def answer_in_parts(service: Service, ask: Ask, post: Post) -> PostAnswer:
     """The answer to a post.
 
     Parameters
@@ -64,11 +64,11 @@ async def done_in_parts(service: Service, ask: Ask, post: Post) -> Done:
     if isinstance(rows, PostedRows) and post.once is None:
         return await _scored(ask, post, rows)
     if not isinstance(rows, PostedRows) or post.once is None or rows.table.num_rows <= PART_ROWS:
-        done: Done = await ask(post)
+        done: PostAnswer = await ask(post)
         return done
     taken = await run_sync(_claimed, service, post.once)
     if isinstance(taken, StoredAnswer):
-        return Done(taken.body, taken.headers, is_replayed=True)
+        return PostAnswer(taken.body, taken.headers, is_replayed=True)
     try:
         done = await _scored(ask, replace(post, once=None), rows)
         await run_sync(_keep, service, taken, done)
@@ -79,10 +79,10 @@ async def done_in_parts(service: Service, ask: Ask, post: Post) -> Done:
     return done
 
 
-async def _scored(ask: Ask, post: Post, rows: PostedRows) -> Done:
-    parts: list[Scored] = []
-    held: list[Scored] = []
-    for part in await run_sync(parted, rows):
+async def _scored(ask: Ask, post: Post, rows: PostedRows) -> PostAnswer:
+    parts: list[ScoredPost] = []
+    held: list[ScoredPost] = []
+    for part in await run_sync(split_by_rider, rows):
         try:
             await ask(replace(post, content=part, answer=partial(_noted, held)))
         except Refused:
@@ -95,16 +95,16 @@ async def _scored(ask: Ask, post: Post, rows: PostedRows) -> Done:
     return await run_sync(post.answer, _whole(rows, parts))
 
 
-def _noted(held: list[Scored], scored: Scored) -> Done:
+def _noted(held: list[ScoredPost], scored: ScoredPost) -> PostAnswer:
     """What a part is answered: nothing yet. A turn that failed may be tried again: the last counts."""
     held[:] = [scored]
-    return Done(b"", {})
+    return PostAnswer(b"", {})
 
 
-def _whole(rows: PostedRows, parts: Sequence[Scored]) -> Scored:
+def _whole(rows: PostedRows, parts: Sequence[ScoredPost]) -> ScoredPost:
     if len(parts) == 1:
         return parts[0]
-    return Scored(
+    return ScoredPost(
         rows,
         pa.concat_tables([part.table for part in parts]),
         [reject for part in parts for reject in part.refused],
@@ -114,17 +114,17 @@ def _whole(rows: PostedRows, parts: Sequence[Scored]) -> Scored:
     )
 
 
-def _claimed(service: Service, once: Wanted) -> Claim | StoredAnswer:
+def _claimed(service: Service, once: KeyedRequest) -> ClaimedKey | StoredAnswer:
     with service.writing() as unit:
         lease_us = service.settings.idempotency_lease_s * US_PER_S
-        return claim(unit, once.actor, once.key, once.request_digest, lease_us)
+        return claim_key(unit, once.actor, once.key, once.request_digest, lease_us)
 
 
-def _keep(service: Service, taken: Claim, done: Done) -> None:
+def _keep(service: Service, taken: ClaimedKey, done: PostAnswer) -> None:
     with service.writing() as unit:
-        keep_answer(unit, taken, StoredAnswer(200, done.headers, done.body))
+        store_answer(unit, taken, StoredAnswer(200, done.headers, done.body))
 
 
-def _drop(service: Service, taken: Claim) -> None:
+def _drop(service: Service, taken: ClaimedKey) -> None:
     with service.writing() as unit:
-        give_up(unit, taken)
+        release_key(unit, taken)

@@ -7,8 +7,8 @@ from pydantic import Field
 
 from api.access.requester import need_cities
 from api.endpoints.common.auth import require
-from api.endpoints.common.schemas import LIMIT_DEFAULT, City, Cursor, Limit, Model, Page
-from api.ledger.shared_orders import Delivery, SharedOrder, shared_page
+from api.endpoints.common.schemas import LIMIT_DEFAULT, City, Cursor, Limit, ListPage, Model
+from api.ledger.shared_orders import OrderDelivery, SharedOrder, shared_page
 from api.service import Actor, ServiceDep
 
 router = APIRouter(prefix="/v1/shared-orders", tags=["dashboard"])
@@ -32,7 +32,7 @@ class SharedOrderShown(Model):
     recorded_us: int = Field(description="When the later one was stored.")
 
 
-class SharedOrderList(Page):
+class SharedOrderList(ListPage):
     """Shared orders, newest first; an order of three riders stands twice."""
 
     items: list[SharedOrderShown]
@@ -55,5 +55,5 @@ def _shown(order: SharedOrder) -> SharedOrderShown:
     return SharedOrderShown(order_id=order.order_id, first=first, later=later, recorded_us=order.recorded_us)
 
 
-def _delivery(one: Delivery | None) -> DeliveryShown | None:
+def _delivery(one: OrderDelivery | None) -> DeliveryShown | None:
     return None if one is None else DeliveryShown(rider_id=one.rider_id, event_id=one.event_id, city=one.city)

@@ -14,20 +14,20 @@ import pyarrow.compute as pc
 from api.access.keys import refusals_of
 from api.books.in_force import RulesInForce
 from api.books.scheduling import rules_for_posting
-from api.db.idempotency import Claim, StoredAnswer, Wanted, claim_all, keep_answers
-from api.db.rider_rows import NO_ADDRESS, RiderRow, lock_free
+from api.db.idempotency import ClaimedKey, KeyedRequest, StoredAnswer, claim_keys, store_answers
+from api.db.rider_rows import NO_ADDRESS, RiderRow, lock_free_riders
 from api.db.store import UnreachableError
 from api.db.unit_of_work import WriteUnit
 from api.decisions.appeals import OWN_IDS
-from api.endpoints.common.write_queue import Later
+from api.endpoints.common.write_queue import Deferred
 from api.files.rejects import Reject, cut
 from api.files.request_events import Document, PostedRows, read_together
 from api.ledger import posting
 from api.ledger.admission import Admission
 from api.ledger.filings import note_filing, note_waiting
-from api.ledger.posting import Posted
+from api.ledger.posting import EventOutcome
 from api.ledger.shared_orders import note_shared
-from api.ledger.stored_ids import HeldByStore
+from api.ledger.stored_ids import StoredIds
 from api.ledger.written_entries import by_event
 from api.refusals import Refused
 from api.service import Service
@@ -39,7 +39,7 @@ SMALL: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Scored:
+class ScoredPost:
     """What became of a post: its rows, those left out, and for the rows of `table` answers and entries by event.
 
     `places` are the cities and kinds of riders that have a book, in force or to come.
@@ -48,13 +48,13 @@ class Scored:
     rows: PostedRows
     table: pa.Table
     refused: Sequence[Reject]
-    answers: Sequence[Posted]
+    answers: Sequence[EventOutcome]
     lines: Lines
     places: Collection[tuple[str, str]] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class PostAnswer:
     """An answer that is ready; `is_replayed` if it was given before. `counts` are the events by what became of them."""
 
     body: bytes
@@ -83,8 +83,8 @@ class Post:
 
     content: Document | PostedRows
     admission: Admission
-    once: Wanted | None
-    answer: Callable[[Scored], Done]
+    once: KeyedRequest | None
+    answer: Callable[[ScoredPost], PostAnswer]
     filed_by: str
     key_id: str | None
 
@@ -101,19 +101,21 @@ class Post:
         return None if self.once is None else (self.once.actor, self.once.key)
 
 
-Outcome = Done | BaseException | Later
+PostResult = PostAnswer | BaseException | Deferred
 
 
-def score_together(service: Service, posts: Sequence[Post], *, waits: bool = False) -> list[Outcome]:
+def answer_posts(service: Service, posts: Sequence[Post], *, waits: bool = False) -> list[PostResult]:
     """Answer posts in the order of their coming.
 
     Parameters
     ----------
     waits
-        Wait for riders whom another writer holds; else their posts are `Later`, since others would wait with them.
+        Wait for riders whom another writer holds; else their posts are `Deferred`, since others would wait with them.
     """
     first, again = _each_key_once(posts)
-    found: dict[int, Outcome] = dict(zip(first, _attempt(service, [posts[k] for k in first], waits=waits), strict=True))
+    found: dict[int, PostResult] = dict(
+        zip(first, _attempt(service, [posts[k] for k in first], waits=waits), strict=True)
+    )
     for k in again:
         found[k] = _attempt(service, [posts[k]], waits=waits)[0]
     return [found[k] for k in range(len(posts))]
@@ -131,7 +133,7 @@ def _each_key_once(posts: Sequence[Post]) -> tuple[list[int], list[int]]:
     return first, again
 
 
-def _attempt(service: Service, posts: Sequence[Post], *, waits: bool) -> list[Outcome]:
+def _attempt(service: Service, posts: Sequence[Post], *, waits: bool) -> list[PostResult]:
     try:
         return _in_one(service, posts, waits=waits)
     except (UnreachableError, Refused) as error:
@@ -144,7 +146,7 @@ def _attempt(service: Service, posts: Sequence[Post], *, waits: bool) -> list[Ou
 
 
 @dataclass(slots=True)
-class _Open:
+class _PendingPost:
     """A post that is being answered: what was read of it, what is left to score, and what is known so far."""
 
     post: Post
@@ -152,57 +154,59 @@ class _Open:
     table: pa.Table
     refused: list[Reject]
     riders: frozenset[str]
-    answers: Sequence[Posted] = ()
+    answers: Sequence[EventOutcome] = ()
     lines: Lines = field(default_factory=dict)
     places: Collection[tuple[str, str]] = ()
 
-    def done(self) -> Done:
+    def done(self) -> PostAnswer:
         """The answer."""
-        return self.post.answer(Scored(self.rows, self.table, self.refused, self.answers, self.lines, self.places))
+        return self.post.answer(ScoredPost(self.rows, self.table, self.refused, self.answers, self.lines, self.places))
 
 
-def _in_one(service: Service, posts: Sequence[Post], *, waits: bool) -> list[Outcome]:
+def _in_one(service: Service, posts: Sequence[Post], *, waits: bool) -> list[PostResult]:
     """Answer all in one transaction."""
     opened = _opened(service, posts)
-    found: dict[int, Outcome] = {}
-    done: dict[int, Done] = {}
+    found: dict[int, PostResult] = {}
+    done: dict[int, PostAnswer] = {}
     with service.writing() as unit:
-        held, away = ({}, frozenset()) if waits else lock_free(unit, (rider for one in opened for rider in one.riders))
+        held, away = (
+            ({}, frozenset()) if waits else lock_free_riders(unit, (rider for one in opened for rider in one.riders))
+        )
         ended = refusals_of(unit, {post.key_id for post in posts if post.key_id is not None}, unit.recorded_us)
-        found |= {k: Later() for k, one in enumerate(opened) if one.riders & away}
+        found |= {k: Deferred() for k, one in enumerate(opened) if one.riders & away}
         found |= {k: ended[post.key_id] for k, post in enumerate(posts) if post.key_id in ended}
         claims = _claims(unit, service, {k: post.once for k, post in enumerate(posts) if k not in found and post.once})
-        found |= {k: _known(claim) for k, claim in claims.items() if not isinstance(claim, Claim)}
+        found |= {k: _known(claim) for k, claim in claims.items() if not isinstance(claim, ClaimedKey)}
         left = {k: one for k, one in enumerate(opened) if k not in found}
         if any(one.table.num_rows for one in left.values()):
             law = rules_for_posting(unit)
             orders = [_score(unit, law, some, held) for some in _rounds(left.values())]
             note_shared(unit, frozenset[str]().union(*orders))
         done = {k: one.done() for k, one in left.items()}
-        kept = [(claim, done[k]) for k, claim in claims.items() if isinstance(claim, Claim)]
-        keep_answers(unit, [(claim, StoredAnswer(200, own.headers, own.body)) for claim, own in kept])
+        kept = [(claim, done[k]) for k, claim in claims.items() if isinstance(claim, ClaimedKey)]
+        store_answers(unit, [(claim, StoredAnswer(200, own.headers, own.body)) for claim, own in kept])
     found |= done
     return [found[k] for k in range(len(posts))]
 
 
 def _claims(
-    unit: WriteUnit, service: Service, wanted: Mapping[int, Wanted]
-) -> dict[int, Claim | StoredAnswer | Refused]:
+    unit: WriteUnit, service: Service, wanted: Mapping[int, KeyedRequest]
+) -> dict[int, ClaimedKey | StoredAnswer | Refused]:
     """What is known of the keys, by post."""
     if not wanted:
         return {}
     lease_us = service.settings.idempotency_lease_s * US_PER_S
-    return dict(zip(wanted, claim_all(unit, list(wanted.values()), lease_us), strict=True))
+    return dict(zip(wanted, claim_keys(unit, list(wanted.values()), lease_us), strict=True))
 
 
-def _known(claim: StoredAnswer | Refused) -> Outcome:
-    return claim if isinstance(claim, Refused) else Done(claim.body, claim.headers, is_replayed=True)
+def _known(claim: StoredAnswer | Refused) -> PostResult:
+    return claim if isinstance(claim, Refused) else PostAnswer(claim.body, claim.headers, is_replayed=True)
 
 
-def _opened(service: Service, posts: Sequence[Post]) -> list[_Open]:
+def _opened(service: Service, posts: Sequence[Post]) -> list[_PendingPost]:
     """Posts with their rows; those that cannot be scored whatever is stored are left out."""
     small = {k: post.content for k, post in enumerate(posts) if isinstance(post.content, Document)}
-    held = [HeldByStore(service.reading, posts[k].admission.cities) for k in small]
+    held = [StoredIds(service.reading, posts[k].admission.cities) for k in small]
     read = dict(zip(small, read_together(list(small.values()), held), strict=True))
     large = {k: post.content for k, post in enumerate(posts) if isinstance(post.content, PostedRows)}
     rows = read | large
@@ -212,12 +216,12 @@ def _opened(service: Service, posts: Sequence[Post]) -> list[_Open]:
     return [_open(post, rows[k], is_well=is_well) for k, post in enumerate(posts)]
 
 
-def _open(post: Post, rows: PostedRows, *, is_well: bool) -> _Open:
+def _open(post: Post, rows: PostedRows, *, is_well: bool) -> _PendingPost:
     table, refused = rows.table, list(rows.rejects)
     if not is_well:
         table, unwelcome = _named_well(table)
         refused += unwelcome
-    return _Open(post, rows, table, refused, frozenset(table["rider_id"].to_pylist()))
+    return _PendingPost(post, rows, table, refused, frozenset(table["rider_id"].to_pylist()))
 
 
 def _named_well(table: pa.Table) -> tuple[pa.Table, list[Reject]]:
@@ -243,12 +247,12 @@ def _without(table: pa.Table, mask: pa.ChunkedArray, column: str, reason: str) -
     return table.filter(pc.invert(mask)), rejects
 
 
-def _rounds(posts: Iterable[_Open]) -> list[list[_Open]]:
+def _rounds(posts: Iterable[_PendingPost]) -> list[list[_PendingPost]]:
     """Posts that may be scored as one table: of senders who may post the same, and no rider stands in two.
 
     Of a rider's posts the first comes first.
     """
-    rounds: list[list[_Open]] = []
+    rounds: list[list[_PendingPost]] = []
     after: dict[str, int] = {}
     for one in posts:
         number = max((after.get(rider, 0) for rider in one.riders), default=0)
@@ -261,7 +265,9 @@ def _rounds(posts: Iterable[_Open]) -> list[list[_Open]]:
     return rounds
 
 
-def _score(unit: WriteUnit, law: RulesInForce, posts: Sequence[_Open], held: dict[str, RiderRow]) -> frozenset[str]:
+def _score(
+    unit: WriteUnit, law: RulesInForce, posts: Sequence[_PendingPost], held: dict[str, RiderRow]
+) -> frozenset[str]:
     """Score posts in which no rider stands twice; the orders that were delivered.
 
     Parameters
@@ -271,7 +277,7 @@ def _score(unit: WriteUnit, law: RulesInForce, posts: Sequence[_Open], held: dic
     """
     table = pa.concat_tables([one.table for one in posts]).combine_chunks()
     rows = {rider: held.pop(rider) for one in posts for rider in one.riders if rider in held}
-    done = posting.post(unit, law, table, posts[0].post.admission, rows)
+    done = posting.score_and_store(unit, law, table, posts[0].post.admission, rows)
     lines, at = by_event(done.lines), 0
     reviews = [line for line in done.lines if line["of_kind"] == "review"]
     for one in posts:

@@ -18,7 +18,7 @@ from api.db.rider_rows import row_of
 from api.db.store import UnreachableError
 from api.endpoints.common.etags import etag_of, is_unchanged
 from api.endpoints.common.problems import Problem
-from api.endpoints.common.threads import run_in_turn
+from api.endpoints.common.threads import run_limited
 from api.endpoints.riders.shapes import bytes_tag, card_bytes
 from api.riders.card_row import HotRows, hot_rows
 from api.riders.cards import CARD_COLUMNS, CardRow, card_key, card_of, law_mark
@@ -123,7 +123,7 @@ class CardDesk:
             await self._look_at_law(now_us)
         kept = self._kept.get((rider_id, lang))
         if kept is None or now_us >= kept.good_until_us or kept.key != card_key(row, self._mark):
-            kept = await run_in_turn(partial(self._made, rider_id, lang), self._makers)
+            kept = await run_limited(partial(self._made, rider_id, lang), self._makers)
             self._kept[rider_id, lang] = kept
         return kept
 
@@ -137,7 +137,7 @@ class CardDesk:
         # While one request looks, others use what was known before.
         self._mark_until_us = now_us + self._service.settings.law_cache_s * US_PER_S
         try:
-            self._mark = await run_in_turn(self._read_mark, self._lookers)
+            self._mark = await run_limited(self._read_mark, self._lookers)
         except UnreachableError:
             self._mark_until_us = 0
             raise

@@ -9,13 +9,13 @@ from api.endpoints.common.auth import require
 from api.endpoints.common.etags import in_words
 from api.endpoints.common.problems import Problem
 from api.endpoints.common.schemas import IdText
-from api.endpoints.common.threads import Threaded
+from api.endpoints.common.threads import ThreadedRoute
 from api.endpoints.decisions.shapes import AppealAsked, AppealShown, appeal_shown
 from api.endpoints.riders.shapes import EntryTold, entry_told
 from api.riders.entries_explained import entry_of, owner_of_entry
 from api.service import Actor, LangDep, ServiceDep
 
-router = APIRouter(prefix="/v1/entries/{entry_id}", tags=["entries"], route_class=Threaded)
+router = APIRouter(prefix="/v1/entries/{entry_id}", tags=["entries"], route_class=ThreadedRoute)
 Reader = Annotated[Actor, Depends(require("self:read", "riders:read"))]
 Appellant = Annotated[Actor, Depends(require("self:appeal"))]
 

@@ -7,13 +7,13 @@ from pydantic import Field
 
 from api.books.scheduling import rules_for_posting
 from api.endpoints.common.auth import require
-from api.endpoints.common.schemas import LIMIT_DEFAULT, City, Cursor, IdText, Limit, Model, Page
-from api.endpoints.common.threads import Threaded
+from api.endpoints.common.schemas import LIMIT_DEFAULT, City, Cursor, IdText, Limit, ListPage, Model
+from api.endpoints.common.threads import ThreadedRoute
 from api.riders import moves
 from api.riders.moves import Move
 from api.service import Actor, ServiceDep
 
-router = APIRouter(prefix="/v1", tags=["riders"], route_class=Threaded)
+router = APIRouter(prefix="/v1", tags=["riders"], route_class=ThreadedRoute)
 Mover = Annotated[Actor, Depends(require("riders:move"))]
 
 
@@ -35,7 +35,7 @@ class MoveShown(Model):
     at_us: int = Field(description="When it was proposed, or done: from then on the rider's events name the new city.")
 
 
-class MoveList(Page):
+class MoveList(ListPage):
     """Moves that wait, newest first."""
 
     items: list[MoveShown]

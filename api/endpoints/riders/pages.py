@@ -8,7 +8,7 @@ from api.books.in_force import rules_in_force
 from api.cities.daily_figures import books_of
 from api.db.unit_of_work import ReadUnit
 from api.decisions.appeals import REASONS, WORDS_MAX, file_appeal
-from api.endpoints.common.auth import Gate
+from api.endpoints.common.auth import Authenticator
 from api.endpoints.common.downloads import export_download
 from api.endpoints.common.event_items import day_of, items_of
 from api.endpoints.common.formats import DAY_US, clock
@@ -158,8 +158,8 @@ def erase_person(visit: Annotated[Visit, Depends(visiting("self:erase"))], form:
     with visit.service.writing() as unit:
         erase(unit, visit.who.subject, visit.who.name)
     visit.service.store.scrub()
-    gate: Gate = visit.request.app.state.gate
-    gate.forget()
+    authenticator: Authenticator = visit.request.app.state.authenticator
+    authenticator.forget()
     response = visit.goto("/login", "erased")
     sign_out(visit.request, visit.service, response)
     return response

@@ -10,7 +10,7 @@ from api.access.requester import need_cities
 from api.books.in_force import rules_in_force
 from api.db.rider_rows import home_of
 from api.db.unit_of_work import ReadUnit, WriteUnit
-from api.endpoints.common.auth import Gate, require
+from api.endpoints.common.auth import Authenticator, require
 from api.endpoints.common.downloads import export_download
 from api.endpoints.common.etags import in_words, is_unchanged
 from api.endpoints.common.problems import Problem
@@ -169,6 +169,6 @@ def delete_person(rider_id: IdText, request: Request, actor: Eraser, service: Se
             raise Problem("rider_unknown")
         found = erase(unit, rider_id, actor.name)
     service.store.scrub()
-    gate: Gate = request.app.state.gate
-    gate.forget()
+    authenticator: Authenticator = request.app.state.authenticator
+    authenticator.forget()
     return Erased(held=found.found_any)

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from api.books.announcements import RulesChange
 from api.decisions.appeal_records import AppealRight
-from api.endpoints.common.schemas import Model, Page
+from api.endpoints.common.schemas import ListPage, Model
 from api.endpoints.decisions.shapes import AppealShown, ReviewShown, appeal_shown, review_shown
 from api.ledger.recalculation import Recalculation
 from api.ledger.suspensions import Suspension
@@ -16,7 +16,7 @@ from api.riders.earnings import Money
 from api.riders.entries_explained import ToldEntry, ToldPage
 from api.riders.forecast import Forecast
 from api.riders.tier_effects import TierOn, Way
-from api.words import Said
+from api.words import Translated
 from rules.text import Lang
 from scoring.because import Because
 from scoring.explain import Branch, tree
@@ -183,7 +183,7 @@ class EntryShown(Model):
     )
 
 
-class EntryPage(Page):
+class EntryPage(ListPage):
     """Entries, newest first."""
 
     items: list[EntryShown]
@@ -371,7 +371,7 @@ def _announced(found: RulesChange, lang: Lang) -> AnnouncedShown:
     )
 
 
-def _recalculating(found: Recalculation, lang: Lang, words: Said) -> RecalculatingShown:
+def _recalculating(found: Recalculation, lang: Lang, words: Translated) -> RecalculatingShown:
     return RecalculatingShown(since_us=found.since_us, from_us=found.from_us, words=words.lang(lang))
 
 

@@ -9,7 +9,7 @@ from starlette.datastructures import FormData
 from api.books.catalogue import BookBrief, books_of
 from api.db.unit_of_work import ReadUnit
 from api.endpoints.common.downloads import attachment
-from api.endpoints.common.form_once import once
+from api.endpoints.common.form_once import submit_once
 from api.endpoints.common.page_routing import page_router
 from api.endpoints.common.page_sessions import Posted, field, visiting
 from api.endpoints.common.pages import Visit
@@ -109,7 +109,7 @@ def start(visit: RunVisit, form: Posted) -> Response:
     try:
         check_request(visit.service.store, request)
         return visit.goto(
-            once(visit, form, lambda unit: f"/console/studies/{start_study(unit, visit.who.name, request)}")
+            submit_once(visit, form, lambda unit: f"/console/studies/{start_study(unit, visit.who.name, request)}")
         )
     except (InputError, BookError) as error:
         faults = [shortened(fault.describe(visit.lang), DETAIL_MAX) for fault in error.faults[:ERRORS_MAX]]

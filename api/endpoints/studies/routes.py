@@ -8,10 +8,10 @@ from sse_starlette import EventSourceResponse
 
 from api.access.requester import need_cities
 from api.endpoints.common.auth import require
-from api.endpoints.common.field_errors import Where
+from api.endpoints.common.field_errors import FieldPlace
 from api.endpoints.common.problems import FieldError, Problem
-from api.endpoints.common.schemas import LIMIT_DEFAULT, Cursor, IdText, Limit, Model, Page, Started
-from api.endpoints.common.threads import Threaded
+from api.endpoints.common.schemas import LIMIT_DEFAULT, Cursor, IdText, Limit, ListPage, Model, Started
+from api.endpoints.common.threads import ThreadedRoute
 from api.endpoints.studies.streams import WAIT_S_MAX, last_event, progress_stream
 from api.files.errors import InputError
 from api.refusals import Refused
@@ -23,7 +23,7 @@ from api.studies.queue_order import position_of
 from api.studies.request import check_request
 from rules.text import Lang, text
 
-router = APIRouter(prefix="/v1", tags=["studies"], route_class=Threaded)
+router = APIRouter(prefix="/v1", tags=["studies"], route_class=ThreadedRoute)
 Student = Annotated[Actor, Depends(require("studies:run"))]
 Asker = Annotated[Actor, Depends(require("impacts:run"))]
 Watcher = Annotated[Actor, Depends(require("studies:read", "impacts:run"))]
@@ -123,7 +123,7 @@ class StudyLine(Model):
     finished_us: int | None
 
 
-class StudyLines(Page):
+class StudyLines(ListPage):
     """Long work, newest first."""
 
     items: list[StudyLine]
@@ -136,7 +136,7 @@ def start_study(body: StudyAsked, actor: Student, service: ServiceDep, response:
     try:
         check_request(service.store, request)
     except InputError as error:
-        errors = [FieldError(Where(place=fault.file), fault.code, fault.describe) for fault in error.faults]
+        errors = [FieldError(FieldPlace(place=fault.file), fault.code, fault.describe) for fault in error.faults]
         raise Problem("study_faulty", errors=errors) from None
     with service.writing() as unit:
         study_id = jobs.start_study(unit, actor.name, request)

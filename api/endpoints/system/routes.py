@@ -8,7 +8,7 @@ from pydantic import Field
 from api.books.deployment import COMMAND, num_in_force
 from api.db.clock_guard import REMEDY, ClockState
 from api.db.store import UnreachableError
-from api.endpoints.common.metrics import CONTENT_TYPE, Meters
+from api.endpoints.common.metrics import CONTENT_TYPE, Metrics
 from api.endpoints.common.problems import STATUS, Problem, template_of
 from api.endpoints.common.schemas import Model
 from api.ledger.backlog import readiness
@@ -71,7 +71,7 @@ def ready(service: ServiceDep, response: Response, lang: LangDep) -> Readiness:
     A clock that is not believed, and a database in which no book is in force anywhere, leave the service ready, since
     reads go on; they stand in `warnings`.
     """
-    clock = ClockState("believed") if service.keeper is None else service.keeper.state
+    clock = ClockState("believed") if service.clock_guard is None else service.clock_guard.state
     # With compiled code on the disk this takes a second or two after the start; a probe need not come twice for it.
     is_compiled = service.compiled.wait(STARTING_S)
     checks = {**_checks(service), "clock": clock.status != "apart", "compiled": is_compiled}
@@ -114,8 +114,8 @@ def _is_in_force(service: Service) -> bool:
 )
 def metrics(request: Request) -> Response:
     """Requests, events and what waits, for Prometheus."""
-    meters: Meters = request.app.state.meters
-    return Response(meters.text(), headers={"Content-Type": CONTENT_TYPE})
+    metrics: Metrics = request.app.state.metrics
+    return Response(metrics.text(), headers={"Content-Type": CONTENT_TYPE})
 
 
 @router.get("/problems")

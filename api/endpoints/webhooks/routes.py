@@ -9,14 +9,14 @@ from api.access.new_ids import need_sound_cities
 from api.access.requester import need_cities
 from api.db.unit_of_work import ReadUnit, WriteUnit
 from api.endpoints.common.auth import require
-from api.endpoints.common.schemas import LIMIT_DEFAULT, Cursor, IdText, Limit, Model, Page
-from api.endpoints.common.threads import Threaded
+from api.endpoints.common.schemas import LIMIT_DEFAULT, Cursor, IdText, Limit, ListPage, Model
+from api.endpoints.common.threads import ThreadedRoute
 from api.refusals import Refused
 from api.service import Actor, ServiceDep
 from api.webhooks import subscriptions
 from api.webhooks.subscriptions import Delivery, Webhook
 
-router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"], route_class=Threaded)
+router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"], route_class=ThreadedRoute)
 Owner = Annotated[Actor, Depends(require("webhooks:write"))]
 City = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Told = Literal[
@@ -87,7 +87,7 @@ class DeliveryShown(Model):
     delivered_us: int | None
 
 
-class DeliveryList(Page):
+class DeliveryList(ListPage):
     """Deliveries, newest first."""
 
     items: list[DeliveryShown]

@@ -69,7 +69,7 @@ def late(event_id: str, at_us: int, **columns: Any) -> dict[str, Any]:
     return {k: v + by_us if k.endswith("_us") and v is not None else v for k, v in made.items()}
 
 
-def post(store: Store, at_us: int, *events: dict[str, Any]) -> list[posting.Posted]:
+def post(store: Store, at_us: int, *events: dict[str, Any]) -> list[posting.EventOutcome]:
     """What the route does: what is due, the law, the events, in one unit."""
     with store.writing(at_us) as unit:
         activate_due(unit)
@@ -382,7 +382,7 @@ def test_fades_are_settled_under_the_law_of_their_time(law: Store) -> None:
 
     with law.writing(EFFECTIVE_US + MINUTE_US) as unit:
         done = activate_due(unit)
-        posting.settle(unit, in_force.rules_in_force(unit), unit.recorded_us)
+        posting.write_due(unit, in_force.rules_in_force(unit), unit.recorded_us)
 
     assert [each.draft_id for each in done] == [draft.draft_id]
 
@@ -423,7 +423,7 @@ def test_a_new_version_reaches_riders_who_do_not_ride(law: Store) -> None:
     for at_us in (EFFECTIVE_US - 1, EFFECTIVE_US, EFFECTIVE_US + HOUR_US):
         with law.writing(at_us) as unit:
             activate_due(unit)
-            settled.append(posting.settle(unit, in_force.rules_in_force(unit), at_us))
+            settled.append(posting.write_due(unit, in_force.rules_in_force(unit), at_us))
     with law.reading() as unit:
         card = card_of(unit, in_force.rules_in_force(unit), "ra", EFFECTIVE_US + HOUR_US)
 

@@ -5,7 +5,7 @@ import pytest
 from sqlalchemy import select
 
 from api.db.bulk import add_missing_keys, add_rows, add_table, among, change_rows, pairs_among
-from api.db.rider_rows import lock
+from api.db.rider_rows import lock_riders
 from api.db.store import Store
 from api.db.tables import outbox, rider_state
 
@@ -54,7 +54,7 @@ def test_any_text_is_looked_up_and_changed_as_it_is(store: Store) -> None:
     state, now = rider_state.c, 2**63 - 1
     with store.writing(1) as unit:
         add_missing_keys(unit, rider_state, "rider_id", TEXTS[:-1], dict(_BLANK))
-        lock(unit, TEXTS)
+        lock_riders(unit, TEXTS)
         changed = [{"rider_id": text, "city": text, "layout": None, "until_us": -now} for text in TEXTS]
         change_rows(unit, rider_state, "rider_id", changed)
 

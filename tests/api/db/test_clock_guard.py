@@ -6,8 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from api.clock import now_us
-from api.db import clock_guard
-from api.db.clock_guard import APART_US, GAP_US, ClockState, Timekeeper, clock_row, confirm
+from api.db.clock_guard import APART_US, GAP_US, ClockGuard, ClockState, clock_row, confirm_clock
 from api.db.demo_mark import mark_demo
 from api.db.store import Store, UnreachableError
 from api.db.tables import audit
@@ -33,17 +32,19 @@ class Times:
         """Set the wall clock ahead, or back."""
         self.wall_us += int(seconds * S)
 
-    def keeper(self, store: Store, *, is_demo: bool = False) -> Timekeeper:
+    def clock_guard(self, store: Store, *, is_demo: bool = False) -> ClockGuard:
         """The guard of a server that starts on this machine."""
-        keeper = Timekeeper(store, lambda: self.wall_us, lambda: self.running_us, by_database=False, is_demo=is_demo)
-        keeper.look()
-        return keeper
+        clock_guard = ClockGuard(
+            store, lambda: self.wall_us, lambda: self.running_us, by_database=False, is_demo=is_demo
+        )
+        clock_guard.look()
+        return clock_guard
 
 
-def refused(keeper: Timekeeper) -> str | None:
+def refused(clock_guard: ClockGuard) -> str | None:
     """The code with which writing is refused; None where it is not."""
     try:
-        keeper.permit()
+        clock_guard.permit()
     except Refused as refusal:
         return refusal.code
     return None
@@ -52,7 +53,7 @@ def refused(keeper: Timekeeper) -> str | None:
 def by_person(store: Store, times: Times) -> None:
     """What `riderscore doctor --confirm-clock` does."""
     with store.writing(times.wall_us) as unit:
-        confirm(unit, times.wall_us, "cli:doctor")
+        confirm_clock(unit, times.wall_us, "cli:doctor")
 
 
 def heartbeat(store: Store) -> int | None:
@@ -65,13 +66,13 @@ def heartbeat(store: Store) -> int | None:
 def test_a_gap_of_a_day_is_accepted(store: Store, gap_us: int) -> None:
     """A server that starts within 24 h of the last heartbeat goes on, and the heartbeat with it."""
     times = Times()
-    times.keeper(store)
+    times.clock_guard(store)
     times.pass_(gap_us // S)
 
-    keeper = times.keeper(store)
+    clock_guard = times.clock_guard(store)
 
-    assert refused(keeper) is None
-    assert keeper.may_act()
+    assert refused(clock_guard) is None
+    assert clock_guard.may_act()
     assert heartbeat(store) == times.wall_us
 
 
@@ -81,14 +82,14 @@ def test_a_gap_of_a_day_is_accepted(store: Store, gap_us: int) -> None:
 def test_a_server_started_at_another_time_writes_nothing(store: Store, ahead_us: int, why: str) -> None:
     """Longer after the heartbeat than a day, or before it: writing is refused, and no heartbeat follows the wrong clock."""
     times = Times()
-    times.keeper(store)
+    times.clock_guard(store)
     times.set_(ahead_us // S)
 
-    keeper = times.keeper(store)
+    clock_guard = times.clock_guard(store)
 
-    assert keeper.state == ClockState("held", why)
-    assert refused(keeper) == "clock_held"
-    assert not keeper.may_act()
+    assert clock_guard.state == ClockState("held", why)
+    assert refused(clock_guard) == "clock_held"
+    assert not clock_guard.may_act()
     assert heartbeat(store) == START_US
 
 
@@ -96,25 +97,25 @@ def test_a_server_started_at_another_time_writes_nothing(store: Store, ahead_us:
 def test_a_clock_that_moves_while_a_server_runs_is_not_followed(store: Store, ahead_s: int) -> None:
     """The first write after it is refused, before any tick, and the server's own time does not move with it."""
     times = Times()
-    keeper = times.keeper(store)
+    clock_guard = times.clock_guard(store)
     times.pass_(1)
     times.set_(ahead_s)
 
-    assert refused(keeper) == "clock_held"
-    assert not keeper.may_act()
-    assert keeper.now_us() == START_US + S
+    assert refused(clock_guard) == "clock_held"
+    assert not clock_guard.may_act()
+    assert clock_guard.now_us() == START_US + S
 
 
 def test_a_jump_between_two_ticks_is_seen_by_the_second(store: Store) -> None:
     """Nobody wrote meanwhile; what falls due waits all the same."""
     times = Times()
-    keeper = times.keeper(store)
+    clock_guard = times.clock_guard(store)
     times.set_(3_600)
     times.pass_(5)
 
-    keeper.look()
+    clock_guard.look()
 
-    assert keeper.state == ClockState("held", "jump")
+    assert clock_guard.state == ClockState("held", "jump")
     with store.reading() as unit:
         assert clock_row(unit).why == "jump"
 
@@ -122,19 +123,19 @@ def test_a_jump_between_two_ticks_is_seen_by_the_second(store: Store) -> None:
 def test_a_hold_stays_until_a_person_ends_it(store: Store) -> None:
     """Neither the clock's return, nor another server, nor a restart ends it; a confirmation does, for all of them."""
     times = Times()
-    keeper = times.keeper(store)
+    clock_guard = times.clock_guard(store)
     times.set_(3_600)
-    assert refused(keeper) == "clock_held"
+    assert refused(clock_guard) == "clock_held"
     times.set_(-3_600)
-    keeper.look()
-    other = times.keeper(store)
-    assert [refused(keeper), refused(other)] == ["clock_held", "clock_held"]
+    clock_guard.look()
+    other = times.clock_guard(store)
+    assert [refused(clock_guard), refused(other)] == ["clock_held", "clock_held"]
 
     by_person(store, times)
-    keeper.look()
+    clock_guard.look()
     other.look()
 
-    assert [refused(keeper), refused(other), refused(times.keeper(store))] == [None, None, None]
+    assert [refused(clock_guard), refused(other), refused(times.clock_guard(store))] == [None, None, None]
     with store.reading() as unit:
         assert list(unit.connection.scalars(select(audit.c.action))) == ["clock_confirmed"]
 
@@ -142,57 +143,57 @@ def test_a_hold_stays_until_a_person_ends_it(store: Store) -> None:
 def test_a_clock_set_back_goes_on_once_confirmed(store: Store) -> None:
     """The heartbeat begins again at the confirmed time, and what is compared with it."""
     times = Times()
-    keeper = times.keeper(store)
+    clock_guard = times.clock_guard(store)
     times.set_(-86_400)
-    keeper.look()
+    clock_guard.look()
 
     by_person(store, times)
     times.pass_(5)
-    keeper.look()
+    clock_guard.look()
 
-    assert refused(keeper) is None
-    assert keeper.now_us() == heartbeat(store) == times.wall_us
+    assert refused(clock_guard) is None
+    assert clock_guard.now_us() == heartbeat(store) == times.wall_us
 
 
 def test_a_demo_confirms_itself(store: Store) -> None:
     """After three weeks a demo opens as before."""
     times = Times()
-    times.keeper(store, is_demo=True)
+    times.clock_guard(store, is_demo=True)
     times.set_(21 * 86_400)
 
-    keeper = times.keeper(store, is_demo=True)
+    clock_guard = times.clock_guard(store, is_demo=True)
 
-    assert refused(keeper) is None
-    assert keeper.now_us() == times.wall_us
+    assert refused(clock_guard) is None
+    assert clock_guard.now_us() == times.wall_us
 
 
 def test_slow_steering_of_the_clock_is_no_jump(store: Store) -> None:
     """A clock that the network steers by a second an hour stays believed for days; steps of 29 s a minute do not."""
     times = Times()
-    keeper = times.keeper(store)
+    clock_guard = times.clock_guard(store)
     for _ in range(3 * 24):
         times.pass_(3_601)
         times.set_(1)
-        keeper.look()
-    assert refused(keeper) is None
+        clock_guard.look()
+    assert refused(clock_guard) is None
 
     for _ in range(2):
         times.pass_(60)
         times.set_(29)
-        keeper.look()
+        clock_guard.look()
 
-    assert refused(keeper) == "clock_held"
+    assert refused(clock_guard) == "clock_held"
 
 
 def test_a_suspended_machine_is_a_gap(store: Store) -> None:
     """Eight hours of sleep pass for both clocks."""
     times = Times()
-    keeper = times.keeper(store)
+    clock_guard = times.clock_guard(store)
     times.pass_(8 * 3_600)
 
-    keeper.look()
+    clock_guard.look()
 
-    assert refused(keeper) is None
+    assert refused(clock_guard) is None
 
 
 def own_clock(off_s: int) -> Callable[[], int]:
@@ -205,10 +206,10 @@ def own_clock(off_s: int) -> Callable[[], int]:
 def test_a_process_apart_from_the_database_takes_itself_out_alone(store: Store, off_s: int) -> None:
     """On PostgreSQL the database's clock decides: the others go on, and so does this one once its clock is right."""
     wrong = Clock(off_s)
-    apart = Timekeeper(store, lambda: now_us() + wrong.now_us * S)
-    right = Timekeeper(store)
-    for keeper in (right, apart):
-        keeper.look()
+    apart = ClockGuard(store, lambda: now_us() + wrong.now_us * S)
+    right = ClockGuard(store)
+    for clock_guard in (right, apart):
+        clock_guard.look()
 
     assert [refused(right), refused(apart)] == [None, "clock_apart"]
     assert not apart.may_act()
@@ -224,39 +225,39 @@ def test_a_process_apart_from_the_database_takes_itself_out_alone(store: Store, 
 
 def test_small_differences_from_the_database_are_borne(store: Store) -> None:
     """Twenty seconds are no reason to stop; what is written bears the database's time."""
-    keeper = Timekeeper(store, own_clock(20))
+    clock_guard = ClockGuard(store, own_clock(20))
 
-    keeper.look()
+    clock_guard.look()
 
-    assert refused(keeper) is None
+    assert refused(clock_guard) is None
     if store.engine.dialect.name == "postgresql":
-        assert abs(keeper.now_us() - now_us()) < 10 * S
+        assert abs(clock_guard.now_us() - now_us()) < 10 * S
 
 
 def test_a_clock_that_is_not_believed_does_not_say_the_time(store: Store) -> None:
     """A server that starts a month ahead goes on from the last heartbeat, so that nothing is kept until a wrong time."""
     times = Times()
-    times.keeper(store)
+    times.clock_guard(store)
     times.set_(30 * 86_400)
 
-    keeper = times.keeper(store)
+    clock_guard = times.clock_guard(store)
     times.pass_(60)
 
-    assert keeper.now_us() == START_US + 60 * S
+    assert clock_guard.now_us() == START_US + 60 * S
 
 
 def test_who_keeps_things_until_a_time_is_told_when_it_is_set(store: Store) -> None:
     """A confirmation while a server runs sets its time; the first look does not."""
     times, told = Times(), []
-    keeper = Timekeeper(store, lambda: times.wall_us, lambda: times.running_us, by_database=False)
-    keeper.when_set.append(lambda: told.append(1))
-    keeper.look()
+    clock_guard = ClockGuard(store, lambda: times.wall_us, lambda: times.running_us, by_database=False)
+    clock_guard.when_set.append(lambda: told.append(1))
+    clock_guard.look()
     times.set_(3_600)
-    keeper.look()
+    clock_guard.look()
     assert told == []
 
     by_person(store, times)
-    keeper.look()
+    clock_guard.look()
 
     assert told == [1]
 
@@ -264,14 +265,14 @@ def test_who_keeps_things_until_a_time_is_told_when_it_is_set(store: Store) -> N
 def test_nothing_is_written_before_the_first_look(store: Store) -> None:
     """A database that was away when the server started lets nothing in at a clock that nobody looked at."""
     times = Times()
-    keeper = Timekeeper(store, lambda: times.wall_us, lambda: times.running_us, by_database=False)
-    keeper.watch()
+    clock_guard = ClockGuard(store, lambda: times.wall_us, lambda: times.running_us, by_database=False)
+    clock_guard.watch()
     with pytest.raises(UnreachableError):
-        keeper.permit()
+        clock_guard.permit()
 
-    keeper.look()
+    clock_guard.look()
 
-    assert refused(keeper) is None
+    assert refused(clock_guard) is None
 
 
 def test_a_database_of_a_demo_confirms_itself(store: Store) -> None:
@@ -279,21 +280,21 @@ def test_a_database_of_a_demo_confirms_itself(store: Store) -> None:
     times = Times()
     with store.writing(START_US) as unit:
         mark_demo(unit)
-    times.keeper(store)
+    times.clock_guard(store)
     times.set_(21 * 86_400)
 
-    assert refused(times.keeper(store)) is None
+    assert refused(times.clock_guard(store)) is None
 
 
 @pytest.mark.parametrize("url", ["postgresql"], indirect=True)
 def test_a_database_clock_that_jumps_does_not_move_the_time(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """While two clocks disagree a process goes by what has passed since they agreed."""
-    keeper = Timekeeper(store)
-    keeper.look()
+    clock_guard = ClockGuard(store)
+    clock_guard.look()
     real = clock_guard.database_now_us
     monkeypatch.setattr(clock_guard, "database_now_us", lambda unit: real(unit) + 31 * 86_400 * S)
 
-    keeper.look()
+    clock_guard.look()
 
-    assert refused(keeper) == "clock_apart"
-    assert abs(keeper.now_us() - now_us()) < 10 * S
+    assert refused(clock_guard) == "clock_apart"
+    assert abs(clock_guard.now_us() - now_us()) < 10 * S

@@ -2,7 +2,7 @@
 
 import pytest
 
-from api.db.idempotency import Claim, Wanted, claim, claim_all
+from api.db.idempotency import ClaimedKey, KeyedRequest, claim_key, claim_keys
 from api.db.store import Store
 from api.refusals import Refused
 from tests.api.ledger.posts import START_US
@@ -14,17 +14,17 @@ LEASE_US = 60_000_000
 def test_a_key_is_free_when_its_lease_is_over(store: Store, after_us: int, is_free: bool) -> None:
     """Alone and among others; until then a repeat is told that it is being answered."""
     with store.writing(START_US) as unit:
-        assert claim(unit, "ops:a", "one", "digest", LEASE_US) == Claim("ops:a", "one", START_US)
-        claim_all(unit, [Wanted("ops:a", "many", "digest")], LEASE_US)
+        assert claim_key(unit, "ops:a", "one", "digest", LEASE_US) == ClaimedKey("ops:a", "one", START_US)
+        claim_keys(unit, [KeyedRequest("ops:a", "many", "digest")], LEASE_US)
 
     with store.writing(START_US + after_us) as unit:
-        (among,) = claim_all(unit, [Wanted("ops:a", "many", "digest")], LEASE_US)
+        (among,) = claim_keys(unit, [KeyedRequest("ops:a", "many", "digest")], LEASE_US)
         if is_free:
-            alone = claim(unit, "ops:a", "one", "digest", LEASE_US)
-            assert alone == Claim("ops:a", "one", START_US + after_us)
-            assert among == Claim("ops:a", "many", START_US + after_us)
+            alone = claim_key(unit, "ops:a", "one", "digest", LEASE_US)
+            assert alone == ClaimedKey("ops:a", "one", START_US + after_us)
+            assert among == ClaimedKey("ops:a", "many", START_US + after_us)
         else:
             assert isinstance(among, Refused)
             assert among.code == "idempotency_in_flight"
             with pytest.raises(Refused, match="idempotency_in_flight"):
-                claim(unit, "ops:a", "one", "digest", LEASE_US)
+                claim_key(unit, "ops:a", "one", "digest", LEASE_US)

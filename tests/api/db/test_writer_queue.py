@@ -4,15 +4,15 @@ import threading
 
 import pytest
 
-from api.db import unit_of_work
+from api.db import store as store_module
 from api.db.store import BusyError, Store
 from api.db.tables import people
-from api.db.writer_queue import Turns
+from api.db.writer_queue import FairLock
 
 
 def test_turns_are_given_in_order() -> None:
     """Nobody overtakes, though many wait."""
-    turns, order = Turns(), []
+    turns, order = FairLock(), []
 
     def write(number: int) -> None:
         with turns.turn(30) as has_turn:
@@ -33,7 +33,7 @@ def test_turns_are_given_in_order() -> None:
 
 def test_who_waits_too_long_leaves_the_line() -> None:
     """The place of one who gave up is nobody's: the next is served."""
-    turns = Turns()
+    turns = FairLock()
     with turns.turn(1), turns.turn(0.01) as has_turn:
         assert not has_turn
     with turns.turn(0.01) as has_turn:
@@ -42,7 +42,7 @@ def test_who_waits_too_long_leaves_the_line() -> None:
 
 def test_a_turn_may_end_in_another_thread() -> None:
     """As the transaction of a request whose answer is kept does."""
-    turns = Turns()
+    turns = FairLock()
     turn = turns.turn(1)
     turn.__enter__()
     thread = threading.Thread(target=turn.__exit__, args=(None, None, None))
@@ -55,7 +55,7 @@ def test_a_turn_may_end_in_another_thread() -> None:
 
 def test_a_writer_who_is_not_served_in_time_hears_so(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """A second writer of the process on SQLite gets no turn while the first has not ended; on PostgreSQL both write."""
-    monkeypatch.setattr(unit_of_work, "BUSY_MS", 10)
+    monkeypatch.setattr(store_module, "BUSY_MS", 10)
 
     other = Store(store.url)
 

@@ -343,5 +343,5 @@ def test_only_kinds_that_are_wanted_are_kept(store: Store) -> None:
     low(store)
 
     with store.reading() as unit:
-        assert outbox.wanted(unit) == {"review.needed"}
+        assert outbox.wanted_kinds(unit) == {"review.needed"}
     assert [message["type"] for message in told(store)] == ["review.needed"]

@@ -55,7 +55,9 @@ def publish_books(store: Store, found: Sequence[Book], at_us: int = START_US) ->
         in_force.publish(unit, found)
 
 
-def post(store: Store, events: Sequence[Event], book_id: str = BOOK, at_us: int | None = None) -> list[posting.Posted]:
+def post(
+    store: Store, events: Sequence[Event], book_id: str = BOOK, at_us: int | None = None
+) -> list[posting.EventOutcome]:
     """Post events under one book; the store's clock is that of the newest of them unless said."""
     with store.writing(newest_us(events) if at_us is None else at_us) as unit:
         return posting.post_events(unit, in_force.rules_in_force(unit, book_id), table_of(events))
@@ -66,7 +68,7 @@ def settle(store: Store, as_of_us: int, book_id: str = BOOK) -> int:
     total = 0
     while True:
         with store.writing(as_of_us) as unit:
-            done = posting.settle(unit, in_force.rules_in_force(unit, book_id), as_of_us, limit=7)
+            done = posting.write_due(unit, in_force.rules_in_force(unit, book_id), as_of_us, limit=7)
         total += done
         if not done:
             return total

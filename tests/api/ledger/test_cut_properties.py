@@ -104,7 +104,7 @@ def test_posts_of_several_cities_in_any_order_net_to_one_run(
             first, number = stop, number + 1
         until_us = clock_us + 5 * DAY_US
         with store.writing(until_us) as unit:
-            posting.settle(unit, in_force.rules_in_force(unit), until_us)
+            posting.write_due(unit, in_force.rules_in_force(unit), until_us)
 
         with store.reading() as unit:
             law = in_force.rules_in_force(unit)

@@ -11,10 +11,10 @@ from sqlalchemy import delete, insert, select, text, update
 
 from api.cli.main import main
 from api.db import tables
-from api.db.audit_notes import note
+from api.db.audit_notes import add_audit_note
 from api.db.seals import SEALED, num_seals, verify_seals
 from api.db.store import Store
-from api.db.triggers import guards
+from api.db.triggers import expected_triggers
 from api.db.unit_of_work import WriteUnit
 from api.ledger import state_parts
 from api.ledger.verify import verify_store
@@ -37,7 +37,7 @@ def full(store: Store) -> Store:
     settle(store, START_US + 4 * DAY_US, FADING)
     with store.writing(START_US + 4 * DAY_US) as unit:
         for k in range(3):
-            note(unit, "ops:li.na", "looked", f"r{k}", city="hangzhou")
+            add_audit_note(unit, "ops:li.na", "looked", f"r{k}", city="hangzhou")
     return store
 
 
@@ -86,7 +86,7 @@ def test_each_missing_trigger_is_named(full: Store) -> None:
     """Dropped or, on PostgreSQL, switched off or made to do nothing; none of the list is forgotten."""
     with full.changing(START_US) as unit:
         dialect = unit.connection.dialect.name
-        wanted = list(guards(dialect))
+        wanted = list(expected_triggers(dialect))
         for guard in wanted:
             on = f" ON {guard.table}" if dialect == "postgresql" else ""
             unit.connection.execute(text(f"DROP TRIGGER {guard.name}{on}"))

@@ -48,7 +48,7 @@ def test_concurrent_clients_score_every_event_once(store: Store) -> None:
     events = city(24 if engine == "postgresql" else 8)
     clock_us = newest_us(events)
 
-    def client(seed: int) -> list[posting.Posted]:
+    def client(seed: int) -> list[posting.EventOutcome]:
         return [answer for some in share(events, seed, 25) for answer in post(store, some, FADING, clock_us)]
 
     with ThreadPoolExecutor(NUM_WRITERS[engine]) as pool:

@@ -13,14 +13,14 @@ from sqlalchemy import select, update
 from api.books import in_force
 from api.cli.main import main
 from api.db import schema
-from api.db.rider_rows import lock
+from api.db.rider_rows import lock_riders
 from api.db.store import Store
 from api.db.tables import events as events_table
 from api.db.tables import reviews, rider_state
 from api.files.readers import read_events
 from api.ledger.chain import CHAINED, canonical_bytes
 from api.ledger.chain_columns import canonical_texts, links
-from api.ledger.loading import Part, load_block
+from api.ledger.loading import LedgerPart, load_block
 from api.ledger.posting import post_events
 from api.ledger.verify import verify_store
 from api.runs.bucketed_run import score_lake
@@ -207,7 +207,7 @@ def test_a_load_that_was_killed_goes_on(store: Store, url: str, tmp_path: Path) 
     with store.writing(START_US) as unit:
         in_force.publish(unit, books_of_state(state))
     for given in loadable(ledger, state):
-        part = Part(given)
+        part = LedgerPart(given)
         for first, stop in list(part.blocks(2))[:2]:
             with store.writing(START_US) as unit:
                 load_block(unit, part, first, stop)
@@ -230,10 +230,10 @@ def test_blocks_side_by_side_are_those_one_after_the_other(
     whole = Store(f"sqlite:///{tmp_path / 'whole.db'}")
     CliRunner().invoke(main, ["db", "upgrade", "--database-url", whole.url])
     load(whole.url, ledger, state)
-    each = Part.blocks
-    monkeypatch.setattr(Part, "blocks", lambda part: each(part, 1))
+    each = LedgerPart.blocks
+    monkeypatch.setattr(LedgerPart, "blocks", lambda part: each(part, 1))
     with store.writing(START_US) as unit:
-        before = lock(unit, ["r5"])["r5"]
+        before = lock_riders(unit, ["r5"])["r5"]
         unit.connection.execute(rider_state.update().where(rider_state.c.rider_id == before.rider_id).values(seq=4))
 
     stopped = load(url, ledger, state)
@@ -520,7 +520,7 @@ def test_a_rider_whom_010_left_below_a_narrower_floor_comes_inside(store: Store,
         # As that version would have gone on past the change of versions.
         in_force.note_old_readings(unit, until_us)
         unit.connection.execute(update(rider_state).values(until_us=until_us, due_us=until_us + 1))
-        before = {row.rider_id: row.score_mp for row in lock(unit, ["dora", "emil"]).values()}
+        before = {row.rider_id: row.score_mp for row in lock_riders(unit, ["dora", "emil"]).values()}
 
     orders = [of_february(2, "d2", rider_id="dora"), of_february(3, "d3", rider_id="dora")]
     for row in orders:

@@ -232,7 +232,7 @@ def test_nothing_is_settled_before_its_time(store: Store) -> None:
     publish(store, BOOK)
 
     with store.writing(START_US) as unit, pytest.raises(ValueError, match="not due"):
-        posting.settle(unit, in_force.rules_in_force(unit, BOOK), START_US + 1)
+        posting.write_due(unit, in_force.rules_in_force(unit, BOOK), START_US + 1)
 
 
 def test_a_new_book_version_goes_on_with_the_riders_it_finds(store: Store) -> None:

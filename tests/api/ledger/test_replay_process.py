@@ -10,7 +10,7 @@ import pytest
 
 from api.db.store import Store
 from api.db.unit_of_work import ReadUnit
-from api.ledger.replay_process import Apart, ApartError, R
+from api.ledger.replay_process import R, ReplayProcess, ReplayProcessError
 from api.ledger.replayer import Replayer
 from api.ledger.replays import prepare
 from tests.api.ledger.posts import FADING, lines_of, newest_us, post, publish, same_ledger
@@ -44,13 +44,13 @@ def endless(_unit: ReadUnit, _rider_id: str, _now_us: int) -> int:
     return 0
 
 
-class Lame(Apart):
+class Lame(ReplayProcess):
     """One that fails at being made ready."""
 
     def read(self, work: Callable[[ReadUnit, str, int], R], rider_id: str, now_us: int) -> R:
         """As the other, but for `prepare`."""
         if work is prepare:
-            raise ApartError("not ready")
+            raise ReplayProcessError("not ready")
         return super().read(work, rider_id, now_us)
 
 
@@ -66,14 +66,14 @@ def with_a_wait(store: Store) -> tuple[Events, int]:
 
 
 @pytest.fixture
-def apart(store: Store) -> Iterator[Apart]:
+def apart(store: Store) -> Iterator[ReplayProcess]:
     """A process apart on a database."""
-    made = Apart(store.url)
+    made = ReplayProcess(store.url)
     yield made
     made.close()
 
 
-def test_it_is_another_process_of_low_priority_and_is_kept(apart: Apart) -> None:
+def test_it_is_another_process_of_low_priority_and_is_kept(apart: ReplayProcess) -> None:
     """All calls are made in one process that is not this one."""
     pids = {apart.read(own_pid, "r0", 0) for _ in range(3)}
 
@@ -82,21 +82,21 @@ def test_it_is_another_process_of_low_priority_and_is_kept(apart: Apart) -> None
     assert apart.read(priority, "r0", 0) > os.nice(0)
 
 
-def test_what_fails_there_is_told_here(apart: Apart) -> None:
+def test_what_fails_there_is_told_here(apart: ReplayProcess) -> None:
     """With the words and the place of the failure; the process goes on."""
     pid = apart.read(own_pid, "r0", 0)
 
-    with pytest.raises(ApartError, match=r"(?s)in failing.*ValueError: cannot fold r0"):
+    with pytest.raises(ReplayProcessError, match=r"(?s)in failing.*ValueError: cannot fold r0"):
         apart.read(failing, "r0", 0)
 
     assert apart.read(own_pid, "r0", 0) == pid
 
 
-def test_a_process_that_is_killed_is_replaced(apart: Apart) -> None:
+def test_a_process_that_is_killed_is_replaced(apart: ReplayProcess) -> None:
     """The call that was under way fails; the next has a new process."""
     pid = apart.read(own_pid, "r0", 0)
 
-    with pytest.raises(ApartError, match="ended while it worked on rider r0"):
+    with pytest.raises(ReplayProcessError, match="ended while it worked on rider r0"):
         apart.read(dying, "r0", 0)
 
     assert apart.read(own_pid, "r0", 0) != pid
@@ -104,13 +104,13 @@ def test_a_process_that_is_killed_is_replaced(apart: Apart) -> None:
 
 def test_closing_does_not_wait_for_what_is_under_way(store: Store) -> None:
     """A service that stops ends the process at once, and begins none anew."""
-    apart = Apart(store.url)
+    apart = ReplayProcess(store.url)
     failures = []
 
     def read() -> None:
         try:
             apart.read(endless, "r0", 0)
-        except ApartError as error:
+        except ReplayProcessError as error:
             failures.append(error)
 
     apart.read(own_pid, "r0", 0)
@@ -121,7 +121,7 @@ def test_closing_does_not_wait_for_what_is_under_way(store: Store) -> None:
 
     assert not reading.is_alive()
     assert len(failures) == 1
-    with pytest.raises(ApartError, match="stopping"):
+    with pytest.raises(ReplayProcessError, match="stopping"):
         apart.read(own_pid, "r0", 0)
 
 
@@ -159,7 +159,7 @@ def test_a_process_that_cannot_begin_keeps_nobody_waiting(store: Store) -> None:
     everything, now_us = with_a_wait(store)
     replayer = Replayer(store, lambda: now_us, apart_from=0, apart=Lame(store.url))
 
-    with pytest.raises(ApartError, match="not ready"):
+    with pytest.raises(ReplayProcessError, match="not ready"):
         replayer.step()
     replayer.step()
     replayer.ask_to_stop()

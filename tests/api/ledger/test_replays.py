@@ -24,7 +24,7 @@ from api.ledger.chain import verify_chain
 from api.ledger.recalculation import recalculation_of
 from api.ledger.replayer import Replayer
 from api.ledger.replays import replay, waiting_riders
-from api.ledger.rider_past import past_of
+from api.ledger.rider_past import load_past
 from api.ledger.verify import verify_store
 from api.riders import cards
 from api.riders.entries_explained import entries_page
@@ -319,9 +319,9 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def noted(unit: Any, law: Any, riders: Any, *more: Any) -> Any:
         found.extend(row.rider_id for row in riders)
-        return past_of(unit, law, riders, *more)
+        return load_past(unit, law, riders, *more)
 
-    monkeypatch.setattr(replays, "past_of", noted)
+    monkeypatch.setattr(replays, "load_past", noted)
     return found
 
 

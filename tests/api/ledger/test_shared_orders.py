@@ -104,7 +104,7 @@ def test_two_writers_at_one_instant_see_each_other_in_the_end(store: Store) -> N
     with ExitStack() as first, ExitStack() as second, ThreadPoolExecutor(1) as pool:
         units = [stack.enter_context(store.writing(clock_us)) for stack in (first, second)]
         done = [
-            posting.post(unit, in_force.rules_in_force(unit, BOOK), table_of([row]))
+            posting.score_and_store(unit, in_force.rules_in_force(unit, BOOK), table_of([row]))
             for unit, row in zip(units, rows, strict=True)
         ]
         note_shared(units[0], done[0].orders)

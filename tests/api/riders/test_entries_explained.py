@@ -8,8 +8,8 @@ from sqlalchemy import select
 from api.books import in_force
 from api.db.store import Store
 from api.db.tables import entries
-from api.ledger.posting import settle
-from api.ledger.stored_events import History, history_of
+from api.ledger.posting import write_due
+from api.ledger.stored_events import StoredEvents, stored_events_of
 from api.riders import entries_explained
 from api.riders.entries_explained import ToldEntry, entries_page, entry_of
 from rules.text import LANGS
@@ -27,7 +27,7 @@ def week(store: Store) -> int:
         post(store, events[first : first + 5], FADING, newest_us(events) + first)
     end_us = newest_us(events) + 40 * DAY_US
     with store.writing(end_us) as unit:
-        settle(unit, in_force.rules_in_force(unit, FADING), end_us)
+        write_due(unit, in_force.rules_in_force(unit, FADING), end_us)
     return end_us
 
 
@@ -104,12 +104,12 @@ def test_a_page_of_today_does_not_read_all_since_an_old_order(store: Store, monk
     replay_all(store, now_us)
     sizes: list[int] = []
 
-    def noted(*of: Any) -> History:
-        found = history_of(*of)
+    def noted(*of: Any) -> StoredEvents:
+        found = stored_events_of(*of)
         sizes.append(found.table.num_rows)
         return found
 
-    monkeypatch.setattr(entries_explained, "history_of", noted)
+    monkeypatch.setattr(entries_explained, "stored_events_of", noted)
     with store.reading() as unit:
         page = entries_page(unit, "r0", now_us, limit=6)
     monkeypatch.undo()

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from api.access import keys
-from api.db.audit_notes import note
+from api.db.audit_notes import add_audit_note
 from api.db.store import Store
 from api.decisions.appeals import file_appeal
 from api.riders import exports
@@ -78,7 +78,7 @@ def test_an_export_is_the_same_in_parts_of_any_size(store: Store, monkeypatch: p
         introduce(unit, PERSON, "ops:1")
         for k in range(5):
             keys.create_key(unit, "rider", "r1", actor="test:test")
-            note(unit, "rider:r1", "asked", f"x{k}")
+            add_audit_note(unit, "rider:r1", "asked", f"x{k}")
     for k, line in enumerate(lines_of(store)[:4]):
         with store.writing(START_US + k // 2) as unit:
             file_appeal(unit, "r1", line["entry_id"], "not_late", f"because {k}", None, "rider:r1")

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from api.app.ticker import Ticker
 from api.clock import now_us
-from api.db.outbox import BODY_BYTES_MAX, Message, announce, send, wanted
+from api.db.outbox import BODY_BYTES_MAX, Message, emit, enqueue, wanted_kinds
 from api.db.store import Store
 from api.db.tables import outbox, webhook_attempts
 from api.db.tables import webhooks as webhooks_table
@@ -63,7 +63,7 @@ def listen(store: Store, clock: Clock, url: str, *kinds: str, cities: tuple[str,
 def tell(store: Store, clock: Clock, *messages: Message) -> None:
     """Announce, and commit."""
     with store.writing(clock()) as unit:
-        announce(unit, messages)
+        emit(unit, messages)
 
 
 def changed(number: int, rider: str = "r1", city: str = "hangzhou") -> Message:
@@ -109,7 +109,7 @@ def test_messages_that_arrived_are_forgotten_in_time(
     with store.writing(clock()) as unit:
         unit.connection.execute(update(webhooks_table).where(webhooks_table.c.webhook_id == off).values(disabled_us=1))
     with store.writing(clock()) as unit:
-        waiting = send(unit, [(Message("tier.changed", {}, "r1"), [off])])
+        waiting = enqueue(unit, [(Message("tier.changed", {}, "r1"), [off])])
     tell(store, clock, *(changed(k) for k in range(3)))
     send_all(deliverer)
     ticker = Ticker(store, Settings(database_url=url, messages_keep_d=30), clock)
@@ -160,7 +160,7 @@ def test_only_those_who_listen_are_told(store: Store, clock: Clock) -> None:
 
     with store.reading() as unit:
         kept = unit.connection.scalars(select(outbox.c.kind).order_by(outbox.c.outbox_id)).all()
-        assert wanted(unit) >= {"tier.changed", "score.changed"}
+        assert wanted_kinds(unit) >= {"tier.changed", "score.changed"}
     assert kept == ["score.changed", "tier.changed", "book.scheduled"]
     assert len(states(store, tiers)) == 1
     assert len(states(store, hangzhou)) == 2
@@ -172,7 +172,7 @@ def test_nothing_is_told_of_what_did_not_happen(store: Store, clock: Clock) -> N
 
     def never_mind() -> None:
         with store.writing(clock()) as unit:
-            announce(unit, [changed(1)])
+            emit(unit, [changed(1)])
             raise RuntimeError
 
     with pytest.raises(RuntimeError):

@@ -18,7 +18,7 @@ import httpx2
 from api.access import keys
 from api.clock import now_us
 from api.db import schema
-from api.db.audit_notes import note
+from api.db.audit_notes import add_audit_note
 from api.db.store import Store
 from tests.api.db import cluster
 from tests.api.endpoints.crowd import prepare
@@ -41,7 +41,7 @@ def fill(url: str) -> tuple[str, str]:
     platform = prepare(store)
     with store.writing(now_us()) as unit:
         for number in range(LINES):
-            note(unit, "ops:bench", "person_erased", f"rider-{number:06}-" + "x" * 60)
+            add_audit_note(unit, "ops:bench", "person_erased", f"rider-{number:06}-" + "x" * 60)
         ops = keys.create_key(unit, "ops", "bench", actor="bench:bench")[1]
     store.close()
     return platform, ops

@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 from api.books.in_force import stored_program
 from api.books.scheduling import activate_due
 from api.books.seeding import seed_shipped
-from api.db.audit_notes import note
+from api.db.audit_notes import add_audit_note
 from api.db.store import Store
 from rules.shelf import versions
 from tests.api.books.worlds import NOW_US, day_us, enact, scheduled, version
@@ -118,9 +118,9 @@ def test_a_roll_back_takes_one_request_and_one_approval(
 def told(store: Store) -> Store:
     """Some lines in the audit trail, one of them meant for a spreadsheet's formulas."""
     with store.writing(NOW_US) as unit:
-        note(unit, "ops:ann", "draft_begun", "d1", city="hangzhou", title='=HYPERLINK("x")')
-        note(unit, "ops:=cmd|' /C calc'!A0", "draft_saved", "@d1", city="ningbo")
-        note(unit, "approver:cai", "draft_approved", "+d1", reason="看过\n同意")
+        add_audit_note(unit, "ops:ann", "draft_begun", "d1", city="hangzhou", title='=HYPERLINK("x")')
+        add_audit_note(unit, "ops:=cmd|' /C calc'!A0", "draft_saved", "@d1", city="ningbo")
+        add_audit_note(unit, "approver:cai", "draft_approved", "+d1", reason="看过\n同意")
     return store
 
 

@@ -17,7 +17,7 @@ from starlette.testclient import TestClient
 from api.access import keys
 from api.app.create import create_app
 from api.db.store import Store
-from api.endpoints.common.jwts import Jwts
+from api.endpoints.common.jwts import JwtVerifier
 from api.settings import SettingError, Settings
 from tests.api.endpoints.conftest import Bearer, Clock
 
@@ -307,4 +307,4 @@ def test_settings_that_would_let_anyone_in_are_refused(jwks: Path) -> None:
         {"jwt_jwks_file": str(jwks), "jwt_issuer": "i"},
     ):
         with pytest.raises(SettingError):
-            Jwts(Settings(**wrong), Clock())
+            JwtVerifier(Settings(**wrong), Clock())

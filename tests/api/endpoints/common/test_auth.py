@@ -10,7 +10,7 @@ from api.access import keys
 from api.app.create import create_app
 from api.db.store import Store
 from api.db.unit_of_work import ReadUnit
-from api.endpoints.common.auth import Gate
+from api.endpoints.common.auth import Authenticator
 from api.service import Actor, Service
 from api.settings import Settings
 from tests.api.endpoints import own_loop
@@ -69,7 +69,7 @@ def test_many_requests_of_one_key_look_it_up_once(
 ) -> None:
     """What all ask at one moment is asked of the database once; a key that was forgotten is looked up again."""
     token = bearer("ops")["Authorization"].encode()
-    gate = Gate(Service(store, Settings(database_url=store.url), clock=lambda: START_US))
+    authenticator = Authenticator(Service(store, Settings(database_url=store.url), clock=lambda: START_US))
     asked: list[str] = []
     real = keys.key_of
 
@@ -81,10 +81,10 @@ def test_many_requests_of_one_key_look_it_up_once(
 
     async def crowd() -> list[Actor]:
         scopes = [{"type": "http", "headers": [(b"authorization", token)]} for _ in range(20)]
-        return await asyncio.gather(*(gate.actor(scope) for scope in scopes))
+        return await asyncio.gather(*(authenticator.actor(scope) for scope in scopes))
 
     assert {actor.role for actor in own_loop.run(crowd())} == {"ops"}
-    gate.forget()
+    authenticator.forget()
     own_loop.run(crowd())
 
     assert len(asked) == 2

@@ -20,8 +20,8 @@ from api.app.openapi import scopes_of
 from api.db.store import Store
 from api.endpoints.common import rate_limits
 from api.endpoints.common.body_limits import HEADERS_MAX, ORDINARY, WITH_BODY
-from api.endpoints.common.json_shape import DEEP, LONG, MANY, ROWS, Shape, passed
-from api.endpoints.common.rate_limits import Allowance, address_of
+from api.endpoints.common.json_shape import DEEP, LONG, MANY, ROWS, JsonShape, exceeded_limit
+from api.endpoints.common.rate_limits import RateLimit, address_of
 from api.settings import Settings
 from tests.api.endpoints.conftest import Bearer, Clock
 from tests.api.endpoints.nasty import (
@@ -45,7 +45,7 @@ ROUTES = sorted(
     for method in WITH_BODY & set(route.methods or ())
     if scopes_of(route)
 )
-SHAPE = Shape(depth_max=3, values_max=20, members_max=4, items_max=6, text_bytes_max=10)
+SHAPE = JsonShape(depth_max=3, values_max=20, members_max=4, items_max=6, text_bytes_max=10)
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ def at(path: str) -> str:
 )
 def test_a_text_is_measured_without_being_parsed(body: bytes, limit: int) -> None:
     """Depth, values, members, items and lengths, brackets and commas in texts left out."""
-    assert passed(body, SHAPE) == limit
+    assert exceeded_limit(body, SHAPE) == limit
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_a_text_is_measured_without_being_parsed(body: bytes, limit: int) -> Non
 )
 def test_lines_are_measured_each_by_itself(body: bytes, limit: int) -> None:
     """What a line leaves open does not weigh on the next; lines are counted, blank ones too."""
-    assert passed(body, SHAPE, is_lines=True) == limit
+    assert exceeded_limit(body, SHAPE, is_lines=True) == limit
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
@@ -341,7 +341,7 @@ def counted(monkeypatch: pytest.MonkeyPatch, name: str) -> list[object]:
 
 def test_an_allowance_says_what_is_left_of_it() -> None:
     """Sixty a minute: fifty-nine after the first, none after the last; one more a second later, the whole after a minute."""
-    asked, second_us = Allowance(60), 1_000_000
+    asked, second_us = RateLimit(60), 1_000_000
 
     at_once = [asked.take("a", 0) for _ in range(61)]
     after = [asked.take("a", at_us) for at_us in (second_us - 1, second_us, second_us, 61 * second_us)]
@@ -356,7 +356,7 @@ def test_an_allowance_says_what_is_left_of_it() -> None:
 def test_an_allowance_holds_no_more_than_it_may(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many addresses ask, the least recent are forgotten."""
     monkeypatch.setattr(rate_limits, "_NUM_HELD_MAX", 10)
-    asked = Allowance(60)
+    asked = RateLimit(60)
 
     for number in range(1_000):
         asked.take(str(number), 0)

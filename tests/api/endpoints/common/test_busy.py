@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from api.access.audit import PART
-from api.db.audit_notes import note
+from api.db.audit_notes import add_audit_note
 from api.db.store import POOL_SIZE, Store
 from api.endpoints.common import threads
 from api.endpoints.common.downloads import in_parts
@@ -79,10 +79,10 @@ def test_who_does_not_read_holds_no_connection(client: TestClient, bearer: Beare
     """A hundred downloads are begun and not read: no connection of the pool is out, and all lines come in the end."""
     with store.writing(clock()) as unit:
         for number in range(2 * PART + 5):
-            note(unit, "ops:a", "person_erased", f"r{number}")
+            add_audit_note(unit, "ops:a", "person_erased", f"r{number}")
     headers = bearer("ops")
     # Many who come at once wait for each other when they are looked up.
-    client.app.state.gate._lookers.total_tokens = 100  # type: ignore[attr-defined]
+    client.app.state.authenticator._lookers.total_tokens = 100  # type: ignore[attr-defined]
     app, pool = client.app, own_store(client).engine.pool
     assert isinstance(app, FastAPI)
 

@@ -10,7 +10,7 @@ import uvicorn
 
 from api.endpoints.common import connections
 from api.endpoints.common.connections import Connection
-from api.endpoints.common.head_requests import Heads
+from api.endpoints.common.head_requests import HeadMiddleware
 
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[bytes]]
 DEADLINE_S = 30
@@ -182,7 +182,7 @@ async def headed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 
 def test_a_head_leaves_its_connection_open() -> None:
     """After a head, which names the length of a body that does not come, the next request has its answer."""
-    heard = said_to(headed, Heads(hello))
+    heard = said_to(headed, HeadMiddleware(hello))
 
     assert heard.count(b"content-length: 5") == 2
     assert heard.endswith(b"hello")

@@ -20,7 +20,7 @@ from api.access.issuer_keys import (
     is_safe_address,
     public_keys,
 )
-from api.endpoints.common.jwts import LEEWAY_S, BadTokenError, Jwts
+from api.endpoints.common.jwts import LEEWAY_S, BadTokenError, JwtVerifier
 from api.settings import SettingError, Settings
 from tests.api.endpoints.conftest import Clock
 
@@ -170,7 +170,7 @@ def test_one_bad_entry_costs_itself_alone() -> None:
 def test_what_a_token_is_believed_for_ends_with_the_key(clock: Clock) -> None:
     """However long a looked-up token is kept: no longer than the list is believed that its key stood in."""
     issuer = Issuer("a")
-    jwts = Jwts(Settings(jwt_issuer="i", jwt_audience="a", jwt_jwks_file="none"), clock)
+    jwts = JwtVerifier(Settings(jwt_issuer="i", jwt_audience="a", jwt_jwks_file="none"), clock)
     jwts._keys = IssuerKeys(issuer, clock)
     claims = {"iss": "i", "aud": "a", "sub": "x", "role": "ops", "cities": ["*"], "exp": clock() // 1_000_000 + 9_999}
 
@@ -184,7 +184,7 @@ def test_what_a_token_is_believed_for_ends_with_the_key(clock: Clock) -> None:
 @pytest.mark.parametrize(("over_s", "is_good"), [(0, True), (LEEWAY_S - 1, True), (LEEWAY_S, False)])
 def test_a_token_is_good_to_the_second(clock: Clock, over_s: int, is_good: bool) -> None:
     """For as long after its end as clocks may differ, and not a second longer; nobody believes it past that."""
-    jwts = Jwts(Settings(jwt_issuer="i", jwt_audience="a", jwt_shared_key="k" * 32), clock)
+    jwts = JwtVerifier(Settings(jwt_issuer="i", jwt_audience="a", jwt_shared_key="k" * 32), clock)
     now_s = clock() // 1_000_000
     claims = {"iss": "i", "aud": "a", "sub": "x", "role": "ops", "cities": ["*"], "exp": now_s - over_s}
     token = jwt.encode(claims, "k" * 32, "HS256")
@@ -239,7 +239,7 @@ def test_keys_come_by_https_or_from_this_machine(url: str, is_safe: bool) -> Non
     assert is_safe_address(url) == is_safe
     if not is_safe:
         with pytest.raises(SettingError):
-            Jwts(Settings(jwt_issuer="i", jwt_audience="a", jwt_jwks_url=url), Clock())
+            JwtVerifier(Settings(jwt_issuer="i", jwt_audience="a", jwt_jwks_url=url), Clock())
 
 
 @contextmanager

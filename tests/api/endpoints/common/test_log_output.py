@@ -12,7 +12,7 @@ from threading import Thread
 import httpx2
 import pytest
 
-from api.endpoints.common.log_output import Outlet
+from api.endpoints.common.log_output import LogOutput
 from api.endpoints.common.logs import make_log
 from tests.api.endpoints.served import Served
 
@@ -32,7 +32,7 @@ def pipe() -> Iterator[tuple[int, int]]:
 def test_a_full_pipe_holds_nobody_up(pipe: tuple[int, int]) -> None:
     """All lines are taken at once; when somebody reads, what is missing is counted in a line of its own."""
     reading, writing = pipe
-    outlet = Outlet(writing, lines_max=100)
+    outlet = LogOutput(writing, lines_max=100)
     log = make_log("info", outlet)
 
     for number in range(5_000):
@@ -57,7 +57,7 @@ def test_a_full_pipe_holds_nobody_up(pipe: tuple[int, int]) -> None:
 def test_a_reader_who_is_gone_ends_nothing(pipe: tuple[int, int]) -> None:
     """The other end is closed: lines are left out, and who writes them does not hear of it."""
     reading, writing = pipe
-    outlet = Outlet(writing)
+    outlet = LogOutput(writing)
     log = make_log("info", outlet)
     os.close(reading)
 

@@ -12,8 +12,8 @@ from api.access import keys
 from api.access.sessions import begin_session, end_session, session_of
 from api.db.store import Store
 from api.endpoints.common import open_streams as module
-from api.endpoints.common.auth import Gate
-from api.endpoints.common.open_streams import Openings
+from api.endpoints.common.auth import Authenticator
+from api.endpoints.common.open_streams import OpenStreams
 from api.service import Actor, Service
 from api.settings import Settings
 from api.studies.jobs import start_study
@@ -26,8 +26,8 @@ NEVER_S = 600
 class Stream:
     """One answer that goes on for ever, asked for by somebody."""
 
-    def __init__(self, openings: Openings, actor: Actor | None, content_type: bytes) -> None:
-        self._openings = openings
+    def __init__(self, open_streams: OpenStreams, actor: Actor | None, content_type: bytes) -> None:
+        self._open_streams = open_streams
         self._content_type = content_type
         self._state = {"actor": actor}
         self.said: list[Message] = []
@@ -44,7 +44,7 @@ class Stream:
         async def send(message: Message) -> None:
             self.said.append(message)
 
-        await self._openings.answer(self._app, {"type": "http", "state": self._state}, None, send)  # type: ignore[arg-type]
+        await self._open_streams.answer(self._app, {"type": "http", "state": self._state}, None, send)  # type: ignore[arg-type]
 
 
 @pytest.fixture(autouse=True)
@@ -58,21 +58,21 @@ def service(store: Store, settings: Settings, clock: Clock) -> Service:
     return Service(store, settings, clock)
 
 
-async def ended(openings: Openings, actor: Actor | None, end: Any, content_type: bytes) -> list[Message]:
+async def ended(open_streams: OpenStreams, actor: Actor | None, end: Any, content_type: bytes) -> list[Message]:
     """What was said until a stream ended, after something had ended that it was opened with."""
-    stream = Stream(openings, actor, content_type)
+    stream = Stream(open_streams, actor, content_type)
     with anyio.fail_after(30):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(stream.run)
             await stream.began.wait()
             await anyio.to_thread.run_sync(end)
-    await openings.close()
+    await open_streams.close()
     return stream.said
 
 
 def run(service: Service, actor: Actor, end: Any, content_type: bytes = b"text/event-stream; charset=utf-8") -> Any:
     """The same, from a test."""
-    return own_loop.run(ended(Openings(service, Gate(service)), actor, end, content_type))
+    return own_loop.run(ended(OpenStreams(service, Authenticator(service)), actor, end, content_type))
 
 
 def test_a_revoked_key_ends_its_streams(service: Service) -> None:
@@ -136,9 +136,9 @@ def test_other_streams_go_on(service: Service) -> None:
         first, second = (keys.create_key(unit, "policy", name, actor="cli:token")[0] for name in ("a", "b"))
 
     async def both() -> tuple[bool, bool]:
-        openings = Openings(service, Gate(service))
+        open_streams = OpenStreams(service, Authenticator(service))
         streams = [
-            Stream(openings, Actor("policy", key.subject, key_id=key.key_id), b"text/event-stream")
+            Stream(open_streams, Actor("policy", key.subject, key_id=key.key_id), b"text/event-stream")
             for key in (first, second)
         ]
         over = [anyio.Event(), anyio.Event()]
@@ -161,7 +161,7 @@ def test_other_streams_go_on(service: Service) -> None:
                 await over[0].wait()
                 found = over[0].is_set(), over[1].is_set()
                 tasks.cancel_scope.cancel()
-        await openings.close()
+        await open_streams.close()
         return found
 
     assert own_loop.run(both()) == (True, False)
@@ -177,7 +177,7 @@ def test_a_revoked_key_ends_a_stream_that_somebody_reads(
     path = f"/v1/studies/{study_id}/events?wait_s={NEVER_S}"
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(client.get, path, headers=reader)
-        open_streams = client.app.state.openings._open  # type: ignore[attr-defined]
+        open_streams = client.app.state.open_streams._open  # type: ignore[attr-defined]
         while not open_streams and not answer.done():
             client.get("/healthz")
 
@@ -199,6 +199,6 @@ def test_a_stream_that_its_server_gives_up_ends_whole(service: Service, content_
     async def send(message: Message) -> None:
         said.append(message)
 
-    own_loop.run(Openings(service, Gate(service)).answer(app, {"type": "http", "state": {}}, None, send))  # type: ignore[arg-type]
+    own_loop.run(OpenStreams(service, Authenticator(service)).answer(app, {"type": "http", "state": {}}, None, send))  # type: ignore[arg-type]
 
     assert (said[-1].get("more_body") is False) == is_whole

@@ -12,11 +12,11 @@ from starlette.testclient import TestClient
 
 from api.app.create import create_app
 from api.db import idempotency
-from api.db.audit_notes import note
-from api.db.store import Held, Store
+from api.db.audit_notes import add_audit_note
+from api.db.store import HeldTransaction, Store
 from api.endpoints.common import idempotency_keys
 from api.endpoints.common.logs import make_log
-from api.endpoints.common.rate_limits import Allowance
+from api.endpoints.common.rate_limits import RateLimit
 from api.refusals import Refused
 from api.service import preferred_lang
 from api.settings import SettingError, Settings
@@ -188,7 +188,7 @@ class TestSmall:
 
 def test_an_allowance_comes_back_evenly() -> None:
     """Sixty a minute: all at once, then one a second."""
-    allowance = Allowance(60)
+    allowance = RateLimit(60)
 
     at_once = [allowance.take("a", 0).is_allowed for _ in range(61)]
     soon = allowance.take("a", 999_999)
@@ -284,14 +284,14 @@ class TestRepeats:
         claims = []
         for at_us in (START_US, START_US + 60_000_000):
             with store.writing(at_us) as unit:
-                claims.append(idempotency.claim(unit, "ops:a", "k1", "digest", 60_000_000))
-        late, held = claims[0], Held(store)
-        assert isinstance(late, idempotency.Claim)
+                claims.append(idempotency.claim_key(unit, "ops:a", "k1", "digest", 60_000_000))
+        late, held = claims[0], HeldTransaction(store)
+        assert isinstance(late, idempotency.ClaimedKey)
         with held.writing(START_US) as unit:
-            note(unit, "ops:a", "person_erased", "r1")
+            add_audit_note(unit, "ops:a", "person_erased", "r1")
 
         with pytest.raises(Refused, match="idempotency_in_flight"), held.writing(START_US) as unit:
-            idempotency.keep_answer(unit, late, idempotency.StoredAnswer(200, {}, b""))
+            idempotency.store_answer(unit, late, idempotency.StoredAnswer(200, {}, b""))
         held.commit()
 
         with store.reading() as unit:
@@ -337,7 +337,7 @@ class TestRepeats:
         client.post("/v1/events", headers=headers | {"Idempotency-Key": "new"}, json=[])
 
         with store.writing(clock()) as unit:
-            gone = [idempotency.forget_answers(unit, clock() - 1), idempotency.forget_answers(unit, clock() - 1)]
+            gone = [idempotency.delete_answers(unit, clock() - 1), idempotency.delete_answers(unit, clock() - 1)]
 
         assert gone == [1, 0]
 

@@ -23,11 +23,11 @@ from api.app.background import STOP_S
 from api.cli.serve import GRACE_S
 from api.clock import now_us
 from api.db import schema
-from api.db.audit_notes import note
+from api.db.audit_notes import add_audit_note
 from api.db.store import Store
 from api.db.tables import events
-from api.endpoints.common.stopping import Farewell
-from api.shutdown import Leaving
+from api.endpoints.common.stopping import StoppingMiddleware
+from api.shutdown import Shutdown
 from api.studies import jobs
 from tests.api.endpoints import own_loop
 from tests.api.law import seed_in_force
@@ -65,10 +65,10 @@ async def fine(_scope: Any, _receive: Any, send: Any) -> None:
 
 def test_who_asks_after_the_signal_is_told_to_ask_elsewhere() -> None:
     """Before any work, with the time after which to come back."""
-    leaving = Leaving()
-    leaving.begin()
+    shutdown = Shutdown()
+    shutdown.begin()
 
-    start, body = own_loop.run(said(Farewell(fine, leaving)))
+    start, body = own_loop.run(said(StoppingMiddleware(fine, shutdown)))
 
     assert start["status"] == 503
     assert (b"retry-after", b"1") in start["headers"]
@@ -79,21 +79,21 @@ def test_what_is_under_way_is_answered_truly() -> None:
     """What ends in time has its own answer; what does not is unknown, goes on to its end, and says nothing more."""
 
     async def story() -> tuple[Any, Any, list[str]]:
-        leaving, may_end, ended = Leaving(answer_s=0), asyncio.Event(), []
-        leaving.attach(asyncio.get_running_loop())
+        shutdown, may_end, ended = Shutdown(answer_s=0), asyncio.Event(), []
+        shutdown.attach(asyncio.get_running_loop())
 
         async def slow(scope: Any, receive: Any, send: Any) -> None:
             await may_end.wait()
             await fine(scope, receive, send)
             ended.append("ended")
 
-        prompt = asyncio.ensure_future(said(Farewell(fine, leaving)))
-        late = asyncio.ensure_future(said(Farewell(slow, leaving)))
+        prompt = asyncio.ensure_future(said(StoppingMiddleware(fine, shutdown)))
+        late = asyncio.ensure_future(said(StoppingMiddleware(slow, shutdown)))
         first = await prompt
-        leaving.begin()
+        shutdown.begin()
         second = await late
         may_end.set()
-        await leaving.rest()
+        await shutdown.rest()
         return first, second, ended
 
     first, second, ended = own_loop.run(story())
@@ -189,7 +189,7 @@ def test_open_streams_and_unread_downloads_hold_nobody_up(store: Store, url: str
         _, policy = keys.create_key(unit, "policy", "wang", (), actor="test:test")
         _, ops = keys.create_key(unit, "ops", "li.na", (), actor="test:test")
         for number in range(20_000):
-            note(unit, "test:test", "noted", f"{number}-" + "x" * 100)
+            add_audit_note(unit, "test:test", "noted", f"{number}-" + "x" * 100)
         # More than may be under way at a time: the last one waits.
         asked = [jobs.start_study(unit, "policy:wang", LONG) for _ in range(4)]
     with serving(url, tmp_path) as (server, address):

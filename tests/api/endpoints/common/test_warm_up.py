@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 from starlette.testclient import TestClient
 
-from api.app.warm_up import warm, warming
+from api.app.warm_up import compile_at_start, compile_scoring
 from api.db.store import Store
 from api.refusals import Refused
 from scoring import kernel, ledger, liability, score
@@ -27,7 +27,7 @@ class Cold:
 
 def test_what_posts_need_is_compiled() -> None:
     """After it the kernel, liability, the comparison with what stands and the entry ids have a compiled form."""
-    warm()
+    compile_scoring()
 
     needed = (kernel._fold, liability._attribute, score._compare, ledger._id_words, write_ids)
     assert [function.__name__ for function in needed if not function.signatures] == []
@@ -38,7 +38,7 @@ def test_what_is_loaded_is_not_looked_through_again() -> None:
     num_seen: list[int] = []
 
     async def start_and_stop() -> None:
-        async with warming(cast("Any", Cold())):
+        async with compile_at_start(cast("Any", Cold())):
             for thread in threading.enumerate():
                 if thread.name == "warm":
                     thread.join()
@@ -77,7 +77,7 @@ def test_who_waits_for_compiled_code_is_told_of_the_end(client: TestClient) -> N
     """A server that is stopped meanwhile says so, and has done nothing."""
     service = client.app.state.service  # type: ignore[attr-defined]
     service.compiled.clear()
-    service.leaving.has_begun = True
+    service.shutdown.has_begun = True
 
     with pytest.raises(Refused, match="stopping"), service.writing():
         pass

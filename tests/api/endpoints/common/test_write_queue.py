@@ -10,7 +10,7 @@ import pytest
 
 from api.db.store import BusyError
 from api.endpoints.common import write_queue
-from api.endpoints.common.write_queue import Later, Queue
+from api.endpoints.common.write_queue import Deferred, WriteQueue
 from api.refusals import Refused
 from tests.api.endpoints import own_loop
 
@@ -31,7 +31,7 @@ class Desk:
     def __init__(self) -> None:
         self.batches: list[list[str]] = []
         self.apart: list[str] = []
-        self.gate = threading.Semaphore(0)
+        self.authenticator = threading.Semaphore(0)
         self.apart_gate = threading.Semaphore(0)
 
     def __call__(self, items: Sequence[Item], *, waits: bool) -> Sequence[Any]:
@@ -41,22 +41,22 @@ class Desk:
             assert self.apart_gate.acquire(timeout=30)
             return [item.name for item in items]
         self.batches.append([item.name for item in items])
-        assert self.gate.acquire(timeout=30)
-        return [Later() if item.is_held_up else item.name for item in items]
+        assert self.authenticator.acquire(timeout=30)
+        return [Deferred() if item.is_held_up else item.name for item in items]
 
 
-def run(play: Callable[[Queue[Item, str], Desk], Awaitable[None]]) -> Desk:
+def run(play: Callable[[WriteQueue[Item, str], Desk], Awaitable[None]]) -> Desk:
     """Play something with a queue of its own."""
     desk = Desk()
 
     async def all_of_it() -> None:
-        await play(Queue(desk), desk)
+        await play(WriteQueue(desk), desk)
 
     own_loop.run(all_of_it())
     return desk
 
 
-def asked(queue: Queue[Item, str], client: str, *items: Item) -> list["asyncio.Task[str]"]:
+def asked(queue: WriteQueue[Item, str], client: str, *items: Item) -> list["asyncio.Task[str]"]:
     """Requests of a client, one after the other."""
     return [asyncio.ensure_future(queue.done(client, item)) for item in items]
 
@@ -75,12 +75,12 @@ def names(client: str, num: int, num_rows: int = 1) -> list[Item]:
 def test_all_that_wait_are_done_together() -> None:
     """While one is done the others gather, and are one turn."""
 
-    async def play(queue: Queue[Item, str], desk: Desk) -> None:
+    async def play(queue: WriteQueue[Item, str], desk: Desk) -> None:
         waiting = asked(queue, "a", Item("a0"))
         await soon(lambda: len(desk.batches) == 1)
         waiting += asked(queue, "a", Item("a1"), Item("a2")) + asked(queue, "b", Item("b0"))
         await soon(lambda: queue.num_waiting == 3)
-        desk.gate.release(2)
+        desk.authenticator.release(2)
         assert await asyncio.gather(*waiting) == ["a0", "a1", "a2", "b0"]
 
     assert run(play).batches == [["a0"], ["a1", "b0", "a2"]]
@@ -90,12 +90,12 @@ def test_who_was_just_answered_goes_together_with_who_waits(monkeypatch: pytest.
     """Two halves of the clients do not take turns for ever: whoever comes again at once is waited for."""
     monkeypatch.setattr(write_queue, "LINGER_S", 30.0)
 
-    async def play(queue: Queue[Item, str], desk: Desk) -> None:
+    async def play(queue: WriteQueue[Item, str], desk: Desk) -> None:
         first = asked(queue, "a", Item("a0"))
         await soon(lambda: len(desk.batches) == 1)
         second = asked(queue, "b", Item("b0"))
         await soon(lambda: queue.num_waiting == 1)
-        desk.gate.release(2)
+        desk.authenticator.release(2)
         assert await first[0] == "a0"
         assert await queue.done("a", Item("a1")) == "a1"
         assert await second[0] == "b0"
@@ -107,12 +107,12 @@ def test_clients_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever sends much and large waits as long as anybody: one of each, then another of each."""
     monkeypatch.setattr(write_queue, "ROWS_AT_ONCE", 10)
 
-    async def play(queue: Queue[Item, str], desk: Desk) -> None:
+    async def play(queue: WriteQueue[Item, str], desk: Desk) -> None:
         waiting = asked(queue, "first", Item("first"))
         await soon(lambda: len(desk.batches) == 1)
         waiting += asked(queue, "large", *names("large", 3, 10_000)) + asked(queue, "small", *names("small", 2))
         await soon(lambda: queue.num_waiting == 5)
-        desk.gate.release(10)
+        desk.authenticator.release(10)
         await asyncio.gather(*waiting)
 
     assert run(play).batches == [["first"], ["large0"], ["small0", "small1"], ["large1"], ["large2"]]
@@ -123,14 +123,14 @@ def test_small_ones_are_taken_along_past_large_ones(monkeypatch: pytest.MonkeyPa
     """However many send much, whoever fills the rest of the next turn is in it; those passed by come first after it."""
     monkeypatch.setattr(write_queue, "ROWS_AT_ONCE", 10)
 
-    async def play(queue: Queue[Item, str], desk: Desk) -> None:
+    async def play(queue: WriteQueue[Item, str], desk: Desk) -> None:
         waiting = asked(queue, "first", Item("first"))
         await soon(lambda: len(desk.batches) == 1)
         for client in "abc":
             waiting += asked(queue, client, *names(client, 2, 8))
         waiting += asked(queue, "small", Item("small", size))
         await soon(lambda: queue.num_waiting == 7)
-        desk.gate.release(10)
+        desk.authenticator.release(10)
         await asyncio.gather(*waiting)
 
     assert run(play).batches[1:] == [["a0", "small"], ["b0"], ["c0"], ["a1"], ["b1"], ["c1"]]
@@ -140,7 +140,7 @@ def test_a_full_queue_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     """One client fills half of it at most; what is refused was not done."""
     monkeypatch.setattr(write_queue, "NUM_WAITING_MAX", 6)
 
-    async def play(queue: Queue[Item, str], desk: Desk) -> None:
+    async def play(queue: WriteQueue[Item, str], desk: Desk) -> None:
         waiting = asked(queue, "first", Item("first"))
         await soon(lambda: len(desk.batches) == 1)
         waiting += asked(queue, "a", *names("a", 3)) + asked(queue, "b", *names("b", 3))
@@ -148,7 +148,7 @@ def test_a_full_queue_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
         for client in ("a", "c"):
             with pytest.raises(BusyError):
                 await queue.done(client, Item("refused"))
-        desk.gate.release(10)
+        desk.authenticator.release(10)
         await asyncio.gather(*waiting)
         again = asked(queue, "a", *names("x", 3))
         await asyncio.gather(*again)
@@ -161,13 +161,13 @@ def test_a_full_queue_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_who_went_away_is_left_out_and_undoes_nobody() -> None:
     """A request whose client went before its turn is not done; one that went during it does not disturb the others."""
 
-    async def play(queue: Queue[Item, str], desk: Desk) -> None:
+    async def play(queue: WriteQueue[Item, str], desk: Desk) -> None:
         first, second = asked(queue, "a", Item("a0")), asked(queue, "b", Item("b0"), Item("b1"))
         await soon(lambda: len(desk.batches) == 1)
         first[0].cancel()
         second[0].cancel()
         await asyncio.sleep(0)
-        desk.gate.release(5)
+        desk.authenticator.release(5)
         assert await second[1] == "b1"
 
     assert run(play).batches == [["a0"], ["b1"]]
@@ -176,8 +176,8 @@ def test_who_went_away_is_left_out_and_undoes_nobody() -> None:
 def test_what_others_would_wait_with_is_done_apart() -> None:
     """The rest goes on; another of the same key is refused meanwhile, since its answer is not known yet."""
 
-    async def play(queue: Queue[Item, str], desk: Desk) -> None:
-        desk.gate.release(10)
+    async def play(queue: WriteQueue[Item, str], desk: Desk) -> None:
+        desk.authenticator.release(10)
         held_up = asked(queue, "a", Item("slow", key="k", is_held_up=True))
         await soon(lambda: bool(desk.apart))
         assert await queue.done("b", Item("quick")) == "quick"
@@ -193,7 +193,7 @@ def test_what_others_would_wait_with_is_done_apart() -> None:
 def test_closing_ends_what_was_begun_and_refuses_the_rest() -> None:
     """Nobody hears that nothing was done of what was done, nor the other way round."""
 
-    async def play(queue: Queue[Item, str], desk: Desk) -> None:
+    async def play(queue: WriteQueue[Item, str], desk: Desk) -> None:
         begun = asked(queue, "a", Item("a0"))
         await soon(lambda: len(desk.batches) == 1)
         waits = asked(queue, "a", Item("a1"))
@@ -202,7 +202,7 @@ def test_closing_ends_what_was_begun_and_refuses_the_rest() -> None:
         with pytest.raises(BusyError):
             await waits[0]
         assert not closing.done()
-        desk.gate.release()
+        desk.authenticator.release()
         assert await begun[0] == "a0"
         await closing
         with pytest.raises(BusyError):
@@ -222,7 +222,7 @@ def test_a_fault_of_the_work_is_told_to_all_and_the_queue_goes_on() -> None:
         return [item.name for item in items]
 
     async def play() -> None:
-        queue: Queue[Item, str] = Queue(work)
+        queue: WriteQueue[Item, str] = WriteQueue(work)
         with pytest.raises(RuntimeError, match="broken"):
             await queue.done("a", Item("a0"))
         assert await queue.done("a", Item("a1")) == "a1"

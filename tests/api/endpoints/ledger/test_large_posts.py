@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from api.db import schema
-from api.db.idempotency import Wanted
+from api.db.idempotency import KeyedRequest
 from api.db.store import BusyError, Store
 from api.endpoints.common.problems import Problem
 from api.endpoints.ledger import large_posts
 from api.endpoints.ledger.event_routes import _done
-from api.endpoints.ledger.large_posts import done_in_parts, parted
-from api.endpoints.ledger.posts import Done, Post, score_together
+from api.endpoints.ledger.large_posts import answer_in_parts, split_by_rider
+from api.endpoints.ledger.posts import Post, PostAnswer, answer_posts
 from api.files.request_events import read_posted
 from api.ledger.admission import Admission
 from api.refusals import Refused
@@ -38,7 +38,7 @@ def large(key: str | None = None) -> Post:
     rows += [rows[0], rows[1] | {"fee_fen": 1}, {"event_id": "half"}, rows[2] | {"event_id": "x", "rider_id": "a/b"}]
     rows = rows[::2] + rows[1::2]
     body = json.dumps(rows).encode()
-    once = None if key is None else Wanted("platform:p", key, "digest")
+    once = None if key is None else KeyedRequest("platform:p", key, "digest")
     content = read_posted(body, is_ndjson=False)
     return Post(content, Admission(()), once, partial(_done, "en"), "platform:p", None)
 
@@ -50,7 +50,7 @@ def asking(store: Store, asked: list[Post], fails_at: int | None = None) -> Call
         if len(asked) == fails_at:
             raise BusyError("full")
         asked.append(post)
-        [outcome] = score_together(service_on(store), [post])
+        [outcome] = answer_posts(service_on(store), [post])
         if isinstance(outcome, BaseException):
             raise outcome
         return outcome
@@ -58,17 +58,17 @@ def asking(store: Store, asked: list[Post], fails_at: int | None = None) -> Call
     return ask
 
 
-def done(store: Store, post: Post, asked: list[Post] | None = None, fails_at: int | None = None) -> Done:
+def done(store: Store, post: Post, asked: list[Post] | None = None, fails_at: int | None = None) -> PostAnswer:
     """What a large post is answered."""
     ask = asking(store, [] if asked is None else asked, fails_at)
-    return own_loop.run(done_in_parts(service_on(store), ask, post))
+    return own_loop.run(answer_in_parts(service_on(store), ask, post))
 
 
 def test_a_part_holds_whole_riders() -> None:
     """Each row stands in one part, a rider's rows in one and in their order; what cannot be read stands once."""
     rows = large().content
 
-    found = parted(rows)
+    found = split_by_rider(rows)
 
     riders = [set(part.table["rider_id"].to_pylist()) for part in found]
     numbers = [part.table["row"].to_pylist() for part in found]
@@ -91,8 +91,8 @@ def test_in_parts_is_in_one_piece(
 
     answer = done(store, large(), asked)
 
-    [expected] = score_together(service_on(whole), [large()])
-    assert isinstance(expected, Done)
+    [expected] = answer_posts(service_on(whole), [large()])
+    assert isinstance(expected, PostAnswer)
     assert answer == expected
     assert lines_of(store) == lines_of(whole)
     assert len(asked) > 3
@@ -112,7 +112,10 @@ def test_a_key_keeps_the_whole_answer(store: Store) -> None:
     assert asked == []
     other = large("k")
     with pytest.raises(Refused, match="idempotency_key_reused"):
-        done(store, Post(other.content, other.admission, Wanted("platform:p", "k", "other"), other.answer, "p", None))
+        done(
+            store,
+            Post(other.content, other.admission, KeyedRequest("platform:p", "k", "other"), other.answer, "p", None),
+        )
 
 
 @pytest.mark.parametrize("key", [None, "k"])

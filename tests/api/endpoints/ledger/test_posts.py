@@ -11,13 +11,13 @@ import pytest
 from sqlalchemy import event, select
 
 from api.db import schema
-from api.db.idempotency import Wanted
-from api.db.rider_rows import lock
+from api.db.idempotency import KeyedRequest
+from api.db.rider_rows import lock_riders
 from api.db.store import Store
 from api.db.tables import entries, events, idempotency
-from api.endpoints.common.write_queue import Later
+from api.endpoints.common.write_queue import Deferred
 from api.endpoints.ledger.event_routes import EventAnswers, _done
-from api.endpoints.ledger.posts import Done, Post, Scored, score_together
+from api.endpoints.ledger.posts import Post, PostAnswer, ScoredPost, answer_posts
 from api.files.request_events import read_posted, read_rows, read_together, take_apart
 from api.ledger.admission import Admission
 from api.ledger.chain import verify_chain
@@ -39,7 +39,7 @@ def service_on(store: Store) -> Service:
 def post_of(rows: Any, key: str | None = None, cities: tuple[str, ...] = ()) -> Post:
     """A post as the route makes it."""
     body = json.dumps(rows).encode()
-    once = None if key is None else Wanted("platform:p", key, body.decode())
+    once = None if key is None else KeyedRequest("platform:p", key, body.decode())
     return Post(take_apart(body, is_ndjson=False), Admission(cities), once, partial(_done, "en"), "platform:p", None)
 
 
@@ -62,7 +62,7 @@ def mixed(seed: int) -> list[Post]:
 
 def said(outcomes: Sequence[Any]) -> list[Any]:
     """What each was told."""
-    return [(one.body, one.is_replayed) if isinstance(one, Done) else repr(one) for one in outcomes]
+    return [(one.body, one.is_replayed) if isinstance(one, PostAnswer) else repr(one) for one in outcomes]
 
 
 def left_behind(store: Store) -> Any:
@@ -87,10 +87,10 @@ def test_together_is_one_after_the_other(
     together, rest = [], list(posts)
     while rest:
         size = luck.choice((1, 4, 30))
-        together += score_together(service_on(store), rest[:size])
+        together += answer_posts(service_on(store), rest[:size])
         rest = rest[size:]
 
-    one_by_one = [score_together(service_on(alone), [post])[0] for post in posts]
+    one_by_one = [answer_posts(service_on(alone), [post])[0] for post in posts]
 
     assert said(together) == said(one_by_one)
     assert left_behind(store) == left_behind(alone)
@@ -118,13 +118,15 @@ def test_a_post_that_fails_takes_no_other_with_it(store: Store) -> None:
         [delivered("first"), delivered("broken", rider_id="r2"), delivered("last", rider_id="r3")]
     )
 
-    def fails(_scored: Scored) -> Done:
+    def fails(_scored: ScoredPost) -> PostAnswer:
         raise RuntimeError("broken")
 
-    bad = Post(post_of(broken).content, Admission(), Wanted("platform:p", "k", "digest"), fails, "platform:p", None)
-    found = score_together(service_on(store), [post_of(first), bad, post_of(last)])
+    bad = Post(
+        post_of(broken).content, Admission(), KeyedRequest("platform:p", "k", "digest"), fails, "platform:p", None
+    )
+    found = answer_posts(service_on(store), [post_of(first), bad, post_of(last)])
 
-    assert [type(one) for one in found] == [Done, RuntimeError, Done]
+    assert [type(one) for one in found] == [PostAnswer, RuntimeError, PostAnswer]
     stored, _, kept = left_behind(store)
     assert sorted(row[1] for row in stored) == ["first", "last"]
     assert kept == []
@@ -134,12 +136,12 @@ def test_a_key_twice_in_one_turn_is_done_once(store: Store) -> None:
     """The second gets the first one's answer; other content under the key is refused."""
     event, other = later([delivered("e1"), delivered("e2")])
 
-    first, again, reused = score_together(
+    first, again, reused = answer_posts(
         service_on(store), [post_of(event, "k"), post_of(event, "k"), post_of(other, "k")]
     )
 
-    assert isinstance(first, Done)
-    assert isinstance(again, Done)
+    assert isinstance(first, PostAnswer)
+    assert isinstance(again, PostAnswer)
     assert (again.body, again.is_replayed) == (first.body, True)
     assert isinstance(reused, Refused)
     assert len(left_behind(store)[0]) == 1
@@ -150,25 +152,25 @@ def test_a_rider_whom_another_writer_holds_holds_nobody_up(store: Store) -> None
     if store.is_sqlite:
         return
     known, quick, slow = later([delivered("e0", at_min=-1), delivered("e1", rider_id="r2"), delivered("e2", at_min=1)])
-    score_together(service_on(store), [post_of(known)])
+    answer_posts(service_on(store), [post_of(known)])
 
     with store.writing(START_US) as unit:
-        lock(unit, ["r1"])
-        found = score_together(service_on(store), [post_of(slow, "k"), post_of(quick)])
+        lock_riders(unit, ["r1"])
+        found = answer_posts(service_on(store), [post_of(slow, "k"), post_of(quick)])
         waiting = threading.Thread(
-            target=lambda: found.extend(score_together(service_on(store), [post_of(slow, "k")], waits=True))
+            target=lambda: found.extend(answer_posts(service_on(store), [post_of(slow, "k")], waits=True))
         )
         waiting.start()
     waiting.join()
 
-    assert [type(one) for one in found] == [Later, Done, Done]
+    assert [type(one) for one in found] == [Deferred, PostAnswer, PostAnswer]
     assert len(left_behind(store)[0]) == 3
 
 
 def test_posts_of_a_known_rider_in_one_turn_follow_each_other(store: Store) -> None:
     """What riders are before a turn is not taken for what they are after the first of its posts: none is done anew."""
     known, *others = (post_of(later([delivered(f"e{k}", at_min=k - 4, late_min=10)])) for k in range(4))
-    score_together(service_on(store), [known])
+    answer_posts(service_on(store), [known])
 
     commits: list[object] = []
 
@@ -176,11 +178,11 @@ def test_posts_of_a_known_rider_in_one_turn_follow_each_other(store: Store) -> N
         commits.append(connection)
 
     event.listen(store.engine, "commit", note)
-    found = score_together(service_on(store), others)
+    found = answer_posts(service_on(store), others)
     event.remove(store.engine, "commit", note)
 
     assert len(commits) == 1
-    assert [one.counts["scored"] for one in found if isinstance(one, Done)] == [1, 1, 1]
+    assert [one.counts["scored"] for one in found if isinstance(one, PostAnswer)] == [1, 1, 1]
     with store.reading() as unit:
         assert list(verify_chain(unit)) == []
         assert len(unit.connection.execute(select(entries)).all()) == 4
@@ -188,8 +190,8 @@ def test_posts_of_a_known_rider_in_one_turn_follow_each_other(store: Store) -> N
 
 def test_each_answer_is_of_the_documented_shape(store: Store) -> None:
     """Every member is there, in the documented order and of its type, for what is scored, repeated and rejected."""
-    for found in score_together(service_on(store), mixed(1)):
-        if isinstance(found, Done):
+    for found in answer_posts(service_on(store), mixed(1)):
+        if isinstance(found, PostAnswer):
             assert EventAnswers.model_validate_json(found.body).model_dump_json().encode() == found.body
 
 
@@ -201,15 +203,15 @@ def statements_of(store: Store, num_events: int) -> list[str]:
     )
     found: list[str] = []
     for known in (first, second):
-        score_together(service_on(store), [post_of(known)])
+        answer_posts(service_on(store), [post_of(known)])
 
     def note(*said: Any) -> None:
         found.append(said[2])
 
     event.listen(store.engine, "before_cursor_execute", note)
-    (answer,) = score_together(service_on(store), [post_of(then)])
+    (answer,) = answer_posts(service_on(store), [post_of(then)])
     event.remove(store.engine, "before_cursor_execute", note)
-    assert isinstance(answer, Done)
+    assert isinstance(answer, PostAnswer)
     assert answer.counts["scored"] == num_events
     return found
 

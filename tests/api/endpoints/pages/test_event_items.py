@@ -2,14 +2,14 @@
 
 from api.db.store import Store
 from api.endpoints.common.case_file import moments_of
-from api.endpoints.common.event_items import FEW, Item, day_of, items_of
+from api.endpoints.common.event_items import FEW, EntryItem, day_of, items_of
 from api.ledger.posted_event import event_of
 from api.riders.entries_explained import entries_page
 from tests.api.ledger.posts import BOOK, START_US, later, newest_us, post, publish
 from tests.builders import appeal_upheld, delivered
 
 
-def items(store: Store, *events: dict[str, object]) -> list[Item]:
+def items(store: Store, *events: dict[str, object]) -> list[EntryItem]:
     """What the page of a rider lists, newest first."""
     publish(store, BOOK)
     post(store, later(events))

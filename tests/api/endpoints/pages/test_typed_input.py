@@ -9,9 +9,9 @@ from starlette.testclient import TestClient
 from starlette.types import Receive, Scope, Send
 
 from api.db.store import Store, UnreachableError
-from api.endpoints.common.head_requests import Heads
+from api.endpoints.common.head_requests import HeadMiddleware
 from api.endpoints.common.page_sessions import FORM_COOKIE, SESSION_COOKIE
-from api.endpoints.common.rate_limits import Allowance, Allowances
+from api.endpoints.common.rate_limits import RateLimit, RateLimits
 from api.endpoints.common.typed_input import FORM_FIELD, SENT_AGAIN_MAX, TYPED_FIELD
 from tests.api.books.worlds import NOW_US, enact, version
 from tests.api.endpoints.conftest import Bearer, Clock
@@ -104,7 +104,7 @@ def test_words_stand_beside_a_refusal(sign_in: SignIn) -> None:
 def test_words_stand_where_too_much_was_asked(sign_in: SignIn) -> None:
     """429 comes before the form is read; it is read for its words alone."""
     client = sign_in("ops")
-    client.app.state.allowances = Allowances(Allowance(1), Allowance(0))  # type: ignore[attr-defined]
+    client.app.state.rate_limits = RateLimits(RateLimit(1), RateLimit(0))  # type: ignore[attr-defined]
     codes = [send(client) for _ in range(3)]
 
     assert codes[-1].status_code == 429
@@ -237,6 +237,6 @@ def test_a_stream_answers_head_and_ends() -> None:
         while True:
             await send({"type": "http.response.body", "body": b"data: 1\n\n", "more_body": True})
 
-    answer = TestClient(Heads(stream)).head("/")
+    answer = TestClient(HeadMiddleware(stream)).head("/")
 
     assert (answer.status_code, answer.content) == (200, b"")

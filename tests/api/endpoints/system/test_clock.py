@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 from api.app.background import Background, watching_clock
 from api.app.create import create_app
 from api.cli.main import main
-from api.db.clock_guard import Timekeeper, confirm
+from api.db.clock_guard import ClockGuard, confirm_clock
 from api.db.store import Store
 from api.db.tables import entries, rider_state
 from api.service import Service
@@ -40,7 +40,7 @@ def one(event_id: str) -> dict[str, object]:
 
 def look(client: TestClient) -> None:
     """The next tick."""
-    client.app.state.service.keeper.look()
+    client.app.state.service.clock_guard.look()
 
 
 def test_posts_wait_while_reads_go_on(watched: TestClient, clock: Clock, bearer: Bearer) -> None:
@@ -81,7 +81,7 @@ def test_a_confirmation_lets_posts_through(watched: TestClient, store: Store, cl
     assert watched.post("/v1/events", json=one("e1"), headers=key).status_code == 503
 
     with store.writing(clock()) as unit:
-        confirm(unit, clock(), "cli:doctor")
+        confirm_clock(unit, clock(), "cli:doctor")
     look(watched)
 
     assert watched.post("/v1/events", json=one("e1"), headers=key).status_code == 200
@@ -93,11 +93,11 @@ def test_nothing_falls_due_at_a_wrong_clock(store: Store, settings: Settings) ->
     publish(store, FADING)
     post(store, later(rider_week("r1", days=2)), FADING, START_US + 3 * DAY_US)
     clock = Clock(START_US + 3 * DAY_US)
-    Timekeeper(store, clock, clock, by_database=False).look()
+    ClockGuard(store, clock, clock, by_database=False).look()
     clock.forward(days=MONTH_DAYS)
-    keeper = Timekeeper(store, clock, clock, by_database=False)
-    keeper.look()
-    behind = Background(Service(store, replace(settings, tick_s=1), keeper.now_us, keeper=keeper))
+    clock_guard = ClockGuard(store, clock, clock, by_database=False)
+    clock_guard.look()
+    behind = Background(Service(store, replace(settings, tick_s=1), clock_guard.now_us, clock_guard=clock_guard))
 
     def num(*where: object) -> int:
         with store.reading() as unit:
@@ -105,7 +105,7 @@ def test_nothing_falls_due_at_a_wrong_clock(store: Store, settings: Settings) ->
 
     asked: list[bool] = []
     for loop in behind.loops:
-        loop._may_act = lambda: asked.append(keeper.may_act()) or asked[-1]
+        loop._may_act = lambda: asked.append(clock_guard.may_act()) or asked[-1]
 
     behind.start()
     try:
@@ -113,8 +113,8 @@ def test_nothing_falls_due_at_a_wrong_clock(store: Store, settings: Settings) ->
         assert num(entries.c.kind == "fade") == 0
         assert num(rider_state.c.due_us <= clock()) == 1
         with store.writing(clock()) as unit:
-            confirm(unit, clock(), "cli:doctor")
-        keeper.look()
+            confirm_clock(unit, clock(), "cli:doctor")
+        clock_guard.look()
         wait_for(lambda: num(rider_state.c.due_us <= clock()) == 0)
     finally:
         behind.stop()
@@ -124,7 +124,7 @@ def test_nothing_falls_due_at_a_wrong_clock(store: Store, settings: Settings) ->
 def test_the_command_tells_and_confirms(store: Store, url: str) -> None:
     """`doctor` exits with 3 on a clock that is not believed, says why, and `--confirm-clock` ends the hold."""
     with store.writing(START_US) as unit:
-        confirm(unit, START_US, "test:test")
+        confirm_clock(unit, START_US, "test:test")
 
     told = CliRunner().invoke(main, ["doctor", "--database-url", url, "--lang", "en"])
     asked = CliRunner().invoke(main, ["doctor", "--database-url", url, "--confirm-clock", "--lang", "zh"])
