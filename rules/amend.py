@@ -31,6 +31,11 @@ def amend(book: Book, changes: Changes) -> Book:
     changes
         Dotted keys and plain TOML values (decimals as `Decimal`).
 
+    Returns
+    -------
+    Book
+        A new book with a digest of its own.
+
     Raises
     ------
     BookError
@@ -80,6 +85,18 @@ def reverse(book: Book, changes: Changes) -> dict[str, Any]:
 
 def parse_changes(settings: list[str], file: str) -> dict[str, Any]:
     """Changes written as `key=value`; a value that is no TOML value is taken as text.
+
+    Parameters
+    ----------
+    settings
+        Each `key=value`; without a value the key is removed. The value is TOML, decimals exact.
+    file
+        The name of their source in messages.
+
+    Returns
+    -------
+    dict
+        Dotted keys and plain TOML values, as `amend` takes them; None removes.
 
     Raises
     ------

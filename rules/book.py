@@ -129,7 +129,7 @@ LocalTime = Annotated[
 Confidence = Literal["H", "M", "L", "ours"]
 
 
-class Part(BaseModel):
+class BookPart(BaseModel):
     """Base of every part of a book: frozen, and an unknown key is a fault.
 
     A field is named after the unit that it holds (`late_s`), its alias after the unit that people write (`late_min`).
@@ -139,14 +139,14 @@ class Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Bilingual(Part):
+class Bilingual(BookPart):
     """The same words in Chinese and English."""
 
     zh: Words
     en: Words
 
 
-class Sourced(Part):
+class Sourced(BookPart):
     """A part that says where its numbers come from.
 
     `confidence` is domain.md's: H primary source or several outlets, M one reputable source, L one forum or blog,
@@ -158,7 +158,7 @@ class Sourced(Part):
     note: Bilingual | None = None
 
 
-class LatenessRange(Part):
+class LatenessRange(BookPart):
     """A range of lateness, held in seconds and written in minutes; `over` and `below` exclude their limit, `from` and `up_to` include it."""
 
     over: MinutesAsS | None = None
@@ -167,7 +167,7 @@ class LatenessRange(Part):
     below: MinutesAsS | None = None
 
 
-class DistanceRange(Part):
+class DistanceRange(BookPart):
     """A range of distances, held in metres and written in kilometres."""
 
     over: KilometresAsM | None = None
@@ -176,7 +176,7 @@ class DistanceRange(Part):
     below: KilometresAsM | None = None
 
 
-class WholeRange(Part):
+class WholeRange(BookPart):
     """A range of whole numbers (days, orders, levels)."""
 
     over: Whole | None = None
@@ -185,7 +185,7 @@ class WholeRange(Part):
     below: Whole | None = None
 
 
-class TimeRange(Part):
+class TimeRange(BookPart):
     """A stretch of the local day, `from` included, `below` excluded; across midnight takes two rules."""
 
     from_: LocalTime | None = Field(None, alias="from")
@@ -217,7 +217,7 @@ LiableParties = Annotated[tuple[Party, ...], *_one_or_more(PARTIES)]
 EventKinds = Annotated[tuple[EventKind, ...], *_one_or_more(KINDS)]
 
 
-class When(Part):
+class When(BookPart):
     """The conditions of a rule; all that are given must hold. A condition on a fact that is unknown does not hold.
 
     `late_min` is lateness as the book measures it (`lateness = "remaining"` or `"gross"`), 0 for an exempt order
@@ -238,21 +238,21 @@ class When(Part):
     liable: LiableParties | None = None
 
 
-class PointsAt(Part):
+class PointsAt(BookPart):
     """One corner of a sliding scale of points."""
 
     late_s: MinutesAsS = Field(alias="late_min")
     points_mp: PointsMp = Field(alias="points")
 
 
-class ShareAt(Part):
+class ShareAt(BookPart):
     """One corner of a sliding scale of a share of the delivery fee."""
 
     late_s: MinutesAsS = Field(alias="late_min")
     share_permille: SharePermille = Field(alias="share")
 
 
-class Given(Part):
+class ExampleFacts(BookPart):
     """The facts of an example; what is not given is ordinary (on time, clear weather, an experienced rider)."""
 
     kind: EventKind | None = None
@@ -270,7 +270,7 @@ class Given(Part):
     score_mp: PointsMp | None = Field(None, alias="score")
 
 
-class Expect(Part):
+class Expect(BookPart):
     """What an example must give. `points` is the rule's own, `net_points` the event's after caps and limits."""
 
     points_mp: PointsMp | None = Field(None, alias="points")
@@ -279,15 +279,15 @@ class Expect(Part):
     fires: StrictBool = True
 
 
-class Example(Part):
+class Example(BookPart):
     """A worked case stored with its rule; it runs as a test."""
 
     title: Words | None = None
-    given: Given
+    given: ExampleFacts
     expect: Expect
 
 
-class Group(Part):
+class RuleGroup(BookPart):
     """Rules that are read together: `first` match wins, or `all` that match add up within the group's own caps."""
 
     id: Id
@@ -342,7 +342,7 @@ class Tier(Sourced):
         return self.from_mp if self.above_mp is None else self.above_mp + 1
 
 
-class Report(Sourced):
+class ReportEffect(Sourced):
     """What a verified exception report does to lateness: exempt the order, or give seconds back."""
 
     kind: ReportKind
@@ -393,7 +393,7 @@ class Training(Sourced):
     every_days: Whole = 0
 
 
-class Appeal(Sourced):
+class AppealTerms(Sourced):
     """How long a rider may appeal, how soon it is decided, and for whom when nobody answers."""
 
     within_days: PositiveWhole
@@ -401,7 +401,7 @@ class Appeal(Sourced):
     on_timeout: Literal["for_rider", "against_rider"] = "for_rider"
 
 
-class Suspension(Sourced):
+class SuspensionTerms(Sourced):
     """Who may suspend and how long before. The system itself only recommends."""
 
     decided_by: Literal["person", "machine"] = "person"
@@ -414,7 +414,7 @@ class Offers(Sourced):
     max_loss_permille: PositiveSharePermille = Field(alias="max_loss")
 
 
-class Hours(Sourced):
+class WorkingHours(Sourced):
     """Working time, for the dispatcher."""
 
     daily_h: PositiveWhole = 8
@@ -452,29 +452,37 @@ class BookDocument(Sourced):
     notice_days: Whole = 7
     rider_kinds: RiderKinds = RIDER_KINDS
     score: Score
-    group: tuple[Group, ...]
+    group: tuple[RuleGroup, ...]
     rule: tuple[Rule, ...]
     cap: tuple[Cap, ...] = ()
     tier: tuple[Tier, ...]
-    report: tuple[Report, ...] = ()
+    report: tuple[ReportEffect, ...] = ()
     cost_limit: CostLimit | None = None
     newcomer: Newcomer | None = None
     fading: Fading | None = None
     reset: Reset | None = None
     training: Training | None = None
-    appeal: Appeal | None = None
-    suspension: Suspension | None = None
+    appeal: AppealTerms | None = None
+    suspension: SuspensionTerms | None = None
     offers: Offers | None = None
-    hours: Hours | None = None
+    hours: WorkingHours | None = None
     publication: Publication | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """A parsed rule book: the document model, the resolved document it came from, and its digest.
+    """A parsed rule book; two files that say the same have the same digest.
 
-    `document` is plain TOML values; `digest` is the SHA-256 of their canonical form (`rules.ids.digest`), so two
-    files that say the same have the same digest. `file` is where it was read, for messages only.
+    Parameters
+    ----------
+    model
+        The document as the model holds it, in exact units.
+    document
+        Plain TOML values, nothing left to `extends`.
+    digest
+        SHA-256 (64 hex digits) of the document's canonical form (`rules.ids.digest`).
+    file
+        Where it was read, for messages only.
     """
 
     model: BookDocument

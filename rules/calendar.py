@@ -61,6 +61,16 @@ class Calendar:
 def read_moment(written: str) -> dt.datetime:
     """An ISO-8601 moment, with or without an offset; `24:00` is the end of its day on every version of Python.
 
+    Parameters
+    ----------
+    written
+        Such as `2026-03-01T12:00:00+08:00`.
+
+    Returns
+    -------
+    datetime
+        Aware if the text has an offset, else naive.
+
     Raises
     ------
     ValueError
@@ -77,7 +87,18 @@ def read_moment(written: str) -> dt.datetime:
 
 
 def instant_us(moment: dt.datetime) -> int:
-    """Microseconds since 1970-01-01 UTC of an aware datetime."""
+    """Microseconds since 1970-01-01 UTC of an aware datetime.
+
+    Parameters
+    ----------
+    moment
+        With an offset.
+
+    Returns
+    -------
+    int
+        Negative before 1970.
+    """
     delta = moment - _EPOCH
     return (delta.days * 86_400 + delta.seconds) * US_PER_S + delta.microseconds
 
@@ -85,6 +106,18 @@ def instant_us(moment: dt.datetime) -> int:
 @cache
 def calendar(time_zone: str, day_starts: dt.time) -> Calendar:
     """The calendar of an IANA zone whose days start at `day_starts`.
+
+    Parameters
+    ----------
+    time_zone
+        IANA name, such as `Asia/Shanghai`.
+    day_starts
+        When a local day begins, on its date.
+
+    Returns
+    -------
+    Calendar
+        All local days of `FIRST_DATE` to `LAST_DATE`; the same object for the same arguments.
 
     Raises
     ------

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from itertools import combinations, pairwise
 
-from rules.book import Book, BookDocument, Group, Rule, Sourced
+from rules.book import Book, BookDocument, Rule, RuleGroup, Sourced
 from rules.boxes import Box, Range, box_of, contains, domain, holes, intersection, left_over, reach
 from rules.compile import MAX_FACT, SET_FACTS, on_time_award_mp, points_corners, share_corners
 from rules.errors import Fault
@@ -26,6 +26,11 @@ def check(versions: Sequence[Book]) -> tuple[Fault, ...]:
     ----------
     versions
         All versions of one book in the order they take effect; a new one comes last.
+
+    Returns
+    -------
+    tuple of Fault
+        None for versions that are sound. Clauses of GB/T 46862-2025 are included.
     """
     found: list[Fault] = []
     for book in versions:
@@ -35,7 +40,7 @@ def check(versions: Sequence[Book]) -> tuple[Fault, ...]:
     return (*found, *_announced(versions), *_in_order(versions))
 
 
-def _groups(book: BookDocument, kind: str | None = None) -> Iterator[tuple[Group, list[Rule]]]:
+def _groups(book: BookDocument, kind: str | None = None) -> Iterator[tuple[RuleGroup, list[Rule]]]:
     for group in book.group:
         yield (
             group,

@@ -21,12 +21,16 @@ class PartClause:
 
     Parameters
     ----------
-    part, name
-        A row by its list and id (`rule`, `late_5`), or the book itself (both empty).
+    part
+        `rule`, `tier`, `report`; empty for a table of the book itself.
+    name
+        The part's id.
     pointer
-        Where it stands in the document, `/rule/3` or `/hours`.
-    clause, number
-        Name and number of the clause, such as `no_fines` and `GB/T 46862-2025 7.2.8`.
+        JSON pointer to it in the document.
+    clause
+        Name of the clause (`rules.standard`).
+    number
+        Its number in GB/T 46862-2025 or another source.
     """
 
     part: str
@@ -37,7 +41,18 @@ class PartClause:
 
 
 def clauses_for(book: BookDocument) -> tuple[PartClause, ...]:
-    """Every clause beside every part that it speaks about, in the order of the document."""
+    """Every clause beside every part that it speaks about, in the order of the document.
+
+    Parameters
+    ----------
+    book
+        A sound book.
+
+    Returns
+    -------
+    tuple of PartClause
+        Each with a JSON pointer to its part.
+    """
     found = [PartClause("", "", f"/{key}", clause, NUMBERS[clause]) for key, clause in _TABLES]
     for at, rule in enumerate(book.rule):
         found += [PartClause("rule", rule.id, f"/rule/{at}", clause, NUMBERS[clause]) for clause in _of_rule(rule)]

@@ -37,7 +37,19 @@ FIXED_LABELS = (
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One fact must lie in [lo, hi] (ints), or its code in `codes` (facts of `SET_FACTS`)."""
+    """One fact must lie in [lo, hi] (ints), or its code in `codes` (facts of `SET_FACTS`).
+
+    Parameters
+    ----------
+    fact
+        One of `FACTS`.
+    lo
+        Lowest value that holds, in the fact's unit (s, m, days, minutes of the day).
+    hi
+        Highest value that holds; `MAX_FACT` for no limit.
+    codes
+        Codes that hold, for a fact of `SET_FACTS`; None for a range.
+    """
 
     fact: str
     lo: int = 0
@@ -80,6 +92,18 @@ def conditions(rule: Rule, book: BookDocument) -> tuple[Condition, ...]:
     """The conditions of one rule, the implicit one included.
 
     In a book that counts remaining lateness, a rule that takes points or money holds only where the rider is liable.
+
+    Parameters
+    ----------
+    rule
+        One rule.
+    book
+        The book it stands in.
+
+    Returns
+    -------
+    tuple of Condition
+        All must hold.
     """
     found: list[Condition] = []
     for name in _RANGES:
@@ -126,7 +150,22 @@ def share_corners(rule: Rule) -> tuple[tuple[int, int], ...]:
 
 
 def outcome(rule: Rule, late_s: int, fee_fen: int) -> tuple[int, int]:
-    """Points (mp) and money (fen) of a rule that matched; both truncated toward zero."""
+    """Points (mp) and money (fen) of a rule that matched; both truncated toward zero.
+
+    Parameters
+    ----------
+    rule
+        The rule that matched.
+    late_s
+        Lateness in seconds, at least 0.
+    fee_fen
+        Delivery fee.
+
+    Returns
+    -------
+    tuple of int
+        Milli-points and fen; negative takes.
+    """
     points_mp = _truncated(*slide(points_corners(rule), late_s))
     numerator, denominator = slide(share_corners(rule), late_s)
     money_fen = (rule.money_fen or 0) + _truncated(fee_fen * numerator, denominator * PERMILLE)
@@ -134,9 +173,23 @@ def outcome(rule: Rule, late_s: int, fee_fen: int) -> tuple[int, int]:
 
 
 def match(book: BookDocument, kind: str, facts: Mapping[str, int], fee_fen: int = 0) -> list[tuple[str, int, int]]:
-    """Rules that fire for one event before any cap: (rule id, points mp, money fen), in reading order.
+    """Find the rules that fire for one event before any cap, in reading order.
 
-    `facts` maps names of `FACTS` to ints; a missing one is unknown.
+    Parameters
+    ----------
+    book
+        A sound book.
+    kind
+        Event kind.
+    facts
+        Names of `FACTS` to ints; a missing one is unknown and meets no condition.
+    fee_fen
+        Delivery fee, for shares of it.
+
+    Returns
+    -------
+    list of tuple
+        Rule id, points in milli-points, money in fen.
     """
     fired: list[tuple[str, int, int]] = []
     for group in book.group:
@@ -151,7 +204,18 @@ def match(book: BookDocument, kind: str, facts: Mapping[str, int], fee_fen: int 
 
 
 def on_time_facts(rider_kind: str) -> dict[str, int]:
-    """Facts of an ordinary delivery exactly on time by an experienced rider (the yardstick of recovery)."""
+    """Facts of an ordinary delivery exactly on time by an experienced rider (the yardstick of recovery).
+
+    Parameters
+    ----------
+    rider_kind
+        One of `RIDER_KINDS`.
+
+    Returns
+    -------
+    dict
+        Values of `FACTS`, in seconds, days, metres and minutes of the day.
+    """
     return {
         "late_s": 0,
         "rider_kind": RIDER_KINDS.index(rider_kind),
@@ -166,7 +230,20 @@ def on_time_facts(rider_kind: str) -> dict[str, int]:
 
 
 def on_time_award_mp(book: BookDocument, rider_kind: str) -> int:
-    """Points (mp) of one delivery exactly on time, before caps."""
+    """Points (mp) of one delivery exactly on time, before caps.
+
+    Parameters
+    ----------
+    book
+        A sound book.
+    rider_kind
+        One of `RIDER_KINDS`.
+
+    Returns
+    -------
+    int
+        Milli-points; 0 where no rule awards any.
+    """
     return sum(points for _, points, _ in match(book, "delivered", on_time_facts(rider_kind)))
 
 
@@ -219,6 +296,47 @@ class Tables(NamedTuple):
 
     The segments (groups of rules) of (p, kind) are `segment_start[p * K + kind]` up to the next, K = len(KINDS); the
     rules of a segment are `row_rule[row_first:row_stop]`. A slot sums the points of some event kinds for caps.
+
+    Parameters
+    ----------
+    books
+        One record (`BOOK_RECORD`) a book.
+    limit_mp
+        [p, rider kind + 1] the most that one event may cost, in milli-points; 0 for no limit.
+    segment_start
+        [p * K + kind] first segment of an event kind.
+    segments
+        Groups of rules (`SEGMENT_RECORD`).
+    row_rule
+        Rule of each row of a segment.
+    rules
+        Records (`RULE_RECORD`).
+    tests
+        Conditions (`TEST_RECORD`).
+    corners
+        Corners of sliding scales (`CORNER_RECORD`), in seconds of lateness.
+    caps
+        Records (`CAP_RECORD`).
+    slots
+        Sums that caps read (`SLOT_RECORD`).
+    tiers
+        Records (`TIER_RECORD`), lowest first.
+    report_exempt
+        [p, report kind, level] 1 where the report exempts the order.
+    report_s
+        [p, report kind, level] seconds that the report gives back.
+    nth_slot
+        [kind] position among the kinds counted by month; -1 where not counted.
+    day_start_us
+        [calendar, day + 1] first instant of each local day (UTC µs).
+    day_change_us
+        [calendar, day] when the clocks change on that day; `NEVER_US` on others.
+    day_offset_us
+        [calendar, day, before or after the change] offset from UTC.
+    day_period
+        [calendar, period, day] number of the week, month, quarter and year.
+    old_until_us
+        Changes of book and courses up to then are read as version 0.1.0 read them; -`NEVER_US` for none.
     """
 
     books: Records
@@ -249,7 +367,16 @@ NO_TRAINING = -(2**40)
 class Program:
     """A set of books ready for the kernel.
 
-    `labels[code]` is the rule id of an entry; `max_entries` bounds the entries that one event can write.
+    Parameters
+    ----------
+    books
+        In the order of the column `book` of the events.
+    labels
+        Rule id of each label code that an entry holds.
+    tables
+        What the kernel reads.
+    max_entries
+        The most entries that one event can write.
     """
 
     books: tuple[Book, ...]
@@ -308,7 +435,18 @@ def _optional(value: int | None) -> int:
 
 
 def start_us(book: BookDocument) -> int:
-    """First instant (UTC µs) of the local day a version takes effect."""
+    """First instant (UTC µs) of the local day a version takes effect.
+
+    Parameters
+    ----------
+    book
+        A sound book.
+
+    Returns
+    -------
+    int
+        In the book's own time zone and day start.
+    """
     return calendar(book.time_zone, book.day_starts).start_of(book.effective_from)
 
 
@@ -451,6 +589,11 @@ def compile_books(books: Sequence[Book]) -> Program:
     ----------
     books
         One or more parsed books, each once; their order is that of the column `book` of the events.
+
+    Returns
+    -------
+    Program
+        Tables of all of them.
     """
     out = _Layout()
     for book in books:

@@ -11,7 +11,7 @@ from typing import Annotated, Final
 
 from pydantic import Field, StrictBool, StringConstraints
 
-from rules.book import Book, BookId, LocalDate, Part, Sourced, Words
+from rules.book import Book, BookId, BookPart, LocalDate, Sourced, Words
 from rules.errors import BookError, Fault
 from rules.events import RiderKind
 from rules.ids import id_fault
@@ -37,13 +37,25 @@ class Deploy(Sourced):
     example: StrictBool = False
 
 
-class _Table(Part):
+class _Table(BookPart):
     deploy: tuple[Deploy, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """Riders of a kind in a city for whom rows of several platforms hold, from the day on which the second begins."""
+    """Riders of a kind in a city for whom rows of several platforms hold, from the day on which the second begins.
+
+    Parameters
+    ----------
+    city
+        The city.
+    rider_kind
+        The kind of rider.
+    from_
+        The day on which the second platform begins.
+    platforms
+        Those that are named, in order.
+    """
 
     city: str
     rider_kind: str
@@ -53,7 +65,13 @@ class Doubt:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """All rows, oldest first."""
+    """All rows, oldest first.
+
+    Parameters
+    ----------
+    rows
+        By the day from which they hold.
+    """
 
     rows: tuple[Deploy, ...]
 
@@ -75,14 +93,6 @@ class Deployment:
         until = {(doubt.city, doubt.rider_kind): doubt.from_ for doubt in doubts}
         sure = (row for row in self.rows if row.from_ < until.get((row.city, row.rider_kind), dt.date.max))
         return Deployment(tuple(sure)), tuple(doubts)
-
-    def book_for(self, city: str, rider_kind: str, local_date: dt.date) -> str | None:
-        """The id of the book in force, or None where no score is in use on that day."""
-        found: str | None = None
-        for row in self.rows:
-            if (row.city, row.rider_kind) == (city, rider_kind) and row.from_ <= local_date:
-                found = row.book
-        return found
 
 
 FindVersions = Callable[[str], tuple[Book, ...]]
@@ -108,8 +118,19 @@ def parse_deployment(
 
     Parameters
     ----------
+    text
+        TOML.
+    file
+        Its name in messages.
+    find
+        Finds the books that rows name.
     takes_city
         Whether a name that is no id stays valid: of cities known from before.
+
+    Returns
+    -------
+    Deployment
+        At least one row.
 
     Raises
     ------
@@ -135,7 +156,24 @@ def parse_deployment(
 
 
 def row_faults(row: Deploy, file: str, find: FindVersions) -> list[Fault]:
-    """What is wrong with a row: a city that is no id; a book that is not there, a fine, not in force yet, or for others."""
+    """Say what is wrong with a row.
+
+    Its city may be no id; its book may not be there, take fines, not be in force yet, or be for other riders.
+
+    Parameters
+    ----------
+    row
+        One row.
+    file
+        The table's name in messages.
+    find
+        Finds the book that the row names.
+
+    Returns
+    -------
+    list of Fault
+        Empty for a sound row.
+    """
     faults = []
     unsound = id_fault(row.city)
     if unsound is not None:
@@ -159,6 +197,15 @@ def row_faults(row: Deploy, file: str, find: FindVersions) -> list[Fault]:
 def need_platform(table: Deployment, platform: str, file: str) -> None:
     """Refuse a platform of which a table says nothing; one without rows that name a platform says something of all.
 
+    Parameters
+    ----------
+    table
+        The table.
+    platform
+        The platform that was named.
+    file
+        The table's name in messages.
+
     Raises
     ------
     BookError
@@ -174,7 +221,20 @@ def need_platform(table: Deployment, platform: str, file: str) -> None:
 
 
 def several_platforms(doubts: Iterable[Doubt], file: str) -> tuple[Fault, ...]:
-    """A fault for each city and kind of riders whose platform must be named."""
+    """A fault for each city and kind of riders whose platform must be named.
+
+    Parameters
+    ----------
+    doubts
+        As `Deployment.undoubted` finds them.
+    file
+        The table's name in messages.
+
+    Returns
+    -------
+    tuple of Fault
+        One a doubt.
+    """
     return tuple(
         Fault(
             "several_platforms", file, doubt.city, "platform", doubt.rider_kind, ", ".join(doubt.platforms),

@@ -12,9 +12,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from rules.book import Bilingual, Book, DistanceRange, Expect, Given, LatenessRange, TimeRange, WholeRange
+from rules.book import Bilingual, Book, DistanceRange, ExampleFacts, Expect, LatenessRange, TimeRange, WholeRange
 from rules.json_form import to_json
-from rules.text import Lang, own_part, text
+from rules.text import Lang, in_language, text
 from rules.units import MP_PER_POINT, exact, signed_points_text, yuan_text
 from rules.validation import as_written, unit_of
 
@@ -47,10 +47,24 @@ Leaves = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One difference, of `before` to `after` (None: not there), in force from the later book's date.
+    """One difference between two books; None stands for what is not there.
 
-    `part` and `name` say whose it is (both empty for the book itself), `key` which value; an added or removed part has
-    an empty key and all its values.
+    Parameters
+    ----------
+    kind
+        What happened.
+    part
+        `rule`, `cap`, `tier`, `report` or `group`; empty for the book itself.
+    name
+        Id of the part; empty for the book itself.
+    key
+        Dotted key of the value; empty where a whole part came, went or moved.
+    before
+        Value as a person writes it (points, minutes, kilometres); of a part that went all its values.
+    after
+        The same afterwards.
+    effective_from
+        Day from which the later book holds.
     """
 
     kind: Literal["added", "removed", "changed", "moved"]
@@ -133,8 +147,17 @@ def plainly(change: Change, lang: Lang, title: str) -> str | None:
 
     Parameters
     ----------
+    change
+        One difference.
+    lang
+        `zh` or `en`.
     title
         Of the part that changes, in the same language; empty for the book itself.
+
+    Returns
+    -------
+    str or None
+        One sentence.
     """
     if not _FOR_WRITERS.isdisjoint(change.key.split(".")):
         return None
@@ -152,7 +175,20 @@ def plainly(change: Change, lang: Lang, title: str) -> str | None:
 
 
 def diff(before: Book, after: Book) -> tuple[Change, ...]:
-    """All changes from one book to another; none for books that say the same."""
+    """All changes from one book to another; none for books that say the same.
+
+    Parameters
+    ----------
+    before
+        The earlier book.
+    after
+        The later one; its day is that of every change.
+
+    Returns
+    -------
+    tuple of Change
+        Rules first, then caps, tiers, reports, groups, and the book's own values.
+    """
     since = after.model.effective_from
     found: list[Change] = []
     for part in LISTS:
@@ -202,14 +238,29 @@ def _book_leaves(book: Book) -> Leaves:
 
 
 def leaves_of(part: BaseModel, skip: tuple[str, ...] = (), prefix: str = "") -> Leaves:
-    """Every value of a part under its dotted key, in the units it is written in; ranges and texts stay whole."""
+    """Every value of a part under its dotted key, in the units it is written in; ranges and texts stay whole.
+
+    Parameters
+    ----------
+    part
+        A part of a book.
+    skip
+        Keys that are left out.
+    prefix
+        Stands before each key.
+
+    Returns
+    -------
+    dict
+        Dotted keys to values in points, minutes, kilometres and shares.
+    """
     found: Leaves = {}
     for name, field in type(part).model_fields.items():
         key = field.alias or name
         value = getattr(part, name)
         if value is None or value == () or key in skip:
             continue
-        if isinstance(part, Given | Expect) and value == field.default:
+        if isinstance(part, ExampleFacts | Expect) and value == field.default:
             continue
         if isinstance(value, (*_RANGES, Bilingual)):
             found[prefix + key] = leaves_of(value)
@@ -250,7 +301,7 @@ def _worded(lang: Lang, key: str, value: Any) -> str:
             (key,) = set(value) - {"late_min"}
             return text(lang, "diff.corner", late=value["late_min"], value=_worded(lang, key, value[key]))
         if isinstance(value.get("title"), str):
-            return own_part(value["title"], lang)
+            return in_language(value["title"], lang)
         return text(lang, "diff.between").join(_labelled(lang, step, item) for step, item in value.items())
     if isinstance(value, list):
         return text(lang, "diff.between").join(

@@ -31,6 +31,16 @@ def isolated(value: str) -> str:
     """A text as it stands in a sentence: its direction is its own, and its controls of direction are seen.
 
     What is a sentence already, with every such part isolated, stays as it is.
+
+    Parameters
+    ----------
+    value
+        Text from elsewhere.
+
+    Returns
+    -------
+    str
+        Between U+2068 and U+2069 if it turns the direction; else as it is.
     """
     if not turns(value):
         return value

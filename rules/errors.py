@@ -7,7 +7,7 @@ catalogs (`fault.<code>`, `remedy.<code>`), its place and values from here.
 from dataclasses import dataclass, field
 from typing import Literal
 
-from rules.text import Lang, own_part, text
+from rules.text import Lang, in_language, text
 
 Severity = Literal["error", "warning"]
 
@@ -32,6 +32,8 @@ class Fault:
         What may stand there, language-free (a list of names, a range); may be empty.
     clause
         Clause of GB/T 46862-2025 or another source, where one is broken.
+    severity
+        An error stands in the way of the book, a warning does not.
     params
         Further values of the message; one that starts with `@` is itself a catalog key, worded with those before it.
     part
@@ -71,12 +73,18 @@ class Fault:
             if value.startswith("@"):
                 values[name] = text(lang, value[1:], **values)
             else:
-                values[name] = own_part(value, lang) if name == "title" else value
+                values[name] = in_language(value, lang) if name == "title" else value
         return text(lang, f"fault.{self.code}", **values), text(lang, f"remedy.{self.code}", **values)
 
 
 class BookError(Exception):
-    """A rule book that cannot be used; carries every fault found."""
+    """A rule book that cannot be used; carries every fault found.
+
+    Parameters
+    ----------
+    faults
+        All of them, in the order of the document.
+    """
 
     def __init__(self, faults: tuple[Fault, ...]) -> None:
         self.faults = faults

@@ -102,6 +102,15 @@ class Field:
     """One column of the native event format.
 
     A field of type `time` is `<name>_at` (ISO-8601 with an offset) or `<name>_us` (int64, UTC) on the wire.
+
+    Parameters
+    ----------
+    name
+        The name, without `_at` or `_us`.
+    type
+        What its values are.
+    choices
+        The words that may stand in it; empty where any may.
     """
 
     name: str

@@ -14,7 +14,18 @@ _NUMBER: Final = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
 
 
 def is_formula(written: str) -> bool:
-    """Whether a spreadsheet program may run a text, apostrophes before it left out; numbers are none."""
+    """Whether a spreadsheet program may run a text, apostrophes before it left out; numbers are none.
+
+    Parameters
+    ----------
+    written
+        Any text.
+
+    Returns
+    -------
+    bool
+        True for text that begins, after apostrophes and blanks, with `=`, `+`, `-` or `@` of any width.
+    """
     if written[:1].isascii() and written[:1].isalnum():
         return False
     start = written.lstrip("'")
@@ -27,10 +38,32 @@ def is_formula(written: str) -> bool:
 
 
 def guarded(written: str) -> str:
-    """Text as a cell of a table that leaves."""
+    """Text as a cell of a table that leaves.
+
+    Parameters
+    ----------
+    written
+        Any text.
+
+    Returns
+    -------
+    str
+        With an apostrophe before it if a spreadsheet program might run it.
+    """
     return f"'{written}" if is_formula(written) else written
 
 
 def unguarded(written: str) -> str:
-    """The text of a cell that may begin with such an apostrophe."""
+    """The text of a cell that may begin with such an apostrophe.
+
+    Parameters
+    ----------
+    written
+        A cell.
+
+    Returns
+    -------
+    str
+        Without the apostrophe that `guarded` put there.
+    """
     return written[1:] if written.startswith("'") and is_formula(written[1:]) else written

@@ -40,10 +40,20 @@ _COMPILED: Final = {name: re.compile(pattern) for name, pattern in _PATTERNS.ite
 
 
 def id_fault(value: str) -> str | None:
-    """What is wrong with a text as an id (one of `ID_FAULTS`); None if it is sound.
+    """Name what is wrong with a text as an id; None if it is sound.
 
     An id has 1 to 128 characters and is read as it was written: what a spreadsheet made of a number, a word that stands
     for no value, and characters that nobody sees would merge two ids or split one.
+
+    Parameters
+    ----------
+    value
+        The text.
+
+    Returns
+    -------
+    str or None
+        One of `ID_FAULTS`.
     """
     if len(value) > ID_LENGTH_MAX:
         return "too_long"
@@ -51,7 +61,18 @@ def id_fault(value: str) -> str | None:
 
 
 def is_never_id(value: str) -> bool:
-    """Whether a text is no id even for who takes ids as they are: it is too long, holds no text, or is reserved."""
+    """Whether a text is no id even for who takes ids as they are: it is too long, holds no text, or is reserved.
+
+    Parameters
+    ----------
+    value
+        The text.
+
+    Returns
+    -------
+    bool
+        True for text over 128 characters, with NUL or U+FFFD, or with a reserved beginning.
+    """
     return len(value) > ID_LENGTH_MAX or re.search(NO_ID, value) is not None
 
 
@@ -68,6 +89,17 @@ def _plain(value: object) -> object:
 
 
 def digest(document: dict[str, Any]) -> str:
-    """SHA-256 (hex) of a document of plain TOML values, independent of key order and number spelling."""
+    """SHA-256 (hex) of a document of plain TOML values, independent of key order and number spelling.
+
+    Parameters
+    ----------
+    document
+        Plain TOML values.
+
+    Returns
+    -------
+    str
+        64 hex digits.
+    """
     canonical = json.dumps(document, default=_plain, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
-from rules.book import Book, BookDocument, Group, Rule
+from rules.book import Book, BookDocument, Rule, RuleGroup
 from rules.compile import FACTS, MAX_FACT, Condition, conditions, points_corners, share_corners
 from rules.text import Lang
 from rules.units import PERMILLE
@@ -20,7 +20,20 @@ _X_STEP = 320
 
 
 def to_jdm(book: Book, lang: Lang = "en") -> dict[str, Any]:
-    """The book's groups as a JDM document; titles in one language."""
+    """The book's groups as a JDM document; titles in one language.
+
+    Parameters
+    ----------
+    book
+        A sound book.
+    lang
+        Language of the titles.
+
+    Returns
+    -------
+    dict
+        A JSON document of content type `CONTENT_TYPE`.
+    """
     model = book.model
     tables = [
         _table(position, group, rows, model, lang) for position, (group, rows) in enumerate(_grouped(model)) if rows
@@ -42,7 +55,7 @@ def to_jdm(book: Book, lang: Lang = "en") -> dict[str, Any]:
     return {"contentType": CONTENT_TYPE, "name": name, "settings": settings, "nodes": nodes, "edges": edges}
 
 
-def _grouped(book: BookDocument) -> list[tuple[Group, list[Rule]]]:
+def _grouped(book: BookDocument) -> list[tuple[RuleGroup, list[Rule]]]:
     return [
         (group, [rule for rule in book.rule if rule.group == group.id and _can_hold(conditions(rule, book))])
         for group in book.group
@@ -58,7 +71,7 @@ def _node(node_id: str, kind: str, name: str) -> dict[str, Any]:
     return {"id": node_id, "type": kind, "name": name}
 
 
-def _table(position: int, group: Group, rules: list[Rule], book: BookDocument, lang: Lang) -> dict[str, Any]:
+def _table(position: int, group: RuleGroup, rules: list[Rule], book: BookDocument, lang: Lang) -> dict[str, Any]:
     # Group ids may hold dots, which JDM reads as nested paths: the answer goes by position instead.
     title = group.id if group.title is None else (group.title.zh if lang == "zh" else group.title.en)
     content = {

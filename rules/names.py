@@ -11,10 +11,22 @@ _UNITS: Final = (*_TIMES, "_id", "_fen", "_m", "_s")
 
 
 def near_name(given: str, known: Iterable[str]) -> str | None:
-    """The known name that a name is a near miss of, the nearest if several; None if it is none, or itself known.
+    """Find the known name that a name is a near miss of, the nearest if several; None if it is none, or itself known.
 
     Near is: the same but for case, blanks, hyphens and underscores; the same without its unit (`fee` for `fee_fen`); or a
-    few letters wrong, left out, put in or changed over: one in short names, two from 9 letters on, three from 16.
+    few letters wrong, left out, put in or swapped: one in short names, two from 9 letters on, three from 16.
+
+    Parameters
+    ----------
+    given
+        The name that was written.
+    known
+        All names there are.
+
+    Returns
+    -------
+    str or None
+        One of `known`.
     """
     known = list(known)
     if given in known or not given or len(given) > _LENGTH_MAX:

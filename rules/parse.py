@@ -38,7 +38,15 @@ _AT_LINE = re.compile(r"\(at line (\d+), column \d+\)")
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The content of one document and the name it goes by in messages."""
+    """The content of one document and the name it goes by in messages.
+
+    Parameters
+    ----------
+    text
+        TOML.
+    file
+        Its name in messages.
+    """
 
     text: str
     file: str
@@ -66,6 +74,11 @@ def parse(text: str, file: str, find_parent: FindParent = no_parents) -> Book:
     find_parent
         Where the books it `extends` are found.
 
+    Returns
+    -------
+    Book
+        Everything it extends merged in.
+
     Raises
     ------
     BookError
@@ -77,6 +90,18 @@ def parse(text: str, file: str, find_parent: FindParent = no_parents) -> Book:
 
 def book_of(document: dict[str, Any], file: str) -> Book:
     """Validate a resolved document: plain TOML values, decimals as `Decimal`, no `extends`.
+
+    Parameters
+    ----------
+    document
+        Plain TOML values.
+    file
+        Its name in messages.
+
+    Returns
+    -------
+    Book
+        Parts that state no source or confidence have those of the book.
 
     Raises
     ------
@@ -122,6 +147,18 @@ def first_faults(faults: Sequence[Fault], file: str) -> tuple[Fault, ...]:
 def decode(content: bytes, file: str) -> str:
     """The text of a document; anything but plain UTF-8 is a fault.
 
+    Parameters
+    ----------
+    content
+        The bytes of a file, at most `MAX_BYTES`.
+    file
+        Its name in messages.
+
+    Returns
+    -------
+    str
+        With something in it.
+
     Raises
     ------
     BookError
@@ -144,6 +181,18 @@ def decode(content: bytes, file: str) -> str:
 
 def read_toml(source: Source, max_values: int = MAX_VALUES) -> dict[str, Any]:
     """The raw values of a TOML document, decimals exact; of at most so many values.
+
+    Parameters
+    ----------
+    source
+        The text and its name.
+    max_values
+        The most values that it may have.
+
+    Returns
+    -------
+    dict
+        As written; `extends` is not looked at.
 
     Raises
     ------

@@ -21,13 +21,29 @@ DEPLOYMENT_FILE = Path(__file__).parent / "deployment.toml"
 
 
 def shipped() -> tuple[str, ...]:
-    """The ids of the shipped books."""
+    """The ids of the shipped books.
+
+    Returns
+    -------
+    tuple of str
+        In alphabetical order.
+    """
     return tuple(sorted(path.name for path in BOOKS_DIR.iterdir() if path.is_dir()))
 
 
 @cache
 def versions(book_id: str) -> tuple[Book, ...]:
     """All versions of a shipped book, oldest first.
+
+    Parameters
+    ----------
+    book_id
+        Of a shipped book.
+
+    Returns
+    -------
+    tuple of Book
+        At least one; the same objects at each call.
 
     Raises
     ------
@@ -40,7 +56,22 @@ def versions(book_id: str) -> tuple[Book, ...]:
 
 
 def unknown_book(book_id: str, known: Sequence[str], file: str = "") -> Fault:
-    """A book that is not there, with those that may be meant: the name is a part of theirs, or nearly written like it."""
+    """A book that is not there, with those that may be meant: the name is a part of theirs, or nearly written like it.
+
+    Parameters
+    ----------
+    book_id
+        The name that was written.
+    known
+        Ids that there are.
+    file
+        Name of its source in messages; the id itself unless said.
+
+    Returns
+    -------
+    Fault
+        `unknown_book` with the near ids, or `no_such_book`.
+    """
     plain = book_id.strip().casefold().replace("_", "-")
     near = [name for name in known if plain and (plain in name or name in plain)]
     near = near or difflib.get_close_matches(plain, known, n=3)
@@ -49,7 +80,18 @@ def unknown_book(book_id: str, known: Sequence[str], file: str = "") -> Fault:
 
 
 def early_note(reference: str) -> Fault | None:
-    """A warning that `id@date` names a day before the book's first version, which is taken all the same."""
+    """A warning that `id@date` names a day before the book's first version, which is taken all the same.
+
+    Parameters
+    ----------
+    reference
+        As `find` takes it.
+
+    Returns
+    -------
+    Fault or None
+        None for any other reference.
+    """
     book_id, at, day = reference.partition("@")
     if not at or book_id not in shipped():
         return None
@@ -68,6 +110,16 @@ def pilots(book_id: str) -> tuple[Book, ...]:
 
     A deployment table may name a day of theirs; who names the book alone means what was published.
 
+    Parameters
+    ----------
+    book_id
+        Of a shipped book.
+
+    Returns
+    -------
+    tuple of Book
+        Oldest first; empty for most books.
+
     Raises
     ------
     BookError
@@ -80,6 +132,16 @@ def pilots(book_id: str) -> tuple[Book, ...]:
 def deployable(book_id: str) -> tuple[Book, ...]:
     """All versions of a shipped book that a city can have, oldest first.
 
+    Parameters
+    ----------
+    book_id
+        Of a shipped book.
+
+    Returns
+    -------
+    tuple of Book
+        At least one.
+
     Raises
     ------
     BookError
@@ -91,6 +153,16 @@ def deployable(book_id: str) -> tuple[Book, ...]:
 
 def find(reference: str) -> tuple[Book, ...]:
     """The versions that a reference names, oldest first.
+
+    Parameters
+    ----------
+    reference
+        A shipped id, `id@2025-12-03`, a TOML file, or a folder of versions.
+
+    Returns
+    -------
+    tuple of Book
+        At least one.
 
     Raises
     ------
@@ -115,7 +187,20 @@ def find(reference: str) -> tuple[Book, ...]:
 
 
 def in_force(books: tuple[Book, ...], on: dt.date) -> Book:
-    """The version in force on a local day; before the first version, the first one."""
+    """The version in force on a local day; before the first version, the first one.
+
+    Parameters
+    ----------
+    books
+        Versions of one book, oldest first.
+    on
+        A local day.
+
+    Returns
+    -------
+    Book
+        One of them.
+    """
     current = books[0]
     for book in books[1:]:
         if book.model.effective_from <= on:
@@ -126,6 +211,11 @@ def in_force(books: tuple[Book, ...], on: dt.date) -> Book:
 def deployment() -> Deployment:
     """The shipped deployment table.
 
+    Returns
+    -------
+    Deployment
+        As published, by platform, city and rider kind.
+
     Raises
     ------
     BookError
@@ -135,12 +225,34 @@ def deployment() -> Deployment:
 
 
 def to_toml(book: Book) -> str:
-    """The book in full as TOML, nothing left to `extends`; it parses to the same digest."""
+    """The book in full as TOML, nothing left to `extends`; it parses to the same digest.
+
+    Parameters
+    ----------
+    book
+        Any book.
+
+    Returns
+    -------
+    str
+        In the style in which the shipped books are written.
+    """
     return toml_of(book.document)
 
 
 def extends_of(book: Book) -> str | None:
-    """What a shipped version was written on top of, as its file says; None for one that stands alone or is not shipped."""
+    """What a shipped version was written on top of, as its file says; None for one that stands alone or is not shipped.
+
+    Parameters
+    ----------
+    book
+        Any book.
+
+    Returns
+    -------
+    str or None
+        The reference, such as `gbt-46862-reference@2026-01-01`.
+    """
     if book.id not in shipped() or book.digest not in {one.digest for one in versions(book.id)}:
         return None
     path = BOOKS_DIR / book.id / f"{book.model.effective_from.isoformat()}.toml"
@@ -149,7 +261,22 @@ def extends_of(book: Book) -> str | None:
 
 
 def shipped_parent(reference: str, file: str, on: dt.date | None) -> Source | None:
-    """A `FindParent` for documents that are not files: the shipped book, in the version in force on that day."""
+    """A `FindParent` for documents that are not files: the shipped book, in the version in force on that day.
+
+    Parameters
+    ----------
+    reference
+        What the document extends: an id or `id@date`.
+    file
+        The document's name in messages.
+    on
+        The day on which the document takes effect, if it names one.
+
+    Returns
+    -------
+    Source or None
+        None for a file, or a book that is not shipped.
+    """
     return _parent(reference, BOOKS_DIR / "stored" / file, on) if not reference.endswith(".toml") else None
 
 

@@ -78,6 +78,16 @@ def _read(lang: Lang) -> _Catalog:
 def catalog(lang: Lang) -> Mapping[str, str]:
     """All messages of one language: key → template (of a message with plural forms: the one for many).
 
+    Parameters
+    ----------
+    lang
+        `zh` or `en`.
+
+    Returns
+    -------
+    mapping
+        Keys to templates.
+
     Raises
     ------
     ValueError
@@ -92,7 +102,20 @@ def plurals(lang: Lang) -> Mapping[str, Plural]:
 
 
 def template(lang: Lang, key: str) -> str:
-    """A message with its blanks unfilled, for people: nouns in the form for many."""
+    """A message with its blanks unfilled, for people: nouns in the form for many.
+
+    Parameters
+    ----------
+    lang
+        `zh` or `en`.
+    key
+        Key of a message.
+
+    Returns
+    -------
+    str
+        With `{name}` where values go.
+    """
     found = _read(lang)
 
     def many(counted: re.Match[str]) -> str:
@@ -105,6 +128,20 @@ def text(lang: Lang, key: str, /, **params: object) -> str:
     """One message in one language, its placeholders filled, in the plural form of its number.
 
     What it is filled with keeps its direction to itself (`rules.direction`).
+
+    Parameters
+    ----------
+    lang
+        `zh` or `en`.
+    key
+        Key of a message.
+    **params
+        A value for each placeholder; the one that is counted decides the plural form.
+
+    Returns
+    -------
+    str
+        One line unless the catalog has more.
 
     Raises
     ------
@@ -129,8 +166,21 @@ def _number(value: object) -> int:
     return int(digits) if digits.isdecimal() else 2
 
 
-def own_part(words: str | None, lang: Lang) -> str:
-    """Of words that stand in Chinese and then in English the part in one language; all of them where there is one."""
+def in_language(words: str | None, lang: Lang) -> str:
+    """Of words that stand in Chinese and then in English the part in one language; all of them where there is one.
+
+    Parameters
+    ----------
+    words
+        Text that a person wrote, in one language or both.
+    lang
+        The reader's language.
+
+    Returns
+    -------
+    str
+        Empty for None.
+    """
     if words is None:
         return ""
     split = _BOTH.fullmatch(words)

@@ -59,13 +59,35 @@ class Layout:
 
 
 def packing_of(head: bytes) -> Packing | None:
-    """What a file is that is no text, by its first bytes; None for text."""
+    """What a file is that is no text, by its first bytes; None for text.
+
+    Parameters
+    ----------
+    head
+        At least the first 16 bytes; for workbooks some thousand.
+
+    Returns
+    -------
+    str or None
+        A format such as `gzip` or `parquet`.
+    """
     found = next((packing for magic, packing in _PACKINGS if head.startswith(magic)), None)
     return "xlsx" if found == "zip" and b"xl/" in head else found
 
 
-def wide_of(head: bytes) -> Encoding | None:
-    """UTF-16 by its mark, or by where the zero bytes of its digits and delimiters stand; None for all else."""
+def utf16_of(head: bytes) -> Encoding | None:
+    """Recognise UTF-16 by its mark, or by where the zero bytes of its digits and delimiters stand; None for all else.
+
+    Parameters
+    ----------
+    head
+        The first bytes; 4096 are looked at.
+
+    Returns
+    -------
+    str or None
+        `utf-16-le` or `utf-16-be`.
+    """
     for mark, encoding in _WIDE_MARKS:
         if head.startswith(mark):
             return encoding
@@ -80,7 +102,22 @@ def wide_of(head: bytes) -> Encoding | None:
 
 
 def fits_utf8(decoder: codecs.IncrementalDecoder, block: bytes, *, final: bool) -> bool:
-    """Whether the next block of a text decodes."""
+    """Say whether the next block of a text decodes.
+
+    Parameters
+    ----------
+    decoder
+        Keeps what a block leaves unfinished.
+    block
+        The next bytes.
+    final
+        Whether it is the last block.
+
+    Returns
+    -------
+    bool
+        False once a place is broken.
+    """
     try:
         decoder.decode(block, final)
     except UnicodeDecodeError:
@@ -89,7 +126,20 @@ def fits_utf8(decoder: codecs.IncrementalDecoder, block: bytes, *, final: bool) 
 
 
 def other_encoding(blocks: Iterable[bytes]) -> Encoding:
-    """Of a text that is not UTF-8 or UTF-16: GB18030 if all of it fits and it is not UTF-8 with a few broken places."""
+    """Decide what a text is that is neither UTF-8 nor UTF-16.
+
+    It is GB18030 if all of it fits and it is not UTF-8 with a few broken places.
+
+    Parameters
+    ----------
+    blocks
+        The whole text, in order.
+
+    Returns
+    -------
+    str
+        `gb18030` or `broken`.
+    """
     decoder = codecs.getincrementaldecoder("gb18030")()
     lenient = codecs.getincrementaldecoder("utf-8")(errors="replace")
     num_broken = num_sound = 0
@@ -107,7 +157,7 @@ def other_encoding(blocks: Iterable[bytes]) -> Encoding:
 
 def encoding_of(content: bytes) -> Encoding:
     """The encoding of a text that is in memory."""
-    wide = wide_of(content)
+    wide = utf16_of(content)
     if wide is not None:
         return wide
     try:
@@ -118,24 +168,68 @@ def encoding_of(content: bytes) -> Encoding:
 
 
 def codec_of(encoding: Encoding) -> str:
-    """Python's name; a broken text is read as UTF-8 with marks in its broken places."""
+    """Python's name; a broken text is read as UTF-8 with marks in its broken places.
+
+    Parameters
+    ----------
+    encoding
+        As `encoding_of` finds it.
+
+    Returns
+    -------
+    str
+        As `bytes.decode` takes it.
+    """
     return "utf-8" if encoding == "broken" else encoding
 
 
 def decoded(content: bytes) -> tuple[str, Encoding]:
-    """A text in memory without its mark, lines ended by a line feed alone, and its encoding."""
+    """A text in memory without its mark, lines ended by a line feed alone, and its encoding.
+
+    Parameters
+    ----------
+    content
+        All bytes of a text.
+
+    Returns
+    -------
+    tuple
+        The text and its encoding; broken places of a broken text are U+FFFD.
+    """
     encoding = encoding_of(content)
     written = content.decode(codec_of(encoding), "replace").lstrip(MARK)
     return written.replace("\r\n", "\n").replace("\r", "\n"), encoding
 
 
 def seen(written: str) -> str:
-    """A name without what nobody sees at its ends: blanks, marks, characters without width."""
+    """A name without what nobody sees at its ends: blanks, marks, characters without width.
+
+    Parameters
+    ----------
+    written
+        A name.
+
+    Returns
+    -------
+    str
+        Blanks inside stay.
+    """
     return written.strip(_UNSEEN)
 
 
 def is_blank(line: str) -> bool:
-    """Whether a line of a table holds nothing: blanks, delimiters and empty quotes."""
+    """Whether a line of a table holds nothing: blanks, delimiters and empty quotes.
+
+    Parameters
+    ----------
+    line
+        One line.
+
+    Returns
+    -------
+    bool
+        True for an empty line, too.
+    """
     return not line.strip(_UNSEEN + DELIMITERS + '"')
 
 
@@ -144,8 +238,15 @@ def layout_of(head: str, known: Collection[str] = ()) -> Layout:
 
     Parameters
     ----------
+    head
+        The first lines, ended by a line feed.
     known
         Names of columns: the delimiter that finds most of them is taken, then the one that parts most.
+
+    Returns
+    -------
+    Layout
+        A comma and no line before where the text has no header.
     """
     lines = head.split("\n")
     num_before, asked = 0, ""
@@ -169,7 +270,20 @@ def layout_of(head: str, known: Collection[str] = ()) -> Layout:
 
 
 def cells_of(line: str, delimiter: str) -> list[str] | None:
-    """The fields of one line; None where its quotes do not match."""
+    """The fields of one line; None where its quotes do not match.
+
+    Parameters
+    ----------
+    line
+        One line, with or without its end.
+    delimiter
+        One character.
+
+    Returns
+    -------
+    list of str or None
+        Text without quotes.
+    """
     try:
         return next(csv.reader([line.rstrip("\r\n")], delimiter=delimiter, strict=True), None)
     except csv.Error:

@@ -38,7 +38,20 @@ def exact(value: Decimal | int, scale: int) -> int:
 
 
 def decimal_text(value: int, scale: int) -> str:
-    """An exact quantity as people write it: `decimal_text(75_100, 1_000)` is `75.1`."""
+    """An exact quantity as people write it: `decimal_text(75_100, 1_000)` is `75.1`.
+
+    Parameters
+    ----------
+    value
+        The exact quantity, in 1/`scale`.
+    scale
+        A power of ten.
+
+    Returns
+    -------
+    str
+        No zeros at the end of the decimals.
+    """
     sign = "-" if value < 0 else ""
     whole, rest = divmod(abs(value), scale)
     if rest == 0:
@@ -48,12 +61,34 @@ def decimal_text(value: int, scale: int) -> str:
 
 
 def points_text(points_mp: int) -> str:
-    """Milli-points as points, with as many decimals as needed."""
+    """Milli-points as points, with as many decimals as needed.
+
+    Parameters
+    ----------
+    points_mp
+        Milli-points.
+
+    Returns
+    -------
+    str
+        Such as `70.125`; negative with a hyphen.
+    """
     return decimal_text(points_mp, MP_PER_POINT)
 
 
 def signed_points_text(points_mp: int) -> str:
-    """Milli-points as points with a sign: `+0.2`, `−1` (U+2212), `0`."""
+    """Milli-points as points with a sign: `+0.2`, `−1` (U+2212), `0`.
+
+    Parameters
+    ----------
+    points_mp
+        Milli-points.
+
+    Returns
+    -------
+    str
+        The minus is U+2212.
+    """
     if points_mp == 0:
         return "0"
     return ("+" if points_mp > 0 else "−") + points_text(abs(points_mp))
@@ -65,7 +100,18 @@ def tenths_of(points_mp: int) -> int:
 
 
 def shown_points(points_mp: int) -> str:
-    """A score as riders read it: one decimal, `70.3`; none where it would be 0, `70`."""
+    """A score as riders read it: one decimal, `70.3`; none where it would be 0, `70`.
+
+    Parameters
+    ----------
+    points_mp
+        Milli-points.
+
+    Returns
+    -------
+    str
+        Such as `70.3`.
+    """
     return decimal_text(tenths_of(points_mp), 10)
 
 
@@ -74,11 +120,34 @@ def shown_change(before_mp: int, after_mp: int) -> int:
 
     It is the difference of the two scores as they are shown. So what is shown adds up: before + change = after, and the
     changes of a day are the day's change. It is less than 0.1 from the exact change and never of the other sign.
+
+    Parameters
+    ----------
+    before_mp
+        Score before, in milli-points.
+    after_mp
+        Score after.
+
+    Returns
+    -------
+    int
+        Tenths of a point.
     """
     return tenths_of(after_mp) - tenths_of(before_mp)
 
 
 def yuan_text(money_fen: int) -> str:
-    """Fen as yuan with two decimals: 350 → `3.50`."""
+    """Fen as yuan with two decimals: 350 → `3.50`.
+
+    Parameters
+    ----------
+    money_fen
+        Fen; negative takes.
+
+    Returns
+    -------
+    str
+        Always two decimals.
+    """
     sign = "-" if money_fen < 0 else ""
     return f"{sign}{abs(money_fen) // FEN_PER_YUAN}.{abs(money_fen) % FEN_PER_YUAN:02d}"

@@ -54,7 +54,22 @@ _MOST_FAULTS = 200
 
 
 def validated(model: type[Model], document: dict[str, Any], file: str) -> tuple[Model | None, list[Fault]]:
-    """The document as `model`, or None and every fault that pydantic finds; of very many the number of the last."""
+    """Read a document as `model`, or find every fault that pydantic finds; of very many the number of the last.
+
+    Parameters
+    ----------
+    model
+        What the document must be.
+    document
+        Plain TOML values, read by alias alone.
+    file
+        Its name in messages.
+
+    Returns
+    -------
+    tuple
+        The model or None, and the faults, at most 200 and one that counts the others.
+    """
     try:
         return model.model_validate(document), []
     except ValidationError as error:
@@ -65,8 +80,23 @@ def validated(model: type[Model], document: dict[str, Any], file: str) -> tuple[
         return None, found
 
 
-def as_written(value: object, depth: int = 0) -> str:
-    """A TOML value as a person would write it, on one line, shortened."""
+def as_written(value: object) -> str:
+    """A TOML value as a person would write it, on one line, shortened.
+
+    Parameters
+    ----------
+    value
+        Any plain TOML value.
+
+    Returns
+    -------
+    str
+        At most 60 characters.
+    """
+    return _written(value, 0)
+
+
+def _written(value: object, depth: int) -> str:
     if depth > _MAX_DEPTH:
         return "…"
     if isinstance(value, bool):
@@ -79,9 +109,9 @@ def as_written(value: object, depth: int = 0) -> str:
     elif isinstance(value, dt.date | dt.time):
         written = value.isoformat()
     elif isinstance(value, list):
-        written = "[" + ", ".join(as_written(item, depth + 1) for item in value) + "]"
+        written = "[" + ", ".join(_written(item, depth + 1) for item in value) + "]"
     elif isinstance(value, dict):
-        written = "{" + ", ".join(f"{key} = {as_written(item, depth + 1)}" for key, item in value.items()) + "}"
+        written = "{" + ", ".join(f"{key} = {_written(item, depth + 1)}" for key, item in value.items()) + "}"
     else:
         written = str(value)
     return written if len(written) <= _MAX_GIVEN else written[: _MAX_GIVEN - 1] + "…"

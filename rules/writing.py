@@ -15,7 +15,18 @@ _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def toml_of(document: dict[str, Any]) -> str:
-    """The document as TOML text."""
+    """The document as TOML text.
+
+    Parameters
+    ----------
+    document
+        Plain TOML values.
+
+    Returns
+    -------
+    str
+        Ends with a line feed.
+    """
     return "\n".join(_lines((), document)).strip() + "\n"
 
 

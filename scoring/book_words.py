@@ -5,7 +5,7 @@ The free words of a book (titles, notes, its publication) are comments: they sta
 
 from collections.abc import Iterator
 
-from rules.book import Book, BookDocument, Cap, Report, Rule, Tier
+from rules.book import Book, BookDocument, Cap, ReportEffect, Rule, Tier
 from rules.compile import UNKNOWN, conditions
 from rules.text import Lang, text
 from rules.units import decimal_text, points_text, signed_points_text, yuan_text
@@ -129,7 +129,7 @@ def cap_words(cap: Cap, lang: Lang) -> str:
     return text(lang, "web_books.cap_award", scope=scope, points=points_text(cap.max_award_mp or 0))
 
 
-def report_words(report: Report, lang: Lang) -> str:
+def report_words(report: ReportEffect, lang: Lang) -> str:
     """What a report does, in words."""
     kind = text(lang, f"word.{report.kind}")
     if report.level_from:

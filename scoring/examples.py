@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from rules.book import Book, BookDocument, Example, Given, Rule
+from rules.book import Book, BookDocument, Example, ExampleFacts, Rule
 from rules.calendar import FIRST_DATE, calendar, instant_us
 from rules.compile import Program, compile_books
 from rules.errors import Fault
@@ -50,19 +50,19 @@ def _examples(book: BookDocument) -> list[tuple[Rule, int, Example]]:
     return [(rule, number, example) for rule in book.rule for number, example in enumerate(rule.example)]
 
 
-def occurred_us_of(model: BookDocument, given: Given) -> int:
+def occurred_us_of(model: BookDocument, given: ExampleFacts) -> int:
     """The wall-clock time that an example gives, on a day late enough for the rider's tenure."""
     earliest = FIRST_DATE + dt.timedelta(days=min(tenure_days_of(given), 36_000) + 2)
     date = max(model.effective_from, earliest)
     return instant_us(dt.datetime.combine(date, given.time_of_day or NOON, ZoneInfo(model.time_zone)))
 
 
-def tenure_days_of(given: Given) -> int:
+def tenure_days_of(given: ExampleFacts) -> int:
     """Local days since the rider joined; a year unless given."""
     return ORDINARY_TENURE_DAYS if given.tenure_days is None else given.tenure_days
 
 
-def _fill(event: np.void, model: BookDocument, kind: str, given: Given) -> None:
+def _fill(event: np.void, model: BookDocument, kind: str, given: ExampleFacts) -> None:
     """Write the facts of an example into one event: food ready on arrival, so that nothing but reports gives back."""
     occurred_us = occurred_us_of(model, given)
     days = calendar(model.time_zone, model.day_starts)
@@ -82,7 +82,7 @@ def _fill(event: np.void, model: BookDocument, kind: str, given: Given) -> None:
     event["party"] = -1 if given.party is None else PARTY_CODE[given.party]
 
 
-def state_before(program: Program, events: Events, givens: Sequence[Given]) -> State:
+def state_before(program: Program, events: Events, givens: Sequence[ExampleFacts]) -> State:
     """Each rider as an example wants to find them, before its event; of `events` only kind and time matter."""
     model, tables = program.books[0].model, program.tables
     state = fresh_state(program, events.size)

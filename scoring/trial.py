@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import pyarrow as pa
 
-from rules.book import Book, BookDocument, Given, Rule
+from rules.book import Book, BookDocument, ExampleFacts, Rule
 from rules.calendar import calendar
 from rules.compile import Program, compile_books
 from rules.events import KIND_CODE, RIDER_KINDS
@@ -79,7 +79,7 @@ class Trial:
         return self.at_us, self.book.model
 
 
-def trial(book: Book, kind: str, given: Given) -> Trial:
+def trial(book: Book, kind: str, given: ExampleFacts) -> Trial:
     """Judge one event under one book.
 
     Parameters
@@ -114,7 +114,7 @@ def trial(book: Book, kind: str, given: Given) -> Trial:
     )
 
 
-def _row(model: BookDocument, kind: str, given: Given) -> dict[str, Any]:
+def _row(model: BookDocument, kind: str, given: ExampleFacts) -> dict[str, Any]:
     """The event as a platform would send it: food ready on arrival, so that nothing but reports gives back."""
     occurred_us = occurred_us_of(model, given)
     days = calendar(model.time_zone, model.day_starts)
@@ -139,7 +139,7 @@ def _row(model: BookDocument, kind: str, given: Given) -> dict[str, Any]:
     }
 
 
-def _before(program: Program, row: Mapping[str, Any], given: Given) -> Carried:
+def _before(program: Program, row: Mapping[str, Any], given: ExampleFacts) -> Carried:
     """The rider just before the event, as an earlier run would have handed them on."""
     events = np.zeros(1, EVENT)
     events["kind"], events["occurred_us"] = KIND_CODE[row["kind"]], row["occurred_us"]
@@ -162,7 +162,7 @@ def _before(program: Program, row: Mapping[str, Any], given: Given) -> Carried:
     )
 
 
-def _facts(known: Known, given: Given) -> dict[str, int]:
+def _facts(known: Known, given: ExampleFacts) -> dict[str, int]:
     """What rules saw; what the rider did before is given, not to be read from one event."""
     if TRIED not in known.row_of:
         return {}

@@ -11,7 +11,7 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
-from rules.book import BookDocument, Cap, Group, Rule
+from rules.book import BookDocument, Cap, Rule, RuleGroup
 from tests.oracle_facts import (
     DAY_US,
     Event,
@@ -148,7 +148,7 @@ def money_of(rule: Rule, late_s: int, fee_fen: int) -> int:
     return rule.money_fen or 0
 
 
-def hits(book: BookDocument, group: Group, kind: str, fact: dict[str, Any]) -> list[Rule]:
+def hits(book: BookDocument, group: RuleGroup, kind: str, fact: dict[str, Any]) -> list[Rule]:
     """The rules of a group that apply, in document order."""
     found = [rule for rule in book.rule if rule.group == group.id and matches(book, rule, kind, fact)]
     return found[:1] if group.hit == "first" else found

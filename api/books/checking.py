@@ -19,7 +19,7 @@ from api.books.in_force import rules_in_force_or_none, stored_program
 from api.books.planned_changes import RulesAhead, moved_bases, of_one_day, plan_of, unnamed_places, version_known
 from api.clock import AHEAD_US
 from api.db.unit_of_work import ReadUnit, WriteUnit
-from rules.book import Book, Given
+from rules.book import Book, ExampleFacts
 from rules.cells import pointer_of
 from rules.check import check
 from rules.clauses import PartClause, clauses_for
@@ -132,7 +132,7 @@ def _said_of(book: Book, before: tuple[Book, ...]) -> tuple[tuple[Fault, ...], t
     return said
 
 
-def try_event(draft: Draft, kind: str, given: Given) -> Trial:
+def try_event(draft: Draft, kind: str, given: ExampleFacts) -> Trial:
     """One event judged by a draft as it stands.
 
     Raises

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.tree import Tree
 
 from api.cli.console import USAGE, json_option, lang_option, out_console, print_json, show_faults, stop
-from rules.book import Book, Part
+from rules.book import Book, BookPart
 from rules.compile import MAX_FACT, SET_FACTS, UNKNOWN, Condition
 from rules.errors import Fault
 from rules.text import LANGS, Lang, text
@@ -143,7 +143,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Book):
         model = value.model
         return {"id": model.id, "effective_from": model.effective_from.isoformat(), "digest": value.digest}
-    if isinstance(value, Part):
+    if isinstance(value, BookPart):
         return value.model_dump(mode="json", exclude={"example", "when"}, exclude_none=True)
     if isinstance(value, Condition):
         names = None if value.codes is None else [SET_FACTS[value.fact][code] for code in sorted(value.codes)]

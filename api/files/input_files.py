@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from api.files.errors import InputError
 from api.files.rejects import Reject
 from rules.errors import Fault
-from rules.textfile import HEAD_BYTES, MARK, Encoding, codec_of, fits_utf8, other_encoding, packing_of, wide_of
+from rules.textfile import HEAD_BYTES, MARK, Encoding, codec_of, fits_utf8, other_encoding, packing_of, utf16_of
 
 BLOCK_BYTES: Final = 1 << 22
 # A longer line is no event; it is rejected without being parsed.
@@ -213,7 +213,7 @@ def inspect(path: Path, *, is_text: bool, name: Path | None = None) -> Inspectio
         while block := _read(file, path):
             if is_text and not num_bytes:
                 _need_text(name or path, block)
-                wide = wide_of(block)
+                wide = utf16_of(block)
             digest.update(block)
             num_bytes += len(block)
             if not is_text:

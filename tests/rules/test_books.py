@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from rules import shelf
-from rules.book import Book, Example, Given, Rule
+from rules.book import Book, Example, ExampleFacts, Rule
 from rules.compile import match, on_time_award_mp, on_time_facts
 from rules.events import CANCEL_PARTIES, PARTIES, RIDER_FAULT_KINDS, RIDER_KINDS
 
@@ -24,7 +24,7 @@ def points_of(book_id: str, late_s: int) -> int:
     return sum(points for _, points, _ in match(latest(book_id).model, "delivered", facts))
 
 
-def liable_party(kind: str, given: Given, late_s: int, exempt: bool) -> str:
+def liable_party(kind: str, given: ExampleFacts, late_s: int, exempt: bool) -> str:
     """Who answers for an example's event."""
     if kind == "delivered":
         return "rider" if late_s > 0 else "nobody"
@@ -35,7 +35,7 @@ def liable_party(kind: str, given: Given, late_s: int, exempt: bool) -> str:
     return "rider" if kind in RIDER_FAULT_KINDS else "platform" if kind == "reassigned_system" else "nobody"
 
 
-def facts_of(book: Book, kind: str, given: Given) -> dict[str, int]:
+def facts_of(book: Book, kind: str, given: ExampleFacts) -> dict[str, int]:
     """The compiled facts of an example."""
     rows = [
         max(

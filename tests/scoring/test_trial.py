@@ -2,7 +2,7 @@
 
 import pytest
 
-from rules.book import Given
+from rules.book import ExampleFacts
 from rules.events import KINDS
 from rules.shelf import shipped, versions
 from rules.text import LANGS
@@ -47,7 +47,7 @@ def test_every_entry_has_its_reason_in_both_languages() -> None:
     """The sentence and the tree stand beside the row, with the facts that were given."""
     one = versions("gbt-46862-reference")[-1]
 
-    tried = trial(one, "delivered", Given(late_min=12, num_delivered=5_000))
+    tried = trial(one, "delivered", ExampleFacts(late_min=12, num_delivered=5_000))
 
     assert len(tried.whys) == len(tried.lines) > 0
     for why in tried.whys:
@@ -61,7 +61,7 @@ def test_every_entry_has_its_reason_in_both_languages() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_of_event_can_be_tried(kind: str) -> None:
     """A correction or an upheld appeal without its event changes nothing; none ends in an error."""
-    tried = trial(versions("gbt-46862-reference")[-1], kind, Given())
+    tried = trial(versions("gbt-46862-reference")[-1], kind, ExampleFacts())
 
     assert tried.score_after_mp == tried.score_before_mp + sum(line.delta_mp for line in tried.lines)
     assert bool(tried.facts) == (kind not in ("correction", "appeal_upheld"))
@@ -69,7 +69,7 @@ def test_every_kind_of_event_can_be_tried(kind: str) -> None:
 
 def test_an_event_that_no_row_is_about_changes_nothing() -> None:
     """No entry, no group, the score as it was."""
-    tried = trial(book(), "traffic_violation", Given(score=64))
+    tried = trial(book(), "traffic_violation", ExampleFacts(score=64))
 
     assert (tried.lines, tried.groups) == ((), ())
     assert (tried.score_before_mp, tried.score_after_mp) == (64_000, 64_000)
@@ -82,7 +82,7 @@ def test_a_row_shadowed_by_an_earlier_one_holds_but_does_not_fire() -> None:
         rule("narrow", points=-2, when={"late_min": {"over": 5}}),
     ]
 
-    tried = trial(book(rule=two), "delivered", Given(late_min=10))
+    tried = trial(book(rule=two), "delivered", ExampleFacts(late_min=10))
 
     assert [(row.rule_id, row.holds, row.fired) for row in tried.groups[0].rows] == [
         ("wide", True, True),

@@ -9,9 +9,17 @@ from api.books.draft_content import MAX_TARGETS
 from api.books.places import BookPlace
 from api.endpoints.books.shapes import DIGEST
 from api.endpoints.common.schemas import City, IdText, Model
-from rules.book import Given
+from rules.book import ExampleFacts
 from rules.cells import MAX_EDITS, Edit
-from rules.events import CancelParty, FeedbackKind, MisconductKind, ReportKind, RiderKind, StepKind, TimeKind
+from rules.events import (
+    CancelParty,
+    FeedbackKind,
+    MisconductKind,
+    ReportKind,
+    RiderKind,
+    StepKind,
+    TimeKind,
+)
 from rules.parse import MAX_BYTES
 
 BookIdText = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$", examples=["taobao-crowdsourced"])]
@@ -34,7 +42,7 @@ Document = Annotated[
         examples=[{"id": "hangzhou-pilot", "effective_from": "2026-03-01", "rule": []}],
     ),
 ]
-DEFAULT = Given()
+DEFAULT = ExampleFacts()
 
 
 class PlaceAsked(Model):
@@ -190,9 +198,9 @@ class FactsAsked(Model):
     fee_fen: int = Field(default=DEFAULT.fee_fen, ge=0, le=1_000_000)
     score_mp: int | None = Field(default=None, ge=-1_000_000, le=1_000_000)
 
-    def given(self) -> Given:
+    def given(self) -> ExampleFacts:
         """The facts in the units that a book holds."""
-        return Given.model_construct(
+        return ExampleFacts.model_construct(
             kind=None, late_s=self.late_s, rider_kind=self.rider_kind, tenure_days=self.tenure_days,
             num_delivered=self.num_delivered, weather_level=self.weather_level, distance_m=self.distance_m,
             time_of_day=None if self.time_of_day is None else dt.time.fromisoformat(self.time_of_day),
@@ -201,7 +209,7 @@ class FactsAsked(Model):
         )  # fmt: skip
 
 
-# Corrections and answers to appeals are about another event: nobody tries them alone.
+# Corrections and upheld appeals are about another event, of which there is none here.
 TriedKind = Literal[StepKind, MisconductKind, FeedbackKind, ReportKind, TimeKind, "training_passed"]
 
 

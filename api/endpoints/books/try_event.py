@@ -9,7 +9,7 @@ from api.endpoints.books.columns import Column, column
 from api.endpoints.books.editor import line_of, worded
 from api.endpoints.books.sheet_writing import label
 from api.endpoints.common.formats import money
-from rules.book import BookDocument, Given
+from rules.book import BookDocument, ExampleFacts
 from rules.compile import UNKNOWN
 from rules.events import CONTROL_KINDS, KINDS
 from rules.text import Lang, text
@@ -44,7 +44,7 @@ class Asked:
     kind: str
     first: tuple[Question, ...]
     more: tuple[Question, ...]
-    given: Given | None
+    given: ExampleFacts | None
     is_more_open: bool
 
 
@@ -82,7 +82,7 @@ def asked(fields: Mapping[str, str], lang: Lang) -> Asked:
             faults[key] = text(lang, f"fault.{code}", key=key, given=fields[key])
         elif value is not None:
             document[key] = value
-    given, found = validated(Given, document, "")
+    given, found = validated(ExampleFacts, document, "")
     faults |= {fault.key.partition(".")[0].partition("[")[0]: line_of(fault, lang) for fault in found}
     is_asked = kind in TRIED_KINDS
     return Asked(

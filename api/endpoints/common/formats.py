@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from api.words import city_name
 from rules.direction import isolated
-from rules.text import Lang, own_part, text
+from rules.text import Lang, in_language, text
 from rules.units import decimal_text, points_text, shown_points, signed_points_text, yuan_text
 from scoring.explain import told_change
 from scoring.explain_words import amount_words
@@ -147,5 +147,5 @@ IN_WORDS: Final[dict[str, Callable[..., Any]]] = {
     "shown_amount": shown_amount,
     "city": city_name,
     "city_pairs": city_pairs,
-    "own_part": own_part,
+    "in_language": in_language,
 }

@@ -15,7 +15,7 @@ from api.books.planned_changes import conflicts, plan_of
 from api.db.store import Store
 from api.db.tables import draft_revisions
 from api.refusals import Refused
-from rules.book import Given
+from rules.book import ExampleFacts
 from rules.cells import AddRow, RemoveRow, SetCell
 from rules.errors import BookError
 from rules.shelf import versions
@@ -122,7 +122,7 @@ def test_a_faulty_draft_is_kept_and_every_fault_told_with_its_cell(law: Store) -
     assert {checked.pointer(fault) for fault in checked.document} >= {"/rule/1/points", "/tier/1/above"}
     assert not checked.can_submit
     with pytest.raises(BookError):
-        try_event(draft, "delivered", Given())
+        try_event(draft, "delivered", ExampleFacts())
 
 
 def test_edits_of_two_people_never_overwrite_each_other(law: Store) -> None:
@@ -338,7 +338,7 @@ def test_one_event_is_tried_against_a_draft(law: Store) -> None:
     with law.writing(NOW_US) as unit:
         draft = begun(unit, points=-3)
 
-    tried = try_event(draft, "delivered", Given(late_min=4))
+    tried = try_event(draft, "delivered", ExampleFacts(late_min=4))
 
     assert [(row.rule_id, row.fired) for row in tried.groups[0].rows] == [("on_time", False), ("late", True)]
     assert tried.score_after_mp - tried.score_before_mp == -3_000

@@ -16,7 +16,7 @@ from api.endpoints.riders.score_scale import WIDTH, ruler_of
 from api.words import NAMED_CITIES, city_name
 from rules.book import Bilingual
 from rules.shelf import deployment, shipped, versions
-from rules.text import LANGS, own_part
+from rules.text import LANGS, in_language
 
 
 @pytest.mark.parametrize("book_id", [name for name in shipped() if name != "legacy-fine"])
@@ -81,7 +81,7 @@ def test_money_and_shares_read_well() -> None:
 )
 def test_words_in_both_languages_are_shown_in_one(words: str, zh: str, en: str) -> None:
     """Titles of examples stand in Chinese, then in English."""
-    assert (own_part(words, "zh"), own_part(words, "en")) == (zh, en)
+    assert (in_language(words, "zh"), in_language(words, "en")) == (zh, en)
 
 
 def test_every_shipped_example_has_a_title_in_each_language() -> None:
@@ -94,8 +94,8 @@ def test_every_shipped_example_has_a_title_in_each_language() -> None:
         for example in rule.example
     ]
 
-    assert [title for title in titles if re.search("[\u3400-\u9fff]", own_part(title, "en"))] == []
-    assert [title for title in titles if re.search("[a-z]{3}", own_part(title, "zh"))] == []
+    assert [title for title in titles if re.search("[\u3400-\u9fff]", in_language(title, "en"))] == []
+    assert [title for title in titles if re.search("[a-z]{3}", in_language(title, "zh"))] == []
 
 
 def test_cities_have_names_and_others_are_shown_as_written() -> None:
