@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from rules.ids import id_fault
 from rules.text import Lang, text
-from rules.textfile import decoded, is_blank, layout_of, packing_of, seen
+from rules.textfile import decode_text, file_format_of, is_blank, layout_of, strip_invisible
 
 HEADERS = {
     "orders.txt": ("order", "x", "y", "placement_time", "restaurant", "ready_time"),
@@ -248,14 +248,14 @@ def read_instance(folder: Path) -> Instance:
 def _read_table(path: Path, header: tuple[str, ...], faults: list[Fault]) -> _Table:
     table, width = _Table(path.name, [], faults), len(header)
     content = path.read_bytes()
-    packing = packing_of(content)
-    written, encoding = decoded(content)
+    packing = file_format_of(content)
+    written, encoding = decode_text(content)
     if packing is not None or encoding == "broken":
         faults.append(Fault("dispatch.not_text", path.name, 0, packing or encoding))
         return table
     layout = layout_of(written, header)
     lines = written.split("\n")
-    names = tuple(map(seen, lines[layout.num_before].split(layout.delimiter)))
+    names = tuple(map(strip_invisible, lines[layout.num_before].split(layout.delimiter)))
     if names != header:
         given = " ".join(names)[:120]
         faults.append(Fault("dispatch.wrong_header", path.name, layout.num_before + 1, given, ", ".join(header)))
@@ -369,15 +369,15 @@ def _parameters(table: _Table) -> Parameters:
 
 def _check_names(table: _Table) -> None:
     """Refuse names used twice, and names the space-separated solution files cannot hold."""
-    seen: set[str] = set()
+    orders_seen: set[str] = set()
     for line, row in table.rows:
         if not row[0] or len(row[0].split()) != 1 or row[0] == START:
             table.faults.append(Fault("dispatch.bad_name", table.file, line, row[0]))
         elif (unsound := id_fault(row[0])) is not None:
             table.faults.append(Fault("dispatch.bad_id", table.file, line, row[0], f"@id.{unsound}"))
-        if row[0] in seen:
+        if row[0] in orders_seen:
             table.faults.append(Fault("dispatch.name_twice", table.file, line, row[0]))
-        seen.add(row[0])
+        orders_seen.add(row[0])
 
 
 def read_solution(folder: Path) -> Solution:
@@ -391,7 +391,7 @@ def read_solution(folder: Path) -> Solution:
 
 def _lines(path: Path, width: int, parse: Callable[[list[str]], Row]) -> tuple[Row, ...]:
     rows = []
-    for line, row in enumerate(decoded(path.read_bytes())[0].splitlines()[1:], start=2):
+    for line, row in enumerate(decode_text(path.read_bytes())[0].splitlines()[1:], start=2):
         cells = row.split()
         if len(cells) < width:
             raise InstanceError((Fault("dispatch.wrong_width", path.name, line, str(len(cells)), str(width)),))

@@ -11,7 +11,7 @@ from statistics import fmean
 from typing import Any
 
 from dispatch.play import Played
-from rules.textfile import decoded
+from rules.textfile import decode_text
 
 OWN = "riderscore"
 # Our column → the reference file's.
@@ -32,7 +32,7 @@ def read_reference(path: Path) -> Reference:
     """Return rows by method and instance; empty if there is no file."""
     rows: dict[str, dict[str, dict[str, str]]] = {}
     if path.is_file():
-        written, _ = decoded(path.read_bytes())
+        written, _ = decode_text(path.read_bytes())
         for row in csv.DictReader(io.StringIO(written)):
             rows.setdefault(row["algorithm"], {})[row["instance"]] = row
     return rows

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from rules.book import BookDocument, Rule
-from rules.compile import MAX_FACT, SET_FACTS, UNKNOWN, conditions
+from rules.conditions import MAX_FACT, SET_FACTS, UNKNOWN, conditions_of
 from rules.events import CANCEL_PARTIES, PARTIES, RIDER_FAULT_KINDS, RIDER_KINDS
 
 Range = tuple[int, int]
@@ -32,7 +32,7 @@ class Box:
 def box_of(rule: Rule, book: BookDocument) -> Box:
     """The events of any kind that meet a rule's conditions, the implicit one included."""
     box = Box()
-    for test in conditions(rule, book):
+    for test in conditions_of(rule, book):
         if test.codes is None:
             box = intersection(box, Box(ranges={test.fact: (test.lo, test.hi)}))
         else:
@@ -87,8 +87,8 @@ def intersection(a: Box, b: Box) -> Box:
     """The events in both."""
     ranges = dict(a.ranges)
     for fact, (lo, hi) in b.ranges.items():
-        here = ranges.get(fact, (lo, hi))
-        ranges[fact] = (max(here[0], lo), min(here[1], hi))
+        range_ = ranges.get(fact, (lo, hi))
+        ranges[fact] = (max(range_[0], lo), min(range_[1], hi))
     sets = dict(a.sets)
     for fact, codes in b.sets.items():
         sets[fact] = sets[fact] & codes if fact in sets else codes
@@ -126,10 +126,10 @@ def _without(piece: Box, box: Box) -> list[Box]:
     rest: list[Box] = []
     core = piece
     for fact, (lo, hi) in box.ranges.items():
-        here = core.ranges.get(fact, (UNKNOWN, MAX_FACT))
-        beside = ((here[0], min(here[1], lo - 1)), (max(here[0], hi + 1), here[1]))
+        fact_range = core.ranges.get(fact, (UNKNOWN, MAX_FACT))
+        beside = ((fact_range[0], min(fact_range[1], lo - 1)), (max(fact_range[0], hi + 1), fact_range[1]))
         rest += [Box(core.ranges | {fact: part}, core.sets) for part in beside if part[0] <= part[1]]
-        core = Box(core.ranges | {fact: (max(here[0], lo), min(here[1], hi))}, core.sets)
+        core = Box(core.ranges | {fact: (max(fact_range[0], lo), min(fact_range[1], hi))}, core.sets)
     for fact, codes in box.sets.items():
         known = core.sets.get(fact, frozenset({UNKNOWN, *range(len(SET_FACTS[fact]))}))
         if known - codes:
@@ -140,12 +140,12 @@ def _without(piece: Box, box: Box) -> list[Box]:
 
 def holes(spans: Iterable[Range]) -> list[Range]:
     """The values between the lowest span and `MAX_FACT` that no span covers."""
-    found: list[Range] = []
+    gaps: list[Range] = []
     end: int | None = None
     for lo, hi in sorted(spans):
         if end is not None and lo > end + 1:
-            found.append((end + 1, lo - 1))
+            gaps.append((end + 1, lo - 1))
         end = hi if end is None else max(end, hi)
     if end is not None and end < MAX_FACT:
-        found.append((end + 1, MAX_FACT))
-    return found
+        gaps.append((end + 1, MAX_FACT))
+    return gaps

@@ -64,8 +64,8 @@ class RemoveRow(_Edit):
 
 def _op(edit: object) -> str | None:
     """Which operation an edit is; one that names none sets a cell."""
-    found = edit.get("op", "set") if isinstance(edit, dict) else getattr(edit, "op", None)
-    return found if isinstance(found, str) else None
+    operation = edit.get("op", "set") if isinstance(edit, dict) else getattr(edit, "op", None)
+    return operation if isinstance(operation, str) else None
 
 
 Edit = Annotated[

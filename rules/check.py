@@ -9,7 +9,7 @@ from itertools import combinations, pairwise
 
 from rules.book import Book, BookDocument, Rule, RuleGroup, Sourced
 from rules.boxes import Box, Range, box_of, contains, domain, holes, intersection, left_over, reach
-from rules.compile import MAX_FACT, SET_FACTS, on_time_award_mp, points_corners, share_corners
+from rules.conditions import MAX_FACT, SET_FACTS, on_time_award_mp, points_corners, share_corners
 from rules.errors import Fault
 from rules.standard import standard
 from rules.units import MP_PER_POINT, decimal_text, points_text
@@ -32,12 +32,12 @@ def check(versions: Sequence[Book]) -> tuple[Fault, ...]:
     tuple of Fault
         None for versions that are sound. Clauses of GB/T 46862-2025 are included.
     """
-    found: list[Fault] = []
+    faults: list[Fault] = []
     for book in versions:
         for find in CHECKS.values():
-            found += find(book)
-        found += standard(book)
-    return (*found, *_announced(versions), *_in_order(versions))
+            faults += find(book)
+        faults += standard(book)
+    return (*faults, *_announced(versions), *_in_order(versions))
 
 
 def _groups(book: BookDocument, kind: str | None = None) -> Iterator[tuple[RuleGroup, list[Rule]]]:
@@ -103,17 +103,17 @@ def overlapping_rules(book: Book) -> Iterator[Fault]:
 
 def _where(box: Box, ranges: set[str], sets: set[str]) -> str:
     """The events of a box by the facts that matter, such as `distance_m ≥ 5001, weather_level ≥ 1`."""
-    found = []
+    conditions = []
     for fact, (lo, hi) in box.ranges.items():
         if fact in ranges and fact != "late_s":
-            found.append(f"{fact} ≥ {lo}" if hi >= MAX_FACT else f"{lo} ≤ {fact} ≤ {hi}")
+            conditions.append(f"{fact} ≥ {lo}" if hi >= MAX_FACT else f"{lo} ≤ {fact} ≤ {hi}")
     for fact, codes in box.sets.items():
         # Who is liable follows from the lateness that is left: no condition that a person wrote.
         if fact in sets and fact != "liable":
-            found.append(f"{fact} = {' | '.join(SET_FACTS[fact][code] for code in sorted(codes) if code >= 0)}")
+            conditions.append(f"{fact} = {' | '.join(SET_FACTS[fact][code] for code in sorted(codes) if code >= 0)}")
     if "late_s" in ranges:
-        found.insert(0, _minutes(box.ranges["late_s"]))
-    return ", ".join(found) or "–"
+        conditions.insert(0, _minutes(box.ranges["late_s"]))
+    return ", ".join(conditions) or "–"
 
 
 def _nested(a: Box, b: Box, events: Sequence[Box]) -> bool:
@@ -238,11 +238,11 @@ def _worst_mp(rule: Rule, book: BookDocument) -> int:
 def missing_sources(book: Book) -> Iterator[Fault]:
     """Parts that do not say where their numbers come from, and rules without an example."""
     model = book.model
-    parts: list[tuple[str, str, Sourced]] = [("rule", rule.id, rule) for rule in model.rule]
-    parts += [("cap", cap.id, cap) for cap in model.cap]
-    parts += [("tier", tier.id, tier) for tier in model.tier]
-    parts += [("report", report.kind, report) for report in model.report]
-    for part, name, sourced in parts:
+    sourced_parts: list[tuple[str, str, Sourced]] = [("rule", rule.id, rule) for rule in model.rule]
+    sourced_parts += [("cap", cap.id, cap) for cap in model.cap]
+    sourced_parts += [("tier", tier.id, tier) for tier in model.tier]
+    sourced_parts += [("report", report.kind, report) for report in model.report]
+    for part, name, sourced in sourced_parts:
         for key in ("source", "confidence"):
             if getattr(sourced, key) is None:
                 yield Fault("no_source", book.file, name, key, part=part)
@@ -326,7 +326,7 @@ def _counts(part: object) -> object:
     """What a document says but for where it comes from and since when."""
     if isinstance(part, dict):
         return {key: _counts(value) for key, value in part.items() if key not in _PROVENANCE}
-    return [_counts(one) for one in part] if isinstance(part, list) else part
+    return [_counts(item) for item in part] if isinstance(part, list) else part
 
 
 _PROVENANCE = frozenset({"source", "confidence", "note", "effective_from", "announced"})

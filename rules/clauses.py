@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rules.book import BookDocument, Rule
-from rules.compile import share_corners, takes
+from rules.conditions import can_deduct, share_corners
 from rules.standard import CLAUSES
 from rules.structure import FINE_FREE_KINDS
 
@@ -53,18 +53,20 @@ def clauses_for(book: BookDocument) -> tuple[PartClause, ...]:
     tuple of PartClause
         Each with a JSON pointer to its part.
     """
-    found = [PartClause("", "", f"/{key}", clause, NUMBERS[clause]) for key, clause in _TABLES]
-    for at, rule in enumerate(book.rule):
-        found += [PartClause("rule", rule.id, f"/rule/{at}", clause, NUMBERS[clause]) for clause in _of_rule(rule)]
-    for at, tier in enumerate(book.tier):
+    clauses = [PartClause("", "", f"/{key}", clause, NUMBERS[clause]) for key, clause in _TABLES]
+    for position, rule in enumerate(book.rule):
+        clauses += [
+            PartClause("rule", rule.id, f"/rule/{position}", clause, NUMBERS[clause]) for clause in _of_rule(rule)
+        ]
+    for position, tier in enumerate(book.tier):
         if tier.review:
             clause = "suspension_by_person"
-            found.append(PartClause("tier", tier.id, f"/tier/{at}", clause, NUMBERS[clause]))
-    for at, report in enumerate(book.report):
+            clauses.append(PartClause("tier", tier.id, f"/tier/{position}", clause, NUMBERS[clause]))
+    for position, report in enumerate(book.report):
         clause = {"merchant_slow": "merchant_slow", "severe_weather": "severe_weather"}.get(report.kind, "")
         if clause:
-            found.append(PartClause("report", report.kind, f"/report/{at}", clause, NUMBERS[clause]))
-    return tuple(found)
+            clauses.append(PartClause("report", report.kind, f"/report/{position}", clause, NUMBERS[clause]))
+    return tuple(clauses)
 
 
 _TABLES = (
@@ -82,14 +84,14 @@ _TABLES = (
 
 def _of_rule(rule: Rule) -> Iterator[str]:
     money = [rule.money_fen or 0, *(share for _, share in share_corners(rule))]
-    if takes(rule) and set(rule.kind) & set(FINE_FREE_KINDS):
+    if can_deduct(rule) and set(rule.kind) & set(FINE_FREE_KINDS):
         yield "no_fines"
-    if takes(rule) and "delivered" in rule.kind:
+    if can_deduct(rule) and "delivered" in rule.kind:
         yield "make_up_time"
         yield "merchant_slow"
         yield "severe_weather"
         yield "delivery_time"
-    if takes(rule):
+    if can_deduct(rule):
         yield "appeal"
     if rule.when.num_delivered is not None or max(money) > 0:
         yield "no_volume_bonus"

@@ -42,7 +42,7 @@ class _Table(BookPart):
 
 
 @dataclass(frozen=True, slots=True)
-class Doubt:
+class AmbiguousPlatform:
     """Riders of a kind in a city for whom rows of several platforms hold, from the day on which the second begins.
 
     Parameters
@@ -84,7 +84,7 @@ class Deployment:
         """The rows that hold for a platform: its own, and those that name none."""
         return Deployment(tuple(row for row in self.rows if row.platform in (None, platform)))
 
-    def undoubted(self) -> tuple["Deployment", tuple[Doubt, ...]]:
+    def without_ambiguous(self) -> tuple["Deployment", tuple[AmbiguousPlatform, ...]]:
         """For who names no platform: the rows that hold whichever is meant, and where it must be named."""
         places: dict[tuple[str, str], list[Deploy]] = {}
         for row in self.rows:
@@ -99,7 +99,7 @@ FindVersions = Callable[[str], tuple[Book, ...]]
 """`find(book id)`: all versions of a book, oldest first. Raises `BookError` for a book that is not there."""
 
 
-def _doubt(rows: list[Deploy]) -> Doubt | None:
+def _doubt(rows: list[Deploy]) -> AmbiguousPlatform | None:
     """Where rows of one city and kind, oldest first, are of several platforms."""
     begins: dict[str | None, dt.date] = {}
     for row in rows:
@@ -108,7 +108,7 @@ def _doubt(rows: list[Deploy]) -> Doubt | None:
         return None
     second = sorted(begins.values())[1]
     named = tuple(sorted(platform for platform in begins if platform is not None))
-    return Doubt(rows[0].city, rows[0].rider_kind, second, named)
+    return AmbiguousPlatform(rows[0].city, rows[0].rider_kind, second, named)
 
 
 def parse_deployment(
@@ -147,9 +147,9 @@ def parse_deployment(
         if platforms and ({row.platform, None} & platforms or row.platform is None):
             faults.append(Fault("repeated_deploy", file, row.city, "from", row.from_.isoformat(), part="deploy"))
         platforms.add(row.platform)
-        found = row_faults(row, file, find)
+        of_row = row_faults(row, file, find)
         is_taken = takes_city is not None and takes_city(row.city)
-        faults += [fault for fault in found if not (is_taken and fault.code == "deployed_bad_city")]
+        faults += [fault for fault in of_row if not (is_taken and fault.code == "deployed_bad_city")]
     if faults or table is None:
         raise BookError(tuple(faults))
     return Deployment(tuple(sorted(table.deploy, key=lambda row: row.from_)))
@@ -220,7 +220,7 @@ def need_platform(table: Deployment, platform: str, file: str) -> None:
         raise BookError((Fault("unknown_platform", file, given=platform, allowed=", ".join(known), params=params),))
 
 
-def several_platforms(doubts: Iterable[Doubt], file: str) -> tuple[Fault, ...]:
+def several_platforms(doubts: Iterable[AmbiguousPlatform], file: str) -> tuple[Fault, ...]:
     """A fault for each city and kind of riders whose platform must be named.
 
     Parameters

@@ -92,7 +92,7 @@ class Change:
         values = self.after if self.kind == "added" else self.before
         if self.kind in ("added", "removed"):
             summary = text(lang, "diff.between").join(
-                _labelled(lang, key, value) for key, value in values.items() if key in _TELLING
+                _labelled(lang, key, value) for key, value in values.items() if key in _SUMMARY_KEYS
             )
             part = text(lang, f"part.{self.part}")
             key = f"diff.{self.kind}" + ("" if summary else "_bare")
@@ -117,12 +117,12 @@ class Change:
 
 def _touched(before: list[Leaves], after: list[Leaves]) -> list[Leaves]:
     """Examples that are not on both sides as they are, once for each title."""
-    found = [item for item in (*after, *before) if item not in before or item not in after]
-    return list({str(item.get("title", item)): item for item in reversed(found)}.values())[::-1]
+    changed = [item for item in (*after, *before) if item not in before or item not in after]
+    return list({str(item.get("title", item)): item for item in reversed(changed)}.values())[::-1]
 
 
 # What is worth telling of a part that appears or goes.
-_TELLING = (
+_SUMMARY_KEYS = (
     "points",
     "points_slide",
     "fee_share",
@@ -142,7 +142,7 @@ _FOR_WRITERS = frozenset(
 )
 
 
-def plainly(change: Change, lang: Lang, title: str) -> str | None:
+def describe_for_riders(change: Change, lang: Lang, title: str) -> str | None:
     """A change for those whom the book judges; None for what is about the document only.
 
     Parameters
@@ -166,9 +166,9 @@ def plainly(change: Change, lang: Lang, title: str) -> str | None:
         return text(lang, "diff.plain_moved", part=part)
     if change.kind in ("added", "removed"):
         values = change.after if change.kind == "added" else change.before
-        told = [_labelled(lang, key, value) for key, value in values.items() if key in _TELLING]
-        words = {"title": title, "part": part, "summary": text(lang, "diff.between").join(told)}
-        return text(lang, f"diff.plain_{change.kind}" + ("" if told else "_bare"), **words)
+        summaries = [_labelled(lang, key, value) for key, value in values.items() if key in _SUMMARY_KEYS]
+        words = {"title": title, "part": part, "summary": text(lang, "diff.between").join(summaries)}
+        return text(lang, f"diff.plain_{change.kind}" + ("" if summaries else "_bare"), **words)
     key = "diff.plain_points" if change.key == "points" else "diff.plain_part" if change.name else "diff.plain_book"
     before, after = (_worded(lang, change.key, value) for value in (change.before, change.after))
     return text(lang, key, title=title, key=_label(lang, change.key), before=before, after=after)
@@ -190,12 +190,12 @@ def diff(before: Book, after: Book) -> tuple[Change, ...]:
         Rules first, then caps, tiers, reports, groups, and the book's own values.
     """
     since = after.model.effective_from
-    found: list[Change] = []
+    changes: list[Change] = []
     for part in LISTS:
-        found += _list_changes(part, _parts(before, part), _parts(after, part), since)
+        changes += _list_changes(part, _parts(before, part), _parts(after, part), since)
     own_before, own_after = _book_leaves(before), _book_leaves(after)
-    found += _leaf_changes("", "", own_before, own_after, since)
-    return tuple(found)
+    changes += _leaf_changes("", "", own_before, own_after, since)
+    return tuple(changes)
 
 
 def _list_changes(part: str, before: dict[str, Leaves], after: dict[str, Leaves], since: dt.date) -> Iterator[Change]:
@@ -221,7 +221,7 @@ def _leaf_changes(part: str, name: str, before: Leaves, after: Leaves, since: dt
 
 def _parts(book: Book, part: str) -> dict[str, Leaves]:
     """The items of a list by id; a report goes by its kind and level."""
-    found: dict[str, Leaves] = {}
+    parts: dict[str, Leaves] = {}
     for item in getattr(book.model, part):
         leaves = leaves_of(item)
         if part == "report":
@@ -229,8 +229,8 @@ def _parts(book: Book, part: str) -> dict[str, Leaves]:
             name = str(leaves.pop("kind")) + (f"/{level}" if level else "")
         else:
             name = str(leaves.pop("id"))
-        found[name] = leaves
-    return found
+        parts[name] = leaves
+    return parts
 
 
 def _book_leaves(book: Book) -> Leaves:
@@ -254,7 +254,7 @@ def leaves_of(part: BaseModel, skip: tuple[str, ...] = (), prefix: str = "") -> 
     dict
         Dotted keys to values in points, minutes, kilometres and shares.
     """
-    found: Leaves = {}
+    values: Leaves = {}
     for name, field in type(part).model_fields.items():
         key = field.alias or name
         value = getattr(part, name)
@@ -263,15 +263,15 @@ def leaves_of(part: BaseModel, skip: tuple[str, ...] = (), prefix: str = "") -> 
         if isinstance(part, ExampleFacts | Expect) and value == field.default:
             continue
         if isinstance(value, (*_RANGES, Bilingual)):
-            found[prefix + key] = leaves_of(value)
+            values[prefix + key] = leaves_of(value)
         elif isinstance(value, BaseModel):
-            found |= leaves_of(value, prefix=f"{prefix}{key}.")
+            values |= leaves_of(value, prefix=f"{prefix}{key}.")
         elif isinstance(value, tuple):
-            found[prefix + key] = [leaves_of(item) if isinstance(item, BaseModel) else item for item in value]
+            values[prefix + key] = [leaves_of(item) if isinstance(item, BaseModel) else item for item in value]
         else:
             scale, _ = unit_of(field)
-            found[prefix + key] = value if scale == 1 else _written(value, scale)
-    return found
+            values[prefix + key] = value if scale == 1 else _written(value, scale)
+    return values
 
 
 def _written(held: int, scale: int) -> Decimal | int:

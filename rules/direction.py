@@ -17,17 +17,17 @@ _TURNS: Final = re.compile(
 _ISOLATED: Final = re.compile(f"{_ISOLATE}[^{_CONTROLS}]*{_END}")
 
 
-def turns(value: str) -> bool:
+def has_right_to_left(value: str) -> bool:
     """Whether a text holds letters from right to left or controls of direction."""
     return _TURNS.search(value) is not None
 
 
-def visible(value: str) -> str:
+def show_controls(value: str) -> str:
     """A text whose controls of direction are seen, by their numbers."""
-    return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", value)
+    return _CONTROL.sub(lambda control: f"\\u{ord(control[0]):04x}", value)
 
 
-def isolated(value: str) -> str:
+def isolate(value: str) -> str:
     """A text as it stands in a sentence: its direction is its own, and its controls of direction are seen.
 
     What is a sentence already, with every such part isolated, stays as it is.
@@ -42,9 +42,9 @@ def isolated(value: str) -> str:
     str
         Between U+2068 and U+2069 if it turns the direction; else as it is.
     """
-    if not turns(value):
+    if not has_right_to_left(value):
         return value
     around = _ISOLATED.split(value)
-    if len(around) > 1 and not any(map(turns, around)):
+    if len(around) > 1 and not any(map(has_right_to_left, around)):
         return value
-    return f"{_ISOLATE}{visible(value)}{_END}"
+    return f"{_ISOLATE}{show_controls(value)}{_END}"

@@ -57,10 +57,10 @@ class Fault:
         if self.rule:
             part = text(lang, f"fault.place_{self.part}", rule=self.rule)
             place = text(lang, "fault.place", file=self.file, part=part)
-        fault, remedy = self.told(lang)
+        fault, remedy = self.in_words(lang)
         return text(lang, "fault.line", place=place, fault=fault, remedy=remedy)
 
-    def told(self, lang: Lang) -> tuple[str, str]:
+    def in_words(self, lang: Lang) -> tuple[str, str]:
         """What is wrong with which value, and the remedy, for who sees the place anyway."""
         values = {
             "rule": self.rule,

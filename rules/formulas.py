@@ -37,7 +37,7 @@ def is_formula(written: str) -> bool:
     return bool(first) and (first in _ENDS or unicodedata.normalize("NFKC", first) in _SIGNS)
 
 
-def guarded(written: str) -> str:
+def escape_formula(written: str) -> str:
     """Text as a cell of a table that leaves.
 
     Parameters
@@ -53,7 +53,7 @@ def guarded(written: str) -> str:
     return f"'{written}" if is_formula(written) else written
 
 
-def unguarded(written: str) -> str:
+def unescape_formula(written: str) -> str:
     """The text of a cell that may begin with such an apostrophe.
 
     Parameters

@@ -1,6 +1,6 @@
 """A rule book as a GoRules JSON Decision Model (JDM): one decision table per group, chained.
 
-The document decides what `compile.match` decides: which rules fire for the compiled facts of an event (`compile.FACTS`,
+The document decides what `conditions.match` decides: which rules fire for the compiled facts of an event (`conditions.FACTS`,
 -1 for an unknown one, plus `kind` and `fee_fen`), with points and money before any cap. Caps, protections and the
 clamp depend on the rider's history and are not part of it. The answer stands under `fired`, in reading order.
 """
@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 from rules.book import Book, BookDocument, Rule, RuleGroup
-from rules.compile import FACTS, MAX_FACT, Condition, conditions, points_corners, share_corners
+from rules.conditions import FACTS, MAX_FACT, Condition, conditions_of, points_corners, share_corners
 from rules.text import Lang
 from rules.units import PERMILLE
 
@@ -57,7 +57,7 @@ def to_jdm(book: Book, lang: Lang = "en") -> dict[str, Any]:
 
 def _grouped(book: BookDocument) -> list[tuple[RuleGroup, list[Rule]]]:
     return [
-        (group, [rule for rule in book.rule if rule.group == group.id and _can_hold(conditions(rule, book))])
+        (group, [rule for rule in book.rule if rule.group == group.id and _can_hold(conditions_of(rule, book))])
         for group in book.group
     ]
 
@@ -94,7 +94,7 @@ def _row(rule: Rule, book: BookDocument, lang: Lang) -> dict[str, str]:
         "kind": ", ".join(f'"{kind}"' for kind in rule.kind),
     }
     row |= dict.fromkeys(FACTS, "")
-    for test in conditions(rule, book):
+    for test in conditions_of(rule, book):
         row[test.fact] = _cell(test)
     money_fen = str(rule.money_fen or 0)
     shares = share_corners(rule)
@@ -110,7 +110,7 @@ def _cell(test: Condition) -> str:
 
 
 def _slide(corners: Sequence[tuple[int, int]], factor: str = "", divisor: int = 1) -> str:
-    """A sliding scale as one expression, truncated toward zero as `compile.outcome` does."""
+    """A sliding scale as one expression, truncated toward zero as `conditions.outcome` does."""
 
     def value(numerator: str, denominator: int) -> str:
         if not factor and denominator == 1:

@@ -10,7 +10,7 @@ _TIMES: Final = ("_at", "_us")
 _UNITS: Final = (*_TIMES, "_id", "_fen", "_m", "_s")
 
 
-def near_name(given: str, known: Iterable[str]) -> str | None:
+def near_name(written: str, known: Iterable[str]) -> str | None:
     """Find the known name that a name is a near miss of, the nearest if several; None if it is none, or itself known.
 
     Near is: the same but for case, blanks, hyphens and underscores; the same without its unit (`fee` for `fee_fen`); or a
@@ -18,7 +18,7 @@ def near_name(given: str, known: Iterable[str]) -> str | None:
 
     Parameters
     ----------
-    given
+    written
         The name that was written.
     known
         All names there are.
@@ -29,27 +29,27 @@ def near_name(given: str, known: Iterable[str]) -> str | None:
         One of `known`.
     """
     known = list(known)
-    if given in known or not given or len(given) > _LENGTH_MAX:
+    if written in known or not written or len(written) > _LENGTH_MAX:
         return None
-    plain = _plain(given)
-    found = [(distance, name) for name in known if (distance := _distance_of(plain, name)) is not None]
-    return min(found)[1] if found else None
+    plain = _plain(written)
+    near = [(distance, name) for name in known if (distance := _distance_of(plain, name)) is not None]
+    return min(near)[1] if near else None
 
 
 def _plain(name: str) -> str:
     return re.sub(r"[\s_\-.]+", "", name).lower()
 
 
-def _distance_of(given: str, name: str) -> int | None:
+def _distance_of(plain: str, name: str) -> int | None:
     """How far apart two names are; None if too far to be meant."""
     whole = _plain(name)
     stem = next((_plain(name[: -len(unit)]) for unit in _UNITS if name.endswith(unit)), whole)
-    if given in (whole, stem) or (name.endswith(_TIMES) and given in (f"{stem}time", f"{stem}timestamp", f"{stem}ts")):
+    if plain in (whole, stem) or (name.endswith(_TIMES) and plain in (f"{stem}time", f"{stem}timestamp", f"{stem}ts")):
         return 0
     most = 1 + (len(whole) >= 9) + (len(whole) >= 16)
-    if abs(len(given) - len(whole)) > most:
+    if abs(len(plain) - len(whole)) > most:
         return None
-    distance = _letters_apart(given, whole)
+    distance = _letters_apart(plain, whole)
     return distance if distance <= most else None
 
 

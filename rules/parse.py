@@ -117,14 +117,14 @@ def book_of(document: dict[str, Any], file: str) -> Book:
 
 def _sourced(model: BookDocument) -> BookDocument:
     """The book with its source and confidence in each part that states none of its own."""
-    parts: dict[str, object] = {}
+    updates: dict[str, object] = {}
     for name in type(model).model_fields:
         value = getattr(model, name)
         if isinstance(value, Sourced):
-            parts[name] = _inheriting(value, model)
+            updates[name] = _inheriting(value, model)
         elif isinstance(value, tuple) and value and isinstance(value[0], Sourced):
-            parts[name] = tuple(_inheriting(part, model) for part in value)
-    return model.model_copy(update=parts)
+            updates[name] = tuple(_inheriting(part, model) for part in value)
+    return model.model_copy(update=updates)
 
 
 def _inheriting(part: Sourced, book: BookDocument) -> Sourced:
@@ -205,9 +205,9 @@ def read_toml(source: Source, max_values: int = MAX_VALUES) -> dict[str, Any]:
         return tomllib.loads(source.text.replace("\r\n", "\n"), parse_float=Decimal)
     except (ValueError, RecursionError) as error:
         reason = str(error)
-        found = _AT_LINE.search(reason)
-        line = found[1] if found else str(source.text.count("\n") + 1)
-        reason = reason[: found.start()].strip() if found else reason.removesuffix("(at end of document)").strip()
+        position = _AT_LINE.search(reason)
+        line = position[1] if position else str(source.text.count("\n") + 1)
+        reason = reason[: position.start()].strip() if position else reason.removesuffix("(at end of document)").strip()
         raise _single(Fault("toml_syntax", source.file, given=reason, params=(("line", line),))) from None
 
 
@@ -224,9 +224,9 @@ def check_size(source: Source, max_values: int = MAX_VALUES) -> None:
         (_LONG_KEY, "toml_long_key", MAX_KEY_PARTS),
         (_LONG_NUMBER, "toml_long_number", MAX_DIGITS),
     ):
-        found = pattern.search(source.text)
-        if found:
-            line = str(source.text.count("\n", 0, found.start()) + 1)
+        match = pattern.search(source.text)
+        if match:
+            line = str(source.text.count("\n", 0, match.start()) + 1)
             raise _single(Fault(code, source.file, allowed=str(allowed), params=(("line", line),)))
     number = sum(map(source.text.count, "=,["))
     if number > max_values:
@@ -345,7 +345,7 @@ def _identity(item: object) -> str:
 
 
 def _remove(document: dict[str, Any], name: str) -> bool:
-    found = False
+    is_removed = False
     for key in _MERGED_LISTS:
         items = document.get(key)
         if not isinstance(items, list):
@@ -353,8 +353,8 @@ def _remove(document: dict[str, Any], name: str) -> bool:
         kept = [item for item in items if _identity(item) != name and _report_name(item) != name]
         if len(kept) < len(items):
             document[key] = kept
-            found = True
-    return found
+            is_removed = True
+    return is_removed
 
 
 def _report_name(item: object) -> str:

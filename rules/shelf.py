@@ -253,11 +253,11 @@ def extends_of(book: Book) -> str | None:
     str or None
         The reference, such as `gbt-46862-reference@2026-01-01`.
     """
-    if book.id not in shipped() or book.digest not in {one.digest for one in versions(book.id)}:
+    if book.id not in shipped() or book.digest not in {version.digest for version in versions(book.id)}:
         return None
     path = BOOKS_DIR / book.id / f"{book.model.effective_from.isoformat()}.toml"
-    found = read_toml(Source(_read(path, path.name), path.name)).get("extends")
-    return found if isinstance(found, str) else None
+    reference = read_toml(Source(_read(path, path.name), path.name)).get("extends")
+    return reference if isinstance(reference, str) else None
 
 
 def shipped_parent(reference: str, file: str, on: dt.date | None) -> Source | None:
@@ -306,8 +306,8 @@ def _folder(folder: Path) -> tuple[Book, ...]:
 
 def _parsed(path: Path, file: str) -> Book:
     def find_parent(reference: str, child: str, on: dt.date | None) -> Source | None:
-        here = path if child == file else Path(child)
-        return _parent(reference, here, on)
+        child_path = path if child == file else Path(child)
+        return _parent(reference, child_path, on)
 
     return parse(_read(path, file), file, find_parent)
 
@@ -318,9 +318,9 @@ def _parent(reference: str, child: Path, on: dt.date | None) -> Source | None:
         return Source(_read(path, str(path)), str(path)) if path.exists() else None
     book_id, _, day = reference.partition("@")
     for root in (child.parent.parent, BOOKS_DIR):
-        found = _version_file(root / book_id, child, day or (on.isoformat() if on else ""))
-        if found is not None:
-            return Source(_read(found, str(found)), str(found))
+        file = _version_file(root / book_id, child, day or (on.isoformat() if on else ""))
+        if file is not None:
+            return Source(_read(file, str(file)), str(file))
     return None
 
 

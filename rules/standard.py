@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from rules.book import Book, Rule
-from rules.compile import share_corners
+from rules.conditions import share_corners
 from rules.errors import Fault, Severity
 from rules.structure import FINE_FREE_KINDS, NO_FINES_CLAUSE
 
@@ -22,12 +22,12 @@ MIN_SUSPENSION_NOTICE_DAYS = 14
 
 
 @dataclass(frozen=True, slots=True)
-class Clause:
+class StandardClause:
     """One clause as a check. Its title stands in the catalogs under `clause.<name>`."""
 
     name: str
     number: str
-    find: Callable[[Book, "Clause"], Iterator[Fault]]
+    find: Callable[[Book, "StandardClause"], Iterator[Fault]]
 
 
 def standard(book: Book) -> tuple[Fault, ...]:
@@ -37,7 +37,7 @@ def standard(book: Book) -> tuple[Fault, ...]:
 
 def _fault(
     book: Book,
-    clause: Clause,
+    clause: StandardClause,
     key: str,
     given: object = "",
     allowed: object = "",
@@ -51,7 +51,7 @@ def _fault(
     )
 
 
-def _silent(book: Book, clause: Clause, key: str) -> Fault:
+def _silent(book: Book, clause: StandardClause, key: str) -> Fault:
     title = ("title", f"@clause.{clause.name}")
     return Fault("clause_silent", book.file, "", key, clause=clause.number, severity="warning", params=(title,))
 
@@ -60,20 +60,20 @@ def _money(rule: Rule) -> list[int]:
     return [rule.money_fen or 0, *(share for _, share in share_corners(rule))]
 
 
-def _no_fines(book: Book, clause: Clause) -> Iterator[Fault]:
+def _no_fines(book: Book, clause: StandardClause) -> Iterator[Fault]:
     for rule in book.model.rule:
         if min(_money(rule)) < 0 and set(FINE_FREE_KINDS) & set(rule.kind):
             key = "money_fen" if (rule.money_fen or 0) < 0 else "fee_share"
             yield _fault(book, clause, key, ", ".join(rule.kind), rule=rule.id)
 
 
-def _wage(book: Book, clause: Clause) -> Iterator[Fault]:
+def _wage(book: Book, clause: StandardClause) -> Iterator[Fault]:
     for rule in book.model.rule:
         if min(_money(rule)) < 0 and not set(FINE_FREE_KINDS) & set(rule.kind):
             yield _fault(book, clause, "money_fen", rule.money_fen, rule=rule.id, severity="warning")
 
 
-def _daily_hours(book: Book, clause: Clause) -> Iterator[Fault]:
+def _daily_hours(book: Book, clause: StandardClause) -> Iterator[Fault]:
     hours = book.model.hours
     if hours is None:
         yield _silent(book, clause, "hours")
@@ -81,7 +81,7 @@ def _daily_hours(book: Book, clause: Clause) -> Iterator[Fault]:
         yield _fault(book, clause, "hours.daily_h", hours.daily_h, f"≤ {MAX_DAILY_H}")
 
 
-def _continuous_work(book: Book, clause: Clause) -> Iterator[Fault]:
+def _continuous_work(book: Book, clause: StandardClause) -> Iterator[Fault]:
     hours = book.model.hours
     if hours is None:
         yield _silent(book, clause, "hours")
@@ -92,7 +92,7 @@ def _continuous_work(book: Book, clause: Clause) -> Iterator[Fault]:
         yield _fault(book, clause, "hours.rest_min", hours.rest_min, f"≥ {MIN_REST_MIN}")
 
 
-def _weekly_rest(book: Book, clause: Clause) -> Iterator[Fault]:
+def _weekly_rest(book: Book, clause: StandardClause) -> Iterator[Fault]:
     hours = book.model.hours
     if hours is None:
         yield _silent(book, clause, "hours")
@@ -100,7 +100,7 @@ def _weekly_rest(book: Book, clause: Clause) -> Iterator[Fault]:
         yield _fault(book, clause, "hours.weekly_rest_days", hours.weekly_rest_days, "≥ 1")
 
 
-def _delivery_time(book: Book, clause: Clause) -> Iterator[Fault]:
+def _delivery_time(book: Book, clause: StandardClause) -> Iterator[Fault]:
     hours = book.model.hours
     if hours is None:
         yield _silent(book, clause, "hours")
@@ -113,12 +113,12 @@ def _scores_deliveries(book: Book) -> bool:
     return any("delivered" in rule.kind for rule in book.model.rule)
 
 
-def _make_up_time(book: Book, clause: Clause) -> Iterator[Fault]:
+def _make_up_time(book: Book, clause: StandardClause) -> Iterator[Fault]:
     if book.model.lateness == "gross" and _scores_deliveries(book):
         yield _fault(book, clause, "lateness", '"gross"', '"remaining"')
 
 
-def _published(book: Book, clause: Clause) -> Iterator[Fault]:
+def _published(book: Book, clause: StandardClause) -> Iterator[Fault]:
     publication = book.model.publication
     if publication is None:
         yield _silent(book, clause, "publication")
@@ -126,7 +126,7 @@ def _published(book: Book, clause: Clause) -> Iterator[Fault]:
         yield _fault(book, clause, "publication.consulted", "[]", severity="warning")
 
 
-def _no_volume_bonus(book: Book, clause: Clause) -> Iterator[Fault]:
+def _no_volume_bonus(book: Book, clause: StandardClause) -> Iterator[Fault]:
     for rule in book.model.rule:
         volume = rule.when.num_delivered
         if volume is None or (volume.over is None and not volume.from_):
@@ -135,7 +135,7 @@ def _no_volume_bonus(book: Book, clause: Clause) -> Iterator[Fault]:
             yield _fault(book, clause, "when.num_delivered", severity="error", rule=rule.id)
 
 
-def _appeal(book: Book, clause: Clause) -> Iterator[Fault]:
+def _appeal(book: Book, clause: StandardClause) -> Iterator[Fault]:
     appeal = book.model.appeal
     if appeal is None:
         yield _silent(book, clause, "appeal")
@@ -143,7 +143,7 @@ def _appeal(book: Book, clause: Clause) -> Iterator[Fault]:
         yield _fault(book, clause, "appeal.on_timeout", f'"{appeal.on_timeout}"', '"for_rider"')
 
 
-def _severe_weather(book: Book, clause: Clause) -> Iterator[Fault]:
+def _severe_weather(book: Book, clause: StandardClause) -> Iterator[Fault]:
     if not _scores_deliveries(book):
         return
     rows = sorted((row for row in book.model.report if row.kind == "severe_weather"), key=lambda row: row.level_from)
@@ -154,7 +154,7 @@ def _severe_weather(book: Book, clause: Clause) -> Iterator[Fault]:
             return
 
 
-def _suspension_by_person(book: Book, clause: Clause) -> Iterator[Fault]:
+def _suspension_by_person(book: Book, clause: StandardClause) -> Iterator[Fault]:
     suspension = book.model.suspension
     if suspension is None:
         yield _silent(book, clause, "suspension")
@@ -162,7 +162,7 @@ def _suspension_by_person(book: Book, clause: Clause) -> Iterator[Fault]:
         yield _fault(book, clause, "suspension.decided_by", f'"{suspension.decided_by}"', '"person"')
 
 
-def _suspension_notice(book: Book, clause: Clause) -> Iterator[Fault]:
+def _suspension_notice(book: Book, clause: StandardClause) -> Iterator[Fault]:
     suspension = book.model.suspension
     if suspension is None:
         yield _silent(book, clause, "suspension")
@@ -173,18 +173,18 @@ def _suspension_notice(book: Book, clause: Clause) -> Iterator[Fault]:
 
 GB = "GB/T 46862-2025"
 CLAUSES = (
-    Clause("no_fines", NO_FINES_CLAUSE, _no_fines),
-    Clause("daily_hours", f"{GB} 7.4.1 a", _daily_hours),
-    Clause("continuous_work", f"{GB} 7.4.1 b", _continuous_work),
-    Clause("weekly_rest", f"{GB} 7.4.1 e", _weekly_rest),
-    Clause("delivery_time", f"{GB} 7.4.4", _delivery_time),
-    Clause("make_up_time", GB, _make_up_time),
-    Clause("published", GB, _published),
-    Clause("no_volume_bonus", GB, _no_volume_bonus),
-    Clause("appeal", GB, _appeal),
-    Clause("wage", "2021 guidance", _wage),
-    Clause("merchant_slow", "Beijing 2026-08", _make_up_time),
-    Clause("severe_weather", "Suzhou 2026-08", _severe_weather),
-    Clause("suspension_by_person", "EU 2024/2831", _suspension_by_person),
-    Clause("suspension_notice", "Seattle", _suspension_notice),
+    StandardClause("no_fines", NO_FINES_CLAUSE, _no_fines),
+    StandardClause("daily_hours", f"{GB} 7.4.1 a", _daily_hours),
+    StandardClause("continuous_work", f"{GB} 7.4.1 b", _continuous_work),
+    StandardClause("weekly_rest", f"{GB} 7.4.1 e", _weekly_rest),
+    StandardClause("delivery_time", f"{GB} 7.4.4", _delivery_time),
+    StandardClause("make_up_time", GB, _make_up_time),
+    StandardClause("published", GB, _published),
+    StandardClause("no_volume_bonus", GB, _no_volume_bonus),
+    StandardClause("appeal", GB, _appeal),
+    StandardClause("wage", "2021 guidance", _wage),
+    StandardClause("merchant_slow", "Beijing 2026-08", _make_up_time),
+    StandardClause("severe_weather", "Suzhou 2026-08", _severe_weather),
+    StandardClause("suspension_by_person", "EU 2024/2831", _suspension_by_person),
+    StandardClause("suspension_notice", "Seattle", _suspension_notice),
 )

@@ -24,10 +24,10 @@ _SLIDES = (("points_slide", "points"), ("fee_share_slide", "share"))
 
 def structural_faults(document: dict[str, Any], file: str) -> list[Fault]:
     """Every disagreement inside one document, in its order."""
-    found: list[Fault] = []
+    faults: list[Fault] = []
     for find in (_ids, _scale, _rules, _caps, _tiers, _reports, _whole):
-        found += find(document, file)
-    return found
+        faults += find(document, file)
+    return faults
 
 
 def _items(document: dict[str, Any], part: str) -> list[dict[str, Any]]:
@@ -46,19 +46,19 @@ def _ids(document: dict[str, Any], file: str) -> Iterator[Fault]:
     # Entries name rules, caps and groups in one column, so their ids share one space.
     seen: dict[str, str] = {}
     for part in PARTS:
-        own: set[str] = set()
+        ids_of_part: set[str] = set()
         for item in _items(document, part):
             name = item.get("id")
             if part in ("report", "deploy") or not isinstance(name, str):
                 continue
-            if name in own:
+            if name in ids_of_part:
                 yield Fault("repeated_id", file, name, "id", as_written(name), part=part)
             elif part != "tier" and name in seen:
                 params = (("other", f"@part.{seen[name]}"),)
                 yield Fault("shared_id", file, name, "id", as_written(name), params=params, part=part)
             elif part != "tier" and name in RESERVED_IDS:
                 yield Fault("reserved_id", file, name, "id", as_written(name), ", ".join(RESERVED_IDS), part=part)
-            own.add(name)
+            ids_of_part.add(name)
             if part != "tier":
                 seen.setdefault(name, part)
 
@@ -164,10 +164,10 @@ def _slide(corners: list[Any], name: str, key: str, value: str, file: str) -> It
         yield Fault("slide_short", file, name, key, str(len(corners)), value)
     late = [_number(corner.get("late_min")) if isinstance(corner, dict) else None for corner in corners]
     for position in range(1, len(late)):
-        before, here = late[position - 1], late[position]
-        if before is not None and here is not None and here <= before:
+        before, late_min = late[position - 1], late[position]
+        if before is not None and late_min is not None and late_min <= before:
             where = f"{key}[{position + 1}].late_min"
-            yield Fault("slide_order", file, name, where, as_written(here), f"> {before}")
+            yield Fault("slide_order", file, name, where, as_written(late_min), f"> {before}")
 
 
 def _caps(document: dict[str, Any], file: str) -> Iterator[Fault]:
@@ -196,11 +196,11 @@ def _tiers(document: dict[str, Any], file: str) -> Iterator[Fault]:
         if threshold is None:
             continue
         # `above = 75` begins just over `from = 75`.
-        here = threshold + (Decimal("0.001") if limits[0] == "above" else 0)
-        if previous and here <= previous[0]:
+        lowest = threshold + (Decimal("0.001") if limits[0] == "above" else 0)
+        if previous and lowest <= previous[0]:
             given = as_written(tier[limits[0]])
             yield Fault("tier_order", file, name, limits[0], given, f"> {previous[1]}", part="tier")
-        previous = (here, str(threshold))
+        previous = (lowest, str(threshold))
 
 
 def _reports(document: dict[str, Any], file: str) -> Iterator[Fault]:

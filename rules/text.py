@@ -17,7 +17,7 @@ from typing import Final, Literal, get_args
 
 from babel.messages.pofile import read_po
 
-from rules.direction import isolated
+from rules.direction import isolate
 
 Lang = Literal["zh", "en"]
 LANGS: tuple[Lang, ...] = get_args(Lang)
@@ -70,7 +70,9 @@ def _read(lang: Lang) -> _Catalog:
             plain[key] = str(message.string[-1] if counted else message.string)
     if form_of is None:
         raise ValueError(f"no catalog for language {lang!r}")
-    forms = {key: (words,) for key, words in plain.items()} | {key: found.forms for key, found in plural.items()}
+    forms = {key: (words,) for key, words in plain.items()} | {
+        key: plural_message.forms for key, plural_message in plural.items()
+    }
     with_nouns = frozenset(key for key, words in forms.items() if any(map(_COUNTED.search, words)))
     return _Catalog(plain, plural, with_nouns, form_of)
 
@@ -116,12 +118,12 @@ def template(lang: Lang, key: str) -> str:
     str
         With `{name}` where values go.
     """
-    found = _read(lang)
+    messages = _read(lang)
 
     def many(counted: re.Match[str]) -> str:
-        return found.plain[f"count.{counted[2]}"].replace("{n}", f"{{{counted[1]}}}")
+        return messages.plain[f"count.{counted[2]}"].replace("{n}", f"{{{counted[1]}}}")
 
-    return _COUNTED.sub(many, found.plain[key])
+    return _COUNTED.sub(many, messages.plain[key])
 
 
 def text(lang: Lang, key: str, /, **params: object) -> str:
@@ -148,14 +150,16 @@ def text(lang: Lang, key: str, /, **params: object) -> str:
     KeyError
         If the key is in no catalog, or a placeholder has no parameter.
     """
-    found = _read(lang)
-    plural = found.plurals.get(key)
-    template = found.plain[key] if plural is None else plural.forms[found.form_of(_number(params[plural.counted]))]
-    if key in found.with_nouns:
+    messages = _read(lang)
+    plural = messages.plurals.get(key)
+    template = (
+        messages.plain[key] if plural is None else plural.forms[messages.form_of(_number(params[plural.counted]))]
+    )
+    if key in messages.with_nouns:
         counts = _COUNTED.findall(template)
         params |= {f"{name}_{noun}": text(lang, f"count.{noun}", n=params[name]) for name, noun in counts}
         template = _COUNTED.sub(r"{\1_\2}", template)
-    return template.format(**{name: isolated(p) if isinstance(p, str) else p for name, p in params.items()})
+    return template.format(**{name: isolate(p) if isinstance(p, str) else p for name, p in params.items()})
 
 
 def _number(value: object) -> int:

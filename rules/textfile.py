@@ -17,7 +17,7 @@ import numpy as np
 Encoding = Literal["utf-8", "utf-16-le", "utf-16-be", "gb18030", "broken"]
 Packing = Literal["gzip", "zip", "xlsx", "xls", "parquet", "zstd", "bzip2", "xz", "pdf"]
 
-MARK: Final = "\ufeff"
+BYTE_ORDER_MARK: Final = "\ufeff"
 HEAD_BYTES: Final = 1 << 16
 DELIMITERS: Final = ",;\t|"
 # Wider tables exist; a name for each delimiter that a person can read.
@@ -43,7 +43,7 @@ _UNSEEN: Final = " \t\r\n\x0b\x0c\x00\xa0\u3000\u200b\u200c\u200d\u2060\ufeff"
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class TextLayout:
     """How a text holds a table.
 
     Parameters
@@ -58,7 +58,7 @@ class Layout:
     num_before: int
 
 
-def packing_of(head: bytes) -> Packing | None:
+def file_format_of(head: bytes) -> Packing | None:
     """What a file is that is no text, by its first bytes; None for text.
 
     Parameters
@@ -71,8 +71,8 @@ def packing_of(head: bytes) -> Packing | None:
     str or None
         A format such as `gzip` or `parquet`.
     """
-    found = next((packing for magic, packing in _PACKINGS if head.startswith(magic)), None)
-    return "xlsx" if found == "zip" and b"xl/" in head else found
+    format_ = next((packing for magic, packing in _PACKINGS if head.startswith(magic)), None)
+    return "xlsx" if format_ == "zip" and b"xl/" in head else format_
 
 
 def utf16_of(head: bytes) -> Encoding | None:
@@ -97,8 +97,8 @@ def utf16_of(head: bytes) -> Encoding | None:
     num_odd = int((zeros % 2).sum())
     if len(zeros) // 10 < num_odd < len(zeros) * 9 // 10:
         return None
-    found: Encoding = "utf-16-le" if num_odd * 2 > len(zeros) else "utf-16-be"
-    return None if _CONTROLS.search(head[:4096].decode(found, "replace")) else found
+    wide: Encoding = "utf-16-le" if num_odd * 2 > len(zeros) else "utf-16-be"
+    return None if _CONTROLS.search(head[:4096].decode(wide, "replace")) else wide
 
 
 def fits_utf8(decoder: codecs.IncrementalDecoder, block: bytes, *, final: bool) -> bool:
@@ -183,7 +183,7 @@ def codec_of(encoding: Encoding) -> str:
     return "utf-8" if encoding == "broken" else encoding
 
 
-def decoded(content: bytes) -> tuple[str, Encoding]:
+def decode_text(content: bytes) -> tuple[str, Encoding]:
     """A text in memory without its mark, lines ended by a line feed alone, and its encoding.
 
     Parameters
@@ -197,11 +197,11 @@ def decoded(content: bytes) -> tuple[str, Encoding]:
         The text and its encoding; broken places of a broken text are U+FFFD.
     """
     encoding = encoding_of(content)
-    written = content.decode(codec_of(encoding), "replace").lstrip(MARK)
+    written = content.decode(codec_of(encoding), "replace").lstrip(BYTE_ORDER_MARK)
     return written.replace("\r\n", "\n").replace("\r", "\n"), encoding
 
 
-def seen(written: str) -> str:
+def strip_invisible(written: str) -> str:
     """A name without what nobody sees at its ends: blanks, marks, characters without width.
 
     Parameters
@@ -233,7 +233,7 @@ def is_blank(line: str) -> bool:
     return not line.strip(_UNSEEN + DELIMITERS + '"')
 
 
-def layout_of(head: str, known: Collection[str] = ()) -> Layout:
+def layout_of(head: str, known: Collection[str] = ()) -> TextLayout:
     """The layout of a table by its first lines.
 
     Parameters
@@ -251,22 +251,22 @@ def layout_of(head: str, known: Collection[str] = ()) -> Layout:
     lines = head.split("\n")
     num_before, asked = 0, ""
     for line in lines:
-        found = _SEPARATOR.fullmatch(line) if not asked else None
-        if found is not None:
-            asked = found["delimiter"].replace("\\t", "\t")
+        separator = _SEPARATOR.fullmatch(line) if not asked else None
+        if separator is not None:
+            asked = separator["delimiter"].replace("\\t", "\t")
         elif not is_blank(line):
             break
         num_before += 1
     else:
-        return Layout(asked or ",", 0)
+        return TextLayout(asked or ",", 0)
     header = lines[num_before]
 
     def parted(delimiter: str) -> tuple[int, int, int]:
-        names = [seen(name) for name in cells_of(header, delimiter) or ()]
+        names = [strip_invisible(name) for name in cells_of(header, delimiter) or ()]
         num_known = sum(name in known for name in names)
         return num_known, -len(names) if num_known else 0, len(names)
 
-    return Layout(asked or max(DELIMITERS, key=parted), num_before)
+    return TextLayout(asked or max(DELIMITERS, key=parted), num_before)
 
 
 def cells_of(line: str, delimiter: str) -> list[str] | None:

@@ -74,10 +74,10 @@ def validated(model: type[Model], document: dict[str, Any], file: str) -> tuple[
         return model.model_validate(document), []
     except ValidationError as error:
         details = error.errors(include_url=False)
-        found = [_fault(model, document, file, detail) for detail in details[:_MOST_FAULTS]]
+        faults = [_fault(model, document, file, detail) for detail in details[:_MOST_FAULTS]]
         if len(details) > _MOST_FAULTS:
-            found.append(Fault("more_faults", file, given=str(len(details) - _MOST_FAULTS)))
-        return None, found
+            faults.append(Fault("more_faults", file, given=str(len(details) - _MOST_FAULTS)))
+        return None, faults
 
 
 def as_written(value: object) -> str:
@@ -173,12 +173,12 @@ def _value_at(document: object, loc: tuple[int | str, ...]) -> Any:
 def _decimals(value: object, ctx: dict[str, Any]) -> tuple[str, tuple[tuple[str, str], ...]]:
     if not isinstance(value, Decimal) or not value.is_finite():
         return "not_finite", ()
-    found, most = _num_decimals(value), int(ctx["decimals"])
-    if found <= most:
+    num, most = _num_decimals(value), int(ctx["decimals"])
+    if num <= most:
         # Two decimals of a minute can still miss the whole second (0.01 min = 0.6 s).
         return "not_whole_unit", ()
-    word = f"@number.{found}" if found <= _MOST_WORDED else str(found)
-    return "too_many_decimals", (("num", str(found)), ("decimals", word), ("most", f"@number.{most}"))
+    word = f"@number.{num}" if num <= _MOST_WORDED else str(num)
+    return "too_many_decimals", (("num", str(num)), ("decimals", word), ("most", f"@number.{most}"))
 
 
 def _num_decimals(value: Decimal) -> int:
@@ -235,20 +235,20 @@ def inner_model(annotation: Any) -> type[BaseModel] | None:
 
 
 def _choices(field: FieldInfo | None) -> list[str]:
-    found = leaves(field.annotation) if field else []
-    return [str(choice) for leaf in found if get_origin(leaf) is Literal for choice in get_args(leaf)]
+    alternatives = leaves(field.annotation) if field else []
+    return [str(choice) for leaf in alternatives if get_origin(leaf) is Literal for choice in get_args(leaf)]
 
 
 def _metadata(field: FieldInfo) -> list[Any]:
-    found = [*field.metadata, *leaves(field.annotation)]
-    return found + [inner for item in found if isinstance(item, FieldInfo) for inner in item.metadata]
+    metadata = [*field.metadata, *leaves(field.annotation)]
+    return metadata + [inner for item in metadata if isinstance(item, FieldInfo) for inner in item.metadata]
 
 
 def unit_of(field: FieldInfo) -> tuple[int, str]:
     """Scale and name of the unit that a field is written in: held value = written value × scale."""
-    for found in _metadata(field):
-        if isinstance(found, BeforeValidator) and isinstance(found.func, partial):
-            return int(found.func.keywords["scale"]), str(found.func.keywords["unit"])
+    for annotation in _metadata(field):
+        if isinstance(annotation, BeforeValidator) and isinstance(annotation.func, partial):
+            return int(annotation.func.keywords["scale"]), str(annotation.func.keywords["unit"])
     return 1, ""
 
 
@@ -258,10 +258,10 @@ def _range(field: FieldInfo | None) -> str:
         return ""
     scale, _ = unit_of(field)
     limits = {
-        name: _in_unit(int(getattr(found, name)), scale)
-        for found in _metadata(field)
+        name: _in_unit(int(getattr(annotation, name)), scale)
+        for annotation in _metadata(field)
         for name in ("ge", "gt", "le", "lt")
-        if getattr(found, name, None) is not None
+        if getattr(annotation, name, None) is not None
     }
     low = limits["ge"] if "ge" in limits else f"> {limits['gt']}" if "gt" in limits else ""
     high = limits["le"] if "le" in limits else f"< {limits['lt']}" if "lt" in limits else ""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from rules.book import Book, BookDocument, Rule, Tier
-from rules.compile import UNKNOWN, Condition, conditions, outcome
+from rules.conditions import UNKNOWN, Condition, conditions_of, outcome
 from scoring.explain_facts import Known, Lateness, facts_of, lateness_of, reading_of
 
 
@@ -187,8 +187,8 @@ def _is_of_event(line: Line) -> bool:
 def read_rule(rule: Rule, book: BookDocument, facts: Mapping[str, int], fee_fen: int) -> RuleRead:
     """A rule beside the facts it met; without facts, its conditions alone."""
     if not facts:
-        return RuleRead(rule, tuple(Met(test, UNKNOWN) for test in conditions(rule, book)), None, None)
-    met = tuple(Met(test, facts.get(test.fact, UNKNOWN)) for test in conditions(rule, book))
+        return RuleRead(rule, tuple(Met(test, UNKNOWN) for test in conditions_of(rule, book)), None, None)
+    met = tuple(Met(test, facts.get(test.fact, UNKNOWN)) for test in conditions_of(rule, book))
     return RuleRead(rule, met, *outcome(rule, facts["late_s"], fee_fen))
 
 

@@ -6,7 +6,7 @@ The free words of a book (titles, notes, its publication) are comments: they sta
 from collections.abc import Iterator
 
 from rules.book import Book, BookDocument, Cap, ReportEffect, Rule, Tier
-from rules.compile import UNKNOWN, conditions
+from rules.conditions import UNKNOWN, conditions_of
 from rules.text import Lang, text
 from rules.units import decimal_text, points_text, signed_points_text, yuan_text
 from scoring.explain_words import condition_words, effects, titled, wanted_words
@@ -68,7 +68,7 @@ def when_words(rule: Rule, model: BookDocument, lang: Lang) -> str:
     """The events that a rule is about, and what must hold."""
     tests = (
         text(lang, "public.condition", fact=text(lang, f"fact.{test.fact}"), wanted=wanted_words(test, lang))
-        for test in conditions(rule, model)
+        for test in conditions_of(rule, model)
     )
     return text(lang, "public.separator").join((kinds_words(rule, lang), *tests))
 
@@ -80,7 +80,7 @@ def kinds_words(rule: Rule, lang: Lang) -> str:
 
 def conditions_words(rule: Rule, model: BookDocument, lang: Lang) -> tuple[str, ...]:
     """What must hold for a rule to apply."""
-    return tuple(condition_words(test, UNKNOWN, lang) for test in conditions(rule, model))
+    return tuple(condition_words(test, UNKNOWN, lang) for test in conditions_of(rule, model))
 
 
 def outcome_words(rule: Rule, lang: Lang) -> str:

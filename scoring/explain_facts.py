@@ -178,7 +178,7 @@ def _model(known: Known, reading: Reading, row: int) -> BookDocument:
 
 
 def facts_of(known: Known, reading: Reading, row: int) -> dict[str, int]:
-    """The facts that rules saw of one event, by `rules.compile.FACTS`; -1 is unknown."""
+    """The facts that rules saw of one event, by `rules.conditions.FACTS`; -1 is unknown."""
     events, event, judged = reading.events, reading.events[row], reading.liability[row]
     model = _model(known, reading, row)
     days = calendar(model.time_zone, model.day_starts)

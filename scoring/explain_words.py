@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from rules.book import Bilingual, Book, BookDocument, Tier
 from rules.calendar import LAST_DATE, calendar
-from rules.compile import MAX_FACT, SET_FACTS, UNKNOWN, Condition
+from rules.conditions import MAX_FACT, SET_FACTS, UNKNOWN, Condition
 from rules.text import Lang, text
 from rules.units import PERMILLE, decimal_text, points_text, shown_change, yuan_text
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from rules.compile import FACT_CODE, Tables
+from rules.compile import Tables
+from rules.conditions import FACT_CODE
 from rules.units import US_PER_DAY
 from scoring.columns import NO_TIME, Events, Liability
 from scoring.compiled import inlined

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from rules.book import Book, Rule
-from rules.compile import FIXED_LABELS, conditions, outcome
+from rules.compile import FIXED_LABELS
+from rules.conditions import conditions_of, outcome
 from rules.events import PARTIES
 from scoring.columns import (
     AWARD,
@@ -141,7 +142,7 @@ def liability_stated(ledger: Ledger) -> Iterator[Places]:
                 clean[rows] |= (party == NOBODY) & (remaining[rows] > 0)
             blamed[rows] = (party != RIDER) | (remaining[rows] > 0)
         stated, exempt = _counted_late(columns, rows, book)
-        for test in conditions(own, book.model):
+        for test in conditions_of(own, book.model):
             if test.fact == "late_s":
                 met[rows] &= ((stated >= test.lo) & (stated <= test.hi)) | ((exempt >= test.lo) & (exempt <= test.hi))
             elif test.fact == "liable":

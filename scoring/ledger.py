@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from rules.book import Book
 from rules.calendar import calendar
-from rules.compile import on_time_award_mp
+from rules.conditions import on_time_award_mp
 from rules.events import PARTIES, RIDER_KINDS
 from scoring.columns import AWARD, CAP, CARRIED, DEDUCT, ENTRY_KINDS, I64, NO_EVENT, REVERSE, TRAINING, U64, Entries
 from scoring.compiled import compiled_with_runtime

@@ -9,7 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rules.compile import FACTS, ORDER_CAP_US, Program
+from rules.compile import ORDER_CAP_US, Program
+from rules.conditions import FACTS
 from scoring.columns import ENTRY, FAR_US, I64, NO_TIME
 from scoring.compiled import inlined
 

@@ -57,7 +57,7 @@ class Trial:
     Parameters
     ----------
     facts
-        What rules saw, by `rules.compile.FACTS`.
+        What rules saw, by `rules.conditions.FACTS`.
     lines, whys
         The entries in order, and why each stands.
     """

@@ -1,7 +1,7 @@
 """What lateness costs a rider under a book: expected fen, and fen per minute more, under the rider's own uncertainty.
 
 cost(t) = E[money + points × shadow value of a point] over an arrival known up to a normal error; the price of a minute is its
-derivative. Money and points come from the compiled book as a function of lateness (`rules.compile.match`), the value of
+derivative. Money and points come from the compiled book as a function of lateness (`rules.conditions.match`), the value of
 a point from the effects of the book's tiers. No book is known here by name.
 
 Invariant: a book that takes and gives nothing for lateness, or points that affect nothing, price a minute at exactly 0.
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rules.book import Book, BookDocument
-from rules.compile import match, on_time_award_mp, on_time_facts
+from rules.conditions import match, on_time_award_mp, on_time_facts
 from rules.events import PARTY_CODE, RIDER_KINDS
 from rules.units import PERMILLE
 from simulations.parts import Behaviour, People

@@ -10,7 +10,7 @@ from api.db.unit_of_work import ReadUnit, WriteUnit
 from api.words import Translated, translated
 from rules.book import Bilingual, Book, BookDocument
 from rules.calendar import calendar
-from rules.diff import Change, diff, plainly
+from rules.diff import Change, describe_for_riders, diff
 from rules.text import text
 
 
@@ -87,8 +87,8 @@ def rules_change(book: Book, from_us: int, coming: Book, notice_waived: bool) ->
 
 def _said(change: Change, book: Book, coming: Book) -> Translated | None:
     title = _title(change, coming.model) or _title(change, book.model)
-    zh = plainly(change, "zh", change.name if title is None else title.zh)
-    en = plainly(change, "en", change.name if title is None else title.en)
+    zh = describe_for_riders(change, "zh", change.name if title is None else title.zh)
+    en = describe_for_riders(change, "en", change.name if title is None else title.en)
     return None if zh is None or en is None else Translated(zh, en)
 
 

@@ -291,5 +291,5 @@ def _scheduled_change(one: ComingVersion) -> ScheduledChange:
 
 def _told(faults: Iterable[Fault], lang: Lang) -> str:
     """What stands in the way, each thing once."""
-    said = dict.fromkeys(fault.told(lang)[0].rstrip("；;。. ") for fault in faults)
+    said = dict.fromkeys(fault.in_words(lang)[0].rstrip("；;。. ") for fault in faults)
     return text(lang, "refused.or").join(said)

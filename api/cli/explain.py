@@ -12,7 +12,7 @@ from rich.tree import Tree
 
 from api.cli.console import USAGE, json_option, lang_option, out_console, print_json, show_faults, stop
 from rules.book import Book, BookPart
-from rules.compile import MAX_FACT, SET_FACTS, UNKNOWN, Condition
+from rules.conditions import MAX_FACT, SET_FACTS, UNKNOWN, Condition
 from rules.errors import Fault
 from rules.text import LANGS, Lang, text
 from scoring.because import Because, Line, Met, because, lines_of

@@ -23,7 +23,7 @@ class OutPath(click.Path[Path]):
             need_here(Path(value))
         except InputError as error:
             lang = ctx.params.get("lang") if ctx is not None else None
-            self.fail(" ".join(error.faults[0].told(lang or default_lang())), param, ctx)
+            self.fail(" ".join(error.faults[0].in_words(lang or default_lang())), param, ctx)
         return super().convert(value, param, ctx)
 
 

@@ -22,7 +22,7 @@ from api.files.errors import InputError
 from api.files.input_files import LONG_LINE, Inspection, RawChunk, head_of, text_stream
 from api.files.rejects import Reject, cut
 from rules.errors import Fault
-from rules.textfile import DELIMITER_NAMES, cells_of, layout_of, seen
+from rules.textfile import DELIMITER_NAMES, cells_of, layout_of, strip_invisible
 
 _BLOCK_BYTES: Final = 1 << 24
 _SLOW_ROWS: Final = 50_000
@@ -93,9 +93,9 @@ def header_of(path: Path, inspection: Inspection, known: Collection[str] = ()) -
     layout = layout_of(head, known)
     lines = head.split("\n")
     line = lines[layout.num_before] if layout.num_before < len(lines) else ""
-    if not seen(head):
+    if not strip_invisible(head):
         raise InputError(Fault("input_blank", file=str(path)))
-    names = tuple(map(seen, cells_of(line, layout.delimiter) or ())) if "\0" not in line else ()
+    names = tuple(map(strip_invisible, cells_of(line, layout.delimiter) or ())) if "\0" not in line else ()
     if not any(names):
         raise InputError(Fault("input_not_a_table", file=str(path)))
     twice = sorted({name for name in names if names.count(name) > 1 and name})

@@ -18,7 +18,16 @@ from numpy.typing import NDArray
 from api.files.errors import InputError
 from api.files.rejects import Reject
 from rules.errors import Fault
-from rules.textfile import HEAD_BYTES, MARK, Encoding, codec_of, fits_utf8, other_encoding, packing_of, utf16_of
+from rules.textfile import (
+    BYTE_ORDER_MARK,
+    HEAD_BYTES,
+    Encoding,
+    codec_of,
+    file_format_of,
+    fits_utf8,
+    other_encoding,
+    utf16_of,
+)
 
 BLOCK_BYTES: Final = 1 << 22
 # A longer line is no event; it is rejected without being parsed.
@@ -27,7 +36,7 @@ LINE_BYTES_MAX: Final = 1 << 20
 LONG_LINE: Final = b"\x00long line\x00"
 _NAMES_SHOWN: Final = 5
 _PACKED_WORDS: Final = {"xlsx": "sheet", "xls": "sheet", "parquet": "parquet"}
-_MARK: Final = MARK.encode()
+_MARK: Final = BYTE_ORDER_MARK.encode()
 _HIVE_NOTHING: Final = "__HIVE_DEFAULT_PARTITION__"
 
 Progress = Callable[[int, int], None]
@@ -239,7 +248,7 @@ def inspect(path: Path, *, is_text: bool, name: Path | None = None) -> Inspectio
 
 
 def _need_text(path: Path, head: bytes) -> None:
-    packing = packing_of(head)
+    packing = file_format_of(head)
     if packing is not None:
         raise InputError(Fault(f"input_packed_{_PACKED_WORDS.get(packing, 'other')}", file=str(path), given=packing))
 

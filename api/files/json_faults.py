@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from api.files.rejects import cut
-from rules.textfile import MARK, packing_of
+from rules.textfile import BYTE_ORDER_MARK, file_format_of
 
 # Every letter is looked at once: a text without an end is a word too, and nothing is tried twice.
 _TOKEN: Final = re.compile(r"""[ \t\r\n]++|"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[^ \t\r\n"{}\[\],:\ufeff]++|.""", re.DOTALL)
@@ -62,7 +62,7 @@ def fault_of(written: bytes | str) -> JsonFault | None:
     None for sound JSON.
     """
     if isinstance(written, bytes):
-        packing = packing_of(written)
+        packing = file_format_of(written)
         if packing is not None:
             return JsonFault("json_packed", "", packing, 1, 1)
         try:
@@ -111,7 +111,7 @@ def _reason_of(word: str, before: str, levels: list[_Level]) -> str:
     """Why a word may not stand here; empty if it may."""
     if word in _CONSTANTS:
         return "json_constant"
-    if word == MARK:
+    if word == BYTE_ORDER_MARK:
         return "json_mark"
     if word in "}]" and before == ",":
         return "json_comma"

@@ -14,7 +14,7 @@ from api.files.reading_options import AS_IT_IS, EVERYTHING, Reading
 from dispatch.mdrp import are_degrees, have_decimals_of_degrees
 from rules.errors import Fault
 from rules.ids import id_fault, is_never_id
-from rules.textfile import decoded, is_blank, layout_of, packing_of, seen
+from rules.textfile import decode_text, file_format_of, is_blank, layout_of, strip_invisible
 
 _ORDERS: Final = ("order", "x", "y", "placement_time", "restaurant", "ready_time")
 _RESTAURANTS: Final = ("restaurant", "x", "y")
@@ -160,12 +160,12 @@ def _read_solution(folder: Path, day: Day) -> None:
             row.name(column, carriers)
             carriers[order] = row.cells[2]
             day.assignment_times[order] = assigned or Decimal(0)
-    seen: set[str] = set()
+    orders_seen: set[str] = set()
     for row in _rows(folder / SOLUTION_FILES[1], _SOLVED_ORDERS, day):
-        order = row.name(0, seen)
-        seen.add(order)
+        order = row.name(0, orders_seen)
+        orders_seen.add(order)
         _read_delivery(row, order, carriers, day)
-    for order in sorted(carriers.keys() - seen):
+    for order in sorted(carriers.keys() - orders_seen):
         day.faults.append(Fault("input_mdrp_not_executed", file=str(folder / SOLUTION_FILES[1]), given=order))
     places = day.orders.keys() | day.restaurants.keys() | {"0"}
     for row in _rows(folder / SOLUTION_FILES[2], _MOVES, day):
@@ -275,8 +275,8 @@ def _rows(path: Path, header: Sequence[str] | None, day: Day) -> list[Row]:
     except OSError as error:
         day.faults.append(Fault("input_unreadable", file=str(path), given=(error.strerror or str(error))[:200]))
         return []
-    written, encoding = decoded(content)
-    packing = packing_of(content)
+    written, encoding = decode_text(content)
+    packing = file_format_of(content)
     if packing is not None or encoding == "broken":
         day.faults.append(Fault("input_packed_other", file=str(path), given=packing or encoding))
         return []
@@ -285,7 +285,7 @@ def _rows(path: Path, header: Sequence[str] | None, day: Day) -> list[Row]:
     delimiter = layout.delimiter if layout.delimiter in lines[0] else None
     # Numbers of a row may be parted by any blanks; names of parameters contain some.
     of_row = None if delimiter == "\t" else delimiter
-    names = tuple(map(seen, lines[0].split(delimiter if header is None else of_row)))
+    names = tuple(map(strip_invisible, lines[0].split(delimiter if header is None else of_row)))
     if (header is not None and names != tuple(header)) or len(names) < 2:
         allowed = " ".join(header or ("meters_per_minute", "..."))
         day.faults.append(Fault("input_mdrp_header", file=str(path), given=" ".join(names)[:200], allowed=allowed))

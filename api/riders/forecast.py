@@ -195,7 +195,7 @@ def _forecast(scored: Scored, rider: int, late_min: int) -> Forecast:
 
 def _orders_back(scored: Scored, position: int, kind: Any, score_mp: int, target_mp: int) -> int | None:
     """On-time orders from one score up to another, by the book's award; None where the book gives none."""
-    from rules.compile import on_time_award_mp
+    from rules.conditions import on_time_award_mp
 
     award_mp = on_time_award_mp(scored.program.books[position].model, RIDER_KINDS[max(int(kind[0]), 0)])
     return -(-(target_mp - score_mp) // award_mp) if award_mp > 0 else None

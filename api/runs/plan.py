@@ -20,9 +20,9 @@ from rules.calendar import calendar
 from rules.compile import Program, compile_books, start_us
 from rules.deployment import (
     NO_PLATFORM,
+    AmbiguousPlatform,
     Deploy,
     Deployment,
-    Doubt,
     FindVersions,
     need_platform,
     parse_deployment,
@@ -65,7 +65,7 @@ class Plan:
     notes: tuple[Fault, ...] = ()
     platform: str = NO_PLATFORM
     rows: tuple[Deploy, ...] = ()
-    doubts: Mapping[tuple[str, str], tuple[int, Doubt]] = field(default_factory=dict)
+    doubts: Mapping[tuple[str, str], tuple[int, AmbiguousPlatform]] = field(default_factory=dict)
 
     @property
     def time_zone(self) -> str:
@@ -272,7 +272,7 @@ def plan(
         schedule = schedule_versions(program, range(len(books)))
         return Plan(reference, program, schedule, notes=(note,) if note else ())
     need_platform(chosen.table, platform, reference)
-    table, doubts = chosen.table.undoubted() if platform == NO_PLATFORM else (chosen.table.of(platform), ())
+    table, doubts = chosen.table.without_ambiguous() if platform == NO_PLATFORM else (chosen.table.of(platform), ())
     # Which books are known does not depend on the platform.
     program = _program(chosen.books, also, old_until_us)
     position = {book.digest: k for k, book in enumerate(program.books)}
@@ -289,7 +289,9 @@ def _program(books: Sequence[Book], also: Sequence[Book], old_until_us: int | No
     return with_old_readings(compile_books([*books, *others]), old_until_us)
 
 
-def _in_doubt(chosen: Chosen, doubts: Iterable[Doubt]) -> dict[tuple[str, str], tuple[int, Doubt]]:
+def _in_doubt(
+    chosen: Chosen, doubts: Iterable[AmbiguousPlatform]
+) -> dict[tuple[str, str], tuple[int, AmbiguousPlatform]]:
     """From which instant on each doubt holds: the day begins as the books of its rows have it."""
     books: dict[tuple[str, str, dt.date], str] = {
         (row.city, row.rider_kind, row.from_): row.book for row in chosen.table.rows

@@ -11,7 +11,7 @@ from pyarrow import csv
 from api.files.atomic import MARKER, atomic_file, write_json, write_parquet
 from api.runs.run import Stopwatch
 from api.studies.design import Design
-from rules.formulas import guarded
+from rules.formulas import escape_formula
 from simulations.report.content import Content
 from simulations.report.page import report
 from simulations.study.findings import Findings
@@ -44,7 +44,7 @@ def _harmless(table: pa.Table) -> pa.Table:
     """A table whose texts no spreadsheet program runs."""
     for k, one in enumerate(table.schema):
         if pa.types.is_string(one.type):
-            cells = [None if cell is None else guarded(cell) for cell in table.column(k).to_pylist()]
+            cells = [None if cell is None else escape_formula(cell) for cell in table.column(k).to_pylist()]
             table = table.set_column(k, one, pa.array(cells, pa.string()))
     return table
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from api.runs.run import score_files
-from rules.compile import FACTS
+from rules.conditions import FACTS
 from rules.events import KIND_CODE, KINDS, PARTY_CODE
 from scoring.columns import NO_TIME, Entries
 from scoring.kernel import fold

@@ -6,7 +6,7 @@ import pytest
 
 from rules import shelf
 from rules.book import Book, Example, ExampleFacts, Rule
-from rules.compile import match, on_time_award_mp, on_time_facts
+from rules.conditions import match, on_time_award_mp, on_time_facts
 from rules.events import CANCEL_PARTIES, PARTIES, RIDER_FAULT_KINDS, RIDER_KINDS
 
 BOOKS = [book for book_id in shelf.shipped() for book in shelf.versions(book_id)]

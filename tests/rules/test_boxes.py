@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rules.boxes import Box, contains, holes, intersection, left_over
-from rules.compile import MAX_FACT
+from rules.conditions import MAX_FACT
 
 EDGE = 6
 VALUES = range(-1, EDGE + 1)

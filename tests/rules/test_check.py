@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rules import shelf
 from rules.boxes import domain
 from rules.check import CHECKS, check, gaps_in_lateness, overlapping_rules, unreachable_rules
-from rules.compile import SET_FACTS, match
+from rules.conditions import SET_FACTS, match
 from rules.events import PARTIES
 from tests.builders import book, book_of, rule
 from tests.strategies import raw_books

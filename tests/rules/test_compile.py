@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from rules.compile import MAX_FACT, Condition, _interval
+from rules.conditions import MAX_FACT, Condition, _interval
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,7 @@ def test_a_city_has_several_platforms() -> None:
     found = {
         name: book_for(deployment.of(name), "hangzhou", "crowdsourced", day) for name in ("meituan", "taobao", "jd")
     }
-    sure, doubts = deployment.undoubted()
+    sure, doubts = deployment.without_ambiguous()
 
     assert found == {"meituan": "meituan-anzhun", "taobao": "taobao-crowdsourced", "jd": None}
     assert {book_for(deployment.of(name), "wuhan", "crowdsourced", day) for name in found} == {"taobao-crowdsourced"}

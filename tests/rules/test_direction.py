@@ -3,14 +3,14 @@
 import pytest
 
 from api.endpoints.common.formats import own_words
-from rules.direction import isolated
+from rules.direction import isolate
 from rules.text import LANGS, Lang, text
 
 
 @pytest.mark.parametrize("value", ["o7", "订单 7", "Ünïcödé", "", "a/b-c", "😀"])
 def test_what_runs_from_left_to_right_is_left_as_it_is(value: str) -> None:
     """Texts without letters from right to left stay byte for byte."""
-    assert isolated(value) == value
+    assert isolate(value) == value
     assert own_words(value) == value
 
 
@@ -27,7 +27,7 @@ def test_what_runs_from_left_to_right_is_left_as_it_is(value: str) -> None:
 )
 def test_what_turns_is_isolated_and_seen(value: str, shown: str) -> None:
     """A word from right to left is isolated; a control of direction is seen in its place."""
-    assert isolated(value) == shown
+    assert isolate(value) == shown
     assert own_words(value) == f"<bdi>{shown[1:-1]}</bdi>"
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from rules import shelf
 from rules.book import Book
-from rules.compile import FACTS, SET_FACTS, match
+from rules.conditions import FACTS, SET_FACTS, match
 from rules.events import KINDS
 from rules.jdm import to_jdm
 from tests.builders import book_of

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rules.book import Book
-from rules.compile import UNKNOWN, match
+from rules.conditions import UNKNOWN, match
 from rules.shelf import versions
 from rules.text import LANGS, catalog
 from rules.units import shown_change, tenths_of

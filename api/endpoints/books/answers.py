@@ -100,7 +100,7 @@ def book_line(book: BookBrief) -> BookLine:
 
 def fault_shown(fault: Fault, pointer: str, lang: Lang) -> FaultShown:
     """A fault and its cell."""
-    detail, remedy = fault.told(lang)
+    detail, remedy = fault.in_words(lang)
     return FaultShown(
         pointer=pointer, part=fault.part, rule=fault.rule, key=fault.key, code=fault.code, severity=fault.severity,
         given=fault.given, allowed=fault.allowed, clause=fault.clause, detail=detail, remedy=remedy,
@@ -186,7 +186,7 @@ def draft_shown(
 
 def _conflict(conflict: dict[str, str], lang: Lang) -> ConflictShown:
     fault = Fault(conflict["code"], "draft", key="targets", given=conflict["given"], allowed=conflict["allowed"])
-    return ConflictShown(**conflict, detail=" ".join(fault.told(lang)))
+    return ConflictShown(**conflict, detail=" ".join(fault.in_words(lang)))
 
 
 def checked_shown(checked: Checked, lang: Lang) -> CheckedShown:

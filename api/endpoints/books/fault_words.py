@@ -27,7 +27,7 @@ def page_words(fault: Fault, lang: Lang) -> tuple[str, str]:
     if fault.key == "targets":
         given, allowed = (_PLACE.sub(lambda found: _place(found, lang), words) for words in (given, allowed))
     named = replace(fault, key=key_name(fault.key, lang), given=given, allowed=allowed)
-    what, remedy = named.told(lang)
+    what, remedy = named.in_words(lang)
     values = {"key": named.key, "given": named.given, "allowed": named.allowed}
     known = catalog(lang)
     if f"page_fault.{fault.code}" in known:

@@ -26,9 +26,18 @@ from api.endpoints.books.tables import BOOK_ROW, Document, Row, Table, table_of
 from api.files.delimited_records import records
 from api.files.rejects import cut
 from rules.errors import Fault
-from rules.formulas import unguarded
+from rules.formulas import unescape_formula
 from rules.text import LANGS, catalog
-from rules.textfile import DELIMITERS, MARK, Layout, cells_of, decoded, layout_of, packing_of, seen
+from rules.textfile import (
+    BYTE_ORDER_MARK,
+    DELIMITERS,
+    TextLayout,
+    cells_of,
+    decode_text,
+    file_format_of,
+    layout_of,
+    strip_invisible,
+)
 
 MAX_BYTES: Final = 4 << 20
 MAX_UNPACKED: Final = 16 << 20
@@ -98,8 +107,8 @@ def read_file(content: bytes, file: str, base: Document, part: str = "") -> Shee
         return _refused(file, Fault("sheet_large", file, given=str(len(content)), allowed=str(MAX_BYTES)))
     if content.startswith(_XLSX):
         return _read_xlsx(content, file, base)
-    packing = packing_of(content)
-    written, encoding = decoded(content)
+    packing = file_format_of(content)
+    written, encoding = decode_text(content)
     if packing is not None or encoding == "broken":
         return _refused(file, Fault("sheet_unreadable", file, given=packing or ""))
     return read_text(written, file, base, part)
@@ -116,7 +125,7 @@ def read_text(written: str, file: str, base: Document, part: str = "") -> Sheets
     return _read([(part, file, lines, faults)], base)
 
 
-def _text_lines(written: str, name: str, layout: Layout) -> tuple[Lines, list[SheetFault]]:
+def _text_lines(written: str, name: str, layout: TextLayout) -> tuple[Lines, list[SheetFault]]:
     """The lines of a text, those before its header empty, and rows whose quotes do not match or hold others."""
     lines: Lines = [[] for _ in range(layout.num_before)]
     faults: list[SheetFault] = []
@@ -130,7 +139,7 @@ def _text_lines(written: str, name: str, layout: Layout) -> tuple[Lines, list[Sh
             SheetFault(name, row + k, "", Fault("sheet_swallowed", name, given=cut(line.strip())))
             for k, line in enumerate(record.swallowed, 1)
         ]
-        lines.append([unguarded(cell) for cell in record.cells])
+        lines.append([unescape_formula(cell) for cell in record.cells])
     return lines, faults
 
 
@@ -143,9 +152,9 @@ def read_pasted(written: str, keys: Sequence[str], part: str, base: Document, sh
         return _refused(sheet, Fault("sheet_cells", sheet, allowed=str(MAX_CELLS)))
     if _has_long_cell(written):
         return _refused(sheet, Fault("sheet_unreadable", sheet))
-    written = written.lstrip(MARK)
+    written = written.lstrip(BYTE_ORDER_MARK)
     num_blank = layout_of(written).num_before
-    lines, faults = _text_lines(written, sheet, Layout("\t", num_blank))
+    lines, faults = _text_lines(written, sheet, TextLayout("\t", num_blank))
     lines = lines[num_blank:]
     found = [_key_of(part, cell) for cell in lines[0]] if lines else []
     known = [key for key in found if key]
@@ -322,7 +331,7 @@ def _fitting(lines: Lines) -> str:
 
 def _num_blank(lines: Lines) -> int:
     """Lines before the first that holds anything."""
-    return next((k for k, line in enumerate(lines) if any(map(seen, line))), len(lines))
+    return next((k for k, line in enumerate(lines) if any(map(strip_invisible, line))), len(lines))
 
 
 def _is_book(lines: Lines) -> bool:
@@ -332,8 +341,8 @@ def _is_book(lines: Lines) -> bool:
 def _key_of(part: str, heading: str) -> str:
     """The column that a heading names by its key or in words; empty for none."""
     named = _named(part)
-    found = _KEY.search(seen(heading))
-    return named.get(found[1] if found else "", "") or named.get(seen(heading).lower(), "")
+    found = _KEY.search(strip_invisible(heading))
+    return named.get(found[1] if found else "", "") or named.get(strip_invisible(heading).lower(), "")
 
 
 @cache
@@ -345,8 +354,8 @@ def _named(part: str) -> dict[str, str]:
 
 def _is_in_fen(part: str, heading: str) -> bool:
     """Whether a heading is the key of a column of money, as a book has it: its values are fen."""
-    found = _KEY.search(seen(heading))
-    key = found[1] if found else seen(heading)
+    found = _KEY.search(strip_invisible(heading))
+    key = found[1] if found else strip_invisible(heading)
     return key.endswith(FEN) and key == _key_of(part, heading)
 
 
@@ -406,7 +415,7 @@ def _read_rows(part: str, name: str, lines: Lines, base: Document, found: Found)
     rows = []
     known_rows = _origins(part, base)
     for place, line in enumerate(lines[1:], start=first + 2):
-        stray = next((at for at, cell in enumerate(line) if seen(cell) and not _heading(lines[0], at)), None)
+        stray = next((at for at, cell in enumerate(line) if strip_invisible(cell) and not _heading(lines[0], at)), None)
         if stray is not None:
             fault = Fault("sheet_no_heading", name, given=cut(line[stray]))
             faults.append(SheetFault(name, place, get_column_letter(stray + 1), fault))
@@ -421,7 +430,7 @@ def _read_rows(part: str, name: str, lines: Lines, base: Document, found: Found)
 
 
 def _heading(headings: list[str], at: int) -> str:
-    return seen(headings[at]) if at < len(headings) else ""
+    return strip_invisible(headings[at]) if at < len(headings) else ""
 
 
 def _read_book(name: str, lines: Lines, found: Found) -> Table:

@@ -19,7 +19,7 @@ from openpyxl.worksheet.datavalidation import DataValidation
 from api.endpoints.books.cells import value_of
 from api.endpoints.books.columns import PARTS, Column
 from api.endpoints.books.tables import Table
-from rules.formulas import guarded, is_formula
+from rules.formulas import escape_formula, is_formula
 from rules.text import Lang, text
 
 XLSX_TYPE: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -68,7 +68,7 @@ def to_csv(table: Table, lang: Lang) -> bytes:
     content = io.StringIO()
     writer = csv.writer(content)
     for cells in _rows(table, lang):
-        writer.writerow([guarded(written) for _, written in cells])
+        writer.writerow([escape_formula(written) for _, written in cells])
     return b"\xef\xbb\xbf" + content.getvalue().encode()
 
 

@@ -10,7 +10,7 @@ from api.endpoints.books.editor import line_of, worded
 from api.endpoints.books.sheet_writing import label
 from api.endpoints.common.formats import money
 from rules.book import BookDocument, ExampleFacts
-from rules.compile import UNKNOWN
+from rules.conditions import UNKNOWN
 from rules.events import CONTROL_KINDS, KINDS
 from rules.text import Lang, text
 from rules.units import points_text

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from markupsafe import Markup
 
 from api.words import city_name
-from rules.direction import isolated
+from rules.direction import isolate
 from rules.text import Lang, in_language, text
 from rules.units import decimal_text, points_text, shown_points, signed_points_text, yuan_text
 from scoring.explain import told_change
@@ -117,7 +117,7 @@ def own_words(words: str | None) -> str | None:
     """An id, or what a person wrote, on a page: from right to left if it is so, and turning nothing beside it."""
     if not words or isinstance(words, Markup):
         return words
-    shown = isolated(words)
+    shown = isolate(words)
     return words if shown == words else Markup("<bdi>{}</bdi>").format(shown[1:-1])
 
 

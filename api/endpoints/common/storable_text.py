@@ -18,7 +18,7 @@ from api.endpoints.common.problems import FieldError, Problem, no_json
 from api.files.json_faults import fault_of
 from api.files.json_lines import check_strictly
 from rules.text import Lang, text
-from rules.textfile import packing_of
+from rules.textfile import file_format_of
 
 # Which escapes of JSON may stand for such a text: only then is a body read twice.
 _SUSPECT: Final = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
@@ -63,7 +63,7 @@ def check_json(body: bytes) -> None:
     Problem
         `unusable_text`, with a pointer to each value; `bad_json` for NaN, a key that stands twice, a packed body.
     """
-    if packing_of(body) is not None or not _is_utf8(body):
+    if file_format_of(body) is not None or not _is_utf8(body):
         raise no_json(fault_of(body))
     if b"\0" in body:
         raise unusable([FieldPlace(pointer="#")])
