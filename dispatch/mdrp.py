@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from rules.ids import id_fault
 from rules.text import Lang, text
-from rules.textfile import decode_text, file_format_of, is_blank, layout_of, strip_invisible
+from rules.text_files import decode_text, file_format_of, is_blank, layout_of, strip_invisible
 
 HEADERS = {
     "orders.txt": ("order", "x", "y", "placement_time", "restaurant", "ready_time"),

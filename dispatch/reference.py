@@ -11,7 +11,7 @@ from statistics import fmean
 from typing import Any
 
 from dispatch.play import Played
-from rules.textfile import decode_text
+from rules.text_files import decode_text
 
 OWN = "riderscore"
 # Our column → the reference file's.

@@ -1,4 +1,4 @@
-"""The law beside each rule: which clauses of `standard` speak about which part of a book, broken or not.
+"""The clauses of `standard` that apply to each part of a book, whether the book breaks them or not.
 
 `standard` says what is wrong; here stands what a person should read next to a row. The words of a clause are in the
 catalogs: `clause.<name>` its title, `law.<name>` what it asks for.

@@ -132,7 +132,7 @@ class Tables(NamedTuple):
     day_change_us: Ints  # [calendar, day] when the clocks change on that day
     day_offset_us: Ints  # [calendar, day, before or after the change]
     day_period: NDArray[np.int32]  # [calendar, period, day]
-    old_until_us: int  # changes of book and courses up to then: as version 0.1.0 read them (`rules.readings`)
+    old_until_us: int  # changes of book and courses up to then: as version 0.1.0 read them (`rules.readings_0_1_0`)
 
 
 NO_TRAINING = -(2**40)

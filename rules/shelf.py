@@ -1,4 +1,4 @@
-"""The one door to rule books on disk: the shipped ones, and files and folders that people name.
+"""Rule books on disk: the shipped ones, and files and folders that people name. No other module of `rules` reads files.
 
 A reference is a shipped id, `id@2025-12-03` (the version in force on that day), a TOML file, or a folder of versions.
 """
@@ -13,7 +13,7 @@ from rules.book import Book
 from rules.deployment import Deployment, parse_deployment
 from rules.errors import BookError, Fault
 from rules.parse import Source, decode, parse, read_toml
-from rules.writing import toml_of
+from rules.toml_text import toml_of
 
 BOOKS_DIR = Path(__file__).parent / "books"
 PILOTS = "pilots"

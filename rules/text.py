@@ -17,7 +17,7 @@ from typing import Final, Literal, get_args
 
 from babel.messages.pofile import read_po
 
-from rules.direction import isolate
+from rules.bidi import isolate
 
 Lang = Literal["zh", "en"]
 LANGS: tuple[Lang, ...] = get_args(Lang)
@@ -129,7 +129,7 @@ def template(lang: Lang, key: str) -> str:
 def text(lang: Lang, key: str, /, **params: object) -> str:
     """One message in one language, its placeholders filled, in the plural form of its number.
 
-    What it is filled with keeps its direction to itself (`rules.direction`).
+    What it is filled with keeps its direction to itself (`rules.bidi`).
 
     Parameters
     ----------

@@ -15,7 +15,7 @@ from api.db.platforms import platform_of
 from api.db.tables import audit
 from api.db.unit_of_work import ReadUnit, WriteUnit
 from api.refusals import Refused
-from rules.formulas import escape_formula
+from rules.formula_guard import escape_formula
 
 COLUMNS: Final = ("audit_id", "recorded_at", "actor", "action", "subject", "city", "detail", "platform")
 # Lines of one part of a download: some milliseconds of work, so that others do not wait longer for their turn.

@@ -17,11 +17,11 @@ from api.db.tables import drafts
 from api.db.unit_of_work import ReadUnit, WriteUnit
 from api.refusals import Refused
 from rules.book import Bilingual, Book
-from rules.cells import pointer_of
 from rules.check import check
 from rules.clauses import PartClause, clauses_for
 from rules.compile import start_us
 from rules.diff import Change, diff
+from rules.edits import pointer_of
 from rules.errors import Fault
 from rules.shelf import extends_of, to_toml
 from scoring.examples import check_examples

@@ -20,11 +20,11 @@ from api.books.planned_changes import RulesAhead, moved_bases, of_one_day, plan_
 from api.clock import AHEAD_US
 from api.db.unit_of_work import ReadUnit, WriteUnit
 from rules.book import Book, ExampleFacts
-from rules.cells import pointer_of
 from rules.check import check
 from rules.clauses import PartClause, clauses_for
 from rules.compile import start_us
 from rules.diff import Change, diff
+from rules.edits import pointer_of
 from rules.errors import BookError, Fault
 from scoring.examples import check_examples
 from scoring.trial import Trial, trial

@@ -29,7 +29,7 @@ from rules.ids import digest
 from rules.parse import MAX_BYTES, Source, book_of, read_toml, resolve
 from rules.shelf import shipped_parent
 from rules.text import LANGS, Lang, text
-from rules.writing import toml_of
+from rules.toml_text import toml_of
 
 DRAFT: Final = "draft"
 MAX_TARGETS: Final = 1_000

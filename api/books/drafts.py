@@ -51,7 +51,7 @@ from api.db.unit_of_work import ReadUnit, WriteUnit
 from api.refusals import Refused
 from api.words import city_words, state_words, translated
 from rules.book import Book
-from rules.cells import MAX_EDITS, CellError, Edit, edited
+from rules.edits import MAX_EDITS, CellError, Edit, edited
 from rules.events import RIDER_KINDS
 from rules.text import text
 

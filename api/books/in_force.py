@@ -22,7 +22,7 @@ from rules.compile import Program, compile_books
 from rules.deployment import Deploy
 from rules.errors import BookError, Fault
 from rules.parse import parse
-from rules.readings import with_old_readings
+from rules.readings_0_1_0 import with_old_readings
 from rules.shelf import shipped_parent, to_toml, unknown_book
 from scoring.intake import Schedule, schedule_versions
 
@@ -63,7 +63,7 @@ def rules_stamp(unit: ReadUnit | WriteUnit) -> str:
 
 
 def old_readings_until(unit: ReadUnit | WriteUnit) -> int | None:
-    """Up to when version 0.1.0 wrote the ledger (`rules.readings`)."""
+    """Up to when version 0.1.0 wrote the ledger (`rules.readings_0_1_0`)."""
     found: int | None = unit.connection.scalar(select(law.c.old_until_us))
     return found
 

@@ -33,7 +33,7 @@ from api.riders.sample_riders import recent_deductions, telling_riders
 from api.studies.impact import judge_impact
 from api.studies.jobs import start_impact
 from api.studies.leases import claim, finish
-from rules.cells import AddRow, Edit, SetCell
+from rules.edits import AddRow, Edit, SetCell
 from rules.shelf import deployment
 from rules.units import US_PER_DAY, US_PER_S
 from scoring.columns import EVENT_SCHEMA

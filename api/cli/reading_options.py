@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 import click
 
 from api.files.reading_options import Reading
-from rules.names import near_name
+from rules.near_names import near_name
 
 
 def parse_zone(ctx: click.Context, param: click.Parameter, value: str | None) -> str:

@@ -11,7 +11,7 @@ from typing import Final
 from api.files.errors import InputError
 from rules.errors import Fault
 from rules.events import FIELDS
-from rules.names import near_name
+from rules.near_names import near_name
 
 _TIMES: Final = {f"{field.name}_{end}": field.name for field in FIELDS if field.type == "time" for end in ("at", "us")}
 _FIELD_OF: Final[Mapping[str, str]] = {field.name: field.name for field in FIELDS if field.type != "time"} | _TIMES

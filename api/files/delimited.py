@@ -22,7 +22,7 @@ from api.files.errors import InputError
 from api.files.input_files import LONG_LINE, Inspection, RawChunk, head_of, text_stream
 from api.files.rejects import Reject, cut
 from rules.errors import Fault
-from rules.textfile import DELIMITER_NAMES, cells_of, layout_of, strip_invisible
+from rules.text_files import DELIMITER_NAMES, cells_of, layout_of, strip_invisible
 
 _BLOCK_BYTES: Final = 1 << 24
 _SLOW_ROWS: Final = 50_000

@@ -12,7 +12,7 @@ from typing import BinaryIO, Final
 
 import numpy as np
 
-from rules.textfile import cells_of
+from rules.text_files import cells_of
 
 # A value that goes on for longer has lost its closing quote.
 _LINES_MAX: Final = 1 << 16

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from api.files.errors import InputError
 from api.files.rejects import Reject
 from rules.errors import Fault
-from rules.textfile import (
+from rules.text_files import (
     BYTE_ORDER_MARK,
     HEAD_BYTES,
     Encoding,

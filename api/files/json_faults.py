@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from api.files.rejects import cut
-from rules.textfile import BYTE_ORDER_MARK, file_format_of
+from rules.text_files import BYTE_ORDER_MARK, file_format_of
 
 # Every letter is looked at once: a text without an end is a word too, and nothing is tried twice.
 _TOKEN: Final = re.compile(r"""[ \t\r\n]++|"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[^ \t\r\n"{}\[\],:\ufeff]++|.""", re.DOTALL)

@@ -14,7 +14,7 @@ from api.files.reading_options import AS_IT_IS, EVERYTHING, Reading
 from dispatch.mdrp import are_degrees, have_decimals_of_degrees
 from rules.errors import Fault
 from rules.ids import id_fault, is_never_id
-from rules.textfile import decode_text, file_format_of, is_blank, layout_of, strip_invisible
+from rules.text_files import decode_text, file_format_of, is_blank, layout_of, strip_invisible
 
 _ORDERS: Final = ("order", "x", "y", "placement_time", "restaurant", "ready_time")
 _RESTAURANTS: Final = ("restaurant", "x", "y")

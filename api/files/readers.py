@@ -35,7 +35,7 @@ from api.files.native import ENDINGS, LINE_ENDINGS, native_chunks
 from api.files.reading_options import AS_IT_IS, EVERYTHING, Reading
 from api.files.rejects import Reject
 from rules.errors import Fault
-from rules.textfile import Encoding
+from rules.text_files import Encoding
 from scoring.columns import CANONICAL_SCHEMA
 
 Format = Literal["native", "meituan", "mdrp"]

@@ -19,7 +19,7 @@ from api.files.json_lines import columns_of, decode, decode_marked, unread_line
 from api.files.json_list import row_bounds
 from api.files.reading_options import Held, Reading
 from api.files.rejects import Reject, cut
-from rules.textfile import BYTE_ORDER_MARK
+from rules.text_files import BYTE_ORDER_MARK
 from scoring.columns import CANONICAL_SCHEMA
 
 BODY: Final = "body"

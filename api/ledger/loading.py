@@ -36,7 +36,7 @@ from api.ledger.shared_orders import note_shared
 from api.ledger.state_layouts import add_layout
 from api.ledger.state_parts import packed, parts_of
 from api.runs.loadable import Loadable
-from rules import readings
+from rules import readings_0_1_0
 from rules.errors import Fault
 from scoring.columns import EVENT_SCHEMA, NO_TIME
 from scoring.hashing import hash_rows
@@ -189,7 +189,7 @@ def agree_on_readings(unit: WriteUnit, given: Loadable) -> int | None:
         If riders who are there, or those of the ledger, would be read otherwise than they were scored.
     """
     lock_rules(unit)
-    known_us, until_us = old_readings_until(unit), readings.old_readings_until(given.program)
+    known_us, until_us = old_readings_until(unit), readings_0_1_0.old_readings_until(given.program)
     if until_us == known_us:
         return known_us
     scored_us = unit.connection.scalar(select(func.max(rider_state.c.until_us)).where(rider_state.c.until_us > NO_TIME))
@@ -212,7 +212,7 @@ def _still_agreed(unit: WriteUnit, given: Loadable, agreed_us: int | None) -> No
 
 
 def _other_readings(given: Loadable, known_us: int | None) -> InputError:
-    own, known = ("—" if us is None else iso(us) for us in (readings.old_readings_until(given.program), known_us))
+    own, known = ("—" if us is None else iso(us) for us in (readings_0_1_0.old_readings_until(given.program), known_us))
     return InputError(Fault("load_other_readings", file=str(given.ledger), given=own, allowed=known))
 
 

@@ -21,7 +21,7 @@ from api.ledger.consequences import consequences
 from api.ledger.rider_past import load_past
 from api.ledger.state_layouts import add_layout, layouts_of
 from api.ledger.state_parts import Kept, joined, layout_of, packed, parts_of, unpacked
-from rules.readings import old_readings_until
+from rules.readings_0_1_0 import old_readings_until
 from scoring.carry import Carried
 from scoring.columns import EVENT_SCHEMA, NO_TIME
 from scoring.ledger import entries_table

@@ -33,7 +33,7 @@ from api.runs.state_ids import city_taker
 from api.runs.state_split import split_state
 from api.runs.work_folder import Lake, assembled, digest_of, discard, identity_of, open_work, stage_done, sweep, work_of
 from rules.errors import Fault
-from rules.readings import old_readings_until
+from rules.readings_0_1_0 import old_readings_until
 from scoring.columns import NO_TIME
 from scoring.ledger import RANDOM, UNIQUE, entries_table, riders_table
 from scoring.score import score

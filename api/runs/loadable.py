@@ -27,7 +27,7 @@ from rules.calendar import calendar
 from rules.compile import Program, compile_books
 from rules.deployment import Deploy
 from rules.errors import Fault
-from rules.readings import with_old_readings
+from rules.readings_0_1_0 import with_old_readings
 from scoring.carry import Carried
 from scoring.columns import EVENT_SCHEMA, I64, NO_TIME
 

@@ -30,7 +30,7 @@ from rules.deployment import (
 )
 from rules.errors import BookError, Fault
 from rules.parse import MAX_BYTES, MAX_TABLE_VALUES, Source, decode, read_toml
-from rules.readings import with_old_readings
+from rules.readings_0_1_0 import with_old_readings
 from rules.shelf import deployable, deployment, early_note, find, pilots
 from scoring.columns import NO_TIME
 from scoring.intake import Schedule, schedule_versions
@@ -254,7 +254,7 @@ def plan(
     also
         Books that must be in the program because a carried state refers to them.
     old_until_us
-        Up to when a carried state was written by version 0.1.0 (`rules.readings`).
+        Up to when a carried state was written by version 0.1.0 (`rules.readings_0_1_0`).
     platform
         Whose events are judged: of a deployment table its rows hold, and those that name none.
     takes_city

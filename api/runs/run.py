@@ -25,7 +25,7 @@ from api.runs.state_files import load_state, open_state, reach_back, save_state
 from api.runs.state_ids import city_taker, with_state
 from rules.deployment import NO_PLATFORM
 from rules.errors import Fault
-from rules.readings import old_readings_until
+from rules.readings_0_1_0 import old_readings_until
 from rules.shelf import to_toml
 from scoring.columns import NO_TIME
 from scoring.ledger import RANDOM, UNIQUE, entries_table, riders_table

@@ -24,7 +24,7 @@ from rules.book import Book
 from rules.compile import Program
 from rules.errors import Fault
 from rules.events import KIND_CODE, KINDS
-from rules.readings import old_readings_until
+from rules.readings_0_1_0 import old_readings_until
 from rules.shelf import find, to_toml
 from scoring.carry import Carried, exchanged
 from scoring.columns import ENTRY, I64, NO_TIME, Entries
@@ -47,7 +47,7 @@ class Stored:
 
     @property
     def old_until_us(self) -> int | None:
-        """Up to when version 0.1.0 wrote the ledger (`rules.readings`): all of it, where it wrote the state."""
+        """Up to when version 0.1.0 wrote the ledger (`rules.readings_0_1_0`): all of it, where it wrote the state."""
         if self.header["format"] == FORMAT:
             return self.header["old_until_us"]
         until_us = self.header["until_us"]

@@ -11,7 +11,7 @@ from pyarrow import csv
 from api.files.atomic import MARKER, atomic_file, write_json, write_parquet
 from api.runs.run import Stopwatch
 from api.studies.design import Design
-from rules.formulas import escape_formula
+from rules.formula_guard import escape_formula
 from simulations.report.content import Content
 from simulations.report.page import report
 from simulations.study.findings import Findings

@@ -208,7 +208,7 @@ def test_numbers_no_float_can_hold_are_told_as_text() -> None:
 
 def test_a_document_with_odd_keys_survives_toml() -> None:
     """A faulty draft is stored as it is: keys that need quotes, an empty one, dots in it."""
-    from rules.writing import toml_of
+    from rules.toml_text import toml_of
 
     odd = {"a b": 1, "": {"x.y": [{'q"': "\x7f\x00"}]}, "rule": [{"id": 1}, {}], "n": Decimal("1e999999999")}
 

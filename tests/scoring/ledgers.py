@@ -6,7 +6,7 @@ from typing import Any
 import pyarrow as pa
 
 from rules.book import Book
-from rules.readings import old_readings_until
+from rules.readings_0_1_0 import old_readings_until
 from scoring.carry import Carried
 from scoring.invariants import Found, Ledger, check_ledger
 from scoring.ledger import entries_table, riders_table

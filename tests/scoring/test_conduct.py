@@ -21,7 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rules.book import Book
-from rules.readings import with_old_readings
+from rules.readings_0_1_0 import with_old_readings
 from rules.shelf import versions
 from tests.builders import DAY_US, book_of, delivered, event, rule
 from tests.oracle_facts import local_day

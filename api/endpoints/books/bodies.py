@@ -10,7 +10,7 @@ from api.books.places import BookPlace
 from api.endpoints.books.shapes import DIGEST
 from api.endpoints.common.schemas import City, IdText, Model
 from rules.book import ExampleFacts
-from rules.cells import MAX_EDITS, Edit
+from rules.edits import MAX_EDITS, Edit
 from rules.events import (
     CancelParty,
     FeedbackKind,

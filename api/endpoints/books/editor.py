@@ -15,7 +15,7 @@ from api.endpoints.books.fault_words import page_words
 from api.endpoints.books.sheet_writing import label
 from api.endpoints.books.tables import BOOK_ROW, Document, Row, Table, items, used_keys
 from rules import nested
-from rules.cells import pointer_of
+from rules.edits import pointer_of
 from rules.errors import Fault
 from rules.events import REPORT_KINDS
 from rules.text import Lang, catalog, text

@@ -26,9 +26,9 @@ from api.endpoints.books.tables import BOOK_ROW, Document, Row, Table, table_of
 from api.files.delimited_records import records
 from api.files.rejects import cut
 from rules.errors import Fault
-from rules.formulas import unescape_formula
+from rules.formula_guard import unescape_formula
 from rules.text import LANGS, catalog
-from rules.textfile import (
+from rules.text_files import (
     BYTE_ORDER_MARK,
     DELIMITERS,
     TextLayout,

@@ -19,7 +19,7 @@ from openpyxl.worksheet.datavalidation import DataValidation
 from api.endpoints.books.cells import value_of
 from api.endpoints.books.columns import PARTS, Column
 from api.endpoints.books.tables import Table
-from rules.formulas import escape_formula, is_formula
+from rules.formula_guard import escape_formula, is_formula
 from rules.text import Lang, text
 
 XLSX_TYPE: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"

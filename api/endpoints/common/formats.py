@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from markupsafe import Markup
 
 from api.words import city_name
-from rules.direction import isolate
+from rules.bidi import isolate
 from rules.text import Lang, in_language, text
 from rules.units import decimal_text, points_text, shown_points, signed_points_text, yuan_text
 from scoring.explain import told_change

@@ -18,7 +18,7 @@ from api.endpoints.common.problems import FieldError, Problem, no_json
 from api.files.json_faults import fault_of
 from api.files.json_lines import check_strictly
 from rules.text import Lang, text
-from rules.textfile import file_format_of
+from rules.text_files import file_format_of
 
 # Which escapes of JSON may stand for such a text: only then is a body read twice.
 _SUSPECT: Final = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")

@@ -20,7 +20,7 @@ from api.db.tables import drafts as drafts_table
 from api.db.unit_of_work import WriteUnit
 from api.ledger import posting
 from api.refusals import Refused
-from rules.cells import SetCell
+from rules.edits import SetCell
 from rules.text import LANGS
 from tests.api.books.worlds import (
     ANN,

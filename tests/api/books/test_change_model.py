@@ -24,7 +24,7 @@ from api.db import schema
 from api.db.store import Store
 from api.db.tables import books as books_table
 from api.refusals import Refused
-from rules.cells import SetCell
+from rules.edits import SetCell
 from tests.api.books.worlds import BOTH, HERE, NOW_US, Someone, changed, enact, said_yes, version
 from tests.builders import DAY_US, HOUR_US
 

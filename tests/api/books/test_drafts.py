@@ -16,7 +16,7 @@ from api.db.store import Store
 from api.db.tables import draft_revisions
 from api.refusals import Refused
 from rules.book import ExampleFacts
-from rules.cells import AddRow, RemoveRow, SetCell
+from rules.edits import AddRow, RemoveRow, SetCell
 from rules.errors import BookError
 from rules.shelf import versions
 from tests.api.books.worlds import ANN, BEN, BOTH, HERE, NOW_US, Someone, begun, changed, enact, raw, version

@@ -24,8 +24,8 @@ from api.refusals import Refused
 from api.riders.cards import card_of
 from api.webhooks import subscriptions
 from rules.book import Book
-from rules.cells import SetCell
 from rules.compile import start_us
+from rules.edits import SetCell
 from tests.api.books.worlds import (
     ANN,
     BEN,

@@ -17,8 +17,8 @@ from api.db.tables import studies
 from api.db.unit_of_work import WriteUnit
 from rules.book import Book
 from rules.calendar import calendar
-from rules.cells import SetCell
 from rules.deployment import Deploy
+from rules.edits import SetCell
 from rules.parse import book_of
 from tests.builders import DAY_US, rule, tiny_book
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from rules.shelf import versions
-from rules.writing import toml_of
+from rules.toml_text import toml_of
 from tests.api.cli.commands import run
 from tests.api.ledgers import entries_of, write_events
 from tests.builders import DAY_US, MINUTE_US, delivered, rule, tiny_book

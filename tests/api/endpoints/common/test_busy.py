@@ -18,7 +18,7 @@ from api.db.store import POOL_SIZE, Store
 from api.endpoints.common import threads
 from api.endpoints.common.downloads import in_parts
 from rules.shelf import versions
-from rules.writing import toml_of
+from rules.toml_text import toml_of
 from tests.api.endpoints.conftest import Bearer, Clock
 from tests.api.ledger.posts import later
 from tests.builders import delivered

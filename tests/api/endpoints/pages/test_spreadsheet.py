@@ -14,7 +14,7 @@ from api.endpoints.books.columns import PARTS
 from api.endpoints.books.sheet_reading import Sheets, merged, read_file, read_pasted
 from api.endpoints.books.sheet_writing import to_csv, to_xlsx
 from api.endpoints.books.tables import Document, Row, Table, document_of, table_of, tables_of
-from rules.formulas import escape_formula, unescape_formula
+from rules.formula_guard import escape_formula, unescape_formula
 from rules.ids import digest
 from rules.shelf import shipped, versions
 from rules.text import LANGS, Lang

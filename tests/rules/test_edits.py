@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from rules.book import BookDocument
-from rules.cells import AddRow, CellError, Edit, MoveRow, RemoveRow, SetCell, edited, pointer_of
 from rules.check import check
+from rules.edits import AddRow, CellError, Edit, MoveRow, RemoveRow, SetCell, edited, pointer_of
 from rules.errors import BookError, Fault
 from rules.parse import book_of
 from tests.builders import rule, tiny_book

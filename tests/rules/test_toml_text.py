@@ -7,7 +7,7 @@ from hypothesis import given
 from rules import shelf
 from rules.ids import digest
 from rules.parse import Source, read_toml
-from rules.writing import toml_of
+from rules.toml_text import toml_of
 from tests.strategies import raw_books
 
 

@@ -1,4 +1,4 @@
-"""Ledgers begun by version 0.1.0: its entries are checked by the rules of that version, later ones by those of today.
+"""Ledgers begun by version 0.1.0: its entries are checked as that version scored, later ones as this version scores.
 
 That version did not bring a score inside a narrower scale when the book changed, and what a passed course gave back
 returned once more when it fell due. A score that it left outside its scale comes inside by a `clamp` line of its own,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.formulas import escape_formula, unescape_formula
+from rules.formula_guard import escape_formula, unescape_formula
 
 
 @pytest.mark.case

@@ -1,4 +1,4 @@
-"""The one guard against formulas in tables that leave: text that a spreadsheet program would run begins with an apostrophe.
+"""Protection against formulas in exported tables: text that a spreadsheet program would run gets an apostrophe in front.
 
 Source: OWASP, "CSV Injection". Signs of other widths count as well, and blanks before them do not help.
 """

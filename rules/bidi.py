@@ -1,6 +1,6 @@
-"""Text from elsewhere inside a sentence or a page: an id, a name, a comment that runs from right to left turns nothing round it.
+"""Direction of text: an id, a name or a comment in a script that runs from right to left must not reorder the text around it.
 
-What holds no such letter and no control of direction is left as it is.
+Such text is put between the isolates of Unicode (UAX #9); text without such letters and controls is left as it is.
 """
 
 import re

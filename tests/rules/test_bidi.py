@@ -3,7 +3,7 @@
 import pytest
 
 from api.endpoints.common.formats import own_words
-from rules.direction import isolate
+from rules.bidi import isolate
 from rules.text import LANGS, Lang, text
 
 

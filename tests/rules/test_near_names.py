@@ -2,7 +2,7 @@
 
 import pytest
 
-from rules.names import near_name
+from rules.near_names import near_name
 
 KNOWN = ("promised_at", "promised_us", "accepted_at", "picked_up_at", "fee_fen", "distance_m", "level", "reports")
 

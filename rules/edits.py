@@ -1,4 +1,4 @@
-"""Edits of a rule book's document cell by cell and row by row: a table of rules as a person edits it.
+"""Edits of a rule book's document, cell by cell and row by row, as a person edits a table of rules.
 
 Works on plain values of a resolved document, sound or not, and returns a new one. A place is a JSON pointer
 (`/rule/3/points`); rows go by position, since a row that is being written may have no id yet, or another's.

@@ -1,4 +1,4 @@
-"""Which known name a misspelt one was meant to be. Works on names alone; what they mean is known elsewhere."""
+"""Find the known name that a misspelt name was meant to be. Works on names alone; what they mean is not known here."""
 
 import re
 from collections.abc import Iterable
