@@ -17,7 +17,6 @@ StepKind = Literal[
     "cancelled",
     "undelivered",
 ]
-STEP_KINDS: tuple[StepKind, ...] = get_args(StepKind)
 MisconductKind = Literal[
     "early_delivered_click",
     "false_delivered",
@@ -30,7 +29,6 @@ MisconductKind = Literal[
 ]
 MISCONDUCT_KINDS: tuple[MisconductKind, ...] = get_args(MisconductKind)
 FeedbackKind = Literal["good_review", "bad_review", "complaint"]
-FEEDBACK_KINDS: tuple[FeedbackKind, ...] = get_args(FeedbackKind)
 ReportKind = Literal[
     "merchant_slow",
     "merchant_closed",
@@ -43,7 +41,6 @@ ReportKind = Literal[
 ]
 REPORT_KINDS: tuple[ReportKind, ...] = get_args(ReportKind)
 TimeKind = Literal["promised", "deadline_extended"]
-TIME_KINDS: tuple[TimeKind, ...] = get_args(TimeKind)
 ControlKind = Literal["correction", "appeal_upheld", "training_passed"]
 CONTROL_KINDS: tuple[ControlKind, ...] = get_args(ControlKind)
 
