@@ -3,17 +3,19 @@
 The next run folds the window again together with its own events; what reads the same is not touched.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from rules.compile import Program
 from rules.events import KIND_CODE
-from scoring.columns import CARRIED, I64, NO_TIME, Entries, Events
+from scoring.columns import CARRIED, ENTRY, I64, NO_TIME, WINDOW_SCHEMA, Entries, Events
 from scoring.intake import Intake, corrected
 from scoring.liability import DELIVERED, EXTENDED, FIRST_REPORT, LAST_REPORT
-from scoring.state import State, placed, rows_of
+from scoring.state import State, concatenated, fresh_state, riders_of
 
 APPEAL_UPHELD = KIND_CODE["appeal_upheld"]
 
@@ -55,15 +57,143 @@ class Carried:
     written: Entries
 
 
-def renumbered(ev: I64, rows: I64) -> I64:
-    """References whose window rows stand elsewhere now: row k is `rows[k]`; references to no row stay.
+def nobody(program: Program, until_us: int) -> Carried:
+    """A carried state without riders, as `Carried` has it; nothing is too old for it."""
+    return Carried(
+        until_us=until_us,
+        keep_us=NO_TIME,
+        riders=pa.array([], pa.string()),
+        city=pa.array([], pa.string()),
+        rider_kind=np.zeros(0, np.int64),
+        base=fresh_state(program, 0),
+        faded=pa.array([], pa.string()),
+        score_mp=np.zeros(0, np.int64),
+        seq=np.zeros(0, np.int64),
+        window=WINDOW_SCHEMA.empty_table(),
+        written=np.zeros(0, ENTRY),
+    )
 
-    All that refers to a window is renumbered by this: `written`, and the pending fades of `base`.
+
+def moved_references(refs: I64, rows: I64, names: I64 | None = None) -> I64:
+    """References (`ev`, `cause_ev`) to a window and its `faded` whose rows stand elsewhere now.
+
+    Parameters
+    ----------
+    refs
+        Rows of a window, `CARRIED - k` for name k of `faded`, or `NO_EVENT`.
+    rows
+        The new reference to each row of the window.
+    names
+        The new position of each name of `faded`; by default names stay.
     """
-    out = ev.copy()
-    own = ev >= 0
-    out[own] = rows[ev[own]]
+    out = refs.copy()
+    to_row = refs >= 0
+    out[to_row] = rows[refs[to_row]]
+    if names is not None:
+        to_name = refs <= CARRIED
+        out[to_name] = CARRIED - names[CARRIED - refs[to_name]]
     return out
+
+
+def with_references(base: State, written: Entries, rows: I64, names: I64 | None = None) -> tuple[State, Entries]:
+    """Everything that refers to a window: the entries that stand for it, and the fades that wait."""
+    written, fades = written.copy(), base.fades.copy()
+    for name in ("ev", "cause_ev"):
+        written[name] = moved_references(written[name], rows, names)
+    fades["ev"] = moved_references(fades["ev"], rows, names)
+    return base._replace(fades=fades), written
+
+
+def _names_in_use(base: State, written: Entries) -> I64:
+    """Positions in `faded` that anything refers to, ascending."""
+    refs = np.concatenate([base.fades["ev"], written["ev"], written["cause_ev"]])
+    return np.unique(CARRIED - refs[refs <= CARRIED])
+
+
+def _positions(chosen: I64, size: int) -> I64:
+    """Where each of `size` things stands among the chosen ones; -1 for those that are left out."""
+    position = np.full(size, -1, np.int64)
+    position[chosen] = np.arange(chosen.size)
+    return position
+
+
+def carried_riders(carried: Carried, riders: I64) -> Carried:
+    """Some riders of a carried state with all that is theirs.
+
+    Parameters
+    ----------
+    riders
+        Positions in `carried.riders`, each once; the result has them, and their rows of the window, in this order.
+    """
+    num_riders = len(carried.riders)
+    if np.array_equal(riders, np.arange(num_riders)):
+        return carried
+    position = _positions(riders, num_riders)
+    ids = carried.riders.cast(pa.string())
+    rider_of_row = pc.index_in(carried.window.column("rider_id").cast(pa.string()), ids).to_numpy()
+    rows = np.argsort(position[rider_of_row], kind="stable")
+    rows = rows[position[rider_of_row[rows]] >= 0]
+    written = carried.written[position[carried.written["rider"]] >= 0]
+    written["rider"] = position[written["rider"]]
+    written = written[np.argsort(written["rider"], kind="stable")]
+    base = riders_of(carried.base, riders)
+    names = _names_in_use(base, written)
+    base, written = with_references(
+        base, written, _positions(rows, rider_of_row.size), _positions(names, len(carried.faded))
+    )
+    return replace(
+        carried,
+        riders=carried.riders.take(pa.array(riders)),
+        city=carried.city.take(pa.array(riders)),
+        rider_kind=carried.rider_kind[riders],
+        base=base,
+        faded=carried.faded.take(pa.array(names)),
+        score_mp=carried.score_mp[riders],
+        seq=carried.seq[riders],
+        window=carried.window.take(pa.array(rows)),
+        written=written,
+    )
+
+
+def joined(states: Sequence[Carried]) -> Carried:
+    """The riders of at least one carried state of one layout and one window, state after state; no rider is in two."""
+    first = states[0]
+    if len(states) == 1:
+        return first
+    bases, written = [], []
+    num_riders = num_rows = num_names = 0
+    for carried in states:
+        rows = num_rows + np.arange(carried.window.num_rows)
+        names = num_names + np.arange(len(carried.faded))
+        base, entries = with_references(carried.base, carried.written, rows, names)
+        entries["rider"] += num_riders
+        bases.append(base)
+        written.append(entries)
+        num_riders, num_rows, num_names = num_riders + len(carried.riders), num_rows + rows.size, num_names + names.size
+    return replace(
+        first,
+        riders=pa.concat_arrays([carried.riders.cast(first.riders.type) for carried in states]),
+        city=pa.concat_arrays([carried.city.cast(first.city.type) for carried in states]),
+        rider_kind=np.concatenate([carried.rider_kind for carried in states]),
+        base=concatenated(bases),
+        faded=pa.concat_arrays([carried.faded.cast(pa.string()) for carried in states]),
+        score_mp=np.concatenate([carried.score_mp for carried in states]),
+        seq=np.concatenate([carried.seq for carried in states]),
+        window=pa.concat_tables([carried.window.cast(first.window.schema) for carried in states]),
+        written=np.concatenate(written),
+    )
+
+
+def with_histories(carried: Carried, whole: Carried) -> Carried:
+    """A carried state in which the riders of `whole`, which holds their complete histories as one window, start from their first event again."""
+    again = pc.index_in(whole.riders.cast(carried.riders.type), carried.riders).to_numpy()
+    others = np.setdiff1d(np.arange(len(carried.riders)), again)
+    both = joined([carried_riders(carried, others), whole])
+    in_order = carried_riders(both, np.argsort(np.concatenate([others, again])))
+    # Where they stand, and what was written last, is as it was carried.
+    return replace(
+        in_order, city=carried.city, rider_kind=carried.rider_kind, score_mp=carried.score_mp, seq=carried.seq
+    )
 
 
 def cut_window(
@@ -82,40 +212,28 @@ def cut_window(
     names
         Event ids that carried references mean.
     keep_us, late_us
-        Start of the window, and how far a fact may be from the order it bears on.
+        Start of the window, and how far a fact may be from the order it bears on (µs).
     """
     recent = events["occurred_us"] >= keep_us
     context = _context_rows(events, intake.start, keep_us, late_us)
     rows = np.flatnonzero(recent | context)
-    position = np.full(events.size, -1, np.int64)
-    position[rows] = np.arange(rows.size)
     window = _window(intake, events, rows, context[rows])
+    written = entries[entries["item_us"] >= keep_us]
     # Older deductions that wait for their return leave the window; only their event ids stay.
-    standing = entries["item_us"] >= keep_us
-    referred = np.concatenate([kept.fades["ev"], entries["ev"][standing]])
-    own = referred[referred >= 0]
-    gone = np.unique(own[position[own] < 0])
-    old = np.unique(referred[referred <= CARRIED])
+    known = _names_in_use(kept, written)
+    position = _positions(rows, events.size)
+    refs = np.concatenate([kept.fades["ev"], written["ev"]])
+    refs = refs[refs >= 0]
+    gone = np.unique(refs[position[refs] < 0])
+    position[gone] = CARRIED - (known.size + np.arange(gone.size))
+    base, written = with_references(kept, written, position, _positions(known, len(names)))
     faded = pa.concat_arrays(
         [
-            names.take(pa.array(CARRIED - old)).cast(pa.string()),
+            names.take(pa.array(known)).cast(pa.string()),
             intake.column("event_id", gone).combine_chunks().cast(pa.string()),
         ]
     )
-    number = {int(ev): k for k, ev in enumerate([*old.tolist(), *gone.tolist()])}
-
-    def renamed(ev: I64) -> I64:
-        out = ev.copy()
-        out[ev >= 0] = position[ev[ev >= 0]]
-        for i in np.flatnonzero((ev <= CARRIED) | ((ev >= 0) & (out < 0))):
-            out[i] = CARRIED - number[int(ev[i])]
-        return out
-
-    written = entries[standing]
-    written["ev"] = renamed(written["ev"])
-    fades = kept.fades.copy()
-    fades["ev"] = renamed(fades["ev"])
-    return kept._replace(fades=fades), faded, window, written
+    return base, faded, window, written
 
 
 def _context_rows(events: Events, start: I64, keep_us: int, late_us: int) -> np.ndarray:
@@ -161,38 +279,4 @@ def _window(intake: Intake, events: Events, rows: I64, context: np.ndarray) -> p
         .append_column("waived", pa.array(events["waived"][rows]))
         .append_column("context", pa.array(context.astype(np.uint8)))
         .append_column("book", pa.array(events["book"][rows].astype(np.int64)))
-    )
-
-
-def exchanged(carried: Carried, whole: Carried, fresh: State) -> Carried:
-    """A carried state in which some riders start from their first event again.
-
-    Parameters
-    ----------
-    whole
-        Those riders' complete history as one window.
-    fresh
-        State of all riders of `carried` without history.
-    """
-    position = pc.index_in(whole.riders.cast(carried.riders.type), carried.riders).to_numpy()
-    stays = np.ones(len(carried.riders), bool)
-    stays[position] = False
-    others = np.flatnonzero(stays)
-    names = pc.is_in(carried.window.column("rider_id"), whole.riders.cast(carried.window.schema.field("rider_id").type))
-    kept_rows = ~names.to_numpy()
-    moved = np.cumsum(kept_rows) - 1
-    written = carried.written[stays[carried.written["rider"]]]
-    written["ev"] = renumbered(written["ev"], moved)
-    base = placed(rows_of(carried.base, others), fresh, others)
-    base.fades["ev"] = renumbered(base.fades["ev"], moved)
-    again = whole.written.copy()
-    again["ev"][again["ev"] >= 0] += int(kept_rows.sum())
-    again["rider"] = position[again["rider"]]
-    both = np.concatenate([written, again])
-    window = pa.concat_tables([carried.window.filter(pa.array(kept_rows)), whole.window.cast(carried.window.schema)])
-    return replace(
-        carried,
-        base=base,
-        window=window,
-        written=both[np.argsort(both["rider"], kind="stable")],
     )

@@ -11,7 +11,7 @@ from scoring.columns import EVENT, I64, U8, Entries, Events
 from scoring.kernel import fold
 from scoring.liability import attribute
 from scoring.opening import with_openings
-from scoring.state import State, rows_of
+from scoring.state import State, riders_of
 
 APPEAL_UPHELD = KIND_CODE["appeal_upheld"]
 CONTROLS = (KIND_CODE["correction"], APPEAL_UPHELD)
@@ -79,7 +79,7 @@ class History:
             rows=self.rows[rows],
             start=start,
             fold_from=start[:-1] + self.fold_from[riders] - self.start[riders],
-            state=rows_of(self.state, riders),
+            state=riders_of(self.state, riders),
             is_new=self.is_new[rows],
             has_delivered=self.has_delivered[rows],
             controls=[[] for _ in kept],
@@ -126,7 +126,7 @@ def cut_out(
         rows=rows,
         start=local_start,
         fold_from=local_start[:-1] + fold_from[riders] - start[riders],
-        state=rows_of(state, riders),
+        state=riders_of(state, riders),
         is_new=is_new[rows],
         has_delivered=has_delivered[rows],
         controls=controls,

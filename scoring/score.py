@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from rules.compile import Program
 from rules.events import KIND_CODE
 from rules.units import US_PER_DAY
-from scoring.carry import Carried, cut_window, renumbered
+from scoring.carry import Carried, cut_window, with_references
 from scoring.columns import ENTRY, I64, NO_TIME, Entries, Events, Liability
 from scoring.compiled import compiled_with_runtime
 from scoring.history import apply_control, cut_out
@@ -23,7 +23,7 @@ from scoring.liability import attribute
 from scoring.opening import first_base_mp, first_rows, opened_mp, with_openings
 from scoring.page import Page, entries_of
 from scoring.revise import revise
-from scoring.state import State, fresh_state, placed
+from scoring.state import State, fresh_state, spread_over
 
 APPEAL_UPHELD = KIND_CODE["appeal_upheld"]
 
@@ -173,13 +173,9 @@ def _before(program: Program, intake: Intake, carried: Carried | None) -> _Befor
     rider = pc.index_in(carried.riders, intake.riders).to_numpy()
     score_mp, seq, known = zero.copy(), zero.copy(), np.zeros(num_riders, bool)
     score_mp[rider], seq[rider], known[rider] = carried.score_mp, carried.seq, True
-    written = carried.written.copy()
-    written["ev"] = renumbered(written["ev"], intake.carried_row)
+    base, written = with_references(carried.base, carried.written, intake.carried_row)
     written["rider"] = rider[written["rider"]]
-    state = placed(carried.base, fresh, rider)
-    fades = state.fades.copy()
-    fades["ev"] = renumbered(fades["ev"], intake.carried_row)
-    state = state._replace(fades=fades)
+    state = spread_over(base, fresh, rider)
     known_kind = np.full(num_riders, -1, np.int64)
     known_kind[rider] = carried.rider_kind
     at = pc.index_in(intake.riders, carried.riders)

@@ -4,6 +4,7 @@ Lists of a rider (pending fades, points of recent orders) are rows of flat array
 `Work` is scratch, reused from rider to rider, its registers named by position.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -208,7 +209,7 @@ def _spread(starts: I64, riders: I64) -> tuple[I64, I64]:
     return rows, new_starts
 
 
-def rows_of(state: State, riders: I64) -> State:
+def riders_of(state: State, riders: I64) -> State:
     """The state of some riders, in the order named."""
     fades, fade_start = _spread(state.fade_start, riders)
     orders, order_start = _spread(state.order_start, riders)
@@ -223,8 +224,8 @@ def rows_of(state: State, riders: I64) -> State:
     )
 
 
-def placed(state: State, fresh: State, riders: I64) -> State:
-    """A carried state among new riders: row k goes to row `riders[k]` (ascending) of `fresh`."""
+def spread_over(state: State, fresh: State, riders: I64) -> State:
+    """A state among more riders: rider k becomes rider `riders[k]` (ascending); all others are as in `fresh`, which is changed."""
     for old, new in zip(state[:3], fresh[:3], strict=True):
         new[riders] = old
     starts = []
@@ -233,3 +234,20 @@ def placed(state: State, fresh: State, riders: I64) -> State:
         lengths[riders] = np.diff(old)
         starts.append(np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)]))
     return fresh._replace(fade_start=starts[0], fades=state.fades, order_start=starts[1], orders=state.orders)
+
+
+def concatenated(states: Sequence[State]) -> State:
+    """The riders of at least one state, one state after the other; all have the same sums and counts."""
+
+    def starts(each: Sequence[I64]) -> I64:
+        return np.concatenate([np.zeros(1, np.int64), np.cumsum(np.concatenate([np.diff(start) for start in each]))])
+
+    return State(
+        riders=np.concatenate([state.riders for state in states]),
+        day_sum_mp=np.concatenate([state.day_sum_mp for state in states]),
+        month_count=np.concatenate([state.month_count for state in states]),
+        fade_start=starts([state.fade_start for state in states]),
+        fades=np.concatenate([state.fades for state in states]),
+        order_start=starts([state.order_start for state in states]),
+        orders=np.concatenate([state.orders for state in states]),
+    )

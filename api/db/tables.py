@@ -196,7 +196,7 @@ entries: Final = Table(
     Index("entries_by_time", "occurred_us", postgresql_using="brin"),
 )
 
-# Where each rider stands, and what the next post needs (`api.ledger.state_parts`). `city` is the rider's own: that of the
+# Where each rider stands, and what the next post needs (`scoring.carried_bytes`). `city` is the rider's own: that of the
 # first event or introduction, then that of the last move. A row without `carried` belongs to a rider who was locked but
 # has no event yet. `until_us`: how far fades and resets are written; `due_us`: when the next one is due; `keep_us`: start
 # of the window in `carried`; `revision` counts what happened to the rider beside the ledger: appeals, reviews,

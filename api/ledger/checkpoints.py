@@ -1,7 +1,7 @@
 """Checkpoints: the state of a rider before an instant, so that a change of the past is folded from there on.
 
-A checkpoint holds the bytes of a part (`carrying`) that has no window. One is kept for about every `STEP` entries:
-whoever saves a rider whose number of entries passes a multiple of it leaves the state before the short window, which is
+A checkpoint holds the bytes of a rider (`scoring.carried_bytes`) without a window. One is kept for about every `STEP`
+entries: whoever saves a rider whose number of entries passes a multiple of it leaves the state before the short window, which is
 at hand then; whoever had to fold a long stretch without one leaves them on the way. So a fold goes over what may change
 and some thousand events before it. What is kept is mostly the points of the last 30 days' orders, which caps look at:
 some percent of the history, more for riders with very many orders a day.
@@ -23,13 +23,13 @@ from api.db.rider_rows import RiderRow
 from api.db.tables import checkpoints, rider_state
 from api.db.unit_of_work import ReadUnit, WriteUnit
 from api.ledger.state_layouts import add_layout, layouts_of
-from api.ledger.state_parts import Kept, packed, parts_of, unpacked
 from rules.compile import Program
+from scoring.carried_bytes import StoredRider, compressed, decompressed, rider_bytes
 from scoring.carry import Carried
 from scoring.columns import CARRIED, ENTRY, I64, NO_TIME, WINDOW_SCHEMA
 from scoring.kernel import fold
 from scoring.score import Scored
-from scoring.state import State, rows_of
+from scoring.state import State, riders_of
 
 # Entries from one checkpoint to the next. Fewer: more is kept; more: more is folded again.
 STEP: Final = 2_000
@@ -40,7 +40,7 @@ class Checkpoint:
     """A rider before `at_us`."""
 
     at_us: int
-    kept: Kept
+    kept: StoredRider
 
 
 def nearest_checkpoint(unit: ReadUnit | WriteUnit, row: RiderRow, from_us: int) -> Checkpoint | None:
@@ -52,9 +52,9 @@ def nearest_checkpoint(unit: ReadUnit | WriteUnit, row: RiderRow, from_us: int) 
     for found in unit.connection.execute(newest_first).all():
         layout = layouts_of(unit, (found.layout,))[found.layout]
         if layout is not None:
-            part = unpacked(found.part)
+            content = decompressed(found.part)
             return Checkpoint(
-                found.at_us, Kept(row.rider_id, row.city, row.rider_kind, row.score_mp, row.seq, layout, part)
+                found.at_us, StoredRider(row.rider_id, row.city, row.rider_kind, row.score_mp, row.seq, layout, content)
             )
     return None
 
@@ -79,9 +79,9 @@ def add_passing_checkpoints(unit: WriteUnit, scored: Scored, layout: str, before
     if not riders.size or scored.keep_us == NO_TIME:
         return
     names = scored.intake.riders.take(pa.array(riders)).cast(pa.string()).to_pylist()
-    states = (rows_of(scored.kept, np.array([r])) for r in riders.tolist())
+    states = (riders_of(scored.kept, np.array([r])) for r in riders.tolist())
     rows = [
-        {"rider_id": name, "at_us": scored.keep_us, "layout": layout, "part": packed(_part(scored, state))}
+        {"rider_id": name, "at_us": scored.keep_us, "layout": layout, "part": compressed(_rider_bytes(scored, state))}
         for name, state in zip(names, states, strict=True)
     ]
     add_missing(unit, checkpoints, rows)
@@ -101,9 +101,9 @@ def add_loaded_checkpoints(
     if carried.keep_us == NO_TIME or not long:
         return
     names = carried.riders.take(pa.array(long)).cast(pa.string()).to_pylist()
-    states = (rows_of(carried.base, np.array([rider])) for rider in long)
+    states = (riders_of(carried.base, np.array([rider])) for rider in long)
     rows = [
-        {"rider_id": name, "at_us": carried.keep_us, "layout": layout, "part": packed(_part(scored, state))}
+        {"rider_id": name, "at_us": carried.keep_us, "layout": layout, "part": compressed(_rider_bytes(scored, state))}
         for name, state in zip(names, states, strict=True)
     ]
     add_missing(unit, checkpoints, rows)
@@ -158,7 +158,7 @@ def checkpoints_along(scored: Scored, carried: Carried, rider_id: str, until_us:
     rider = scored.intake.riders.cast(pa.string()).to_pylist().index(rider_id)
     first, stop = int(scored.intake.fold_from[rider]), int(scored.intake.start[rider + 1])
     times = scored.events["occurred_us"]
-    state = rows_of(carried.base, np.array([carried.riders.to_pylist().index(rider_id)]))
+    state = riders_of(carried.base, np.array([carried.riders.to_pylist().index(rider_id)]))
     rows = []
     for cut in range(first + STEP, stop, STEP):
         at_us = int(times[cut])
@@ -170,12 +170,12 @@ def checkpoints_along(scored: Scored, carried: Carried, rider_id: str, until_us:
             scored.program, scored.events, scored.liability, np.array([first]), np.array([to + 1]), state,
             np.array([at_us]), at_us,
         )  # fmt: skip
-        rows.append({"rider_id": rider_id, "at_us": at_us, "part": packed(_part(scored, state))})
+        rows.append({"rider_id": rider_id, "at_us": at_us, "part": compressed(_rider_bytes(scored, state))})
         first = to
     return rows
 
 
-def _part(scored: Scored, state: State) -> bytes:
+def _rider_bytes(scored: Scored, state: State) -> bytes:
     """One rider as bytes; events that the state refers to by their ids."""
     fades = state.fades.copy()
     names = _names(scored, fades["ev"])
@@ -193,7 +193,7 @@ def _part(scored: Scored, state: State) -> bytes:
         window=WINDOW_SCHEMA.empty_table(),
         written=np.zeros(0, ENTRY),
     )
-    return parts_of(one)[0]
+    return rider_bytes(one)[0]
 
 
 def _names(scored: Scored, refs: I64) -> pa.Array:

@@ -34,10 +34,10 @@ from api.ledger.posting import WINDOW_US
 from api.ledger.rider_states import due_us_of
 from api.ledger.shared_orders import note_shared
 from api.ledger.state_layouts import add_layout
-from api.ledger.state_parts import packed, parts_of
 from api.runs.loadable import Loadable
 from rules import readings_0_1_0
 from rules.errors import Fault
+from scoring.carried_bytes import compressed, rider_bytes
 from scoring.columns import EVENT_SCHEMA, NO_TIME
 from scoring.hashing import hash_rows
 from scoring.intake import schedule_versions
@@ -111,7 +111,7 @@ class LedgerPart:
             review_required=states["review"].astype(np.int64).tolist(),
             seq=scored.last_seq.tolist(),
             due_us=due_us_of(scored),
-            carried=parts_of(scored.carried),
+            carried=rider_bytes(scored.carried),
         )
 
 
@@ -384,7 +384,7 @@ def _rows(unit: WriteUnit, block: _LoadBlock, new: Sequence[int]) -> list[RiderR
                 keep_us=scored.keep_us,
                 due_us=stands.due_us[rider],
                 layout=layout,
-                carried=packed(stands.carried[rider]),
+                carried=compressed(stands.carried[rider]),
                 revision=before.revision,
             )
         )

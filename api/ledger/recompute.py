@@ -21,8 +21,8 @@ from api.db.unit_of_work import ReadUnit
 from api.ledger.opening_scores import openings_of
 from api.ledger.posting import WINDOW_US
 from api.ledger.rider_states import due_us_of, join_states, stored_states
-from api.ledger.state_parts import is_packed, sound_parts
 from api.ledger.stored_events import stored_events_of
+from scoring.carried_bytes import is_compressed, readable_riders
 from scoring.columns import EVENT_SCHEMA, NO_TIME
 from scoring.ledger import entries_table, event_ids
 from scoring.score import Scored, as_opened, score
@@ -62,8 +62,8 @@ def differences(unit: ReadUnit, law: RulesInForce, rows: Sequence[RiderRow], lin
         return
     until_us = max(row.until_us for row in rows)
     known = set(unit.connection.scalars(select(layouts.c.digest)))
-    packed = [row for row in rows if row.layout in known and is_packed(row.carried or b"")]
-    kept = sound_parts(stored_states(unit, law, packed, until_us), law.program)
+    compressed = [row for row in rows if row.layout in known and is_compressed(row.carried or b"")]
+    kept = readable_riders(stored_states(unit, law, compressed, until_us), law.program)
     readable = {one.rider_id for one in kept}
     for row in rows:
         if row.rider_id not in readable:

@@ -1,7 +1,7 @@
 """Reads a rider's past from the store again, from the earliest changed event on.
 
-A row's part (`carrying`) holds the last hours. What comes late, or corrects or takes back something older, needs what
-scoring carries *before* the first thing that may change, and everything since:
+A rider's stored bytes (`scoring.carried_bytes`) hold the last hours. What comes late, or corrects or takes back
+something older, needs what scoring carries *before* the first thing that may change, and everything since:
 
 nearest checkpoint before it → events since, and older ones that bear on them → window, and the entries that stand
 
@@ -25,15 +25,15 @@ from api.db.tables import events, replays
 from api.db.unit_of_work import ReadUnit, WriteUnit
 from api.ledger.checkpoints import Checkpoint, nearest_checkpoint
 from api.ledger.opening_scores import openings_of
-from api.ledger.state_parts import joined
 from rules.compile import Program
 from rules.events import REPORT_KINDS
 from rules.units import US_PER_DAY
-from scoring.carry import Carried
+from scoring.carried_bytes import carried_from_bytes
+from scoring.carry import Carried, carried_riders, moved_references
 from scoring.columns import ENTRY, EVENT_SCHEMA, I64, NO_TIME, Entries
 from scoring.intake import KEPT_BY_CORRECTION
 from scoring.score import score
-from scoring.state import State, fresh_state, placed, rows_of
+from scoring.state import State, fresh_state, spread_over
 
 # Food may be reported ready after its order was delivered, by so much.
 _AFTER_US: Final = US_PER_DAY
@@ -119,34 +119,18 @@ def _standing(unit: ReadUnit | WriteUnit, law: RulesInForce, carried: Carried, e
             law.program,
             law.schedule,
             EVENT_SCHEMA.empty_table(),
-            _some_of(carried, riders, rows, end_us),
+            replace(carried_riders(carried, riders), until_us=end_us),
             end_us,
             NO_TIME,
         )
         row_of = np.empty(folded.intake.order.size, np.int64)
         row_of[folded.intake.carried_row] = rows
         written = folded.standing.copy()
-        own = written["ev"] >= 0
-        written["ev"][own] = row_of[written["ev"][own]]
+        written["ev"] = moved_references(written["ev"], row_of)
         written["rider"] = riders[written["rider"]]
         found.append(written)
     standing = np.concatenate(found)
     return standing[np.argsort(standing["rider"], kind="stable")]
-
-
-def _some_of(carried: Carried, riders: I64, rows: I64, until_us: int) -> Carried:
-    """Some riders with their rows of the window, nothing written for them yet."""
-    return replace(
-        carried,
-        until_us=until_us,
-        riders=carried.riders.take(pa.array(riders)),
-        city=carried.city.take(pa.array(riders)),
-        rider_kind=carried.rider_kind[riders],
-        base=rows_of(carried.base, riders),
-        score_mp=carried.score_mp[riders],
-        seq=carried.seq[riders],
-        window=carried.window.take(pa.array(rows)),
-    )
 
 
 def _bases(program: Program, starts: Sequence[Checkpoint | None]) -> tuple[State, pa.Array]:
@@ -156,8 +140,8 @@ def _bases(program: Program, starts: Sequence[Checkpoint | None]) -> tuple[State
     if not known:
         return fresh, pa.array([], pa.string())
     there = np.array([k for k, start in enumerate(starts) if start is not None], np.int64)
-    found = joined([start.kept for start in known], program, NO_TIME)
-    return placed(found.base, fresh, there), found.faded
+    found = carried_from_bytes([start.kept for start in known], program, NO_TIME)
+    return spread_over(found.base, fresh, there), found.faded
 
 
 def _window(unit: ReadUnit | WriteUnit, program: Program, since: Mapping[str, int]) -> tuple[pa.Table, np.ndarray]:

@@ -1,7 +1,7 @@
 """Riders between posts: loaded for scoring, written back with what was scored.
 
-A row's part holds a short window of recent events. Where a post needs more than that, the rider's part is made again
-from events (`past`); both ways give the same ledger.
+The bytes of a rider (`scoring.carried_bytes`) hold a short window of recent events. Where a post needs more than that,
+the rider is made again from events (`api.ledger.rider_past`); both ways give the same ledger.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,10 +20,11 @@ from api.ledger.checkpoints import add_passing_checkpoints
 from api.ledger.consequences import consequences
 from api.ledger.rider_past import load_past
 from api.ledger.state_layouts import add_layout, layouts_of
-from api.ledger.state_parts import Kept, joined, layout_of, packed, parts_of, unpacked
 from rules.readings_0_1_0 import old_readings_until
+from scoring.carried_bytes import StoredRider, carried_from_bytes, compressed, decompressed, rider_bytes
 from scoring.carry import Carried
 from scoring.columns import EVENT_SCHEMA, NO_TIME
+from scoring.layout import layout_of
 from scoring.ledger import entries_table
 from scoring.score import Scored
 
@@ -46,17 +47,17 @@ def load_riders(
     past = _with_others(unit, known, from_us)
     if known and len(past) == len(known):
         return load_past(unit, law, known, past, until_us)
-    return joined(_kept_of(unit, law, known, until_us, past), law.program, until_us)
+    return carried_from_bytes(_kept_of(unit, law, known, until_us, past), law.program, until_us)
 
 
-def join_states(kept: Sequence[Kept], law: RulesInForce, until_us: int) -> Carried:
+def join_states(kept: Sequence[StoredRider], law: RulesInForce, until_us: int) -> Carried:
     """What scoring carries for riders that were read (`stored_states`); `until_us` as for `load_riders`."""
-    return joined(kept, law.program, until_us)
+    return carried_from_bytes(kept, law.program, until_us)
 
 
 def stored_states(
     unit: ReadUnit | WriteUnit, law: RulesInForce, riders: Sequence[RiderRow], until_us: int
-) -> list[Kept]:
+) -> list[StoredRider]:
     """Riders one by one as they are kept, those without an event left out; parameters as for `load_riders`."""
     known = [row for row in riders if row.carried is not None]
     return _kept_of(unit, law, known, until_us, _with_others(unit, known, _NOBODY))
@@ -73,22 +74,22 @@ def _with_others(unit: ReadUnit | WriteUnit, known: Sequence[RiderRow], from_us:
 
 def _kept_of(
     unit: ReadUnit | WriteUnit, law: RulesInForce, known: Sequence[RiderRow], until_us: int, past: Mapping[str, int]
-) -> list[Kept]:
+) -> list[StoredRider]:
     own = layout_of(law.program)
     layouts = layouts_of(unit, {row.layout for row in known})
     again = [row for row in known if row.rider_id in past]
     made: dict[str, bytes] = {}
     if again:
         read = load_past(unit, law, again, past, until_us)
-        made = dict(zip(read.riders.to_pylist(), parts_of(read), strict=True))
+        made = dict(zip(read.riders.to_pylist(), rider_bytes(read), strict=True))
     kept = []
     for row in known:
         layout = layouts.get(row.layout)
         if row.rider_id in made or layout is None:
-            layout, part = own, made[row.rider_id]
+            layout, content = own, made[row.rider_id]
         else:
-            part = unpacked(row.carried or b"")
-        kept.append(Kept(row.rider_id, row.city, row.rider_kind, row.score_mp, row.seq, layout, part))
+            content = decompressed(row.carried or b"")
+        kept.append(StoredRider(row.rider_id, row.city, row.rider_kind, row.score_mp, row.seq, layout, content))
     return kept
 
 
@@ -143,16 +144,16 @@ def _rows(scored: Scored, layout: str, before: Mapping[str, RiderRow], heads: Ma
     columns = zip(
         carried.riders.to_pylist(), carried.city.to_pylist(), carried.rider_kind.tolist(), books,
         carried.score_mp.tolist(), states["review"].tolist(), carried.seq.tolist(), due_us_of(scored),
-        map(packed, parts_of(carried)),
+        map(compressed, rider_bytes(carried)),
         strict=True,
     )  # fmt: skip
     return [
         RiderRow(
             # A rider's city is that of their first event, until they move (`api.riders.moves`).
             rider, before[rider].city or city, kind, book, score_mp, review, seq, heads.get(rider, before[rider].chain),
-            carried.until_us, carried.keep_us, due_us, layout, part, before[rider].revision,
+            carried.until_us, carried.keep_us, due_us, layout, content, before[rider].revision,
         )
-        for rider, city, kind, book, score_mp, review, seq, due_us, part in columns
+        for rider, city, kind, book, score_mp, review, seq, due_us, content in columns
     ]  # fmt: skip
 
 

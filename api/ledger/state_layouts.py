@@ -1,4 +1,4 @@
-"""What positions in stored parts mean: layouts by digest, kept in the database beside the parts."""
+"""The layouts (`scoring.layout`) of the riders in a database, by digest."""
 
 import json
 from collections.abc import Iterable
@@ -9,15 +9,15 @@ from sqlalchemy import select
 from api.db.bulk import add_missing, among
 from api.db.tables import layouts
 from api.db.unit_of_work import ReadUnit, WriteUnit
-from api.ledger.state_parts import Layout, layout_of, read_layout
 from rules.compile import Program
+from scoring.layout import Layout, layout_of, read_layout
 
 # By digest, None for those of other builds. A digest is the content: this holds for every database.
 _KNOWN: Final[dict[str, Layout | None]] = {}
 
 
 def layouts_of(unit: ReadUnit | WriteUnit, digests: Iterable[str | None]) -> dict[str | None, Layout | None]:
-    """Layouts by digest; None for those whose parts must be made again from events."""
+    """Layouts by digest; None for those of riders that must be made again from events."""
     wanted = {digest for digest in digests if digest is not None}
     missing = sorted(wanted - _KNOWN.keys())
     if missing:

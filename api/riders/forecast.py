@@ -16,12 +16,12 @@ from api.books.in_force import RulesInForce
 from api.db.rider_rows import RiderRow, row_of
 from api.db.unit_of_work import ReadUnit, WriteUnit
 from api.ledger.rider_states import stored_states
-from api.ledger.state_parts import joined
 from api.words import Translated, translated
 from rules.book import Book
 from rules.events import RIDER_KINDS
 from rules.text import Lang, text
 from rules.units import US_PER_S, shown_change, shown_points, yuan_text
+from scoring.carried_bytes import carried_from_bytes
 from scoring.carry import Carried
 from scoring.columns import EVENT_SCHEMA, NO_TIME
 from scoring.explain_words import moved_words, orders_words, signed_tenths, span_words, titled
@@ -112,7 +112,7 @@ def outlook_of(
     (kept,) = stored_states(unit, law, [row], row.until_us)
     # One rider in several copies, one for each lateness and one who delivers nothing: ids ascend as copies do.
     names = [f"{k:04d}" for k in range(len(late_min) + 1)]
-    carried = joined([kept._replace(rider_id=name) for name in names], law.program, row.until_us)
+    carried = carried_from_bytes([kept._replace(rider_id=name) for name in names], law.program, row.until_us)
     # The platform's clock may run ahead: the next order comes after the last one.
     at_us = max(now_us, row.until_us, pc.max(carried.window["occurred_us"]).as_py() or NO_TIME) + 1
     orders = [_next_order(carried, name, minutes, at_us) for name, minutes in zip(names[1:], late_min, strict=True)]

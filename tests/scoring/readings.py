@@ -8,9 +8,9 @@ import pyarrow as pa
 
 from rules.book import Book
 from rules.compile import Program, compile_books
-from rules.events import FIELDS, PARTIES
+from rules.events import PARTIES
 from scoring.carry import Carried
-from scoring.columns import CARRIED, ENTRY_KINDS, NO_EVENT
+from scoring.columns import CARRIED, ENTRY_KINDS, EVENT_SCHEMA, NO_EVENT
 from scoring.intake import REASONS, Schedule, schedule_versions
 from scoring.kernel import tier_of
 from scoring.score import Scored, score
@@ -73,12 +73,7 @@ class Reading:
 
 def table_of(events: Sequence[Event]) -> pa.Table:
     """Events as the canonical table that readers give."""
-    columns: dict[str, pa.Array] = {}
-    for column in FIELDS:
-        name = f"{column.name}_us" if column.type == "time" else column.name
-        kind = pa.int64() if column.type in ("time", "int") else pa.string()
-        columns[name] = pa.array([event.get(name) for event in events], kind)
-    return pa.table(columns)
+    return pa.Table.from_pylist([dict(event) for event in events], schema=EVENT_SCHEMA)
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,10 @@ from api.db.seals import SEALED, num_seals, verify_seals
 from api.db.store import Store
 from api.db.triggers import expected_triggers
 from api.db.unit_of_work import WriteUnit
-from api.ledger import state_parts
 from api.ledger.verify import verify_store
 from rules.text import LANGS
 from rules.text import text as words
+from scoring import carried_bytes
 from tests.api.ledger.posts import BOOK, FADING, START_US, later, post, publish, rider_week, settle
 from tests.builders import DAY_US
 
@@ -67,12 +67,12 @@ def damaged(store: Store, names: Sequence[str], damage: Damage) -> dict[str, lis
 def part_of(unit: WriteUnit, rider: str) -> Any:
     """A rider's part, taken apart."""
     stored = unit.connection.scalar(select(rider_state.c.carried).where(rider_state.c.rider_id == rider))
-    return state_parts._put_together([state_parts.unpacked(bytes(stored or b""))])
+    return carried_bytes._put_together([carried_bytes.decompressed(bytes(stored or b""))])
 
 
 def put_back(unit: WriteUnit, rider: str, rows: Any) -> None:
     """A part put together again."""
-    part = state_parts.packed(state_parts._cut(rows)[0])
+    part = carried_bytes.compressed(carried_bytes._cut(rows)[0])
     unit.connection.execute(update(rider_state).where(rider_state.c.rider_id == rider).values(carried=part))
 
 
