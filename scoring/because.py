@@ -11,12 +11,52 @@ import pyarrow as pa
 
 from rules.book import Book, BookDocument, Rule, Tier
 from rules.conditions import UNKNOWN, Condition, conditions_of, outcome
-from scoring.explain_facts import Known, Lateness, facts_of, lateness_of, reading_of
+from scoring.explain_facts import KnownEvents, Lateness, facts_of, lateness_of, reading_of
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """One entry as the ledger has it."""
+class EntryLine:
+    """One entry as the ledger has it.
+
+    Parameters
+    ----------
+    entry_id
+        Identity by content, 16 characters.
+    event_id
+        The event, or `reset:DATE` for an entry of none.
+    rider_id
+        Whose ledger it is in.
+    seq
+        Number within the rider, from 1.
+    rule_id
+        Id of the rule, or of a fixed label.
+    kind
+        One of `ENTRY_KINDS`.
+    of_kind
+        Kind of the entry that a reverse or reenter concerns, else `kind`.
+    delta_mp
+        Change of the score (mp).
+    score_after_mp
+        Score after it (mp).
+    money_fen
+        Fine (negative) or bonus (fen).
+    liable_party
+        Who answers for the event.
+    late_s
+        Gross lateness (s).
+    time_given_back_s
+        Of this, not the rider's (s).
+    book_digest
+        The book that judged.
+    occurred_us
+        When it counts from (µs UTC).
+    recorded_us
+        When it was written (µs UTC).
+    cause_event_id
+        What made a reversal or re-entry necessary; None for others.
+    of_us
+        Time of the event or due instant concerned where that is not `occurred_us`.
+    """
 
     entry_id: str
     event_id: str
@@ -54,28 +94,36 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Met:
-    """A condition of a rule and the fact it met."""
+class ConditionResult:
+    """A condition of a rule and the fact it met.
+
+    Parameters
+    ----------
+    condition
+        The condition as compiled.
+    value
+        The fact that it met; `UNKNOWN` where nobody knows it.
+    """
 
     condition: Condition
     value: int
 
 
 @dataclass(frozen=True, slots=True)
-class RuleRead:
+class RuleEvaluation:
     """A rule in its book's own words, its conditions as they were met, and what it gives before any cap."""
 
     rule: Rule
-    met: tuple[Met, ...]
+    met: tuple[ConditionResult, ...]
     points_mp: int | None
     money_fen: int | None
 
 
 @dataclass(frozen=True, slots=True)
-class Undone:
+class UndoneEntry:
     """What a reversal takes back, and the event that made it necessary."""
 
-    line: Line | None
+    line: EntryLine | None
     cause_event_id: str | None
     cause_kind: str | None
 
@@ -110,27 +158,40 @@ class Because:
         Entries that took this one back, or returned its points.
     """
 
-    line: Line
+    line: EntryLine
     book: Book
     order_id: str | None
     event_kind: str | None
     facts: Mapping[str, int]
     lateness: Lateness | None
     agrees: bool | None
-    rule: RuleRead | None
+    rule: RuleEvaluation | None
     tier: Tier | None
-    steps: tuple[Line, ...]
-    undone: Undone | None
-    later: tuple[Line, ...]
+    steps: tuple[EntryLine, ...]
+    undone: UndoneEntry | None
+    later: tuple[EntryLine, ...]
 
 
-def lines_of(entries: pa.Table) -> tuple[Line, ...]:
-    """Entries of the ledger's table, in its order."""
-    names = list(Line.__dataclass_fields__)
-    return tuple(Line(**row) for row in entries.select(names).to_pylist())
+def lines_of(entries: pa.Table) -> tuple[EntryLine, ...]:
+    """Entries of the ledger's table, in its order.
+
+    Parameters
+    ----------
+    entries
+        `ENTRY_SCHEMA`, any number of riders.
+
+    Returns
+    -------
+    tuple[EntryLine, ...]
+        A line per row.
+    """
+    names = list(EntryLine.__dataclass_fields__)
+    return tuple(EntryLine(**row) for row in entries.select(names).to_pylist())
 
 
-def because(line: Line, lines: Sequence[Line], books: Mapping[str, Book], known: Known | None = None) -> Because:
+def because(
+    line: EntryLine, lines: Sequence[EntryLine], books: Mapping[str, Book], known: KnownEvents | None = None
+) -> Because:
     """Why one entry stands.
 
     Parameters
@@ -143,6 +204,11 @@ def because(line: Line, lines: Sequence[Line], books: Mapping[str, Book], known:
         Books by digest.
     known
         The rider's events, where they are at hand.
+
+    Returns
+    -------
+    Because
+        The rule, the facts that it met, the lateness, and what the entry takes back.
     """
     book = books[line.book_digest]
     rule = next((rule for rule in book.model.rule if rule.id == line.rule_id), None)
@@ -179,34 +245,36 @@ def because(line: Line, lines: Sequence[Line], books: Mapping[str, Book], known:
     )
 
 
-def _is_of_event(line: Line) -> bool:
+def _is_of_event(line: EntryLine) -> bool:
     """Whether an entry states the liability of its event; what falls due later and reviews state none."""
     return line.of_kind in ("award", "deduct", "cap", "training")
 
 
-def read_rule(rule: Rule, book: BookDocument, facts: Mapping[str, int], fee_fen: int) -> RuleRead:
+def read_rule(rule: Rule, book: BookDocument, facts: Mapping[str, int], fee_fen: int) -> RuleEvaluation:
     """A rule beside the facts it met; without facts, its conditions alone."""
     if not facts:
-        return RuleRead(rule, tuple(Met(test, UNKNOWN) for test in conditions_of(rule, book)), None, None)
-    met = tuple(Met(test, facts.get(test.fact, UNKNOWN)) for test in conditions_of(rule, book))
-    return RuleRead(rule, met, *outcome(rule, facts["late_s"], fee_fen))
+        return RuleEvaluation(
+            rule, tuple(ConditionResult(test, UNKNOWN) for test in conditions_of(rule, book)), None, None
+        )
+    met = tuple(ConditionResult(test, facts.get(test.fact, UNKNOWN)) for test in conditions_of(rule, book))
+    return RuleEvaluation(rule, met, *outcome(rule, facts["late_s"], fee_fen))
 
 
-def _undone(line: Line, lines: Sequence[Line], known: Known | None) -> Undone | None:
+def _undone(line: EntryLine, lines: Sequence[EntryLine], known: KnownEvents | None) -> UndoneEntry | None:
     if line.kind not in ("reverse", "reenter"):
         return None
     before = [other for other in lines if other.key == line.key and other.seq < line.seq]
     taken = [other for other in before if other.kind != "reverse"]
     kind = None if known is None or line.cause_event_id is None else known.kinds.get(line.cause_event_id)
-    return Undone(taken[-1] if taken else None, line.cause_event_id, kind)
+    return UndoneEntry(taken[-1] if taken else None, line.cause_event_id, kind)
 
 
-def _later(line: Line, lines: Sequence[Line]) -> tuple[Line, ...]:
+def _later(line: EntryLine, lines: Sequence[EntryLine]) -> tuple[EntryLine, ...]:
     if line.kind == "reverse":
         return ()
     after = [other for other in lines if other.seq > line.seq]
     taken_back = next((other for other in after if other.key == line.key and other.kind == "reverse"), None)
-    found = [] if taken_back is None else [taken_back]
+    later = [] if taken_back is None else [taken_back]
     if line.of_kind == "deduct":
-        found += [other for other in after if other.event_id == line.event_id and other.of_kind == "fade"]
-    return tuple(sorted(found, key=lambda other: other.seq))
+        later += [other for other in after if other.event_id == line.event_id and other.of_kind == "fade"]
+    return tuple(sorted(later, key=lambda other: other.seq))

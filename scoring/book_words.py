@@ -13,7 +13,20 @@ from scoring.explain_words import condition_words, effects, titled, wanted_words
 
 
 def public_text(book: Book, lang: Lang) -> str:
-    """All that a book does to points, money and tiers, a line each."""
+    """All that a book does to points, money and tiers, a line each.
+
+    Parameters
+    ----------
+    book
+        A book, whole.
+    lang
+        Language of the words: `zh` or `en`.
+
+    Returns
+    -------
+    str
+        Plain text, lines joined by line breaks.
+    """
     return "\n".join(line[0].upper() + line[1:] for line in _lines(book.model, lang))
 
 
@@ -65,7 +78,22 @@ def rule_line(rule: Rule, model: BookDocument, lang: Lang) -> str:
 
 
 def when_words(rule: Rule, model: BookDocument, lang: Lang) -> str:
-    """The events that a rule is about, and what must hold."""
+    """The events that a rule is about, and what must hold.
+
+    Parameters
+    ----------
+    rule
+        A rule of the book.
+    model
+        The book, for its calendar.
+    lang
+        Language of the words: `zh` or `en`.
+
+    Returns
+    -------
+    str
+        Kinds and conditions, joined.
+    """
     tests = (
         text(lang, "public.condition", fact=text(lang, f"fact.{test.fact}"), wanted=wanted_words(test, lang))
         for test in conditions_of(rule, model)
@@ -74,46 +102,105 @@ def when_words(rule: Rule, model: BookDocument, lang: Lang) -> str:
 
 
 def kinds_words(rule: Rule, lang: Lang) -> str:
-    """The events that a rule is about."""
+    """The events that a rule is about.
+
+    Parameters
+    ----------
+    rule
+        A rule of a book.
+    lang
+        Language of the words: `zh` or `en`.
+
+    Returns
+    -------
+    str
+        The kinds, joined.
+    """
     return text(lang, "web_books.between").join(text(lang, f"word.{kind}") for kind in rule.kind)
 
 
 def conditions_words(rule: Rule, model: BookDocument, lang: Lang) -> tuple[str, ...]:
-    """What must hold for a rule to apply."""
+    """What must hold for a rule to apply.
+
+    Parameters
+    ----------
+    rule
+        A rule of the book.
+    model
+        The book, for its calendar.
+    lang
+        Language of the words: `zh` or `en`.
+
+    Returns
+    -------
+    tuple[str, ...]
+        A phrase per condition; empty where the rule has none.
+    """
     return tuple(condition_words(test, UNKNOWN, lang) for test in conditions_of(rule, model))
 
 
 def outcome_words(rule: Rule, lang: Lang) -> str:
-    """What a rule gives or takes."""
-    found = []
+    """What a rule gives or takes.
+
+    Parameters
+    ----------
+    rule
+        A rule of a book.
+    lang
+        Language of the words: `zh` or `en`.
+
+    Returns
+    -------
+    str
+        Points, shares and money, joined.
+    """
+    phrases = []
     if rule.points_mp is not None:
-        found.append(text(lang, "web_books.points", points=signed_points_text(rule.points_mp)))
+        phrases.append(text(lang, "web_books.points", points=signed_points_text(rule.points_mp)))
     if rule.points_slide:
         corners = [
-            text(lang, "web_books.corner", late=decimal_text(one.late_s, 60), value=signed_points_text(one.points_mp))
-            for one in rule.points_slide
+            text(
+                lang,
+                "web_books.corner",
+                late=decimal_text(corner.late_s, 60),
+                value=signed_points_text(corner.points_mp),
+            )
+            for corner in rule.points_slide
         ]
-        found.append(text(lang, "web_books.between").join(corners))
+        phrases.append(text(lang, "web_books.between").join(corners))
     if rule.fee_share_permille is not None:
-        found.append(text(lang, "web_books.share", share=decimal_text(rule.fee_share_permille, 10)))
+        phrases.append(text(lang, "web_books.share", share=decimal_text(rule.fee_share_permille, 10)))
     if rule.fee_share_slide:
         corners = [
             text(
                 lang,
                 "web_books.corner_share",
-                late=decimal_text(one.late_s, 60),
-                value=decimal_text(one.share_permille, 10),
+                late=decimal_text(corner.late_s, 60),
+                value=decimal_text(corner.share_permille, 10),
             )
-            for one in rule.fee_share_slide
+            for corner in rule.fee_share_slide
         ]
-        found.append(text(lang, "web_books.between").join(corners))
+        phrases.append(text(lang, "web_books.between").join(corners))
     if rule.money_fen is not None:
-        found.append(text(lang, "web_books.money", yuan=yuan_text(rule.money_fen)))
-    return text(lang, "web_books.and").join(found)
+        phrases.append(text(lang, "web_books.money", yuan=yuan_text(rule.money_fen)))
+    return text(lang, "web_books.and").join(phrases)
 
 
 def threshold(tier: Tier, lang: Lang) -> str:
-    """From which score a tier begins."""
+    """From which score a tier begins.
+
+    Parameters
+    ----------
+    tier
+        A tier of a book.
+    lang
+        Language of the words: `zh` or `en`.
+
+    Returns
+    -------
+    str
+        The lowest score of the tier in points.
+    """
     if tier.above_mp is not None:
         return text(lang, "web_books.above", points=points_text(tier.above_mp))
     if tier.from_mp is not None:
@@ -122,7 +209,20 @@ def threshold(tier: Tier, lang: Lang) -> str:
 
 
 def cap_words(cap: Cap, lang: Lang) -> str:
-    """A cap in words."""
+    """A cap in words.
+
+    Parameters
+    ----------
+    cap
+        A cap of a book.
+    lang
+        Language of the words: `zh` or `en`.
+
+    Returns
+    -------
+    str
+        A sentence without a full stop.
+    """
     scope = text(lang, f"word.{cap.scope}")
     if cap.max_deduct_mp is not None:
         return text(lang, "web_books.cap_deduct", scope=scope, points=points_text(cap.max_deduct_mp))
@@ -130,7 +230,20 @@ def cap_words(cap: Cap, lang: Lang) -> str:
 
 
 def report_words(report: ReportEffect, lang: Lang) -> str:
-    """What a report does, in words."""
+    """What a report does, in words.
+
+    Parameters
+    ----------
+    report
+        What a book says of one kind of report.
+    lang
+        Language of the words: `zh` or `en`.
+
+    Returns
+    -------
+    str
+        A sentence without a full stop.
+    """
     kind = text(lang, f"word.{report.kind}")
     if report.level_from:
         kind = text(lang, "web_books.from_level", kind=kind, level=report.level_from)

@@ -1,7 +1,7 @@
 """A carried state in bytes, rider by rider, for a database; `scoring.carried_tables` has the same records for files.
 
 The bytes of a rider are a head of counts, then arrays as NumPy holds them, then the bytes of texts. Books, rule ids and
-sums stand in them as positions in a `Layout`. They can always be made again from the rider's events: they are what the
+sums stand in them as positions in a `StateLayout`. They can always be made again from the rider's events: they are what the
 next post needs, not a record of anything.
 
 The bytes of many riders are cut out of, and put together to, arrays over all of them: `_Arrays`.
@@ -17,9 +17,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from rules.compile import Program
-from scoring.carry import Carried, carried_riders, joined, nobody
+from scoring.carry import Carried, carried_riders, joined, no_riders
 from scoring.columns import CARRIED, ENTRY, I64, NO_EVENT, NO_TIME, WINDOW_SCHEMA, filled
-from scoring.layout import MARK_COLUMNS, NUMBER_COLUMNS, TEXT_COLUMNS, Layout, layout_of, renumbered
+from scoring.layout import MARK_COLUMNS, NUMBER_COLUMNS, TEXT_COLUMNS, StateLayout, layout_of, renumbered
 from scoring.state import FADE_DUE, ORDER_POINTS, RIDER_STATE, State
 
 # Of each rider: slots, kinds counted by month, fades, points of orders, entries, rows, names, bytes of names, of texts.
@@ -49,7 +49,7 @@ class StoredRider(NamedTuple):
     rider_kind: int
     score_mp: int
     seq: int
-    layout: Layout
+    layout: StateLayout
     content: bytes
 
 
@@ -107,6 +107,16 @@ def rider_bytes(carried: Carried) -> list[bytes]:
     """The bytes of each rider of `carried.riders`, in the layout of the carried state.
 
     The rows of its window stand by rider, as a run, `carried_riders` and `carried_from_bytes` leave them.
+
+    Parameters
+    ----------
+    carried
+        R riders.
+
+    Returns
+    -------
+    list[bytes]
+        R contents, in the order of `carried.riders`.
     """
     window, base = carried.window, carried.base
     num_riders = len(carried.riders)
@@ -140,12 +150,32 @@ def compressed(content: bytes) -> bytes:
     """Bytes of a rider as the database holds them: their number, then LZ4.
 
     They are mostly unknown times and shrink to a third.
+
+    Parameters
+    ----------
+    content
+        As `rider_bytes` made them.
+
+    Returns
+    -------
+    bytes
+        What a database stores.
     """
     return len(content).to_bytes(4, "little") + pa.compress(content, codec="lz4", asbytes=True)
 
 
 def decompressed(stored: bytes) -> bytes:
     """The bytes that were compressed.
+
+    Parameters
+    ----------
+    stored
+        As `compressed` made them.
+
+    Returns
+    -------
+    bytes
+        As `rider_bytes` made them.
 
     Raises
     ------
@@ -157,7 +187,18 @@ def decompressed(stored: bytes) -> bytes:
 
 
 def is_compressed(stored: bytes) -> bool:
-    """Whether bytes of a database can be decompressed, whatever they hold."""
+    """Whether bytes of a database can be decompressed, whatever they hold.
+
+    Parameters
+    ----------
+    stored
+        What a database holds.
+
+    Returns
+    -------
+    bool
+        False also for bytes that are too few, or that claim to be too many.
+    """
     try:
         return len(stored) > 4 and int.from_bytes(stored[:4], "little") <= _BYTES_MAX and bool(decompressed(stored))
     except (OSError, ValueError):
@@ -311,7 +352,20 @@ def _put_together(contents: Sequence[bytes]) -> _Arrays:
 
 
 def readable_riders(stored: Sequence[StoredRider], program: Program) -> list[StoredRider]:
-    """Those of some riders whose bytes can be read: whole, and with no position or reference outside what is there."""
+    """Those of some riders whose bytes can be read: whole, and with no position or reference outside what is there.
+
+    Parameters
+    ----------
+    stored
+        Riders as a database holds them, decompressed.
+    program
+        The books that they are to be read with.
+
+    Returns
+    -------
+    list[StoredRider]
+        Those that can be read, in the same order; all others must be made again from events.
+    """
     layout = layout_of(program)
     return [rider for rider in stored if layout.holds(rider.layout) and _is_readable(rider)]
 
@@ -355,17 +409,22 @@ def carried_from_bytes(stored: Sequence[StoredRider], program: Program, until_us
     until_us
         Up to where nothing is due for any of them that is not written.
 
+    Returns
+    -------
+    Carried
+        Their state, window and entries; the rows of the window stand by rider.
+
     Raises
     ------
     ValueError
         If the program lacks a book of theirs.
     """
     layout = layout_of(program)
-    by_layout: dict[Layout, list[int]] = {}
+    by_layout: dict[StateLayout, list[int]] = {}
     for k, rider in enumerate(stored):
         by_layout.setdefault(rider.layout, []).append(k)
     if not stored:
-        return nobody(program, until_us)
+        return no_riders(program, until_us)
     states = [
         renumbered(_carried_of([stored[k] for k in riders], until_us), old, layout) for old, riders in by_layout.items()
     ]

@@ -14,13 +14,13 @@ import pyarrow.compute as pc
 
 from scoring.carry import Carried
 from scoring.columns import ENTRY, I64, Entries
-from scoring.layout import Layout
+from scoring.layout import StateLayout
 from scoring.state import FADE_DUE, ORDER_POINTS, RIDER_STATE, State
 
 TABLES: Final = ("riders", "fades", "orders", "written", "window")
 
 
-def tables_of(carried: Carried, layout: Layout) -> dict[str, pa.Table]:
+def tables_of(carried: Carried, layout: StateLayout) -> dict[str, pa.Table]:
     """The tables of a carried state.
 
     Parameters
@@ -32,8 +32,10 @@ def tables_of(carried: Carried, layout: Layout) -> dict[str, pa.Table]:
 
     Returns
     -------
-    A table for each name in `TABLES`. References to events (`ev`) are rows of `window`, or `CARRIED - k` for name k of
-    `carried.faded`; `rider` is a row of `riders`; `slot` and the lists of sums are in the order of `layout.slots`.
+    dict[str, pa.Table]
+        A table for each name in `TABLES`. References to events (`ev`) are rows of `window`, or `CARRIED - k` for name
+        k of `carried.faded`; `rider` is a row of `riders`; `slot` and the lists of sums are in the order of
+        `layout.slots`.
     """
     base, books = carried.base, pa.array(layout.books, pa.string())
     riders = (
@@ -67,7 +69,7 @@ def carried_of(
     until_us: int,
     keep_us: int,
     faded: Sequence[str],
-) -> tuple[Carried, Layout]:
+) -> tuple[Carried, StateLayout]:
     """The carried state that stands in tables, in a layout of its own.
 
     Parameters
@@ -79,6 +81,11 @@ def carried_of(
     until_us, keep_us, faded
         As in `Carried`.
 
+    Returns
+    -------
+    tuple[Carried, StateLayout]
+        The state, and what its positions mean.
+
     Raises
     ------
     KeyError
@@ -88,7 +95,7 @@ def carried_of(
     """
     riders, fades, orders = tables["riders"], tables["fades"], tables["orders"]
     labels = pc.unique(tables["written"].column("label").combine_chunks().cast(pa.string()))
-    layout = Layout(tuple(books), tuple(labels.to_pylist()), tuple(slots), tuple(counted))
+    layout = StateLayout(tuple(books), tuple(labels.to_pylist()), tuple(slots), tuple(counted))
     digests = pa.array(layout.books, pa.string())
     num_riders = riders.num_rows
     window = tables["window"]

@@ -13,8 +13,8 @@ import pyarrow.compute as pc
 from rules.compile import Program
 from rules.events import KIND_CODE
 from scoring.columns import CARRIED, ENTRY, I64, NO_TIME, WINDOW_SCHEMA, Entries, Events
-from scoring.intake import Intake, corrected
 from scoring.liability import DELIVERED, EXTENDED, FIRST_REPORT, LAST_REPORT
+from scoring.prepare import PreparedEvents, corrected_contents
 from scoring.state import State, concatenated, fresh_state, riders_of
 
 APPEAL_UPHELD = KIND_CODE["appeal_upheld"]
@@ -32,6 +32,10 @@ class Carried:
         Start of the window; nothing older can be entered any more.
     riders
         Rider ids, ascending; the rows of `base`, `score_mp`, `seq`, `city` and `rider_kind`.
+    city
+        Of each rider's last event; null where unknown.
+    rider_kind
+        int64[R], code of `RIDER_KINDS`; -1 where unknown.
     base
         Each rider before the first thing in the window; `ev` of its fades is a row of `window` or `CARRIED - k`.
     faded
@@ -57,8 +61,21 @@ class Carried:
     written: Entries
 
 
-def nobody(program: Program, until_us: int) -> Carried:
-    """A carried state without riders, as `Carried` has it; nothing is too old for it."""
+def no_riders(program: Program, until_us: int) -> Carried:
+    """A carried state without riders, as `Carried` has it; nothing is too old for it.
+
+    Parameters
+    ----------
+    program
+        Says which sums and counts a state has.
+    until_us
+        How far fades and resets are written (µs UTC).
+
+    Returns
+    -------
+    Carried
+        A state with an empty window.
+    """
     return Carried(
         until_us=until_us,
         keep_us=NO_TIME,
@@ -85,6 +102,11 @@ def moved_references(refs: I64, rows: I64, names: I64 | None = None) -> I64:
         The new reference to each row of the window.
     names
         The new position of each name of `faded`; by default names stay.
+
+    Returns
+    -------
+    I64
+        As many references; `NO_EVENT` stays.
     """
     out = refs.copy()
     to_row = refs >= 0
@@ -122,8 +144,15 @@ def carried_riders(carried: Carried, riders: I64) -> Carried:
 
     Parameters
     ----------
+    carried
+        Any carried state.
     riders
         Positions in `carried.riders`, each once; the result has them, and their rows of the window, in this order.
+
+    Returns
+    -------
+    Carried
+        Their state, rows of the window, entries that stand, and the names that these refer to.
     """
     num_riders = len(carried.riders)
     if np.array_equal(riders, np.arange(num_riders)):
@@ -185,7 +214,20 @@ def joined(states: Sequence[Carried]) -> Carried:
 
 
 def with_histories(carried: Carried, whole: Carried) -> Carried:
-    """A carried state in which the riders of `whole`, which holds their complete histories as one window, start from their first event again."""
+    """A carried state in which some riders start from their first event again.
+
+    Parameters
+    ----------
+    carried
+        All riders.
+    whole
+        Those riders' complete histories as one window; a state of the same program.
+
+    Returns
+    -------
+    Carried
+        All riders in the order of `carried`; scores and numbers of entries are those of `carried`.
+    """
     again = pc.index_in(whole.riders.cast(carried.riders.type), carried.riders).to_numpy()
     others = np.setdiff1d(np.arange(len(carried.riders)), again)
     both = joined([carried_riders(carried, others), whole])
@@ -197,14 +239,14 @@ def with_histories(carried: Carried, whole: Carried) -> Carried:
 
 
 def cut_window(
-    intake: Intake, events: Events, entries: Entries, kept: State, names: pa.Array, keep_us: int, late_us: int
+    prepared: PreparedEvents, events: Events, entries: Entries, kept: State, names: pa.Array, keep_us: int, late_us: int
 ) -> tuple[State, pa.Array, pa.Table, Entries]:
     """The `base`, `faded`, `window` and `written` of a `Carried`.
 
     Parameters
     ----------
     events
-        The rows of `intake` with corrections applied.
+        The rows of `prepared` with corrections applied.
     entries
         All entries that stand, by rider in time order.
     kept
@@ -215,9 +257,9 @@ def cut_window(
         Start of the window, and how far a fact may be from the order it bears on (µs).
     """
     recent = events["occurred_us"] >= keep_us
-    context = _context_rows(events, intake.start, keep_us, late_us)
+    context = _context_rows(events, prepared.start, keep_us, late_us)
     rows = np.flatnonzero(recent | context)
-    window = _window(intake, events, rows, context[rows])
+    window = _window(prepared, events, rows, context[rows])
     written = entries[entries["item_us"] >= keep_us]
     # Older deductions that wait for their return leave the window; only their event ids stay.
     known = _names_in_use(kept, written)
@@ -230,7 +272,7 @@ def cut_window(
     faded = pa.concat_arrays(
         [
             names.take(pa.array(known)).cast(pa.string()),
-            intake.column("event_id", gone).combine_chunks().cast(pa.string()),
+            prepared.column("event_id", gone).combine_chunks().cast(pa.string()),
         ]
     )
     return base, faded, window, written
@@ -255,15 +297,15 @@ def _context_rows(events: Events, start: I64, keep_us: int, late_us: int) -> np.
     return old & (together | (word & (events["occurred_us"] >= keep_us - late_us)))
 
 
-def _window(intake: Intake, events: Events, rows: I64, context: np.ndarray) -> pa.Table:
+def _window(prepared: PreparedEvents, events: Events, rows: I64, context: np.ndarray) -> pa.Table:
     """Rows to carry, with corrections applied to their contents."""
-    window = intake.rows(rows)
-    content = intake.content(rows, window)
-    controls = np.flatnonzero((intake.ref >= 0) & (intake.is_new == 1) & (intake.overtaken == 0))
+    window = prepared.rows(rows)
+    content = prepared.content(rows, window)
+    controls = np.flatnonzero((prepared.ref >= 0) & (prepared.is_new == 1) & (prepared.overtaken == 0))
     controls = controls[events["kind"][controls] != APPEAL_UPHELD]
     if controls.size:
         latest = {
-            int(intake.ref[row]): int(row)
+            int(prepared.ref[row]): int(row)
             for row in controls[np.argsort(events["occurred_us"][controls], kind="stable")]
         }
         at = np.arange(window.num_rows)
@@ -272,7 +314,9 @@ def _window(intake: Intake, events: Events, rows: I64, context: np.ndarray) -> p
         if replaced:
             places, targets, by = np.array(replaced, np.int64).T
             at[places] = window.num_rows + np.arange(places.size)
-            contents = corrected(intake.source, intake.order[targets], intake.order[by]).cast(window.schema)
+            contents = corrected_contents(prepared.source, prepared.order[targets], prepared.order[by]).cast(
+                window.schema
+            )
             window = pa.concat_tables([window, contents]).take(pa.array(at))
     return (
         window.append_column("content", pa.array(content))

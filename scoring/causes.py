@@ -8,8 +8,8 @@ import numpy as np
 
 from rules.compile import Program
 from scoring.columns import I64, Entries, Events
-from scoring.history import CONTROLS, Control, History, folded
-from scoring.page import Changes, Key, Row, rows_of
+from scoring.history import CONTROLS, ControlEvent, RiderHistories, fold_histories
+from scoring.rider_ledger import EntryKey, EntryRow, LedgerChanges, entry_rows
 
 # Rows of one rider that are folded at most to find what changed them: half a second.
 MOST_FOLDED: Final = 4_000_000
@@ -18,10 +18,10 @@ _NOTHING: Final = np.zeros(0, np.int64)
 
 
 @dataclass(frozen=True, slots=True)
-class Applied:
+class AppliedControls:
     """Corrections and appeals of one rider, each about another event, and what those events said `before`, in the same order."""
 
-    controls: list[Control]
+    controls: list[ControlEvent]
     before: Events
 
 
@@ -33,12 +33,12 @@ class _Question:
     """
 
     rider: int
-    keys: frozenset[Key]
+    keys: frozenset[EntryKey]
     before: int
     by: int
 
 
-def find_causes(program: Program, history: History, until_us: I64, changed: Mapping[int, Changes]) -> None:
+def find_causes(program: Program, history: RiderHistories, until_us: I64, changed: Mapping[int, LedgerChanges]) -> None:
     """Name the cause of each change: the first new event, in order of time, with which the entry reads differently.
 
     The rider is read again with ever fewer of the new events, by halves. Where that would take more than `MOST_FOLDED`
@@ -49,14 +49,14 @@ def find_causes(program: Program, history: History, until_us: I64, changed: Mapp
     changed
         By local rider; gets the causes.
     """
-    asking = {k: frozenset(own.asking()) for k, own in changed.items()}
+    asking = {k: frozenset(changes.asking()) for k, changes in changed.items()}
     new = {k: _new_rows(history, k) for k, keys in asking.items() if keys}
     waiting = [_Question(k, asking[k], 0, rows.size) for k, rows in new.items() if rows.size]
 
     def read(questions: Sequence[_Question], middle: Sequence[int]) -> list[Entries]:
         riders = np.array([question.rider for question in questions], np.int64)
         left_out = [new[k][half:] for k, half in zip(riders.tolist(), middle, strict=True)]
-        return folded(program, history.without(riders, left_out), until_us[riders])[0]
+        return fold_histories(program, history.without(riders, left_out), until_us[riders])[0]
 
     for question in _narrowed(history, waiting, changed, read):
         cause_ev = int(history.rows[new[question.rider][question.by - 1]])
@@ -64,7 +64,11 @@ def find_causes(program: Program, history: History, until_us: I64, changed: Mapp
 
 
 def find_controls(
-    program: Program, history: History, until_us: I64, applied: Mapping[int, Applied], changed: Mapping[int, Changes]
+    program: Program,
+    history: RiderHistories,
+    until_us: I64,
+    applied: Mapping[int, AppliedControls],
+    changed: Mapping[int, LedgerChanges],
 ) -> None:
     """Name the cause of each change that several corrections and appeals of one rider made: the first by which the entry reads differently.
 
@@ -77,10 +81,10 @@ def find_controls(
     """
     waiting = []
     for k, done in applied.items():
-        own = {int(history.rows[one.target]): int(history.rows[one.row]) for one in done.controls}
+        control_rows = {int(history.rows[control.target]): int(history.rows[control.row]) for control in done.controls}
         asking = changed[k].asking()
-        changed[k].causes.update({key: own[key[1]] for key in asking if key[1] in own})
-        others = frozenset(key for key in asking if key[1] not in own)
+        changed[k].causes.update({key: control_rows[key[1]] for key in asking if key[1] in control_rows})
+        others = frozenset(key for key in asking if key[1] not in control_rows)
         if others:
             waiting.append(_Question(k, others, 0, len(done.controls)))
 
@@ -88,9 +92,9 @@ def find_controls(
         riders = np.array([question.rider for question in questions], np.int64)
         part = history.without(riders, [_NOTHING] * riders.size)
         for k, half, start in zip(riders.tolist(), middle, part.start[:-1].tolist(), strict=True):
-            targets = [one.target for one in applied[k].controls[half:]]
+            targets = [control.target for control in applied[k].controls[half:]]
             part.events[np.array(targets, np.int64) - history.start[k] + start] = applied[k].before[half:]
-        return folded(program, part, until_us[riders])[0]
+        return fold_histories(program, part, until_us[riders])[0]
 
     for question in _narrowed(history, waiting, changed, read):
         cause_ev = int(history.rows[applied[question.rider].controls[question.by - 1].row])
@@ -98,7 +102,7 @@ def find_controls(
 
 
 def _narrowed(
-    history: History, waiting: list[_Question], changed: Mapping[int, Changes],
+    history: RiderHistories, waiting: list[_Question], changed: Mapping[int, LedgerChanges],
     read: Callable[[Sequence[_Question], Sequence[int]], list[Entries]],
 ) -> Iterator[_Question]:  # fmt: skip
     """Questions that are answered by the last of what they ask about; `read` reads riders with the first so many."""
@@ -120,7 +124,7 @@ def _narrowed(
                 waiting += _halves(question, half, reading, changed[question.rider].stood)
 
 
-def _new_rows(history: History, k: int) -> I64:
+def _new_rows(history: RiderHistories, k: int) -> I64:
     """New events of local rider k, in order of time, that change others by being there: all but corrections and appeals."""
     lo, hi = history.start[k], history.start[k + 1]
     is_control = np.isin(history.events["kind"][lo:hi], CONTROLS)
@@ -128,11 +132,13 @@ def _new_rows(history: History, k: int) -> I64:
     return rows
 
 
-def _halves(question: _Question, half: int, reading: Entries, stood: Mapping[Key, Row]) -> Iterator[_Question]:
+def _halves(
+    question: _Question, half: int, reading: Entries, rows_before: Mapping[EntryKey, EntryRow]
+) -> Iterator[_Question]:
     """A question asked of half of its things: which entries have changed with the first half, and which have not."""
     concerned = np.isin(reading["item_us"], [key[0] for key in question.keys])
-    found = {row.key: row for row in rows_of(reading[concerned])}
-    different = frozenset(key for key in question.keys if found.get(key) != stood.get(key))
+    rows_now = {row.key: row for row in entry_rows(reading[concerned])}
+    different = frozenset(key for key in question.keys if rows_now.get(key) != rows_before.get(key))
     if different:
         yield _Question(question.rider, different, question.before, half)
     if different != question.keys:

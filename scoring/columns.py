@@ -38,12 +38,34 @@ AWARD, DEDUCT, CAP, CLAMP, FADE, RESET, REVERSE, REENTER, TRAINING, REVIEW = ran
 
 
 def column_name(field: Field) -> str:
-    """Name of the column of a field of events: a time stands in microseconds."""
+    """Name of the column of a field of events: a time stands in microseconds.
+
+    Parameters
+    ----------
+    field
+        A field of events.
+
+    Returns
+    -------
+    str
+        Such as `occurred_us`.
+    """
     return f"{field.name}_us" if field.type == "time" else field.name
 
 
 def column_type(field: Field) -> pa.DataType:
-    """Type of the column of a field of events; reports are one text, their names joined by `;`."""
+    """Type of the column of a field of events; reports are one text, their names joined by `;`.
+
+    Parameters
+    ----------
+    field
+        A field of events.
+
+    Returns
+    -------
+    pa.DataType
+        int64 for times and whole numbers, string for all others.
+    """
     return pa.int64() if field.type in ("time", "int") else pa.string()
 
 

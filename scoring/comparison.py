@@ -17,7 +17,7 @@ from scoring.columns import I64, NO_EVENT, REVERSE
 from scoring.distribution import Distribution, distribution, exact_sum
 from scoring.kernel import DELIVERED
 from scoring.ledger import riders_table
-from scoring.score import Scored
+from scoring.score import ScoredRun
 
 RIDER = PARTY_CODE["rider"]
 LATE, EXEMPT = 1, 2
@@ -54,7 +54,7 @@ class Movement:
 
 
 @dataclass(frozen=True, slots=True)
-class Band:
+class TierBand:
     """Riders of one tier under the book that has tiers: a description, since the tier is an outcome itself.
 
     `priority_permille` is the dispatch priority that the book gives the tier (the lowest, where books in use differ); the deliveries compared here happened
@@ -81,8 +81,10 @@ class Comparison:
     Parameters
     ----------
     riders
-        One row a rider: `rider_id`, `city`, `rider_kind`, `num_delivered`, `fees_fen`, then each amount and `tier` as `_a`, `_b` and
-        (amounts) `_diff`, `moved_tier`, `book_digest_a`, `book_digest_b`.
+        One row a rider: `rider_id`, `city`, `rider_kind`, `num_delivered`, `fees_fen`, then each amount and `tier` as
+        `_a`, `_b` and (amounts) `_diff`, `moved_tier`, `book_digest_a`, `book_digest_b`.
+    num_delivered
+        Deliveries of all riders.
     totals
         Amount → sums under A and B; the columns of `riders`.
     income
@@ -93,6 +95,8 @@ class Comparison:
         (tier under A, tier under B) → riders.
     bands
         By tier of `band_book` ("a" or "b"), lowest first.
+    band_book
+        Whose tiers the bands are: `a` or `b`.
     """
 
     riders: pa.Table
@@ -102,17 +106,22 @@ class Comparison:
     income_moves: Movement
     score_moves: Movement
     tiers: dict[tuple[str, str], int]
-    bands: tuple[Band, ...]
+    bands: tuple[TierBand, ...]
     band_book: str
 
 
-def compare(a: Scored, b: Scored) -> Comparison:
+def compare(a: ScoredRun, b: ScoredRun) -> Comparison:
     """Set two results side by side.
 
     Parameters
     ----------
     a, b
         Results of `score` over the same rows with nothing carried in; both must have kept the same rows.
+
+    Returns
+    -------
+    Comparison
+        Totals, distributions and moves of B against A.
 
     Raises
     ------
@@ -122,9 +131,25 @@ def compare(a: Scored, b: Scored) -> Comparison:
     return summed(side_by_side(a, b), a.program, b.program)
 
 
-def side_by_side(a: Scored, b: Scored) -> pa.Table:
-    """`Comparison.riders` of two results, which may be of some of the riders; parameters and errors as for `compare`."""
-    if not a.intake.same_rows(b.intake):
+def side_by_side(a: ScoredRun, b: ScoredRun) -> pa.Table:
+    """`Comparison.riders` of two results, which may be of some of the riders.
+
+    Parameters
+    ----------
+    a, b
+        As for `compare`.
+
+    Returns
+    -------
+    pa.Table
+        A row per rider with both sides and their differences.
+
+    Raises
+    ------
+    ValueError
+        If the rows differ (one book refused what the other scored).
+    """
+    if not a.prepared.same_rows(b.prepared):
         raise ValueError("the two results are not over the same rows")
     return _side_by_side(_outcomes(a, b), _outcomes(b, a))
 
@@ -139,6 +164,11 @@ def summed(riders: pa.Table, a: Program, b: Program) -> Comparison:
         are may be left out.
     a, b
         The books of the two results.
+
+    Returns
+    -------
+    Comparison
+        As `compare` gives it for all of them at once.
     """
     income_a, income_b = (_of_side(riders, "income_fen", side) for side in ("a", "b"))
     earned = [_of_side(riders, "score_mp", side) - _of_side(riders, "opening_score_mp", side) for side in ("a", "b")]
@@ -161,7 +191,13 @@ def summed(riders: pa.Table, a: Program, b: Program) -> Comparison:
 
 
 def summed_columns() -> tuple[str, ...]:
-    """The columns of `Comparison.riders` that `summed` reads."""
+    """The columns of `Comparison.riders` that `summed` reads.
+
+    Returns
+    -------
+    tuple[str, ...]
+        Names.
+    """
     sides = [f"{name}_{side}" for name in AMOUNTS if name not in COMMON for side in ("a", "b")]
     return (*COMMON, *sides, "tier_a", "tier_b", "book_digest_a", "book_digest_b")
 
@@ -189,7 +225,20 @@ class TierMoves:
 
 
 def tier_moves(tiers: dict[tuple[str, str], int], books: Sequence[Book]) -> TierMoves:
-    """Count moves between tiers, as `Comparison.tiers` has them, in the order of the tiers of B's `books`."""
+    """Count moves between tiers, as `Comparison.tiers` has them, in the order of the tiers of B's `books`.
+
+    Parameters
+    ----------
+    tiers
+        Number of riders by (tier under A, tier under B).
+    books
+        The books of B, whose tiers say which is higher.
+
+    Returns
+    -------
+    TierMoves
+        Counts of riders.
+    """
     place = {tier: k for k, tier in enumerate(tier_order(books))}
     counts: Counter[str] = Counter()
     for (before, after), num in tiers.items():
@@ -207,7 +256,22 @@ def tier_order(books: Sequence[Book]) -> tuple[str, ...]:
 
 
 def books_in_use(riders: pa.Table, program: Program, column: str = "book_digest") -> tuple[Book, ...]:
-    """The books under which riders stand at the end; with a deployment table a few of many."""
+    """The books under which riders stand at the end; with a deployment table a few of many.
+
+    Parameters
+    ----------
+    riders
+        A riders table, or rows of `side_by_side`.
+    program
+        The books that their digests are among.
+    column
+        Name of the column of digests.
+
+    Returns
+    -------
+    tuple[Book, ...]
+        In the order of the program.
+    """
     digests = set(riders.column(column).unique().to_pylist())
     return tuple(book for book in program.books if book.digest in digests)
 
@@ -220,11 +284,11 @@ def _of_side(riders: pa.Table, name: str, side: str) -> I64:
     return _ints(riders, name if name in COMMON else f"{name}_{side}")
 
 
-def _outcomes(scored: Scored, other: Scored) -> pa.Table:
+def _outcomes(scored: ScoredRun, other: ScoredRun) -> pa.Table:
     """The riders of a result with what the ledger does not add up: seconds late, and whose fault the fines were."""
-    num_riders = len(scored.intake.riders)
+    num_riders = len(scored.prepared.riders)
     events, judged = scored.events, scored.liability
-    rows = np.flatnonzero((events["kind"] == DELIVERED) & (scored.intake.is_new == 1))
+    rows = np.flatnonzero((events["kind"] == DELIVERED) & (scored.prepared.is_new == 1))
     rider, late_s = events["rider"][rows], judged["late_s"][rows].astype(np.int64)
     given_s = np.minimum(judged["given_s"][rows], late_s)
     exempt = (judged["exempt"][rows] != 0) | (events["waived"][rows] != 0)
@@ -237,7 +301,7 @@ def _outcomes(scored: Scored, other: Scored) -> pa.Table:
     )
 
 
-def _fines_not_liable(scored: Scored, other: Scored, num_riders: int) -> I64:
+def _fines_not_liable(scored: ScoredRun, other: ScoredRun, num_riders: int) -> I64:
     """Money taken for events of which one of the two books says that the rider does not answer for them.
 
     A book that fines gross lateness may know no reports: then the other book's reading of the reports counts.
@@ -270,16 +334,16 @@ def _side_by_side(under_a: pa.Table, under_b: pa.Table) -> pa.Table:
     a_tier, b_tier = under_a.column("tier"), under_b.column("tier")
     moved = np.array(a_tier.to_pylist(), object) != np.array(b_tier.to_pylist(), object)
     columns |= {"tier_a": a_tier, "tier_b": b_tier, "moved_tier": pa.array(moved.astype(bool))}
-    columns |= {f"book_digest_{side}": one.column("book_digest") for side, one in (("a", under_a), ("b", under_b))}
+    columns |= {f"book_digest_{side}": table.column("book_digest") for side, table in (("a", under_a), ("b", under_b))}
     return pa.table(columns)
 
 
 def _ranked_tiers(tiers: Counter[tuple[str, str]], a: Sequence[Book], b: Sequence[Book]) -> dict[tuple[str, str], int]:
-    place_a, place_b = ({tier: k for k, tier in enumerate(tier_order(one))} for one in (a, b))
+    place_a, place_b = ({tier: k for k, tier in enumerate(tier_order(books))} for books in (a, b))
     return {pair: tiers[pair] for pair in sorted(tiers, key=lambda pair: (place_a[pair[0]], place_b[pair[1]]))}
 
 
-def _bands(riders: pa.Table, band_book: str, books: Sequence[Book]) -> tuple[Band, ...]:
+def _bands(riders: pa.Table, band_book: str, books: Sequence[Book]) -> tuple[TierBand, ...]:
     tier_of = np.array(riders.column(f"tier_{band_book}").to_pylist(), object)
     rows = [tier for book in books for tier in book.model.tier]
     priority = {row.id: min(other.priority_permille for other in rows if other.id == row.id) for row in rows}
@@ -288,7 +352,7 @@ def _bands(riders: pa.Table, band_book: str, books: Sequence[Book]) -> tuple[Ban
     )
 
 
-def _band(riders: pa.Table, tier: str, priority_permille: int, inside: np.ndarray) -> Band:
+def _band(riders: pa.Table, tier: str, priority_permille: int, inside: np.ndarray) -> TierBand:
     names: Sequence[str] = ("num_delivered", "fees_fen")
     amounts = ("fines", "bonus", "income")
     sums = {name: exact_sum(_ints(riders, name)[inside]) for name in names}
@@ -297,4 +361,4 @@ def _band(riders: pa.Table, tier: str, priority_permille: int, inside: np.ndarra
         for name in amounts
         for side in ("a", "b")
     }
-    return Band(tier=tier, priority_permille=priority_permille, num_riders=int(inside.sum()), **sums)
+    return TierBand(tier=tier, priority_permille=priority_permille, num_riders=int(inside.sum()), **sums)

@@ -39,7 +39,18 @@ class Distribution:
 
 
 def distribution(values: I64) -> Distribution:
-    """Summary of whole numbers, in any order."""
+    """Summary of whole numbers, in any order.
+
+    Parameters
+    ----------
+    values
+        Any number of whole numbers, below 10¹² each.
+
+    Returns
+    -------
+    Distribution
+        Of no value all 0; Gini None.
+    """
     ordered = np.sort(np.asarray(values, np.int64))
     num, total = ordered.size, exact_sum(ordered)
     share = gini(ordered)

@@ -27,7 +27,7 @@ IN_HAND_US = 40 * 60 * US_PER_S
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ExampleOutcome:
     """What scoring makes of an example.
 
     Parameters
@@ -101,7 +101,7 @@ def state_before(program: Program, events: Events, givens: Sequence[ExampleFacts
     return state
 
 
-def outcomes(book: Book) -> tuple[Outcome, ...]:
+def example_outcomes(book: Book) -> tuple[ExampleOutcome, ...]:
     """What scoring makes of each example of a book, in the order of the document."""
     examples = _examples(book.model)
     if not examples:
@@ -122,12 +122,12 @@ def outcomes(book: Book) -> tuple[Outcome, ...]:
     )
 
 
-def _outcome(entries: Entries, label: int) -> Outcome:
-    own = entries[entries["label"] == label]
-    return Outcome(
-        fires=own.size > 0,
-        points_mp=int(own["delta_mp"].sum()),
-        money_fen=int(own["money_fen"].sum()),
+def _outcome(entries: Entries, label: int) -> ExampleOutcome:
+    of_rule = entries[entries["label"] == label]
+    return ExampleOutcome(
+        fires=of_rule.size > 0,
+        points_mp=int(of_rule["delta_mp"].sum()),
+        money_fen=int(of_rule["money_fen"].sum()),
         net_points_mp=int(entries["delta_mp"].sum()),
     )
 
@@ -142,31 +142,32 @@ def check_examples(book: Book) -> tuple[Fault, ...]:
 
     Returns
     -------
-    One fault per expectation that fails; its `given` is what the example says, its `allowed` what scoring gives.
+    tuple[Fault, ...]
+        One fault per expectation that fails; its `given` is what the example says, its `allowed` what scoring gives.
     """
     faults: list[Fault] = []
-    for (rule, number, example), found in zip(_examples(book.model), outcomes(book), strict=True):
-        for key, said, is_so in _failures(example, found):
+    for (rule, number, example), outcome in zip(_examples(book.model), example_outcomes(book), strict=True):
+        for key, expected, actual in _failures(example, outcome):
             title = example.title or f"{number + 1}"
             params = (("title", title),)
             faults.append(
-                Fault("example_fails", book.file, rule.id, f"example.expect.{key}", said, is_so, params=params)
+                Fault("example_fails", book.file, rule.id, f"example.expect.{key}", expected, actual, params=params)
             )
     return tuple(faults)
 
 
-def _failures(example: Example, found: Outcome) -> Iterator[tuple[str, str, str]]:
+def _failures(example: Example, outcome: ExampleOutcome) -> Iterator[tuple[str, str, str]]:
     """Expectations that fail, as (key, what the example says, what scoring gives)."""
     expect = example.expect
-    if expect.fires != found.fires:
-        yield "fires", _switch(expect.fires), _switch(found.fires)
+    if expect.fires != outcome.fires:
+        yield "fires", _switch(expect.fires), _switch(outcome.fires)
         return
-    if expect.points_mp is not None and expect.points_mp != found.points_mp:
-        yield "points", points_text(expect.points_mp), points_text(found.points_mp)
-    if expect.net_points_mp is not None and expect.net_points_mp != found.net_points_mp:
-        yield "net_points", points_text(expect.net_points_mp), points_text(found.net_points_mp)
-    if expect.money_fen is not None and expect.money_fen != found.money_fen:
-        yield "money_fen", str(expect.money_fen), str(found.money_fen)
+    if expect.points_mp is not None and expect.points_mp != outcome.points_mp:
+        yield "points", points_text(expect.points_mp), points_text(outcome.points_mp)
+    if expect.net_points_mp is not None and expect.net_points_mp != outcome.net_points_mp:
+        yield "net_points", points_text(expect.net_points_mp), points_text(outcome.net_points_mp)
+    if expect.money_fen is not None and expect.money_fen != outcome.money_fen:
+        yield "money_fen", str(expect.money_fen), str(outcome.money_fen)
 
 
 def _switch(value: bool) -> str:

@@ -10,21 +10,29 @@ from typing import Any
 from rules.book import Book, Tier
 from rules.text import Lang, text
 from rules.units import points_text, shown_points
-from scoring.because import Because, Line
-from scoring.explain_entry import Branch, riders_tree, sentence, told_change, tree
+from scoring.because import Because, EntryLine
+from scoring.explain_entry import Branch, riders_tree, sentence, sentence_change, tree
 from scoring.explain_words import clock, effects, orders_words, titled
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
+class RiderCard:
     """Where a rider stands and what it means.
 
     Parameters
     ----------
+    rider_id
+        Whose card it is.
+    score_mp
+        The score now (mp).
+    book
+        The book they are under.
     tier, next_tier
         Now, and the next above (None: there is none).
     to_next_tier, to_recover
         On-time orders; None where there already or out of reach.
+    review_required
+        Whether a person should look.
     last
         What happened last (`last_of`).
     """
@@ -40,12 +48,27 @@ class Card:
     last: Because | None
 
 
-def card(rider: Mapping[str, Any], books: Mapping[str, Book], last: Because | None) -> Card:
-    """The card of one row of the riders table."""
+def card(rider: Mapping[str, Any], books: Mapping[str, Book], last: Because | None) -> RiderCard:
+    """The card of one row of the riders table.
+
+    Parameters
+    ----------
+    rider
+        A row of the riders table by column.
+    books
+        Books by digest.
+    last
+        Why the entry that happened last stands; None for a rider without one.
+
+    Returns
+    -------
+    RiderCard
+        What the card says, in no language yet.
+    """
     book = books[rider["book_digest"]]
     tiers = book.model.tier
     at = next(position for position, tier in enumerate(tiers) if tier.id == rider["tier"])
-    return Card(
+    return RiderCard(
         rider_id=rider["rider_id"],
         score_mp=rider["score_mp"],
         book=book,
@@ -58,23 +81,47 @@ def card(rider: Mapping[str, Any], books: Mapping[str, Book], last: Because | No
     )
 
 
-def last_of(lines: Sequence[Line]) -> Line | None:
-    """The entry that tells what happened last: not what a limit, a bonus or a review added to it."""
-    told = ("award", "deduct", "fade", "reset", "training")
-    own = [line for line in lines if line.of_kind in told and not line.rule_id.startswith("tier:")]
-    if not own:
+def last_of(lines: Sequence[EntryLine]) -> EntryLine | None:
+    """The entry that tells what happened last: not what a limit, a bonus or a review added to it.
+
+    Parameters
+    ----------
+    lines
+        One rider's entries in order.
+
+    Returns
+    -------
+    EntryLine | None
+        None where nothing has happened yet.
+    """
+    telling_kinds = ("award", "deduct", "fade", "reset", "training")
+    telling = [line for line in lines if line.of_kind in telling_kinds and not line.rule_id.startswith("tier:")]
+    if not telling:
         return None
     # The first entry of an event tells all of it.
-    return next(line for line in own if _writing(line) == _writing(own[-1]))
+    return next(line for line in telling if _writing(line) == _writing(telling[-1]))
 
 
-def _writing(line: Line) -> tuple[object, ...]:
+def _writing(line: EntryLine) -> tuple[object, ...]:
     """What all entries share that one event wrote at one time."""
     return line.event_id, line.at_us, line.recorded_us, line.kind == "reverse"
 
 
-def card_lines(card: Card, lang: Lang) -> Sequence[str]:
-    """A card as a person would like to read it, a statement a line."""
+def card_lines(card: RiderCard, lang: Lang) -> Sequence[str]:
+    """A card as a person would like to read it, a statement a line.
+
+    Parameters
+    ----------
+    card
+        A rider's card.
+    lang
+        Language of the words: `zh` or `en`.
+
+    Returns
+    -------
+    Sequence[str]
+        Lines without line breaks.
+    """
     model = card.book.model
     lines = [
         text(lang, "card.head", rider=card.rider_id, score=shown_points(card.score_mp), book=titled(lang, model.title)),
@@ -90,7 +137,7 @@ def card_lines(card: Card, lang: Lang) -> Sequence[str]:
     return tuple(line for line in lines if line)
 
 
-def _next_tier(card: Card, lang: Lang) -> str:
+def _next_tier(card: RiderCard, lang: Lang) -> str:
     if card.next_tier is None:
         return text(lang, "card.top")
     title, effect = titled(lang, card.next_tier.title), effects(card.next_tier, lang)
@@ -104,7 +151,7 @@ def _next_tier(card: Card, lang: Lang) -> str:
     return text(lang, "card.next", title=title, effects=effect, threshold=threshold, orders=orders)
 
 
-def _recovery(card: Card, lang: Lang) -> str:
+def _recovery(card: RiderCard, lang: Lang) -> str:
     model = card.book.model
     base = points_text(model.score.base_mp)
     if card.score_mp >= model.score.base_mp:
@@ -118,14 +165,14 @@ def _recovery(card: Card, lang: Lang) -> str:
 
 __all__ = [
     "Branch",
-    "Card",
+    "RiderCard",
     "card",
     "card_lines",
     "effects",
     "last_of",
     "riders_tree",
     "sentence",
+    "sentence_change",
     "titled",
-    "told_change",
     "tree",
 ]

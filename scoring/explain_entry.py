@@ -10,8 +10,8 @@ from rules.book import BookDocument, Rule
 from rules.events import REPORT_CAUSE
 from rules.text import Lang, text
 from rules.units import points_text, shown_change, shown_points, signed_points_text, yuan_text
-from scoring.because import Because, Line, RuleRead, Undone
-from scoring.explain_facts import GivenBack, Lateness, Wait
+from scoring.because import Because, EntryLine, RuleEvaluation, UndoneEntry
+from scoring.explain_facts import Lateness, TimeGivenBack, Wait
 from scoring.explain_words import (
     clock,
     condition_words,
@@ -57,7 +57,7 @@ class _Whole:
     money_fen: int
     limits_mp: int
     bonus_fen: int
-    lines: tuple[Line, ...]
+    lines: tuple[EntryLine, ...]
 
 
 def _whole(why: Because) -> _Whole:
@@ -75,7 +75,7 @@ def _whole(why: Because) -> _Whole:
     )
 
 
-def _is_of_rule(line: Line) -> bool:
+def _is_of_rule(line: EntryLine) -> bool:
     return line.of_kind in ("award", "deduct") and not line.rule_id.startswith("tier:")
 
 
@@ -97,18 +97,18 @@ def _event_sentence(why: Because, lang: Lang) -> str:
     whole, words = _whole(why), _words(why, lang)
     if why.line != whole.lines[0]:
         return text(lang, "say.part", own=_own_part(why.line, lang), **words)
-    told = text(lang, f"say.{_rule_key(why, whole)}", **words)
+    event_words = text(lang, f"say.{_rule_key(why, whole)}", **words)
     moving = [line for line in whole.lines if line.delta_mp or line.money_fen]
     if len(moving) > 1:
         parts = [f"{rule_words(line.rule_id, why.book, lang)} {_own_part(line, lang)}" for line in moving]
-        told = text(lang, "say.made_up", sentence=told, parts=text(lang, "say.comma").join(parts))
-    told = _in_all(told, whole, lang)
+        event_words = text(lang, "say.made_up", sentence=event_words, parts=text(lang, "say.comma").join(parts))
+    event_words = _in_all(event_words, whole, lang)
     if whole.bonus_fen:
-        told = text(lang, "say.with_bonus", sentence=told, money=yuan_text(whole.bonus_fen))
-    return told
+        event_words = text(lang, "say.with_bonus", sentence=event_words, money=yuan_text(whole.bonus_fen))
+    return event_words
 
 
-def _own_part(line: Line, lang: Lang) -> str:
+def _own_part(line: EntryLine, lang: Lang) -> str:
     """Points and money of one entry, with signs."""
     points = signed_tenths(shown_change(line.score_before_mp, line.score_after_mp), line.delta_mp)
     parts = [points] if line.delta_mp or not line.money_fen else []
@@ -132,7 +132,7 @@ def _in_all(plain: str, whole: _Whole, lang: Lang) -> str:
     return text(lang, key, sentence=plain, net=net, first=first, last=last)
 
 
-def _is_waived(line: Line) -> bool:
+def _is_waived(line: EntryLine) -> bool:
     return line.of_kind == "deduct" and line.delta_mp == 0 and line.money_fen == 0
 
 
@@ -167,7 +167,7 @@ def _is_delivery(why: Because) -> bool:
 def _rule_key(why: Because, whole: _Whole) -> str:
     """Which sentence suits what the rules of a book made of an event."""
     line, points_mp = why.line, whole.rules_mp
-    if any(_is_waived(one) for one in whole.lines) and points_mp >= 0 and whole.money_fen >= 0:
+    if any(_is_waived(each) for each in whole.lines) and points_mp >= 0 and whole.money_fen >= 0:
         return "waived" if points_mp == 0 else "waived_gain"
     if not _is_delivery(why):
         return "other_fine" if whole.money_fen < 0 else "other_gain" if points_mp > 0 else (
@@ -239,7 +239,7 @@ def _moved(why: Because) -> tuple[int, int, int]:
     return whole.first_mp, whole.first_mp + whole.rules_mp, whole.money_fen
 
 
-def told_change(why: Because) -> str:
+def sentence_change(why: Because) -> str:
     """The change that a sentence tells, with a sign: of the whole event, or of the entry alone."""
     line = why.line
     first_mp, last_mp = line.score_before_mp, line.score_after_mp
@@ -255,16 +255,16 @@ def _titles(why: Because, lang: Lang) -> str:
         return ""
     lines = [line]
     if _is_of_rule(line):
-        told = _whole(why).lines
-        moving = [one for one in told if one.delta_mp or one.money_fen]
-        lines = moving or [line] if line == told[0] else [line]
-    return text(lang, "say.and").join(dict.fromkeys(rule_words(one.rule_id, why.book, lang) for one in lines))
+        event_lines = _whole(why).lines
+        moving = [each for each in event_lines if each.delta_mp or each.money_fen]
+        lines = moving or [line] if line == event_lines[0] else [line]
+    return text(lang, "say.and").join(dict.fromkeys(rule_words(each.rule_id, why.book, lang) for each in lines))
 
 
 def _causes(why: Because, lang: Lang) -> str:
     """Names of what gave time back or exempts, for a sentence."""
     if why.lateness is not None:
-        names = [f"cause.{given.cause}" for given in why.lateness.given_back]
+        names = [f"cause.{share.cause}" for share in why.lateness.given_back]
         names += [f"cause.{REPORT_CAUSE[report]}" for report in why.lateness.exempt_by]
         if names:
             words = dict.fromkeys(text(lang, name) for name in names)
@@ -333,7 +333,7 @@ def _kind(why: Because, lang: Lang) -> str:
     return text(lang, f"word.{why.event_kind}") if why.event_kind else "—"
 
 
-def _undone(why: Because, undone: Undone, lang: Lang) -> Branch:
+def _undone(why: Because, undone: UndoneEntry, lang: Lang) -> Branch:
     event = undone.cause_event_id or "—"
     head = text(lang, f"tree.cause_{_cause(why)}", event=event)
     if undone.line is None:
@@ -354,7 +354,7 @@ def _lateness(late: Lateness, why: Because, lang: Lang) -> Branch:
     if late.late_s == 0:
         return Branch(text(lang, "tree.on_time"), (Branch(measured),))
     children = [Branch(measured)]
-    children += [_given(given, model, lang) for given in late.given_back]
+    children += [_given(share, model, lang) for share in late.given_back]
     children += [Branch(text(lang, "tree.exempt", report=text(lang, f"word.{report}"))) for report in late.exempt_by]
     if late.kitchen is not None:
         children.append(Branch(text(lang, f"tree.kitchen_{late.kitchen}")))
@@ -373,19 +373,19 @@ def _bare_lateness(why: Because, lang: Lang) -> Branch:
     return Branch(text(lang, "tree.bare", late=words["late"], given=words["given"], remaining=words["remaining"]))
 
 
-def _given(given: GivenBack, model: BookDocument, lang: Lang) -> Branch:
+def _given(share: TimeGivenBack, model: BookDocument, lang: Lang) -> Branch:
     head = text(
         lang,
-        f"tree.by_{given.by}",
-        cause=text(lang, f"cause.{given.cause}"),
-        span=span_words(lang, given.seconds),
-        party=text(lang, f"word.{given.party}"),
+        f"tree.by_{share.by}",
+        cause=text(lang, f"cause.{share.cause}"),
+        span=span_words(lang, share.seconds),
+        party=text(lang, f"word.{share.party}"),
     )
-    return Branch(head, tuple(Branch(_wait(wait, model, lang)) for wait in given.waits))
+    return Branch(head, tuple(Branch(_wait(wait, model, lang)) for wait in share.waits))
 
 
 def _wait(wait: Wait, model: BookDocument, lang: Lang) -> str:
-    said = text(
+    sentence = text(
         lang,
         "tree.own_wait" if wait.own else "tree.other_wait",
         order=wait.order_id or wait.event_id,
@@ -395,10 +395,12 @@ def _wait(wait: Wait, model: BookDocument, lang: Lang) -> str:
     )
     notes = [] if wait.since == "arrived" else [text(lang, f"tree.since_{wait.since}")]
     notes += [] if wait.ends_ready else [text(lang, "tree.to_pickup")]
-    return text(lang, "tree.wait_noted", wait=said, note=text(lang, "tree.notes").join(notes)) if notes else said
+    return (
+        text(lang, "tree.wait_noted", wait=sentence, note=text(lang, "tree.notes").join(notes)) if notes else sentence
+    )
 
 
-def _rule(read: RuleRead, why: Because, lang: Lang, source: Callable[[Rule, Lang], Iterator[Branch]]) -> Branch:
+def _rule(read: RuleEvaluation, why: Because, lang: Lang, source: Callable[[Rule, Lang], Iterator[Branch]]) -> Branch:
     rule, at = read.rule, (why.line.at_us, why.book.model)
     children = [Branch(condition_words(met.condition, met.value, lang, at)) for met in read.met]
     if read.points_mp is not None:
@@ -431,14 +433,14 @@ def _steps(why: Because, lang: Lang) -> Branch:
     return Branch(head, tuple(Branch(_step(line, why, lang)) for line in why.steps))
 
 
-def _limit(line: Line, why: Because, lang: Lang) -> str:
+def _limit(line: EntryLine, why: Because, lang: Lang) -> str:
     """What a step is called; a limit of the day names the day's end."""
     words = rule_words(line.rule_id, why.book, lang)
     of_day = line.of_kind == "cap" and any(cap.id == line.rule_id and cap.scope == "day" for cap in why.book.model.cap)
     return in_day(words, line.at_us, why.book.model, lang) if of_day else words
 
 
-def _step(line: Line, why: Because, lang: Lang) -> str:
+def _step(line: EntryLine, why: Because, lang: Lang) -> str:
     money = text(lang, "tree.step_money", money=signed_yuan(line.money_fen)) if line.money_fen else ""
     return text(
         lang,

@@ -19,8 +19,8 @@ from rules.events import CAUSE_CODE, CAUSE_PARTY, CAUSES, KIND_CODE, KINDS, PART
 from rules.units import US_PER_DAY, US_PER_S
 from scoring.columns import I64, NO_TIME, Events, Liability
 from scoring.history import apply_control
-from scoring.intake import Intake, Schedule, books_of, take_in
 from scoring.liability import attribute_causes
+from scoring.prepare import PreparedEvents, Schedule, books_of, prepare_events
 
 DELIVERED = KIND_CODE["delivered"]
 EXTENDED = KIND_CODE["deadline_extended"]
@@ -51,7 +51,7 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
-class GivenBack:
+class TimeGivenBack:
     """Time that one cause gives back: the largest of what was measured, extended and reported.
 
     `by` says which it was: `wait`, `extension` or `report`; `counted` is a wait of which some arrival is not known.
@@ -89,13 +89,13 @@ class Lateness:
     late_s: int
     given_back_s: int
     remaining_s: int
-    given_back: tuple[GivenBack, ...]
+    given_back: tuple[TimeGivenBack, ...]
     exempt_by: tuple[str, ...]
     kitchen: Literal["assess", "exempt"] | None
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class FactReading:
     """The rider's rows as known after some of the corrections and appeals; `control` is the last of them."""
 
     control: str | None
@@ -105,56 +105,77 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownEvents:
     """A rider's events, as they came and as they were corrected.
 
-    `kinds` are those of all events at hand by id, also of corrections of what is not at hand. `is_whole` tells whether
-    these are all of the rider's events from the first on.
+    Parameters
+    ----------
+    program
+        The books of `readings`.
+    rows
+        Canonical rows as they came, in scoring order.
+    row_of
+        Position in `rows` by event id.
+    kinds
+        Kinds of all events at hand by id, also of corrections of what is not at hand.
+    readings
+        The rows as known at first, and after each correction and upheld appeal.
+    is_whole
+        Whether these are all of the rider's events from the first on.
     """
 
     program: Program
     rows: tuple[Mapping[str, Any], ...]
     row_of: Mapping[str, int]
     kinds: Mapping[str, str]
-    readings: tuple[Reading, ...]
+    readings: tuple[FactReading, ...]
     is_whole: bool
 
 
 def known_events(
     program: Program, schedule: Schedule, table: pa.Table, *, is_whole: bool, books: I64 | None = None
-) -> Known:
+) -> KnownEvents:
     """Read one rider's canonical rows.
 
     Parameters
     ----------
+    program, schedule
+        The books, and which of them judges which event.
     table
         Canonical rows of one rider.
     is_whole
         Whether the rider has no earlier history.
     books
         Position in the program of the book that judged each row, where it is known; else `schedule` decides.
+
+    Returns
+    -------
+    KnownEvents
+        The rows as they came and as each correction left them.
     """
     # The rows were accepted, by the books that were in force then.
     books = books_of(table, schedule) if books is None else books
-    intake = take_in(table, program, schedule, books=books)
-    rows = tuple(intake.table.to_pylist())
+    prepared = prepare_events(table, program, schedule, books=books)
+    rows = tuple(prepared.table.to_pylist())
     row_of = {row["event_id"]: at for at, row in enumerate(rows)}
     kinds = dict(zip(table.column("event_id").to_pylist(), table.column("kind").to_pylist(), strict=True))
-    return Known(program, rows, row_of, kinds, tuple(_readings(program, intake, rows)), is_whole)
+    return KnownEvents(program, rows, row_of, kinds, tuple(_readings(program, prepared, rows)), is_whole)
 
 
-def _readings(program: Program, intake: Intake, rows: tuple[Mapping[str, Any], ...]) -> Iterator[Reading]:
-    events = intake.events.copy()
-    yield Reading(None, events.copy(), *attribute_causes(program.tables, events, intake.start))
-    has_delivered = pc.is_valid(intake.table.column("delivered_us")).to_numpy()
-    controls = np.flatnonzero(intake.ref >= 0)
+def _readings(program: Program, prepared: PreparedEvents, rows: tuple[Mapping[str, Any], ...]) -> Iterator[FactReading]:
+    events = prepared.events.copy()
+    yield FactReading(None, events.copy(), *attribute_causes(program.tables, events, prepared.start))
+    has_delivered = pc.is_valid(prepared.table.column("delivered_us")).to_numpy()
+    controls = np.flatnonzero(prepared.ref >= 0)
     for row in controls[np.argsort(events["occurred_us"][controls], kind="stable")].tolist():
         waives = rows[row]["kind"] == "appeal_upheld"
-        apply_control(events, row, int(intake.ref[row]), waives, bool(has_delivered[row]))
-        yield Reading(rows[row]["event_id"], events.copy(), *attribute_causes(program.tables, events, intake.start))
+        apply_control(events, row, int(prepared.ref[row]), waives, bool(has_delivered[row]))
+        yield FactReading(
+            rows[row]["event_id"], events.copy(), *attribute_causes(program.tables, events, prepared.start)
+        )
 
 
-def reading_of(known: Known, row: int, line: tuple[int, int, str], cause: str | None) -> Reading | None:
+def reading_of(known: KnownEvents, row: int, line: tuple[int, int, str], cause: str | None) -> FactReading | None:
     """The reading that an entry was written from; None where none agrees with the entry.
 
     Parameters
@@ -173,11 +194,11 @@ def reading_of(known: Known, row: int, line: tuple[int, int, str], cause: str | 
     return None
 
 
-def _model(known: Known, reading: Reading, row: int) -> BookDocument:
+def _model(known: KnownEvents, reading: FactReading, row: int) -> BookDocument:
     return known.program.books[int(reading.events["book"][row])].model
 
 
-def facts_of(known: Known, reading: Reading, row: int) -> dict[str, int]:
+def facts_of(known: KnownEvents, reading: FactReading, row: int) -> dict[str, int]:
     """The facts that rules saw of one event, by `rules.conditions.FACTS`; -1 is unknown."""
     events, event, judged = reading.events, reading.events[row], reading.liability[row]
     model = _model(known, reading, row)
@@ -211,7 +232,7 @@ def facts_of(known: Known, reading: Reading, row: int) -> dict[str, int]:
     }
 
 
-def lateness_of(known: Known, reading: Reading, row: int) -> Lateness | None:
+def lateness_of(known: KnownEvents, reading: FactReading, row: int) -> Lateness | None:
     """How late a delivery was and why; None for other events."""
     event, judged = reading.events[row], reading.liability[row]
     if event["kind"] != DELIVERED:
@@ -235,7 +256,7 @@ def lateness_of(known: Known, reading: Reading, row: int) -> Lateness | None:
     )
 
 
-def _late_us(known: Known, reading: Reading, row: int) -> int:
+def _late_us(known: KnownEvents, reading: FactReading, row: int) -> int:
     return _model(known, reading, row).late_days * US_PER_DAY
 
 
@@ -243,8 +264,8 @@ def _bearing(events: Events, row: int, kinds: range | tuple[int, ...], late_us: 
     """Rows of the kinds named that are about the order of `row` and near enough in time."""
     order = events["order_key"][row]
     near = np.abs(events["occurred_us"] - events["occurred_us"][row]) <= late_us
-    found = (events["order_key"] == order) & (order != 0) & near & np.isin(events["kind"], list(kinds))
-    return [int(other) for other in np.flatnonzero(found)]
+    rows = (events["order_key"] == order) & (order != 0) & near & np.isin(events["kind"], list(kinds))
+    return [int(other) for other in np.flatnonzero(rows)]
 
 
 def _reports(events: Events, row: int, late_us: int) -> tuple[str, ...]:
@@ -255,7 +276,7 @@ def _reports(events: Events, row: int, late_us: int) -> tuple[str, ...]:
     return tuple(report for position, report in enumerate(REPORT_KINDS) if mask >> position & 1 or report in separate)
 
 
-def _effect(known: Known, reading: Reading, row: int, report: str) -> tuple[bool, int]:
+def _effect(known: KnownEvents, reading: FactReading, row: int, report: str) -> tuple[bool, int]:
     """What the book makes of a report: whether it exempts, and the seconds it gives back."""
     tables, book = known.program.tables, int(reading.events["book"][row])
     level = min(int(reading.liability["weather"][row]), NUM_LEVELS - 1) if report == "severe_weather" else 0
@@ -264,8 +285,8 @@ def _effect(known: Known, reading: Reading, row: int, report: str) -> tuple[bool
 
 
 def _given_back(
-    known: Known, reading: Reading, row: int, effects: Mapping[str, tuple[bool, int]]
-) -> Iterator[GivenBack]:
+    known: KnownEvents, reading: FactReading, row: int, effects: Mapping[str, tuple[bool, int]]
+) -> Iterator[TimeGivenBack]:
     """Every cause that gives time back, the largest first."""
     events = reading.events
     late_us = _late_us(known, reading, row)
@@ -287,7 +308,9 @@ def _given_back(
             by = "wait" if is_measured else "counted"
         if by == "report" and reported.get(cause, 0) != us:
             raise AssertionError(f"no claim of {us} µs for {cause}: liability and its explanation disagree")
-        yield GivenBack(cause, CAUSE_PARTY[cause], -(-us // US_PER_S), by, waits if by in ("wait", "counted") else ())
+        yield TimeGivenBack(
+            cause, CAUSE_PARTY[cause], -(-us // US_PER_S), by, waits if by in ("wait", "counted") else ()
+        )
 
 
 def _own_wait(event: np.void) -> tuple[int, int]:
@@ -302,7 +325,7 @@ def _first_known(event: np.void, *names: str) -> int:
     return next((int(event[name]) for name in names if event[name] != NO_TIME), NO_TIME)
 
 
-def _waits(known: Known, reading: Reading, row: int, late_us: int) -> Iterator[Wait]:
+def _waits(known: KnownEvents, reading: FactReading, row: int, late_us: int) -> Iterator[Wait]:
     """The waits that an order gains from, its own first, each second counted once."""
     events = reading.events
     event = events[row]
@@ -339,7 +362,7 @@ def _since(event: np.void, from_us: int) -> Literal["arrived", "promised", "acce
     return "placed" if event["placed_us"] != NO_TIME else "delivered"
 
 
-def _wait(known: Known, events: Events, row: int, own: bool, span: tuple[int, int], gained_us: int) -> Wait:
+def _wait(known: KnownEvents, events: Events, row: int, own: bool, span: tuple[int, int], gained_us: int) -> Wait:
     content, event = known.rows[row], events[row]
     since, ends_ready = _since(event, span[0]), bool(event["ready_us"] != NO_TIME)
     return Wait(content["event_id"], content["order_id"], own, *span, gained_us, since, ends_ready)

@@ -10,20 +10,28 @@ from rules.book import Bilingual, Book, BookDocument, Tier
 from rules.calendar import LAST_DATE, calendar
 from rules.conditions import MAX_FACT, SET_FACTS, UNKNOWN, Condition
 from rules.text import Lang, text
-from rules.units import PERMILLE, decimal_text, points_text, shown_change, yuan_text
+from rules.units import PERMILLE, decimal_text, shown_change, yuan_text
 
 # A priority nearer than this to the ordinary one is called slight.
 _SLIGHT_PERMILLE = 100
 _EPOCH = dt.datetime.fromtimestamp(0, dt.UTC)
 
 
-def points_words(lang: Lang, points_mp: int) -> str:
-    """An amount of points as it is, without a sign: 1 point, 0.25 points, 2 分."""
-    return text(lang, "unit.points", number=points_text(abs(points_mp)))
-
-
 def moved_words(lang: Lang, before_mp: int, after_mp: int) -> str:
-    """What riders read of the way from one score to another: one decimal, without a sign; never 0 for a change."""
+    """What riders read of the way from one score to another: one decimal, without a sign; never 0 for a change.
+
+    Parameters
+    ----------
+    lang
+        Language of the words: `zh` or `en`.
+    before_mp, after_mp
+        The two scores (mp).
+
+    Returns
+    -------
+    str
+        Such as `0.2 points`.
+    """
     tenths = abs(shown_change(before_mp, after_mp))
     if tenths == 0 and before_mp != after_mp:
         return text(lang, "unit.under_tenth")
@@ -31,24 +39,76 @@ def moved_words(lang: Lang, before_mp: int, after_mp: int) -> str:
 
 
 def amount_words(lang: Lang, points_mp: int) -> str:
-    """An amount that stands alone as riders read it, without a sign."""
+    """An amount that stands alone as riders read it, without a sign.
+
+    Parameters
+    ----------
+    lang
+        Language of the words: `zh` or `en`.
+    points_mp
+        Points (mp); their sign is left out.
+
+    Returns
+    -------
+    str
+        Such as `2 points`.
+    """
     return moved_words(lang, 0, abs(points_mp))
 
 
 def signed_tenths(tenths: int, exact_mp: int) -> str:
-    """A change as riders read it, with a sign; of a change that rounds to nothing the sign and what it is below."""
+    """A change as riders read it, with a sign; of a change that rounds to nothing the sign and what it is below.
+
+    Parameters
+    ----------
+    tenths
+        The change in tenths of a point, as it is shown.
+    exact_mp
+        The same change, exact (mp).
+
+    Returns
+    -------
+    str
+        Such as `+0.2`, `±0` or `−<0.1`.
+    """
     if tenths == 0:
         return "±0" if exact_mp == 0 else "+<0.1" if exact_mp > 0 else "−<0.1"
     return ("+" if tenths > 0 else "−") + decimal_text(abs(tenths), 10)
 
 
 def orders_words(lang: Lang, num_orders: int) -> str:
-    """A number of on-time orders."""
+    """A number of on-time orders.
+
+    Parameters
+    ----------
+    lang
+        Language of the words: `zh` or `en`.
+    num_orders
+        How many.
+
+    Returns
+    -------
+    str
+        Such as `3 on-time orders`.
+    """
     return text(lang, "unit.orders", number=num_orders)
 
 
 def span_words(lang: Lang, seconds: int) -> str:
-    """A length of time in minutes and seconds, as short as it is exact."""
+    """A length of time in minutes and seconds, as short as it is exact.
+
+    Parameters
+    ----------
+    lang
+        Language of the words: `zh` or `en`.
+    seconds
+        At least 0.
+
+    Returns
+    -------
+    str
+        Such as `4 min 30 s`.
+    """
     minutes, rest = divmod(seconds, 60)
     if minutes and rest:
         return text(lang, "unit.minutes_seconds", minutes=minutes, seconds=rest)
@@ -56,12 +116,40 @@ def span_words(lang: Lang, seconds: int) -> str:
 
 
 def titled(lang: Lang, title: Bilingual) -> str:
-    """A title of a book in one language."""
+    """A title of a book in one language.
+
+    Parameters
+    ----------
+    lang
+        Language of the words: `zh` or `en`.
+    title
+        In both languages.
+
+    Returns
+    -------
+    str
+        The title in that language.
+    """
     return title.zh if lang == "zh" else title.en
 
 
 def clock(at_us: int, model: BookDocument, shape: str = "%Y-%m-%d %H:%M:%S") -> str:
-    """An instant on the wall clock of the book's time zone."""
+    """An instant on the wall clock of the book's time zone.
+
+    Parameters
+    ----------
+    at_us
+        The instant (µs UTC).
+    model
+        The book, for its time zone.
+    shape
+        As `strftime` has it.
+
+    Returns
+    -------
+    str
+        Local date and time.
+    """
     moment = _EPOCH + dt.timedelta(microseconds=at_us)
     return moment.astimezone(ZoneInfo(model.time_zone)).strftime(shape)
 
@@ -84,7 +172,24 @@ def in_day(words: str, at_us: int, model: BookDocument, lang: Lang) -> str:
 
 
 def condition_words(test: Condition, value: int, lang: Lang, at: tuple[int, BookDocument] | None = None) -> str:
-    """A condition of a rule and the fact that met it; `at` is when, and in which book, for a count to name its period."""
+    """A condition of a rule and the fact that met it.
+
+    Parameters
+    ----------
+    test
+        The condition.
+    value
+        The fact in its own unit; `UNKNOWN` where nobody knows it.
+    lang
+        Language of the words: `zh` or `en`.
+    at
+        When (µs UTC), and in which book, for a count to name its period.
+
+    Returns
+    -------
+    str
+        A phrase.
+    """
     fact = text(lang, f"fact.{test.fact}")
     if test.fact == "nth_in_month" and at is not None:
         fact = in_month(fact, *at, lang)
@@ -138,31 +243,44 @@ def rule_words(rule_id: str, book: Book, lang: Lang) -> str:
     """What a rule id of the ledger means: the book's title of it, or the words for a fixed label."""
     model = book.model
     if rule_id.startswith("tier:"):
-        found = next((tier.title for tier in model.tier if f"tier:{tier.id}" == rule_id), None)
-        return rule_id if found is None else text(lang, "tree.tier_title", title=titled(lang, found))
+        tier_title = next((tier.title for tier in model.tier if f"tier:{tier.id}" == rule_id), None)
+        return rule_id if tier_title is None else text(lang, "tree.tier_title", title=titled(lang, tier_title))
     titles: dict[str, Bilingual | None] = {rule.id: rule.title for rule in model.rule}
     titles |= {cap.id: cap.title for cap in model.cap} | {group.id: group.title for group in model.group}
     if rule_id not in titles:
         return text(lang, f"label.{rule_id}")
-    own = titles[rule_id]
-    return rule_id if own is None else titled(lang, own)
+    title = titles[rule_id]
+    return rule_id if title is None else titled(lang, title)
 
 
 def effects(tier: Tier, lang: Lang) -> str:
     """All that a tier affects, in words."""
-    found = []
+    phrases = []
     if tier.bonus_fen:
-        found.append(text(lang, "tier.bonus", money=yuan_text(tier.bonus_fen)))
-    found.append(priority_words(lang, tier.priority_permille))
+        phrases.append(text(lang, "tier.bonus", money=yuan_text(tier.bonus_fen)))
+    phrases.append(priority_words(lang, tier.priority_permille))
     if tier.warning:
-        found.append(text(lang, "tier.warning"))
+        phrases.append(text(lang, "tier.warning"))
     if tier.review:
-        found.append(text(lang, "tier.review"))
-    return text(lang, "tier.and").join(found)
+        phrases.append(text(lang, "tier.review"))
+    return text(lang, "tier.and").join(phrases)
 
 
 def priority_words(lang: Lang, priority_permille: int) -> str:
-    """What a dispatch priority means for whoever has it."""
+    """What a dispatch priority means for whoever has it.
+
+    Parameters
+    ----------
+    lang
+        Language of the words: `zh` or `en`.
+    priority_permille
+        The tier's priority; 1 000 is the ordinary one.
+
+    Returns
+    -------
+    str
+        A phrase.
+    """
     way = priority_permille - PERMILLE
     if way == 0:
         return text(lang, "tier.no_priority")

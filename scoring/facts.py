@@ -7,7 +7,7 @@ from rules.conditions import FACT_CODE
 from rules.units import US_PER_DAY
 from scoring.columns import NO_TIME, Events, Liability
 from scoring.compiled import inlined
-from scoring.state import Work
+from scoring.state import RiderScratch
 
 US_PER_MINUTE = 60_000_000
 MINUTES_PER_DAY = 1_440
@@ -39,7 +39,7 @@ def day_of(tables: Tables, book: int, at_us: int) -> int:
 
 
 @inlined
-def read_facts(tables: Tables, events: Events, liability: Liability, work: Work, i: int) -> None:
+def read_facts(tables: Tables, events: Events, liability: Liability, work: RiderScratch, i: int) -> None:
     """Fill the facts of event i and open its local day and month."""
     rider, event, judged, facts = work.rider[0], events[i], liability[i], work.facts
     book = np.int64(event.book)

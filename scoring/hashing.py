@@ -75,7 +75,20 @@ def _hash_array(strings: pa.Array, seed: int, out: U64) -> None:
 
 
 def hash_strings(strings: pa.ChunkedArray | pa.Array, seed: int = 1) -> U64:
-    """uint64 hash of every string; null gives 0, and nothing else does. Another seed is another hash."""
+    """A 64-bit hash of every string.
+
+    Parameters
+    ----------
+    strings
+        n strings.
+    seed
+        Another seed is another hash.
+
+    Returns
+    -------
+    U64
+        uint64[n]; 0 for null alone.
+    """
     out = np.empty(len(strings), np.uint64)
     at = 0
     for chunk in strings.chunks if isinstance(strings, pa.ChunkedArray) else [strings]:
@@ -96,7 +109,20 @@ def _fold_column(state: U64, values: I64) -> None:
 
 
 def hash_rows(table: pa.Table, columns: list[str]) -> U64:
-    """uint64 hash of the content of every row over the named columns (strings or integers)."""
+    """A 64-bit hash of the content of every row over the named columns (strings or integers).
+
+    Parameters
+    ----------
+    table
+        n rows.
+    columns
+        Names of columns of strings or whole numbers; their order counts.
+
+    Returns
+    -------
+    U64
+        uint64[n].
+    """
     state = np.zeros(table.num_rows, np.uint64)
     for name in columns:
         column = table.column(name)

@@ -7,6 +7,7 @@ import numpy as np
 
 from rules.compile import Program
 from rules.events import KIND_CODE
+from scoring.carry import moved_references
 from scoring.columns import EVENT, I64, U8, Entries, Events
 from scoring.kernel import fold
 from scoring.liability import attribute
@@ -21,7 +22,7 @@ CORRECTED_COLUMNS = tuple(name for name in EVENT.names or () if name not in _KEP
 
 
 @dataclass(frozen=True, slots=True)
-class Control:
+class ControlEvent:
     """A correction or upheld appeal: its row, the row it is about, when, and which of the two.
 
     One that is overtaken changes nothing any more: a later correction, entered before, says what the event was.
@@ -46,7 +47,7 @@ def apply_control(events: Events, row: int, target: int, waives: bool, has_deliv
 
 
 @dataclass(frozen=True, slots=True)
-class History:
+class RiderHistories:
     """Riders whose past changes, cut out of a run: columns of their rows only.
 
     `rows` maps local rows to the run's; `controls[k]` are those of local rider k in time order, in local rows; `opened` is
@@ -60,17 +61,17 @@ class History:
     state: State
     is_new: np.ndarray
     has_delivered: np.ndarray
-    controls: list[list[Control]]
+    controls: list[list[ControlEvent]]
     opened: I64
 
-    def without(self, riders: I64, left_out: Sequence[I64]) -> "History":
+    def without(self, riders: I64, left_out: Sequence[I64]) -> "RiderHistories":
         """Some of the riders, each time without some of their rows, none of which lies before `fold_from`."""
-        kept = [
+        rows_left = [
             np.setdiff1d(np.arange(self.start[k], self.start[k + 1]), rows, assume_unique=True)
             for k, rows in zip(riders.tolist(), left_out, strict=True)
         ]
-        rows = np.concatenate(kept)
-        start = np.concatenate([np.zeros(1, np.int64), np.cumsum([own.size for own in kept])]).astype(np.int64)
+        rows = np.concatenate(rows_left)
+        start = np.concatenate([np.zeros(1, np.int64), np.cumsum([left.size for left in rows_left])]).astype(np.int64)
         events = self.events[rows]
         events["rider"] = np.repeat(np.arange(riders.size), np.diff(start))
         return replace(
@@ -82,12 +83,12 @@ class History:
             state=riders_of(self.state, riders),
             is_new=self.is_new[rows],
             has_delivered=self.has_delivered[rows],
-            controls=[[] for _ in kept],
+            controls=[[] for _ in rows_left],
             opened=self.opened[riders],
         )
 
 
-def cut_out(
+def histories_of(
     events: Events,
     start: I64,
     fold_from: I64,
@@ -98,20 +99,20 @@ def cut_out(
     has_delivered: np.ndarray,
     opened: I64,
     overtaken: U8,
-) -> History:
-    """The history of some riders, as an own small run whose contents may be changed."""
+) -> RiderHistories:
+    """The histories of some riders, as a small run of their own whose contents may be changed."""
     rows = np.concatenate([np.arange(start[r], start[r + 1]) for r in riders]) if riders.size else np.zeros(0, np.int64)
     lengths = start[riders + 1] - start[riders]
     local_start = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
     local = events[rows]
     local["rider"] = np.repeat(np.arange(riders.size), lengths)
-    controls: list[list[Control]] = []
+    controls: list[list[ControlEvent]] = []
     is_control = (ref >= 0) & (is_new != 0)
     for k, r in enumerate(riders):
         offset = int(local_start[k] - start[r])
         controls.append(
             [
-                Control(
+                ControlEvent(
                     int(row) + offset,
                     int(ref[row]) + offset,
                     int(events["occurred_us"][row]),
@@ -121,7 +122,7 @@ def cut_out(
                 for row in (start[r] + np.flatnonzero(is_control[start[r] : start[r + 1]])).tolist()
             ]
         )
-    return History(
+    return RiderHistories(
         events=local,
         rows=rows,
         start=local_start,
@@ -134,7 +135,7 @@ def cut_out(
     )
 
 
-def folded(program: Program, history: History, until_us: I64) -> tuple[list[Entries], State]:
+def fold_histories(program: Program, history: RiderHistories, until_us: I64) -> tuple[list[Entries], State]:
     """Fold every rider of a history up to an instant of its own: each rider's entries in the run's numbering, and the riders then."""
     events = history.events
     num_riders = history.fold_from.size
@@ -150,7 +151,6 @@ def folded(program: Program, history: History, until_us: I64) -> tuple[list[Entr
         program, events, liability, history.fold_from, stop, history.state, until_us, int(until_us.max(initial=0))
     )
     entries = with_openings(program.tables, entries, events, history.fold_from, stop, history.opened)
-    own = entries["ev"] >= 0
-    entries["ev"][own] = history.rows[entries["ev"][own]]
+    entries["ev"] = moved_references(entries["ev"], history.rows)
     bounds = np.searchsorted(entries["rider"], np.arange(num_riders + 1))
     return [entries[bounds[k] : bounds[k + 1]] for k in range(num_riders)], head

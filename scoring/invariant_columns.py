@@ -51,7 +51,7 @@ class Ledger:
     @cached_property
     def columns(self) -> "Columns":
         """The entries as arrays."""
-        return columns_of(self)
+        return ledger_columns(self)
 
     @property
     def is_whole(self) -> bool:
@@ -99,7 +99,7 @@ class Columns:
         return numbers
 
 
-def coded(column: pa.ChunkedArray) -> tuple[I64, list[str]]:
+def word_codes(column: pa.ChunkedArray) -> tuple[I64, list[str]]:
     """A column of words as codes and the distinct words; null is -1."""
     whole = column.unify_dictionaries() if pa.types.is_dictionary(column.type) else column.dictionary_encode()
     whole = whole.unify_dictionaries()
@@ -110,11 +110,11 @@ def coded(column: pa.ChunkedArray) -> tuple[I64, list[str]]:
     return np.concatenate(codes).astype(np.int64), words
 
 
-def codes_in(column: pa.ChunkedArray, words: Sequence[str]) -> I64:
+def codes_among(column: pa.ChunkedArray, words: Sequence[str]) -> I64:
     """A column of words as positions in `words`; -1 for null and all others."""
-    codes, own = coded(column)
+    codes, column_words = word_codes(column)
     place = {word: code for code, word in enumerate(words)}
-    return np.array([*(place.get(word, NO_CODE) for word in own), NO_CODE], np.int64)[codes]
+    return np.array([*(place.get(word, NO_CODE) for word in column_words), NO_CODE], np.int64)[codes]
 
 
 def ints(table: pa.Table, name: str) -> I64:
@@ -125,12 +125,12 @@ def ints(table: pa.Table, name: str) -> I64:
     return column.to_numpy().astype(np.int64, copy=False)
 
 
-def columns_of(ledger: Ledger) -> Columns:
+def ledger_columns(ledger: Ledger) -> Columns:
     """Read the entries of a ledger into arrays."""
     table = ledger.entries
-    rider = codes_in(table.column("rider_id"), ledger.riders.column("rider_id").to_pylist())
-    rule, rules = coded(table.column("rule_id"))
-    book, digests = coded(table.column("book_digest"))
+    rider = codes_among(table.column("rider_id"), ledger.riders.column("rider_id").to_pylist())
+    rule, rules = word_codes(table.column("rule_id"))
+    book, digests = word_codes(table.column("book_digest"))
     occurred_us = ints(table, "occurred_us")
     of_us = table.column("of_us")
     at_us = np.where(pc.is_valid(of_us).to_numpy(), ints(table, "of_us"), occurred_us)
@@ -139,12 +139,12 @@ def columns_of(ledger: Ledger) -> Columns:
         seq=ints(table, "seq"),
         rule=rule,
         rules=rules,
-        kind=codes_in(table.column("kind"), ENTRY_KINDS),
-        of_kind=codes_in(table.column("of_kind"), ENTRY_KINDS),
+        kind=codes_among(table.column("kind"), ENTRY_KINDS),
+        of_kind=codes_among(table.column("of_kind"), ENTRY_KINDS),
         delta_mp=ints(table, "delta_mp"),
         after_mp=ints(table, "score_after_mp"),
         money_fen=ints(table, "money_fen"),
-        party=codes_in(table.column("liable_party"), PARTIES),
+        party=codes_among(table.column("liable_party"), PARTIES),
         late_s=ints(table, "late_s"),
         given_s=ints(table, "time_given_back_s"),
         book=book,
@@ -160,7 +160,7 @@ def columns_of(ledger: Ledger) -> Columns:
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)
 
 
-def grouped(*columns: NDArray[np.integer]) -> tuple[I64, Flags]:
+def group_rows(*columns: NDArray[np.integer]) -> tuple[I64, Flags]:
     """Rows by equal values of some columns, in their own order within a group: a permutation, and where groups begin.
 
     Values are compared by a 64-bit hash: among ten million rows two groups meet by chance once in 300 000 ledgers.
@@ -174,8 +174,20 @@ def grouped(*columns: NDArray[np.integer]) -> tuple[I64, Flags]:
 
 
 @dataclass(frozen=True, slots=True)
-class Violation:
-    """One place where a ledger does not hold: rider, number of the entry (None: the rider's row), and what differs."""
+class LedgerViolation:
+    """One place where a ledger does not hold.
+
+    Parameters
+    ----------
+    rider
+        Whose; empty for the ledger as a whole.
+    seq
+        Number of the entry; None for the rider's row.
+    what
+        The column, or what differs.
+    expected, found
+        What should stand there, and what does.
+    """
 
     rider: str
     seq: int | None
@@ -184,7 +196,7 @@ class Violation:
     found: str
 
 
-Places = tuple[int, list[Violation]]
+Places = tuple[int, list[LedgerViolation]]
 """How many places do not hold, and the first of them."""
 Check = Callable[[Ledger], Iterator[Places]]
 
@@ -205,7 +217,7 @@ def at_entries(
     yield (
         rows.size,
         [
-            Violation(_rider(ledger.entries, i), int(columns.seq[i]), what, _word(expected, i), _word(found, i))
+            LedgerViolation(_rider(ledger.entries, i), int(columns.seq[i]), what, _word(expected, i), _word(found, i))
             for i in rows[:MOST_SHOWN].tolist()
         ],
     )
@@ -221,7 +233,7 @@ def at_riders(
     yield (
         rows.size,
         [
-            Violation(_rider(ledger.riders, i), None, what, _word(expected, i), _word(found, i))
+            LedgerViolation(_rider(ledger.riders, i), None, what, _word(expected, i), _word(found, i))
             for i in rows[:MOST_SHOWN].tolist()
         ],
     )
@@ -230,7 +242,7 @@ def at_riders(
 def at_ledger(bad: bool, what: str, expected: object, found: object) -> Iterator[Places]:
     """A violation of the ledger as a whole."""
     if bad:
-        yield 1, [Violation("", None, what, str(expected), str(found))]
+        yield 1, [LedgerViolation("", None, what, str(expected), str(found))]
 
 
 def _word(column: np.ndarray | str, row: int) -> str:

@@ -58,8 +58,8 @@ def rules_known(ledger: Ledger) -> Iterator[Places]:
     yield from at_entries(ledger, fits[where] == 0, "rule_id", "a rule of the book", rule_names)
     kinds_found = np.array(ENTRY_KINDS, object)[columns.of_kind]
     yield from at_entries(ledger, fits[where] == 2, "kind_of_rule", rule_names, kinds_found)
-    own = (columns.kind == columns.of_kind) | np.isin(columns.kind, (REVERSE, REENTER))
-    yield from at_entries(ledger, ~own, "of_kind", np.array(ENTRY_KINDS, object)[columns.kind], kinds_found)
+    kind_fits = (columns.kind == columns.of_kind) | np.isin(columns.kind, (REVERSE, REENTER))
+    yield from at_entries(ledger, ~kind_fits, "of_kind", np.array(ENTRY_KINDS, object)[columns.kind], kinds_found)
 
 
 def amounts(ledger: Ledger) -> Iterator[Places]:
@@ -98,10 +98,10 @@ def points_of_rules(ledger: Ledger) -> Iterator[Places]:
         if book is None:
             continue
         rows = np.flatnonzero((pair == value) & ruled)
-        own = next((rule for rule in book.model.rule if rule.id == columns.rules[label]), None)
+        rule_of_line = next((rule for rule in book.model.rule if rule.id == columns.rules[label]), None)
         tier = next((tier for tier in book.model.tier if f"tier:{tier.id}" == columns.rules[label]), None)
-        if own is not None:
-            points, other = (_points(own, late) for late in _counted_late(columns, rows, book))
+        if rule_of_line is not None:
+            points, other = (_points(rule_of_line, late) for late in _counted_late(columns, rows, book))
             waived = (columns.of_kind[rows] == DEDUCT) & (delta[rows] == 0)
             bad_delta[rows] = (delta[rows] != points) & (delta[rows] != other) & ~waived
             wanted[rows] = points

@@ -29,23 +29,23 @@ from scoring.invariant_columns import (
     Check,
     Flags,
     Ledger,
+    LedgerViolation,
     Places,
-    Violation,
     at_entries,
     at_ledger,
     at_riders,
-    coded,
-    codes_in,
-    grouped,
+    codes_among,
+    group_rows,
     ints,
+    word_codes,
 )
 from scoring.invariant_rules import amounts, liability_stated, no_fines, only_the_liable, points_of_rules, rules_known
 from scoring.ledger import (
     ENTRY_SCHEMA,
     RESET_PREFIX,
     Identity,
-    both_sides,
     entry_ids,
+    net_taken_and_given,
     points_and_money,
     standing_figures,
     text_hashes,
@@ -53,12 +53,24 @@ from scoring.ledger import (
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """The outcome of one check: how many violations, the first of them; how many riders it says nothing of."""
+class CheckResult:
+    """The outcome of one check.
+
+    Parameters
+    ----------
+    check
+        Name of the check.
+    num_violations
+        How many there are.
+    violations
+        The first of them.
+    num_unchecked
+        How many riders it says nothing of.
+    """
 
     check: str
     num_violations: int
-    violations: tuple[Violation, ...]
+    violations: tuple[LedgerViolation, ...]
     num_unchecked: int = 0
 
     @property
@@ -99,7 +111,7 @@ def complete(ledger: Ledger) -> Iterator[Places]:
         if column.null_count:
             yield from at_riders(ledger, ~pc.is_valid(column).to_numpy(), name, "a value", "none")
     kinds = ledger.riders.column("rider_kind")
-    unknown = pc.is_valid(kinds).to_numpy() & (codes_in(kinds, RIDER_KINDS) < 0)
+    unknown = pc.is_valid(kinds).to_numpy() & (codes_among(kinds, RIDER_KINDS) < 0)
     yield from at_riders(ledger, unknown, "rider_kind", "a known word", "another")
 
 
@@ -163,7 +175,7 @@ def within_range(ledger: Ledger) -> Iterator[Places]:
     columns = ledger.columns
     if not columns.rider.size:
         return
-    order, first = grouped(columns.rider, columns.event)
+    order, first = group_rows(columns.rider, columns.event)
     last = np.zeros(order.size, bool)
     last[order[np.concatenate([first[1:], [True]])]] = True
     scales = [book.model.score for book in ledger.books.values()]
@@ -189,8 +201,8 @@ def _of_today(ledger: Ledger) -> np.ndarray:
     if until_us is None:
         return np.ones(ledger.riders.num_rows, bool)
     columns, of_today = ledger.columns, np.zeros(ledger.riders.num_rows, bool)
-    own = (columns.rider >= 0) & (columns.at_us > until_us) & ~np.isin(columns.kind, (REVERSE, REENTER))
-    of_today[columns.rider[own]] = True
+    is_today = (columns.rider >= 0) & (columns.at_us > until_us) & ~np.isin(columns.kind, (REVERSE, REENTER))
+    of_today[columns.rider[is_today]] = True
     return of_today
 
 
@@ -200,7 +212,7 @@ def own_scale(ledger: Ledger) -> Iterator[Places]:
     Riders whom version 0.1.0 scored last are left out: it did not bring a score inside a narrower scale at once.
     """
     known = _of_today(ledger)
-    book, digests = coded(ledger.riders.column("book_digest"))
+    book, digests = word_codes(ledger.riders.column("book_digest"))
     scales = [None if digest not in ledger.books else ledger.books[digest].model.score for digest in digests]
     far = 2**40
     floor = np.array([-far if scale is None else scale.floor_mp for scale in scales] + [-far], np.int64)[book]
@@ -229,16 +241,16 @@ def identity(ledger: Ledger) -> Iterator[Places]:
             at_us=np.ascontiguousarray(columns.at_us),
         )
     )
-    found = table.column("entry_id")
-    same = pc.equal(found, pa.chunked_array([wanted])).fill_null(False).to_numpy()
+    entry_ids_stated = table.column("entry_id")
+    same = pc.equal(entry_ids_stated, pa.chunked_array([wanted])).fill_null(False).to_numpy()
     for i in np.flatnonzero(~same)[:MOST_SHOWN]:
         yield from at_entries(
-            ledger, np.arange(same.size) == i, "entry_id", wanted[int(i)].as_py(), str(found[int(i)].as_py())
+            ledger, np.arange(same.size) == i, "entry_id", wanted[int(i)].as_py(), str(entry_ids_stated[int(i)].as_py())
         )
     rest = int((~same).sum()) - MOST_SHOWN
     if rest > 0:
         yield rest, []
-    key = hash_strings(found)
+    key = hash_strings(entry_ids_stated)
     order = np.argsort(key, kind="stable")
     repeated = np.zeros(key.size, bool)
     repeated[order[1:]] = key[order[1:]] == key[order[:-1]]
@@ -257,7 +269,7 @@ def own_events(ledger: Ledger) -> Iterator[Places]:
         caused = pc.is_valid(table.column("cause_event_id")).to_numpy()
         rider = np.concatenate([columns.rider[of_event], columns.rider[caused]])
         event = np.concatenate([columns.event[of_event], columns.cause[caused]])
-        order, first = grouped(rider, event)
+        order, first = group_rows(rider, event)
         once = order[first & (rider[order] >= 0)]
         wanted = np.zeros(ledger.riders.num_rows, np.uint64)
         np.add.at(wanted, rider[once], event[once])
@@ -287,7 +299,7 @@ def reversals(ledger: Ledger) -> Iterator[Places]:
     n = columns.rider.size
     if not n:
         return
-    order, first = grouped(columns.rider, columns.event, columns.book, columns.rule, columns.of_kind, columns.at_us)
+    order, first = group_rows(columns.rider, columns.event, columns.book, columns.rule, columns.of_kind, columns.at_us)
     taken = columns.kind[order] == REVERSE
     before = np.concatenate([[0], order[:-1]])
     whole = ledger.is_whole
@@ -308,13 +320,13 @@ def reversals(ledger: Ledger) -> Iterator[Places]:
 def standing(ledger: Ledger) -> Iterator[Places]:
     """Tier and on-time orders to the next tier and back to base follow from score, book and rider kind."""
     riders = ledger.riders
-    book, digests = coded(riders.column("book_digest"))
+    book, digests = word_codes(riders.column("book_digest"))
     known = [ledger.books.get(digest) for digest in digests]
     missing = np.array([one is None for one in known] or [True])[book] | (book < 0)
     yield from at_riders(ledger, missing, "book_digest", "a file in books/", "none")
     if missing.any() or not riders.num_rows:
         return
-    kind = codes_in(riders.column("rider_kind"), RIDER_KINDS)
+    kind = codes_among(riders.column("rider_kind"), RIDER_KINDS)
     wanted = standing_figures([one for one in known if one is not None], book, kind, ints(riders, "score_mp"))
     tier = np.array(riders.column("tier").to_pylist(), object)
     yield from at_riders(ledger, tier != wanted.tier, "tier", wanted.tier, tier)
@@ -331,7 +343,7 @@ def review_flag(ledger: Ledger) -> Iterator[Places]:
     columns, riders = ledger.columns, ledger.riders
     if not ledger.is_whole:
         return
-    book, digests = coded(riders.column("book_digest"))
+    book, digests = word_codes(riders.column("book_digest"))
     tiers = {
         (code, tier.id): tier.review
         for code, digest in enumerate(digests)
@@ -358,8 +370,8 @@ def sums(ledger: Ledger) -> Iterator[Places]:
         "money_fen": columns.money_fen,
     }
     awarded, deducted, fines, bonus = (_sums(ledger, values) for values in points_and_money(by))
-    fines, bonus = both_sides(fines, bonus)
-    deducted, awarded = both_sides(deducted, awarded)
+    fines, bonus = net_taken_and_given(fines, bonus)
+    deducted, awarded = net_taken_and_given(deducted, awarded)
     wanted = {
         "points_awarded_mp": awarded,
         "points_deducted_mp": deducted,
@@ -428,31 +440,52 @@ CHECKS: tuple[Check, ...] = (
 OF_FILES: frozenset[Check] = frozenset({standing, sums, recorded_once, books_named, counted})
 
 
-def check_ledger(ledger: Ledger, checks: Sequence[Check] = CHECKS) -> tuple[Found, ...]:
-    """Run every check; a result each, in the order given.
+def check_ledger(ledger: Ledger, checks: Sequence[Check] = CHECKS) -> tuple[CheckResult, ...]:
+    """Run every check.
 
-    A ledger that is not complete is not checked further: the other checks rely on what is missing.
+    Parameters
+    ----------
+    ledger
+        A whole ledger, or a part that holds whole riders.
+    checks
+        The checks to run, `complete` first.
+
+    Returns
+    -------
+    tuple[CheckResult, ...]
+        A result each, in the order given.
     """
-    results: list[Found] = []
+    results: list[CheckResult] = []
     for check in checks:
         number, violations = 0, []
         for more, shown in check(ledger):
             number += more
             violations += shown
         left_out = int((~_of_today(ledger)).sum()) if check is own_scale else 0
-        results.append(Found(check.__name__, number, tuple(violations[:MOST_SHOWN]), left_out))
+        results.append(CheckResult(check.__name__, number, tuple(violations[:MOST_SHOWN]), left_out))
         if check is complete and number:
             break
     return tuple(results)
 
 
-def added(results: tuple[Found, ...], more: tuple[Found, ...]) -> tuple[Found, ...]:
-    """The outcome over several parts of a ledger, from that over some and that over others."""
+def added_results(results: tuple[CheckResult, ...], more: tuple[CheckResult, ...]) -> tuple[CheckResult, ...]:
+    """The outcome over several parts of a ledger, from that over some and that over others.
+
+    Parameters
+    ----------
+    results, more
+        Of two parts of a ledger.
+
+    Returns
+    -------
+    tuple[CheckResult, ...]
+        A result per check, in the order in which checks are first named.
+    """
     by_check = {found.check: found for found in results}
     for found in more:
-        so_far = by_check.get(found.check, Found(found.check, 0, ()))
+        so_far = by_check.get(found.check, CheckResult(found.check, 0, ()))
         violations = (*so_far.violations, *found.violations)[:MOST_SHOWN]
-        by_check[found.check] = Found(
+        by_check[found.check] = CheckResult(
             found.check,
             so_far.num_violations + found.num_violations,
             violations,
@@ -461,4 +494,4 @@ def added(results: tuple[Found, ...], more: tuple[Found, ...]) -> tuple[Found, .
     return tuple(by_check.values())
 
 
-__all__ = ["CHECKS", "OF_FILES", "Found", "Ledger", "Violation", "added", "check_ledger"]
+__all__ = ["CHECKS", "OF_FILES", "CheckResult", "Ledger", "LedgerViolation", "added_results", "check_ledger"]

@@ -1,8 +1,7 @@
 """The only arithmetic on points: a fold of each rider's events, in time order, into entries and a new state.
 
-Integers only, no I/O. The same code serves one event and a hundred million. What is due between events (fades,
-calendar resets), caps and clamps are entries of their own, so that opening score + running sum of deltas = score
-after every entry. Liability is an input; late events and corrections are `revise`'s.
+Integers only, no I/O; the same code serves one event and a hundred million. What is due between events, caps and clamps
+are entries of their own: opening score + running sum of deltas = score after every entry. Late events are `revise`'s.
 """
 
 import numpy as np
@@ -37,15 +36,15 @@ from scoring.state import (
     NUM_ENTRIES,
     NUM_FADES,
     NUM_ORDERS,
+    RiderScratch,
     State,
-    Work,
     bucket_of,
     find_by_key,
-    load,
-    new_work,
-    room,
-    save,
+    load_rider,
+    new_scratch,
+    save_rider,
     trimmed,
+    with_capacity,
 )
 
 NUM_KINDS = len(KINDS)
@@ -61,7 +60,7 @@ DEDUCTED, AWARDED = 0, 1
 
 
 @inlined
-def _open_item(work: Work, ev: int, book: int, at_us: int, party: int, late_s: int, given_s: int) -> None:
+def _open_item(work: RiderScratch, ev: int, book: int, at_us: int, party: int, late_s: int, given_s: int) -> None:
     """Set what all entries of the next event or due instant have in common."""
     line = work.line[0]
     line.ev = ev
@@ -74,7 +73,7 @@ def _open_item(work: Work, ev: int, book: int, at_us: int, party: int, late_s: i
 
 
 @inlined
-def _write(out: Entries, work: Work, label: int, kind: int, delta_mp: int, money_fen: int) -> None:
+def _write(out: Entries, work: RiderScratch, label: int, kind: int, delta_mp: int, money_fen: int) -> None:
     """Append one entry and move the score by its delta."""
     n = work.at[NUM_ENTRIES]
     work.at[NUM_ENTRIES] = n + 1
@@ -90,7 +89,7 @@ def _write(out: Entries, work: Work, label: int, kind: int, delta_mp: int, money
 
 
 @inlined
-def _clamp(tables: Tables, out: Entries, work: Work, book: int) -> int:
+def _clamp(tables: Tables, out: Entries, work: RiderScratch, book: int) -> int:
     """Bring the score back into [floor, ceiling]; returns the delta."""
     score = work.rider[0].score_mp
     limits = tables.books[book]
@@ -114,7 +113,7 @@ def tier_of(tables: Tables, book: int, score_mp: int) -> int:
 
 
 @inlined
-def _review(tables: Tables, out: Entries, work: Work, book: int) -> None:
+def _review(tables: Tables, out: Entries, work: RiderScratch, book: int) -> None:
     """Recommend a review by a person when the score enters a tier that asks for it; lift it when it leaves."""
     tier = tables.tiers[tier_of(tables, book, work.rider[0].score_mp)]
     if not tier.review:
@@ -127,7 +126,7 @@ def _review(tables: Tables, out: Entries, work: Work, book: int) -> None:
 
 
 @inlined
-def _enter_book(tables: Tables, out: Entries, work: Work, book: int, at_us: int) -> None:
+def _enter_book(tables: Tables, out: Entries, work: RiderScratch, book: int, at_us: int) -> None:
     """Take a rider to another book: a changed base moves the score, its scale bounds it; its tiers hold from now on."""
     rider = work.rider[0]
     base_mp = tables.books[book].base_mp
@@ -150,7 +149,7 @@ def _enter_book(tables: Tables, out: Entries, work: Work, book: int, at_us: int)
 
 
 @inlined
-def _switch_us(tables: Tables, work: Work, stays: bool) -> int:
+def _switch_us(tables: Tables, work: RiderScratch, stays: bool) -> int:
     """When the rider's book gives way to its next version; `FAR_US` where the next event is still judged by it."""
     book = work.rider[0].book
     if stays or book < 0:
@@ -159,7 +158,7 @@ def _switch_us(tables: Tables, work: Work, stays: bool) -> int:
 
 
 @inlined
-def _inside_us(tables: Tables, work: Work) -> int:
+def _inside_us(tables: Tables, work: RiderScratch) -> int:
     """When a score that version 0.1.0 left outside its book's scale comes inside; `FAR_US` for all others."""
     rider = work.rider[0]
     if rider.book < 0 or tables.old_until_us < 0:
@@ -171,7 +170,7 @@ def _inside_us(tables: Tables, work: Work) -> int:
 
 
 @inlined
-def _next_due_us(tables: Tables, work: Work, stays: bool) -> int:
+def _next_due_us(tables: Tables, work: RiderScratch, stays: bool) -> int:
     due = min(work.rider[0].next_reset_us, _switch_us(tables, work, stays))
     due = min(due, _inside_us(tables, work))
     if work.at[FIRST_FADE] < work.at[NUM_FADES]:
@@ -180,7 +179,7 @@ def _next_due_us(tables: Tables, work: Work, stays: bool) -> int:
 
 
 @inlined
-def _settle_due(tables: Tables, out: Entries, work: Work, stays: bool) -> None:
+def _settle_due(tables: Tables, out: Entries, work: RiderScratch, stays: bool) -> None:
     """Write the next thing due: the calendar reset, a new version's base, the oldest fade, or what 0.1.0 left undone."""
     rider = work.rider[0]
     k = work.at[FIRST_FADE]
@@ -214,7 +213,7 @@ def _settle_due(tables: Tables, out: Entries, work: Work, stays: bool) -> None:
 
 
 @inlined
-def _apply_group(tables: Tables, event: np.void, segment: int, out: Entries, work: Work) -> tuple[int, int]:
+def _apply_group(tables: Tables, event: np.void, segment: int, out: Entries, work: RiderScratch) -> tuple[int, int]:
     """Write an entry per rule of one group that fires, and what the group's own cap gives back."""
     group = tables.segments[segment]
     deducted = 0
@@ -246,7 +245,7 @@ def _apply_group(tables: Tables, event: np.void, segment: int, out: Entries, wor
 
 
 @inlined
-def _protect(tables: Tables, event: np.void, out: Entries, work: Work, deducted: int) -> int:
+def _protect(tables: Tables, event: np.void, out: Entries, work: RiderScratch, deducted: int) -> int:
     """Newcomer protection, then the limit on what one event may cost; returns what stays deducted."""
     book = tables.books[event.book]
     tenure = work.facts[F_TENURE]
@@ -262,7 +261,7 @@ def _protect(tables: Tables, event: np.void, out: Entries, work: Work, deducted:
 
 
 @inlined
-def _order_sum(work: Work, key: int, slot: int, since_us: int) -> tuple[int, int]:
+def _order_sum(work: RiderScratch, key: int, slot: int, since_us: int) -> tuple[int, int]:
     """What an order has cost and earned so far in a slot, from `since_us` on."""
     deducted, awarded = 0, 0
     k = work.latest[bucket_of(work, key)] - 1
@@ -277,7 +276,7 @@ def _order_sum(work: Work, key: int, slot: int, since_us: int) -> tuple[int, int
 
 @inlined
 def _apply_caps(
-    tables: Tables, event: np.void, out: Entries, work: Work, deducted: int, awarded: int
+    tables: Tables, event: np.void, out: Entries, work: RiderScratch, deducted: int, awarded: int
 ) -> tuple[int, int]:
     """Caps per event, order and day, in the book's order; returns what stays deducted and awarded."""
     book = tables.books[event.book]
@@ -309,7 +308,7 @@ def _apply_caps(
 
 
 @inlined
-def _remember(tables: Tables, event: np.void, work: Work, deducted: int, awarded: int) -> None:
+def _remember(tables: Tables, event: np.void, work: RiderScratch, deducted: int, awarded: int) -> None:
     """Add an event's points to the sums that later caps look at."""
     if deducted == 0 and awarded == 0:
         return
@@ -329,7 +328,7 @@ def _remember(tables: Tables, event: np.void, work: Work, deducted: int, awarded
 
 
 @inlined
-def _train(tables: Tables, out: Entries, work: Work, book: int, at_us: int) -> int:
+def _train(tables: Tables, out: Entries, work: RiderScratch, book: int, at_us: int) -> int:
     """A passed course lifts the score at once, if the book has courses and the last one is long enough ago; returns the lift."""
     rider = work.rider[0]
     terms = tables.books[book]
@@ -344,7 +343,9 @@ def _train(tables: Tables, out: Entries, work: Work, book: int, at_us: int) -> i
 
 
 @inlined
-def _score_event(tables: Tables, events: Events, liability: Liability, out: Entries, work: Work, i: int) -> None:
+def _score_event(
+    tables: Tables, events: Events, liability: Liability, out: Entries, work: RiderScratch, i: int
+) -> None:
     """One event: book, facts, rules, protections, caps, clamp, bonus, review, and the fade it leaves behind."""
     rider, event, judged = work.rider[0], events[i], liability[i]
     book, kind, at_us = np.int64(event.book), np.int64(event.kind), event.occurred_us
@@ -391,7 +392,7 @@ def _score_event(tables: Tables, events: Events, liability: Liability, out: Entr
 
 @inlined
 def _fold_rider(
-    tables: Tables, events: Events, liability: Liability, out: Entries, work: Work,
+    tables: Tables, events: Events, liability: Liability, out: Entries, work: RiderScratch,
     r: int, first: int, stop: int, until_us: int, keep_us: int, kept: State,
 ) -> None:  # fmt: skip
     """Events and what falls due between them, in time order; the state before `keep_us` is kept for the next run."""
@@ -407,7 +408,7 @@ def _fold_rider(
         else:
             break
         if not saved and at_us >= keep_us:
-            save(kept, work, r, at_us)
+            save_rider(kept, work, r, at_us)
             saved = True
         if i < stop and at_us < due:
             _score_event(tables, events, liability, out, work, i)
@@ -415,13 +416,13 @@ def _fold_rider(
         else:
             _settle_due(tables, out, work, stays)
     if not saved:
-        save(kept, work, r, min(keep_us, until_us))
+        save_rider(kept, work, r, min(keep_us, until_us))
 
 
 @compiled
 def _fold(
     tables: Tables, events: Events, liability: Liability, first: I64, stop: I64, state: State, until_us: I64,
-    keep_us: int, work: Work, out: Entries, kept: State, head: State, max_entries: int, resume: int,
+    keep_us: int, work: RiderScratch, out: Entries, kept: State, head: State, max_entries: int, resume: int,
 ) -> int:  # fmt: skip
     """Fold riders from `resume` on until the entries might not fit; returns the next rider."""
     week_us = 7 * US_PER_DAY
@@ -436,11 +437,11 @@ def _fold(
             bound += 2 * ((last_us - events[first[r]].occurred_us) // week_us + 2)
         if work.at[NUM_ENTRIES] + bound > out.size:
             return r
-        load(state, work, r)
+        load_rider(state, work, r)
         work.line[0].rider = r
         work.line[0].cause_ev = NO_EVENT
         _fold_rider(tables, events, liability, out, work, r, first[r], stop[r], until_us[r], keep_us, kept)
-        save(head, work, r, until_us[r])
+        save_rider(head, work, r, until_us[r])
     return first.size
 
 
@@ -473,14 +474,15 @@ def fold(
 
     Returns
     -------
-    The entries, rider by rider in the order written; the state at the end; the state at `keep_us`.
+    tuple[Entries, State, State]
+        The entries, rider by rider in the order written; the riders at the end; the riders at `keep_us`.
     """
     tables = program.tables
     num_riders = first.size
     num_rows = stop - first
     order_slots = int(tables.slots["orders"].sum())
-    work = new_work(state, int(num_rows.max(initial=0)), order_slots)
-    head, kept = (room(state, int(num_rows.sum()), order_slots) for _ in range(2))
+    work = new_scratch(state, int(num_rows.max(initial=0)), order_slots)
+    head, kept = (with_capacity(state, int(num_rows.sum()), order_slots) for _ in range(2))
     chunks: list[Entries] = []
     rider, capacity = 0, 1024 + int(num_rows.sum()) * 3 // 2
     while rider < num_riders:

@@ -30,7 +30,7 @@ MARK_COLUMNS: Final = tuple(name for name in WINDOW_SCHEMA.names if name not in 
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class StateLayout:
     """What positions in a carried state mean.
 
     Parameters
@@ -63,7 +63,7 @@ class Layout:
             "counted": list(self.counted),
         }
 
-    def holds(self, other: "Layout") -> bool:
+    def holds(self, other: "StateLayout") -> bool:
         """Whether a state in another layout can be renumbered to this one."""
         return set(other.books) <= set(self.books) and set(other.labels) <= set(self.labels)
 
@@ -73,11 +73,22 @@ class Layout:
         return digest(self.document())
 
 
-def layout_of(program: Program) -> Layout:
-    """The layout of the states that runs of a program hand on."""
+def layout_of(program: Program) -> StateLayout:
+    """The layout of the states that runs of a program hand on.
+
+    Parameters
+    ----------
+    program
+        The books.
+
+    Returns
+    -------
+    StateLayout
+        Positions as the program numbers them.
+    """
     nth = program.tables.nth_slot
     counted = sorted((int(slot), kind) for kind, slot in zip(KINDS, nth, strict=True) if slot >= 0)
-    return Layout(
+    return StateLayout(
         tuple(book.digest for book in program.books),
         program.labels,
         tuple(program.tables.slots["kinds"].tolist()),
@@ -86,13 +97,21 @@ def layout_of(program: Program) -> Layout:
 
 
 @cache
-def read_layout(document: str) -> Layout | None:
-    """A layout from the JSON of its document; None if records looked different when it was written.
+def read_layout(document: str) -> StateLayout | None:
+    """A layout from the JSON of its document.
 
-    What is in such a layout cannot be read, and is made again from events.
+    Parameters
+    ----------
+    document
+        What `StateLayout.document` gave, as JSON.
+
+    Returns
+    -------
+    StateLayout | None
+        None if records looked different when it was written.
     """
     raw = json.loads(document)
-    layout = Layout(*(tuple(raw[name]) for name in ("books", "labels", "slots", "counted")))
+    layout = StateLayout(*(tuple(raw[name]) for name in ("books", "labels", "slots", "counted")))
     return layout if layout.document() == raw else None
 
 
@@ -106,7 +125,7 @@ class _Positions(NamedTuple):
 
 
 @cache
-def _positions(old: Layout, new: Layout) -> _Positions:
+def _positions(old: StateLayout, new: StateLayout) -> _Positions:
     """Positions of `old` in `new`.
 
     Raises
@@ -125,17 +144,20 @@ def _positions(old: Layout, new: Layout) -> _Positions:
     return _Positions(*(found(getattr(old, name), getattr(new, name)) for name in _Positions._fields))
 
 
-def renumbered(carried: Carried, old: Layout, new: Layout) -> Carried:
+def renumbered(carried: Carried, old: StateLayout, new: StateLayout) -> Carried:
     """A carried state in the positions of another layout.
 
     Parameters
     ----------
+    carried
+        Any carried state.
     old, new
         The layout of `carried`, and that of the result, which holds its books and rule ids.
 
     Returns
     -------
-    The same riders, window and entries; sums and counts that no book of `new` reads are left out.
+    Carried
+        The same riders, window and entries; sums and counts that no book of `new` reads are left out.
 
     Raises
     ------
@@ -159,7 +181,7 @@ def renumbered(carried: Carried, old: Layout, new: Layout) -> Carried:
     )
 
 
-def _state_renumbered(state: State, at: _Positions, new: Layout) -> State:
+def _state_renumbered(state: State, at: _Positions, new: StateLayout) -> State:
     riders, fades, orders = state.riders.copy(), state.fades.copy(), state.orders.copy()
     riders["book"] = at.books[riders["book"]]
     fades["book"] = at.books[fades["book"]]

@@ -20,7 +20,7 @@ from scoring.columns import AWARD, CAP, CARRIED, DEDUCT, ENTRY_KINDS, I64, NO_EV
 from scoring.compiled import compiled_with_runtime
 from scoring.hashing import ID_LENGTH, fold_in, hash_pairs, hash_strings, write_ids
 from scoring.kernel import DELIVERED
-from scoring.score import Scored
+from scoring.score import ScoredRun
 
 ENTRY_SCHEMA = pa.schema(
     [
@@ -56,7 +56,7 @@ def _dictionary(codes: np.ndarray, words: pa.Array | list[str] | tuple[str, ...]
     return pa.DictionaryArray.from_arrays(pa.array(codes).cast(index), values.cast(pa.string()))
 
 
-def _reset_names(scored: Scored, rows: I64) -> list[str]:
+def _reset_names(scored: ScoredRun, rows: I64) -> list[str]:
     """`reset:DATE` of entries that belong to no event."""
     names: dict[tuple[int, int], str] = {}
     out: list[str] = []
@@ -72,21 +72,34 @@ def _reset_names(scored: Scored, rows: I64) -> list[str]:
     return out
 
 
-def event_ids(scored: Scored, ev: I64) -> pa.Array:
-    """Event ids of entry references: rows of the run, carried events; null where there is none."""
+def event_ids(scored: ScoredRun, ev: I64) -> pa.Array:
+    """Event ids of entry references.
+
+    Parameters
+    ----------
+    scored
+        The run that the references are of.
+    ev
+        int64[n]: rows of the run, `CARRIED - k` for carried events, or `NO_EVENT`.
+
+    Returns
+    -------
+    pa.Array
+        n ids; null where there is no event.
+    """
     if (ev == NO_EVENT).all():
         return pa.nulls(ev.size, pa.string())
-    own = scored.intake.source.column("event_id").combine_chunks()
-    own = own.combine_chunks() if isinstance(own, pa.ChunkedArray) else own
-    names = own.cast(pa.string())
+    run_ids = scored.prepared.source.column("event_id").combine_chunks()
+    run_ids = run_ids.combine_chunks() if isinstance(run_ids, pa.ChunkedArray) else run_ids
+    names = run_ids.cast(pa.string())
     if len(scored.faded):
         names = pa.concat_arrays([names, scored.faded.cast(pa.string())])
-    at = len(own) + (CARRIED - ev)
-    at[ev >= 0] = scored.intake.order[ev[ev >= 0]]
+    at = len(run_ids) + (CARRIED - ev)
+    at[ev >= 0] = scored.prepared.order[ev[ev >= 0]]
     return names.take(pa.array(at, mask=ev == NO_EVENT))
 
 
-def _entry_event_ids(scored: Scored) -> pa.Array:
+def _entry_event_ids(scored: ScoredRun) -> pa.Array:
     ids = event_ids(scored, scored.entries["ev"])
     resets = np.flatnonzero(scored.entries["ev"] == NO_EVENT)
     if not resets.size:
@@ -156,7 +169,7 @@ def entry_ids(of: Identity) -> pa.Array:
     return large.cast(pa.string())
 
 
-def concerned_us(entries: Entries) -> I64:
+def item_times_us(entries: Entries) -> I64:
     """The time of the event or due instant that each entry concerns, as ledgers and ids have it.
 
     Entries that are otherwise alike, since a rider came to one book twice at one instant, are told apart by a microsecond.
@@ -164,11 +177,11 @@ def concerned_us(entries: Entries) -> I64:
     return entries["item_us"] + entries["nth"]
 
 
-def _identity(scored: Scored, event_names: pa.Array, cause_names: pa.Array) -> Identity:
+def _identity(scored: ScoredRun, event_names: pa.Array, cause_names: pa.Array) -> Identity:
     entries = scored.entries
     return Identity(
         rider=entries["rider"],
-        riders=hash_pairs(scored.intake.riders),
+        riders=hash_pairs(scored.prepared.riders),
         book=entries["book"],
         books=text_hashes([book.digest for book in scored.program.books]),
         rule=entries["label"],
@@ -176,27 +189,34 @@ def _identity(scored: Scored, event_names: pa.Array, cause_names: pa.Array) -> I
         event=hash_pairs(event_names),
         cause=hash_pairs(cause_names),
         kinds=entries["kind"].astype(np.int64) * 16 + entries["of_kind"],
-        at_us=concerned_us(entries),
+        at_us=item_times_us(entries),
     )
 
 
-def entries_table(scored: Scored, recorded_us: int) -> pa.Table:
+def entries_table(scored: ScoredRun, recorded_us: int) -> pa.Table:
     """Ledger lines of a run, by (rider_id, seq).
 
     Parameters
     ----------
+    scored
+        The run.
     recorded_us
         When the lines are recorded; the caller's clock, or `--as-of` for files.
+
+    Returns
+    -------
+    pa.Table
+        `ENTRY_SCHEMA`, a row per line.
     """
     entries = scored.entries
-    at_us = concerned_us(entries)
+    at_us = item_times_us(entries)
     names = _entry_event_ids(scored)
     causes = event_ids(scored, entries["cause_ev"])
     digests = [book.digest for book in scored.program.books]
     columns = {
         "entry_id": entry_ids(_identity(scored, names, causes)),
         "event_id": names,
-        "rider_id": _dictionary(entries["rider"], scored.intake.riders, pa.int32()),
+        "rider_id": _dictionary(entries["rider"], scored.prepared.riders, pa.int32()),
         "seq": pa.array(scored.seq),
         "rule_id": _dictionary(entries["label"], scored.program.labels, pa.int32()),
         "kind": _dictionary(entries["kind"], ENTRY_KINDS, pa.int8()),
@@ -227,8 +247,19 @@ def _sums(bounds: I64, values: np.ndarray) -> I64:
     return np.diff(running[bounds])
 
 
-def delivery_outcome(scored: Scored) -> np.ndarray:
-    """Per row: 0 on time, 1 late (the rider's), 2 exempt; -1 for rows that are no delivery."""
+def delivery_outcome(scored: ScoredRun) -> np.ndarray:
+    """What became of each delivery of a run.
+
+    Parameters
+    ----------
+    scored
+        A run of n rows.
+
+    Returns
+    -------
+    np.ndarray
+        int64[n]: 0 on time, 1 late (the rider's), 2 exempt; -1 for rows that are no delivery.
+    """
     events, judged = scored.events, scored.liability
     remaining = judged["late_s"] - judged["given_s"]
     exempt = (judged["exempt"] != 0) | (events["waived"] != 0) | (remaining <= 0)
@@ -237,10 +268,19 @@ def delivery_outcome(scored: Scored) -> np.ndarray:
 
 
 def points_and_money(entries: Entries | Mapping[str, np.ndarray]) -> tuple[I64, I64, I64, I64]:
-    """Per line: points awarded and deducted (net of caps), fines taken and bonus given; a reversal counts back.
+    """What each line gives and takes; a reversal counts back.
 
-    Reads `kind`, `of_kind` (codes), `delta_mp` and `money_fen`. Fades, clamps and resets are neither awarded nor
-    deducted.
+    Fades, clamps and resets are neither awarded nor deducted.
+
+    Parameters
+    ----------
+    entries
+        n lines; `kind`, `of_kind` (codes), `delta_mp` and `money_fen` are read.
+
+    Returns
+    -------
+    tuple[I64, I64, I64, I64]
+        int64[n] each: points awarded and deducted (mp, net of caps), fines taken and bonus given (fen).
     """
     sign = np.where(entries["kind"] == REVERSE, -1, 1).astype(np.int64)
     delta, money = entries["delta_mp"] * sign, entries["money_fen"] * sign
@@ -256,38 +296,48 @@ def points_and_money(entries: Entries | Mapping[str, np.ndarray]) -> tuple[I64, 
     )
 
 
-def both_sides(taken: I64, given: I64) -> tuple[I64, I64]:
+def net_taken_and_given(taken: I64, given: I64) -> tuple[I64, I64]:
     """What was taken (fines, deductions) and given (bonus, awards) in sum, both at least 0.
 
     A daily ledger that takes back yesterday's bonus must not show a negative one: the difference changes sides.
+
+    Parameters
+    ----------
+    taken, given
+        Sums by rider, in one unit, of either sign.
+
+    Returns
+    -------
+    tuple[I64, I64]
+        The same difference, both at least 0.
     """
     return np.maximum(taken, 0) - np.minimum(given, 0), np.maximum(given, 0) - np.minimum(taken, 0)
 
 
-def _fee_corrections(scored: Scored, num_riders: int) -> I64:
+def _fee_corrections(scored: ScoredRun, num_riders: int) -> I64:
     """What corrections of this run changed in the fees of deliveries counted by an earlier run."""
-    events, first = scored.events, scored.intake.events
-    rows = np.flatnonzero((events["kind"] == DELIVERED) & (scored.intake.is_new == 0))
+    events, first = scored.events, scored.prepared.events
+    rows = np.flatnonzero((events["kind"] == DELIVERED) & (scored.prepared.is_new == 0))
     bounds = _bounds(events["rider"][rows], num_riders)
     return _sums(bounds, events["fee_fen"][rows].astype(np.int64) - first["fee_fen"][rows])
 
 
-def _events_digest(scored: Scored) -> I64:
+def _events_digest(scored: ScoredRun) -> I64:
     """Per rider, the sum (modulo 2^64) of the hashes of their events that lines of the run name, each counted once.
 
     Whose event it is comes from the event, not from the line: a line that names another rider's event shows.
     """
-    intake, entries = scored.intake, scored.entries
-    out = np.zeros(len(intake.riders), np.uint64)
-    named = np.zeros(intake.events.size, bool)
+    prepared, entries = scored.prepared, scored.entries
+    out = np.zeros(len(prepared.riders), np.uint64)
+    named = np.zeros(prepared.events.size, bool)
     for refs in (entries["ev"], entries["cause_ev"]):
         named[refs[refs >= 0]] = True
-    reserved = pc.starts_with(intake.source.column("event_id"), RESET_PREFIX)
+    reserved = pc.starts_with(prepared.source.column("event_id"), RESET_PREFIX)
     if pc.any(reserved).as_py():
         # Ids from before they were refused look like no event.
-        named &= ~reserved.to_numpy()[intake.order]
+        named &= ~reserved.to_numpy()[prepared.order]
     rows = np.flatnonzero(named)
-    np.add.at(out, intake.events["rider"][rows], intake.key[rows])
+    np.add.at(out, prepared.events["rider"][rows], prepared.key[rows])
     old = entries["ev"] <= CARRIED
     if old.any():
         # Of events that have left the window the state keeps the ids by rider.
@@ -311,7 +361,24 @@ def _orders(score_mp: I64, target_mp: I64, award_mp: int, ceiling_mp: int) -> I6
 
 
 def standing_figures(books: Sequence[Book], book: I64, rider_kind: I64, score_mp: I64) -> Standing:
-    """Standing of riders by book (position in `books`), rider kind (-1: unknown) and score; arrays of one length."""
+    """Standing of riders by book, kind and score.
+
+    Parameters
+    ----------
+    books
+        The books.
+    book
+        int64[R], position in `books`.
+    rider_kind
+        int64[R], code of `RIDER_KINDS`; -1 where unknown.
+    score_mp
+        int64[R] (mp).
+
+    Returns
+    -------
+    Standing
+        R riders.
+    """
     tier = np.full(score_mp.size, None, object)
     to_next, to_recover = np.full(score_mp.size, -1, np.int64), np.full(score_mp.size, -1, np.int64)
     for position in np.unique(book):
@@ -329,34 +396,45 @@ def standing_figures(books: Sequence[Book], book: I64, rider_kind: I64, score_mp
     return Standing(tier, to_next, to_recover)
 
 
-def riders_table(scored: Scored) -> pa.Table:
-    """One row per rider of a run: standing, counts of its new deliveries, points and money of its lines."""
-    intake, events, entries, head = scored.intake, scored.events, scored.entries, scored.head.riders
-    num_riders = len(intake.riders)
-    counted = (events["kind"] == DELIVERED) & (intake.is_new == 1)
+def riders_table(scored: ScoredRun) -> pa.Table:
+    """One row per rider of a run: standing, counts of its new deliveries, points and money of its lines.
+
+    Parameters
+    ----------
+    scored
+        A run of R riders.
+
+    Returns
+    -------
+    pa.Table
+        R rows, by rider id.
+    """
+    prepared, events, entries, head = scored.prepared, scored.events, scored.entries, scored.head.riders
+    num_riders = len(prepared.riders)
+    counted = (events["kind"] == DELIVERED) & (prepared.is_new == 1)
     rows = np.flatnonzero(counted)
-    own = _bounds(np.ascontiguousarray(events["rider"][rows]), num_riders)
+    bounds = _bounds(np.ascontiguousarray(events["rider"][rows]), num_riders)
     outcome = delivery_outcome(scored)[rows]
-    fees = _sums(own, events["fee_fen"][rows]) + _fee_corrections(scored, num_riders)
+    fees = _sums(bounds, events["fee_fen"][rows]) + _fee_corrections(scored, num_riders)
     by = _bounds(np.ascontiguousarray(entries["rider"]), num_riders)
     award, deduct, fines, bonus = points_and_money(entries)
     book = np.maximum(head["book"], 0)
     score_mp = head["score_mp"]
     standing = standing_figures(scored.program.books, book, scored.rider_kind, score_mp)
-    fines_fen, bonus_fen = both_sides(_sums(by, fines), _sums(by, bonus))
-    deducted_mp, awarded_mp = both_sides(_sums(by, deduct), _sums(by, award))
+    fines_fen, bonus_fen = net_taken_and_given(_sums(by, fines), _sums(by, bonus))
+    deducted_mp, awarded_mp = net_taken_and_given(_sums(by, deduct), _sums(by, award))
     return pa.table(
         {
-            "rider_id": intake.riders.cast(pa.string()),
+            "rider_id": prepared.riders.cast(pa.string()),
             "city": scored.city.cast(pa.string()),
             "book_digest": pa.array([version.digest for version in scored.program.books]).take(pa.array(book)),
             "opening_score_mp": pa.array(scored.opening_mp, pa.int64()),
             "score_mp": pa.array(np.ascontiguousarray(score_mp)),
             "tier": pa.array(standing.tier, pa.string()),
-            "num_delivered": pa.array(np.diff(own)),
-            "num_on_time": pa.array(_sums(own, outcome == 0)),
-            "num_late": pa.array(_sums(own, outcome == 1)),
-            "num_exempt": pa.array(_sums(own, outcome == 2)),
+            "num_delivered": pa.array(np.diff(bounds)),
+            "num_on_time": pa.array(_sums(bounds, outcome == 0)),
+            "num_late": pa.array(_sums(bounds, outcome == 1)),
+            "num_exempt": pa.array(_sums(bounds, outcome == 2)),
             "points_awarded_mp": pa.array(awarded_mp),
             "points_deducted_mp": pa.array(deducted_mp),
             "fines_fen": pa.array(fines_fen),

@@ -306,9 +306,21 @@ def attribute(tables: Tables, events: Events, start: I64) -> Liability:
 
 
 def attribute_causes(tables: Tables, events: Events, start: I64) -> tuple[Liability, I64]:
-    """As `attribute`, and the time that each cause claims for each delivery: int64[n, cause], µs.
+    """As `attribute`, and the time that each cause claims for each delivery.
 
-    The claims add up to what was given back, unless gross lateness needed less.
+    Parameters
+    ----------
+    tables
+        The compiled books.
+    events
+        n rows, those of rider r being `start[r]:start[r + 1]`.
+    start
+        int64[R + 1].
+
+    Returns
+    -------
+    tuple[Liability, I64]
+        n records, and int64[n, cause] (µs).
     """
     out = np.zeros(events.size, LIABILITY)
     causes = np.zeros((events.size, NUM_CAUSES), np.int64)

@@ -1,6 +1,6 @@
 """The order in which rows are scored: by rider, time and event id; and which rows share an identity.
 
-Works on columns and positions; what a row means is `intake`'s.
+Works on columns and positions; what a row means is `prepared`'s.
 """
 
 import numpy as np
@@ -55,9 +55,9 @@ def _by_rider_and_time(rider: I32, occurred: I64, num_riders: int) -> tuple[I64,
         start, stop = first[r], place[r]
         for at in range(start + 1, stop):
             if when[at - 1] > when[at]:
-                own = np.sort(order[start:stop])
-                own = own[np.argsort(occurred[own], kind="mergesort")]
-                order[start:stop], when[start:stop] = own, occurred[own]
+                rider_rows = np.sort(order[start:stop])
+                rider_rows = rider_rows[np.argsort(occurred[rider_rows], kind="mergesort")]
+                order[start:stop], when[start:stop] = rider_rows, occurred[rider_rows]
                 break
         for at in range(start + 1, stop):
             if when[at - 1] == when[at]:
@@ -156,7 +156,7 @@ def first_of_order(start: I64, key: U64, counts: NDArray[np.bool_], is_new: U8, 
         _leave_empty(slots, key, start[r], start[r + 1])
 
 
-def refuse_again(events: Events, start: I64, is_new: U8, reason: I64, why: int) -> I64:
+def refuse_second_deliveries(events: Events, start: I64, is_new: U8, reason: I64, why: int) -> I64:
     """Mark new deliveries of an order that its rider has delivered by another event; with `why` 0 none.
 
     Returns

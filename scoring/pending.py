@@ -4,7 +4,7 @@ from rules.compile import Tables
 from scoring.columns import FAR_US, NO_EVENT, Entries
 from scoring.compiled import inlined
 from scoring.facts import day_of
-from scoring.state import FIRST_FADE, NUM_ENTRIES, NUM_FADES, Work
+from scoring.state import FIRST_FADE, NUM_ENTRIES, NUM_FADES, RiderScratch
 
 
 @inlined
@@ -25,7 +25,7 @@ def next_reset_us(tables: Tables, book: int, at_us: int) -> int:
 
 
 @inlined
-def push_fade(work: Work, due_us: int, amount_mp: int, ev: int, book: int) -> None:
+def push_fade(work: RiderScratch, due_us: int, amount_mp: int, ev: int, book: int) -> None:
     """Remember a deduction to be returned; the list stays ordered by due time."""
     k = work.at[NUM_FADES]
     while k > work.at[FIRST_FADE] and work.fades[k - 1].due_us > due_us:
@@ -40,7 +40,7 @@ def push_fade(work: Work, due_us: int, amount_mp: int, ev: int, book: int) -> No
 
 
 @inlined
-def advance(work: Work, amount_mp: int) -> None:
+def advance(work: RiderScratch, amount_mp: int) -> None:
     """Take what was given back early from the deductions that wait, latest due first, so that nothing returns twice."""
     while amount_mp > 0 and work.at[NUM_FADES] > work.at[FIRST_FADE]:
         fade = work.fades[work.at[NUM_FADES] - 1]
@@ -52,7 +52,7 @@ def advance(work: Work, amount_mp: int) -> None:
 
 
 @inlined
-def number_alike(out: Entries, work: Work, first: int) -> None:
+def number_alike(out: Entries, work: RiderScratch, first: int) -> None:
     """Count entries from `first` on that repeat one of the same instant: a rider may come to a book twice at once."""
     for n in range(first, work.at[NUM_ENTRIES]):
         line = out[n]

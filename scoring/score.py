@@ -1,6 +1,6 @@
 """Score a run: events and a carried state in, ledger entries and a new state out.
 
-This is the whole way of an event: identity and order (`intake`), who answers for it (`liability`), points (`kernel`),
+This is the whole way of an event: identity and order (`prepared`), who answers for it (`liability`), points (`kernel`),
 and, where the past has changed, reversal and re-entry (`revise`).
 """
 
@@ -16,27 +16,27 @@ from rules.units import US_PER_DAY
 from scoring.carry import Carried, cut_window, with_references
 from scoring.columns import ENTRY, I64, NO_TIME, Entries, Events, Liability
 from scoring.compiled import compiled_with_runtime
-from scoring.history import apply_control, cut_out
-from scoring.intake import Intake, Schedule, take_in
+from scoring.history import apply_control, histories_of
 from scoring.kernel import fold
 from scoring.liability import attribute
 from scoring.opening import first_base_mp, first_rows, opened_mp, with_openings
-from scoring.page import Page, entries_of
+from scoring.prepare import PreparedEvents, Schedule, prepare_events
 from scoring.revise import revise
+from scoring.rider_ledger import RiderLedger, new_lines
 from scoring.state import State, fresh_state, spread_over
 
 APPEAL_UPHELD = KIND_CODE["appeal_upheld"]
 
 
 @dataclass(frozen=True, slots=True)
-class Scored:
+class ScoredRun:
     """The result of a run.
 
     Parameters
     ----------
     program
         The books; `entries.book` and `entries.label` are positions in it.
-    intake
+    prepared
         The rows that were scored, contents as they first came.
     events, liability
         The same rows with corrections applied, and who answers for them.
@@ -60,7 +60,7 @@ class Scored:
     """
 
     program: Program
-    intake: Intake
+    prepared: PreparedEvents
     events: Events
     liability: Liability
     entries: Entries
@@ -80,7 +80,7 @@ class Scored:
     def carried(self) -> Carried:
         """What the next run needs; made when it is asked for."""
         base, faded, window, written = cut_window(
-            self.intake,
+            self.prepared,
             self.events,
             self.standing,
             self.kept,
@@ -91,7 +91,7 @@ class Scored:
         return Carried(
             until_us=self.until_us,
             keep_us=self.keep_us,
-            riders=self.intake.riders,
+            riders=self.prepared.riders,
             city=self.city,
             rider_kind=self.rider_kind,
             base=base,
@@ -142,6 +142,12 @@ def _names_own_events(entries: Entries, events: Events) -> bool:
     return True
 
 
+def _check_references(entries: Entries, events: Events) -> None:
+    """Stop where a mistake of ours would put an event of one rider into the ledger of another."""
+    if not _names_own_events(entries, events):
+        raise AssertionError("a line names an event of another rider: a reference was not renumbered")
+
+
 def _offsets(rider: np.ndarray, num_riders: int) -> I64:
     return np.searchsorted(rider, np.arange(num_riders + 1)).astype(np.int64)
 
@@ -161,8 +167,8 @@ class _Before:
     rider_kind: I64
 
 
-def _before(program: Program, intake: Intake, carried: Carried | None) -> _Before:
-    num_riders = len(intake.riders)
+def _before(program: Program, prepared: PreparedEvents, carried: Carried | None) -> _Before:
+    num_riders = len(prepared.riders)
     fresh = fresh_state(program, num_riders)
     zero = np.zeros(num_riders, np.int64)
     if carried is None:
@@ -170,28 +176,28 @@ def _before(program: Program, intake: Intake, carried: Carried | None) -> _Befor
         return _Before(
             fresh, zero, zero, zero.astype(bool), np.zeros(0, ENTRY), NO_TIME, pa.array([], pa.string()), none, zero - 1
         )
-    rider = pc.index_in(carried.riders, intake.riders).to_numpy()
+    rider = pc.index_in(carried.riders, prepared.riders).to_numpy()
     score_mp, seq, known = zero.copy(), zero.copy(), np.zeros(num_riders, bool)
     score_mp[rider], seq[rider], known[rider] = carried.score_mp, carried.seq, True
-    base, written = with_references(carried.base, carried.written, intake.carried_row)
+    base, written = with_references(carried.base, carried.written, prepared.carried_row)
     written["rider"] = rider[written["rider"]]
     state = spread_over(base, fresh, rider)
     known_kind = np.full(num_riders, -1, np.int64)
     known_kind[rider] = carried.rider_kind
-    at = pc.index_in(intake.riders, carried.riders)
+    at = pc.index_in(prepared.riders, carried.riders)
     city = carried.city.take(at)
     return _Before(state, score_mp, seq, known, written, carried.until_us, carried.faded, city, known_kind)
 
 
-def _with_corrections(intake: Intake, has_delivered: np.ndarray) -> Events:
+def _with_corrections(prepared: PreparedEvents, has_delivered: np.ndarray) -> Events:
     """The rows as they are finally known."""
-    controls = np.flatnonzero((intake.ref >= 0) & (intake.is_new == 1) & (intake.overtaken == 0))
+    controls = np.flatnonzero((prepared.ref >= 0) & (prepared.is_new == 1) & (prepared.overtaken == 0))
     if not controls.size:
-        return intake.events
-    events = intake.events.copy()
+        return prepared.events
+    events = prepared.events.copy()
     for row in controls[np.argsort(events["occurred_us"][controls], kind="stable")]:
         waives = events["kind"][row] == APPEAL_UPHELD
-        apply_control(events, int(row), int(intake.ref[row]), bool(waives), bool(has_delivered[row]))
+        apply_control(events, int(row), int(prepared.ref[row]), bool(waives), bool(has_delivered[row]))
     return events
 
 
@@ -204,7 +210,7 @@ def score(
     keep_from_us: int | None = None,
     books: I64 | None = None,
     late_from_us: int | None = None,
-) -> Scored:
+) -> ScoredRun:
     """Score the events of whole riders.
 
     Parameters
@@ -226,9 +232,10 @@ def score(
 
     Returns
     -------
-    Entries by rider in the order written. Any split by rider gives the same lines.
+    ScoredRun
+        Entries by rider in the order written. Any split by rider gives the same lines.
     """
-    intake = take_in(
+    prepared = prepare_events(
         table,
         program,
         schedule,
@@ -238,43 +245,54 @@ def score(
         None if carried is None else carried.riders,
         books,
     )
-    before = _before(program, intake, carried)
-    newest_us = int(intake.events["occurred_us"].max(initial=NO_TIME))
+    before = _before(program, prepared, carried)
+    newest_us = int(prepared.events["occurred_us"].max(initial=NO_TIME))
     until_us = max(newest_us if as_of_us is None else as_of_us, before.until_us)
-    has_delivered = pc.is_valid(intake.column("delivered_us")).to_numpy()
-    events = _with_corrections(intake, has_delivered)
-    liability = attribute(program.tables, events, intake.start)
+    has_delivered = pc.is_valid(prepared.column("delivered_us")).to_numpy()
+    events = _with_corrections(prepared, has_delivered)
+    liability = attribute(program.tables, events, prepared.start)
     keep_us = _window_start(program, until_us) if keep_from_us is None else keep_from_us
-    num_riders = len(intake.riders)
+    num_riders = len(prepared.riders)
     entries, head, kept = fold(
-        program, events, liability, intake.fold_from, intake.start[1:], before.state,
+        program, events, liability, prepared.fold_from, prepared.start[1:], before.state,
         np.full(num_riders, until_us, np.int64), keep_us,
     )  # fmt: skip
-    opened, opening_mp = _openings(program, intake, before)
-    entries = with_openings(program.tables, entries, intake.events, intake.fold_from, intake.start[1:], opened)
-    lines = _lines(program, intake, entries, before, opening_mp, opened, has_delivered, until_us)
-    if not _names_own_events(lines, events):
-        raise AssertionError("a line names an event of another rider: a reference was not renumbered")
+    opened, opening_mp = _openings(program, prepared, before)
+    entries = with_openings(program.tables, entries, prepared.events, prepared.fold_from, prepared.start[1:], opened)
+    lines = _lines(program, prepared, entries, before, opening_mp, opened, has_delivered, until_us)
+    _check_references(lines, events)
     at = _offsets(lines["rider"], num_riders)
     seq = before.seq[lines["rider"]] + np.arange(lines.size) - at[lines["rider"]] + 1
-    city, rider_kind = _profile(intake, before)
-    return Scored(
-        program, intake, events, liability, lines, seq, opening_mp, head, city, rider_kind, before.faded, until_us,
+    city, rider_kind = _profile(prepared, before)
+    return ScoredRun(
+        program, prepared, events, liability, lines, seq, opening_mp, head, city, rider_kind, before.faded, until_us,
         entries, kept, keep_us, before.seq + np.diff(at),
     )  # fmt: skip
 
 
-def as_opened(scored: Scored, opened: I64) -> Scored:
+def as_opened(scored: ScoredRun, opened: I64) -> ScoredRun:
     """A run from nothing for riders whose ledgers opened with another score (`NO_TIME`: with this one).
 
     The difference is the `reset` entry that it was when an earlier first event turned up.
+
+    Parameters
+    ----------
+    scored
+        A run with nothing carried in.
+    opened
+        int64[R], the score before each rider's first line (mp).
+
+    Returns
+    -------
+    ScoredRun
+        The same run with those entries in front.
     """
-    intake, tables = scored.intake, scored.program.tables
+    prepared, tables = scored.prepared, scored.program.tables
     lines, standing = (
-        with_openings(tables, entries, intake.events, intake.fold_from, intake.start[1:], opened)
+        with_openings(tables, entries, prepared.events, prepared.fold_from, prepared.start[1:], opened)
         for entries in (scored.entries, scored.standing)
     )
-    at = _offsets(lines["rider"], len(intake.riders))
+    at = _offsets(lines["rider"], len(prepared.riders))
     seq = np.arange(lines.size) - at[lines["rider"]] + 1
     return replace(scored, entries=lines, standing=standing, seq=seq, last_seq=np.diff(at))
 
@@ -285,34 +303,34 @@ def _window_start(program: Program, until_us: int) -> int:
     return max(until_us, NO_TIME + 2 * late_days * US_PER_DAY) - late_days * US_PER_DAY
 
 
-def _openings(program: Program, intake: Intake, before: _Before) -> tuple[I64, I64]:
+def _openings(program: Program, prepared: PreparedEvents, before: _Before) -> tuple[I64, I64]:
     """With what known riders opened whose first event may change (`opened_mp`), and every score before this run."""
     opened = opened_mp(before.state, before.known, before.score_mp, before.written)
-    first = first_rows(intake.events, intake.fold_from, intake.start[1:])
-    return opened, np.where(before.known, before.score_mp, first_base_mp(program.tables, intake.events, first))
+    first = first_rows(prepared.events, prepared.fold_from, prepared.start[1:])
+    return opened, np.where(before.known, before.score_mp, first_base_mp(program.tables, prepared.events, first))
 
 
-def _profile(intake: Intake, before: _Before) -> tuple[pa.Array, I64]:
+def _profile(prepared: PreparedEvents, before: _Before) -> tuple[pa.Array, I64]:
     """City and kind of each rider, from the last event or as carried."""
-    if not intake.events.size:
+    if not prepared.events.size:
         return before.city, before.rider_kind
-    last = np.maximum(intake.start[1:] - 1, 0)
-    seen = np.diff(intake.start) > 0
-    city = intake.column("city", last).combine_chunks().cast(pa.string())
+    last = np.maximum(prepared.start[1:] - 1, 0)
+    seen = np.diff(prepared.start) > 0
+    city = prepared.column("city", last).combine_chunks().cast(pa.string())
     return (
         pc.if_else(pa.array(seen), city, before.city.cast(pa.string())),
-        np.where(seen, intake.events["rider_kind"][last], before.rider_kind),
+        np.where(seen, prepared.events["rider_kind"][last], before.rider_kind),
     )
 
 
 def _lines(
-    program: Program, intake: Intake, entries: Entries, before: _Before, opening_mp: I64, opened: I64,
+    program: Program, prepared: PreparedEvents, entries: Entries, before: _Before, opening_mp: I64, opened: I64,
     has_delivered: np.ndarray, until_us: int,
 ) -> Entries:  # fmt: skip
     """Ledger lines of the run: the fold's entries, but for riders whose past changed."""
-    num_riders = len(intake.riders)
+    num_riders = len(prepared.riders)
     changed = np.zeros(num_riders, bool)
-    changed[intake.events["rider"][(intake.ref >= 0) & (intake.is_new == 1)]] = True
+    changed[prepared.events["rider"][(prepared.ref >= 0) & (prepared.is_new == 1)]] = True
     if not before.known.any() and not changed.any():
         return entries
     at, written_at = _offsets(entries["rider"], num_riders), _offsets(before.written["rider"], num_riders)
@@ -323,10 +341,10 @@ def _lines(
     fresh = ~changed[entries["rider"]] & (place >= standing[entries["rider"]])
     # Of the past only new events are entered plainly; what else comes to stand there has a cause.
     at_new = np.zeros(entries.size, bool)
-    own = entries["ev"] >= 0
-    at_new[own] = intake.is_new[entries["ev"][own]] == 1
+    has_event = entries["ev"] >= 0
+    at_new[has_event] = prepared.is_new[entries["ev"][has_event]] == 1
     late = np.zeros(num_riders, bool)
-    late[intake.events["rider"][(intake.is_new == 1) & (intake.events["occurred_us"] <= before.until_us)]] = True
+    late[prepared.events["rider"][(prepared.is_new == 1) & (prepared.events["occurred_us"] <= before.until_us)]] = True
     past = fresh & ~at_new & (entries["item_us"] <= before.until_us) & (before.known & late)[entries["rider"]]
     changed[entries["rider"][past]] = True
     plain = entries[fresh & ~changed[entries["rider"]]]
@@ -335,20 +353,20 @@ def _lines(
         return plain
     written = [before.written[written_at[r] : written_at[r + 1]] for r in riders]
     # An event may be ahead of the instant up to which fades are written.
-    pages = [
-        Page(
+    ledgers = [
+        RiderLedger(
             int(r),
             int(opening_mp[r]),
-            max(before.until_us, int(own["item_us"][-1]) if own.size else NO_TIME) if before.known[r] else NO_TIME,
-            own,
+            max(before.until_us, int(stood["item_us"][-1]) if stood.size else NO_TIME) if before.known[r] else NO_TIME,
+            stood,
         )
-        for r, own in zip(riders, written, strict=True)
+        for r, stood in zip(riders, written, strict=True)
     ]
-    history = cut_out(
-        intake.events, intake.start, intake.fold_from, before.state, riders, intake.is_new, intake.ref, has_delivered,
-        opened, intake.overtaken,
+    history = histories_of(
+        prepared.events, prepared.start, prepared.fold_from, before.state, riders, prepared.is_new, prepared.ref, has_delivered,
+        opened, prepared.overtaken,
     )  # fmt: skip
-    revise(program, history, pages, until_us)
-    revised = entries_of(pages, [int(opening_mp[r]) for r in riders])
+    revise(program, history, ledgers, until_us)
+    revised = new_lines(ledgers, [int(opening_mp[r]) for r in riders])
     both = np.concatenate([plain, revised])
     return both[np.argsort(both["rider"], kind="stable")]

@@ -1,7 +1,7 @@
 """Riders between events: what the kernel carries, and one rider in work.
 
 Lists of a rider (pending fades, points of recent orders) are rows of flat arrays. `State` is what runs hand on;
-`Work` is scratch, reused from rider to rider, its registers named by position.
+`RiderScratch` is scratch, reused from rider to rider, its registers named by position.
 """
 
 from collections.abc import Sequence
@@ -45,9 +45,24 @@ ORDER_POINTS = np.dtype(
 
 
 class State(NamedTuple):
-    """R riders. Lists of rider r are `fades[fade_start[r]:fade_start[r + 1]]`, by due time; orders by time.
+    """R riders between events.
 
-    `day_sum_mp` is int64[R, slot, 2], deducted (<= 0) and awarded (>= 0) today; `month_count` int64[R, counted kind].
+    Parameters
+    ----------
+    riders
+        RIDER_STATE[R].
+    day_sum_mp
+        int64[R, slot, 2]: deducted (<= 0) and awarded (>= 0) today (mp).
+    month_count
+        int64[R, counted kind].
+    fade_start
+        int64[R + 1]; rider r has `fades[fade_start[r]:fade_start[r + 1]]`.
+    fades
+        FADE_DUE, by due time within a rider.
+    order_start
+        int64[R + 1], likewise for `orders`.
+    orders
+        ORDER_POINTS, by time within a rider.
     """
 
     riders: NDArray[np.void]
@@ -79,12 +94,25 @@ def new_state(num_riders: int, num_slots: int, num_counted: int) -> State:
 
 
 def fresh_state(program: Program, num_riders: int) -> State:
-    """State of riders without history, shaped for a program."""
+    """State of riders without history, shaped for a program.
+
+    Parameters
+    ----------
+    program
+        Says which sums and counts there are.
+    num_riders
+        R.
+
+    Returns
+    -------
+    State
+        R riders under no book yet.
+    """
     tables = program.tables
     return new_state(num_riders, tables.slots.size, int(tables.nth_slot.max(initial=-1)) + 1)
 
 
-class Work(NamedTuple):
+class RiderScratch(NamedTuple):
     """One rider in work: `rider[0]` of RIDER_STATE, its sums and lists, the facts of the event at hand.
 
     `at` holds the numbers of fades, fades settled, order points and entries (`NUM_FADES` … `NUM_ENTRIES`). The points of
@@ -104,17 +132,19 @@ class Work(NamedTuple):
     earlier: I64
 
 
+# Numba's caches of earlier versions name the class so, and are read before they are found to be out of date.
+Work = RiderScratch
 NUM_FADES, FIRST_FADE, NUM_ORDERS, NUM_ENTRIES = range(4)
 
 
 @inlined
-def bucket_of(work: Work, key: np.uint64) -> int:
+def bucket_of(work: RiderScratch, key: np.uint64) -> int:
     """Where in `latest` an order is looked for."""
     return np.int64(key & np.uint64(work.latest.size - 1))
 
 
 @inlined
-def find_by_key(work: Work) -> None:
+def find_by_key(work: RiderScratch) -> None:
     """Count the order points written last, so that they are found by the key of their order."""
     k = work.at[NUM_ORDERS]
     bucket = bucket_of(work, work.orders[k].key)
@@ -124,7 +154,7 @@ def find_by_key(work: Work) -> None:
 
 
 @inlined
-def load(state: State, work: Work, r: int) -> None:
+def load_rider(state: State, work: RiderScratch, r: int) -> None:
     """Take rider r of a state into work."""
     work.rider[0] = state.riders[r]
     for slot in range(work.day_sum_mp.shape[0]):
@@ -147,7 +177,7 @@ def load(state: State, work: Work, r: int) -> None:
 
 
 @inlined
-def save(state: State, work: Work, r: int, at_us: int) -> None:
+def save_rider(state: State, work: RiderScratch, r: int, at_us: int) -> None:
     """Write a rider into row r of a state that is filled in rider order; order points past their time are left out."""
     state.riders[r] = work.rider[0]
     for slot in range(work.day_sum_mp.shape[0]):
@@ -168,7 +198,7 @@ def save(state: State, work: Work, r: int, at_us: int) -> None:
     state.order_start[r + 1] = to
 
 
-def room(state: State, num_events: int, num_slots: int) -> State:
+def with_capacity(state: State, num_events: int, num_slots: int) -> State:
     """An empty state with room for all that a run may add to the lists."""
     fresh = new_state(state.riders.size, state.day_sum_mp.shape[1], state.month_count.shape[1])
     return fresh._replace(
@@ -184,10 +214,10 @@ def trimmed(state: State) -> State:
     )
 
 
-def new_work(state: State, most: int, num_slots: int) -> Work:
+def new_scratch(state: State, most: int, num_slots: int) -> RiderScratch:
     """Scratch for riders of at most `most` events, `num_slots` order sums remembered per event."""
     num_orders = most * num_slots + int(np.diff(state.order_start).max(initial=0))
-    return Work(
+    return RiderScratch(
         rider=np.zeros(1, RIDER_STATE),
         day_sum_mp=np.zeros(state.day_sum_mp.shape[1:], np.int64),
         month_count=np.zeros(state.month_count.shape[1], np.int64),
@@ -210,7 +240,20 @@ def _spread(starts: I64, riders: I64) -> tuple[I64, I64]:
 
 
 def riders_of(state: State, riders: I64) -> State:
-    """The state of some riders, in the order named."""
+    """The state of some riders, in the order named.
+
+    Parameters
+    ----------
+    state
+        R riders.
+    riders
+        Positions among them.
+
+    Returns
+    -------
+    State
+        As many riders as positions.
+    """
     fades, fade_start = _spread(state.fade_start, riders)
     orders, order_start = _spread(state.order_start, riders)
     return State(
@@ -225,7 +268,22 @@ def riders_of(state: State, riders: I64) -> State:
 
 
 def spread_over(state: State, fresh: State, riders: I64) -> State:
-    """A state among more riders: rider k becomes rider `riders[k]` (ascending); all others are as in `fresh`, which is changed."""
+    """A state among more riders.
+
+    Parameters
+    ----------
+    state
+        K riders.
+    fresh
+        R riders without history, at least K; is written over.
+    riders
+        int64[K], ascending: rider k becomes rider `riders[k]`.
+
+    Returns
+    -------
+    State
+        R riders.
+    """
     for old, new in zip(state[:3], fresh[:3], strict=True):
         new[riders] = old
     starts = []

@@ -16,38 +16,49 @@ from rules.calendar import calendar
 from rules.compile import Program, compile_books
 from rules.events import KIND_CODE, RIDER_KINDS
 from rules.units import US_PER_DAY, US_PER_S
-from scoring.because import Because, Line, Met, because, lines_of, read_rule
+from scoring.because import Because, ConditionResult, EntryLine, because, lines_of, read_rule
 from scoring.carry import Carried
-from scoring.columns import ENTRY, EVENT, EVENT_SCHEMA
+from scoring.columns import ENTRY, EVENT, EVENT_SCHEMA, WINDOW_SCHEMA
 from scoring.examples import IN_HAND_US, occurred_us_of, state_before, tenure_days_of
-from scoring.explain_facts import Known, facts_of, known_events
-from scoring.intake import schedule_versions
+from scoring.explain_facts import KnownEvents, facts_of, known_events
 from scoring.ledger import entries_table
+from scoring.prepare import schedule_versions
 from scoring.score import score
 
 TRIED = "trial"
 
 
 @dataclass(frozen=True, slots=True)
-class RowRead:
+class RuleTrial:
     """A rule beside the event: each condition and the fact it met, whether all hold, and whether the rule fired.
 
     A rule that holds has not fired where an earlier one of its group did.
+
+    Parameters
+    ----------
+    rule_id
+        The rule.
+    met
+        Each condition and the fact it met.
+    holds
+        Whether all conditions hold.
+    fired
+        Whether the rule wrote an entry.
     """
 
     rule_id: str
-    met: tuple[Met, ...]
+    met: tuple[ConditionResult, ...]
     holds: bool
     fired: bool
 
 
 @dataclass(frozen=True, slots=True)
-class GroupRead:
+class GroupTrial:
     """The rules of a group that are about this kind of event, in reading order."""
 
     group_id: str
     hit: Literal["first", "all"]
-    rows: tuple[RowRead, ...]
+    rows: tuple[RuleTrial, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +67,30 @@ class Trial:
 
     Parameters
     ----------
+    book
+        The book that judged.
+    kind
+        Of the event.
+    at_us
+        When the event happened (µs UTC).
     facts
         What rules saw, by `rules.conditions.FACTS`.
+    groups
+        The book's groups of rules beside the event.
     lines, whys
         The entries in order, and why each stands.
+    score_before_mp, score_after_mp
+        The score (mp).
+    money_fen
+        Fines (negative) and bonus (fen).
     """
 
     book: Book
     kind: str
     at_us: int
     facts: Mapping[str, int]
-    groups: tuple[GroupRead, ...]
-    lines: tuple[Line, ...]
+    groups: tuple[GroupTrial, ...]
+    lines: tuple[EntryLine, ...]
     whys: tuple[Because, ...]
     score_before_mp: int
     score_after_mp: int
@@ -84,10 +107,18 @@ def trial(book: Book, kind: str, given: ExampleFacts) -> Trial:
 
     Parameters
     ----------
+    book
+        The book that judges.
     kind
-        Of the event; a correction or an upheld appeal is about another event, of which there is none: nothing happens.
+        Of the event; a correction or an upheld appeal is about another event, of which there is none: nothing
+        happens.
     given
         The facts; `given.kind` is not read.
+
+    Returns
+    -------
+    Trial
+        What every rule made of the event, and the entries.
     """
     program = compile_books([book])
     schedule = schedule_versions(program, [0])
@@ -144,9 +175,6 @@ def _before(program: Program, row: Mapping[str, Any], given: ExampleFacts) -> Ca
     events = np.zeros(1, EVENT)
     events["kind"], events["occurred_us"] = KIND_CODE[row["kind"]], row["occurred_us"]
     state = state_before(program, events, [given])
-    none = pa.Table.from_pylist([], schema=EVENT_SCHEMA)
-    for name, kind in (("content", pa.uint64()), ("waived", pa.uint8()), ("context", pa.uint8()), ("book", pa.int64())):
-        none = none.append_column(name, pa.array([], kind))
     return Carried(
         until_us=row["occurred_us"] - US_PER_DAY,
         keep_us=row["occurred_us"] - US_PER_DAY,
@@ -157,12 +185,12 @@ def _before(program: Program, row: Mapping[str, Any], given: ExampleFacts) -> Ca
         faded=pa.array([], pa.string()),
         score_mp=np.ascontiguousarray(state.riders["score_mp"]),
         seq=np.zeros(1, np.int64),
-        window=none,
+        window=WINDOW_SCHEMA.empty_table(),
         written=np.zeros(0, ENTRY),
     )
 
 
-def _facts(known: Known, given: ExampleFacts) -> dict[str, int]:
+def _facts(known: KnownEvents, given: ExampleFacts) -> dict[str, int]:
     """What rules saw; what the rider did before is given, not to be read from one event."""
     if TRIED not in known.row_of:
         return {}
@@ -178,16 +206,16 @@ def _told(why: Because, facts: Mapping[str, int], fee_fen: int) -> Because:
     return replace(why, facts=facts, rule=read_rule(why.rule.rule, why.book.model, facts, fee_fen))
 
 
-def _groups(model: BookDocument, kind: str, facts: Mapping[str, int], fired: set[str]) -> tuple[GroupRead, ...]:
-    found = []
+def _groups(model: BookDocument, kind: str, facts: Mapping[str, int], fired: set[str]) -> tuple[GroupTrial, ...]:
+    groups = []
     for group in model.group:
-        own = [rule for rule in model.rule if rule.group == group.id and kind in rule.kind]
-        if own and facts:
-            rows = tuple(_row_read(rule, model, facts, rule.id in fired) for rule in own)
-            found.append(GroupRead(group.id, group.hit, rows))
-    return tuple(found)
+        rules = [rule for rule in model.rule if rule.group == group.id and kind in rule.kind]
+        if rules and facts:
+            rows = tuple(_row_read(rule, model, facts, rule.id in fired) for rule in rules)
+            groups.append(GroupTrial(group.id, group.hit, rows))
+    return tuple(groups)
 
 
-def _row_read(rule: Rule, model: BookDocument, facts: Mapping[str, int], fired: bool) -> RowRead:
+def _row_read(rule: Rule, model: BookDocument, facts: Mapping[str, int], fired: bool) -> RuleTrial:
     met = read_rule(rule, model, facts, 0).met
-    return RowRead(rule.id, met, all(each.condition.holds(each.value) for each in met), fired)
+    return RuleTrial(rule.id, met, all(each.condition.holds(each.value) for each in met), fired)

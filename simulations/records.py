@@ -18,7 +18,7 @@ from scoring.columns import EVENT_SCHEMA, I64
 from scoring.kernel import DELIVERED as DELIVERED_KIND
 from scoring.ledger import delivery_outcome, points_and_money
 from scoring.liability import attribute_causes
-from scoring.score import Scored
+from scoring.score import ScoredRun
 from simulations.city import rider_names, rider_positions
 from simulations.live import (
     BEGAN,
@@ -129,7 +129,7 @@ class Day:
     """A day told and scored, and where riders stood at its two ends."""
 
     told: Told
-    scored: Scored
+    scored: ScoredRun
     score_start_mp: I64
     score_end_mp: I64
     tier: I64
@@ -151,9 +151,9 @@ def _whole_days(lives: Sequence[Live]) -> Ints:
     return stays[np.lexsort((stays[:, STAY_FROM], stays[:, STAY_RIDER]))]
 
 
-def positions(scored: Scored) -> I64:
+def positions(scored: ScoredRun) -> I64:
     """Town position of each rider of a result."""
-    return rider_positions(scored.intake.riders)
+    return rider_positions(scored.prepared.riders)
 
 
 def events_of(scenario: Scenario, luck: Luck, people: Population, told: Told) -> pa.Table:
@@ -353,7 +353,7 @@ def _rider_days(people: Population, day: Day, warm_up: int) -> pa.Table:
 def _sums(day: Day, num: int) -> dict[str, np.ndarray]:
     """What the kernel made of a day, per rider."""
     scored, at = day.scored, positions(day.scored)
-    rows = np.flatnonzero((scored.events["kind"] == DELIVERED_KIND) & (scored.intake.is_new == 1))
+    rows = np.flatnonzero((scored.events["kind"] == DELIVERED_KIND) & (scored.prepared.is_new == 1))
     rider = at[scored.events["rider"][rows]]
     judged, outcome = scored.liability[rows], delivery_outcome(scored)[rows]
     given = _given_back(scored)[rows]
@@ -390,9 +390,9 @@ def _sums(day: Day, num: int) -> dict[str, np.ndarray]:
 _PARTY_OF_CAUSE = np.array([PARTY_CODE[CAUSE_PARTY[cause]] for cause in CAUSES])
 
 
-def _given_back(scored: Scored) -> I64:
+def _given_back(scored: ScoredRun) -> I64:
     """Seconds of lateness that were somebody else's, by party: int64[n, party]; an exempt order's whole lateness counts."""
-    judged, causes = attribute_causes(scored.program.tables, scored.events, scored.intake.start)
+    judged, causes = attribute_causes(scored.program.tables, scored.events, scored.prepared.start)
     claims = np.zeros((causes.shape[0], len(PARTIES)), np.int64)
     for cause, party in enumerate(_PARTY_OF_CAUSE):
         claims[:, party] += causes[:, cause]

@@ -20,9 +20,9 @@ from rules.calendar import calendar
 from rules.compile import Program, compile_books, start_us
 from rules.units import PERMILLE, US_PER_DAY, US_PER_S
 from scoring.carry import Carried
-from scoring.intake import Schedule
 from scoring.ledger import entries_table, riders_table
-from scoring.score import Scored, score
+from scoring.prepare import Schedule
+from scoring.score import ScoredRun, score
 from simulations.area import DAY_END_S, DAY_START_S, Crew, dials_of, set_desk, set_up
 from simulations.behaviour import leave_chance
 from simulations.given import Given, fitted, ordered_of, places_of, shifts_of
@@ -215,7 +215,7 @@ class _Standing:
         )
 
     def after(
-        self, city: _City, law: _Law, told: Told, scored: Scored, day: int, *, responds: bool
+        self, city: _City, law: _Law, told: Told, scored: ScoredRun, day: int, *, responds: bool
     ) -> "_Standing":  # fmt: skip
         """The riders on the morning after."""
         at = positions(scored)
@@ -332,7 +332,7 @@ def _rows(crew: Crew, rows: I64) -> Crew:
     return Crew(*(getattr(crew, name)[rows] for name in Crew.__dataclass_fields__))
 
 
-def _score_day(city: _City, law: _Law, state: _Standing, told: Told, day: int) -> Scored:
+def _score_day(city: _City, law: _Law, state: _Standing, told: Told, day: int) -> ScoredRun:
     """Score a day's events on top of what was carried, up to 04:00 of the next day."""
     events = events_of(city.scenario, city.luck, city.people, told)
     end_us = int(city.midnight_us[day]) + DAY_END_S * US_PER_S

@@ -19,8 +19,8 @@ from api.service import Service
 from rules.compile import compile_books
 from rules.shelf import versions
 from scoring.columns import EVENT_SCHEMA
-from scoring.intake import schedule_versions
 from scoring.ledger import entries_table, riders_table
+from scoring.prepare import schedule_versions
 from scoring.score import score
 
 # A delivery ten minutes late, and its correction: reading, liability, points, reversal, ledger, what is carried.

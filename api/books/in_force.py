@@ -24,7 +24,7 @@ from rules.errors import BookError, Fault
 from rules.parse import parse
 from rules.readings_0_1_0 import with_old_readings
 from rules.shelf import shipped_parent, to_toml, unknown_book
-from scoring.intake import Schedule, schedule_versions
+from scoring.prepare import Schedule, schedule_versions
 
 # Compiled books by their digests. A digest is the content, so this holds for every database of the process.
 _PROGRAMS: Final[dict[tuple[str, ...], Program]] = {}

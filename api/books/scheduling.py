@@ -17,12 +17,10 @@ from api.books.checking import LEAD_US, check_draft
 from api.books.draft_content import DRAFT
 from api.books.draft_rows import Draft, change, held, need_state, tell
 from api.books.in_force import RulesInForce, deploy, lock_rules, publish, rules_in_force
-from api.books.places import BookPlace
 from api.books.planned_changes import (
     ComingVersion,
     PlannedChange,
     all_coming,
-    coming,
     new_deployments,
     of_one_day,
     plan_of,
@@ -261,12 +259,6 @@ def _suspend(unit: WriteUnit, step: PlannedChange, found: tuple[Fault, ...]) -> 
     if step.book is not None:
         emit(unit, _messages("book.suspended", changed, step.book, conflicts=reasons))
     return Activated(changed.draft_id, changed.book_digest or "", found)
-
-
-def announced_change(unit: ReadUnit | WriteUnit, city: str, rider_kind: str, after_us: int) -> ScheduledChange | None:
-    """The next change for riders of a kind in a city after an instant."""
-    found = coming(plan_of(unit).ahead, BookPlace(city, rider_kind), after_us)
-    return next((_scheduled_change(one) for one in found), None)
 
 
 def scheduled_for(unit: ReadUnit | WriteUnit, after_us: int) -> tuple[ScheduledChange, ...]:

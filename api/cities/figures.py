@@ -18,11 +18,11 @@ from rules.events import CAUSES, PARTY_CODE, REPORT_CAUSE, REPORT_KINDS
 from rules.shelf import versions
 from rules.units import US_PER_S
 from scoring.columns import I64, NO_EVENT, NO_TIME, Events, Liability
-from scoring.intake import Schedule, schedule_versions
 from scoring.kernel import DELIVERED
 from scoring.ledger import delivery_outcome
 from scoring.liability import attribute_causes
-from scoring.score import Scored, score
+from scoring.prepare import Schedule, schedule_versions
+from scoring.score import ScoredRun, score
 
 FINE_BOOK: Final = "legacy-fine"
 RIDER: Final = PARTY_CODE["rider"]
@@ -160,7 +160,7 @@ def count(
     return figures
 
 
-def _count_lateness(figures: Figures, scored: Scored, rows: I64) -> None:
+def _count_lateness(figures: Figures, scored: ScoredRun, rows: I64) -> None:
     outcome = delivery_outcome(scored)[rows]
     figures.num_delivered = rows.size
     figures.num_on_time, figures.num_late, figures.num_exempt = (
@@ -169,9 +169,9 @@ def _count_lateness(figures: Figures, scored: Scored, rows: I64) -> None:
     figures.late_s = int(scored.liability["late_s"][rows].astype(np.int64).sum())
 
 
-def _count_causes(figures: Figures, scored: Scored, rows: I64) -> None:
+def _count_causes(figures: Figures, scored: ScoredRun, rows: I64) -> None:
     """Lateness given back, each second to one cause: the largest claims first, then reports that exempt, then appeals."""
-    judged, claims = attribute_causes(scored.program.tables, scored.events, scored.intake.start)
+    judged, claims = attribute_causes(scored.program.tables, scored.events, scored.prepared.start)
     rows = rows[judged["late_s"][rows] > 0]
     late_s = judged["late_s"][rows].astype(np.int64)
     claimed_s = -(-claims[rows] // US_PER_S)
@@ -200,7 +200,7 @@ def _give(figures: Figures, cause: str, seconds: I64) -> None:
     figures.exempted_s += int(seconds.sum())
 
 
-def _exempting(scored: Scored, row: int) -> str:
+def _exempting(scored: ScoredRun, row: int) -> str:
     """The cause of the first report on a row that its book exempts for."""
     event = scored.events[row]
     exempts = scored.program.tables.report_exempt[int(event["book"])]
@@ -217,9 +217,9 @@ def _fine_program() -> tuple[Program, Schedule]:
     return program, schedule_versions(program, range(len(found)))
 
 
-def _count_fines(figures: Figures, scored: Scored, table: pa.Table, rows: I64) -> None:
+def _count_fines(figures: Figures, scored: ScoredRun, table: pa.Table, rows: I64) -> None:
     fined = score(*_fine_program(), table)
-    if not fined.intake.same_rows(scored.intake):
+    if not fined.prepared.same_rows(scored.prepared):
         raise ValueError("the book of fines read other rows than the book in force")
     entries = fined.entries
     known = entries["ev"] > NO_EVENT
@@ -237,9 +237,9 @@ def _answering(events: Events, judged: Liability) -> np.ndarray:
     return (judged["party"] == RIDER) & (events["waived"] == 0)
 
 
-def _count_work(figures: Figures, scored: Scored, rows: I64, began: Mapping[str, Began]) -> None:
+def _count_work(figures: Figures, scored: ScoredRun, rows: I64, began: Mapping[str, Began]) -> None:
     events = scored.events[rows]
-    names = scored.intake.riders.to_pylist()
+    names = scored.prepared.riders.to_pylist()
     for at in np.split(np.arange(rows.size), np.flatnonzero(np.diff(events["rider"])) + 1):
         if not at.size:
             continue

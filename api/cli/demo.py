@@ -35,7 +35,7 @@ from rules.calendar import calendar
 from rules.errors import BookError
 from rules.text import LANGS, Lang, text
 from rules.units import US_PER_S, points_text
-from scoring.because import Because, Line, because, lines_of
+from scoring.because import Because, EntryLine, because, lines_of
 from scoring.comparison import Comparison, books_in_use, compare
 from scoring.explain import Branch, card, card_lines, effects, titled, tree
 from scoring.invariants import Ledger
@@ -197,7 +197,7 @@ def make_sample(folder: Path, described: Described, lang: Lang) -> Sample:
         fined = score_files([events], FINE_BOOK, folder / "ledger-fine", replace=True)
     rain = int((draw_rain(city, Luck(seed)) > 0).sum())
     return Sample(
-        folder, city, scored.scored.intake.table.num_rows, rain, scored, fined, compare(fined.scored, scored.scored)
+        folder, city, scored.scored.prepared.table.num_rows, rain, scored, fined, compare(fined.scored, scored.scored)
     )
 
 
@@ -355,7 +355,7 @@ def three_riders(riders: pa.Table, tiers: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(row["rider_id"] for row in (lowest, near, spared)))
 
 
-def _lines(ledger: Ledger, rider: str) -> tuple[Line, ...]:
+def _lines(ledger: Ledger, rider: str) -> tuple[EntryLine, ...]:
     own = pc.equal(ledger.entries.column("rider_id").cast(pa.string()), rider)
     return lines_of(ledger.entries.filter(own))
 

@@ -15,9 +15,9 @@ from rules.book import Book, BookPart
 from rules.conditions import MAX_FACT, SET_FACTS, UNKNOWN, Condition
 from rules.errors import Fault
 from rules.text import LANGS, Lang, text
-from scoring.because import Because, Line, Met, because, lines_of
-from scoring.explain import Branch, Card, card, card_lines, last_of, sentence, tree
-from scoring.explain_facts import Known
+from scoring.because import Because, ConditionResult, EntryLine, because, lines_of
+from scoring.explain import Branch, RiderCard, card, card_lines, last_of, sentence, tree
+from scoring.explain_facts import KnownEvents
 from scoring.explain_words import clock
 
 
@@ -64,7 +64,7 @@ def explain_command(
             out_console().print(_rich(tree(why, lang)))
 
 
-def _kind_without_entry(event: str | None, lines: Sequence[Line], known: Known | None) -> str | None:
+def _kind_without_entry(event: str | None, lines: Sequence[EntryLine], known: KnownEvents | None) -> str | None:
     """The kind of an event that is in the inputs but wrote no entry."""
     if event is None or known is None or any(line.event_id == event for line in lines):
         return None
@@ -72,8 +72,8 @@ def _kind_without_entry(event: str | None, lines: Sequence[Line], known: Known |
 
 
 def _chosen(
-    lines: Sequence[Line], directory: Path, rider: str, event: str | None, entry: str | None, lang: Lang
-) -> list[Line]:
+    lines: Sequence[EntryLine], directory: Path, rider: str, event: str | None, entry: str | None, lang: Lang
+) -> list[EntryLine]:
     """The entries asked for."""
     chosen = [line for line in lines if event in (None, line.event_id) and entry in (None, line.entry_id)]
     if not chosen and event is not None and not any(line.event_id == event for line in lines):
@@ -83,7 +83,7 @@ def _chosen(
     return chosen
 
 
-def _last(told: Sequence[Because], lines: Sequence[Line], books: Mapping[str, Book]) -> Because | None:
+def _last(told: Sequence[Because], lines: Sequence[EntryLine], books: Mapping[str, Book]) -> Because | None:
     """What happened last, explained."""
     line = last_of(lines)
     if line is None:
@@ -91,7 +91,7 @@ def _last(told: Sequence[Because], lines: Sequence[Line], books: Mapping[str, Bo
     return next((why for why in told if why.line == line), None) or because(line, lines, books)
 
 
-def _show_rider(about: Card, told: Sequence[Because], lang: Lang) -> None:
+def _show_rider(about: RiderCard, told: Sequence[Because], lang: Lang) -> None:
     for line in card_lines(about, lang):
         click.echo(line)
     click.echo()
@@ -110,7 +110,7 @@ def _rich(branch: Branch, parent: Tree | None = None) -> Tree:
     return own
 
 
-def _document(about: Card, told: Sequence[Because], notes: Sequence[Fault]) -> dict[str, Any]:
+def _document(about: RiderCard, told: Sequence[Because], notes: Sequence[Fault]) -> dict[str, Any]:
     entries = []
     for why in told:
         facts = {fact: _fact(fact, value) for fact, value in why.facts.items()}
@@ -149,7 +149,7 @@ def _plain(value: Any) -> Any:
         names = None if value.codes is None else [SET_FACTS[value.fact][code] for code in sorted(value.codes)]
         high = None if value.hi == MAX_FACT or names else value.hi
         return {"fact": value.fact, "from": None if names else value.lo, "up_to": high, "one_of": names}
-    if isinstance(value, Met):
+    if isinstance(value, ConditionResult):
         return {"condition": _plain(value.condition), "value": _fact(value.condition.fact, value.value)}
     if dataclasses.is_dataclass(value):
         return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}

@@ -24,7 +24,7 @@ from api.cli.console import (
 from api.cli.database import need_head, opened
 from rules.errors import BookError
 from rules.text import Lang, text
-from scoring.invariants import Found, Violation, added, check_ledger
+from scoring.invariants import CheckResult, LedgerViolation, added_results, check_ledger
 
 if TYPE_CHECKING:
     from api.ledger.verify import VerifyReport
@@ -72,22 +72,24 @@ def verify(directory: Path | None, database: str | None, lang: Lang, as_json: bo
     sys.exit(0 if holds else FOUND)
 
 
-def _of_directory(directory: Path, lang: Lang) -> tuple[tuple[Found, ...], int, int]:
+def _of_directory(directory: Path, lang: Lang) -> tuple[tuple[CheckResult, ...], int, int]:
     from api.files.errors import InputError
     from api.runs.ledger_files import read_ledgers, wrong_counts
 
     num_entries = num_riders = 0
-    results: tuple[Found, ...] = ()
+    results: tuple[CheckResult, ...] = ()
     try:
         for ledger in read_ledgers(directory):
-            results = added(results, check_ledger(ledger))
+            results = added_results(results, check_ledger(ledger))
             num_entries += ledger.entries.num_rows
             num_riders += ledger.riders.num_rows
-        wrong = [Violation("", None, name, str(wanted), str(said)) for name, wanted, said in wrong_counts(directory)]
+        wrong = [
+            LedgerViolation("", None, name, str(wanted), str(said)) for name, wanted, said in wrong_counts(directory)
+        ]
     except InputError as error:
         stop(error.faults, lang, USAGE)
     if wrong:
-        results = added(results, (Found("counted", len(wrong), tuple(wrong)),))
+        results = added_results(results, (CheckResult("counted", len(wrong), tuple(wrong)),))
     return results, num_riders, num_entries
 
 
@@ -119,19 +121,19 @@ def _told(bar: Progress, lang: Lang) -> Callable[[int, int], None]:
     return tell
 
 
-def _of_both(directory: Path, url: str, lang: Lang) -> tuple[tuple[Found, ...], int, int]:
+def _of_both(directory: Path, url: str, lang: Lang) -> tuple[tuple[CheckResult, ...], int, int]:
     from api.files.errors import InputError
     from api.ledger.file_comparison import compare_entries
     from api.runs.ledger_files import read_ledgers
 
     num_entries = num_riders = 0
-    results: tuple[Found, ...] = ()
+    results: tuple[CheckResult, ...] = ()
     with opened(url, lang) as store:
         need_head(store, lang)
         try:
             for ledger in read_ledgers(directory):
                 with store.reading() as unit:
-                    results = added(results, (compare_entries(unit, ledger.entries),))
+                    results = added_results(results, (compare_entries(unit, ledger.entries),))
                 num_entries += ledger.entries.num_rows
                 num_riders += ledger.riders.num_rows
         except InputError as error:
@@ -139,11 +141,11 @@ def _of_both(directory: Path, url: str, lang: Lang) -> tuple[tuple[Found, ...], 
     return results, num_riders, num_entries
 
 
-def _document(result: Found, lang: Lang) -> dict[str, object]:
+def _document(result: CheckResult, lang: Lang) -> dict[str, object]:
     return dataclasses.asdict(result) | {"holds": result.holds, "title": text(lang, f"check.{result.check}")}
 
 
-def _show(results: tuple[Found, ...], lang: Lang) -> None:
+def _show(results: tuple[CheckResult, ...], lang: Lang) -> None:
     console = out_console()
     for result in results:
         left_out = result.num_unchecked
@@ -158,7 +160,7 @@ def _show(results: tuple[Found, ...], lang: Lang) -> None:
             console.print("    " + text(lang, "verify.more", number=hidden), markup=False)
 
 
-def _line(violation: Violation, lang: Lang) -> str:
+def _line(violation: LedgerViolation, lang: Lang) -> str:
     key = "verify.ledger" if not violation.rider else "verify.rider" if violation.seq is None else "verify.entry"
     return text(
         lang,

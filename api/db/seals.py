@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from sqlalchemy import Table, Text, and_, cast, delete, exists, func, insert, select, update
+from sqlalchemy import Table, Text, and_, cast, delete, exists, insert, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from api.db import tables
@@ -99,11 +99,6 @@ def verify_seals(unit: ReadUnit) -> Iterator[BrokenSeal]:
     if head is None or (head.number, bytes(head.chain)) != (number, chain):
         yield BrokenSeal("seals", str(number if head is None else head.number), "cut_off")
     yield from _unsealed(unit)
-
-
-def num_seals(unit: ReadUnit) -> int:
-    """How many rows are sealed."""
-    return unit.connection.scalar(select(func.count()).select_from(tables.seals)) or 0
 
 
 def _unsealed(unit: ReadUnit) -> Iterator[BrokenSeal]:

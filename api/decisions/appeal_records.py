@@ -19,7 +19,7 @@ from api.words import Translated, translated
 from rules.book import Book, BookDocument
 from rules.text import text
 from rules.units import US_PER_DAY
-from scoring.because import Line
+from scoring.because import EntryLine
 from scoring.explain_words import clock
 
 # Of books that have no word on appeals.
@@ -106,7 +106,7 @@ def terms_of(book: BookDocument) -> Terms:
     return Terms(book.appeal.within_days, book.appeal.decide_days, "book")
 
 
-def right_of(line: Line, is_taken_back: bool, book: Book, now_us: int, appeal: Appeal | None) -> AppealRight:
+def right_of(line: EntryLine, is_taken_back: bool, book: Book, now_us: int, appeal: Appeal | None) -> AppealRight:
     """Whether an entry can be appealed now.
 
     Parameters
@@ -148,7 +148,7 @@ def right_of(line: Line, is_taken_back: bool, book: Book, now_us: int, appeal: A
     )
 
 
-def standing_lines(unit: ReadUnit | WriteUnit, lines: Sequence[Line]) -> frozenset[str]:
+def standing_lines(unit: ReadUnit | WriteUnit, lines: Sequence[EntryLine]) -> frozenset[str]:
     """Ids of those entries that no later entry has taken back."""
     taken: dict[tuple[str, str, str, str, int], int] = {}
     pairs = sorted({(line.rider_id, line.event_id) for line in lines})
@@ -276,9 +276,3 @@ def own_appeals(
 
 def _page(found: RowPage) -> AppealPage:
     return AppealPage(tuple(map(_appeal, found.rows)), found.cursor)
-
-
-def num_open_appeals(unit: ReadUnit | WriteUnit, cities: Sequence[str] = ()) -> int:
-    """How many appeals wait."""
-    query = select(func.count()).select_from(open_appeals)
-    return unit.connection.scalar(query.where(open_appeals.c.city.in_(cities)) if cities else query) or 0

@@ -28,7 +28,7 @@ from api.refusals import Refused
 from api.words import Translated, coded, translated
 from rules.text import text
 from rules.units import US_PER_DAY
-from scoring.because import Line
+from scoring.because import EntryLine
 from scoring.columns import EVENT_SCHEMA
 
 # Why a rider appeals. `report_refused`: a report made in good faith was not believed, which must cost nothing.
@@ -132,7 +132,7 @@ def file_appeal(
         if said != (reason_code, reason, evidence_ref):
             raise Refused("appeal_differs", appeal=first.appeal_id)
         return first, False
-    line = Line(**{name: row[name] for name in Line.__dataclass_fields__})
+    line = EntryLine(**{name: row[name] for name in EntryLine.__dataclass_fields__})
     book = next(book for book in stored_program(unit).books if book.digest == line.book_digest)
     right = right_of(line, entry_id not in standing_lines(unit, [line]), book, unit.recorded_us, None)
     if right.why_not is not None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, get_args
 
-from sqlalchemy import Select, delete, func, insert, select
+from sqlalchemy import Select, delete, insert, select
 
 from api.access.separation_of_duties import need_other_hand
 from api.books.in_force import stored_program
@@ -343,9 +343,3 @@ def own_reviews(
 
 def _page(found: RowPage) -> ReviewPage:
     return ReviewPage(tuple(map(_review, found.rows)), found.cursor)
-
-
-def num_open_reviews(unit: ReadUnit | WriteUnit, cities: Sequence[str] = ()) -> int:
-    """How many reviews wait."""
-    query = select(func.count()).select_from(open_reviews)
-    return unit.connection.scalar(query.where(open_reviews.c.city.in_(cities)) if cities else query) or 0

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from rules.ids import id_fault
 from rules.text import LANGS, Lang, text
-from scoring.intake import REASONS as SCORING_REASONS
-from scoring.intake import Intake
+from scoring.prepare import REASONS as SCORING_REASONS
+from scoring.prepare import PreparedEvents
 
 VALUE_LENGTH_MAX: Final = 200
 
@@ -184,14 +184,14 @@ def rejects_of_rows(
     return found
 
 
-def rejects_by_scoring(table: pa.Table, intake: Intake) -> list[Reject]:
+def rejects_by_scoring(table: pa.Table, prepared: PreparedEvents) -> list[Reject]:
     """Rows of a table that scoring left out, in its order; one that repeats a delivery names the event that stands."""
-    reasons = [SCORING_REASONS[code] for code in intake.refused_reasons.tolist()]
-    at = np.flatnonzero(intake.refused_for >= 0)
+    reasons = [SCORING_REASONS[code] for code in prepared.refused_reasons.tolist()]
+    at = np.flatnonzero(prepared.refused_for >= 0)
     hints = [""] * len(reasons)
-    for k, event_id in zip(at.tolist(), intake.event_ids(intake.refused_for[at]), strict=True):
+    for k, event_id in zip(at.tolist(), prepared.event_ids(prepared.refused_for[at]), strict=True):
         hints[k] = event_id
-    return rejects_of_rows(table, intake.refused_rows, reasons, hints)
+    return rejects_of_rows(table, prepared.refused_rows, reasons, hints)
 
 
 def cut(value: str) -> str:

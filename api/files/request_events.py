@@ -94,24 +94,13 @@ class PostedRows:
     ignored: frozenset[str]
 
 
-def read_posted(body: bytes, *, is_ndjson: bool) -> PostedRows:
-    """Rows of a body.
-
-    Raises
-    ------
-    NotEventsError
-        If it is no JSON, or neither an object nor a list. What is no object in a list or line is a reject.
-    """
-    return read_rows(take_apart(body, is_ndjson=is_ndjson))
-
-
 def take_apart(body: bytes, *, is_ndjson: bool) -> Document:
     """The objects of a body; little work beside reading them.
 
     Raises
     ------
     NotEventsError
-        As of `read_posted`.
+        If it is no JSON, or neither an object nor a list. What is no object in a list or line is a reject.
     """
     return _lines(body) if is_ndjson else _document(body)
 

@@ -10,11 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from sqlalchemy import select
-
 from api.db.rider_rows import GENESIS
-from api.db.tables import entries, rider_state
-from api.db.unit_of_work import ReadUnit, WriteUnit
 
 CHAINED: Final = (
     "entry_id",
@@ -72,20 +68,6 @@ def add_links(rows: Sequence[dict[str, Any]], heads: Mapping[str, bytes]) -> dic
         before = ends.get(rider)
         ends[rider] = row["chain"] = next_link(heads[rider] if before is None else before, row)
     return ends
-
-
-def verify_chain(unit: ReadUnit | WriteUnit) -> Iterator[ChainBreak]:
-    """Every break of every rider's chain, by rider; nothing where the ledger is whole."""
-    heads = {
-        row.rider_id: row
-        for row in unit.connection.execute(
-            select(rider_state.c.rider_id, rider_state.c.seq, rider_state.c.chain, rider_state.c.score_mp)
-        )
-    }
-    lines = unit.connection.execute(
-        select(entries).order_by(entries.c.rider_id, entries.c.seq).execution_options(yield_per=5_000)
-    )
-    yield from breaks_in((dict(row) for row in lines.mappings()), heads)
 
 
 def breaks_in(lines: Iterable[Mapping[str, Any]], heads: dict[str, Any]) -> Iterator[ChainBreak]:

@@ -28,7 +28,7 @@ from scoring.carried_bytes import StoredRider, compressed, decompressed, rider_b
 from scoring.carry import Carried
 from scoring.columns import CARRIED, ENTRY, I64, NO_TIME, WINDOW_SCHEMA
 from scoring.kernel import fold
-from scoring.score import Scored
+from scoring.score import ScoredRun
 from scoring.state import State, riders_of
 
 # Entries from one checkpoint to the next. Fewer: more is kept; more: more is folded again.
@@ -66,7 +66,7 @@ def drop_checkpoints_after(unit: WriteUnit, rider_id: str, from_us: int) -> None
     )
 
 
-def add_passing_checkpoints(unit: WriteUnit, scored: Scored, layout: str, before_seq: Iterable[int]) -> None:
+def add_passing_checkpoints(unit: WriteUnit, scored: ScoredRun, layout: str, before_seq: Iterable[int]) -> None:
     """Leave a checkpoint of each rider of a run whose number of entries passes a multiple of `STEP`.
 
     Parameters
@@ -78,7 +78,7 @@ def add_passing_checkpoints(unit: WriteUnit, scored: Scored, layout: str, before
     riders = np.flatnonzero(now // STEP > was // STEP)
     if not riders.size or scored.keep_us == NO_TIME:
         return
-    names = scored.intake.riders.take(pa.array(riders)).cast(pa.string()).to_pylist()
+    names = scored.prepared.riders.take(pa.array(riders)).cast(pa.string()).to_pylist()
     states = (riders_of(scored.kept, np.array([r])) for r in riders.tolist())
     rows = [
         {"rider_id": name, "at_us": scored.keep_us, "layout": layout, "part": compressed(_rider_bytes(scored, state))}
@@ -88,7 +88,7 @@ def add_passing_checkpoints(unit: WriteUnit, scored: Scored, layout: str, before
 
 
 def add_loaded_checkpoints(
-    unit: WriteUnit, scored: Scored, carried: Carried, layout: str, riders: Iterable[int]
+    unit: WriteUnit, scored: ScoredRun, carried: Carried, layout: str, riders: Iterable[int]
 ) -> None:
     """Leave a checkpoint of riders with long histories who were loaded: before the window of files, which is longer.
 
@@ -109,7 +109,7 @@ def add_loaded_checkpoints(
     add_missing(unit, checkpoints, rows)
 
 
-def replace_checkpoints_after(unit: WriteUnit, scored: Scored, carried: Carried, from_us: Mapping[str, int]) -> None:
+def replace_checkpoints_after(unit: WriteUnit, scored: ScoredRun, carried: Carried, from_us: Mapping[str, int]) -> None:
     """Drop the checkpoints that do not follow any more after a run, and leave others along what it folded.
 
     Parameters
@@ -153,10 +153,10 @@ def riders_lacking_checkpoints(unit: ReadUnit | WriteUnit, after: str, limit: in
     return lacking, found[-1].rider_id if len(found) == limit else None
 
 
-def checkpoints_along(scored: Scored, carried: Carried, rider_id: str, until_us: int) -> list[dict[str, Any]]:
+def checkpoints_along(scored: ScoredRun, carried: Carried, rider_id: str, until_us: int) -> list[dict[str, Any]]:
     """Checkpoints of one rider along a long stretch that was folded, up to an instant."""
-    rider = scored.intake.riders.cast(pa.string()).to_pylist().index(rider_id)
-    first, stop = int(scored.intake.fold_from[rider]), int(scored.intake.start[rider + 1])
+    rider = scored.prepared.riders.cast(pa.string()).to_pylist().index(rider_id)
+    first, stop = int(scored.prepared.fold_from[rider]), int(scored.prepared.start[rider + 1])
     times = scored.events["occurred_us"]
     state = riders_of(carried.base, np.array([carried.riders.to_pylist().index(rider_id)]))
     rows = []
@@ -175,7 +175,7 @@ def checkpoints_along(scored: Scored, carried: Carried, rider_id: str, until_us:
     return rows
 
 
-def _rider_bytes(scored: Scored, state: State) -> bytes:
+def _rider_bytes(scored: ScoredRun, state: State) -> bytes:
     """One rider as bytes; events that the state refers to by their ids."""
     fades = state.fades.copy()
     names = _names(scored, fades["ev"])
@@ -196,12 +196,12 @@ def _rider_bytes(scored: Scored, state: State) -> bytes:
     return rider_bytes(one)[0]
 
 
-def _names(scored: Scored, refs: I64) -> pa.Array:
+def _names(scored: ScoredRun, refs: I64) -> pa.Array:
     """Event ids of references of a run."""
     own = refs >= 0
     both = pa.concat_arrays(
         [
-            scored.intake.column("event_id", refs[own]).combine_chunks().cast(pa.string()),
+            scored.prepared.column("event_id", refs[own]).combine_chunks().cast(pa.string()),
             scored.faded.take(pa.array(CARRIED - refs[~own])).cast(pa.string()),
         ]
     )

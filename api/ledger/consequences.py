@@ -20,7 +20,7 @@ from api.db.unit_of_work import WriteUnit
 from api.ledger.suspensions import TRAINING, lift_trained
 from rules.events import KIND_CODE
 from scoring.ledger import standing_figures
-from scoring.score import Scored
+from scoring.score import ScoredRun
 
 LEDGER: Final = "ledger"
 VOID: Final = "void"
@@ -38,7 +38,7 @@ Key = tuple[str, str, str, int]
 
 def consequences(
     unit: WriteUnit,
-    scored: Scored,
+    scored: ScoredRun,
     lines: Sequence[Line],
     before: Mapping[str, RiderRow],
     after: Sequence[RiderRow],
@@ -67,13 +67,13 @@ def consequences(
         emit(unit, [*_changes(scored, lines, before, after, kinds), *messages])
 
 
-def _passed(scored: Scored) -> dict[str, str]:
+def _passed(scored: ScoredRun) -> dict[str, str]:
     """Courses passed in this run: the event, by rider."""
-    intake = scored.intake
-    rows = np.flatnonzero((scored.events["kind"] == _TRAINING_PASSED) & (intake.is_new == 1))
+    prepared = scored.prepared
+    rows = np.flatnonzero((scored.events["kind"] == _TRAINING_PASSED) & (prepared.is_new == 1))
     if not rows.size:
         return {}
-    ids, riders = (intake.column(name, rows).cast(pa.string()).to_pylist() for name in ("event_id", "rider_id"))
+    ids, riders = (prepared.column(name, rows).cast(pa.string()).to_pylist() for name in ("event_id", "rider_id"))
     return dict(zip(riders, ids, strict=True))
 
 
@@ -165,7 +165,7 @@ def _close(unit: WriteUnit, closed: Sequence[Mapping[str, Any]], outcome: str, b
 
 
 def _changes(
-    scored: Scored, lines: Sequence[Line], before: Mapping[str, RiderRow], after: Sequence[RiderRow],
+    scored: ScoredRun, lines: Sequence[Line], before: Mapping[str, RiderRow], after: Sequence[RiderRow],
     kinds: frozenset[str],
 ) -> list[Message]:  # fmt: skip
     """One message a rider whose score moved, with the entries that moved it; one a rider who changed tier."""
@@ -196,7 +196,7 @@ def _changes(
     return found
 
 
-def _tiers(scored: Scored, before: Mapping[str, RiderRow], after: Sequence[RiderRow]) -> dict[str, tuple[str, str]]:
+def _tiers(scored: ScoredRun, before: Mapping[str, RiderRow], after: Sequence[RiderRow]) -> dict[str, tuple[str, str]]:
     """Riders whose tier is another one, with both; a rider's first tier is no change."""
     known = [row for row in after if row.rider_id in before and before[row.rider_id].book_digest is not None]
     books = scored.program.books

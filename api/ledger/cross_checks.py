@@ -17,7 +17,7 @@ from api.db.tables import (
     rider_state,
 )
 from api.db.unit_of_work import ReadUnit
-from scoring.invariant_columns import Violation
+from scoring.invariant_columns import LedgerViolation
 
 _FILES = (
     ("appeal", appeals, "appeal_id", open_appeals, appeal_decisions),
@@ -25,7 +25,7 @@ _FILES = (
 )
 
 
-def misnamed(unit: ReadUnit) -> Iterator[Violation]:
+def misnamed(unit: ReadUnit) -> Iterator[LedgerViolation]:
     """Appeals and reviews that name no line of their rider, or another event than that line does."""
     for kind, table, key, _waiting, _decided in _FILES:
         line = and_(
@@ -35,10 +35,10 @@ def misnamed(unit: ReadUnit) -> Iterator[Violation]:
         )
         query = select(table.c.rider_id, table.c[key], table.c.entry_id).outerjoin(entries, line)
         for rider, name, entry in unit.connection.execute(query.where(entries.c.entry_id.is_(None)).order_by(key)):
-            yield Violation(rider, None, f"{kind} {name}", "a line of this rider", entry)
+            yield LedgerViolation(rider, None, f"{kind} {name}", "a line of this rider", entry)
 
 
-def miswaiting(unit: ReadUnit) -> Iterator[Violation]:
+def miswaiting(unit: ReadUnit) -> Iterator[LedgerViolation]:
     """Appeals and reviews that wait though they are decided, wait for nobody, or wait under another rider's name."""
     for kind, table, key, waiting, decided in _FILES:
         asked, done, waits = table.c[key], decided.c[key], waiting.c[key]
@@ -57,13 +57,13 @@ def miswaiting(unit: ReadUnit) -> Iterator[Violation]:
         )
         for rider, name, decision in unit.connection.execute(query):
             wanted = "waiting" if decision is None else "decided"
-            yield Violation(rider, None, f"{kind} {name}", wanted, "not" if decision is None else "waiting")
+            yield LedgerViolation(rider, None, f"{kind} {name}", wanted, "not" if decision is None else "waiting")
         orphans = select(waiting.c.rider_id, waits).outerjoin(table, asked == waits).where(asked.is_(None))
         for rider, name in unit.connection.execute(orphans.order_by(waits)):
-            yield Violation(rider, None, f"{kind} {name}", "none", "waiting")
+            yield LedgerViolation(rider, None, f"{kind} {name}", "none", "waiting")
 
 
-def misplaced(unit: ReadUnit) -> Iterator[Violation]:
+def misplaced(unit: ReadUnit) -> Iterator[LedgerViolation]:
     """Riders who are of another city than their last move went to, or of one that neither move nor event speaks of."""
     last = (
         select(rider_moves.c.rider_id, func.max(rider_moves.c.move_no).label("last"), func.count().label("num"))
@@ -84,7 +84,7 @@ def misplaced(unit: ReadUnit) -> Iterator[Violation]:
         .order_by(last.c.rider_id)
     )
     for rider, wanted, found in unit.connection.execute(query):
-        yield Violation(rider, None, "city", wanted, str(found))
+        yield LedgerViolation(rider, None, "city", wanted, str(found))
     own, state = events.c.rider_id == rider_state.c.rider_id, rider_state.c
     stray = select(state.rider_id, state.city).where(
         state.city.is_not(None),
@@ -93,4 +93,4 @@ def misplaced(unit: ReadUnit) -> Iterator[Violation]:
         ~exists().where(rider_moves.c.rider_id == state.rider_id),
     )
     for rider, found in unit.connection.execute(stray.order_by(state.rider_id)):
-        yield Violation(rider, None, "city", "a city of their events", found)
+        yield LedgerViolation(rider, None, "city", "a city of their events", found)

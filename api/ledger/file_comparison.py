@@ -16,8 +16,8 @@ from api.db.bulk import among, in_chunks
 from api.db.tables import entries
 from api.db.unit_of_work import ReadUnit
 from api.ledger.chain import CHAINED
-from scoring.invariant_columns import MOST_SHOWN, Violation
-from scoring.invariants import Found
+from scoring.invariant_columns import MOST_SHOWN, LedgerViolation
+from scoring.invariants import CheckResult
 
 CHECK: Final = "same_as_database"
 MISSING: Final = "missing"
@@ -36,7 +36,7 @@ class _EntryBlock:
     last: int
 
 
-def compare_entries(unit: ReadUnit, table: pa.Table, block_riders: int = _BLOCK_RIDERS) -> Found:
+def compare_entries(unit: ReadUnit, table: pa.Table, block_riders: int = _BLOCK_RIDERS) -> CheckResult:
     """Compare all lines of a ledger with the store's.
 
     Parameters
@@ -44,13 +44,13 @@ def compare_entries(unit: ReadUnit, table: pa.Table, block_riders: int = _BLOCK_
     table
         `scoring.ledger.ENTRY_SCHEMA`, any riders, in any order.
     """
-    number, shown = 0, list[Violation]()
+    number, shown = 0, list[LedgerViolation]()
     for block in _blocks(table, block_riders):
         for violation in _differences(block, _stored(unit, block)):
             number += 1
             if len(shown) < MOST_SHOWN:
                 shown.append(violation)
-    return Found(CHECK, number, tuple(shown))
+    return CheckResult(CHECK, number, tuple(shown))
 
 
 def _blocks(table: pa.Table, size: int) -> Iterator[_EntryBlock]:
@@ -79,7 +79,7 @@ def _stored(unit: ReadUnit, block: _EntryBlock) -> dict[tuple[str, int], Line]:
     return found
 
 
-def _differences(block: _EntryBlock, stored: Mapping[tuple[str, int], Line]) -> Iterator[Violation]:
+def _differences(block: _EntryBlock, stored: Mapping[tuple[str, int], Line]) -> Iterator[LedgerViolation]:
     """The first column in which each line differs."""
     rider, seq = CHAINED.index("rider_id"), CHAINED.index("seq")
     for line in block.lines:
@@ -87,9 +87,9 @@ def _differences(block: _EntryBlock, stored: Mapping[tuple[str, int], Line]) -> 
         if other == line:
             continue
         if other is None:
-            yield Violation(line[rider], line[seq], "entry_id", line[CHAINED.index("entry_id")], MISSING)
+            yield LedgerViolation(line[rider], line[seq], "entry_id", line[CHAINED.index("entry_id")], MISSING)
             continue
         name, ours, theirs = next(
             (name, ours, theirs) for name, ours, theirs in zip(CHAINED, line, other, strict=True) if ours != theirs
         )
-        yield Violation(line[rider], line[seq], name, str(ours), str(theirs))
+        yield LedgerViolation(line[rider], line[seq], name, str(ours), str(theirs))

@@ -20,7 +20,7 @@ from api.ledger.reach import CONTROLS, Identity, Target, targets_of
 from rules.compile import Program
 from rules.units import US_PER_DAY
 from scoring.columns import EVENT_SCHEMA, I64, NO_TIME
-from scoring.intake import REASONS, Intake, take_in
+from scoring.prepare import REASONS, PreparedEvents, prepare_events
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +51,14 @@ def accept_late_changes(unit: WriteUnit, law: RulesInForce, table: pa.Table, con
     old = _old(unit, law, table, conflicts, conflicts)
     if not old:
         return AcceptedChanges(frozenset(), {}, frozenset())
-    rows, intake, rejected = _sorted_out(unit, law, table, old)
+    rows, prepared, rejected = _sorted_out(unit, law, table, old)
     if rejected:
         # What is about a row that is not stored is about nothing; the others are judged as before.
         old = _old(unit, law, table, conflicts, conflicts | {identities[k] for k in rejected})
         if not old:
             return AcceptedChanges(frozenset(), {}, frozenset())
-        rows, intake, rejected = _sorted_out(unit, law, table, old)
-    _store(unit, law.program, table, content, rows, intake, old)
+        rows, prepared, rejected = _sorted_out(unit, law, table, old)
+    _store(unit, law.program, table, content, rows, prepared, old)
     accepted = frozenset(rows.tolist()) - rejected.keys()
     return AcceptedChanges(accepted, rejected, frozenset(identities[k][0] for k in accepted))
 
@@ -88,22 +88,22 @@ def _old(
 
 def _sorted_out(
     unit: WriteUnit, law: RulesInForce, table: pa.Table, old: Mapping[int, Target]
-) -> tuple[I64, Intake, dict[int, str]]:
+) -> tuple[I64, PreparedEvents, dict[int, str]]:
     """The rows that reach back, what scoring says of them, and why which of them are rejected."""
     rows = np.array(sorted(old), np.int64)
-    intake = _judged(unit, law, table.take(pa.array(rows)), [old[k] for k in rows.tolist()])
+    prepared = _judged(unit, law, table.take(pa.array(rows)), [old[k] for k in rows.tolist()])
     identities = _identities(table)
-    refused = zip(rows[intake.refused_rows].tolist(), intake.refused_reasons.tolist(), strict=True)
+    refused = zip(rows[prepared.refused_rows].tolist(), prepared.refused_reasons.tolist(), strict=True)
     reasons = {identities[k]: REASONS[code] for k, code in refused}
     # A row that came twice is rejected twice.
-    return rows, intake, {k: reasons[identities[k]] for k in old if identities[k] in reasons}
+    return rows, prepared, {k: reasons[identities[k]] for k in old if identities[k] in reasons}
 
 
 def _identities(table: pa.Table) -> list[Identity]:
     return list(zip(table["rider_id"].to_pylist(), table["event_id"].to_pylist(), strict=True))
 
 
-def _judged(unit: WriteUnit, law: RulesInForce, table: pa.Table, targets: Sequence[Target]) -> Intake:
+def _judged(unit: WriteUnit, law: RulesInForce, table: pa.Table, targets: Sequence[Target]) -> PreparedEvents:
     """What scoring would take in and refuse: the rows beside what they are about, each named directly."""
     named = pa.array([target.row["event_id"] for target in targets], pa.string())
     table = table.set_column(table.schema.get_field_index("ref_event_id"), "ref_event_id", named)
@@ -118,17 +118,17 @@ def _judged(unit: WriteUnit, law: RulesInForce, table: pa.Table, targets: Sequen
         .append_column("context", pa.array(none))
         .append_column("book", pa.array([position[row["book_digest"]] for row in about.values()], pa.int64()))
     )
-    return take_in(table, law.program, law.schedule, window, unit.recorded_us, NO_TIME)
+    return prepare_events(table, law.program, law.schedule, window, unit.recorded_us, NO_TIME)
 
 
 def _store(
-    unit: WriteUnit, program: Program, table: pa.Table, content: Sequence[int], rows: np.ndarray, intake: Intake,
+    unit: WriteUnit, program: Program, table: pa.Table, content: Sequence[int], rows: np.ndarray, prepared: PreparedEvents,
     old: Mapping[int, Target],
 ) -> None:  # fmt: skip
     """Write what was taken in: the events as they came, and that they wait."""
-    new = np.flatnonzero(intake.is_new == 1)
-    at = rows[intake.order[new]]
-    digests = [program.books[book].digest for book in intake.events["book"][new].tolist()]
+    new = np.flatnonzero(prepared.is_new == 1)
+    at = rows[prepared.order[new]]
+    digests = [program.books[book].digest for book in prepared.events["book"][new].tolist()]
     fresh = (
         table.select(EVENT_SCHEMA.names)
         .take(pa.array(at))

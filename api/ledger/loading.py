@@ -40,8 +40,8 @@ from rules.errors import Fault
 from scoring.carried_bytes import compressed, rider_bytes
 from scoring.columns import EVENT_SCHEMA, NO_TIME
 from scoring.hashing import hash_rows
-from scoring.intake import schedule_versions
-from scoring.score import Scored, score
+from scoring.prepare import schedule_versions
+from scoring.score import ScoredRun, score
 
 BLOCK_RIDERS: Final = 4_000
 # Transactions side by side: while some wait for the database, others make what it gets next.
@@ -82,7 +82,7 @@ class LedgerPart:
             yield first, min(first + size, len(self.riders))
 
     @cached_property
-    def scored(self) -> Scored:
+    def scored(self) -> ScoredRun:
         """The riders as a run without events leaves them, with the short window of the store."""
         program, carried = self.given.program, self.given.carried
         keep_us = max(carried.keep_us, max(carried.until_us, NO_TIME + WINDOW_US) - WINDOW_US)

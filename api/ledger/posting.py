@@ -37,8 +37,8 @@ from api.ledger.shared_orders import note_shared
 from rules.units import US_PER_S
 from scoring.columns import EVENT_SCHEMA
 from scoring.hashing import hash_rows
-from scoring.intake import REASONS
-from scoring.score import Scored, score
+from scoring.prepare import REASONS
+from scoring.score import ScoredRun, score
 
 # How far a rider's part reaches back. Longer: more is folded again at each post; shorter: more posts need all events.
 WINDOW_US: Final = 6 * 3_600 * US_PER_S
@@ -280,7 +280,7 @@ def _by_until(rows: Iterable[RiderRow], as_of_us: int) -> Iterator[tuple[int, li
 
 def _score_block(
     unit: WriteUnit, law: RulesInForce, table: pa.Table, until_us: int, riders: dict[str, RiderRow], told: OrderEvents
-) -> tuple[Scored, list[dict[str, Any]]]:
+) -> tuple[ScoredRun, list[dict[str, Any]]]:
     """Score new rows of locked riders, whose ledgers are brought to `until_us`; `riders` gets the new rows."""
     own = {rider: riders[rider] for rider in sorted(table["rider_id"].unique().to_pylist(), key=str.encode)}
     # From here on nothing is due up to `until_us` that is not written, whatever the riders were at before.
@@ -324,20 +324,20 @@ def _blocks(
             yield until_us, np.array([k for row in own for k in by_rider[row.rider_id]], np.int64)
 
 
-def _answers(identities: Sequence[tuple[str, str]], scored: Scored) -> list[EventOutcome]:
+def _answers(identities: Sequence[tuple[str, str]], scored: ScoredRun) -> list[EventOutcome]:
     """The answer to each row of a block."""
-    intake = scored.intake
-    new = intake.table.filter(pa.array(intake.is_new == 1))
+    prepared = scored.prepared
+    new = prepared.table.filter(pa.array(prepared.is_new == 1))
     accepted = set(zip(new["rider_id"].to_pylist(), new["event_id"].to_pylist(), strict=True))
     reasons = {
         identities[row]: REASONS[code]
-        for row, code in zip(intake.refused_rows.tolist(), intake.refused_reasons.tolist(), strict=True)
+        for row, code in zip(prepared.refused_rows.tolist(), prepared.refused_reasons.tolist(), strict=True)
     }
-    second = intake.refused_for >= 0
+    second = prepared.refused_for >= 0
     stands = dict(
         zip(
-            (identities[row] for row in intake.refused_rows[second].tolist()),
-            intake.event_ids(intake.refused_for[second]),
+            (identities[row] for row in prepared.refused_rows[second].tolist()),
+            prepared.event_ids(prepared.refused_for[second]),
             strict=True,
         )
     )

@@ -25,7 +25,7 @@ from api.ledger.stored_events import stored_events_of
 from scoring.carried_bytes import is_compressed, readable_riders
 from scoring.columns import EVENT_SCHEMA, NO_TIME
 from scoring.ledger import entries_table, event_ids
-from scoring.score import Scored, as_opened, score
+from scoring.score import ScoredRun, as_opened, score
 
 # What of a rider between events decides what comes next.
 FIELDS: Final = (
@@ -62,8 +62,8 @@ def differences(unit: ReadUnit, law: RulesInForce, rows: Sequence[RiderRow], lin
         return
     until_us = max(row.until_us for row in rows)
     known = set(unit.connection.scalars(select(layouts.c.digest)))
-    compressed = [row for row in rows if row.layout in known and is_compressed(row.carried or b"")]
-    kept = readable_riders(stored_states(unit, law, compressed, until_us), law.program)
+    whole = [row for row in rows if row.layout in known and is_compressed(row.carried or b"")]
+    kept = readable_riders(stored_states(unit, law, whole, until_us), law.program)
     readable = {one.rider_id for one in kept}
     for row in rows:
         if row.rider_id not in readable:
@@ -76,7 +76,7 @@ def differences(unit: ReadUnit, law: RulesInForce, rows: Sequence[RiderRow], lin
     own = np.isin(np.array(past.table["rider_id"].to_pylist(), object), np.array(riders, object))
     table, of_books = past.table.filter(pa.array(own)), past.books[own]
     again = score(law.program, law.schedule, table, None, until_us, NO_TIME, of_books)
-    again = as_opened(again, openings_of(unit, again.program, again.intake.riders.to_pylist()))
+    again = as_opened(again, openings_of(unit, again.program, again.prepared.riders.to_pylist()))
     went_on = score(
         law.program, law.schedule, EVENT_SCHEMA.empty_table(), join_states(kept, law, until_us), until_us,
         until_us - WINDOW_US,
@@ -86,7 +86,7 @@ def differences(unit: ReadUnit, law: RulesInForce, rows: Sequence[RiderRow], lin
     yield from _of_rows({row.rider_id: row for row in rows}, again, overtaken(law, until_us), until_us)
 
 
-def _of_entries(lines: Lines, went_on: Scored, again: Scored, riders: set[str]) -> Iterator[Difference]:
+def _of_entries(lines: Lines, went_on: ScoredRun, again: ScoredRun, riders: set[str]) -> Iterator[Difference]:
     due = entries_table(went_on, 0).to_pylist()
     stored = _nets([line for line in (*lines, *due) if line["rider_id"] in riders])
     wanted = _nets(entries_table(again, 0).to_pylist())
@@ -120,7 +120,7 @@ def _shown(amounts: tuple[int, int] | None) -> str:
     return "0" if amounts is None else f"{amounts[0]} mp, {amounts[1]} fen"
 
 
-def _of_states(went_on: Scored, again: Scored) -> Iterator[Difference]:
+def _of_states(went_on: ScoredRun, again: ScoredRun) -> Iterator[Difference]:
     ours, theirs = went_on.head, again.head
     names = went_on.carried.riders.to_pylist()
     at = {rider: k for k, rider in enumerate(again.carried.riders.to_pylist())}
@@ -144,7 +144,9 @@ def _of_states(went_on: Scored, again: Scored) -> Iterator[Difference]:
                 yield Difference(rider, None, name, str(right.tolist()), str(left.tolist()))
 
 
-def _of_rows(rows: Mapping[str, RiderRow], again: Scored, old: frozenset[str], until_us: int) -> Iterator[Difference]:
+def _of_rows(
+    rows: Mapping[str, RiderRow], again: ScoredRun, old: frozenset[str], until_us: int
+) -> Iterator[Difference]:
     """What a row says beside its part: when something is due, the book, the kind of rider."""
     books = [again.program.books[position].digest for position in again.head.riders["book"].tolist()]
     columns = (again.carried.riders.to_pylist(), due_us_of(again), books, again.rider_kind.tolist())
@@ -161,7 +163,7 @@ def _of_rows(rows: Mapping[str, RiderRow], again: Scored, old: frozenset[str], u
             yield Difference(rider, None, "rider_kind", str(kind), str(row.rider_kind))
 
 
-def _fades(scored: Scored) -> list[list[tuple[int, int, int, str]]]:
+def _fades(scored: ScoredRun) -> list[list[tuple[int, int, int, str]]]:
     """Of each rider the deductions that wait to be returned: when, how much, by which book, of which event."""
     head = scored.head
     ids = event_ids(scored, head.fades["ev"].astype(np.int64)).to_pylist()

@@ -29,8 +29,8 @@ from rules.units import US_PER_DAY
 from scoring.carry import Carried
 from scoring.columns import CARRIED, EVENT_SCHEMA, I64, NO_EVENT, NO_TIME, Entries
 from scoring.ledger import event_ids
-from scoring.page import Page, Scale, changes, entries_of, settle
-from scoring.score import Scored, score
+from scoring.rider_ledger import RiderLedger, ScoreLimits, changes, new_lines, write_changes
+from scoring.score import ScoredRun, score
 
 # The last days begin this much before what may come late, since what comes late may bear on orders before it.
 _BEFORE_US: Final = 3 * US_PER_DAY
@@ -94,7 +94,7 @@ def last_days_us(program: Program, until_us: int) -> int:
     return until_us - int(program.tables.books["late_us"].max()) - _BEFORE_US
 
 
-def folded_replay(law: RulesInForce, row: RiderRow, scored: Scored, carried: Carried) -> FoldedReplay:
+def folded_replay(law: RulesInForce, row: RiderRow, scored: ScoredRun, carried: Carried) -> FoldedReplay:
     """A replay with what is needed to make it good later; `carried` is what `scored` began with."""
     before = score(law.program, law.schedule, _NONE, carried, scored.until_us, scored.keep_us)
     lines = _lines(scored, scored.entries)
@@ -103,14 +103,14 @@ def folded_replay(law: RulesInForce, row: RiderRow, scored: Scored, carried: Car
     )
 
 
-def _controls(scored: Scored) -> tuple[ReplayedChange, ...]:
-    intake = scored.intake
-    rows = np.flatnonzero((intake.ref >= 0) & (intake.is_new == 1))
+def _controls(scored: ScoredRun) -> tuple[ReplayedChange, ...]:
+    prepared = scored.prepared
+    rows = np.flatnonzero((prepared.ref >= 0) & (prepared.is_new == 1))
     times = scored.events["occurred_us"][rows].tolist()
-    return tuple(map(ReplayedChange, _ids(scored, rows), _ids(scored, intake.ref[rows]), times))
+    return tuple(map(ReplayedChange, _ids(scored, rows), _ids(scored, prepared.ref[rows]), times))
 
 
-def merged_run(unit: ReadUnit | WriteUnit, found: FoldedReplay, row: RiderRow) -> Scored | None:
+def merged_run(unit: ReadUnit | WriteUnit, found: FoldedReplay, row: RiderRow) -> ScoredRun | None:
     """The run to save for a rider as they are now; None where the past itself has changed."""
     if row == found.row:
         new = _went_on(found, found.new, StoredEvents(_NONE, np.zeros(0, np.int64)), found.until_us)
@@ -121,7 +121,7 @@ def merged_run(unit: ReadUnit | WriteUnit, found: FoldedReplay, row: RiderRow) -
         return None
     until_us = max(row.until_us, found.until_us)
     old, new = (_went_on(found, carried, since, until_us) for carried in (found.old, found.new))
-    if old.intake.order.size < found.old.window.num_rows + since.table.num_rows or _score_mp(old) != row.score_mp:
+    if old.prepared.order.size < found.old.window.num_rows + since.table.num_rows or _score_mp(old) != row.score_mp:
         return None
     names = _EventReferences(new)
     first = names.translated(found.lines.before(found.keep_us))
@@ -144,7 +144,7 @@ def _since(unit: ReadUnit | WriteUnit, found: FoldedReplay, row: RiderRow) -> St
     return None if reaches else since
 
 
-def _went_on(found: FoldedReplay, carried: Carried, since: StoredEvents, until_us: int) -> Scored:
+def _went_on(found: FoldedReplay, carried: Carried, since: StoredEvents, until_us: int) -> ScoredRun:
     """What is carried after what was entered since, with nothing new in it."""
     law, keep_us = found.law, found.keep_us
     if since.table.num_rows:
@@ -154,17 +154,17 @@ def _went_on(found: FoldedReplay, carried: Carried, since: StoredEvents, until_u
     return score(law.program, law.schedule, _NONE, carried, until_us, until_us - WINDOW_US)
 
 
-def _score_mp(scored: Scored) -> int:
+def _score_mp(scored: ScoredRun) -> int:
     return int(scored.head.riders["score_mp"][0])
 
 
 class _EventReferences:
     """Events by their ids, as a run refers to them; those that it does not know become carried ones."""
 
-    def __init__(self, run: Scored) -> None:
+    def __init__(self, run: ScoredRun) -> None:
         self.faded: list[str] = run.faded.cast(pa.string()).to_pylist()
         self._ev = {event_id: CARRIED - k for k, event_id in enumerate(self.faded)}
-        ids = run.intake.column("event_id").cast(pa.string()).to_pylist()
+        ids = run.prepared.column("event_id").cast(pa.string()).to_pylist()
         self._ev |= {event_id: row for row, event_id in enumerate(ids)}
 
     def ev(self, event_id: str) -> int:
@@ -182,16 +182,18 @@ class _EventReferences:
         return out
 
 
-def _lines(run: Scored, entries: Entries) -> ReplayEntries:
+def _lines(run: ScoredRun, entries: Entries) -> ReplayEntries:
     return ReplayEntries(entries, *(tuple(event_ids(run, entries[name]).to_pylist()) for name in ("ev", "cause_ev")))
 
 
-def _scale(run: Scored) -> Scale:
+def _scale(run: ScoredRun) -> ScoreLimits:
     books = run.program.tables.books
-    return Scale(books["floor_mp"].tolist(), books["ceiling_mp"].tolist(), max(int(run.head.riders["book"][0]), 0))
+    return ScoreLimits(
+        books["floor_mp"].tolist(), books["ceiling_mp"].tolist(), max(int(run.head.riders["book"][0]), 0)
+    )
 
 
-def _is_in_range(run: Scored, lines: Entries, score_mp: int) -> bool:
+def _is_in_range(run: ScoredRun, lines: Entries, score_mp: int) -> bool:
     """Whether the score stays within its limits after all that is written of one event at one instant."""
     scale = _scale(run)
     after_mp = score_mp + np.cumsum(lines["delta_mp"])
@@ -204,26 +206,26 @@ def _is_in_range(run: Scored, lines: Entries, score_mp: int) -> bool:
     return True
 
 
-def _changes(found: FoldedReplay, names: _EventReferences, old: Scored, new: Scored, score_mp: int) -> Entries:
+def _changes(found: FoldedReplay, names: _EventReferences, old: ScoredRun, new: ScoredRun, score_mp: int) -> Entries:
     """The lines that bring the last days from what they read to what they should read."""
     standing = names.translated(_lines(old, old.standing))
     until_us = max(new.until_us, *(int(own["item_us"].max(initial=NO_TIME)) for own in (standing, new.standing)))
-    page = Page(0, score_mp, until_us, standing)
+    page = RiderLedger(0, score_mp, until_us, standing)
     controls = found.controls
     changed = changes(page, new.standing, set(), {names.ev(one.about_id) for one in controls})
     causes = {names.ev(one.about_id): names.ev(one.event_id) for one in controls}
     changed.causes = {key: causes[key[1]] for key in changed.asking() if key[1] in causes}
     changed.cause_ev = names.ev(controls[-1].event_id)
     changed.entered_us = {names.ev(one.event_id): one.at_us for one in controls}
-    settle(page, new.standing, until_us, changed, set(), _scale(new))
-    return entries_of([page], [score_mp])
+    write_changes(page, new.standing, until_us, changed, set(), _scale(new))
+    return new_lines([page], [score_mp])
 
 
-def _ids(run: Scored, rows: I64) -> list[str]:
-    return list(run.intake.column("event_id", rows).cast(pa.string()).to_pylist())
+def _ids(run: ScoredRun, rows: I64) -> list[str]:
+    return list(run.prepared.column("event_id", rows).cast(pa.string()).to_pylist())
 
 
-def _assembled(new: Scored, names: _EventReferences, row: RiderRow, parts: list[Entries]) -> Scored:
+def _assembled(new: ScoredRun, names: _EventReferences, row: RiderRow, parts: list[Entries]) -> ScoredRun:
     """A run that leaves the rider as `new` does and has written these lines after those that the row knows."""
     lines = np.concatenate(parts)
     lines["rider"] = 0

@@ -36,8 +36,8 @@ from api.ledger.rider_states import save_entries
 from rules.compile import Program
 from scoring.carry import Carried
 from scoring.columns import EVENT_SCHEMA, FAR_US, NO_TIME
-from scoring.intake import REASONS
-from scoring.score import Scored, score
+from scoring.prepare import REASONS
+from scoring.score import ScoredRun, score
 
 # How often a past is folded anew because it has changed itself; then once under the rider's lock.
 TRIES: Final = 3
@@ -145,7 +145,7 @@ def prepare(unit: ReadUnit, _rider_id: str, _now_us: int) -> None:
         score(law.program, law.schedule, EVENT_SCHEMA.empty_table())
 
 
-def fold_all(unit: ReadUnit, rider_id: str, _now_us: int) -> tuple[RiderRow, Scored, Carried] | None:
+def fold_all(unit: ReadUnit, rider_id: str, _now_us: int) -> tuple[RiderRow, ScoredRun, Carried] | None:
     """Fold a rider's whole history: the rider as they are, the run, and what it began with; None for nobody."""
     row, law = row_of(unit, rider_id), rules_in_force(unit)
     if row is None:
@@ -168,8 +168,8 @@ def fold(unit: ReadUnit | WriteUnit, rider_id: str, now_us: int) -> Replay | Non
     keep_us = last_days_us(law.program, until_us)
     carried = load_past(unit, law, [row], {rider_id: min(own_us, keep_us)}, until_us)
     scored = score(law.program, law.schedule, table, carried, until_us, keep_us, books=books, late_from_us=NO_TIME)
-    event_ids, intake = table["event_id"].to_pylist(), scored.intake
-    codes = zip(intake.refused_rows.tolist(), intake.refused_reasons.tolist(), strict=True)
+    event_ids, prepared = table["event_id"].to_pylist(), scored.prepared
+    codes = zip(prepared.refused_rows.tolist(), prepared.refused_reasons.tolist(), strict=True)
     refused = {event_ids[k]: REASONS[code] for k, code in codes}
     checkpoints = checkpoints_along(scored, carried, rider_id, until_us - WINDOW_US)
     return Replay(
@@ -191,7 +191,7 @@ def _waiting(unit: ReadUnit | WriteUnit, law: RulesInForce, rider_id: str) -> tu
     return pa.Table.from_pylist(rows, schema=EVENT_SCHEMA), books
 
 
-def _merged(unit: ReadUnit, found: Replay) -> tuple[RiderRow, Scored] | None:
+def _merged(unit: ReadUnit, found: Replay) -> tuple[RiderRow, ScoredRun] | None:
     """The rider as they are, and the run to save if they stay so; None where nothing can be said yet."""
     row = row_of(unit, found.folded.row.rider_id)
     scored = None if row is None else merged_run(unit, found.folded, row)
@@ -207,7 +207,7 @@ class _Saved:
     is_as_read: bool
 
 
-def _save(unit: WriteUnit, found: Replay, ready: tuple[RiderRow, Scored] | None) -> _Saved | None:
+def _save(unit: WriteUnit, found: Replay, ready: tuple[RiderRow, ScoredRun] | None) -> _Saved | None:
     """Write a replay and end the wait; None, and nothing is written, if the rider's past is not as it was read any more."""
     rider_id = found.folded.row.rider_id
     riders = lock_riders(unit, [rider_id])

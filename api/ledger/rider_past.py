@@ -31,7 +31,7 @@ from rules.units import US_PER_DAY
 from scoring.carried_bytes import carried_from_bytes
 from scoring.carry import Carried, carried_riders, moved_references
 from scoring.columns import ENTRY, EVENT_SCHEMA, I64, NO_TIME, Entries
-from scoring.intake import KEPT_BY_CORRECTION
+from scoring.prepare import KEPT_BY_CORRECTION
 from scoring.score import score
 from scoring.state import State, fresh_state, spread_over
 
@@ -123,8 +123,8 @@ def _standing(unit: ReadUnit | WriteUnit, law: RulesInForce, carried: Carried, e
             end_us,
             NO_TIME,
         )
-        row_of = np.empty(folded.intake.order.size, np.int64)
-        row_of[folded.intake.carried_row] = rows
+        row_of = np.empty(folded.prepared.order.size, np.int64)
+        row_of[folded.prepared.carried_row] = rows
         written = folded.standing.copy()
         written["ev"] = moved_references(written["ev"], row_of)
         written["rider"] = riders[written["rider"]]

@@ -26,7 +26,7 @@ from scoring.carry import Carried
 from scoring.columns import EVENT_SCHEMA, NO_TIME
 from scoring.layout import layout_of
 from scoring.ledger import entries_table
-from scoring.score import Scored
+from scoring.score import ScoredRun
 
 _NOBODY: Mapping[str, int] = {}
 
@@ -93,13 +93,13 @@ def _kept_of(
     return kept
 
 
-def save_run(unit: WriteUnit, scored: Scored, riders: dict[str, RiderRow]) -> list[dict[str, Any]]:
+def save_run(unit: WriteUnit, scored: ScoredRun, riders: dict[str, RiderRow]) -> list[dict[str, Any]]:
     """Write new events, and what `save_entries` writes."""
     _add_events(unit, scored)
     return save_entries(unit, scored, riders)
 
 
-def save_entries(unit: WriteUnit, scored: Scored, riders: dict[str, RiderRow]) -> list[dict[str, Any]]:
+def save_entries(unit: WriteUnit, scored: ScoredRun, riders: dict[str, RiderRow]) -> list[dict[str, Any]]:
     """Write new entries, the riders of a run and what follows for them; `riders` gets their new rows.
 
     Returns
@@ -120,24 +120,24 @@ def save_entries(unit: WriteUnit, scored: Scored, riders: dict[str, RiderRow]) -
     return rows
 
 
-def _add_events(unit: WriteUnit, scored: Scored) -> None:
+def _add_events(unit: WriteUnit, scored: ScoredRun) -> None:
     """Store the rows that were accepted, as they first came."""
-    intake = scored.intake
-    new = np.flatnonzero(intake.is_new == 1)
+    prepared = scored.prepared
+    new = np.flatnonzero(prepared.is_new == 1)
     if not new.size:
         return
     digests = pa.array([book.digest for book in scored.program.books], pa.string())
     rows = (
-        intake.source.select(EVENT_SCHEMA.names)
-        .take(pa.array(intake.order[new]))
-        .append_column("content", pa.array(intake.content(new).view(np.int64)))
-        .append_column("book_digest", digests.take(pa.array(intake.events["book"][new].astype(np.int64))))
+        prepared.source.select(EVENT_SCHEMA.names)
+        .take(pa.array(prepared.order[new]))
+        .append_column("content", pa.array(prepared.content(new).view(np.int64)))
+        .append_column("book_digest", digests.take(pa.array(prepared.events["book"][new].astype(np.int64))))
         .append_column("recorded_us", pa.array(np.full(new.size, unit.recorded_us)))
     )
     add_table(unit, events, rows)
 
 
-def _rows(scored: Scored, layout: str, before: Mapping[str, RiderRow], heads: Mapping[str, bytes]) -> list[RiderRow]:
+def _rows(scored: ScoredRun, layout: str, before: Mapping[str, RiderRow], heads: Mapping[str, bytes]) -> list[RiderRow]:
     """The rows of a run's riders after it."""
     carried, states = scored.carried, scored.head.riders
     books = [scored.program.books[position].digest for position in states["book"].tolist()]
@@ -157,7 +157,7 @@ def _rows(scored: Scored, layout: str, before: Mapping[str, RiderRow], heads: Ma
     ]  # fmt: skip
 
 
-def due_us_of(scored: Scored) -> list[int]:
+def due_us_of(scored: ScoredRun) -> list[int]:
     """When the next fade or reset of each rider is due, or a score left outside its scale by 0.1.0; `FAR_US` for never."""
     head = scored.head
     due = head.riders["next_reset_us"].astype(np.int64)

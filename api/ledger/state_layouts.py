@@ -10,13 +10,13 @@ from api.db.bulk import add_missing, among
 from api.db.tables import layouts
 from api.db.unit_of_work import ReadUnit, WriteUnit
 from rules.compile import Program
-from scoring.layout import Layout, layout_of, read_layout
+from scoring.layout import StateLayout, layout_of, read_layout
 
 # By digest, None for those of other builds. A digest is the content: this holds for every database.
-_KNOWN: Final[dict[str, Layout | None]] = {}
+_KNOWN: Final[dict[str, StateLayout | None]] = {}
 
 
-def layouts_of(unit: ReadUnit | WriteUnit, digests: Iterable[str | None]) -> dict[str | None, Layout | None]:
+def layouts_of(unit: ReadUnit | WriteUnit, digests: Iterable[str | None]) -> dict[str | None, StateLayout | None]:
     """Layouts by digest; None for those of riders that must be made again from events."""
     wanted = {digest for digest in digests if digest is not None}
     missing = sorted(wanted - _KNOWN.keys())

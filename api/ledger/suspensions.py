@@ -61,11 +61,6 @@ def suspension_of(unit: ReadUnit | WriteUnit, rider_id: str, at_us: int) -> Susp
     return Suspension(row.review_id, state, row.from_us, row.reason, row.decided_by, bool(row.is_safety))
 
 
-def is_suspended(unit: ReadUnit | WriteUnit, rider_id: str, at_us: int) -> bool:
-    """Whether a rider may not take orders at an instant."""
-    return rider_id in suspended_among(unit, [rider_id], at_us)
-
-
 def standing_among(unit: ReadUnit | WriteUnit, rider_ids: Iterable[str], at_us: int) -> frozenset[str]:
     """Those of some riders against whom a suspension stands at an instant, announced or in force."""
     found: set[str] = set()

@@ -26,8 +26,8 @@ from api.ledger.recompute import Difference, differences
 from rules.book import Book
 from rules.errors import BookError
 from rules.events import RIDER_KINDS
-from scoring.invariant_columns import MOST_SHOWN, Violation
-from scoring.invariants import CHECKS, OF_FILES, Found, Ledger, added, check_ledger
+from scoring.invariant_columns import MOST_SHOWN, LedgerViolation
+from scoring.invariants import CHECKS, OF_FILES, CheckResult, Ledger, added_results, check_ledger
 from scoring.ledger import ENTRY_SCHEMA, standing_figures
 
 CHAIN: Final = "chain"
@@ -69,7 +69,7 @@ class VerifyReport:
 
     num_riders: int
     num_entries: int
-    found: tuple[Found, ...]
+    found: tuple[CheckResult, ...]
     notes: Mapping[str, int]
 
     @property
@@ -97,16 +97,18 @@ def verify_store(
     known = {book.digest: book for book in program_of(unit, digests).books} if digests else {}
     law = _law(unit)
     names = (CHAIN, *OF_DATABASES, *(check.__name__ for check in _CHECKS))
-    found = added(tuple(Found(name, 0, ()) for name in names), (_triggers(unit), _seals(unit), _words(unit)))
+    found = added_results(
+        tuple(CheckResult(name, 0, ()) for name in names), (_triggers(unit), _seals(unit), _words(unit))
+    )
     loose = ((FILES_OF_RIDERS, misnamed), (FILES_WAIT, miswaiting), (CITIES_FOLLOW, misplaced))
-    found = added(found, tuple(_found(name, list(look(unit))) for name, look in loose))
+    found = added_results(found, tuple(_found(name, list(look(unit))) for name, look in loose))
     total = unit.connection.scalar(select(func.count()).select_from(rider_state)) or 0
     num_riders = num_entries = 0
     old_until_us = old_readings_until(unit)
     tell(0, total)
     for block in _blocks(unit, block_riders):
-        found = added(found, (_chain(block.riders, block.lines), *_of_block(unit, block, law)))
-        found = added(found, check_ledger(_ledger(block, known, old_until_us), _CHECKS))
+        found = added_results(found, (_chain(block.riders, block.lines), *_of_block(unit, block, law)))
+        found = added_results(found, check_ledger(_ledger(block, known, old_until_us), _CHECKS))
         num_riders += len(block.riders)
         num_entries += len(block.lines)
         tell(num_riders, total)
@@ -182,51 +184,57 @@ def _next_riders(unit: ReadUnit, after: str, size: int) -> list[Row[Any]]:
     return riders[: max(int(np.searchsorted(num_rows, BLOCK_ROWS, side="right")), 1)]
 
 
-def _found(check: str, violations: Sequence[Violation]) -> Found:
-    return Found(check, len(violations), tuple(violations[:MOST_SHOWN]))
+def _found(check: str, violations: Sequence[LedgerViolation]) -> CheckResult:
+    return CheckResult(check, len(violations), tuple(violations[:MOST_SHOWN]))
 
 
-def _triggers(unit: ReadUnit) -> Found:
+def _triggers(unit: ReadUnit) -> CheckResult:
     return _found(
         TRIGGERS,
         [
-            Violation("", None, f"{one.guard.table}.{one.guard.name}", "in force", one.what)
+            LedgerViolation("", None, f"{one.guard.table}.{one.guard.name}", "in force", one.what)
             for one in missing_triggers(unit)
         ],
     )
 
 
-def _seals(unit: ReadUnit) -> Found:
+def _seals(unit: ReadUnit) -> CheckResult:
     num, shown = 0, []
     for one in verify_seals(unit):
         num += 1
         if num <= MOST_SHOWN:
-            shown.append(Violation("", None, f"{one.table} {one.key}", "sealed", one.what))
-    return Found(SEALED, num, tuple(shown))
+            shown.append(LedgerViolation("", None, f"{one.table} {one.key}", "sealed", one.what))
+    return CheckResult(SEALED, num, tuple(shown))
 
 
-def _words(unit: ReadUnit) -> Found:
+def _words(unit: ReadUnit) -> CheckResult:
     """Words of decisions that are not those decided with; words that were erased are none."""
     return _found(
         WORDS,
-        [Violation(rider, None, f"{kind} {key}", "as decided", "changed") for kind, key, rider in changed_words(unit)],
+        [
+            LedgerViolation(rider, None, f"{kind} {key}", "as decided", "changed")
+            for kind, key, rider in changed_words(unit)
+        ],
     )
 
 
-def _of_block(unit: ReadUnit, block: _RiderBlock, law: RulesInForce | None) -> Iterator[Found]:
+def _of_block(unit: ReadUnit, block: _RiderBlock, law: RulesInForce | None) -> Iterator[CheckResult]:
     """What the database alone shows of a block."""
     with_part = {row.rider_id for row in block.riders if row.carried is not None}
     of_lines = {line["rider_id"] for line in block.lines}
     yield _found(
         RIDERS_HAVE_STATE,
         [
-            Violation(rider, None, "entries" if rider in of_lines else "events", "a row in rider_state", "none")
+            LedgerViolation(rider, None, "entries" if rider in of_lines else "events", "a row in rider_state", "none")
             for rider in sorted((of_lines | block.events.keys()) - with_part)
         ],
     )
     yield _found(
         STATES_HAVE_EVENTS,
-        [Violation(rider, None, "rider_state", "events", "none") for rider in sorted(with_part - block.events.keys())],
+        [
+            LedgerViolation(rider, None, "rider_state", "events", "none")
+            for rider in sorted(with_part - block.events.keys())
+        ],
     )
     if law is None:
         return
@@ -235,12 +243,16 @@ def _of_block(unit: ReadUnit, block: _RiderBlock, law: RulesInForce | None) -> I
     yield _found(ENTRIES_FOLLOW, [_of_event(one) for one in told if one.event_id is not None and not one.is_unspoken])
     yield _found(
         STATE_FOLLOWS,
-        [Violation(one.rider_id, None, one.what, one.expected, one.found) for one in told if one.event_id is None],
+        [
+            LedgerViolation(one.rider_id, None, one.what, one.expected, one.found)
+            for one in told
+            if one.event_id is None
+        ],
     )
 
 
-def _of_event(one: Difference) -> Violation:
-    return Violation(one.rider_id, None, f"{one.event_id} {one.what}", one.expected, one.found)
+def _of_event(one: Difference) -> LedgerViolation:
+    return LedgerViolation(one.rider_id, None, f"{one.event_id} {one.what}", one.expected, one.found)
 
 
 def _replayed(unit: ReadUnit, block: _RiderBlock, law: RulesInForce) -> Iterator[Difference]:
@@ -259,14 +271,14 @@ def _replayed(unit: ReadUnit, block: _RiderBlock, law: RulesInForce) -> Iterator
     yield from differences(unit, law, rows, block.lines)
 
 
-def _chain(riders: Sequence[Row[Any]], lines: Lines) -> Found:
+def _chain(riders: Sequence[Row[Any]], lines: Lines) -> CheckResult:
     """The breaks of a block, as violations."""
     broken = list(breaks_in(lines, {row.rider_id: row for row in riders}))
-    return Found(CHAIN, len(broken), tuple(_violation(one) for one in broken[:MOST_SHOWN]))
+    return CheckResult(CHAIN, len(broken), tuple(_violation(one) for one in broken[:MOST_SHOWN]))
 
 
-def _violation(broken: ChainBreak) -> Violation:
-    return Violation(broken.rider_id, broken.seq, broken.what, "whole", "broken")
+def _violation(broken: ChainBreak) -> LedgerViolation:
+    return LedgerViolation(broken.rider_id, broken.seq, broken.what, "whole", "broken")
 
 
 def _ledger(block: _RiderBlock, known: Mapping[str, Book], old_until_us: int | None) -> Ledger:

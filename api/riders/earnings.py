@@ -9,7 +9,7 @@ from sqlalchemy import or_, select, text
 
 from api.db.tables import entries, events
 from api.db.unit_of_work import ReadUnit, WriteUnit
-from scoring.ledger import both_sides
+from scoring.ledger import net_taken_and_given
 
 # Word for word the condition of the index `entries_of_money`.
 _HAS_MONEY = text("money_fen <> 0")
@@ -75,5 +75,5 @@ def _money(delivered: list[tuple[int, int]], moved: Sequence[Any], from_us: int)
             taken -= fen
         else:
             given += fen
-    fines, bonus = both_sides(np.array([taken]), np.array([given]))
+    fines, bonus = net_taken_and_given(np.array([taken]), np.array([given]))
     return Money(len(own), sum(own), int(bonus[0]), int(fines[0]))

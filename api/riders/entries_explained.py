@@ -21,13 +21,13 @@ from api.ledger.stored_events import StoredEvents, stored_events_of
 from api.words import Translated, translated
 from rules.compile import Program
 from rules.units import US_PER_DAY
-from scoring.because import Because, Line, because
+from scoring.because import Because, EntryLine, because
 from scoring.columns import FAR_US
 from scoring.explain import sentence
-from scoring.explain_facts import Known, known_events
-from scoring.intake import Schedule
+from scoring.explain_facts import KnownEvents, known_events
+from scoring.prepare import Schedule
 
-_LINE_FIELDS: Final = tuple(Line.__dataclass_fields__)
+_LINE_FIELDS: Final = tuple(EntryLine.__dataclass_fields__)
 # When an order was in hand.
 _HELD: Final = ("accepted_us", "placed_us", "arrived_store_us")
 _BY_BOOKS: Final = Schedule({}, reach_back=False)
@@ -51,7 +51,7 @@ class ToldEntry:
         Something about its event, or about one before it, is stored and not entered yet: the entry may change.
     """
 
-    line: Line
+    line: EntryLine
     city: str | None
     order_id: str | None
     event_kind: str | None
@@ -113,13 +113,13 @@ def entry_of(unit: ReadUnit | WriteUnit, entry_id: str, now_us: int) -> ToldEntr
     return tell(unit, row["rider_id"], [line_of(row)], now_us, is_whole=True)[0]
 
 
-def line_of(row: Any) -> Line:
+def line_of(row: Any) -> EntryLine:
     """A row of the ledger as explanations read it."""
-    return Line(**{name: row[name] for name in _LINE_FIELDS})
+    return EntryLine(**{name: row[name] for name in _LINE_FIELDS})
 
 
 def tell(
-    unit: ReadUnit | WriteUnit, rider_id: str, lines: Sequence[Line], now_us: int, *, is_whole: bool = False
+    unit: ReadUnit | WriteUnit, rider_id: str, lines: Sequence[EntryLine], now_us: int, *, is_whole: bool = False
 ) -> tuple[ToldEntry, ...]:
     """Tell entries of one rider, in the order given.
 
@@ -140,10 +140,10 @@ def tell(
     filed = appeals_against(unit, rider_id, [line.entry_id for line in lines])
 
     @cache
-    def known_then(recorded_us: int) -> Known | None:
+    def known_then(recorded_us: int) -> KnownEvents | None:
         return _known(unit, program, rider_id, bearing, events.c.recorded_us <= recorded_us)
 
-    def why(line: Line) -> Because:
+    def why(line: EntryLine) -> Because:
         """By what is known now, or where that has changed since, by what was known when the entry was first written."""
         now = because(line, around, books, known)
         if now.agrees is not False:
@@ -156,7 +156,7 @@ def tell(
 
 
 def _told(
-    why: Because, known: Known | None, appeal: Appeal | None, waits: Recalculation | None, now_us: int
+    why: Because, known: KnownEvents | None, appeal: Appeal | None, waits: Recalculation | None, now_us: int
 ) -> ToldEntry:
     line = why.line
     row = None if known is None else known.row_of.get(line.event_id)
@@ -173,7 +173,7 @@ def _told(
     )
 
 
-def _lines_of_events(unit: ReadUnit | WriteUnit, rider_id: str, event_ids: Iterable[str]) -> tuple[Line, ...]:
+def _lines_of_events(unit: ReadUnit | WriteUnit, rider_id: str, event_ids: Iterable[str]) -> tuple[EntryLine, ...]:
     """All entries of some events of a rider, by number: what because-trees compare an entry with."""
     own = (entries.c.rider_id == rider_id, among(unit, entries.c.event_id, sorted(event_ids)))
     # Sorted here: asked for in order, SQLite goes over all entries of the rider.
@@ -182,8 +182,8 @@ def _lines_of_events(unit: ReadUnit | WriteUnit, rider_id: str, event_ids: Itera
 
 
 def _known(
-    unit: ReadUnit | WriteUnit, program: Program, rider_id: str, lines: Sequence[Line], *also: ColumnElement[bool]
-) -> Known | None:
+    unit: ReadUnit | WriteUnit, program: Program, rider_id: str, lines: Sequence[EntryLine], *also: ColumnElement[bool]
+) -> KnownEvents | None:
     """A rider's events: all, or those that may bear on some entries; those only that meet other conditions, too."""
     which = (events.c.rider_id == rider_id, *also)
     past = _bearing(unit, program, lines, which) if lines else stored_events_of(unit, program, *which)
@@ -193,7 +193,7 @@ def _known(
 
 
 def _bearing(
-    unit: ReadUnit | WriteUnit, program: Program, lines: Sequence[Line], which: Sequence[ColumnElement[bool]]
+    unit: ReadUnit | WriteUnit, program: Program, lines: Sequence[EntryLine], which: Sequence[ColumnElement[bool]]
 ) -> StoredEvents:
     """The events of entries, those that were in hand with them or say something of them, and what corrects any of these.
 
@@ -212,7 +212,7 @@ def _bearing(
     return past
 
 
-def _around(lines: Sequence[Line], past: StoredEvents, reach_us: int) -> Iterator[ColumnElement[bool]]:
+def _around(lines: Sequence[EntryLine], past: StoredEvents, reach_us: int) -> Iterator[ColumnElement[bool]]:
     """What may bear on some entries: for each stretch of time in which they are, so that what lies between two is left out.
 
     An entry of today may be about an order of long ago.
@@ -222,7 +222,7 @@ def _around(lines: Sequence[Line], past: StoredEvents, reach_us: int) -> Iterato
         row["event_id"]: min((row[name] for name in _HELD if row[name]), default=FAR_US) for row in table.to_pylist()
     }
     in_order = sorted(lines, key=lambda line: line.at_us)
-    stretches: list[list[Line]] = []
+    stretches: list[list[EntryLine]] = []
     for line in in_order:
         if stretches and line.at_us - stretches[-1][-1].at_us <= 2 * reach_us:
             stretches[-1].append(line)

@@ -26,7 +26,7 @@ from scoring.carry import Carried
 from scoring.columns import EVENT_SCHEMA, NO_TIME
 from scoring.explain_words import moved_words, orders_words, signed_tenths, span_words, titled
 from scoring.ledger import standing_figures
-from scoring.score import Scored, score
+from scoring.score import ScoredRun, score
 
 MINUTES: Final = (0, 3, 10)
 # Of an order nobody has seen yet, where the rider's last one says nothing.
@@ -118,7 +118,7 @@ def outlook_of(
     orders = [_next_order(carried, name, minutes, at_us) for name, minutes in zip(names[1:], late_min, strict=True)]
     table = pa.Table.from_pylist(orders, schema=EVENT_SCHEMA)
     scored = score(law.program, law.schedule, table, carried, at_us, at_us)
-    has_book = not scored.intake.refused_rows.size
+    has_book = not scored.prepared.refused_rows.size
     state = scored.head.riders[0]
     late, exempt, delivered = (int(state[name]) for name in ("num_late", "num_exempt", "num_delivered"))
     head = scored.head
@@ -164,13 +164,13 @@ def _last(rows: pa.Table, name: str) -> Any:
     return values[-1].as_py() if len(values) else None
 
 
-def _forecast(scored: Scored, rider: int, late_min: int) -> Forecast:
-    intake, entries = scored.intake, scored.entries
-    row = int(np.flatnonzero((intake.events["rider"] == rider) & (intake.is_new == 1))[0])
+def _forecast(scored: ScoredRun, rider: int, late_min: int) -> Forecast:
+    prepared, entries = scored.prepared, scored.entries
+    row = int(np.flatnonzero((prepared.events["rider"] == rider) & (prepared.is_new == 1))[0])
     own = entries[entries["ev"] == row]
     points_mp, money_fen = int(own["delta_mp"].sum()), int(own["money_fen"].sum())
     after_mp = int(scored.head.riders["score_mp"][rider])
-    position = int(intake.events["book"][row])
+    position = int(prepared.events["book"][row])
     book = scored.program.books[position]
     kind = np.array([scored.rider_kind[rider]], np.int64)
     was, now = (
@@ -193,7 +193,7 @@ def _forecast(scored: Scored, rider: int, late_min: int) -> Forecast:
     )
 
 
-def _orders_back(scored: Scored, position: int, kind: Any, score_mp: int, target_mp: int) -> int | None:
+def _orders_back(scored: ScoredRun, position: int, kind: Any, score_mp: int, target_mp: int) -> int | None:
     """On-time orders from one score up to another, by the book's award; None where the book gives none."""
     from rules.conditions import on_time_award_mp
 

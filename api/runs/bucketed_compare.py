@@ -46,8 +46,8 @@ from rules.deployment import NO_PLATFORM
 from rules.errors import Fault
 from scoring.columns import NO_TIME
 from scoring.comparison import side_by_side, summed, summed_columns
-from scoring.score import Scored
-from scoring.unknown import unknown_kitchen
+from scoring.score import ScoredRun
+from scoring.unknown_kitchens import unknown_kitchen
 
 # Two results of about 1 kB of memory a row.
 BUCKET_ROWS: Final = 750_000
@@ -134,9 +134,9 @@ def _compare(lake: Lake, bucket: int) -> None:
     watch.lap("read")
     rejects: dict[Reject, None] = {}
 
-    def refused(rows: pa.Table, both: tuple[Scored, Scored]) -> None:
+    def refused(rows: pa.Table, both: tuple[ScoredRun, ScoredRun]) -> None:
         for scored in both:
-            rejects.update(dict.fromkeys(rejects_by_scoring(rows, scored.intake)))
+            rejects.update(dict.fromkeys(rejects_by_scoring(rows, scored.prepared)))
 
     _, scored = score_both((lake.chosen, lake.other), table, refused, _nobody, lake.as_of_us)
     watch.lap("score")
@@ -149,7 +149,7 @@ def _compare(lake: Lake, bucket: int) -> None:
     in_order = sorted(rejects, key=place_of)
     write_ndjson(lake.rejects("parts", bucket), (reject.document() for reject in in_order))
     watch.lap("write")
-    first = scored[0].intake
+    first = scored[0].prepared
     write_json(
         lake.report("parts", bucket),
         {
@@ -158,7 +158,7 @@ def _compare(lake: Lake, bucket: int) -> None:
             "affected": moved.num_rows,
             "repeated": first.num_repeated,
             **{f"entries_{side}": int(one.entries.size) for side, one in zip(SIDES, scored, strict=True)},
-            **{f"what_if_{side}": one.intake.num_what_if for side, one in zip(SIDES, scored, strict=True)},
+            **{f"what_if_{side}": one.prepared.num_what_if for side, one in zip(SIDES, scored, strict=True)},
             **_unknown(scored),
             "rejected": Counter(reject.reason for reject in rejects),
             "seconds": watch.seconds,
@@ -170,7 +170,7 @@ def _notes(plans: Sequence[Plan]) -> list[Fault]:
     return [note for chosen in plans for note in chosen.notes]
 
 
-def _unknown(scored: Sequence[Scored]) -> dict[str, int]:
+def _unknown(scored: Sequence[ScoredRun]) -> dict[str, int]:
     """Deliveries of which nobody can assess the kitchen: the same under both books, but for what is exempt."""
     first, second = (unknown_kitchen(one) for one in scored)
     exempt = first.unknown_kitchen_exempt, second.unknown_kitchen_exempt

@@ -37,7 +37,7 @@ from rules.readings_0_1_0 import old_readings_until
 from scoring.columns import NO_TIME
 from scoring.ledger import RANDOM, UNIQUE, entries_table, riders_table
 from scoring.score import score
-from scoring.unknown import UnknownKitchen, unknown_kitchen
+from scoring.unknown_kitchens import UnknownKitchen, unknown_kitchen
 
 # Runs of fewer rows are scored in one piece, in memory, into single files.
 IN_MEMORY_ROWS: Final = 4_000_000
@@ -211,7 +211,7 @@ def _score(lake: Lake, bucket: int) -> None:
         carried = reach_back(load_state(stored, chosen.program), stored, table, chosen)
         watch.lap("state")
     scored = score(chosen.program, chosen.schedule, table, carried, lake.as_of_us)
-    rejects = sorted(rejects_by_scoring(table, scored.intake), key=place_of)
+    rejects = sorted(rejects_by_scoring(table, scored.prepared), key=place_of)
     watch.lap("score")
     entries, riders = entries_table(scored, scored.until_us), riders_table(scored)
     watch.lap("tables")
@@ -225,11 +225,11 @@ def _score(lake: Lake, bucket: int) -> None:
     write_json(
         lake.report("parts", bucket),
         {
-            "events": int(scored.intake.is_new.sum()),
+            "events": int(scored.prepared.is_new.sum()),
             "entries": int(scored.entries.size),
-            "riders": len(scored.intake.riders),
-            "repeated": scored.intake.num_repeated,
-            "what_if": scored.intake.num_what_if,
+            "riders": len(scored.prepared.riders),
+            "repeated": scored.prepared.num_repeated,
+            "what_if": scored.prepared.num_what_if,
             **unknown_kitchen(scored)._asdict(),
             "rejected": Counter(reject.reason for reject in rejects),
             "seconds": watch.seconds,

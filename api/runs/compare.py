@@ -24,7 +24,7 @@ from api.runs.run import Progress, Stopwatch, all_rejects, describe_run, no_prog
 from rules.deployment import NO_PLATFORM
 from rules.errors import Fault
 from scoring.comparison import Comparison, books_in_use, compare, tier_moves
-from scoring.score import Scored, score
+from scoring.score import ScoredRun, score
 
 Command = Literal["compare", "impact"]
 SIDES = ("a", "b")
@@ -50,7 +50,7 @@ class _Judged:
 
     events: EventFile
     plans: tuple[Plan, Plan]
-    scored: tuple[Scored, Scored]
+    scored: tuple[ScoredRun, ScoredRun]
     rejects: tuple[Reject, ...]
 
 
@@ -172,7 +172,7 @@ def _judge(
     watch.lap("read")
     rejects: dict[Reject, None] = {}
 
-    def refused(table: pa.Table, both: tuple[Scored, Scored]) -> None:
+    def refused(table: pa.Table, both: tuple[ScoredRun, ScoredRun]) -> None:
         seen = replace(events, table=table)
         rejects.update(dict.fromkeys(reject for scored in both for reject in all_rejects(seen, scored)))
 
@@ -186,10 +186,10 @@ def _judge(
 def score_both(
     plans: tuple[Plan, Plan],
     table: pa.Table,
-    refused: Callable[[pa.Table, tuple[Scored, Scored]], None],
+    refused: Callable[[pa.Table, tuple[ScoredRun, ScoredRun]], None],
     progress: Callable[[int], None],
     as_of_us: int | None = None,
-) -> tuple[pa.Table, tuple[Scored, Scored]]:
+) -> tuple[pa.Table, tuple[ScoredRun, ScoredRun]]:
     """The rows that both books can judge, scored under each with nothing carried in.
 
     Parameters
@@ -207,7 +207,7 @@ def score_both(
         progress(1)
         second = score(plans[1].program, plans[1].schedule, table, None, as_of_us)
         refused(table, (first, second))
-        refused_a, refused_b = (np.sort(one.intake.refused_rows) for one in (first, second))
+        refused_a, refused_b = (np.sort(one.prepared.refused_rows) for one in (first, second))
         if np.array_equal(refused_a, refused_b):
             return table, (first, second)
         # The same deliveries under both books: what one cannot judge, neither does.

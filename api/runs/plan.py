@@ -33,7 +33,7 @@ from rules.parse import MAX_BYTES, MAX_TABLE_VALUES, Source, decode, read_toml
 from rules.readings_0_1_0 import with_old_readings
 from rules.shelf import deployable, deployment, early_note, find, pilots
 from scoring.columns import NO_TIME
-from scoring.intake import Schedule, schedule_versions
+from scoring.prepare import Schedule, schedule_versions
 
 AUTO = "auto"
 # The shipped deployment table, for `serve --deployment`.

@@ -17,8 +17,8 @@ from rules.book import Book
 from rules.compile import Program, compile_books
 from rules.deployment import NO_PLATFORM
 from rules.errors import BookError, Fault
-from scoring.explain_facts import Known, known_events
-from scoring.intake import Schedule, schedule_versions
+from scoring.explain_facts import KnownEvents, known_events
+from scoring.prepare import Schedule, schedule_versions
 
 Place = tuple[str, int]
 
@@ -27,7 +27,7 @@ Place = tuple[str, int]
 class Reread:
     """A rider's events as far as they are at hand, and what a person should know about it."""
 
-    known: Known | None
+    known: KnownEvents | None
     notes: tuple[Fault, ...]
 
 

@@ -29,8 +29,8 @@ from rules.readings_0_1_0 import old_readings_until
 from rules.shelf import to_toml
 from scoring.columns import NO_TIME
 from scoring.ledger import RANDOM, UNIQUE, entries_table, riders_table
-from scoring.score import Scored, score
-from scoring.unknown import unknown_kitchen
+from scoring.score import ScoredRun, score
+from scoring.unknown_kitchens import unknown_kitchen
 
 Progress = Callable[[str, int, int], None]
 
@@ -61,18 +61,18 @@ class Run:
     """What a run did: its `run.json`, the rows it left out, and what a person should know."""
 
     document: dict[str, Any]
-    scored: Scored
+    scored: ScoredRun
     rejects: tuple[Reject, ...]
     warnings: tuple[Fault, ...]
 
 
-def all_rejects(events: EventFile, scored: Scored) -> tuple[Reject, ...]:
+def all_rejects(events: EventFile, scored: ScoredRun) -> tuple[Reject, ...]:
     """Rows left out by reading and by scoring, by file and row."""
-    late = rejects_by_scoring(events.table, scored.intake)
+    late = rejects_by_scoring(events.table, scored.prepared)
     return tuple(sorted([*events.rejects, *late], key=lambda reject: (reject.file, reject.row)))
 
 
-def describe_run(events: EventFile, chosen: Plan, scored: Scored, rejects: Sequence[Reject]) -> dict[str, Any]:
+def describe_run(events: EventFile, chosen: Plan, scored: ScoredRun, rejects: Sequence[Reject]) -> dict[str, Any]:
     """What every run says of itself: inputs, books, counts."""
     return {
         "version": version("riderscore"),
@@ -86,12 +86,12 @@ def describe_run(events: EventFile, chosen: Plan, scored: Scored, rejects: Seque
         "old_readings_until_us": old_readings_until(chosen.program),
         "inputs": [{"path": str(file.path), "sha256": file.sha256, "rows": file.rows} for file in events.inputs],
         "counts": {
-            "events": int(scored.intake.is_new.sum()),
+            "events": int(scored.prepared.is_new.sum()),
             "entries": int(scored.entries.size),
-            "riders": len(scored.intake.riders),
+            "riders": len(scored.prepared.riders),
             "rejected": len(rejects),
-            "repeated": scored.intake.num_repeated,
-            "what_if": scored.intake.num_what_if,
+            "repeated": scored.prepared.num_repeated,
+            "what_if": scored.prepared.num_what_if,
             **unknown_kitchen(scored)._asdict(),
         },
         "rejected": dict(sorted(Counter(reject.reason for reject in rejects).items())),

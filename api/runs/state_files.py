@@ -28,8 +28,8 @@ from rules.shelf import find, to_toml
 from scoring.carried_tables import TABLES, carried_of, tables_of
 from scoring.carry import Carried, with_histories
 from scoring.columns import NO_TIME
-from scoring.layout import Layout, layout_of, renumbered
-from scoring.score import Scored, score
+from scoring.layout import StateLayout, layout_of, renumbered
+from scoring.score import ScoredRun, score
 
 HEADER = STATE_MARKER
 FORMAT = 3
@@ -96,7 +96,7 @@ def load_state(stored: Stored, program: Program) -> Carried:
         raise InputError(Fault("state_unreadable", file=str(stored.folder), given=str(error))) from error
 
 
-def read_tables(stored: Stored) -> tuple[Carried, Layout]:
+def read_tables(stored: Stored) -> tuple[Carried, StateLayout]:
     """The carried state of a folder in the layout that the folder names."""
     header = stored.header
     tables = {name: pq.read_table(stored.folder / f"{name}.parquet") for name in TABLES}
@@ -106,7 +106,7 @@ def read_tables(stored: Stored) -> tuple[Carried, Layout]:
     )  # fmt: skip
 
 
-def write_tables(folder: Path, carried: Carried, layout: Layout) -> None:
+def write_tables(folder: Path, carried: Carried, layout: StateLayout) -> None:
     """The carried state as the files of a folder."""
     for name, table in tables_of(carried, layout).items():
         write_parquet(folder / f"{name}.parquet", table, _UNIQUE if name == "window" else ())
@@ -120,7 +120,7 @@ def write_books(folder: Path, books: Sequence[Book]) -> None:
         path.write_text(to_toml(book), encoding="utf-8", newline="\n")
 
 
-def save_state(folder: Path, scored: Scored, before: Stored | None) -> None:
+def save_state(folder: Path, scored: ScoredRun, before: Stored | None) -> None:
     """Replace a state folder at once by what a run hands on.
 
     Parameters
@@ -149,18 +149,18 @@ def save_state(folder: Path, scored: Scored, before: Stored | None) -> None:
         )
 
 
-def _archive(folder: Path, scored: Scored, before: Stored | None) -> None:
+def _archive(folder: Path, scored: ScoredRun, before: Stored | None) -> None:
     """Keep every event ever accepted: earlier files by link, this run's new rows as one more."""
     folder.mkdir()
     if before is not None:
         for path in archive_files(before.folder):
             link(path, folder / path.name)
-    rows = np.flatnonzero(scored.intake.is_new == 1)
+    rows = np.flatnonzero(scored.prepared.is_new == 1)
     if not rows.size:
         return
     digests = pa.array([book.digest for book in scored.program.books], pa.string())
-    books = digests.take(pa.array(scored.intake.events["book"][rows]))
-    events = scored.intake.rows(rows).append_column("book", books)
+    books = digests.take(pa.array(scored.prepared.events["book"][rows]))
+    events = scored.prepared.rows(rows).append_column("book", books)
     write_parquet(folder / f"{len(list(folder.iterdir())):05d}.parquet", events, _UNIQUE)
 
 

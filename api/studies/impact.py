@@ -26,7 +26,7 @@ from rules.compile import compile_books
 from rules.parse import parse
 from rules.shelf import shipped_parent
 from scoring.comparison import Comparison, books_in_use, compare, tier_moves
-from scoring.intake import schedule_versions
+from scoring.prepare import schedule_versions
 
 IN_FORCE: Final = "in_force"
 NUM_MOVERS: Final = 20
@@ -81,7 +81,7 @@ def judge_impact(store: Store, request: Mapping[str, Any], tell: Tell) -> dict[s
     kept, scored = score_both(plans, table, _nobody, lambda done: tell(250 + done * 300, "score"))
     tell(850, "compare")
     comparison = compare(*scored)
-    num_left_out = rows - kept.num_rows + len(scored[0].intake.refused_rows)
+    num_left_out = rows - kept.num_rows + len(scored[0].prepared.refused_rows)
     span = {"from_us": from_us, "until_us": until_us, "days": request["days"], "start": "base"}
     counts = {"num_events": rows, "num_left_out": num_left_out}
     return {"city": request["city"]} | span | counts | _document(comparison, plans)

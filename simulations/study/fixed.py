@@ -29,7 +29,7 @@ def rescored(world: World, scenario: Scenario, book: tuple[Book, ...]) -> Fixed:
     scored = score(program, schedule, world.events)
     _, _, fines, bonus = points_and_money(scored.entries)
     days = world.rider_days.filter(pc.greater_equal(world.rider_days.column("day"), 0))
-    at = _rider_day(world, scored.intake.riders, scored.entries["rider"], scored.entries["occurred_us"])
+    at = _rider_day(world, scored.prepared.riders, scored.entries["rider"], scored.entries["occurred_us"])
     known = at >= 0
     num = days.num_rows
     return Fixed(_sums(at[known], fines[known], num), _sums(at[known], bonus[known], num))

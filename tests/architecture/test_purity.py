@@ -16,7 +16,7 @@ OWN_STATE = {"Generator", "PCG64", "Philox", "SeedSequence", "BitGenerator"}
 FLOATS = ("float16", "float32", "float64", "floating", "double", "longdouble")
 # Summaries for people are fractions of points; every module that holds or adds points is whole numbers only.
 ENTRY_MODULES = (
-    "columns", "facts", "hashing", "intake", "kernel", "ledger", "liability", "matching", "revise", "score", "state",
+    "columns", "facts", "hashing", "prepare", "kernel", "ledger", "liability", "matching", "revise", "score", "state",
 )  # fmt: skip
 
 

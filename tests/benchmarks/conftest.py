@@ -14,8 +14,8 @@ import pytest
 from rules.compile import Program, compile_books
 from rules.shelf import versions
 from scoring.columns import Events, Liability
-from scoring.intake import Intake, schedule_versions, take_in
 from scoring.liability import attribute
+from scoring.prepare import PreparedEvents, prepare_events, schedule_versions
 from tests.benchmarks.national_day import write_day
 
 NUM_EVENTS = int(os.environ.get("BENCH_EVENTS", "1_000_000"))
@@ -34,10 +34,10 @@ class Day:
         self.program: Program = compile_books([self.book])
         self.schedule = schedule_versions(self.program, [0])
         self.table = read_events([path], "native").table
-        self.intake: Intake = take_in(self.table, self.program, self.schedule)
-        self.events: Events = self.intake.events
-        self.liability: Liability = attribute(self.program.tables, self.events, self.intake.start)
-        self.until_us = np.full(len(self.intake.riders), int(self.events["occurred_us"].max()), np.int64)
+        self.prepared: PreparedEvents = prepare_events(self.table, self.program, self.schedule)
+        self.events: Events = self.prepared.events
+        self.liability: Liability = attribute(self.program.tables, self.events, self.prepared.start)
+        self.until_us = np.full(len(self.prepared.riders), int(self.events["occurred_us"].max()), np.int64)
 
 
 @pytest.fixture(scope="session")

@@ -37,8 +37,8 @@ def measure(
 
 def fold_day(day: Day, num_riders: int | None = None) -> tuple[Entries, State, State]:
     """The kernel over the first riders of the day, or all."""
-    stop = day.intake.start[1:][:num_riders]
-    first = day.intake.start[:-1][:num_riders]
+    stop = day.prepared.start[1:][:num_riders]
+    first = day.prepared.start[:-1][:num_riders]
     state = fresh_state(day.program, first.size)
     return fold(day.program, day.events, day.liability, first, stop, state, day.until_us[: first.size], NO_TIME)
 
@@ -76,7 +76,7 @@ def test_liability_and_kernel(benchmark: Any, day: Day) -> None:
     """Who answers for each lateness, orders in the same bag included, and the fold."""
 
     def run() -> Entries:
-        attribute(day.program.tables, day.events, day.intake.start)
+        attribute(day.program.tables, day.events, day.prepared.start)
         return fold_day(day)[0]
 
     measure(
@@ -127,8 +127,8 @@ def test_plain_python(benchmark: Any, day: Day) -> None:
     """If and elif over rows of one book, caps, clamp and lines included; final scores are the kernel's."""
     if day.book.id != "taobao-crowdsourced":
         pytest.skip("one book is written out by hand")
-    num_riders = int(np.searchsorted(day.intake.start, min(10 * PEER_EVENTS, day.events.size), side="right")) - 1
-    num = int(day.intake.start[num_riders])
+    num_riders = int(np.searchsorted(day.prepared.start, min(10 * PEER_EVENTS, day.events.size), side="right")) - 1
+    num = int(day.prepared.start[num_riders])
     events, judged = day.events[:num], day.liability[:num]
     remaining = np.where(judged["exempt"], 0, judged["late_s"] - judged["given_s"])
     rows = list(

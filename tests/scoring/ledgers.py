@@ -8,18 +8,18 @@ import pyarrow as pa
 from rules.book import Book
 from rules.readings_0_1_0 import old_readings_until
 from scoring.carry import Carried
-from scoring.invariants import Found, Ledger, check_ledger
+from scoring.invariants import CheckResult, Ledger, check_ledger
 from scoring.ledger import entries_table, riders_table
-from scoring.score import Scored
+from scoring.score import ScoredRun
 from tests.scoring.readings import engine
 
 
-def scored_of(books: Sequence[Book], events: Sequence[dict[str, Any]], carried: Carried | None = None) -> Scored:
+def scored_of(books: Sequence[Book], events: Sequence[dict[str, Any]], carried: Carried | None = None) -> ScoredRun:
     """One run over some events."""
     return engine(books).run(events, carried)
 
 
-def ledger_of(scored: Scored, carried: Carried | None = None) -> Ledger:
+def ledger_of(scored: ScoredRun, carried: Carried | None = None) -> Ledger:
     """The ledger that a run writes."""
     entries, riders = entries_table(scored, scored.until_us), riders_table(scored)
     books = {book.digest: book for book in scored.program.books}
@@ -44,6 +44,6 @@ def with_cell(table: pa.Table, column: str, row: int, value: Any) -> pa.Table:
     return table.set_column(at, column, pa.array(values, plain))
 
 
-def failing(ledger: Ledger) -> dict[str, Found]:
+def failing(ledger: Ledger) -> dict[str, CheckResult]:
     """The checks that do not hold, by name."""
     return {found.check: found for found in check_ledger(ledger) if not found.holds}

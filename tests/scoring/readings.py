@@ -11,9 +11,9 @@ from rules.compile import Program, compile_books
 from rules.events import PARTIES
 from scoring.carry import Carried
 from scoring.columns import CARRIED, ENTRY_KINDS, EVENT_SCHEMA, NO_EVENT
-from scoring.intake import REASONS, Schedule, schedule_versions
 from scoring.kernel import tier_of
-from scoring.score import Scored, score
+from scoring.prepare import REASONS, Schedule, schedule_versions
+from scoring.score import ScoredRun, score
 from tests.oracle import Line
 from tests.oracle_facts import Event, local_day
 from tests.oracle_history import outcomes, written
@@ -83,7 +83,7 @@ class Engine:
     program: Program
     schedule: Schedule
 
-    def run(self, events: Sequence[Event], carried: Carried | None = None, as_of_us: int | None = None) -> Scored:
+    def run(self, events: Sequence[Event], carried: Carried | None = None, as_of_us: int | None = None) -> ScoredRun:
         return score(self.program, self.schedule, table_of(events), carried, as_of_us)
 
 
@@ -93,10 +93,10 @@ def engine(books: Sequence[Book]) -> Engine:
     return Engine(program, schedule_versions(program, range(len(books))))
 
 
-def ledger(scored: Scored) -> dict[str, list[LedgerLine]]:
+def ledger(scored: ScoredRun) -> dict[str, list[LedgerLine]]:
     """Lines by rider in the order written; every rider of the run is there."""
-    riders = scored.intake.riders.to_pylist()
-    event_ids = scored.intake.table.column("event_id").to_pylist()
+    riders = scored.prepared.riders.to_pylist()
+    event_ids = scored.prepared.table.column("event_id").to_pylist()
     faded = scored.faded.to_pylist()
     found: dict[str, list[LedgerLine]] = {rider: [] for rider in riders}
     names = scored.entries.dtype.names or ()
@@ -126,11 +126,11 @@ def ledger(scored: Scored) -> dict[str, list[LedgerLine]]:
     return found
 
 
-def standings(scored: Scored) -> dict[str, dict[str, Any]]:
+def standings(scored: ScoredRun) -> dict[str, dict[str, Any]]:
     """How each rider stands: opening, score, tier, review."""
     tables, labels = scored.program.tables, scored.program.labels
     found = {}
-    for n, rider in enumerate(scored.intake.riders.to_pylist()):
+    for n, rider in enumerate(scored.prepared.riders.to_pylist()):
         head = scored.head.riders[n]
         score_mp, book = int(head["score_mp"]), int(head["book"])
         found[rider] = {
@@ -142,11 +142,13 @@ def standings(scored: Scored) -> dict[str, dict[str, Any]]:
     return found
 
 
-def refusals(scored: Scored, events: Sequence[Event]) -> dict[tuple[str, str], str]:
+def refusals(scored: ScoredRun, events: Sequence[Event]) -> dict[tuple[str, str], str]:
     """Why events of a run from nothing were refused, by (rider, event)."""
     return {
         (events[row]["rider_id"], events[row]["event_id"]): REASONS[reason]
-        for row, reason in zip(scored.intake.refused_rows.tolist(), scored.intake.refused_reasons.tolist(), strict=True)
+        for row, reason in zip(
+            scored.prepared.refused_rows.tolist(), scored.prepared.refused_reasons.tolist(), strict=True
+        )
     }
 
 

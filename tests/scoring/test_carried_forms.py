@@ -14,10 +14,10 @@ from rules.compile import Program, compile_books
 from scoring.carried_bytes import StoredRider, carried_from_bytes, readable_riders, rider_bytes
 from scoring.carried_tables import carried_of, tables_of
 from scoring.carry import Carried, carried_riders, joined
-from scoring.intake import Schedule
-from scoring.layout import Layout, layout_of, read_layout, renumbered
+from scoring.layout import StateLayout, layout_of, read_layout, renumbered
 from scoring.ledger import entries_table
-from scoring.score import Scored
+from scoring.prepare import Schedule
+from scoring.score import ScoredRun
 from tests.builders import DAY_US, book_of, delivered, tiny_book
 from tests.scoring.readings import Engine, engine
 from tests.strategies import books, two_parts
@@ -36,7 +36,7 @@ def as_tables(carried: Carried, program: Program) -> Carried:
     return renumbered(read, own, layout)
 
 
-def stored_riders(carried: Carried, layout: Layout) -> list[StoredRider]:
+def stored_riders(carried: Carried, layout: StateLayout) -> list[StoredRider]:
     """Riders as a database holds them."""
     return [
         StoredRider(*who, layout, content)
@@ -71,7 +71,7 @@ def with_more_books(engine: Engine) -> Engine:
     return Engine(compile_books([OTHER, *engine.program.books]), Schedule(rules, engine.schedule.reach_back))
 
 
-def lines_of(scored: Scored) -> list[dict[str, Any]]:
+def lines_of(scored: ScoredRun) -> list[dict[str, Any]]:
     """The ledger of a run."""
     return entries_table(scored, 0).to_pylist()
 

@@ -16,9 +16,9 @@ from rules.shelf import versions
 from scoring.columns import EVENT_SCHEMA
 from scoring.comparison import Comparison, compare, movement, tier_moves
 from scoring.distribution import distribution, exact_sum, gini
-from scoring.intake import schedule_versions
 from scoring.ledger import entries_table
-from scoring.score import Scored, score
+from scoring.prepare import schedule_versions
+from scoring.score import ScoredRun, score
 from simulations.city import generate
 from simulations.scenario import City, Conduct
 from tests.builders import appeal_upheld, book, correction, delivered, rule, slow_merchant
@@ -32,7 +32,7 @@ def _fine_book(**keys: Any) -> Book:
     return book(**({"id": "fine", "regime": "legacy", "lateness": "gross", "rule": FINES, "tier": tier} | keys))
 
 
-def _scored(rows: list[dict[str, Any]], *books: Book) -> list[Scored]:
+def _scored(rows: list[dict[str, Any]], *books: Book) -> list[ScoredRun]:
     table = pa.Table.from_pylist(rows, schema=EVENT_SCHEMA)
     programs = [compile_books([one]) for one in books]
     return [score(program, schedule_versions(program, [0]), table) for program in programs]

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from rules.book import Book
 from rules.compile import compile_books, start_us
 from scoring.carry import Carried
-from scoring.intake import Schedule
 from scoring.ledger import entries_table
-from scoring.score import Scored
+from scoring.prepare import Schedule
+from scoring.score import ScoredRun
 from tests.builders import DAY_US, book_of
 from tests.scoring.ledgers import failing, ledger_of
 from tests.scoring.readings import Engine, standings
@@ -70,12 +70,12 @@ def by_event(lines: Lines) -> dict[tuple[str, str], tuple[int, int]]:
     return {key: (points[key], money[key]) for key in points if points[key] or money[key]}
 
 
-def ends(scored: Scored) -> dict[str, tuple[int, str, bool]]:
+def ends(scored: ScoredRun) -> dict[str, tuple[int, str, bool]]:
     """Score, tier and review of every rider."""
     return {rider: (end["score_mp"], end["tier"], end["review_required"]) for rider, end in standings(scored).items()}
 
 
-def in_turn(runner: Engine, parts: list[Events], as_of_us: int) -> tuple[Lines, Scored]:
+def in_turn(runner: Engine, parts: list[Events], as_of_us: int) -> tuple[Lines, ScoredRun]:
     """Runs one after the other, each verified by itself; the lines of all, and the last run."""
     carried: Carried | None = None
     lines: Lines = []

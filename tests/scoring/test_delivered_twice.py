@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rules.compile import compile_books
-from scoring.intake import REASONS, Intake, schedule_versions, take_in
+from scoring.prepare import REASONS, PreparedEvents, prepare_events, schedule_versions
 from tests.builders import appeal_upheld, book, correction, delivered, event
 from tests.scoring.readings import engine, refusals, table_of
 
@@ -18,8 +18,8 @@ def _rejected(*events: dict[str, Any]) -> dict[tuple[str, str], str]:
     return refusals(engine([book()]).run(list(events)), list(events))
 
 
-def _taken(intake: Intake) -> list[str]:
-    return list(intake.column("event_id").to_pylist())
+def _taken(prepared: PreparedEvents) -> list[str]:
+    return list(prepared.column("event_id").to_pylist())
 
 
 @pytest.mark.case
@@ -29,7 +29,7 @@ def test_the_first_delivery_stands(events: tuple[dict[str, Any], ...]) -> None:
     scored = engine([book()]).run(list(events))
 
     assert refusals(scored, list(events)) == {("r1", "e2"): "duplicate_order"}
-    assert scored.intake.event_ids(scored.intake.refused_for) == ["e1"]
+    assert scored.prepared.event_ids(scored.prepared.refused_for) == ["e1"]
     assert scored.head.riders["score_mp"].tolist() == [70_200]
 
 
@@ -81,8 +81,8 @@ def test_duplicates_of_before_stay() -> None:
     schedule = schedule_versions(program, range(1))
     rows = table_of([FIRST, SECOND])
 
-    known = take_in(rows, program, schedule, books=np.zeros(2, np.int64))
-    new = take_in(rows, program, schedule)
+    known = prepare_events(rows, program, schedule, books=np.zeros(2, np.int64))
+    new = prepare_events(rows, program, schedule)
 
     assert (_taken(known), _taken(new)) == (["e1", "e2"], ["e1"])
     assert [REASONS[code] for code in new.refused_reasons.tolist()] == ["duplicate_order"]

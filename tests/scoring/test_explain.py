@@ -18,7 +18,7 @@ from scoring.because import Because, because, lines_of
 from scoring.book_words import public_text
 from scoring.explain import Branch, card, card_lines, last_of, riders_tree, sentence, tree
 from scoring.explain_facts import known_events
-from scoring.explain_words import points_words, span_words
+from scoring.explain_words import span_words
 from scoring.ledger import entries_table, riders_table
 from tests.builders import (
     DAY_US,
@@ -81,7 +81,7 @@ def test_the_tree_says_what_the_ledger_says(versions: list[Book], events: Events
     by_digest = {one.digest: one for one in versions}
     entries = entries_table(scored, scored.until_us)
 
-    for rider in scored.intake.riders.to_pylist():
+    for rider in scored.prepared.riders.to_pylist():
         lines = [line for line in lines_of(entries) if line.rider_id == rider]
         own = [one for one in events if one["rider_id"] == rider]
         known = known_events(run.program, run.schedule, table_of(own), is_whole=True)
@@ -371,14 +371,6 @@ def test_a_card_at_the_top_and_one_without_a_way_back() -> None:
     )
     assert "A passed course brings you back to 69 points at once." in trained
     assert "This is the highest tier." in top
-
-
-@pytest.mark.parametrize(
-    ("points_mp", "words"), [(1_000, "1 point"), (-1_000, "1 point"), (200, "0.2 points"), (2_000, "2 points")]
-)
-def test_one_point_is_singular(points_mp: int, words: str) -> None:
-    """English counts one point and two points."""
-    assert points_words("en", points_mp) == words
 
 
 @pytest.mark.parametrize(

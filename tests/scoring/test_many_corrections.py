@@ -9,9 +9,9 @@ import pytest
 from rules.compile import compile_books
 from rules.shelf import versions
 from scoring import revise
-from scoring.history import folded
-from scoring.intake import schedule_versions
+from scoring.history import fold_histories
 from scoring.ledger import entries_table
+from scoring.prepare import schedule_versions
 from tests.builders import MINUTE_US, appeal_upheld, correction, delivered, event, slow_merchant
 from tests.scoring.ledgers import failing, ledger_of
 from tests.scoring.readings import Engine
@@ -69,9 +69,9 @@ def test_the_history_is_read_as_often_for_many_as_for_one(monkeypatch: pytest.Mo
 
     def noted(*of: Any) -> Any:
         readings.append(1)
-        return folded(*of)
+        return fold_histories(*of)
 
-    monkeypatch.setattr(revise, "folded", noted)
+    monkeypatch.setattr(revise, "fold_histories", noted)
     numbers = []
     for num in (1, 30):
         rows = orders(30)

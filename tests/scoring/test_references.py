@@ -10,17 +10,17 @@ import pytest
 from rules.compile import compile_books
 from rules.shelf import versions
 from scoring.columns import EVENT_SCHEMA
-from scoring.intake import REASONS, Intake, schedule_versions, take_in
+from scoring.prepare import REASONS, PreparedEvents, prepare_events, schedule_versions
 from tests.builders import correction, delivered
 
 Rows = Sequence[dict[str, Any]]
 PROGRAM = compile_books(versions("taobao-crowdsourced"))
 
 
-def taken(rows: Rows) -> Intake:
+def taken(rows: Rows) -> PreparedEvents:
     """Rows as scoring takes them in."""
     table = pa.Table.from_pylist(list(rows), schema=EVENT_SCHEMA)
-    return take_in(table, PROGRAM, schedule_versions(PROGRAM, range(len(PROGRAM.books))))
+    return prepare_events(table, PROGRAM, schedule_versions(PROGRAM, range(len(PROGRAM.books))))
 
 
 def refusals(rows: Rows) -> dict[str, str]:
@@ -63,11 +63,11 @@ def num_lines(rows: Rows) -> int:
     def count(frame: Any, what: str, _: object) -> Any:
         nonlocal found
         found += what == "line"
-        return count if frame.f_globals.get("__name__") == "scoring.intake" else None
+        return count if frame.f_globals.get("__name__") == "scoring.prepare" else None
 
     sys.settrace(count)
     try:
-        take_in(table, PROGRAM, schedule)
+        prepare_events(table, PROGRAM, schedule)
     finally:
         sys.settrace(before)
     return found

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from rules.book import Book
 from scoring.carry import Carried
-from scoring.score import Scored
+from scoring.score import ScoredRun
 from tests.builders import DAY_US, HOUR_US, MINUTE_US, NOON_US, book, delivered, event, slow_merchant
 from tests.oracle_history import is_control
 from tests.scoring.readings import Engine, LedgerLine, engine, ledger, refusals, standings
@@ -19,11 +19,11 @@ Events = list[dict[str, Any]]
 Lines = dict[str, list[LedgerLine]]
 
 
-def in_turn(runner: Engine, parts: list[Events], as_of_us: int) -> tuple[Lines, Scored]:
+def in_turn(runner: Engine, parts: list[Events], as_of_us: int) -> tuple[Lines, ScoredRun]:
     """Score parts one after the other with carried state; all lines together and the last run."""
     carried: Carried | None = None
     lines: Lines = {}
-    scored: Scored | None = None
+    scored: ScoredRun | None = None
     for number, part in enumerate(parts):
         until_us = as_of_us if number == len(parts) - 1 else None
         scored = runner.run(part, carried, until_us)
@@ -34,7 +34,7 @@ def in_turn(runner: Engine, parts: list[Events], as_of_us: int) -> tuple[Lines, 
     return lines, scored
 
 
-def ends(scored: Scored) -> dict[str, tuple[int, str, bool]]:
+def ends(scored: ScoredRun) -> dict[str, tuple[int, str, bool]]:
     """Score, tier and review of every rider."""
     return {rider: (end["score_mp"], end["tier"], end["review_required"]) for rider, end in standings(scored).items()}
 
@@ -53,7 +53,7 @@ def assert_chained(lines: Lines, opening_mp: dict[str, int]) -> None:
             assert line.score_after_mp == score_mp
 
 
-def openings(scored: Scored) -> dict[str, int]:
+def openings(scored: ScoredRun) -> dict[str, int]:
     return {rider: end["opening_mp"] for rider, end in standings(scored).items()}
 
 

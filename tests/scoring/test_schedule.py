@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from rules.book import Book
 from rules.calendar import calendar
 from rules.compile import compile_books
-from scoring.intake import Schedule
+from scoring.prepare import Schedule
 from tests.builders import DAY_US, book, delivered
 from tests.scoring.readings import Engine, LedgerLine, engine, ledger, refusals, standings
 from tests.strategies import books, histories, last_us
@@ -79,7 +79,7 @@ def test_a_named_book_judges_earlier_events_as_a_what_if() -> None:
 
     scored = engine([book()]).run(events)
 
-    assert scored.intake.num_what_if == 1
+    assert scored.prepared.num_what_if == 1
     assert [line.event_id for line in ledger(scored)["r1"]] == ["early", "ok"]
 
 

@@ -6,7 +6,7 @@ from rules.book import ExampleFacts
 from rules.events import KINDS
 from rules.shelf import shipped, versions
 from rules.text import LANGS
-from scoring.examples import outcomes
+from scoring.examples import example_outcomes
 from scoring.explain import sentence, tree
 from scoring.trial import trial
 from tests.builders import book, rule
@@ -18,7 +18,7 @@ def test_a_trial_scores_as_the_examples_do(book_id: str) -> None:
     one = versions(book_id)[-1]
     examples = [(rule, example) for rule in one.model.rule for example in rule.example]
 
-    for (row, example), outcome in zip(examples, outcomes(one), strict=True):
+    for (row, example), outcome in zip(examples, example_outcomes(one), strict=True):
         tried = trial(one, example.given.kind or row.kind[0], example.given)
 
         own = [line for line in tried.lines if line.rule_id == row.id]

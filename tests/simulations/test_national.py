@@ -9,8 +9,8 @@ from api.files.canonical import canonical
 from rules.compile import compile_books
 from rules.shelf import versions
 from rules.units import US_PER_DAY
-from scoring.intake import schedule_versions
 from scoring.ledger import delivery_outcome
+from scoring.prepare import schedule_versions
 from scoring.score import score
 from simulations.national import National, window_table
 
@@ -92,4 +92,4 @@ def test_a_realistic_share_is_exempt_and_a_few_rows_come_late(table: pa.Table) -
     assert shares[1] == pytest.approx(0.088, abs=0.02)
     assert 0.005 < shares[2] < 0.03
     assert 0.002 < late / DAY.num_events < 0.01
-    assert not scored.intake.refused_rows.size
+    assert not scored.prepared.refused_rows.size

@@ -9,7 +9,7 @@ import pytest
 
 from rules.compile import compile_books
 from scoring.comparison import compare
-from scoring.intake import schedule_versions
+from scoring.prepare import schedule_versions
 from scoring.score import score
 from simulations.scenarios import read, shipped
 from simulations.world import ORDERS, RIDER_DAYS, STAYS_SCHEMA, World

@@ -81,9 +81,9 @@ PLANTED = (
         ("tests/simulations/test_directions.py",),
     ),
     Planted(
-        "scoring/intake.py",
-        "found[new] = new < last[self.ref[new]]",
-        "found[new] = 0",
+        "scoring/prepare.py",
+        "overtaken[new] = new < last[self.ref[new]]",
+        "overtaken[new] = 0",
         ("tests/scoring/test_many_corrections.py",),
     ),
     Planted(

@@ -17,7 +17,7 @@ from rules.units import points_text
 from rules.validation import validated
 from scoring.explain import Branch, titled, tree
 from scoring.explain_words import condition_words
-from scoring.trial import RowRead, Trial
+from scoring.trial import RuleTrial, Trial
 
 # What is asked first, and what stands behind "more facts".
 FIRST: Final = ("late_min", "reports", "rider_kind")
@@ -133,7 +133,7 @@ def told_trial(trial: Trial, lang: Lang) -> TrialTold:
     )
 
 
-def _rule(row: RowRead, title: str, at: tuple[int, BookDocument], lang: Lang) -> RuleTold:
+def _rule(row: RuleTrial, title: str, at: tuple[int, BookDocument], lang: Lang) -> RuleTold:
     met = tuple(
         (
             each.value != UNKNOWN and each.condition.holds(each.value),

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from api.riders.entries_explained import ToldEntry
 from rules.units import shown_change
-from scoring.because import Line
+from scoring.because import EntryLine
 from scoring.explain_words import signed_tenths
 
 # So few on-time orders are listed like all else; more are folded into one line.
@@ -49,7 +49,7 @@ class EntryItem:
         return line.kind == "award" and line.late_s == 0 and self.delta_mp >= 0 and not reviews
 
 
-def tenths_moved(line: Line) -> int:
+def tenths_moved(line: EntryLine) -> int:
     """Points that an entry moved, in tenths, as they are shown."""
     return shown_change(line.score_before_mp, line.score_after_mp)
 

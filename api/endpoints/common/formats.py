@@ -11,7 +11,7 @@ from api.words import city_name
 from rules.bidi import isolate
 from rules.text import Lang, in_language, text
 from rules.units import decimal_text, points_text, shown_points, signed_points_text, yuan_text
-from scoring.explain import told_change
+from scoring.explain import sentence_change
 from scoring.explain_words import amount_words
 
 # Lists that mix books show one clock; a page about one book shows that book's.
@@ -124,7 +124,7 @@ def own_words(words: str | None) -> str | None:
 PLAIN: Final[dict[str, Callable[..., Any]]] = {
     "points": points_text,
     "shown_points": shown_points,
-    "told_change": told_change,
+    "told_change": sentence_change,
     "signed_points": signed_points,
     "yuan": yuan_text,
     "money": money,

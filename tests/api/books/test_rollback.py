@@ -10,7 +10,7 @@ from api.books import drafts, in_force, rollback
 from api.books.approvals import NotReadyError
 from api.books.draft_rows import Draft
 from api.books.places import judging
-from api.books.scheduling import activate_due, announced_change
+from api.books.scheduling import activate_due
 from api.db.store import Store
 from api.db.tables import audit
 from api.refusals import Refused
@@ -24,6 +24,7 @@ from tests.api.books.worlds import (
     changed,
     day_us,
     enact,
+    next_change,
     said_yes,
     scheduled,
     version,
@@ -58,7 +59,7 @@ def test_a_roll_back_restores_the_content_from_the_next_day(regretted: tuple[Sto
         with refused("author_approves"):
             said_yes(unit, draft, ANN)
         draft = said_yes(unit, draft)
-        told = announced_change(unit, "hangzhou", "crowdsourced", unit.recorded_us)
+        told = next_change(unit, "hangzhou", "crowdsourced", unit.recorded_us)
 
     assert draft.state == "scheduled"
     assert told is not None

@@ -14,7 +14,7 @@ from api.books.checking import LEAD_US
 from api.books.draft_content import sound
 from api.books.draft_rows import Draft, change, draft_of
 from api.books.places import BookPlace, judging
-from api.books.scheduling import activate_due, announced_change
+from api.books.scheduling import activate_due
 from api.db.store import Store
 from api.db.tables import audit, outbox
 from api.db.tables import books as books_table
@@ -38,6 +38,7 @@ from tests.api.books.worlds import (
     begun,
     day_us,
     enact,
+    next_change,
     said_yes,
     scheduled,
     submitted,
@@ -133,25 +134,25 @@ def test_riders_are_told_of_the_next_change(law: Store) -> None:
     """From the schedule until the instant, with its date; not before, not after, and no longer when it is cancelled."""
     with law.writing(NOW_US) as unit:
         draft = approved(unit)
-        assert announced_change(unit, "hangzhou", "crowdsourced", NOW_US) is None
+        assert next_change(unit, "hangzhou", "crowdsourced", NOW_US) is None
         draft = scheduling.schedule(unit, ANN, draft.draft_id, draft.etag)
-        told = announced_change(unit, "hangzhou", "crowdsourced", NOW_US)
+        told = next_change(unit, "hangzhou", "crowdsourced", NOW_US)
         assert told is not None
         assert (told.effective_from, told.effective_us, told.notice_waived) == (EFFECTIVE, EFFECTIVE_US, False)
-        assert announced_change(unit, "hangzhou", "dedicated", NOW_US) is None
+        assert next_change(unit, "hangzhou", "dedicated", NOW_US) is None
         shelf = books_by_place(unit, ANN, NOW_US, "hangzhou")[0]
         assert [one.draft_id for one in shelf.scheduled] == [draft.draft_id]
         draft = scheduling.cancel(unit, BEN, draft.draft_id, draft.etag, "wait")
-        assert announced_change(unit, "hangzhou", "crowdsourced", NOW_US) is None
+        assert next_change(unit, "hangzhou", "crowdsourced", NOW_US) is None
         assert draft.state == "approved"
         scheduling.schedule(unit, ANN, draft.draft_id, draft.etag)
 
     with law.writing(EFFECTIVE_US - LEAD_US) as unit:
         activate_due(unit)
-        again = announced_change(unit, "hangzhou", "crowdsourced", unit.recorded_us)
+        again = next_change(unit, "hangzhou", "crowdsourced", unit.recorded_us)
         assert again is not None
         assert again.digest == told.digest
-        assert announced_change(unit, "hangzhou", "crowdsourced", EFFECTIVE_US) is None
+        assert next_change(unit, "hangzhou", "crowdsourced", EFFECTIVE_US) is None
 
 
 def test_a_base_that_moved_suspends_and_tells(law: Store) -> None:
@@ -165,7 +166,7 @@ def test_a_base_that_moved_suspends_and_tells(law: Store) -> None:
         with refused("schedule_refused"):
             scheduling.schedule(unit, BEN, draft.draft_id, draft.etag)
         second = as_scheduled_before(unit, draft)
-        assert announced_change(unit, "hangzhou", "crowdsourced", EFFECTIVE_US) is None
+        assert next_change(unit, "hangzhou", "crowdsourced", EFFECTIVE_US) is None
 
     with law.writing(EFFECTIVE_US) as unit:
         done = activate_due(unit)
@@ -197,7 +198,7 @@ def test_of_two_changes_of_one_day_the_first_scheduled_stands(law: Store, run: i
         with law.writing(NOW_US + 10 + k) as unit:
             as_scheduled_before(unit, draft)
     with law.reading() as unit:
-        told = announced_change(unit, "hangzhou", "crowdsourced", NOW_US)
+        told = next_change(unit, "hangzhou", "crowdsourced", NOW_US)
 
     with law.writing(EFFECTIVE_US) as unit:
         activate_due(unit)
@@ -231,7 +232,7 @@ def test_what_the_law_has_overtaken_is_suspended_before_its_day(law: Store) -> N
         assert scheduling.suspend_overtaken(unit) == 0
     enact(law, version(), places=[BookPlace("xian", "crowdsourced")], at_us=NOW_US + 1)
     with law.writing(NOW_US + 2) as unit:
-        told = announced_change(unit, "hangzhou", "crowdsourced", NOW_US)
+        told = next_change(unit, "hangzhou", "crowdsourced", NOW_US)
         num = scheduling.suspend_overtaken(unit)
         stands = draft_of(unit, draft.draft_id)
 

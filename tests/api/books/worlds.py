@@ -14,7 +14,7 @@ from api.books.draft_rows import Draft
 from api.books.places import BookPlace
 from api.db.store import Store
 from api.db.tables import studies
-from api.db.unit_of_work import WriteUnit
+from api.db.unit_of_work import ReadUnit, WriteUnit
 from rules.book import Book
 from rules.calendar import calendar
 from rules.deployment import Deploy
@@ -136,3 +136,13 @@ def done_impact(unit: WriteUnit, draft: Draft, study_id: str = "i1", **columns: 
     }  # fmt: skip
     unit.connection.execute(insert(studies), copy.deepcopy(row) | columns)
     return study_id
+
+
+def next_change(
+    unit: ReadUnit | WriteUnit, city: str, rider_kind: str, after_us: int
+) -> scheduling.ScheduledChange | None:
+    """The next change that is announced for riders of a kind in a city after an instant."""
+    for change in scheduling.scheduled_for(unit, after_us):
+        if (change.city, change.rider_kind) == (city, rider_kind):
+            return change
+    return None

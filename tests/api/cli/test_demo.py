@@ -26,7 +26,7 @@ from api.cli.demo import telling_deduction, three_riders
 from api.cli.main import main
 from api.db.store import Store
 from api.db.tables import events
-from api.decisions.appeal_records import num_open_appeals
+from api.decisions.appeal_records import open_appeals_by_deadline
 from api.files.readers import read_events
 from api.riders.sample_riders import telling_riders
 from api.studies.jobs import studies_of
@@ -185,7 +185,7 @@ def test_the_database_holds_a_service_at_work(shown: tuple[Path, Result]) -> Non
     with store.reading() as unit:
         states = Counter(draft.state for draft in drafts_page(unit, Everywhere()).drafts)
         impacts = [study.state for study in studies_of(unit).studies]
-        num_appeals = num_open_appeals(unit)
+        num_appeals = len(open_appeals_by_deadline(unit).appeals)
         riders = telling_riders(unit)
     store.close()
 

@@ -19,12 +19,11 @@ from api.decisions.reviews import (
     decide_review,
     decided_reviews,
     lift_suspension,
-    num_open_reviews,
     open_reviews_by_time,
     review_of,
     reviews_of,
 )
-from api.ledger.suspensions import is_suspended, suspended_among, suspension_of
+from api.ledger.suspensions import suspended_among, suspension_of
 from api.refusals import Refused
 from api.riders.cards import card_of
 from rules.book import Book
@@ -67,7 +66,7 @@ def test_the_ledger_opens_a_review_and_decides_nothing(store: Store) -> None:
     assert (found.entry_id, found.score_mp, found.city) == (line["entry_id"], 68_000, "hangzhou")
     assert found.state == "open"
     with store.reading() as unit:
-        assert not is_suspended(unit, "r1", START_US + 90 * DAY_US)
+        assert not suspended_among(unit, ["r1"], START_US + 90 * DAY_US)
 
 
 def test_a_suspension_begins_when_a_person_said_and_not_before(store: Store) -> None:
@@ -80,9 +79,9 @@ def test_a_suspension_begins_when_a_person_said_and_not_before(store: Store) -> 
     with store.reading() as unit:
         before = suspension_of(unit, "r1", NOTICE_US - 1)
         after = suspension_of(unit, "r1", NOTICE_US)
-        assert not is_suspended(unit, "r1", NOTICE_US - 1)
+        assert not suspended_among(unit, ["r1"], NOTICE_US - 1)
         assert suspended_among(unit, ["r1", "r2"], NOTICE_US) == {"r1"}
-        assert num_open_reviews(unit) == 0
+        assert len(open_reviews_by_time(unit).reviews) == 0
     assert before is not None
     assert after is not None
     assert (before.state, after.state, after.reason, after.decided_by) == (
@@ -121,7 +120,7 @@ def test_a_suspension_for_safety_begins_at_once(store: Store, from_us: int | Non
     with store.writing(START_US + 2 * HOUR_US) as unit:
         again = decide_review(unit, found.review_id, "suspend", "late again and again", OPS, from_us, is_safety=True)
         assert again == decided
-        assert is_suspended(unit, "r1", unit.recorded_us)
+        assert suspended_among(unit, ["r1"], unit.recorded_us)
 
 
 def test_a_book_may_ask_for_longer_notice(store: Store) -> None:
@@ -173,7 +172,7 @@ def test_a_passed_course_restores_at_once(store: Store) -> None:
     courses = [event("training_passed", f"t-{rider}", rider_id=rider, at_min=120) for rider in ("r1", "r2")]
 
     with store.reading() as unit:
-        assert is_suspended(unit, "r1", at_us - 1)
+        assert suspended_among(unit, ["r1"], at_us - 1)
     post(store, later(courses), BOOK.id)
 
     with store.reading() as unit:
@@ -201,8 +200,8 @@ def test_a_person_may_end_a_suspension(store: Store) -> None:
     with pytest.raises(Refused, match="review_not_suspended"), store.writing(START_US + 3 * HOUR_US) as unit:
         lift_suspension(unit, first.review_id, "again", OPS)
     with store.reading() as unit:
-        assert is_suspended(unit, "r1", START_US + 2 * HOUR_US - 1)
-        assert not is_suspended(unit, "r1", START_US + 2 * HOUR_US)
+        assert suspended_among(unit, ["r1"], START_US + 2 * HOUR_US - 1)
+        assert not suspended_among(unit, ["r1"], START_US + 2 * HOUR_US)
 
 
 def test_a_review_whose_cause_is_taken_back_is_void(store: Store) -> None:
@@ -217,7 +216,7 @@ def test_a_review_whose_cause_is_taken_back_is_void(store: Store) -> None:
 
     with store.reading() as unit:
         assert review_of(unit, found.review_id).state == "void"  # type: ignore[union-attr]
-        assert num_open_reviews(unit) == 0
+        assert len(open_reviews_by_time(unit).reviews) == 0
     with pytest.raises(Refused, match="review_decided"):
         decide(store, found.review_id, from_us=NOTICE_US)
 
@@ -231,7 +230,7 @@ def test_a_passed_course_ends_the_review_that_waits(store: Store) -> None:
         ended = review_of(unit, found.review_id)
         card = card_of(unit, in_force.rules_in_force(unit, BOOK.id), "r1", START_US + HOUR_US)
         (line,) = audit_page(unit, Someone("li.na"), AuditFilter(action="review_closed")).lines
-        assert num_open_reviews(unit) == 0
+        assert len(open_reviews_by_time(unit).reviews) == 0
     assert ended is not None
     assert ended.decision is not None
     assert (ended.state, ended.decision.outcome, ended.decision.decided_by) == ("closed", "course_passed", "training")
@@ -249,7 +248,7 @@ def test_a_course_that_does_not_bring_the_score_back_leaves_the_review(store: St
 
     with store.reading() as unit:
         assert review_of(unit, found.review_id) == found
-        assert num_open_reviews(unit) == 1
+        assert len(open_reviews_by_time(unit).reviews) == 1
 
 
 def test_who_has_left_the_tier_is_not_suspended_for_it(store: Store) -> None:
@@ -284,7 +283,7 @@ def test_the_inbox_is_oldest_first_by_city_and_page(store: Store) -> None:
     with store.reading() as unit:
         page = decided_reviews(unit, ("hangzhou",))
         assert [review.rider_id for review in page.reviews] == ["r1"]
-        assert num_open_reviews(unit, ("hangzhou",)) == 1
+        assert len(open_reviews_by_time(unit, ("hangzhou",)).reviews) == 1
 
 
 def listen(store: Store, *kinds: str) -> None:

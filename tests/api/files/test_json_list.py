@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from api.files import request_events
 from api.files.input_files import LINE_BYTES_MAX
 from api.files.json_list import row_bounds
-from api.files.request_events import NotEventsError, PostedRows, read_posted, take_apart
+from api.files.request_events import NotEventsError, PostedRows, read_rows, take_apart
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=8),
@@ -23,7 +23,7 @@ def read(body: bytes, monkeypatch: pytest.MonkeyPatch, *, as_large: bool) -> Pos
     with monkeypatch.context() as patch:
         patch.setattr(request_events, "_LARGE_BYTES", 0 if as_large else 1 << 30)
         try:
-            return read_posted(body, is_ndjson=False)
+            return read_rows(take_apart(body, is_ndjson=False))
         except NotEventsError as error:
             return error.is_json
 
@@ -116,7 +116,7 @@ def test_what_is_cut_is_answered_all_the_same(monkeypatch: pytest.MonkeyPatch, m
 )
 def test_what_is_longer_than_a_line_may_be_is_not_read(body: bytes, rows: int, reasons: dict[int, str]) -> None:
     """A row of more than 1 MiB, an event that is the whole body, or what stands beside the list; the others are."""
-    found = read_posted(body, is_ndjson=False)
+    found = read_rows(take_apart(body, is_ndjson=False))
 
     assert len(found.places) == rows
     assert {one.row: one.reason for one in found.rejects if one.reason == "line_too_long"} == reasons

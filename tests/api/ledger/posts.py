@@ -10,14 +10,16 @@ from sqlalchemy import select
 from api.books import in_force
 from api.db.store import Store
 from api.db.tables import entries
+from api.db.unit_of_work import ReadUnit
 from api.ledger import posting
 from api.ledger.replays import replay, waiting_riders
+from api.ledger.verify import CHAIN, verify_store
 from rules.book import Book
 from rules.compile import compile_books
 from rules.shelf import versions
 from scoring.columns import EVENT_SCHEMA
-from scoring.intake import schedule_versions
 from scoring.ledger import entries_table
+from scoring.prepare import schedule_versions
 from scoring.score import score
 from tests.builders import DAY_US, NOON_US, appeal_upheld, correction, delivered, event, slow_merchant
 
@@ -153,3 +155,9 @@ def rider_week(rider: str, *, days: int = 3, shift_min: float = 0) -> list[dict[
                 appeal_upheld(f"{key}k", rows[4], after_min=26 * 60),
             ]
     return rows
+
+
+def chain_breaks(unit: ReadUnit) -> list[tuple[str, int | None, str]]:
+    """Where the chains of entries are broken, as `riderscore verify --database` finds it: rider, number, what."""
+    chain = next(found for found in verify_store(unit).found if found.check == CHAIN)
+    return [(broken.rider, broken.seq, broken.what) for broken in chain.violations]

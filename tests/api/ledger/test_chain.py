@@ -8,8 +8,7 @@ from sqlalchemy import delete, text, update
 from api.db.store import Store
 from api.db.tables import entries, rider_state
 from api.db.unit_of_work import WriteUnit
-from api.ledger.chain import verify_chain
-from tests.api.ledger.posts import FADING, START_US, later, lines_of, post, publish, rider_week, settle
+from tests.api.ledger.posts import FADING, START_US, chain_breaks, later, lines_of, post, publish, rider_week, settle
 from tests.builders import DAY_US
 
 Tamper = Callable[[WriteUnit], object]
@@ -19,7 +18,7 @@ OF_R1 = entries.c.rider_id == "r1"
 def breaks(store: Store) -> list[tuple[str, int, str]]:
     """What the chain says."""
     with store.reading() as unit:
-        return [(found.rider_id, found.seq, found.what) for found in verify_chain(unit)]
+        return chain_breaks(unit)
 
 
 def unsealed(store: Store, tamper: Tamper) -> None:

@@ -114,6 +114,6 @@ def test_posts_of_several_cities_in_any_order_net_to_one_run(
         whole = score(law.program, law.schedule, table_of(moved), None, until_us)
         lines = entries_table(whole, until_us).to_pylist()
         assert without_base(net_of(lines_of(store))) == without_base(net_of(lines))
-        assert ends == dict(zip(whole.intake.riders.to_pylist(), whole.head.riders["score_mp"].tolist(), strict=True))
+        assert ends == dict(zip(whole.prepared.riders.to_pylist(), whole.head.riders["score_mp"].tolist(), strict=True))
         # Random books take money outside the legacy regime; `books check` is what stops them.
         assert broken <= {"no_fines"}

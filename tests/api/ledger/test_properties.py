@@ -19,7 +19,6 @@ from api.db import schema
 from api.db.store import Store
 from api.db.tables import rider_state
 from api.ledger import checkpoints, posting
-from api.ledger.chain import verify_chain
 from api.ledger.verify import OF_DATABASES, verify_store
 from rules.book import Book
 from rules.compile import compile_books
@@ -27,11 +26,11 @@ from rules.errors import BookError
 from rules.parse import parse
 from rules.shelf import shipped_parent, to_toml
 from scoring.columns import NO_TIME
-from scoring.intake import REASONS, schedule_versions
 from scoring.ledger import entries_table
+from scoring.prepare import REASONS, schedule_versions
 from scoring.score import score
 from tests import strategies
-from tests.api.ledger.posts import Net, lines_of, net_of, replay_all, settle, table_of
+from tests.api.ledger.posts import Net, chain_breaks, lines_of, net_of, replay_all, settle, table_of
 from tests.builders import HOUR_US, MINUTE_US
 
 Events = list[dict[str, Any]]
@@ -90,9 +89,9 @@ def at_once(
     scored = score(program, schedule, table_of(events), None, as_of_us)
     refused = [
         (events[row]["rider_id"], events[row]["event_id"], REASONS[code])
-        for row, code in zip(scored.intake.refused_rows, scored.intake.refused_reasons, strict=True)
+        for row, code in zip(scored.prepared.refused_rows, scored.prepared.refused_reasons, strict=True)
     ]
-    scores = dict(zip(scored.intake.riders.to_pylist(), scored.head.riders["score_mp"].tolist(), strict=True))
+    scores = dict(zip(scored.prepared.riders.to_pylist(), scored.head.riders["score_mp"].tolist(), strict=True))
     return entries_table(scored, as_of_us).to_pylist(), scores, refused
 
 
@@ -113,7 +112,7 @@ def agree(store: Store, versions: Sequence[Book], events: Events, as_of_us: int,
         rows = unit.connection.execute(select(rider_state).where(rider_state.c.carried.is_not(None)))
         assert {row.rider_id: row.score_mp for row in rows} == scores
     with store.reading() as unit:
-        assert list(verify_chain(unit)) == []
+        assert chain_breaks(unit) == []
         alarms = [one for one in verify_store(unit).found if one.check in OF_DATABASES and not one.holds]
     assert alarms == []
 

@@ -22,8 +22,8 @@ from rules.compile import compile_books
 from rules.deployment import Deploy
 from rules.shelf import versions
 from rules.units import tenths_of
-from scoring.intake import schedule_versions
 from scoring.ledger import riders_table
+from scoring.prepare import schedule_versions
 from scoring.score import score
 from tests.api.ledger.posts import (
     BOOK,

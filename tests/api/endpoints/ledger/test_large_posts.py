@@ -15,7 +15,7 @@ from api.endpoints.ledger import large_posts
 from api.endpoints.ledger.event_routes import _done
 from api.endpoints.ledger.large_posts import answer_in_parts, split_by_rider
 from api.endpoints.ledger.posts import Post, PostAnswer, answer_posts
-from api.files.request_events import read_posted
+from api.files.request_events import read_rows, take_apart
 from api.ledger.admission import Admission
 from api.refusals import Refused
 from tests.api.conftest import url_for
@@ -39,7 +39,7 @@ def large(key: str | None = None) -> Post:
     rows = rows[::2] + rows[1::2]
     body = json.dumps(rows).encode()
     once = None if key is None else KeyedRequest("platform:p", key, "digest")
-    content = read_posted(body, is_ndjson=False)
+    content = read_rows(take_apart(body, is_ndjson=False))
     return Post(content, Admission(()), once, partial(_done, "en"), "platform:p", None)
 
 

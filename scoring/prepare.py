@@ -13,11 +13,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from rules.compile import Program, start_us
-from rules.events import CAUSE_CODE, KIND_CODE, PARTY_CODE, REPORT_KINDS, RIDER_KINDS
+from rules.events import KIND_CODE
 from rules.units import US_PER_DAY
-from scoring.columns import EVENT, EVENT_SCHEMA, I8, I32, I64, NO_TIME, U8, U64, Events, filled
+from scoring.columns import EVENT, EVENT_SCHEMA, I8, I32, I64, NO_TIME, U8, U64, Events
+from scoring.event_columns import event_columns
 from scoring.hashing import hash_rows, hash_strings
-from scoring.order import first_of_identity, gather, refuse_again, scoring_order, sorted_riders
+from scoring.order import first_of_identity, gather, refuse_second_deliveries, scoring_order, sorted_riders
 
 CORRECTION = KIND_CODE["correction"]
 APPEAL_UPHELD = KIND_CODE["appeal_upheld"]
@@ -26,16 +27,19 @@ KEPT_BY_CORRECTION = ("event_id", "rider_id", "city", "rider_kind", "kind", "ord
 REASONS = ("duplicate_conflict", "too_late", "ref_unknown", "ref_later", "no_book", "duplicate_order")
 DUPLICATE_CONFLICT, TOO_LATE, REF_UNKNOWN, REF_LATER, NO_BOOK, DUPLICATE_ORDER = range(1, 7)
 REPEATED = 100
-_RECORDS_IN_CACHE = 4_096
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
     """Which book judges an event: by city and rider kind, from an instant on.
 
-    `rules` maps (city, rider kind) to ascending instants (µs) and positions of books in the program; the key
-    ("", "") serves all that have no entry of their own. `reach_back` lets the first version judge earlier events (a
-    what-if); otherwise such events are refused.
+    Parameters
+    ----------
+    rules
+        (city, rider kind) → ascending instants (µs UTC) and positions of books in the program; the key ("", "")
+        serves all that have no entry of their own.
+    reach_back
+        Whether the first version judges earlier events, too (a what-if); otherwise such events are refused.
     """
 
     rules: dict[tuple[str, str], tuple[tuple[int, int], ...]]
@@ -43,13 +47,26 @@ class Schedule:
 
 
 def schedule_versions(program: Program, positions: Sequence[int]) -> Schedule:
-    """Schedule of the versions of one book, each from the local day it takes effect."""
+    """Schedule of the versions of one book, each from the local day it takes effect.
+
+    Parameters
+    ----------
+    program
+        Holds the versions.
+    positions
+        Where in the program they stand.
+
+    Returns
+    -------
+    Schedule
+        For all cities and kinds of riders; the first version judges earlier events, too.
+    """
     starts = [(start_us(program.books[position].model), position) for position in positions]
     return Schedule({("", ""): tuple(sorted(starts))}, reach_back=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Intake:
+class PreparedEvents:
     """Events ready to score.
 
     Parameters
@@ -121,21 +138,21 @@ class Intake:
 
         The last in time says what the event was, in whatever order they come.
         """
-        found = np.zeros(self.ref.size, np.uint8)
+        overtaken = np.zeros(self.ref.size, np.uint8)
         rows = np.flatnonzero((self.ref >= 0) & (self.events["kind"] == CORRECTION))
         known, new = rows[self.is_new[rows] == 0], rows[self.is_new[rows] == 1]
         if known.size and new.size:
             last = np.full(self.ref.size, -1)
             np.maximum.at(last, self.ref[known], known)
-            found[new] = new < last[self.ref[new]]
-        return found
+            overtaken[new] = new < last[self.ref[new]]
+        return overtaken
 
     def event_ids(self, rows: I64) -> list[str]:
         """Event ids of rows of `source`."""
-        found: list[str] = self.source.column("event_id").take(pa.array(rows)).to_pylist()
-        return found
+        ids: list[str] = self.source.column("event_id").take(pa.array(rows)).to_pylist()
+        return ids
 
-    def same_rows(self, other: "Intake") -> bool:
+    def same_rows(self, other: "PreparedEvents") -> bool:
         """Whether both are about the same rows of the same riders."""
         if self.source is other.source:
             return np.array_equal(self.order, other.order)
@@ -163,76 +180,6 @@ def _content(source: pa.Table, known: U64, rows: I64, taken: pa.Table | None = N
     out[~fresh] = known[rows[~fresh] - num_new]
     out[fresh] = hash_rows(taken, EVENT_SCHEMA.names)
     return out
-
-
-def _times(table: pa.Table, name: str) -> I64:
-    return np.ascontiguousarray(filled(table.column(f"{name}_us"), NO_TIME))
-
-
-def _ints(table: pa.Table, name: str, missing: int) -> I64:
-    return filled(table.column(name), missing)
-
-
-def _codes(table: pa.Table, name: str, codes: dict[str, int]) -> I8:
-    """Codes of a column of known words; -1 where null or unknown."""
-    encoded = table.column(name).combine_chunks().dictionary_encode()
-    if isinstance(encoded, pa.ChunkedArray):
-        encoded = encoded.combine_chunks()
-    words = encoded.dictionary.to_pylist()
-    lookup = np.array([codes.get(word, -1) for word in words] + [-1], np.int8)
-    positions = pc.fill_null(encoded.indices, len(words)).to_numpy()
-    return lookup[positions]
-
-
-def _report_masks(table: pa.Table) -> np.ndarray:
-    encoded = table.column("reports").combine_chunks().dictionary_encode()
-    if isinstance(encoded, pa.ChunkedArray):
-        encoded = encoded.combine_chunks()
-    masks = [
-        sum(1 << REPORT_KINDS.index(name) for name in set((word or "").split(";")) if name in REPORT_KINDS)
-        for word in encoded.dictionary.to_pylist()
-    ]
-    lookup = np.array([*masks, 0], np.int16)
-    return lookup[pc.fill_null(encoded.indices, len(masks)).to_numpy()]
-
-
-def columns_of(table: pa.Table, rider: I32, book: np.ndarray, waived: U8) -> Events:
-    """Canonical rows as kernel columns, row for row; defaults that liability relies on are filled in."""
-    deadline = _times(table, "assess_deadline")
-    delivered = _times(table, "delivered")
-    occurred = _times(table, "occurred")
-    columns: dict[str, np.ndarray] = {
-        "rider": rider,
-        "book": book,
-        "kind": _codes(table, "kind", KIND_CODE),
-        "rider_kind": _codes(table, "rider_kind", {kind: code for code, kind in enumerate(RIDER_KINDS)}),
-        "occurred_us": occurred,
-        "order_key": hash_strings(table.column("order_id")),
-        "placed_us": _times(table, "placed"),
-        "deadline_us": np.where(deadline == NO_TIME, _times(table, "promised"), deadline),
-        "accepted_us": _times(table, "accepted"),
-        "arrived_us": _times(table, "arrived_store"),
-        "ready_us": _times(table, "merchant_ready"),
-        "promised_ready_us": _times(table, "merchant_promised_ready"),
-        "picked_us": _times(table, "picked_up"),
-        "delivered_us": np.where(delivered == NO_TIME, occurred, delivered),
-        "joined_us": _times(table, "rider_joined"),
-        "distance_m": _ints(table, "distance_m", -1),
-        "fee_fen": _ints(table, "fee_fen", 0),
-        "reports": _report_masks(table),
-        "level": _ints(table, "level", -1),
-        "cause": _codes(table, "cause", CAUSE_CODE),
-        "extend_s": _ints(table, "extend_s", 0),
-        "party": _codes(table, "party", PARTY_CODE),
-        "waived": waived,
-    }
-    events = np.empty(table.num_rows, EVENT)
-    # Field after field of as many records as stay in the cache: the memory is written once.
-    for first in range(0, events.size, _RECORDS_IN_CACHE):
-        some = slice(first, first + _RECORDS_IN_CACHE)
-        for name, values in columns.items():
-            events[name][some] = values[some]
-    return events
 
 
 def _refuse_repeats(first: I64, content_of: Callable[[I64], U64], is_new: U8, reason: I64) -> None:
@@ -320,13 +267,13 @@ def _named_rows(named: U64, rider: I32, start: I64, key: U64, reason: I64, contr
     """Row of the same rider that each row of `control` names, unless it is refused or the row itself; -1 elsewhere."""
     direct = np.full(rider.size, -1, np.int64)
     for some in np.split(control, np.flatnonzero(np.diff(rider[control])) + 1):
-        one = rider[some[0]]
-        rows = np.arange(start[one], start[one + 1])
+        rider_now = rider[some[0]]
+        rows = np.arange(start[rider_now], start[rider_now + 1])
         rows = rows[reason[rows] == 0]
         rows = rows[np.argsort(key[rows], kind="stable")]
         keys = key[rows]
-        found = rows[np.minimum(np.searchsorted(keys, named[some]), rows.size - 1)]
-        direct[some] = np.where((key[found] == named[some]) & (found != some), found, -1)
+        candidates = rows[np.minimum(np.searchsorted(keys, named[some]), rows.size - 1)]
+        direct[some] = np.where((key[candidates] == named[some]) & (candidates != some), candidates, -1)
     return direct
 
 
@@ -343,11 +290,11 @@ def _ends(direct: I64, kind: I8, control: I64) -> I64:
         if not onward.size:
             break
         ends[onward] = ends[ends[onward]]
-    found = ends[control]
-    return np.where((found >= 0) & np.isin(kind[found], (CORRECTION, APPEAL_UPHELD)), -1, found)
+    targets = ends[control]
+    return np.where((targets >= 0) & np.isin(kind[targets], (CORRECTION, APPEAL_UPHELD)), -1, targets)
 
 
-def take_in(
+def prepare_events(
     table: pa.Table,
     program: Program,
     schedule: Schedule,
@@ -356,13 +303,15 @@ def take_in(
     carried_from_us: int = NO_TIME,
     riders: pa.Array | None = None,
     books: I64 | None = None,
-) -> Intake:
+) -> PreparedEvents:
     """Make a run's rows ready to score.
 
     Parameters
     ----------
     table
         New rows, canonical columns; `content` (uint64) where the hashes of all are at hand.
+    program, schedule
+        The books, and which of them judges which event.
     carried
         Rows kept by an earlier run: canonical columns, `content` (uint64), `waived`, `context` (uint8; scored for
         good, kept for the liability of others) and `book` (position in the program).
@@ -374,19 +323,14 @@ def take_in(
         Ids of riders who must be present although they may have no row.
     books
         Position in the program of each new row's book, where it is known from before.
+
+    Returns
+    -------
+    PreparedEvents
+        Events in scoring order, and which rows were refused and why.
     """
     num_new = table.num_rows
-    fresh = table.select(EVENT_SCHEMA.names)
-    content = table.column("content").to_numpy() if "content" in table.column_names else np.zeros(0, np.uint64)
-    waived = np.zeros(num_new, np.uint8)
-    is_new = np.ones(num_new, np.uint8)
-    context = np.zeros(num_new, np.uint8)
-    if carried is not None:
-        fresh = pa.concat_tables([fresh, carried.select(EVENT_SCHEMA.names)])
-        content = np.concatenate([content, carried.column("content").to_numpy()])
-        waived = np.concatenate([waived, carried.column("waived").to_numpy().astype(np.uint8)])
-        is_new = np.concatenate([is_new, np.zeros(carried.num_rows, np.uint8)])
-        context = np.concatenate([context, carried.column("context").to_numpy()])
+    fresh, content, waived, is_new, context = _beside_carried(table, carried)
     ids, rider = sorted_riders(fresh.column("rider_id"))
     if books is None:
         book, early = _assign_books(fresh, schedule)
@@ -399,7 +343,7 @@ def take_in(
     # Rows become records before they are sorted: one gather of records instead of one per column.
     order = scoring_order(fresh, rider, len(ids))
     events = np.empty(order.size, EVENT)
-    gather(columns_of(fresh, rider, np.maximum(book, 0), waived), order, events)
+    gather(event_columns(fresh, rider, np.maximum(book, 0), waived), order, events)
     key = hash_strings(fresh.column("event_id"))[order]
     book, is_new = book[order], is_new[order]
     start = np.searchsorted(rider[order], np.arange(len(ids) + 1, dtype=rider.dtype)).astype(np.int64)
@@ -413,10 +357,29 @@ def take_in(
         late = events["occurred_us"] < oldest_us[book]
         reason[(is_new == 1) & (reason == 0) & late] = TOO_LATE
     # Where the book is known the row was accepted before: what was delivered twice then stays so.
-    stands = refuse_again(events, start, is_new, reason, DUPLICATE_ORDER if books is None else 0)
+    stands = refuse_second_deliveries(events, start, is_new, reason, DUPLICATE_ORDER if books is None else 0)
     ref = _resolve_refs(hash_strings(fresh.column("ref_event_id"))[order], events, start, key, is_new, reason)
-    judged = _Judged(fresh, ids, events, is_new, context[order], key, content, ref, reason, stands, order, early[order])
-    return _kept(judged, riders, num_new)
+    in_order = _SortedRows(
+        fresh, ids, events, is_new, context[order], key, content, ref, reason, stands, order, early[order]
+    )
+    return _accepted(in_order, riders, num_new)
+
+
+def _beside_carried(table: pa.Table, carried: pa.Table | None) -> tuple[pa.Table, U64, U8, U8, U8]:
+    """New rows and behind them carried ones: events, known hashes, which are waived, which are new, which are context."""
+    num_new = table.num_rows
+    fresh = table.select(EVENT_SCHEMA.names)
+    content = table.column("content").to_numpy() if "content" in table.column_names else np.zeros(0, np.uint64)
+    waived = np.zeros(num_new, np.uint8)
+    is_new = np.ones(num_new, np.uint8)
+    context = np.zeros(num_new, np.uint8)
+    if carried is not None:
+        fresh = pa.concat_tables([fresh, carried.select(EVENT_SCHEMA.names)])
+        content = np.concatenate([content, carried.column("content").to_numpy()])
+        waived = np.concatenate([waived, carried.column("waived").to_numpy().astype(np.uint8)])
+        is_new = np.concatenate([is_new, np.zeros(carried.num_rows, np.uint8)])
+        context = np.concatenate([context, carried.column("context").to_numpy()])
+    return fresh, content, waived, is_new, context
 
 
 def _late_us(program: Program) -> I64:
@@ -424,7 +387,7 @@ def _late_us(program: Program) -> I64:
 
 
 @dataclass(frozen=True, slots=True)
-class _Judged:
+class _SortedRows:
     """All rows in scoring order with the reason why each is left out (0: it stays)."""
 
     source: pa.Table
@@ -441,34 +404,34 @@ class _Judged:
     early: U8
 
 
-def _kept(judged: _Judged, riders: pa.Array | None, num_new: int) -> Intake:
+def _accepted(in_order: _SortedRows, riders: pa.Array | None, num_new: int) -> PreparedEvents:
     """Leave out what is refused and renumber riders, references and carried rows."""
-    keep = judged.reason == 0
-    refused = (judged.reason > 0) & (judged.reason < REPEATED)
+    keep = in_order.reason == 0
+    refused = (in_order.reason > 0) & (in_order.reason < REPEATED)
     position = np.cumsum(keep) - 1
-    order = judged.order[keep]
-    carried_row = np.full(judged.order.size - num_new, -1, np.int64)
+    order = in_order.order[keep]
+    carried_row = np.full(in_order.order.size - num_new, -1, np.int64)
     carried_row[order[order >= num_new] - num_new] = np.flatnonzero(order >= num_new)
-    events = judged.events
+    events = in_order.events
     if not keep.all():
         events = np.empty(order.size, EVENT)
-        gather(judged.events, np.flatnonzero(keep), events)
+        gather(in_order.events, np.flatnonzero(keep), events)
     first = np.flatnonzero(np.diff(events["rider"], prepend=-1))
-    alive, rider = judged.ids, np.ascontiguousarray(events["rider"])
+    alive, rider = in_order.ids, np.ascontiguousarray(events["rider"])
     if riders is not None or first.size < len(alive):
         alive = alive.take(pa.array(rider[first]))
         if riders is not None:
             alive = pc.unique(pa.concat_arrays([alive, riders.cast(alive.type)]))
             alive = alive.take(pc.sort_indices(alive))
-        rider = pc.index_in(judged.ids, alive).fill_null(-1).to_numpy()[rider]
+        rider = pc.index_in(in_order.ids, alive).fill_null(-1).to_numpy()[rider]
         events["rider"] = rider
     start = np.searchsorted(rider, np.arange(len(alive) + 1, dtype=rider.dtype)).astype(np.int64)
-    context = judged.context[keep].astype(np.int64)
+    context = in_order.context[keep].astype(np.int64)
     before = np.concatenate([np.zeros(1, np.int64), np.cumsum(context)])
-    is_new = judged.is_new[keep]
-    ref = judged.ref[keep]
-    return Intake(
-        source=judged.source,
+    is_new = in_order.is_new[keep]
+    ref = in_order.ref[keep]
+    return PreparedEvents(
+        source=in_order.source,
         order=order,
         riders=alive,
         events=events,
@@ -476,18 +439,18 @@ def _kept(judged: _Judged, riders: pa.Array | None, num_new: int) -> Intake:
         fold_from=start[:-1] + before[start[1:]] - before[start[:-1]],
         carried_row=carried_row,
         is_new=is_new,
-        key=judged.key[keep],
-        known_content=judged.content,
+        key=in_order.key[keep],
+        known_content=in_order.content,
         ref=np.where(ref >= 0, position[ref], -1),
-        refused_rows=judged.order[refused],
-        refused_reasons=judged.reason[refused] - 1,
-        refused_for=np.where(judged.stands[refused] < 0, -1, judged.order[judged.stands[refused]]),
-        num_repeated=int((judged.reason == REPEATED).sum()),
-        num_what_if=int((judged.early[keep] == 1)[is_new == 1].sum()),
+        refused_rows=in_order.order[refused],
+        refused_reasons=in_order.reason[refused] - 1,
+        refused_for=np.where(in_order.stands[refused] < 0, -1, in_order.order[in_order.stands[refused]]),
+        num_repeated=int((in_order.reason == REPEATED).sum()),
+        num_what_if=int((in_order.early[keep] == 1)[is_new == 1].sum()),
     )
 
 
-def corrected(table: pa.Table, targets: I64, corrections: I64) -> pa.Table:
+def corrected_contents(table: pa.Table, targets: I64, corrections: I64) -> pa.Table:
     """The contents of some rows, each after the correction in the row beside it."""
     old, new = (table.select(EVENT_SCHEMA.names).take(pa.array(rows)) for rows in (targets, corrections))
     columns = {name: old[name] if name in KEPT_BY_CORRECTION else new[name] for name in EVENT_SCHEMA.names}
