@@ -11,28 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from ortools.graph.python import min_cost_flow
 
+from dispatch.board import OPEN, STOPS_MAX, Board
 from dispatch.compiled import Ints, compiled
 from dispatch.route import (
-    ARRIVAL,
-    CAPACITY,
-    FEES,
-    FIT_DROPOFF,
-    FIT_INCREASE,
-    FIT_PICKUP,
-    FIT_VERSION,
-    FREE,
-    HOLDER,
-    LOST_PLANNED,
     NEVER,
-    NUM_PLANNED,
-    NUM_STOPS,
-    OFF,
-    OPEN,
-    PLACE,
-    STANDING,
-    STOPS_MAX,
-    VERSION,
-    Board,
     fit,
     put,
     recost,
@@ -124,12 +106,12 @@ def insertion_costs(board: Board, waiting: Ints, near: Ints) -> tuple[Ints, Ints
         order = waiting[i]
         for j in range(near.shape[1]):
             rider = near[i, j]
-            known = board.fits[order, rider]
-            if known[FIT_VERSION] != board.riders[rider, VERSION]:
-                known[FIT_INCREASE], known[FIT_PICKUP], known[FIT_DROPOFF] = fit(board, rider, order, draft, NEVER)
-                known[FIT_VERSION] = board.riders[rider, VERSION]
-            if known[FIT_INCREASE] < NEVER:
-                left[num], right[num], cost[num] = i, rider, known[FIT_INCREASE]
+            known = board.insertions[order, rider]
+            if known.version != board.riders[rider].version:
+                known.increase, known.pickup, known.dropoff = fit(board, rider, order, draft, NEVER)
+                known.version = board.riders[rider].version
+            if known.increase < NEVER:
+                left[num], right[num], cost[num] = i, rider, known.increase
                 num += 1
     return left[:num], right[:num], cost[:num]
 
@@ -138,8 +120,8 @@ def insertion_costs(board: Board, waiting: Ints, near: Ints) -> tuple[Ints, Ints
 def put_chosen(board: Board, orders: Ints, riders: Ints) -> None:
     """Insert each order into its rider's plan where it was found to fit."""
     for i in range(orders.shape[0]):
-        known = board.fits[orders[i], riders[i]]
-        put(board, riders[i], orders[i], known[FIT_PICKUP], known[FIT_DROPOFF])
+        known = board.insertions[orders[i], riders[i]]
+        put(board, riders[i], orders[i], known.pickup, known.dropoff)
 
 
 def choose_plans(board: Board, crew: Ints, width: int) -> int:
@@ -148,7 +130,7 @@ def choose_plans(board: Board, crew: Ints, width: int) -> int:
     A plan is a candidate for the riders soonest at its first merchant, and for its own.
     """
     movable = movable_plans(board, crew)
-    holders = movable[board.riders[movable, NUM_STOPS] > 0]
+    holders = movable[board.riders["num_stops"][movable] > 0]
     if not len(holders) or len(movable) < 2:
         return 0
     near = candidates(board, movable, board.stops[holders, 0].astype(np.int64), min(width, len(movable)))
@@ -180,13 +162,13 @@ def plan_costs(board: Board, holders: Ints, near: Ints) -> tuple[Ints, Ints, Int
 @compiled
 def plan_cost(board: Board, rider: int, holder: int) -> int:
     """Return what driving the holder's plan costs a rider who otherwise drives nothing."""
-    riders, stops, num_stops = board.riders, board.stops[holder], board.riders[holder, NUM_STOPS]
+    riders, stops, num_stops = board.riders, board.stops[holder], board.riders[holder].num_stops
     load = 0
     for i in range(num_stops):
         if stops[i] >= 0 and board.barred[stops[i], rider]:
             return NEVER
         load += 1 if stops[i] >= 0 else -1
-        if load > riders[rider, CAPACITY]:
+        if load > riders[rider].capacity:
             return NEVER
     walked, _, _ = walk(
         board.travel_s,
@@ -195,16 +177,16 @@ def plan_cost(board: Board, rider: int, holder: int) -> int:
         stops,
         0,
         num_stops,
-        riders[rider, PLACE],
-        riders[rider, FREE],
-        riders[rider, ARRIVAL],
-        riders[rider, OFF],
+        riders[rider].place,
+        riders[rider].free_s,
+        riders[rider].arrival_s,
+        riders[rider].off_s,
         NEVER,
     )
     if walked >= NEVER:
         return NEVER
     idle = rider_cost(riders, board.weights, rider, 0, 0, 0, 0)
-    lost, fees, num = riders[holder, LOST_PLANNED], riders[holder, FEES], riders[holder, NUM_PLANNED]
+    lost, fees, num = riders[holder].planned_sunk_cost, riders[holder].planned_fees, riders[holder].num_planned
     return rider_cost(riders, board.weights, rider, walked, lost, fees, num) - idle
 
 
@@ -212,15 +194,15 @@ def plan_cost(board: Board, rider: int, holder: int) -> int:
 def exchange(board: Board, holders: Ints, takers: Ints) -> int:
     """Move each holder's plan to its taker; return how many plans changed rider."""
     plans = board.stops[holders].copy()
-    sizes = board.riders[holders, NUM_STOPS].copy()
+    sizes = board.riders["num_stops"][holders].copy()
     for rider in holders:
-        board.riders[rider, NUM_STOPS] = 0
+        board.riders[rider].num_stops = 0
     for i in range(takers.shape[0]):
         board.stops[takers[i]] = plans[i]
-        board.riders[takers[i], NUM_STOPS] = sizes[i]
+        board.riders[takers[i]].num_stops = sizes[i]
         for j in range(sizes[i]):
             if plans[i, j] >= 0:
-                board.orders[plans[i, j], HOLDER] = takers[i]
+                board.orders[plans[i, j]].holder = takers[i]
     for rider in holders:
         recost(board, rider)
     moved = 0
@@ -236,11 +218,11 @@ def movable_plans(board: Board, crew: Ints) -> Ints:
     found = np.empty(crew.shape[0], np.int64)
     num = 0
     for rider in crew:
-        movable = board.riders[rider, ARRIVAL] < 0
-        for i in range(board.riders[rider, NUM_STOPS]):
+        movable = board.riders[rider].arrival_s < 0
+        for i in range(board.riders[rider].num_stops):
             stop = board.stops[rider, i]
             order = stop if stop >= 0 else ~stop
-            movable = movable and board.orders[order, STANDING] == OPEN
+            movable = movable and board.orders[order].status == OPEN
         if movable:
             found[num] = rider
             num += 1

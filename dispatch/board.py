@@ -1,98 +1,68 @@
-"""Laying a problem out as the arrays that compiled code works on.
+"""The planning state that compiled code works on: records of orders, riders, trips and remembered insertions.
 
-Invariant: the board of a problem holds nothing the problem does not say, orders and riders by the same index.
+Types and the values of `status` only; `dispatch.layout` makes a board of a problem, `dispatch.route` changes it.
+Records are NumPy structured arrays: compiled code writes `riders[rider].free_s`, other code `riders["free_s"]`.
+
+Invariant: a field that is an instant or a duration ends in ``_s`` (seconds); money counts minor units (fen), costs
+thousandths of a second of waiting (`dispatch.objective`).
 """
 
+from typing import Any, NamedTuple
+
 import numpy as np
+import numpy.typing as npt
 
-from dispatch.objective import Weights, weight_row
-from dispatch.problem import Problem, cost_multiplier
-from dispatch.route import (
-    ARRIVAL,
-    CAPACITY,
-    CARRIED,
-    DOOR,
-    EARNED,
-    FEE,
-    FIT_COLUMNS,
-    FREE,
-    GUARANTEE,
-    HANDOVER,
-    HIDDEN,
-    HOLDER,
-    MERCHANT,
-    MULTIPLIER,
-    NEVER,
-    NUM_STOPS,
-    OFF,
-    ORDER_COLUMNS,
-    PLACE,
-    PLACED,
-    PROMISED,
-    READY,
-    RIDER_COLUMNS,
-    SENT,
-    STANDING,
-    STOPS_MAX,
-    TRIP_COLUMNS,
-    Board,
-    keep_feasible,
-    recost,
-    set_lost,
+from dispatch.compiled import Flags, Ints, Seconds, Stops
+from dispatch.objective import CostModel
+
+STOPS_MAX = 48
+# Values of an order's `status`.
+HIDDEN, OPEN, SENT, CARRIED, DELIVERED, REFUSED = range(6)
+
+Records = npt.NDArray[np.void]
+# One of them; its fields are attributes in compiled code.
+Record = Any
+
+
+def record_of(*names: str) -> np.dtype[np.void]:
+    """Return the type of a record of int64 fields."""
+    return np.dtype([(name, np.int64) for name in names])
+
+
+# An order. Places by index; `holder`: the rider whose plan holds it, -1 nobody; `sunk_cost`: the cost of waiting and
+# lateness that nobody can undo any more.
+ORDER = record_of(
+    "merchant", "door", "placed_s", "ready_s", "promised_s", "handover_s", "fee", "holder", "status", "sunk_cost"
 )
+# A rider. `free_s`: when they can leave `place`; `arrival_s`: when they reach the first stop, -1 unless on the way to
+# it; `multiplier_permille`: `problem.cost_multiplier` of the tier; `surcharge`: cost of one more order; `route_cost`:
+# of driving the stops; `plan_cost`: all of it; `version`: of the plan; `planned_*`, `num_planned`: of the orders that
+# the plan delivers; `capacity`: orders they can carry.
+RIDER = record_of(
+    "off_s", "guarantee", "multiplier_permille", "surcharge", "route_cost", "plan_cost", "version", "place", "free_s",
+    "arrival_s", "earned", "num_stops", "num_trips", "planned_fees", "num_planned", "capacity", "planned_sunk_cost",
+)  # fmt: skip
+# A trip of a plan: where in the stops it starts, from which place and when, the route's cost until then. The record
+# after the last trip is the plan's end.
+TRIP_START = record_of("first_stop", "place", "start_s", "cost")
+# What inserting an order into a rider's plan would cost, and for which version of the plan.
+INSERTION = record_of("version", "increase", "pickup", "dropoff")
 
 
-def lay_out(problem: Problem, weights: Weights) -> Board:
-    """Return a fresh board: every order hidden unless a rider already holds it."""
-    orders, riders = problem.orders, problem.riders
-    places = np.arange(problem.travel.num_places)
-    order_rows = np.zeros((orders.num, ORDER_COLUMNS), np.int64)
-    for column, values in (
-        (MERCHANT, orders.merchant),
-        (DOOR, orders.door),
-        (PLACED, orders.placed_s),
-        (READY, orders.ready_s),
-        (PROMISED, orders.promised_s),
-        (HANDOVER, orders.handover_s),
-        (FEE, orders.fee),
-        (HOLDER, orders.holder),
-    ):
-        order_rows[:, column] = values
-    order_rows[:, STANDING] = np.where(orders.holder >= 0, np.where(orders.carried, CARRIED, SENT), HIDDEN)
-    rider_rows = np.zeros((riders.num, RIDER_COLUMNS), np.int64)
-    for column, values in (
-        (OFF, riders.off_s),
-        (GUARANTEE, riders.guarantee),
-        (MULTIPLIER, cost_multiplier(riders.priority)),
-        (PLACE, riders.place),
-        (FREE, np.maximum(riders.free_s, problem.now_s)),
-        (EARNED, riders.earned),
-        (CAPACITY, np.minimum(riders.capacity, problem.market.orders_max)),
-    ):
-        rider_rows[:, column] = values
-    rider_rows[:, ARRIVAL] = -1
-    stops = np.zeros((riders.num, STOPS_MAX), np.int32)
-    for rider, row in enumerate(riders.stops):
-        if len(row) > STOPS_MAX:
-            raise ValueError(f"rider {riders.names[rider]}: {len(row)} stops, at most {STOPS_MAX}")
-        stops[rider, : len(row)] = row
-        rider_rows[rider, NUM_STOPS] = len(row)
-    board = Board(
-        travel_s=problem.travel.table(places, places),
-        orders=order_rows,
-        riders=rider_rows,
-        stops=stops,
-        trips=np.zeros((riders.num, STOPS_MAX // 2 + 1, TRIP_COLUMNS), np.int64),
-        fits=np.full((orders.num, riders.num, FIT_COLUMNS), -1, np.int64),
-        barred=np.zeros((orders.num, riders.num), np.bool_),
-        weights=weight_row(weights, problem.market),
-        clock=np.zeros(1, np.int64),
-    )
-    set_lost(board, problem.now_s)
-    for rider in range(riders.num):
-        if keep_feasible(board, rider) >= NEVER:
-            # What they hold takes them beyond their shift: they bring it all the same, and get nothing new.
-            board.riders[rider, OFF] = NEVER
-            board.barred[:, rider] = True
-            recost(board, rider)
-    return board
+class Board(NamedTuple):
+    """The planning state; n orders, R riders, L places.
+
+    ``travel_s`` int32 (L, L); ``orders`` ORDER (n,); ``riders`` RIDER (R,); ``stops`` int32 (R, STOPS_MAX); ``trips``
+    TRIP_START (R, STOPS_MAX // 2 + 1); ``insertions`` INSERTION (n, R), remembered; ``barred`` bool (n, R): who is not
+    given the order; ``newest_version`` int64 (1,), of any plan.
+    """
+
+    travel_s: Seconds
+    orders: Records
+    riders: Records
+    stops: Stops
+    trips: Records
+    insertions: Records
+    barred: Flags
+    weights: CostModel
+    newest_version: Ints

@@ -11,12 +11,17 @@ from typing import NamedTuple
 
 import numpy as np
 
+from dispatch.board import Records
 from dispatch.check import Violation
-from dispatch.compiled import Ints
 from dispatch.problem import Problem
 
-# Columns of the log: `road`.
-RIDER, SENT, ARRIVED, PICKED, DROPPED = range(5)
+
+class _Delivery(NamedTuple):
+    rider: int
+    sent_s: int
+    arrived_s: int
+    picked_up_s: int
+    delivered_s: int
 
 
 class _Stop(NamedTuple):
@@ -28,7 +33,7 @@ class _Stop(NamedTuple):
     order: int
 
 
-def check_market(problem: Problem, log: Ints, refused: set[str]) -> tuple[Violation, ...]:
+def check_market(problem: Problem, log: Records, refused: set[str]) -> tuple[Violation, ...]:
     """Return every broken rule of a played on-demand day.
 
     Parameters
@@ -36,37 +41,37 @@ def check_market(problem: Problem, log: Ints, refused: set[str]) -> tuple[Violat
     problem
         The day; riders begin where and when it says, with nothing in hand.
     log
-        int64 (orders, 5): rider, sent, arrived at the merchant, picked up, dropped off; -1 unset.
+        `road.DELIVERY` (orders,): rider, sent, arrived at the merchant, picked up, delivered; -1 unset.
     refused
         Names of the orders the day says were refused.
     """
     return (*_orders(problem, log, refused), *_riders(problem, log))
 
 
-def _orders(problem: Problem, log: Ints, refused: set[str]) -> Iterator[Violation]:
-    for order, row in enumerate(log.tolist()):
+def _orders(problem: Problem, log: Records, refused: set[str]) -> Iterator[Violation]:
+    for order, row in enumerate(map(_Delivery._make, log.tolist())):
         name = problem.orders.names[order]
-        done = row[DROPPED] >= 0
+        done = row.delivered_s >= 0
         if done == (name in refused):
-            yield Violation("no_order_lost", name, f"dropped at {row[DROPPED]}, refused {name in refused}")
+            yield Violation("no_order_lost", name, f"dropped at {row.delivered_s}, refused {name in refused}")
         if not done:
             continue
-        if not 0 <= row[RIDER] < problem.riders.num:
-            yield Violation("known_rider", name, str(row[RIDER]))
-        elif row[PICKED] > problem.riders.off_s[row[RIDER]]:
-            yield Violation("pickup_in_shift", name, f"picked up at {row[PICKED]}")
-        if row[SENT] < problem.orders.placed_s[order]:
-            yield Violation("known_when_sent", name, f"sent at {row[SENT]}")
-        if row[PICKED] < max(problem.orders.ready_s[order], row[ARRIVED] + problem.market.half_pickup_s):
-            yield Violation("ready_at_pickup", name, f"picked up at {row[PICKED]}")
-        if not row[SENT] <= row[ARRIVED] <= row[PICKED] < row[DROPPED]:
+        if not 0 <= row.rider < problem.riders.num:
+            yield Violation("known_rider", name, str(row.rider))
+        elif row.picked_up_s > problem.riders.off_s[row.rider]:
+            yield Violation("pickup_in_shift", name, f"picked up at {row.picked_up_s}")
+        if row.sent_s < problem.orders.placed_s[order]:
+            yield Violation("known_when_sent", name, f"sent at {row.sent_s}")
+        if row.picked_up_s < max(problem.orders.ready_s[order], row.arrived_s + problem.market.half_pickup_s):
+            yield Violation("ready_at_pickup", name, f"picked up at {row.picked_up_s}")
+        if not row.sent_s <= row.arrived_s <= row.picked_up_s < row.delivered_s:
             yield Violation("in_sequence", name, str(row))
 
 
-def _riders(problem: Problem, log: Ints) -> Iterator[Violation]:
+def _riders(problem: Problem, log: Records) -> Iterator[Violation]:
     orders, market = problem.orders, problem.market
     stops: dict[int, list[_Stop]] = {}
-    for order in np.flatnonzero(log[:, DROPPED] >= 0).tolist():
+    for order in np.flatnonzero(log["delivered_s"] >= 0).tolist():
         rider, _, _, picked_s, dropped_s = log[order].tolist()
         extra_s = int(orders.handover_s[order])
         stops.setdefault(rider, []).extend(

@@ -10,11 +10,9 @@ from collections import defaultdict
 
 import numpy as np
 
-from dispatch.compiled import Ints
 from dispatch.horizon import Day
 from dispatch.mdrp import START, Assignment, Instance, Move, Outcome, Solution
 from dispatch.problem import BENCHMARK, PRIORITY_NEUTRAL, Market, Orders, Problem, Riders, whole
-from dispatch.road import LOG_ARRIVED, LOG_DROPPED, LOG_PICKED, LOG_RIDER, LOG_SENT
 from dispatch.travel import PlanarTravel
 
 MINUTE_S = 60
@@ -78,24 +76,23 @@ def day_solution(instance: Instance, day: Day) -> Solution:
     orders = day.problem.orders
     restaurant = {order.name: order.restaurant for order in instance.orders}
     bundles: dict[tuple[int, int], list[int]] = defaultdict(list)
-    for order in np.argsort(day.log[:, LOG_DROPPED], kind="stable").tolist():
-        row = day.log[order]
-        if row[LOG_DROPPED] >= 0:
-            bundles[int(row[LOG_RIDER]), int(row[LOG_PICKED])].append(order)
+    for order in np.argsort(day.log["delivered_s"], kind="stable").tolist():
+        if day.log["delivered_s"][order] >= 0:
+            bundles[int(day.log["rider"][order]), int(day.log["picked_up_s"][order])].append(order)
     assignments, moves = [], []
     place_of: dict[int, str] = {}
     for (rider, picked_s), bundle in sorted(bundles.items()):
         name = day.problem.riders.names[rider]
         names = tuple(orders.names[order] for order in bundle)
-        arrived_s = int(day.log[bundle[0], LOG_ARRIVED])
+        arrived_s = int(day.log["arrived_s"][bundle[0]])
         assignments.append(Assignment(arrived_s // MINUTE_S, picked_s // MINUTE_S, name, names))
-        left_s = int(min(day.log[order, LOG_SENT] for order in bundle))
+        left_s = int(min(day.log["sent_s"][order] for order in bundle))
         moves.append(Move(name, left_s // MINUTE_S, place_of.get(rider, START), restaurant[names[0]]))
         here, clock_s = restaurant[names[0]], picked_s + day.problem.market.half_pickup_s
         for order, order_name in zip(bundle, names, strict=True):
             moves.append(Move(name, clock_s // MINUTE_S, here, order_name))
             here = order_name
-            clock_s = int(day.log[order, LOG_DROPPED]) + day.problem.market.half_dropoff_s
+            clock_s = int(day.log["delivered_s"][order]) + day.problem.market.half_dropoff_s
         place_of[rider] = here
     assignments.sort(key=lambda row: (row.assigned_min, row.pickup_min, row.courier))
     return Solution(tuple(assignments), tuple(_outcomes(instance, day)), tuple(moves))
@@ -108,14 +105,10 @@ def _outcomes(instance: Instance, day: Day) -> list[Outcome]:
             order=order.name,
             placed_min=order.placed_min,
             ready_min=order.ready_min,
-            pickup_min=_minutes(day.log[index[order.name]], LOG_PICKED),
-            dropoff_min=_minutes(day.log[index[order.name]], LOG_DROPPED),
-            courier=day.problem.riders.names[int(day.log[index[order.name], LOG_RIDER])],
+            pickup_min=int(day.log["picked_up_s"][index[order.name]]) // MINUTE_S,
+            dropoff_min=int(day.log["delivered_s"][index[order.name]]) // MINUTE_S,
+            courier=day.problem.riders.names[int(day.log["rider"][index[order.name]])],
         )
         for order in instance.orders
-        if day.log[index[order.name], LOG_DROPPED] >= 0
+        if day.log["delivered_s"][index[order.name]] >= 0
     ]
-
-
-def _minutes(row: Ints, column: int) -> int:
-    return int(row[column]) // MINUTE_S

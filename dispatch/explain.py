@@ -10,10 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dispatch.board import STOPS_MAX, Board, Record, Records, record_of
 from dispatch.compiled import Ints, Stops, compiled
 from dispatch.objective import (
-    HALF_DROPOFF,
-    HALF_PICKUP,
     delivery_cost,
     food_waiting_cost,
     idle_travel_cost,
@@ -21,26 +20,7 @@ from dispatch.objective import (
     pay_cost,
 )
 from dispatch.route import (
-    ARRIVAL,
-    DOOR,
-    EARNED,
-    FEE,
-    FREE,
-    GUARANTEE,
-    HANDOVER,
-    HOLDER,
-    LOST,
-    MERCHANT,
-    MULTIPLIER,
     NEVER,
-    NUM_STOPS,
-    PLACE,
-    PLACED,
-    PROMISED,
-    READY,
-    STOPS_MAX,
-    TOLL,
-    Board,
     fit,
     times_multiplier,
 )
@@ -48,12 +28,10 @@ from rules.text import Lang, text
 
 # What happens, in seconds and minor units of money: of the order itself, of the rider, of the other orders in the plan.
 FACTS = ("wait_s", "late_s", "food_s", "drive_s", "others_wait_s", "others_late_s", "pay")
-F_WAIT, F_LATE, F_FOOD, F_DRIVE, F_OTHERS_WAIT, F_OTHERS_LATE, F_PAY = range(7)
-NUM_FACTS = 7
 # What that costs the plan, in thousandths of a second of waiting.
 COSTS = ("wait", "late", "food", "idle", "detour", "pay", "imbalance", "priority")
-C_WAIT, C_LATE, C_FOOD, C_IDLE, C_DETOUR, C_PAY, C_IMBALANCE, C_PRIORITY = range(8)
-NUM_COSTS = 8
+# The facts and costs of one plan.
+PLAN_TOTALS = record_of(*FACTS, *(f"{cost}_cost" for cost in COSTS))
 # The facts behind each cost; a toll and a tier's priority have none.
 _FACTS_OF = {
     "wait": ("wait_s",), "late": ("late_s",), "food": ("food_s",), "idle": ("drive_s",),
@@ -99,14 +77,16 @@ def explain_orders(board: Board, orders: Ints, crew: Ints, now_s: int) -> Iterat
     """Explain orders as the plans stand, before their riders leave; `crew` are the riders who could take them."""
     if not len(orders):
         return
-    rows = explanation_rows(board, orders, crew)
-    for order, row in zip(orders.tolist(), rows, strict=True):
-        chosen, other = (_choice(part.tolist()) for part in np.split(row, 2))
-        yield Explanation(order, now_s, chosen, other)
+    others, totals = totals_of_choices(board, orders, crew)
+    added = totals.view(np.int64).reshape(*totals.shape, -1)
+    holders = board.orders["holder"][orders]
+    for i, order in enumerate(orders.tolist()):
+        chosen = _choice(holders[i], added[i, 0] - added[i, 1])
+        yield Explanation(order, now_s, chosen, _choice(others[i], added[i, 2] - added[i, 3]))
 
 
-def _choice(row: list[int]) -> Choice:
-    return Choice(row[0], tuple(row[1 : 1 + NUM_FACTS]), tuple(row[1 + NUM_FACTS :]))
+def _choice(rider: int, added: Ints) -> Choice:
+    return Choice(int(rider), tuple(added[: len(FACTS)].tolist()), tuple(added[len(FACTS) :].tolist()))
 
 
 def explanation_document(
@@ -174,25 +154,26 @@ def sentence(explanation: Explanation, orders: tuple[str, ...], riders: tuple[st
 
 
 @compiled
-def explanation_rows(board: Board, orders: Ints, crew: Ints) -> Ints:
-    """Return rows of planned orders: rider, facts, costs, then the same of the next best rider (-1: nobody)."""
-    half = 1 + NUM_FACTS + NUM_COSTS
-    rows = np.zeros((orders.shape[0], 2 * half), np.int64)
+def totals_of_choices(board: Board, orders: Ints, crew: Ints) -> tuple[Ints, Records]:
+    """Return the next best rider of each planned order (-1: nobody), and PLAN_TOTALS (orders, 4).
+
+    The totals are those of the holder's plan with the order and without it, then of the next best rider's.
+    """
+    others = np.full(orders.shape[0], -1, np.int64)
+    totals = np.zeros((orders.shape[0], 4), PLAN_TOTALS)
     draft = np.empty(STOPS_MAX + 2, np.int32)
     without = np.empty(STOPS_MAX + 2, np.int32)
     for i in range(orders.shape[0]):
         order = orders[i]
-        holder = board.orders[order, HOLDER]
-        stops, num_stops = board.stops[holder], board.riders[holder, NUM_STOPS]
+        holder = board.orders[order].holder
+        stops, num_stops = board.stops[holder], board.riders[holder].num_stops
         kept = 0
         for j in range(num_stops):
             if stops[j] != order and stops[j] != ~order:
                 without[kept] = stops[j]
                 kept += 1
-        rows[i, 0] = holder
-        rows[i, 1:half] = plan_row(board, holder, stops, num_stops, order) - plan_row(
-            board, holder, without, kept, order
-        )
+        total_plan(board, holder, stops, num_stops, order, totals[i, 0])
+        total_plan(board, holder, without, kept, order, totals[i, 1])
         best, best_pickup, best_dropoff, chosen = NEVER, 0, 0, -1
         for rider in crew:
             if rider == holder:
@@ -200,10 +181,10 @@ def explanation_rows(board: Board, orders: Ints, crew: Ints) -> Ints:
             increase, pickup, dropoff = fit(board, rider, order, draft, best)
             if increase < best:
                 best, best_pickup, best_dropoff, chosen = increase, pickup, dropoff, rider
-        rows[i, half] = chosen
+        others[i] = chosen
         if chosen < 0:
             continue
-        theirs, num_theirs = board.stops[chosen], board.riders[chosen, NUM_STOPS]
+        theirs, num_theirs = board.stops[chosen], board.riders[chosen].num_stops
         taken = 0
         for j in range(num_theirs + 2):
             if j == best_pickup:
@@ -213,69 +194,71 @@ def explanation_rows(board: Board, orders: Ints, crew: Ints) -> Ints:
             else:
                 draft[j] = theirs[taken]
                 taken += 1
-        rows[i, half + 1 :] = plan_row(board, chosen, draft, num_theirs + 2, order) - plan_row(
-            board, chosen, theirs, num_theirs, order
-        )
-    return rows
+        total_plan(board, chosen, draft, num_theirs + 2, order, totals[i, 2])
+        total_plan(board, chosen, theirs, num_theirs, order, totals[i, 3])
+    return others, totals
 
 
 @compiled
-def plan_row(board: Board, rider: int, stops: Stops, num_stops: int, order: int) -> Ints:
-    """Return each of FACTS and of COSTS of a plan; waiting and lateness of orders but `order` are those of others."""
+def total_plan(board: Board, rider: int, stops: Stops, num_stops: int, order: int, total: Record) -> None:
+    """Fill a PLAN_TOTALS record of a plan; waiting and lateness of orders but `order` are those of others."""
     weights, riders = board.weights, board.riders
-    row = np.zeros(NUM_FACTS + NUM_COSTS, np.int64)
-    facts, costs = row[:NUM_FACTS], row[NUM_FACTS:]
-    fees, planned, lost = plan_facts(board, rider, stops, num_stops, order, facts)
-    costs[C_WAIT] = delivery_cost(weights, facts[F_WAIT])
-    costs[C_LATE] = lateness_cost(weights, facts[F_LATE])
-    costs[C_FOOD] = food_waiting_cost(weights, facts[F_FOOD])
-    costs[C_IDLE] = idle_travel_cost(weights, facts[F_DRIVE])
-    costs[C_DETOUR] = delivery_cost(weights, facts[F_OTHERS_WAIT]) + lateness_cost(weights, facts[F_OTHERS_LATE])
-    walked = costs.sum()
-    costs[C_PRIORITY] = times_multiplier(walked - lost, riders[rider, MULTIPLIER]) - (walked - lost)
-    costs[C_PAY] = pay_cost(weights, riders[rider, EARNED] + fees, riders[rider, GUARANTEE])
-    facts[F_PAY] = max(riders[rider, EARNED] + fees - riders[rider, GUARANTEE], 0)
-    costs[C_IMBALANCE] = riders[rider, TOLL] * planned
-    return row
+    fees, planned, sunk = total_facts(board, rider, stops, num_stops, order, total)
+    total.wait_cost = delivery_cost(weights, total.wait_s)
+    total.late_cost = lateness_cost(weights, total.late_s)
+    total.food_cost = food_waiting_cost(weights, total.food_s)
+    total.idle_cost = idle_travel_cost(weights, total.drive_s)
+    total.detour_cost = delivery_cost(weights, total.others_wait_s) + lateness_cost(weights, total.others_late_s)
+    route_cost = total.wait_cost + total.late_cost + total.food_cost + total.idle_cost + total.detour_cost
+    total.priority_cost = times_multiplier(route_cost - sunk, riders[rider].multiplier_permille) - (route_cost - sunk)
+    total.pay_cost = pay_cost(weights, riders[rider].earned + fees, riders[rider].guarantee)
+    total.pay = max(riders[rider].earned + fees - riders[rider].guarantee, 0)
+    total.imbalance_cost = riders[rider].surcharge * planned
 
 
 @compiled
-def plan_facts(board: Board, rider: int, stops: Stops, num_stops: int, order: int, facts: Ints) -> tuple[int, int, int]:
-    """Add what happens in a plan to `facts`; return the fees of its orders, how many they are, what is lost of them."""
+def total_facts(
+    board: Board, rider: int, stops: Stops, num_stops: int, order: int, total: Record
+) -> tuple[int, int, int]:
+    """Add what happens in a plan to a PLAN_TOTALS record; return the fees of its orders, how many they are, what is lost of them."""
     weights, orders, riders = board.weights, board.orders, board.riders
-    place, now_s, fees, planned, lost = riders[rider, PLACE], riders[rider, FREE], 0, 0, 0
+    place, now_s, fees, planned, lost = riders[rider].place, riders[rider].free_s, 0, 0, 0
     i = 0
     while i < num_stops:
         stop = stops[i]
-        here = orders[stop, MERCHANT] if stop >= 0 else orders[~stop, DOOR]
+        here = orders[stop].merchant if stop >= 0 else orders[~stop].door
         drive_s = board.travel_s[place, here]
-        if i == 0 and riders[rider, ARRIVAL] >= 0:
-            now_s = riders[rider, ARRIVAL]
+        if i == 0 and riders[rider].arrival_s >= 0:
+            now_s = riders[rider].arrival_s
         else:
             now_s += drive_s
             if stop >= 0:
-                facts[F_DRIVE] += drive_s
+                total.drive_s += drive_s
         place = here
         if stop >= 0:
             last = i
-            ready_s = orders[stop, READY]
-            while last + 1 < num_stops and stops[last + 1] >= 0 and orders[stops[last + 1], MERCHANT] == here:
+            ready_s = orders[stop].ready_s
+            while last + 1 < num_stops and stops[last + 1] >= 0 and orders[stops[last + 1]].merchant == here:
                 last += 1
-                ready_s = max(ready_s, orders[stops[last], READY])
-            now_s = max(now_s + weights[HALF_PICKUP], ready_s)
+                ready_s = max(ready_s, orders[stops[last]].ready_s)
+            now_s = max(now_s + weights.half_pickup_s, ready_s)
             for k in range(i, last + 1):
-                facts[F_FOOD] += now_s - orders[stops[k], READY]
-            now_s += weights[HALF_PICKUP]
+                total.food_s += now_s - orders[stops[k]].ready_s
+            now_s += weights.half_pickup_s
             i = last + 1
             continue
         done = ~stop
-        now_s += weights[HALF_DROPOFF] + orders[done, HANDOVER]
-        is_own = done == order
-        facts[F_WAIT if is_own else F_OTHERS_WAIT] += now_s - orders[done, PLACED]
-        facts[F_LATE if is_own else F_OTHERS_LATE] += max(now_s - orders[done, PROMISED], 0)
-        now_s += weights[HALF_DROPOFF]
-        fees += orders[done, FEE]
-        lost += orders[done, LOST]
+        now_s += weights.half_dropoff_s + orders[done].handover_s
+        wait_s, late_s = now_s - orders[done].placed_s, max(now_s - orders[done].promised_s, 0)
+        if done == order:
+            total.wait_s += wait_s
+            total.late_s += late_s
+        else:
+            total.others_wait_s += wait_s
+            total.others_late_s += late_s
+        now_s += weights.half_dropoff_s
+        fees += orders[done].fee
+        lost += orders[done].sunk_cost
         planned += 1
         i += 1
     return fees, planned, lost

@@ -7,20 +7,21 @@ Invariant: a rider holds at most one order at a time.
 
 import numpy as np
 
-from dispatch.board import lay_out
+from dispatch.board import STOPS_MAX, Board
 from dispatch.compiled import Ints, compiled
 from dispatch.explain import Explanation, explain_orders
 from dispatch.horizon import Day, refusals, refuse
+from dispatch.layout import lay_out
 from dispatch.objective import Weights
 from dispatch.problem import Problem
-from dispatch.road import LOG_COLUMNS, about_to_be_sent, arrive_trips, leave, on_shift, open_orders, reveal, send
-from dispatch.route import FREE, MERCHANT, NEVER, NUM_STOPS, PLACE, STOPS_MAX, Board, fit_trip, put
+from dispatch.road import about_to_be_sent, arrive_trips, empty_log, leave, on_shift, open_orders, reveal, send
+from dispatch.route import NEVER, fit_trip, put
 
 
 def solve_nearest(problem: Problem) -> Day:
     """Play a whole day online by nearest free rider."""
     board = lay_out(problem, Weights())
-    log = np.full((problem.orders.num, LOG_COLUMNS), -1, np.int64)
+    log = empty_log(problem.orders.num)
     explanations: list[Explanation] = []
     now_s, known, finished, rounds = problem.now_s, 0, 0, 0
     while finished < problem.orders.num:
@@ -48,9 +49,9 @@ def give_nearest(board: Board, crew: Ints, waiting: Ints, now_s: int) -> Ints:
     for order in waiting:
         nearest, gap = -1, 1 << 60
         for rider in crew:
-            if riders[rider, NUM_STOPS] > 0 or riders[rider, FREE] > now_s:
+            if riders[rider].num_stops > 0 or riders[rider].free_s > now_s:
                 continue
-            drive_s = board.travel_s[riders[rider, PLACE], board.orders[order, MERCHANT]]
+            drive_s = board.travel_s[riders[rider].place, board.orders[order].merchant]
             if drive_s < gap and fit_trip(board, rider, order, draft, NEVER)[0] < NEVER:
                 nearest, gap = rider, drive_s
         if nearest >= 0:

@@ -13,17 +13,18 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from dispatch.assign import assign_open, choose_plans
-from dispatch.board import lay_out
+from dispatch.board import REFUSED, Board, Records
 from dispatch.compiled import Ints
 from dispatch.explain import Explanation, explain_orders
 from dispatch.fairness import income_tolls
+from dispatch.layout import lay_out
 from dispatch.objective import Weights
 from dispatch.problem import InsertionRule, Problem
 from dispatch.road import (
-    LOG_COLUMNS,
     about_to_be_sent,
     arrive_trips,
     due,
+    empty_log,
     leave,
     on_shift,
     open_orders,
@@ -32,7 +33,6 @@ from dispatch.road import (
     set_pace,
     set_tolls,
 )
-from dispatch.route import EARNED, HOLDER, REFUSED, STANDING, Board
 from dispatch.search import generator, improve
 
 REFUSED_OFF_SHIFT = "dispatch.refused_off_shift"
@@ -74,7 +74,7 @@ class Day:
     """
 
     problem: Problem
-    log: Ints
+    log: Records
     refused: dict[str, str]
     explanations: tuple[Explanation, ...]
     rounds: int
@@ -97,7 +97,7 @@ def solve(problem: Problem, weights: Weights, settings: Settings, stop: Callable
     if problem.market.rule != InsertionRule.TRIP:
         raise ValueError(f"market {problem.market.name} goes by bags: use ondemand.solve_on_demand")
     board = lay_out(problem, weights)
-    log = np.full((problem.orders.num, LOG_COLUMNS), -1, np.int64)
+    log = empty_log(problem.orders.num)
     explanations: list[Explanation] = []
     period_s = problem.market.period_s
     now_s, known, finished, rounds, repairs, cut_off = problem.now_s, 0, 0, 0, 0, False
@@ -146,7 +146,7 @@ def plan_round(
     cut_off
         Assign only.
     """
-    left_over = assign_open(board, crew, waiting[board.orders[waiting, HOLDER] < 0], settings.width)
+    left_over = assign_open(board, crew, waiting[board.orders["holder"][waiting] < 0], settings.width)
     if cut_off or len(waiting) < 2 or not len(crew):
         return Planned(left_over, 0)
     repairs = min(settings.repairs_max, settings.repairs_per_order * len(waiting))
@@ -154,7 +154,7 @@ def plan_round(
     improve(board, crew, waiting, repairs, settings.ruin_max, settings.width, state)
     if settings.exchange_every and round_number % settings.exchange_every == 0:
         choose_plans(board, crew, settings.width)
-    return Planned(waiting[board.orders[waiting, HOLDER] < 0], repairs)
+    return Planned(waiting[board.orders["holder"][waiting] < 0], repairs)
 
 
 def paced_guarantee(problem: Problem, settings: Settings, now_s: int) -> Ints:
@@ -173,18 +173,18 @@ def shift_tolls(problem: Problem, board: Board, weights: Weights, now_s: int) ->
     riders = problem.riders
     worked_s = np.clip(now_s - riders.free_s, 0, np.maximum(riders.off_s - riders.free_s, 0))
     present = (riders.free_s <= now_s) & (riders.off_s >= now_s)
-    return income_tolls(board.riders[:, EARNED], worked_s, present, weights.imbalance)
+    return income_tolls(board.riders["earned"], worked_s, present, weights.imbalance)
 
 
 def refuse(board: Board, crew: Ints, left_over: Ints) -> int:
     """Refuse what no rider can ever take: nobody is left whose shift allows a pickup; return how many."""
     if len(crew):
         return 0
-    board.orders[left_over, STANDING] = REFUSED
+    board.orders["status"][left_over] = REFUSED
     return len(left_over)
 
 
 def refusals(board: Board, problem: Problem) -> dict[str, str]:
     """Return the key of the reason for every refused order."""
-    refused = np.flatnonzero(board.orders[:, STANDING] == REFUSED)
+    refused = np.flatnonzero(board.orders["status"] == REFUSED)
     return {problem.orders.names[order]: REFUSED_OFF_SHIFT for order in refused}

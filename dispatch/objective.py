@@ -8,14 +8,11 @@ Invariant: every term is a non-negative integer; no float enters an objective.
 """
 
 from dataclasses import dataclass, fields
+from typing import NamedTuple
 
-import numpy as np
-
-from dispatch.compiled import Ints, compiled
+from dispatch.compiled import compiled
 from dispatch.problem import Market
 
-# Positions in the row that compiled code reads.
-WAIT, LATE, FOOD, IDLE, PAY, HALF_PICKUP, HALF_DROPOFF, RULE = range(8)
 # What an order in nobody's plan counts while plans are compared: more than any delivery costs, so that an order is left
 # out only where nobody can take it.
 UNSERVED = 1 << 50
@@ -49,47 +46,58 @@ class Weights:
 ON_DEMAND_WEIGHTS = Weights(wait=200, late=3000, food=100, idle=100, pay=0, imbalance=20)
 
 
-def weight_row(weights: Weights, market: Market) -> Ints:
-    """Return the weights and the market's rules as the int64 row that compiled code reads."""
-    row = np.zeros(8, np.int64)
-    row[WAIT], row[LATE], row[FOOD], row[IDLE] = weights.wait, weights.late, weights.food, weights.idle
-    row[PAY] = weights.pay
-    row[HALF_PICKUP], row[HALF_DROPOFF] = market.half_pickup_s, market.half_dropoff_s
-    row[RULE] = int(market.rule)
-    return row
+class CostModel(NamedTuple):
+    """The weights and the market's rules as compiled code reads them; `rule` is an `InsertionRule`'s number."""
+
+    wait: int
+    late: int
+    food: int
+    idle: int
+    pay: int
+    half_pickup_s: int
+    half_dropoff_s: int
+    rule: int
+
+
+def cost_model(weights: Weights, market: Market) -> CostModel:
+    """Return the cost model of a market under some weights."""
+    return CostModel(
+        wait=weights.wait, late=weights.late, food=weights.food, idle=weights.idle, pay=weights.pay,
+        half_pickup_s=market.half_pickup_s, half_dropoff_s=market.half_dropoff_s, rule=int(market.rule),
+    )  # fmt: skip
 
 
 @compiled
-def delivery_cost(weights: Ints, wait_s: int) -> int:
+def delivery_cost(weights: CostModel, wait_s: int) -> int:
     """Cost of the seconds from order to door."""
-    return int(weights[WAIT] * wait_s)
+    return int(weights.wait * wait_s)
 
 
 @compiled
-def lateness_cost(weights: Ints, late_s: int) -> int:
+def lateness_cost(weights: CostModel, late_s: int) -> int:
     """Cost of the seconds beyond the promise; early is free."""
-    return int(weights[LATE] * max(late_s, 0))
+    return int(weights.late * max(late_s, 0))
 
 
 @compiled
-def lost_cost(weights: Ints, placed_s: int, promised_s: int, now_s: int) -> int:
+def lost_cost(weights: CostModel, placed_s: int, promised_s: int, now_s: int) -> int:
     """Cost of the waiting and the lateness that are there already, whoever brings the order."""
     return delivery_cost(weights, max(now_s - placed_s, 0)) + lateness_cost(weights, now_s - promised_s)
 
 
 @compiled
-def food_waiting_cost(weights: Ints, stood_s: int) -> int:
+def food_waiting_cost(weights: CostModel, stood_s: int) -> int:
     """Cost of the seconds a ready meal stands at the merchant."""
-    return int(weights[FOOD] * stood_s)
+    return int(weights.food * stood_s)
 
 
 @compiled
-def idle_travel_cost(weights: Ints, drive_s: int) -> int:
+def idle_travel_cost(weights: CostModel, drive_s: int) -> int:
     """Cost of the seconds a rider drives to a merchant."""
-    return int(weights[IDLE] * drive_s)
+    return int(weights.idle * drive_s)
 
 
 @compiled
-def pay_cost(weights: Ints, earned: int, guarantee: int) -> int:
+def pay_cost(weights: CostModel, earned: int, guarantee: int) -> int:
     """Cost of the pay above the shift's guarantee: below it another order costs nothing more."""
-    return int(weights[PAY] * max(earned - guarantee, 0))
+    return int(weights.pay * max(earned - guarantee, 0))

@@ -9,23 +9,24 @@ Invariant: every order ends delivered or refused with a reason; no rider loses m
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from dispatch.board import lay_out
-from dispatch.compiled import Flags, Ints, Stops
+from dispatch.board import CARRIED, OPEN, SENT, Board, Records
+from dispatch.compiled import Flags, Ints, Stops, compiled
 from dispatch.explain import Explanation, explain_orders
 from dispatch.fairness import OfferFloor, income_tolls, no_floor
 from dispatch.fatigue import Hours, Prompt, after, ask, fresh_hours, withheld
 from dispatch.horizon import Planned, Settings, plan_round, refusals, refuse
+from dispatch.layout import lay_out
 from dispatch.objective import Weights
 from dispatch.problem import PRIORITY_NEUTRAL, InsertionRule, Problem, cost_multiplier
 from dispatch.road import (
-    LOG_COLUMNS,
-    LOG_RIDER,
     about_to_be_sent,
     arrive_stops,
     due,
+    empty_log,
     leave,
     on_shift,
     open_orders,
@@ -34,20 +35,7 @@ from dispatch.road import (
     send,
     set_tolls,
 )
-from dispatch.route import (
-    ARRIVAL,
-    CARRIED,
-    EARNED,
-    FREE,
-    HOLDER,
-    MULTIPLIER,
-    OPEN,
-    SENT,
-    STANDING,
-    Board,
-    recost_all,
-    set_lost,
-)
+from dispatch.route import recost_all, set_lost
 from dispatch.sequence import resequence
 
 Answer = Callable[[int, int, int], bool]
@@ -84,7 +72,7 @@ class MarketDay:
     """
 
     problem: Problem
-    log: Ints
+    log: Records
     refused: dict[str, str]
     explanations: tuple[Explanation, ...]
     declined: tuple[tuple[int, int, int], ...]
@@ -101,8 +89,8 @@ def solve_on_demand(problem: Problem, weights: Weights, settings: Settings, peop
         raise ValueError(f"market {problem.market.name} goes by trips: use horizon.solve")
     board = lay_out(problem, weights)
     num, period_s = problem.orders.num, problem.market.period_s
-    log = np.full((num, LOG_COLUMNS), -1, np.int64)
-    log[:, LOG_RIDER] = problem.orders.holder
+    log = empty_log(num)
+    log["rider"] = problem.orders.holder
     hours, floor = (
         fresh_hours(problem.riders.worked_s, people.days_in_a_row),
         no_floor(problem.riders.num, people.lose_pm_max),
@@ -122,7 +110,7 @@ def solve_on_demand(problem: Problem, weights: Weights, settings: Settings, peop
         withheld_rounds += resting
         take_back(board, open_orders(board, known), resting)
         crew, waiting = on_duty[~resting[on_duty]], open_orders(board, known)
-        set_tolls(board, income_tolls(board.riders[:, EARNED], hours.today_s, hours.today_s > 0, weights.imbalance))
+        set_tolls(board, income_tolls(board.riders["earned"], hours.today_s, hours.today_s > 0, weights.imbalance))
         done, floor = fair_round(board, crew, waiting, settings, floor, problem, now_s)
         declined += offer(board, log, crew, people.accepts, now_s, period_s, explanations)
         finished += refuse(board, on_duty, done.left_over)
@@ -135,7 +123,7 @@ def solve_on_demand(problem: Problem, weights: Weights, settings: Settings, peop
 
 
 def offer(
-    board: Board, log: Ints, crew: Ints, accepts: Answer, now_s: int, period_s: int, explanations: list[Explanation]
+    board: Board, log: Records, crew: Ints, accepts: Answer, now_s: int, period_s: int, explanations: list[Explanation]
 ) -> list[tuple[int, int, int]]:
     """Offer the orders that must go now; riders who accept leave. Return the refusals.
 
@@ -143,7 +131,7 @@ def offer(
     """
     declined = []
     for order in about_to_be_sent(board, due(board, now_s, period_s)).tolist():
-        rider = int(board.orders[order, HOLDER])
+        rider = int(board.orders["holder"][order])
         if not accepts(rider, order, now_s):
             declined.append((order, rider, now_s))
             board.barred[order, rider] = True
@@ -152,7 +140,9 @@ def offer(
     staying = np.array([rider for _, rider, _ in declined], np.int64)
     leaving = np.setdiff1d(due(board, now_s, period_s), staying)
     sent = about_to_be_sent(board, leaving)
-    waits = np.isin(board.orders[sent, HOLDER], staying) & (board.riders[board.orders[sent, HOLDER], ARRIVAL] < 0)
+    waits = np.isin(board.orders["holder"][sent], staying) & (
+        board.riders["arrival_s"][board.orders["holder"][sent]] < 0
+    )
     sent = sent[~waits]
     explanations += explain_orders(board, sent, crew, now_s)
     leave(board, leaving, now_s)
@@ -184,10 +174,10 @@ def fair_round(
         offers = counted(board, about_to_be_sent(board, due(board, now_s, period_s)))
         return done, floor.with_round(offers, offers)
     set_lost(board, now_s)
-    before = (board.orders.copy(), board.riders.copy(), board.stops.copy())
+    before = copy_plans(board)
     neutral = np.full(problem.riders.num, PRIORITY_NEUTRAL, np.int64)
     plan_with(board, before, neutral, crew, waiting, settings, number, now_s, period_s, planned)
-    shadow_holder = board.orders[:, HOLDER].copy()
+    shadow_holder = board.orders["holder"].copy()
     tried = floor
     while True:
         done = plan_with(
@@ -208,9 +198,33 @@ def fair_round(
     return done, tried.with_round(offers, offers)
 
 
+class Plans(NamedTuple):
+    """All plans as they were before a round: copies of the board's arrays of the same names."""
+
+    orders: Records
+    riders: Records
+    stops: Stops
+
+
+@compiled
+def copy_plans(board: Board) -> Plans:
+    """Return a copy of all plans."""
+    return Plans(board.orders.copy(), board.riders.copy(), board.stops.copy())
+
+
+@compiled
+def restore_plans(board: Board, plans: Plans) -> None:
+    """Put copied plans back; the caller works out their costs."""
+    for order in range(board.orders.shape[0]):
+        board.orders[order] = plans.orders[order]
+    for rider in range(board.riders.shape[0]):
+        board.riders[rider] = plans.riders[rider]
+    board.stops[:] = plans.stops
+
+
 def plan_with(
     board: Board,
-    before: tuple[Ints, Ints, Stops],
+    before: Plans,
     priorities: Ints,
     crew: Ints,
     waiting: Ints,
@@ -221,8 +235,8 @@ def plan_with(
     planned: Planner,
 ) -> Planned:
     """Plan the round from the plans `before`, under the given multipliers."""
-    board.orders[:], board.riders[:], board.stops[:] = before
-    board.riders[:, MULTIPLIER] = cost_multiplier(priorities)
+    restore_plans(board, before)
+    board.riders["multiplier_permille"] = cost_multiplier(priorities)
     recost_all(board)
     return planned(board, crew, waiting, settings, number, now_s, period_s)
 
@@ -238,20 +252,20 @@ def plan_stops(
 
 def counted(board: Board, orders: Ints) -> Ints:
     """Return how many of the orders each rider holds."""
-    return np.bincount(board.orders[orders, HOLDER], minlength=len(board.riders))
+    return np.bincount(board.orders["holder"][orders], minlength=len(board.riders))
 
 
 def in_hand(board: Board, now_s: int) -> Flags:
     """Return who has an order in hand or is still handing one over."""
-    held = board.orders[np.isin(board.orders[:, STANDING], (SENT, CARRIED)), HOLDER]
+    held = board.orders["holder"][np.isin(board.orders["status"], (SENT, CARRIED))]
     busy = np.zeros(len(board.riders), np.bool_)
     busy[held] = True
-    return busy | ((board.riders[:, FREE] > now_s) & (board.riders[:, EARNED] > 0))
+    return busy | ((board.riders["free_s"] > now_s) & (board.riders["earned"] > 0))
 
 
 def take_back(board: Board, waiting: Ints, resting: Flags) -> None:
     """Take open orders out of the plans of riders who must rest."""
     for order in waiting.tolist():
-        rider = int(board.orders[order, HOLDER])
-        if rider >= 0 and resting[rider] and board.orders[order, STANDING] == OPEN:
+        rider = int(board.orders["holder"][order])
+        if rider >= 0 and resting[rider] and board.orders["status"][order] == OPEN:
             release(board, order)

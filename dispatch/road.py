@@ -8,48 +8,30 @@ stop never changes again.
 
 import numpy as np
 
+from dispatch.board import CARRIED, DELIVERED, HIDDEN, OPEN, SENT, Board, Records, record_of
 from dispatch.compiled import Ints, Stops, compiled
-from dispatch.objective import HALF_DROPOFF, HALF_PICKUP
 from dispatch.route import (
-    ARRIVAL,
-    CARRIED,
-    DELIVERED,
-    DOOR,
-    EARNED,
-    FEE,
-    FREE,
-    GUARANTEE,
-    HANDOVER,
-    HIDDEN,
-    HOLDER,
-    MERCHANT,
-    NUM_STOPS,
-    OFF,
-    OPEN,
-    PLACE,
-    PLACED,
-    READY,
-    SENT,
-    STANDING,
-    TOLL,
-    Board,
     keep_feasible,
     recost,
     take,
 )
 
-# Columns of the log, int64 (orders, LOG_COLUMNS), -1 unset: instants in seconds.
-LOG_RIDER, LOG_SENT, LOG_ARRIVED, LOG_PICKED, LOG_DROPPED = range(5)
-LOG_COLUMNS = 5
+# What became of an order: who brought it, and instants; -1 unset.
+DELIVERY = record_of("rider", "sent_s", "arrived_s", "picked_up_s", "delivered_s")
+
+
+def empty_log(num_orders: int) -> Records:
+    """Return a record of nothing yet for each order."""
+    return np.full(num_orders, -1, DELIVERY)
 
 
 @compiled
 def reveal(board: Board, now_s: int, first_hidden: int) -> int:
     """Open the orders placed by now; orders are sorted by placement. Return the first still hidden."""
     orders = board.orders
-    while first_hidden < orders.shape[0] and orders[first_hidden, PLACED] <= now_s:
-        if orders[first_hidden, STANDING] == HIDDEN:
-            orders[first_hidden, STANDING] = OPEN
+    while first_hidden < orders.shape[0] and orders[first_hidden].placed_s <= now_s:
+        if orders[first_hidden].status == HIDDEN:
+            orders[first_hidden].status = OPEN
         first_hidden += 1
     return first_hidden
 
@@ -60,7 +42,7 @@ def open_orders(board: Board, first_hidden: int) -> Ints:
     found = np.empty(first_hidden, np.int64)
     num = 0
     for order in range(first_hidden):
-        if board.orders[order, STANDING] == OPEN:
+        if board.orders[order].status == OPEN:
             found[num] = order
             num += 1
     return found[:num]
@@ -73,10 +55,10 @@ def on_shift(board: Board, now_s: int) -> Ints:
     crew = np.empty(riders.shape[0], np.int64)
     num = 0
     for rider in range(riders.shape[0]):
-        if riders[rider, ARRIVAL] < 0 and riders[rider, FREE] < now_s:
-            riders[rider, FREE] = now_s
+        if riders[rider].arrival_s < 0 and riders[rider].free_s < now_s:
+            riders[rider].free_s = now_s
             keep_feasible(board, rider)
-        if riders[rider, OFF] >= now_s:
+        if riders[rider].off_s >= now_s:
             crew[num] = rider
             num += 1
     return crew[:num]
@@ -88,10 +70,10 @@ def first_visit(board: Board, rider: int) -> tuple[int, int]:
     stops = board.stops[rider]
     num = 0
     ready_s = 0
-    while num < board.riders[rider, NUM_STOPS] and stops[num] >= 0:
-        if board.orders[stops[num], MERCHANT] != board.orders[stops[0], MERCHANT]:
+    while num < board.riders[rider].num_stops and stops[num] >= 0:
+        if board.orders[stops[num]].merchant != board.orders[stops[0]].merchant:
             break
-        ready_s = max(ready_s, board.orders[stops[num], READY])
+        ready_s = max(ready_s, board.orders[stops[num]].ready_s)
         num += 1
     return num, ready_s
 
@@ -104,65 +86,65 @@ def drop_stops(stops: Stops, num_stops: int, done: int) -> None:
 
 
 @compiled
-def arrive_trips(board: Board, log: Ints, now_s: int) -> int:
+def arrive_trips(board: Board, log: Records, now_s: int) -> int:
     """Close the trips whose rider has reached the merchant and log them whole; return the orders delivered."""
     riders, orders, weights = board.riders, board.orders, board.weights
     delivered = 0
     for rider in range(riders.shape[0]):
-        arrived_s = riders[rider, ARRIVAL]
+        arrived_s = riders[rider].arrival_s
         if arrived_s < 0 or arrived_s > now_s:
             continue
         stops = board.stops[rider]
         num, ready_s = first_visit(board, rider)
-        picked_s = max(arrived_s + weights[HALF_PICKUP], ready_s)
-        place, clock_s = orders[stops[0], MERCHANT], picked_s + weights[HALF_PICKUP]
+        picked_s = max(arrived_s + weights.half_pickup_s, ready_s)
+        place, clock_s = orders[stops[0]].merchant, picked_s + weights.half_pickup_s
         for i in range(num, 2 * num):
             order = ~stops[i]
-            clock_s += board.travel_s[place, orders[order, DOOR]] + weights[HALF_DROPOFF] + orders[order, HANDOVER]
-            log[order, LOG_ARRIVED], log[order, LOG_PICKED], log[order, LOG_DROPPED] = arrived_s, picked_s, clock_s
-            orders[order, STANDING], orders[order, HOLDER] = DELIVERED, -1
-            riders[rider, EARNED] += orders[order, FEE]
-            clock_s += weights[HALF_DROPOFF]
-            place = orders[order, DOOR]
+            clock_s += board.travel_s[place, orders[order].door] + weights.half_dropoff_s + orders[order].handover_s
+            log[order].arrived_s, log[order].picked_up_s, log[order].delivered_s = arrived_s, picked_s, clock_s
+            orders[order].status, orders[order].holder = DELIVERED, -1
+            riders[rider].earned += orders[order].fee
+            clock_s += weights.half_dropoff_s
+            place = orders[order].door
             delivered += 1
-        drop_stops(stops, riders[rider, NUM_STOPS], 2 * num)
-        riders[rider, NUM_STOPS] -= 2 * num
-        riders[rider, PLACE], riders[rider, FREE], riders[rider, ARRIVAL] = place, clock_s, -1
+        drop_stops(stops, riders[rider].num_stops, 2 * num)
+        riders[rider].num_stops -= 2 * num
+        riders[rider].place, riders[rider].free_s, riders[rider].arrival_s = place, clock_s, -1
         recost(board, rider)
     return delivered
 
 
 @compiled
-def arrive_stops(board: Board, log: Ints, now_s: int) -> int:
+def arrive_stops(board: Board, log: Records, now_s: int) -> int:
     """Do the stop every rider has reached: pick up a visit's orders or hand one over; return the orders delivered."""
     riders, orders, weights = board.riders, board.orders, board.weights
     delivered = 0
     for rider in range(riders.shape[0]):
-        arrived_s = riders[rider, ARRIVAL]
+        arrived_s = riders[rider].arrival_s
         if arrived_s < 0 or arrived_s > now_s:
             continue
         stops = board.stops[rider]
         num, ready_s = first_visit(board, rider)
         if num > 0:
-            place = orders[stops[0], MERCHANT]
-            picked_s = max(arrived_s + weights[HALF_PICKUP], ready_s)
+            place = orders[stops[0]].merchant
+            picked_s = max(arrived_s + weights.half_pickup_s, ready_s)
             for i in range(num):
-                log[stops[i], LOG_ARRIVED], log[stops[i], LOG_PICKED] = arrived_s, picked_s
-                orders[stops[i], STANDING] = CARRIED
-            clock_s = picked_s + weights[HALF_PICKUP]
+                log[stops[i]].arrived_s, log[stops[i]].picked_up_s = arrived_s, picked_s
+                orders[stops[i]].status = CARRIED
+            clock_s = picked_s + weights.half_pickup_s
         else:
             num = 1
             order = ~stops[0]
-            place = orders[order, DOOR]
-            clock_s = arrived_s + weights[HALF_DROPOFF] + orders[order, HANDOVER]
-            log[order, LOG_DROPPED] = clock_s
-            orders[order, STANDING], orders[order, HOLDER] = DELIVERED, -1
-            riders[rider, EARNED] += orders[order, FEE]
-            clock_s += weights[HALF_DROPOFF]
+            place = orders[order].door
+            clock_s = arrived_s + weights.half_dropoff_s + orders[order].handover_s
+            log[order].delivered_s = clock_s
+            orders[order].status, orders[order].holder = DELIVERED, -1
+            riders[rider].earned += orders[order].fee
+            clock_s += weights.half_dropoff_s
             delivered += 1
-        drop_stops(stops, riders[rider, NUM_STOPS], num)
-        riders[rider, NUM_STOPS] -= num
-        riders[rider, PLACE], riders[rider, FREE], riders[rider, ARRIVAL] = place, clock_s, -1
+        drop_stops(stops, riders[rider].num_stops, num)
+        riders[rider].num_stops -= num
+        riders[rider].place, riders[rider].free_s, riders[rider].arrival_s = place, clock_s, -1
         recost(board, rider)
     return delivered
 
@@ -177,13 +159,13 @@ def due(board: Board, now_s: int, period_s: int) -> Ints:
     found = np.empty(riders.shape[0], np.int64)
     num_due = 0
     for rider in range(riders.shape[0]):
-        if riders[rider, NUM_STOPS] == 0 or riders[rider, ARRIVAL] >= 0 or riders[rider, FREE] >= now_s + period_s:
+        if riders[rider].num_stops == 0 or riders[rider].arrival_s >= 0 or riders[rider].free_s >= now_s + period_s:
             continue
         num, ready_s = first_visit(board, rider)
         drive_s = 0
         if num > 0:
-            drive_s = board.travel_s[riders[rider, PLACE], board.orders[board.stops[rider, 0], MERCHANT]]
-        if num == 0 or ready_s - board.weights[HALF_PICKUP] - drive_s < now_s + period_s:
+            drive_s = board.travel_s[riders[rider].place, board.orders[board.stops[rider, 0]].merchant]
+        if num == 0 or ready_s - board.weights.half_pickup_s - drive_s < now_s + period_s:
             found[num_due] = rider
             num_due += 1
     return found[:num_due]
@@ -195,8 +177,8 @@ def leave(board: Board, leaving: Ints, now_s: int) -> None:
     riders, orders = board.riders, board.orders
     for rider in leaving:
         first = board.stops[rider, 0]
-        target = orders[first, MERCHANT] if first >= 0 else orders[~first, DOOR]
-        riders[rider, ARRIVAL] = max(now_s, riders[rider, FREE]) + board.travel_s[riders[rider, PLACE], target]
+        target = orders[first].merchant if first >= 0 else orders[~first].door
+        riders[rider].arrival_s = max(now_s, riders[rider].free_s) + board.travel_s[riders[rider].place, target]
         recost(board, rider)
 
 
@@ -204,7 +186,7 @@ def leave(board: Board, leaving: Ints, now_s: int) -> None:
 def about_to_be_sent(board: Board, leaving: Ints) -> Ints:
     """Return the open orders of the first visits of riders who leave now, and of riders on the way."""
     riders, orders = board.riders, board.orders
-    goes = riders[:, ARRIVAL] >= 0
+    goes = riders["arrival_s"] >= 0
     for rider in leaving:
         goes[rider] = True
     found = np.empty(orders.shape[0], np.int64)
@@ -213,24 +195,24 @@ def about_to_be_sent(board: Board, leaving: Ints) -> Ints:
         if goes[rider]:
             num, _ = first_visit(board, rider)
             for i in range(num):
-                if orders[board.stops[rider, i], STANDING] == OPEN:
+                if orders[board.stops[rider, i]].status == OPEN:
                     found[num_found] = board.stops[rider, i]
                     num_found += 1
     return found[:num_found]
 
 
 @compiled
-def send(board: Board, log: Ints, sent: Ints, now_s: int) -> None:
+def send(board: Board, log: Records, sent: Ints, now_s: int) -> None:
     """Fix orders to the riders whose plans hold them: from now on they are theirs."""
     for order in sent:
-        board.orders[order, STANDING] = SENT
-        log[order, LOG_RIDER], log[order, LOG_SENT] = board.orders[order, HOLDER], now_s
+        board.orders[order].status = SENT
+        log[order].rider, log[order].sent_s = board.orders[order].holder, now_s
 
 
 @compiled
 def release(board: Board, order: int) -> None:
     """Take an open order out of the plan that holds it."""
-    rider = board.orders[order, HOLDER]
+    rider = board.orders[order].holder
     if rider >= 0:
         take(board, order)
         keep_feasible(board, rider)
@@ -240,8 +222,8 @@ def release(board: Board, order: int) -> None:
 def set_tolls(board: Board, tolls: Ints) -> None:
     """Set the cost of one more order, rider by rider."""
     for rider in range(tolls.shape[0]):
-        if board.riders[rider, TOLL] != tolls[rider]:
-            board.riders[rider, TOLL] = tolls[rider]
+        if board.riders[rider].surcharge != tolls[rider]:
+            board.riders[rider].surcharge = tolls[rider]
             recost(board, rider)
 
 
@@ -249,6 +231,6 @@ def set_tolls(board: Board, tolls: Ints) -> None:
 def set_pace(board: Board, pace: Ints) -> None:
     """Set the pay below which another order costs nothing, rider by rider."""
     for rider in range(pace.shape[0]):
-        if board.riders[rider, GUARANTEE] != pace[rider]:
-            board.riders[rider, GUARANTEE] = pace[rider]
+        if board.riders[rider].guarantee != pace[rider]:
+            board.riders[rider].guarantee = pace[rider]
             recost(board, rider)

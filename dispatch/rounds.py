@@ -12,14 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from dispatch.assign import Pairs, match
-from dispatch.board import lay_out
+from dispatch.board import HIDDEN, OPEN, Board
 from dispatch.compiled import Flags, Ints
 from dispatch.explain import Explanation, explain_orders
 from dispatch.horizon import Settings, plan_round
-from dispatch.objective import HALF_DROPOFF, HALF_PICKUP, LATE, WAIT, Weights, weight_row
+from dispatch.layout import lay_out
+from dispatch.objective import Weights, cost_model
 from dispatch.problem import PRIORITY_NEUTRAL, Problem, cost_multiplier
 from dispatch.road import on_shift
-from dispatch.route import COST, FREE, HIDDEN, HOLDER, MERCHANT, NUM_STOPS, OFF, OPEN, PLACE, READY, STANDING, Board
 
 NO_RIDERS = "dispatch.refused_no_riders"
 ALL_WITHHELD = "dispatch.refused_all_withheld"
@@ -79,7 +79,7 @@ def solve_round(
         Asked once, after the assignment; true keeps the assignment without further search.
     """
     board = lay_out(problem, weights)
-    standing = board.orders[:, STANDING]
+    standing = board.orders["status"]
     standing[(standing == HIDDEN) & (problem.orders.placed_s <= problem.now_s)] = OPEN
     waiting = np.flatnonzero(standing == OPEN)
     crew = on_shift(board, problem.now_s)
@@ -90,16 +90,16 @@ def solve_round(
         plan_round(board, crew, waiting, settings, 0, cut_off=True)
         cut_off = stop()
     plan_round(board, crew, waiting, settings, 0, cut_off=cut_off)
-    planned = waiting[board.orders[waiting, HOLDER] >= 0]
-    left = waiting[board.orders[waiting, HOLDER] < 0]
+    planned = waiting[board.orders["holder"][waiting] >= 0]
+    left = waiting[board.orders["holder"][waiting] < 0]
     return Round(
         stops=tuple(
-            tuple(row[:num].tolist()) for row, num in zip(board.stops, board.riders[:, NUM_STOPS].tolist(), strict=True)
+            tuple(row[:num].tolist()) for row, num in zip(board.stops, board.riders["num_stops"].tolist(), strict=True)
         ),
-        holder=board.orders[:, HOLDER].copy(),
+        holder=board.orders["holder"].copy(),
         waiting={problem.orders.names[order]: _why(board, int(order), crew, problem) for order in left},
         explanations=tuple(explain_orders(board, planned, crew, problem.now_s)),
-        cost=int(board.riders[:, COST].sum()),
+        cost=int(board.riders["plan_cost"].sum()),
         complete=not cut_off,
     )
 
@@ -107,9 +107,11 @@ def solve_round(
 def _why(board: Board, order: int, crew: Ints, problem: Problem) -> Left:
     """Why nobody takes an order: every rider is counted under the first reason that holds."""
     may = crew[~board.barred[order, crew]]
-    arrives_s = board.riders[may, FREE] + board.travel_s[board.riders[may, PLACE], board.orders[order, MERCHANT]]
-    picked_s = np.maximum(arrives_s + board.weights[HALF_PICKUP], board.orders[order, READY])
-    too_late = int((picked_s > board.riders[may, OFF]).sum())
+    arrives_s = (
+        board.riders["free_s"][may] + board.travel_s[board.riders["place"][may], board.orders["merchant"][order]]
+    )
+    picked_s = np.maximum(arrives_s + board.weights.half_pickup_s, board.orders["ready_s"][order])
+    too_late = int((picked_s > board.riders["off_s"][may]).sum())
     ended = int((problem.riders.off_s < problem.now_s).sum())
     withheld = problem.riders.num - ended - len(may)
     return _left(problem.riders.num, withheld, ended + too_late)
@@ -134,7 +136,7 @@ def solve_large_round(problem: Problem, weights: Weights, width: int = 20) -> Ro
     sequence given.
     """
     orders, riders, market = problem.orders, problem.riders, problem.market
-    row = weight_row(weights, market)
+    rates = cost_model(weights, market)
     multiplier = cost_multiplier(riders.priority)
     end_place, end_s = plan_ends(problem)
     holder = orders.holder.copy()
@@ -148,12 +150,12 @@ def solve_large_round(problem: Problem, weights: Weights, width: int = 20) -> Ro
         right = near.ravel()
         order, rider = waiting[left], free[right]
         drive_s = problem.travel.pairs(end_place[rider], orders.merchant[order])
-        picked_s = np.maximum(end_s[rider] + drive_s + row[HALF_PICKUP], orders.ready_s[order])
-        dropped_s = picked_s + row[HALF_PICKUP] + ride_s[left] + row[HALF_DROPOFF] + orders.handover_s[order]
-        cost = row[WAIT] * (dropped_s - orders.placed_s[order])
-        cost += row[LATE] * np.maximum(dropped_s - orders.promised_s[order], 0)
-        lost = row[WAIT] * (problem.now_s - orders.placed_s[order])
-        lost += row[LATE] * np.maximum(problem.now_s - orders.promised_s[order], 0)
+        picked_s = np.maximum(end_s[rider] + drive_s + rates.half_pickup_s, orders.ready_s[order])
+        dropped_s = picked_s + rates.half_pickup_s + ride_s[left] + rates.half_dropoff_s + orders.handover_s[order]
+        cost = rates.wait * (dropped_s - orders.placed_s[order])
+        cost += rates.late * np.maximum(dropped_s - orders.promised_s[order], 0)
+        lost = rates.wait * (problem.now_s - orders.placed_s[order])
+        lost += rates.late * np.maximum(problem.now_s - orders.promised_s[order], 0)
         cost = lost + (cost - lost) * multiplier[rider] // PRIORITY_NEUTRAL
         allowed = picked_s <= riders.off_s[rider]
         pairs = Pairs(left[allowed], right[allowed], cost[allowed])
@@ -173,7 +175,7 @@ def solve_large_round(problem: Problem, weights: Weights, width: int = 20) -> Ro
         stops=tuple(stops),
         holder=holder,
         waiting={
-            orders.names[i]: _why_large(problem, int(i), end_place, end_s, int(row[HALF_PICKUP])) for i in waiting
+            orders.names[i]: _why_large(problem, int(i), end_place, end_s, int(rates.half_pickup_s)) for i in waiting
         },
         explanations=(),
         cost=total,

@@ -8,15 +8,12 @@ Everything is compiled and works on whole seconds and whole cost units.
 Invariant: a cost below `NEVER` means every pickup of the plan happens by the end of the rider's shift.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 
-from dispatch.compiled import Flags, Ints, Seconds, Stops, compiled
+from dispatch.board import OPEN, STOPS_MAX, Board, Records
+from dispatch.compiled import Seconds, Stops, compiled
 from dispatch.objective import (
-    HALF_DROPOFF,
-    HALF_PICKUP,
-    RULE,
+    CostModel,
     delivery_cost,
     food_waiting_cost,
     idle_travel_cost,
@@ -26,59 +23,15 @@ from dispatch.objective import (
 )
 
 NEVER = 1 << 60
-STOPS_MAX = 48
 PER_MILLE = 1000
 TRIP = 0
-
-# Columns of Board.orders, int64: places by index, instants and durations in seconds, money in minor units. LOST: the cost
-# of waiting and lateness that nobody can undo any more (`set_lost`).
-MERCHANT, DOOR, PLACED, READY, PROMISED, HANDOVER, FEE, HOLDER, STANDING, LOST = range(10)
-ORDER_COLUMNS = 10
-# Values of STANDING.
-HIDDEN, OPEN, SENT, CARRIED, DELIVERED, REFUSED = range(6)
-
-# Columns of Board.riders, int64. ARRIVAL is -1 unless the rider is on the way to the first stop; MULTIPLIER is
-# `problem.cost_multiplier` of the tier.
-OFF, GUARANTEE, MULTIPLIER, TOLL, WALKED, COST, VERSION, PLACE, FREE, ARRIVAL, EARNED = range(11)
-# The plan in numbers: stops, trips, the fees and number of the orders it delivers and what is LOST of them; and what the
-# rider can carry.
-NUM_STOPS, NUM_TRIPS, FEES, NUM_PLANNED, CAPACITY, LOST_PLANNED = range(11, 17)
-RIDER_COLUMNS = 17
-
-# Columns of Board.fits, int64: what inserting (order, rider) would cost, and for which version of the plan.
-FIT_VERSION, FIT_INCREASE, FIT_PICKUP, FIT_DROPOFF = range(4)
-FIT_COLUMNS = 4
-
-# Columns of Board.trips, int64: where in the stops a trip starts, from which place and when, the walk's cost until then.
-# The row after the last trip is the plan's end.
-TRIP_STOP, TRIP_PLACE, TRIP_S, TRIP_COST = range(4)
-TRIP_COLUMNS = 4
-
-
-class Board(NamedTuple):
-    """The planning state that compiled code works on; n orders, R riders, L places.
-
-    ``travel_s`` int32 (L, L); ``orders`` int64 (n, ORDER_COLUMNS); ``riders`` int64 (R, RIDER_COLUMNS); ``stops`` int32
-    (R, STOPS_MAX); ``trips`` int64 (R, STOPS_MAX // 2 + 1, TRIP_COLUMNS); ``fits`` int64 (n, R, FIT_COLUMNS), remembered insertions; ``barred`` bool (n, R); ``weights``
-    int64 row of `objective.weight_row`; ``clock`` int64 (1,), the newest plan version.
-    """
-
-    travel_s: Seconds
-    orders: Ints
-    riders: Ints
-    stops: Stops
-    trips: Ints
-    fits: Ints
-    barred: Flags
-    weights: Ints
-    clock: Ints
 
 
 @compiled
 def walk(
     travel_s: Seconds,
-    orders: Ints,
-    weights: Ints,
+    orders: Records,
+    weights: CostModel,
     stops: Stops,
     first: int,
     num_stops: int,
@@ -98,7 +51,7 @@ def walk(
     while i < num_stops:
         stop = stops[i]
         if stop >= 0:
-            here = orders[stop, MERCHANT]
+            here = orders[stop].merchant
             drive_s = travel_s[place, here]
             if arrival_s >= 0:
                 now_s = arrival_s
@@ -106,34 +59,34 @@ def walk(
             else:
                 now_s += drive_s
                 cost += idle_travel_cost(weights, drive_s)
-            ready_s = orders[stop, READY]
+            ready_s = orders[stop].ready_s
             all_ready_s = ready_s
             size = 1
             i += 1
-            while i < num_stops and stops[i] >= 0 and orders[stops[i], MERCHANT] == here:
-                ready_s = max(ready_s, orders[stops[i], READY])
-                all_ready_s += orders[stops[i], READY]
+            while i < num_stops and stops[i] >= 0 and orders[stops[i]].merchant == here:
+                ready_s = max(ready_s, orders[stops[i]].ready_s)
+                all_ready_s += orders[stops[i]].ready_s
                 size += 1
                 i += 1
-            now_s = max(now_s + weights[HALF_PICKUP], ready_s)
+            now_s = max(now_s + weights.half_pickup_s, ready_s)
             if now_s > off_s:
                 return NEVER, now_s, here
             cost += food_waiting_cost(weights, size * now_s - all_ready_s)
-            now_s += weights[HALF_PICKUP]
+            now_s += weights.half_pickup_s
         else:
             order = ~stop
-            here = orders[order, DOOR]
+            here = orders[order].door
             if arrival_s >= 0:
                 now_s = arrival_s
                 arrival_s = np.int64(-1)
             else:
                 now_s += travel_s[place, here]
-            now_s += weights[HALF_DROPOFF] + orders[order, HANDOVER]
-            cost += delivery_cost(weights, now_s - orders[order, PLACED])
-            cost += lateness_cost(weights, now_s - orders[order, PROMISED])
+            now_s += weights.half_dropoff_s + orders[order].handover_s
+            cost += delivery_cost(weights, now_s - orders[order].placed_s)
+            cost += lateness_cost(weights, now_s - orders[order].promised_s)
             if cost >= limit:
                 return NEVER, now_s, here
-            now_s += weights[HALF_DROPOFF]
+            now_s += weights.half_dropoff_s
             i += 1
         place = here
     return cost, now_s, place
@@ -146,51 +99,53 @@ def times_multiplier(cost: int, multiplier: int) -> int:
 
 
 @compiled
-def rider_cost(riders: Ints, weights: Ints, rider: int, walked: int, lost: int, fees: int, num_orders: int) -> int:
+def rider_cost(
+    riders: Records, weights: CostModel, rider: int, walked: int, lost: int, fees: int, num_orders: int
+) -> int:
     """Cost of a rider's plan: its walk, what is not lost already times the multiplier, pay above the guarantee, tolls."""
-    cost = lost + times_multiplier(walked - lost, riders[rider, MULTIPLIER])
-    cost += pay_cost(weights, riders[rider, EARNED] + fees, riders[rider, GUARANTEE])
-    return int(cost + riders[rider, TOLL] * num_orders)
+    cost = lost + times_multiplier(walked - lost, riders[rider].multiplier_permille)
+    cost += pay_cost(weights, riders[rider].earned + fees, riders[rider].guarantee)
+    return int(cost + riders[rider].surcharge * num_orders)
 
 
 @compiled
 def recost(board: Board, rider: int) -> int:
     """Work out the rider's plan anew after a change, under a new version; return its cost."""
     riders, stops = board.riders, board.stops[rider]
-    num_stops = riders[rider, NUM_STOPS]
+    num_stops = riders[rider].num_stops
     trips = board.trips[rider]
-    place, now_s, arrival_s = riders[rider, PLACE], riders[rider, FREE], riders[rider, ARRIVAL]
+    place, now_s, arrival_s = riders[rider].place, riders[rider].free_s, riders[rider].arrival_s
     walked, lost, fees, num_planned, num_trips, start = 0, 0, 0, 0, 0, 0
     while start < num_stops and walked < NEVER:
-        trips[num_trips, TRIP_STOP], trips[num_trips, TRIP_PLACE] = start, place
-        trips[num_trips, TRIP_S], trips[num_trips, TRIP_COST] = now_s, walked
+        trips[num_trips].first_stop, trips[num_trips].place = start, place
+        trips[num_trips].start_s, trips[num_trips].cost = now_s, walked
         num_trips += 1
         end = start
         while end < num_stops and stops[end] >= 0:
             end += 1
-        end = 2 * end - start if board.weights[RULE] == TRIP else num_stops
+        end = 2 * end - start if board.weights.rule == TRIP else num_stops
         cost, now_s, place = walk(
             board.travel_s, board.orders, board.weights, stops, start, end,
-            place, now_s, arrival_s, riders[rider, OFF], NEVER,
+            place, now_s, arrival_s, riders[rider].off_s, NEVER,
         )  # fmt: skip
         walked = NEVER if cost >= NEVER else walked + cost
         for i in range(start, end):
             if stops[i] < 0:
-                fees += board.orders[~stops[i], FEE]
-                lost += board.orders[~stops[i], LOST]
+                fees += board.orders[~stops[i]].fee
+                lost += board.orders[~stops[i]].sunk_cost
                 num_planned += 1
         arrival_s = -1
         start = end
-    trips[num_trips, TRIP_STOP], trips[num_trips, TRIP_PLACE] = start, place
-    trips[num_trips, TRIP_S], trips[num_trips, TRIP_COST] = now_s, walked
-    riders[rider, WALKED], riders[rider, NUM_TRIPS] = walked, num_trips
-    riders[rider, FEES], riders[rider, NUM_PLANNED], riders[rider, LOST_PLANNED] = fees, num_planned, lost
-    riders[rider, COST] = NEVER
+    trips[num_trips].first_stop, trips[num_trips].place = start, place
+    trips[num_trips].start_s, trips[num_trips].cost = now_s, walked
+    riders[rider].route_cost, riders[rider].num_trips = walked, num_trips
+    riders[rider].planned_fees, riders[rider].num_planned, riders[rider].planned_sunk_cost = fees, num_planned, lost
+    riders[rider].plan_cost = NEVER
     if walked < NEVER:
-        riders[rider, COST] = rider_cost(riders, board.weights, rider, walked, lost, fees, num_planned)
-    board.clock[0] += 1
-    riders[rider, VERSION] = board.clock[0]
-    return int(riders[rider, COST])
+        riders[rider].plan_cost = rider_cost(riders, board.weights, rider, walked, lost, fees, num_planned)
+    board.newest_version[0] += 1
+    riders[rider].version = board.newest_version[0]
+    return int(riders[rider].plan_cost)
 
 
 @compiled
@@ -205,27 +160,27 @@ def set_lost(board: Board, now_s: int) -> None:
     """Say what of each order's waiting and lateness is there already; plans are to be worked out anew after it."""
     orders = board.orders
     for order in range(orders.shape[0]):
-        orders[order, LOST] = lost_cost(board.weights, orders[order, PLACED], orders[order, PROMISED], now_s)
+        orders[order].sunk_cost = lost_cost(board.weights, orders[order].placed_s, orders[order].promised_s, now_s)
 
 
 @compiled
-def alone_cost(travel_s: Seconds, orders: Ints, weights: Ints, order: int, place: int, now_s: int) -> int:
+def alone_cost(travel_s: Seconds, orders: Records, weights: CostModel, order: int, place: int, now_s: int) -> int:
     """Return what the order's own delivery costs if driven next from (place, now_s).
 
     A lower bound of any insertion there, as travel obeys the triangle inequality.
     """
-    merchant = orders[order, MERCHANT]
-    picked_s = max(now_s + travel_s[place, merchant] + weights[HALF_PICKUP], orders[order, READY])
+    merchant = orders[order].merchant
+    picked_s = max(now_s + travel_s[place, merchant] + weights.half_pickup_s, orders[order].ready_s)
     return own_cost(travel_s, orders, weights, order, picked_s)
 
 
 @compiled
-def own_cost(travel_s: Seconds, orders: Ints, weights: Ints, order: int, picked_s: int) -> int:
+def own_cost(travel_s: Seconds, orders: Records, weights: CostModel, order: int, picked_s: int) -> int:
     """Return the cost of an order picked up at `picked_s` and driven straight to its door."""
-    drive_s = travel_s[orders[order, MERCHANT], orders[order, DOOR]]
-    dropped_s = picked_s + weights[HALF_PICKUP] + drive_s + weights[HALF_DROPOFF] + orders[order, HANDOVER]
-    return delivery_cost(weights, dropped_s - orders[order, PLACED]) + lateness_cost(
-        weights, dropped_s - orders[order, PROMISED]
+    drive_s = travel_s[orders[order].merchant, orders[order].door]
+    dropped_s = picked_s + weights.half_pickup_s + drive_s + weights.half_dropoff_s + orders[order].handover_s
+    return delivery_cost(weights, dropped_s - orders[order].placed_s) + lateness_cost(
+        weights, dropped_s - orders[order].promised_s
     )
 
 
@@ -238,13 +193,13 @@ def fit_trip(board: Board, rider: int, order: int, draft: Stops, limit: int) -> 
     """
     travel_s, orders, weights, stops = board.travel_s, board.orders, board.weights, board.stops[rider]
     riders, trips = board.riders, board.trips[rider]
-    num_stops, num_trips = riders[rider, NUM_STOPS], riders[rider, NUM_TRIPS]
-    off_s, base = riders[rider, OFF], riders[rider, WALKED]
+    num_stops, num_trips = riders[rider].num_stops, riders[rider].num_trips
+    off_s, base = riders[rider].off_s, riders[rider].route_cost
     best, best_pickup, best_dropoff = limit, 0, 0
     for trip in range(num_trips + 1):
-        start, place = trips[trip, TRIP_STOP], trips[trip, TRIP_PLACE]
-        now_s, behind = trips[trip, TRIP_S], trips[trip, TRIP_COST]
-        arrival_s = riders[rider, ARRIVAL] if trip == 0 else -1
+        start, place = trips[trip].first_stop, trips[trip].place
+        now_s, behind = trips[trip].start_s, trips[trip].cost
+        arrival_s = riders[rider].arrival_s if trip == 0 else -1
         if arrival_s < 0 and alone_cost(travel_s, orders, weights, order, place, now_s) < best:
             draft[start] = order
             draft[start + 1] = ~order
@@ -255,15 +210,15 @@ def fit_trip(board: Board, rider: int, order: int, draft: Stops, limit: int) -> 
             )
             if cost < NEVER:
                 best, best_pickup, best_dropoff = behind + cost - base, start, start + 1
-        if trip == num_trips or orders[stops[start], MERCHANT] != orders[order, MERCHANT]:
+        if trip == num_trips or orders[stops[start]].merchant != orders[order].merchant:
             continue
-        loaded = (start + trips[trip + 1, TRIP_STOP]) // 2
-        if loaded - start >= riders[rider, CAPACITY]:
+        loaded = (start + trips[trip + 1].first_stop) // 2
+        if loaded - start >= riders[rider].capacity:
             continue
         for i in range(start, num_stops):
             draft[i if i < loaded else i + 2] = stops[i]
         draft[loaded] = order
-        for at in range(loaded, trips[trip + 1, TRIP_STOP] + 1):
+        for at in range(loaded, trips[trip + 1].first_stop + 1):
             if at > loaded:
                 draft[at] = stops[at - 1]
             draft[at + 1] = ~order
@@ -286,16 +241,16 @@ def fit_bag(board: Board, rider: int, order: int, draft: Stops, limit: int) -> t
     """
     travel_s, orders, weights, stops = board.travel_s, board.orders, board.weights, board.stops[rider]
     riders = board.riders
-    num_stops = riders[rider, NUM_STOPS]
-    place, now_s, arrival_s = riders[rider, PLACE], riders[rider, FREE], riders[rider, ARRIVAL]
-    base = riders[rider, WALKED]
+    num_stops = riders[rider].num_stops
+    place, now_s, arrival_s = riders[rider].place, riders[rider].free_s, riders[rider].arrival_s
+    base = riders[rider].route_cost
     best, best_pickup, best_dropoff = limit, 0, 0
     load = carried_now(stops, num_stops)
     for pickup in range(num_stops + 1):
         if pickup > 0:
             draft[pickup - 1] = stops[pickup - 1]
             load += 1 if stops[pickup - 1] >= 0 else -1
-        if (pickup == 0 and arrival_s >= 0) or load >= riders[rider, CAPACITY]:
+        if (pickup == 0 and arrival_s >= 0) or load >= riders[rider].capacity:
             continue
         draft[pickup] = order
         for i in range(pickup, num_stops):
@@ -306,7 +261,7 @@ def fit_bag(board: Board, rider: int, order: int, draft: Stops, limit: int) -> t
                 passed = stops[dropoff - 2]
                 draft[dropoff - 1] = passed
                 aboard += 1 if passed >= 0 else -1
-                if aboard > riders[rider, CAPACITY]:
+                if aboard > riders[rider].capacity:
                     break
             draft[dropoff] = ~order
             cost, _, _ = walk(
@@ -319,7 +274,7 @@ def fit_bag(board: Board, rider: int, order: int, draft: Stops, limit: int) -> t
                 place,
                 now_s,
                 arrival_s,
-                riders[rider, OFF],
+                riders[rider].off_s,
                 best + base,
             )
             if cost < NEVER and cost - base < best:
@@ -345,60 +300,60 @@ def fit(board: Board, rider: int, order: int, draft: Stops, limit: int) -> tuple
     The increase is NEVER when no feasible insertion is below `limit`, or the rider is barred from the order.
     """
     riders = board.riders
-    num_stops = riders[rider, NUM_STOPS]
-    if num_stops + 2 > STOPS_MAX or board.barred[order, rider] or riders[rider, WALKED] >= NEVER:
+    num_stops = riders[rider].num_stops
+    if num_stops + 2 > STOPS_MAX or board.barred[order, rider] or riders[rider].route_cost >= NEVER:
         return NEVER, 0, 0
-    fee = board.orders[order, FEE]
-    more_pay = pay_cost(board.weights, riders[rider, EARNED] + riders[rider, FEES] + fee, riders[rider, GUARANTEE])
-    more_pay -= pay_cost(board.weights, riders[rider, EARNED] + riders[rider, FEES], riders[rider, GUARANTEE])
-    limit -= more_pay + riders[rider, TOLL]
+    fee = board.orders[order].fee
+    more_pay = pay_cost(board.weights, riders[rider].earned + riders[rider].planned_fees + fee, riders[rider].guarantee)
+    more_pay -= pay_cost(board.weights, riders[rider].earned + riders[rider].planned_fees, riders[rider].guarantee)
+    limit -= more_pay + riders[rider].surcharge
     if limit <= 0:
         return NEVER, 0, 0
-    if riders[rider, MULTIPLIER] < PER_MILLE:
+    if riders[rider].multiplier_permille < PER_MILLE:
         limit = NEVER
-    if board.weights[RULE] == TRIP:
+    if board.weights.rule == TRIP:
         raw, pickup, dropoff = fit_trip(board, rider, order, draft, limit)
     else:
         raw, pickup, dropoff = fit_bag(board, rider, order, draft, limit)
     if raw >= NEVER:
         return NEVER, 0, 0
     increase = raw
-    if riders[rider, MULTIPLIER] != PER_MILLE:
-        lost = board.orders[order, LOST]
-        before = riders[rider, WALKED] - riders[rider, LOST_PLANNED]
-        increase = lost + times_multiplier(before + raw - lost, riders[rider, MULTIPLIER])
-        increase -= times_multiplier(before, riders[rider, MULTIPLIER])
-    return increase + more_pay + riders[rider, TOLL], pickup, dropoff
+    if riders[rider].multiplier_permille != PER_MILLE:
+        lost = board.orders[order].sunk_cost
+        before = riders[rider].route_cost - riders[rider].planned_sunk_cost
+        increase = lost + times_multiplier(before + raw - lost, riders[rider].multiplier_permille)
+        increase -= times_multiplier(before, riders[rider].multiplier_permille)
+    return increase + more_pay + riders[rider].surcharge, pickup, dropoff
 
 
 @compiled
 def put(board: Board, rider: int, order: int, pickup: int, dropoff: int) -> int:
     """Insert an order at the given indices of the new plan and work the plan out."""
     stops = board.stops[rider]
-    num_stops = board.riders[rider, NUM_STOPS]
+    num_stops = board.riders[rider].num_stops
     for i in range(num_stops - 1, dropoff - 2, -1):
         stops[i + 2] = stops[i]
     for i in range(dropoff - 2, pickup - 1, -1):
         stops[i + 1] = stops[i]
     stops[pickup] = order
     stops[dropoff] = ~order
-    board.riders[rider, NUM_STOPS] = num_stops + 2
-    board.orders[order, HOLDER] = rider
+    board.riders[rider].num_stops = num_stops + 2
+    board.orders[order].holder = rider
     return recost(board, rider)
 
 
 @compiled
 def take(board: Board, order: int) -> None:
     """Remove an order from the plan that holds it; the caller works the plan out."""
-    rider = board.orders[order, HOLDER]
+    rider = board.orders[order].holder
     stops = board.stops[rider]
     kept = 0
-    for i in range(board.riders[rider, NUM_STOPS]):
+    for i in range(board.riders[rider].num_stops):
         if stops[i] != order and stops[i] != ~order:
             stops[kept] = stops[i]
             kept += 1
-    board.riders[rider, NUM_STOPS] = kept
-    board.orders[order, HOLDER] = -1
+    board.riders[rider].num_stops = kept
+    board.orders[order].holder = -1
 
 
 @compiled
@@ -408,11 +363,11 @@ def keep_feasible(board: Board, rider: int) -> int:
     Leaving a stop out can make a plan longer, where travel breaks the triangle inequality.
     """
     if recost(board, rider) < NEVER:
-        return int(board.riders[rider, COST])
+        return int(board.riders[rider].plan_cost)
     i = 0
-    while i < board.riders[rider, NUM_STOPS]:
+    while i < board.riders[rider].num_stops:
         stop = board.stops[rider, i]
-        if stop >= 0 and board.orders[stop, STANDING] == OPEN:
+        if stop >= 0 and board.orders[stop].status == OPEN:
             take(board, stop)
         else:
             i += 1

@@ -10,33 +10,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from dispatch.board import STOPS_MAX, Board, Records
 from dispatch.compiled import Ints, Stops, Words, compiled
-from dispatch.objective import PAY, UNSERVED
+from dispatch.objective import UNSERVED
 from dispatch.route import (
-    COST,
-    EARNED,
-    FEE,
-    FIT_DROPOFF,
-    FIT_INCREASE,
-    FIT_PICKUP,
-    FIT_VERSION,
-    FREE,
-    GUARANTEE,
-    HOLDER,
-    LOST,
-    MERCHANT,
-    MULTIPLIER,
     NEVER,
-    NUM_STOPS,
-    NUM_TRIPS,
     PER_MILLE,
-    PLACE,
-    READY,
-    RIDER_COLUMNS,
-    STOPS_MAX,
-    TRIP_COLUMNS,
-    VERSION,
-    Board,
     fit,
     own_cost,
     put,
@@ -51,12 +30,14 @@ NEAR_MAX = 24
 class Copies(NamedTuple):
     """Plans as they were before a repair, by position.
 
-    ``riders``: index, then the board's columns; ``stops``, ``trips``; ``stamp`` (R,): the repair that copied a rider last.
+    ``rider`` int64 (R,): whose; ``records``, ``stops``, ``trips`` as on the board; ``stamp`` int64 (R,): the repair that
+    copied a rider last.
     """
 
-    riders: Ints
+    rider: Ints
+    records: Records
     stops: Stops
-    trips: Ints
+    trips: Records
     stamp: Ints
 
 
@@ -104,18 +85,18 @@ def cheapest(
         rider = crew[i]
         if touched[rider] == stamp:
             continue
-        known = board.fits[order, rider]
-        if known[FIT_VERSION] != board.riders[rider, VERSION]:
-            known[FIT_INCREASE], known[FIT_PICKUP], known[FIT_DROPOFF] = fit(board, rider, order, draft, NEVER)
-            known[FIT_VERSION] = board.riders[rider, VERSION]
-        if known[FIT_INCREASE] < best:
-            best = known[FIT_INCREASE]
+        known = board.insertions[order, rider]
+        if known.version != board.riders[rider].version:
+            known.increase, known.pickup, known.dropoff = fit(board, rider, order, draft, NEVER)
+            known.version = board.riders[rider].version
+        if known.increase < best:
+            best = known.increase
             chosen = rider
     if chosen >= 0:
-        pickup = board.fits[order, chosen, FIT_PICKUP]
-        dropoff = board.fits[order, chosen, FIT_DROPOFF]
+        pickup = board.insertions[order, chosen].pickup
+        dropoff = board.insertions[order, chosen].dropoff
     for i in range(num_touched):
-        rider = touched_riders[i, 0]
+        rider = touched_riders[i]
         increase, first, second = fit(board, rider, order, draft, best)
         if increase < best:
             best, chosen, pickup, dropoff = increase, rider, first, second
@@ -134,14 +115,14 @@ def candidates(board: Board, crew: Ints, open_orders: Ints, width: int) -> Ints:
     riders = board.riders
     for i in range(num_open):
         order = open_orders[i]
-        merchant = board.orders[order, MERCHANT]
-        fee = board.orders[order, FEE]
+        merchant = board.orders[order].merchant
+        fee = board.orders[order].fee
         filled = 0
         for j in range(crew.shape[0]):
             rider = crew[j]
-            delay = riders[rider, FREE] + board.travel_s[riders[rider, PLACE], merchant]
-            if riders[rider, EARNED] + fee > riders[rider, GUARANTEE]:
-                delay += board.weights[PAY] * fee // 1000
+            delay = riders[rider].free_s + board.travel_s[riders[rider].place, merchant]
+            if riders[rider].earned + fee > riders[rider].guarantee:
+                delay += board.weights.pay * fee // 1000
             if filled == width and delay >= delays[width - 1]:
                 continue
             at = filled if filled < width else width - 1
@@ -169,8 +150,8 @@ def neighbours(board: Board, open_orders: Ints, near: Ints) -> None:
             if j == i:
                 continue
             other = open_orders[j]
-            gap = np.int64(board.travel_s[board.orders[mine, MERCHANT], board.orders[other, MERCHANT]])
-            gap += abs(board.orders[mine, READY] - board.orders[other, READY])
+            gap = np.int64(board.travel_s[board.orders[mine].merchant, board.orders[other].merchant])
+            gap += abs(board.orders[mine].ready_s - board.orders[other].ready_s)
             if filled == width and gap >= gaps[width - 1]:
                 continue
             at = filled if filled < width else width - 1
@@ -190,14 +171,12 @@ def keep_copy(board: Board, copies: Copies, rider: int, num_copies: int, stamp: 
     if copies.stamp[rider] == stamp:
         return num_copies
     copies.stamp[rider] = stamp
-    copies.riders[num_copies, 0] = rider
-    for column in range(RIDER_COLUMNS):
-        copies.riders[num_copies, 1 + column] = board.riders[rider, column]
-    for i in range(board.riders[rider, NUM_STOPS]):
+    copies.rider[num_copies] = rider
+    copies.records[num_copies] = board.riders[rider]
+    for i in range(board.riders[rider].num_stops):
         copies.stops[num_copies, i] = board.stops[rider, i]
-    for i in range(board.riders[rider, NUM_TRIPS] + 1):
-        for column in range(TRIP_COLUMNS):
-            copies.trips[num_copies, i, column] = board.trips[rider, i, column]
+    for i in range(board.riders[rider].num_trips + 1):
+        copies.trips[num_copies, i] = board.trips[rider, i]
     return num_copies + 1
 
 
@@ -205,14 +184,12 @@ def keep_copy(board: Board, copies: Copies, rider: int, num_copies: int, stamp: 
 def put_back(board: Board, copies: Copies, num_copies: int) -> None:
     """Restore every copied plan, its version included."""
     for j in range(num_copies):
-        rider = copies.riders[j, 0]
-        for column in range(RIDER_COLUMNS):
-            board.riders[rider, column] = copies.riders[j, 1 + column]
-        for i in range(copies.riders[j, 1 + NUM_STOPS]):
+        rider = copies.rider[j]
+        board.riders[rider] = copies.records[j]
+        for i in range(copies.records[j].num_stops):
             board.stops[rider, i] = copies.stops[j, i]
-        for i in range(copies.riders[j, 1 + NUM_TRIPS] + 1):
-            for column in range(TRIP_COLUMNS):
-                board.trips[rider, i, column] = copies.trips[j, i, column]
+        for i in range(copies.records[j].num_trips + 1):
+            board.trips[rider, i] = copies.trips[j, i]
 
 
 @compiled
@@ -251,9 +228,10 @@ def improve(
     choice = candidates(board, crew, open_orders, min(width, crew.shape[0]))
     least = least_costs(board, crew, open_orders)
     copies = Copies(
-        np.empty((num_riders, 1 + RIDER_COLUMNS), np.int64),
-        np.empty((num_riders, STOPS_MAX), np.int32),
-        np.empty((num_riders, STOPS_MAX // 2 + 1, TRIP_COLUMNS), np.int64),
+        np.empty(num_riders, np.int64),
+        np.empty_like(board.riders),
+        np.empty_like(board.stops),
+        np.empty_like(board.trips),
         np.full(num_riders, -1, np.int64),
     )
     draft = np.empty(STOPS_MAX + 2, np.int32)
@@ -271,7 +249,7 @@ def improve(
             continue
         put_back(board, copies, num_copies)
         for j in range(num):
-            board.orders[open_orders[out[j]], HOLDER] = was[j]
+            board.orders[open_orders[out[j]]].holder = was[j]
     return kept
 
 
@@ -280,12 +258,12 @@ def least_costs(board: Board, crew: Ints, open_orders: Ints) -> Ints:
     """Return for each open order the least any plan could cost it: picked up when ready, driven straight."""
     multiplier = PER_MILLE
     for rider in crew:
-        multiplier = min(multiplier, board.riders[rider, MULTIPLIER])
+        multiplier = min(multiplier, board.riders[rider].multiplier_permille)
     least = np.empty(open_orders.shape[0], np.int64)
     for i in range(open_orders.shape[0]):
         order = open_orders[i]
-        cost = own_cost(board.travel_s, board.orders, board.weights, order, board.orders[order, READY])
-        lost = board.orders[order, LOST]
+        cost = own_cost(board.travel_s, board.orders, board.weights, order, board.orders[order].ready_s)
+        lost = board.orders[order].sunk_cost
         least[i] = cost if multiplier == PER_MILLE else lost + times_multiplier(max(cost - lost, 0), multiplier)
     return least
 
@@ -296,14 +274,14 @@ def ruin(board: Board, copies: Copies, open_orders: Ints, out: Ints, was: Ints, 
     before, num_copies = 0, 0
     for j in range(out.shape[0]):
         order = open_orders[out[j]]
-        was[j] = board.orders[order, HOLDER]
+        was[j] = board.orders[order].holder
         if was[j] < 0:
             before += UNSERVED
             continue
         copies_then = num_copies
         num_copies = keep_copy(board, copies, was[j], num_copies, stamp)
         if num_copies > copies_then:
-            before += board.riders[was[j], COST]
+            before += board.riders[was[j]].plan_cost
         take(board, order)
     return before, num_copies
 
@@ -328,17 +306,17 @@ def recreate(
     """
     after = 0
     for j in range(num_copies):
-        after += recost(board, copies.riders[j, 0])
+        after += recost(board, copies.rider[j])
     for at in out:
         after += least[at]
     for at in out:
         order, limit = open_orders[at], before - after + least[at]
         rider, increase, pickup, dropoff = cheapest(
-            board, choice[at], order, draft, copies.stamp, stamp, copies.riders, num_copies, limit
+            board, choice[at], order, draft, copies.stamp, stamp, copies.rider, num_copies, limit
         )
         if rider < 0 and limit >= UNSERVED:
             rider, increase, pickup, dropoff = cheapest(
-                board, crew, order, draft, copies.stamp, stamp, copies.riders, num_copies, limit
+                board, crew, order, draft, copies.stamp, stamp, copies.rider, num_copies, limit
             )
         after -= least[at]
         if rider < 0 or increase >= UNSERVED:

@@ -7,39 +7,23 @@ Invariant: no feasible sequence is cheaper than the one returned, as long as tra
 
 import numpy as np
 
+from dispatch.board import Board, Record, Records, record_of
 from dispatch.compiled import Flags, Ints, Stops, compiled
 from dispatch.objective import (
-    HALF_DROPOFF,
-    HALF_PICKUP,
-    RULE,
     delivery_cost,
     food_waiting_cost,
     idle_travel_cost,
     lateness_cost,
 )
 from dispatch.route import (
-    ARRIVAL,
-    CAPACITY,
-    DOOR,
-    FREE,
-    HANDOVER,
-    MERCHANT,
     NEVER,
-    NUM_STOPS,
-    OFF,
-    PLACE,
-    PLACED,
-    PROMISED,
-    READY,
     TRIP,
-    WALKED,
-    Board,
     recost,
 )
 
 SEQUENCE_ORDERS_MAX = 5
-# Columns of the state behind each stop of the path: time, place, cost, orders of the visit under way.
-AT_S, AT_PLACE, AT_COST, VISIT = range(4)
+# The state behind each stop of a path; `visit_orders`: picked up so far in the visit under way.
+PATH_STATE = record_of("time_s", "place", "cost", "visit_orders")
 
 
 @compiled
@@ -49,7 +33,7 @@ def best_sequence(board: Board, rider: int, extra: Ints) -> tuple[int, Stops]:
     NEVER and no stops if there is none, or more than SEQUENCE_ORDERS_MAX orders are concerned. A stop under way stays
     first. By the trip rule a bag is emptied before the next pickup and holds one merchant's orders.
     """
-    num_held = board.riders[rider, NUM_STOPS]
+    num_held = board.riders[rider].num_stops
     total = num_held + 2 * extra.shape[0]
     pool = np.empty(total, np.int32)
     pool[:num_held] = board.stops[rider, :num_held]
@@ -61,8 +45,8 @@ def best_sequence(board: Board, rider: int, extra: Ints) -> tuple[int, Stops]:
         return (NEVER if total else 0), best_stops
     path, choice = np.empty(total, np.int32), np.full(total, -1, np.int64)
     used = np.zeros(total, np.bool_)
-    states = np.zeros((total + 1, 4), np.int64)
-    states[0, AT_S], states[0, AT_PLACE] = board.riders[rider, FREE], board.riders[rider, PLACE]
+    states = np.zeros(total + 1, PATH_STATE)
+    states[0].time_s, states[0].place = board.riders[rider].free_s, board.riders[rider].place
     depth = 0
     while depth >= 0:
         if choice[depth] >= 0:
@@ -77,10 +61,10 @@ def best_sequence(board: Board, rider: int, extra: Ints) -> tuple[int, Stops]:
         choice[depth], used[at], path[depth] = at, True, pool[at]
         if not _advance(board, rider, path, depth, states):
             continue
-        if states[depth + 1, AT_COST] + _least_to_come(board, pool, used, states[depth + 1]) >= best:
+        if states[depth + 1].cost + _least_to_come(board, pool, used, states[depth + 1]) >= best:
             continue
         if depth + 1 == total:
-            best, best_stops = states[total, AT_COST], path.copy()
+            best, best_stops = states[total].cost, path.copy()
             continue
         depth += 1
     return best, best_stops
@@ -93,7 +77,7 @@ def resequence(board: Board, riders: Ints) -> int:
     num_better = 0
     for rider in riders:
         cost, stops = best_sequence(board, rider, none)
-        if cost < board.riders[rider, WALKED]:
+        if cost < board.riders[rider].route_cost:
             board.stops[rider, : stops.shape[0]] = stops
             recost(board, rider)
             num_better += 1
@@ -105,7 +89,7 @@ def _may_follow(board: Board, rider: int, pool: Stops, used: Flags, path: Stops,
     """Say whether pool[at] may come next: not used, pickup before drop-off, room in the bag, the market's rule."""
     if used[at]:
         return False
-    if depth == 0 and board.riders[rider, ARRIVAL] >= 0:
+    if depth == 0 and board.riders[rider].arrival_s >= 0:
         return at == 0
     stop = pool[at]
     load = 0
@@ -120,47 +104,47 @@ def _may_follow(board: Board, rider: int, pool: Stops, used: Flags, path: Stops,
             load += 1
     if stop < 0:
         return True
-    if load >= board.riders[rider, CAPACITY]:
+    if load >= board.riders[rider].capacity:
         return False
-    if board.weights[RULE] == TRIP and load > 0:
+    if board.weights.rule == TRIP and load > 0:
         last = path[depth - 1]
-        return bool(last >= 0 and board.orders[last, MERCHANT] == board.orders[stop, MERCHANT])
+        return bool(last >= 0 and board.orders[last].merchant == board.orders[stop].merchant)
     return True
 
 
 @compiled
-def _advance(board: Board, rider: int, path: Stops, depth: int, states: Ints) -> bool:
+def _advance(board: Board, rider: int, path: Stops, depth: int, states: Records) -> bool:
     """Work out the state behind path[depth] from the one before; False if it is a pickup after the shift."""
     orders, weights, stop = board.orders, board.weights, path[depth]
     before, behind = states[depth], states[depth + 1]
     order = stop if stop >= 0 else ~stop
-    place = orders[order, MERCHANT] if stop >= 0 else orders[order, DOOR]
-    drive_s = board.travel_s[before[AT_PLACE], place]
-    arrived_s, idle_s = before[AT_S] + drive_s, drive_s
-    if depth == 0 and board.riders[rider, ARRIVAL] >= 0:
-        arrived_s, idle_s = board.riders[rider, ARRIVAL], 0
-    behind[AT_PLACE] = place
+    place = orders[order].merchant if stop >= 0 else orders[order].door
+    drive_s = board.travel_s[before.place, place]
+    arrived_s, idle_s = before.time_s + drive_s, drive_s
+    if depth == 0 and board.riders[rider].arrival_s >= 0:
+        arrived_s, idle_s = board.riders[rider].arrival_s, 0
+    behind.place = place
     if stop < 0:
-        dropped_s = arrived_s + weights[HALF_DROPOFF] + orders[order, HANDOVER]
-        cost = delivery_cost(weights, dropped_s - orders[order, PLACED])
-        behind[AT_COST] = before[AT_COST] + cost + lateness_cost(weights, dropped_s - orders[order, PROMISED])
-        behind[AT_S], behind[VISIT] = dropped_s + weights[HALF_DROPOFF], 0
+        dropped_s = arrived_s + weights.half_dropoff_s + orders[order].handover_s
+        cost = delivery_cost(weights, dropped_s - orders[order].placed_s)
+        behind.cost = before.cost + cost + lateness_cost(weights, dropped_s - orders[order].promised_s)
+        behind.time_s, behind.visit_orders = dropped_s + weights.half_dropoff_s, 0
         return True
-    if before[VISIT] > 0 and before[AT_PLACE] == place:
-        ready_s = before[AT_S] - weights[HALF_PICKUP]
-        picked_s = max(ready_s, orders[order, READY])
-        stood_s = before[VISIT] * (picked_s - ready_s) + picked_s - orders[order, READY]
-        idle_s, visit = 0, before[VISIT] + 1
+    if before.visit_orders > 0 and before.place == place:
+        ready_s = before.time_s - weights.half_pickup_s
+        picked_s = max(ready_s, orders[order].ready_s)
+        stood_s = before.visit_orders * (picked_s - ready_s) + picked_s - orders[order].ready_s
+        idle_s, visit = 0, before.visit_orders + 1
     else:
-        picked_s = max(arrived_s + weights[HALF_PICKUP], orders[order, READY])
-        stood_s, visit = picked_s - orders[order, READY], 1
-    behind[AT_COST] = before[AT_COST] + idle_travel_cost(weights, idle_s) + food_waiting_cost(weights, stood_s)
-    behind[AT_S], behind[VISIT] = picked_s + weights[HALF_PICKUP], visit
-    return bool(picked_s <= board.riders[rider, OFF])
+        picked_s = max(arrived_s + weights.half_pickup_s, orders[order].ready_s)
+        stood_s, visit = picked_s - orders[order].ready_s, 1
+    behind.cost = before.cost + idle_travel_cost(weights, idle_s) + food_waiting_cost(weights, stood_s)
+    behind.time_s, behind.visit_orders = picked_s + weights.half_pickup_s, visit
+    return bool(picked_s <= board.riders[rider].off_s)
 
 
 @compiled
-def _least_to_come(board: Board, pool: Stops, used: Flags, state: Ints) -> int:
+def _least_to_come(board: Board, pool: Stops, used: Flags, state: Record) -> int:
     """Return a lower bound of what is left: every order driven to straight from here."""
     orders, weights, travel_s = board.orders, board.weights, board.travel_s
     cost = 0
@@ -168,14 +152,14 @@ def _least_to_come(board: Board, pool: Stops, used: Flags, state: Ints) -> int:
         if used[i] or pool[i] >= 0:
             continue
         order = ~pool[i]
-        merchant, door = orders[order, MERCHANT], orders[order, DOOR]
-        dropped_s = state[AT_S] + travel_s[state[AT_PLACE], door]
+        merchant, door = orders[order].merchant, orders[order].door
+        dropped_s = state.time_s + travel_s[state.place, door]
         for j in range(pool.shape[0]):
             if pool[j] == order and not used[j]:
-                at_s = state[AT_S] + travel_s[state[AT_PLACE], merchant] - weights[HALF_PICKUP]
-                picked_s = max(at_s, orders[order, READY])
-                dropped_s = picked_s + weights[HALF_PICKUP] + travel_s[merchant, door]
-        dropped_s += weights[HALF_DROPOFF] + orders[order, HANDOVER]
-        cost += delivery_cost(weights, dropped_s - orders[order, PLACED])
-        cost += lateness_cost(weights, dropped_s - orders[order, PROMISED])
+                at_s = state.time_s + travel_s[state.place, merchant] - weights.half_pickup_s
+                picked_s = max(at_s, orders[order].ready_s)
+                dropped_s = picked_s + weights.half_pickup_s + travel_s[merchant, door]
+        dropped_s += weights.half_dropoff_s + orders[order].handover_s
+        cost += delivery_cost(weights, dropped_s - orders[order].placed_s)
+        cost += lateness_cost(weights, dropped_s - orders[order].promised_s)
     return cost

@@ -7,55 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dispatch.board import lay_out
+from dispatch.board import Records
 from dispatch.compiled import Ints
 from dispatch.fairness import no_floor
 from dispatch.fatigue import fresh_hours
 from dispatch.horizon import Settings
+from dispatch.layout import lay_out
 from dispatch.objective import Weights
 from dispatch.problem import InsertionRule, Market, Orders, Problem, Riders
-from dispatch.route import PLACED, READY
 from dispatch.travel import MatrixTravel
 from rules.units import PERMILLE
-from simulations.live import (
-    BEGAN,
-    BOLDNESS,
-    BONUS,
-    COUNTERS,
-    CREW_COLUMNS,
-    DAY,
-    DETOUR,
-    DIALS,
-    END,
-    ENDED,
-    F64,
-    FREE_SLOTS,
-    GROSS,
-    HOME,
-    KIND,
-    LATER_END,
-    LATER_START,
-    LOG_COLUMNS,
-    LOG_DECLINES,
-    MOOD_COLUMNS,
-    PACE,
-    PHASE,
-    PLAN_PACE,
-    PLANNED,
-    POINT_FEN,
-    RIDER,
-    SEARCH,
-    SINCE,
-    SLOT_COLUMNS,
-    START,
-    STAY_COLUMNS,
-    STAY_ORDER,
-    T_NUMBER,
-    TARGET_PER_H,
-    TODAY_COLUMNS,
-    VARIANT,
-    Live,
-)
+from simulations.area_state import COUNTS, CREW, DAY_ORDER, F64, ORDER_LOG, SLOT, STAY, AreaState, DayParameters
 from simulations.parts import Scenario
 from simulations.placed import Placed, Places, congestion_table
 from simulations.price import Prices
@@ -100,46 +62,48 @@ class Crew:
 
 
 def set_up(
-    scenario: Scenario, places: Places, area: int, crew: Crew, placed: Placed, prices: Prices, dials: F64, day: int, luck: np.uint64
-) -> Live:  # fmt: skip
+    scenario: Scenario, places: Places, area: int, crew: Crew, placed: Placed, prices: Prices, parameters: DayParameters, day: int,
+    answers: np.uint64,
+) -> AreaState:  # fmt: skip
     """An area at 04:00: everybody off duty, no order placed."""
     num, here = crew.rider.size, np.flatnonzero(places.area == area)
     num_slots = SLOTS_A_RIDER * num + SLOTS_LEAST
     problem = _problem(scenario, crew, here.size, num_slots)
     board = lay_out(problem, weights_of(scenario))
-    board.orders[:, (PLACED, READY)] = _FAR_S
+    board.orders["placed_s"] = board.orders["ready_s"] = _FAR_S
     xy = np.zeros((here.size + num + num_slots, 2))
     xy[: here.size, 0], xy[: here.size, 1] = places.x[here], places.y[here]
     home = crew.home - here[0]
     xy[here.size : here.size + num] = xy[home]
     xy[here.size + num :] = xy[0]
     gaps = np.sqrt(((xy[:, None] - xy[None]) ** 2).sum(axis=2))
-    board.travel_s[:] = np.ceil(gaps * dials[DETOUR] * dials[PLAN_PACE] / 1_000.0)
-    rows = np.zeros((num, CREW_COLUMNS), np.int64)
-    for column, values in (
-        (RIDER, crew.rider), (KIND, crew.kind), (START, crew.start_s), (END, crew.end_s), (VARIANT, crew.variant),
-        (PACE, crew.pace_s_per_km), (SEARCH, crew.search_permille), (SINCE, DAY_START_S), (STAY_ORDER, -1),
-        (BEGAN, -1), (ENDED, -1), (PHASE, 0),
-        (LATER_START, crew.later_start_s), (LATER_END, crew.later_end_s),
-        (HOME, home), (PLANNED, crew.end_s - crew.start_s + crew.later_end_s - crew.later_start_s),
-    ):  # fmt: skip
-        rows[:, column] = values
-    mood = np.zeros((num, MOOD_COLUMNS))
-    for column, feeling in (
-        (BOLDNESS, crew.boldness), (POINT_FEN, crew.point_fen), (TARGET_PER_H, crew.target_fen_per_h), (BONUS, crew.bonus_fen),
-    ):  # fmt: skip
-        mood[:, column] = feeling
-    log = np.full((placed.num, LOG_COLUMNS), -1, np.int64)
-    log[:, LOG_DECLINES] = 0
-    tally = np.zeros(COUNTERS, np.int64)
-    tally[FREE_SLOTS], tally[DAY], tally[GROSS] = num_slots, day, int(prices.gross)
-    return Live(
-        board=board, xy=xy, crew=rows, mood=mood, slots=np.zeros((num_slots, SLOT_COLUMNS), np.int64),
-        today=_today(placed, here[0]), log=log,
-        stays=np.zeros((8 * placed.num + 16 * num + 64, STAY_COLUMNS), np.int64),
-        free=np.arange(num_slots)[::-1].copy(), tally=tally, dials=dials, prices=prices.table,
-        busy_pm=congestion_table(scenario.streets.congestion_permille), luck=np.array([luck], np.uint64),
+    board.travel_s[:] = np.ceil(gaps * parameters.detour * parameters.plan_s_per_km / 1_000.0)
+    log = np.full(placed.num, -1, ORDER_LOG)
+    log["num_declined"] = 0
+    counts = np.zeros(1, COUNTS)
+    counts["num_free_slots"] = num_slots
+    return AreaState(
+        board=board, xy=xy, crew=_crew_records(crew, home), slots=np.zeros(num_slots, SLOT),
+        day_orders=_day_orders(placed, here[0]), log=log, stays=np.zeros(8 * placed.num + 16 * num + 64, STAY),
+        free=np.arange(num_slots)[::-1].copy(), counts=counts, parameters=parameters, prices=prices.table,
+        congestion_permille=congestion_table(scenario.streets.congestion_permille), day=day, gross=prices.gross,
+        answers=answers,
     )  # fmt: skip
+
+
+def _crew_records(crew: Crew, home: Ints) -> Records:
+    """Riders at the beginning of a day; `home` is a place of the area."""
+    records = np.zeros(crew.rider.size, CREW)
+    for name in (
+        "rider", "kind", "start_s", "end_s", "later_start_s", "later_end_s", "variant", "pace_s_per_km", "search_permille",
+        "boldness", "point_fen", "target_fen_per_h", "bonus_fen",
+    ):  # fmt: skip
+        records[name] = getattr(crew, name)
+    records["since_s"] = DAY_START_S
+    records["stay_order"] = records["began_s"] = records["ended_s"] = -1
+    records["home"] = home
+    records["planned_s"] = crew.end_s - crew.start_s + crew.later_end_s - crew.later_start_s
+    return records
 
 
 def set_desk(scenario: Scenario, crew: Crew, lose_permille: int) -> Desk:
@@ -167,24 +131,31 @@ def weights_of(scenario: Scenario) -> Weights:
     )  # fmt: skip
 
 
-def dials_of(scenario: Scenario, rain: int, *, responds: bool) -> F64:
-    """Parameters of the responses as compiled code reads them; riders who do not respond keep their base rates."""
+def day_parameters(scenario: Scenario, rain: int, *, responds: bool) -> DayParameters:
+    """Parameters of a day as compiled code reads them; riders who do not respond keep their base rates."""
     behaviour, streets = scenario.behaviour, scenario.streets
-    dials = np.zeros(DIALS)
-    per_million = (
-        behaviour.jump_per_million, behaviour.jump_most_per_million if responds else behaviour.jump_per_million,
-    )  # fmt: skip
-    dials[:] = (
-        behaviour.rush_permille / PERMILLE if responds else 0.0, behaviour.rush_half_fen, per_million[0] / MILLION,
-        per_million[1] / MILLION, behaviour.jump_half_fen, behaviour.decline_crowdsourced_per_million / MILLION,
-        behaviour.decline_dedicated_per_million / MILLION,
-        behaviour.decline_gain_permille / PERMILLE if responds else 0.0, behaviour.decline_most_per_million / MILLION,
-        behaviour.extend_permille / PERMILLE if responds else 0.0, behaviour.extend_most_s,
-        streets.lights_per_1000_km / MILLION, streets.light_wait_s, streets.fastest_s_per_km,
-        streets.detour_permille / PERMILLE, streets.pick_up_s,
-        scenario.weather.pace_permille / PERMILLE if rain else 1.0, streets.plan_s_per_km, 1.0, LONGEST_SHIFT_S,
-    )  # fmt: skip
-    return dials
+    jump_most = behaviour.jump_most_per_million if responds else behaviour.jump_per_million
+    return DayParameters(
+        rush=behaviour.rush_permille / PERMILLE if responds else 0.0,
+        rush_half_fen=float(behaviour.rush_half_fen),
+        jump=behaviour.jump_per_million / MILLION,
+        jump_most=jump_most / MILLION,
+        jump_half_fen=float(behaviour.jump_half_fen),
+        decline_crowdsourced=behaviour.decline_crowdsourced_per_million / MILLION,
+        decline_dedicated=behaviour.decline_dedicated_per_million / MILLION,
+        decline_gain=behaviour.decline_gain_permille / PERMILLE if responds else 0.0,
+        decline_most=behaviour.decline_most_per_million / MILLION,
+        extend=behaviour.extend_permille / PERMILLE if responds else 0.0,
+        extend_most_s=float(behaviour.extend_most_s),
+        lights_per_m=streets.lights_per_1000_km / MILLION,
+        light_wait_s=float(streets.light_wait_s),
+        fastest_s_per_km=float(streets.fastest_s_per_km),
+        detour=streets.detour_permille / PERMILLE,
+        pick_up_s=float(streets.pick_up_s),
+        rain_pace=scenario.weather.pace_permille / PERMILLE if rain else 1.0,
+        plan_s_per_km=float(streets.plan_s_per_km),
+        longest_s=float(LONGEST_SHIFT_S),
+    )
 
 
 def _problem(scenario: Scenario, crew: Crew, num_merchants: int, num_slots: int) -> Problem:
@@ -210,14 +181,10 @@ def _problem(scenario: Scenario, crew: Crew, num_merchants: int, num_slots: int)
     return Problem(market, MatrixTravel(np.zeros((places, places), np.int32)), orders, riders)
 
 
-def _today(placed: Placed, first_merchant: int) -> Ints:
-    """The orders of the day as rows for compiled code."""
-    out = np.zeros((placed.num, TODAY_COLUMNS), np.int64)
-    columns = (
-        placed.number, placed.merchant - first_merchant, placed.x, placed.y, placed.placed_s, placed.promised_ready_s,
-        placed.ready_s, placed.promised_s, placed.patience_s, placed.fee_fen, placed.at_door_s, placed.delay_s,
-        placed.noise_store_permille, placed.noise_door_permille,
-    )  # fmt: skip
-    for at, values in enumerate(columns, start=T_NUMBER):
-        out[:, at] = values
-    return out
+def _day_orders(placed: Placed, first_merchant: int) -> Records:
+    """The orders of the day as records for compiled code."""
+    records = np.zeros(placed.num, DAY_ORDER)
+    for name in DAY_ORDER.names or ():
+        records[name] = getattr(placed, "at_door_s" if name == "door_s" else name)
+    records["merchant"] -= first_merchant
+    return records

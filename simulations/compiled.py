@@ -14,7 +14,7 @@ from numba import njit
 
 ROOT = Path(__file__).parents[1]
 # Modules with compiled code, or with constants that it reads.
-COMPILED = ("behaviour", "compiled", "live", "nearest", "price", "randomness", "ranks", "riding", "sending")
+COMPILED = ("behaviour", "compiled", "area_state", "price", "randomness", "ranks", "riding", "sending")
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 

@@ -24,9 +24,13 @@ F64 = NDArray[np.float64]
 STEP_S = 15
 LATE_MIN_S, LATE_MAX_S = -3_600, 5_400
 NUM_BINS = (LATE_MAX_S - LATE_MIN_S) // STEP_S + 1
-# Planes of `Prices.table`: loss and its slope a minute, each as share of the fee, fen, milli-points.
-LOSS_SHARE, LOSS_FEN, LOSS_MP, SLOPE_SHARE, SLOPE_FEN, SLOPE_MP, SURE_SHARE, SURE_FEN = range(8)
-NUM_PLANES = 8
+# At an expected lateness: the expected loss and its slope a minute, as share of the fee, fen, milli-points; at a lateness
+# that is known: the money lost.
+_UNITS = ("share", "fen", "mp")
+PRICE = np.dtype(
+    [(f"{what}_{unit}", np.float64) for what in ("loss", "slope") for unit in _UNITS]
+    + [("known_share", np.float64), ("known_fen", np.float64)]
+)
 _FEE_FEN = 100_000
 # A day that stands for each tenure group: facts of rules that ask for it.
 _TENURE_DAYS = (15, 180, 900)
@@ -36,11 +40,10 @@ _TENURE_DAYS = (15, 180, 900)
 class Prices:
     """A book's price of lateness.
 
-    ``table`` float64 (NUM_PLANES, variants, NUM_BINS): by `variant` of the rider and expected lateness; SURE planes hold the
-    money lost at a lateness that is known. ``gross``: time given back does not count.
+    ``table`` PRICE (variants, NUM_BINS): by `variant` of the rider and lateness. ``gross``: time given back does not count.
     """
 
-    table: F64
+    table: NDArray[np.void]
     gross: bool
 
 
@@ -72,13 +75,13 @@ def prices(book: Book, people: People, level: int) -> Prices:
     """The price of lateness under a book on a day of a weather level."""
     sure = _sure(_Key(book), level)
     unsure = (people.unsure_first_month_s, people.unsure_first_year_s, people.unsure_later_s)
-    table = np.zeros((NUM_PLANES, sure.shape[1], NUM_BINS))
+    table = np.zeros((sure.shape[1], NUM_BINS), PRICE)
     for row in range(sure.shape[1]):
         sigma_s = unsure[row // 2 % len(_TENURE_DAYS)]
-        for plane in range(3):
-            table[plane, row] = _blurred(sure[plane, row], sigma_s)
-            table[plane + 3, row] = _slope_a_minute(table[plane, row])
-    table[SURE_SHARE], table[SURE_FEN] = sure[0], sure[1]
+        for plane, unit in enumerate(_UNITS):
+            loss = _blurred(sure[plane, row], sigma_s)
+            table[f"loss_{unit}"][row], table[f"slope_{unit}"][row] = loss, _slope_a_minute(loss)
+    table["known_share"], table["known_fen"] = sure[0], sure[1]
     return Prices(table, model_is_gross(book.model))
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dispatch.compiled import Ints
+from dispatch.board import Records
 from rules.events import CAUSE_PARTY, CAUSES, PARTIES, PARTY_CODE, RIDER_KINDS
 from rules.units import US_PER_S
 from scoring.columns import EVENT_SCHEMA, I64
@@ -19,40 +19,14 @@ from scoring.kernel import DELIVERED as DELIVERED_KIND
 from scoring.ledger import delivery_outcome, points_and_money
 from scoring.liability import attribute_causes
 from scoring.score import ScoredRun
-from simulations.city import rider_names, rider_positions
-from simulations.live import (
-    BEGAN,
-    BUSY,
-    DECLINED,
-    DELIVERED_OK,
-    DISTANCE,
+from simulations.area_state import (
+    DELIVERED,
     F64,
-    LIGHTS,
-    LOG_ACCEPTED,
-    LOG_ARRIVED,
-    LOG_BY,
-    LOG_DECLINES,
-    LOG_DELIVERED,
-    LOG_OUTCOME,
-    LOG_PICKED,
-    NUM_STAYS,
     OFF_DUTY,
-    OFFERED,
-    PHASE,
-    PLANNED,
-    RIDE,
-    RIDER,
-    SINCE,
-    START,
-    STAY_FROM,
-    STAY_METRES,
-    STAY_OF,
-    STAY_RIDER,
-    STAY_TO,
-    STAY_WHAT,
-    WORKED,
-    Live,
+    STAY,
+    AreaState,
 )
+from simulations.city import rider_names, rider_positions
 from simulations.orders import NO_OBSTACLE
 from simulations.parts import Scenario
 from simulations.placed import Placed
@@ -77,16 +51,16 @@ class Told:
     midnight_us: int
     rain: int
     placed: Placed
-    log: Ints
-    crew: Ints
+    log: Records
+    crew: Records
     lights: F64
-    stays: Ints
+    stays: Records
     figures: dict[str, int]
     events: list[pa.Table] = field(default_factory=list)
 
     @staticmethod
     def of(
-        day: int, midnight_us: int, rain: int, lives: Sequence[Live], orders: Sequence[Placed],
+        day: int, midnight_us: int, rain: int, lives: Sequence[AreaState], orders: Sequence[Placed],
         figures: dict[str, int],
     ) -> "Told":  # fmt: skip
         """The areas of a town put together."""
@@ -95,32 +69,32 @@ class Told:
         )
         turn = np.argsort(placed.number, kind="stable")
         crew = np.concatenate([live.crew for live in lives])
-        by_rider = np.argsort(crew[:, RIDER], kind="stable")
+        by_rider = np.argsort(crew["rider"], kind="stable")
         return Told(
             day=day, midnight_us=midnight_us, rain=rain, placed=placed.rows(turn),
             log=np.concatenate([live.log for live in lives])[turn], crew=crew[by_rider],
-            lights=np.concatenate([live.mood[:, LIGHTS] for live in lives])[by_rider],
+            lights=np.concatenate([live.crew["red_lights"] for live in lives])[by_rider],
             stays=_whole_days(lives), figures=figures,
         )  # fmt: skip
 
     @property
     def delivered(self) -> Bools:
         """Orders that were brought."""
-        return self.log[:, LOG_OUTCOME] == DELIVERED_OK
+        return self.log["outcome"] == DELIVERED
 
     @property
     def worked_s(self) -> I64:
         """Seconds from coming online to going offline, one a rider."""
         crew = self.crew
-        under_way = (crew[:, BEGAN] >= 0) & (crew[:, PHASE] != OFF_DUTY)
-        return crew[:, WORKED] + np.where(under_way, np.maximum(DAY_START_S + DAY_S - crew[:, START], 0), 0)
+        under_way = (crew["began_s"] >= 0) & (crew["phase"] != OFF_DUTY)
+        return crew["worked_s"] + np.where(under_way, np.maximum(DAY_START_S + DAY_S - crew["start_s"], 0), 0)
 
     @property
     def fees_fen(self) -> I64:
         """Fees of the orders brought, one a rider."""
         out = np.zeros(len(self.crew), np.int64)
         rows = self.delivered
-        np.add.at(out, self.log[rows, LOG_BY], self.placed.fee_fen[rows])
+        np.add.at(out, self.log["rider"][rows], self.placed.fee_fen[rows])
         return out
 
 
@@ -137,18 +111,18 @@ class Day:
     left: Bools
 
 
-def _whole_days(lives: Sequence[Live]) -> Ints:
+def _whole_days(lives: Sequence[AreaState]) -> Records:
     """Stays of all riders from 04:00 to 04:00: the last one of each is closed."""
     parts = []
     for live in lives:
-        rows = live.stays[: live.tally[NUM_STAYS]]
+        rows = live.stays[: live.counts["num_stays"][0]]
         crew = live.crew
-        last = np.zeros((len(crew), rows.shape[1]), np.int64)
-        last[:, STAY_RIDER], last[:, STAY_FROM] = crew[:, RIDER], crew[:, SINCE]
-        last[:, STAY_TO], last[:, STAY_WHAT], last[:, STAY_OF] = DAY_START_S + DAY_S, crew[:, PHASE], -1
-        parts += [rows, last[last[:, STAY_FROM] < last[:, STAY_TO]]]
+        last = np.zeros(len(crew), STAY)
+        last["rider"], last["from_s"] = crew["rider"], crew["since_s"]
+        last["to_s"], last["phase"], last["order"] = DAY_START_S + DAY_S, crew["phase"], -1
+        parts += [rows, last[last["from_s"] < last["to_s"]]]
     stays = np.concatenate(parts)
-    return stays[np.lexsort((stays[:, STAY_FROM], stays[:, STAY_RIDER]))]
+    return stays[np.lexsort((stays["from_s"], stays["rider"]))]
 
 
 def positions(scored: ScoredRun) -> I64:
@@ -163,7 +137,7 @@ def events_of(scenario: Scenario, luck: Luck, people: Population, told: Told) ->
     extended = rows[told.placed.extend_s[rows] > 0]
     parts.append(
         _events(
-            told, extended, "deadline_extended", told.log[extended, LOG_ACCEPTED] + 60,
+            told, extended, "deadline_extended", told.log["accepted_s"][extended] + 60,
             cause=pa.repeat(pa.scalar("weather"), extended.size), extend_s=pa.array(told.placed.extend_s[extended]),
         )
     )  # fmt: skip
@@ -190,15 +164,15 @@ def _deliveries(scenario: Scenario, luck: Luck, told: Told, rows: I64) -> _Part:
         "placed": placed.placed_s,
         "promised": placed.promised_s,
         "assess_deadline": placed.promised_s,
-        "accepted": log[:, LOG_ACCEPTED],
-        "arrived_store": log[:, LOG_ARRIVED],
+        "accepted": log["accepted_s"],
+        "arrived_store": log["arrived_s"],
         "merchant_ready": placed.ready_s,
         "merchant_promised_ready": placed.promised_ready_s,
-        "picked_up": log[:, LOG_PICKED],
-        "delivered": log[:, LOG_DELIVERED],
+        "picked_up": log["picked_up_s"],
+        "delivered": log["delivered_s"],
     }
     return _events(
-        told, rows, "delivered", log[:, LOG_DELIVERED],
+        told, rows, "delivered", log["delivered_s"],
         **{f"{name}_us": pa.array(_us(told, seconds)) for name, seconds in times.items()},
         distance_m=pa.array(placed.distance_m), fee_fen=pa.array(placed.fee_fen),
         reports=pa.array(report, pa.string(), mask=np.equal(report, "")),
@@ -215,7 +189,7 @@ def _reports(scenario: Scenario, luck: Luck, told: Told, rows: I64) -> np.ndarra
     obstacle = np.where(placed.obstacle == NO_OBSTACLE, -1, placed.obstacle)
     heard = luck.chance(shares[obstacle], "order.reported", *key)
     report = np.where(heard, names[obstacle], "")
-    waited_s = placed.ready_s - np.maximum(log[:, LOG_ARRIVED], placed.promised_ready_s)
+    waited_s = placed.ready_s - np.maximum(log["arrived_s"], placed.promised_ready_s)
     slow = (waited_s > kitchens.report_after_s) & luck.chance(
         kitchens.reported_per_million, "order.slow_reported", *key
     )
@@ -227,7 +201,7 @@ def _reports(scenario: Scenario, luck: Luck, told: Told, rows: I64) -> np.ndarra
 def _feedback(scenario: Scenario, luck: Luck, told: Told, rows: I64) -> list[_Part]:
     """Reviews and complaints on the day itself, more of the bad kind where the order came late."""
     shares, number = scenario.feedback, told.placed.number[rows]
-    done_s = told.log[rows, LOG_DELIVERED]
+    done_s = told.log["delivered_s"][rows]
     late = done_s > told.placed.promised_s[rows]
     chances = (
         np.where(late, 0, shares.good_per_million),
@@ -247,7 +221,7 @@ def _named(
     scenario: Scenario, people: Population, told: Told, rows: I64, kind: str, columns: dict[str, pa.Array]
 ) -> pa.Table:  # fmt: skip
     """Columns about orders as a table of the event format."""
-    rider = told.log[rows, LOG_BY]
+    rider = told.log["rider"][rows]
     order_id = pc.binary_join_element_wise("o", pa.array(told.placed.number[rows]).cast(pa.string()), "")
     joined_s = DAY_S // 2 - (people.tenure_days[rider] + told.day) * DAY_S
     columns = {
@@ -280,20 +254,20 @@ def _orders(told: Told, warm_up: int) -> pa.Table:
         "day": np.full(placed.num, told.day - warm_up),
         "area": placed.area,
         "merchant": placed.merchant,
-        "rider": np.where(delivered, log[:, LOG_BY], -1),
-        "outcome": _words(log[:, LOG_OUTCOME], OUTCOMES),
+        "rider": np.where(delivered, log["rider"], -1),
+        "outcome": _words(log["outcome"], OUTCOMES),
         "placed_us": _us(told, placed.placed_s),
         "promised_us": _us(told, placed.promised_s),
         "promised_ready_us": _us(told, placed.promised_ready_s),
         "ready_us": _us(told, placed.ready_s),
-        "accepted_us": when(log[:, LOG_ACCEPTED]),
-        "arrived_us": when(log[:, LOG_ARRIVED]),
-        "picked_up_us": when(log[:, LOG_PICKED]),
-        "delivered_us": when(log[:, LOG_DELIVERED]),
-        "num_declined": log[:, LOG_DECLINES],
+        "accepted_us": when(log["accepted_s"]),
+        "arrived_us": when(log["arrived_s"]),
+        "picked_up_us": when(log["picked_up_s"]),
+        "delivered_us": when(log["delivered_s"]),
+        "num_declined": log["num_declined"],
         "distance_m": placed.distance_m,
         "fee_fen": placed.fee_fen,
-        "customer_wait_s": pa.array(log[:, LOG_DELIVERED] - placed.placed_s, mask=~delivered),
+        "customer_wait_s": pa.array(log["delivered_s"] - placed.placed_s, mask=~delivered),
     }
     return _table(ORDERS, columns)
 
@@ -304,12 +278,12 @@ def stays_table(days: Sequence[Day]) -> pa.Table:
     for each in days:
         told, stays = each.told, each.told.stays
         columns = {
-            "rider": stays[:, STAY_RIDER],
-            "from_us": _us(told, stays[:, STAY_FROM]),
-            "to_us": _us(told, stays[:, STAY_TO]),
-            "what": _words(stays[:, STAY_WHAT], STAYS),
-            "metres": stays[:, STAY_METRES],
-            "order": stays[:, STAY_OF],
+            "rider": stays["rider"],
+            "from_us": _us(told, stays["from_s"]),
+            "to_us": _us(told, stays["to_s"]),
+            "what": _words(stays["phase"], STAYS),
+            "metres": stays["distance_m"],
+            "order": stays["order"],
         }
         parts.append(_table(STAYS_SCHEMA, columns))
     return pa.concat_tables(parts)
@@ -330,20 +304,20 @@ def _rider_days(people: Population, day: Day, warm_up: int) -> pa.Table:
         "kind": _words(people.dedicated.astype(np.int64), RIDER_KINDS),
         "tenure_group": _words(people.tenure_group(told.day), TENURE_GROUPS),
         "skill_group": _words(people.skill_group, SKILL_GROUPS),
-        "online": crew[:, BEGAN] >= 0,
+        "online": crew["began_s"] >= 0,
         "left": day.left,
-        "shift_s": crew[:, PLANNED],
+        "shift_s": crew["planned_s"],
         "worked_s": told.worked_s,
-        "busy_s": crew[:, BUSY],
-        "num_offered": crew[:, OFFERED],
-        "num_declined": crew[:, DECLINED],
+        "busy_s": crew["busy_s"],
+        "num_offered": crew["num_offered"],
+        "num_declined": crew["num_declined"],
         **sums,
         "score_start_mp": day.score_start_mp,
         "score_end_mp": day.score_end_mp,
         "tier_idx": day.tier,
         "tier_end_idx": day.tier_end,
-        "distance_m": crew[:, DISTANCE],
-        "ride_s": crew[:, RIDE],
+        "distance_m": crew["distance_m"],
+        "ride_s": crew["ride_s"],
         "red_lights": told.lights,
     }
     columns["income_fen"] = sums["fees_fen"] - sums["fines_fen"] + sums["bonus_fen"]

@@ -23,10 +23,10 @@ from scoring.carry import Carried
 from scoring.ledger import entries_table, riders_table
 from scoring.prepare import Schedule
 from scoring.score import ScoredRun, score
-from simulations.area import DAY_END_S, DAY_START_S, Crew, dials_of, set_desk, set_up
+from simulations.area import DAY_END_S, DAY_START_S, Crew, day_parameters, set_desk, set_up
+from simulations.area_state import AreaState
 from simulations.behaviour import leave_chance
 from simulations.given import Given, fitted, ordered_of, places_of, shifts_of
-from simulations.live import COUNTERS, EVENTS, NUM_OFFERS, NUM_STAYS, Live
 from simulations.orders import Merchants, draw_kitchens, draw_weather
 from simulations.parts import Scenario
 from simulations.placed import Placed, Places, draw_placed, draw_places
@@ -50,7 +50,7 @@ DEFAULT_DAYS = 7
 
 
 def run(scenario: Scenario, plan: Plan, seed: int, num_days: int = DEFAULT_DAYS, given: Given | None = None) -> World:
-    """Live `num_days` under `plan.book`, after the scenario's warm-up days under `plan.warm_up`.
+    """AreaState `num_days` under `plan.book`, after the scenario's warm-up days under `plan.warm_up`.
 
     Parameters
     ----------
@@ -259,18 +259,18 @@ def _play_day(city: _City, law: _Law, plan: Plan, state: _Standing, day: int) ->
     placed = city.orders(day)
     book = law.book_on(day)
     price = prices(book, scenario.people, rain)
-    dials = dials_of(scenario, rain, responds=not plan.behaviour_off)
+    parameters = day_parameters(scenario, rain, responds=not plan.behaviour_off)
     crew = _crew(city, book, plan, state, day)
     floor = book.model.offers
     lose = scenario.sending.lose_permille if floor is None else floor.max_loss_permille
-    lives: list[Live] = []
+    lives: list[AreaState] = []
     orders: list[Placed] = []
     rounds = 0
     for area in range(num_areas(scenario.town)):
         own = _rows(crew, np.flatnonzero(city.people.area == area))
         todays = placed.rows(placed.area == area)
         live = set_up(
-            scenario, city.places, area, own, todays, price, dials, day, state_of(city.luck, _answers(plan))
+            scenario, city.places, area, own, todays, price, parameters, day, state_of(city.luck, _answers(plan))
         )  # fmt: skip
         desk = set_desk(scenario, own, lose)
         first_s = int(
@@ -280,12 +280,12 @@ def _play_day(city: _City, law: _Law, plan: Plan, state: _Standing, day: int) ->
         lives.append(live)
         orders.append(todays)
         rounds += desk.rounds
-    tally = np.sum([live.tally for live in lives], axis=0) if lives else np.zeros(COUNTERS, np.int64)
+    counts = np.concatenate([live.counts for live in lives])
     figures = {
         "rounds": rounds,
-        "offers": int(tally[NUM_OFFERS]),
-        "steps": int(tally[EVENTS]),
-        "stays": int(tally[NUM_STAYS]),
+        "offers": int(counts["num_offers"].sum()),
+        "steps": int(counts["num_steps"].sum()),
+        "stays": int(counts["num_stays"].sum()),
     }
     return Told.of(day, int(city.midnight_us[day]), rain, lives, orders, figures)
 

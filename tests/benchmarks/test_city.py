@@ -10,12 +10,11 @@ import numpy as np
 import pytest
 
 from rules.shelf import versions
-from simulations.live import EVENTS
-from simulations.nearest import play_by_event
 from simulations.run import run
 from simulations.scenarios import read
 from simulations.world import Plan, World
 from tests.simulations.conservation import violations
+from tests.simulations.event_dispatch import play_by_event
 from tests.simulations.test_queueing import queue
 
 RIDERS = int(os.environ.get("BENCH_CITY_RIDERS", "3_000"))
@@ -60,7 +59,7 @@ def test_motion(benchmark: Any) -> None:
     benchmark.group = GROUP
     benchmark.extra_info.update(who="riderscore: riders in motion", events=0, peer=False)
     benchmark.pedantic(play, rounds=1)
-    benchmark.extra_info["events"] = int(lives[0].tally[EVENTS])
+    benchmark.extra_info["events"] = int(lives[0].counts["num_steps"][0])
 
 
 def test_simpy(benchmark: Any, world: World) -> None:

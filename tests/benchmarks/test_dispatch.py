@@ -10,14 +10,15 @@ import numpy as np
 import pytest
 
 from dispatch.assign import Pairs, match
-from dispatch.board import lay_out
+from dispatch.board import STOPS_MAX
 from dispatch.check import check_day
 from dispatch.day import day_problem, day_solution
 from dispatch.horizon import Settings, solve
+from dispatch.layout import lay_out
 from dispatch.objective import Weights
 from dispatch.problem import ON_DEMAND, Problem
 from dispatch.rounds import solve_large_round
-from dispatch.route import NEVER, STOPS_MAX, fit, put
+from dispatch.route import NEVER, fit, put
 from dispatch.sequence import best_sequence
 from tests.dispatch.worlds import market_problem, random_day
 

@@ -9,11 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatch.assign import Pairs, assign_open, choose_plans, insertion_costs, match
-from dispatch.board import lay_out
+from dispatch.layout import lay_out
 from dispatch.objective import UNSERVED, Weights
 from dispatch.problem import ON_DEMAND, Problem, Riders
 from dispatch.road import on_shift, open_orders, reveal
-from dispatch.route import COST, HOLDER
 from dispatch.search import candidates
 from tests.dispatch.worlds import market_problem, small_market
 
@@ -104,7 +103,7 @@ def test_every_order_is_given_whatever_the_width(width, seed):
     left = assign_open(board, crew, waiting, width)
 
     assert len(left) == 0
-    assert (board.orders[:, HOLDER] >= 0).all()
+    assert (board.orders["holder"] >= 0).all()
 
 
 def test_nobody_on_shift_leaves_everything_over():
@@ -124,12 +123,12 @@ def test_exchange_of_plans_never_costs(seed):
     board, crew, waiting = opened(problem)
     for order, rider in zip(waiting.tolist(), [0, 0, 0, 1, 1, 1, 2, 2], strict=True):
         assign_open(board, np.array([rider]), np.array([order]), 1)
-    before = int(board.riders[:, COST].sum())
+    before = int(board.riders["plan_cost"].sum())
 
     choose_plans(board, crew, 5)
 
-    assert int(board.riders[:, COST].sum()) <= before
-    assert (board.orders[:, HOLDER] >= 0).all()
+    assert int(board.riders["plan_cost"].sum()) <= before
+    assert (board.orders["holder"] >= 0).all()
 
 
 def test_problem_is_frozen():

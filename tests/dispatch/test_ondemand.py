@@ -51,7 +51,7 @@ def test_declined_orders_go_to_somebody_else(seed, modulus):
 
     assert check_market(problem, day.log, set(day.refused)) == ()
     for order, rider, _ in day.declined:
-        assert day.log[order, 0] != rider
+        assert day.log["rider"][order] != rider
 
 
 @given(seed=st.integers(0, 5000))
@@ -62,7 +62,7 @@ def test_capacity_is_the_riders_own(seed):
     day = played(problem)
 
     assert check_market(problem, day.log, set(day.refused)) == ()
-    picked, dropped = (np.sort(day.log[day.log[:, 0] == 0][:, column]) for column in (3, 4))
+    picked, dropped = (np.sort(day.log[day.log["rider"] == 0][name]) for name in ("picked_up_s", "delivered_s"))
     assert (picked[1:] >= dropped[:-1]).all()
 
 
@@ -79,13 +79,13 @@ def test_all_riders_decline_everything():
 def test_orders_are_added_while_carrying():
     """On a busy hour some rider picks up an order with another one in the bag."""
     day = played(busy(3))
-    picked, dropped = day.log[:, 3], day.log[:, 4]
+    picked, dropped = day.log["picked_up_s"], day.log["delivered_s"]
 
     carried_together = [
         (a, b)
         for a in range(20)
         for b in range(20)
-        if a != b and day.log[a, 0] == day.log[b, 0] and picked[a] < picked[b] < dropped[a]
+        if a != b and day.log["rider"][a] == day.log["rider"][b] and picked[a] < picked[b] < dropped[a]
     ]
 
     merchants = day.problem.orders.merchant
@@ -109,10 +109,11 @@ def test_no_foresight_in_the_market(last_s):
     problem = busy(9)
     known = int((problem.orders.placed_s <= last_s).sum())
 
-    whole, part = played(problem).log[:known, :2], played(until(problem, known)).log[:, :2]
+    whole, part = (day.log[["rider", "sent_s"]] for day in (played(problem), played(until(problem, known))))
+    whole = whole[:known]
 
-    sent = (whole[:, 1] >= 0) & (whole[:, 1] <= last_s)
-    assert np.array_equal(sent, (part[:, 1] >= 0) & (part[:, 1] <= last_s))
+    sent = (whole["sent_s"] >= 0) & (whole["sent_s"] <= last_s)
+    assert np.array_equal(sent, (part["sent_s"] >= 0) & (part["sent_s"] <= last_s))
     assert np.array_equal(whole[sent], part[sent])
 
 
@@ -153,7 +154,7 @@ def test_nothing_new_after_four_hours_until_the_pause_is_over():
     problem = market_problem(2, num, 1, market=FRESH, placed_s=placed, ready_s=placed, promised_s=placed + 3600)
 
     log = played(problem).log
-    sent, dropped = np.sort(log[:, 1]), np.sort(log[:, 4])
+    sent, dropped = np.sort(log["sent_s"]), np.sort(log["delivered_s"])
 
     pauses = sent[1:] - [dropped[dropped <= at].max(initial=0) for at in sent[1:]]
     began = np.flatnonzero(pauses >= PAUSE_S)
@@ -183,7 +184,7 @@ def test_seventh_day_is_rest():
 
     day = played(problem, People(days_in_a_row=np.array([6, 2])))
 
-    assert set(day.log[:, 0].tolist()) <= {1, -1}
+    assert set(day.log["rider"].tolist()) <= {1, -1}
     assert day.withheld_rounds[0] == day.rounds
 
 
@@ -199,18 +200,18 @@ def test_hours_are_off_where_the_market_says_so():
 @pytest.mark.parametrize(
     ("order", "column", "value", "rule"),
     [
-        (0, 0, 99, "known_rider"),
-        (1, 1, -5, "known_when_sent"),
-        (2, 3, 1, "ready_at_pickup"),
-        (3, 4, 1, "in_sequence"),
-        (4, 4, -1, "no_order_lost"),
+        (0, "rider", 99, "known_rider"),
+        (1, "sent_s", -5, "known_when_sent"),
+        (2, "picked_up_s", 1, "ready_at_pickup"),
+        (3, "delivered_s", 1, "in_sequence"),
+        (4, "delivered_s", -1, "no_order_lost"),
     ],
 )
 def test_planted_fault_in_a_market_log_is_caught(order, column, value, rule):
     """The checker of the market names the rule a broken log breaks."""
     day = played(busy(3))
     log = day.log.copy()
-    log[order, column] = value
+    log[column][order] = value
 
     assert rule in {one.rule for one in check_market(day.problem, log, set(day.refused))}
 
@@ -219,7 +220,7 @@ def test_a_faster_ride_than_the_road_is_caught():
     """A drop-off a minute earlier than the drive takes is caught."""
     day = played(busy(3))
     log = day.log.copy()
-    log[:, 4] -= 60
+    log["delivered_s"] -= 60
 
     assert "time_to_drive" in {one.rule for one in check_market(day.problem, log, set(day.refused))}
 

@@ -5,27 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatch.board import lay_out
-from dispatch.explain import C_PAY, NUM_FACTS, plan_row
+from dispatch.board import STOPS_MAX
+from dispatch.explain import COSTS, PLAN_TOTALS, total_plan
+from dispatch.layout import lay_out
 from dispatch.objective import Weights
 from dispatch.problem import BENCHMARK, ON_DEMAND
-from dispatch.road import arrive_stops, due, leave, on_shift, open_orders, reveal
-from dispatch.route import (
-    ARRIVAL,
-    COST,
-    FREE,
-    NEVER,
-    NUM_STOPS,
-    OFF,
-    PLACE,
-    STOPS_MAX,
-    WALKED,
-    fit,
-    put,
-    recost,
-    take,
-    walk,
-)
+from dispatch.road import arrive_stops, due, empty_log, leave, on_shift, open_orders, reveal
+from dispatch.route import NEVER, fit, put, recost, take, walk
 from dispatch.sequence import best_sequence, resequence
 from tests.dispatch.worlds import feasible_sequences, market_problem, small_market
 
@@ -42,9 +28,16 @@ def cost_of(board, rider, stops):
     row = board.riders[rider]
     cost, _, _ = walk(
         board.travel_s, board.orders, board.weights, np.array(stops, np.int32), 0, len(stops),
-        row[PLACE], row[FREE], row[ARRIVAL], row[OFF], NEVER,
+        row["place"], row["free_s"], row["arrival_s"], row["off_s"], NEVER,
     )  # fmt: skip
     return cost
+
+
+def explained_costs(board, rider, stops, order):
+    """Each cost of a plan, as the explanation works it out."""
+    totals = np.zeros(1, PLAN_TOTALS)
+    total_plan(board, rider, np.array(stops, np.int32), len(stops), order, totals[0])
+    return {name: int(totals[f"{name}_cost"][0]) for name in COSTS}
 
 
 def obeys(board, stops, market):
@@ -53,7 +46,7 @@ def obeys(board, stops, market):
     for stop in stops:
         if stop >= 0:
             bag += 1
-            merchants.add(int(board.orders[stop, 0]))
+            merchants.add(int(board.orders["merchant"][stop]))
             if market.rule == BENCHMARK.rule and (dropping or len(merchants) > 1):
                 return False
         else:
@@ -72,7 +65,7 @@ def planned(board, rider, num):
         increase, pickup, dropoff = fit(board, rider, order, draft(), NEVER)
         if increase < NEVER:
             put(board, rider, order, pickup, dropoff)
-    return [int(stop) for stop in board.stops[rider, : board.riders[rider, NUM_STOPS]]]
+    return [int(stop) for stop in board.stops[rider, : board.riders["num_stops"][rider]]]
 
 
 @pytest.mark.parametrize("market", [TRIPS, BAGS], ids=["trip", "bag"])
@@ -93,11 +86,11 @@ def test_insertion_is_enumeration(market, seed, num):
         if obeys(board, (*stops[:i], order, *stops[i:j], ~order, *stops[j:]), market)
     ]
     best = min(tried, default=NEVER)
-    costs = plan_row(board, 0, np.array([order, ~order], np.int32), 2, order)[NUM_FACTS:]
+    costs = explained_costs(board, 0, (order, ~order), order)
     assert (increase >= NEVER) == (best >= NEVER)
     if best < NEVER:
-        pay = int(costs[C_PAY]) if not stops else WEIGHTS.pay * 500
-        assert increase == best - board.riders[0, WALKED] + pay
+        pay = int(costs["pay"]) if not stops else WEIGHTS.pay * 500
+        assert increase == best - board.riders["route_cost"][0] + pay
 
 
 @pytest.mark.parametrize("market", [TRIPS, BAGS], ids=["trip", "bag"])
@@ -150,9 +143,9 @@ def test_costs_add_up_to_the_cost(market, seed, num, priority):
     board = lay_out(problem, WEIGHTS)
     stops = planned(board, 0, num)
 
-    costs = plan_row(board, 0, np.array(stops, np.int32), len(stops), 0)[NUM_FACTS:]
+    costs = explained_costs(board, 0, stops, 0)
 
-    assert int(costs.sum()) == board.riders[0, COST]
+    assert sum(costs.values()) == board.riders["plan_cost"][0]
 
 
 @given(seed=st.integers(0, 5000))
@@ -160,7 +153,7 @@ def test_taking_out_undoes_putting_in(seed):
     """An order taken out again leaves the plan's cost as it was."""
     board = lay_out(market_problem(seed, market=BAGS), WEIGHTS)
     planned(board, 0, 2)
-    before = int(board.riders[0, COST])
+    before = int(board.riders["plan_cost"][0])
     _, pickup, dropoff = fit(board, 0, 5, draft(), NEVER)
 
     put(board, 0, 5, pickup, dropoff)
@@ -206,7 +199,7 @@ def test_riders_under_way_get_nothing_before_their_stop():
     assert pickup >= 1
     assert len(open_orders(board, 12)) == 12
     assert len(on_shift(board, 0)) == 4
-    assert arrive_stops(board, np.full((12, 5), -1, np.int64), 100_000) == 0
+    assert arrive_stops(board, empty_log(12), 100_000) == 0
 
 
 @given(seed=st.integers(0, 5000))
@@ -214,9 +207,9 @@ def test_resequencing_never_costs(seed):
     """The best sequence of a plan is no dearer than the plan, and holds the same stops."""
     board = lay_out(market_problem(seed, market=BAGS, num_merchants=2), WEIGHTS)
     stops = planned(board, 0, 4)
-    before = int(board.riders[0, COST])
+    before = int(board.riders["plan_cost"][0])
 
     resequence(board, np.array([0]))
 
-    assert board.riders[0, COST] <= before
+    assert board.riders["plan_cost"][0] <= before
     assert sorted(board.stops[0, : len(stops)].tolist()) == sorted(stops)

@@ -9,13 +9,8 @@ from rules.shelf import versions
 from simulations.behaviour import decline_chance, extension_s, jump_chance, leave_chance, pressure, rush
 from simulations.price import (
     LATE_MIN_S,
-    LOSS_FEN,
-    LOSS_MP,
-    LOSS_SHARE,
-    SLOPE_MP,
-    SLOPE_SHARE,
+    PRICE,
     STEP_S,
-    SURE_SHARE,
     point_values,
     prices,
 )
@@ -36,7 +31,7 @@ def test_a_known_lateness_costs_what_the_book_says() -> None:
     """The legacy table: 40 % up to 6 minutes, 50 up to 12, 60 up to 18, then 70."""
     table = prices(books(LEGACY)[0], SCENARIO.people, 0).table
 
-    found = [round(float(table[SURE_SHARE, USUAL, bin_at(60 * minute)]), 3) for minute in (0, 1, 6, 7, 12, 18, 30)]
+    found = [round(float(table["known_share"][USUAL, bin_at(60 * minute)]), 3) for minute in (0, 1, 6, 7, 12, 18, 30)]
 
     assert found == [0, 0.4, 0.4, 0.5, 0.5, 0.6, 0.7]
 
@@ -44,7 +39,7 @@ def test_a_known_lateness_costs_what_the_book_says() -> None:
 def test_uncertainty_blurs_the_price() -> None:
     """Expected on time to the second, half of the first step is expected to be lost; far early and far late are certain."""
     table = prices(books(LEGACY)[0], SCENARIO.people, 0).table
-    loss, slope = table[LOSS_SHARE, USUAL], table[SLOPE_SHARE, USUAL]
+    loss, slope = table["loss_share"][USUAL], table["slope_share"][USUAL]
 
     assert loss[bin_at(0)] == pytest.approx(0.2, abs=0.02)
     assert loss[bin_at(-3_000)] == pytest.approx(0, abs=1e-9)
@@ -57,9 +52,9 @@ def test_the_price_is_the_derivative_of_the_loss() -> None:
     """Summed over minutes, the price of a minute is the whole loss."""
     table = prices(books(LEGACY)[0], SCENARIO.people, 0).table
 
-    total = table[SLOPE_SHARE, USUAL, :: 60 // STEP_S].sum()
+    total = table["slope_share"][USUAL, :: 60 // STEP_S].sum()
 
-    assert total == pytest.approx(table[LOSS_SHARE, USUAL, -1] - table[LOSS_SHARE, USUAL, 0], abs=0.01)
+    assert total == pytest.approx(table["loss_share"][USUAL, -1] - table["loss_share"][USUAL, 0], abs=0.01)
 
 
 @pytest.mark.parametrize("name", ["no fine", "no effects"])
@@ -68,8 +63,8 @@ def test_nothing_at_stake_costs_exactly_nothing(name: str) -> None:
     book = books(name)[0]
     table, value = prices(book, SCENARIO.people, 0).table, point_values(book, SCENARIO.behaviour, np.array([70_000]))
 
-    assert not table[[LOSS_SHARE, LOSS_FEN, SLOPE_SHARE]].any()
-    assert not (table[LOSS_MP] * value).any()
+    assert not any(table[name].any() for name in ("loss_share", "loss_fen", "slope_share"))
+    assert not (table["loss_mp"] * value).any()
 
 
 def test_prices_come_from_the_content_not_the_name() -> None:
@@ -88,16 +83,16 @@ def test_every_shipped_book_has_a_finite_price(name: str) -> None:
     """Losses never fall with lateness, in any weather, under any shipped book."""
     for level in (0, 2):
         table = prices(versions(name)[0], SCENARIO.people, level).table
-        assert np.isfinite(table).all()
-        assert (np.diff(table[LOSS_MP], axis=-1) >= -1e-9).all()
+        assert all(np.isfinite(table[name]).all() for name in PRICE.names)
+        assert (np.diff(table["loss_mp"], axis=-1) >= -1e-9).all()
 
 
 def test_newcomers_under_protection_lose_only_the_award() -> None:
     """The reference book takes nothing from first-month riders for lateness: what is lost is the on-time award."""
     table = prices(books(REFERENCE)[0], SCENARIO.people, 0).table
 
-    assert table[LOSS_MP, 1, -1] == pytest.approx(200, abs=1)
-    assert table[LOSS_MP, 0, -1] > 2_000
+    assert table["loss_mp"][1, -1] == pytest.approx(200, abs=1)
+    assert table["loss_mp"][0, -1] > 2_000
 
 
 def test_points_are_worth_most_near_a_threshold() -> None:
@@ -122,7 +117,7 @@ def test_belief_scales_the_value_of_a_point() -> None:
 
 def test_slope_of_points_is_steepest_at_the_bands() -> None:
     """Under the score a minute costs most around 0 and 5 minutes late."""
-    slope = prices(books(SCORE)[0], SCENARIO.people, 0).table[SLOPE_MP, USUAL]
+    slope = prices(books(SCORE)[0], SCENARIO.people, 0).table["slope_mp"][USUAL]
 
     assert slope[bin_at(0)] > slope[bin_at(-600)]
     assert slope[bin_at(300)] > slope[bin_at(1_200)]

@@ -5,34 +5,20 @@ from math import factorial
 import numpy as np
 import pytest
 
-from simulations.area import Crew, dials_of, set_up
-from simulations.live import (
-    LIGHTS_A_M,
-    LOG_ACCEPTED,
-    LOG_COLUMNS,
-    LOG_DECLINES,
-    PICK_UP,
-    STAY_COLUMNS,
-    T_DOOR_S,
-    T_FEE,
-    T_NOISE_DOOR,
-    T_NOISE_STORE,
-    T_NUMBER,
-    T_PATIENCE,
-    T_PLACED,
-    T_PROMISED,
-    T_PROMISED_READY,
-    T_READY,
-    TODAY_COLUMNS,
-    Live,
+from simulations.area import Crew, day_parameters, set_up
+from simulations.area_state import (
+    DAY_ORDER,
+    ORDER_LOG,
+    STAY,
+    AreaState,
 )
-from simulations.nearest import play_by_event
 from simulations.orders import draw_kitchens
 from simulations.placed import Places, draw_placed
 from simulations.price import prices
 from simulations.randomness import Luck
 from simulations.scenarios import read
 from tests.simulations.cities import books
+from tests.simulations.event_dispatch import play_by_event
 
 RIDERS, LOAD = 5, 0.8
 BATCHES, ORDERS, WARM_UP = 40, 40_000, 2_000
@@ -47,7 +33,7 @@ def erlang_c_wait(riders: int, load: float, trip: float) -> float:
     return top / (sum(offered**k / factorial(k) for k in range(riders)) + top) * trip / (riders * (1 - load))
 
 
-def market(num_riders: int) -> Live:
+def market(num_riders: int) -> AreaState:
     """One merchant with riders who never tire, decline or leave; times in microseconds, nothing between the places."""
     sets = (
         f"riders={num_riders}",
@@ -69,34 +55,34 @@ def market(num_riders: int) -> Live:
     )  # fmt: skip
     kitchens = draw_kitchens(scenario.kitchens, Luck(1))
     placed = draw_placed(scenario, Luck(1), 0, kitchens, place, 0)
-    dials = dials_of(scenario, 0, responds=False)
-    dials[[LIGHTS_A_M, PICK_UP]] = 0
+    parameters = day_parameters(scenario, 0, responds=False)
+    parameters = parameters._replace(lights_per_m=0.0, pick_up_s=0.0)
     return set_up(
-        scenario, place, 0, crew, placed, prices(books("no fine")[0], scenario.people, 0), dials, 0, np.uint64(1)
+        scenario, place, 0, crew, placed, prices(books("no fine")[0], scenario.people, 0), parameters, 0, np.uint64(1)
     )
 
 
-def queue(num_riders: int, seed: int) -> Live:
+def queue(num_riders: int, seed: int) -> AreaState:
     """A market with orders at random, each a round trip that ends at the merchant."""
     chance = np.random.default_rng(seed)
-    today = np.zeros((ORDERS, TODAY_COLUMNS), np.int64)
+    orders = np.zeros(ORDERS, DAY_ORDER)
     placed = np.cumsum(chance.exponential(TRIP_US / (RIDERS * LOAD), ORDERS)).astype(np.int64) + 1
-    today[:, T_NUMBER] = np.arange(ORDERS)
-    today[:, T_PLACED] = today[:, T_READY] = today[:, T_PROMISED_READY] = placed
-    today[:, T_PROMISED] = today[:, T_PATIENCE] = placed + FAR
-    today[:, T_DOOR_S] = chance.exponential(TRIP_US, ORDERS).astype(np.int64)
-    today[:, T_NOISE_STORE] = today[:, T_NOISE_DOOR] = 1000
-    today[:, T_FEE] = 1
-    log = np.full((ORDERS, LOG_COLUMNS), -1, np.int64)
-    log[:, LOG_DECLINES] = 0
-    return market(num_riders)._replace(today=today, log=log, stays=np.zeros((8 * ORDERS + 64, STAY_COLUMNS), np.int64))
+    orders["number"] = np.arange(ORDERS)
+    orders["placed_s"] = orders["ready_s"] = orders["promised_ready_s"] = placed
+    orders["promised_s"] = orders["patience_s"] = placed + FAR
+    orders["door_s"] = chance.exponential(TRIP_US, ORDERS).astype(np.int64)
+    orders["noise_store_permille"] = orders["noise_door_permille"] = 1000
+    orders["fee_fen"] = 1
+    log = np.full(ORDERS, -1, ORDER_LOG)
+    log["num_declined"] = 0
+    return market(num_riders)._replace(day_orders=orders, log=log, stays=np.zeros(8 * ORDERS + 64, STAY))
 
 
 def mean_wait_us(num_riders: int, seed: int) -> float:
     """Mean time from placing to a rider's leaving, in one batch; the first orders are left out."""
     live = queue(num_riders, seed)
     play_by_event(live, 1)
-    waits = live.log[:, LOG_ACCEPTED] - live.today[:, T_PLACED]
+    waits = live.log["accepted_s"] - live.day_orders["placed_s"]
     assert (waits >= 0).all()
     return float(waits[WARM_UP:].mean())
 

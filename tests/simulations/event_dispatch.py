@@ -6,10 +6,11 @@ baseline that queueing theory has an answer for.
 
 import numpy as np
 
+from dispatch.board import OPEN
 from dispatch.compiled import Ints
-from dispatch.route import ARRIVAL, FREE, HOLDER, MERCHANT, NUM_STOPS, OPEN, PLACE, PLACED, STANDING, put
+from dispatch.route import put
+from simulations.area_state import OFF_DUTY, AreaState
 from simulations.compiled import compiled, compiled_with_runtime
-from simulations.live import NEXT, OFF_DUTY, PHASE, T_PLACED, Live
 from simulations.riding import advance
 from simulations.sending import offer_due, reveal_orders
 
@@ -17,7 +18,7 @@ NEVER = 1 << 60
 
 
 @compiled_with_runtime
-def play_by_event(live: Live, first: int) -> None:
+def play_by_event(live: AreaState, first: int) -> None:
     """Play an area until every order placed has been delivered."""
     now = first
     while now < NEVER:
@@ -31,7 +32,7 @@ def play_by_event(live: Live, first: int) -> None:
 
 
 @compiled_with_runtime
-def give(live: Live, now: int) -> Ints:
+def give(live: AreaState, now: int) -> Ints:
     """Give waiting orders, oldest first, to the nearest riders with nothing to do; return those riders."""
     board = live.board
     leaving = np.empty(live.crew.shape[0], np.int64)
@@ -39,16 +40,16 @@ def give(live: Live, now: int) -> Ints:
     while True:
         slot, since = -1, NEVER
         for other in range(board.orders.shape[0]):
-            waits = board.orders[other, STANDING] == OPEN and board.orders[other, HOLDER] < 0
-            if waits and board.orders[other, PLACED] < since:
-                slot, since = other, board.orders[other, PLACED]
+            waits = board.orders[other].status == OPEN and board.orders[other].holder < 0
+            if waits and board.orders[other].placed_s < since:
+                slot, since = other, board.orders[other].placed_s
         if slot < 0:
             break
         rider, least = -1, NEVER
         for r in range(live.crew.shape[0]):
-            idle = live.crew[r, PHASE] != OFF_DUTY and board.riders[r, ARRIVAL] < 0 and board.riders[r, NUM_STOPS] == 0
-            if idle and not board.barred[slot, r] and board.riders[r, FREE] <= now:
-                away = board.travel_s[board.riders[r, PLACE], board.orders[slot, MERCHANT]]
+            idle = live.crew[r].phase != OFF_DUTY and board.riders[r].arrival_s < 0 and board.riders[r].num_stops == 0
+            if idle and not board.barred[slot, r] and board.riders[r].free_s <= now:
+                away = board.travel_s[board.riders[r].place, board.orders[slot].merchant]
                 if away < least:
                     rider, least = r, away
         if rider < 0:
@@ -60,13 +61,13 @@ def give(live: Live, now: int) -> Ints:
 
 
 @compiled
-def next_instant(live: Live, now: int) -> int:
+def next_instant(live: AreaState, now: int) -> int:
     """When the next order is placed, or the next rider arrives or gets free; `NEVER` when nothing is left to do."""
     at = NEVER
-    if live.tally[NEXT] < live.today.shape[0]:
-        at = live.today[live.tally[NEXT], T_PLACED]
+    if live.counts[0].next_row < live.day_orders.shape[0]:
+        at = live.day_orders[live.counts[0].next_row].placed_s
     for r in range(live.crew.shape[0]):
-        arrival, free = live.board.riders[r, ARRIVAL], live.board.riders[r, FREE]
+        arrival, free = live.board.riders[r].arrival_s, live.board.riders[r].free_s
         if arrival >= 0:
             at = min(at, arrival)
         elif free > now:
