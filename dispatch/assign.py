@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from ortools.graph.python import min_cost_flow
 
+from dispatch.arrays import Ints
 from dispatch.board import OPEN, STOPS_MAX, Board
-from dispatch.compiled import Ints, compiled
 from dispatch.route import (
     NEVER,
     fit,
@@ -22,6 +22,7 @@ from dispatch.route import (
     walk,
 )
 from dispatch.search import candidates
+from rules.compiled import compiled, compiled_with_runtime
 
 # Scaled costs of a flow must stay below 63 bits.
 _FLOW_BITS = 60
@@ -95,7 +96,7 @@ def _pass(board: Board, crew: Ints, waiting: Ints, width: int) -> Ints:
     return waiting[chosen < 0]
 
 
-@compiled
+@compiled_with_runtime
 def insertion_costs(board: Board, waiting: Ints, near: Ints) -> tuple[Ints, Ints, Ints]:
     """Return candidate pairs (row of `waiting`, rider, cost increase)."""
     draft = np.empty(STOPS_MAX + 2, np.int32)
@@ -141,7 +142,7 @@ def choose_plans(board: Board, crew: Ints, width: int) -> int:
     return int(exchange(board, holders, right[chosen]))
 
 
-@compiled
+@compiled_with_runtime
 def plan_costs(board: Board, holders: Ints, near: Ints) -> tuple[Ints, Ints, Ints]:
     """Return pairs (row of `holders`, rider, what that holder's plan would cost the rider)."""
     most = near.shape[0] * (near.shape[1] + 1)
@@ -173,7 +174,7 @@ def plan_cost(board: Board, rider: int, holder: int) -> int:
     walked, _, _ = walk(
         board.travel_s,
         board.orders,
-        board.weights,
+        board.weights[0],
         stops,
         0,
         num_stops,
@@ -185,12 +186,12 @@ def plan_cost(board: Board, rider: int, holder: int) -> int:
     )
     if walked >= NEVER:
         return NEVER
-    idle = rider_cost(riders, board.weights, rider, 0, 0, 0, 0)
+    idle = rider_cost(riders, board.weights[0], rider, 0, 0, 0, 0)
     lost, fees, num = riders[holder].planned_sunk_cost, riders[holder].planned_fees, riders[holder].num_planned
-    return rider_cost(riders, board.weights, rider, walked, lost, fees, num) - idle
+    return rider_cost(riders, board.weights[0], rider, walked, lost, fees, num) - idle
 
 
-@compiled
+@compiled_with_runtime
 def exchange(board: Board, holders: Ints, takers: Ints) -> int:
     """Move each holder's plan to its taker; return how many plans changed rider."""
     plans = board.stops[holders].copy()
@@ -212,7 +213,7 @@ def exchange(board: Board, holders: Ints, takers: Ints) -> int:
     return moved
 
 
-@compiled
+@compiled_with_runtime
 def movable_plans(board: Board, crew: Ints) -> Ints:
     """Return the riders of the crew who are not on the way and hold open orders or nothing."""
     found = np.empty(crew.shape[0], np.int64)

@@ -7,27 +7,13 @@ Invariant: a field that is an instant or a duration ends in ``_s`` (seconds); mo
 thousandths of a second of waiting (`dispatch.objective`).
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import numpy as np
-import numpy.typing as npt
-
-from dispatch.compiled import Flags, Ints, Seconds, Stops
-from dispatch.objective import CostModel
+from dispatch.arrays import Flags, Ints, Records, Seconds, Stops, record_of
 
 STOPS_MAX = 48
 # Values of an order's `status`.
 HIDDEN, OPEN, SENT, CARRIED, DELIVERED, REFUSED = range(6)
-
-Records = npt.NDArray[np.void]
-# One of them; its fields are attributes in compiled code.
-Record = Any
-
-
-def record_of(*names: str) -> np.dtype[np.void]:
-    """Return the type of a record of int64 fields."""
-    return np.dtype([(name, np.int64) for name in names])
-
 
 # An order. Places by index; `holder`: the rider whose plan holds it, -1 nobody; `sunk_cost`: the cost of waiting and
 # lateness that nobody can undo any more.
@@ -54,7 +40,7 @@ class Board(NamedTuple):
 
     ``travel_s`` int32 (L, L); ``orders`` ORDER (n,); ``riders`` RIDER (R,); ``stops`` int32 (R, STOPS_MAX); ``trips``
     TRIP_START (R, STOPS_MAX // 2 + 1); ``insertions`` INSERTION (n, R), remembered; ``barred`` bool (n, R): who is not
-    given the order; ``newest_version`` int64 (1,), of any plan.
+    given the order; ``weights`` `objective.COST_MODEL` (1,); ``newest_version`` int64 (1,), of any plan.
     """
 
     travel_s: Seconds
@@ -64,5 +50,5 @@ class Board(NamedTuple):
     trips: Records
     insertions: Records
     barred: Flags
-    weights: CostModel
+    weights: Records
     newest_version: Ints

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dispatch.board import Records
+from dispatch.arrays import Records
 from dispatch.check import Violation
 from dispatch.problem import Problem
 

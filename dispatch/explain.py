@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dispatch.board import STOPS_MAX, Board, Record, Records, record_of
-from dispatch.compiled import Ints, Stops, compiled
+from dispatch.arrays import Ints, Record, Records, Stops, record_of
+from dispatch.board import STOPS_MAX, Board
 from dispatch.objective import (
     delivery_cost,
     food_waiting_cost,
@@ -24,6 +24,7 @@ from dispatch.route import (
     fit,
     times_multiplier,
 )
+from rules.compiled import compiled, compiled_with_runtime
 from rules.text import Lang, text
 
 # What happens, in seconds and minor units of money: of the order itself, of the rider, of the other orders in the plan.
@@ -153,7 +154,7 @@ def sentence(explanation: Explanation, orders: tuple[str, ...], riders: tuple[st
     return f"{said}; {text(lang, 'dispatch.explain_next', rider=rider, why=separator.join(why))}"
 
 
-@compiled
+@compiled_with_runtime
 def totals_of_choices(board: Board, orders: Ints, crew: Ints) -> tuple[Ints, Records]:
     """Return the next best rider of each planned order (-1: nobody), and PLAN_TOTALS (orders, 4).
 
@@ -202,7 +203,7 @@ def totals_of_choices(board: Board, orders: Ints, crew: Ints) -> tuple[Ints, Rec
 @compiled
 def total_plan(board: Board, rider: int, stops: Stops, num_stops: int, order: int, total: Record) -> None:
     """Fill a PLAN_TOTALS record of a plan; waiting and lateness of orders but `order` are those of others."""
-    weights, riders = board.weights, board.riders
+    weights, riders = board.weights[0], board.riders
     fees, planned, sunk = total_facts(board, rider, stops, num_stops, order, total)
     total.wait_cost = delivery_cost(weights, total.wait_s)
     total.late_cost = lateness_cost(weights, total.late_s)
@@ -221,7 +222,7 @@ def total_facts(
     board: Board, rider: int, stops: Stops, num_stops: int, order: int, total: Record
 ) -> tuple[int, int, int]:
     """Add what happens in a plan to a PLAN_TOTALS record; return the fees of its orders, how many they are, what is lost of them."""
-    weights, orders, riders = board.weights, board.orders, board.riders
+    weights, orders, riders = board.weights[0], board.orders, board.riders
     place, now_s, fees, planned, lost = riders[rider].place, riders[rider].free_s, 0, 0, 0
     i = 0
     while i < num_stops:

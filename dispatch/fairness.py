@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dispatch.compiled import Flags, Ints
+from dispatch.arrays import Flags, Ints
 from dispatch.problem import PRIORITY_NEUTRAL
 
 # Who has just begun has no income per hour yet: the first half hour counts as worked.

@@ -13,7 +13,7 @@ from enum import IntEnum
 
 import numpy as np
 
-from dispatch.compiled import Flags, Ints
+from dispatch.arrays import Flags, Ints
 
 DAILY_S = 8 * 3600
 DAILY_WITH_CONSENT_S = 12 * 3600

@@ -7,8 +7,8 @@ Invariant: a rider holds at most one order at a time.
 
 import numpy as np
 
+from dispatch.arrays import Ints
 from dispatch.board import STOPS_MAX, Board
-from dispatch.compiled import Ints, compiled
 from dispatch.explain import Explanation, explain_orders
 from dispatch.horizon import Day, refusals, refuse
 from dispatch.layout import lay_out
@@ -16,6 +16,7 @@ from dispatch.objective import Weights
 from dispatch.problem import Problem
 from dispatch.road import about_to_be_sent, arrive_trips, empty_log, leave, on_shift, open_orders, reveal, send
 from dispatch.route import NEVER, fit_trip, put
+from rules.compiled import compiled_with_runtime
 
 
 def solve_nearest(problem: Problem) -> Day:
@@ -39,7 +40,7 @@ def solve_nearest(problem: Problem) -> Day:
     return Day(problem, log, refusals(board, problem), tuple(explanations), rounds, 0, cut_off=False)
 
 
-@compiled
+@compiled_with_runtime
 def give_nearest(board: Board, crew: Ints, waiting: Ints, now_s: int) -> Ints:
     """Give each order to the nearest free rider who can pick it up in time; return those riders."""
     riders = board.riders

@@ -12,9 +12,9 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from dispatch.arrays import Ints, Records
 from dispatch.assign import assign_open, choose_plans
-from dispatch.board import REFUSED, Board, Records
-from dispatch.compiled import Ints
+from dispatch.board import REFUSED, Board
 from dispatch.explain import Explanation, explain_orders
 from dispatch.fairness import income_tolls
 from dispatch.layout import lay_out

@@ -8,10 +8,12 @@ Invariant: every term is a non-negative integer; no float enters an objective.
 """
 
 from dataclasses import dataclass, fields
-from typing import NamedTuple
 
-from dispatch.compiled import compiled
+import numpy as np
+
+from dispatch.arrays import Record, Records, record_of
 from dispatch.problem import Market
+from rules.compiled import compiled
 
 # What an order in nobody's plan counts while plans are compared: more than any delivery costs, so that an order is left
 # out only where nobody can take it.
@@ -46,58 +48,51 @@ class Weights:
 ON_DEMAND_WEIGHTS = Weights(wait=200, late=3000, food=100, idle=100, pay=0, imbalance=20)
 
 
-class CostModel(NamedTuple):
-    """The weights and the market's rules as compiled code reads them; `rule` is an `InsertionRule`'s number."""
-
-    wait: int
-    late: int
-    food: int
-    idle: int
-    pay: int
-    half_pickup_s: int
-    half_dropoff_s: int
-    rule: int
+# The weights and the market's rules as compiled code reads them; `rule` is an `InsertionRule`'s number.
+COST_MODEL = record_of("wait", "late", "food", "idle", "pay", "half_pickup_s", "half_dropoff_s", "rule")
 
 
-def cost_model(weights: Weights, market: Market) -> CostModel:
-    """Return the cost model of a market under some weights."""
-    return CostModel(
-        wait=weights.wait, late=weights.late, food=weights.food, idle=weights.idle, pay=weights.pay,
-        half_pickup_s=market.half_pickup_s, half_dropoff_s=market.half_dropoff_s, rule=int(market.rule),
-    )  # fmt: skip
+def cost_model(weights: Weights, market: Market) -> Records:
+    """Return the cost model of a market under some weights: COST_MODEL (1,)."""
+    model = np.zeros(1, COST_MODEL)
+    for name in ("wait", "late", "food", "idle", "pay"):
+        model[name] = getattr(weights, name)
+    model["half_pickup_s"], model["half_dropoff_s"] = market.half_pickup_s, market.half_dropoff_s
+    model["rule"] = int(market.rule)
+    return model
 
 
 @compiled
-def delivery_cost(weights: CostModel, wait_s: int) -> int:
+def delivery_cost(weights: Record, wait_s: int) -> int:
     """Cost of the seconds from order to door."""
     return int(weights.wait * wait_s)
 
 
 @compiled
-def lateness_cost(weights: CostModel, late_s: int) -> int:
+def lateness_cost(weights: Record, late_s: int) -> int:
     """Cost of the seconds beyond the promise; early is free."""
     return int(weights.late * max(late_s, 0))
 
 
 @compiled
-def lost_cost(weights: CostModel, placed_s: int, promised_s: int, now_s: int) -> int:
+def lost_cost(weights: Record, placed_s: int, promised_s: int, now_s: int) -> int:
     """Cost of the waiting and the lateness that are there already, whoever brings the order."""
     return delivery_cost(weights, max(now_s - placed_s, 0)) + lateness_cost(weights, now_s - promised_s)
 
 
 @compiled
-def food_waiting_cost(weights: CostModel, stood_s: int) -> int:
+def food_waiting_cost(weights: Record, stood_s: int) -> int:
     """Cost of the seconds a ready meal stands at the merchant."""
     return int(weights.food * stood_s)
 
 
 @compiled
-def idle_travel_cost(weights: CostModel, drive_s: int) -> int:
+def idle_travel_cost(weights: Record, drive_s: int) -> int:
     """Cost of the seconds a rider drives to a merchant."""
     return int(weights.idle * drive_s)
 
 
 @compiled
-def pay_cost(weights: CostModel, earned: int, guarantee: int) -> int:
+def pay_cost(weights: Record, earned: int, guarantee: int) -> int:
     """Cost of the pay above the shift's guarantee: below it another order costs nothing more."""
     return int(weights.pay * max(earned - guarantee, 0))

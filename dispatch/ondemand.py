@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dispatch.board import CARRIED, OPEN, SENT, Board, Records
-from dispatch.compiled import Flags, Ints, Stops, compiled
+from dispatch.arrays import Flags, Ints, Records, Stops
+from dispatch.board import CARRIED, OPEN, SENT, Board
 from dispatch.explain import Explanation, explain_orders
 from dispatch.fairness import OfferFloor, income_tolls, no_floor
 from dispatch.fatigue import Hours, Prompt, after, ask, fresh_hours, withheld
@@ -37,6 +37,7 @@ from dispatch.road import (
 )
 from dispatch.route import recost_all, set_lost
 from dispatch.sequence import resequence
+from rules.compiled import compiled_with_runtime
 
 Answer = Callable[[int, int, int], bool]
 # (board, crew, waiting, settings, round number, now_s, period_s): plans a round and says what is left over.
@@ -206,13 +207,13 @@ class Plans(NamedTuple):
     stops: Stops
 
 
-@compiled
+@compiled_with_runtime
 def copy_plans(board: Board) -> Plans:
     """Return a copy of all plans."""
     return Plans(board.orders.copy(), board.riders.copy(), board.stops.copy())
 
 
-@compiled
+@compiled_with_runtime
 def restore_plans(board: Board, plans: Plans) -> None:
     """Put copied plans back; the caller works out their costs."""
     for order in range(board.orders.shape[0]):

@@ -13,7 +13,7 @@ from enum import IntEnum
 
 import numpy as np
 
-from dispatch.compiled import Flags, Ints
+from dispatch.arrays import Flags, Ints
 from dispatch.travel import Travel
 
 STAIRS_S_PER_FLOOR = 20

@@ -8,13 +8,14 @@ stop never changes again.
 
 import numpy as np
 
-from dispatch.board import CARRIED, DELIVERED, HIDDEN, OPEN, SENT, Board, Records, record_of
-from dispatch.compiled import Ints, Stops, compiled
+from dispatch.arrays import Ints, Records, Stops, record_of
+from dispatch.board import CARRIED, DELIVERED, HIDDEN, OPEN, SENT, Board
 from dispatch.route import (
     keep_feasible,
     recost,
     take,
 )
+from rules.compiled import compiled, compiled_with_runtime
 
 # What became of an order: who brought it, and instants; -1 unset.
 DELIVERY = record_of("rider", "sent_s", "arrived_s", "picked_up_s", "delivered_s")
@@ -36,7 +37,7 @@ def reveal(board: Board, now_s: int, first_hidden: int) -> int:
     return first_hidden
 
 
-@compiled
+@compiled_with_runtime
 def open_orders(board: Board, first_hidden: int) -> Ints:
     """Return the known orders nobody has left for."""
     found = np.empty(first_hidden, np.int64)
@@ -48,7 +49,7 @@ def open_orders(board: Board, first_hidden: int) -> Ints:
     return found[:num]
 
 
-@compiled
+@compiled_with_runtime
 def on_shift(board: Board, now_s: int) -> Ints:
     """Let time pass for waiting riders; return those who may still pick up today."""
     riders = board.riders
@@ -88,7 +89,7 @@ def drop_stops(stops: Stops, num_stops: int, done: int) -> None:
 @compiled
 def arrive_trips(board: Board, log: Records, now_s: int) -> int:
     """Close the trips whose rider has reached the merchant and log them whole; return the orders delivered."""
-    riders, orders, weights = board.riders, board.orders, board.weights
+    riders, orders, weights = board.riders, board.orders, board.weights[0]
     delivered = 0
     for rider in range(riders.shape[0]):
         arrived_s = riders[rider].arrival_s
@@ -117,7 +118,7 @@ def arrive_trips(board: Board, log: Records, now_s: int) -> int:
 @compiled
 def arrive_stops(board: Board, log: Records, now_s: int) -> int:
     """Do the stop every rider has reached: pick up a visit's orders or hand one over; return the orders delivered."""
-    riders, orders, weights = board.riders, board.orders, board.weights
+    riders, orders, weights = board.riders, board.orders, board.weights[0]
     delivered = 0
     for rider in range(riders.shape[0]):
         arrived_s = riders[rider].arrival_s
@@ -149,7 +150,7 @@ def arrive_stops(board: Board, log: Records, now_s: int) -> int:
     return delivered
 
 
-@compiled
+@compiled_with_runtime
 def due(board: Board, now_s: int, period_s: int) -> Ints:
     """Return the riders, free before the next round, who must leave before it to be there when their meal is ready.
 
@@ -165,7 +166,7 @@ def due(board: Board, now_s: int, period_s: int) -> Ints:
         drive_s = 0
         if num > 0:
             drive_s = board.travel_s[riders[rider].place, board.orders[board.stops[rider, 0]].merchant]
-        if num == 0 or ready_s - board.weights.half_pickup_s - drive_s < now_s + period_s:
+        if num == 0 or ready_s - board.weights[0].half_pickup_s - drive_s < now_s + period_s:
             found[num_due] = rider
             num_due += 1
     return found[:num_due]
@@ -182,7 +183,7 @@ def leave(board: Board, leaving: Ints, now_s: int) -> None:
         recost(board, rider)
 
 
-@compiled
+@compiled_with_runtime
 def about_to_be_sent(board: Board, leaving: Ints) -> Ints:
     """Return the open orders of the first visits of riders who leave now, and of riders on the way."""
     riders, orders = board.riders, board.orders

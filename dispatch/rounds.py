@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dispatch.arrays import Flags, Ints
 from dispatch.assign import Pairs, match
 from dispatch.board import HIDDEN, OPEN, Board
-from dispatch.compiled import Flags, Ints
 from dispatch.explain import Explanation, explain_orders
 from dispatch.horizon import Settings, plan_round
 from dispatch.layout import lay_out
-from dispatch.objective import Weights, cost_model
+from dispatch.objective import Weights
 from dispatch.problem import PRIORITY_NEUTRAL, Problem, cost_multiplier
 from dispatch.road import on_shift
 
@@ -110,7 +110,7 @@ def _why(board: Board, order: int, crew: Ints, problem: Problem) -> Left:
     arrives_s = (
         board.riders["free_s"][may] + board.travel_s[board.riders["place"][may], board.orders["merchant"][order]]
     )
-    picked_s = np.maximum(arrives_s + board.weights.half_pickup_s, board.orders["ready_s"][order])
+    picked_s = np.maximum(arrives_s + problem.market.half_pickup_s, board.orders["ready_s"][order])
     too_late = int((picked_s > board.riders["off_s"][may]).sum())
     ended = int((problem.riders.off_s < problem.now_s).sum())
     withheld = problem.riders.num - ended - len(may)
@@ -136,7 +136,6 @@ def solve_large_round(problem: Problem, weights: Weights, width: int = 20) -> Ro
     sequence given.
     """
     orders, riders, market = problem.orders, problem.riders, problem.market
-    rates = cost_model(weights, market)
     multiplier = cost_multiplier(riders.priority)
     end_place, end_s = plan_ends(problem)
     holder = orders.holder.copy()
@@ -150,12 +149,12 @@ def solve_large_round(problem: Problem, weights: Weights, width: int = 20) -> Ro
         right = near.ravel()
         order, rider = waiting[left], free[right]
         drive_s = problem.travel.pairs(end_place[rider], orders.merchant[order])
-        picked_s = np.maximum(end_s[rider] + drive_s + rates.half_pickup_s, orders.ready_s[order])
-        dropped_s = picked_s + rates.half_pickup_s + ride_s[left] + rates.half_dropoff_s + orders.handover_s[order]
-        cost = rates.wait * (dropped_s - orders.placed_s[order])
-        cost += rates.late * np.maximum(dropped_s - orders.promised_s[order], 0)
-        lost = rates.wait * (problem.now_s - orders.placed_s[order])
-        lost += rates.late * np.maximum(problem.now_s - orders.promised_s[order], 0)
+        picked_s = np.maximum(end_s[rider] + drive_s + market.half_pickup_s, orders.ready_s[order])
+        dropped_s = picked_s + market.half_pickup_s + ride_s[left] + market.half_dropoff_s + orders.handover_s[order]
+        cost = weights.wait * (dropped_s - orders.placed_s[order])
+        cost += weights.late * np.maximum(dropped_s - orders.promised_s[order], 0)
+        lost = weights.wait * (problem.now_s - orders.placed_s[order])
+        lost += weights.late * np.maximum(problem.now_s - orders.promised_s[order], 0)
         cost = lost + (cost - lost) * multiplier[rider] // PRIORITY_NEUTRAL
         allowed = picked_s <= riders.off_s[rider]
         pairs = Pairs(left[allowed], right[allowed], cost[allowed])
@@ -174,9 +173,7 @@ def solve_large_round(problem: Problem, weights: Weights, width: int = 20) -> Ro
     return Round(
         stops=tuple(stops),
         holder=holder,
-        waiting={
-            orders.names[i]: _why_large(problem, int(i), end_place, end_s, int(rates.half_pickup_s)) for i in waiting
-        },
+        waiting={orders.names[i]: _why_large(problem, int(i), end_place, end_s, market.half_pickup_s) for i in waiting},
         explanations=(),
         cost=total,
         complete=True,

@@ -10,10 +10,9 @@ Invariant: a cost below `NEVER` means every pickup of the plan happens by the en
 
 import numpy as np
 
-from dispatch.board import OPEN, STOPS_MAX, Board, Records
-from dispatch.compiled import Seconds, Stops, compiled
+from dispatch.arrays import Record, Records, Seconds, Stops
+from dispatch.board import OPEN, STOPS_MAX, Board
 from dispatch.objective import (
-    CostModel,
     delivery_cost,
     food_waiting_cost,
     idle_travel_cost,
@@ -21,6 +20,7 @@ from dispatch.objective import (
     lost_cost,
     pay_cost,
 )
+from rules.compiled import compiled
 
 NEVER = 1 << 60
 PER_MILLE = 1000
@@ -31,7 +31,7 @@ TRIP = 0
 def walk(
     travel_s: Seconds,
     orders: Records,
-    weights: CostModel,
+    weights: Record,
     stops: Stops,
     first: int,
     num_stops: int,
@@ -99,9 +99,7 @@ def times_multiplier(cost: int, multiplier: int) -> int:
 
 
 @compiled
-def rider_cost(
-    riders: Records, weights: CostModel, rider: int, walked: int, lost: int, fees: int, num_orders: int
-) -> int:
+def rider_cost(riders: Records, weights: Record, rider: int, walked: int, lost: int, fees: int, num_orders: int) -> int:
     """Cost of a rider's plan: its walk, what is not lost already times the multiplier, pay above the guarantee, tolls."""
     cost = lost + times_multiplier(walked - lost, riders[rider].multiplier_permille)
     cost += pay_cost(weights, riders[rider].earned + fees, riders[rider].guarantee)
@@ -123,9 +121,9 @@ def recost(board: Board, rider: int) -> int:
         end = start
         while end < num_stops and stops[end] >= 0:
             end += 1
-        end = 2 * end - start if board.weights.rule == TRIP else num_stops
+        end = 2 * end - start if board.weights[0].rule == TRIP else num_stops
         cost, now_s, place = walk(
-            board.travel_s, board.orders, board.weights, stops, start, end,
+            board.travel_s, board.orders, board.weights[0], stops, start, end,
             place, now_s, arrival_s, riders[rider].off_s, NEVER,
         )  # fmt: skip
         walked = NEVER if cost >= NEVER else walked + cost
@@ -142,7 +140,7 @@ def recost(board: Board, rider: int) -> int:
     riders[rider].planned_fees, riders[rider].num_planned, riders[rider].planned_sunk_cost = fees, num_planned, lost
     riders[rider].plan_cost = NEVER
     if walked < NEVER:
-        riders[rider].plan_cost = rider_cost(riders, board.weights, rider, walked, lost, fees, num_planned)
+        riders[rider].plan_cost = rider_cost(riders, board.weights[0], rider, walked, lost, fees, num_planned)
     board.newest_version[0] += 1
     riders[rider].version = board.newest_version[0]
     return int(riders[rider].plan_cost)
@@ -160,11 +158,11 @@ def set_lost(board: Board, now_s: int) -> None:
     """Say what of each order's waiting and lateness is there already; plans are to be worked out anew after it."""
     orders = board.orders
     for order in range(orders.shape[0]):
-        orders[order].sunk_cost = lost_cost(board.weights, orders[order].placed_s, orders[order].promised_s, now_s)
+        orders[order].sunk_cost = lost_cost(board.weights[0], orders[order].placed_s, orders[order].promised_s, now_s)
 
 
 @compiled
-def alone_cost(travel_s: Seconds, orders: Records, weights: CostModel, order: int, place: int, now_s: int) -> int:
+def alone_cost(travel_s: Seconds, orders: Records, weights: Record, order: int, place: int, now_s: int) -> int:
     """Return what the order's own delivery costs if driven next from (place, now_s).
 
     A lower bound of any insertion there, as travel obeys the triangle inequality.
@@ -175,7 +173,7 @@ def alone_cost(travel_s: Seconds, orders: Records, weights: CostModel, order: in
 
 
 @compiled
-def own_cost(travel_s: Seconds, orders: Records, weights: CostModel, order: int, picked_s: int) -> int:
+def own_cost(travel_s: Seconds, orders: Records, weights: Record, order: int, picked_s: int) -> int:
     """Return the cost of an order picked up at `picked_s` and driven straight to its door."""
     drive_s = travel_s[orders[order].merchant, orders[order].door]
     dropped_s = picked_s + weights.half_pickup_s + drive_s + weights.half_dropoff_s + orders[order].handover_s
@@ -191,7 +189,7 @@ def fit_trip(board: Board, rider: int, order: int, draft: Stops, limit: int) -> 
     A trip of its own between two others, or any place in a trip to the same merchant. The increase is NEVER when
     none is below `limit`.
     """
-    travel_s, orders, weights, stops = board.travel_s, board.orders, board.weights, board.stops[rider]
+    travel_s, orders, weights, stops = board.travel_s, board.orders, board.weights[0], board.stops[rider]
     riders, trips = board.riders, board.trips[rider]
     num_stops, num_trips = riders[rider].num_stops, riders[rider].num_trips
     off_s, base = riders[rider].off_s, riders[rider].route_cost
@@ -239,7 +237,7 @@ def fit_bag(board: Board, rider: int, order: int, draft: Stops, limit: int) -> t
 
     Every pair of places is tried, so the answer is the best there is while the other stops keep their sequence.
     """
-    travel_s, orders, weights, stops = board.travel_s, board.orders, board.weights, board.stops[rider]
+    travel_s, orders, weights, stops = board.travel_s, board.orders, board.weights[0], board.stops[rider]
     riders = board.riders
     num_stops = riders[rider].num_stops
     place, now_s, arrival_s = riders[rider].place, riders[rider].free_s, riders[rider].arrival_s
@@ -304,14 +302,16 @@ def fit(board: Board, rider: int, order: int, draft: Stops, limit: int) -> tuple
     if num_stops + 2 > STOPS_MAX or board.barred[order, rider] or riders[rider].route_cost >= NEVER:
         return NEVER, 0, 0
     fee = board.orders[order].fee
-    more_pay = pay_cost(board.weights, riders[rider].earned + riders[rider].planned_fees + fee, riders[rider].guarantee)
-    more_pay -= pay_cost(board.weights, riders[rider].earned + riders[rider].planned_fees, riders[rider].guarantee)
+    more_pay = pay_cost(
+        board.weights[0], riders[rider].earned + riders[rider].planned_fees + fee, riders[rider].guarantee
+    )
+    more_pay -= pay_cost(board.weights[0], riders[rider].earned + riders[rider].planned_fees, riders[rider].guarantee)
     limit -= more_pay + riders[rider].surcharge
     if limit <= 0:
         return NEVER, 0, 0
     if riders[rider].multiplier_permille < PER_MILLE:
         limit = NEVER
-    if board.weights.rule == TRIP:
+    if board.weights[0].rule == TRIP:
         raw, pickup, dropoff = fit_trip(board, rider, order, draft, limit)
     else:
         raw, pickup, dropoff = fit_bag(board, rider, order, draft, limit)

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dispatch.board import STOPS_MAX, Board, Records
-from dispatch.compiled import Ints, Stops, Words, compiled
+from dispatch.arrays import Ints, Records, Stops, Words
+from dispatch.board import STOPS_MAX, Board
 from dispatch.objective import UNSERVED
 from dispatch.route import (
     NEVER,
@@ -23,6 +23,7 @@ from dispatch.route import (
     take,
     times_multiplier,
 )
+from rules.compiled import compiled, compiled_with_runtime
 
 NEAR_MAX = 24
 
@@ -52,7 +53,7 @@ def draw(state: Words, below: int) -> int:
     return np.int64(((x * np.uint64(2685821657736338717)) >> np.uint64(33)) % np.uint64(below))
 
 
-@compiled
+@compiled_with_runtime
 def generator(seed: int, round_number: int) -> Words:
     """Return the state of the random numbers of one round."""
     state = np.empty(1, np.uint64)
@@ -103,7 +104,7 @@ def cheapest(
     return chosen, best, pickup, dropoff
 
 
-@compiled
+@compiled_with_runtime
 def candidates(board: Board, crew: Ints, open_orders: Ints, width: int) -> Ints:
     """Return (num_open, width) riders: those who could first be at the order's merchant, soonest first.
 
@@ -122,7 +123,7 @@ def candidates(board: Board, crew: Ints, open_orders: Ints, width: int) -> Ints:
             rider = crew[j]
             delay = riders[rider].free_s + board.travel_s[riders[rider].place, merchant]
             if riders[rider].earned + fee > riders[rider].guarantee:
-                delay += board.weights.pay * fee // 1000
+                delay += board.weights[0].pay * fee // 1000
             if filled == width and delay >= delays[width - 1]:
                 continue
             at = filled if filled < width else width - 1
@@ -137,7 +138,7 @@ def candidates(board: Board, crew: Ints, open_orders: Ints, width: int) -> Ints:
     return near
 
 
-@compiled
+@compiled_with_runtime
 def neighbours(board: Board, open_orders: Ints, near: Ints) -> None:
     """Fill near[i] with the positions of the orders most related to open order i, nearest first."""
     num_open = open_orders.shape[0]
@@ -217,7 +218,7 @@ def shuffle(state: Words, items: Ints, num: int) -> None:
         items[j], items[k] = items[k], items[j]
 
 
-@compiled
+@compiled_with_runtime
 def improve(
     board: Board, crew: Ints, open_orders: Ints, iterations: int, ruin_max: int, width: int, state: Words
 ) -> int:
@@ -253,7 +254,7 @@ def improve(
     return kept
 
 
-@compiled
+@compiled_with_runtime
 def least_costs(board: Board, crew: Ints, open_orders: Ints) -> Ints:
     """Return for each open order the least any plan could cost it: picked up when ready, driven straight."""
     multiplier = PER_MILLE
@@ -262,7 +263,7 @@ def least_costs(board: Board, crew: Ints, open_orders: Ints) -> Ints:
     least = np.empty(open_orders.shape[0], np.int64)
     for i in range(open_orders.shape[0]):
         order = open_orders[i]
-        cost = own_cost(board.travel_s, board.orders, board.weights, order, board.orders[order].ready_s)
+        cost = own_cost(board.travel_s, board.orders, board.weights[0], order, board.orders[order].ready_s)
         lost = board.orders[order].sunk_cost
         least[i] = cost if multiplier == PER_MILLE else lost + times_multiplier(max(cost - lost, 0), multiplier)
     return least

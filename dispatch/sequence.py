@@ -7,8 +7,8 @@ Invariant: no feasible sequence is cheaper than the one returned, as long as tra
 
 import numpy as np
 
-from dispatch.board import Board, Record, Records, record_of
-from dispatch.compiled import Flags, Ints, Stops, compiled
+from dispatch.arrays import Flags, Ints, Record, Records, Stops, record_of
+from dispatch.board import Board
 from dispatch.objective import (
     delivery_cost,
     food_waiting_cost,
@@ -20,13 +20,14 @@ from dispatch.route import (
     TRIP,
     recost,
 )
+from rules.compiled import compiled, compiled_with_runtime
 
 SEQUENCE_ORDERS_MAX = 5
 # The state behind each stop of a path; `visit_orders`: picked up so far in the visit under way.
 PATH_STATE = record_of("time_s", "place", "cost", "visit_orders")
 
 
-@compiled
+@compiled_with_runtime
 def best_sequence(board: Board, rider: int, extra: Ints) -> tuple[int, Stops]:
     """Return (walk cost, stops) of the cheapest sequence of the rider's stops and the extra orders'.
 
@@ -70,7 +71,7 @@ def best_sequence(board: Board, rider: int, extra: Ints) -> tuple[int, Stops]:
     return best, best_stops
 
 
-@compiled
+@compiled_with_runtime
 def resequence(board: Board, riders: Ints) -> int:
     """Put the stops of each of the riders into the best sequence; return how many plans became cheaper."""
     none = np.empty(0, np.int64)
@@ -106,7 +107,7 @@ def _may_follow(board: Board, rider: int, pool: Stops, used: Flags, path: Stops,
         return True
     if load >= board.riders[rider].capacity:
         return False
-    if board.weights.rule == TRIP and load > 0:
+    if board.weights[0].rule == TRIP and load > 0:
         last = path[depth - 1]
         return bool(last >= 0 and board.orders[last].merchant == board.orders[stop].merchant)
     return True
@@ -115,7 +116,7 @@ def _may_follow(board: Board, rider: int, pool: Stops, used: Flags, path: Stops,
 @compiled
 def _advance(board: Board, rider: int, path: Stops, depth: int, states: Records) -> bool:
     """Work out the state behind path[depth] from the one before; False if it is a pickup after the shift."""
-    orders, weights, stop = board.orders, board.weights, path[depth]
+    orders, weights, stop = board.orders, board.weights[0], path[depth]
     before, behind = states[depth], states[depth + 1]
     order = stop if stop >= 0 else ~stop
     place = orders[order].merchant if stop >= 0 else orders[order].door
@@ -146,7 +147,7 @@ def _advance(board: Board, rider: int, path: Stops, depth: int, states: Records)
 @compiled
 def _least_to_come(board: Board, pool: Stops, used: Flags, state: Record) -> int:
     """Return a lower bound of what is left: every order driven to straight from here."""
-    orders, weights, travel_s = board.orders, board.weights, board.travel_s
+    orders, weights, travel_s = board.orders, board.weights[0], board.travel_s
     cost = 0
     for i in range(pool.shape[0]):
         if used[i] or pool[i] >= 0:

@@ -12,7 +12,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from dispatch.compiled import Ints, Seconds, compiled
+from dispatch.arrays import Ints, Seconds
+from rules.compiled import compiled_with_runtime
 
 EBIKE_KM_PER_HOUR_MAX = 15.0
 EARTH_RADIUS_M = 6_371_000.0
@@ -186,7 +187,7 @@ class MatrixTravel:
         return np.ascontiguousarray(ranked[: min(width, len(origins))].T.astype(np.int64))
 
 
-@compiled
+@compiled_with_runtime
 def _planar_table(origins: Coordinates, destinations: Coordinates, metres_a_step: float, step_s: int) -> Seconds:
     table = np.empty((origins.shape[0], destinations.shape[0]), np.int32)
     for i in range(origins.shape[0]):
@@ -197,7 +198,7 @@ def _planar_table(origins: Coordinates, destinations: Coordinates, metres_a_step
     return table
 
 
-@compiled
+@compiled_with_runtime
 def _sphere_table(origins: Coordinates, destinations: Coordinates, seconds_a_radian: float) -> Seconds:
     table = np.empty((origins.shape[0], destinations.shape[0]), np.int32)
     for i in range(origins.shape[0]):
@@ -210,7 +211,7 @@ def _sphere_table(origins: Coordinates, destinations: Coordinates, seconds_a_rad
     return table
 
 
-@compiled
+@compiled_with_runtime
 def _nearest(origins: Coordinates, destinations: Coordinates, width: int) -> Ints:
     """Return the `width` nearest origins of each destination by squared distance, ties by position."""
     found = np.empty((destinations.shape[0], width), np.int64)

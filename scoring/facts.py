@@ -3,10 +3,10 @@
 import numpy as np
 
 from rules.compile import Tables
+from rules.compiled import inlined
 from rules.conditions import FACT_CODE
 from rules.units import US_PER_DAY
 from scoring.columns import NO_TIME, Events, Liability
-from scoring.compiled import inlined
 from scoring.state import RiderScratch
 
 US_PER_MINUTE = 60_000_000

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from rules.compiled import compiled_with_runtime
 from scoring.columns import I64, U8, U64, filled
-from scoring.compiled import compiled_with_runtime
 
 _MULTIPLIER_1 = np.uint64(0xFF51AFD7ED558CCD)
 _MULTIPLIER_2 = np.uint64(0xC4CEB9FE1A85EC53)

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from rules.compiled import compiled_with_runtime
 from rules.events import RIDER_KINDS
 from scoring.columns import (
     FADE,
@@ -22,7 +23,6 @@ from scoring.columns import (
     REVERSE,
     U64,
 )
-from scoring.compiled import compiled_with_runtime
 from scoring.hashing import hash_pairs, hash_strings
 from scoring.invariant_columns import (
     MOST_SHOWN,

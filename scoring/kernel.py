@@ -7,6 +7,7 @@ are entries of their own: opening score + running sum of deltas = score after ev
 import numpy as np
 
 from rules.compile import FIXED_LABELS, NO_TRAINING, ORDER_CAP_US, Program, Tables
+from rules.compiled import compiled, inlined
 from rules.events import KIND_CODE, KINDS, PARTY_CODE
 from rules.units import US_PER_DAY
 from scoring.columns import (
@@ -27,7 +28,6 @@ from scoring.columns import (
     Events,
     Liability,
 )
-from scoring.compiled import compiled, inlined
 from scoring.facts import F_LATE, F_TENURE, read_facts
 from scoring.matching import holds, outcome
 from scoring.pending import advance, next_reset_us, number_alike, push_fade

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from rules.book import Book
 from rules.calendar import calendar
+from rules.compiled import compiled_with_runtime
 from rules.conditions import on_time_award_mp
 from rules.events import PARTIES, RIDER_KINDS
 from scoring.columns import AWARD, CAP, CARRIED, DEDUCT, ENTRY_KINDS, I64, NO_EVENT, REVERSE, TRAINING, U64, Entries
-from scoring.compiled import compiled_with_runtime
 from scoring.hashing import ID_LENGTH, fold_in, hash_pairs, hash_strings, write_ids
 from scoring.kernel import DELIVERED
 from scoring.score import ScoredRun

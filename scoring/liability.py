@@ -9,6 +9,7 @@ lateness rounds down to seconds, time given back rounds up.
 import numpy as np
 
 from rules.compile import REPORT_CAUSE_CODE, Tables
+from rules.compiled import compiled_with_runtime, inlined
 from rules.events import (
     CANCEL_PARTIES,
     CAUSE_CODE,
@@ -23,7 +24,6 @@ from rules.events import (
 )
 from rules.units import US_PER_S
 from scoring.columns import I64, LIABILITY, NO_TIME, Events, Liability
-from scoring.compiled import compiled_with_runtime, inlined
 
 NUM_CAUSES = len(CAUSES)
 NUM_PARTIES = len(PARTIES)

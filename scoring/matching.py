@@ -1,9 +1,9 @@
 """Compiled rules against facts: which hold, and what they give or take before any cap."""
 
 from rules.compile import Tables
+from rules.compiled import inlined
 from rules.units import PERMILLE
 from scoring.columns import I64
-from scoring.compiled import inlined
 
 
 @inlined

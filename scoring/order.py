@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from rules.compiled import compiled_with_runtime
 from rules.events import KIND_CODE
 from scoring.columns import I32, I64, U8, U64, Events
-from scoring.compiled import compiled_with_runtime
 
 DELIVERED = KIND_CODE["delivered"]
 

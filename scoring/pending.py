@@ -1,8 +1,8 @@
 """What waits to fall due: deductions to be returned, the next calendar reset; and how lines of one instant are told apart."""
 
 from rules.compile import Tables
+from rules.compiled import inlined
 from scoring.columns import FAR_US, NO_EVENT, Entries
-from scoring.compiled import inlined
 from scoring.facts import day_of
 from scoring.state import FIRST_FADE, NUM_ENTRIES, NUM_FADES, RiderScratch
 

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rules.compiled import compiled
 from scoring.columns import ENTRY, I64, NO_EVENT, REENTER, REVERSE, U8, Entries
-from scoring.compiled import compiled
 
 ItemKey = tuple[int, int]
 """An event or due instant: its time, and the row of the event."""

@@ -11,11 +11,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from rules.compile import Program
+from rules.compiled import compiled_with_runtime
 from rules.events import KIND_CODE
 from rules.units import US_PER_DAY
 from scoring.carry import Carried, cut_window, with_references
 from scoring.columns import ENTRY, I64, NO_TIME, Entries, Events, Liability
-from scoring.compiled import compiled_with_runtime
 from scoring.history import apply_control, histories_of
 from scoring.kernel import fold
 from scoring.liability import attribute

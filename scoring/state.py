@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rules.compile import ORDER_CAP_US, Program
+from rules.compiled import inlined
 from rules.conditions import FACTS
 from scoring.columns import ENTRY, FAR_US, I64, NO_TIME
-from scoring.compiled import inlined
 
 NUM_FACTS = len(FACTS)
 

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dispatch.board import Records
-from dispatch.compiled import Ints
+from dispatch.arrays import Ints, Records
 from dispatch.fairness import no_floor
 from dispatch.fatigue import fresh_hours
 from dispatch.horizon import Settings
@@ -17,7 +16,7 @@ from dispatch.objective import Weights
 from dispatch.problem import InsertionRule, Market, Orders, Problem, Riders
 from dispatch.travel import MatrixTravel
 from rules.units import PERMILLE
-from simulations.area_state import COUNTS, CREW, DAY_ORDER, F64, ORDER_LOG, SLOT, STAY, AreaState, DayParameters
+from simulations.area_state import COUNTS, CREW, DAY_ORDER, DAY_PARAMETERS, F64, ORDER_LOG, SLOT, STAY, AreaState
 from simulations.parts import Scenario
 from simulations.placed import Placed, Places, congestion_table
 from simulations.price import Prices
@@ -62,7 +61,7 @@ class Crew:
 
 
 def set_up(
-    scenario: Scenario, places: Places, area: int, crew: Crew, placed: Placed, prices: Prices, parameters: DayParameters, day: int,
+    scenario: Scenario, places: Places, area: int, crew: Crew, placed: Placed, prices: Prices, parameters: Records, day: int,
     answers: np.uint64,
 ) -> AreaState:  # fmt: skip
     """An area at 04:00: everybody off duty, no order placed."""
@@ -77,7 +76,7 @@ def set_up(
     xy[here.size : here.size + num] = xy[home]
     xy[here.size + num :] = xy[0]
     gaps = np.sqrt(((xy[:, None] - xy[None]) ** 2).sum(axis=2))
-    board.travel_s[:] = np.ceil(gaps * parameters.detour * parameters.plan_s_per_km / 1_000.0)
+    board.travel_s[:] = np.ceil(gaps * parameters["detour"][0] * parameters["plan_s_per_km"][0] / 1_000.0)
     log = np.full(placed.num, -1, ORDER_LOG)
     log["num_declined"] = 0
     counts = np.zeros(1, COUNTS)
@@ -85,10 +84,15 @@ def set_up(
     return AreaState(
         board=board, xy=xy, crew=_crew_records(crew, home), slots=np.zeros(num_slots, SLOT),
         day_orders=_day_orders(placed, here[0]), log=log, stays=np.zeros(8 * placed.num + 16 * num + 64, STAY),
-        free=np.arange(num_slots)[::-1].copy(), counts=counts, parameters=parameters, prices=prices.table,
-        congestion_permille=congestion_table(scenario.streets.congestion_permille), day=day, gross=prices.gross,
-        answers=answers,
+        free=np.arange(num_slots)[::-1].copy(), counts=counts, parameters=_with_day(parameters, day, prices, answers), prices=prices.table,
+        congestion_permille=congestion_table(scenario.streets.congestion_permille),
     )  # fmt: skip
+
+
+def _with_day(parameters: Records, day: int, prices: Prices, answers: np.uint64) -> Records:
+    complete = parameters.copy()
+    complete["day"], complete["gross"], complete["answers"] = day, prices.gross, answers
+    return complete
 
 
 def _crew_records(crew: Crew, home: Ints) -> Records:
@@ -131,31 +135,34 @@ def weights_of(scenario: Scenario) -> Weights:
     )  # fmt: skip
 
 
-def day_parameters(scenario: Scenario, rain: int, *, responds: bool) -> DayParameters:
+def day_parameters(scenario: Scenario, rain: int, *, responds: bool) -> Records:
     """Parameters of a day as compiled code reads them; riders who do not respond keep their base rates."""
     behaviour, streets = scenario.behaviour, scenario.streets
     jump_most = behaviour.jump_most_per_million if responds else behaviour.jump_per_million
-    return DayParameters(
-        rush=behaviour.rush_permille / PERMILLE if responds else 0.0,
-        rush_half_fen=float(behaviour.rush_half_fen),
-        jump=behaviour.jump_per_million / MILLION,
-        jump_most=jump_most / MILLION,
-        jump_half_fen=float(behaviour.jump_half_fen),
-        decline_crowdsourced=behaviour.decline_crowdsourced_per_million / MILLION,
-        decline_dedicated=behaviour.decline_dedicated_per_million / MILLION,
-        decline_gain=behaviour.decline_gain_permille / PERMILLE if responds else 0.0,
-        decline_most=behaviour.decline_most_per_million / MILLION,
-        extend=behaviour.extend_permille / PERMILLE if responds else 0.0,
-        extend_most_s=float(behaviour.extend_most_s),
-        lights_per_m=streets.lights_per_1000_km / MILLION,
-        light_wait_s=float(streets.light_wait_s),
-        fastest_s_per_km=float(streets.fastest_s_per_km),
-        detour=streets.detour_permille / PERMILLE,
-        pick_up_s=float(streets.pick_up_s),
-        rain_pace=scenario.weather.pace_permille / PERMILLE if rain else 1.0,
-        plan_s_per_km=float(streets.plan_s_per_km),
-        longest_s=float(LONGEST_SHIFT_S),
-    )
+    parameters = np.zeros(1, DAY_PARAMETERS)
+    for name, value in {
+        "rush": behaviour.rush_permille / PERMILLE if responds else 0.0,
+        "rush_half_fen": behaviour.rush_half_fen,
+        "jump": behaviour.jump_per_million / MILLION,
+        "jump_most": jump_most / MILLION,
+        "jump_half_fen": behaviour.jump_half_fen,
+        "decline_crowdsourced": behaviour.decline_crowdsourced_per_million / MILLION,
+        "decline_dedicated": behaviour.decline_dedicated_per_million / MILLION,
+        "decline_gain": behaviour.decline_gain_permille / PERMILLE if responds else 0.0,
+        "decline_most": behaviour.decline_most_per_million / MILLION,
+        "extend": behaviour.extend_permille / PERMILLE if responds else 0.0,
+        "extend_most_s": behaviour.extend_most_s,
+        "lights_per_m": streets.lights_per_1000_km / MILLION,
+        "light_wait_s": streets.light_wait_s,
+        "fastest_s_per_km": streets.fastest_s_per_km,
+        "detour": streets.detour_permille / PERMILLE,
+        "pick_up_s": streets.pick_up_s,
+        "rain_pace": scenario.weather.pace_permille / PERMILLE if rain else 1.0,
+        "plan_s_per_km": streets.plan_s_per_km,
+        "longest_s": LONGEST_SHIFT_S,
+    }.items():
+        parameters[name] = value
+    return parameters
 
 
 def _problem(scenario: Scenario, crew: Crew, num_merchants: int, num_slots: int) -> Problem:

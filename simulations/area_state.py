@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dispatch.board import Board, Records
-from dispatch.compiled import Ints
+from dispatch.arrays import Ints, Records
+from dispatch.board import Board
 
 F64 = NDArray[np.float64]
 
@@ -62,32 +62,12 @@ STAY = _record(("rider", "from_s", "to_s", "phase", "distance_m", "order"))
 COUNTS = _record(("next_row", "num_free_slots", "num_stays", "num_steps", "num_offers"))
 
 
-class DayParameters(NamedTuple):
-    """Parameters of the responses (`simulations.behaviour`) and of the streets on a day; shares of 1, not per mille.
-
-    ``rain_pace``: riding time relative to a dry day; ``longest_s``: longest working day; ``detour``: road metres a
-    straight metre.
-    """
-
-    rush: float
-    rush_half_fen: float
-    jump: float
-    jump_most: float
-    jump_half_fen: float
-    decline_crowdsourced: float
-    decline_dedicated: float
-    decline_gain: float
-    decline_most: float
-    extend: float
-    extend_most_s: float
-    lights_per_m: float
-    light_wait_s: float
-    fastest_s_per_km: float
-    detour: float
-    pick_up_s: float
-    rain_pace: float
-    plan_s_per_km: float
-    longest_s: float
+# Parameters of the responses (`simulations.behaviour`) and of the streets on a day; shares of 1, not per mille.
+# `rain_pace`: riding time relative to a dry day; `longest_s`: longest working day; `detour`: road metres a straight metre;
+# `gross`: time given back does not count; `answers` (uint64): what the draws that answer offers start from.
+DAY_PARAMETERS = np.dtype(
+    [*_record(("day", "gross"), ("rush", "rush_half_fen", "jump", "jump_most", "jump_half_fen", "decline_crowdsourced", "decline_dedicated", "decline_gain", "decline_most", "extend", "extend_most_s", "lights_per_m", "light_wait_s", "fastest_s_per_km", "detour", "pick_up_s", "rain_pace", "plan_s_per_km", "longest_s")).descr, ("answers", np.uint64)]
+)  # fmt: skip
 
 
 class AreaState(NamedTuple):
@@ -95,8 +75,8 @@ class AreaState(NamedTuple):
 
     ``xy`` float64 (P, 2), metres; ``crew`` CREW (R,); ``slots`` SLOT (S,); ``day_orders`` DAY_ORDER (n,) by time of
     placing, ``log`` ORDER_LOG (n,); ``stays`` STAY, the first `num_stays` filled; ``free`` int64 (S,), a stack of free
-    slots; ``counts`` COUNTS (1,); ``prices`` `price.PRICE` (variants, bins); ``congestion_permille`` int64, riding time
-    by minute; ``gross``: time given back does not count; ``answers``: what the draws that answer offers start from.
+    slots; ``counts`` COUNTS (1,); ``parameters`` DAY_PARAMETERS (1,); ``prices`` `price.PRICE` (variants, bins); ``congestion_permille`` int64, riding time
+    by minute.
     """
 
     board: Board
@@ -108,9 +88,6 @@ class AreaState(NamedTuple):
     stays: Records
     free: Ints
     counts: Records
-    parameters: DayParameters
+    parameters: Records
     prices: Records
     congestion_permille: Ints
-    day: int
-    gross: bool
-    answers: np.uint64

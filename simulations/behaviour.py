@@ -5,7 +5,7 @@ are assumptions, stated in each function; their numbers stand in the scenario's 
 Compiled, so that the simulation and a reader call the same code. Ranges are those of `simulations.scenarios`.
 """
 
-from simulations.compiled import compiled
+from rules.compiled import compiled
 
 PERMILLE = 1_000.0
 MILLION = 1_000_000.0

@@ -5,7 +5,7 @@ A tested copy, since compiled code cannot call the array version. Nothing else l
 
 import numpy as np
 
-from simulations.compiled import compiled
+from rules.compiled import compiled
 from simulations.randomness import Luck, purpose_state
 
 MILLION = 1_000_000

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dispatch.board import Records
+from dispatch.arrays import Records
 from rules.events import CAUSE_PARTY, CAUSES, PARTIES, PARTY_CODE, RIDER_KINDS
 from rules.units import US_PER_S
 from scoring.columns import EVENT_SCHEMA, I64

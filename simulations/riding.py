@@ -14,6 +14,7 @@ from dispatch.road import drop_stops
 from dispatch.route import (
     recost,
 )
+from rules.compiled import compiled
 from simulations.area_state import (
     AT_DOOR,
     DELIVERED,
@@ -25,7 +26,6 @@ from simulations.area_state import (
     AreaState,
 )
 from simulations.behaviour import extension_s, jump_chance, pressure, rush
-from simulations.compiled import compiled
 from simulations.price import (
     LATE_MIN_S,
     NUM_BINS,
@@ -98,9 +98,9 @@ def rest(live: AreaState, r: int, now_s: int) -> None:
         worked_s = float(crew[r].worked_s + crew[r].end_s - crew[r].start_s)
         more_s = extension_s(
             live.crew[r].income_fen, live.crew[r].target_fen_per_h * worked_s / 3_600.0, worked_s,
-            live.parameters.extend, live.parameters.extend_most_s,
+            live.parameters[0].extend, live.parameters[0].extend_most_s,
         )  # fmt: skip
-        most_s = max(0.0, live.parameters.longest_s - worked_s)
+        most_s = max(0.0, live.parameters[0].longest_s - worked_s)
         crew[r].end_s += np.int64(min(more_s, most_s))
         riders[r].off_s = crew[r].end_s
         recost(live.board, r)
@@ -126,7 +126,7 @@ def drift(live: AreaState, r: int, now_s: int) -> None:
     if own == home:
         return
     dx, dy = live.xy[home, 0] - live.xy[own, 0], live.xy[home, 1] - live.xy[own, 1]
-    away_m = np.sqrt(dx * dx + dy * dy) * live.parameters.detour
+    away_m = np.sqrt(dx * dx + dy * dy) * live.parameters[0].detour
     spent_s = min(now_s - max(crew[r].since_s, crew[r].returning_s), DRIFT_S)
     crew[r].returning_s = now_s
     ridden_m = min(away_m, np.floor(spent_s * KM_M / own_pace(live, r, now_s)))
@@ -135,7 +135,7 @@ def drift(live: AreaState, r: int, now_s: int) -> None:
     crew[r].stay_m += np.int64(ridden_m)
     crew[r].distance_m += np.int64(ridden_m)
     crew[r].ride_s += spent_s
-    live.crew[r].red_lights += ridden_m * live.parameters.lights_per_m * live.parameters.jump
+    live.crew[r].red_lights += ridden_m * live.parameters[0].lights_per_m * live.parameters[0].jump
     if ridden_m >= away_m:
         live.board.riders[r].place = home
     else:
@@ -173,7 +173,7 @@ def depart(live: AreaState, r: int, at_s: int) -> None:
     place = board.riders[r].place
     dx = live.xy[place, 0] - live.xy[target, 0]
     dy = live.xy[place, 1] - live.xy[target, 1]
-    metres = np.rint(np.sqrt(dx * dx + dy * dy) * live.parameters.detour)
+    metres = np.rint(np.sqrt(dx * dx + dy * dy) * live.parameters[0].detour)
     minute_fen = price_of_a_minute(live, r, at_s)
     own = live.slots[slot]
     noise = (own.noise_store_permille if stop >= 0 else own.noise_door_permille) / PERMILLE
@@ -189,7 +189,7 @@ def depart(live: AreaState, r: int, at_s: int) -> None:
 @compiled
 def riding_s(live: AreaState, r: int, at_s: int, metres: float, noise: float, minute_fen: float) -> int:
     """Seconds of a ride, lights included; adds the expected number of lights jumped."""
-    parameters, bold = live.parameters, live.crew[r].boldness
+    parameters, bold = live.parameters[0], live.crew[r].boldness
     pace = own_pace(live, r, at_s)
     saved = rush(pressure(minute_fen, parameters.rush_half_fen), bold, parameters.rush)
     jumps = jump_chance(pressure(minute_fen, parameters.jump_half_fen), bold, parameters.jump, parameters.jump_most)
@@ -204,7 +204,7 @@ def riding_s(live: AreaState, r: int, at_s: int, metres: float, noise: float, mi
 def own_pace(live: AreaState, r: int, at_s: int) -> float:
     """Seconds a kilometre of this rider now: own pace, congestion, rain."""
     minute = min(max(at_s // 60, 0), live.congestion_permille.shape[0] - 1)
-    return live.crew[r].pace_s_per_km * (live.congestion_permille[minute] / PERMILLE) * live.parameters.rain_pace
+    return live.crew[r].pace_s_per_km * (live.congestion_permille[minute] / PERMILLE) * live.parameters[0].rain_pace
 
 
 @compiled
@@ -217,12 +217,12 @@ def bin_of(late_s: float) -> int:
 def price_of_a_minute(live: AreaState, r: int, at_s: int) -> float:
     """What one more minute on the way costs in expectation, over all orders in hand: the rider's own forecast."""
     board = live.board
-    if live.parameters.rush == 0.0 and live.parameters.jump_most == live.parameters.jump:
+    if live.parameters[0].rush == 0.0 and live.parameters[0].jump_most == live.parameters[0].jump:
         return 0.0
     row, place, clock_s, total = live.crew[r].variant, board.riders[r].place, float(at_s), 0.0
     ratio = (
-        own_pace(live, r, at_s) + live.parameters.lights_per_m * KM_M * live.parameters.light_wait_s
-    ) / live.parameters.plan_s_per_km
+        own_pace(live, r, at_s) + live.parameters[0].lights_per_m * KM_M * live.parameters[0].light_wait_s
+    ) / live.parameters[0].plan_s_per_km
     for i in range(board.riders[r].num_stops):
         stop = board.stops[r, i]
         if stop >= 0:
@@ -245,8 +245,8 @@ def expected_loss_fen(live: AreaState, r: int, offered: int, at_s: int) -> float
     board = live.board
     row, place, clock_s = live.crew[r].variant, board.riders[r].place, float(at_s)
     ratio = (
-        own_pace(live, r, at_s) + live.parameters.lights_per_m * KM_M * live.parameters.light_wait_s
-    ) / live.parameters.plan_s_per_km
+        own_pace(live, r, at_s) + live.parameters[0].lights_per_m * KM_M * live.parameters[0].light_wait_s
+    ) / live.parameters[0].plan_s_per_km
     for i in range(board.riders[r].num_stops):
         stop = board.stops[r, i]
         if stop >= 0:
@@ -264,20 +264,20 @@ def expected_loss_fen(live: AreaState, r: int, offered: int, at_s: int) -> float
 
 @compiled
 def _at_store(live: AreaState, slot: int, clock_s: float, ride_s: float) -> float:
-    return max(clock_s + ride_s + live.parameters.pick_up_s, float(live.board.orders[slot].ready_s))
+    return max(clock_s + ride_s + live.parameters[0].pick_up_s, float(live.board.orders[slot].ready_s))
 
 
 @compiled
 def _usual_door_s(live: AreaState, r: int) -> float:
     """What handing over usually takes this rider: as the dispatcher reckons, at the rider's own speed of searching."""
-    return live.board.weights.half_dropoff_s * 2.0 * live.crew[r].search_permille / PERMILLE
+    return live.board.weights[0].half_dropoff_s * 2.0 * live.crew[r].search_permille / PERMILLE
 
 
 @compiled
 def late_s(live: AreaState, slot: int, at_s: float) -> float:
     """Lateness that counts: gross, or less what a slow kitchen is known to have cost."""
     gross = at_s - live.board.orders[slot].promised_s
-    return gross if live.gross else gross - live.slots[slot].given_back_s
+    return gross if live.parameters[0].gross else gross - live.slots[slot].given_back_s
 
 
 @compiled
@@ -301,7 +301,7 @@ def _pick_up(live: AreaState, r: int) -> None:
         slot = stops[num]
         if orders[slot].merchant != merchant or orders[slot].status != SENT:
             break
-        picked_s = max(at_s + np.int64(live.parameters.pick_up_s), live.slots[slot].ready_s)
+        picked_s = max(at_s + np.int64(live.parameters[0].pick_up_s), live.slots[slot].ready_s)
         log = live.log[live.slots[slot].row]
         log.arrived_s, log.picked_up_s = at_s, picked_s
         orders[slot].status, orders[slot].ready_s = CARRIED, live.slots[slot].ready_s
@@ -357,7 +357,7 @@ def free_slot(live: AreaState, slot: int) -> None:
 def put_place(live: AreaState, place: int, x: float, y: float) -> None:
     """Move a place, and what the dispatcher reckons from and to it."""
     live.xy[place, 0], live.xy[place, 1] = x, y
-    table, factor = live.board.travel_s, live.parameters.detour * live.parameters.plan_s_per_km / KM_M
+    table, factor = live.board.travel_s, live.parameters[0].detour * live.parameters[0].plan_s_per_km / KM_M
     for other in range(live.xy.shape[0]):
         dx, dy = live.xy[other, 0] - x, live.xy[other, 1] - y
         seconds = np.int32(np.ceil(np.sqrt(dx * dx + dy * dy) * factor))

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dispatch.arrays import Flags, Ints
 from dispatch.assign import Pairs, insertion_costs, match, put_chosen
 from dispatch.board import OPEN, SENT, Board
-from dispatch.compiled import Flags, Ints
 from dispatch.fairness import OfferFloor, income_tolls
 from dispatch.fatigue import Hours, after, ask, withheld
 from dispatch.horizon import Planned, Settings
@@ -21,6 +21,7 @@ from dispatch.ondemand import fair_round, plan_stops
 from dispatch.problem import PRIORITY_NEUTRAL, Problem
 from dispatch.road import about_to_be_sent, due, on_shift, release, set_tolls
 from dispatch.search import candidates
+from rules.compiled import compiled, compiled_with_runtime
 from simulations.area_state import (
     CANCELLED,
     IDLE,
@@ -30,7 +31,6 @@ from simulations.area_state import (
     AreaState,
 )
 from simulations.behaviour import decline_chance
-from simulations.compiled import compiled, compiled_with_runtime
 from simulations.ranks import MILLION, rank
 from simulations.riding import advance, expected_loss_fen, free_slot, put_place
 
@@ -204,13 +204,20 @@ def offer_due(live: AreaState, leaving: Ints, now_s: int) -> None:
         counts.num_offers += 1
         counts.num_steps += 1
         start_s = max(now_s, board.riders[r].free_s)
-        parameters = live.parameters
+        parameters = live.parameters[0]
         base = parameters.decline_dedicated if live.crew[r].kind == 1 else parameters.decline_crowdsourced
         loss_fen = expected_loss_fen(live, r, slot, start_s)
         chance = decline_chance(
-            loss_fen, float(board.orders[slot].fee), base, live.parameters.decline_gain, live.parameters.decline_most
+            loss_fen,
+            float(board.orders[slot].fee),
+            base,
+            live.parameters[0].decline_gain,
+            live.parameters[0].decline_most,
         )
-        if rank(live.answers, live.day_orders[row].number, live.day, live.crew[r].rider) < chance * MILLION:
+        if (
+            rank(live.parameters[0].answers, live.day_orders[row].number, live.parameters[0].day, live.crew[r].rider)
+            < chance * MILLION
+        ):
             live.crew[r].num_declined += 1
             live.log[row].num_declined += 1
             board.barred[slot, r] = True

@@ -27,7 +27,7 @@ def draft():
 def cost_of(board, rider, stops):
     row = board.riders[rider]
     cost, _, _ = walk(
-        board.travel_s, board.orders, board.weights, np.array(stops, np.int32), 0, len(stops),
+        board.travel_s, board.orders, board.weights[0], np.array(stops, np.int32), 0, len(stops),
         row["place"], row["free_s"], row["arrival_s"], row["off_s"], NEVER,
     )  # fmt: skip
     return cost

@@ -6,11 +6,11 @@ baseline that queueing theory has an answer for.
 
 import numpy as np
 
+from dispatch.arrays import Ints
 from dispatch.board import OPEN
-from dispatch.compiled import Ints
 from dispatch.route import put
+from rules.compiled import compiled, compiled_with_runtime
 from simulations.area_state import OFF_DUTY, AreaState
-from simulations.compiled import compiled, compiled_with_runtime
 from simulations.riding import advance
 from simulations.sending import offer_due, reveal_orders
 

@@ -56,7 +56,7 @@ def market(num_riders: int) -> AreaState:
     kitchens = draw_kitchens(scenario.kitchens, Luck(1))
     placed = draw_placed(scenario, Luck(1), 0, kitchens, place, 0)
     parameters = day_parameters(scenario, 0, responds=False)
-    parameters = parameters._replace(lights_per_m=0.0, pick_up_s=0.0)
+    parameters["lights_per_m"] = parameters["pick_up_s"] = 0
     return set_up(
         scenario, place, 0, crew, placed, prices(books("no fine")[0], scenario.people, 0), parameters, 0, np.uint64(1)
     )
