@@ -15,11 +15,11 @@ from dispatch.arrays import Ints
 from dispatch.board import OPEN, STOPS_MAX, Board
 from dispatch.route import (
     NEVER,
-    fit,
-    put,
-    recost,
+    best_insertion,
+    evaluate_route,
+    insert_order,
     rider_cost,
-    walk,
+    update_cost,
 )
 from dispatch.search import candidates
 from rules.compiled import compiled, compiled_with_runtime
@@ -109,7 +109,7 @@ def insertion_costs(board: Board, waiting: Ints, near: Ints) -> tuple[Ints, Ints
             rider = near[i, j]
             known = board.insertions[order, rider]
             if known.version != board.riders[rider].version:
-                known.increase, known.pickup, known.dropoff = fit(board, rider, order, draft, NEVER)
+                known.increase, known.pickup, known.dropoff = best_insertion(board, rider, order, draft, NEVER)
                 known.version = board.riders[rider].version
             if known.increase < NEVER:
                 left[num], right[num], cost[num] = i, rider, known.increase
@@ -122,7 +122,7 @@ def put_chosen(board: Board, orders: Ints, riders: Ints) -> None:
     """Insert each order into its rider's plan where it was found to fit."""
     for i in range(orders.shape[0]):
         known = board.insertions[orders[i], riders[i]]
-        put(board, riders[i], orders[i], known.pickup, known.dropoff)
+        insert_order(board, riders[i], orders[i], known.pickup, known.dropoff)
 
 
 def choose_plans(board: Board, crew: Ints, width: int) -> int:
@@ -171,7 +171,7 @@ def plan_cost(board: Board, rider: int, holder: int) -> int:
         load += 1 if stops[i] >= 0 else -1
         if load > riders[rider].capacity:
             return NEVER
-    walked, _, _ = walk(
+    walked, _, _ = evaluate_route(
         board.travel_s,
         board.orders,
         board.weights[0],
@@ -205,10 +205,10 @@ def exchange(board: Board, holders: Ints, takers: Ints) -> int:
             if plans[i, j] >= 0:
                 board.orders[plans[i, j]].holder = takers[i]
     for rider in holders:
-        recost(board, rider)
+        update_cost(board, rider)
     moved = 0
     for i in range(takers.shape[0]):
-        recost(board, takers[i])
+        update_cost(board, takers[i])
         moved += takers[i] != holders[i]
     return moved
 

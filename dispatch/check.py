@@ -11,13 +11,13 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from dispatch.mdrp import START, Assignment, Courier, Instance, Move, Order, Outcome, Solution
+from dispatch.mdrp import START, BundleAssignment, Courier, CourierMove, Instance, MdrpOrder, OrderOutcome, Solution
 
 UNDELIVERED_MIN = 120
 
 
 @dataclass(frozen=True, slots=True)
-class Violation:
+class RuleViolation:
     """A broken rule, by name, with the courier or order it concerns and what was found."""
 
     rule: str
@@ -48,7 +48,9 @@ class DayMetrics:
     over_maximum: int
 
 
-def check_day(instance: Instance, solution: Solution, declared: Collection[str] | None = ()) -> tuple[Violation, ...]:
+def check_day(
+    instance: Instance, solution: Solution, declared: Collection[str] | None = ()
+) -> tuple[RuleViolation, ...]:
     """Return every broken rule of a day's solution.
 
     Parameters
@@ -73,97 +75,105 @@ def check_day(instance: Instance, solution: Solution, declared: Collection[str] 
     return tuple(violations)
 
 
-def _not_finite(solution: Solution) -> Iterator[Violation]:
+def _not_finite(solution: Solution) -> Iterator[RuleViolation]:
     for assignment in solution.assignments:
         if not _finite(assignment.assigned_min, assignment.pickup_min):
-            yield Violation("finite_times", assignment.courier, "assignment")
+            yield RuleViolation("finite_times", assignment.courier, "assignment")
     for outcome in solution.outcomes:
         if not _finite(outcome.placed_min, outcome.ready_min, outcome.pickup_min, outcome.dropoff_min):
-            yield Violation("finite_times", outcome.order, "order")
+            yield RuleViolation("finite_times", outcome.order, "order")
     for move in solution.moves:
         if not _finite(move.departure_min):
-            yield Violation("finite_times", move.courier, "move")
+            yield RuleViolation("finite_times", move.courier, "move")
 
 
 def _finite(*values: float) -> bool:
     return all(math.isfinite(value) for value in values)
 
 
-def _unknown_names(instance: Instance, solution: Solution) -> Iterator[Violation]:
+def _unknown_names(instance: Instance, solution: Solution) -> Iterator[RuleViolation]:
     couriers = {courier.name for courier in instance.couriers}
     orders = {order.name for order in instance.orders}
     places = orders | {restaurant.name for restaurant in instance.restaurants} | {START}
     named = [(row.courier, "assignment") for row in solution.assignments]
     named += [(row.courier, "order") for row in solution.outcomes]
     named += [(row.courier, "move") for row in solution.moves]
-    yield from (Violation("known_courier", courier, where) for courier, where in named if courier not in couriers)
+    yield from (RuleViolation("known_courier", courier, where) for courier, where in named if courier not in couriers)
     for assignment in solution.assignments:
-        yield from (Violation("known_order", name, "assignment") for name in assignment.orders if name not in orders)
+        yield from (
+            RuleViolation("known_order", name, "assignment") for name in assignment.orders if name not in orders
+        )
         if not assignment.orders:
-            yield Violation("known_order", assignment.courier, "empty assignment")
-    yield from (Violation("known_order", row.order, "order") for row in solution.outcomes if row.order not in orders)
+            yield RuleViolation("known_order", assignment.courier, "empty assignment")
+    yield from (
+        RuleViolation("known_order", row.order, "order") for row in solution.outcomes if row.order not in orders
+    )
     for move in solution.moves:
         for place in (move.origin, move.destination):
             if place not in places:
-                yield Violation("known_place", move.courier, place)
+                yield RuleViolation("known_place", move.courier, place)
 
 
-def _served_once(instance: Instance, solution: Solution, declared: Collection[str] | None) -> Iterator[Violation]:
+def _served_once(instance: Instance, solution: Solution, declared: Collection[str] | None) -> Iterator[RuleViolation]:
     assigned = Counter(name for row in solution.assignments for name in row.orders)
     told = Counter(row.order for row in solution.outcomes)
     for name, times in (assigned + told).items():
         if assigned[name] != 1 or told[name] != 1:
-            yield Violation("served_once", name, f"{assigned[name]} assignments, {told[name]} outcomes, {times} lines")
+            yield RuleViolation(
+                "served_once", name, f"{assigned[name]} assignments, {told[name]} outcomes, {times} lines"
+            )
     if declared is not None:
         absent = {order.name for order in instance.orders} - set(assigned)
         yield from (
-            Violation("no_order_lost", name, "in no file, not declared") for name in sorted(absent - set(declared))
+            RuleViolation("no_order_lost", name, "in no file, not declared") for name in sorted(absent - set(declared))
         )
         yield from (
-            Violation("no_order_lost", name, "declared, yet delivered") for name in sorted(set(declared) - absent)
+            RuleViolation("no_order_lost", name, "declared, yet delivered") for name in sorted(set(declared) - absent)
         )
 
 
-def _bundles(instance: Instance, solution: Solution) -> Iterator[Violation]:
+def _bundles(instance: Instance, solution: Solution) -> Iterator[RuleViolation]:
     orders = {order.name: order for order in instance.orders}
     couriers = {courier.name: courier for courier in instance.couriers}
     for row in solution.assignments:
         bundle = [orders[name] for name in row.orders]
         if len({order.restaurant for order in bundle}) != 1:
-            yield Violation("one_restaurant", row.courier, " ".join(row.orders))
+            yield RuleViolation("one_restaurant", row.courier, " ".join(row.orders))
         if row.assigned_min < max(order.placed_min for order in bundle):
-            yield Violation("known_when_assigned", row.courier, f"assigned at {row.assigned_min:g}")
+            yield RuleViolation("known_when_assigned", row.courier, f"assigned at {row.assigned_min:g}")
         if row.pickup_min < max(order.ready_min for order in bundle):
-            yield Violation("ready_at_pickup", row.courier, f"picked up at {row.pickup_min:g}")
+            yield RuleViolation("ready_at_pickup", row.courier, f"picked up at {row.pickup_min:g}")
         if row.pickup_min > couriers[row.courier].off_min:
-            yield Violation("pickup_in_shift", row.courier, f"picked up at {row.pickup_min:g}")
+            yield RuleViolation("pickup_in_shift", row.courier, f"picked up at {row.pickup_min:g}")
 
 
-def _outcomes_agree(instance: Instance, solution: Solution) -> Iterator[Violation]:
+def _outcomes_agree(instance: Instance, solution: Solution) -> Iterator[RuleViolation]:
     orders = {order.name: order for order in instance.orders}
     bundle_of = {name: row for row in solution.assignments for name in row.orders}
     for row in solution.outcomes:
         order = orders[row.order]
         if (row.placed_min, row.ready_min) != (order.placed_min, order.ready_min):
-            yield Violation("agrees_with_instance", row.order, f"{row.placed_min:g} {row.ready_min:g}")
+            yield RuleViolation("agrees_with_instance", row.order, f"{row.placed_min:g} {row.ready_min:g}")
         bundle = bundle_of.get(row.order)
         if bundle is not None and (row.pickup_min, row.courier) != (bundle.pickup_min, bundle.courier):
-            yield Violation("files_agree", row.order, f"{row.pickup_min:g} {row.courier}")
+            yield RuleViolation("files_agree", row.order, f"{row.pickup_min:g} {row.courier}")
 
 
-def _driven(instance: Instance, solution: Solution) -> Iterator[Violation]:
-    moves: dict[str, list[Move]] = defaultdict(list)
+def _driven(instance: Instance, solution: Solution) -> Iterator[RuleViolation]:
+    moves: dict[str, list[CourierMove]] = defaultdict(list)
     last = ""
     for move in solution.moves:
         if move.courier != last and move.courier in moves:
-            yield Violation("moves_together", move.courier, "lines apart")
+            yield RuleViolation("moves_together", move.courier, "lines apart")
         moves[move.courier].append(move)
         last = move.courier
-    bundles: dict[str, list[Assignment]] = defaultdict(list)
+    bundles: dict[str, list[BundleAssignment]] = defaultdict(list)
     for row in sorted(solution.assignments, key=lambda row: row.pickup_min):
         bundles[row.courier].append(row)
     outcomes = {row.order: row for row in solution.outcomes}
-    yield from (Violation("idle_courier_moves", name, "no assignment") for name in sorted(set(moves) - set(bundles)))
+    yield from (
+        RuleViolation("idle_courier_moves", name, "no assignment") for name in sorted(set(moves) - set(bundles))
+    )
     couriers = {courier.name: courier for courier in instance.couriers}
     roads = _Roads(instance)
     for name, rows in bundles.items():
@@ -175,7 +185,7 @@ class _Roads:
 
     def __init__(self, instance: Instance) -> None:
         self.parameters = instance.parameters
-        self.orders: dict[str, Order] = {order.name: order for order in instance.orders}
+        self.orders: dict[str, MdrpOrder] = {order.name: order for order in instance.orders}
         self.place = {row.name: (row.x, row.y) for row in instance.restaurants}
         self.place |= {row.name: (row.x, row.y) for row in instance.orders}
 
@@ -185,11 +195,15 @@ class _Roads:
 
 
 def _courier_day(
-    roads: _Roads, courier: Courier, bundles: list[Assignment], moves: list[Move], outcomes: dict[str, Outcome]
-) -> Iterator[Violation]:
+    roads: _Roads,
+    courier: Courier,
+    bundles: list[BundleAssignment],
+    moves: list[CourierMove],
+    outcomes: dict[str, OrderOutcome],
+) -> Iterator[RuleViolation]:
     expected = sum(1 + len(row.orders) for row in bundles)
     if len(moves) != expected:
-        yield Violation("every_move_listed", courier.name, f"{len(moves)} moves, {expected} needed")
+        yield RuleViolation("every_move_listed", courier.name, f"{len(moves)} moves, {expected} needed")
         return
     half_pickup, half_dropoff = roads.parameters.pickup_min / 2, roads.parameters.dropoff_min / 2
     place, here, free_min = (courier.x, courier.y), START, float(courier.on_min)
@@ -198,26 +212,28 @@ def _courier_day(
         restaurant = roads.orders[row.orders[0]].restaurant
         move = next(steps)
         if (move.origin, move.destination) != (here, restaurant):
-            yield Violation("moves_join_up", courier.name, f"{move.origin} to {move.destination}")
+            yield RuleViolation("moves_join_up", courier.name, f"{move.origin} to {move.destination}")
         if move.departure_min < free_min:
-            yield Violation("no_diversion", courier.name, f"leaves at {move.departure_min:g}, free at {free_min:g}")
+            yield RuleViolation("no_diversion", courier.name, f"leaves at {move.departure_min:g}, free at {free_min:g}")
         if move.departure_min < min(roads.orders[name].placed_min for name in row.orders):
-            yield Violation("no_clairvoyance", courier.name, f"leaves at {move.departure_min:g}, nothing placed yet")
+            yield RuleViolation(
+                "no_clairvoyance", courier.name, f"leaves at {move.departure_min:g}, nothing placed yet"
+            )
         arrival_min = move.departure_min + roads.minutes(place, roads.place[restaurant])
         for name in row.orders:
             if roads.orders[name].placed_min > arrival_min:
-                yield Violation("joined_before_arrival", name, f"placed later than the arrival at {arrival_min:g}")
+                yield RuleViolation("joined_before_arrival", name, f"placed later than the arrival at {arrival_min:g}")
         if row.pickup_min < arrival_min + half_pickup:
-            yield Violation("pickup_service", courier.name, f"{row.pickup_min:g}, arrived {arrival_min:g}")
+            yield RuleViolation("pickup_service", courier.name, f"{row.pickup_min:g}, arrived {arrival_min:g}")
         place, here, free_min = roads.place[restaurant], restaurant, row.pickup_min + half_pickup
         for name in row.orders:
             move = next(steps)
             if (move.origin, move.destination, move.departure_min) != (here, name, free_min):
                 found = f"{move.origin} to {move.destination} at {move.departure_min:g}, due {here} to {name} at {free_min:g}"
-                yield Violation("moves_join_up", courier.name, found)
+                yield RuleViolation("moves_join_up", courier.name, found)
             dropoff_min = free_min + roads.minutes(place, roads.place[name]) + half_dropoff
             if outcomes[name].dropoff_min != dropoff_min:
-                yield Violation("dropoff_time", name, f"{outcomes[name].dropoff_min:g}, due {dropoff_min:g}")
+                yield RuleViolation("dropoff_time", name, f"{outcomes[name].dropoff_min:g}, due {dropoff_min:g}")
             place, here, free_min = roads.place[name], name, dropoff_min + half_dropoff
 
 

@@ -21,7 +21,7 @@ from dispatch.objective import (
 )
 from dispatch.route import (
     NEVER,
-    fit,
+    best_insertion,
     times_multiplier,
 )
 from rules.compiled import compiled, compiled_with_runtime
@@ -179,7 +179,7 @@ def totals_of_choices(board: Board, orders: Ints, crew: Ints) -> tuple[Ints, Rec
         for rider in crew:
             if rider == holder:
                 continue
-            increase, pickup, dropoff = fit(board, rider, order, draft, best)
+            increase, pickup, dropoff = best_insertion(board, rider, order, draft, best)
             if increase < best:
                 best, best_pickup, best_dropoff, chosen = increase, pickup, dropoff, rider
         others[i] = chosen

@@ -18,7 +18,7 @@ from dispatch.problem import PRIORITY_NEUTRAL
 WORKED_S_MIN = 1800
 
 
-def income_tolls(earned: Ints, worked_s: Ints, present: Flags, weight: int) -> Ints:
+def income_surcharges(earned: Ints, worked_s: Ints, present: Flags, weight: int) -> Ints:
     """Return the cost of one more order for each rider: `weight` per minor unit an hour above the mean.
 
     The mean is that of the riders `present`.

@@ -22,7 +22,7 @@ PAUSE_S = 20 * 60
 DAYS_IN_A_ROW_MAX = 6
 
 
-class Clause(IntEnum):
+class HoursClause(IntEnum):
     """Why a rider is given nothing new; NONE if they may be."""
 
     NONE = 0
@@ -34,10 +34,10 @@ class Clause(IntEnum):
 
 # Text of each clause, by key.
 CLAUSE_TEXT = {
-    Clause.CONTINUOUS: "dispatch.clause_continuous",
-    Clause.DAILY: "dispatch.clause_daily",
-    Clause.DAILY_LIMIT: "dispatch.clause_daily_limit",
-    Clause.WEEKLY: "dispatch.clause_weekly",
+    HoursClause.CONTINUOUS: "dispatch.clause_continuous",
+    HoursClause.DAILY: "dispatch.clause_daily",
+    HoursClause.DAILY_LIMIT: "dispatch.clause_daily_limit",
+    HoursClause.WEEKLY: "dispatch.clause_weekly",
 }
 
 
@@ -51,7 +51,7 @@ class Prompt:
 
 
 @dataclass(frozen=True, slots=True)
-class Hours:
+class WorkedHours:
     """Work of every rider so far; seconds, one row a rider.
 
     ``before_s``: worked today before the present stretch. ``since_s``: when the stretch began, -1 if pausing.
@@ -77,15 +77,17 @@ class Hours:
         return self.before_s + self.continuous_s
 
 
-def fresh_hours(worked_s: Ints, days_in_a_row: Ints | None = None) -> Hours:
+def fresh_hours(worked_s: Ints, days_in_a_row: Ints | None = None) -> WorkedHours:
     """Return the hours of riders who are pausing after `worked_s` seconds today."""
     num = len(worked_s)
     days = np.zeros(num, np.int64) if days_in_a_row is None else np.asarray(days_in_a_row, np.int64)
     never = np.full(num, -1, np.int64)
-    return Hours(worked_s.copy(), never, never.copy(), days.copy(), np.zeros(num, np.bool_), np.zeros(num, np.bool_))
+    return WorkedHours(
+        worked_s.copy(), never, never.copy(), days.copy(), np.zeros(num, np.bool_), np.zeros(num, np.bool_)
+    )
 
 
-def after(hours: Hours, busy: Flags, now_s: int) -> Hours:
+def hours_after(hours: WorkedHours, busy: Flags, now_s: int) -> WorkedHours:
     """Return the hours at `now_s`, where `busy` says who has an order in hand.
 
     A stretch ends when 20 minutes have passed since the end of the last order in hand.
@@ -95,10 +97,12 @@ def after(hours: Hours, busy: Flags, now_s: int) -> Hours:
     since_s = np.where(paused, -1, hours.since_s)
     since_s = np.where(busy & (since_s < 0), now_s, since_s)
     busy_until_s = np.where(busy, now_s, hours.busy_until_s)
-    return Hours(before_s, since_s, busy_until_s, hours.days_in_a_row, hours.asked, hours.consents)
+    return WorkedHours(before_s, since_s, busy_until_s, hours.days_in_a_row, hours.asked, hours.consents)
 
 
-def ask(hours: Hours, now_s: int, consents: Callable[[int], bool]) -> tuple[Hours, tuple[Prompt, ...]]:
+def ask_to_go_on(
+    hours: WorkedHours, now_s: int, consents: Callable[[int], bool]
+) -> tuple[WorkedHours, tuple[Prompt, ...]]:
     """Ask everyone who has reached 8 hours and was not asked; return the hours and the prompts."""
     due = np.flatnonzero((hours.today_s >= DAILY_S) & ~hours.asked)
     if not len(due):
@@ -108,16 +112,16 @@ def ask(hours: Hours, now_s: int, consents: Callable[[int], bool]) -> tuple[Hour
     asked[due] = True
     given[due] = [prompt.consents for prompt in prompts]
     return (
-        Hours(hours.before_s, hours.since_s, hours.busy_until_s, hours.days_in_a_row, asked, given),
+        WorkedHours(hours.before_s, hours.since_s, hours.busy_until_s, hours.days_in_a_row, asked, given),
         prompts,
     )
 
 
-def withheld(hours: Hours) -> Ints:
-    """Return for each rider the clause that withholds new orders, as `Clause` values; the weightiest wins."""
+def withholding_clauses(hours: WorkedHours) -> Ints:
+    """Return for each rider the clause that withholds new orders, as `HoursClause` values; the weightiest wins."""
     clause = np.zeros(len(hours.before_s), np.int64)
-    clause[hours.continuous_s >= CONTINUOUS_S] = Clause.CONTINUOUS
-    clause[(hours.today_s >= DAILY_S) & ~hours.consents] = Clause.DAILY
-    clause[hours.today_s >= DAILY_WITH_CONSENT_S] = Clause.DAILY_LIMIT
-    clause[hours.days_in_a_row >= DAYS_IN_A_ROW_MAX] = Clause.WEEKLY
+    clause[hours.continuous_s >= CONTINUOUS_S] = HoursClause.CONTINUOUS
+    clause[(hours.today_s >= DAILY_S) & ~hours.consents] = HoursClause.DAILY
+    clause[hours.today_s >= DAILY_WITH_CONSENT_S] = HoursClause.DAILY_LIMIT
+    clause[hours.days_in_a_row >= DAYS_IN_A_ROW_MAX] = HoursClause.WEEKLY
     return clause

@@ -9,17 +9,26 @@ import numpy as np
 
 from dispatch.arrays import Ints
 from dispatch.board import STOPS_MAX, Board
+from dispatch.execution import (
+    arrive_trips,
+    depart,
+    empty_log,
+    on_shift,
+    open_orders,
+    open_placed,
+    orders_leaving,
+    record_sent,
+)
 from dispatch.explain import Explanation, explain_orders
-from dispatch.horizon import Day, refusals, refuse
+from dispatch.horizon import PlayedDay, refusals, refuse
 from dispatch.layout import lay_out
 from dispatch.objective import Weights
-from dispatch.problem import Problem
-from dispatch.road import about_to_be_sent, arrive_trips, empty_log, leave, on_shift, open_orders, reveal, send
-from dispatch.route import NEVER, fit_trip, put
+from dispatch.problem import DispatchProblem
+from dispatch.route import NEVER, best_trip_insertion, insert_order
 from rules.compiled import compiled_with_runtime
 
 
-def solve_nearest(problem: Problem) -> Day:
+def solve_nearest(problem: DispatchProblem) -> PlayedDay:
     """Play a whole day online by nearest free rider."""
     board = lay_out(problem, Weights())
     log = empty_log(problem.orders.num)
@@ -27,17 +36,17 @@ def solve_nearest(problem: Problem) -> Day:
     now_s, known, finished, rounds = problem.now_s, 0, 0, 0
     while finished < problem.orders.num:
         finished += arrive_trips(board, log, now_s)
-        known = reveal(board, now_s, known)
+        known = open_placed(board, now_s, known)
         crew, waiting = on_shift(board, now_s), open_orders(board, known)
         leaving = give_nearest(board, crew, waiting, now_s)
-        sent = about_to_be_sent(board, leaving)
+        sent = orders_leaving(board, leaving)
         explanations += explain_orders(board, sent, crew, now_s)
-        leave(board, leaving, now_s)
-        send(board, log, sent, now_s)
+        depart(board, leaving, now_s)
+        record_sent(board, log, sent, now_s)
         finished += refuse(board, crew, open_orders(board, known))
         now_s += problem.market.period_s
         rounds += 1
-    return Day(problem, log, refusals(board, problem), tuple(explanations), rounds, 0, cut_off=False)
+    return PlayedDay(problem, log, refusals(board, problem), tuple(explanations), rounds, 0, cut_off=False)
 
 
 @compiled_with_runtime
@@ -53,10 +62,10 @@ def give_nearest(board: Board, crew: Ints, waiting: Ints, now_s: int) -> Ints:
             if riders[rider].num_stops > 0 or riders[rider].free_s > now_s:
                 continue
             drive_s = board.travel_s[riders[rider].place, board.orders[order].merchant]
-            if drive_s < gap and fit_trip(board, rider, order, draft, NEVER)[0] < NEVER:
+            if drive_s < gap and best_trip_insertion(board, rider, order, draft, NEVER)[0] < NEVER:
                 nearest, gap = rider, drive_s
         if nearest >= 0:
-            put(board, nearest, order, 0, 1)
+            insert_order(board, nearest, order, 0, 1)
             given[num_given] = nearest
             num_given += 1
     return given[:num_given]

@@ -15,31 +15,31 @@ import numpy as np
 from dispatch.arrays import Ints, Records
 from dispatch.assign import assign_open, choose_plans
 from dispatch.board import REFUSED, Board
-from dispatch.explain import Explanation, explain_orders
-from dispatch.fairness import income_tolls
-from dispatch.layout import lay_out
-from dispatch.objective import Weights
-from dispatch.problem import InsertionRule, Problem
-from dispatch.road import (
-    about_to_be_sent,
+from dispatch.execution import (
     arrive_trips,
-    due,
+    depart,
+    due_to_leave,
     empty_log,
-    leave,
     on_shift,
     open_orders,
-    reveal,
-    send,
-    set_pace,
-    set_tolls,
+    open_placed,
+    orders_leaving,
+    record_sent,
+    set_guarantees,
+    set_surcharges,
 )
+from dispatch.explain import Explanation, explain_orders
+from dispatch.fairness import income_surcharges
+from dispatch.layout import lay_out
+from dispatch.objective import Weights
+from dispatch.problem import DispatchProblem, InsertionRule
 from dispatch.search import generator, improve
 
 REFUSED_OFF_SHIFT = "dispatch.refused_off_shift"
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class SearchSettings:
     """How hard to look: one set for all instances, tuned on the public ones.
 
     ``repairs_per_order`` and ``repairs_max``: destroy-and-repair steps a round; ``ruin_max``: orders taken out at
@@ -65,7 +65,7 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
-class Day:
+class PlayedDay:
     """What became of a day's orders.
 
     ``log`` int64 (n, LOG_COLUMNS), seconds, -1 unset; ``refused``: key of the reason by order name; ``explanations``
@@ -73,7 +73,7 @@ class Day:
     least once, so the seed promises nothing.
     """
 
-    problem: Problem
+    problem: DispatchProblem
     log: Records
     refused: dict[str, str]
     explanations: tuple[Explanation, ...]
@@ -82,7 +82,9 @@ class Day:
     cut_off: bool
 
 
-def solve(problem: Problem, weights: Weights, settings: Settings, stop: Callable[[], bool] | None = None) -> Day:
+def solve(
+    problem: DispatchProblem, weights: Weights, settings: SearchSettings, stop: Callable[[], bool] | None = None
+) -> PlayedDay:
     """Play a whole day online by the trip rule.
 
     Parameters
@@ -103,27 +105,27 @@ def solve(problem: Problem, weights: Weights, settings: Settings, stop: Callable
     now_s, known, finished, rounds, repairs, cut_off = problem.now_s, 0, 0, 0, 0, False
     while finished < problem.orders.num:
         finished += arrive_trips(board, log, now_s)
-        known = reveal(board, now_s, known)
-        set_pace(board, paced_guarantee(problem, settings, now_s))
-        set_tolls(board, shift_tolls(problem, board, weights, now_s))
+        known = open_placed(board, now_s, known)
+        set_guarantees(board, paced_guarantee(problem, settings, now_s))
+        set_surcharges(board, shift_surcharges(problem, board, weights, now_s))
         crew, waiting = on_shift(board, now_s), open_orders(board, known)
         if len(waiting):
             cut_off = cut_off or (stop is not None and stop())
             done = plan_round(board, crew, waiting, settings, now_s // period_s, cut_off=cut_off)
-            leaving = due(board, now_s, period_s)
-            sent = about_to_be_sent(board, leaving)
+            leaving = due_to_leave(board, now_s, period_s)
+            sent = orders_leaving(board, leaving)
             explanations += explain_orders(board, sent, crew, now_s)
-            leave(board, leaving, now_s)
-            send(board, log, sent, now_s)
+            depart(board, leaving, now_s)
+            record_sent(board, log, sent, now_s)
             finished += refuse(board, crew, done.left_over)
             repairs += done.repairs
         now_s += period_s
         rounds += 1
-    return Day(problem, log, refusals(board, problem), tuple(explanations), rounds, repairs, cut_off)
+    return PlayedDay(problem, log, refusals(board, problem), tuple(explanations), rounds, repairs, cut_off)
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
+class RoundResult:
     """What a round left over, and the repairs it did."""
 
     left_over: Ints
@@ -131,8 +133,8 @@ class Planned:
 
 
 def plan_round(
-    board: Board, crew: Ints, waiting: Ints, settings: Settings, round_number: int, *, cut_off: bool = False
-) -> Planned:
+    board: Board, crew: Ints, waiting: Ints, settings: SearchSettings, round_number: int, *, cut_off: bool = False
+) -> RoundResult:
     """Plan all open orders: assign what is in nobody's plan, destroy and repair, let whole plans change rider.
 
     Parameters
@@ -148,16 +150,16 @@ def plan_round(
     """
     left_over = assign_open(board, crew, waiting[board.orders["holder"][waiting] < 0], settings.width)
     if cut_off or len(waiting) < 2 or not len(crew):
-        return Planned(left_over, 0)
+        return RoundResult(left_over, 0)
     repairs = min(settings.repairs_max, settings.repairs_per_order * len(waiting))
     state = generator(settings.seed, round_number)
     improve(board, crew, waiting, repairs, settings.ruin_max, settings.width, state)
     if settings.exchange_every and round_number % settings.exchange_every == 0:
         choose_plans(board, crew, settings.width)
-    return Planned(waiting[board.orders["holder"][waiting] < 0], repairs)
+    return RoundResult(waiting[board.orders["holder"][waiting] < 0], repairs)
 
 
-def paced_guarantee(problem: Problem, settings: Settings, now_s: int) -> Ints:
+def paced_guarantee(problem: DispatchProblem, settings: SearchSettings, now_s: int) -> Ints:
     """Return the share of each shift's guarantee that is due `pay_lead_s` from now.
 
     Pay above it has a price: who is ahead of their pace is given fewer orders long before the guarantee is reached.
@@ -168,12 +170,12 @@ def paced_guarantee(problem: Problem, settings: Settings, now_s: int) -> Ints:
     return np.asarray(riders.guarantee * due_s // shift_s, np.int64)
 
 
-def shift_tolls(problem: Problem, board: Board, weights: Weights, now_s: int) -> Ints:
+def shift_surcharges(problem: DispatchProblem, board: Board, weights: Weights, now_s: int) -> Ints:
     """Return the cost of one more order for riders who earn more an hour of their shift than those on shift do."""
     riders = problem.riders
     worked_s = np.clip(now_s - riders.free_s, 0, np.maximum(riders.off_s - riders.free_s, 0))
     present = (riders.free_s <= now_s) & (riders.off_s >= now_s)
-    return income_tolls(board.riders["earned"], worked_s, present, weights.imbalance)
+    return income_surcharges(board.riders["earned"], worked_s, present, weights.imbalance)
 
 
 def refuse(board: Board, crew: Ints, left_over: Ints) -> int:
@@ -184,7 +186,7 @@ def refuse(board: Board, crew: Ints, left_over: Ints) -> int:
     return len(left_over)
 
 
-def refusals(board: Board, problem: Problem) -> dict[str, str]:
+def refusals(board: Board, problem: DispatchProblem) -> dict[str, str]:
     """Return the key of the reason for every refused order."""
     refused = np.flatnonzero(board.orders["status"] == REFUSED)
     return {problem.orders.names[order]: REFUSED_OFF_SHIFT for order in refused}

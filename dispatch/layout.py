@@ -7,11 +7,11 @@ import numpy as np
 
 from dispatch.board import CARRIED, HIDDEN, INSERTION, ORDER, RIDER, SENT, STOPS_MAX, TRIP_START, Board
 from dispatch.objective import Weights, cost_model
-from dispatch.problem import Problem, cost_multiplier
-from dispatch.route import NEVER, keep_feasible, recost, set_lost
+from dispatch.problem import DispatchProblem, cost_multiplier
+from dispatch.route import NEVER, keep_feasible, set_sunk_costs, update_cost
 
 
-def lay_out(problem: Problem, weights: Weights) -> Board:
+def lay_out(problem: DispatchProblem, weights: Weights) -> Board:
     """Return a fresh board: every order hidden unless a rider already holds it."""
     orders, riders = problem.orders, problem.riders
     places = np.arange(problem.travel.num_places)
@@ -43,11 +43,11 @@ def lay_out(problem: Problem, weights: Weights) -> Board:
         weights=cost_model(weights, problem.market),
         newest_version=np.zeros(1, np.int64),
     )
-    set_lost(board, problem.now_s)
+    set_sunk_costs(board, problem.now_s)
     for rider in range(riders.num):
         if keep_feasible(board, rider) >= NEVER:
             # What they hold takes them beyond their shift: they bring it all the same, and get nothing new.
             board.riders["off_s"][rider] = NEVER
             board.barred[:, rider] = True
-            recost(board, rider)
+            update_cost(board, rider)
     return board

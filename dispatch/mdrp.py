@@ -46,7 +46,7 @@ Row = TypeVar("Row")
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class InstanceFault:
     """One fault in an instance: what is wrong (`key` of a text), where, and what was given."""
 
     key: str
@@ -64,7 +64,7 @@ class Fault:
 class InstanceError(ValueError):
     """An instance that cannot be dispatched; holds every fault found."""
 
-    def __init__(self, faults: tuple[Fault, ...]) -> None:
+    def __init__(self, faults: tuple[InstanceFault, ...]) -> None:
         self.faults = faults
         super().__init__("; ".join(f"{f.file}:{f.line}: {f.key} ({f.given})" for f in faults))
 
@@ -79,7 +79,7 @@ class Restaurant:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class MdrpOrder:
     """An order; door in metres, times in minutes of the day; known from `placed_min`."""
 
     name: str
@@ -119,7 +119,7 @@ class Instance:
     """One day as the four files describe it, orders in file order."""
 
     name: str
-    orders: tuple[Order, ...]
+    orders: tuple[MdrpOrder, ...]
     restaurants: tuple[Restaurant, ...]
     couriers: tuple[Courier, ...]
     parameters: Parameters
@@ -131,7 +131,7 @@ class Instance:
 
 
 @dataclass(frozen=True, slots=True)
-class Assignment:
+class BundleAssignment:
     """A bundle: when its last order was added, when it was picked up, by whom, orders in drop-off sequence."""
 
     assigned_min: float
@@ -141,7 +141,7 @@ class Assignment:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class OrderOutcome:
     """What became of one delivered order."""
 
     order: str
@@ -153,7 +153,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Move:
+class CourierMove:
     """One move of a courier between two named places; ``0`` is the courier's start."""
 
     courier: str
@@ -166,18 +166,18 @@ class Move:
 class Solution:
     """The three solution files; an undelivered order appears in none."""
 
-    assignments: tuple[Assignment, ...]
-    outcomes: tuple[Outcome, ...]
-    moves: tuple[Move, ...]
+    assignments: tuple[BundleAssignment, ...]
+    outcomes: tuple[OrderOutcome, ...]
+    moves: tuple[CourierMove, ...]
 
 
 @dataclass(slots=True)
-class _Table:
+class _CsvTable:
     """One file's data rows and the faults found while reading them."""
 
     file: str
     rows: list[tuple[int, list[str]]]
-    faults: list[Fault]
+    faults: list[InstanceFault]
 
     def number(self, line: int, value: str, *, least: float = -METRES_MAX, most: float = METRES_MAX) -> float:
         """Read a finite number; a fault and 0 where it is none or out of range."""
@@ -186,13 +186,13 @@ class _Table:
         except ValueError:
             number = math.nan
         if not math.isfinite(number):
-            self.faults.append(Fault("dispatch.not_a_number", self.file, line, value))
+            self.faults.append(InstanceFault("dispatch.not_a_number", self.file, line, value))
             return 0.0
         if number < least:
-            self.faults.append(Fault("dispatch.too_small", self.file, line, value, f"{least:g}"))
+            self.faults.append(InstanceFault("dispatch.too_small", self.file, line, value, f"{least:g}"))
             return 0.0
         if number > most:
-            self.faults.append(Fault("dispatch.too_large", self.file, line, value, f"{most:g}"))
+            self.faults.append(InstanceFault("dispatch.too_large", self.file, line, value, f"{most:g}"))
             return 0.0
         return number
 
@@ -200,14 +200,14 @@ class _Table:
         """Read a whole number of at least `least`."""
         number = self.number(line, value, least=least, most=MINUTES_MAX)
         if number != int(number):
-            self.faults.append(Fault("dispatch.not_whole", self.file, line, value))
+            self.faults.append(InstanceFault("dispatch.not_whole", self.file, line, value))
         return int(number)
 
     def money(self, line: int, value: str) -> int:
         """Read an amount in whole smallest units."""
         number = self.number(line, value, least=0, most=MINUTES_MAX)
         if number != int(number):
-            self.faults.append(Fault("dispatch.half_unit", self.file, line, value, f"{number * 100:.0f}"))
+            self.faults.append(InstanceFault("dispatch.half_unit", self.file, line, value, f"{number * 100:.0f}"))
         return int(number)
 
 
@@ -221,11 +221,13 @@ def read_instance(folder: Path) -> Instance:
         shift that ends before it starts, name used twice, odd service time.
     """
     missing = tuple(
-        Fault("dispatch.missing_file", file, 0, str(folder)) for file in INSTANCE_FILES if not (folder / file).is_file()
+        InstanceFault("dispatch.missing_file", file, 0, str(folder))
+        for file in INSTANCE_FILES
+        if not (folder / file).is_file()
     )
     if missing:
         raise InstanceError(missing)
-    faults: list[Fault] = []
+    faults: list[InstanceFault] = []
     tables = {file: _read_table(folder / file, header, faults) for file, header in HEADERS.items()}
     if any(fault.key == "dispatch.wrong_header" for fault in faults):
         # Without its header a file's columns cannot be told apart: faults of its rows would mislead.
@@ -245,20 +247,22 @@ def read_instance(folder: Path) -> Instance:
     return instance
 
 
-def _read_table(path: Path, header: tuple[str, ...], faults: list[Fault]) -> _Table:
-    table, width = _Table(path.name, [], faults), len(header)
+def _read_table(path: Path, header: tuple[str, ...], faults: list[InstanceFault]) -> _CsvTable:
+    table, width = _CsvTable(path.name, [], faults), len(header)
     content = path.read_bytes()
     packing = file_format_of(content)
     written, encoding = decode_text(content)
     if packing is not None or encoding == "broken":
-        faults.append(Fault("dispatch.not_text", path.name, 0, packing or encoding))
+        faults.append(InstanceFault("dispatch.not_text", path.name, 0, packing or encoding))
         return table
     layout = layout_of(written, header)
     lines = written.split("\n")
     names = tuple(map(strip_invisible, lines[layout.num_before].split(layout.delimiter)))
     if names != header:
         given = " ".join(names)[:120]
-        faults.append(Fault("dispatch.wrong_header", path.name, layout.num_before + 1, given, ", ".join(header)))
+        faults.append(
+            InstanceFault("dispatch.wrong_header", path.name, layout.num_before + 1, given, ", ".join(header))
+        )
         return table
     for line, written_row in enumerate(lines[layout.num_before + 1 :], start=layout.num_before + 2):
         if is_blank(written_row):
@@ -267,16 +271,16 @@ def _read_table(path: Path, header: tuple[str, ...], faults: list[Fault]) -> _Ta
         if len(row) == width:
             table.rows.append((line, row))
         else:
-            faults.append(Fault("dispatch.wrong_width", path.name, line, str(len(row)), str(width)))
+            faults.append(InstanceFault("dispatch.wrong_width", path.name, line, str(len(row)), str(width)))
     return table
 
 
-def _need_metres(tables: Sequence[_Table]) -> None:
+def _need_metres(tables: Sequence[_CsvTable]) -> None:
     """Refuse places that are degrees."""
     cells = [(table, line, row[1], row[2]) for table in tables for line, row in table.rows]
     if are_degrees([(x, y) for *_, x, y in cells]):
         table, line, x, y = cells[0]
-        table.faults.append(Fault("dispatch.degrees", table.file, line, f"{x} {y}"))
+        table.faults.append(InstanceFault("dispatch.degrees", table.file, line, f"{x} {y}"))
 
 
 def are_degrees(places: Iterable[tuple[str, str]]) -> bool:
@@ -310,19 +314,19 @@ def _points(places: Iterable[tuple[str, str]]) -> list[tuple[float, float]] | No
     return points if all(abs(value) <= _DEGREES_MAX for point in points for value in point) else None
 
 
-def _restaurants(table: _Table) -> tuple[Restaurant, ...]:
+def _restaurants(table: _CsvTable) -> tuple[Restaurant, ...]:
     _check_names(table)
     return tuple(Restaurant(row[0], table.number(line, row[1]), table.number(line, row[2])) for line, row in table.rows)
 
 
-def _orders(table: _Table, known: set[str]) -> tuple[Order, ...]:
+def _orders(table: _CsvTable, known: set[str]) -> tuple[MdrpOrder, ...]:
     _check_names(table)
     orders = []
     for line, (name, x, y, placed, restaurant, ready) in table.rows:
         if restaurant not in known:
-            table.faults.append(Fault("dispatch.unknown_restaurant", table.file, line, restaurant))
+            table.faults.append(InstanceFault("dispatch.unknown_restaurant", table.file, line, restaurant))
         orders.append(
-            Order(
+            MdrpOrder(
                 name=name,
                 x=table.number(line, x),
                 y=table.number(line, y),
@@ -334,7 +338,7 @@ def _orders(table: _Table, known: set[str]) -> tuple[Order, ...]:
     return tuple(orders)
 
 
-def _couriers(table: _Table) -> tuple[Courier, ...]:
+def _couriers(table: _CsvTable) -> tuple[Courier, ...]:
     _check_names(table)
     couriers = []
     for line, (name, x, y, on_time, off_time) in table.rows:
@@ -346,37 +350,37 @@ def _couriers(table: _Table) -> tuple[Courier, ...]:
             off_min=table.whole(line, off_time),
         )
         if courier.off_min < courier.on_min:
-            table.faults.append(Fault("dispatch.off_before_on", table.file, line, off_time, on_time))
+            table.faults.append(InstanceFault("dispatch.off_before_on", table.file, line, off_time, on_time))
         couriers.append(courier)
     return tuple(couriers)
 
 
-def _parameters(table: _Table) -> Parameters:
+def _parameters(table: _CsvTable) -> Parameters:
     if len(table.rows) != 1:
-        table.faults.append(Fault("dispatch.one_parameter_row", table.file, 2, str(len(table.rows))))
+        table.faults.append(InstanceFault("dispatch.one_parameter_row", table.file, 2, str(len(table.rows))))
         return Parameters(1.0, 0, 0, 0, 0, 0, 0)
     line, row = table.rows[0]
     speed = table.number(line, row[0])
     if speed <= 0:
-        table.faults.append(Fault("dispatch.speed_not_positive", table.file, line, row[0]))
+        table.faults.append(InstanceFault("dispatch.speed_not_positive", table.file, line, row[0]))
     pickup, dropoff, target, maximum = (table.whole(line, cell) for cell in row[1:5])
     pay, guarantee = (table.money(line, cell) for cell in row[5:])
     for service in (pickup, dropoff):
         if service % 2:
-            table.faults.append(Fault("dispatch.odd_service", table.file, line, str(service)))
+            table.faults.append(InstanceFault("dispatch.odd_service", table.file, line, str(service)))
     return Parameters(speed, pickup, dropoff, target, maximum, pay, guarantee)
 
 
-def _check_names(table: _Table) -> None:
+def _check_names(table: _CsvTable) -> None:
     """Refuse names used twice, and names the space-separated solution files cannot hold."""
     orders_seen: set[str] = set()
     for line, row in table.rows:
         if not row[0] or len(row[0].split()) != 1 or row[0] == START:
-            table.faults.append(Fault("dispatch.bad_name", table.file, line, row[0]))
+            table.faults.append(InstanceFault("dispatch.bad_name", table.file, line, row[0]))
         elif (unsound := id_fault(row[0])) is not None:
-            table.faults.append(Fault("dispatch.bad_id", table.file, line, row[0], f"@id.{unsound}"))
+            table.faults.append(InstanceFault("dispatch.bad_id", table.file, line, row[0], f"@id.{unsound}"))
         if row[0] in orders_seen:
-            table.faults.append(Fault("dispatch.name_twice", table.file, line, row[0]))
+            table.faults.append(InstanceFault("dispatch.name_twice", table.file, line, row[0]))
         orders_seen.add(row[0])
 
 
@@ -394,7 +398,7 @@ def _lines(path: Path, width: int, parse: Callable[[list[str]], Row]) -> tuple[R
     for line, row in enumerate(decode_text(path.read_bytes())[0].splitlines()[1:], start=2):
         cells = row.split()
         if len(cells) < width:
-            raise InstanceError((Fault("dispatch.wrong_width", path.name, line, str(len(cells)), str(width)),))
+            raise InstanceError((InstanceFault("dispatch.wrong_width", path.name, line, str(len(cells)), str(width)),))
         rows.append(parse(cells))
     return tuple(rows)
 
@@ -406,17 +410,17 @@ def _minutes(cell: str) -> float:
         return math.nan
 
 
-def _assignment(cells: list[str]) -> Assignment:
-    return Assignment(_minutes(cells[0]), _minutes(cells[1]), cells[2], tuple(cells[3:]))
+def _assignment(cells: list[str]) -> BundleAssignment:
+    return BundleAssignment(_minutes(cells[0]), _minutes(cells[1]), cells[2], tuple(cells[3:]))
 
 
-def _outcome(cells: list[str]) -> Outcome:
+def _outcome(cells: list[str]) -> OrderOutcome:
     placed, ready, pickup, dropoff = (_minutes(cell) for cell in cells[1:5])
-    return Outcome(cells[0], placed, ready, pickup, dropoff, cells[5])
+    return OrderOutcome(cells[0], placed, ready, pickup, dropoff, cells[5])
 
 
-def _move(cells: list[str]) -> Move:
-    return Move(cells[0], _minutes(cells[1]), cells[2], cells[3])
+def _move(cells: list[str]) -> CourierMove:
+    return CourierMove(cells[0], _minutes(cells[1]), cells[2], cells[3])
 
 
 def solution_texts(solution: Solution) -> dict[str, str]:

@@ -75,7 +75,7 @@ def lateness_cost(weights: Record, late_s: int) -> int:
 
 
 @compiled
-def lost_cost(weights: Record, placed_s: int, promised_s: int, now_s: int) -> int:
+def sunk_cost_of(weights: Record, placed_s: int, promised_s: int, now_s: int) -> int:
     """Cost of the waiting and the lateness that are there already, whoever brings the order."""
     return delivery_cost(weights, max(now_s - placed_s, 0)) + lateness_cost(weights, now_s - promised_s)
 

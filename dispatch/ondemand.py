@@ -15,42 +15,42 @@ import numpy as np
 
 from dispatch.arrays import Flags, Ints, Records, Stops
 from dispatch.board import CARRIED, OPEN, SENT, Board
-from dispatch.explain import Explanation, explain_orders
-from dispatch.fairness import OfferFloor, income_tolls, no_floor
-from dispatch.fatigue import Hours, Prompt, after, ask, fresh_hours, withheld
-from dispatch.horizon import Planned, Settings, plan_round, refusals, refuse
-from dispatch.layout import lay_out
-from dispatch.objective import Weights
-from dispatch.problem import PRIORITY_NEUTRAL, InsertionRule, Problem, cost_multiplier
-from dispatch.road import (
-    about_to_be_sent,
+from dispatch.execution import (
     arrive_stops,
-    due,
+    depart,
+    due_to_leave,
     empty_log,
-    leave,
     on_shift,
     open_orders,
-    release,
-    reveal,
-    send,
-    set_tolls,
+    open_placed,
+    orders_leaving,
+    record_sent,
+    release_order,
+    set_surcharges,
 )
-from dispatch.route import recost_all, set_lost
+from dispatch.explain import Explanation, explain_orders
+from dispatch.fairness import OfferFloor, income_surcharges, no_floor
+from dispatch.fatigue import Prompt, WorkedHours, ask_to_go_on, fresh_hours, hours_after, withholding_clauses
+from dispatch.horizon import RoundResult, SearchSettings, plan_round, refusals, refuse
+from dispatch.layout import lay_out
+from dispatch.objective import Weights
+from dispatch.problem import PRIORITY_NEUTRAL, DispatchProblem, InsertionRule, cost_multiplier
+from dispatch.route import set_sunk_costs, update_costs
 from dispatch.sequence import resequence
 from rules.compiled import compiled_with_runtime
 
-Answer = Callable[[int, int, int], bool]
+OfferAnswer = Callable[[int, int, int], bool]
 # (board, crew, waiting, settings, round number, now_s, period_s): plans a round and says what is left over.
-Planner = Callable[[Board, Ints, Ints, Settings, int, int, int], Planned]
+Planner = Callable[[Board, Ints, Ints, SearchSettings, int, int, int], RoundResult]
 
 
-def always(rider: int, order: int, now_s: int) -> bool:  # noqa: ARG001 - the shape of an answer
+def accept_always(rider: int, order: int, now_s: int) -> bool:  # noqa: ARG001 - the shape of an answer
     """Accept every order."""
     return True
 
 
 @dataclass(frozen=True, slots=True)
-class People:
+class RiderResponses:
     """How riders answer and what the book says of them.
 
     ``accepts`` (rider, order, now_s): takes the order offered. ``goes_on`` (rider): works beyond 8 hours when asked.
@@ -58,7 +58,7 @@ class People:
     offers, per mille.
     """
 
-    accepts: Answer = always
+    accepts: OfferAnswer = accept_always
     goes_on: Callable[[int], bool] = bool
     days_in_a_row: Ints | None = None
     lose_pm_max: int = 100
@@ -72,19 +72,21 @@ class MarketDay:
     ``floor`` at the end; ``withheld_rounds`` (riders,): rounds in which the hours withheld new orders.
     """
 
-    problem: Problem
+    problem: DispatchProblem
     log: Records
     refused: dict[str, str]
     explanations: tuple[Explanation, ...]
     declined: tuple[tuple[int, int, int], ...]
     prompts: tuple[Prompt, ...]
-    hours: Hours
+    hours: WorkedHours
     floor: OfferFloor
     withheld_rounds: Ints
     rounds: int
 
 
-def solve_on_demand(problem: Problem, weights: Weights, settings: Settings, people: People) -> MarketDay:
+def solve_on_demand(
+    problem: DispatchProblem, weights: Weights, settings: SearchSettings, people: RiderResponses
+) -> MarketDay:
     """Play an on-demand market online until every order is delivered or refused."""
     if problem.market.rule != InsertionRule.BAG:
         raise ValueError(f"market {problem.market.name} goes by trips: use horizon.solve")
@@ -103,15 +105,17 @@ def solve_on_demand(problem: Problem, weights: Weights, settings: Settings, peop
     now_s, known, finished, rounds = problem.now_s, 0, 0, 0
     while finished < num:
         finished += arrive_stops(board, log, now_s)
-        known = reveal(board, now_s, known)
-        hours, asked = ask(after(hours, in_hand(board, now_s), now_s), now_s, people.goes_on)
+        known = open_placed(board, now_s, known)
+        hours, asked = ask_to_go_on(hours_after(hours, busy_riders(board, now_s), now_s), now_s, people.goes_on)
         prompts += asked
         on_duty = on_shift(board, now_s)
-        resting = withheld(hours) > 0 if problem.market.hours else np.zeros(problem.riders.num, np.bool_)
+        resting = withholding_clauses(hours) > 0 if problem.market.hours else np.zeros(problem.riders.num, np.bool_)
         withheld_rounds += resting
         take_back(board, open_orders(board, known), resting)
         crew, waiting = on_duty[~resting[on_duty]], open_orders(board, known)
-        set_tolls(board, income_tolls(board.riders["earned"], hours.today_s, hours.today_s > 0, weights.imbalance))
+        set_surcharges(
+            board, income_surcharges(board.riders["earned"], hours.today_s, hours.today_s > 0, weights.imbalance)
+        )
         done, floor = fair_round(board, crew, waiting, settings, floor, problem, now_s)
         declined += offer(board, log, crew, people.accepts, now_s, period_s, explanations)
         finished += refuse(board, on_duty, done.left_over)
@@ -124,30 +128,36 @@ def solve_on_demand(problem: Problem, weights: Weights, settings: Settings, peop
 
 
 def offer(
-    board: Board, log: Records, crew: Ints, accepts: Answer, now_s: int, period_s: int, explanations: list[Explanation]
+    board: Board,
+    log: Records,
+    crew: Ints,
+    accepts: OfferAnswer,
+    now_s: int,
+    period_s: int,
+    explanations: list[Explanation],
 ) -> list[tuple[int, int, int]]:
     """Offer the orders that must go now; riders who accept leave. Return the refusals.
 
     A declined order is open again and barred from that rider, who stays until the next round.
     """
     declined = []
-    for order in about_to_be_sent(board, due(board, now_s, period_s)).tolist():
+    for order in orders_leaving(board, due_to_leave(board, now_s, period_s)).tolist():
         rider = int(board.orders["holder"][order])
         if not accepts(rider, order, now_s):
             declined.append((order, rider, now_s))
             board.barred[order, rider] = True
-            release(board, order)
+            release_order(board, order)
     # Who declined may now be due for orders not offered yet: those go next round.
     staying = np.array([rider for _, rider, _ in declined], np.int64)
-    leaving = np.setdiff1d(due(board, now_s, period_s), staying)
-    sent = about_to_be_sent(board, leaving)
+    leaving = np.setdiff1d(due_to_leave(board, now_s, period_s), staying)
+    sent = orders_leaving(board, leaving)
     waits = np.isin(board.orders["holder"][sent], staying) & (
         board.riders["arrival_s"][board.orders["holder"][sent]] < 0
     )
     sent = sent[~waits]
     explanations += explain_orders(board, sent, crew, now_s)
-    leave(board, leaving, now_s)
-    send(board, log, sent, now_s)
+    depart(board, leaving, now_s)
+    record_sent(board, log, sent, now_s)
     return declined
 
 
@@ -155,12 +165,12 @@ def fair_round(
     board: Board,
     crew: Ints,
     waiting: Ints,
-    settings: Settings,
+    settings: SearchSettings,
     floor: OfferFloor,
-    problem: Problem,
+    problem: DispatchProblem,
     now_s: int,
     planner: Planner | None = None,
-) -> tuple[Planned, OfferFloor]:
+) -> tuple[RoundResult, OfferFloor]:
     """Plan a round under the tiers' multipliers, and again without those that would break the floor.
 
     `planner` is how a round is planned, `plan_stops` unless said otherwise. The shadow is the same round from the same plans with every multiplier 1; an order about to be sent counts for the
@@ -172,9 +182,9 @@ def fair_round(
     number = now_s // period_s
     if (wanted == PRIORITY_NEUTRAL).all() or not len(waiting):
         done = planned(board, crew, waiting, settings, number, now_s, period_s)
-        offers = counted(board, about_to_be_sent(board, due(board, now_s, period_s)))
+        offers = orders_per_rider(board, orders_leaving(board, due_to_leave(board, now_s, period_s)))
         return done, floor.with_round(offers, offers)
-    set_lost(board, now_s)
+    set_sunk_costs(board, now_s)
     before = copy_plans(board)
     neutral = np.full(problem.riders.num, PRIORITY_NEUTRAL, np.int64)
     plan_with(board, before, neutral, crew, waiting, settings, number, now_s, period_s, planned)
@@ -184,9 +194,9 @@ def fair_round(
         done = plan_with(
             board, before, tried.priorities(wanted), crew, waiting, settings, number, now_s, period_s, planned
         )
-        sent = about_to_be_sent(board, due(board, now_s, period_s))
+        sent = orders_leaving(board, due_to_leave(board, now_s, period_s))
         shadow = np.bincount(shadow_holder[sent][shadow_holder[sent] >= 0], minlength=problem.riders.num)
-        after_round = tried.with_round(counted(board, sent), shadow)
+        after_round = tried.with_round(orders_per_rider(board, sent), shadow)
         losers = after_round.losers()
         if not losers.any():
             return done, after_round
@@ -195,7 +205,7 @@ def fair_round(
             break
         tried = tried.with_neutral(spared)
     done = plan_with(board, before, neutral, crew, waiting, settings, number, now_s, period_s, planned)
-    offers = counted(board, about_to_be_sent(board, due(board, now_s, period_s)))
+    offers = orders_per_rider(board, orders_leaving(board, due_to_leave(board, now_s, period_s)))
     return done, tried.with_round(offers, offers)
 
 
@@ -229,34 +239,34 @@ def plan_with(
     priorities: Ints,
     crew: Ints,
     waiting: Ints,
-    settings: Settings,
+    settings: SearchSettings,
     number: int,
     now_s: int,
     period_s: int,
     planned: Planner,
-) -> Planned:
+) -> RoundResult:
     """Plan the round from the plans `before`, under the given multipliers."""
     restore_plans(board, before)
     board.riders["multiplier_permille"] = cost_multiplier(priorities)
-    recost_all(board)
+    update_costs(board)
     return planned(board, crew, waiting, settings, number, now_s, period_s)
 
 
 def plan_stops(
-    board: Board, crew: Ints, waiting: Ints, settings: Settings, number: int, now_s: int, period_s: int
-) -> Planned:
+    board: Board, crew: Ints, waiting: Ints, settings: SearchSettings, number: int, now_s: int, period_s: int
+) -> RoundResult:
     """Plan the round, and put the stops of riders about to leave into the best sequence there is."""
     done = plan_round(board, crew, waiting, settings, number)
-    resequence(board, due(board, now_s, period_s))
+    resequence(board, due_to_leave(board, now_s, period_s))
     return done
 
 
-def counted(board: Board, orders: Ints) -> Ints:
+def orders_per_rider(board: Board, orders: Ints) -> Ints:
     """Return how many of the orders each rider holds."""
     return np.bincount(board.orders["holder"][orders], minlength=len(board.riders))
 
 
-def in_hand(board: Board, now_s: int) -> Flags:
+def busy_riders(board: Board, now_s: int) -> Flags:
     """Return who has an order in hand or is still handing one over."""
     held = board.orders["holder"][np.isin(board.orders["status"], (SENT, CARRIED))]
     busy = np.zeros(len(board.riders), np.bool_)
@@ -269,4 +279,4 @@ def take_back(board: Board, waiting: Ints, resting: Flags) -> None:
     for order in waiting.tolist():
         rider = int(board.orders["holder"][order])
         if rider >= 0 and resting[rider] and board.orders["status"][order] == OPEN:
-            release(board, order)
+            release_order(board, order)

@@ -3,7 +3,7 @@
 Places are indices into the travel; instants and durations whole seconds; money whole minor units (fen). A stop is
 ``order`` (>= 0) for its pickup and ``~order`` (< 0) for its drop-off.
 
-Invariant: a `Problem` that exists has consistent shapes, whole numbers in range, and in every rider's stops each
+Invariant: a `DispatchProblem` that exists has consistent shapes, whole numbers in range, and in every rider's stops each
 order once, its pickup before its drop-off.
 """
 
@@ -122,7 +122,7 @@ class Riders:
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class DispatchProblem:
     """One moment of a market, or a whole day (`now_s` its beginning, orders sorted by placement)."""
 
     market: Market

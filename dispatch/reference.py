@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from dispatch.play import Played
+from dispatch.benchmark import Played
 from rules.text_files import decode_text
 
 OWN = "riderscore"

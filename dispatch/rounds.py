@@ -14,12 +14,12 @@ import numpy as np
 from dispatch.arrays import Flags, Ints
 from dispatch.assign import Pairs, match
 from dispatch.board import HIDDEN, OPEN, Board
+from dispatch.execution import on_shift
 from dispatch.explain import Explanation, explain_orders
-from dispatch.horizon import Settings, plan_round
+from dispatch.horizon import SearchSettings, plan_round
 from dispatch.layout import lay_out
 from dispatch.objective import Weights
-from dispatch.problem import PRIORITY_NEUTRAL, Problem, cost_multiplier
-from dispatch.road import on_shift
+from dispatch.problem import PRIORITY_NEUTRAL, DispatchProblem, cost_multiplier
 
 NO_RIDERS = "dispatch.refused_no_riders"
 ALL_WITHHELD = "dispatch.refused_all_withheld"
@@ -28,7 +28,7 @@ FULL = "dispatch.refused_full"
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class WaitingReason:
     """Why an order stays open: the key of the reason, and how many riders it holds for.
 
     ``withheld``: may be given nothing new; ``off_shift``: could not be at the merchant before their shift ends; ``full``:
@@ -52,16 +52,16 @@ class Round:
 
     stops: tuple[tuple[int, ...], ...]
     holder: Ints
-    waiting: dict[str, Left]
+    waiting: dict[str, WaitingReason]
     explanations: tuple[Explanation, ...]
     cost: int
     complete: bool
 
 
 def solve_round(
-    problem: Problem,
+    problem: DispatchProblem,
     weights: Weights,
-    settings: Settings,
+    settings: SearchSettings,
     may_take: Flags | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> Round:
@@ -104,7 +104,7 @@ def solve_round(
     )
 
 
-def _why(board: Board, order: int, crew: Ints, problem: Problem) -> Left:
+def _why(board: Board, order: int, crew: Ints, problem: DispatchProblem) -> WaitingReason:
     """Why nobody takes an order: every rider is counted under the first reason that holds."""
     may = crew[~board.barred[order, crew]]
     arrives_s = (
@@ -114,10 +114,10 @@ def _why(board: Board, order: int, crew: Ints, problem: Problem) -> Left:
     too_late = int((picked_s > board.riders["off_s"][may]).sum())
     ended = int((problem.riders.off_s < problem.now_s).sum())
     withheld = problem.riders.num - ended - len(may)
-    return _left(problem.riders.num, withheld, ended + too_late)
+    return _reason(problem.riders.num, withheld, ended + too_late)
 
 
-def _left(num: int, withheld: int, off_shift: int) -> Left:
+def _reason(num: int, withheld: int, off_shift: int) -> WaitingReason:
     full = num - withheld - off_shift
     if not num:
         key = NO_RIDERS
@@ -125,10 +125,10 @@ def _left(num: int, withheld: int, off_shift: int) -> Left:
         key = FULL
     else:
         key = OFF_SHIFT if off_shift else ALL_WITHHELD
-    return Left(key, withheld, off_shift, full)
+    return WaitingReason(key, withheld, off_shift, full)
 
 
-def solve_large_round(problem: Problem, weights: Weights, width: int = 20) -> Round:
+def solve_large_round(problem: DispatchProblem, weights: Weights, width: int = 20) -> Round:
     """Give many orders to many riders, at most one a rider, each behind what the rider holds.
 
     Candidates are the `width` riders whose plans end nearest to the merchant; orders left over look again, four
@@ -180,16 +180,16 @@ def solve_large_round(problem: Problem, weights: Weights, width: int = 20) -> Ro
     )
 
 
-def _why_large(problem: Problem, order: int, end_place: Ints, end_s: Ints, half_pickup_s: int) -> Left:
+def _why_large(problem: DispatchProblem, order: int, end_place: Ints, end_s: Ints, half_pickup_s: int) -> WaitingReason:
     """Why nobody takes an order behind what they hold; who was given another one has no room for it."""
     merchants = np.full(problem.riders.num, problem.orders.merchant[order])
     picked_s = np.maximum(
         end_s + problem.travel.pairs(end_place, merchants) + half_pickup_s, problem.orders.ready_s[order]
     )
-    return _left(problem.riders.num, 0, int((picked_s > problem.riders.off_s).sum()))
+    return _reason(problem.riders.num, 0, int((picked_s > problem.riders.off_s).sum()))
 
 
-def plan_ends(problem: Problem) -> tuple[Ints, Ints]:
+def plan_ends(problem: DispatchProblem) -> tuple[Ints, Ints]:
     """Return where and when every rider is done with the stops in hand."""
     orders, riders, market = problem.orders, problem.riders, problem.market
     place, at_s = riders.place.copy(), np.maximum(riders.free_s, problem.now_s)

@@ -1,8 +1,8 @@
 """The stop sequence of one rider: what it costs, and where an order fits best.
 
 A plan is a row of stops: ``order`` (>= 0) is a pickup, ``~order`` (< 0) its drop-off. Neighbouring pickups at one
-merchant are one visit. `fit_trip` knows the rule of the benchmark (one merchant a trip, nothing added after the
-pickup), `fit_bag` the on-demand one (several merchants, orders added while carrying); all else is shared.
+merchant are one visit. `best_trip_insertion` knows the rule of the benchmark (one merchant a trip, nothing added after the
+pickup), `best_bag_insertion` the on-demand one (several merchants, orders added while carrying); all else is shared.
 Everything is compiled and works on whole seconds and whole cost units.
 
 Invariant: a cost below `NEVER` means every pickup of the plan happens by the end of the rider's shift.
@@ -17,8 +17,8 @@ from dispatch.objective import (
     food_waiting_cost,
     idle_travel_cost,
     lateness_cost,
-    lost_cost,
     pay_cost,
+    sunk_cost_of,
 )
 from rules.compiled import compiled
 
@@ -28,7 +28,7 @@ TRIP = 0
 
 
 @compiled
-def walk(
+def evaluate_route(
     travel_s: Seconds,
     orders: Records,
     weights: Record,
@@ -107,7 +107,7 @@ def rider_cost(riders: Records, weights: Record, rider: int, walked: int, lost: 
 
 
 @compiled
-def recost(board: Board, rider: int) -> int:
+def update_cost(board: Board, rider: int) -> int:
     """Work out the rider's plan anew after a change, under a new version; return its cost."""
     riders, stops = board.riders, board.stops[rider]
     num_stops = riders[rider].num_stops
@@ -122,7 +122,7 @@ def recost(board: Board, rider: int) -> int:
         while end < num_stops and stops[end] >= 0:
             end += 1
         end = 2 * end - start if board.weights[0].rule == TRIP else num_stops
-        cost, now_s, place = walk(
+        cost, now_s, place = evaluate_route(
             board.travel_s, board.orders, board.weights[0], stops, start, end,
             place, now_s, arrival_s, riders[rider].off_s, NEVER,
         )  # fmt: skip
@@ -147,33 +147,37 @@ def recost(board: Board, rider: int) -> int:
 
 
 @compiled
-def recost_all(board: Board) -> None:
+def update_costs(board: Board) -> None:
     """Work out every rider's plan anew."""
     for rider in range(board.riders.shape[0]):
-        recost(board, rider)
+        update_cost(board, rider)
 
 
 @compiled
-def set_lost(board: Board, now_s: int) -> None:
+def set_sunk_costs(board: Board, now_s: int) -> None:
     """Say what of each order's waiting and lateness is there already; plans are to be worked out anew after it."""
     orders = board.orders
     for order in range(orders.shape[0]):
-        orders[order].sunk_cost = lost_cost(board.weights[0], orders[order].placed_s, orders[order].promised_s, now_s)
+        orders[order].sunk_cost = sunk_cost_of(
+            board.weights[0], orders[order].placed_s, orders[order].promised_s, now_s
+        )
 
 
 @compiled
-def alone_cost(travel_s: Seconds, orders: Records, weights: Record, order: int, place: int, now_s: int) -> int:
+def insertion_lower_bound(
+    travel_s: Seconds, orders: Records, weights: Record, order: int, place: int, now_s: int
+) -> int:
     """Return what the order's own delivery costs if driven next from (place, now_s).
 
     A lower bound of any insertion there, as travel obeys the triangle inequality.
     """
     merchant = orders[order].merchant
     picked_s = max(now_s + travel_s[place, merchant] + weights.half_pickup_s, orders[order].ready_s)
-    return own_cost(travel_s, orders, weights, order, picked_s)
+    return direct_cost(travel_s, orders, weights, order, picked_s)
 
 
 @compiled
-def own_cost(travel_s: Seconds, orders: Records, weights: Record, order: int, picked_s: int) -> int:
+def direct_cost(travel_s: Seconds, orders: Records, weights: Record, order: int, picked_s: int) -> int:
     """Return the cost of an order picked up at `picked_s` and driven straight to its door."""
     drive_s = travel_s[orders[order].merchant, orders[order].door]
     dropped_s = picked_s + weights.half_pickup_s + drive_s + weights.half_dropoff_s + orders[order].handover_s
@@ -183,7 +187,7 @@ def own_cost(travel_s: Seconds, orders: Records, weights: Record, order: int, pi
 
 
 @compiled
-def fit_trip(board: Board, rider: int, order: int, draft: Stops, limit: int) -> tuple[int, int, int]:
+def best_trip_insertion(board: Board, rider: int, order: int, draft: Stops, limit: int) -> tuple[int, int, int]:
     """Cheapest insertion under the trip rule: (walk increase, pickup index, drop-off index in the new plan).
 
     A trip of its own between two others, or any place in a trip to the same merchant. The increase is NEVER when
@@ -198,12 +202,12 @@ def fit_trip(board: Board, rider: int, order: int, draft: Stops, limit: int) -> 
         start, place = trips[trip].first_stop, trips[trip].place
         now_s, behind = trips[trip].start_s, trips[trip].cost
         arrival_s = riders[rider].arrival_s if trip == 0 else -1
-        if arrival_s < 0 and alone_cost(travel_s, orders, weights, order, place, now_s) < best:
+        if arrival_s < 0 and insertion_lower_bound(travel_s, orders, weights, order, place, now_s) < best:
             draft[start] = order
             draft[start + 1] = ~order
             for i in range(start, num_stops):
                 draft[i + 2] = stops[i]
-            cost, _, _ = walk(
+            cost, _, _ = evaluate_route(
                 travel_s, orders, weights, draft, start, num_stops + 2, place, now_s, -1, off_s, best + base - behind
             )
             if cost < NEVER:
@@ -220,7 +224,7 @@ def fit_trip(board: Board, rider: int, order: int, draft: Stops, limit: int) -> 
             if at > loaded:
                 draft[at] = stops[at - 1]
             draft[at + 1] = ~order
-            cost, _, _ = walk(
+            cost, _, _ = evaluate_route(
                 travel_s, orders, weights, draft, start, num_stops + 2, place, now_s, arrival_s, off_s,
                 best + base - behind,
             )  # fmt: skip
@@ -232,8 +236,8 @@ def fit_trip(board: Board, rider: int, order: int, draft: Stops, limit: int) -> 
 
 
 @compiled
-def fit_bag(board: Board, rider: int, order: int, draft: Stops, limit: int) -> tuple[int, int, int]:
-    """Cheapest insertion under the bag rule, as `fit_trip` returns it: any place behind the stop under way.
+def best_bag_insertion(board: Board, rider: int, order: int, draft: Stops, limit: int) -> tuple[int, int, int]:
+    """Cheapest insertion under the bag rule, as `best_trip_insertion` returns it: any place behind the stop under way.
 
     Every pair of places is tried, so the answer is the best there is while the other stops keep their sequence.
     """
@@ -243,7 +247,7 @@ def fit_bag(board: Board, rider: int, order: int, draft: Stops, limit: int) -> t
     place, now_s, arrival_s = riders[rider].place, riders[rider].free_s, riders[rider].arrival_s
     base = riders[rider].route_cost
     best, best_pickup, best_dropoff = limit, 0, 0
-    load = carried_now(stops, num_stops)
+    load = num_carried(stops, num_stops)
     for pickup in range(num_stops + 1):
         if pickup > 0:
             draft[pickup - 1] = stops[pickup - 1]
@@ -262,7 +266,7 @@ def fit_bag(board: Board, rider: int, order: int, draft: Stops, limit: int) -> t
                 if aboard > riders[rider].capacity:
                     break
             draft[dropoff] = ~order
-            cost, _, _ = walk(
+            cost, _, _ = evaluate_route(
                 travel_s,
                 orders,
                 weights,
@@ -283,7 +287,7 @@ def fit_bag(board: Board, rider: int, order: int, draft: Stops, limit: int) -> t
 
 
 @compiled
-def carried_now(stops: Stops, num_stops: int) -> int:
+def num_carried(stops: Stops, num_stops: int) -> int:
     """Return how many orders are in the bag: drop-offs whose pickup the stops no longer hold."""
     load = 0
     for i in range(num_stops):
@@ -292,7 +296,7 @@ def carried_now(stops: Stops, num_stops: int) -> int:
 
 
 @compiled
-def fit(board: Board, rider: int, order: int, draft: Stops, limit: int) -> tuple[int, int, int]:
+def best_insertion(board: Board, rider: int, order: int, draft: Stops, limit: int) -> tuple[int, int, int]:
     """Cheapest insertion of an order into a rider's plan: (cost increase, pickup index, drop-off index).
 
     The increase is NEVER when no feasible insertion is below `limit`, or the rider is barred from the order.
@@ -312,9 +316,9 @@ def fit(board: Board, rider: int, order: int, draft: Stops, limit: int) -> tuple
     if riders[rider].multiplier_permille < PER_MILLE:
         limit = NEVER
     if board.weights[0].rule == TRIP:
-        raw, pickup, dropoff = fit_trip(board, rider, order, draft, limit)
+        raw, pickup, dropoff = best_trip_insertion(board, rider, order, draft, limit)
     else:
-        raw, pickup, dropoff = fit_bag(board, rider, order, draft, limit)
+        raw, pickup, dropoff = best_bag_insertion(board, rider, order, draft, limit)
     if raw >= NEVER:
         return NEVER, 0, 0
     increase = raw
@@ -327,7 +331,7 @@ def fit(board: Board, rider: int, order: int, draft: Stops, limit: int) -> tuple
 
 
 @compiled
-def put(board: Board, rider: int, order: int, pickup: int, dropoff: int) -> int:
+def insert_order(board: Board, rider: int, order: int, pickup: int, dropoff: int) -> int:
     """Insert an order at the given indices of the new plan and work the plan out."""
     stops = board.stops[rider]
     num_stops = board.riders[rider].num_stops
@@ -339,11 +343,11 @@ def put(board: Board, rider: int, order: int, pickup: int, dropoff: int) -> int:
     stops[dropoff] = ~order
     board.riders[rider].num_stops = num_stops + 2
     board.orders[order].holder = rider
-    return recost(board, rider)
+    return update_cost(board, rider)
 
 
 @compiled
-def take(board: Board, order: int) -> None:
+def remove_order(board: Board, order: int) -> None:
     """Remove an order from the plan that holds it; the caller works the plan out."""
     rider = board.orders[order].holder
     stops = board.stops[rider]
@@ -362,13 +366,13 @@ def keep_feasible(board: Board, rider: int) -> int:
 
     Leaving a stop out can make a plan longer, where travel breaks the triangle inequality.
     """
-    if recost(board, rider) < NEVER:
+    if update_cost(board, rider) < NEVER:
         return int(board.riders[rider].plan_cost)
     i = 0
     while i < board.riders[rider].num_stops:
         stop = board.stops[rider, i]
         if stop >= 0 and board.orders[stop].status == OPEN:
-            take(board, stop)
+            remove_order(board, stop)
         else:
             i += 1
-    return recost(board, rider)
+    return update_cost(board, rider)

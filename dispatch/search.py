@@ -16,19 +16,19 @@ from dispatch.objective import UNSERVED
 from dispatch.route import (
     NEVER,
     PER_MILLE,
-    fit,
-    own_cost,
-    put,
-    recost,
-    take,
+    best_insertion,
+    direct_cost,
+    insert_order,
+    remove_order,
     times_multiplier,
+    update_cost,
 )
 from rules.compiled import compiled, compiled_with_runtime
 
 NEAR_MAX = 24
 
 
-class Copies(NamedTuple):
+class SavedPlans(NamedTuple):
     """Plans as they were before a repair, by position.
 
     ``rider`` int64 (R,): whose; ``records``, ``stops``, ``trips`` as on the board; ``stamp`` int64 (R,): the repair that
@@ -43,7 +43,7 @@ class Copies(NamedTuple):
 
 
 @compiled
-def draw(state: Words, below: int) -> int:
+def draw_below(state: Words, below: int) -> int:
     """Return the next random whole number in [0, below)."""
     x = state[0]
     x ^= x >> np.uint64(12)
@@ -60,12 +60,12 @@ def generator(seed: int, round_number: int) -> Words:
     state[0] = np.uint64(seed) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(round_number) * np.uint64(0xD1B54A32D192ED03)
     state[0] |= np.uint64(1)
     for _ in range(8):
-        draw(state, 2)
+        draw_below(state, 2)
     return state
 
 
 @compiled
-def cheapest(
+def cheapest_rider(
     board: Board,
     crew: Ints,
     order: int,
@@ -88,7 +88,7 @@ def cheapest(
             continue
         known = board.insertions[order, rider]
         if known.version != board.riders[rider].version:
-            known.increase, known.pickup, known.dropoff = fit(board, rider, order, draft, NEVER)
+            known.increase, known.pickup, known.dropoff = best_insertion(board, rider, order, draft, NEVER)
             known.version = board.riders[rider].version
         if known.increase < best:
             best = known.increase
@@ -98,7 +98,7 @@ def cheapest(
         dropoff = board.insertions[order, chosen].dropoff
     for i in range(num_touched):
         rider = touched_riders[i]
-        increase, first, second = fit(board, rider, order, draft, best)
+        increase, first, second = best_insertion(board, rider, order, draft, best)
         if increase < best:
             best, chosen, pickup, dropoff = increase, rider, first, second
     return chosen, best, pickup, dropoff
@@ -139,7 +139,7 @@ def candidates(board: Board, crew: Ints, open_orders: Ints, width: int) -> Ints:
 
 
 @compiled_with_runtime
-def neighbours(board: Board, open_orders: Ints, near: Ints) -> None:
+def related_orders(board: Board, open_orders: Ints, near: Ints) -> None:
     """Fill near[i] with the positions of the orders most related to open order i, nearest first."""
     num_open = open_orders.shape[0]
     width = near.shape[1]
@@ -167,7 +167,7 @@ def neighbours(board: Board, open_orders: Ints, near: Ints) -> None:
 
 
 @compiled
-def keep_copy(board: Board, copies: Copies, rider: int, num_copies: int, stamp: int) -> int:
+def save_plan(board: Board, copies: SavedPlans, rider: int, num_copies: int, stamp: int) -> int:
     """Copy a rider's plan before its first change in this repair; return the number of copies."""
     if copies.stamp[rider] == stamp:
         return num_copies
@@ -182,7 +182,7 @@ def keep_copy(board: Board, copies: Copies, rider: int, num_copies: int, stamp: 
 
 
 @compiled
-def put_back(board: Board, copies: Copies, num_copies: int) -> None:
+def restore_saved(board: Board, copies: SavedPlans, num_copies: int) -> None:
     """Restore every copied plan, its version included."""
     for j in range(num_copies):
         rider = copies.rider[j]
@@ -196,15 +196,15 @@ def put_back(board: Board, copies: Copies, num_copies: int) -> None:
 @compiled
 def choose_ruin(near: Ints, num_open: int, ruin_max: int, state: Words, out: Ints) -> int:
     """Fill `out` with the positions of a random order and orders related to it; return how many."""
-    wanted = min(num_open, 1 + draw(state, ruin_max))
-    first = draw(state, num_open)
+    wanted = min(num_open, 1 + draw_below(state, ruin_max))
+    first = draw_below(state, num_open)
     out[0] = first
     num = 1
     width = min(near.shape[1], num_open - 1)
     for j in range(width):
         if num >= wanted:
             break
-        if draw(state, 2) == 0:
+        if draw_below(state, 2) == 0:
             out[num] = near[first, j]
             num += 1
     return num
@@ -214,7 +214,7 @@ def choose_ruin(near: Ints, num_open: int, ruin_max: int, state: Words, out: Int
 def shuffle(state: Words, items: Ints, num: int) -> None:
     """Put items[:num] into random order."""
     for j in range(num - 1, 0, -1):
-        k = draw(state, j + 1)
+        k = draw_below(state, j + 1)
         items[j], items[k] = items[k], items[j]
 
 
@@ -225,10 +225,10 @@ def improve(
     """Repair `iterations` times; return how many repairs were kept."""
     num_open, num_riders = open_orders.shape[0], board.riders.shape[0]
     near = np.empty((num_open, min(NEAR_MAX, max(num_open - 1, 1))), np.int64)
-    neighbours(board, open_orders, near)
+    related_orders(board, open_orders, near)
     choice = candidates(board, crew, open_orders, min(width, crew.shape[0]))
     least = least_costs(board, crew, open_orders)
-    copies = Copies(
+    copies = SavedPlans(
         np.empty(num_riders, np.int64),
         np.empty_like(board.riders),
         np.empty_like(board.stops),
@@ -248,7 +248,7 @@ def improve(
         if after < before:
             kept += 1
             continue
-        put_back(board, copies, num_copies)
+        restore_saved(board, copies, num_copies)
         for j in range(num):
             board.orders[open_orders[out[j]]].holder = was[j]
     return kept
@@ -263,14 +263,14 @@ def least_costs(board: Board, crew: Ints, open_orders: Ints) -> Ints:
     least = np.empty(open_orders.shape[0], np.int64)
     for i in range(open_orders.shape[0]):
         order = open_orders[i]
-        cost = own_cost(board.travel_s, board.orders, board.weights[0], order, board.orders[order].ready_s)
+        cost = direct_cost(board.travel_s, board.orders, board.weights[0], order, board.orders[order].ready_s)
         lost = board.orders[order].sunk_cost
         least[i] = cost if multiplier == PER_MILLE else lost + times_multiplier(max(cost - lost, 0), multiplier)
     return least
 
 
 @compiled
-def ruin(board: Board, copies: Copies, open_orders: Ints, out: Ints, was: Ints, stamp: int) -> tuple[int, int]:
+def ruin(board: Board, copies: SavedPlans, open_orders: Ints, out: Ints, was: Ints, stamp: int) -> tuple[int, int]:
     """Take the orders at positions `out` out of their plans; return (what those plans cost, number of copies)."""
     before, num_copies = 0, 0
     for j in range(out.shape[0]):
@@ -280,10 +280,10 @@ def ruin(board: Board, copies: Copies, open_orders: Ints, out: Ints, was: Ints, 
             before += UNSERVED
             continue
         copies_then = num_copies
-        num_copies = keep_copy(board, copies, was[j], num_copies, stamp)
+        num_copies = save_plan(board, copies, was[j], num_copies, stamp)
         if num_copies > copies_then:
             before += board.riders[was[j]].plan_cost
-        take(board, order)
+        remove_order(board, order)
     return before, num_copies
 
 
@@ -291,7 +291,7 @@ def ruin(board: Board, copies: Copies, open_orders: Ints, out: Ints, was: Ints, 
 def recreate(
     board: Board,
     crew: Ints,
-    copies: Copies,
+    copies: SavedPlans,
     open_orders: Ints,
     choice: Ints,
     least: Ints,
@@ -307,24 +307,24 @@ def recreate(
     """
     after = 0
     for j in range(num_copies):
-        after += recost(board, copies.rider[j])
+        after += update_cost(board, copies.rider[j])
     for at in out:
         after += least[at]
     for at in out:
         order, limit = open_orders[at], before - after + least[at]
-        rider, increase, pickup, dropoff = cheapest(
+        rider, increase, pickup, dropoff = cheapest_rider(
             board, choice[at], order, draft, copies.stamp, stamp, copies.rider, num_copies, limit
         )
         if rider < 0 and limit >= UNSERVED:
-            rider, increase, pickup, dropoff = cheapest(
+            rider, increase, pickup, dropoff = cheapest_rider(
                 board, crew, order, draft, copies.stamp, stamp, copies.rider, num_copies, limit
             )
         after -= least[at]
         if rider < 0 or increase >= UNSERVED:
             after += UNSERVED
         else:
-            num_copies = keep_copy(board, copies, rider, num_copies, stamp)
-            put(board, rider, order, pickup, dropoff)
+            num_copies = save_plan(board, copies, rider, num_copies, stamp)
+            insert_order(board, rider, order, pickup, dropoff)
             after += increase
         if after >= before:
             break

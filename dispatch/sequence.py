@@ -18,7 +18,7 @@ from dispatch.objective import (
 from dispatch.route import (
     NEVER,
     TRIP,
-    recost,
+    update_cost,
 )
 from rules.compiled import compiled, compiled_with_runtime
 
@@ -80,7 +80,7 @@ def resequence(board: Board, riders: Ints) -> int:
         cost, stops = best_sequence(board, rider, none)
         if cost < board.riders[rider].route_cost:
             board.stops[rider, : stops.shape[0]] = stops
-            recost(board, rider)
+            update_cost(board, rider)
             num_better += 1
     return num_better
 

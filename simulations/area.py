@@ -10,18 +10,18 @@ import numpy as np
 from dispatch.arrays import Ints, Records
 from dispatch.fairness import no_floor
 from dispatch.fatigue import fresh_hours
-from dispatch.horizon import Settings
+from dispatch.horizon import SearchSettings
 from dispatch.layout import lay_out
 from dispatch.objective import Weights
-from dispatch.problem import InsertionRule, Market, Orders, Problem, Riders
+from dispatch.problem import DispatchProblem, InsertionRule, Market, Orders, Riders
 from dispatch.travel import MatrixTravel
 from rules.units import PERMILLE
 from simulations.area_state import COUNTS, CREW, DAY_ORDER, DAY_PARAMETERS, F64, ORDER_LOG, SLOT, STAY, AreaState
-from simulations.parts import Scenario
-from simulations.placed import Placed, Places, congestion_table
+from simulations.counter_random import MILLION
+from simulations.demand import MerchantPlaces, PlacedOrders, congestion_table
+from simulations.dispatcher import Dispatcher
 from simulations.price import Prices
-from simulations.randomness import MILLION
-from simulations.sending import Desk
+from simulations.scenario import Scenario
 
 DAY_START_S = 4 * 3_600
 DAY_END_S = 28 * 3_600
@@ -61,7 +61,7 @@ class Crew:
 
 
 def set_up(
-    scenario: Scenario, places: Places, area: int, crew: Crew, placed: Placed, prices: Prices, parameters: Records, day: int,
+    scenario: Scenario, places: MerchantPlaces, area: int, crew: Crew, placed: PlacedOrders, prices: Prices, parameters: Records, day: int,
     answers: np.uint64,
 ) -> AreaState:  # fmt: skip
     """An area at 04:00: everybody off duty, no order placed."""
@@ -110,13 +110,13 @@ def _crew_records(crew: Crew, home: Ints) -> Records:
     return records
 
 
-def set_desk(scenario: Scenario, crew: Crew, lose_permille: int) -> Desk:
+def new_dispatcher(scenario: Scenario, crew: Crew, lose_permille: int) -> Dispatcher:
     """The dispatcher's desk of an area at the beginning of a day."""
     sending = scenario.sending
-    settings = Settings(
+    settings = SearchSettings(
         repairs_per_order=sending.repairs_per_order, width=sending.width, exchange_every=sending.exchange_every
     )
-    return Desk(
+    return Dispatcher(
         problem=_problem(scenario, crew, 1, 0),
         weights=weights_of(scenario),
         settings=settings,
@@ -165,7 +165,7 @@ def day_parameters(scenario: Scenario, rain: int, *, responds: bool) -> Records:
     return parameters
 
 
-def _problem(scenario: Scenario, crew: Crew, num_merchants: int, num_slots: int) -> Problem:
+def _problem(scenario: Scenario, crew: Crew, num_merchants: int, num_slots: int) -> DispatchProblem:
     """Market and riders as the dispatcher knows them; orders are slots still empty."""
     num = crew.rider.size
     places = num_merchants + num + num_slots
@@ -185,10 +185,10 @@ def _problem(scenario: Scenario, crew: Crew, num_merchants: int, num_slots: int)
         "city", InsertionRule.BAG, half_pickup_s=HALF_PICKUP_S, half_dropoff_s=HALF_DROPOFF_S,
         orders_max=int(crew.capacity.max(initial=1)), period_s=scenario.sending.period_s, hours=bool(scenario.sending.hours),
     )  # fmt: skip
-    return Problem(market, MatrixTravel(np.zeros((places, places), np.int32)), orders, riders)
+    return DispatchProblem(market, MatrixTravel(np.zeros((places, places), np.int32)), orders, riders)
 
 
-def _day_orders(placed: Placed, first_merchant: int) -> Records:
+def _day_orders(placed: PlacedOrders, first_merchant: int) -> Records:
     """The orders of the day as records for compiled code."""
     records = np.zeros(placed.num, DAY_ORDER)
     for name in DAY_ORDER.names or ():

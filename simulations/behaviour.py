@@ -2,7 +2,7 @@
 
 None of these knows a rule book: a response sees fen. What a minute costs is worked out in `simulations.price`. The shapes
 are assumptions, stated in each function; their numbers stand in the scenario's table `behaviour`, each with its source.
-Compiled, so that the simulation and a reader call the same code. Ranges are those of `simulations.scenarios`.
+Compiled, so that the simulation and a reader call the same code. Ranges are those of `simulations.scenario_files`.
 """
 
 from rules.compiled import compiled

@@ -16,7 +16,7 @@ from rules.calendar import instant_us
 from rules.events import EXTENSION_CAUSES, KIND_CODE, KINDS
 from rules.units import US_PER_DAY, US_PER_S
 from scoring.columns import EVENT_SCHEMA
-from simulations.randomness import I64, Luck, Quantiles
+from simulations.counter_random import I64, CounterRandom, Quantiles
 
 MINUTE_S: Final = 60
 WINDOW_ROWS: Final = 2_000_000
@@ -65,7 +65,7 @@ SWITCHES: Final = (17, "gbt-46862-reference")
 
 
 @dataclass(frozen=True, slots=True)
-class National:
+class NationalDay:
     """A day to generate.
 
     Parameters
@@ -94,7 +94,7 @@ class National:
         return instant_us(midnight)
 
 
-def window_table(day: National, window: int) -> pa.Table:
+def window_table(day: NationalDay, window: int) -> pa.Table:
     """The rows that come in during a window, by time of event.
 
     Returns
@@ -115,7 +115,7 @@ def window_table(day: National, window: int) -> pa.Table:
     return table.drop_columns(["number"]).cast(EVENT_SCHEMA)
 
 
-def deployment_of(day: National) -> str:
+def deployment_of(day: NationalDay) -> str:
     """The deployment table of the day's cities, as TOML: several books in force, and cities that change on this day."""
     rows = ["# Which book scores whom, for a day that `riderscore bench generate` made; the mixture is an assumption."]
     for k, city in enumerate(_cities(day)):
@@ -130,16 +130,16 @@ def _deploy(city: str, rider_kind: str, book: str, since: dt.date) -> str:
     return f'\n[[deploy]]\ncity = "{city}"\nrider_kind = "{rider_kind}"\nbook = "{book}"\nfrom = {since}\n'
 
 
-def _cities(day: National) -> tuple[str, ...]:
+def _cities(day: NationalDay) -> tuple[str, ...]:
     return tuple(f"city-{k:04d}" for k in range(day.num_cities))
 
 
-def _late(day: National, rows: pa.Table) -> pa.Array:
+def _late(day: NationalDay, rows: pa.Table) -> pa.Array:
     number = rows.column("number").to_numpy()
-    return pa.array(Luck(day.seed).chance(LATE_PER_MILLION, "national late", number))
+    return pa.array(CounterRandom(day.seed).chance(LATE_PER_MILLION, "national late", number))
 
 
-def _bounds(day: National) -> tuple[I64, I64]:
+def _bounds(day: NationalDay) -> tuple[I64, I64]:
     """First row of each window and its first instant, one more for the end: equal numbers of rows, by the hourly shares."""
     cuts = np.linspace(0, day.num_events, day.num_windows).astype(np.int64) // TRIP * TRIP
     cuts[-1] = day.num_events
@@ -148,7 +148,7 @@ def _bounds(day: National) -> tuple[I64, I64]:
     return cuts, day.day_start_us + at_us.astype(np.int64)
 
 
-def _rider_of(day: National, trip: I64) -> I64:
+def _rider_of(day: NationalDay, trip: I64) -> I64:
     """Which rider makes a trip: riders take turns, a third of them twice as often."""
     shares = day.num_riders + day.num_riders // 3
     # A step that shares no factor with the number of shares visits each of them once a round.
@@ -158,11 +158,11 @@ def _rider_of(day: National, trip: I64) -> I64:
     return trip * step % shares % day.num_riders
 
 
-def _rows(day: National, window: int) -> pa.Table:
+def _rows(day: NationalDay, window: int) -> pa.Table:
     """All rows whose events are of a window; with `number`, their place in the day."""
     cuts, starts_us = _bounds(day)
     number = np.arange(cuts[window], cuts[window + 1])
-    luck = Luck(day.seed)
+    luck = CounterRandom(day.seed)
     place = number % TRIP
     is_other = place == TRIP - 1
     # Rows 0 and 1 of two in five tens are one trip; the last of ten is about the row before it.
@@ -193,9 +193,9 @@ def _rows(day: National, window: int) -> pa.Table:
     return pa.table({name: (columns | nulls)[name] for name in [*EVENT_SCHEMA.names, "number"]})
 
 
-def _names(day: National, number: I64, order: I64, rider: I64) -> dict[str, pa.Array]:
+def _names(day: NationalDay, number: I64, order: I64, rider: I64) -> dict[str, pa.Array]:
     """Who and what: ids, city and kind of rider."""
-    dedicated = Luck(day.seed).chance(DEDICATED_PER_MILLION, "national dedicated", rider)
+    dedicated = CounterRandom(day.seed).chance(DEDICATED_PER_MILLION, "national dedicated", rider)
     return {
         "number": pa.array(number),
         "event_id": names("e", number, 10),
@@ -207,7 +207,7 @@ def _names(day: National, number: I64, order: I64, rider: I64) -> dict[str, pa.A
     }
 
 
-def _steps(luck: Luck, number: I64, trip: I64, occurred_us: I64, is_other: np.ndarray) -> dict[str, pa.Array]:
+def _steps(luck: CounterRandom, number: I64, trip: I64, occurred_us: I64, is_other: np.ndarray) -> dict[str, pa.Array]:
     """The steps of each delivery; nothing for rows that are about an order."""
     in_hand_s = luck.draw(IN_HAND_S, "national hand", trip) + np.where(number != trip, 480, 0)
     accepted_us = occurred_us - in_hand_s * US_PER_S

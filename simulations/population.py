@@ -10,9 +10,9 @@ import numpy as np
 
 from dispatch.fatigue import DAYS_IN_A_ROW_MAX
 from rules.units import PERMILLE
-from simulations.orders import FIRST_MONTH_DAYS, FIRST_YEAR_DAYS, draw_crew
-from simulations.parts import Scenario
-from simulations.randomness import I64, MILLION, Bools, Luck
+from simulations.counter_random import I64, MILLION, Bools, CounterRandom
+from simulations.sample_orders import FIRST_MONTH_DAYS, FIRST_YEAR_DAYS, draw_crew
+from simulations.scenario import Scenario
 
 # Positions in simulations.world.TENURE_GROUPS and SKILL_GROUPS.
 FIRST_MONTH, FIRST_YEAR, LATER = range(3)
@@ -78,7 +78,7 @@ class Shifts:
     later_end_s: I64
 
 
-def draw_population(scenario: Scenario, luck: Luck) -> Population:
+def draw_population(scenario: Scenario, luck: CounterRandom) -> Population:
     """All riders of the town; a rider is the same however many others there are."""
     people, town = scenario.people, scenario.town
     crew = draw_crew(people, town.riders, luck)
@@ -104,7 +104,7 @@ def slowness_permille(scenario: Scenario, tenure_group: I64) -> I64:
     return np.array([people.first_month_permille, people.first_year_permille, PERMILLE], np.int64)[tenure_group]
 
 
-def draw_days_in_a_row(scenario: Scenario, luck: Luck, num: int) -> I64:
+def draw_days_in_a_row(scenario: Scenario, luck: CounterRandom, num: int) -> I64:
     """Days that each rider has worked in a row when the run begins, as after many weeks.
 
     Were everybody fresh, all would rest on the same seventh day.
@@ -115,7 +115,7 @@ def draw_days_in_a_row(scenario: Scenario, luck: Luck, num: int) -> I64:
     return np.searchsorted(upto / upto[-1] * MILLION, rank, side="right").astype(np.int64)
 
 
-def draw_shifts(scenario: Scenario, luck: Luck, day: int, num: int, days_in_a_row: I64) -> Shifts:
+def draw_shifts(scenario: Scenario, luck: CounterRandom, day: int, num: int, days_in_a_row: I64) -> Shifts:
     """Who means to work on a day, and when; after six days in a row everybody rests."""
     people, rider = scenario.people, np.arange(num)
     works = ~luck.chance(people.rest_per_million, "rider.rest", rider, day)

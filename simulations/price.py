@@ -17,8 +17,8 @@ from rules.book import Book, BookDocument
 from rules.conditions import match, on_time_award_mp, on_time_facts
 from rules.events import PARTY_CODE, RIDER_KINDS
 from rules.units import PERMILLE
-from simulations.parts import Behaviour, People
-from simulations.randomness import I64
+from simulations.counter_random import I64
+from simulations.scenario import Behaviour, People
 
 F64 = NDArray[np.float64]
 STEP_S = 15

@@ -26,12 +26,12 @@ from simulations.area_state import (
     STAY,
     AreaState,
 )
-from simulations.city import rider_names, rider_positions
-from simulations.orders import NO_OBSTACLE
-from simulations.parts import Scenario
-from simulations.placed import Placed
+from simulations.counter_random import Bools, CounterRandom
+from simulations.demand import PlacedOrders
 from simulations.population import Population
-from simulations.randomness import Bools, Luck
+from simulations.sample_city import rider_names, rider_positions
+from simulations.sample_orders import NO_OBSTACLE
+from simulations.scenario import Scenario
 from simulations.world import ORDERS, OUTCOMES, RIDER_DAYS, SKILL_GROUPS, STAYS, STAYS_SCHEMA, TENURE_GROUPS, WORD
 
 DAY_S = 24 * 3_600
@@ -41,7 +41,7 @@ FEEDBACK = ("good_review", "bad_review", "complaint")
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class DayRecord:
     """A day as it happened; ``placed`` and ``log`` one row an order by number, ``crew`` and ``lights`` one row a rider.
 
     ``stays``: of all areas. ``events``: what was sent to the kernel, once it is made.
@@ -50,7 +50,7 @@ class Told:
     day: int
     midnight_us: int
     rain: int
-    placed: Placed
+    placed: PlacedOrders
     log: Records
     crew: Records
     lights: F64
@@ -60,17 +60,17 @@ class Told:
 
     @staticmethod
     def of(
-        day: int, midnight_us: int, rain: int, lives: Sequence[AreaState], orders: Sequence[Placed],
+        day: int, midnight_us: int, rain: int, lives: Sequence[AreaState], orders: Sequence[PlacedOrders],
         figures: dict[str, int],
-    ) -> "Told":  # fmt: skip
+    ) -> "DayRecord":  # fmt: skip
         """The areas of a town put together."""
-        placed = Placed(
-            *(np.concatenate([getattr(each, name) for each in orders]) for name in Placed.__dataclass_fields__)
+        placed = PlacedOrders(
+            *(np.concatenate([getattr(each, name) for each in orders]) for name in PlacedOrders.__dataclass_fields__)
         )
         turn = np.argsort(placed.number, kind="stable")
         crew = np.concatenate([live.crew for live in lives])
         by_rider = np.argsort(crew["rider"], kind="stable")
-        return Told(
+        return DayRecord(
             day=day, midnight_us=midnight_us, rain=rain, placed=placed.rows(turn),
             log=np.concatenate([live.log for live in lives])[turn], crew=crew[by_rider],
             lights=np.concatenate([live.crew["red_lights"] for live in lives])[by_rider],
@@ -99,11 +99,11 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
-class Day:
+class ScoredDay:
     """A day told and scored, and where riders stood at its two ends."""
 
-    told: Told
-    scored: ScoredRun
+    told: DayRecord
+    scored: Scored
     score_start_mp: I64
     score_end_mp: I64
     tier: I64
@@ -130,7 +130,7 @@ def positions(scored: ScoredRun) -> I64:
     return rider_positions(scored.prepared.riders)
 
 
-def events_of(scenario: Scenario, luck: Luck, people: Population, told: Told) -> pa.Table:
+def events_of(scenario: Scenario, luck: CounterRandom, people: Population, told: DayRecord) -> pa.Table:
     """Native events of a day: deliveries, extended deadlines, reviews and complaints."""
     rows = np.flatnonzero(told.delivered)
     parts = [_deliveries(scenario, luck, told, rows)]
@@ -148,15 +148,15 @@ def events_of(scenario: Scenario, luck: Luck, people: Population, told: Told) ->
 _Part = tuple[I64, str, dict[str, pa.Array]]
 
 
-def _events(told: Told, rows: I64, kind: str, at_s: I64, **columns: pa.Array) -> _Part:
+def _events(told: DayRecord, rows: I64, kind: str, at_s: I64, **columns: pa.Array) -> _Part:
     return rows, kind, {"occurred_us": pa.array(_us(told, at_s)), **columns}
 
 
-def _us(told: Told, seconds: I64) -> I64:
+def _us(told: DayRecord, seconds: I64) -> I64:
     return told.midnight_us + seconds * US_PER_S
 
 
-def _deliveries(scenario: Scenario, luck: Luck, told: Told, rows: I64) -> _Part:
+def _deliveries(scenario: Scenario, luck: CounterRandom, told: DayRecord, rows: I64) -> _Part:
     placed, log = told.placed.rows(rows), told.log[rows]
     report = _reports(scenario, luck, told, rows)
     stormy = report == "severe_weather"
@@ -180,7 +180,7 @@ def _deliveries(scenario: Scenario, luck: Luck, told: Told, rows: I64) -> _Part:
     )  # fmt: skip
 
 
-def _reports(scenario: Scenario, luck: Luck, told: Told, rows: I64) -> np.ndarray:
+def _reports(scenario: Scenario, luck: CounterRandom, told: DayRecord, rows: I64) -> np.ndarray:
     """The verified report of each delivery, empty where there is none: an obstacle, else a slow merchant, else the rain."""
     placed, log, kitchens = told.placed.rows(rows), told.log[rows], scenario.kitchens
     key = (placed.number, told.day)
@@ -198,7 +198,7 @@ def _reports(scenario: Scenario, luck: Luck, told: Told, rows: I64) -> np.ndarra
     return np.where(np.equal(report, "") & wet, "severe_weather", report)
 
 
-def _feedback(scenario: Scenario, luck: Luck, told: Told, rows: I64) -> list[_Part]:
+def _feedback(scenario: Scenario, luck: CounterRandom, told: DayRecord, rows: I64) -> list[_Part]:
     """Reviews and complaints on the day itself, more of the bad kind where the order came late."""
     shares, number = scenario.feedback, told.placed.number[rows]
     done_s = told.log["delivered_s"][rows]
@@ -218,7 +218,7 @@ def _feedback(scenario: Scenario, luck: Luck, told: Told, rows: I64) -> list[_Pa
 
 
 def _named(
-    scenario: Scenario, people: Population, told: Told, rows: I64, kind: str, columns: dict[str, pa.Array]
+    scenario: Scenario, people: Population, told: DayRecord, rows: I64, kind: str, columns: dict[str, pa.Array]
 ) -> pa.Table:  # fmt: skip
     """Columns about orders as a table of the event format."""
     rider = told.log["rider"][rows]
@@ -238,12 +238,12 @@ def _named(
     return pa.table(arrays, schema=EVENT_SCHEMA)
 
 
-def orders_table(days: Sequence[Day], warm_up: int) -> pa.Table:
+def orders_table(days: Sequence[ScoredDay], warm_up: int) -> pa.Table:
     """`ORDERS` of all days."""
     return pa.concat_tables([ORDERS.empty_table(), *(_orders(each.told, warm_up) for each in days)])
 
 
-def _orders(told: Told, warm_up: int) -> pa.Table:
+def _orders(told: DayRecord, warm_up: int) -> pa.Table:
     placed, log, delivered = told.placed, told.log, told.delivered
 
     def when(seconds: I64) -> pa.Array:
@@ -272,7 +272,7 @@ def _orders(told: Told, warm_up: int) -> pa.Table:
     return _table(ORDERS, columns)
 
 
-def stays_table(days: Sequence[Day]) -> pa.Table:
+def stays_table(days: Sequence[ScoredDay]) -> pa.Table:
     """`STAYS_SCHEMA` of all days, by day, rider and time."""
     parts = [STAYS_SCHEMA.empty_table()]
     for each in days:
@@ -289,12 +289,12 @@ def stays_table(days: Sequence[Day]) -> pa.Table:
     return pa.concat_tables(parts)
 
 
-def rider_days_table(people: Population, days: Sequence[Day], warm_up: int) -> pa.Table:
+def rider_days_table(people: Population, days: Sequence[ScoredDay], warm_up: int) -> pa.Table:
     """`RIDER_DAYS` of all days."""
     return pa.concat_tables([RIDER_DAYS.empty_table(), *(_rider_days(people, each, warm_up) for each in days)])
 
 
-def _rider_days(people: Population, day: Day, warm_up: int) -> pa.Table:
+def _rider_days(people: Population, day: ScoredDay, warm_up: int) -> pa.Table:
     told, num = day.told, people.num
     crew = told.crew
     sums = _sums(day, num)
@@ -324,7 +324,7 @@ def _rider_days(people: Population, day: Day, warm_up: int) -> pa.Table:
     return _table(RIDER_DAYS, columns)
 
 
-def _sums(day: Day, num: int) -> dict[str, np.ndarray]:
+def _sums(day: ScoredDay, num: int) -> dict[str, np.ndarray]:
     """What the kernel made of a day, per rider."""
     scored, at = day.scored, positions(day.scored)
     rows = np.flatnonzero((scored.events["kind"] == DELIVERED_KIND) & (scored.prepared.is_new == 1))

@@ -10,9 +10,9 @@ import numpy as np
 
 from dispatch.board import CARRIED, SENT
 from dispatch.board import DELIVERED as IS_DELIVERED
-from dispatch.road import drop_stops
+from dispatch.execution import drop_stops
 from dispatch.route import (
-    recost,
+    update_cost,
 )
 from rules.compiled import compiled
 from simulations.area_state import (
@@ -46,23 +46,23 @@ def advance(live: AreaState, now_s: int) -> None:
         phase = live.crew[r].phase
         if phase == OFF_DUTY:
             if live.crew[r].ended_s < 0 and 0 <= live.crew[r].start_s <= now_s:
-                come(live, r)
+                come_online(live, r)
             continue
         while True:
             if riders[r].arrival_s >= 0:
                 if riders[r].arrival_s > now_s:
                     break
                 arrive(live, r)
-            elif riders[r].free_s <= now_s and committed(live, r):
+            elif riders[r].free_s <= now_s and has_order_next(live, r):
                 depart(live, r, riders[r].free_s)
             else:
                 break
         if riders[r].arrival_s < 0 and riders[r].free_s <= now_s:
-            rest(live, r, now_s)
+            wait_or_go_off(live, r, now_s)
 
 
 @compiled
-def committed(live: AreaState, r: int) -> bool:
+def has_order_next(live: AreaState, r: int) -> bool:
     """Whether the rider's next stop is an order in hand."""
     board = live.board
     if board.riders[r].num_stops == 0:
@@ -72,26 +72,26 @@ def committed(live: AreaState, r: int) -> bool:
 
 
 @compiled
-def come(live: AreaState, r: int) -> None:
+def come_online(live: AreaState, r: int) -> None:
     """Come online."""
     start_s = live.crew[r].start_s
-    turn(live, r, start_s, IDLE, -1, 0)
+    begin_stay(live, r, start_s, IDLE, -1, 0)
     if live.crew[r].began_s < 0:
         live.crew[r].began_s = start_s
     live.board.riders[r].off_s = live.crew[r].end_s
     live.board.riders[r].free_s = start_s
-    recost(live.board, r)
+    update_cost(live.board, r)
 
 
 @compiled
-def rest(live: AreaState, r: int, now_s: int) -> None:
+def wait_or_go_off(live: AreaState, r: int, now_s: int) -> None:
     """Nothing in hand: wait, work on beyond the planned end, or go (for a pause, if there is a later stretch)."""
     crew, riders = live.crew, live.board.riders
     if crew[r].phase != IDLE:
-        turn(live, r, riders[r].free_s, IDLE, -1, 0)
+        begin_stay(live, r, riders[r].free_s, IDLE, -1, 0)
     if now_s < crew[r].end_s:
         if riders[r].num_stops == 0:
-            drift(live, r, now_s)
+            return_home(live, r, now_s)
         return
     if crew[r].later_start_s < 0 and crew[r].extended == 0:
         crew[r].extended = 1
@@ -103,11 +103,11 @@ def rest(live: AreaState, r: int, now_s: int) -> None:
         most_s = max(0.0, live.parameters[0].longest_s - worked_s)
         crew[r].end_s += np.int64(min(more_s, most_s))
         riders[r].off_s = crew[r].end_s
-        recost(live.board, r)
+        update_cost(live.board, r)
         if now_s < crew[r].end_s:
             return
     at_s = max(crew[r].end_s, crew[r].since_s)
-    turn(live, r, at_s, OFF_DUTY, -1, 0)
+    begin_stay(live, r, at_s, OFF_DUTY, -1, 0)
     crew[r].worked_s += at_s - crew[r].start_s
     if crew[r].later_start_s >= 0:
         crew[r].start_s, crew[r].end_s = max(crew[r].later_start_s, at_s), max(crew[r].later_end_s, at_s)
@@ -115,11 +115,11 @@ def rest(live: AreaState, r: int, now_s: int) -> None:
     else:
         crew[r].ended_s = at_s
     riders[r].off_s = -1
-    recost(live.board, r)
+    update_cost(live.board, r)
 
 
 @compiled
-def drift(live: AreaState, r: int, now_s: int) -> None:
+def return_home(live: AreaState, r: int, now_s: int) -> None:
     """Ride back, unhurried, to where the rider waits for orders; who is there stays."""
     crew, own = live.crew, live.board.riders[r].place
     home = crew[r].home
@@ -129,7 +129,7 @@ def drift(live: AreaState, r: int, now_s: int) -> None:
     away_m = np.sqrt(dx * dx + dy * dy) * live.parameters[0].detour
     spent_s = min(now_s - max(crew[r].since_s, crew[r].returning_s), DRIFT_S)
     crew[r].returning_s = now_s
-    ridden_m = min(away_m, np.floor(spent_s * KM_M / own_pace(live, r, now_s)))
+    ridden_m = min(away_m, np.floor(spent_s * KM_M / riding_pace(live, r, now_s)))
     if ridden_m <= 0.0:
         return
     crew[r].stay_m += np.int64(ridden_m)
@@ -141,13 +141,13 @@ def drift(live: AreaState, r: int, now_s: int) -> None:
     else:
         place = live.board.travel_s.shape[0] - live.slots.shape[0] - crew.shape[0] + r
         share = ridden_m / away_m
-        put_place(live, place, live.xy[own, 0] + dx * share, live.xy[own, 1] + dy * share)
+        move_place(live, place, live.xy[own, 0] + dx * share, live.xy[own, 1] + dy * share)
         live.board.riders[r].place = place
-    recost(live.board, r)
+    update_cost(live.board, r)
 
 
 @compiled
-def turn(live: AreaState, r: int, at_s: int, phase: int, row: int, metres: int) -> None:
+def begin_stay(live: AreaState, r: int, at_s: int, phase: int, row: int, metres: int) -> None:
     """Close the present stay and begin another."""
     crew, counts = live.crew, live.counts[0]
     counts.num_steps += 1
@@ -182,15 +182,15 @@ def depart(live: AreaState, r: int, at_s: int) -> None:
     board.riders[r].arrival_s, board.riders[r].free_s, board.riders[r].place = at_s + ride_s, at_s + ride_s, target
     crew[r].ride_s += ride_s
     crew[r].distance_m += np.int64(metres)
-    turn(live, r, at_s, TO_STORE if stop >= 0 else TO_CUSTOMER, live.slots[slot].row, np.int64(metres))
-    recost(board, r)
+    begin_stay(live, r, at_s, TO_STORE if stop >= 0 else TO_CUSTOMER, live.slots[slot].row, np.int64(metres))
+    update_cost(board, r)
 
 
 @compiled
 def riding_s(live: AreaState, r: int, at_s: int, metres: float, noise: float, minute_fen: float) -> int:
     """Seconds of a ride, lights included; adds the expected number of lights jumped."""
     parameters, bold = live.parameters[0], live.crew[r].boldness
-    pace = own_pace(live, r, at_s)
+    pace = riding_pace(live, r, at_s)
     saved = rush(pressure(minute_fen, parameters.rush_half_fen), bold, parameters.rush)
     jumps = jump_chance(pressure(minute_fen, parameters.jump_half_fen), bold, parameters.jump, parameters.jump_most)
     lights = metres * parameters.lights_per_m
@@ -201,7 +201,7 @@ def riding_s(live: AreaState, r: int, at_s: int, metres: float, noise: float, mi
 
 
 @compiled
-def own_pace(live: AreaState, r: int, at_s: int) -> float:
+def riding_pace(live: AreaState, r: int, at_s: int) -> float:
     """Seconds a kilometre of this rider now: own pace, congestion, rain."""
     minute = min(max(at_s // 60, 0), live.congestion_permille.shape[0] - 1)
     return live.crew[r].pace_s_per_km * (live.congestion_permille[minute] / PERMILLE) * live.parameters[0].rain_pace
@@ -221,7 +221,7 @@ def price_of_a_minute(live: AreaState, r: int, at_s: int) -> float:
         return 0.0
     row, place, clock_s, total = live.crew[r].variant, board.riders[r].place, float(at_s), 0.0
     ratio = (
-        own_pace(live, r, at_s) + live.parameters[0].lights_per_m * KM_M * live.parameters[0].light_wait_s
+        riding_pace(live, r, at_s) + live.parameters[0].lights_per_m * KM_M * live.parameters[0].light_wait_s
     ) / live.parameters[0].plan_s_per_km
     for i in range(board.riders[r].num_stops):
         stop = board.stops[r, i]
@@ -245,7 +245,7 @@ def expected_loss_fen(live: AreaState, r: int, offered: int, at_s: int) -> float
     board = live.board
     row, place, clock_s = live.crew[r].variant, board.riders[r].place, float(at_s)
     ratio = (
-        own_pace(live, r, at_s) + live.parameters[0].lights_per_m * KM_M * live.parameters[0].light_wait_s
+        riding_pace(live, r, at_s) + live.parameters[0].lights_per_m * KM_M * live.parameters[0].light_wait_s
     ) / live.parameters[0].plan_s_per_km
     for i in range(board.riders[r].num_stops):
         stop = board.stops[r, i]
@@ -294,7 +294,7 @@ def _pick_up(live: AreaState, r: int) -> None:
     board = live.board
     at_s, stops, orders = board.riders[r].arrival_s, board.stops[r], board.orders
     merchant = orders[stops[0]].merchant
-    turn(live, r, at_s, WAITING, live.slots[stops[0]].row, 0)
+    begin_stay(live, r, at_s, WAITING, live.slots[stops[0]].row, 0)
     leave_s = at_s
     num = 0
     while num < board.riders[r].num_stops and stops[num] >= 0:
@@ -318,7 +318,7 @@ def _pick_up(live: AreaState, r: int) -> None:
         if stops[i] < 0 and orders[~stops[i]].status in (CARRIED, SENT):
             live.slots[~stops[i]].given_back_s += waited_s
     board.riders[r].place, board.riders[r].free_s, board.riders[r].arrival_s = merchant, leave_s, -1
-    recost(board, r)
+    update_cost(board, r)
 
 
 @compiled
@@ -326,7 +326,7 @@ def _hand_over(live: AreaState, r: int) -> None:
     board, crew = live.board, live.crew
     at_s, slot = board.riders[r].arrival_s, ~board.stops[r, 0]
     row = live.slots[slot].row
-    turn(live, r, at_s, AT_DOOR, row, 0)
+    begin_stay(live, r, at_s, AT_DOOR, row, 0)
     done_s = at_s + live.slots[slot].door_s * crew[r].search_permille // 1_000 + live.slots[slot].delay_s
     live.log[row].delivered_s, live.log[row].outcome = done_s, DELIVERED
     fee = board.orders[slot].fee
@@ -337,13 +337,13 @@ def _hand_over(live: AreaState, r: int) -> None:
     board.riders[r].earned += fee
     door = board.orders[slot].door
     own = live.board.travel_s.shape[0] - live.slots.shape[0] - crew.shape[0] + r
-    put_place(live, own, live.xy[door, 0], live.xy[door, 1])
+    move_place(live, own, live.xy[door, 0], live.xy[door, 1])
     board.orders[slot].status, board.orders[slot].holder = IS_DELIVERED, -1
     drop_stops(board.stops[r], board.riders[r].num_stops, 1)
     board.riders[r].num_stops -= 1
     free_slot(live, slot)
     board.riders[r].place, board.riders[r].free_s, board.riders[r].arrival_s = own, done_s, -1
-    recost(board, r)
+    update_cost(board, r)
 
 
 @compiled
@@ -354,7 +354,7 @@ def free_slot(live: AreaState, slot: int) -> None:
 
 
 @compiled
-def put_place(live: AreaState, place: int, x: float, y: float) -> None:
+def move_place(live: AreaState, place: int, x: float, y: float) -> None:
     """Move a place, and what the dispatcher reckons from and to it."""
     live.xy[place, 0], live.xy[place, 1] = x, y
     table, factor = live.board.travel_s, live.parameters[0].detour * live.parameters[0].plan_s_per_km / KM_M

@@ -23,13 +23,13 @@ from scoring.carry import Carried
 from scoring.ledger import entries_table, riders_table
 from scoring.prepare import Schedule
 from scoring.score import ScoredRun, score
-from simulations.area import DAY_END_S, DAY_START_S, Crew, day_parameters, set_desk, set_up
+from simulations.area import DAY_END_S, DAY_START_S, Crew, day_parameters, new_dispatcher, set_up
 from simulations.area_state import AreaState
 from simulations.behaviour import leave_chance
-from simulations.given import Given, fitted, ordered_of, places_of, shifts_of
-from simulations.orders import Merchants, draw_kitchens, draw_weather
-from simulations.parts import Scenario
-from simulations.placed import Placed, Places, draw_placed, draw_places
+from simulations.compiled_random import state_of
+from simulations.counter_random import I64, MILLION, Bools, CounterRandom
+from simulations.demand import MerchantPlaces, PlacedOrders, draw_placed, draw_places
+from simulations.dispatcher import play_area
 from simulations.population import (
     FIRST_MONTH,
     Population,
@@ -39,23 +39,25 @@ from simulations.population import (
     slowness_permille,
 )
 from simulations.price import point_values, prices, variant
-from simulations.randomness import I64, MILLION, Bools, Luck
-from simulations.ranks import state_of
-from simulations.records import Day, Told, events_of, orders_table, positions, rider_days_table, stays_table
-from simulations.scenarios import day_of, num_areas
-from simulations.sending import play_area
-from simulations.world import Plan, World
+from simulations.real_day import RealDay, places_of, requests_of, scenario_for, shifts_of
+from simulations.records import DayRecord, ScoredDay, events_of, orders_table, positions, rider_days_table, stays_table
+from simulations.sample_orders import Merchants, draw_kitchens, draw_weather
+from simulations.scenario import Scenario
+from simulations.scenario_files import day_of, num_areas
+from simulations.world import BookPlan, World
 
 DEFAULT_DAYS = 7
 
 
-def run(scenario: Scenario, plan: Plan, seed: int, num_days: int = DEFAULT_DAYS, given: Given | None = None) -> World:
+def run(
+    scenario: Scenario, plan: BookPlan, seed: int, num_days: int = DEFAULT_DAYS, given: RealDay | None = None
+) -> World:
     """AreaState `num_days` under `plan.book`, after the scenario's warm-up days under `plan.warm_up`.
 
     Parameters
     ----------
     scenario
-        The city (`simulations.scenarios.read`).
+        The city (`simulations.scenario_files.read`).
     plan
         The books, and who sees or feels them.
     seed
@@ -64,46 +66,46 @@ def run(scenario: Scenario, plan: Plan, seed: int, num_days: int = DEFAULT_DAYS,
         Orders and couriers of real data, instead of drawn ones.
     """
     if given is not None:
-        scenario = fitted(scenario, given)
-    city = _City.drawn(scenario, Luck(seed), scenario.town.warm_up_days + num_days, given)
-    law = _Law.of(scenario, plan)
-    state = _Standing.fresh(city, law)
-    days: list[Day] = []
+        scenario = scenario_for(scenario, given)
+    city = _DrawnCity.drawn(scenario, CounterRandom(seed), scenario.town.warm_up_days + num_days, given)
+    law = _BooksInForce.of(scenario, plan)
+    state = _RiderStates.fresh(city, law)
+    days: list[ScoredDay] = []
     for day in range(city.num_days):
         state = state.under(law, day)
         told = _play_day(city, law, plan, state, day)
         scored = _score_day(city, law, state, told, day)
         evening = state.after(city, law, told, scored, day, responds=not plan.behaviour_off)
-        days.append(Day(told, scored, state.score_mp, evening.score_mp, state.tier, evening.tier, evening.left))
+        days.append(ScoredDay(told, scored, state.score_mp, evening.score_mp, state.tier, evening.tier, evening.left))
         state = evening
     return _world(city, law, plan, seed, days)
 
 
-def program_of(plan: Plan, scenario: Scenario) -> tuple[Program, Schedule]:
+def program_of(plan: BookPlan, scenario: Scenario) -> tuple[Program, Schedule]:
     """The books of a plan as the kernel reads them, and which judges when: the old one until the switch."""
-    law = _Law.of(scenario, plan)
+    law = _BooksInForce.of(scenario, plan)
     return law.program, law.schedule
 
 
 @dataclass(frozen=True, slots=True)
-class _City:
+class _DrawnCity:
     """What luck decided before anybody rode; ``rain``: level of each day."""
 
     scenario: Scenario
-    luck: Luck
+    luck: CounterRandom
     people: Population
     merchants: Merchants
-    places: Places
+    places: MerchantPlaces
     rain: I64
     midnight_us: I64
     num_days: int
-    given: Given | None
+    given: RealDay | None
     digests: dict[str, "hashlib._Hash"] = field(default_factory=dict)
 
     @staticmethod
-    def drawn(scenario: Scenario, luck: Luck, num_days: int, given: Given | None) -> "_City":
-        town = Luck(scenario.town.city_seed)
-        return _City(
+    def drawn(scenario: Scenario, luck: CounterRandom, num_days: int, given: RealDay | None) -> "_DrawnCity":
+        town = CounterRandom(scenario.town.city_seed)
+        return _DrawnCity(
             scenario=scenario,
             luck=luck,
             people=draw_population(scenario, town),
@@ -116,8 +118,8 @@ class _City:
             digests={"orders": hashlib.sha256()},
         )
 
-    def orders(self, day: int) -> Placed:
-        ordered = None if self.given is None else ordered_of(self.given)
+    def orders(self, day: int) -> PlacedOrders:
+        ordered = None if self.given is None else requests_of(self.given)
         rain = int(self.rain[day])
         placed = draw_placed(self.scenario, self.luck, day, self.merchants, self.places, rain, ordered)
         self.digests["orders"].update(placed.digest().encode())
@@ -134,7 +136,7 @@ class _City:
 
 
 @dataclass(frozen=True, slots=True)
-class _Law:
+class _BooksInForce:
     """The books of a plan: which judges a day, as the kernel reads them."""
 
     program: Program
@@ -144,7 +146,7 @@ class _Law:
     day_start_us: I64
 
     @staticmethod
-    def of(scenario: Scenario, plan: Plan) -> "_Law":
+    def of(scenario: Scenario, plan: BookPlan) -> "_BooksInForce":
         books = tuple({book.digest: book for book in (*plan.warm_up, *plan.book)}.values())
         program = compile_books(books)
         warm_up = scenario.town.warm_up_days
@@ -161,7 +163,7 @@ class _Law:
         if warm_up and not before:
             before = [(int(midnight_us[0]), program.position(plan.warm_up[0].digest))]
         starts = (*before, (switch_us, first), *later)
-        return _Law(program, Schedule({("", ""): starts}, reach_back=True), warm_up, starts, midnight_us)
+        return _BooksInForce(program, Schedule({("", ""): starts}, reach_back=True), warm_up, starts, midnight_us)
 
     def book_at(self, at_us: int) -> Book:
         """The book that judges an instant."""
@@ -178,7 +180,7 @@ def _versions(program: Program, books: Iterable[Book]) -> list[tuple[int, int]]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Standing:
+class _RiderStates:
     """Riders between two days: scores, tiers, who has left, what the week brought."""
 
     score_mp: I64
@@ -190,21 +192,21 @@ class _Standing:
     carried: Carried | None
 
     @staticmethod
-    def fresh(city: "_City", law: _Law) -> "_Standing":
+    def fresh(city: "_DrawnCity", law: _BooksInForce) -> "_RiderStates":
         num = city.people.num
         zeros = np.zeros(num, np.int64)
         # Real couriers work on every day of the data: nobody knows of the days before.
         in_a_row = zeros if city.given is not None else draw_days_in_a_row(city.scenario, city.luck, num)
         base = np.full(num, law.book_on(0).model.score.base_mp, np.int64)
-        return _Standing(base, zeros, np.zeros(num, bool), in_a_row, zeros, zeros, None)
+        return _RiderStates(base, zeros, np.zeros(num, bool), in_a_row, zeros, zeros, None)
 
-    def under(self, law: _Law, day: int) -> "_Standing":
+    def under(self, law: _BooksInForce, day: int) -> "_RiderStates":
         """The same riders under the book of a day; at the switch to another base, all are put there."""
         book = law.book_on(day)
         score_mp = self.score_mp
         if day and law.book_on(day - 1).model.score.base_mp != book.model.score.base_mp:
             score_mp = np.full(score_mp.size, book.model.score.base_mp, np.int64)
-        return _Standing(
+        return _RiderStates(
             score_mp,
             _tiers(book, score_mp),
             self.left,
@@ -215,8 +217,8 @@ class _Standing:
         )
 
     def after(
-        self, city: _City, law: _Law, told: Told, scored: ScoredRun, day: int, *, responds: bool
-    ) -> "_Standing":  # fmt: skip
+        self, city: _DrawnCity, law: _BooksInForce, told: DayRecord, scored: Scored, day: int, *, responds: bool
+    ) -> "_RiderStates":  # fmt: skip
         """The riders on the morning after."""
         at = positions(scored)
         score_mp = self.score_mp.copy()
@@ -227,10 +229,12 @@ class _Standing:
         worked = self.worked_s + told.worked_s
         left = self.left | _leaves(city, income if responds else np.full_like(income, -1), worked, day)
         in_a_row = np.where(told.worked_s > 0, self.days_in_a_row + 1, 0)
-        return _Standing(score_mp, _tiers(law.book_on(day), score_mp), left, in_a_row, income, worked, scored.carried)
+        return _RiderStates(
+            score_mp, _tiers(law.book_on(day), score_mp), left, in_a_row, income, worked, scored.carried
+        )
 
 
-def _leaves(city: _City, income_fen: I64, worked_s: I64, day: int) -> Bools:
+def _leaves(city: _DrawnCity, income_fen: I64, worked_s: I64, day: int) -> Bools:
     """Who leaves for good at the end of a day; income below zero stands for a rider who does not look at it."""
     behaviour = city.scenario.behaviour
     per_hour = np.where(income_fen < 0, behaviour.wage_fen_per_h, income_fen * 3_600 / np.maximum(worked_s, 1))
@@ -253,7 +257,7 @@ def _tiers(book: Book, score_mp: I64) -> I64:
     return np.searchsorted(least, score_mp, side="right") - 1
 
 
-def _play_day(city: _City, law: _Law, plan: Plan, state: _Standing, day: int) -> Told:
+def _play_day(city: _DrawnCity, law: _BooksInForce, plan: BookPlan, state: _RiderStates, day: int) -> DayRecord:
     """One day of all areas."""
     scenario, rain = city.scenario, int(city.rain[day])
     placed = city.orders(day)
@@ -264,7 +268,7 @@ def _play_day(city: _City, law: _Law, plan: Plan, state: _Standing, day: int) ->
     floor = book.model.offers
     lose = scenario.sending.lose_permille if floor is None else floor.max_loss_permille
     lives: list[AreaState] = []
-    orders: list[Placed] = []
+    orders: list[PlacedOrders] = []
     rounds = 0
     for area in range(num_areas(scenario.town)):
         own = _rows(crew, np.flatnonzero(city.people.area == area))
@@ -272,7 +276,7 @@ def _play_day(city: _City, law: _Law, plan: Plan, state: _Standing, day: int) ->
         live = set_up(
             scenario, city.places, area, own, todays, price, parameters, day, state_of(city.luck, _answers(plan))
         )  # fmt: skip
-        desk = set_desk(scenario, own, lose)
+        desk = new_dispatcher(scenario, own, lose)
         first_s = int(
             min([*todays.placed_s[:1].tolist(), *own.start_s[own.start_s >= 0].tolist()], default=DAY_START_S)
         )
@@ -287,15 +291,15 @@ def _play_day(city: _City, law: _Law, plan: Plan, state: _Standing, day: int) ->
         "steps": int(counts["num_steps"].sum()),
         "stays": int(counts["num_stays"].sum()),
     }
-    return Told.of(day, int(city.midnight_us[day]), rain, lives, orders, figures)
+    return DayRecord.of(day, int(city.midnight_us[day]), rain, lives, orders, figures)
 
 
-def _answers(plan: Plan) -> str:
+def _answers(plan: BookPlan) -> str:
     """The purpose of the draws that answer offers."""
     return f"offer.answer.{plan.noise}" if plan.noise else "offer.answer"
 
 
-def _crew(city: _City, book: Book, plan: Plan, state: _Standing, day: int) -> Crew:
+def _crew(city: _DrawnCity, book: Book, plan: BookPlan, state: _RiderStates, day: int) -> Crew:
     """All riders of the town as they set out on a day."""
     scenario, people = city.scenario, city.people
     if city.given is None:
@@ -332,7 +336,7 @@ def _rows(crew: Crew, rows: I64) -> Crew:
     return Crew(*(getattr(crew, name)[rows] for name in Crew.__dataclass_fields__))
 
 
-def _score_day(city: _City, law: _Law, state: _Standing, told: Told, day: int) -> ScoredRun:
+def _score_day(city: _DrawnCity, law: _BooksInForce, state: _RiderStates, told: DayRecord, day: int) -> Scored:
     """Score a day's events on top of what was carried, up to 04:00 of the next day."""
     events = events_of(city.scenario, city.luck, city.people, told)
     end_us = int(city.midnight_us[day]) + DAY_END_S * US_PER_S
@@ -340,7 +344,7 @@ def _score_day(city: _City, law: _Law, state: _Standing, told: Told, day: int) -
     return score(law.program, law.schedule, events, state.carried, as_of_us=end_us, keep_from_us=end_us)
 
 
-def _world(city: _City, law: _Law, plan: Plan, seed: int, days: list[Day]) -> World:
+def _world(city: _DrawnCity, law: _BooksInForce, plan: BookPlan, seed: int, days: list[ScoredDay]) -> World:
     """All days put together; the ledger is scored once more over the whole, and must agree with the daily one."""
     scenario, warm_up = city.scenario, city.scenario.town.warm_up_days
     events = pa.concat_tables([each.told.events[0] for each in days]) if days else pa.table({})

@@ -17,7 +17,7 @@ from api.files.errors import InputError
 from rules.text import Lang, text
 
 if TYPE_CHECKING:
-    from simulations.national import National
+    from simulations.national import NationalDay
 
 MARKER: Final = "bench.json"
 DEPLOYMENT: Final = "deployment.toml"
@@ -47,9 +47,9 @@ def generate(riders: int, events: int, cities: int, seed: int, out: Path, lang: 
     The same options give the same bytes, however many cores make them.
     """
     from api.files.atomic import atomic_folder, write_json
-    from simulations.national import National, deployment_of
+    from simulations.national import NationalDay, deployment_of
 
-    day = National(riders, events, cities, seed)
+    day = NationalDay(riders, events, cities, seed)
     described = {"version": version("riderscore")} | {
         name: str(value) if name == "first_day" else value for name, value in dataclasses.asdict(day).items()
     }
@@ -70,7 +70,7 @@ def generate(riders: int, events: int, cities: int, seed: int, out: Path, lang: 
         click.echo(text(lang, "cli.generated", events=events, riders=riders, files=day.num_windows, out=out))
 
 
-def write_window(day: "National", window: int, folder: Path) -> None:
+def write_window(day: "NationalDay", window: int, folder: Path) -> None:
     """One file of the day."""
     from api.files.atomic import write_parquet
     from simulations.national import window_table

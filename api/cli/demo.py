@@ -39,10 +39,10 @@ from scoring.because import Because, EntryLine, because, lines_of
 from scoring.comparison import Comparison, books_in_use, compare
 from scoring.explain import Branch, card, card_lines, effects, titled, tree
 from scoring.invariants import Ledger
-from simulations.city import events_only, generate
-from simulations.orders import draw_rain
-from simulations.randomness import Luck
-from simulations.scenario import City
+from simulations.counter_random import CounterRandom
+from simulations.sample_city import events_only, generate
+from simulations.sample_orders import draw_rain
+from simulations.sample_parameters import SampleCity
 
 # The demo's city stands in the deployment table, so `auto` finds the book of each kind of rider.
 SCORE_BOOK, FINE_BOOK = "auto", "legacy-fine"
@@ -61,7 +61,7 @@ class Sample:
     """The sample city on disk, scored under both books."""
 
     folder: Path
-    city: City
+    city: SampleCity
     num_events: int
     num_rain_days: int
     score: Run
@@ -131,7 +131,7 @@ class Described:
         Up to when they go now.
     """
 
-    city: City
+    city: SampleCity
     seed: int
     since_us: int
     until_us: int
@@ -156,12 +156,12 @@ def find_or_begin(folder: Path, riders: int, days: int, seed: int, *, fresh: boo
     """
     marker = folder / MARKER
     until_us = now_us()
-    today = dt.datetime.fromtimestamp(until_us // US_PER_S, ZoneInfo(City().time_zone)).date()
+    today = dt.datetime.fromtimestamp(until_us // US_PER_S, ZoneInfo(SampleCity().time_zone)).date()
     if marker.is_file() and not fresh:
         try:
             found = json.loads(marker.read_text(encoding="utf-8"))
             first = dt.date.fromisoformat(found["first_day"])
-            city = City(name=CITY, num_riders=found["riders"], num_days=found["days"], first_day=first)
+            city = SampleCity(name=CITY, num_riders=found["riders"], num_days=found["days"], first_day=first)
             # Version 0.1.0 ended with whole days.
             of_city = calendar(city.time_zone, dt.time())
             since_us = found.get("until_us", of_city.start_of(first + dt.timedelta(days=found["days"])))
@@ -176,7 +176,7 @@ def find_or_begin(folder: Path, riders: int, days: int, seed: int, *, fresh: boo
     if marker.is_file():
         for path in folder.iterdir():
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-    city = City(name=CITY, num_riders=riders, num_days=days, first_day=today - dt.timedelta(days=days - 1))
+    city = SampleCity(name=CITY, num_riders=riders, num_days=days, first_day=today - dt.timedelta(days=days - 1))
     described = Described(city, seed, until_us, until_us)
     described.write(folder)
     return described, False
@@ -195,7 +195,7 @@ def make_sample(folder: Path, described: Described, lang: Lang) -> Sample:
         scored = score_files([events], SCORE_BOOK, folder / "ledger", replace=True)
         bar.update(task, completed=2, description=text(lang, "demo.stage_fine"))
         fined = score_files([events], FINE_BOOK, folder / "ledger-fine", replace=True)
-    rain = int((draw_rain(city, Luck(seed)) > 0).sum())
+    rain = int((draw_rain(city, CounterRandom(seed)) > 0).sum())
     return Sample(
         folder, city, scored.scored.prepared.table.num_rows, rain, scored, fined, compare(fined.scored, scored.scored)
     )

@@ -25,7 +25,7 @@ from api.cli.places import OUT
 from rules.text import Lang, text
 
 if TYPE_CHECKING:
-    from dispatch.play import Played
+    from dispatch.benchmark import Played
 
 POLICIES = ("rolling", "nearest")
 TIME_ZONE = "Asia/Shanghai"
@@ -81,19 +81,19 @@ def dispatch(
 def _player(
     policy: str, assignments: tuple[str, ...], seed: int, time_limit: float | None, lang: Lang
 ) -> "Callable[[Path], Played]":
-    from dispatch.play import SettingError, chosen, play
+    from dispatch.benchmark import SearchSettingError, benchmark_plan, play_instance
 
     try:
-        plan = chosen(policy, dict(_split(given) for given in assignments), seed)
-    except SettingError as error:
+        plan = benchmark_plan(policy, dict(_split(given) for given in assignments), seed)
+    except SearchSettingError as error:
         click.echo(text(lang, error.key, given=error.given, detail=error.detail), err=True)
         sys.exit(USAGE)
 
     def play_folder(folder: Path) -> "Played":
         if time_limit is None:
-            return play(folder, plan)
+            return play_instance(folder, plan)
         ends = time.monotonic() + time_limit
-        return play(folder, plan, lambda: time.monotonic() > ends)
+        return play_instance(folder, plan, lambda: time.monotonic() > ends)
 
     return play_folder
 
@@ -170,8 +170,8 @@ def _write(folder: Path, out: Path, played: "Played", time_limit: float | None) 
 
     from api.files.atomic import atomic_folder, write_json, write_ndjson, write_parquet
     from api.files.mdrp import read_day
+    from dispatch.benchmark import run_document
     from dispatch.mdrp import solution_texts
-    from dispatch.play import run_document
 
     document = run_document(played) | {"time_limit_s": time_limit, "version": version("riderscore")}
     with atomic_folder(out) as target:

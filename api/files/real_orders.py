@@ -1,6 +1,6 @@
 """Real orders for the simulated city: a Grubhub instance folder or a `meituan` waybill file.
 
-Nothing is judged here; what the columns mean is `simulations.given`.
+Nothing is judged here; what the columns mean is `simulations.real_day`.
 """
 
 import datetime as dt
@@ -17,7 +17,7 @@ from api.files.input_files import inspect
 from api.files.rejects import cut
 from dispatch.mdrp import InstanceError, read_instance
 from rules.errors import Fault
-from simulations.given import Given, from_instance, from_waybills
+from simulations.real_day import RealDay, from_instance, from_waybills
 
 COLUMNS = (
     "is_courier_grabbed", "platform_order_time", "grab_time", "arrive_time", "estimate_arrived_time",
@@ -27,7 +27,7 @@ MEITUAN_ZONE = ZoneInfo("Asia/Shanghai")
 DAY_S = 86_400
 
 
-def read_given(path: Path) -> Given:
+def read_given(path: Path) -> RealDay:
     """The day of orders and couriers at `path`: a folder is an instance, a file holds waybills.
 
     Of a waybill file the day with most orders is taken.
@@ -51,7 +51,7 @@ def read_given(path: Path) -> Given:
     return given
 
 
-def _busiest_day(path: Path) -> Given:
+def _busiest_day(path: Path) -> RealDay:
     waybills = _whole_numbers(path)
     placed_s = waybills["platform_order_time"]
     offset_s = int(

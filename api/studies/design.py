@@ -13,14 +13,13 @@ from api.files.errors import InputError
 from api.files.real_orders import read_given
 from api.runs.engines import EngineName
 from api.studies.tasks import given_digest, sources_digest
-from dispatch.mdrp import Fault as InstanceFault
-from dispatch.mdrp import InstanceError
+from dispatch.mdrp import InstanceError, InstanceFault
 from rules.amend import amend, parse_changes
 from rules.book import Book
 from rules.errors import BookError, Fault
-from simulations.given import Given
-from simulations.parts import Scenario
-from simulations.scenarios import read
+from simulations.real_day import RealDay
+from simulations.scenario import Scenario
+from simulations.scenario_files import read
 
 SIDES = ("a", "b")
 MARKER = "study.json"
@@ -110,7 +109,7 @@ class Design:
     days: int
     seeds: tuple[int, ...]
     sweep: tuple[Setting, ...]
-    given: Given | None = None
+    given: RealDay | None = None
 
     def document(self) -> dict[str, Any]:
         """What was asked, and what makes the same results again."""
@@ -179,7 +178,7 @@ def varied(
     return scenario, (amended[0], amended[1]) if all(amended) else None
 
 
-def _given(path: str | None, faults: list[Fault]) -> Given | None:
+def _given(path: str | None, faults: list[Fault]) -> RealDay | None:
     if path is None:
         return None
     if not Path(path).exists():

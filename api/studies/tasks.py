@@ -22,10 +22,10 @@ from api.runs.engines import Engine
 from rules.book import Book
 from rules.errors import Fault
 from rules.ids import digest
-from simulations.given import Given
-from simulations.parts import Scenario
-from simulations.study.outcome import Outcome
-from simulations.world import Plan
+from simulations.real_day import RealDay
+from simulations.scenario import Scenario
+from simulations.study.outcome import RunOutcome
+from simulations.world import BookPlan
 
 ROOT = Path(__file__).parents[2]
 WORLDS = "worlds"
@@ -50,11 +50,11 @@ class Task:
     path: Path
     sources: str
     scenario: Scenario
-    plan: Plan
+    plan: BookPlan
     seed: int
     days: int
     fixed_under: tuple[Book, ...] | None = None
-    given: Given | None = None
+    given: RealDay | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +64,10 @@ class City:
     folder: Path
     scenario: Scenario
     days: int
-    given: Given | None = None
+    given: RealDay | None = None
 
 
-def task(city: City, plan: Plan, seed: int, fixed_under: tuple[Book, ...] | None = None) -> Task:
+def task(city: City, plan: BookPlan, seed: int, fixed_under: tuple[Book, ...] | None = None) -> Task:
     """A run of a study, under the name that its content gives it."""
     document = {
         "sources": sources_digest(),
@@ -86,7 +86,7 @@ def task(city: City, plan: Plan, seed: int, fixed_under: tuple[Book, ...] | None
     return Task(path, sources_digest(), city.scenario, plan, seed, city.days, fixed_under, city.given)
 
 
-def given_digest(given: Given) -> str:
+def given_digest(given: RealDay) -> str:
     """Digest of real orders and couriers."""
     found = hashlib.sha256(given.name.encode())
     for each in fields(given)[1:]:
@@ -141,7 +141,7 @@ def carry_out(one: Task) -> tuple[Path, bytes]:
     return one.path, _content(outcome_of(world, one.scenario, fixed))
 
 
-def _content(outcome: Outcome) -> bytes:
+def _content(outcome: RunOutcome) -> bytes:
     facts = json.dumps(outcome.facts, allow_nan=False, sort_keys=True).encode()
     table = outcome.days.combine_chunks().replace_schema_metadata({_FACTS: facts})
     written = pa.BufferOutputStream()
@@ -149,11 +149,11 @@ def _content(outcome: Outcome) -> bytes:
     return written.getvalue().to_pybytes()
 
 
-def read_outcome(path: Path) -> Outcome:
+def read_outcome(path: Path) -> RunOutcome:
     """An outcome from its file."""
     table = pq.read_table(path)
     facts = json.loads(table.schema.metadata[_FACTS])
-    return Outcome(table.replace_schema_metadata(None), facts)
+    return RunOutcome(table.replace_schema_metadata(None), facts)
 
 
 @cache

@@ -11,16 +11,16 @@ from api.studies.arms import tasks_of, two_arms
 from api.studies.design import Books, Design, Setting, varied
 from api.studies.tasks import City, Task, do_all, read_outcome, task
 from rules.errors import Fault
-from simulations.parts import Scenario
+from simulations.scenario import Scenario
 from simulations.study.intervals import F64
 from simulations.study.metrics import PRIMARY, stacked
 from simulations.study.paired import paired
 from simulations.study.sensitivity import (
     SMALL_DAYS,
     SMALL_SEEDS,
-    Effect,
-    Kept,
+    FindingKept,
     Parameter,
+    ParameterEffect,
     Sensitivity,
     Swept,
     Swing,
@@ -159,8 +159,8 @@ def _swings(variants: Varied, found: dict[Settings, dict[str, F64]]) -> tuple[Sw
     return tuple(sorted(swings, key=lambda one: (PRIMARY.index(one.metric), -one.width)))
 
 
-def _effects(variants: Varied, found: dict[Settings, dict[str, F64]]) -> tuple[Effect, ...]:
-    effects: list[Effect] = []
+def _effects(variants: Varied, found: dict[Settings, dict[str, F64]]) -> tuple[ParameterEffect, ...]:
+    effects: list[ParameterEffect] = []
     for name in PRIMARY if variants.morris else ():
         effects += morris_effects(
             variants.chosen, name, variants.morris, _at_points(variants, found, name), MORRIS_SEED
@@ -168,7 +168,7 @@ def _effects(variants: Varied, found: dict[Settings, dict[str, F64]]) -> tuple[E
     return tuple(effects)
 
 
-def _kept(variants: Varied, found: dict[Settings, dict[str, F64]]) -> tuple[Kept, ...]:
+def _kept(variants: Varied, found: dict[Settings, dict[str, F64]]) -> tuple[FindingKept, ...]:
     names = PRIMARY if variants.morris else ()
     return tuple(kept(name, found[()][name], _at_points(variants, found, name)) for name in names)
 

@@ -11,9 +11,8 @@ import numpy as np
 
 from rules.book import Book
 from rules.text import Lang, text
-from simulations.moments import MOMENTS
-from simulations.parts import Scenario
-from simulations.randomness import Quantiles
+from simulations.calibration import CALIBRATION_TARGETS
+from simulations.counter_random import Quantiles
 from simulations.report.charts import LINE, Rows
 from simulations.report.words import (
     DASH,
@@ -26,6 +25,7 @@ from simulations.report.words import (
     size_text,
     value_text,
 )
+from simulations.scenario import Scenario
 from simulations.study.decomposition import PARTS
 from simulations.study.metrics import PRIMARY
 from simulations.study.outcome import LATE_MIN_FROM
@@ -302,7 +302,7 @@ def _value_of(scenario: Scenario, key: str) -> str:
 def moment_rows(content: Content, lang: Lang) -> list[dict[str, str | bool]]:
     """Published figures beside what this city shows under the old book; `inside` where it lies in their range."""
     rows: list[dict[str, str | bool]] = []
-    for moment in MOMENTS:
+    for moment in CALIBRATION_TARGETS:
         value, unit = _moment(content.summary, moment.name)
         if value is None:
             continue

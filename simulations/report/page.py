@@ -52,14 +52,14 @@ INCOME, RISK = PRIMARY[0], PRIMARY[2]
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class StudyReport:
     """The page, and each chart as an SVG file by name (`decomposition.zh.svg`)."""
 
     html: str
     charts: dict[str, str]
 
 
-def report(content: Content) -> Report:
+def report(content: Content) -> StudyReport:
     """Draw the charts and fill the page."""
     drawn = {
         f"{name}.{lang}": charts.svg_of(draw(lang), f"{name}-{lang}")
@@ -104,7 +104,7 @@ def report(content: Content) -> Report:
         interval_text=interval_text,
         command=_command(content),
     )
-    return Report(html, {f"{name}.svg": svg for name, svg in drawn.items()})
+    return StudyReport(html, {f"{name}.svg": svg for name, svg in drawn.items()})
 
 
 def _charts(content: Content) -> dict[str, Callable[[Lang], alt.TopLevelMixin]]:

@@ -14,7 +14,7 @@ from simulations.study.intervals import F64, Interval, paired_t
 from simulations.study.metrics import METRICS, OF_RIDERS, PRIMARY, Metric, stacked
 from simulations.study.movers import Movers, movers
 from simulations.study.paired import Paired, paired
-from simulations.study.seed import BAND_SUMS, DAILY, DIMENSIONS, Band, SeedResult, groups_in
+from simulations.study.seed import BAND_SUMS, DAILY, DIMENSIONS, SeedBand, SeedResult, groups_in
 
 K = TypeVar("K", int, str)
 NEUTRAL = ("income_per_day_fen", "income_p10_fen", "income_p50_fen", "income_p90_fen", "income_gini")
@@ -29,7 +29,7 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class RiderGroup:
     """Riders known before the switch: one of `DIMENSIONS`, and what the books differ by for them.
 
     `tier_days` holds rider days by arm and position of the tier, all seeds together: a description, as tiers are outcomes.
@@ -45,7 +45,7 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
-class Day:
+class DayFindings:
     """One metric on one day after the switch."""
 
     metric: str
@@ -91,15 +91,15 @@ class Findings:
     metrics: tuple[Paired, ...]
     blind: dict[str, float]
     again: dict[str, Paired]
-    groups: tuple[Group, ...]
-    days: tuple[Day, ...]
+    groups: tuple[RiderGroup, ...]
+    days: tuple[DayFindings, ...]
     parts: dict[str, Estimate]
     part_sums: dict[str, int]
     neutral: tuple[Paired, ...]
     neutral_movers: Movers
     hidden: Hidden | None
     movers: Movers
-    bands: dict[str, dict[int, Band]]
+    bands: dict[str, dict[int, SeedBand]]
     late_bins: dict[str, np.ndarray]
     income_of_riders: dict[str, F64]
     group_of: dict[str, np.ndarray]
@@ -176,7 +176,7 @@ def _means(results: Sequence[SeedResult], arm: str) -> dict[str, float]:
     return found
 
 
-def _groups(results: Sequence[SeedResult], moved: F64, again: F64 | None) -> tuple[Group, ...]:
+def _groups(results: Sequence[SeedResult], moved: F64, again: F64 | None) -> tuple[RiderGroup, ...]:
     found = []
     for dimension in DIMENSIONS:
         own = results[0].group_of[dimension]
@@ -197,7 +197,7 @@ def _groups(results: Sequence[SeedResult], moved: F64, again: F64 | None) -> tup
                 for name in (*PARTS, "total")
             }
             found.append(
-                Group(
+                RiderGroup(
                     dimension,
                     group,
                     int(members.sum()),
@@ -213,7 +213,7 @@ def _groups(results: Sequence[SeedResult], moved: F64, again: F64 | None) -> tup
     return tuple(found)
 
 
-def _days(results: Sequence[SeedResult]) -> tuple[Day, ...]:
+def _days(results: Sequence[SeedResult]) -> tuple[DayFindings, ...]:
     found = []
     for name in DAILY:
         a, b = (np.array([one.daily[arm][name] for one in results]) for arm in ("a", "b"))
@@ -222,7 +222,7 @@ def _days(results: Sequence[SeedResult]) -> tuple[Day, ...]:
             if defined.any():
                 before, after = a[defined, day], b[defined, day]
                 difference = Estimate(float((after - before).mean()), paired_t(after - before))
-                found.append(Day(name, day, float(before.mean()), float(after.mean()), difference))
+                found.append(DayFindings(name, day, float(before.mean()), float(after.mean()), difference))
     return tuple(found)
 
 
@@ -258,10 +258,10 @@ def _estimate(values: Sequence[float]) -> Estimate:
     return Estimate(float(each.mean()), paired_t(each))
 
 
-def _bands(each: Sequence[dict[int, Band]]) -> dict[int, Band]:
+def _bands(each: Sequence[dict[int, SeedBand]]) -> dict[int, SeedBand]:
     tiers = sorted({tier for bands in each for tier in bands})
     return {
-        tier: Band(
+        tier: SeedBand(
             sum(bands[tier].num_days for bands in each if tier in bands),
             {name: sum(bands[tier].sums[name] for bands in each if tier in bands) for name in BAND_SUMS},
         )

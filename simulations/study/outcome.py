@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 
 from rules.units import US_PER_S
 from scoring.invariants import Ledger, check_ledger
-from simulations.city import rider_positions
-from simulations.parts import Scenario
+from simulations.sample_city import rider_positions
+from simulations.scenario import Scenario
 from simulations.study.conservation import broken
 from simulations.study.metrics import Columns, of_orders, of_riders
 from simulations.world import RIDER_DAYS, World
@@ -39,14 +39,14 @@ OUTCOME_DAYS = pa.schema(
 
 @dataclass(frozen=True, slots=True)
 class Fixed:
-    """Money of fixed deliveries under another book, by rider day in the order of `Outcome.days` (`simulations.study.fixed`)."""
+    """Money of fixed deliveries under another book, by rider day in the order of `RunOutcome.days` (`simulations.study.fixed`)."""
 
     fixed_fines_fen: np.ndarray
     fixed_bonus_fen: np.ndarray
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RunOutcome:
     """One run, as a study keeps it.
 
     Parameters
@@ -80,7 +80,7 @@ class Outcome:
         return {name: np.nan if value is None else float(value) for name, value in self.facts["metrics"].items()}
 
 
-def outcome_of(world: World, scenario: Scenario, fixed: Fixed | None = None) -> Outcome:
+def outcome_of(world: World, scenario: Scenario, fixed: Fixed | None = None) -> RunOutcome:
     """What is kept of a run.
 
     Parameters
@@ -110,7 +110,7 @@ def outcome_of(world: World, scenario: Scenario, fixed: Fixed | None = None) -> 
         "violations": violations(world) | not_conserved(world, scenario),
         "figures": dict(world.figures),
     }
-    return Outcome(days.cast(OUTCOME_DAYS), facts)
+    return RunOutcome(days.cast(OUTCOME_DAYS), facts)
 
 
 def columns_of(days: pa.Table) -> dict[str, np.ndarray]:

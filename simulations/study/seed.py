@@ -16,7 +16,7 @@ from simulations.study.decomposition import PARTS, parts_of
 from simulations.study.hidden_fine import HiddenFine, hidden_fine
 from simulations.study.intervals import F64
 from simulations.study.metrics import Columns, of_riders, per_rider
-from simulations.study.outcome import Outcome
+from simulations.study.outcome import RunOutcome
 from simulations.world import SKILL_GROUPS, TENURE_GROUPS
 
 Arm = Literal["a", "b", "base", "blind", "again"]
@@ -30,7 +30,7 @@ BAND_SUMS = ("fees_fen", "fines_fen", "bonus_fen", "income_fen", "num_delivered"
 
 
 @dataclass(frozen=True, slots=True)
-class Band:
+class SeedBand:
     """Rider days of one tier under one book, summed; a description, since the tier is itself an outcome."""
 
     num_days: int
@@ -75,14 +75,14 @@ class SeedResult:
     parts: dict[str, int]
     parts_of_groups: dict[tuple[str, str], dict[str, int]]
     hidden: HiddenFine | None
-    bands: dict[str, dict[int, Band]]
+    bands: dict[str, dict[int, SeedBand]]
     tier_days_of_groups: dict[tuple[str, str], dict[str, dict[int, int]]]
     late_bins: dict[str, np.ndarray]
     luck_is_equal: bool
     violations: dict[str, int]
 
 
-def seed_result(arms: Mapping[str, Outcome], book: tuple[Book, ...]) -> SeedResult:
+def seed_result(arms: Mapping[str, RunOutcome], book: tuple[Book, ...]) -> SeedResult:
     """Set the runs of one seed side by side.
 
     Parameters
@@ -177,12 +177,12 @@ def _daily(days: Columns, num_days: int) -> dict[str, F64]:
     return {name: np.array(values, np.float64) for name, values in series.items()}
 
 
-def _bands(days: Columns) -> dict[int, Band]:
+def _bands(days: Columns) -> dict[int, SeedBand]:
     tiers = days["tier_idx"]
     found = {}
     for tier in np.unique(tiers).tolist():
         rows = tiers == tier
-        found[int(tier)] = Band(int(rows.sum()), {name: int(days[name][rows].sum()) for name in BAND_SUMS})
+        found[int(tier)] = SeedBand(int(rows.sum()), {name: int(days[name][rows].sum()) for name in BAND_SUMS})
     return found
 
 
@@ -192,7 +192,7 @@ def _tier_days(tiers: np.ndarray, members: np.ndarray) -> dict[int, int]:
     return dict(zip(each.tolist(), number.tolist(), strict=True))
 
 
-def _violations(arms: Mapping[str, Outcome]) -> dict[str, int]:
+def _violations(arms: Mapping[str, RunOutcome]) -> dict[str, int]:
     found: dict[str, int] = {}
     for outcome in arms.values():
         for check, number in outcome.facts["violations"].items():

@@ -10,8 +10,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from simulations.parts import Scenario
-from simulations.scenarios import allowed_range
+from simulations.scenario import Scenario
+from simulations.scenario_files import allowed_range
 from simulations.study.findings import Estimate
 from simulations.study.intervals import F64, paired_t
 from simulations.study.paired import Paired
@@ -89,7 +89,7 @@ class Swing:
 
 
 @dataclass(frozen=True, slots=True)
-class Effect:
+class ParameterEffect:
     """Morris' elementary effects of one parameter on the difference of one metric, over its whole range.
 
     `mu_star` is their mean size, `mu_star_reach` the half-width of its 95 % interval, `sigma` their spread (interaction, curvature).
@@ -104,7 +104,7 @@ class Effect:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class FindingKept:
     """At how many points of Morris' design the difference of a metric has the sign that it has at the values assumed."""
 
     metric: str
@@ -120,8 +120,8 @@ class Sensitivity:
     num_seeds: int
     num_days: int
     swings: tuple[Swing, ...] = ()
-    effects: tuple[Effect, ...] = ()
-    kept: tuple[Kept, ...] = ()
+    effects: tuple[ParameterEffect, ...] = ()
+    kept: tuple[FindingKept, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +175,7 @@ def morris_points(chosen: Sequence[Parameter], seed: int) -> list[tuple[int, ...
 
 def morris_effects(
     chosen: Sequence[Parameter], metric: str, points: Sequence[Sequence[int]], differences: F64, seed: int
-) -> tuple[Effect, ...]:
+) -> tuple[ParameterEffect, ...]:
     """Elementary effects from the mean difference at each point, largest first."""
     from SALib.analyze.morris import analyze
 
@@ -188,7 +188,7 @@ def morris_effects(
         print_to_console=False,
     )
     effects = [
-        Effect(
+        ParameterEffect(
             parameter,
             metric,
             float(found["mu"][k]),
@@ -201,9 +201,9 @@ def morris_effects(
     return tuple(sorted(effects, key=lambda effect: -effect.mu_star))
 
 
-def kept(metric: str, as_assumed: F64, differences: F64) -> Kept:
+def kept(metric: str, as_assumed: F64, differences: F64) -> FindingKept:
     """Count signs: the differences by seed at the values assumed, and the mean difference at each point."""
-    return Kept(metric, differences.size, int((np.sign(differences) == np.sign(_mean(as_assumed))).sum()))
+    return FindingKept(metric, differences.size, int((np.sign(differences) == np.sign(_mean(as_assumed))).sum()))
 
 
 def estimate(values: F64) -> Estimate:

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from rules.book import Book
-from simulations.study.findings import Day, Estimate, Findings, Group
+from simulations.study.findings import DayFindings, Estimate, Findings, RiderGroup
 from simulations.study.intervals import CONFIDENCE, Interval
 from simulations.study.metrics import METRIC, PRIMARY
 from simulations.study.paired import Paired
@@ -190,7 +190,7 @@ def _metric(one: Paired, found: Findings) -> dict[str, Any]:
     }
 
 
-def _groups(groups: Iterable[Group], books: Books) -> dict[str, Any]:
+def _groups(groups: Iterable[RiderGroup], books: Books) -> dict[str, Any]:
     found: dict[str, dict[str, Any]] = {}
     for group in groups:
         found.setdefault(group.dimension, {})[group.group] = {
@@ -227,7 +227,7 @@ def _tier(versions: tuple[Book, ...], position: int) -> str:
     return tiers[position].id if 0 <= position < len(tiers) else str(position)
 
 
-def _day(day: Day) -> dict[str, Any]:
+def _day(day: DayFindings) -> dict[str, Any]:
     return {
         "metric": day.metric,
         "day": day.day,

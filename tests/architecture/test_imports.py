@@ -41,7 +41,7 @@ PLANTED = (
     ("scoring/columns.py", "import dispatch.problem"),
     ("dispatch/problem.py", "from scoring import kernel"),
     ("scoring/kernel.py", "import simulations.run"),
-    ("simulations/city.py", "import api.files.errors"),
+    ("simulations/sample_city.py", "import api.files.errors"),
     ("dispatch/problem.py", "import sqlalchemy"),
     ("rules/units.py", "import urllib.request"),
     ("api/endpoints/common/problems.py", "from api.app import create"),

@@ -12,13 +12,13 @@ import pytest
 from dispatch.assign import Pairs, match
 from dispatch.board import STOPS_MAX
 from dispatch.check import check_day
-from dispatch.day import day_problem, day_solution
-from dispatch.horizon import Settings, solve
+from dispatch.horizon import SearchSettings, solve
 from dispatch.layout import lay_out
+from dispatch.mdrp_day import day_problem, day_solution
 from dispatch.objective import Weights
-from dispatch.problem import ON_DEMAND, Problem
+from dispatch.problem import ON_DEMAND, DispatchProblem
 from dispatch.rounds import solve_large_round
-from dispatch.route import NEVER, fit, put
+from dispatch.route import NEVER, best_insertion, insert_order
 from dispatch.sequence import best_sequence
 from tests.dispatch.worlds import market_problem, random_day
 
@@ -27,7 +27,7 @@ SIZES = [(500, 1500), (2000, 6000), (5000, 15_000)]
 IDS = [f"{orders}x{riders}" for orders, riders in SIZES]
 
 
-def large_round(num_orders: int, num_riders: int) -> Problem:
+def large_round(num_orders: int, num_riders: int) -> DispatchProblem:
     """A moment with every order placed and every rider free."""
     problem = market_problem(1, num_orders, num_riders, market=ON_DEMAND, num_merchants=num_orders // 4)
     return replace(problem, now_s=1800)
@@ -62,11 +62,11 @@ def test_day_of_1000_orders(benchmark: Any) -> None:
     """A whole day online: 1 000 orders, 170 couriers, 15 hours, minute by minute."""
     day = random_day(1, num_orders=1000, num_couriers=170, num_restaurants=150, minutes=900, metres=12_000)
     problem = day_problem(day)
-    result = solve(problem, Weights(), Settings())
+    result = solve(problem, Weights(), SearchSettings())
     assert check_day(day, day_solution(day, result), tuple(result.refused)) == ()
 
     benchmark.group = "day"
-    benchmark.pedantic(solve, (problem, Weights(), Settings()), rounds=3, warmup_rounds=1)
+    benchmark.pedantic(solve, (problem, Weights(), SearchSettings()), rounds=3, warmup_rounds=1)
 
 
 def test_insertion(benchmark: Any) -> None:
@@ -74,11 +74,11 @@ def test_insertion(benchmark: Any) -> None:
     board = lay_out(market_problem(1, market=ON_DEMAND), Weights())
     draft = np.empty(STOPS_MAX + 2, np.int32)
     for order in range(4):
-        _, pickup, dropoff = fit(board, 0, order, draft, NEVER)
-        put(board, 0, order, pickup, dropoff)
+        _, pickup, dropoff = best_insertion(board, 0, order, draft, NEVER)
+        insert_order(board, 0, order, pickup, dropoff)
 
     benchmark.group = "one rider, five orders"
-    benchmark(fit, board, 0, 4, draft, NEVER)
+    benchmark(best_insertion, board, 0, 4, draft, NEVER)
 
 
 def test_exact_sequence(benchmark: Any) -> None:

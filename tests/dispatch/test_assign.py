@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatch.assign import Pairs, assign_open, choose_plans, insertion_costs, match
+from dispatch.execution import on_shift, open_orders, open_placed
 from dispatch.layout import lay_out
 from dispatch.objective import UNSERVED, Weights
-from dispatch.problem import ON_DEMAND, Problem, Riders
-from dispatch.road import on_shift, open_orders, reveal
+from dispatch.problem import ON_DEMAND, DispatchProblem, Riders
 from dispatch.search import candidates
 from tests.dispatch.worlds import market_problem, small_market
 
@@ -20,7 +20,7 @@ from tests.dispatch.worlds import market_problem, small_market
 def opened(problem, weights=Weights()):  # noqa: B008 - frozen
     """A board with every order open, its riders and its orders."""
     board = lay_out(problem, weights)
-    reveal(board, 10**9, 0)
+    open_placed(board, 10**9, 0)
     return board, on_shift(board, problem.now_s), open_orders(board, problem.orders.num)
 
 
@@ -137,4 +137,4 @@ def test_problem_is_frozen():
 
     with pytest.raises(AttributeError):
         problem.now_s = 5  # type: ignore[misc]
-    assert isinstance(problem, Problem)
+    assert isinstance(problem, DispatchProblem)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from dispatch.check import check_day, gini, measure_day
-from dispatch.mdrp import Assignment, Move, Outcome, Restaurant, Solution
+from dispatch.mdrp import BundleAssignment, CourierMove, OrderOutcome, Restaurant, Solution
 from tests.dispatch.worlds import courier, instance, order
 
 RESTAURANTS = (Restaurant("r1", 500, 0), Restaurant("r2", 500, 700))
@@ -19,21 +19,21 @@ DAY = instance(
     RESTAURANTS,
 )
 # c1 leaves at 0, is at r1 at 5, waits for the meals of 12 and 14, then o1 at 4 min, o2 at 2 min.
-BUNDLE = Assignment(5, 14, "c1", ("o1", "o2"))
-THIRD = Assignment(37, 45, "c1", ("o3",))
+BUNDLE = BundleAssignment(5, 14, "c1", ("o1", "o2"))
+THIRD = BundleAssignment(37, 45, "c1", ("o3",))
 GOOD = Solution(
     (BUNDLE, THIRD),
     (
-        Outcome("o1", 0, 12, 14, 22, "c1"),
-        Outcome("o2", 4, 14, 14, 28, "c1"),
-        Outcome("o3", 30, 45, 45, 54, "c1"),
+        OrderOutcome("o1", 0, 12, 14, 22, "c1"),
+        OrderOutcome("o2", 4, 14, 14, 28, "c1"),
+        OrderOutcome("o3", 30, 45, 45, 54, "c1"),
     ),
     (
-        Move("c1", 0, "0", "r1"),
-        Move("c1", 16, "r1", "o1"),
-        Move("c1", 24, "o1", "o2"),
-        Move("c1", 31, "o2", "r2"),
-        Move("c1", 47, "r2", "o3"),
+        CourierMove("c1", 0, "0", "r1"),
+        CourierMove("c1", 16, "r1", "o1"),
+        CourierMove("c1", 24, "o1", "o2"),
+        CourierMove("c1", 31, "o2", "r2"),
+        CourierMove("c1", 47, "r2", "o3"),
     ),
 )
 
@@ -69,8 +69,8 @@ def test_correct_solution_passes():
         (changed("assignments", 1, assigned_min=29), "known_when_assigned"),
         (replace(GOOD, outcomes=GOOD.outcomes[:2]), "served_once"),
         (replace(GOOD, moves=GOOD.moves[:4]), "every_move_listed"),
-        (replace(GOOD, moves=(*GOOD.moves, Move("c2", 3, "0", "r1"))), "idle_courier_moves"),
-        (replace(GOOD, moves=(GOOD.moves[0], Move("c2", 3, "0", "r1"), *GOOD.moves[1:])), "moves_together"),
+        (replace(GOOD, moves=(*GOOD.moves, CourierMove("c2", 3, "0", "r1"))), "idle_courier_moves"),
+        (replace(GOOD, moves=(GOOD.moves[0], CourierMove("c2", 3, "0", "r1"), *GOOD.moves[1:])), "moves_together"),
         (replace(GOOD, assignments=(*GOOD.assignments, BUNDLE)), "served_once"),
         (changed("moves", 0, destination="nowhere"), "known_place"),
     ],
@@ -85,7 +85,7 @@ def test_halved_service_is_caught():
     hurried = replace(
         GOOD,
         outcomes=(GOOD.outcomes[0], GOOD.outcomes[1], replace(GOOD.outcomes[2], dropoff_min=52)),
-        moves=(*GOOD.moves[:4], Move("c1", 46, "r2", "o3")),
+        moves=(*GOOD.moves[:4], CourierMove("c1", 46, "r2", "o3")),
     )
 
     assert {"moves_join_up", "dropoff_time"} <= rules(hurried)

@@ -3,20 +3,20 @@
 import numpy as np
 import pytest
 
-from dispatch.fairness import income_tolls, no_floor
+from dispatch.fairness import income_surcharges, no_floor
 
 
 def test_only_who_earns_above_the_mean_pays_a_toll():
     """Of three riders with 20, 10 and 0 yuan an hour the first alone becomes dearer, by the weight."""
-    tolls = income_tolls(np.array([2000, 1000, 0]), np.full(3, 3600), np.ones(3, np.bool_), 5)
+    tolls = income_surcharges(np.array([2000, 1000, 0]), np.full(3, 3600), np.ones(3, np.bool_), 5)
 
     assert tolls.tolist() == [5000, 0, 0]
 
 
 def test_no_weight_no_toll():
     """With the weight 0 income plays no part, and no riders need no toll."""
-    assert income_tolls(np.array([900, 0]), np.full(2, 3600), np.ones(2, np.bool_), 0).tolist() == [0, 0]
-    assert len(income_tolls(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.bool_), 3)) == 0
+    assert income_surcharges(np.array([900, 0]), np.full(2, 3600), np.ones(2, np.bool_), 0).tolist() == [0, 0]
+    assert len(income_surcharges(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.bool_), 3)) == 0
 
 
 def test_floor_counts_lost_offers():

@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatch.check import check_day, measure_day
-from dispatch.day import day_problem, day_solution
 from dispatch.greedy import solve_nearest
-from dispatch.horizon import Settings, solve
+from dispatch.horizon import SearchSettings, solve
 from dispatch.mdrp import Restaurant
+from dispatch.mdrp_day import day_problem, day_solution
 from dispatch.objective import Weights
 from tests.dispatch.worlds import courier, days, instance, order, random_day
 
-WEIGHTS, SETTINGS = Weights(), Settings()
+WEIGHTS, SETTINGS = Weights(), SearchSettings()
 
 
 def played(day, settings=SETTINGS):
@@ -162,7 +162,7 @@ def test_search_beats_the_baseline(seed):
 def test_settings_validate_themselves(bad):
     """A setting out of range or of the wrong type is refused."""
     with pytest.raises(ValueError, match="use"):
-        Settings(**bad)
+        SearchSettings(**bad)
 
 
 @pytest.mark.parametrize("bad", [{"wait": 0.5}, {"late": -1}])

@@ -9,19 +9,19 @@ from hypothesis import strategies as st
 
 from dispatch.check_market import check_market
 from dispatch.fatigue import CONTINUOUS_S, DAILY_S, PAUSE_S
-from dispatch.horizon import Settings
+from dispatch.horizon import SearchSettings
 from dispatch.objective import Weights
-from dispatch.ondemand import People, solve_on_demand
+from dispatch.ondemand import RiderResponses, solve_on_demand
 from dispatch.problem import ON_DEMAND
 from tests.dispatch.worlds import market_problem, small_market
 
 WEIGHTS = Weights(wait=200, late=3000, food=100, idle=100, pay=0, imbalance=5)
-SETTINGS = Settings(repairs_per_order=3)
+SETTINGS = SearchSettings(repairs_per_order=3)
 FRESH = small_market(ON_DEMAND, period_s=60)
 NO_HOURS = small_market(ON_DEMAND, period_s=60, hours=False)
 
 
-def played(problem, people=People()):  # noqa: B008 - frozen
+def played(problem, people=RiderResponses()):  # noqa: B008 - frozen
     return solve_on_demand(problem, WEIGHTS, SETTINGS, people)
 
 
@@ -47,7 +47,7 @@ def test_declined_orders_go_to_somebody_else(seed, modulus):
     """A rider who declined an order never brings it, and the order is not lost."""
     problem = busy(seed)
 
-    day = played(problem, People(accepts=lambda rider, order, _: (rider + order) % modulus != 0))
+    day = played(problem, RiderResponses(accepts=lambda rider, order, _: (rider + order) % modulus != 0))
 
     assert check_market(problem, day.log, set(day.refused)) == ()
     for order, rider, _ in day.declined:
@@ -70,7 +70,7 @@ def test_all_riders_decline_everything():
     """If nobody takes anything, every order is refused with a reason when the shifts end."""
     problem = market_problem(1, 4, 2, market=FRESH, off_s=np.full(2, 4000))
 
-    day = played(problem, People(accepts=lambda *_: False))
+    day = played(problem, RiderResponses(accepts=lambda *_: False))
 
     assert set(day.refused) == set(problem.orders.names)
     assert len(day.declined) == 8
@@ -95,7 +95,7 @@ def test_orders_are_added_while_carrying():
 
 def test_same_seed_same_market_day():
     """Twice the same day gives the same log, refusals by riders included."""
-    people = People(accepts=lambda rider, order, _: (rider * 7 + order) % 5 != 0)
+    people = RiderResponses(accepts=lambda rider, order, _: (rider * 7 + order) % 5 != 0)
 
     one, two = played(busy(5), people), played(busy(5), people)
 
@@ -129,7 +129,7 @@ def test_low_score_never_loses_more_than_the_floor(lose_pm, seed):
     """Riders with a bad multiplier keep their share of offered orders against the shadow assignment."""
     problem = market_problem(seed, 20, 4, market=NO_HOURS, span_s=3600, priority=[1600, 1600, 1000, 800])
 
-    day = played(problem, People(lose_pm_max=lose_pm))
+    day = played(problem, RiderResponses(lose_pm_max=lose_pm))
 
     lost = day.floor.shadow - day.floor.offered
     assert (lost * 1000 <= lose_pm * day.floor.shadow).all()
@@ -141,7 +141,7 @@ def test_a_bad_multiplier_costs_orders_when_the_book_allows_it():
     lost = 0
     for seed in range(8):
         problem = market_problem(seed, 20, 4, market=NO_HOURS, span_s=3600, priority=[500, 1000, 1000, 1000])
-        day = played(problem, People(lose_pm_max=1000))
+        day = played(problem, RiderResponses(lose_pm_max=1000))
         lost += int(day.floor.shadow[0] - day.floor.offered[0])
 
     assert lost > 0
@@ -170,7 +170,7 @@ def test_eight_hours_are_asked_and_obeyed():
     columns = {"placed_s": placed, "ready_s": placed, "promised_s": placed + 3600, "off_s": np.full(1, 14 * 3600)}
     problem = market_problem(2, len(placed), 1, market=FRESH, **columns)
 
-    no, yes = played(problem), played(problem, People(goes_on=lambda _: True))
+    no, yes = played(problem), played(problem, RiderResponses(goes_on=lambda _: True))
 
     assert len(no.prompts) == len(yes.prompts) == 1
     assert not no.prompts[0].consents
@@ -182,7 +182,7 @@ def test_seventh_day_is_rest():
     """A rider who worked six days in a row is given nothing on the seventh."""
     problem = market_problem(4, 6, 2, market=FRESH, off_s=np.full(2, 7000))
 
-    day = played(problem, People(days_in_a_row=np.array([6, 2])))
+    day = played(problem, RiderResponses(days_in_a_row=np.array([6, 2])))
 
     assert set(day.log["rider"].tolist()) <= {1, -1}
     assert day.withheld_rounds[0] == day.rounds
@@ -192,7 +192,7 @@ def test_hours_are_off_where_the_market_says_so():
     """With the hours off, as the benchmark demands, nobody is withheld."""
     problem = market_problem(4, 6, 2, market=NO_HOURS, off_s=np.full(2, 7000))
 
-    day = played(problem, People(days_in_a_row=np.array([6, 6])))
+    day = played(problem, RiderResponses(days_in_a_row=np.array([6, 6])))
 
     assert not day.refused
 
@@ -256,7 +256,9 @@ def test_travel_that_breaks_the_triangle_inequality_is_driven(seed):
     np.fill_diagonal(seconds, 0)
     problem = replace(problem, travel=Matrix(seconds))
 
-    day = played(problem, People(accepts=lambda rider, order, now_s: (7 * rider + 13 * order + now_s // 60) % 3 > 0))
+    day = played(
+        problem, RiderResponses(accepts=lambda rider, order, now_s: (7 * rider + 13 * order + now_s // 60) % 3 > 0)
+    )
 
     assert check_market(problem, day.log, set(day.refused)) == ()
 

@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 
 from dispatch.check_market import check_round
 from dispatch.explain import sentence
-from dispatch.horizon import Settings
+from dispatch.horizon import SearchSettings
 from dispatch.objective import Weights
 from dispatch.problem import BENCHMARK, ON_DEMAND
 from dispatch.rounds import ALL_WITHHELD, FULL, NO_RIDERS, OFF_SHIFT, plan_ends, solve_large_round, solve_round
 from rules.text import LANGS
 from tests.dispatch.worlds import market_problem, small_market
 
-WEIGHTS, SETTINGS = Weights(), Settings()
+WEIGHTS, SETTINGS = Weights(), SearchSettings()
 NOW_S = 1800
 
 

@@ -6,12 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatch.board import STOPS_MAX
+from dispatch.execution import arrive_stops, depart, due_to_leave, empty_log, on_shift, open_orders, open_placed
 from dispatch.explain import COSTS, PLAN_TOTALS, total_plan
 from dispatch.layout import lay_out
 from dispatch.objective import Weights
 from dispatch.problem import BENCHMARK, ON_DEMAND
-from dispatch.road import arrive_stops, due, empty_log, leave, on_shift, open_orders, reveal
-from dispatch.route import NEVER, fit, put, recost, take, walk
+from dispatch.route import NEVER, best_insertion, evaluate_route, insert_order, remove_order, update_cost
 from dispatch.sequence import best_sequence, resequence
 from tests.dispatch.worlds import feasible_sequences, market_problem, small_market
 
@@ -26,7 +26,7 @@ def draft():
 
 def cost_of(board, rider, stops):
     row = board.riders[rider]
-    cost, _, _ = walk(
+    cost, _, _ = evaluate_route(
         board.travel_s, board.orders, board.weights[0], np.array(stops, np.int32), 0, len(stops),
         row["place"], row["free_s"], row["arrival_s"], row["off_s"], NEVER,
     )  # fmt: skip
@@ -62,9 +62,9 @@ def obeys(board, stops, market):
 def planned(board, rider, num):
     """Insert orders 0..num-1 one by one, wherever they fit best."""
     for order in range(num):
-        increase, pickup, dropoff = fit(board, rider, order, draft(), NEVER)
+        increase, pickup, dropoff = best_insertion(board, rider, order, draft(), NEVER)
         if increase < NEVER:
-            put(board, rider, order, pickup, dropoff)
+            insert_order(board, rider, order, pickup, dropoff)
     return [int(stop) for stop in board.stops[rider, : board.riders["num_stops"][rider]]]
 
 
@@ -77,7 +77,7 @@ def test_insertion_is_enumeration(market, seed, num):
     stops = planned(board, 0, num)
     order = num
 
-    increase, _, _ = fit(board, 0, order, draft(), NEVER)
+    increase, _, _ = best_insertion(board, 0, order, draft(), NEVER)
 
     tried = [
         cost_of(board, 0, (*stops[:i], order, *stops[i:j], ~order, *stops[j:]))
@@ -154,12 +154,12 @@ def test_taking_out_undoes_putting_in(seed):
     board = lay_out(market_problem(seed, market=BAGS), WEIGHTS)
     planned(board, 0, 2)
     before = int(board.riders["plan_cost"][0])
-    _, pickup, dropoff = fit(board, 0, 5, draft(), NEVER)
+    _, pickup, dropoff = best_insertion(board, 0, 5, draft(), NEVER)
 
-    put(board, 0, 5, pickup, dropoff)
-    take(board, 5)
+    insert_order(board, 0, 5, pickup, dropoff)
+    remove_order(board, 5)
 
-    assert recost(board, 0) == before
+    assert update_cost(board, 0) == before
 
 
 def test_barred_rider_fits_nothing():
@@ -167,8 +167,8 @@ def test_barred_rider_fits_nothing():
     board = lay_out(market_problem(1), WEIGHTS)
     board.barred[0, 0] = True
 
-    assert fit(board, 0, 0, draft(), NEVER)[0] >= NEVER
-    assert fit(board, 1, 0, draft(), NEVER)[0] < NEVER
+    assert best_insertion(board, 0, 0, draft(), NEVER)[0] >= NEVER
+    assert best_insertion(board, 1, 0, draft(), NEVER)[0] < NEVER
 
 
 def test_a_walk_by_hand():
@@ -189,11 +189,11 @@ def test_riders_under_way_get_nothing_before_their_stop():
     """An order added while a rider is on the way comes behind the stop under way."""
     problem = market_problem(4, market=BAGS, placed_s=np.zeros(12, np.int64), ready_s=np.zeros(12, np.int64))
     board = lay_out(problem, WEIGHTS)
-    reveal(board, 0, 0)
+    open_placed(board, 0, 0)
     planned(board, 0, 1)
-    leave(board, due(board, 0, 60), 0)
+    depart(board, due_to_leave(board, 0, 60), 0)
 
-    increase, pickup, _ = fit(board, 0, 1, draft(), NEVER)
+    increase, pickup, _ = best_insertion(board, 0, 1, draft(), NEVER)
 
     assert increase < NEVER
     assert pickup >= 1

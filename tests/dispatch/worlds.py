@@ -5,13 +5,13 @@ from itertools import permutations
 import numpy as np
 from hypothesis import strategies as st
 
-from dispatch.mdrp import Courier, Instance, Order, Parameters, Restaurant
-from dispatch.problem import BENCHMARK, Market, Orders, Problem, Riders
+from dispatch.mdrp import Courier, Instance, MdrpOrder, Parameters, Restaurant
+from dispatch.problem import BENCHMARK, DispatchProblem, Market, Orders, Riders
 from dispatch.travel import PlanarTravel
 
 
 def order(name="o1", x=0, y=0, placed=0, restaurant="r1", ready=10):
-    return Order(name, x, y, placed, restaurant, ready)
+    return MdrpOrder(name, x, y, placed, restaurant, ready)
 
 
 def courier(name="c1", x=0, y=0, on=0, off=600):
@@ -128,7 +128,7 @@ def market_problem(
         "capacity": np.full(num_riders, 9),
         "stops": ((),) * num_riders,
     } | {key: value for key, value in columns.items() if key in Riders.__dataclass_fields__ and key != "names"}
-    return Problem(market, PlanarTravel(points, 250.0, step_s=1), Orders(**orders), Riders(**riders))
+    return DispatchProblem(market, PlanarTravel(points, 250.0, step_s=1), Orders(**orders), Riders(**riders))
 
 
 def small_market(base: Market, **changes) -> Market:

@@ -28,8 +28,8 @@ from rules.parse import parse
 from rules.shelf import deployment, shipped, shipped_parent, to_toml, versions
 from rules.units import US_PER_DAY, US_PER_S
 from scoring.columns import EVENT_SCHEMA
-from simulations.city import events_only, generate
-from simulations.scenario import City
+from simulations.sample_city import events_only, generate
+from simulations.sample_parameters import SampleCity
 
 CITY = "hangzhou"
 SEED = 7
@@ -67,7 +67,7 @@ def build(url: str, *, num_riders: int = 40, num_days: int = 9) -> World:
     """Make the tables, publish the books, and let the days pass as they did."""
     store = Store(url)
     schema.upgrade(store)
-    city = City(num_riders=num_riders, num_days=num_days, first_day=dt.date(2026, 1, 12))
+    city = SampleCity(num_riders=num_riders, num_days=num_days, first_day=dt.date(2026, 1, 12))
     table = events_only(generate(city, SEED)).select(EVENT_SCHEMA.names)
     start_us = pc.min(table["occurred_us"]).as_py()
     now_us = instant_us(dt.datetime.combine(city.first_day + dt.timedelta(days=num_days - 1), EVENING, SHANGHAI))

@@ -86,11 +86,11 @@ def test_any_changed_source_changes_the_stamp(program: Path, monkeypatch: pytest
 
 def test_compiled_code_carries_the_stamp() -> None:
     """What is compiled is cached under the digest of the sources, not under a file's age."""
-    from dispatch.route import walk
+    from dispatch.route import evaluate_route
     from scoring.kernel import _fold
     from simulations.riding import advance
 
-    for function in (walk, _fold, advance):
+    for function in (evaluate_route, _fold, advance):
         stamp = compiled.stamp_of(function.py_func.__code__.co_filename)
         assert function._cache._cache_file._source_stamp == stamp
 

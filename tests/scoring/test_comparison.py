@@ -19,8 +19,8 @@ from scoring.distribution import distribution, exact_sum, gini
 from scoring.ledger import entries_table
 from scoring.prepare import schedule_versions
 from scoring.score import ScoredRun, score
-from simulations.city import generate
-from simulations.scenario import City, Conduct
+from simulations.sample_city import generate
+from simulations.sample_parameters import Conduct, SampleCity
 from tests.builders import appeal_upheld, book, correction, delivered, rule, slow_merchant
 
 FINES = [rule("fine", fee_share=Decimal("-0.5"), when={"late_min": {"over": 0}})]
@@ -144,7 +144,7 @@ def test_a_fine_that_is_reversed_does_not_count() -> None:
 
 def test_sums_are_those_of_the_two_ledgers_read_line_by_line() -> None:
     """For a city with corrections and appeals, a slow reading of both ledgers gives the same fines and bonuses."""
-    city = replace(City(num_riders=25, num_days=5), conduct=Conduct(appealed=900_000, corrected=20_000))
+    city = replace(SampleCity(num_riders=25, num_days=5), conduct=Conduct(appealed=900_000, corrected=20_000))
     table = generate(city, 5)
     books = [versions("legacy-fine"), versions("taobao-crowdsourced")]
     programs = [compile_books(own) for own in books]

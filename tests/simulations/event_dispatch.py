@@ -8,11 +8,11 @@ import numpy as np
 
 from dispatch.arrays import Ints
 from dispatch.board import OPEN
-from dispatch.route import put
+from dispatch.route import insert_order
 from rules.compiled import compiled, compiled_with_runtime
 from simulations.area_state import OFF_DUTY, AreaState
+from simulations.dispatcher import offer_orders, reveal_orders
 from simulations.riding import advance
-from simulations.sending import offer_due, reveal_orders
 
 NEVER = 1 << 60
 
@@ -26,7 +26,7 @@ def play_by_event(live: AreaState, first: int) -> None:
         reveal_orders(live, now)
         leaving = give(live, now)
         if leaving.shape[0]:
-            offer_due(live, leaving, now)
+            offer_orders(live, leaving, now)
             advance(live, now)
         now = next_instant(live, now)
 
@@ -54,7 +54,7 @@ def give(live: AreaState, now: int) -> Ints:
                     rider, least = r, away
         if rider < 0:
             break
-        put(board, rider, slot, 0, 1)
+        insert_order(board, rider, slot, 0, 1)
         leaving[num] = rider
         num += 1
     return leaving[:num]

@@ -7,6 +7,8 @@ from rules.amend import amend
 from rules.shelf import shipped as shipped_books
 from rules.shelf import versions
 from simulations.behaviour import decline_chance, extension_s, jump_chance, leave_chance, pressure, rush
+from simulations.compiled_random import rank, state_of
+from simulations.counter_random import MILLION, CounterRandom
 from simulations.price import (
     LATE_MIN_S,
     PRICE,
@@ -14,9 +16,7 @@ from simulations.price import (
     point_values,
     prices,
 )
-from simulations.randomness import MILLION, Luck
-from simulations.ranks import rank, state_of
-from simulations.scenarios import read
+from simulations.scenario_files import read
 from tests.simulations.cities import LEGACY, REFERENCE, SCORE, books
 
 SCENARIO = read("ordinary-week")
@@ -167,7 +167,7 @@ def test_leaving_follows_income() -> None:
 
 def test_compiled_luck_is_the_same_luck() -> None:
     """A draw in compiled code equals the array's, bit for bit."""
-    luck = Luck(7)
+    luck = CounterRandom(7)
     entity, day, occurrence = np.arange(200) * 977, np.arange(200) % 9, np.arange(200) % 31
 
     expected = luck.below(MILLION, "offer.answer", entity, day, occurrence)

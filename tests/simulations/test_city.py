@@ -13,25 +13,33 @@ import pytest
 from api.files.canonical import canonical
 from rules.events import KINDS
 from scoring.columns import CANONICAL_SCHEMA
-from simulations.city import events_only, generate
-from simulations.orders import NO_OBSTACLE, Orders, Riders, draw_merchants, draw_orders, draw_rain, draw_riders
-from simulations.randomness import MILLION, Luck, Quantiles
-from simulations.scenario import City, Conduct, Kitchens, Weather
+from simulations.counter_random import MILLION, CounterRandom, Quantiles
+from simulations.sample_city import events_only, generate
+from simulations.sample_orders import (
+    NO_OBSTACLE,
+    RiderTraits,
+    SampleOrders,
+    draw_merchants,
+    draw_orders,
+    draw_rain,
+    draw_riders,
+)
+from simulations.sample_parameters import Conduct, Kitchens, SampleCity, Weather
 
-SMALL = City(num_riders=30, num_days=4)
+SMALL = SampleCity(num_riders=30, num_days=4)
 
 
 @cache
-def _large() -> tuple[Riders, Orders]:
+def _large() -> tuple[RiderTraits, SampleOrders]:
     """1 000 riders for a fortnight: enough for shares."""
-    city, luck = City(num_riders=1_000), Luck(1)
+    city, luck = SampleCity(num_riders=1_000), CounterRandom(1)
     riders = draw_riders(city, luck)
     return riders, draw_orders(city, luck, riders)
 
 
 @cache
 def _sample() -> pa.Table:
-    return generate(City(), 1)
+    return generate(SampleCity(), 1)
 
 
 def _bytes(table: pa.Table) -> str:
@@ -84,19 +92,19 @@ def test_other_weather_leaves_kitchens_and_distances_alone() -> None:
     in_dry, in_wet = _drawn(dry), _drawn(wet)
     first_dry, first_wet = ((orders.trip == 0) & (orders.position == 0) for orders in (in_dry, in_wet))
 
-    assert np.array_equal(draw_merchants(dry, Luck(7)).prep_s, draw_merchants(wet, Luck(7)).prep_s)
+    assert np.array_equal(draw_merchants(dry, CounterRandom(7)).prep_s, draw_merchants(wet, CounterRandom(7)).prep_s)
     for name in ("rider", "day", "merchant", "distance_m", "placed_s", "ready_s", "obstacle"):
         assert np.array_equal(getattr(in_dry, name)[first_dry], getattr(in_wet, name)[first_wet]), name
-    assert draw_rain(dry, Luck(7)).max() == 0
-    assert draw_rain(wet, Luck(7)).min() >= 1
+    assert draw_rain(dry, CounterRandom(7)).max() == 0
+    assert draw_rain(wet, CounterRandom(7)).min() >= 1
 
 
-def _drawn(city: City) -> Orders:
-    luck = Luck(7)
+def _drawn(city: SampleCity) -> SampleOrders:
+    luck = CounterRandom(7)
     return draw_orders(city, luck, draw_riders(city, luck))
 
 
-def _table_of(orders: Orders, rows: np.ndarray) -> np.ndarray:
+def _table_of(orders: SampleOrders, rows: np.ndarray) -> np.ndarray:
     names = ("rider", "day", "trip", "position", "merchant", "placed_s", "picked_s", "delivered_s", "obstacle")
     columns = np.stack([getattr(orders, name)[rows] for name in names])
     return columns[:, np.lexsort(columns[3::-1])]
@@ -104,7 +112,7 @@ def _table_of(orders: Orders, rows: np.ndarray) -> np.ndarray:
 
 def test_draws_of_different_purpose_or_occurrence_do_not_coincide() -> None:
     """Each of seed, purpose, entity, day and occurrence changes the bits, also when two of them are swapped."""
-    luck = Luck(1)
+    luck = CounterRandom(1)
 
     bits = [
         int(draw[0])
@@ -114,7 +122,7 @@ def test_draws_of_different_purpose_or_occurrence_do_not_coincide() -> None:
             luck.bits("a", 2, 1, 3),
             luck.bits("a", 1, 3, 2),
             luck.bits("a", 3, 2, 1),
-            Luck(2).bits("a", 1, 2, 3),
+            CounterRandom(2).bits("a", 1, 2, 3),
         )
     ]
 
@@ -123,7 +131,7 @@ def test_draws_of_different_purpose_or_occurrence_do_not_coincide() -> None:
 
 def test_draws_are_uniform() -> None:
     """A hundred thousand draws below ten fall on each digit about equally often, over entities and occurrences."""
-    luck, many = Luck(1), np.arange(100_000)
+    luck, many = CounterRandom(1), np.arange(100_000)
 
     for digits in (luck.below(10, "u", many), luck.below(10, "u", 0, 0, many), luck.below(10, "u", 0, many)):
         counts = np.bincount(digits, minlength=10)
@@ -136,7 +144,7 @@ def test_quantiles_are_hit() -> None:
     """Half of the draws lie at or below the median of a distribution, and none outside its ends."""
     quantiles = Quantiles(((0, 10), (500, 20), (1000, 100)))
 
-    drawn = Luck(1).draw(quantiles, "q", np.arange(20_000))
+    drawn = CounterRandom(1).draw(quantiles, "q", np.arange(20_000))
 
     assert drawn.min() >= 10
     assert drawn.max() < 100
@@ -156,7 +164,7 @@ def test_quantiles_that_make_no_sense_are_refused(corners: tuple[tuple[int, int]
 def test_all_faults_of_a_scenario_are_told_at_once() -> None:
     """A city without riders, with shares above one and in no time zone names each."""
     with pytest.raises(ValueError, match="num_riders") as caught:
-        City(
+        SampleCity(
             num_riders=0,
             dedicated_per_million=2_000_000,
             time_zone="Asia/Atlantis",
@@ -235,7 +243,7 @@ def test_first_month_riders_are_late_almost_five_times_as_often() -> None:
     """Late share in the first 30 days over that after one year, on average of three cities: between 4 and 6."""
     ratios = []
     for seed in (1, 2, 3):
-        city, luck = City(num_riders=1_000), Luck(seed)
+        city, luck = SampleCity(num_riders=1_000), CounterRandom(seed)
         riders = draw_riders(city, luck)
         orders = draw_orders(city, luck, riders)
         tenure = riders.tenure_days[orders.rider] + orders.day
@@ -248,7 +256,7 @@ def test_first_month_riders_are_late_almost_five_times_as_often() -> None:
 
 def test_hours_reach_the_published_marks() -> None:
     """18 % of working days reach 8 hours and 0.28 % reach 12, as drawn shifts."""
-    city, luck = City(), Luck(1)
+    city, luck = SampleCity(), CounterRandom(1)
     rider, day = (axis.ravel() for axis in np.indices((2_000, 14)))
 
     shift_s = luck.draw(city.shift_s, "shift.length", rider, day)

@@ -10,12 +10,12 @@ import pytest
 
 from dispatch.problem import cost_multiplier
 from rules.amend import amend
+from simulations.counter_random import MILLION, CounterRandom
 from simulations.population import slowness_permille
 from simulations.price import point_values
-from simulations.randomness import MILLION, Luck
-from simulations.run import _City, _crew, _leaves, _Standing
-from simulations.scenarios import read
-from simulations.world import Plan
+from simulations.run import _crew, _DrawnCity, _leaves, _RiderStates
+from simulations.scenario_files import read
+from simulations.world import BookPlan
 from tests.simulations.cities import SCORE, SMALL, books
 
 SCENARIO = read("ordinary-week", SMALL)
@@ -26,14 +26,14 @@ def test_a_tiers_priority_reaches_the_dispatcher_as_it_is() -> None:
     """A book's priority is a multiplier of being offered work; the dispatcher takes it so, and the solver its inverse."""
     book = books(SCORE)[0]
     permille = np.array([tier.priority_permille for tier in book.model.tier])
-    lived = _City.drawn(SCENARIO, Luck(1), 1, None)
+    lived = _DrawnCity.drawn(SCENARIO, CounterRandom(1), 1, None)
     num = lived.people.num
     zeros = np.zeros(num, np.int64)
     tier = np.arange(num) % len(permille)
-    state = _Standing(zeros + 70_000, tier, np.zeros(num, np.bool_), zeros, zeros, zeros, None)
+    state = _RiderStates(zeros + 70_000, tier, np.zeros(num, np.bool_), zeros, zeros, zeros, None)
 
-    priority = _crew(lived, book, Plan((book,), (book,)), state, 0).priority
-    blind = _crew(lived, book, Plan((book,), (book,), blind=True), state, 0).priority
+    priority = _crew(lived, book, BookPlan((book,), (book,)), state, 0).priority
+    blind = _crew(lived, book, BookPlan((book,), (book,), blind=True), state, 0).priority
 
     assert sorted(set(permille.tolist())) == [900, 1_000, 1_100]
     assert (priority == permille[tier]).all()

@@ -4,12 +4,12 @@ import numpy as np
 import pyarrow.compute as pc
 import pytest
 
-from dispatch.mdrp import Courier, Instance, Order, Parameters, Restaurant
+from dispatch.mdrp import Courier, Instance, MdrpOrder, Parameters, Restaurant
 from rules.shelf import versions
-from simulations.given import Given, from_instance, from_waybills
+from simulations.real_day import RealDay, from_instance, from_waybills
 from simulations.run import run
-from simulations.scenarios import read
-from simulations.world import Plan, World
+from simulations.scenario_files import read
+from simulations.world import BookPlan, World
 from tests.simulations.conservation import violations
 
 PARAMETERS = Parameters(320, 4, 4, 40, 90, 10, 15)
@@ -19,17 +19,18 @@ ZERO = np.zeros(0, np.int64)
 def small_instance() -> Instance:
     """Two restaurants, twelve orders over lunch, three couriers."""
     orders = tuple(
-        Order(f"o{k}", 300.0 * (k % 4), 200.0 * (k % 3), 660 + 5 * k, f"r{k % 2 + 1}", 670 + 5 * k) for k in range(12)
+        MdrpOrder(f"o{k}", 300.0 * (k % 4), 200.0 * (k % 3), 660 + 5 * k, f"r{k % 2 + 1}", 670 + 5 * k)
+        for k in range(12)
     )
     restaurants = (Restaurant("r1", 0, 0), Restaurant("r2", 500, 500))
     couriers = tuple(Courier(f"c{k}", 0, 0, 640, 900) for k in range(3))
     return Instance("lunch", orders, restaurants, couriers, PARAMETERS)
 
 
-def lived(given: Given, after: str = "taobao-crowdsourced") -> World:
+def lived(given: RealDay, after: str = "taobao-crowdsourced") -> World:
     """Two days with these orders."""
     scenario = read("ordinary-week", ("warm_up_days=0", "people.capacity_first_month=5"))
-    return run(scenario, Plan(versions("legacy-fine"), versions(after)), 1, 2, given)
+    return run(scenario, BookPlan(versions("legacy-fine"), versions(after)), 1, 2, given)
 
 
 def test_an_instance_is_lived_through_as_it_stands() -> None:
@@ -88,6 +89,6 @@ def test_data_without_couriers_or_at_impossible_times_are_refused() -> None:
     one = np.zeros(1, np.int64)
 
     with pytest.raises(ValueError, match="no couriers"):
-        Given("x", one, one, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO)
+        RealDay("x", one, one, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO)
     with pytest.raises(ValueError, match="outside"):
-        Given("x", one, one, one, one, one, one, one, one, one + 20_000, one + 40_000)
+        RealDay("x", one, one, one, one, one, one, one, one, one + 20_000, one + 40_000)

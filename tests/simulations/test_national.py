@@ -12,9 +12,9 @@ from rules.units import US_PER_DAY
 from scoring.ledger import delivery_outcome
 from scoring.prepare import schedule_versions
 from scoring.score import score
-from simulations.national import National, window_table
+from simulations.national import NationalDay, window_table
 
-DAY = National(num_riders=3_000, num_events=42_000, num_cities=7)
+DAY = NationalDay(num_riders=3_000, num_events=42_000, num_cities=7)
 HALF_HOUR_US = 1_800_000_000
 
 
@@ -47,7 +47,7 @@ def test_each_window_is_in_order_of_time_and_some_rows_come_late() -> None:
 def test_a_window_is_the_same_whenever_it_is_made() -> None:
     """Nothing is left over from one window to the next."""
     assert window_table(DAY, 3).equals(window_table(DAY, 3))
-    assert not window_table(DAY, 3).equals(window_table(National(3_000, 42_000, 7, seed=2), 3))
+    assert not window_table(DAY, 3).equals(window_table(NationalDay(3_000, 42_000, 7, seed=2), 3))
 
 
 def test_its_shares_are_those_it_states(table: pa.Table) -> None:

@@ -12,11 +12,11 @@ from simulations.area_state import (
     STAY,
     AreaState,
 )
-from simulations.orders import draw_kitchens
-from simulations.placed import Places, draw_placed
+from simulations.counter_random import CounterRandom
+from simulations.demand import MerchantPlaces, draw_placed
 from simulations.price import prices
-from simulations.randomness import Luck
-from simulations.scenarios import read
+from simulations.sample_orders import draw_kitchens
+from simulations.scenario_files import read
 from tests.simulations.cities import books
 from tests.simulations.event_dispatch import play_by_event
 
@@ -44,7 +44,7 @@ def market(num_riders: int) -> AreaState:
     )
     sets += ("behaviour.decline_crowdsourced_per_million=0", "behaviour.decline_gain_permille=0", "people.capacity=1")
     scenario = read("ordinary-week", sets)
-    place = Places(np.zeros(1, np.int64), np.zeros(1, np.int64), np.zeros(1, np.int64))
+    place = MerchantPlaces(np.zeros(1, np.int64), np.zeros(1, np.int64), np.zeros(1, np.int64))
     zero = np.zeros(num_riders, np.int64)
     float_zero = zero.astype(np.float64)
     crew = Crew(
@@ -53,8 +53,8 @@ def market(num_riders: int) -> AreaState:
         point_fen=float_zero, target_fen_per_h=float_zero, bonus_fen=float_zero, priority=zero + 1000, capacity=zero + 1,
         consents=zero, days_in_a_row=zero,
     )  # fmt: skip
-    kitchens = draw_kitchens(scenario.kitchens, Luck(1))
-    placed = draw_placed(scenario, Luck(1), 0, kitchens, place, 0)
+    kitchens = draw_kitchens(scenario.kitchens, CounterRandom(1))
+    placed = draw_placed(scenario, CounterRandom(1), 0, kitchens, place, 0)
     parameters = day_parameters(scenario, 0, responds=False)
     parameters["lights_per_m"] = parameters["pick_up_s"] = 0
     return set_up(

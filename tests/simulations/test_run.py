@@ -11,7 +11,7 @@ from rules.compile import compile_books
 from scoring.comparison import compare
 from scoring.prepare import schedule_versions
 from scoring.score import score
-from simulations.scenarios import read, shipped
+from simulations.scenario_files import read, shipped
 from simulations.world import ORDERS, RIDER_DAYS, STAYS_SCHEMA, World
 from tests.simulations.cities import LEGACY, REFERENCE, SCORE, books, city
 from tests.simulations.conservation import violations

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from rules.errors import BookError
-from simulations.scenarios import allowed_range, keys, read, shipped
+from simulations.scenario_files import allowed_range, keys, read, shipped
 
 NAMES = ("new-riders", "ordinary-week", "rain-week", "slow-kitchens", "under-staffed")
 

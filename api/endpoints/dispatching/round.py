@@ -15,10 +15,10 @@ from api.endpoints.dispatching.shapes import (
     Withheld,
 )
 from dispatch.explain import Explanation, costs_document, facts_document, sentence
-from dispatch.fatigue import CLAUSE_TEXT, Clause, Hours, withheld
-from dispatch.horizon import Settings
+from dispatch.fatigue import CLAUSE_TEXT, HoursClause, WorkedHours, withholding_clauses
+from dispatch.horizon import SearchSettings
 from dispatch.objective import ON_DEMAND_WEIGHTS
-from dispatch.problem import ON_DEMAND, Orders, Problem, Riders, whole
+from dispatch.problem import ON_DEMAND, DispatchProblem, Orders, Riders, whole
 from dispatch.rounds import Round, solve_round
 from dispatch.travel import GreatCircleTravel
 from rules.text import Lang, text
@@ -31,7 +31,7 @@ def solve(body: RoundWanted, suspended: Collection[str], lang: Lang) -> RoundAns
     problem = _problem(body)
     reasons = _reasons(body, suspended)
     may_take = np.array([rider.rider_id not in reasons for rider in body.riders], np.bool_)
-    settings = Settings(repairs_per_order=body.effort, repairs_max=body.effort, seed=body.seed)
+    settings = SearchSettings(repairs_per_order=body.effort, repairs_max=body.effort, seed=body.seed)
     found = solve_round(problem, ON_DEMAND_WEIGHTS, settings, may_take)
     orders, riders = problem.orders.names, problem.riders.names
     return RoundAnswer(
@@ -48,14 +48,14 @@ def solve(body: RoundWanted, suspended: Collection[str], lang: Lang) -> RoundAns
     )
 
 
-def _problem(body: RoundWanted) -> Problem:
+def _problem(body: RoundWanted) -> DispatchProblem:
     orders, riders = body.orders, body.riders
     rider_at = {rider.rider_id: k for k, rider in enumerate(riders)}
     order_at = {order.order_id: k for k, order in enumerate(orders)}
     places = [order.merchant for order in orders] + [order.door for order in orders] + [rider.at for rider in riders]
     degrees = np.array([(place.latitude, place.longitude) for place in places], np.float64).reshape(-1, 2)
     num = len(orders)
-    return Problem(
+    return DispatchProblem(
         ON_DEMAND,
         GreatCircleTravel(degrees, body.km_per_hour),
         Orders(
@@ -94,7 +94,7 @@ def _reasons(body: RoundWanted, suspended: Collection[str]) -> dict[str, str]:
     now_s = body.now_s
     stretch = whole(rider.continuous_s for rider in body.riders)
     goes_on = np.array([rider.goes_on for rider in body.riders], np.bool_)
-    hours = Hours(
+    hours = WorkedHours(
         before_s=whole(rider.worked_s for rider in body.riders) - stretch,
         since_s=np.where(stretch > 0, now_s - stretch, -1),
         busy_until_s=np.where(stretch > 0, now_s, -1),
@@ -103,11 +103,11 @@ def _reasons(body: RoundWanted, suspended: Collection[str]) -> dict[str, str]:
         consents=goes_on,
     )
     found = {}
-    for rider, clause in zip(body.riders, withheld(hours).tolist(), strict=True):
+    for rider, clause in zip(body.riders, withholding_clauses(hours).tolist(), strict=True):
         if rider.rider_id in suspended:
             found[rider.rider_id] = SUSPENDED
         elif clause:
-            found[rider.rider_id] = CLAUSE_TEXT[Clause(clause)].removeprefix("dispatch.clause_")
+            found[rider.rider_id] = CLAUSE_TEXT[HoursClause(clause)].removeprefix("dispatch.clause_")
     return found
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from api.files.atomic import write_parquet
 from rules.units import US_PER_DAY
-from simulations.city import events_only, generate
-from simulations.scenario import City
+from simulations.sample_city import events_only, generate
+from simulations.sample_parameters import SampleCity
 
 NUM_DAYS = 5
 
@@ -17,7 +17,7 @@ NUM_DAYS = 5
 def days(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """A city's days; the last one has some rows of each before, and a correction of an event of the first."""
     folder = tmp_path_factory.mktemp("days")
-    table = events_only(generate(City(num_riders=40, num_days=NUM_DAYS), 5))
+    table = events_only(generate(SampleCity(num_riders=40, num_days=NUM_DAYS), 5))
     occurred = table["occurred_us"].to_numpy()
     day = (occurred - occurred.min()) // US_PER_DAY
     day[::50] = NUM_DAYS - 1

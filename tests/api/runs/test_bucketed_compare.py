@@ -18,10 +18,10 @@ from api.runs import bucketed_run
 from api.runs.bucketed_compare import compare_lake
 from api.runs.compare import Command, compare_files
 from api.runs.run import Progress
-from simulations.city import events_only, generate
-from simulations.scenario import City
+from simulations.sample_city import events_only, generate
+from simulations.sample_parameters import SampleCity
 
-CITY = City(num_riders=40, num_days=3)
+CITY = SampleCity(num_riders=40, num_days=3)
 BUCKET_ROWS = 500
 BOOKS = ("legacy-fine", "taobao-crowdsourced")
 FILE = {"compare": "riders.parquet", "impact": "affected.parquet"}

@@ -23,11 +23,11 @@ from api.runs import bucketed_run
 from api.runs.bucketed_run import score_lake
 from api.runs.run import score_files
 from rules.units import US_PER_DAY
-from simulations.city import events_only, generate
-from simulations.scenario import City
+from simulations.sample_city import events_only, generate
+from simulations.sample_parameters import SampleCity
 
 BOOK = "gbt-46862-reference"
-CITY = City(num_riders=40, num_days=4)
+CITY = SampleCity(num_riders=40, num_days=4)
 BUCKET_ROWS = 700
 
 

@@ -16,7 +16,7 @@ from api.runs.compare import compare_files
 from api.runs.plan import plan
 from rules import shelf
 from rules.errors import BookError
-from simulations.national import National, deployment_of
+from simulations.national import NationalDay, deployment_of
 from tests.api.ledgers import contents, nets, rejects_of, score_events, write_events
 from tests.builders import DAY_US, delivered, deploy_row
 
@@ -152,7 +152,7 @@ def test_a_generated_day_has_several_books_in_force(tmp_path: Path) -> None:
 
 def test_a_country_may_have_as_many_cities_as_it_has(tmp_path: Path) -> None:
     """A table of more bytes than a book may have is read."""
-    day = National(num_riders=10, num_events=10, num_cities=9_000)
+    day = NationalDay(num_riders=10, num_events=10, num_cities=9_000)
 
     chosen = plan(table(tmp_path, deployment_of(day)))
 

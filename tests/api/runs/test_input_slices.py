@@ -15,8 +15,8 @@ from api.files.input_slices import Unit, units_of
 from api.runs.bucketed_compare import compare_lake
 from api.runs.bucketed_run import score_lake
 from api.runs.run import score_files
-from simulations.city import events_only, generate
-from simulations.scenario import City
+from simulations.sample_city import events_only, generate
+from simulations.sample_parameters import SampleCity
 from tests.api.runs.test_bucketed_run import BUCKET_ROWS, contents, no_rider, rows_of, same_ledger, with_value
 
 BOOK = "gbt-46862-reference"
@@ -27,7 +27,7 @@ UNIT_ROWS = 400
 @pytest.fixture(scope="module")
 def table() -> pa.Table:
     """A city's events in no order, with rows that cannot be read, conflicts, and a column that nobody knows."""
-    table = events_only(generate(City(num_riders=30, num_days=3), 3))
+    table = events_only(generate(SampleCity(num_riders=30, num_days=3), 3))
     table = table.take(pa.array(np.random.default_rng(1).permutation(table.num_rows)))
     conflicts = with_value(table.slice(5, 3), "fee_fen", 999)
     table = pa.concat_tables([table.slice(0, 700), no_rider(table), table.slice(700), conflicts, no_rider(table)])

@@ -10,11 +10,11 @@ from api.files.atomic import write_parquet
 from api.files.errors import InputError
 from api.runs.bucketed_run import score_lake
 from api.studies.run_study import run_study
-from simulations.national import National, window_table
+from simulations.national import NationalDay, window_table
 from tests.api.studies.requests import request
 
 BOOK = "gbt-46862-reference"
-DAY = National(num_riders=600, num_events=6_000, num_cities=3)
+DAY = NationalDay(num_riders=600, num_events=6_000, num_cities=3)
 BUCKET_ROWS = 800
 
 pytestmark = pytest.mark.filterwarnings(

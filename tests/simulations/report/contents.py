@@ -6,7 +6,7 @@ from typing import Any
 from rules.shelf import find
 from rules.text import Lang
 from simulations.report.content import Content
-from simulations.scenarios import read
+from simulations.scenario_files import read
 from simulations.study.findings import findings
 from simulations.study.metrics import PRIMARY
 from simulations.study.seed import seed_result

@@ -8,7 +8,7 @@ from markupsafe import escape
 
 from rules.text import LANGS, Lang, text
 from simulations.report.content import group_table, in_two_lines, late_rows, morris_rows, part_rows
-from simulations.report.page import Report, report
+from simulations.report.page import StudyReport, report
 from simulations.report.words import headline, interval_text, number_text, value_text, way_of
 from simulations.study.metrics import PRIMARY
 from tests.simulations.report.contents import content
@@ -20,12 +20,12 @@ CHARTS = (
 
 
 @pytest.fixture(scope="module")
-def made() -> Report:
+def made() -> StudyReport:
     """The report of 20 seeds."""
     return report(content())
 
 
-def test_the_page_fetches_nothing(made: Report) -> None:
+def test_the_page_fetches_nothing(made: StudyReport) -> None:
     """No address but the names of SVG; no script, style or picture from elsewhere."""
     addresses = set(re.findall(r"https?://[^\"'\s<)]+", made.html))
 
@@ -33,7 +33,7 @@ def test_the_page_fetches_nothing(made: Report) -> None:
     assert not re.search(r"<(?:link|img|iframe)\b|\bsrc=|@import", made.html)
 
 
-def test_every_chart_is_there_in_both_languages(made: Report) -> None:
+def test_every_chart_is_there_in_both_languages(made: StudyReport) -> None:
     """On the page and as a file, its text in the language it says."""
     assert set(made.charts) == {f"{name}.{lang}.svg" for name in CHARTS for lang in LANGS}
     for name in CHARTS:
@@ -42,14 +42,14 @@ def test_every_chart_is_there_in_both_languages(made: Report) -> None:
     assert "old book" in made.charts["income_distribution.en.svg"]
 
 
-def test_ids_of_charts_do_not_meet(made: Report) -> None:
+def test_ids_of_charts_do_not_meet(made: StudyReport) -> None:
     """One page holds many charts: every id stands once."""
     ids = re.findall(r'\bid="([^"]+)"', made.html)
 
     assert len(ids) == len(set(ids))
 
 
-def test_nothing_unsaid_shows(made: Report) -> None:
+def test_nothing_unsaid_shows(made: StudyReport) -> None:
     """No None, no nan, no unfilled placeholder on the page."""
     seen = re.sub(r"<style>.*?</style>|<script>.*?</script>", "", made.html, flags=re.DOTALL)
     words = re.sub(r"<[^>]+>", " ", seen)
@@ -57,7 +57,7 @@ def test_nothing_unsaid_shows(made: Report) -> None:
     assert not re.search(r"\bNone\b|\bnan\b|\{[a-z_]+\}", words)
 
 
-def test_the_page_holds_what_a_reader_must_find(made: Report) -> None:
+def test_the_page_holds_what_a_reader_must_find(made: StudyReport) -> None:
     """Question, command, digests, every assumption with its source, limits, rules in words."""
     one = content()
 
@@ -120,7 +120,7 @@ def test_figures_are_written_as_people_write_them() -> None:
     assert in_two_lines("Cost of a minute that makes riders hurry") == "Cost of a minute that|makes riders hurry"
 
 
-def test_effects_of_morris_stand_in_the_units_of_their_metric(made: Report) -> None:
+def test_effects_of_morris_stand_in_the_units_of_their_metric(made: StudyReport) -> None:
     """The largest of each metric with interval, spread and direction; the rest is left to the table beside the page."""
     rows = morris_rows(content(), "en")
 
@@ -131,7 +131,7 @@ def test_effects_of_morris_stand_in_the_units_of_their_metric(made: Report) -> N
     assert made.html.count("at 81 of 90 combinations") == len(PRIMARY)
 
 
-def test_groups_show_every_primary_metric(made: Report) -> None:
+def test_groups_show_every_primary_metric(made: StudyReport) -> None:
     """A row for each group of riders: four differences with their intervals."""
     rows = group_table(content(), "en")
 
@@ -141,14 +141,14 @@ def test_groups_show_every_primary_metric(made: Report) -> None:
     assert "yuan" in rows[0]["cells"][0]["interval"]
 
 
-def test_only_what_excludes_zero_is_bold(made: Report) -> None:
+def test_only_what_excludes_zero_is_bold(made: StudyReport) -> None:
     """A difference of nothing is plain, one whose interval lies beyond zero is not."""
     assert "<td>0.00 km/h</td>" in made.html
     assert "<td><b>0.00 km/h</b></td>" not in made.html
     assert re.search(r"<td><b>\+4\.\d\d yuan</b></td>", made.html)
 
 
-def test_only_a_clear_turn_of_sign_is_told(made: Report) -> None:
+def test_only_a_clear_turn_of_sign_is_told(made: StudyReport) -> None:
     """One parameter turns income with an interval beyond zero: it is named, for income alone."""
     told = text("en", "study.turning", metric=text("en", "study.metric_income_per_day_fen"), where="").partition(
         " at "

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 
 from simulations.study.metrics import METRICS, of_riders
-from simulations.study.outcome import NUM_LATE_BINS, OUTCOME_DAYS, Outcome, columns_of
+from simulations.study.outcome import NUM_LATE_BINS, OUTCOME_DAYS, RunOutcome, columns_of
 from simulations.world import SKILL_GROUPS, TENURE_GROUPS
 
 KINDS = ("crowdsourced", "dedicated")
@@ -23,7 +23,7 @@ def outcome(
     luck: int = 0,
     low_tier: int = 0,
     fewer_orders_low: int = 0,
-) -> Outcome:
+) -> RunOutcome:
     """One arm of one seed: about twenty orders a rider and day at `FEE_FEN`, `FINE_FEN` for each late one where `fined`.
 
     `fewer_late` orders a day are on time that were not; `luck` draws the dispatcher's part anew; the first `low_tier` riders
@@ -88,7 +88,7 @@ def outcome(
         "violations": {},
         "figures": {"orders": int(delivered.sum())},
     }
-    return Outcome(table, facts)
+    return RunOutcome(table, facts)
 
 
 def _plain(value: float) -> float | None:

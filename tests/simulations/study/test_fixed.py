@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from simulations.scenarios import read
+from simulations.scenario_files import read
 from simulations.study.fixed import rescored
 from simulations.study.metrics import METRICS
 from simulations.study.outcome import LATE_MIN_FROM, outcome_of

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow.compute as pc
 import pytest
 
-from simulations.scenarios import read
+from simulations.scenario_files import read
 from simulations.study.outcome import OUTCOME_DAYS, outcome_of
 from tests.simulations.cities import SMALL, city
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from simulations.scenarios import allowed_range, read
+from simulations.scenario_files import allowed_range, read
 from simulations.study.sensitivity import (
     KEYS,
     Parameter,

@@ -1,4 +1,4 @@
-"""The random draws of `simulations.randomness` for compiled code: one draw at a time, equal to the bit.
+"""The random draws of `simulations.counter_random` for compiled code: one draw at a time, equal to the bit.
 
 A tested copy, since compiled code cannot call the array version. Nothing else lives here.
 """
@@ -6,7 +6,7 @@ A tested copy, since compiled code cannot call the array version. Nothing else l
 import numpy as np
 
 from rules.compiled import compiled
-from simulations.randomness import Luck, purpose_state
+from simulations.counter_random import CounterRandom, purpose_state
 
 MILLION = 1_000_000
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
@@ -14,7 +14,7 @@ _FIRST = np.uint64(0xBF58476D1CE4E5B9)
 _SECOND = np.uint64(0x94D049BB133111EB)
 
 
-def state_of(luck: Luck, purpose: str) -> np.uint64:
+def state_of(luck: CounterRandom, purpose: str) -> np.uint64:
     """What compiled draws of a purpose start from."""
     return purpose_state(luck, purpose)
 
@@ -28,7 +28,7 @@ def _mixed(state: np.uint64) -> np.uint64:
 
 @compiled
 def rank(state: np.uint64, entity: int, day: int, occurrence: int) -> int:
-    """A rank of 0 … 999 999 millionths: `Luck.below(MILLION, …)`."""
+    """A rank of 0 … 999 999 millionths: `CounterRandom.below(MILLION, …)`."""
     state = _mixed(state ^ _mixed(np.uint64(entity) + _GOLDEN))
     state = _mixed(state ^ _mixed(np.uint64(day) + _GOLDEN))
     state = _mixed(state ^ _mixed(np.uint64(occurrence) + _GOLDEN))

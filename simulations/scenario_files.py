@@ -1,7 +1,7 @@
 """From a scenario file and settings to a `Scenario`, or to every fault in it at once.
 
 A value is written as `{ value = 7, source = "…" }`, a distribution as `{ quantiles = [[0, 3], [1000, 9]], source = "…" }`. A file
-may extend another; settings (`behaviour.belief_permille=500`) come last. What values mean is `simulations.parts`.
+may extend another; settings (`behaviour.belief_permille=500`) come last. What values mean is `simulations.scenario`.
 """
 
 import datetime as dt
@@ -19,21 +19,21 @@ from rules.errors import BookError, Fault
 from rules.events import REPORT_KINDS
 from rules.ids import digest
 from rules.validation import as_written
-from simulations.parts import (
+from simulations.counter_random import MILLION, Quantiles
+from simulations.sample_parameters import Kitchens, Obstacle, Weather
+from simulations.scenario import (
     Behaviour,
     Demand,
+    DispatchRules,
     Doors,
     Feedback,
     Pairs,
     People,
     Promise,
     Scenario,
-    Sending,
     Streets,
     Town,
 )
-from simulations.randomness import MILLION, Quantiles
-from simulations.scenario import Kitchens, Obstacle, Weather
 
 SCENARIOS_DIR = Path(__file__).parent / "scenarios"
 PARTS: dict[str, type] = {
@@ -45,7 +45,7 @@ PARTS: dict[str, type] = {
     "weather": Weather,
     "doors": Doors,
     "people": People,
-    "sending": Sending,
+    "sending": DispatchRules,
     "feedback": Feedback,
     "behaviour": Behaviour,
 }

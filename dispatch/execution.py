@@ -12,8 +12,8 @@ from dispatch.arrays import Ints, Records, Stops, record_of
 from dispatch.board import CARRIED, DELIVERED, HIDDEN, OPEN, SENT, Board
 from dispatch.route import (
     keep_feasible,
-    recost,
-    take,
+    remove_order,
+    update_cost,
 )
 from rules.compiled import compiled, compiled_with_runtime
 
@@ -27,7 +27,7 @@ def empty_log(num_orders: int) -> Records:
 
 
 @compiled
-def reveal(board: Board, now_s: int, first_hidden: int) -> int:
+def open_placed(board: Board, now_s: int, first_hidden: int) -> int:
     """Open the orders placed by now; orders are sorted by placement. Return the first still hidden."""
     orders = board.orders
     while first_hidden < orders.shape[0] and orders[first_hidden].placed_s <= now_s:
@@ -111,7 +111,7 @@ def arrive_trips(board: Board, log: Records, now_s: int) -> int:
         drop_stops(stops, riders[rider].num_stops, 2 * num)
         riders[rider].num_stops -= 2 * num
         riders[rider].place, riders[rider].free_s, riders[rider].arrival_s = place, clock_s, -1
-        recost(board, rider)
+        update_cost(board, rider)
     return delivered
 
 
@@ -146,12 +146,12 @@ def arrive_stops(board: Board, log: Records, now_s: int) -> int:
         drop_stops(stops, riders[rider].num_stops, num)
         riders[rider].num_stops -= num
         riders[rider].place, riders[rider].free_s, riders[rider].arrival_s = place, clock_s, -1
-        recost(board, rider)
+        update_cost(board, rider)
     return delivered
 
 
 @compiled_with_runtime
-def due(board: Board, now_s: int, period_s: int) -> Ints:
+def due_to_leave(board: Board, now_s: int, period_s: int) -> Ints:
     """Return the riders, free before the next round, who must leave before it to be there when their meal is ready.
 
     Until then an order stays open and its plan may change: postponing costs nothing.
@@ -173,18 +173,18 @@ def due(board: Board, now_s: int, period_s: int) -> Ints:
 
 
 @compiled
-def leave(board: Board, leaving: Ints, now_s: int) -> None:
+def depart(board: Board, leaving: Ints, now_s: int) -> None:
     """Set riders on the way to their first stop, as soon as they are free."""
     riders, orders = board.riders, board.orders
     for rider in leaving:
         first = board.stops[rider, 0]
         target = orders[first].merchant if first >= 0 else orders[~first].door
         riders[rider].arrival_s = max(now_s, riders[rider].free_s) + board.travel_s[riders[rider].place, target]
-        recost(board, rider)
+        update_cost(board, rider)
 
 
 @compiled_with_runtime
-def about_to_be_sent(board: Board, leaving: Ints) -> Ints:
+def orders_leaving(board: Board, leaving: Ints) -> Ints:
     """Return the open orders of the first visits of riders who leave now, and of riders on the way."""
     riders, orders = board.riders, board.orders
     goes = riders["arrival_s"] >= 0
@@ -203,7 +203,7 @@ def about_to_be_sent(board: Board, leaving: Ints) -> Ints:
 
 
 @compiled
-def send(board: Board, log: Records, sent: Ints, now_s: int) -> None:
+def record_sent(board: Board, log: Records, sent: Ints, now_s: int) -> None:
     """Fix orders to the riders whose plans hold them: from now on they are theirs."""
     for order in sent:
         board.orders[order].status = SENT
@@ -211,27 +211,27 @@ def send(board: Board, log: Records, sent: Ints, now_s: int) -> None:
 
 
 @compiled
-def release(board: Board, order: int) -> None:
+def release_order(board: Board, order: int) -> None:
     """Take an open order out of the plan that holds it."""
     rider = board.orders[order].holder
     if rider >= 0:
-        take(board, order)
+        remove_order(board, order)
         keep_feasible(board, rider)
 
 
 @compiled
-def set_tolls(board: Board, tolls: Ints) -> None:
+def set_surcharges(board: Board, tolls: Ints) -> None:
     """Set the cost of one more order, rider by rider."""
     for rider in range(tolls.shape[0]):
         if board.riders[rider].surcharge != tolls[rider]:
             board.riders[rider].surcharge = tolls[rider]
-            recost(board, rider)
+            update_cost(board, rider)
 
 
 @compiled
-def set_pace(board: Board, pace: Ints) -> None:
+def set_guarantees(board: Board, pace: Ints) -> None:
     """Set the pay below which another order costs nothing, rider by rider."""
     for rider in range(pace.shape[0]):
         if board.riders[rider].guarantee != pace[rider]:
             board.riders[rider].guarantee = pace[rider]
-            recost(board, rider)
+            update_cost(board, rider)

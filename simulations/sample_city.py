@@ -12,16 +12,16 @@ import pyarrow as pa
 
 from rules.calendar import instant_us
 from scoring.columns import CANONICAL_SCHEMA, EVENT_SCHEMA
-from simulations.incidents import Rows, incidents
-from simulations.orders import Orders, Riders, draw_orders, draw_riders
-from simulations.randomness import I64, Luck
-from simulations.scenario import City
+from simulations.counter_random import I64, CounterRandom
+from simulations.sample_incidents import EventFamily, incidents
+from simulations.sample_orders import RiderTraits, SampleOrders, draw_orders, draw_riders
+from simulations.sample_parameters import SampleCity
 
 # Reviews, appeals and corrections of the last evening still come in on the morning after.
 _TAIL = dt.timedelta(hours=28)
 
 
-def generate(city: City, seed: int) -> pa.Table:
+def generate(city: SampleCity, seed: int) -> pa.Table:
     """All events of a city, by time.
 
     Parameters
@@ -34,7 +34,7 @@ def generate(city: City, seed: int) -> pa.Table:
     One column per field of the native event format (times as int64 µs), then `file` (names city and seed) and `row`
     (1, 2, …), for messages.
     """
-    luck = Luck(seed)
+    luck = CounterRandom(seed)
     riders = draw_riders(city, luck)
     orders = draw_orders(city, luck, riders)
     midnight_us = _midnights_us(city)
@@ -56,23 +56,23 @@ def events_only(table: pa.Table) -> pa.Table:
     return table.select(EVENT_SCHEMA.names)
 
 
-def working_days(orders: Orders) -> tuple[I64, I64]:
+def working_days(orders: SampleOrders) -> tuple[I64, I64]:
     """(rider, day) of each day on which a rider carried anything."""
     day_max = int(orders.day.max(initial=0)) + 1
     both = np.unique(orders.rider * day_max + orders.day)
     return both // day_max, both % day_max
 
 
-def _midnight(city: City, day: int) -> dt.datetime:
+def _midnight(city: SampleCity, day: int) -> dt.datetime:
     local = city.first_day + dt.timedelta(days=day)
     return dt.datetime.combine(local, dt.time(0), ZoneInfo(city.time_zone)).astimezone(dt.UTC)
 
 
-def _midnights_us(city: City) -> I64:
+def _midnights_us(city: SampleCity) -> I64:
     return np.array([instant_us(_midnight(city, day)) for day in range(city.num_days)], np.int64)
 
 
-def _table(city: City, riders: Riders, midnight_us: I64, rows: Rows) -> pa.Table:
+def _table(city: SampleCity, riders: RiderTraits, midnight_us: I64, rows: EventFamily) -> pa.Table:
     """One family of events as columns of the event format; times become instants."""
     num = rows.rider.size
     day_us = midnight_us[rows.day]

@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from rules.events import CANCEL_PARTIES
-from simulations.orders import NO_OBSTACLE, Orders
-from simulations.randomness import I64, MILLION, Bools, Luck
-from simulations.scenario import HOUR_S, MINUTE_S, City
+from simulations.counter_random import I64, MILLION, Bools, CounterRandom
+from simulations.sample_orders import NO_OBSTACLE, SampleOrders
+from simulations.sample_parameters import HOUR_S, MINUTE_S, SampleCity
 
 DELIVERED, CANCELLED, UNDELIVERED, TRANSFERRED, REASSIGNED = range(5)
 # Who cancels, in millionths: mostly customers and merchants. Assumption.
@@ -22,7 +22,7 @@ _NO_REPORT = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class EventFamily:
     """Events of one family; arrays of one row an event.
 
     `times_s` are seconds after local midnight of `day` by field name (`occurred` always); `columns` are further
@@ -39,14 +39,14 @@ class Rows:
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
+class _OrderFates:
     """Orders with what became of them.
 
     `outcome` is DELIVERED …; `report` the verified report ("" for none), `apart` whether it is an event of its own
     and not a column of the delivery; `unheard` an obstacle that nobody reported.
     """
 
-    orders: Orders
+    orders: SampleOrders
     outcome: I64
     report: np.ndarray
     apart: Bools
@@ -68,7 +68,9 @@ class _Told:
         return self.orders.rider[rows], self.orders.day[rows], self.orders.occurrence[rows]
 
 
-def incidents(city: City, luck: Luck, orders: Orders, working: tuple[I64, I64]) -> Iterator[Rows]:
+def incidents(
+    city: SampleCity, luck: CounterRandom, orders: SampleOrders, working: tuple[I64, I64]
+) -> Iterator[EventFamily]:
     """All families of events.
 
     Parameters
@@ -76,7 +78,7 @@ def incidents(city: City, luck: Luck, orders: Orders, working: tuple[I64, I64]) 
     working
         (rider, day) of each working day, for what does not belong to an order.
     """
-    told = _told(city, luck, orders)
+    told = _fates_of(city, luck, orders)
     yield _deliveries(city, told)
     yield from _endings(luck, told)
     yield from _extensions(city, luck, told)
@@ -89,7 +91,7 @@ def incidents(city: City, luck: Luck, orders: Orders, working: tuple[I64, I64]) 
     yield _training(city, luck, working)
 
 
-def _told(city: City, luck: Luck, orders: Orders) -> _Told:
+def _fates_of(city: SampleCity, luck: CounterRandom, orders: SampleOrders) -> _OrderFates:
     key = (orders.rider, orders.day, orders.occurrence)
     conduct, kitchens = city.conduct, city.kitchens
     shares = (conduct.cancelled, conduct.undelivered, conduct.transferred, conduct.reassigned)
@@ -110,10 +112,10 @@ def _told(city: City, luck: Luck, orders: Orders) -> _Told:
     rained = (orders.rain > 0) & luck.chance(city.weather.reported_per_million, "order.rain_reported", *key)
     report = np.where((report == _NO_REPORT) & rained, "severe_weather", report)
     apart = luck.chance(MILLION // 2, "order.report_apart", *key)
-    return _Told(orders, outcome, report, apart, (orders.obstacle != NO_OBSTACLE) & ~heard)
+    return _OrderFates(orders, outcome, report, apart, (orders.obstacle != NO_OBSTACLE) & ~heard)
 
 
-def _order_ids(orders: Orders, rows: Bools) -> np.ndarray:
+def _order_ids(orders: SampleOrders, rows: Bools) -> np.ndarray:
     parts = (orders.rider[rows] + 1, orders.day[rows] + 1, orders.trip[rows] + 1, orders.position[rows] + 1)
     names = np.char.mod("o%05d", parts[0])
     for part in parts[1:]:
@@ -122,14 +124,14 @@ def _order_ids(orders: Orders, rows: Bools) -> np.ndarray:
 
 
 def _rows(
-    told: _Told, rows: Bools, kind: str | pa.Array, occurred_s: I64, suffix: str = "", **columns: pa.Array
-) -> Rows:
+    told: _OrderFates, rows: Bools, kind: str | pa.Array, occurred_s: I64, suffix: str = "", **columns: pa.Array
+) -> EventFamily:
     """Events about orders; the id says which order and what (`suffix`, by default the kind)."""
     order_ids = _order_ids(told.orders, rows)
     kinds = pa.repeat(pa.scalar(kind, pa.string()), order_ids.size) if isinstance(kind, str) else kind
     ends = pa.repeat(pa.scalar(suffix, pa.string()), order_ids.size) if suffix else kinds
     names = pa.array(order_ids, pa.string())
-    return Rows(
+    return EventFamily(
         event_id=pc.binary_join_element_wise(names, ends, ":"),
         order_id=names,
         rider=told.orders.rider[rows],
@@ -140,14 +142,14 @@ def _rows(
     )
 
 
-def _deliveries(city: City, told: _Told) -> Rows:
+def _deliveries(city: SampleCity, told: _OrderFates) -> EventFamily:
     rows = told.delivered
     made = _rows(told, rows, "delivered", told.orders.delivered_s[rows], **_facts(city, told, rows))
     made.times_s.update(_times(told, rows))
     return made
 
 
-def _times(told: _Told, rows: Bools) -> dict[str, I64]:
+def _times(told: _OrderFates, rows: Bools) -> dict[str, I64]:
     orders = told.orders
     return {
         "placed": orders.placed_s[rows],
@@ -162,7 +164,7 @@ def _times(told: _Told, rows: Bools) -> dict[str, I64]:
     }
 
 
-def _facts(city: City, told: _Told, rows: Bools) -> dict[str, pa.Array]:
+def _facts(city: SampleCity, told: _OrderFates, rows: Bools) -> dict[str, pa.Array]:
     orders = told.orders
     paid_m = np.maximum(orders.distance_m[rows] - city.free_m, 0)
     reports = np.where(told.apart, _NO_REPORT, told.report)[rows]
@@ -175,7 +177,7 @@ def _facts(city: City, told: _Told, rows: Bools) -> dict[str, pa.Array]:
     }
 
 
-def _endings(luck: Luck, told: _Told) -> Iterator[Rows]:
+def _endings(luck: CounterRandom, told: _OrderFates) -> Iterator[EventFamily]:
     """Orders that end otherwise than by this rider's delivery."""
     orders = told.orders
     rows = told.outcome == CANCELLED
@@ -193,7 +195,7 @@ def _endings(luck: Luck, told: _Told) -> Iterator[Rows]:
     yield _rows(told, rows, "reassigned_system", orders.accepted_s[rows] + 2 * MINUTE_S)
 
 
-def _extensions(city: City, luck: Luck, told: _Told) -> Iterator[Rows]:
+def _extensions(city: SampleCity, luck: CounterRandom, told: _OrderFates) -> Iterator[EventFamily]:
     """Deadlines extended by the platform: rain, slow merchants it sees itself, transfers, red lights."""
     everyone = np.ones(told.outcome.size, bool)
     rainy = told.orders.rain > 0
@@ -214,7 +216,7 @@ def _extensions(city: City, luck: Luck, told: _Told) -> Iterator[Rows]:
         )
 
 
-def _reports(told: _Told) -> Rows:
+def _reports(told: _OrderFates) -> EventFamily:
     """Verified reports that come as events of their own."""
     rows = told.delivered & told.apart & (told.report != _NO_REPORT).astype(bool)
     kinds = told.report[rows]
@@ -224,7 +226,7 @@ def _reports(told: _Told) -> Rows:
     return _rows(told, rows, pa.array(kinds, pa.string()), at_s, "report", level=level)
 
 
-def _steps(city: City, luck: Luck, told: _Told) -> Iterator[Rows]:
+def _steps(city: SampleCity, luck: CounterRandom, told: _OrderFates) -> Iterator[EventFamily]:
     """Steps of some orders, as producers send them that do not wait for the delivery."""
     everyone = np.ones(told.outcome.size, bool)
     rows = told.delivered & luck.chance(city.conduct.stepwise, "order.stepwise", *told.key(everyone))
@@ -240,7 +242,7 @@ def _steps(city: City, luck: Luck, told: _Told) -> Iterator[Rows]:
         yield _rows(told, rows, kind, at_s[rows])
 
 
-def _feedback(city: City, luck: Luck, told: _Told) -> Iterator[Rows]:
+def _feedback(city: SampleCity, luck: CounterRandom, told: _OrderFates) -> Iterator[EventFamily]:
     conduct = city.conduct
     everyone = np.ones(told.outcome.size, bool)
     shares = {
@@ -254,7 +256,7 @@ def _feedback(city: City, luck: Luck, told: _Told) -> Iterator[Rows]:
         yield _rows(told, rows, kind, told.orders.delivered_s[rows] + after_s)
 
 
-def _misconduct(city: City, luck: Luck, told: _Told) -> Iterator[Rows]:
+def _misconduct(city: SampleCity, luck: CounterRandom, told: _OrderFates) -> Iterator[EventFamily]:
     everyone = np.ones(told.outcome.size, bool)
     for kind, share in city.conduct.misconduct:
         rows = told.delivered & luck.chance(share, f"misconduct.{kind}", *told.key(everyone))
@@ -262,7 +264,7 @@ def _misconduct(city: City, luck: Luck, told: _Told) -> Iterator[Rows]:
         yield _rows(told, rows, kind, told.orders.delivered_s[rows] + after_s)
 
 
-def _appeals(city: City, luck: Luck, told: _Told) -> Rows:
+def _appeals(city: SampleCity, luck: CounterRandom, told: _OrderFates) -> EventFamily:
     """Upheld appeals: something held the rider up and nobody had reported it."""
     everyone = np.ones(told.outcome.size, bool)
     rows = told.late & told.unheard & luck.chance(city.conduct.appealed, "appeal", *told.key(everyone))
@@ -273,7 +275,7 @@ def _appeals(city: City, luck: Luck, told: _Told) -> Rows:
     return made
 
 
-def _corrections(city: City, luck: Luck, told: _Told) -> Rows:
+def _corrections(city: SampleCity, luck: CounterRandom, told: _OrderFates) -> EventFamily:
     """Deliveries recorded too late, for want of a signal, put right hours afterwards."""
     everyone = np.ones(told.outcome.size, bool)
     rows = told.delivered & luck.chance(city.conduct.corrected, "correction", *told.key(everyone))
@@ -287,13 +289,13 @@ def _corrections(city: City, luck: Luck, told: _Told) -> Rows:
     return made
 
 
-def _training(city: City, luck: Luck, working: tuple[I64, I64]) -> Rows:
+def _training(city: SampleCity, luck: CounterRandom, working: tuple[I64, I64]) -> EventFamily:
     """Courses passed, in the morning of a working day."""
     rider, day = working
     passed = luck.chance(city.conduct.trained, "training", rider, day)
     rider, day = rider[passed], day[passed]
     names = np.char.add(np.char.mod("t%05d", rider + 1), np.char.mod("-%02d:training_passed", day + 1))
-    return Rows(
+    return EventFamily(
         event_id=pa.array(names, pa.string()),
         order_id=pa.nulls(rider.size, pa.string()),
         rider=rider,

@@ -59,7 +59,7 @@ class Quantiles:
 
 
 @dataclass(frozen=True, slots=True)
-class Luck:
+class CounterRandom:
     """All draws of one seed. Arguments broadcast; `purpose` names what is drawn, so that no two draws coincide."""
 
     seed: int
@@ -89,7 +89,7 @@ class Luck:
         return quantiles.at(self.below(MILLION, purpose, entity, day, occurrence))
 
 
-def purpose_state(luck: Luck, purpose: str) -> np.uint64:
+def purpose_state(luck: CounterRandom, purpose: str) -> np.uint64:
     """What all draws of a purpose start from."""
     state: np.uint64 = _mixed(np.asarray([luck.seed & _MASK], np.uint64) ^ _purpose_key(purpose))[0]
     return state

@@ -8,12 +8,12 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
-from dispatch.check import DayMetrics, Violation, check_day, measure_day
-from dispatch.day import day_problem, day_solution
+from dispatch.check import DayMetrics, RuleViolation, check_day, measure_day
 from dispatch.explain import explanation_document
 from dispatch.greedy import solve_nearest
-from dispatch.horizon import Day, Settings, solve
+from dispatch.horizon import PlayedDay, SearchSettings, solve
 from dispatch.mdrp import Instance, Solution, read_instance
+from dispatch.mdrp_day import day_problem, day_solution
 from dispatch.objective import Weights
 
 # A weight times any distance or time of a day stays within 64 bits.
@@ -21,7 +21,7 @@ SETTING_MAX: Final = 10**9
 _DIGITS_MAX: Final = 19
 
 
-class SettingError(ValueError):
+class SearchSettingError(ValueError):
     """A key or value that no weight or setting has; `key` names the text."""
 
     def __init__(self, key: str, given: str, detail: str) -> None:
@@ -30,12 +30,12 @@ class SettingError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class BenchmarkPlan:
     """By what policy, weights and settings to play."""
 
     policy: str
     weights: Weights
-    settings: Settings
+    settings: SearchSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +43,10 @@ class Played:
     """A played day with everything known of it."""
 
     instance: Instance
-    plan: Plan
-    day: Day
+    plan: BenchmarkPlan
+    day: PlayedDay
     solution: Solution
-    violations: tuple[Violation, ...]
+    violations: tuple[RuleViolation, ...]
     metrics: DayMetrics
 
     @property
@@ -56,7 +56,7 @@ class Played:
         return (explanation_document(one, names.orders.names, names.riders.names) for one in self.day.explanations)
 
 
-def chosen(policy: str, given: Mapping[str, str], seed: int) -> Plan:
+def benchmark_plan(policy: str, given: Mapping[str, str], seed: int) -> BenchmarkPlan:
     """Return the plan for a policy with some weights and settings changed.
 
     Raises
@@ -64,23 +64,23 @@ def chosen(policy: str, given: Mapping[str, str], seed: int) -> Plan:
     SettingError
         If a key is unknown or its value not a whole number in range.
     """
-    keys = {field.name: kind for kind in (Weights, Settings) for field in fields(kind)}
-    values: dict[type, dict[str, int]] = {Weights: {}, Settings: {"seed": seed}}
+    keys = {field.name: kind for kind in (Weights, SearchSettings) for field in fields(kind)}
+    values: dict[type, dict[str, int]] = {Weights: {}, SearchSettings: {"seed": seed}}
     for key, value in given.items():
         if key not in keys:
-            raise SettingError("dispatch.unknown_setting", f"{key}={value}", ", ".join(sorted(keys)))
+            raise SearchSettingError("dispatch.unknown_setting", f"{key}={value}", ", ".join(sorted(keys)))
         if not value.isdecimal() or len(value) > _DIGITS_MAX or int(value) > SETTING_MAX:
-            raise SettingError("dispatch.bad_setting", f"{key}={value[:80]}", f"0 … {SETTING_MAX}")
+            raise SearchSettingError("dispatch.bad_setting", f"{key}={value[:80]}", f"0 … {SETTING_MAX}")
         values[keys[key]][key] = int(value)
     try:
-        return Plan(policy, Weights(**values[Weights]), Settings(**values[Settings]))
+        return BenchmarkPlan(policy, Weights(**values[Weights]), SearchSettings(**values[SearchSettings]))
     except ValueError as error:
-        raise SettingError(
+        raise SearchSettingError(
             "dispatch.bad_setting", " ".join(f"{k}={v}" for k, v in given.items()), str(error)
         ) from error
 
 
-def play(folder: Path, plan: Plan, stop: Callable[[], bool] | None = None) -> Played:
+def play_instance(folder: Path, plan: BenchmarkPlan, stop: Callable[[], bool] | None = None) -> Played:
     """Read, play, check and measure one instance.
 
     Raises

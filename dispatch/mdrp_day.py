@@ -10,15 +10,15 @@ from collections import defaultdict
 
 import numpy as np
 
-from dispatch.horizon import Day
-from dispatch.mdrp import START, Assignment, Instance, Move, Outcome, Solution
-from dispatch.problem import BENCHMARK, PRIORITY_NEUTRAL, Market, Orders, Problem, Riders, whole
+from dispatch.horizon import PlayedDay
+from dispatch.mdrp import START, BundleAssignment, CourierMove, Instance, OrderOutcome, Solution
+from dispatch.problem import BENCHMARK, PRIORITY_NEUTRAL, DispatchProblem, Market, Orders, Riders, whole
 from dispatch.travel import PlanarTravel
 
 MINUTE_S = 60
 
 
-def day_problem(instance: Instance) -> Problem:
+def day_problem(instance: Instance) -> DispatchProblem:
     """Return the day as a problem from its first placement on; places are orders, restaurants, couriers."""
     parameters = instance.parameters
     orders = sorted(instance.orders, key=lambda order: order.placed_min)
@@ -35,7 +35,7 @@ def day_problem(instance: Instance) -> Problem:
         half_dropoff_s=parameters.dropoff_min * MINUTE_S // 2,
         hours=False,
     )
-    return Problem(
+    return DispatchProblem(
         market=market,
         travel=PlanarTravel(
             np.array(points, dtype=np.float64).reshape(-1, 2), parameters.metres_per_minute, other_vehicle=True
@@ -68,7 +68,7 @@ def day_problem(instance: Instance) -> Problem:
     )
 
 
-def day_solution(instance: Instance, day: Day) -> Solution:
+def day_solution(instance: Instance, day: PlayedDay) -> Solution:
     """Return the solution files' contents of a played day.
 
     A bundle is final when its courier reaches the restaurant: that is its assignment time.
@@ -85,12 +85,12 @@ def day_solution(instance: Instance, day: Day) -> Solution:
         name = day.problem.riders.names[rider]
         names = tuple(orders.names[order] for order in bundle)
         arrived_s = int(day.log["arrived_s"][bundle[0]])
-        assignments.append(Assignment(arrived_s // MINUTE_S, picked_s // MINUTE_S, name, names))
+        assignments.append(BundleAssignment(arrived_s // MINUTE_S, picked_s // MINUTE_S, name, names))
         left_s = int(min(day.log["sent_s"][order] for order in bundle))
-        moves.append(Move(name, left_s // MINUTE_S, place_of.get(rider, START), restaurant[names[0]]))
+        moves.append(CourierMove(name, left_s // MINUTE_S, place_of.get(rider, START), restaurant[names[0]]))
         here, clock_s = restaurant[names[0]], picked_s + day.problem.market.half_pickup_s
         for order, order_name in zip(bundle, names, strict=True):
-            moves.append(Move(name, clock_s // MINUTE_S, here, order_name))
+            moves.append(CourierMove(name, clock_s // MINUTE_S, here, order_name))
             here = order_name
             clock_s = int(day.log["delivered_s"][order]) + day.problem.market.half_dropoff_s
         place_of[rider] = here
@@ -98,10 +98,10 @@ def day_solution(instance: Instance, day: Day) -> Solution:
     return Solution(tuple(assignments), tuple(_outcomes(instance, day)), tuple(moves))
 
 
-def _outcomes(instance: Instance, day: Day) -> list[Outcome]:
+def _outcomes(instance: Instance, day: PlayedDay) -> list[OrderOutcome]:
     index = {name: i for i, name in enumerate(day.problem.orders.names)}
     return [
-        Outcome(
+        OrderOutcome(
             order=order.name,
             placed_min=order.placed_min,
             ready_min=order.ready_min,

@@ -12,18 +12,18 @@ from numpy.typing import NDArray
 
 from dispatch.problem import STAIRS_S_PER_FLOOR
 from rules.units import PERMILLE
-from simulations.orders import Merchants, draw_obstacles
-from simulations.parts import Pairs, Scenario
-from simulations.randomness import I64, MILLION, Luck
-from simulations.scenario import HOUR_S
-from simulations.scenarios import num_areas
+from simulations.counter_random import I64, MILLION, CounterRandom
+from simulations.sample_orders import Merchants, draw_obstacles
+from simulations.sample_parameters import HOUR_S
+from simulations.scenario import Pairs, Scenario
+from simulations.scenario_files import num_areas
 
 ORDERS_PER_DAY_MAX = 10_000_000
 F64 = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
+class PlacedOrders:
     """Orders of one day by time of placing; int64 arrays of one row an order, times in seconds after local midnight.
 
     ``number``: identity; ``merchant``: in the whole town; ``x``, ``y``: door, metres; ``straight_m``: merchant to door;
@@ -56,9 +56,9 @@ class Placed:
         """How many orders."""
         return self.number.size
 
-    def rows(self, rows: NDArray[np.integer] | NDArray[np.bool_]) -> "Placed":
+    def rows(self, rows: NDArray[np.integer] | NDArray[np.bool_]) -> "PlacedOrders":
         """Some of the orders."""
-        return Placed(*(getattr(self, field.name)[rows] for field in fields(self)))
+        return PlacedOrders(*(getattr(self, field.name)[rows] for field in fields(self)))
 
     def digest(self) -> str:
         """SHA-256 of all columns."""
@@ -69,7 +69,7 @@ class Placed:
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class MerchantPlaces:
     """Where merchants stand, metres in their area's plane; areas lie side by side and never meet."""
 
     x: I64
@@ -77,7 +77,7 @@ class Places:
     area: I64
 
 
-def draw_places(scenario: Scenario, luck: Luck) -> Places:
+def draw_places(scenario: Scenario, luck: CounterRandom) -> MerchantPlaces:
     """Merchants' places: each trade area a square, merchants in clusters towards its middle."""
     town, merchant = scenario.town, np.arange(scenario.kitchens.num_merchants)
     x, y = (
@@ -88,11 +88,11 @@ def draw_places(scenario: Scenario, luck: Luck) -> Places:
         // 2
         for axis in ("x", "y")
     )
-    return Places(x, y, merchant // town.merchants_per_area)
+    return MerchantPlaces(x, y, merchant // town.merchants_per_area)
 
 
 @dataclass(frozen=True, slots=True)
-class Ordered:
+class OrderRequests:
     """What is ordered, by time of placing: ``order`` of the day, where from, where to; ``ready_s``, ``promised_s`` -1 if not known."""
 
     order: I64
@@ -105,7 +105,9 @@ class Ordered:
     promised_s: I64
 
 
-def draw_ordered(scenario: Scenario, luck: Luck, day: int, places: Places, rain: int) -> Ordered:
+def draw_requests(
+    scenario: Scenario, luck: CounterRandom, day: int, places: MerchantPlaces, rain: int
+) -> OrderRequests:
     """What a city orders on a day."""
     demand, town = scenario.demand, scenario.town
     wet = demand.rain_permille if rain else PERMILLE
@@ -122,21 +124,21 @@ def draw_ordered(scenario: Scenario, luck: Luck, day: int, places: Places, rain:
     angle = luck.below(MILLION, "order.angle", order, day) * (2 * np.pi / MILLION)
     x = places.x[merchant] + np.rint(straight_m * np.cos(angle)).astype(np.int64)
     y = places.y[merchant] + np.rint(straight_m * np.sin(angle)).astype(np.int64)
-    return Ordered(order, area, merchant, x, y, placed_s, np.full(num, -1), np.full(num, -1))
+    return OrderRequests(order, area, merchant, x, y, placed_s, np.full(num, -1), np.full(num, -1))
 
 
 def draw_placed(
     scenario: Scenario,
-    luck: Luck,
+    luck: CounterRandom,
     day: int,
     merchants: Merchants,
-    places: Places,
+    places: MerchantPlaces,
     rain: int,
-    ordered: Ordered | None = None,
-) -> Placed:
+    ordered: OrderRequests | None = None,
+) -> PlacedOrders:
     """All orders of one day; what is `ordered` is drawn unless it is given."""
     if ordered is None:
-        ordered = draw_ordered(scenario, luck, day, places, rain)
+        ordered = draw_requests(scenario, luck, day, places, rain)
     demand, streets = scenario.demand, scenario.streets
     order, placed_s, merchant, x, y = ordered.order, ordered.placed_s, ordered.merchant, ordered.x, ordered.y
     straight_m = np.rint(np.hypot(x - places.x[merchant], y - places.y[merchant])).astype(np.int64)
@@ -152,7 +154,7 @@ def draw_placed(
     )
     extended = (rain > 0) & luck.chance(scenario.weather.extended_per_million, "order.extended", order, day)
     paid_m = np.maximum(distance_m - demand.free_m, 0)
-    return Placed(
+    return PlacedOrders(
         number=day * ORDERS_PER_DAY_MAX + order, area=ordered.area, merchant=merchant, x=x, y=y, distance_m=distance_m,
         placed_s=placed_s, promised_ready_s=np.where(told, ordered.ready_s, promised_ready_s),
         ready_s=np.where(told, ordered.ready_s, ready_s),
@@ -174,11 +176,11 @@ def _promised_s(scenario: Scenario, placed_s: I64, prep_s: I64, distance_m: I64,
     return placed_s + np.maximum(prep_s + ride_s + promise.extra_s, promise.least_s) * wet // PERMILLE
 
 
-def _at_door_s(scenario: Scenario, luck: Luck, key: tuple[I64, int], area: I64, x: I64, y: I64) -> I64:
+def _at_door_s(scenario: Scenario, luck: CounterRandom, key: tuple[I64, int], area: I64, x: I64, y: I64) -> I64:
     """Handing over, gates, lifts and stairs; whether there is a gate or a lift belongs to the block."""
     doors = scenario.doors
     block = (area * 16_384 + (x // doors.block_m) + 4_096) * 16_384 + (y // doors.block_m) + 4_096
-    town = Luck(scenario.town.city_seed)
+    town = CounterRandom(scenario.town.city_seed)
     gated = town.chance(doors.gated_per_million, "block.gated", block)
     has_lift = town.chance(doors.lift_per_million, "block.lift", block)
     lift_s = luck.draw(doors.lift_s, "order.lift", *key)

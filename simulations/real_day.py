@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dispatch.mdrp import Instance
-from simulations.parts import Scenario
-from simulations.placed import Ordered, Places
+from simulations.counter_random import I64
+from simulations.demand import MerchantPlaces, OrderRequests
 from simulations.population import Shifts
-from simulations.randomness import I64
-from simulations.scenario import HOUR_S, MINUTE_S
+from simulations.sample_parameters import HOUR_S, MINUTE_S
+from simulations.scenario import Scenario
 
 EARTH_RADIUS_M = 6_371_009
 # Grubhub's clock starts at 00:00 and runs beyond midnight; a day of ours at 04:00.
@@ -24,7 +24,7 @@ DAY_START_S, DAY_END_S = 4 * HOUR_S, 28 * HOUR_S
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class RealDay:
     """A day of real orders; int64 columns, places in metres in one plane, times in seconds after local midnight.
 
     ``merchant_x``, ``merchant_y``: one a merchant. One an order, by time of placing: ``merchant``, ``x``, ``y``, ``placed_s``,
@@ -50,7 +50,7 @@ class Given:
             raise ValueError(f"{self.name}: orders outside 04:00 … 28:00")
 
 
-def fitted(scenario: Scenario, given: Given) -> Scenario:
+def scenario_for(scenario: Scenario, given: RealDay) -> Scenario:
     """The scenario with as many riders and merchants as the data have, all in one area."""
     riders, merchants = given.on_s.size, given.merchant_x.size
     town = replace(scenario.town, riders=riders, riders_per_area=riders, merchants_per_area=merchants)
@@ -62,15 +62,15 @@ def fitted(scenario: Scenario, given: Given) -> Scenario:
     )
 
 
-def places_of(given: Given) -> Places:
+def places_of(given: RealDay) -> MerchantPlaces:
     """Where the merchants are."""
-    return Places(given.merchant_x, given.merchant_y, np.zeros(given.merchant_x.size, np.int64))
+    return MerchantPlaces(given.merchant_x, given.merchant_y, np.zeros(given.merchant_x.size, np.int64))
 
 
-def ordered_of(given: Given) -> Ordered:
+def requests_of(given: RealDay) -> OrderRequests:
     """What is ordered on every day."""
     num = given.placed_s.size
-    return Ordered(
+    return OrderRequests(
         np.arange(num),
         np.zeros(num, np.int64),
         given.merchant,
@@ -82,13 +82,13 @@ def ordered_of(given: Given) -> Ordered:
     )
 
 
-def shifts_of(given: Given) -> Shifts:
+def shifts_of(given: RealDay) -> Shifts:
     """Who works when, every day."""
     none = np.full(given.on_s.size, -1)
     return Shifts(given.off_s > given.on_s, given.on_s, given.off_s, none, none)
 
 
-def from_instance(instance: Instance) -> Given:
+def from_instance(instance: Instance) -> RealDay:
     """The day of a Grubhub instance, its orders by time of placing; what comes after 28:00 is left out."""
     seats = {restaurant.name: seat for seat, restaurant in enumerate(instance.restaurants)}
     orders = sorted(
@@ -96,7 +96,7 @@ def from_instance(instance: Instance) -> Given:
         key=lambda order: order.placed_min,
     )
     couriers = [each for each in instance.couriers if each.off_min * MINUTE_S > DAY_START_S]
-    return Given(
+    return RealDay(
         name=instance.name,
         merchant_x=_whole(restaurant.x for restaurant in instance.restaurants),
         merchant_y=_whole(restaurant.y for restaurant in instance.restaurants),
@@ -111,7 +111,7 @@ def from_instance(instance: Instance) -> Given:
     )
 
 
-def from_waybills(name: str, waybills: Mapping[str, I64], midnight_s: int) -> Given:
+def from_waybills(name: str, waybills: Mapping[str, I64], midnight_s: int) -> RealDay:
     """A day of grabbed waybills of a `meituan` file.
 
     Parameters
@@ -150,7 +150,7 @@ def from_waybills(name: str, waybills: Mapping[str, I64], midnight_s: int) -> Gi
     ready = day["estimate_meal_prepare_time"] - midnight_s
     promised = day["estimate_arrived_time"] - midnight_s
     at_s = placed_s[chosen]
-    return Given(
+    return RealDay(
         name=name, merchant_x=merchant_x, merchant_y=merchant_y, merchant=merchant.astype(np.int64).ravel(), x=x, y=y,
         placed_s=at_s, ready_s=np.where((ready >= at_s) & (ready < at_s + 3 * HOUR_S), ready, -1),
         promised_s=np.where(promised > at_s, promised, -1), on_s=on_s, off_s=off_s,

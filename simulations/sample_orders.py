@@ -9,8 +9,8 @@ from typing import Protocol
 import numpy as np
 
 from rules.units import PERMILLE
-from simulations.randomness import I64, Bools, Luck, Quantiles
-from simulations.scenario import HOUR_S, MAX_BAG, MINUTE_S, City, Kitchens, Obstacle, Weather
+from simulations.counter_random import I64, Bools, CounterRandom, Quantiles
+from simulations.sample_parameters import HOUR_S, MAX_BAG, MINUTE_S, Kitchens, Obstacle, SampleCity, Weather
 
 FIRST_MONTH_DAYS, FIRST_YEAR_DAYS = 30, 365
 LAST_END_S = 23 * HOUR_S + 30 * MINUTE_S
@@ -20,7 +20,7 @@ NO_OBSTACLE = -1
 
 
 @dataclass(frozen=True, slots=True)
-class Riders:
+class RiderTraits:
     """The city's riders; arrays of one row a rider.
 
     Parameters
@@ -50,11 +50,11 @@ class Merchants:
 
 
 @dataclass(frozen=True, slots=True)
-class Orders:
+class SampleOrders:
     """All orders offered and accepted; int64 arrays of one row an order.
 
     Times are seconds after local midnight of `day`; `trip` counts a rider's trips of the day, `position` is the place
-    in the bag of `bag` orders. `obstacle` is a position in `City.obstacles` or `NO_OBSTACLE`, `rain` the day's warning
+    in the bag of `bag` orders. `obstacle` is a position in `SampleCity.obstacles` or `NO_OBSTACLE`, `rain` the day's warning
     level, 0 when dry.
     """
 
@@ -82,7 +82,7 @@ class Orders:
         return self.trip * MAX_BAG + self.position
 
 
-class Peopled(Protocol):
+class RiderDistributions(Protocol):
     """What riders are drawn from."""
 
     @property
@@ -102,16 +102,16 @@ class Peopled(Protocol):
         """Own time relative to the usual."""
 
 
-def draw_riders(city: City, luck: Luck) -> Riders:
+def draw_riders(city: SampleCity, luck: CounterRandom) -> RiderTraits:
     """Who rides in the city; a rider is the same however many others there are."""
     return draw_crew(city, city.num_riders, luck)
 
 
-def draw_crew(people: Peopled, num_riders: int, luck: Luck) -> Riders:
+def draw_crew(people: RiderDistributions, num_riders: int, luck: CounterRandom) -> RiderTraits:
     """Riders 0 … num_riders − 1."""
     rider = np.arange(num_riders)
     skill = luck.draw(people.skill_permille, "rider.skill", rider)
-    return Riders(
+    return RiderTraits(
         dedicated=luck.chance(people.dedicated_per_million, "rider.dedicated", rider),
         tenure_days=luck.draw(people.tenure_days, "rider.tenure", rider),
         pace_s_per_km=luck.draw(people.pace_s_per_km, "rider.pace", rider) * skill // PERMILLE,
@@ -119,12 +119,12 @@ def draw_crew(people: Peopled, num_riders: int, luck: Luck) -> Riders:
     )
 
 
-def draw_merchants(city: City, luck: Luck) -> Merchants:
+def draw_merchants(city: SampleCity, luck: CounterRandom) -> Merchants:
     """Who cooks in the city, how fast, and how honest about it."""
     return draw_kitchens(city.kitchens, luck)
 
 
-def draw_kitchens(kitchens: Kitchens, luck: Luck) -> Merchants:
+def draw_kitchens(kitchens: Kitchens, luck: CounterRandom) -> Merchants:
     """Merchants 0 … num_merchants − 1."""
     merchant = np.arange(kitchens.num_merchants)
     slow = luck.chance(kitchens.slow_per_million, "merchant.slow", merchant)
@@ -142,19 +142,19 @@ def draw_kitchens(kitchens: Kitchens, luck: Luck) -> Merchants:
     return Merchants(prep_s, prep_s * honesty // PERMILLE)
 
 
-def draw_rain(city: City, luck: Luck) -> I64:
+def draw_rain(city: SampleCity, luck: CounterRandom) -> I64:
     """Warning level of each day, 0 on dry days."""
     return draw_weather(city.weather, city.num_days, luck)
 
 
-def draw_weather(weather: Weather, num_days: int, luck: Luck) -> I64:
+def draw_weather(weather: Weather, num_days: int, luck: CounterRandom) -> I64:
     """Warning level of days 0 … num_days − 1, 0 on dry days."""
     day = np.arange(num_days)
     rains = luck.chance(weather.rain_per_million, "weather.rain", 0, day)
     return np.where(rains, luck.draw(weather.level, "weather.level", 0, day), 0)
 
 
-def draw_orders(city: City, luck: Luck, riders: Riders) -> Orders:
+def draw_orders(city: SampleCity, luck: CounterRandom, riders: RiderTraits) -> SampleOrders:
     """All orders of all riders on all days, by trip; riders' days are independent of each other."""
     merchants, rain = draw_merchants(city, luck), draw_rain(city, luck)
     rider, day = (axis.ravel() for axis in np.indices((city.num_riders, city.num_days)))
@@ -166,7 +166,7 @@ def draw_orders(city: City, luck: Luck, riders: Riders) -> Orders:
     end_s = free_s + shift_s
     parts = []
     for trip in range(_MAX_TRIPS):
-        shift = _Shift(rider, day, np.full(rider.size, trip), free_s, rain[day], _slowness(riders, rider, day))
+        shift = _ShiftUnderWay(rider, day, np.full(rider.size, trip), free_s, rain[day], _slowness(riders, rider, day))
         offer_s = free_s + _gap_s(city, luck, shift)
         going = offer_s < end_s
         if not going.any():
@@ -177,13 +177,13 @@ def draw_orders(city: City, luck: Luck, riders: Riders) -> Orders:
         parts.append(orders)
     columns = {
         field.name: np.concatenate([np.zeros(0, np.int64), *(getattr(part, field.name) for part in parts)])
-        for field in fields(Orders)
+        for field in fields(SampleOrders)
     }
-    return Orders(**columns)
+    return SampleOrders(**columns)
 
 
 @dataclass(frozen=True, slots=True)
-class _Shift:
+class _ShiftUnderWay:
     """Riders' days in progress: who, which trip, when free, the rain, how far from practised."""
 
     rider: I64
@@ -193,25 +193,25 @@ class _Shift:
     rain: I64
     slowness: I64
 
-    def rows(self, keep: Bools) -> "_Shift":
+    def rows(self, keep: Bools) -> "_ShiftUnderWay":
         """The days that go on."""
-        return _Shift(*(getattr(self, field.name)[keep] for field in fields(self)))
+        return _ShiftUnderWay(*(getattr(self, field.name)[keep] for field in fields(self)))
 
 
-def _slowness(riders: Riders, rider: I64, day: I64) -> I64:
+def _slowness(riders: RiderTraits, rider: I64, day: I64) -> I64:
     """How far a rider is from practised: 2 in the first month, 1 in the first year, else 0."""
     tenure = riders.tenure_days[rider] + day
     return (tenure < FIRST_MONTH_DAYS).astype(np.int64) + (tenure < FIRST_YEAR_DAYS)
 
 
-def _is_peak(city: City, at_s: I64) -> Bools:
+def _is_peak(city: SampleCity, at_s: I64) -> Bools:
     peak = np.zeros(at_s.shape, bool)
     for start, end in city.peaks_s:
         peak |= (at_s >= start) & (at_s < end)
     return peak
 
 
-def _gap_s(city: City, luck: Luck, shift: _Shift) -> I64:
+def _gap_s(city: SampleCity, luck: CounterRandom, shift: _ShiftUnderWay) -> I64:
     who = (shift.rider, shift.day, shift.trip)
     return np.where(
         _is_peak(city, shift.free_s),
@@ -220,7 +220,7 @@ def _gap_s(city: City, luck: Luck, shift: _Shift) -> I64:
     )
 
 
-def _bag(city: City, luck: Luck, shift: _Shift, peak: Bools) -> I64:
+def _bag(city: SampleCity, luck: CounterRandom, shift: _ShiftUnderWay, peak: Bools) -> I64:
     rank = luck.below(1_000_000, "trip.bag", shift.rider, shift.day, shift.trip)
     (peak_two, peak_three), (calm_two, calm_three) = city.peak_bags_per_million, city.calm_bags_per_million
     two, three = np.where(peak, peak_two, calm_two), np.where(peak, peak_three, calm_three)
@@ -228,8 +228,13 @@ def _bag(city: City, luck: Luck, shift: _Shift, peak: Bools) -> I64:
 
 
 def _trip(
-    city: City, luck: Luck, shift: _Shift, offer_s: I64, merchants: Merchants, riders: Riders
-) -> tuple[Orders, I64]:
+    city: SampleCity,
+    luck: CounterRandom,
+    shift: _ShiftUnderWay,
+    offer_s: I64,
+    merchants: Merchants,
+    riders: RiderTraits,
+) -> tuple[SampleOrders, I64]:
     """One trip of each rider: all pick-ups, then all drop-offs. Returns the orders and when each rider is free."""
     peak = _is_peak(city, offer_s)
     bag = _bag(city, luck, shift, peak)
@@ -255,19 +260,26 @@ def _trip(
         order["delivered_s"] = free_s + ride_s + hand_over_s + delay_s
         free_s = np.where(bag > position, order["delivered_s"], free_s)
     kept = [{name: values[bag > position] for name, values in order.items()} for position, order in enumerate(carried)]
-    return Orders(**{name: np.concatenate([order[name] for order in kept]) for name in kept[0]}), free_s
+    return SampleOrders(**{name: np.concatenate([order[name] for order in kept]) for name in kept[0]}), free_s
 
 
-def _factor(city: City, slowness: I64) -> I64:
+def _factor(city: SampleCity, slowness: I64) -> I64:
     return np.array([PERMILLE, city.first_year_permille, city.first_month_permille], np.int64)[slowness]
 
 
-def _key(shift: _Shift, position: int) -> tuple[I64, I64, I64]:
+def _key(shift: _ShiftUnderWay, position: int) -> tuple[I64, I64, I64]:
     return shift.rider, shift.day, shift.trip * MAX_BAG + position
 
 
 def _order(
-    city: City, luck: Luck, shift: _Shift, offer_s: I64, position: int, bag: I64, peak: Bools, merchants: Merchants
+    city: SampleCity,
+    luck: CounterRandom,
+    shift: _ShiftUnderWay,
+    offer_s: I64,
+    position: int,
+    bag: I64,
+    peak: Bools,
+    merchants: Merchants,
 ) -> dict[str, I64]:
     """What is known of an order before anybody rides: where from, how far, when promised, when the meal is ready."""
     key = _key(shift, position)
@@ -299,7 +311,7 @@ def _order(
     }
 
 
-def draw_obstacles(obstacles: tuple[Obstacle, ...], luck: Luck, key: tuple[I64, I64, I64]) -> tuple[I64, I64]:
+def draw_obstacles(obstacles: tuple[Obstacle, ...], luck: CounterRandom, key: tuple[I64, I64, I64]) -> tuple[I64, I64]:
     """At most one obstacle an order, and the seconds it costs."""
     rank = luck.below(1_000_000, "order.obstacle", *key)
     found, delay_s = np.full(rank.size, NO_OBSTACLE), np.zeros(rank.size, np.int64)

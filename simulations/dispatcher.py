@@ -13,13 +13,13 @@ import numpy as np
 from dispatch.arrays import Flags, Ints
 from dispatch.assign import Pairs, insertion_costs, match, put_chosen
 from dispatch.board import OPEN, SENT, Board
-from dispatch.fairness import OfferFloor, income_tolls
-from dispatch.fatigue import Hours, after, ask, withheld
-from dispatch.horizon import Planned, Settings
+from dispatch.execution import due_to_leave, on_shift, orders_leaving, release_order, set_surcharges
+from dispatch.fairness import OfferFloor, income_surcharges
+from dispatch.fatigue import WorkedHours, ask_to_go_on, hours_after, withholding_clauses
+from dispatch.horizon import RoundResult, SearchSettings
 from dispatch.objective import Weights
 from dispatch.ondemand import fair_round, plan_stops
-from dispatch.problem import PRIORITY_NEUTRAL, Problem
-from dispatch.road import about_to_be_sent, due, on_shift, release, set_tolls
+from dispatch.problem import PRIORITY_NEUTRAL, DispatchProblem
 from dispatch.search import candidates
 from rules.compiled import compiled, compiled_with_runtime
 from simulations.area_state import (
@@ -31,64 +31,66 @@ from simulations.area_state import (
     AreaState,
 )
 from simulations.behaviour import decline_chance
-from simulations.ranks import MILLION, rank
-from simulations.riding import advance, expected_loss_fen, free_slot, put_place
+from simulations.compiled_random import MILLION, rank
+from simulations.riding import advance, expected_loss_fen, free_slot, move_place
 
 # Orders a rider may be given in one round of the lighter setting.
 LIGHT_PASSES = 2
 
 
 @dataclass(slots=True)
-class Desk:
+class Dispatcher:
     """The dispatcher's desk of one area and day: its settings, and what it keeps in mind between rounds.
 
     ``problem`` names market and riders; ``consents``: who goes on beyond 8 hours when asked.
     """
 
-    problem: Problem
+    problem: DispatchProblem
     weights: Weights
-    settings: Settings
-    hours: Hours
+    settings: SearchSettings
+    hours: WorkedHours
     floor: OfferFloor
     consents: Flags
     rounds: int = 0
 
 
-def play_area(live: AreaState, desk: Desk, first_s: int, last_s: int) -> None:
+def play_area(live: AreaState, desk: Dispatcher, first_s: int, last_s: int) -> None:
     """Play an area from its first round until everybody is off duty and every order has ended."""
     period_s, now_s = desk.problem.market.period_s, first_s
     while now_s <= last_s:
         advance(live, now_s)
         if reveal_orders(live, now_s):
-            send_round(live, desk, now_s)
-        elif now_s > first_s and finished(live):
+            dispatch_round(live, desk, now_s)
+        elif now_s > first_s and is_finished(live):
             break
         now_s += period_s
     advance(live, last_s)
-    close(live)
+    close_day(live)
 
 
-def send_round(live: AreaState, desk: Desk, now_s: int) -> None:
+def dispatch_round(live: AreaState, desk: Dispatcher, now_s: int) -> None:
     """Plan what is open and offer what must go now."""
     board = live.board
     desk.rounds += 1
     may_take = np.ones(len(live.crew), np.bool_)
     if desk.problem.market.hours:
-        hours = after(desk.hours, live.crew["phase"] > IDLE, now_s)
-        desk.hours, _ = ask(hours, now_s, desk.consents.__getitem__)
-        may_take = withheld(desk.hours) == 0
+        hours = hours_after(desk.hours, live.crew["phase"] > IDLE, now_s)
+        desk.hours, _ = ask_to_go_on(hours, now_s, desk.consents.__getitem__)
+        may_take = withholding_clauses(desk.hours) == 0
     crew = on_shift(board, now_s)
     crew = crew[may_take[crew]]
     # Without repairs nothing would ever leave a plan again: the lighter setting plans all that is open anew.
     keeps = may_take if desk.settings.repairs_per_order else np.zeros_like(may_take)
     waiting = open_slots(live, keeps)
-    tolls = income_tolls(board.riders["earned"], desk.hours.today_s, desk.hours.today_s > 0, desk.weights.imbalance)
-    set_tolls(board, tolls)
-    plan(live, desk, crew, waiting, now_s)
-    offer_due(live, due(board, now_s, desk.problem.market.period_s), now_s)
+    tolls = income_surcharges(
+        board.riders["earned"], desk.hours.today_s, desk.hours.today_s > 0, desk.weights.imbalance
+    )
+    set_surcharges(board, tolls)
+    plan_orders(live, desk, crew, waiting, now_s)
+    offer_orders(live, due_to_leave(board, now_s, desk.problem.market.period_s), now_s)
 
 
-def plan(live: AreaState, desk: Desk, crew: Ints, waiting: Ints, now_s: int) -> None:
+def plan_orders(live: AreaState, desk: Dispatcher, crew: Ints, waiting: Ints, now_s: int) -> None:
     """Plan a round; where tiers differ, within the floor under what a low score may lose."""
     board, market = live.board, desk.problem.market
     if not len(crew):
@@ -100,7 +102,7 @@ def plan(live: AreaState, desk: Desk, crew: Ints, waiting: Ints, now_s: int) -> 
     _, desk.floor = fair_round(board, crew, waiting, desk.settings, desk.floor, desk.problem, now_s, planner)
 
 
-def plan_lightly(board: Board, crew: Ints, waiting: Ints, settings: Settings, *_round: int) -> Planned:
+def plan_lightly(board: Board, crew: Ints, waiting: Ints, settings: SearchSettings, *_round: int) -> RoundResult:
     """The lighter setting: the dispatcher's assignment alone, twice, so that a rider gets at most two new orders a round.
 
     What is left over waits for the next round, which begins anew.
@@ -114,7 +116,7 @@ def plan_lightly(board: Board, crew: Ints, waiting: Ints, settings: Settings, *_
         taken = np.flatnonzero(chosen >= 0)
         put_chosen(board, waiting[taken], right[chosen[taken]])
         waiting = waiting[chosen < 0]
-    return Planned(waiting, 0)
+    return RoundResult(waiting, 0)
 
 
 def near_riders(board: Board, crew: Ints, waiting: Ints, width: int) -> Ints:
@@ -134,8 +136,8 @@ def reveal_orders(live: AreaState, now_s: int) -> int:
     for slot in range(board.orders.shape[0]):
         if board.orders[slot].status == OPEN:
             if live.slots[slot].patience_s <= now_s:
-                release(board, slot)
-                _drop(live, slot, CANCELLED)
+                release_order(board, slot)
+                _end_order(live, slot, CANCELLED)
             elif board.orders[slot].ready_s < now_s < live.slots[slot].ready_s:
                 board.orders[slot].ready_s = now_s
     while counts.next_row < live.day_orders.shape[0] and live.day_orders[counts.next_row].placed_s <= now_s:
@@ -155,7 +157,7 @@ def reveal_orders(live: AreaState, now_s: int) -> int:
 def _fill(live: AreaState, slot: int, row: int) -> None:
     board, today = live.board, live.day_orders[row]
     door = live.xy.shape[0] - live.slots.shape[0] + slot
-    put_place(live, door, float(today.x), float(today.y))
+    move_place(live, door, float(today.x), float(today.y))
     order = board.orders[slot]
     order.merchant, order.door, order.placed_s = today.merchant, door, today.placed_s
     order.ready_s, order.promised_s, order.handover_s = today.promised_ready_s, today.promised_s, 0
@@ -169,7 +171,7 @@ def _fill(live: AreaState, slot: int, row: int) -> None:
 
 
 @compiled
-def _drop(live: AreaState, slot: int, outcome: int) -> None:
+def _end_order(live: AreaState, slot: int, outcome: int) -> None:
     live.log[live.slots[slot].row].outcome = outcome
     live.board.orders[slot].status = 0
     free_slot(live, slot)
@@ -187,17 +189,17 @@ def open_slots(live: AreaState, may_take: Flags) -> Ints:
             continue
         r = board.orders[slot].holder
         if r >= 0 and (not may_take[r] or live.crew[r].phase == OFF_DUTY):
-            release(board, slot)
+            release_order(board, slot)
         found[num] = slot
         num += 1
     return found[:num]
 
 
 @compiled_with_runtime
-def offer_due(live: AreaState, leaving: Ints, now_s: int) -> None:
+def offer_orders(live: AreaState, leaving: Ints, now_s: int) -> None:
     """Offer the orders that must go now; who declines is not asked again."""
     board, counts = live.board, live.counts[0]
-    for slot in about_to_be_sent(board, leaving):
+    for slot in orders_leaving(board, leaving):
         r = board.orders[slot].holder
         row = live.slots[slot].row
         live.crew[r].num_offered += 1
@@ -221,14 +223,14 @@ def offer_due(live: AreaState, leaving: Ints, now_s: int) -> None:
             live.crew[r].num_declined += 1
             live.log[row].num_declined += 1
             board.barred[slot, r] = True
-            release(board, slot)
+            release_order(board, slot)
         else:
             board.orders[slot].status = SENT
             live.log[row].rider, live.log[row].accepted_s = live.crew[r].rider, now_s
 
 
 @compiled
-def finished(live: AreaState) -> bool:
+def is_finished(live: AreaState) -> bool:
     """Whether nothing more can happen: nobody on duty or yet to come, no order yet to be placed."""
     if live.counts[0].next_row < live.day_orders.shape[0]:
         return False
@@ -239,13 +241,13 @@ def finished(live: AreaState) -> bool:
 
 
 @compiled
-def close(live: AreaState) -> None:
+def close_day(live: AreaState) -> None:
     """The end of the day: what nobody took is refused, what is under way stays open."""
     board = live.board
     for slot in range(board.orders.shape[0]):
         if board.orders[slot].status == OPEN:
-            release(board, slot)
-            _drop(live, slot, REFUSED)
+            release_order(board, slot)
+            _end_order(live, slot, REFUSED)
     for row in range(live.log.shape[0]):
         if live.log[row].outcome < 0:
             live.log[row].outcome = UNFINISHED if live.log[row].rider >= 0 else REFUSED
