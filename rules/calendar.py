@@ -86,6 +86,11 @@ def read_moment(written: str) -> dt.datetime:
         raise ValueError(written) from None
 
 
+def utc_moment(at_us: int) -> dt.datetime:
+    """The UTC datetime of microseconds since 1970-01-01 UTC: the inverse of `instant_us`."""
+    return _EPOCH + dt.timedelta(microseconds=at_us)
+
+
 def instant_us(moment: dt.datetime) -> int:
     """Microseconds since 1970-01-01 UTC of an aware datetime.
 
@@ -139,7 +144,7 @@ def calendar(time_zone: str, day_starts: dt.time) -> Calendar:
 
 
 def _offset_us(zone: ZoneInfo, at_us: int) -> int:
-    moment = (_EPOCH + dt.timedelta(microseconds=at_us)).astimezone(zone)
+    moment = utc_moment(at_us).astimezone(zone)
     return int((moment.utcoffset() or dt.timedelta()) / dt.timedelta(microseconds=1))
 
 

@@ -7,14 +7,13 @@ import datetime as dt
 from zoneinfo import ZoneInfo
 
 from rules.book import Bilingual, Book, BookDocument, Tier
-from rules.calendar import LAST_DATE, calendar
+from rules.calendar import LAST_DATE, calendar, utc_moment
 from rules.conditions import MAX_FACT, SET_FACTS, UNKNOWN, Condition
 from rules.text import Lang, text
 from rules.units import PERMILLE, decimal_text, shown_change, yuan_text
 
 # A priority nearer than this to the ordinary one is called slight.
 _SLIGHT_PERMILLE = 100
-_EPOCH = dt.datetime.fromtimestamp(0, dt.UTC)
 
 
 def moved_words(lang: Lang, before_mp: int, after_mp: int) -> str:
@@ -134,23 +133,8 @@ def titled(lang: Lang, title: Bilingual) -> str:
 
 
 def clock(at_us: int, model: BookDocument, shape: str = "%Y-%m-%d %H:%M:%S") -> str:
-    """An instant on the wall clock of the book's time zone.
-
-    Parameters
-    ----------
-    at_us
-        The instant (µs UTC).
-    model
-        The book, for its time zone.
-    shape
-        As `strftime` has it.
-
-    Returns
-    -------
-    str
-        Local date and time.
-    """
-    moment = _EPOCH + dt.timedelta(microseconds=at_us)
+    """An instant on the wall clock of the book's time zone."""
+    moment = utc_moment(at_us)
     return moment.astimezone(ZoneInfo(model.time_zone)).strftime(shape)
 
 

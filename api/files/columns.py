@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from api.files.rejects import Marks
-from rules.calendar import read_moment
+from rules.calendar import instant_us, read_moment
 from rules.events import REPORT_KINDS, Field
 from rules.ids import id_fault
 from rules.units import US_PER_S
@@ -29,7 +29,6 @@ YEAR_2100_US: Final = 4_102_444_800 * US_PER_S
 _SLOW_ROWS: Final = 64
 _INT64: Final = range(-(2**63), 2**63)
 _INTEGER: Final = re.compile(r"([+-]?[0-9]{1,40})(?:\.0+)?")
-_EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _UNSOUND_TEXT: Final = r"[\p{Cc}\x{FFFD}]"
 
 Mask = NDArray[np.bool_]
@@ -254,7 +253,7 @@ def _iso_time(value: str, at: int, reasons: dict[int, str], zone: Zone | None) -
         moment = read_moment(value)
         found = moment if moment.tzinfo is not None or zone is None else zone.instant(moment)
         if isinstance(found, dt.datetime) and found.tzinfo is not None:
-            return (found - _EPOCH) // dt.timedelta(microseconds=1)
+            return instant_us(found)
     except (ValueError, OverflowError):
         reasons[at] = "bad_time"
         return None

@@ -31,13 +31,13 @@ from api.files.canonical import with_place
 from api.files.errors import InputError
 from api.files.mdrp_tables import INSTANCE_FILES, SOLUTION_FILES, Day, Delivery, Point, read_files
 from api.files.reading_options import AS_IT_IS, Reading
+from rules.calendar import instant_us
 from rules.errors import Fault
 from rules.units import FEN_PER_YUAN, US_PER_S
 from scoring.columns import EVENT_SCHEMA
 
 US_PER_MIN: Final = 60 * US_PER_S
 _DAY_ZERO: Final = dt.date(2018, 1, 1)
-_EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _CITY_DAY: Final = re.compile(r"(\d+)[a-z]")
 
 
@@ -86,7 +86,7 @@ def day_zero_us(time_zone: str) -> int:
     except (ZoneInfoNotFoundError, ValueError) as error:
         raise InputError(Fault("input_time_zone", file="-", given=time_zone)) from error
     midnight = dt.datetime.combine(_DAY_ZERO, dt.time(), zone)
-    return (midnight - _EPOCH) // dt.timedelta(microseconds=1)
+    return instant_us(midnight)
 
 
 def city_of(instance_name: str) -> str:

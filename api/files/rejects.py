@@ -3,7 +3,6 @@
 A row is rejected once, for the first reason in the order of the columns, then of the checks across columns.
 """
 
-import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -12,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from rules.calendar import utc_moment
 from rules.ids import id_fault
 from rules.text import LANGS, Lang, text
 from scoring.prepare import REASONS as SCORING_REASONS
@@ -70,7 +70,6 @@ REASONS: Final = (
     "json_not_utf8",
     "json_syntax",
 )
-_EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _REASON_CODE: Final = {reason: code for code, reason in enumerate(REASONS)}
 
 
@@ -179,7 +178,7 @@ def rejects_of_rows(
         column = _COLUMN_OF[reason]
         value = row[column]
         if column == "occurred_us":
-            column, value = "occurred_at", (_EPOCH + dt.timedelta(microseconds=value)).isoformat()
+            column, value = "occurred_at", utc_moment(value).isoformat()
         found.append(Reject(row["file"], row["row"], column, cut(value or ""), reason, hint))
     return found
 

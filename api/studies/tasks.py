@@ -9,7 +9,6 @@ import json
 import platform
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +18,7 @@ import pyarrow.parquet as pq
 from api.files.atomic import atomic_file
 from api.files.errors import InputError
 from api.runs.engines import Engine
+from rules import sources
 from rules.book import Book
 from rules.errors import Fault
 from rules.ids import digest
@@ -27,12 +27,14 @@ from simulations.scenario import Scenario
 from simulations.study.outcome import RunOutcome
 from simulations.world import BookPlan
 
-ROOT = Path(__file__).parents[2]
 WORLDS = "worlds"
 _FACTS = b"riderscore"
 _NAME_LENGTH = 32
 # Of the study, what makes an outcome; the rest reads outcomes.
-_OF_OUTCOMES = ("conservation.py", "outcome.py", "fixed.py", "metrics.py")
+_SOURCES = (
+    "rules/**/*.py", "scoring/**/*.py", "dispatch/**/*.py", "simulations/*.py",
+    *(f"simulations/study/{name}.py" for name in ("conservation", "outcome", "fixed", "metrics")),
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,12 +158,6 @@ def read_outcome(path: Path) -> RunOutcome:
     return RunOutcome(table.replace_schema_metadata(None), facts)
 
 
-@cache
 def sources_digest() -> str:
     """Digest of all code that a run and its outcome go through: another version of it makes other runs."""
-    found = hashlib.sha256()
-    paths = [path for package in ("rules", "scoring", "dispatch") for path in (ROOT / package).rglob("*.py")]
-    paths += [*(ROOT / "simulations").glob("*.py"), *(ROOT / "simulations" / "study" / name for name in _OF_OUTCOMES)]
-    for path in sorted(paths):
-        found.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
-    return found.hexdigest()
+    return sources.sources_digest(*_SOURCES)

@@ -1,6 +1,5 @@
 """Amounts and instants as pages show them."""
 
-import datetime as dt
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -9,6 +8,7 @@ from markupsafe import Markup
 
 from api.words import city_name
 from rules.bidi import isolate
+from rules.calendar import utc_moment
 from rules.text import Lang, in_language, text
 from rules.units import decimal_text, points_text, shown_points, signed_points_text, yuan_text
 from scoring.explain import sentence_change
@@ -19,18 +19,17 @@ ZONE: Final = "Asia/Shanghai"
 MINUTE_US: Final = 60_000_000
 HOUR_US: Final = 60 * MINUTE_US
 DAY_US: Final = 24 * HOUR_US
-_EPOCH: Final = dt.datetime.fromtimestamp(0, dt.UTC)
 
 
 def clock(at_us: int, shape: str = "%m-%d %H:%M", zone: str = ZONE) -> str:
     """An instant on a wall clock."""
-    moment = _EPOCH + dt.timedelta(microseconds=at_us)
+    moment = utc_moment(at_us)
     return moment.astimezone(ZoneInfo(zone)).strftime(shape)
 
 
 def machine_time(at_us: int) -> str:
     """An instant for `<time datetime>`."""
-    return (_EPOCH + dt.timedelta(microseconds=at_us)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return utc_moment(at_us).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def signed_points(points_mp: int) -> str:
