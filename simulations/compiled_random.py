@@ -1,6 +1,8 @@
 """The random draws of `simulations.counter_random` for compiled code: one draw at a time, equal to the bit.
 
-A tested copy, since compiled code cannot call the array version. Nothing else lives here.
+A tested copy, since compiled code cannot call the array version; a module apart, since the sample city draws without
+Numba and must not wait for its import. `dispatch.search` has a sequence of its own (xorshift64*): its draws depend on those
+before, and every published solution on their order.
 """
 
 import numpy as np

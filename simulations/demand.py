@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 from dispatch.problem import STAIRS_S_PER_FLOOR
 from rules.units import PERMILLE
 from simulations.counter_random import I64, MILLION, CounterRandom
-from simulations.sample_orders import Merchants, draw_obstacles
-from simulations.sample_parameters import HOUR_S
 from simulations.scenario import Pairs, Scenario
 from simulations.scenario_files import num_areas
+from simulations.surroundings import HOUR_S, Merchants, draw_obstacles
 
 ORDERS_PER_DAY_MAX = 10_000_000
 F64 = NDArray[np.float64]

@@ -11,8 +11,8 @@ import numpy as np
 from dispatch.fatigue import DAYS_IN_A_ROW_MAX
 from rules.units import PERMILLE
 from simulations.counter_random import I64, MILLION, Bools, CounterRandom
-from simulations.sample_orders import FIRST_MONTH_DAYS, FIRST_YEAR_DAYS, draw_crew
 from simulations.scenario import Scenario
+from simulations.surroundings import FIRST_MONTH_DAYS, FIRST_YEAR_DAYS, draw_crew
 
 # Positions in simulations.world.TENURE_GROUPS and SKILL_GROUPS.
 FIRST_MONTH, FIRST_YEAR, LATER = range(3)

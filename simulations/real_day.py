@@ -15,8 +15,8 @@ from dispatch.mdrp import Instance
 from simulations.counter_random import I64
 from simulations.demand import MerchantPlaces, OrderRequests
 from simulations.population import Shifts
-from simulations.sample_parameters import HOUR_S, MINUTE_S
 from simulations.scenario import Scenario
+from simulations.surroundings import HOUR_S, MINUTE_S
 
 EARTH_RADIUS_M = 6_371_009
 # Grubhub's clock starts at 00:00 and runs beyond midnight; a day of ours at 04:00.

@@ -29,9 +29,8 @@ from simulations.area_state import (
 from simulations.counter_random import Bools, CounterRandom
 from simulations.demand import PlacedOrders
 from simulations.population import Population
-from simulations.sample_city import rider_names, rider_positions
-from simulations.sample_orders import NO_OBSTACLE
 from simulations.scenario import Scenario
+from simulations.surroundings import NO_OBSTACLE, rider_names, rider_positions
 from simulations.world import ORDERS, OUTCOMES, RIDER_DAYS, SKILL_GROUPS, STAYS, STAYS_SCHEMA, TENURE_GROUPS, WORD
 
 DAY_S = 24 * 3_600

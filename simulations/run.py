@@ -41,9 +41,9 @@ from simulations.population import (
 from simulations.price import point_values, prices, variant
 from simulations.real_day import RealDay, places_of, requests_of, scenario_for, shifts_of
 from simulations.records import DayRecord, ScoredDay, events_of, orders_table, positions, rider_days_table, stays_table
-from simulations.sample_orders import Merchants, draw_kitchens, draw_weather
 from simulations.scenario import Scenario
 from simulations.scenario_files import day_of, num_areas
+from simulations.surroundings import Merchants, draw_kitchens, draw_weather
 from simulations.world import BookPlan, World
 
 DEFAULT_DAYS = 7

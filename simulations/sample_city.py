@@ -2,6 +2,12 @@
 
 Open loop: no rider knows of any rule book, so the same deliveries can be scored under all of them. Rows of one rider
 are the same however many others ride.
+
+Kept apart from the living city (`simulations.run`), which cannot stand in for it: there riders respond to a book, an
+order is delivered or not, and a day takes a dispatcher's rounds. The sample needs events of every kind (cancelled,
+transferred, reassigned, undelivered, misconduct, appeals, corrections of events, training, steps sent one by one), as
+many riders and days as asked for within seconds, and riders whose rows do not depend on each other. Kitchens, weather,
+obstacles and who rides are one code for both: `simulations.surroundings`.
 """
 
 import datetime as dt
@@ -14,8 +20,9 @@ from rules.calendar import instant_us
 from scoring.columns import CANONICAL_SCHEMA, EVENT_SCHEMA
 from simulations.counter_random import I64, CounterRandom
 from simulations.sample_incidents import EventFamily, incidents
-from simulations.sample_orders import RiderTraits, SampleOrders, draw_orders, draw_riders
+from simulations.sample_orders import SampleOrders, draw_orders, draw_riders
 from simulations.sample_parameters import SampleCity
+from simulations.surroundings import RiderTraits, rider_names
 
 # Reviews, appeals and corrections of the last evening still come in on the morning after.
 _TAIL = dt.timedelta(hours=28)
@@ -95,13 +102,3 @@ def _table(city: SampleCity, riders: RiderTraits, midnight_us: I64, rows: EventF
 
 def _constant(word: str, num: int) -> pa.Array:
     return pa.repeat(pa.scalar(word, pa.string()), num)
-
-
-def rider_names(rider: I64) -> pa.Array:
-    """Rider ids of positions: 0 is r00001."""
-    return pa.array(np.char.mod("r%05d", rider + 1), pa.string())
-
-
-def rider_positions(names: pa.Array | pa.ChunkedArray) -> I64:
-    """Positions of rider ids: the inverse of `rider_names`."""
-    return np.array([int(name[1:]) - 1 for name in names.to_pylist()], np.int64)

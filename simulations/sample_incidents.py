@@ -12,8 +12,9 @@ import pyarrow.compute as pc
 
 from rules.events import CANCEL_PARTIES
 from simulations.counter_random import I64, MILLION, Bools, CounterRandom
-from simulations.sample_orders import NO_OBSTACLE, SampleOrders
-from simulations.sample_parameters import HOUR_S, MINUTE_S, SampleCity
+from simulations.sample_orders import SampleOrders
+from simulations.sample_parameters import SampleCity
+from simulations.surroundings import HOUR_S, MINUTE_S, NO_OBSTACLE
 
 DELIVERED, CANCELLED, UNDELIVERED, TRANSFERRED, REASSIGNED = range(5)
 # Who cancels, in millionths: mostly customers and merchants. Assumption.

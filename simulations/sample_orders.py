@@ -4,49 +4,28 @@ offer → ride to each merchant, wait there → ride to each customer, obstacles
 """
 
 from dataclasses import dataclass, fields
-from typing import Protocol
 
 import numpy as np
 
 from rules.units import PERMILLE
-from simulations.counter_random import I64, Bools, CounterRandom, Quantiles
-from simulations.sample_parameters import HOUR_S, MAX_BAG, MINUTE_S, Kitchens, Obstacle, SampleCity, Weather
+from simulations.counter_random import I64, Bools, CounterRandom
+from simulations.sample_parameters import MAX_BAG, SampleCity
+from simulations.surroundings import (
+    FIRST_MONTH_DAYS,
+    FIRST_YEAR_DAYS,
+    HOUR_S,
+    MINUTE_S,
+    Merchants,
+    RiderTraits,
+    draw_crew,
+    draw_kitchens,
+    draw_obstacles,
+    draw_weather,
+)
 
-FIRST_MONTH_DAYS, FIRST_YEAR_DAYS = 30, 365
 LAST_END_S = 23 * HOUR_S + 30 * MINUTE_S
 PICK_UP_S = 20
 _MAX_TRIPS = 64
-NO_OBSTACLE = -1
-
-
-@dataclass(frozen=True, slots=True)
-class RiderTraits:
-    """The city's riders; arrays of one row a rider.
-
-    Parameters
-    ----------
-    dedicated
-        Whether dedicated, else crowdsourced.
-    tenure_days
-        Days since joining on the first day of the city.
-    pace_s_per_km
-        Own riding time when practised, skill included.
-    skill_permille
-        Own searching time relative to the usual.
-    """
-
-    dedicated: Bools
-    tenure_days: I64
-    pace_s_per_km: I64
-    skill_permille: I64
-
-
-@dataclass(frozen=True, slots=True)
-class Merchants:
-    """The city's merchants; arrays of one row a merchant, seconds of median and of promised preparation."""
-
-    prep_s: I64
-    promised_s: I64
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,41 +61,9 @@ class SampleOrders:
         return self.trip * MAX_BAG + self.position
 
 
-class RiderDistributions(Protocol):
-    """What riders are drawn from."""
-
-    @property
-    def dedicated_per_million(self) -> int:
-        """Share of dedicated riders."""
-
-    @property
-    def tenure_days(self) -> Quantiles:
-        """Days since joining."""
-
-    @property
-    def pace_s_per_km(self) -> Quantiles:
-        """Riding time of the practised."""
-
-    @property
-    def skill_permille(self) -> Quantiles:
-        """Own time relative to the usual."""
-
-
 def draw_riders(city: SampleCity, luck: CounterRandom) -> RiderTraits:
     """Who rides in the city; a rider is the same however many others there are."""
     return draw_crew(city, city.num_riders, luck)
-
-
-def draw_crew(people: RiderDistributions, num_riders: int, luck: CounterRandom) -> RiderTraits:
-    """Riders 0 … num_riders − 1."""
-    rider = np.arange(num_riders)
-    skill = luck.draw(people.skill_permille, "rider.skill", rider)
-    return RiderTraits(
-        dedicated=luck.chance(people.dedicated_per_million, "rider.dedicated", rider),
-        tenure_days=luck.draw(people.tenure_days, "rider.tenure", rider),
-        pace_s_per_km=luck.draw(people.pace_s_per_km, "rider.pace", rider) * skill // PERMILLE,
-        skill_permille=skill,
-    )
 
 
 def draw_merchants(city: SampleCity, luck: CounterRandom) -> Merchants:
@@ -124,34 +71,9 @@ def draw_merchants(city: SampleCity, luck: CounterRandom) -> Merchants:
     return draw_kitchens(city.kitchens, luck)
 
 
-def draw_kitchens(kitchens: Kitchens, luck: CounterRandom) -> Merchants:
-    """Merchants 0 … num_merchants − 1."""
-    merchant = np.arange(kitchens.num_merchants)
-    slow = luck.chance(kitchens.slow_per_million, "merchant.slow", merchant)
-    boastful = luck.chance(kitchens.boastful_per_million, "merchant.boastful", merchant)
-    prep_s = np.where(
-        slow,
-        luck.draw(kitchens.slow_prep_s, "merchant.prep", merchant),
-        luck.draw(kitchens.usual_prep_s, "merchant.prep", merchant),
-    )
-    honesty = np.where(
-        boastful,
-        luck.draw(kitchens.boastful_permille, "merchant.honesty", merchant),
-        luck.draw(kitchens.honest_permille, "merchant.honesty", merchant),
-    )
-    return Merchants(prep_s, prep_s * honesty // PERMILLE)
-
-
 def draw_rain(city: SampleCity, luck: CounterRandom) -> I64:
     """Warning level of each day, 0 on dry days."""
     return draw_weather(city.weather, city.num_days, luck)
-
-
-def draw_weather(weather: Weather, num_days: int, luck: CounterRandom) -> I64:
-    """Warning level of days 0 … num_days − 1, 0 on dry days."""
-    day = np.arange(num_days)
-    rains = luck.chance(weather.rain_per_million, "weather.rain", 0, day)
-    return np.where(rains, luck.draw(weather.level, "weather.level", 0, day), 0)
 
 
 def draw_orders(city: SampleCity, luck: CounterRandom, riders: RiderTraits) -> SampleOrders:
@@ -309,16 +231,3 @@ def _order(
         "promised_s": placed_s + estimate_s + (bag - 1) * city.bag_extra_s,
         "rain": shift.rain,
     }
-
-
-def draw_obstacles(obstacles: tuple[Obstacle, ...], luck: CounterRandom, key: tuple[I64, I64, I64]) -> tuple[I64, I64]:
-    """At most one obstacle an order, and the seconds it costs."""
-    rank = luck.below(1_000_000, "order.obstacle", *key)
-    found, delay_s = np.full(rank.size, NO_OBSTACLE), np.zeros(rank.size, np.int64)
-    least = 0
-    for number, obstacle in enumerate(obstacles):
-        here = (rank >= least) & (rank < least + obstacle.per_million)
-        found[here] = number
-        delay_s = np.where(here, luck.draw(obstacle.delay_s, "order.delay", *key), delay_s)
-        least += obstacle.per_million
-    return found, delay_s

@@ -9,96 +9,9 @@ from dataclasses import dataclass, fields
 from zoneinfo import available_timezones
 
 from simulations.counter_random import MILLION, Quantiles
+from simulations.surroundings import HOUR_S, Kitchens, Obstacle, Weather
 
-MINUTE_S = 60
-HOUR_S = 3_600
 MAX_BAG = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Kitchens:
-    """Merchants: how long they cook and how honest the promised ready time is.
-
-    Parameters
-    ----------
-    num_merchants
-        Merchants of the trade area. Assumption.
-    slow_per_million
-        Share of slow kitchens. Assumption: one in eight.
-    usual_prep_s, slow_prep_s
-        A merchant's own median preparation, from placing the order to the meal being ready. Assumption.
-    prep_permille
-        One meal's preparation relative to the merchant's median. Assumption: right-skewed.
-    peak_permille
-        Preparation at meal peaks relative to other hours. Assumption.
-    boastful_per_million
-        Share of merchants who promise too much, among the slow ones and the others alike. Assumption.
-    honest_permille, boastful_permille
-        Promised relative to median preparation. Assumption.
-    report_after_s, reported_per_million
-        A rider who waits longer than this beyond the promise may report it; share of such waits with a verified report.
-        Assumption.
-    """
-
-    num_merchants: int = 150
-    slow_per_million: int = 125_000
-    usual_prep_s: Quantiles = Quantiles(((0, 240), (500, 420), (900, 600), (1000, 780)))
-    slow_prep_s: Quantiles = Quantiles(((0, 660), (500, 900), (1000, 1_380)))
-    prep_permille: Quantiles = Quantiles(((0, 500), (500, 1_000), (900, 1_350), (980, 1_900), (1000, 3_000)))
-    peak_permille: int = 1_150
-    boastful_per_million: int = 200_000
-    honest_permille: Quantiles = Quantiles(((0, 1_050), (1000, 1_400)))
-    boastful_permille: Quantiles = Quantiles(((0, 450), (1000, 800)))
-    report_after_s: int = 300
-    reported_per_million: int = 300_000
-
-
-@dataclass(frozen=True, slots=True)
-class Weather:
-    """Rain: days, level, what it costs and what the platform gives for it.
-
-    Parameters
-    ----------
-    rain_per_million
-        Chance that it rains on a day. Assumption: two days in a fortnight.
-    level
-        Level of the weather warning on a rain day, 1 … 4. Assumption.
-    pace_permille
-        Travel time in rain relative to dry days. Assumption.
-    extend_s
-        Seconds by which the platform extends a deadline, per order. Assumption; that it does: GB/T 46862 7.4.4.
-    extended_per_million, reported_per_million
-        Share of orders on a rain day whose deadline is extended; share with a verified report. Assumption.
-    """
-
-    rain_per_million: int = 160_000
-    level: Quantiles = Quantiles(((0, 1), (700, 2), (1000, 4)))
-    pace_permille: int = 1_180
-    extend_s: Quantiles = Quantiles(((0, 300), (1000, 600)))
-    extended_per_million: int = 850_000
-    reported_per_million: int = 300_000
-
-
-@dataclass(frozen=True, slots=True)
-class Obstacle:
-    """Something that holds a rider up on one order.
-
-    Parameters
-    ----------
-    report
-        Report kind that fits (`rules.events.REPORT_KINDS`).
-    per_million
-        Share of orders it happens to.
-    delay_s
-        How long it holds the rider up, seconds.
-    reported_per_million
-        Share of cases with a verified report.
-    """
-
-    report: str
-    per_million: int
-    delay_s: Quantiles
-    reported_per_million: int
 
 
 # Shares and delays are assumptions; that these are what riders wait for is domain.md section 3.

@@ -7,7 +7,7 @@ The same parts serve the sample city (`simulations.sample_parameters`) where the
 from dataclasses import dataclass
 
 from simulations.counter_random import Quantiles
-from simulations.sample_parameters import Kitchens, Obstacle, Weather
+from simulations.surroundings import Kitchens, Obstacle, Weather
 
 Pairs = tuple[tuple[int, int], ...]
 

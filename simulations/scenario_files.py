@@ -20,7 +20,6 @@ from rules.events import REPORT_KINDS
 from rules.ids import digest
 from rules.validation import as_written
 from simulations.counter_random import MILLION, Quantiles
-from simulations.sample_parameters import Kitchens, Obstacle, Weather
 from simulations.scenario import (
     Behaviour,
     Demand,
@@ -34,6 +33,7 @@ from simulations.scenario import (
     Streets,
     Town,
 )
+from simulations.surroundings import Kitchens, Obstacle, Weather
 
 SCENARIOS_DIR = Path(__file__).parent / "scenarios"
 PARTS: dict[str, type] = {

@@ -15,9 +15,9 @@ from rules.units import US_PER_DAY
 from scoring.ledger import points_and_money
 from scoring.score import score
 from simulations.run import program_of
-from simulations.sample_city import rider_names
 from simulations.scenario import Scenario
 from simulations.study.outcome import Fixed
+from simulations.surroundings import rider_names
 from simulations.world import World
 
 I64 = np.ndarray

@@ -12,10 +12,10 @@ import pyarrow.compute as pc
 
 from rules.units import US_PER_S
 from scoring.invariants import Ledger, check_ledger
-from simulations.sample_city import rider_positions
 from simulations.scenario import Scenario
 from simulations.study.conservation import broken
 from simulations.study.metrics import Columns, of_orders, of_riders
+from simulations.surroundings import rider_positions
 from simulations.world import RIDER_DAYS, World
 
 # Gross lateness in whole minutes, the first and the last bin open.

@@ -15,16 +15,9 @@ from rules.events import KINDS
 from scoring.columns import CANONICAL_SCHEMA
 from simulations.counter_random import MILLION, CounterRandom, Quantiles
 from simulations.sample_city import events_only, generate
-from simulations.sample_orders import (
-    NO_OBSTACLE,
-    RiderTraits,
-    SampleOrders,
-    draw_merchants,
-    draw_orders,
-    draw_rain,
-    draw_riders,
-)
-from simulations.sample_parameters import Conduct, Kitchens, SampleCity, Weather
+from simulations.sample_orders import SampleOrders, draw_merchants, draw_orders, draw_rain, draw_riders
+from simulations.sample_parameters import Conduct, SampleCity
+from simulations.surroundings import NO_OBSTACLE, Kitchens, RiderTraits, Weather
 
 SMALL = SampleCity(num_riders=30, num_days=4)
 

@@ -15,8 +15,8 @@ from simulations.area_state import (
 from simulations.counter_random import CounterRandom
 from simulations.demand import MerchantPlaces, draw_placed
 from simulations.price import prices
-from simulations.sample_orders import draw_kitchens
 from simulations.scenario_files import read
+from simulations.surroundings import draw_kitchens
 from tests.simulations.cities import books
 from tests.simulations.event_dispatch import play_by_event
 
