@@ -95,6 +95,16 @@ def solve(
         What plans cost, and how hard to look.
     stop
         Asked before each search; true skips it, and the result says so.
+
+    Returns
+    -------
+    PlayedDay
+        What became of every order, in seconds; the same for the same arguments unless `cut_off`.
+
+    Raises
+    ------
+    ValueError
+        If the problem's market goes by bags.
     """
     if problem.market.rule != InsertionRule.TRIP:
         raise ValueError(f"market {problem.market.name} goes by bags: use ondemand.solve_on_demand")

@@ -124,11 +124,6 @@ class Instance:
     couriers: tuple[Courier, ...]
     parameters: Parameters
 
-    def placed_until(self, last_min: int) -> "Instance":
-        """Return the same day without the orders placed after `last_min`."""
-        known = tuple(order for order in self.orders if order.placed_min <= last_min)
-        return Instance(self.name, known, self.restaurants, self.couriers, self.parameters)
-
 
 @dataclass(frozen=True, slots=True)
 class BundleAssignment:

@@ -87,7 +87,27 @@ class MarketDay:
 def solve_on_demand(
     problem: DispatchProblem, weights: Weights, settings: SearchSettings, people: RiderResponses
 ) -> MarketDay:
-    """Play an on-demand market online until every order is delivered or refused."""
+    """Play an on-demand market online until every order is delivered or refused.
+
+    Parameters
+    ----------
+    problem
+        A day from `now_s` on, orders sorted by placement.
+    weights, settings
+        What plans cost, and how hard to look.
+    people
+        How riders answer offers and the question at 8 hours, and what the book says of them.
+
+    Returns
+    -------
+    MarketDay
+        What became of every order, in seconds, and of the riders' hours.
+
+    Raises
+    ------
+    ValueError
+        If the problem's market goes by trips.
+    """
     if problem.market.rule != InsertionRule.BAG:
         raise ValueError(f"market {problem.market.name} goes by trips: use horizon.solve")
     board = lay_out(problem, weights)

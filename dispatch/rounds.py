@@ -77,6 +77,16 @@ def solve_round(
         Who may be given orders, one flag a rider; by default everybody.
     stop
         Asked once, after the assignment; true keeps the assignment without further search.
+
+    Returns
+    -------
+    Round
+        The whole remaining plan of every rider, and why each order left over waits.
+
+    Raises
+    ------
+    ValueError
+        If a rider holds more stops than a plan can have.
     """
     board = lay_out(problem, weights)
     standing = board.orders["status"]
@@ -134,6 +144,20 @@ def solve_large_round(problem: DispatchProblem, weights: Weights, width: int = 2
     Candidates are the `width` riders whose plans end nearest to the merchant; orders left over look again, four
     times as wide, among the riders without one, until nobody or nothing is left. Riders' stops are driven in the
     sequence given.
+
+    Parameters
+    ----------
+    problem
+        Riders with the stops of their orders in hand; orders with their holders.
+    weights
+        What plans cost; pay, imbalance, food and idle driving do not count here.
+    width
+        Candidate riders an order in the first pass.
+
+    Returns
+    -------
+    Round
+        As `solve_round`, without explanations.
     """
     orders, riders, market = problem.orders, problem.riders, problem.market
     multiplier = cost_multiplier(riders.priority)

@@ -62,16 +62,16 @@ def _cached(function: Function, **options: Any) -> Function:
     dispatcher = njit(cache=True, **options)(function)
     cache_file = dispatcher._cache._cache_file  # noqa: SLF001
     cache_file._source_stamp = stamp_of(function.__code__.co_filename)  # noqa: SLF001
-    cache_file._load_index = _unless_unreadable(cache_file._load_index)  # noqa: SLF001
+    cache_file._load_index = _unless_unreadable(cache_file)  # noqa: SLF001
     return cast(Function, dispatcher)
 
 
-def _unless_unreadable(load: Callable[[], dict[Any, str]]) -> Callable[[], dict[Any, str]]:
+def _unless_unreadable(cache_file: Any) -> Callable[[], dict[Any, str]]:
     """Numba's index holds its stamp and the names of types together: one that names a type of older sources is stale."""
 
     def load_index() -> dict[Any, str]:
         try:
-            return load()
+            return cast("dict[Any, str]", type(cache_file)._load_index(cache_file))  # noqa: SLF001
         except (AttributeError, ImportError):
             return {}
 

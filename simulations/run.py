@@ -64,6 +64,16 @@ def run(
         All luck; the same seed is the same city under every plan.
     given
         Orders and couriers of real data, instead of drawn ones.
+
+    Returns
+    -------
+    World
+        Tables of rider days, orders, stays, events and the ledger; warm-up days have negative numbers.
+
+    Raises
+    ------
+    RuntimeError
+        If the days scored one by one and all days at once give other scores.
     """
     if given is not None:
         scenario = scenario_for(scenario, given)

@@ -13,7 +13,7 @@ from dispatch.horizon import SearchSettings, solve
 from dispatch.mdrp import Restaurant
 from dispatch.mdrp_day import day_problem, day_solution
 from dispatch.objective import Weights
-from tests.dispatch.worlds import courier, days, instance, order, random_day
+from tests.dispatch.worlds import courier, days, instance, order, placed_until, random_day
 
 WEIGHTS, SETTINGS = Weights(), SearchSettings()
 
@@ -71,7 +71,7 @@ def test_no_decision_depends_on_later_orders(seed, last_min):
     day = random_day(seed, num_orders=60)
 
     whole = decisions_until(played(day)[1], last_min)
-    cut = decisions_until(played(day.placed_until(last_min))[1], last_min)
+    cut = decisions_until(played(placed_until(day, last_min))[1], last_min)
 
     assert cut == whole
 

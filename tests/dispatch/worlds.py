@@ -1,5 +1,6 @@
 """Small worlds for dispatch tests: builders with defaults, and strategies."""
 
+from dataclasses import replace
 from itertools import permutations
 
 import numpy as np
@@ -142,3 +143,8 @@ def feasible_sequences(stops):
     for row in permutations(stops):
         if all(~stop not in row or row.index(stop) < row.index(~stop) for stop in row if stop >= 0):
             yield row
+
+
+def placed_until(instance, last_min):
+    """The same day without the orders placed after `last_min`."""
+    return replace(instance, orders=tuple(order for order in instance.orders if order.placed_min <= last_min))

@@ -10,6 +10,7 @@ from dispatch.check import check_day, measure_day
 from dispatch.mdrp import read_instance, read_solution
 from tests.api.cli.commands import run
 from tests.dispatch.test_horizon import decisions_until, played
+from tests.dispatch.worlds import placed_until
 
 EXECUTED = [(method, f"{city}o100t100s1p100") for method in ("rh", "greedy") for city in (0, 2, 4, 6, 8)]
 
@@ -32,7 +33,7 @@ def test_no_foresight_on_a_public_day(mdrp, last_min):
     day = read_instance(mdrp / "instances" / "0o50t100s1p100")
 
     whole = decisions_until(played(day)[1], last_min)
-    cut = decisions_until(played(day.placed_until(last_min))[1], last_min)
+    cut = decisions_until(played(placed_until(day, last_min))[1], last_min)
 
     assert cut == whole
     assert len(whole[0]) > 5
