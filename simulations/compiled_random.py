@@ -16,9 +16,9 @@ _FIRST = np.uint64(0xBF58476D1CE4E5B9)
 _SECOND = np.uint64(0x94D049BB133111EB)
 
 
-def state_of(luck: CounterRandom, purpose: str) -> np.uint64:
+def state_of(rng: CounterRandom, purpose: str) -> np.uint64:
     """What compiled draws of a purpose start from."""
-    return purpose_state(luck, purpose)
+    return purpose_state(rng, purpose)
 
 
 @compiled

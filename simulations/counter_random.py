@@ -1,6 +1,6 @@
 """Counter-based random draws: every draw is a pure function of (seed, purpose, entity, day, occurrence).
 
-Nothing is shared between draws, so that one more rider, or a decision made differently, moves nobody else's luck.
+Nothing is shared between draws, so that one more rider, or a decision made differently, changes nothing that is drawn for others.
 Integers throughout: the same seed gives the same draws on every machine.
 """
 
@@ -89,9 +89,9 @@ class CounterRandom:
         return quantiles.at(self.below(MILLION, purpose, entity, day, occurrence))
 
 
-def purpose_state(luck: CounterRandom, purpose: str) -> np.uint64:
+def purpose_state(rng: CounterRandom, purpose: str) -> np.uint64:
     """What all draws of a purpose start from."""
-    state: np.uint64 = _mixed(np.asarray([luck.seed & _MASK], np.uint64) ^ _purpose_key(purpose))[0]
+    state: np.uint64 = _mixed(np.asarray([rng.seed & _MASK], np.uint64) ^ _purpose_key(purpose))[0]
     return state
 
 

@@ -162,7 +162,7 @@ def _rows(day: NationalDay, window: int) -> pa.Table:
     """All rows whose events are of a window; with `number`, their place in the day."""
     cuts, starts_us = _bounds(day)
     number = np.arange(cuts[window], cuts[window + 1])
-    luck = CounterRandom(day.seed)
+    rng = CounterRandom(day.seed)
     place = number % TRIP
     is_other = place == TRIP - 1
     # Rows 0 and 1 of two in five tens are one trip; the last of ten is about the row before it.
@@ -172,23 +172,23 @@ def _rows(day: NationalDay, window: int) -> pa.Table:
     rider = _rider_of(day, trip // TRIP * (TRIP - 1) + trip % TRIP)
     order = number - is_other
     length_ms = int(starts_us[window + 1] - starts_us[window]) // 1_000
-    at_us = starts_us[window] + luck.below(length_ms, "national time", trip) * 1_000
+    at_us = starts_us[window] + rng.below(length_ms, "national time", trip) * 1_000
     # The second order of a bag is handed over some minutes after the first; what is about an order follows it.
-    at_us = at_us + np.where(second, luck.below(480, "national hop", number) * US_PER_S, 0)
-    occurred_us = at_us + np.where(is_other, luck.below(1_200, "national after", number) * US_PER_S + US_PER_S, 0)
+    at_us = at_us + np.where(second, rng.below(480, "national hop", number) * US_PER_S, 0)
+    occurred_us = at_us + np.where(is_other, rng.below(1_200, "national after", number) * US_PER_S + US_PER_S, 0)
     occurred_us = np.minimum(occurred_us, day.day_start_us + US_PER_DAY - US_PER_S)
-    kinds = np.array([KIND_CODE[kind] for kind in OTHER_KINDS])[luck.below(len(OTHER_KINDS), "national kind", number)]
+    kinds = np.array([KIND_CODE[kind] for kind in OTHER_KINDS])[rng.below(len(OTHER_KINDS), "national kind", number)]
     kind = np.where(is_other, kinds, KIND_CODE["delivered"])
     columns = _names(day, number, order, rider)
-    columns |= _steps(luck, number, trip, occurred_us, is_other)
+    columns |= _steps(rng, number, trip, occurred_us, is_other)
     columns["kind"] = _words(KINDS, kind)
     columns["rider_joined_us"] = pa.array(
-        day.day_start_us - luck.draw(TENURE_DAYS, "national tenure", rider) * US_PER_DAY - 3_600 * US_PER_S
+        day.day_start_us - rng.draw(TENURE_DAYS, "national tenure", rider) * US_PER_DAY - 3_600 * US_PER_S
     )
     extends = kind != KIND_CODE["deadline_extended"]
-    columns["cause"] = _words(EXTENSION_CAUSES, luck.below(len(EXTENSION_CAUSES), "national cause", number), extends)
-    columns["extend_s"] = pa.array(60 + luck.below(540, "national extend", number), mask=extends)
-    columns["level"] = pa.array(1 + luck.below(4, "national level", number), mask=kind != KIND_CODE["severe_weather"])
+    columns["cause"] = _words(EXTENSION_CAUSES, rng.below(len(EXTENSION_CAUSES), "national cause", number), extends)
+    columns["extend_s"] = pa.array(60 + rng.below(540, "national extend", number), mask=extends)
+    columns["level"] = pa.array(1 + rng.below(4, "national level", number), mask=kind != KIND_CODE["severe_weather"])
     nulls = {field.name: pa.nulls(number.size, field.type) for field in EVENT_SCHEMA if field.name not in columns}
     return pa.table({name: (columns | nulls)[name] for name in [*EVENT_SCHEMA.names, "number"]})
 
@@ -207,20 +207,20 @@ def _names(day: NationalDay, number: I64, order: I64, rider: I64) -> dict[str, p
     }
 
 
-def _steps(luck: CounterRandom, number: I64, trip: I64, occurred_us: I64, is_other: np.ndarray) -> dict[str, pa.Array]:
+def _steps(rng: CounterRandom, number: I64, trip: I64, occurred_us: I64, is_other: np.ndarray) -> dict[str, pa.Array]:
     """The steps of each delivery; nothing for rows that are about an order."""
-    in_hand_s = luck.draw(IN_HAND_S, "national hand", trip) + np.where(number != trip, 480, 0)
+    in_hand_s = rng.draw(IN_HAND_S, "national hand", trip) + np.where(number != trip, 480, 0)
     accepted_us = occurred_us - in_hand_s * US_PER_S
     arrived_us = occurred_us - in_hand_s * (US_PER_S * 3 // 4)
-    promised_ready_us = arrived_us - (luck.below(400, "national promise", number) - 200) * US_PER_S
-    wait_s = luck.draw(WAIT_S, "national wait", number)
+    promised_ready_us = arrived_us - (rng.below(400, "national promise", number) - 200) * US_PER_S
+    wait_s = rng.draw(WAIT_S, "national wait", number)
     ready_us = np.minimum(
         np.maximum(arrived_us, promised_ready_us) + wait_s * US_PER_S, occurred_us - MINUTE_S * US_PER_S
     )
-    deadline_us = occurred_us + luck.draw(EARLY_S, "national early", number) * US_PER_S
-    distance_m = luck.draw(DISTANCE_M, "national distance", number)
-    reported = luck.chance(REPORTED_PER_MILLION, "national reported", number) & ~is_other
-    report = np.where(reported, 1 + luck.below(len(REPORTED) - 1, "national report", number), 0)
+    deadline_us = occurred_us + rng.draw(EARLY_S, "national early", number) * US_PER_S
+    distance_m = rng.draw(DISTANCE_M, "national distance", number)
+    reported = rng.chance(REPORTED_PER_MILLION, "national reported", number) & ~is_other
+    report = np.where(reported, 1 + rng.below(len(REPORTED) - 1, "national report", number), 0)
 
     def of_deliveries(values: I64) -> pa.Array:
         return pa.array(values, mask=is_other)

@@ -78,21 +78,21 @@ class Shifts:
     later_end_s: I64
 
 
-def draw_population(scenario: Scenario, luck: CounterRandom) -> Population:
+def draw_population(scenario: Scenario, rng: CounterRandom) -> Population:
     """All riders of the town; a rider is the same however many others there are."""
     people, town = scenario.people, scenario.town
-    crew = draw_crew(people, town.riders, luck)
+    crew = draw_crew(people, town.riders, rng)
     rider = np.arange(town.riders)
     area = rider // town.riders_per_area
-    rank = luck.draw(scenario.demand.popularity_permille, "rider.home", rider)
+    rank = rng.draw(scenario.demand.popularity_permille, "rider.home", rider)
     seat = rank * town.merchants_per_area // PERMILLE
     return Population(
         dedicated=crew.dedicated,
         tenure_days=crew.tenure_days,
         pace_s_per_km=crew.pace_s_per_km,
         search_permille=crew.skill_permille,
-        boldness_permille=luck.draw(people.boldness_permille, "rider.boldness", rider),
-        target_fen_per_h=luck.draw(people.target_fen_per_h, "rider.target", rider),
+        boldness_permille=rng.draw(people.boldness_permille, "rider.boldness", rider),
+        target_fen_per_h=rng.draw(people.target_fen_per_h, "rider.target", rider),
         area=area,
         home_merchant=area * town.merchants_per_area + seat,
     )
@@ -104,28 +104,28 @@ def slowness_permille(scenario: Scenario, tenure_group: I64) -> I64:
     return np.array([people.first_month_permille, people.first_year_permille, PERMILLE], np.int64)[tenure_group]
 
 
-def draw_days_in_a_row(scenario: Scenario, luck: CounterRandom, num: int) -> I64:
+def draw_days_in_a_row(scenario: Scenario, rng: CounterRandom, num: int) -> I64:
     """Days that each rider has worked in a row when the run begins, as after many weeks.
 
     Were everybody fresh, all would rest on the same seventh day.
     """
     goes_on = 1 - scenario.people.rest_per_million / MILLION
     upto = np.cumsum(goes_on ** np.arange(DAYS_IN_A_ROW_MAX + 1))
-    rank = luck.below(MILLION, "rider.in_a_row", np.arange(num))
+    rank = rng.below(MILLION, "rider.in_a_row", np.arange(num))
     return np.searchsorted(upto / upto[-1] * MILLION, rank, side="right").astype(np.int64)
 
 
-def draw_shifts(scenario: Scenario, luck: CounterRandom, day: int, num: int, days_in_a_row: I64) -> Shifts:
+def draw_shifts(scenario: Scenario, rng: CounterRandom, day: int, num: int, days_in_a_row: I64) -> Shifts:
     """Who means to work on a day, and when; after six days in a row everybody rests."""
     people, rider = scenario.people, np.arange(num)
-    works = ~luck.chance(people.rest_per_million, "rider.rest", rider, day)
-    length_s = luck.draw(people.shift_s, "shift.length", rider, day)
+    works = ~rng.chance(people.rest_per_million, "rider.rest", rider, day)
+    length_s = rng.draw(people.shift_s, "shift.length", rider, day)
     latest_s = np.maximum(people.last_end_s - length_s, people.shift_start_s.lowest)
-    start_s = np.minimum(luck.draw(people.shift_start_s, "shift.start", rider, day), latest_s)
-    noon_s = luck.draw(people.noon_start_s, "shift.noon", rider, day)
-    evening_s = luck.draw(people.evening_start_s, "shift.evening", rider, day)
+    start_s = np.minimum(rng.draw(people.shift_start_s, "shift.start", rider, day), latest_s)
+    noon_s = rng.draw(people.noon_start_s, "shift.noon", rider, day)
+    evening_s = rng.draw(people.evening_start_s, "shift.evening", rider, day)
     half_s = length_s // 2
-    pauses = luck.chance(people.pause_per_million, "shift.pause", rider, day)
+    pauses = rng.chance(people.pause_per_million, "shift.pause", rider, day)
     pauses &= (noon_s + half_s + SHORTEST_PAUSE_S <= evening_s) & (evening_s + half_s <= people.last_end_s)
     return Shifts(
         works=works & (days_in_a_row < DAYS_IN_A_ROW_MAX),

@@ -1,7 +1,7 @@
 """What a day left behind, as tables: native events for the kernel, then rows per rider and day, orders and stays.
 
 Everything stated here was decided elsewhere: times by riding, points and money by the kernel. Reports and reviews are drawn
-from the order's own luck.
+by order and day (`simulations.counter_random`).
 """
 
 from collections.abc import Sequence
@@ -129,10 +129,10 @@ def positions(scored: ScoredRun) -> I64:
     return rider_positions(scored.prepared.riders)
 
 
-def events_of(scenario: Scenario, luck: CounterRandom, people: Population, told: DayRecord) -> pa.Table:
+def events_of(scenario: Scenario, rng: CounterRandom, people: Population, told: DayRecord) -> pa.Table:
     """Native events of a day: deliveries, extended deadlines, reviews and complaints."""
     rows = np.flatnonzero(told.delivered)
-    parts = [_deliveries(scenario, luck, told, rows)]
+    parts = [_deliveries(scenario, rng, told, rows)]
     extended = rows[told.placed.extend_s[rows] > 0]
     parts.append(
         _events(
@@ -140,7 +140,7 @@ def events_of(scenario: Scenario, luck: CounterRandom, people: Population, told:
             cause=pa.repeat(pa.scalar("weather"), extended.size), extend_s=pa.array(told.placed.extend_s[extended]),
         )
     )  # fmt: skip
-    parts += _feedback(scenario, luck, told, rows)
+    parts += _feedback(scenario, rng, told, rows)
     return pa.concat_tables([_named(scenario, people, told, *part) for part in parts])
 
 
@@ -155,9 +155,9 @@ def _us(told: DayRecord, seconds: I64) -> I64:
     return told.midnight_us + seconds * US_PER_S
 
 
-def _deliveries(scenario: Scenario, luck: CounterRandom, told: DayRecord, rows: I64) -> _Part:
+def _deliveries(scenario: Scenario, rng: CounterRandom, told: DayRecord, rows: I64) -> _Part:
     placed, log = told.placed.rows(rows), told.log[rows]
-    report = _reports(scenario, luck, told, rows)
+    report = _reports(scenario, rng, told, rows)
     stormy = report == "severe_weather"
     times = {
         "placed": placed.placed_s,
@@ -179,25 +179,23 @@ def _deliveries(scenario: Scenario, luck: CounterRandom, told: DayRecord, rows: 
     )  # fmt: skip
 
 
-def _reports(scenario: Scenario, luck: CounterRandom, told: DayRecord, rows: I64) -> np.ndarray:
+def _reports(scenario: Scenario, rng: CounterRandom, told: DayRecord, rows: I64) -> np.ndarray:
     """The verified report of each delivery, empty where there is none: an obstacle, else a slow merchant, else the rain."""
     placed, log, kitchens = told.placed.rows(rows), told.log[rows], scenario.kitchens
     key = (placed.number, told.day)
     names = np.array([*(obstacle.report for obstacle in scenario.obstacles), ""], object)
     shares = np.array([*(obstacle.reported_per_million for obstacle in scenario.obstacles), 0], np.int64)
     obstacle = np.where(placed.obstacle == NO_OBSTACLE, -1, placed.obstacle)
-    heard = luck.chance(shares[obstacle], "order.reported", *key)
+    heard = rng.chance(shares[obstacle], "order.reported", *key)
     report = np.where(heard, names[obstacle], "")
     waited_s = placed.ready_s - np.maximum(log["arrived_s"], placed.promised_ready_s)
-    slow = (waited_s > kitchens.report_after_s) & luck.chance(
-        kitchens.reported_per_million, "order.slow_reported", *key
-    )
+    slow = (waited_s > kitchens.report_after_s) & rng.chance(kitchens.reported_per_million, "order.slow_reported", *key)
     report = np.where(np.equal(report, "") & slow, "merchant_slow", report)
-    wet = (told.rain > 0) & luck.chance(scenario.weather.reported_per_million, "order.rain_reported", *key)
+    wet = (told.rain > 0) & rng.chance(scenario.weather.reported_per_million, "order.rain_reported", *key)
     return np.where(np.equal(report, "") & wet, "severe_weather", report)
 
 
-def _feedback(scenario: Scenario, luck: CounterRandom, told: DayRecord, rows: I64) -> list[_Part]:
+def _feedback(scenario: Scenario, rng: CounterRandom, told: DayRecord, rows: I64) -> list[_Part]:
     """Reviews and complaints on the day itself, more of the bad kind where the order came late."""
     shares, number = scenario.feedback, told.placed.number[rows]
     done_s = told.log["delivered_s"][rows]
@@ -209,8 +207,8 @@ def _feedback(scenario: Scenario, luck: CounterRandom, told: DayRecord, rows: I6
     )
     parts = []
     for kind, share in zip(FEEDBACK, chances, strict=True):
-        given = luck.chance(share, f"feedback.{kind}", number, told.day)
-        after_s = 600 + luck.below(7_200, f"feedback.{kind}.after", number[given], told.day)
+        given = rng.chance(share, f"feedback.{kind}", number, told.day)
+        after_s = 600 + rng.below(7_200, f"feedback.{kind}.after", number[given], told.day)
         at_s = np.minimum(done_s[given] + after_s, DAY_START_S + DAY_S - 1)
         parts.append(_events(told, rows[given], kind, at_s))
     return parts

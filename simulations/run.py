@@ -1,9 +1,9 @@
 """One run of the living city: `run(scenario, plan, seed)`, day after day, with the real dispatcher and the real kernel.
 
-orders, kitchens, weather from luck → riders come, the dispatcher sends, they accept, ride, deliver → events → the day is
+orders, kitchens, weather are drawn → riders come, the dispatcher sends, they accept, ride, deliver → events → the day is
 scored → tiers decide tomorrow's priority and bonus. Warm-up days under the old book first.
 
-Invariant: what luck drew (`World.luck_digest`) is the same under every plan.
+Invariant: what is drawn at random (`World.draws_digest`) is the same under every plan.
 """
 
 import datetime as dt
@@ -61,7 +61,7 @@ def run(
     plan
         The books, and who sees or feels them.
     seed
-        All luck; the same seed is the same city under every plan.
+        Of all random draws; the same seed is the same city under every plan.
     given
         Orders and couriers of real data, instead of drawn ones.
 
@@ -99,10 +99,10 @@ def program_of(plan: BookPlan, scenario: Scenario) -> tuple[Program, Schedule]:
 
 @dataclass(frozen=True, slots=True)
 class _DrawnCity:
-    """What luck decided before anybody rode; ``rain``: level of each day."""
+    """What is drawn before anybody rides; ``rain``: level of each day."""
 
     scenario: Scenario
-    luck: CounterRandom
+    rng: CounterRandom
     people: Population
     merchants: Merchants
     places: MerchantPlaces
@@ -113,15 +113,15 @@ class _DrawnCity:
     digests: dict[str, "hashlib._Hash"] = field(default_factory=dict)
 
     @staticmethod
-    def drawn(scenario: Scenario, luck: CounterRandom, num_days: int, given: RealDay | None) -> "_DrawnCity":
+    def drawn(scenario: Scenario, rng: CounterRandom, num_days: int, given: RealDay | None) -> "_DrawnCity":
         town = CounterRandom(scenario.town.city_seed)
         return _DrawnCity(
             scenario=scenario,
-            luck=luck,
+            rng=rng,
             people=draw_population(scenario, town),
             merchants=draw_kitchens(scenario.kitchens, town),
             places=draw_places(scenario, town) if given is None else places_of(given),
-            rain=draw_weather(scenario.weather, num_days, luck),
+            rain=draw_weather(scenario.weather, num_days, rng),
             midnight_us=_midnights_us(scenario, num_days),
             num_days=num_days,
             given=given,
@@ -131,11 +131,11 @@ class _DrawnCity:
     def orders(self, day: int) -> PlacedOrders:
         ordered = None if self.given is None else requests_of(self.given)
         rain = int(self.rain[day])
-        placed = draw_placed(self.scenario, self.luck, day, self.merchants, self.places, rain, ordered)
+        placed = draw_placed(self.scenario, self.rng, day, self.merchants, self.places, rain, ordered)
         self.digests["orders"].update(placed.digest().encode())
         return placed
 
-    def luck_digest(self) -> dict[str, str]:
+    def draws_digest(self) -> dict[str, str]:
         kitchens = hashlib.sha256(self.merchants.prep_s.tobytes() + self.merchants.promised_s.tobytes())
         return {
             "orders": self.digests["orders"].hexdigest(),
@@ -206,7 +206,7 @@ class _RiderStates:
         num = city.people.num
         zeros = np.zeros(num, np.int64)
         # Real couriers work on every day of the data: nobody knows of the days before.
-        in_a_row = zeros if city.given is not None else draw_days_in_a_row(city.scenario, city.luck, num)
+        in_a_row = zeros if city.given is not None else draw_days_in_a_row(city.scenario, city.rng, num)
         base = np.full(num, law.book_on(0).model.score.base_mp, np.int64)
         return _RiderStates(base, zeros, np.zeros(num, bool), in_a_row, zeros, zeros, None)
 
@@ -257,7 +257,7 @@ def _leaves(city: _DrawnCity, income_fen: I64, worked_s: I64, day: int) -> Bools
             for each in per_hour
         ]
     )  # fmt: skip
-    ranks = city.luck.below(MILLION, "rider.leaves", np.arange(worked_s.size), day)
+    ranks = city.rng.below(MILLION, "rider.leaves", np.arange(worked_s.size), day)
     return (worked_s > 0) & (ranks < chance * MILLION)
 
 
@@ -284,7 +284,7 @@ def _play_day(city: _DrawnCity, law: _BooksInForce, plan: BookPlan, state: _Ride
         own = _rows(crew, np.flatnonzero(city.people.area == area))
         todays = placed.rows(placed.area == area)
         live = set_up(
-            scenario, city.places, area, own, todays, price, parameters, day, state_of(city.luck, _answers(plan))
+            scenario, city.places, area, own, todays, price, parameters, day, state_of(city.rng, _answers(plan))
         )  # fmt: skip
         desk = new_dispatcher(scenario, own, lose)
         first_s = int(
@@ -313,7 +313,7 @@ def _crew(city: _DrawnCity, book: Book, plan: BookPlan, state: _RiderStates, day
     """All riders of the town as they set out on a day."""
     scenario, people = city.scenario, city.people
     if city.given is None:
-        shifts = draw_shifts(scenario, city.luck, day, people.num, state.days_in_a_row)
+        shifts = draw_shifts(scenario, city.rng, day, people.num, state.days_in_a_row)
     else:
         shifts = shifts_of(city.given)
     works = shifts.works & ~state.left
@@ -337,7 +337,7 @@ def _crew(city: _DrawnCity, book: Book, plan: BookPlan, state: _RiderStates, day
         target_fen_per_h=people.target_fen_per_h.astype(np.float64),
         bonus_fen=np.array([tier.bonus_fen for tier in tiers], np.float64)[state.tier],
         priority=np.clip(priority, *PRIORITY_RANGE), capacity=caps,
-        consents=city.luck.chance(MILLION // 2, "rider.consents", rider, day).astype(np.int64),
+        consents=city.rng.chance(MILLION // 2, "rider.consents", rider, day).astype(np.int64),
         days_in_a_row=state.days_in_a_row,
     )  # fmt: skip
 
@@ -348,7 +348,7 @@ def _rows(crew: Crew, rows: I64) -> Crew:
 
 def _score_day(city: _DrawnCity, law: _BooksInForce, state: _RiderStates, told: DayRecord, day: int) -> Scored:
     """Score a day's events on top of what was carried, up to 04:00 of the next day."""
-    events = events_of(city.scenario, city.luck, city.people, told)
+    events = events_of(city.scenario, city.rng, city.people, told)
     end_us = int(city.midnight_us[day]) + DAY_END_S * US_PER_S
     told.events.append(events)
     return score(law.program, law.schedule, events, state.carried, as_of_us=end_us, keep_from_us=end_us)
@@ -369,7 +369,7 @@ def _world(city: _DrawnCity, law: _BooksInForce, plan: BookPlan, seed: int, days
         first_day_us=int(city.midnight_us[min(warm_up, city.num_days - 1)]) + DAY_START_S * US_PER_S,
         rider_days=rider_days_table(city.people, days, warm_up), orders=orders_table(days, warm_up),
         stays=stays_table(days), events=events, entries=entries_table(whole, whole.until_us), riders=riders_table(whole),
-        luck_digest=city.luck_digest(), figures=figures,
+        draws_digest=city.draws_digest(), figures=figures,
     )  # fmt: skip
 
 

@@ -34,18 +34,18 @@ def generate(city: SampleCity, seed: int) -> pa.Table:
     Parameters
     ----------
     seed
-        Names the city's luck; the same seed and scenario give the same table, byte for byte.
+        Of all random draws; the same seed and scenario give the same table, byte for byte.
 
     Returns
     -------
     One column per field of the native event format (times as int64 µs), then `file` (names city and seed) and `row`
     (1, 2, …), for messages.
     """
-    luck = CounterRandom(seed)
-    riders = draw_riders(city, luck)
-    orders = draw_orders(city, luck, riders)
+    rng = CounterRandom(seed)
+    riders = draw_riders(city, rng)
+    orders = draw_orders(city, rng, riders)
     midnight_us = _midnights_us(city)
-    families = [_table(city, riders, midnight_us, rows) for rows in incidents(city, luck, orders, working_days(orders))]
+    families = [_table(city, riders, midnight_us, rows) for rows in incidents(city, rng, orders, working_days(orders))]
     table = pa.concat_tables(families)
     end_us = instant_us(_midnight(city, city.num_days - 1) + _TAIL)
     occurred_us = table.column("occurred_us").to_numpy()

@@ -65,12 +65,12 @@ class _OrderFates:
         return self.delivered & (self.orders.delivered_s > self.orders.promised_s)
 
     def key(self, rows: Bools) -> tuple[I64, I64, I64]:
-        """Whose luck a draw about an order is."""
+        """What a draw about an order is drawn by: rider, day, occurrence."""
         return self.orders.rider[rows], self.orders.day[rows], self.orders.occurrence[rows]
 
 
 def incidents(
-    city: SampleCity, luck: CounterRandom, orders: SampleOrders, working: tuple[I64, I64]
+    city: SampleCity, rng: CounterRandom, orders: SampleOrders, working: tuple[I64, I64]
 ) -> Iterator[EventFamily]:
     """All families of events.
 
@@ -79,24 +79,24 @@ def incidents(
     working
         (rider, day) of each working day, for what does not belong to an order.
     """
-    told = _fates_of(city, luck, orders)
+    told = _fates_of(city, rng, orders)
     yield _deliveries(city, told)
-    yield from _endings(luck, told)
-    yield from _extensions(city, luck, told)
+    yield from _endings(rng, told)
+    yield from _extensions(city, rng, told)
     yield _reports(told)
-    yield from _steps(city, luck, told)
-    yield from _feedback(city, luck, told)
-    yield from _misconduct(city, luck, told)
-    yield _appeals(city, luck, told)
-    yield _corrections(city, luck, told)
-    yield _training(city, luck, working)
+    yield from _steps(city, rng, told)
+    yield from _feedback(city, rng, told)
+    yield from _misconduct(city, rng, told)
+    yield _appeals(city, rng, told)
+    yield _corrections(city, rng, told)
+    yield _training(city, rng, working)
 
 
-def _fates_of(city: SampleCity, luck: CounterRandom, orders: SampleOrders) -> _OrderFates:
+def _fates_of(city: SampleCity, rng: CounterRandom, orders: SampleOrders) -> _OrderFates:
     key = (orders.rider, orders.day, orders.occurrence)
     conduct, kitchens = city.conduct, city.kitchens
     shares = (conduct.cancelled, conduct.undelivered, conduct.transferred, conduct.reassigned)
-    rank = luck.below(MILLION, "order.outcome", *key)
+    rank = rng.below(MILLION, "order.outcome", *key)
     outcome = np.zeros(rank.size, np.int64)
     least = 0
     for code, share in enumerate(shares, start=CANCELLED):
@@ -104,15 +104,15 @@ def _fates_of(city: SampleCity, luck: CounterRandom, orders: SampleOrders) -> _O
         least += share
     names = np.array([*(obstacle.report for obstacle in city.obstacles), _NO_REPORT], object)
     reported = np.array([*(obstacle.reported_per_million for obstacle in city.obstacles), 0], np.int64)
-    heard = luck.chance(reported[orders.obstacle], "order.reported", *key)
+    heard = rng.chance(reported[orders.obstacle], "order.reported", *key)
     report = np.where(heard, names[orders.obstacle], _NO_REPORT)
     # Verified means that the meal was not ready when the merchant had promised it.
     waited = orders.ready_s - np.maximum(orders.arrived_s, orders.promised_ready_s) > kitchens.report_after_s
-    slow = waited & luck.chance(kitchens.reported_per_million, "order.slow_reported", *key)
+    slow = waited & rng.chance(kitchens.reported_per_million, "order.slow_reported", *key)
     report = np.where((report == _NO_REPORT) & slow, "merchant_slow", report)
-    rained = (orders.rain > 0) & luck.chance(city.weather.reported_per_million, "order.rain_reported", *key)
+    rained = (orders.rain > 0) & rng.chance(city.weather.reported_per_million, "order.rain_reported", *key)
     report = np.where((report == _NO_REPORT) & rained, "severe_weather", report)
-    apart = luck.chance(MILLION // 2, "order.report_apart", *key)
+    apart = rng.chance(MILLION // 2, "order.report_apart", *key)
     return _OrderFates(orders, outcome, report, apart, (orders.obstacle != NO_OBSTACLE) & ~heard)
 
 
@@ -178,17 +178,17 @@ def _facts(city: SampleCity, told: _OrderFates, rows: Bools) -> dict[str, pa.Arr
     }
 
 
-def _endings(luck: CounterRandom, told: _OrderFates) -> Iterator[EventFamily]:
+def _endings(rng: CounterRandom, told: _OrderFates) -> Iterator[EventFamily]:
     """Orders that end otherwise than by this rider's delivery."""
     orders = told.orders
     rows = told.outcome == CANCELLED
-    rank = luck.below(MILLION, "order.cancelled_by", *told.key(rows))
+    rank = rng.below(MILLION, "order.cancelled_by", *told.key(rows))
     by = np.searchsorted(np.cumsum(list(_CANCEL_SHARES.values())), rank, side="right")
     party = pa.array(np.array(CANCEL_PARTIES, object)[by], pa.string())
     yield _rows(told, rows, "cancelled", orders.accepted_s[rows] + 5 * MINUTE_S, party=party)
     rows = told.outcome == UNDELIVERED
     why = np.array(["merchant_closed", "customer_unreachable", None], object)
-    reports = pa.array(why[luck.below(3, "order.undelivered_by", *told.key(rows))], pa.string())
+    reports = pa.array(why[rng.below(3, "order.undelivered_by", *told.key(rows))], pa.string())
     yield _rows(told, rows, "undelivered", orders.delivered_s[rows], reports=reports)
     rows = told.outcome == TRANSFERRED
     yield _rows(told, rows, "transferred_by_rider", orders.accepted_s[rows] + 3 * MINUTE_S)
@@ -196,16 +196,16 @@ def _endings(luck: CounterRandom, told: _OrderFates) -> Iterator[EventFamily]:
     yield _rows(told, rows, "reassigned_system", orders.accepted_s[rows] + 2 * MINUTE_S)
 
 
-def _extensions(city: SampleCity, luck: CounterRandom, told: _OrderFates) -> Iterator[EventFamily]:
+def _extensions(city: SampleCity, rng: CounterRandom, told: _OrderFates) -> Iterator[EventFamily]:
     """Deadlines extended by the platform: rain, slow merchants it sees itself, transfers, red lights."""
     everyone = np.ones(told.outcome.size, bool)
     rainy = told.orders.rain > 0
-    chosen = rainy & luck.chance(city.weather.extended_per_million, "order.extended.weather", *told.key(everyone))
+    chosen = rainy & rng.chance(city.weather.extended_per_million, "order.extended.weather", *told.key(everyone))
     for cause, share in (("weather", MILLION), *city.conduct.extended):
         if cause != "weather":
-            chosen = luck.chance(share, f"order.extended.{cause}", *told.key(everyone))
+            chosen = rng.chance(share, f"order.extended.{cause}", *told.key(everyone))
         rows = chosen & told.delivered
-        extend_s = luck.draw(city.weather.extend_s, f"order.extend.{cause}", *told.key(rows))
+        extend_s = rng.draw(city.weather.extend_s, f"order.extend.{cause}", *told.key(rows))
         yield _rows(
             told,
             rows,
@@ -227,10 +227,10 @@ def _reports(told: _OrderFates) -> EventFamily:
     return _rows(told, rows, pa.array(kinds, pa.string()), at_s, "report", level=level)
 
 
-def _steps(city: SampleCity, luck: CounterRandom, told: _OrderFates) -> Iterator[EventFamily]:
+def _steps(city: SampleCity, rng: CounterRandom, told: _OrderFates) -> Iterator[EventFamily]:
     """Steps of some orders, as producers send them that do not wait for the delivery."""
     everyone = np.ones(told.outcome.size, bool)
-    rows = told.delivered & luck.chance(city.conduct.stepwise, "order.stepwise", *told.key(everyone))
+    rows = told.delivered & rng.chance(city.conduct.stepwise, "order.stepwise", *told.key(everyone))
     orders = told.orders
     steps = {
         "dispatched": orders.accepted_s - 15,
@@ -243,7 +243,7 @@ def _steps(city: SampleCity, luck: CounterRandom, told: _OrderFates) -> Iterator
         yield _rows(told, rows, kind, at_s[rows])
 
 
-def _feedback(city: SampleCity, luck: CounterRandom, told: _OrderFates) -> Iterator[EventFamily]:
+def _feedback(city: SampleCity, rng: CounterRandom, told: _OrderFates) -> Iterator[EventFamily]:
     conduct = city.conduct
     everyone = np.ones(told.outcome.size, bool)
     shares = {
@@ -252,48 +252,48 @@ def _feedback(city: SampleCity, luck: CounterRandom, told: _OrderFates) -> Itera
         "complaint": np.where(told.late, conduct.complaint_late, conduct.complaint),
     }
     for kind, share in shares.items():
-        rows = told.delivered & luck.chance(share, f"feedback.{kind}", *told.key(everyone))
-        after_s = 10 * MINUTE_S + luck.below(20 * HOUR_S, f"feedback.{kind}.after", *told.key(rows))
+        rows = told.delivered & rng.chance(share, f"feedback.{kind}", *told.key(everyone))
+        after_s = 10 * MINUTE_S + rng.below(20 * HOUR_S, f"feedback.{kind}.after", *told.key(rows))
         yield _rows(told, rows, kind, told.orders.delivered_s[rows] + after_s)
 
 
-def _misconduct(city: SampleCity, luck: CounterRandom, told: _OrderFates) -> Iterator[EventFamily]:
+def _misconduct(city: SampleCity, rng: CounterRandom, told: _OrderFates) -> Iterator[EventFamily]:
     everyone = np.ones(told.outcome.size, bool)
     for kind, share in city.conduct.misconduct:
-        rows = told.delivered & luck.chance(share, f"misconduct.{kind}", *told.key(everyone))
-        after_s = luck.below(2 * HOUR_S, f"misconduct.{kind}.after", *told.key(rows))
+        rows = told.delivered & rng.chance(share, f"misconduct.{kind}", *told.key(everyone))
+        after_s = rng.below(2 * HOUR_S, f"misconduct.{kind}.after", *told.key(rows))
         yield _rows(told, rows, kind, told.orders.delivered_s[rows] + after_s)
 
 
-def _appeals(city: SampleCity, luck: CounterRandom, told: _OrderFates) -> EventFamily:
+def _appeals(city: SampleCity, rng: CounterRandom, told: _OrderFates) -> EventFamily:
     """Upheld appeals: something held the rider up and nobody had reported it."""
     everyone = np.ones(told.outcome.size, bool)
-    rows = told.late & told.unheard & luck.chance(city.conduct.appealed, "appeal", *told.key(everyone))
-    after_s = 24 * HOUR_S + luck.below(48 * HOUR_S, "appeal.after", *told.key(rows))
+    rows = told.late & told.unheard & rng.chance(city.conduct.appealed, "appeal", *told.key(everyone))
+    after_s = 24 * HOUR_S + rng.below(48 * HOUR_S, "appeal.after", *told.key(rows))
     made = _rows(told, rows, "appeal_upheld", told.orders.delivered_s[rows] + after_s)
     about = pc.binary_join_element_wise(made.order_id, pa.scalar("delivered"), ":")
     made.columns["ref_event_id"] = about
     return made
 
 
-def _corrections(city: SampleCity, luck: CounterRandom, told: _OrderFates) -> EventFamily:
+def _corrections(city: SampleCity, rng: CounterRandom, told: _OrderFates) -> EventFamily:
     """Deliveries recorded too late, for want of a signal, put right hours afterwards."""
     everyone = np.ones(told.outcome.size, bool)
-    rows = told.delivered & luck.chance(city.conduct.corrected, "correction", *told.key(everyone))
+    rows = told.delivered & rng.chance(city.conduct.corrected, "correction", *told.key(everyone))
     orders = told.orders
-    after_s = 2 * HOUR_S + luck.below(18 * HOUR_S, "correction.after", *told.key(rows))
+    after_s = 2 * HOUR_S + rng.below(18 * HOUR_S, "correction.after", *told.key(rows))
     made = _rows(told, rows, "correction", orders.delivered_s[rows] + after_s, **_facts(city, told, rows))
     made.times_s.update(_times(told, rows))
-    early_s = MINUTE_S + luck.below(5 * MINUTE_S, "correction.early", *told.key(rows))
+    early_s = MINUTE_S + rng.below(5 * MINUTE_S, "correction.early", *told.key(rows))
     made.times_s["delivered"] = np.maximum(orders.delivered_s[rows] - early_s, orders.picked_s[rows])
     made.columns["ref_event_id"] = pc.binary_join_element_wise(made.order_id, pa.scalar("delivered"), ":")
     return made
 
 
-def _training(city: SampleCity, luck: CounterRandom, working: tuple[I64, I64]) -> EventFamily:
+def _training(city: SampleCity, rng: CounterRandom, working: tuple[I64, I64]) -> EventFamily:
     """Courses passed, in the morning of a working day."""
     rider, day = working
-    passed = luck.chance(city.conduct.trained, "training", rider, day)
+    passed = rng.chance(city.conduct.trained, "training", rider, day)
     rider, day = rider[passed], day[passed]
     names = np.char.add(np.char.mod("t%05d", rider + 1), np.char.mod("-%02d:training_passed", day + 1))
     return EventFamily(
@@ -302,5 +302,5 @@ def _training(city: SampleCity, luck: CounterRandom, working: tuple[I64, I64]) -
         rider=rider,
         day=day,
         kind=pa.repeat(pa.scalar("training_passed"), rider.size),
-        times_s={"occurred": 8 * HOUR_S + luck.below(2 * HOUR_S, "training.at", rider, day)},
+        times_s={"occurred": 8 * HOUR_S + rng.below(2 * HOUR_S, "training.at", rider, day)},
     )

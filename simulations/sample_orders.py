@@ -61,40 +61,40 @@ class SampleOrders:
         return self.trip * MAX_BAG + self.position
 
 
-def draw_riders(city: SampleCity, luck: CounterRandom) -> RiderTraits:
+def draw_riders(city: SampleCity, rng: CounterRandom) -> RiderTraits:
     """Who rides in the city; a rider is the same however many others there are."""
-    return draw_crew(city, city.num_riders, luck)
+    return draw_crew(city, city.num_riders, rng)
 
 
-def draw_merchants(city: SampleCity, luck: CounterRandom) -> Merchants:
+def draw_merchants(city: SampleCity, rng: CounterRandom) -> Merchants:
     """Who cooks in the city, how fast, and how honest about it."""
-    return draw_kitchens(city.kitchens, luck)
+    return draw_kitchens(city.kitchens, rng)
 
 
-def draw_rain(city: SampleCity, luck: CounterRandom) -> I64:
+def draw_rain(city: SampleCity, rng: CounterRandom) -> I64:
     """Warning level of each day, 0 on dry days."""
-    return draw_weather(city.weather, city.num_days, luck)
+    return draw_weather(city.weather, city.num_days, rng)
 
 
-def draw_orders(city: SampleCity, luck: CounterRandom, riders: RiderTraits) -> SampleOrders:
+def draw_orders(city: SampleCity, rng: CounterRandom, riders: RiderTraits) -> SampleOrders:
     """All orders of all riders on all days, by trip; riders' days are independent of each other."""
-    merchants, rain = draw_merchants(city, luck), draw_rain(city, luck)
+    merchants, rain = draw_merchants(city, rng), draw_rain(city, rng)
     rider, day = (axis.ravel() for axis in np.indices((city.num_riders, city.num_days)))
-    works = ~luck.chance(city.rest_per_million, "rider.rest", rider, day)
+    works = ~rng.chance(city.rest_per_million, "rider.rest", rider, day)
     rider, day = rider[works], day[works]
-    shift_s = luck.draw(city.shift_s, "shift.length", rider, day)
+    shift_s = rng.draw(city.shift_s, "shift.length", rider, day)
     latest_s = LAST_END_S - shift_s
-    free_s = np.minimum(luck.draw(city.shift_start_s, "shift.start", rider, day), latest_s)
+    free_s = np.minimum(rng.draw(city.shift_start_s, "shift.start", rider, day), latest_s)
     end_s = free_s + shift_s
     parts = []
     for trip in range(_MAX_TRIPS):
         shift = _ShiftUnderWay(rider, day, np.full(rider.size, trip), free_s, rain[day], _slowness(riders, rider, day))
-        offer_s = free_s + _gap_s(city, luck, shift)
+        offer_s = free_s + _gap_s(city, rng, shift)
         going = offer_s < end_s
         if not going.any():
             break
         shift, offer_s, end_s = shift.rows(going), offer_s[going], end_s[going]
-        orders, free_s = _trip(city, luck, shift, offer_s, merchants, riders)
+        orders, free_s = _trip(city, rng, shift, offer_s, merchants, riders)
         rider, day = shift.rider, shift.day
         parts.append(orders)
     columns = {
@@ -133,17 +133,17 @@ def _is_peak(city: SampleCity, at_s: I64) -> Bools:
     return peak
 
 
-def _gap_s(city: SampleCity, luck: CounterRandom, shift: _ShiftUnderWay) -> I64:
+def _gap_s(city: SampleCity, rng: CounterRandom, shift: _ShiftUnderWay) -> I64:
     who = (shift.rider, shift.day, shift.trip)
     return np.where(
         _is_peak(city, shift.free_s),
-        luck.draw(city.peak_gap_s, "trip.gap", *who),
-        luck.draw(city.calm_gap_s, "trip.gap", *who),
+        rng.draw(city.peak_gap_s, "trip.gap", *who),
+        rng.draw(city.calm_gap_s, "trip.gap", *who),
     )
 
 
-def _bag(city: SampleCity, luck: CounterRandom, shift: _ShiftUnderWay, peak: Bools) -> I64:
-    rank = luck.below(1_000_000, "trip.bag", shift.rider, shift.day, shift.trip)
+def _bag(city: SampleCity, rng: CounterRandom, shift: _ShiftUnderWay, peak: Bools) -> I64:
+    rank = rng.below(1_000_000, "trip.bag", shift.rider, shift.day, shift.trip)
     (peak_two, peak_three), (calm_two, calm_three) = city.peak_bags_per_million, city.calm_bags_per_million
     two, three = np.where(peak, peak_two, calm_two), np.where(peak, peak_three, calm_three)
     return 1 + (rank < two) + (rank < three).astype(np.int64)
@@ -151,7 +151,7 @@ def _bag(city: SampleCity, luck: CounterRandom, shift: _ShiftUnderWay, peak: Boo
 
 def _trip(
     city: SampleCity,
-    luck: CounterRandom,
+    rng: CounterRandom,
     shift: _ShiftUnderWay,
     offer_s: I64,
     merchants: Merchants,
@@ -159,26 +159,26 @@ def _trip(
 ) -> tuple[SampleOrders, I64]:
     """One trip of each rider: all pick-ups, then all drop-offs. Returns the orders and when each rider is free."""
     peak = _is_peak(city, offer_s)
-    bag = _bag(city, luck, shift, peak)
+    bag = _bag(city, rng, shift, peak)
     pace = riders.pace_s_per_km[shift.rider] * _factor(city, shift.slowness) // PERMILLE
     pace = np.where(shift.rain > 0, pace * city.weather.pace_permille // PERMILLE, pace)
     free_s = offer_s
     carried: list[dict[str, I64]] = []
     for position in range(MAX_BAG):
-        order = _order(city, luck, shift, offer_s, position, bag, peak, merchants)
+        order = _order(city, rng, shift, offer_s, position, bag, peak, merchants)
         in_bag = bag > position
-        ride_s = luck.draw(city.approach_m, "order.approach", *_key(shift, position)) * pace // 1_000
+        ride_s = rng.draw(city.approach_m, "order.approach", *_key(shift, position)) * pace // 1_000
         order["arrived_s"] = np.maximum(free_s + ride_s, order["accepted_s"] + 1)
         order["picked_s"] = np.maximum(order["arrived_s"], order["ready_s"]) + PICK_UP_S
         free_s = np.where(in_bag, order["picked_s"], free_s)
         carried.append(order)
     for position, order in enumerate(carried):
         key = _key(shift, position)
-        hop = PERMILLE if position == 0 else luck.draw(city.hop_permille, "order.hop", *key)
+        hop = PERMILLE if position == 0 else rng.draw(city.hop_permille, "order.hop", *key)
         ride_s = order["distance_m"] * hop // PERMILLE * pace // 1_000
         search = _factor(city, shift.slowness) * riders.skill_permille[shift.rider] // PERMILLE
-        hand_over_s = luck.draw(city.hand_over_s, "order.hand_over", *key) * search // PERMILLE
-        order["obstacle"], delay_s = draw_obstacles(city.obstacles, luck, key)
+        hand_over_s = rng.draw(city.hand_over_s, "order.hand_over", *key) * search // PERMILLE
+        order["obstacle"], delay_s = draw_obstacles(city.obstacles, rng, key)
         order["delivered_s"] = free_s + ride_s + hand_over_s + delay_s
         free_s = np.where(bag > position, order["delivered_s"], free_s)
     kept = [{name: values[bag > position] for name, values in order.items()} for position, order in enumerate(carried)]
@@ -195,7 +195,7 @@ def _key(shift: _ShiftUnderWay, position: int) -> tuple[I64, I64, I64]:
 
 def _order(
     city: SampleCity,
-    luck: CounterRandom,
+    rng: CounterRandom,
     shift: _ShiftUnderWay,
     offer_s: I64,
     position: int,
@@ -205,14 +205,14 @@ def _order(
 ) -> dict[str, I64]:
     """What is known of an order before anybody rides: where from, how far, when promised, when the meal is ready."""
     key = _key(shift, position)
-    merchant = luck.below(merchants.prep_s.size, "order.merchant", *key)
+    merchant = rng.below(merchants.prep_s.size, "order.merchant", *key)
     load = np.where(peak, city.kitchens.peak_permille, PERMILLE)
-    noise = luck.draw(city.kitchens.prep_permille, "order.prep", *key)
+    noise = rng.draw(city.kitchens.prep_permille, "order.prep", *key)
     prep_s = merchants.prep_s[merchant] * load // PERMILLE * noise // PERMILLE
-    distance_m = luck.draw(city.distance_m, "order.distance", *key)
+    distance_m = rng.draw(city.distance_m, "order.distance", *key)
     # Orders of one bag are offered within two minutes; an order waits half a minute to two minutes for its rider.
-    accepted_s = offer_s + position * (10 + luck.below(50, "order.accepted", *key))
-    placed_s = accepted_s - 30 - luck.below(90, "order.placed", *key)
+    accepted_s = offer_s + position * (10 + rng.below(50, "order.accepted", *key))
+    placed_s = accepted_s - 30 - rng.below(90, "order.placed", *key)
     promised_prep_s = merchants.promised_s[merchant]
     ride_s = distance_m * city.estimate_s_per_km // 1_000
     estimate_s = np.maximum(promised_prep_s + ride_s + city.estimate_extra_s, city.min_estimate_s)

@@ -155,52 +155,52 @@ class RiderDistributions(Protocol):
         """Own time relative to the usual."""
 
 
-def draw_crew(people: RiderDistributions, num_riders: int, luck: CounterRandom) -> RiderTraits:
+def draw_crew(people: RiderDistributions, num_riders: int, rng: CounterRandom) -> RiderTraits:
     """Riders 0 … num_riders − 1."""
     rider = np.arange(num_riders)
-    skill = luck.draw(people.skill_permille, "rider.skill", rider)
+    skill = rng.draw(people.skill_permille, "rider.skill", rider)
     return RiderTraits(
-        dedicated=luck.chance(people.dedicated_per_million, "rider.dedicated", rider),
-        tenure_days=luck.draw(people.tenure_days, "rider.tenure", rider),
-        pace_s_per_km=luck.draw(people.pace_s_per_km, "rider.pace", rider) * skill // PERMILLE,
+        dedicated=rng.chance(people.dedicated_per_million, "rider.dedicated", rider),
+        tenure_days=rng.draw(people.tenure_days, "rider.tenure", rider),
+        pace_s_per_km=rng.draw(people.pace_s_per_km, "rider.pace", rider) * skill // PERMILLE,
         skill_permille=skill,
     )
 
 
-def draw_kitchens(kitchens: Kitchens, luck: CounterRandom) -> Merchants:
+def draw_kitchens(kitchens: Kitchens, rng: CounterRandom) -> Merchants:
     """Merchants 0 … num_merchants − 1."""
     merchant = np.arange(kitchens.num_merchants)
-    slow = luck.chance(kitchens.slow_per_million, "merchant.slow", merchant)
-    boastful = luck.chance(kitchens.boastful_per_million, "merchant.boastful", merchant)
+    slow = rng.chance(kitchens.slow_per_million, "merchant.slow", merchant)
+    boastful = rng.chance(kitchens.boastful_per_million, "merchant.boastful", merchant)
     prep_s = np.where(
         slow,
-        luck.draw(kitchens.slow_prep_s, "merchant.prep", merchant),
-        luck.draw(kitchens.usual_prep_s, "merchant.prep", merchant),
+        rng.draw(kitchens.slow_prep_s, "merchant.prep", merchant),
+        rng.draw(kitchens.usual_prep_s, "merchant.prep", merchant),
     )
     honesty = np.where(
         boastful,
-        luck.draw(kitchens.boastful_permille, "merchant.honesty", merchant),
-        luck.draw(kitchens.honest_permille, "merchant.honesty", merchant),
+        rng.draw(kitchens.boastful_permille, "merchant.honesty", merchant),
+        rng.draw(kitchens.honest_permille, "merchant.honesty", merchant),
     )
     return Merchants(prep_s, prep_s * honesty // PERMILLE)
 
 
-def draw_weather(weather: Weather, num_days: int, luck: CounterRandom) -> I64:
+def draw_weather(weather: Weather, num_days: int, rng: CounterRandom) -> I64:
     """Warning level of days 0 … num_days − 1, 0 on dry days."""
     day = np.arange(num_days)
-    rains = luck.chance(weather.rain_per_million, "weather.rain", 0, day)
-    return np.where(rains, luck.draw(weather.level, "weather.level", 0, day), 0)
+    rains = rng.chance(weather.rain_per_million, "weather.rain", 0, day)
+    return np.where(rains, rng.draw(weather.level, "weather.level", 0, day), 0)
 
 
-def draw_obstacles(obstacles: tuple[Obstacle, ...], luck: CounterRandom, key: tuple[I64, I64, I64]) -> tuple[I64, I64]:
+def draw_obstacles(obstacles: tuple[Obstacle, ...], rng: CounterRandom, key: tuple[I64, I64, I64]) -> tuple[I64, I64]:
     """At most one obstacle an order, and the seconds it costs."""
-    rank = luck.below(1_000_000, "order.obstacle", *key)
+    rank = rng.below(1_000_000, "order.obstacle", *key)
     found, delay_s = np.full(rank.size, NO_OBSTACLE), np.zeros(rank.size, np.int64)
     least = 0
     for number, obstacle in enumerate(obstacles):
         here = (rank >= least) & (rank < least + obstacle.per_million)
         found[here] = number
-        delay_s = np.where(here, luck.draw(obstacle.delay_s, "order.delay", *key), delay_s)
+        delay_s = np.where(here, rng.draw(obstacle.delay_s, "order.delay", *key), delay_s)
         least += obstacle.per_million
     return found, delay_s
 

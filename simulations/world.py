@@ -140,7 +140,7 @@ class World:
         Native events of all days (`scoring.columns.EVENT_SCHEMA`), what the ledger was made from.
     entries, riders
         The ledger over all days (`scoring.ledger`), as files hold it.
-    luck_digest
+    draws_digest
         Digest of orders, kitchens, weather and people as drawn: equal under every plan.
     figures
         Counts of the run: rounds, offers, events of the simulation, rows.
@@ -159,5 +159,5 @@ class World:
     events: pa.Table
     entries: pa.Table
     riders: pa.Table
-    luck_digest: dict[str, str]
+    draws_digest: dict[str, str]
     figures: dict[str, int]

@@ -1,6 +1,6 @@
 """Intervals for the mean of differences between paired runs: Student's t first, a studentised bootstrap beside it.
 
-The independent unit is the seed: one difference a seed, never a rider or a day. Holds no data and draws no luck but what a
+The independent unit is the seed: one difference a seed, never a rider or a day. Holds no data and draws nothing at random but what a
 seed names.
 """
 
@@ -67,8 +67,8 @@ def bootstrap_t(differences: F64, seed: int, confidence: float = CONFIDENCE) -> 
     mean, error = float(differences.mean()), _standard_error(differences)
     if error <= _ROUNDING * np.abs(differences).max():
         return Interval(mean, mean)
-    luck = np.random.Generator(np.random.Philox(seed))
-    pivots = [_pivots(differences, mean, error, luck, block) for block in _blocks(num)]
+    rng = np.random.Generator(np.random.Philox(seed))
+    pivots = [_pivots(differences, mean, error, rng, block) for block in _blocks(num)]
     spread = np.concatenate(pivots)
     if spread.size < (1 - _FLAT_MAX) * NUM_RESAMPLES:
         return NO_INTERVAL
@@ -82,10 +82,10 @@ def _blocks(num: int) -> list[int]:
     return [size] * whole + ([rest] if rest else [])
 
 
-def _pivots(differences: F64, mean: float, whole: float, luck: np.random.Generator, num_resamples: int) -> F64:
+def _pivots(differences: F64, mean: float, whole: float, rng: np.random.Generator, num_resamples: int) -> F64:
     """(Mean of a resample − mean) / its standard error; resamples without spread have none and are left out."""
     num = differences.size
-    drawn = differences[luck.integers(0, num, (num_resamples, num))]
+    drawn = differences[rng.integers(0, num, (num_resamples, num))]
     error = drawn.std(axis=1, ddof=1) / np.sqrt(num)
     # Equal values have a spread of rounding alone.
     spread = error > _FLAT * whole

@@ -106,7 +106,7 @@ def outcome_of(world: World, scenario: Scenario, fixed: Fixed | None = None) -> 
         "num_riders": num_riders,
         "metrics": {name: None if np.isnan(value) else float(value) for name, value in measured.items()},
         "late_bins": late_bins(world).tolist(),
-        "luck": dict(world.luck_digest),
+        "luck": dict(world.draws_digest),
         "violations": violations(world) | not_conserved(world, scenario),
         "figures": dict(world.figures),
     }

@@ -1,6 +1,6 @@
 """When a study has enough seeds: decided by the precision of its primary metrics alone, never by their values.
 
-A rule that looks at the difference would stop where luck is large. This one looks at the width of the interval, from the
+A rule that looks at the difference would stop where chance is large. This one looks at the width of the interval, from the
 20th seed on and at fixed numbers of seeds, so that neither the order in which runs finish nor the number of workers matters.
 """
 

@@ -167,11 +167,11 @@ def test_leaving_follows_income() -> None:
 
 def test_compiled_luck_is_the_same_luck() -> None:
     """A draw in compiled code equals the array's, bit for bit."""
-    luck = CounterRandom(7)
+    rng = CounterRandom(7)
     entity, day, occurrence = np.arange(200) * 977, np.arange(200) % 9, np.arange(200) % 31
 
-    expected = luck.below(MILLION, "offer.answer", entity, day, occurrence)
+    expected = rng.below(MILLION, "offer.answer", entity, day, occurrence)
 
-    state = state_of(luck, "offer.answer")
+    state = state_of(rng, "offer.answer")
     found = [rank(state, int(a), int(b), int(c)) for a, b, c in zip(entity, day, occurrence, strict=True)]
     assert found == expected.tolist()

@@ -83,8 +83,8 @@ def town(chance_permille: int, rank: int) -> Any:
     behaviour = SimpleNamespace(
         wage_fen_per_h=2_000, leave_per_million=per_million, leave_gain_permille=0, leave_most_per_million=per_million
     )
-    luck = SimpleNamespace(below=lambda _limit, _name, who, _day: np.full(who.size, rank))
-    return SimpleNamespace(scenario=SimpleNamespace(behaviour=behaviour), luck=luck)
+    rng = SimpleNamespace(below=lambda _limit, _name, who, _day: np.full(who.size, rank))
+    return SimpleNamespace(scenario=SimpleNamespace(behaviour=behaviour), rng=rng)
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ def test_the_same_data_are_the_same_luck_under_any_book() -> None:
     """Given orders do not move with the book either."""
     given = from_instance(small_instance())
 
-    assert lived(given).luck_digest == lived(given, "legacy-fine").luck_digest
+    assert lived(given).draws_digest == lived(given, "legacy-fine").draws_digest
 
 
 def test_waybills_become_a_day() -> None:

@@ -94,14 +94,14 @@ def test_another_seed_is_another_city_day() -> None:
     """The seed draws orders and weather; the people stay who they are."""
     other = city(seed=2)
 
-    assert other.luck_digest["orders"] != city().luck_digest["orders"]
-    assert other.luck_digest["people"] == city().luck_digest["people"]
+    assert other.draws_digest["orders"] != city().draws_digest["orders"]
+    assert other.draws_digest["people"] == city().draws_digest["people"]
 
 
 @pytest.mark.parametrize("after", [LEGACY, REFERENCE, "no fine"])
 def test_luck_is_the_same_under_any_book(after: str) -> None:
     """Orders, kitchens, weather and people are drawn alike, whatever riders and dispatcher decide."""
-    assert city(after=after).luck_digest == city().luck_digest
+    assert city(after=after).draws_digest == city().draws_digest
     drawn = ["order", "placed_us", "promised_us", "promised_ready_us", "ready_us", "merchant", "fee_fen", "distance_m"]
     assert city(after=after).orders.select(drawn).equals(city().orders.select(drawn))
 

@@ -25,9 +25,9 @@ SMALL = SampleCity(num_riders=30, num_days=4)
 @cache
 def _large() -> tuple[RiderTraits, SampleOrders]:
     """1 000 riders for a fortnight: enough for shares."""
-    city, luck = SampleCity(num_riders=1_000), CounterRandom(1)
-    riders = draw_riders(city, luck)
-    return riders, draw_orders(city, luck, riders)
+    city, rng = SampleCity(num_riders=1_000), CounterRandom(1)
+    riders = draw_riders(city, rng)
+    return riders, draw_orders(city, rng, riders)
 
 
 @cache
@@ -93,8 +93,8 @@ def test_other_weather_leaves_kitchens_and_distances_alone() -> None:
 
 
 def _drawn(city: SampleCity) -> SampleOrders:
-    luck = CounterRandom(7)
-    return draw_orders(city, luck, draw_riders(city, luck))
+    rng = CounterRandom(7)
+    return draw_orders(city, rng, draw_riders(city, rng))
 
 
 def _table_of(orders: SampleOrders, rows: np.ndarray) -> np.ndarray:
@@ -105,16 +105,16 @@ def _table_of(orders: SampleOrders, rows: np.ndarray) -> np.ndarray:
 
 def test_draws_of_different_purpose_or_occurrence_do_not_coincide() -> None:
     """Each of seed, purpose, entity, day and occurrence changes the bits, also when two of them are swapped."""
-    luck = CounterRandom(1)
+    rng = CounterRandom(1)
 
     bits = [
         int(draw[0])
         for draw in (
-            luck.bits("a", 1, 2, 3),
-            luck.bits("b", 1, 2, 3),
-            luck.bits("a", 2, 1, 3),
-            luck.bits("a", 1, 3, 2),
-            luck.bits("a", 3, 2, 1),
+            rng.bits("a", 1, 2, 3),
+            rng.bits("b", 1, 2, 3),
+            rng.bits("a", 2, 1, 3),
+            rng.bits("a", 1, 3, 2),
+            rng.bits("a", 3, 2, 1),
             CounterRandom(2).bits("a", 1, 2, 3),
         )
     ]
@@ -124,9 +124,9 @@ def test_draws_of_different_purpose_or_occurrence_do_not_coincide() -> None:
 
 def test_draws_are_uniform() -> None:
     """A hundred thousand draws below ten fall on each digit about equally often, over entities and occurrences."""
-    luck, many = CounterRandom(1), np.arange(100_000)
+    rng, many = CounterRandom(1), np.arange(100_000)
 
-    for digits in (luck.below(10, "u", many), luck.below(10, "u", 0, 0, many), luck.below(10, "u", 0, many)):
+    for digits in (rng.below(10, "u", many), rng.below(10, "u", 0, 0, many), rng.below(10, "u", 0, many)):
         counts = np.bincount(digits, minlength=10)
 
         # Chi-square with 9 degrees of freedom: 33.7 is passed once in ten thousand.
@@ -236,9 +236,9 @@ def test_first_month_riders_are_late_almost_five_times_as_often() -> None:
     """Late share in the first 30 days over that after one year, on average of three cities: between 4 and 6."""
     ratios = []
     for seed in (1, 2, 3):
-        city, luck = SampleCity(num_riders=1_000), CounterRandom(seed)
-        riders = draw_riders(city, luck)
-        orders = draw_orders(city, luck, riders)
+        city, rng = SampleCity(num_riders=1_000), CounterRandom(seed)
+        riders = draw_riders(city, rng)
+        orders = draw_orders(city, rng, riders)
         tenure = riders.tenure_days[orders.rider] + orders.day
         late = orders.delivered_s > orders.promised_s
 
@@ -249,10 +249,10 @@ def test_first_month_riders_are_late_almost_five_times_as_often() -> None:
 
 def test_hours_reach_the_published_marks() -> None:
     """18 % of working days reach 8 hours and 0.28 % reach 12, as drawn shifts."""
-    city, luck = SampleCity(), CounterRandom(1)
+    city, rng = SampleCity(), CounterRandom(1)
     rider, day = (axis.ravel() for axis in np.indices((2_000, 14)))
 
-    shift_s = luck.draw(city.shift_s, "shift.length", rider, day)
+    shift_s = rng.draw(city.shift_s, "shift.length", rider, day)
 
     assert abs((shift_s >= 8 * 3_600).mean() - 0.18) < 0.01
     assert abs((shift_s >= 12 * 3_600).mean() - 0.0028) < 0.0015

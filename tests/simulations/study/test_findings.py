@@ -156,10 +156,10 @@ def test_no_hidden_fine_without_a_difference() -> None:
 
 def test_winners_stand_beside_the_noise_floor() -> None:
     """About one in twenty moves beyond the noise of A against A by definition; a real shift moves far more."""
-    luck = np.random.default_rng(4)
-    again = luck.normal(0, 10, 400)
+    rng = np.random.default_rng(4)
+    again = rng.normal(0, 10, 400)
 
-    nothing, shift = movers(luck.normal(0, 10, 400), again), movers(luck.normal(40, 10, 400), again)
+    nothing, shift = movers(rng.normal(0, 10, 400), again), movers(rng.normal(40, 10, 400), again)
 
     assert nothing.num_gain_clear is not None
     assert nothing.num_lose_clear is not None

@@ -46,10 +46,10 @@ def test_the_bootstrap_is_repeatable_and_leans_with_the_data() -> None:
 
 def test_intervals_hold_as_often_as_they_say() -> None:
     """Of 2 000 samples of 20 normal differences, 95 ± 1.5 % of the t intervals hold the truth."""
-    luck = np.random.default_rng(11)
+    rng = np.random.default_rng(11)
     held = 0
     for _ in range(2_000):
-        interval = paired_t(luck.normal(1.0, 2.0, 20))
+        interval = paired_t(rng.normal(1.0, 2.0, 20))
         held += interval.low is not None and interval.high is not None and interval.low <= 1.0 <= interval.high
 
     assert 0.935 <= held / 2_000 <= 0.965
@@ -57,9 +57,9 @@ def test_intervals_hold_as_often_as_they_say() -> None:
 
 def test_pairing_is_worth_what_the_shared_part_is() -> None:
     """Two books over one luck: correlated, and the paired difference varies far less than two independent runs."""
-    luck = np.random.default_rng(5)
-    city = luck.normal(100, 10, 40)
-    a, b = city + luck.normal(0, 1, 40), city + 2 + luck.normal(0, 1, 40)
+    rng = np.random.default_rng(5)
+    city = rng.normal(100, 10, 40)
+    a, b = city + rng.normal(0, 1, 40), city + 2 + rng.normal(0, 1, 40)
 
     one = paired("income_per_day_fen", a, b, 4)
 
@@ -93,8 +93,8 @@ def test_the_stopping_rule_never_acts_before_the_twentieth_seed() -> None:
 
 def test_the_stopping_rule_looks_at_width_alone() -> None:
     """Adding a constant to B, which changes the answer, does not change when the study stops."""
-    luck = np.random.default_rng(9)
-    a, noise = luck.normal(100, 5, 200), luck.normal(0, 8, 200)
+    rng = np.random.default_rng(9)
+    a, noise = rng.normal(100, 5, 200), rng.normal(0, 8, 200)
 
     stops = {shift: seeds_needed([(a, a + noise + shift)], 0.02) for shift in (-50.0, 0.0, 50.0)}
 
