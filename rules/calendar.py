@@ -87,7 +87,18 @@ def read_moment(written: str) -> dt.datetime:
 
 
 def utc_moment(at_us: int) -> dt.datetime:
-    """The UTC datetime of microseconds since 1970-01-01 UTC: the inverse of `instant_us`."""
+    """The UTC datetime of an instant: the inverse of `instant_us`.
+
+    Parameters
+    ----------
+    at_us
+        Microseconds since 1970-01-01 UTC.
+
+    Returns
+    -------
+    dt.datetime
+        Aware, in UTC.
+    """
     return _EPOCH + dt.timedelta(microseconds=at_us)
 
 

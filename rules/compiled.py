@@ -29,17 +29,50 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def compiled(function: Function) -> Function:
-    """Compile a loop that Python calls; other threads of the process go on meanwhile."""
+    """Compile a loop that Python calls; other threads of the process go on meanwhile.
+
+    Parameters
+    ----------
+    function
+        Allocates nothing and returns no array.
+
+    Returns
+    -------
+    Function
+        Compiled at its first call, or read from the cache on disk.
+    """
     return _cached(function, nogil=True, _nrt=False)
 
 
 def compiled_with_runtime(function: Function) -> Function:
-    """Compile what allocates."""
+    """Compile what allocates.
+
+    Parameters
+    ----------
+    function
+        May allocate arrays and return them.
+
+    Returns
+    -------
+    Function
+        Compiled at its first call, or read from the cache on disk.
+    """
     return _cached(function, nogil=True)
 
 
 def inlined(function: Function) -> Function:
-    """Compile what other compiled code calls; it becomes part of its caller."""
+    """Compile what other compiled code calls; it becomes part of its caller.
+
+    Parameters
+    ----------
+    function
+        Allocates nothing and returns no array.
+
+    Returns
+    -------
+    Function
+        Compiled with its callers.
+    """
     return _cached(function, forceinline=True, _nrt=False)
 
 

@@ -13,11 +13,17 @@ ROOT = Path(__file__).parents[1]
 
 @cache
 def sources_digest(*patterns: str) -> str:
-    """Digest of the source files that patterns such as ``scoring/*.py`` name, relative to the program's folder.
+    """Digest of the program's source files that patterns name.
+
+    Parameters
+    ----------
+    *patterns
+        Such as ``scoring/*.py``, relative to the program's folder.
 
     Returns
     -------
-    SHA-256 in hexadecimal of each file's name and content, in the order of names.
+    str
+        SHA-256 in hexadecimal of each file's name and content, in the order of names.
     """
     return files_digest(path for pattern in patterns for path in ROOT.glob(pattern))
 
