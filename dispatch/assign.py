@@ -30,7 +30,17 @@ _FLOW_BITS = 60
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """Candidate pairs: row `left[k]` with column `right[k]` at whole `cost[k]`."""
+    """Candidate pairs: row `left[k]` with column `right[k]` at whole `cost[k]`.
+
+    Parameters
+    ----------
+    left
+        Row, by position.
+    right
+        Column, by position.
+    cost
+        Whole cost of the pair.
+    """
 
     left: Ints
     right: Ints
@@ -42,6 +52,23 @@ def match(pairs: Pairs, num_left: int) -> Ints:
 
     Solved to optimality by OR-Tools' cost-scaling min-cost flow, which multiplies costs by the number of nodes: so costs
     are counted from the least of their row, which changes no choice, and what is still too large is made coarser.
+
+    Parameters
+    ----------
+    pairs
+        Candidate pairs.
+    num_left
+        How many rows there are.
+
+    Returns
+    -------
+    Ints
+        Position in `pairs` of each row's pair, -1 for none.
+
+    Raises
+    ------
+    RuntimeError
+        If the solver finds no optimal flow, which a feasible assignment always has.
     """
     chosen = np.full(num_left, -1, np.int64)
     if not num_left or not len(pairs.left):
@@ -98,7 +125,22 @@ def _pass(board: Board, crew: Ints, waiting: Ints, width: int) -> Ints:
 
 @compiled_with_runtime
 def insertion_costs(board: Board, waiting: Ints, near: Ints) -> tuple[Ints, Ints, Ints]:
-    """Return candidate pairs (row of `waiting`, rider, cost increase)."""
+    """Return candidate pairs (row of `waiting`, rider, cost increase).
+
+    Parameters
+    ----------
+    board
+        The planning state.
+    waiting
+        Open orders, by index.
+    near
+        Candidate riders of each order (orders, width).
+
+    Returns
+    -------
+    tuple[Ints, Ints, Ints]
+        Row of `waiting`, rider, and cost increase of each feasible pair.
+    """
     draft = np.empty(STOPS_MAX + 2, np.int32)
     most = near.shape[0] * near.shape[1]
     left, right, cost = np.empty(most, np.int64), np.empty(most, np.int64), np.empty(most, np.int64)
@@ -119,7 +161,17 @@ def insertion_costs(board: Board, waiting: Ints, near: Ints) -> tuple[Ints, Ints
 
 @compiled
 def put_chosen(board: Board, orders: Ints, riders: Ints) -> None:
-    """Insert each order into its rider's plan where it was found to fit."""
+    """Insert each order into its rider's plan where it was found to fit.
+
+    Parameters
+    ----------
+    board
+        The planning state.
+    orders
+        Orders to insert.
+    riders
+        The rider of each.
+    """
     for i in range(orders.shape[0]):
         known = board.insertions[orders[i], riders[i]]
         insert_order(board, riders[i], orders[i], known.pickup, known.dropoff)

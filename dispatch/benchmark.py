@@ -22,7 +22,17 @@ _DIGITS_MAX: Final = 19
 
 
 class SearchSettingError(ValueError):
-    """A key or value that no weight or setting has; `key` names the text."""
+    """A key or value that no weight or setting has; `key` names the text.
+
+    Parameters
+    ----------
+    key
+        Of the text.
+    given
+        What was written.
+    detail
+        What is allowed.
+    """
 
     def __init__(self, key: str, given: str, detail: str) -> None:
         self.key, self.given, self.detail = key, given, detail
@@ -40,7 +50,23 @@ class BenchmarkPlan:
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """A played day with everything known of it."""
+    """A played day with everything known of it.
+
+    Parameters
+    ----------
+    instance
+        The day that was played.
+    plan
+        Policy, weights and settings.
+    day
+        What became of its orders.
+    solution
+        Contents of its solution files.
+    violations
+        Rules that it breaks.
+    metrics
+        Measured on the solution files.
+    """
 
     instance: Instance
     plan: BenchmarkPlan
@@ -58,6 +84,20 @@ class Played:
 
 def benchmark_plan(policy: str, given: Mapping[str, str], seed: int) -> BenchmarkPlan:
     """Return the plan for a policy with some weights and settings changed.
+
+    Parameters
+    ----------
+    policy
+        `assign` or `nearest`.
+    given
+        Weights and settings to change, by name, as written.
+    seed
+        Of the random choices.
+
+    Returns
+    -------
+    BenchmarkPlan
+        The plan, all else as shipped.
 
     Raises
     ------
@@ -83,6 +123,20 @@ def benchmark_plan(policy: str, given: Mapping[str, str], seed: int) -> Benchmar
 def play_instance(folder: Path, plan: BenchmarkPlan, stop: Callable[[], bool] | None = None) -> Played:
     """Read, play, check and measure one instance.
 
+    Parameters
+    ----------
+    folder
+        Of the instance: its four files.
+    plan
+        Policy, weights and settings.
+    stop
+        Asked before each search; true skips it.
+
+    Returns
+    -------
+    Played
+        The day with its solution, violations and measures.
+
     Raises
     ------
     InstanceError
@@ -97,7 +151,18 @@ def play_instance(folder: Path, plan: BenchmarkPlan, stop: Callable[[], bool] | 
 
 
 def run_document(played: Played) -> dict[str, Any]:
-    """Return run.json's content but the version: all metrics, seed, parameters, what was refused and why."""
+    """Return run.json's content but the version: all metrics, seed, parameters, what was refused and why.
+
+    Parameters
+    ----------
+    played
+        A played day.
+
+    Returns
+    -------
+    dict[str, Any]
+        A JSON object.
+    """
     day = played.day
     return {
         "instance": played.instance.name,

@@ -38,9 +38,26 @@ INSERTION = record_of("version", "increase", "pickup", "dropoff")
 class Board(NamedTuple):
     """The planning state; n orders, R riders, L places.
 
-    ``travel_s`` int32 (L, L); ``orders`` ORDER (n,); ``riders`` RIDER (R,); ``stops`` int32 (R, STOPS_MAX); ``trips``
-    TRIP_START (R, STOPS_MAX // 2 + 1); ``insertions`` INSERTION (n, R), remembered; ``barred`` bool (n, R): who is not
-    given the order; ``weights`` `objective.COST_MODEL` (1,); ``newest_version`` int64 (1,), of any plan.
+    Parameters
+    ----------
+    travel_s
+        int32 (L, L), seconds from place to place.
+    orders
+        ORDER (n,).
+    riders
+        RIDER (R,).
+    stops
+        int32 (R, STOPS_MAX).
+    trips
+        TRIP_START (R, STOPS_MAX // 2 + 1).
+    insertions
+        INSERTION (n, R), remembered.
+    barred
+        bool (n, R): who is not given the order.
+    weights
+        `objective.COST_MODEL` (1,).
+    newest_version
+        int64 (1,), of any plan.
     """
 
     travel_s: Seconds

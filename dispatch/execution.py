@@ -51,7 +51,20 @@ def open_orders(board: Board, first_hidden: int) -> Ints:
 
 @compiled_with_runtime
 def on_shift(board: Board, now_s: int) -> Ints:
-    """Let time pass for waiting riders; return those who may still pick up today."""
+    """Let time pass for waiting riders; return those who may still pick up today.
+
+    Parameters
+    ----------
+    board
+        The planning state.
+    now_s
+        The present instant, seconds.
+
+    Returns
+    -------
+    Ints
+        Riders by index.
+    """
     riders = board.riders
     crew = np.empty(riders.shape[0], np.int64)
     num = 0
@@ -81,7 +94,17 @@ def first_visit(board: Board, rider: int) -> tuple[int, int]:
 
 @compiled
 def drop_stops(stops: Stops, num_stops: int, done: int) -> None:
-    """Remove the first `done` stops of a plan."""
+    """Remove the first `done` stops of a plan.
+
+    Parameters
+    ----------
+    stops
+        A rider's stops: ``order`` picks up, ``~order`` drops off.
+    num_stops
+        How many of them are filled.
+    done
+        How many to remove.
+    """
     for i in range(done, num_stops):
         stops[i - done] = stops[i]
 
@@ -155,6 +178,20 @@ def due_to_leave(board: Board, now_s: int, period_s: int) -> Ints:
     """Return the riders, free before the next round, who must leave before it to be there when their meal is ready.
 
     Until then an order stays open and its plan may change: postponing costs nothing.
+
+    Parameters
+    ----------
+    board
+        The planning state.
+    now_s
+        The present instant, seconds.
+    period_s
+        Seconds between two rounds.
+
+    Returns
+    -------
+    Ints
+        Riders by index.
     """
     riders = board.riders
     found = np.empty(riders.shape[0], np.int64)
@@ -185,7 +222,20 @@ def depart(board: Board, leaving: Ints, now_s: int) -> None:
 
 @compiled_with_runtime
 def orders_leaving(board: Board, leaving: Ints) -> Ints:
-    """Return the open orders of the first visits of riders who leave now, and of riders on the way."""
+    """Return the open orders of the first visits of riders who leave now, and of riders on the way.
+
+    Parameters
+    ----------
+    board
+        The planning state.
+    leaving
+        Riders who leave now, by index.
+
+    Returns
+    -------
+    Ints
+        Orders by index, rider after rider.
+    """
     riders, orders = board.riders, board.orders
     goes = riders["arrival_s"] >= 0
     for rider in leaving:
@@ -212,7 +262,15 @@ def record_sent(board: Board, log: Records, sent: Ints, now_s: int) -> None:
 
 @compiled
 def release_order(board: Board, order: int) -> None:
-    """Take an open order out of the plan that holds it."""
+    """Take an open order out of the plan that holds it.
+
+    Parameters
+    ----------
+    board
+        The planning state.
+    order
+        Index of the order.
+    """
     rider = board.orders[order].holder
     if rider >= 0:
         remove_order(board, order)
@@ -221,7 +279,15 @@ def release_order(board: Board, order: int) -> None:
 
 @compiled
 def set_surcharges(board: Board, tolls: Ints) -> None:
-    """Set the cost of one more order, rider by rider."""
+    """Set the cost of one more order, rider by rider.
+
+    Parameters
+    ----------
+    board
+        The planning state.
+    tolls
+        Cost of one more order, one a rider.
+    """
     for rider in range(tolls.shape[0]):
         if board.riders[rider].surcharge != tolls[rider]:
             board.riders[rider].surcharge = tolls[rider]

@@ -60,7 +60,19 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """One assignment: index of the order, who takes it, and who would be next best."""
+    """One assignment: index of the order, who takes it, and who would be next best.
+
+    Parameters
+    ----------
+    order
+        Index of the order.
+    at_s
+        When it was assigned, seconds.
+    chosen
+        Who takes it.
+    next
+        Who would be next best.
+    """
 
     order: int
     at_s: int
@@ -116,17 +128,56 @@ def explanation_document(
 
 
 def facts_document(choice: Choice) -> dict[str, int]:
-    """Facts by name."""
+    """Facts by name.
+
+    Parameters
+    ----------
+    choice
+        A rider for an order.
+
+    Returns
+    -------
+    dict[str, int]
+        Seconds and minor units by name, in the order of FACTS.
+    """
     return dict(zip(FACTS, choice.facts, strict=True))
 
 
 def costs_document(choice: Choice) -> dict[str, int]:
-    """Costs by name."""
+    """Costs by name.
+
+    Parameters
+    ----------
+    choice
+        A rider for an order.
+
+    Returns
+    -------
+    dict[str, int]
+        Thousandths of a second of waiting by name, in the order of COSTS.
+    """
     return dict(zip(COSTS, choice.costs, strict=True))
 
 
 def sentence(explanation: Explanation, orders: tuple[str, ...], riders: tuple[str, ...], lang: Lang) -> str:
-    """Return an explanation in words: who got the order and what comes of it, who came next and why not."""
+    """Return an explanation in words: who got the order and what comes of it, who came next and why not.
+
+    Parameters
+    ----------
+    explanation
+        Of one order.
+    orders
+        Names of the orders.
+    riders
+        Names of the riders.
+    lang
+        `zh` or `en`.
+
+    Returns
+    -------
+    str
+        One sentence.
+    """
     chosen, other = explanation.chosen, explanation.next
     facts = [
         text(lang, f"dispatch.fact_{name}", value=value)

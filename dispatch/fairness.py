@@ -22,6 +22,22 @@ def income_surcharges(earned: Ints, worked_s: Ints, present: Flags, weight: int)
     """Return the cost of one more order for each rider: `weight` per minor unit an hour above the mean.
 
     The mean is that of the riders `present`.
+
+    Parameters
+    ----------
+    earned
+        Minor units today, one a rider.
+    worked_s
+        Seconds of order-taking today, one a rider.
+    present
+        Whose mean income counts.
+    weight
+        Cost of a minor unit an hour above the mean.
+
+    Returns
+    -------
+    Ints
+        Cost of one more order, one a rider; 0 up to the mean.
     """
     num = int(present.sum())
     if not num or not weight:
@@ -35,8 +51,16 @@ def income_surcharges(earned: Ints, worked_s: Ints, present: Flags, weight: int)
 class OfferFloor:
     """Orders offered so far, and those the shadow assignment would have offered; one row a rider.
 
-    ``lose_pm_max``: the book's stated share, per mille of the shadow's. ``neutral``: whose multiplier is 1 for the
-    rest of the day.
+    Parameters
+    ----------
+    lose_pm_max
+        The book's stated share, per mille of the shadow's.
+    offered
+        Orders offered so far, one a rider.
+    shadow
+        Orders the shadow assignment would have offered, one a rider.
+    neutral
+        Whose multiplier is 1 for the rest of the day.
     """
 
     lose_pm_max: int
@@ -66,6 +90,19 @@ class OfferFloor:
 
 
 def no_floor(num_riders: int, lose_pm_max: int = 100) -> OfferFloor:
-    """Return the floor at the beginning of a day."""
+    """Return the floor at the beginning of a day.
+
+    Parameters
+    ----------
+    num_riders
+        How many riders.
+    lose_pm_max
+        The most a low score may lose of its offers, per mille.
+
+    Returns
+    -------
+    OfferFloor
+        The floor with nothing offered yet.
+    """
     zeros = np.zeros(num_riders, np.int64)
     return OfferFloor(lose_pm_max, zeros, zeros.copy(), np.zeros(num_riders, np.bool_))

@@ -54,9 +54,20 @@ class Prompt:
 class WorkedHours:
     """Work of every rider so far; seconds, one row a rider.
 
-    ``before_s``: worked today before the present stretch. ``since_s``: when the stretch began, -1 if pausing.
-    ``busy_until_s``: end of the newest order in hand. ``days_in_a_row``: days worked before today. ``asked``,
-    ``consents``: the question at 8 hours.
+    Parameters
+    ----------
+    before_s
+        Worked today before the present stretch, seconds.
+    since_s
+        When the stretch began, -1 if pausing.
+    busy_until_s
+        End of the newest order in hand.
+    days_in_a_row
+        Days worked before today.
+    asked
+        Who was asked at 8 hours.
+    consents
+        Who goes on.
     """
 
     before_s: Ints
@@ -78,7 +89,20 @@ class WorkedHours:
 
 
 def fresh_hours(worked_s: Ints, days_in_a_row: Ints | None = None) -> WorkedHours:
-    """Return the hours of riders who are pausing after `worked_s` seconds today."""
+    """Return the hours of riders who are pausing after `worked_s` seconds today.
+
+    Parameters
+    ----------
+    worked_s
+        Seconds of order-taking today, one a rider.
+    days_in_a_row
+        Days worked before today, one a rider; 0 by default.
+
+    Returns
+    -------
+    WorkedHours
+        Hours of riders who pause.
+    """
     num = len(worked_s)
     days = np.zeros(num, np.int64) if days_in_a_row is None else np.asarray(days_in_a_row, np.int64)
     never = np.full(num, -1, np.int64)
@@ -91,6 +115,20 @@ def hours_after(hours: WorkedHours, busy: Flags, now_s: int) -> WorkedHours:
     """Return the hours at `now_s`, where `busy` says who has an order in hand.
 
     A stretch ends when 20 minutes have passed since the end of the last order in hand.
+
+    Parameters
+    ----------
+    hours
+        The riders' work so far.
+    busy
+        Who has an order in hand.
+    now_s
+        The present instant, seconds.
+
+    Returns
+    -------
+    WorkedHours
+        The hours at `now_s`.
     """
     paused = ~busy & (hours.since_s >= 0) & (now_s - hours.busy_until_s >= PAUSE_S)
     before_s = np.where(paused, hours.today_s, hours.before_s)
@@ -103,7 +141,22 @@ def hours_after(hours: WorkedHours, busy: Flags, now_s: int) -> WorkedHours:
 def ask_to_go_on(
     hours: WorkedHours, now_s: int, consents: Callable[[int], bool]
 ) -> tuple[WorkedHours, tuple[Prompt, ...]]:
-    """Ask everyone who has reached 8 hours and was not asked; return the hours and the prompts."""
+    """Ask everyone who has reached 8 hours and was not asked; return the hours and the prompts.
+
+    Parameters
+    ----------
+    hours
+        The riders' work so far.
+    now_s
+        The present instant, seconds.
+    consents
+        The answer of a rider (index).
+
+    Returns
+    -------
+    tuple[WorkedHours, tuple[Prompt, ...]]
+        The hours with the answers, and who was asked.
+    """
     due = np.flatnonzero((hours.today_s >= DAILY_S) & ~hours.asked)
     if not len(due):
         return hours, ()
@@ -118,7 +171,18 @@ def ask_to_go_on(
 
 
 def withholding_clauses(hours: WorkedHours) -> Ints:
-    """Return for each rider the clause that withholds new orders, as `HoursClause` values; the weightiest wins."""
+    """Return for each rider the clause that withholds new orders, as `HoursClause` values; the weightiest wins.
+
+    Parameters
+    ----------
+    hours
+        The riders' work so far.
+
+    Returns
+    -------
+    Ints
+        A `HoursClause` value a rider; 0: may be given new orders.
+    """
     clause = np.zeros(len(hours.before_s), np.int64)
     clause[hours.continuous_s >= CONTINUOUS_S] = HoursClause.CONTINUOUS
     clause[(hours.today_s >= DAILY_S) & ~hours.consents] = HoursClause.DAILY

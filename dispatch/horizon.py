@@ -42,9 +42,22 @@ REFUSED_OFF_SHIFT = "dispatch.refused_off_shift"
 class SearchSettings:
     """How hard to look: one set for all instances, tuned on the public ones.
 
-    ``repairs_per_order`` and ``repairs_max``: destroy-and-repair steps a round; ``ruin_max``: orders taken out at
-    once; ``width``: candidate riders an order; ``exchange_every``: rounds between exchanges of whole plans, 0 never;
-    ``pay_lead_s``: how far ahead of the clock the pace of pay is; ``seed``: of the random choices.
+    Parameters
+    ----------
+    repairs_per_order
+        Destroy-and-repair steps an open order and round.
+    repairs_max
+        The most of them a round.
+    ruin_max
+        Orders taken out at once.
+    width
+        Candidate riders an order.
+    exchange_every
+        Rounds between exchanges of whole plans, 0 never.
+    pay_lead_s
+        How far ahead of the clock the pace of pay is, seconds.
+    seed
+        Of the random choices.
     """
 
     repairs_per_order: int = 8
@@ -136,7 +149,15 @@ def solve(
 
 @dataclass(frozen=True, slots=True)
 class RoundResult:
-    """What a round left over, and the repairs it did."""
+    """What a round left over, and the repairs it did.
+
+    Parameters
+    ----------
+    left_over
+        Orders in nobody's plan, by index.
+    repairs
+        Destroy-and-repair steps done.
+    """
 
     left_over: Ints
     repairs: int

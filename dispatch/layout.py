@@ -12,7 +12,25 @@ from dispatch.route import NEVER, keep_feasible, set_sunk_costs, update_cost
 
 
 def lay_out(problem: DispatchProblem, weights: Weights) -> Board:
-    """Return a fresh board: every order hidden unless a rider already holds it."""
+    """Return a fresh board: every order hidden unless a rider already holds it.
+
+    Parameters
+    ----------
+    problem
+        Riders, orders and the market's rules.
+    weights
+        What plans cost.
+
+    Returns
+    -------
+    Board
+        A board of the problem.
+
+    Raises
+    ------
+    ValueError
+        If a rider holds more stops than a plan can have.
+    """
     orders, riders = problem.orders, problem.riders
     places = np.arange(problem.travel.num_places)
     order_records = np.zeros(orders.num, ORDER)

@@ -47,7 +47,21 @@ Row = TypeVar("Row")
 
 @dataclass(frozen=True, slots=True)
 class InstanceFault:
-    """One fault in an instance: what is wrong (`key` of a text), where, and what was given."""
+    """One fault in an instance: what is wrong (`key` of a text), where, and what was given.
+
+    Parameters
+    ----------
+    key
+        Of the text.
+    file
+        Name of the file.
+    line
+        Line in it, from 1; 0: the whole file.
+    given
+        What is written there.
+    detail
+        What the text asks for beside.
+    """
 
     key: str
     file: str
@@ -62,7 +76,13 @@ class InstanceFault:
 
 
 class InstanceError(ValueError):
-    """An instance that cannot be dispatched; holds every fault found."""
+    """An instance that cannot be dispatched; holds every fault found.
+
+    Parameters
+    ----------
+    faults
+        Every fault of the four files.
+    """
 
     def __init__(self, faults: tuple[InstanceFault, ...]) -> None:
         self.faults = faults
@@ -116,7 +136,21 @@ class Parameters:
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """One day as the four files describe it, orders in file order."""
+    """One day as the four files describe it, orders in file order.
+
+    Parameters
+    ----------
+    name
+        Of the folder.
+    orders
+        In file order.
+    restaurants
+        In file order.
+    couriers
+        In file order.
+    parameters
+        Speed, service times, pay.
+    """
 
     name: str
     orders: tuple[MdrpOrder, ...]
@@ -209,6 +243,16 @@ class _CsvTable:
 def read_instance(folder: Path) -> Instance:
     """Read and check one instance folder.
 
+    Parameters
+    ----------
+    folder
+        Of the instance: its four files.
+
+    Returns
+    -------
+    Instance
+        The checked day.
+
     Raises
     ------
     InstanceError
@@ -282,6 +326,16 @@ def are_degrees(places: Iterable[tuple[str, str]]) -> bool:
     """Whether all places of an instance, as written, are latitudes and longitudes, in either order, and not metres.
 
     They are where they have the decimals that degrees need, or a fraction and lie within one town far from 0.
+
+    Parameters
+    ----------
+    places
+        Pairs of coordinates as they are written.
+
+    Returns
+    -------
+    bool
+        Whether all of them can be latitude and longitude.
     """
     found = list(places)
     if have_decimals_of_degrees(found):
@@ -294,7 +348,18 @@ def are_degrees(places: Iterable[tuple[str, str]]) -> bool:
 
 
 def have_decimals_of_degrees(places: Iterable[tuple[str, str]]) -> bool:
-    """Whether some places, as written, lie in the range of degrees and have more decimals than metres are written with."""
+    """Whether some places, as written, lie in the range of degrees and have more decimals than metres are written with.
+
+    Parameters
+    ----------
+    places
+        Pairs of coordinates as they are written.
+
+    Returns
+    -------
+    bool
+        Whether they are written with the decimals of degrees.
+    """
     found = list(places)
     most = max((len(value.partition(".")[2]) for place in found for value in place), default=0)
     return most >= _DEGREE_DECIMALS and _points(found) is not None
@@ -419,7 +484,18 @@ def _move(cells: list[str]) -> CourierMove:
 
 
 def solution_texts(solution: Solution) -> dict[str, str]:
-    """Return the three files' contents by file name: space-separated, header line, no line break at the end."""
+    """Return the three files' contents by file name: space-separated, header line, no line break at the end.
+
+    Parameters
+    ----------
+    solution
+        Assignments, outcomes and moves of a day.
+
+    Returns
+    -------
+    dict[str, str]
+        Content by file name.
+    """
     assignments = (
         f"{row.assigned_min:.9g} {row.pickup_min:.9g} {row.courier} {' '.join(row.orders)}"
         for row in solution.assignments

@@ -22,12 +22,22 @@ UNSERVED = 1 << 50
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """Cost per unit of each term, in thousandths of a second of waiting.
+    """Cost per unit of each term, in thousandths of a second of waiting; the defaults are those tuned on the public instances.
 
-    ``wait`` per second from order to door; ``late`` per second beyond the promise, on top; ``food`` per second a
-    ready meal waits at the merchant; ``idle`` per second a rider drives to a merchant; ``pay`` per minor unit of
-    pay above the guarantee; ``imbalance`` per minor unit an hour a rider earns above the mean of those at work. The
-    defaults are those tuned on the public instances.
+    Parameters
+    ----------
+    wait
+        A second from order to door.
+    late
+        A second beyond the promise, on top.
+    food
+        A second a ready meal waits at the merchant.
+    idle
+        A second a rider drives to a merchant.
+    pay
+        A minor unit of pay above the guarantee.
+    imbalance
+        A minor unit an hour a rider earns above the mean of those at work.
     """
 
     wait: int = 1000

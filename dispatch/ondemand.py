@@ -195,6 +195,30 @@ def fair_round(
 
     `planner` is how a round is planned, `plan_stops` unless said otherwise. The shadow is the same round from the same plans with every multiplier 1; an order about to be sent counts for the
     rider who holds it here and for the rider who holds it there.
+
+    Parameters
+    ----------
+    board
+        The planning state.
+    crew
+        Riders who may be given orders, by index.
+    waiting
+        Open orders, by index.
+    settings
+        How hard to look.
+    floor
+        What low scores may lose, and have lost so far.
+    problem
+        Riders, orders and the market's rules.
+    now_s
+        The present instant, seconds.
+    planner
+        How a round is planned; `plan_stops` unless said otherwise.
+
+    Returns
+    -------
+    tuple[RoundResult, OfferFloor]
+        What the round left over, and the floor after it.
     """
     planned = plan_stops if planner is None else planner
     wanted = problem.riders.priority
@@ -275,7 +299,30 @@ def plan_with(
 def plan_stops(
     board: Board, crew: Ints, waiting: Ints, settings: SearchSettings, number: int, now_s: int, period_s: int
 ) -> RoundResult:
-    """Plan the round, and put the stops of riders about to leave into the best sequence there is."""
+    """Plan the round, and put the stops of riders about to leave into the best sequence there is.
+
+    Parameters
+    ----------
+    board
+        The planning state.
+    crew
+        Riders who may be given orders, by index.
+    waiting
+        Open orders, by index.
+    settings
+        How hard to look.
+    number
+        Of the round: chooses its random numbers, with the seed.
+    now_s
+        The present instant, seconds.
+    period_s
+        Seconds between two rounds.
+
+    Returns
+    -------
+    RoundResult
+        What the round left over.
+    """
     done = plan_round(board, crew, waiting, settings, number)
     resequence(board, due_to_leave(board, now_s, period_s))
     return done

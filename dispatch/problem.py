@@ -33,10 +33,23 @@ class InsertionRule(IntEnum):
 class Market:
     """The rules of a market.
 
-    ``rule`` TRIP: one merchant a trip, nothing added after the pickup, no diversion. BAG: several merchants, orders
-    added while carrying. ``half_pickup_s``, ``half_dropoff_s``: service before and after the handing over.
-    ``orders_max``: orders of one trip, or in one bag. ``period_s``: seconds between rounds. ``hours``: the standard's
-    limits on hours apply.
+    Parameters
+    ----------
+    name
+        For messages.
+    rule
+        TRIP: one merchant a trip, nothing added after the pickup. BAG: several merchants, orders added while
+        carrying.
+    half_pickup_s
+        Service before and after the pickup.
+    half_dropoff_s
+        Service before and after the drop-off.
+    orders_max
+        Orders of one trip, or in one bag.
+    period_s
+        Seconds between rounds.
+    hours
+        Whether the standard's limits on hours apply.
     """
 
     name: str
@@ -60,8 +73,28 @@ ON_DEMAND = Market("on_demand", InsertionRule.BAG, half_pickup_s=60, half_dropof
 class Orders:
     """Orders by column, all of length n.
 
-    ``merchant``, ``door``: places. ``placed_s``, ``ready_s``, ``promised_s``: instants. ``handover_s``: time added at the
-    door. ``fee``: pay for the order. ``holder``: rider who must bring it, -1 none. ``carried``: already picked up.
+    Parameters
+    ----------
+    names
+        Unique.
+    merchant
+        Place.
+    door
+        Place.
+    placed_s
+        Instant.
+    ready_s
+        Instant at which the meal is ready.
+    promised_s
+        Instant.
+    handover_s
+        Time added at the door.
+    fee
+        Pay for the order, minor units.
+    holder
+        Rider who must bring it, -1 none.
+    carried
+        Whether it is picked up already.
     """
 
     names: tuple[str, ...]
@@ -90,10 +123,28 @@ class Orders:
 class Riders:
     """Riders by column, all of length R.
 
-    ``place``: where they are, or where the leg under way ends. ``free_s``: when they can leave there. ``off_s``: no
-    pickup later. ``earned``, ``guarantee``: pay so far and least pay of the shift. ``worked_s``: order-taking today,
-    for income per hour. ``priority``: of their tier, per mille, 1000 neutral, higher = offered sooner. ``capacity``: orders they can carry at once, within the market's limit. ``stops``: remaining stops of the
-    orders in hand.
+    Parameters
+    ----------
+    names
+        Unique.
+    place
+        Where they are, or where the leg under way ends.
+    free_s
+        When they can leave there.
+    off_s
+        No pickup later.
+    earned
+        Pay so far, minor units.
+    guarantee
+        Least pay of the shift, minor units.
+    worked_s
+        Order-taking today.
+    priority
+        Of their tier, per mille, 1000 neutral, higher = offered sooner.
+    capacity
+        Orders they can carry at once, within the market's limit.
+    stops
+        Remaining stops of the orders in hand.
     """
 
     names: tuple[str, ...]
@@ -123,7 +174,21 @@ class Riders:
 
 @dataclass(frozen=True, slots=True)
 class DispatchProblem:
-    """One moment of a market, or a whole day (`now_s` its beginning, orders sorted by placement)."""
+    """One moment of a market, or a whole day (`now_s` its beginning, orders sorted by placement).
+
+    Parameters
+    ----------
+    market
+        Its rules.
+    travel
+        Seconds between places.
+    orders
+        By column.
+    riders
+        By column.
+    now_s
+        The moment, or the day's beginning, seconds.
+    """
 
     market: Market
     travel: Travel
@@ -191,7 +256,18 @@ def stairs_s(floors: int, *, has_lift: bool) -> int:
 
 
 def whole(values: Iterable[int]) -> Ints:
-    """Return whole numbers as an int64 column."""
+    """Return whole numbers as an int64 column.
+
+    Parameters
+    ----------
+    values
+        Whole numbers.
+
+    Returns
+    -------
+    Ints
+        An int64 column.
+    """
     return np.array(list(values), dtype=np.int64)
 
 

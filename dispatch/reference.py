@@ -29,7 +29,18 @@ Reference = Mapping[str, Mapping[str, Mapping[str, str]]]
 
 
 def read_reference(path: Path) -> Reference:
-    """Return rows by method and instance; empty if there is no file."""
+    """Return rows by method and instance; empty if there is no file.
+
+    Parameters
+    ----------
+    path
+        Of the CSV file; it may be missing.
+
+    Returns
+    -------
+    Reference
+        Rows by method and instance.
+    """
     rows: dict[str, dict[str, dict[str, str]]] = {}
     if path.is_file():
         written, _ = decode_text(path.read_bytes())
@@ -39,7 +50,22 @@ def read_reference(path: Path) -> Reference:
 
 
 def compare_rows(played: Played, seconds: float, reference: Reference) -> dict[str, Any]:
-    """Return one instance's row: our measures, and the other methods' click-to-door with undelivered as 120."""
+    """Return one instance's row: our measures, and the other methods' click-to-door with undelivered as 120.
+
+    Parameters
+    ----------
+    played
+        A played day.
+    seconds
+        What the day took to play.
+    reference
+        Rows by method and instance.
+
+    Returns
+    -------
+    dict[str, Any]
+        Measures by column.
+    """
     name = played.instance.name
     row: dict[str, Any] = {"instance": name, "orders": played.metrics.orders}
     row |= {ours: getattr(played.metrics, theirs) for ours, theirs in COLUMNS.items()}
@@ -55,7 +81,22 @@ def compare_rows(played: Played, seconds: float, reference: Reference) -> dict[s
 
 
 def mean_rows(rows: Sequence[Mapping[str, Any]], reference: Reference, names: Sequence[str]) -> list[dict[str, Any]]:
-    """Return means over the instances, a row a method, ours first, with the share of instances where ours is better."""
+    """Return means over the instances, a row a method, ours first, with the share of instances where ours is better.
+
+    Parameters
+    ----------
+    rows
+        Of `compare_rows`.
+    reference
+        Rows by method and instance.
+    names
+        Of the instances.
+
+    Returns
+    -------
+    list[dict[str, Any]]
+        Means by column, a row a method.
+    """
     own = {column: fmean(row[column] for row in rows) for column in COLUMNS}
     table = [{"method": OWN, **own, "ours_better_pct": None, "gap_ratio": None}]
     for method, entries in reference.items():

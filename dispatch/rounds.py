@@ -45,9 +45,20 @@ class WaitingReason:
 class Round:
     """A round's answer.
 
-    ``stops``: the whole remaining plan of every rider; ``holder`` int64 (n,): who takes each order, -1 nobody;
-    ``waiting``: the reason by order name; ``cost``: total of all plans, in thousandths of a second of waiting;
-    ``complete``: the search was not cut off.
+    Parameters
+    ----------
+    stops
+        The whole remaining plan of every rider.
+    holder
+        int64 (n,): who takes each order, -1 nobody.
+    waiting
+        The reason by order name.
+    explanations
+        Of the orders planned.
+    cost
+        Total of all plans, in thousandths of a second of waiting.
+    complete
+        Whether the search was not cut off.
     """
 
     stops: tuple[tuple[int, ...], ...]

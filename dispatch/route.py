@@ -108,7 +108,20 @@ def rider_cost(riders: Records, weights: Record, rider: int, walked: int, lost: 
 
 @compiled
 def update_cost(board: Board, rider: int) -> int:
-    """Work out the rider's plan anew after a change, under a new version; return its cost."""
+    """Work out the rider's plan anew after a change, under a new version; return its cost.
+
+    Parameters
+    ----------
+    board
+        The planning state.
+    rider
+        Index of the rider.
+
+    Returns
+    -------
+    int
+        The plan's cost; `NEVER` if it cannot be driven.
+    """
     riders, stops = board.riders, board.stops[rider]
     num_stops = riders[rider].num_stops
     trips = board.trips[rider]

@@ -109,6 +109,22 @@ def candidates(board: Board, crew: Ints, open_orders: Ints, width: int) -> Ints:
     """Return (num_open, width) riders: those who could first be at the order's merchant, soonest first.
 
     A rider whose next order raises the pay counts as later by the price of that pay.
+
+    Parameters
+    ----------
+    board
+        The planning state.
+    crew
+        Riders who may be given orders, by index.
+    open_orders
+        Open orders, by index.
+    width
+        Candidates an order.
+
+    Returns
+    -------
+    Ints
+        Rider indices (orders, width), soonest first.
     """
     num_open = open_orders.shape[0]
     near = np.empty((num_open, width), np.int64)

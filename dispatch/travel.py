@@ -105,7 +105,16 @@ class PlanarTravel:
 class GreatCircleTravel:
     """Great circle times a detour factor at a constant speed, rounded up to whole seconds.
 
-    ``degrees`` float64 (places, 2): latitude, longitude. ``detour`` is road metres per straight metre.
+    Parameters
+    ----------
+    degrees
+        float64 (places, 2): latitude, longitude.
+    km_per_hour
+        Constant speed; above the standard's it needs `other_vehicle`.
+    detour
+        Road metres a straight metre, 1 … 10.
+    other_vehicle
+        Whether it is no e-bike.
     """
 
     degrees: Coordinates
@@ -154,7 +163,13 @@ class GreatCircleTravel:
 
 @dataclass(frozen=True, slots=True)
 class MatrixTravel:
-    """Times as given: ``seconds`` int (places, places), whole and not negative, zero on the diagonal."""
+    """Times as given: ``seconds`` int (places, places), whole and not negative, zero on the diagonal.
+
+    Parameters
+    ----------
+    seconds
+        int (places, places), whole and not negative, zero on the diagonal.
+    """
 
     seconds: Seconds
 
