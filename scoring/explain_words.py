@@ -133,7 +133,22 @@ def titled(lang: Lang, title: Bilingual) -> str:
 
 
 def clock(at_us: int, model: BookDocument, shape: str = "%Y-%m-%d %H:%M:%S") -> str:
-    """An instant on the wall clock of the book's time zone."""
+    """An instant on the wall clock of the book's time zone.
+
+    Parameters
+    ----------
+    at_us
+        The instant (µs UTC).
+    model
+        The book, for its time zone.
+    shape
+        As `strftime` has it.
+
+    Returns
+    -------
+    str
+        Local date and time.
+    """
     moment = utc_moment(at_us)
     return moment.astimezone(ZoneInfo(model.time_zone)).strftime(shape)
 

@@ -102,7 +102,7 @@ class ScoredDay:
     """A day told and scored, and where riders stood at its two ends."""
 
     told: DayRecord
-    scored: Scored
+    scored: ScoredRun
     score_start_mp: I64
     score_end_mp: I64
     tier: I64

@@ -227,7 +227,7 @@ class _RiderStates:
         )
 
     def after(
-        self, city: _DrawnCity, law: _BooksInForce, told: DayRecord, scored: Scored, day: int, *, responds: bool
+        self, city: _DrawnCity, law: _BooksInForce, told: DayRecord, scored: ScoredRun, day: int, *, responds: bool
     ) -> "_RiderStates":  # fmt: skip
         """The riders on the morning after."""
         at = positions(scored)
@@ -346,7 +346,7 @@ def _rows(crew: Crew, rows: I64) -> Crew:
     return Crew(*(getattr(crew, name)[rows] for name in Crew.__dataclass_fields__))
 
 
-def _score_day(city: _DrawnCity, law: _BooksInForce, state: _RiderStates, told: DayRecord, day: int) -> Scored:
+def _score_day(city: _DrawnCity, law: _BooksInForce, state: _RiderStates, told: DayRecord, day: int) -> ScoredRun:
     """Score a day's events on top of what was carried, up to 04:00 of the next day."""
     events = events_of(city.scenario, city.rng, city.people, told)
     end_us = int(city.midnight_us[day]) + DAY_END_S * US_PER_S

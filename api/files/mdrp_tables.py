@@ -11,7 +11,7 @@ from typing import Final
 
 from api.files.errors import InputError
 from api.files.reading_options import AS_IT_IS, EVERYTHING, Reading
-from dispatch.mdrp import are_degrees, have_decimals_of_degrees
+from dispatch.degrees import are_degrees, have_decimals_of_degrees
 from rules.errors import Fault
 from rules.ids import id_fault, is_never_id
 from rules.text_files import decode_text, file_format_of, is_blank, layout_of, strip_invisible

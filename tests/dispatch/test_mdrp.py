@@ -2,7 +2,8 @@
 
 import pytest
 
-from dispatch.mdrp import InstanceError, are_degrees, read_instance, read_solution, solution_texts
+from dispatch.degrees import are_degrees
+from dispatch.mdrp import InstanceError, read_instance, read_solution, solution_texts
 from tests.dispatch.test_check import GOOD
 from tests.dispatch.worlds import courier, instance, order, random_day, write_instance
 
