@@ -4,12 +4,14 @@ Numbers are small and close together on purpose, so that caps, clamps, fades, re
 """
 
 import datetime as dt
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
 from hypothesis import strategies as st
 
 from rules.book import Book
+from rules.errors import BookError
 from rules.events import (
     CANCEL_PARTIES,
     EXTENSION_CAUSES,
@@ -17,6 +19,8 @@ from rules.events import (
     REPORT_KINDS,
     RIDER_KINDS,
 )
+from rules.parse import parse
+from rules.shelf import shipped_parent, to_toml
 from tests.builders import DAY_US, MINUTE_US, book_of, rule
 
 Draw = st.DrawFn
@@ -417,3 +421,11 @@ def with_repeats(draw: Draw, events: st.SearchStrategy[list[dict[str, Any]]]) ->
 def last_us(events: list[dict[str, Any]]) -> int:
     """The newest instant of the events, the as-of of a run that names none."""
     return max(event["occurred_us"] for event in events)
+
+
+def is_sound(versions: Sequence[Book]) -> bool:
+    """Whether a random book could have been written by a person: the model alone admits more than the parser."""
+    try:
+        return bool([parse(to_toml(book), "random.toml", shipped_parent) for book in versions])
+    except BookError:
+        return False

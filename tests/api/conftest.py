@@ -9,13 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from api.db import schema
 from api.db.store import Store
 from api.endpoints.common import logs
 from tests.api.db import cluster
+from tests.api.db.databases import ENGINES, create_tables, url_for
 from tests.fixtures.v0_1_0 import kept
-
-ENGINES = ("sqlite", "postgresql")
 
 
 class _Captured(io.TextIOBase):
@@ -49,13 +47,6 @@ def postgresql() -> Iterator[str]:
             yield url
 
 
-def url_for(engine: str, request: pytest.FixtureRequest, folder: Path) -> str:
-    """An empty database of an engine."""
-    if engine == "sqlite":
-        return f"sqlite:///{folder / 'store.db'}"
-    return cluster.new_database(request.getfixturevalue("postgresql"))
-
-
 @pytest.fixture(params=ENGINES)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """URL of an empty database."""
@@ -73,7 +64,7 @@ def empty(url: str) -> Iterator[Store]:
 @pytest.fixture
 def store(empty: Store) -> Store:
     """A database with all tables and no rows."""
-    schema.upgrade(empty)
+    create_tables(empty)
     return empty
 
 

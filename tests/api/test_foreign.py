@@ -23,9 +23,11 @@ from api.endpoints.common.typed_input import FORM_FIELD
 from api.settings import Settings
 from api.words import city_name
 from rules.text import LANGS
-from tests.api.endpoints.common.test_roles import MAY
+from tests.api.endpoints.roles import MAY
 from tests.fixtures.v0_1_0 import kept
 from tests.fixtures.v0_1_0.kept import END_US
+
+pytestmark = pytest.mark.slow
 
 HERE: Final = {"Origin": "http://testserver"}
 CITY: Final = "sample"

@@ -31,6 +31,8 @@ from tests.api.cli.commands import run
 from tests.fixtures.v0_1_0 import kept
 from tests.fixtures.v0_1_0.kept import END_US, Kept
 
+pytestmark = pytest.mark.slow
+
 REVISION = "r0003"
 # Of ledgers: under the deployment table that was shipped then, and under a book that resets every week.
 BOOKS = ("auto", "weekly")

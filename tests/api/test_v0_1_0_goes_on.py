@@ -19,6 +19,8 @@ from tests.builders import DAY_US, delivered
 from tests.fixtures.v0_1_0 import kept
 from tests.fixtures.v0_1_0.kept import END_US, Kept
 
+pytestmark = pytest.mark.slow
+
 # Fades and resets of some riders are due by then, whose ledgers were left at different instants.
 NOW_US: Final = END_US + 10 * DAY_US
 TOGETHER: Final = ("sample-r00003", "sample-r00004")

@@ -1,5 +1,6 @@
 """Who may import whom: the contracts hold, and a planted violation shows that they can fail."""
 
+import ast
 import shutil
 import subprocess
 import sys
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.architecture.sources import PACKAGES, ROOT
+from tests.architecture.sources import PACKAGES, ROOT, imports, modules, place, tree_of
 
 
 def lint(folder: Path) -> subprocess.CompletedProcess[str]:
@@ -27,6 +28,7 @@ def copied(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_the_contracts_hold(copied: Path) -> None:
     """Api → simulations → dispatch | scoring → rules, never upward."""
     done = lint(copied)
@@ -57,6 +59,7 @@ PLANTED = (
 )
 
 
+@pytest.mark.slow
 def test_planted_violations_are_found(copied: Path) -> None:
     """Every forbidden import is named, by who imports what, and every contract has at least one."""
     for file, line in PLANTED:
@@ -77,3 +80,31 @@ def named(planted: tuple[str, str]) -> str:
     imported = line.removeprefix("from ").removeprefix("import ").replace(" import ", ".")
     outside = imported.partition(".")[0] not in PACKAGES
     return f"{importer} -> {imported.partition('.')[0] if outside else imported}"
+
+
+def imports_of_tests(path: Path, tree: ast.Module) -> list[str]:
+    """Imports of a test module by another file: what two files need stands in a module of its own, or in a conftest."""
+    return [
+        place(path, node)
+        for node, module in imports(tree)
+        if module.startswith("tests.") and any(part.startswith("test_") for part in module.split("."))
+    ]
+
+
+def test_nothing_is_imported_from_test_modules() -> None:
+    """What tests share stands in builders, in other plain modules or in a conftest."""
+    assert [line for path in modules("tests") for line in imports_of_tests(path, tree_of(path))] == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from tests.rules.test_units import CASES",
+        "from tests.rules import test_units",
+        "import tests.rules.test_units",
+        "def late() -> None:\n    from tests.rules.test_units import CASES",
+    ],
+)
+def test_a_planted_import_from_a_test_module_is_found(code: str) -> None:
+    """However it is written."""
+    assert imports_of_tests(Path("planted.py"), ast.parse(code)) != []

@@ -15,7 +15,7 @@ from simulations.scenario_files import read
 from simulations.world import BookPlan, World
 from tests.simulations.conservation import violations
 from tests.simulations.event_dispatch import play_by_event
-from tests.simulations.test_queueing import queue
+from tests.simulations.queueing import queue
 
 RIDERS = int(os.environ.get("BENCH_CITY_RIDERS", "3_000"))
 SETS = (

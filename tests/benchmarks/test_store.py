@@ -18,12 +18,10 @@ from api.ledger import posting
 from rules.shelf import versions
 from tests.api.db import cluster
 from tests.api.ledger.posts import START_US, newest_us, table_of
-from tests.builders import MINUTE_US, delivered
+from tests.benchmarks.rider_hours import NUM_RIDERS, ORDERS_EACH, hours
+from tests.builders import MINUTE_US
 
 BOOK = "gbt-46862-reference"
-BATCH = 200
-NUM_RIDERS = 600
-ORDERS_EACH = 20
 
 
 @pytest.fixture(params=["postgresql", "sqlite"])
@@ -51,21 +49,6 @@ def _filled(url: str) -> Store:
     with store.writing(START_US) as unit:
         in_force.publish(unit, versions(BOOK))
     return store
-
-
-def hours(client: int) -> list[list[dict[str, Any]]]:
-    """Some hours of one client's riders in posts of 200: everybody's first order, everybody's second, and so on."""
-    rows = [
-        delivered(
-            f"{client}-{rider}-{order}", rider_id=f"{client}-{rider:05}", at_min=order * 15 + rider / 50,
-            late_min=(rider * 7 + order * 3) % 11 - 7,
-        )
-        for order in range(ORDERS_EACH)
-        for rider in range(NUM_RIDERS)
-    ]  # fmt: skip
-    later = START_US - rows[0]["occurred_us"]
-    rows = [{k: v + later if k.endswith("_us") else v for k, v in row.items()} for row in rows]
-    return [rows[first : first + BATCH] for first in range(0, len(rows), BATCH)]
 
 
 @pytest.mark.parametrize("num_clients", [1, 4])

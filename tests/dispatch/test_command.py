@@ -11,6 +11,8 @@ from rules.text import LANGS, catalog
 from tests.api.cli.commands import run, run_json
 from tests.dispatch.worlds import courier, instance, order, random_day, write_instance
 
+pytestmark = pytest.mark.slow
+
 FILES = {
     "deliveries.parquet",
     "explanations.ndjson",

@@ -13,22 +13,10 @@ from dispatch.horizon import SearchSettings, solve
 from dispatch.mdrp import Restaurant
 from dispatch.mdrp_day import day_problem, day_solution
 from dispatch.objective import Weights
+from tests.dispatch.solved_days import SETTINGS, WEIGHTS, decisions_until, played
 from tests.dispatch.worlds import courier, days, instance, order, placed_until, random_day
 
-WEIGHTS, SETTINGS = Weights(), SearchSettings()
-
-
-def played(day, settings=SETTINGS):
-    result = solve(day_problem(day), WEIGHTS, settings)
-    return result, day_solution(day, result)
-
-
-def decisions_until(solution, last_min):
-    """What was decided by `last_min`: bundles and outcomes by pickup, moves by departure."""
-    final = [row for row in solution.assignments if row.assigned_min <= last_min]
-    moves = [row for row in solution.moves if row.departure_min <= last_min]
-    outcomes = [row for row in solution.outcomes if row.pickup_min <= last_min]
-    return final, moves, sorted(outcomes, key=lambda row: row.order)
+pytestmark = pytest.mark.slow
 
 
 @given(day=days())

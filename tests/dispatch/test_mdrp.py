@@ -4,7 +4,7 @@ import pytest
 
 from dispatch.degrees import are_degrees
 from dispatch.mdrp import InstanceError, read_instance, read_solution, solution_texts
-from tests.dispatch.test_check import GOOD
+from tests.dispatch.hand_checked import GOOD
 from tests.dispatch.worlds import courier, instance, order, random_day, write_instance
 
 

@@ -15,6 +15,8 @@ from dispatch.ondemand import RiderResponses, solve_on_demand
 from dispatch.problem import ON_DEMAND
 from tests.dispatch.worlds import market_problem, small_market
 
+pytestmark = pytest.mark.slow
+
 WEIGHTS = Weights(wait=200, late=3000, food=100, idle=100, pay=0, imbalance=5)
 SETTINGS = SearchSettings(repairs_per_order=3)
 FRESH = small_market(ON_DEMAND, period_s=60)

@@ -15,6 +15,8 @@ from tests.e2e.conftest import DESKTOP, PHONE, Visitor
 from tests.e2e.serving import serving
 from tests.e2e.world import CITY, World
 
+pytestmark = pytest.mark.slow
+
 Faults = Callable[[Page], list[str]]
 
 

@@ -12,6 +12,8 @@ from api.decisions.reviews import reviews_of
 from tests.e2e.conftest import DESKTOP, PHONE, Visitor
 from tests.e2e.world import CITY, World
 
+pytestmark = pytest.mark.slow
+
 Faults = Callable[[Page], list[str]]
 
 

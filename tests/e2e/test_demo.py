@@ -8,9 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e.conftest import DESKTOP, PHONE
+
+pytestmark = pytest.mark.slow
 
 COMMAND = (sys.executable, "-c", "from api.cli.main import main; main()", "demo", "--port", "0", "--lang", "zh")
 SMALL = ("--riders", "12", "--days", "5", "--seed", "3")

@@ -3,9 +3,12 @@
 import re
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import Visitor
+
+pytestmark = pytest.mark.slow
 
 Faults = Callable[[Page], list[str]]
 

@@ -9,6 +9,8 @@ from playwright.sync_api import Page
 from tests.e2e.conftest import PHONE, Visitor
 from tests.e2e.world import World
 
+pytestmark = pytest.mark.slow
+
 WIDE = 1440
 OPS = (
     "/console",

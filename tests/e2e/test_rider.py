@@ -14,6 +14,8 @@ from rules.units import points_text
 from tests.e2e.conftest import Visitor
 from tests.e2e.world import World
 
+pytestmark = pytest.mark.slow
+
 BYTES_MAX = 40_000
 Faults = Callable[[Page], list[str]]
 

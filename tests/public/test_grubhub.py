@@ -9,7 +9,7 @@ from api.files.readers import read_events
 from dispatch.check import check_day, measure_day
 from dispatch.mdrp import read_instance, read_solution
 from tests.api.cli.commands import run
-from tests.dispatch.test_horizon import decisions_until, played
+from tests.dispatch.solved_days import decisions_until, played
 from tests.dispatch.worlds import placed_until
 
 EXECUTED = [(method, f"{city}o100t100s1p100") for method in ("rh", "greedy") for city in (0, 2, 4, 6, 8)]

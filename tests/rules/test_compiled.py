@@ -9,6 +9,8 @@ import pytest
 
 from rules import compiled, sources
 
+pytestmark = pytest.mark.slow
+
 READER = """
 from dispatch.constants import NUMBER, {type_name}
 from rules.compiled import compiled

@@ -1,9 +1,7 @@
 """Catalogs: the same promises in both languages, and no word missing."""
 
-import ast
 import re
 import string
-from pathlib import Path
 
 import pytest
 from pydantic import BaseModel
@@ -14,6 +12,7 @@ from rules.diff import LISTS
 from rules.events import KINDS, PARTIES, RIDER_KINDS
 from rules.standard import CLAUSES
 from rules.validation import inner_model
+from tests.rules.fault_codes import fault_codes
 
 # A verb behind a name; a number in words, which is counted beside it; "and less" behind a second number.
 NO_COUNT = frozenset(
@@ -32,24 +31,11 @@ NO_COUNT = frozenset(
         "study.movers_noise",
     }
 )
-RULES_DIR = Path(catalogs.__file__).parent
 
 
 def placeholders(template: str) -> set[str]:
     """The names of a template's placeholders."""
     return {name for _, name, _, _ in string.Formatter().parse(template) if name}
-
-
-def fault_codes() -> set[str]:
-    """Every literal code that the package's source builds a `Fault` with."""
-    codes = set()
-    for path in RULES_DIR.glob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if not isinstance(node, ast.Call) or getattr(node.func, "id", "") != "Fault" or not node.args:
-                continue
-            if isinstance(node.args[0], ast.Constant):
-                codes.add(str(node.args[0].value))
-    return codes
 
 
 def keys_of(model: type[BaseModel], seen: set[type[BaseModel]]) -> set[str]:

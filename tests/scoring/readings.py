@@ -1,6 +1,6 @@
 """Two ways to read books and events, the oracle's and the product's, in one shape."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from scoring.columns import CARRIED, ENTRY_KINDS, EVENT_SCHEMA, NO_EVENT
 from scoring.kernel import tier_of
 from scoring.prepare import REASONS, Schedule, schedule_versions
 from scoring.score import ScoredRun, score
-from tests.oracle import Line
+from tests.oracle import Line, net_of
 from tests.oracle_facts import Event, local_day
 from tests.oracle_history import outcomes, written
 
@@ -191,3 +191,11 @@ def oracle_reading(books: Sequence[Book], events: Sequence[Event], as_of_us: int
 
 
 READINGS = {"oracle": oracle_reading, "product": product_reading}
+
+
+def nets(lines: list[LedgerLine]) -> dict[tuple[str, str], tuple[int, int]]:
+    """Points and money by (event, rule)."""
+    return net_of((line.event_id, line.rule_id, line.delta_mp, line.money_fen) for line in lines)
+
+
+Read = Callable[..., Reading]

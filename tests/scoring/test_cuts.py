@@ -7,6 +7,7 @@ to its rider what it is worth in one run, scores end alike, every ledger verifie
 from collections import Counter
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,6 +21,8 @@ from tests.builders import DAY_US, book_of
 from tests.scoring.ledgers import failing, ledger_of
 from tests.scoring.readings import Engine, standings
 from tests.strategies import books, histories, last_us
+
+pytestmark = pytest.mark.slow
 
 Events = list[dict[str, Any]]
 CITIES = ("hangzhou", "quanzhou", "xian")

@@ -1,6 +1,6 @@
 """Explanations agree with the ledger to the milli-point, and read as a rider would want them to."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from itertools import accumulate, pairwise
 from typing import Any
@@ -16,7 +16,7 @@ from rules.text import LANGS, catalog
 from rules.units import shown_change, tenths_of
 from scoring.because import Because, because, lines_of
 from scoring.book_words import public_text
-from scoring.explain import Branch, card, card_lines, last_of, riders_tree, sentence, tree
+from scoring.explain import card, card_lines, last_of, riders_tree, sentence, tree
 from scoring.explain_facts import known_events
 from scoring.explain_words import span_words
 from scoring.ledger import entries_table, riders_table
@@ -32,35 +32,18 @@ from tests.builders import (
     rule,
     slow_merchant,
 )
+from tests.scoring.explanations import Events, explained, texts
 from tests.scoring.readings import engine, table_of
 from tests.strategies import books, histories
 
-Events = list[dict[str, Any]]
 GBT = versions("gbt-46862-reference")
 TAOBAO = versions("taobao-crowdsourced")
 LEGACY = versions("legacy-fine")
 
 
-def explained(rule_books: Sequence[Book], events: Events, *, with_inputs: bool = True) -> list[Because]:
-    """Every entry of the only rider, explained."""
-    run = engine(rule_books)
-    scored = run.run(events)
-    lines = lines_of(entries_table(scored, scored.until_us))
-    known = known_events(run.program, run.schedule, table_of(events), is_whole=True) if with_inputs else None
-    by_digest = {one.digest: one for one in rule_books}
-    return [because(line, lines, by_digest, known) for line in lines]
-
-
 def said(rule_books: Sequence[Book], events: Events, lang: Any = "en", *, with_inputs: bool = True) -> list[str]:
     """The sentence of every entry."""
     return [sentence(why, lang) for why in explained(rule_books, events, with_inputs=with_inputs)]
-
-
-def texts(branch: Branch) -> Iterator[str]:
-    """All statements of a tree."""
-    yield branch.text
-    for child in branch.children:
-        yield from texts(child)
 
 
 def card_of(rule_books: Sequence[Book], events: Events, lang: Any = "en") -> list[str]:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,6 +14,8 @@ from tests.oracle_facts import version_at
 from tests.oracle_history import outcomes
 from tests.scoring.readings import engine, ledger
 from tests.strategies import books, histories, last_us
+
+pytestmark = pytest.mark.slow
 
 Events = list[dict[str, Any]]
 

@@ -4,13 +4,10 @@ The tiny book: base 70; on time +0.2; up to 5 minutes late −1; later −2; abo
 """
 
 import datetime as dt
-from collections.abc import Callable, Sequence
 from decimal import Decimal
-from typing import Any
 
 import pytest
 
-from rules.book import Book
 from tests.builders import (
     DAY_US,
     NOON_US,
@@ -22,21 +19,7 @@ from tests.builders import (
     rule,
     slow_merchant,
 )
-from tests.scoring.readings import READINGS, Reading
-
-Read = Callable[..., Reading]
-
-
-@pytest.fixture(params=list(READINGS))
-def read(request: pytest.FixtureRequest) -> Read:
-    """Reads a one-rider world: `read(events, book…, as_of_us=…)`."""
-
-    def reading(events: Sequence[dict[str, Any]], *books: Book, as_of_us: int | None = None) -> Reading:
-        newest = max(one["occurred_us"] for one in events)
-        found = READINGS[request.param](books or (book(),), events, newest if as_of_us is None else as_of_us)
-        return found["r1"]
-
-    return reading
+from tests.scoring.readings import Read
 
 
 def test_on_time_earns_the_award(read: Read) -> None:

@@ -6,9 +6,7 @@ from decimal import Decimal
 import pytest
 
 from tests.builders import DAY_US, HOUR_US, NOON_US, appeal_upheld, book, correction, delivered, event, rule
-from tests.scoring.test_hand_worked import Read, read
-
-__all__ = ["read"]
+from tests.scoring.readings import Read
 
 # 04:00 in Shanghai on Monday 15 December 2025.
 MONDAY_US = NOON_US + 5 * DAY_US - 8 * HOUR_US

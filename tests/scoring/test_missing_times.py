@@ -9,7 +9,7 @@ from rules.book import Book
 from scoring.explain import sentence, tree
 from tests.builders import MINUTE_US, book, delivered, rule
 from tests.oracle_facts import liability
-from tests.scoring.test_explain import explained, texts
+from tests.scoring.explanations import explained, texts
 
 # Minutes before the delivery, which is 20 minutes late; the wait from each start to each end is a number of its own.
 PLACED, ACCEPTED, ARRIVED, READY, PICKED = 40, 35, 30, 17, 13

@@ -8,18 +8,12 @@ from hypothesis import strategies as st
 
 from rules.book import Book
 from tests.builders import DAY_US
-from tests.oracle import net_of
 from tests.oracle_history import Written, outcomes, rejections, written
-from tests.scoring.readings import LedgerLine, engine, ledger, refusals, standings
+from tests.scoring.readings import LedgerLine, engine, ledger, nets, refusals, standings
 from tests.strategies import books, histories, last_us, with_repeats
 
 Events = list[dict[str, Any]]
 REVISED = ("reverse", "reenter")
-
-
-def nets(lines: list[LedgerLine]) -> dict[tuple[str, str], tuple[int, int]]:
-    """Points and money by (event, rule)."""
-    return net_of((line.event_id, line.rule_id, line.delta_mp, line.money_fen) for line in lines)
 
 
 @given(books(), histories(), st.integers(0, 5))

@@ -3,6 +3,7 @@
 from itertools import pairwise
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,9 +12,10 @@ from scoring.carry import Carried
 from scoring.score import ScoredRun
 from tests.builders import DAY_US, HOUR_US, MINUTE_US, NOON_US, book, delivered, event, slow_merchant
 from tests.oracle_history import is_control
-from tests.scoring.readings import Engine, LedgerLine, engine, ledger, refusals, standings
-from tests.scoring.test_properties import nets
+from tests.scoring.readings import Engine, LedgerLine, engine, ledger, nets, refusals, standings
 from tests.strategies import books, histories, last_us, two_parts
+
+pytestmark = pytest.mark.slow
 
 Events = list[dict[str, Any]]
 Lines = dict[str, list[LedgerLine]]

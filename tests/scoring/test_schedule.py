@@ -3,6 +3,7 @@
 import datetime as dt
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,6 +14,8 @@ from scoring.prepare import Schedule
 from tests.builders import DAY_US, book, delivered
 from tests.scoring.readings import Engine, LedgerLine, engine, ledger, refusals, standings
 from tests.strategies import books, histories, last_us
+
+pytestmark = pytest.mark.slow
 
 Events = list[dict[str, Any]]
 Lines = dict[str, list[LedgerLine]]

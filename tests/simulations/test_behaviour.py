@@ -19,6 +19,8 @@ from simulations.price import (
 from simulations.scenario_files import read
 from tests.simulations.cities import LEGACY, REFERENCE, SCORE, books
 
+pytestmark = pytest.mark.slow
+
 SCENARIO = read("ordinary-week")
 USUAL = 4  # variant: crowdsourced, past a year, unprotected
 

@@ -10,6 +10,8 @@ from simulations.run import run
 from simulations.scenario_files import read
 from simulations.world import BookPlan
 
+pytestmark = pytest.mark.slow
+
 SEEDS = (1, 2, 3, 4)
 
 

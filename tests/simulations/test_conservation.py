@@ -16,6 +16,8 @@ from tests.architecture.sources import imports
 from tests.simulations.cities import city
 from tests.simulations.conservation import violations
 
+pytestmark = pytest.mark.slow
+
 
 def changed(world: World, table: str, column: str, change: Callable[[np.ndarray], Any]) -> World:
     """The world with one column of one table changed."""

@@ -18,6 +18,8 @@ from simulations.scenario_files import read
 from simulations.world import BookPlan
 from tests.simulations.cities import SCORE, SMALL, books
 
+pytestmark = pytest.mark.slow
+
 SCENARIO = read("ordinary-week", SMALL)
 SCORES = np.array([72_000])
 

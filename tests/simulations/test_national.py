@@ -14,6 +14,8 @@ from scoring.prepare import schedule_versions
 from scoring.score import score
 from simulations.national import NationalDay, window_table
 
+pytestmark = pytest.mark.slow
+
 DAY = NationalDay(num_riders=3_000, num_events=42_000, num_cities=7)
 HALF_HOUR_US = 1_800_000_000
 

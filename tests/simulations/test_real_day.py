@@ -12,6 +12,8 @@ from simulations.scenario_files import read
 from simulations.world import BookPlan, World
 from tests.simulations.conservation import violations
 
+pytestmark = pytest.mark.slow
+
 PARAMETERS = Parameters(320, 4, 4, 40, 90, 10, 15)
 ZERO = np.zeros(0, np.int64)
 

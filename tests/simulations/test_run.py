@@ -16,6 +16,8 @@ from simulations.world import ORDERS, RIDER_DAYS, STAYS_SCHEMA, World
 from tests.simulations.cities import LEGACY, REFERENCE, SCORE, books, city
 from tests.simulations.conservation import violations
 
+pytestmark = pytest.mark.slow
+
 # Columns that points, tiers and digests stand in.
 OF_POINTS = {
     "points_awarded_mp",

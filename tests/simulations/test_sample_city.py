@@ -19,6 +19,8 @@ from simulations.sample_orders import SampleOrders, draw_merchants, draw_orders,
 from simulations.sample_parameters import Conduct, SampleCity
 from simulations.surroundings import NO_OBSTACLE, Kitchens, RiderTraits, Weather
 
+pytestmark = pytest.mark.slow
+
 SMALL = SampleCity(num_riders=30, num_days=4)
 
 

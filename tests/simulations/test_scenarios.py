@@ -7,6 +7,8 @@ import pytest
 from rules.errors import BookError
 from simulations.scenario_files import allowed_range, keys, read, shipped
 
+pytestmark = pytest.mark.slow
+
 NAMES = ("new-riders", "ordinary-week", "rain-week", "slow-kitchens", "under-staffed")
 
 

@@ -28,7 +28,7 @@ def main(words: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="riderscore-mutants-") as name:
         copies: SimpleQueue[Path] = SimpleQueue()
         for core in range(cores):
-            copies.put(_copy(Path(name) / str(core)))
+            copies.put(copy_code(Path(name) / str(core)))
 
         def judged(planted: Planted) -> str:
             copy = copies.get()
@@ -45,7 +45,7 @@ def main(words: list[str]) -> int:
     return 0 if set(outcomes) <= {NOTICED} else 1
 
 
-def _copy(place: Path) -> Path:
+def copy_code(place: Path) -> Path:
     place.mkdir()
     for name in COPIED:
         source = ROOT / name

@@ -146,7 +146,7 @@ PLANTED = (
         "api/endpoints/common/jwts.py",
         "if expires + LEEWAY_S <= at_s:",
         "if expires + LEEWAY_S < at_s:",
-        ("tests/api/access/test_issuer_keys.py", "-k", "good_to_the"),
+        ("tests/api/endpoints/common/test_issuer_keys.py", "-k", "good_to_the"),
     ),
     Planted(
         "api/endpoints/common/rate_limits.py",

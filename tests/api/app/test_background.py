@@ -24,6 +24,8 @@ from tests.api.ledger.posts import FADING, START_US, later, lines_of, post, publ
 from tests.api.studies.worlds import wait_for
 from tests.builders import DAY_US
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def clock(store: Store) -> Clock:

@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, event, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -20,13 +21,15 @@ from api.books import approvals, drafts, in_force, rollback, scheduling
 from api.books.checking import LEAD_US
 from api.books.draft_rows import Draft, draft_of
 from api.books.places import judging
-from api.db import schema
 from api.db.store import Store
 from api.db.tables import books as books_table
 from api.refusals import Refused
 from rules.edits import SetCell
 from tests.api.books.worlds import BOTH, HERE, NOW_US, Someone, changed, enact, said_yes, version
+from tests.api.db.databases import create_tables
 from tests.builders import DAY_US, HOUR_US
+
+pytestmark = pytest.mark.slow
 
 PEOPLE = tuple(Someone(name) for name in ("ann", "ben", "cai", "dee"))
 WHO = st.sampled_from(PEOPLE)
@@ -38,7 +41,7 @@ def template() -> Path:
     """A database with one book in force in two cities, made once."""
     path = Path(tempfile.mkdtemp(prefix="riderscore-law-")) / "law.db"
     store = Store(f"sqlite:///{path}")
-    schema.upgrade(store)
+    create_tables(store)
     enact(store, version())
     # The last to leave writes the log back: the file alone is the database.
     store.close()

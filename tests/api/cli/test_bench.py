@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from api.cli.main import main
+
+pytestmark = pytest.mark.slow
 
 SIZE = ["--riders", "200", "--events", "2000", "--cities", "3", "--lang", "en"]
 

@@ -8,7 +8,7 @@ import pytest
 
 from api.db.store import InMemoryError, Store, UnknownDatabaseError
 from tests.api.cli.commands import run
-from tests.api.conftest import url_for
+from tests.api.db.databases import url_for
 
 COMMANDS = [
     ("token", "create", "--role", "ops", "--all-cities"),
@@ -58,6 +58,7 @@ THEIRS = {
 }
 
 
+@pytest.mark.postgresql
 @pytest.mark.parametrize("made", THEIRS)
 def test_tables_of_an_extension_are_nobodys(request: pytest.FixtureRequest, tmp_path: Path, made: str) -> None:
     """PostGIS and its like are no reason to refuse a database; tables of people are, also those of other servers."""

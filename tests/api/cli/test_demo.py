@@ -33,6 +33,8 @@ from api.studies.jobs import studies_of
 from rules.calendar import instant_us
 from rules.units import US_PER_DAY, US_PER_S
 
+pytestmark = pytest.mark.slow
+
 SMALL = ("--riders", "12", "--days", "5", "--seed", "3")
 
 

@@ -136,6 +136,7 @@ def test_a_folder_of_files_is_read_whole(tmp_path: Path) -> None:
     assert run_json("score", folder, "--book", BOOK, "--out", tmp_path / "out")["counts"]["events"] == 30
 
 
+@pytest.mark.slow
 def test_the_installed_command_runs_the_same(tmp_path: Path, events: Path) -> None:
     """In a process of its own: exit 0, data on stdout, no progress bar where there is no terminal."""
     command = [sys.executable, "-c", "from api.cli.main import main; main()", "score", str(events)]

@@ -22,9 +22,11 @@ from api.db import schema
 from api.db.demo_mark import is_demo
 from api.db.store import Store
 from tests.api.cli.commands import run
-from tests.api.conftest import url_for
+from tests.api.db.databases import url_for
 from tests.fixtures.v0_1_0 import kept
 from tests.fixtures.v0_1_0.kept import Kept
+
+pytestmark = pytest.mark.slow
 
 DEADLINE_S = 60
 RISE = [sys.executable, "-c", "from api.cli.main import main; main()", "serve", "--port", "0", "--lang", "en"]

@@ -11,6 +11,8 @@ from simulations.study.metrics import METRICS, PRIMARY
 from tests.api.studies.requests import TINY
 from tests.dispatch.worlds import courier, instance, order, write_instance
 
+pytestmark = pytest.mark.slow
+
 
 def simulate(
     out: Path, *words: str, scenario: str = "ordinary-week", books: str = "legacy-fine,taobao-crowdsourced"

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select
 
 from api.books import in_force
-from api.db import schema
 from api.db.store import Store
 from api.db.tables import appeal_decisions, entries, events, open_appeals, rider_state
 from api.db.tables import appeals as appeals_table
@@ -20,6 +19,7 @@ from api.decisions.appeal_records import appeals_of, open_appeals_by_deadline
 from api.ledger.verify import verify_store
 from api.refusals import Refused
 from scoring.columns import NO_TIME
+from tests.api.db.databases import create_tables
 from tests.api.ledger.posts import (
     FADING,
     START_US,
@@ -34,6 +34,8 @@ from tests.api.ledger.posts import (
     settle,
 )
 from tests.builders import DAY_US, HOUR_US
+
+pytestmark = pytest.mark.slow
 
 RIDERS = ("r0", "r1")
 STEPS = st.sampled_from(("post", "post", "post", "file", "file", "uphold", "dismiss", "tick", "wait", "fade"))
@@ -130,7 +132,7 @@ def check(world: World) -> None:
 def played(url: str, steps: list[str], seed: int) -> None:
     """All steps, one after the other, then the look at what came of it."""
     store = Store(url)
-    schema.upgrade(store)
+    create_tables(store)
     publish(store, FADING, at_us=NO_TIME)
     world = World(store, random.Random(seed))
     for step in steps:

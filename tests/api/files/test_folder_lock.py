@@ -75,6 +75,7 @@ def test_what_was_held_is_free_afterwards(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_killed_run_holds_nothing(tmp_path: Path) -> None:
     """The lock goes with the process, although its file stays."""
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])}

@@ -161,3 +161,13 @@ def chain_breaks(unit: ReadUnit) -> list[tuple[str, int | None, str]]:
     """Where the chains of entries are broken, as `riderscore verify --database` finds it: rider, number, what."""
     chain = next(found for found in verify_store(unit).found if found.check == CHAIN)
     return [(broken.rider, broken.seq, broken.what) for broken in chain.violations]
+
+
+def occurred(row: dict[str, Any]) -> int:
+    """When an event occurred."""
+    return int(row["occurred_us"])
+
+
+def without_base(net: Net) -> Net:
+    """Nets but for changes of base: an earlier first event makes the opening an entry that one run does not need."""
+    return {key: value for key, value in net.items() if key[2] != "base"}

@@ -1,6 +1,5 @@
 """The company rule: what an event is answered, and what it writes, is the same whoever else is in its post."""
 
-import shutil
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -12,17 +11,17 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from api.books import in_force
-from api.db import schema
 from api.db.store import Store
 from api.db.tables import rider_state
 from api.ledger import posting
 from rules.book import Book
 from tests import strategies
-from tests.api.conftest import ENGINES
-from tests.api.db import cluster
-from tests.api.ledger.posts import BOOK, FADING, START_US, later, lines_of, net_of, post, publish, table_of
-from tests.api.ledger.test_properties import is_sound, occurred
+from tests.api.db.databases import ENGINES, create_tables, url_for
+from tests.api.ledger.posts import BOOK, FADING, START_US, later, lines_of, net_of, occurred, post, publish, table_of
 from tests.builders import DAY_US, MINUTE_US, delivered
+from tests.strategies import is_sound
+
+pytestmark = pytest.mark.slow
 
 Events = list[dict[str, Any]]
 Answers = dict[tuple[str, str], tuple[str, str | None]]
@@ -32,26 +31,13 @@ Fresh = Callable[[], AbstractContextManager[Store]]
 @pytest.fixture(scope="module", params=ENGINES)
 def fresh(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Fresh:
     """Makes empty stores of one engine, each used once."""
-    folder = tmp_path_factory.mktemp("company")
-    template = folder / "template.db"
-    if request.param == "sqlite":
-        store = Store(f"sqlite:///{template}")
-        schema.upgrade(store)
-        store.close()
 
     @contextmanager
     def one() -> Iterator[Store]:
-        if request.param == "sqlite":
-            path = folder / "store.db"
-            shutil.copy(template, path)
-            store = Store(f"sqlite:///{path}")
-        else:
-            store = Store(cluster.new_database(request.getfixturevalue("postgresql")))
-            schema.upgrade(store)
+        store = Store(url_for(request.param, request, tmp_path_factory.mktemp("company")))
+        create_tables(store)
         yield store
         store.close()
-        for left in folder.glob("store.db*"):
-            left.unlink()
 
     return one
 

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from api.books import in_force
-from api.db import schema
 from api.db.store import Store
 from api.db.tables import rider_state
 from api.ledger import posting
@@ -22,10 +21,12 @@ from rules.events import RIDER_KINDS
 from scoring.ledger import entries_table
 from scoring.score import score
 from tests import strategies
-from tests.api.conftest import ENGINES, url_for
-from tests.api.ledger.posts import lines_of, net_of, publish_books, table_of
-from tests.api.ledger.test_properties import is_sound, without_base
+from tests.api.db.databases import ENGINES, create_tables, url_for
+from tests.api.ledger.posts import lines_of, net_of, publish_books, table_of, without_base
 from tests.builders import DAY_US, book_of
+from tests.strategies import is_sound
+
+pytestmark = pytest.mark.slow
 
 Events = list[dict[str, Any]]
 CITIES = ("hangzhou", "quanzhou")
@@ -39,7 +40,7 @@ def new_store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
     @contextmanager
     def made() -> Iterator[Store]:
         store = Store(url_for(request.param, request, tmp_path_factory.mktemp("store")))
-        schema.upgrade(store)
+        create_tables(store)
         yield store
         store.close()
 

@@ -300,6 +300,7 @@ def test_an_end_that_was_cut_off_is_named(full: Store) -> None:
     assert "seals" in {what.split()[0] for _, what in damaged(full, ("audit", "seals"), cut)["sealed"]}
 
 
+@pytest.mark.slow
 def test_more_lines_than_a_statement_takes_values_are_sealed(store: Store) -> None:
     """One transaction may write as many as it likes: PostgreSQL takes 65 535 values in a statement."""
     line = {"recorded_us": 1, "actor": "a:b", "action": "x", "subject": "r1", "detail": "{}", "city": None}

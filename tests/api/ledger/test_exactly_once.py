@@ -16,6 +16,8 @@ from api.ledger import posting
 from tests.api.ledger import poster
 from tests.api.ledger.posts import FADING, chain_breaks, later, newest_us, post, publish, rider_week, same_ledger
 
+pytestmark = pytest.mark.slow
+
 NUM_WRITERS = {"sqlite": 2, "postgresql": 8}
 
 

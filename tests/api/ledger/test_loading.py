@@ -27,6 +27,7 @@ from api.runs.bucketed_run import score_lake
 from api.runs.loadable import books_of_state, loadable
 from api.runs.run import score_files
 from scoring.ledger import ENTRY_SCHEMA
+from tests.api.db.databases import create_tables
 from tests.api.ledger.posts import (
     FADING,
     START_US,
@@ -42,9 +43,11 @@ from tests.api.ledger.posts import (
     settle,
 )
 from tests.api.ledgers import score_events, write_events
-from tests.api.runs.test_state_cases import of_february, versions_of
+from tests.api.runs.two_versions import of_february, versions_of
 from tests.builders import DAY_US, delivered
 from tests.fixtures.v0_1_0.kept import Kept
+
+pytestmark = pytest.mark.slow
 
 Events = Sequence[dict[str, Any]]
 # Between the first and the second day, when nobody has an order in hand.
@@ -136,7 +139,7 @@ def test_what_was_posted_is_what_was_loaded(store: Store, url: str, tmp_path: Pa
     events = city()
     ledger, state = scored(tmp_path, events)
     posted = Store(f"sqlite:///{tmp_path / 'posted.db'}")
-    CliRunner().invoke(main, ["db", "upgrade", "--database-url", posted.url])
+    create_tables(posted)
     publish(posted, FADING)
     # Both doors read rows by the same parser.
     table = read_events([tmp_path / "ledger.parquet"], "native", time_zone="Asia/Shanghai").table
@@ -216,7 +219,7 @@ def test_a_load_that_was_killed_goes_on(store: Store, url: str, tmp_path: Path) 
 
     assert rest == (2, 4)
     whole = Store(f"sqlite:///{tmp_path / 'whole.db'}")
-    CliRunner().invoke(main, ["db", "upgrade", "--database-url", whole.url])
+    create_tables(whole)
     load(whole.url, ledger, state)
     assert contents(store) == contents(whole)
     whole.close()
@@ -228,7 +231,7 @@ def test_blocks_side_by_side_are_those_one_after_the_other(
     """A rider a transaction, several at once: the same rows; a rider who cannot be loaded stops it, and the rest can go on."""
     ledger, state = scored(tmp_path, city(num_riders=12))
     whole = Store(f"sqlite:///{tmp_path / 'whole.db'}")
-    CliRunner().invoke(main, ["db", "upgrade", "--database-url", whole.url])
+    create_tables(whole)
     load(whole.url, ledger, state)
     each = LedgerPart.blocks
     monkeypatch.setattr(LedgerPart, "blocks", lambda part: each(part, 1))

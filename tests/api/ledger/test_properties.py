@@ -1,12 +1,10 @@
 """Random books and histories through the store: however they are posted, the ledger nets to the batch's."""
 
-import shutil
 import tempfile
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,62 +13,38 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from api.books import in_force
-from api.db import schema
 from api.db.store import Store
 from api.db.tables import rider_state
 from api.ledger import checkpoints, posting
 from api.ledger.verify import OF_DATABASES, verify_store
 from rules.book import Book
 from rules.compile import compile_books
-from rules.errors import BookError
-from rules.parse import parse
-from rules.shelf import shipped_parent, to_toml
 from scoring.columns import NO_TIME
 from scoring.ledger import entries_table
 from scoring.prepare import REASONS, schedule_versions
 from scoring.score import score
 from tests import strategies
-from tests.api.ledger.posts import Net, chain_breaks, lines_of, net_of, replay_all, settle, table_of
+from tests.api.db.databases import create_tables
+from tests.api.ledger.posts import chain_breaks, lines_of, net_of, occurred, replay_all, settle, table_of, without_base
 from tests.builders import HOUR_US, MINUTE_US
+from tests.strategies import is_sound
+
+pytestmark = pytest.mark.slow
 
 Events = list[dict[str, Any]]
 Refusals = list[tuple[str, str, str | None]]
 
 
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database with tables and no rows, to be copied."""
-    path = tmp_path_factory.mktemp("template") / "store.db"
-    store = Store(f"sqlite:///{path}")
-    schema.upgrade(store)
-    store.close()
-    return path
-
-
 @contextmanager
-def with_books(template: Path, versions: Sequence[Book]) -> Iterator[Store]:
+def with_books(versions: Sequence[Book]) -> Iterator[Store]:
     """A store of its own that holds these versions."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "store.db"
-        shutil.copy(template, path)
-        store = Store(f"sqlite:///{path}")
+        store = Store(f"sqlite:///{folder}/store.db")
+        create_tables(store)
         with store.writing(0) as unit:
             in_force.publish(unit, versions)
         yield store
         store.close()
-
-
-def is_sound(versions: Sequence[Book]) -> bool:
-    """Whether a random book could have been written by a person: the model alone admits more than the parser."""
-    try:
-        return bool([parse(to_toml(book), "random.toml", shipped_parent) for book in versions])
-    except BookError:
-        return False
-
-
-def occurred(row: dict[str, Any]) -> int:
-    """When an event occurred."""
-    return int(row["occurred_us"])
 
 
 def posted(store: Store, events: Events, clock_us: int) -> Refusals:
@@ -93,11 +67,6 @@ def at_once(
     ]
     scores = dict(zip(scored.prepared.riders.to_pylist(), scored.head.riders["score_mp"].tolist(), strict=True))
     return entries_table(scored, as_of_us).to_pylist(), scores, refused
-
-
-def without_base(net: Net) -> Net:
-    """Nets but for changes of base: an earlier first event makes the opening an entry that one run does not need."""
-    return {key: value for key, value in net.items() if key[2] != "base"}
 
 
 def agree(store: Store, versions: Sequence[Book], events: Events, as_of_us: int, refused: Refusals) -> None:
@@ -125,11 +94,11 @@ def agree(store: Store, versions: Sequence[Book], events: Events, as_of_us: int,
     delays_min=st.lists(st.sampled_from((0, 1, 9, 300, 900)), min_size=1, max_size=5),
 )
 def test_posts_in_order_net_to_one_run(
-    template: Path, versions: list[Book], events: Events, sizes: list[int], delays_min: list[int]
+    versions: list[Book], events: Events, sizes: list[int], delays_min: list[int]
 ) -> None:
     """Posts of any size, each some time after what happened; corrections and appeals of long ago included."""
     ordered = sorted(events, key=lambda row: (row["occurred_us"], row["event_id"]))
-    with with_books(template, versions) as store:
+    with with_books(versions) as store:
         first, number, refused, clock_us = 0, 0, [], NO_TIME
         while first < len(ordered):
             # A post spans less than the shortest `late_days`, or its first event would be too late.
@@ -154,12 +123,12 @@ def test_posts_in_order_net_to_one_run(
     data=st.data(),
 )
 def test_posts_in_any_order_net_to_one_run(
-    template: Path, versions: list[Book], events: Events, size: int, data: st.DataObject
+    versions: list[Book], events: Events, size: int, data: st.DataObject
 ) -> None:
     """Everything late, within the days that a book admits: reversed and re-entered until it reads as one run."""
     clock_us = strategies.last_us(events)
     mixed = data.draw(st.permutations(events))
-    with with_books(template, versions) as store:
+    with with_books(versions) as store:
         refused = [
             one for first in range(0, len(mixed), size) for one in posted(store, mixed[first : first + size], clock_us)
         ]
@@ -176,12 +145,12 @@ def test_posts_in_any_order_net_to_one_run(
     data=st.data(),
 )
 def test_checkpoints_change_nothing(
-    template: Path, versions: list[Book], events: Events, step: int, size: int, data: st.DataObject
+    versions: list[Book], events: Events, step: int, size: int, data: st.DataObject
 ) -> None:
     """A past that is read from the nearest checkpoint is the past that is read from the first event."""
     clock_us = strategies.last_us(events)
     mixed = data.draw(st.permutations(events))
-    with pytest.MonkeyPatch.context() as patch, with_books(template, versions) as store:
+    with pytest.MonkeyPatch.context() as patch, with_books(versions) as store:
         patch.setattr(checkpoints, "STEP", step)
         # A window of an hour leaves checkpoints within the histories, which span some days.
         patch.setattr(posting, "WINDOW_US", HOUR_US)

@@ -13,8 +13,10 @@ from api.db.unit_of_work import ReadUnit
 from api.ledger.replay_process import R, ReplayProcess, ReplayProcessError
 from api.ledger.replayer import Replayer
 from api.ledger.replays import prepare
+from tests.api.ledger.late_changes import Events, fix_of, history, is_whole, late_of, num_waiting, posted_by_day
 from tests.api.ledger.posts import FADING, lines_of, newest_us, post, publish, same_ledger
-from tests.api.ledger.test_replays import Events, fix_of, history, is_whole, late_of, num_waiting, posted_by_day
+
+pytestmark = pytest.mark.slow
 
 
 def own_pid(_unit: ReadUnit, _rider_id: str, _now_us: int) -> int:

@@ -14,8 +14,8 @@ from api.riders import entries_explained
 from api.riders.entries_explained import ToldEntry, entries_page, entry_of
 from rules.text import LANGS
 from scoring.explain import sentence, tree
+from tests.api.ledger.late_changes import fix_of, history, late_of, posted_by_day
 from tests.api.ledger.posts import BOOK, FADING, START_US, later, newest_us, post, publish, replay_all, rider_week
-from tests.api.ledger.test_replays import fix_of, history, late_of, posted_by_day
 from tests.builders import DAY_US, HOUR_US, delivered
 
 

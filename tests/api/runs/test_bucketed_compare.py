@@ -21,6 +21,8 @@ from api.runs.run import Progress
 from simulations.sample_city import events_only, generate
 from simulations.sample_parameters import SampleCity
 
+pytestmark = pytest.mark.slow
+
 CITY = SampleCity(num_riders=40, num_days=3)
 BUCKET_ROWS = 500
 BOOKS = ("legacy-fine", "taobao-crowdsourced")

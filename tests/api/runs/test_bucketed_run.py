@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -25,10 +24,11 @@ from api.runs.run import score_files
 from rules.units import US_PER_DAY
 from simulations.sample_city import events_only, generate
 from simulations.sample_parameters import SampleCity
+from tests.api.runs.buckets import BOOK, BUCKET_ROWS, contents, no_rider, same_ledger, with_value
 
-BOOK = "gbt-46862-reference"
+pytestmark = pytest.mark.slow
+
 CITY = SampleCity(num_riders=40, num_days=4)
-BUCKET_ROWS = 700
 
 
 @pytest.fixture(scope="module")
@@ -46,39 +46,6 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     for path, part in zip(paths, parts, strict=True):
         write_parquet(path, part)
     return paths
-
-
-def with_value(table: pa.Table, name: str, value: object) -> pa.Table:
-    """The same rows with one column changed."""
-    at = table.schema.get_field_index(name)
-    return table.set_column(at, name, pa.array([value] * table.num_rows, table.schema.field(at).type))
-
-
-def no_rider(table: pa.Table) -> pa.Table:
-    """Two rows that name no rider."""
-    return with_value(table.slice(8, 2), "rider_id", None)
-
-
-def rows_of(folder: Path, name: str, *keys: str) -> list[dict[str, Any]]:
-    """Rows of a ledger file or folder of parts, in the order of the keys."""
-    rows = pq.read_table(folder / name).to_pylist()
-    return sorted(rows, key=lambda row: tuple(row[key] for key in keys))
-
-
-def same_ledger(a: Path, b: Path) -> None:
-    """Both hold the same lines, riders, rejects and counts."""
-    assert rows_of(a, "entries.parquet", "rider_id", "seq") == rows_of(b, "entries.parquet", "rider_id", "seq")
-    assert rows_of(a, "riders.parquet", "rider_id") == rows_of(b, "riders.parquet", "rider_id")
-    assert (a / "rejects.ndjson").read_text() == (b / "rejects.ndjson").read_text()
-    runs = [json.loads((folder / "run.json").read_text()) for folder in (a, b)]
-    for name in ("counts", "rejected", "inputs", "as_of_us", "books"):
-        assert runs[0][name] == runs[1][name]
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    """All files of a ledger but `run.json`, which holds seconds."""
-    files = (path for path in folder.rglob("*") if path.is_file() and path.name != "run.json")
-    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
 def test_buckets_give_the_ledger_of_one_piece(files: Sequence[Path], tmp_path: Path) -> None:

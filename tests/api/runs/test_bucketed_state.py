@@ -16,9 +16,10 @@ from api.runs import bucketed_run
 from api.runs.bucketed_run import buckets_of_state, score_lake
 from api.runs.run import score_files
 from rules.units import US_PER_DAY
-from tests.api.runs.test_bucketed_run import contents, rows_of, same_ledger
+from tests.api.runs.buckets import BOOK, contents, rows_of, same_ledger
 
-BOOK = "gbt-46862-reference"
+pytestmark = pytest.mark.slow
+
 NUM_DAYS = 5
 
 

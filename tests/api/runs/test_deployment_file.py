@@ -20,6 +20,8 @@ from simulations.national import NationalDay, deployment_of
 from tests.api.ledgers import contents, nets, rejects_of, score_events, write_events
 from tests.builders import DAY_US, delivered, deploy_row
 
+pytestmark = pytest.mark.slow
+
 TAOBAO, JD, REFERENCE = "taobao-crowdsourced", "jd-service-score", "gbt-46862-reference"
 
 

@@ -8,6 +8,8 @@ import pytest
 
 from api.runs.engines import WorkersLostError, engine
 
+pytestmark = pytest.mark.slow
+
 
 def square(number: int) -> int:
     """A task."""

@@ -17,7 +17,9 @@ from api.runs.bucketed_run import score_lake
 from api.runs.run import score_files
 from simulations.sample_city import events_only, generate
 from simulations.sample_parameters import SampleCity
-from tests.api.runs.test_bucketed_run import BUCKET_ROWS, contents, no_rider, rows_of, same_ledger, with_value
+from tests.api.runs.buckets import BUCKET_ROWS, contents, no_rider, rows_of, same_ledger, with_value
+
+pytestmark = pytest.mark.slow
 
 BOOK = "gbt-46862-reference"
 GROUP_ROWS = 150

@@ -18,8 +18,9 @@ from api.files.errors import InputError
 from api.runs import partition
 from api.runs.bucketed_run import bucket_folder, score_lake
 from api.runs.run import score_files
-from tests.api.runs.test_bucketed_run import contents
-from tests.api.runs.test_bucketed_state import BOOK
+from tests.api.runs.buckets import BOOK, contents
+
+pytestmark = pytest.mark.slow
 
 
 def in_buckets(day: Path, folder: Path, name: str = "out", **how: int | None) -> dict[str, object]:

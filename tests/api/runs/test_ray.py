@@ -17,9 +17,10 @@ BOOK = "gbt-46862-reference"
 DAY = NationalDay(num_riders=600, num_events=6_000, num_cities=3)
 BUCKET_ROWS = 800
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore::ResourceWarning", "ignore::FutureWarning", "ignore::DeprecationWarning"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::FutureWarning", "ignore::DeprecationWarning"),
+]
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,7 @@
 """Days one after the other through a state on disk: small cases that went wrong once, each with its right value."""
 
-import datetime as dt
 import json
 import shutil
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +13,11 @@ from api.runs.ledger_files import read_ledgers
 from api.runs.run import score_files
 from scoring.invariants import check_ledger
 from tests.api.ledgers import entries_of, nets, score_events, scores, write_events
-from tests.builders import DAY_US, HOUR_US, appeal_upheld, correction, delivered, deploy_row, event, rule, tiny_book
+from tests.api.runs.two_versions import DAY_MIN, of_february, versions_of
+from tests.builders import DAY_US, HOUR_US, appeal_upheld, correction, delivered, deploy_row, event, tiny_book
 
-DAY_MIN = 24 * 60
+pytestmark = pytest.mark.slow
+
 # As version 0.1.0 wrote them.
 OLD_IDS = ["5viGAUg0IQL7kTPi", "KphEPI63-TjBHjpw"]
 Events = list[dict[str, Any]]
@@ -101,29 +101,7 @@ def test_fades_stay_with_their_riders_in_buckets(tmp_path: Path) -> None:
     assert verified(tmp_path / "two", tmp_path / "alone") == []
 
 
-def versions_of(folder: Path, **second: Any) -> str:
-    """A book of base 12 in 0 … 20, and its next version from 1 February, which differs as said."""
-    rules = [
-        rule("on_time", points=Decimal("0.1"), when={"late_min": {"up_to": 0}}),
-        rule("late", points=Decimal("-3.5"), when={"late_min": {"over": 0}}),
-    ]
-    tiers = [{"id": "normal", "title": {"zh": "普通", "en": "Normal"}}]
-    first = tiny_book(rule=rules, tier=tiers, score={"base": 12, "floor": 0, "ceiling": 20})
-    later = first | {"effective_from": dt.date(2026, 2, 1)} | second
-    (folder / "book").mkdir()
-    for raw in (first, later):
-        path = folder / "book" / f"{raw['effective_from'].isoformat()}.toml"
-        path.write_text(tomli_w.dumps(raw | {"id": "book"}), encoding="utf-8")
-    return str(folder / "book")
-
-
 BASE_70 = {"score": {"base": 70, "floor": 0, "ceiling": 100}}
-
-
-def of_february(day: int, event_id: str, **columns: Any) -> dict[str, Any]:
-    """A delivery on time at noon of a day of February 2026; day 0 is the last of January."""
-    from_noon = dt.date(2026, 2, 1) - dt.date(2025, 12, 10) + dt.timedelta(days=day - 1)
-    return delivered(event_id, at_min=from_noon.days * DAY_MIN, **columns)
 
 
 @pytest.mark.case

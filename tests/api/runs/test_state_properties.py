@@ -6,6 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -15,6 +16,8 @@ from rules.errors import BookError
 from rules.shelf import find, to_toml
 from tests.api.ledgers import nets, rejects_of, scores, write_events
 from tests.strategies import books, histories, last_us
+
+pytestmark = pytest.mark.slow
 
 
 def write_book(folder: Path, versions: list[Book]) -> str:

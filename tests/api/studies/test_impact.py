@@ -2,6 +2,8 @@
 
 import datetime as dt
 
+import pytest
+
 from api.books import in_force
 from api.books.drafts import draft_from_version
 from api.books.places import BookPlace
@@ -18,6 +20,8 @@ from scoring.score import score
 from tests.api.ledger.posts import BOOK, FADING, table_of
 from tests.api.studies.worlds import CITY, ask, city, digest_of, study, wait_for, working
 from tests.builders import DAY_US
+
+pytestmark = pytest.mark.slow
 
 
 def test_an_impact_is_the_comparison_of_the_stored_events(store: Store) -> None:

@@ -11,6 +11,8 @@ from api.studies.jobs import WAITING_MAX
 from api.studies.queue_order import RUNNING_MAX, position_of, queue_of
 from tests.api.endpoints.conftest import Bearer, bearer, client, clock, settings
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["bearer", "client", "clock", "settings"]
 
 

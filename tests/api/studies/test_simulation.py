@@ -14,8 +14,9 @@ from api.studies.simulation import Shelf, book_named
 from rules.errors import BookError
 from rules.shelf import versions
 from tests.api.ledger.posts import BOOK, publish
-from tests.api.studies.test_worker import other_server, run_out
-from tests.api.studies.worlds import study, wait_for, working
+from tests.api.studies.worlds import other_server, run_out, study, wait_for, working
+
+pytestmark = pytest.mark.slow
 
 SMALL = {
     "scenario": "ordinary-week", "books": ["legacy-fine", BOOK], "seeds": 1, "days": 1,

@@ -23,6 +23,8 @@ from simulations.study import sensitivity
 from simulations.study.metrics import METRICS
 from tests.api.studies.requests import TINY, request
 
+pytestmark = pytest.mark.slow
+
 RESULTS = ("summary.json", "report.html", "riders.parquet", "paired.parquet", "groups.parquet", "days.parquet")
 
 

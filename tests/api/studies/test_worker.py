@@ -4,21 +4,18 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import update
 
 from api.clock import now_us
 from api.db.store import Store
 from api.db.tables import studies as rows
 from api.refusals import Refused
 from api.studies import jobs, leases
-from tests.api.studies import server
-from tests.api.studies.worlds import CITY, ask, city, study, wait_for, working
+from tests.api.studies.worlds import CITY, ask, city, other_server, run_out, study, wait_for, working
+
+pytestmark = pytest.mark.slow
 
 
 def working_for(pid: int) -> list[int]:
@@ -39,27 +36,11 @@ def command_of(pid: str) -> bytes:
         return b""
 
 
-@contextmanager
-def other_server(url: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A server of its own that does long work; killed at the end if it is still there."""
-    with subprocess.Popen([sys.executable, server.__file__, url]) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
 def stopped_child(process: subprocess.Popen[bytes]) -> int:
     """The process that works for a server, held where it is."""
     pid = int(wait_for(lambda: working_for(process.pid))[0])
     os.kill(pid, signal.SIGSTOP)
     return pid
-
-
-def run_out(store: Store, study_id: str) -> None:
-    """Let a lease be over."""
-    with store.writing(now_us()) as unit:
-        unit.connection.execute(update(rows).where(rows.c.study_id == study_id).values(lease_us=0))
 
 
 def test_those_who_watch_see_each_step(store: Store) -> None:

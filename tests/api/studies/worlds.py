@@ -1,17 +1,23 @@
 """What tests of long work stand on: a city with events, two stored books, a worker that runs until nothing waits."""
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from sqlalchemy import update
+
 from api.clock import elapsed_ns, now_us
 from api.db.store import Store
+from api.db.tables import studies as rows
 from api.endpoints.common.logs import make_log
 from api.studies import jobs
 from api.studies.worker import Worker
 from rules.shelf import versions
 from tests.api.ledger.posts import BOOK, FADING, later, post, publish, rider_week
+from tests.api.studies import server
 
 CITY = "hangzhou"
 PATIENCE_S = 240
@@ -75,3 +81,19 @@ def working(store: Store) -> Iterator[Worker]:
         worker.ask_to_stop()
         thread.join(PATIENCE_S)
         assert not thread.is_alive()
+
+
+@contextmanager
+def other_server(url: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A server of its own that does long work; killed at the end if it is still there."""
+    with subprocess.Popen([sys.executable, server.__file__, url]) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def run_out(store: Store, study_id: str) -> None:
+    """Let a lease be over."""
+    with store.writing(now_us()) as unit:
+        unit.connection.execute(update(rows).where(rows.c.study_id == study_id).values(lease_us=0))

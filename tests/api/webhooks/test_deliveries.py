@@ -29,6 +29,8 @@ from tests.api.ledger.posts import BOOK, later, newest_us, post, publish
 from tests.api.webhooks.receiver import Receiver, receiving
 from tests.builders import delivered
 
+pytestmark = pytest.mark.slow
+
 S = 1_000_000
 
 

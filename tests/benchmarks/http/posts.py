@@ -24,7 +24,7 @@ from tests.api.db import cluster
 from tests.api.endpoints.crowd import prepare
 from tests.api.endpoints.served import SETTINGS
 from tests.api.ledger.posts import newest_us
-from tests.benchmarks.test_store import BATCH, hours
+from tests.benchmarks.rider_hours import BATCH, hours
 from tests.builders import MINUTE_US
 
 PORT = 8194

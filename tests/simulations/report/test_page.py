@@ -13,6 +13,8 @@ from simulations.report.words import headline, interval_text, number_text, value
 from simulations.study.metrics import PRIMARY
 from tests.simulations.report.contents import content
 
+pytestmark = pytest.mark.slow
+
 CHARTS = (
     "decomposition", "income_distribution", "income_by_group", "income_by_band", "late_minutes", "risk_index",
     "paired_differences", "after_the_switch", "tornado", "tornado_risk",

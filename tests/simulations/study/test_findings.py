@@ -15,6 +15,8 @@ from simulations.study.seed import SeedResult, seed_result
 from simulations.study.tables import days_table, groups_table, paired_table, riders_table, summary_document
 from tests.simulations.study.outcomes import FINE_FEN, outcome
 
+pytestmark = pytest.mark.slow
+
 OLD, NEW = find("legacy-fine"), find("taobao-crowdsourced")
 
 

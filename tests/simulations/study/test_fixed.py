@@ -10,6 +10,8 @@ from simulations.study.outcome import LATE_MIN_FROM, outcome_of
 from simulations.world import World
 from tests.simulations.cities import LEGACY, SCORE, SMALL, books, city
 
+pytestmark = pytest.mark.slow
+
 SCENARIO = read("ordinary-week", SMALL)
 
 

@@ -9,6 +9,8 @@ from simulations.study.intervals import bootstrap_t, paired_t
 from simulations.study.paired import paired
 from simulations.study.stopping import FIRST_LOOK, looks, seeds_needed
 
+pytestmark = pytest.mark.slow
+
 
 def test_student_by_hand() -> None:
     """Five differences worked out by hand: mean 3, s = √2.5, t(4) = 2.776."""

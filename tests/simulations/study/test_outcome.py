@@ -10,6 +10,8 @@ from simulations.scenario_files import read
 from simulations.study.outcome import OUTCOME_DAYS, outcome_of
 from tests.simulations.cities import SMALL, city
 
+pytestmark = pytest.mark.slow
+
 SCENARIO = read("ordinary-week", SMALL)
 
 

@@ -15,6 +15,8 @@ from simulations.study.sensitivity import (
     swing,
 )
 
+pytestmark = pytest.mark.slow
+
 CHOSEN = (
     Parameter("behaviour.rush_permille", 100, 0, 300, "assumption"),
     Parameter("behaviour.belief_permille", 1_000, 0, 3_000, "assumption"),

@@ -39,6 +39,8 @@ from tests.api.endpoints.nasty import (
 )
 from tests.api.ledger.posts import START_US
 
+pytestmark = pytest.mark.slow
+
 ROUTES = sorted(
     (method, route.path_format)
     for route in api_routes()

@@ -12,6 +12,8 @@ from api.endpoints.common import connections
 from api.endpoints.common.connections import Connection
 from api.endpoints.common.head_requests import HeadMiddleware
 
+pytestmark = pytest.mark.slow
+
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[bytes]]
 DEADLINE_S = 30
 

@@ -276,6 +276,7 @@ def sends(status: int, body: bytes = b"{}", **headers: str) -> Callable[[BaseHTT
     return answer
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_keys_are_not_looked_for_elsewhere(status: int) -> None:
     """An answer that leads to another address is none."""
@@ -294,6 +295,7 @@ def test_keys_are_not_looked_for_elsewhere(status: int) -> None:
     assert asked == []
 
 
+@pytest.mark.slow
 def test_a_list_is_read_as_far_as_a_list_goes() -> None:
     """What is too long, no JSON or an error is none."""
     with answering(sends(200, b'{"keys": []}')) as url:

@@ -16,6 +16,8 @@ from api.endpoints.common.log_output import LogOutput
 from api.endpoints.common.logs import make_log
 from tests.api.endpoints.served import Served
 
+pytestmark = pytest.mark.slow
+
 SMALL_PIPE = 4_096
 DEADLINE_S = 60
 

@@ -25,11 +25,13 @@ from api.db.tables import drafts, entries, open_reviews, studies
 from api.ledger.posting import post_events
 from api.settings import Settings
 from rules.shelf import versions
-from tests.api.endpoints.common.test_roles import OPEN, routes
 from tests.api.endpoints.matrix import EVERYWHERE, HERE, MATRIX, RIDER, SAMPLE, THERE, Row
+from tests.api.endpoints.roles import OPEN, routes
 from tests.api.ledger.posts import later, table_of
 from tests.builders import NOON_US, delivered
 from tests.fixtures.v0_1_0.kept import END_US, sqlite_database
+
+pytestmark = pytest.mark.slow
 
 NOW_US: Final = END_US + 60_000_000
 NOBODY: Final = "0" * 16

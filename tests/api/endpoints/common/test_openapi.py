@@ -16,14 +16,16 @@ from api.app.create import api_routes, create_app
 from api.app.openapi import scopes_of
 from api.books.scheduling import rules_for_posting
 from api.clock import now_us
-from api.db import schema
 from api.db.store import Store
 from api.ledger.posting import post_events
 from api.settings import Settings
+from tests.api.db.databases import create_tables
 from tests.api.law import seed_in_force
 from tests.api.ledger.posts import table_of
 from tests.architecture.sources import ROOT
 from tests.builders import NOON_US, delivered
+
+pytestmark = pytest.mark.slow
 
 EXAMPLES = 10
 RIDER = "r1"
@@ -33,7 +35,7 @@ RIDER = "r1"
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     """A service with books, a rider and what a late order brought."""
     store = Store(f"sqlite:///{tmp_path_factory.mktemp('document') / 'store.db'}")
-    schema.upgrade(store)
+    create_tables(store)
     with store.writing(now_us()) as unit:
         seed_in_force(unit)
     by_us = now_us() - NOON_US - 3_600_000_000

@@ -29,9 +29,12 @@ from api.db.tables import events
 from api.endpoints.common.stopping import StoppingMiddleware
 from api.shutdown import Shutdown
 from api.studies import jobs
+from tests.api.db.databases import create_tables
 from tests.api.endpoints import own_loop
 from tests.api.law import seed_in_force
 from tests.api.studies.worlds import study, wait_for, working
+
+pytestmark = pytest.mark.slow
 
 DEADLINE_S = 300
 SHORT = {
@@ -234,7 +237,7 @@ def test_a_study_under_way_is_given_back_and_goes_on(store: Store, url: str, tmp
 def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
     """Whoever cannot wait need not."""
     store = Store(f"sqlite:///{tmp_path / 'store.db'}")
-    schema.upgrade(store)
+    create_tables(store)
     with store.writing(now_us()) as unit:
         _, token = keys.create_key(unit, "platform", "p", (), actor="test:test")
     store.close()

@@ -23,6 +23,8 @@ from tests.api.law import seed_in_force
 from tests.api.ledger.posts import START_US, post
 from tests.builders import delivered
 
+pytestmark = pytest.mark.slow
+
 # As they stand in an address; what is not text stands there as bytes.
 UNUSABLE = ("%00", "a%00b", "1.%00", "%ED%A0%80", "%FF", "x.%ED%BF%BF")
 OUT_OF_RANGE = (

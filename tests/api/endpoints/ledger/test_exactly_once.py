@@ -10,6 +10,8 @@ from api.db.store import Store
 from tests.api.endpoints.crowd import Crowd, assert_exactly_once, day, prepare
 from tests.api.endpoints.served import served
 
+pytestmark = pytest.mark.slow
+
 CLIENTS: Final = {"postgresql": (16, 200), "sqlite": (8, 50)}
 
 

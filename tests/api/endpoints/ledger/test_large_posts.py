@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from api.db import schema
 from api.db.idempotency import KeyedRequest
 from api.db.store import BusyError, Store
 from api.endpoints.common.problems import Problem
@@ -18,9 +17,9 @@ from api.endpoints.ledger.posts import Post, PostAnswer, answer_posts
 from api.files.request_events import read_rows, take_apart
 from api.ledger.admission import Admission
 from api.refusals import Refused
-from tests.api.conftest import url_for
+from tests.api.db.databases import create_tables, url_for
 from tests.api.endpoints import own_loop
-from tests.api.endpoints.ledger.test_posts import copy_law, service_on
+from tests.api.endpoints.ledger.in_process import copy_law, service_on
 from tests.api.ledger.posts import later, lines_of, rider_week
 
 pytestmark = pytest.mark.usefixtures("_law")
@@ -85,7 +84,7 @@ def test_in_parts_is_in_one_piece(
     """The answer is the same to the byte, and so is what is left behind; no part is larger than it may be."""
     engine = "sqlite" if store.is_sqlite else "postgresql"
     whole = Store(url_for(engine, request, tmp_path_factory.mktemp("whole")))
-    schema.upgrade(whole)
+    create_tables(whole)
     copy_law(store, whole)
     asked: list[Post] = []
 

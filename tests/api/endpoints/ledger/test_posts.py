@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from sqlalchemy import event, select
 
-from api.db import schema
 from api.db.idempotency import KeyedRequest
 from api.db.rider_rows import lock_riders
 from api.db.store import Store
@@ -21,18 +20,12 @@ from api.endpoints.ledger.posts import Post, PostAnswer, ScoredPost, answer_post
 from api.files.request_events import read_rows, read_together, take_apart
 from api.ledger.admission import Admission
 from api.refusals import Refused
-from api.service import Service
-from api.settings import Settings
-from tests.api.conftest import url_for
+from tests.api.db.databases import create_tables, url_for
+from tests.api.endpoints.ledger.in_process import copy_law, service_on
 from tests.api.ledger.posts import START_US, chain_breaks, later, lines_of, rider_week
 from tests.builders import delivered
 
 pytestmark = pytest.mark.usefixtures("_law")
-
-
-def service_on(store: Store) -> Service:
-    """A service whose clock stands still."""
-    return Service(store, Settings(database_url=store.url), clock=lambda: START_US)
 
 
 def post_of(rows: Any, key: str | None = None, cities: tuple[str, ...] = ()) -> Post:
@@ -80,7 +73,7 @@ def test_together_is_one_after_the_other(
     """Answers, ledger and kept answers are the same to the byte, however posts were put together."""
     engine = "sqlite" if store.is_sqlite else "postgresql"
     alone = Store(url_for(engine, request, tmp_path_factory.mktemp("alone")))
-    schema.upgrade(alone)
+    create_tables(alone)
     copy_law(store, alone)
     luck, posts = random.Random(seed), mixed(seed)
     together, rest = [], list(posts)
@@ -94,21 +87,6 @@ def test_together_is_one_after_the_other(
     assert said(together) == said(one_by_one)
     assert left_behind(store) == left_behind(alone)
     alone.close()
-
-
-def copy_law(store: Store, other: Store) -> None:
-    """Give another store the law of this one."""
-    from api.db import tables
-
-    for name in ("books", "deployments", "law"):
-        table = getattr(tables, name)
-        with store.reading() as unit:
-            rows = [dict(row) for row in unit.connection.execute(select(table)).mappings()]
-        with other.writing(START_US) as unit:
-            if name == "law":
-                unit.connection.execute(table.update().values(**rows[0]))
-            else:
-                unit.connection.execute(table.insert(), rows)
 
 
 def test_a_post_that_fails_takes_no_other_with_it(store: Store) -> None:

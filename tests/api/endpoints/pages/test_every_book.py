@@ -20,6 +20,8 @@ from tests.api.law import seed_in_force
 from tests.api.ledger.posts import START_US, later, lines_of, post
 from tests.builders import DAY_US, delivered
 
+pytestmark = pytest.mark.slow
+
 ROLES = ("ops", "approver", "policy")
 # What a book may leave out.
 LEFT_OUT = frozenset({"source", "confidence", "note", "announced", "publication"})

@@ -20,7 +20,7 @@ from api.db.store import Store
 from api.db.tables import sessions
 from api.endpoints.common.page_sessions import SESSION_COOKIE
 from api.settings import Settings
-from tests.api.conftest import ENGINES, url_for
+from tests.api.db.databases import ENGINES, url_for
 from tests.api.endpoints.conftest import Bearer, Clock
 from tests.api.endpoints.pages.conftest import HERE, token_of
 from tests.api.ledger.posts import later, post, publish

@@ -19,7 +19,7 @@ from tests.api.endpoints.conftest import Clock
 from tests.api.endpoints.pages.conftest import SignIn
 from tests.api.ledger.posts import START_US, later, post
 from tests.builders import delivered, event
-from tests.rules.test_text import fault_codes
+from tests.rules.fault_codes import fault_codes
 
 CODES = frozenset({*KINDS, *PARTIES, *REPORT_KINDS, *RIDER_KINDS, "ours", "true", "false", "remaining", "gross"})
 # Names that stand as they are in both languages, and the switch to the other language.
@@ -72,6 +72,7 @@ def shelf(store: Store) -> None:
         seed_shipped(unit)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("shelf")
 def test_every_page_speaks_one_language(store: Store, sign_in: SignIn) -> None:
     """Books, drafts with all their tables, the city, inboxes and the rider's own pages: words of the page's language."""

@@ -15,6 +15,8 @@ from tests.api.endpoints.conftest import Bearer, Clock
 from tests.api.ledger.posts import BOOK, FADING
 from tests.api.studies.worlds import CITY, city, digest_of
 
+pytestmark = pytest.mark.slow
+
 STUDY = {"scenario": "ordinary-week", "books": ["legacy-fine", BOOK], "seeds": 2, "days": 1, "sets": ["riders=20"]}
 
 

@@ -103,6 +103,7 @@ def private(store: Store, url: str) -> Iterator[TestClient]:
         yield client
 
 
+@pytest.mark.slow
 def test_a_ping_arrives_and_shows_among_the_deliveries(private: TestClient, bearer: Bearer, store: Store) -> None:
     """From the request to the receiver and back into the list."""
     platform = bearer("platform", "p")
