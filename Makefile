@@ -1,6 +1,8 @@
 # On a machine with Python >= 3.11 and nothing else: `make demo`, `make test`.
 PYTHON ?= python3
 MINUTES ?= 10
+KILLS ?= 30
+MILLIONS ?= 50
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
@@ -9,7 +11,7 @@ PARALLEL := -n auto --dist loadfile
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url
 
-.PHONY: demo test test-fast explore soak public check bench lock clean
+.PHONY: demo test test-fast explore soak mutants kills load large public check bench lock clean
 
 $(VENV)/runtime.stamp: requirements/build.txt requirements/runtime.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -37,17 +39,26 @@ check: $(VENV)/test.stamp ## lint, types, import contracts
 test: check ## everything that CI runs
 	$(BIN)/python -m pytest $(PARALLEL)
 
-test-fast: $(VENV)/test.stamp ## what needs no process of its own and no browser, within two minutes
+test-fast: $(VENV)/test.stamp ## what needs no server, browser, PostgreSQL, Ray or other process: about two minutes
 	$(BIN)/python -m pytest $(PARALLEL) -m "not slow"
 
 explore: $(VENV)/test.stamp ## property tests with fresh seeds for MINUTES; what fails is printed as @example(...)
 	$(BIN)/python -m tests.soak.explore $(MINUTES)
 
-soak: $(VENV)/bench.stamp ## planted faults, kills and loads by the dozen: an hour or two
+soak: mutants kills load large ## all of it, an hour or two; each part can be run alone
+
+mutants: $(VENV)/test.stamp ## the faults of tests/soak/planted.py, one at a time; tests must notice each
 	$(BIN)/python -m tests.soak.mutants
-	$(BIN)/python -m tests.benchmarks.kills
-	$(BIN)/python -m tests.benchmarks.lake_kills --events 1000000
+
+kills: $(VENV)/bench.stamp ## SIGKILL to the service and to runs by buckets, KILLS times each; nothing lost, nothing twice
+	$(BIN)/python -m tests.benchmarks.kills $(KILLS)
+	$(BIN)/python -m tests.benchmarks.lake_kills --events 1000000 --kills $(KILLS)
+
+load: $(VENV)/bench.stamp ## clients that post without a pause
 	$(BIN)/python -m tests.benchmarks.http.posts
+
+large: $(VENV)/bench.stamp ## a day of MILLIONS of events by buckets, its ledger held against two other ways to it
+	$(BIN)/python -m tests.benchmarks.lake --sizes $(MILLIONS)
 
 public: $(VENV)/test.stamp ## the public Grubhub days in MDRP, against published figures
 	RIDERSCORE_MDRP=$(MDRP) $(BIN)/python -m pytest $(PARALLEL) tests/public

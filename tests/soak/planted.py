@@ -21,7 +21,9 @@ _CARDS = ("tests/api/riders/test_cards.py",)
 _REPLAYS = ("tests/api/ledger/test_replays.py", "-k", "folded_once or again_and_again or came_first")
 
 PLANTED = (
-    Planted("api/ledger/reach.py", "if row.occurred_us >= first_us:", "if row.occurred_us < first_us:", _STORE_EDGES),
+    Planted(
+        "api/ledger/reach.py", "if event.occurred_us >= first_us)", "if event.occurred_us < first_us)", _STORE_EDGES
+    ),
     Planted("api/ledger/reach.py", "if from_us < keep_us[rider]}", "if from_us <= 0}", _STORE_EDGES),
     Planted("api/ledger/posting.py", "occurred_us > latest_us", "occurred_us >= latest_us", _STORE_EDGES),
     Planted("api/ledger/posting.py", "occurred_us > latest_us", "occurred_us > latest_us + 1", _STORE_EDGES),
@@ -93,7 +95,7 @@ PLANTED = (
         ("tests/scoring/test_many_corrections.py",),
     ),
     Planted("api/ledger/replay_merge.py", "return None if reaches else since", "return since", _REPLAYS),
-    Planted("api/ledger/replay_merge.py", 'lines["item_us"] < found.scored.keep_us', 'lines["item_us"] < 0', _REPLAYS),
+    Planted("api/ledger/replay_merge.py", "found.lines.before(found.keep_us)", "found.lines.before(0)", _REPLAYS),
     Planted(
         "api/ledger/rider_past.py",
         'key=lambda row: (row["occurred_us"],',
@@ -167,7 +169,7 @@ PLANTED = (
         ("tests/rules/test_units.py",),
     ),
     Planted(
-        "rules/compile.py",
+        "rules/conditions.py",
         "lo = max(0 if over is None else over + 1,",
         "lo = max(0 if over is None else over,",
         ("tests/rules/test_compile.py",),
