@@ -36,10 +36,23 @@ class RulesChange:
 def ahead_of(
     unit: ReadUnit | WriteUnit, rules: RulesInForce, city: str | None, rider_kind: str | None
 ) -> tuple[RulesAhead, BookPlace]:
-    """All that is in force or to come, and a rider's place in it."""
+    """All that is in force or to come, and a rider's place in it.
+
+    Parameters
+    ----------
+    rules
+        The rules in force.
+    city, rider_kind
+        The rider's; None where they are not known.
+
+    Returns
+    -------
+    tuple of RulesAhead and BookPlace
+        An empty place where one book is in force for everybody.
+    """
     ahead, place = plan_of(unit).ahead, BookPlace(city or "", rider_kind or "")
     if (place.city, place.rider_kind) not in ahead.starts:
-        # A law of one book for everybody.
+        # One book is in force for everybody.
         return RulesAhead(rules.books, rules.starts, (), {}), BookPlace("", "")
     return ahead, place
 
@@ -51,28 +64,52 @@ def changes_to_come(ahead: RulesAhead, place: BookPlace, book: Book, now_us: int
     ----------
     book
         The book that judged the rider last; an older one perhaps than what is in force in the place.
+    now_us
+        Changes after this instant, in microseconds UTC.
+
+    Returns
+    -------
+    tuple of RulesChange
+        By the instant at which each begins.
     """
-    found: list[RulesChange] = []
-    for one in coming(ahead, place, now_us):
-        if one.book.digest != book.digest:
-            is_back = one.draft is not None and one.draft.rolls_back is not None
-            found.append(rules_change(one.before or book, one.from_us, one.book, is_back))
-    return tuple(found)
+    changes: list[RulesChange] = []
+    for version in coming(ahead, place, now_us):
+        if version.book.digest != book.digest:
+            is_back = version.draft is not None and version.draft.rolls_back is not None
+            changes.append(rules_change(version.before or book, version.from_us, version.book, is_back))
+    return tuple(changes)
 
 
 def next_order_judged_by(ahead: RulesAhead, place: BookPlace, book: Book, now_us: int) -> Translated | None:
     """That another book than `book`, which judged the rider last, judges the next order; None where none other does."""
-    found = judging(ahead, place, now_us)
-    if found is None or found.digest == book.digest:
+    next_book = judging(ahead, place, now_us)
+    if next_book is None or next_book.digest == book.digest:
         return None
-    title, day = found.model.title, found.model.effective_from.isoformat()
+    title, day = next_book.model.title, next_book.model.effective_from.isoformat()
     return translated(
         lambda lang: text(lang, "card.judged_next", book=title.zh if lang == "zh" else title.en, date=day)
     )
 
 
 def rules_change(book: Book, from_us: int, coming: Book, notice_waived: bool) -> RulesChange:
-    """A coming book compared with the one before it."""
+    """A coming book compared with the one before it.
+
+    Parameters
+    ----------
+    book
+        The one before.
+    from_us
+        When the coming one begins to judge, in microseconds UTC.
+    coming
+        The one after.
+    notice_waived
+        Whether riders were promised more notice than they get.
+
+    Returns
+    -------
+    RulesChange
+        With each difference that riders are told of, in both languages.
+    """
     model = coming.model
     return RulesChange(
         book_id=coming.id,
@@ -80,12 +117,12 @@ def rules_change(book: Book, from_us: int, coming: Book, notice_waived: bool) ->
         from_us=from_us,
         date=calendar(model.time_zone, model.day_starts).date_of(from_us),
         title=Translated(model.title.zh, model.title.en),
-        changes=tuple(said for change in diff(book, coming) if (said := _said(change, book, coming)) is not None),
+        changes=tuple(words for change in diff(book, coming) if (words := _words(change, book, coming)) is not None),
         notice_waived=notice_waived,
     )
 
 
-def _said(change: Change, book: Book, coming: Book) -> Translated | None:
+def _words(change: Change, book: Book, coming: Book) -> Translated | None:
     title = _title(change, coming.model) or _title(change, book.model)
     zh = describe_for_riders(change, "zh", change.name if title is None else title.zh)
     en = describe_for_riders(change, "en", change.name if title is None else title.en)

@@ -9,8 +9,7 @@ from sqlalchemy import select
 
 from api.access.requester import Acting
 from api.books.draft_rows import CLOSED, DraftBrief, brief_of, may_see
-from api.books.drafts import stored_book
-from api.books.in_force import RulesInForce, rules_in_force_or_none, stored_program
+from api.books.in_force import RulesInForce, rules_in_force_or_none, stored_book, stored_program
 from api.books.places import BookPlace, places, places_of, version_starts
 from api.books.scheduling import ScheduledChange, scheduled_for
 from api.db.tables import drafts
@@ -108,13 +107,13 @@ def books_by_place(
 ) -> tuple[PlaceShelf, ...]:
     """Every place that a person may look into, or those of one city, in order."""
     rules = rules_in_force_or_none(unit)
-    waiting = tuple(draft for draft in _unfinished(unit) if may_see(who, draft))
+    open_drafts = tuple(draft for draft in _unfinished(unit) if may_see(who, draft))
     coming = scheduled_for(unit, at_us)
     known = set() if rules is None else set(places(rules))
-    known |= {place for draft in waiting for place in draft.places}
+    known |= {place for draft in open_drafts for place in draft.places}
     wanted = [place for place in sorted(known) if city in (None, place.city)]
     return tuple(
-        _place_shelf(rules, place, at_us, coming, waiting)
+        _place_shelf(rules, place, at_us, coming, open_drafts)
         for place in wanted
         if not who.cities or place.city in who.cities
     )
@@ -134,16 +133,16 @@ def _place_shelf(
     place: BookPlace,
     at_us: int,
     coming: Iterable[ScheduledChange],
-    waiting: Iterable[DraftBrief],
+    open_drafts: Iterable[DraftBrief],
 ) -> PlaceShelf:
-    begun = [] if rules is None else [one for one in version_starts(rules, place) if one.from_us <= at_us]
-    past = [_brief(one.book, one.from_us) for one in reversed(begun)]
+    begun = [] if rules is None else [version for version in version_starts(rules, place) if version.from_us <= at_us]
+    past = [_brief(version.book, version.from_us) for version in reversed(begun)]
     return PlaceShelf(
         city=place.city,
         rider_kind=place.rider_kind,
         in_force=past[0] if past else None,
-        scheduled=tuple(one for one in coming if BookPlace(one.city, one.rider_kind) == place),
-        drafts=tuple(draft for draft in waiting if place in draft.places),
+        scheduled=tuple(version for version in coming if BookPlace(version.city, version.rider_kind) == place),
+        drafts=tuple(draft for draft in open_drafts if place in draft.places),
         history=tuple(past[1:]),
     )
 
@@ -157,8 +156,10 @@ def books_of(unit: ReadUnit | WriteUnit, at_us: int) -> tuple[BookBrief, ...]:
     for book in rules.program.books:
         by_id.setdefault(book.id, []).append(book)
     return tuple(
-        BookBrief(book_id, own[-1].model.title, tuple(map(_brief, reversed(own))), places_of(rules, book_id, at_us))
-        for book_id, own in sorted(by_id.items())
+        BookBrief(
+            book_id, versions[-1].model.title, tuple(map(_brief, reversed(versions))), places_of(rules, book_id, at_us)
+        )
+        for book_id, versions in sorted(by_id.items())
     )
 
 
@@ -185,10 +186,10 @@ def version_of(unit: ReadUnit | WriteUnit, digest: str, at_us: int) -> Version:
         `version_unknown`.
     """
     book = stored_book(unit, digest)
-    own = [one for one in stored_program(unit).books if one.id == book.id]
-    at = [one.digest for one in own].index(digest)
+    versions = [each for each in stored_program(unit).books if each.id == book.id]
+    position = [each.digest for each in versions].index(digest)
     rules = rules_in_force_or_none(unit)
-    said = [fault for fault in check(own[max(0, at - 1) : at + 1]) if fault.file == book.file]
+    check_faults = [fault for fault in check(versions[max(0, position - 1) : position + 1]) if fault.file == book.file]
     return Version(
         brief=_brief(book),
         book=book,
@@ -196,20 +197,20 @@ def version_of(unit: ReadUnit | WriteUnit, digest: str, at_us: int) -> Version:
         toml=to_toml(book),
         extends=extends_of(book),
         places=() if rules is None else _judged_by(rules, digest, at_us),
-        faults=(*said, *check_examples(book)),
+        faults=(*check_faults, *check_examples(book)),
         clauses=clauses_for(book.model),
-        before=own[at - 1].digest if at else None,
-        after=own[at + 1].digest if at + 1 < len(own) else None,
+        before=versions[position - 1].digest if position else None,
+        after=versions[position + 1].digest if position + 1 < len(versions) else None,
     )
 
 
 def _judged_by(rules: RulesInForce, digest: str, at_us: int) -> tuple[BookPlace, ...]:
-    found = []
+    judged = []
     for place in places(rules):
-        begun = [one.book.digest for one in version_starts(rules, place) if one.from_us <= at_us]
+        begun = [start.book.digest for start in version_starts(rules, place) if start.from_us <= at_us]
         if begun and begun[-1] == digest:
-            found.append(place)
-    return tuple(found)
+            judged.append(place)
+    return tuple(judged)
 
 
 def compare_versions(unit: ReadUnit | WriteUnit, before: str, after: str) -> tuple[Change, ...]:

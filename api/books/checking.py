@@ -5,20 +5,23 @@ examples.
 """
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import Any, Final
 
 from cachetools import LRUCache
+from sqlalchemy import select
 
 from api.books.draft_content import DRAFT, faults_of, is_route_word, says_the_same, sound, today_of
 from api.books.draft_rows import Draft
-from api.books.drafts import stored_book
-from api.books.in_force import rules_in_force_or_none, stored_program
+from api.books.in_force import rules_in_force_or_none, stored_book, stored_program
 from api.books.planned_changes import RulesAhead, moved_bases, of_one_day, plan_of, unnamed_places, version_known
 from api.clock import AHEAD_US
+from api.db.tables import rider_state, studies
 from api.db.unit_of_work import ReadUnit, WriteUnit
+from api.refusals import Refused
+from api.words import work_words
 from rules.book import Book, ExampleFacts
 from rules.check import check
 from rules.clauses import PartClause, clauses_for
@@ -26,6 +29,7 @@ from rules.compile import start_us
 from rules.diff import Change, diff
 from rules.edits import pointer_of
 from rules.errors import BookError, Fault
+from rules.text import Lang, text
 from scoring.examples import check_examples
 from scoring.trial import Trial, trial
 
@@ -35,7 +39,7 @@ LEAD_US: Final = AHEAD_US
 MARGIN_US: Final = 2 * LEAD_US
 # Rules, counted once for each kind of event they name, that a book may have: comparing them takes their square.
 MAX_ROWS: Final = 150
-_SAID: Final[LRUCache[tuple[str, str], tuple[tuple[Fault, ...], tuple[Fault, ...]]]] = LRUCache(256)
+_CHECKED: Final[LRUCache[tuple[str, str], tuple[tuple[Fault, ...], tuple[Fault, ...]]]] = LRUCache(256)
 _MEMORY: Final = Lock()
 _OWN_NOTICE: Final = ("not_announced", "short_notice")
 
@@ -94,6 +98,14 @@ class Checked:
         return pointer_of(self.source, fault)
 
 
+class NotReadyError(Refused):
+    """A draft with faults; `checked` says which."""
+
+    def __init__(self, checked: Checked) -> None:
+        self.checked = checked
+        super().__init__("draft_not_ready", num=len(checked.errors))
+
+
 def check_draft(unit: ReadUnit | WriteUnit, draft: Draft, now_us: int) -> Checked:
     """Everything that is to be said of a draft as it stands."""
     source = draft.document
@@ -104,8 +116,8 @@ def check_draft(unit: ReadUnit | WriteUnit, draft: Draft, now_us: int) -> Checke
     if num_rows > MAX_ROWS:
         return Checked(source, (Fault("too_many_rows", DRAFT, key="rule", given=str(num_rows), allowed=str(MAX_ROWS)),))
     rules = rules_in_force_or_none(unit)
-    earlier = () if rules is None else tuple(one for one in stored_program(unit).books if one.id == book.id)
-    checks, examples = _said_of(book, earlier[-1:])
+    earlier = () if rules is None else tuple(each for each in stored_program(unit).books if each.id == book.id)
+    checks, examples = _check_faults(book, earlier[-1:])
     base = None if draft.base_digest is None else version_known(unit, draft.base_digest)
     return Checked(
         source=source,
@@ -119,17 +131,19 @@ def check_draft(unit: ReadUnit | WriteUnit, draft: Draft, now_us: int) -> Checke
     )
 
 
-def _said_of(book: Book, before: tuple[Book, ...]) -> tuple[tuple[Fault, ...], tuple[Fault, ...]]:
+def _check_faults(book: Book, before: tuple[Book, ...]) -> tuple[tuple[Fault, ...], tuple[Fault, ...]]:
     """What checks, standard and examples say of a book after its version before; said once for each pair."""
     key = (book.digest, before[0].digest if before else "")
-    said = _SAID.get(key)
-    if said is None:
+    faults = _CHECKED.get(key)
+    if faults is None:
         # How long before riders must be told is said by `_dates`, which knows whom the draft concerns.
-        found = [one for one in check([*before, book]) if one.file == DRAFT and one.code not in _OWN_NOTICE]
-        said = tuple(found), check_examples(book)
+        check_faults = [
+            fault for fault in check([*before, book]) if fault.file == DRAFT and fault.code not in _OWN_NOTICE
+        ]
+        faults = tuple(check_faults), check_examples(book)
         with _MEMORY:
-            _SAID[key] = said
-    return said
+            _CHECKED[key] = faults
+    return faults
 
 
 def try_event(draft: Draft, kind: str, given: ExampleFacts) -> Trial:
@@ -163,7 +177,7 @@ def _dates(unit: ReadUnit | WriteUnit, draft: Draft, book: Book, now_us: int) ->
         yield from _notice(unit, draft, book, now_us)
     elif not says_the_same(stored_book(unit, draft.rolls_back), book.document):
         yield Fault("rollback_differs", DRAFT, given=draft.rolls_back[:12])
-    yield from _law_faults(unit, draft, book)
+    yield from _schedule_faults(unit, draft, book)
 
 
 def _places(draft: Draft, book: Book) -> Iterator[Fault]:
@@ -179,8 +193,12 @@ def _notice(unit: ReadUnit | WriteUnit, draft: Draft, book: Book, now_us: int) -
     """The notice that riders concerned were promised, counted from what the document says and from today."""
     model = book.model
     digests = {target.replaces for target in draft.targets if target.replaces}
-    replaced = [one for one in (version_known(unit, digest) for digest in sorted(digests)) if one is not None]
-    days = max((one.model.notice_days for one in replaced), default=0)
+    replaced = [
+        replaced_book
+        for replaced_book in (version_known(unit, digest) for digest in sorted(digests))
+        if replaced_book is not None
+    ]
+    days = max((replaced_book.model.notice_days for replaced_book in replaced), default=0)
     if model.announced is None:
         if replaced:
             yield Fault("not_announced", DRAFT, key="announced", allowed=str(days))
@@ -197,20 +215,20 @@ def _notice(unit: ReadUnit | WriteUnit, draft: Draft, book: Book, now_us: int) -
         yield Fault("notice_runs_out", DRAFT, key="effective_from", given=given, allowed=str(days), params=soonest)
 
 
-def _law_faults(unit: ReadUnit | WriteUnit, draft: Draft, book: Book) -> Iterator[Fault]:
-    """What the law says against a draft, today and with what is scheduled before it.
+def _schedule_faults(unit: ReadUnit | WriteUnit, draft: Draft, book: Book) -> Iterator[Fault]:
+    """What the rules in force say against a draft, today and with what is scheduled before it.
 
     What is wrong either way is an error. What only a scheduled change makes wrong is a warning until the draft is to be
     scheduled, too: that change may yet be cancelled. A draft may also depart from what is scheduled.
     """
-    own = frozenset({draft.draft_id})
-    plan = plan_of(unit, own)
+    itself = frozenset({draft.draft_id})
+    plan = plan_of(unit, itself)
     rivals = of_one_day(plan, draft, book)
     for rival in rivals:
         code = "day_taken" if draft.rolls_back is None else "day_overruled"
         given = book.model.effective_from.isoformat()
         yield Fault(code, DRAFT, key="effective_from", given=given, allowed=rival.words, severity="warning")
-    ahead = plan_of(unit, own | {rival.draft.draft_id for rival in rivals}).ahead
+    ahead = plan_of(unit, itself | {rival.draft.draft_id for rival in rivals}).ahead
     today, then = (_by_place(rules, draft, book) for rules in (plan.present, ahead))
     yield from today.values() if draft.rolls_back is not None else ()
     for key, fault in then.items() if draft.rolls_back is None else ():
@@ -218,5 +236,40 @@ def _law_faults(unit: ReadUnit | WriteUnit, draft: Draft, book: Book) -> Iterato
 
 
 def _by_place(rules: RulesAhead, draft: Draft, book: Book) -> dict[tuple[str, str], Fault]:
-    found = (*unnamed_places(rules, draft.places, book), *moved_bases(rules, draft, book))
-    return {(fault.code, fault.allowed): fault for fault in found}
+    faults = (*unnamed_places(rules, draft.places, book), *moved_bases(rules, draft, book))
+    return {(fault.code, fault.allowed): fault for fault in faults}
+
+
+def needs_impact(unit: ReadUnit | WriteUnit, draft: Draft) -> bool:
+    """Whether a draft can only be approved with an impact: its cities have a history, and it is no roll-back."""
+    if draft.rolls_back is not None:
+        return False
+    in_its_cities = rider_state.c.city.in_(sorted(draft.cities))
+    judged = select(rider_state.c.rider_id).where(in_its_cities, rider_state.c.book_digest.is_not(None)).limit(1)
+    return unit.connection.execute(judged).first() is not None
+
+
+def need_impact(unit: ReadUnit | WriteUnit, draft: Draft, impact_id: str | None) -> None:
+    """Refuse an approval without a finished impact of the draft's content, where one is needed or named.
+
+    Raises
+    ------
+    Refused
+        `impact_needed`, `impact_of_another`, `impact_unfinished`.
+    """
+    if impact_id is None:
+        if needs_impact(unit, draft):
+            raise Refused("impact_needed")
+        return
+    study = unit.connection.execute(select(studies).where(studies.c.study_id == impact_id)).one_or_none()
+    wanted = ("impact", draft.draft_id, draft.content_digest)
+    if study is None or (study.kind, study.draft_id, study.content_digest) != wanted:
+        raise Refused("impact_of_another", impact_id=impact_id)
+    if study.state != "done":
+        raise Refused("impact_unfinished", impact_id=impact_id, state=work_words(study.state))
+
+
+def faults_in_one_line(faults: Iterable[Fault], lang: Lang) -> str:
+    """What stands in the way, each thing once."""
+    lines = dict.fromkeys(fault.in_words(lang)[0].rstrip("；;。. ") for fault in faults)
+    return text(lang, "refused.or").join(lines)

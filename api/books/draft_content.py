@@ -55,7 +55,7 @@ class DraftContent:
     digest: str
 
 
-def content(document: dict[str, Any], targets: Sequence[BookPlace]) -> DraftContent:
+def content_of(document: dict[str, Any], targets: Sequence[BookPlace]) -> DraftContent:
     """A document (plain TOML values) and places as they are stored.
 
     Raises
@@ -168,8 +168,8 @@ def _stored_parent(unit: ReadUnit | WriteUnit, reference: str, on: dt.date | Non
 
 def book_id_of(document: dict[str, Any]) -> str | None:
     """The id that a document names, if it is one."""
-    found = document.get("id")
-    return found if isinstance(found, str) and _BOOK_ID.fullmatch(found) else None
+    book_id = document.get("id")
+    return book_id if isinstance(book_id, str) and _BOOK_ID.fullmatch(book_id) else None
 
 
 def is_route_word(book_id: str) -> bool:
@@ -199,9 +199,9 @@ def effective_us(document: dict[str, Any]) -> int | None:
     date, zone, starts = (document.get(key) for key in ("effective_from", "time_zone", "day_starts"))
     if type(date) is not dt.date or not FIRST_DATE <= date <= LAST_DATE:
         return None
-    found = sound(document)
-    if found is not None:
-        return start_us(found.model)
+    book = sound(document)
+    if book is not None:
+        return start_us(book.model)
     try:
         zone = zone if isinstance(zone, str) else BookDocument.model_fields["time_zone"].default
         starts = starts if type(starts) is dt.time else BookDocument.model_fields["day_starts"].default
@@ -235,8 +235,8 @@ def _first(document: dict[str, Any], dates: dict[str, Any]) -> dict[str, Any]:
 
 def says_the_same(book: Book, other: dict[str, Any]) -> bool:
     """Whether two documents differ in name and dates at most."""
-    own = {"id", "effective_from", "announced"}
-    left, right = ({k: v for k, v in each.items() if k not in own} for each in (book.document, other))
+    ignored = {"id", "effective_from", "announced"}
+    left, right = ({k: v for k, v in each.items() if k not in ignored} for each in (book.document, other))
     return digest(left) == digest(right)
 
 

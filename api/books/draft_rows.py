@@ -1,4 +1,4 @@
-"""Rows of drafts and their revisions: read, held for a change, changed. What is allowed when is `drafts` and on.
+"""Rows of drafts and their revisions: read, locked, inserted, updated. What is allowed in which state: `api.books.transitions`.
 
 A draft is known by its ETag: revision, state and last change, so that neither an edit nor an answer to it is missed.
 """
@@ -11,14 +11,13 @@ from typing import Any, Final, Literal
 from sqlalchemy import Row, insert, select, update
 
 from api.access.requester import Acting, acts_in
-from api.books.draft_content import DraftContent, book_id_of, places_json, read_places, stored_document
+from api.books.draft_content import DraftContent, places_json, read_places, stored_document
 from api.books.places import BookPlace
 from api.db.audit_notes import add_audit_note
 from api.db.new_names import new_id
 from api.db.tables import draft_revisions, drafts
 from api.db.unit_of_work import ReadUnit, WriteUnit
 from api.refusals import Refused
-from api.words import state_words
 
 DraftState = Literal["open", "submitted", "approved", "scheduled", "suspended", "in_force", "rejected", "withdrawn"]
 DRAFT_STATES: Final[tuple[DraftState, ...]] = (
@@ -71,8 +70,8 @@ class DraftBrief:
     @property
     def cities(self) -> frozenset[str]:
         """Cities it is about: those of its places, or the one that it was begun for."""
-        found = {target.city for target in self.targets}
-        return frozenset(found or ({self.city} if self.city else set()))
+        targeted = {target.city for target in self.targets}
+        return frozenset(targeted or ({self.city} if self.city else set()))
 
     @property
     def places(self) -> tuple[BookPlace, ...]:
@@ -109,8 +108,8 @@ class Revision:
     recorded_us: int
 
 
-def begin(
-    unit: WriteUnit, who: Acting, body: DraftContent, *, base_digest: str | None, bases: Sequence[str | None],
+def insert_draft(
+    unit: WriteUnit, who: Acting, content: DraftContent, *, base_digest: str | None, bases: Sequence[str | None],
     book_id: str, title: str, city: str | None, action: Action = "begun", rolls_back: str | None = None,
 ) -> Draft:  # fmt: skip
     """Store a new draft, open, at revision 1."""
@@ -123,97 +122,74 @@ def begin(
         "author": who.subject,
         "city": city,
         "state": "open",
-        "revision": 1,
-        "content_digest": body.digest,
-        "targets": places_json(body.targets),
-        "bases": json.dumps(list(bases)),
         "rolls_back": rolls_back,
         "recorded_us": unit.recorded_us,
         "changed_us": unit.recorded_us,
     }
-    unit.connection.execute(insert(drafts), row)
-    _add_revision(unit, who, draft_id, 1, body, action)
-    made = draft_of(unit, draft_id)
-    tell(unit, who, made, f"draft_{action}", book_id=book_id, base_digest=base_digest)
-    return made
+    unit.connection.execute(insert(drafts), row | insert_revision(unit, who, draft_id, 1, content, bases, action))
+    draft = draft_of(unit, draft_id)
+    audit_draft(unit, who, draft, f"draft_{action}", book_id=book_id, base_digest=base_digest)
+    return draft
 
 
-def _add_revision(
-    unit: WriteUnit, who: Acting, draft_id: str, revision: int, body: DraftContent, action: Action
-) -> None:
+def insert_revision(
+    unit: WriteUnit, who: Acting, draft_id: str, revision: int, content: DraftContent, bases: Sequence[str | None],
+    action: str,
+) -> dict[str, Any]:  # fmt: skip
+    """Store one more revision, and say what the draft's own row holds of it."""
+    targets = places_json(content.targets)
     unit.connection.execute(
         insert(draft_revisions),
         {
             "draft_id": draft_id,
             "revision": revision,
-            "document": body.toml,
-            "targets": places_json(body.targets),
-            "content_digest": body.digest,
+            "document": content.toml,
+            "targets": targets,
+            "content_digest": content.digest,
             "author": who.subject,
             "action": action,
             "recorded_us": unit.recorded_us,
         },
     )
+    return {
+        "revision": revision,
+        "content_digest": content.digest,
+        "targets": targets,
+        "bases": json.dumps(list(bases)),
+    }
 
 
-def tell(unit: WriteUnit, who: Acting, draft: DraftBrief, action: str, **detail: Any) -> None:
-    """A line in the audit trail about a draft."""
-    own = {"revision": draft.revision, "content_digest": draft.content_digest}
-    add_audit_note(unit, who.name, action, draft.draft_id, city=draft.only_city, **(own | detail))
+def audit_draft(unit: WriteUnit, who: Acting, draft: DraftBrief, action: str, **detail: Any) -> None:
+    """Write a line about a draft into the audit trail."""
+    content = {"revision": draft.revision, "content_digest": draft.content_digest}
+    add_audit_note(unit, who.name, action, draft.draft_id, city=draft.only_city, **(content | detail))
 
 
-def revise(
-    unit: WriteUnit, who: Acting, draft: Draft, body: DraftContent, bases: Sequence[str | None], action: Action
-) -> Draft:
-    """Give a held draft another content: one more revision, open again whatever was said of the one before."""
-    revision = draft.revision + 1
-    _add_revision(unit, who, draft.draft_id, revision, body, action)
-    changed = change(
-        unit, draft, "open",
-        revision=revision, content_digest=body.digest, targets=places_json(body.targets), bases=json.dumps(list(bases)),
-        book_id=book_id_of(body.document) or draft.book_id, **UNSAID,
-    )  # fmt: skip
-    voids = {} if draft.state == "open" else {"voids": draft.state}
-    tell(unit, who, changed, f"draft_{action}", **voids)
-    return changed
-
-
-# What a new content or a new look at the law has no more.
-UNSAID: Final[Mapping[str, None]] = {"effective_us": None, "book_digest": None, "detail": None}
-
-
-def change(unit: WriteUnit, draft: DraftBrief, state: DraftState, **columns: Any) -> Draft:
-    """Put a held draft into a state, with whatever else changes."""
+def update_draft(unit: WriteUnit, draft: DraftBrief, state: DraftState, **columns: Any) -> Draft:
+    """Write a locked draft's new state, with whatever other columns change."""
     values = {"state": state, "changed_us": unit.recorded_us, **columns}
     unit.connection.execute(update(drafts).where(drafts.c.draft_id == draft.draft_id).values(**values))
     return draft_of(unit, draft.draft_id)
 
 
-def held(unit: WriteUnit, who: Acting, draft_id: str, etag: str | None) -> Draft:
-    """A draft, kept from others until the unit ends, as the person has read it.
+def lock_draft(unit: WriteUnit, who: Acting, draft_id: str, etag: str | None) -> Draft:
+    """A draft that nobody else can change until the unit ends.
+
+    Parameters
+    ----------
+    etag
+        What its client has read; None to take it as it stands.
 
     Raises
     ------
     Refused
-        `draft_unknown`, or `precondition_failed` where it has changed since.
+        `draft_unknown`, or `precondition_failed` where it has changed since it was read.
     """
     unit.connection.execute(select(drafts.c.draft_id).where(drafts.c.draft_id == draft_id).with_for_update())
     draft = draft_of(unit, draft_id, who)
     if etag is not None and etag != draft.etag:
         raise Refused("precondition_failed", current=draft.etag)
     return draft
-
-
-def need_state(draft: DraftBrief, *states: DraftState) -> None:
-    """Refuse a draft that is not in one of some states.
-
-    Raises
-    ------
-    Refused
-        `draft_state`.
-    """
-    if draft.state not in states:
-        raise Refused("draft_state", state=state_words(draft.state), wanted=state_words(*states))
 
 
 def draft_of(unit: ReadUnit | WriteUnit, draft_id: str, who: Acting | None = None) -> Draft:
@@ -249,13 +225,15 @@ def brief_of(row: Row[Any]) -> DraftBrief:
 
 def _columns(row: Row[Any]) -> dict[str, Any]:
     bases = json.loads(row.bases)
-    found = {name: getattr(row, name) for name in DraftBrief.__dataclass_fields__ if name not in ("targets", "detail")}
-    found["targets"] = tuple(
+    columns = {
+        name: getattr(row, name) for name in DraftBrief.__dataclass_fields__ if name not in ("targets", "detail")
+    }
+    columns["targets"] = tuple(
         DraftTarget(place.city, place.rider_kind, base)
         for place, base in zip(read_places(row.targets), bases, strict=True)
     )  # fmt: skip
-    found["detail"] = None if row.detail is None else json.loads(row.detail)
-    return found
+    columns["detail"] = None if row.detail is None else json.loads(row.detail)
+    return columns
 
 
 def revisions_of(unit: ReadUnit | WriteUnit, draft_id: str) -> tuple[Revision, ...]:

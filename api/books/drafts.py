@@ -1,23 +1,22 @@
-"""Drafts of rule books: begun, edited, taken back, listed. Every revision is kept, and whoever made one is an author.
+"""Drafts of rule books: begun, edited, withdrawn, listed. Every revision is kept, and whoever made one is an author.
 
-open ─submit▶ submitted ─approve▶ approved ─schedule▶ scheduled ─(its instant)▶ in_force
-An edit of anything but a scheduled draft makes it open again: what was said of another content is void.
+What is allowed in which state: `api.books.transitions`.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, and_, or_, select
 
 from api.access.new_ids import need_sound_cities
-from api.access.requester import Acting, need_cities, need_reason, plain
+from api.access.requester import Acting, need_cities, plain
 from api.books.draft_content import (
     DraftContent,
     begun_from,
     book_id_of,
-    content,
+    content_of,
     effective_us,
     empty_document,
     from_toml,
@@ -26,31 +25,24 @@ from api.books.draft_content import (
     with_parents,
 )
 from api.books.draft_rows import (
-    CLOSED,
-    Action,
     Draft,
     DraftBrief,
     DraftState,
-    begin,
     brief_of,
-    change,
-    held,
+    insert_draft,
     may_see,
-    need_state,
-    revise,
     revision_content,
     revisions_of,
-    tell,
 )
-from api.books.in_force import rules_in_force, rules_in_force_or_none
+from api.books.in_force import rules_in_force, rules_in_force_or_none, stored_book
 from api.books.places import BookPlace, Rules, judging, places_of
 from api.books.planned_changes import plan_before, plan_of
+from api.books.transitions import Attempt, DraftUpdate, Verb, apply
 from api.db.cursors import cursor_at, read_cursor
 from api.db.tables import drafts
 from api.db.unit_of_work import ReadUnit, WriteUnit
 from api.refusals import Refused
-from api.words import city_words, state_words, translated
-from rules.book import Book
+from api.words import city_words, translated
 from rules.edits import MAX_EDITS, CellError, Edit, edited
 from rules.events import RIDER_KINDS
 from rules.text import text
@@ -66,22 +58,6 @@ class DraftList:
     cursor: str | None
 
 
-def stored_book(unit: ReadUnit | WriteUnit, digest: str) -> Book:
-    """A stored version.
-
-    Raises
-    ------
-    Refused
-        `version_unknown`.
-    """
-    rules = rules_in_force_or_none(unit)
-    found = () if rules is None else rules.program.books
-    for book in found:
-        if book.digest == digest:
-            return book
-    raise Refused("version_unknown", digest=digest)
-
-
 def bases_of(
     unit: ReadUnit | WriteUnit, document: dict[str, Any], targets: Sequence[BookPlace], now_us: int
 ) -> list[str | None]:
@@ -94,8 +70,8 @@ def bases_of(
 
 def _bases(rules: Rules, document: dict[str, Any], targets: Sequence[BookPlace], now_us: int) -> list[str | None]:
     at_us = max(now_us, effective_us(document) or now_us)
-    found = [judging(rules, place, at_us) for place in targets]
-    return [None if book is None else book.digest for book in found]
+    replaced = [judging(rules, place, at_us) for place in targets]
+    return [None if book is None else book.digest for book in replaced]
 
 
 def draft_from_version(
@@ -131,7 +107,9 @@ def draft_from_version(
         shared = city is not None and not set(used) <= set(targets)
         book_id = local_book_id(book.id, city) if shared and city is not None else book.id
     replaced = [judging(rules, place, unit.recorded_us) for place in targets]
-    notice_days = max((one.model.notice_days for one in replaced if one is not None), default=0)
+    notice_days = max(
+        (replaced_book.model.notice_days for replaced_book in replaced if replaced_book is not None), default=0
+    )
     document = begun_from(book, book_id, notice_days, unit.recorded_us)
     return _begin(unit, who, document, targets, title, city, digest)
 
@@ -189,20 +167,20 @@ def _begin(
     unit: WriteUnit, who: Acting, document: dict[str, Any], targets: Sequence[BookPlace], title: str | None,
     city: str | None, base_digest: str | None,
 ) -> Draft:  # fmt: skip
-    body = content(document, targets)
-    cities = {place.city for place in body.targets} | ({city} if city else set())
+    content = content_of(document, targets)
+    cities = {place.city for place in content.targets} | ({city} if city else set())
     need_cities(who, cities)
     need_sound_cities(unit, who, sorted(cities), "city", "targets" if targets else "city")
     if not cities and who.cities:
         raise Refused("city_unknown", city="*")
-    bases = bases_of(unit, document, body.targets, unit.recorded_us)
+    bases = bases_of(unit, document, content.targets, unit.recorded_us)
     book_id = book_id_of(document) or "unnamed"
     if is_route_word(book_id):
         raise Refused("book_id_reserved", book_id=book_id)
-    own = city if city is not None else next(iter(cities)) if len(cities) == 1 else None
-    return begin(
-        unit, who, body, base_digest=_departs_from(base_digest, bases), bases=bases, book_id=book_id,
-        title=(plain(title or "") or _title(document, book_id))[:TITLE_MAX], city=own,
+    city_of_draft = city if city is not None else next(iter(cities)) if len(cities) == 1 else None
+    return insert_draft(
+        unit, who, content, base_digest=_departs_from(base_digest, bases), bases=bases, book_id=book_id,
+        title=(plain(title or "") or _title(document, book_id))[:TITLE_MAX], city=city_of_draft,
     )  # fmt: skip
 
 
@@ -218,6 +196,34 @@ def _title(document: dict[str, Any], book_id: str) -> str:
     return (plain(words) if isinstance(words, str) else "") or book_id
 
 
+def write_content(
+    unit: WriteUnit, who: Acting, verb: Verb, draft_id: str, etag: str | None, written: Callable[[Draft], DraftContent]
+) -> Draft:
+    """Give a draft another document, other targets, or both: every edit of a draft, in whichever form it came, is this one.
+
+    Parameters
+    ----------
+    verb
+        An edit of the table of transitions.
+    written
+        The new content, made from the draft once it is locked.
+    """
+
+    def update(attempt: Attempt) -> DraftUpdate | None:
+        draft = attempt.draft
+        content = written(draft)
+        # An undo is a revision even where it changes nothing, so that the next one goes further back.
+        if content.digest == draft.content_digest and draft.state == "open" and verb != "undo":
+            return None
+        # Places that stay keep the version that was looked at; only `rebase` looks again.
+        known = {target.place: target.replaces for target in draft.targets}
+        added = [place for place in content.targets if place not in known]
+        known |= dict(zip(added, bases_of(unit, content.document, added, unit.recorded_us), strict=True))
+        return DraftUpdate(content=content, bases=[known[place] for place in content.targets])
+
+    return apply(unit, who, verb, draft_id, etag, update)
+
+
 def save_document(unit: WriteUnit, who: Acting, draft_id: str, etag: str | None, document: dict[str, Any]) -> Draft:
     """Give a draft another document (plain TOML values), sound or not; `extends` is merged in.
 
@@ -226,8 +232,11 @@ def save_document(unit: WriteUnit, who: Acting, draft_id: str, etag: str | None,
     BookError
         If what it extends is not there; nothing is saved then.
     """
-    draft = _changeable(unit, who, draft_id, etag)
-    return _revise(unit, who, draft, content(with_parents(unit, document), draft.places), "saved")
+
+    def written(draft: Draft) -> DraftContent:
+        return content_of(with_parents(unit, document), draft.places)
+
+    return write_content(unit, who, "save", draft_id, etag, written)
 
 
 def save_toml(unit: WriteUnit, who: Acting, draft_id: str, etag: str | None, toml: str) -> Draft:
@@ -251,21 +260,26 @@ def edit_cells(unit: WriteUnit, who: Acting, draft_id: str, etag: str | None, ed
     """
     if len(edits) > MAX_EDITS:
         raise Refused("edits_too_many", most=MAX_EDITS)
-    draft = _changeable(unit, who, draft_id, etag)
-    try:
-        document = edited(draft.document, edits)
-    except CellError as error:
-        raise Refused("edit_impossible", number=error.number, path=error.path, code=error.code) from None
-    return _revise(unit, who, draft, content(document, draft.places), "cells")
+
+    def written(draft: Draft) -> DraftContent:
+        try:
+            return content_of(edited(draft.document, edits), draft.places)
+        except CellError as error:
+            raise Refused("edit_impossible", number=error.number, path=error.path, code=error.code) from None
+
+    return write_content(unit, who, "edit", draft_id, etag, written)
 
 
 def set_targets(unit: WriteUnit, who: Acting, draft_id: str, etag: str | None, targets: Sequence[BookPlace]) -> Draft:
     """Say where a draft is to be in force."""
-    draft = _changeable(unit, who, draft_id, etag)
-    need_cities(who, {place.city for place in targets})
-    held = {target.place.city for target in draft.targets}
-    need_sound_cities(unit, who, (place.city for place in targets if place.city not in held), "city", "targets")
-    return _revise(unit, who, draft, content(draft.document, targets), "targets")
+
+    def written(draft: Draft) -> DraftContent:
+        cities = {place.city for place in targets}
+        need_cities(who, cities)
+        need_sound_cities(unit, who, cities - {target.city for target in draft.targets}, "city", "targets")
+        return content_of(draft.document, targets)
+
+    return write_content(unit, who, "set_targets", draft_id, etag, written)
 
 
 def undo(unit: WriteUnit, who: Acting, draft_id: str, etag: str | None) -> Draft:
@@ -276,70 +290,54 @@ def undo(unit: WriteUnit, who: Acting, draft_id: str, etag: str | None) -> Draft
     Refused
         `nothing_to_undo`.
     """
-    draft = _changeable(unit, who, draft_id, etag)
-    standing: list[int] = []
-    for each in revisions_of(unit, draft_id):
-        if each.action == "undo":
-            standing.pop()
-        elif each.action != "rebased":
-            standing.append(each.revision)
-    if len(standing) < len(("before", "now")):
-        raise Refused("nothing_to_undo")
-    return _revise(unit, who, draft, content(*revision_content(unit, draft_id, standing[-2])), "undo")
+
+    def written(_: Draft) -> DraftContent:
+        standing: list[int] = []
+        for each in revisions_of(unit, draft_id):
+            if each.action == "undo":
+                standing.pop()
+            elif each.action != "rebased":
+                standing.append(each.revision)
+        # The content now, and the one before it.
+        if len(standing) < 2:
+            raise Refused("nothing_to_undo")
+        return content_of(*revision_content(unit, draft_id, standing[-2]))
+
+    return write_content(unit, who, "undo", draft_id, etag, written)
 
 
 def restore(unit: WriteUnit, who: Acting, draft_id: str, etag: str | None, revision: int) -> Draft:
     """Give a draft the content of one of its revisions again."""
-    draft = _changeable(unit, who, draft_id, etag)
-    document, targets = revision_content(unit, draft_id, revision)
-    need_cities(who, {place.city for place in targets})
-    return _revise(unit, who, draft, content(document, targets), "restored")
 
+    def written(_: Draft) -> DraftContent:
+        document, targets = revision_content(unit, draft_id, revision)
+        need_cities(who, {place.city for place in targets})
+        return content_of(document, targets)
 
-def _changeable(unit: WriteUnit, who: Acting, draft_id: str, etag: str | None) -> Draft:
-    """A draft held for a new content."""
-    draft = held(unit, who, draft_id, etag)
-    if draft.state == "scheduled":
-        raise Refused("draft_scheduled")
-    if draft.state in CLOSED:
-        raise Refused("draft_closed", state=state_words(draft.state))
-    if draft.rolls_back is not None:
-        raise Refused("rollback_fixed")
-    return draft
-
-
-def _revise(unit: WriteUnit, who: Acting, draft: Draft, body: DraftContent, action: Action) -> Draft:
-    # An undo is a revision even where it changes nothing, so that the next one goes further back.
-    if body.digest == draft.content_digest and draft.state == "open" and action != "undo":
-        return draft
-    # Places that stay keep the version that was looked at; only `rebase` looks again.
-    known = {target.place: target.replaces for target in draft.targets}
-    new = [place for place in body.targets if place not in known]
-    fresh = dict(zip(new, bases_of(unit, body.document, new, unit.recorded_us), strict=True))
-    return revise(unit, who, draft, body, [(known | fresh)[place] for place in body.targets], action)
+    return write_content(unit, who, "restore", draft_id, etag, written)
 
 
 def rebase(unit: WriteUnit, who: Acting, draft_id: str, etag: str | None) -> Draft:
     """Take note of what the draft replaces, open again to be read against it: versions in force or scheduled before."""
-    draft = held(unit, who, draft_id, etag)
-    need_state(draft, "open", "submitted", "approved", "suspended", "rejected")
-    body = content(draft.document, draft.places)
-    before = plan_before(unit, effective_us(body.document) or unit.recorded_us)
-    bases = _bases(before.ahead, body.document, draft.places, unit.recorded_us)
-    changed = revise(unit, who, draft, body, bases, "rebased")
-    return change(unit, changed, "open", base_digest=_departs_from(draft.base_digest, bases))
+
+    def update(attempt: Attempt) -> DraftUpdate:
+        draft = attempt.draft
+        content = content_of(draft.document, draft.places)
+        before = plan_before(unit, effective_us(content.document) or unit.recorded_us)
+        bases = _bases(before.ahead, content.document, draft.places, unit.recorded_us)
+        base_digest = _departs_from(draft.base_digest, bases)
+        return DraftUpdate(content=content, bases=bases, columns={"base_digest": base_digest})
+
+    return apply(unit, who, "rebase", draft_id, etag, update)
 
 
 def withdraw(unit: WriteUnit, who: Acting, draft_id: str, etag: str | None, reason: str) -> Draft:
     """End a draft for good. A scheduled one is cancelled first."""
-    draft = held(unit, who, draft_id, etag)
-    why = need_reason(reason)
-    if draft.state == "scheduled":
-        raise Refused("draft_scheduled")
-    need_state(draft, "open", "submitted", "approved", "suspended", "rejected")
-    changed = change(unit, draft, "withdrawn")
-    tell(unit, who, changed, "draft_withdrawn", reason=why)
-    return changed
+
+    def update(_: Attempt) -> DraftUpdate:
+        return DraftUpdate(audit={"reason": plain(reason)})
+
+    return apply(unit, who, "withdraw", draft_id, etag, update, reason=reason)
 
 
 def drafts_page(
@@ -374,10 +372,10 @@ def drafts_page(
         at_us, name = read_cursor(cursor)
         older = and_(drafts.c.recorded_us == at_us, drafts.c.draft_id < name)
         query = query.where(or_(drafts.c.recorded_us < at_us, older))
-    found = [brief_of(row) for row in unit.connection.execute(query)]
-    last = found[limit - 1] if len(found) > limit else None
-    seen = tuple(draft for draft in found[:limit] if may_see(who, draft))
-    return DraftList(seen, None if last is None else cursor_at(last.recorded_us, last.draft_id))
+    rows = [brief_of(row) for row in unit.connection.execute(query)]
+    last = rows[limit - 1] if len(rows) > limit else None
+    visible = tuple(draft for draft in rows[:limit] if may_see(who, draft))
+    return DraftList(visible, None if last is None else cursor_at(last.recorded_us, last.draft_id))
 
 
 def _about(city: str) -> ColumnElement[bool]:

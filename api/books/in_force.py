@@ -1,7 +1,7 @@
-"""Rule books in the store: immutable versions by digest, where they are in force, and the law that judges events.
+"""Rule books in the store: immutable versions by digest, where they are in force, and the rules that judge events.
 
-The law is kept compiled in memory under the stamp of the one row of `law`: whoever publishes or deploys takes that
-row first and writes a new stamp, a digest of the old one and of what was added. Same stamp, same law, in any process.
+The rules are kept compiled in memory under the stamp of the one row of the table `law`: whoever publishes or deploys locks
+that row first and writes a new stamp, a digest of the old one and of what was added. Same stamp, same rules, in any process.
 """
 
 import datetime as dt
@@ -16,6 +16,7 @@ from sqlalchemy import select, update
 from api.db.bulk import add_missing, among
 from api.db.tables import books, deployments, law
 from api.db.unit_of_work import ReadUnit, WriteUnit
+from api.refusals import Refused
 from api.runs.plan import Starts, deployed_starts
 from rules.book import Book
 from rules.compile import Program, compile_books
@@ -50,33 +51,38 @@ class RulesInForce:
 
 
 # Laws by stamp and book id (None: as deployed), and all books by stamp. A stamp covers all that it was made from.
-_LAWS: Final[dict[tuple[str, str | None], RulesInForce]] = {}
+_RULES: Final[dict[tuple[str, str | None], RulesInForce]] = {}
 _STORED: Final[dict[str, Program]] = {}
-_NUM_LAWS_MAX: Final = 32
+_NUM_STAMPS_MAX: Final = 32
 _MEMORY: Final = Lock()
 
 
 def rules_stamp(unit: ReadUnit | WriteUnit) -> str:
-    """What the law comes to: the same stamp means the same books in force in the same places, read alike."""
+    """A text that changes with the rules in force: the same books in force in the same places, read alike, have one stamp."""
     row = unit.connection.execute(select(law.c.stamp, law.c.old_until_us)).one()
     return str(row.stamp) if row.old_until_us is None else f"{row.stamp} {row.old_until_us}"
 
 
 def old_readings_until(unit: ReadUnit | WriteUnit) -> int | None:
     """Up to when version 0.1.0 wrote the ledger (`rules.readings_0_1_0`)."""
-    found: int | None = unit.connection.scalar(select(law.c.old_until_us))
-    return found
+    until_us: int | None = unit.connection.scalar(select(law.c.old_until_us))
+    return until_us
 
 
 def note_old_readings(unit: WriteUnit, until_us: int | None) -> None:
-    """Note that version 0.1.0 wrote the ledger, up to an instant (None: it did not); the caller holds the law."""
+    """Note that version 0.1.0 wrote the ledger, up to an instant (None: it did not); the caller has locked the rules."""
     unit.connection.execute(update(law).values(old_until_us=until_us))
 
 
 def lock_rules(unit: WriteUnit) -> str:
-    """Keep others from changing the law until the unit ends; its stamp.
+    """Keep others from changing the rules in force, or the schedule, until the unit ends.
 
-    Whoever also locks riders takes this first.
+    Whoever also locks drafts or riders takes this lock first.
+
+    Returns
+    -------
+    str
+        The stamp of the rules.
     """
     return str(unit.connection.scalar(select(law.c.stamp).with_for_update()))
 
@@ -89,7 +95,13 @@ def _stamp(unit: WriteUnit, before: str, added: Iterable[str]) -> None:
 
 
 def publish(unit: WriteUnit, versions: Iterable[Book]) -> None:
-    """Store book versions; those already there stay as they are."""
+    """Store book versions; those already there stay as they are.
+
+    Parameters
+    ----------
+    versions
+        In force nowhere yet, unless another version of the same book is.
+    """
     stamp = lock_rules(unit)
     known = set(unit.connection.scalars(select(books.c.digest)))
     rows = [
@@ -109,6 +121,11 @@ def publish(unit: WriteUnit, versions: Iterable[Book]) -> None:
 
 def deploy(unit: WriteUnit, rows: Sequence[Deploy]) -> None:
     """Put books in force by city and rider kind; rows already there stay as they are.
+
+    Parameters
+    ----------
+    rows
+        From which local day on a book judges a place.
 
     Raises
     ------
@@ -148,11 +165,11 @@ def deploy_faults(rows: Iterable[Deploy], stored: Sequence[Book], before: Iterab
 
 
 def _faults(row: Deploy, stored: Sequence[Book], known: Mapping[tuple[str, str, dt.date], str]) -> Iterable[Fault]:
-    own = [book for book in stored if book.id == row.book]
+    versions = [book for book in stored if book.id == row.book]
     place = "deployments"
-    if not own:
+    if not versions:
         yield unknown_book(row.book, sorted({book.id for book in stored}), place)
-    elif own[0].model.regime == "legacy":
+    elif versions[0].model.regime == "legacy":
         yield Fault("legacy_deployed", place, row.city, "book", row.book, part="deploy")
     if known.get((row.city, row.rider_kind, row.from_), row.book) != row.book:
         yield Fault("repeated_deploy", place, row.city, "from", row.from_.isoformat(), part="deploy")
@@ -166,8 +183,28 @@ def books_stored(unit: ReadUnit | WriteUnit) -> tuple[Book, ...]:
         return ()
 
 
+def stored_book(unit: ReadUnit | WriteUnit, digest: str) -> Book:
+    """A stored version by its digest.
+
+    Raises
+    ------
+    Refused
+        `version_unknown`.
+    """
+    rules = rules_in_force_or_none(unit)
+    for book in () if rules is None else rules.books:
+        if book.digest == digest:
+            return book
+    raise Refused("version_unknown", digest=digest)
+
+
 def stored_program(unit: ReadUnit | WriteUnit) -> Program:
     """All stored books, by id and day.
+
+    Returns
+    -------
+    Program
+        Compiled, whether in force anywhere or not.
 
     Raises
     ------
@@ -178,26 +215,31 @@ def stored_program(unit: ReadUnit | WriteUnit) -> Program:
 
 
 def _stored(unit: ReadUnit | WriteUnit, stamp: str) -> Program:
-    found = _STORED.get(stamp)
-    if found is None:
+    program = _STORED.get(stamp)
+    if program is None:
         # Of two versions of one day the one stored first stands last, where it is the one that judges.
         order = (books.c.book_id, books.c.effective_from, books.c.recorded_us.desc(), books.c.digest)
-        found = program_of(unit, tuple(unit.connection.scalars(select(books.c.digest).order_by(*order))))
-        _keep(unit, stamp, _STORED, stamp, found)
-    return found
+        program = program_of(unit, tuple(unit.connection.scalars(select(books.c.digest).order_by(*order))))
+        _keep(unit, stamp, _STORED, stamp, program)
+    return program
 
 
-def _keep(unit: ReadUnit | WriteUnit, stamp: str, memory: dict[Any, Any], key: object, found: object) -> None:
-    """Remember what was read under a stamp, unless somebody has changed the law while it was read."""
+def _keep(unit: ReadUnit | WriteUnit, stamp: str, memory: dict[Any, Any], key: object, value: object) -> None:
+    """Remember what was read under a stamp, unless somebody has changed the rules while they were read."""
     if rules_stamp(unit) == stamp:
         with _MEMORY:
-            while len(memory) >= _NUM_LAWS_MAX:
+            while len(memory) >= _NUM_STAMPS_MAX:
                 memory.pop(next(iter(memory)))
-            memory[key] = found
+            memory[key] = value
 
 
 def program_of(unit: ReadUnit | WriteUnit, digests: tuple[str, ...]) -> Program:
     """Stored books as a program, in the order named.
+
+    Parameters
+    ----------
+    digests
+        Of stored versions.
 
     Raises
     ------
@@ -207,15 +249,15 @@ def program_of(unit: ReadUnit | WriteUnit, digests: tuple[str, ...]) -> Program:
     if not digests:
         raise BookError((Fault("store_no_books", "books"),))
     with _MEMORY:
-        found = _PROGRAMS.get(digests)
-        if found is None:
+        program = _PROGRAMS.get(digests)
+        if program is None:
             wanted = select(books.c.digest, books.c.document).where(among(unit, books.c.digest, digests))
             documents = {row.digest: row.document for row in unit.connection.execute(wanted)}
-            found = compile_books([_book(name, documents[name]) for name in digests])
+            program = compile_books([_book(name, documents[name]) for name in digests])
             while len(_PROGRAMS) >= _NUM_PROGRAMS_MAX:
                 _PROGRAMS.pop(next(iter(_PROGRAMS)))
-            _PROGRAMS[digests] = found
-    return found
+            _PROGRAMS[digests] = program
+    return program
 
 
 def _book(digest: str, document: str) -> Book:
@@ -244,9 +286,19 @@ def deployed(unit: ReadUnit | WriteUnit) -> list[Deploy]:
 
 
 def rules_in_force(unit: ReadUnit | WriteUnit, book_id: str | None = None) -> RulesInForce:
-    """The law in force: the deployment table, or all versions of one stored book for everybody.
+    """The rules in force: the deployment table, or all versions of one stored book for everybody.
 
     Either way no book applies to events before it took effect.
+
+    Parameters
+    ----------
+    book_id
+        The book that is to judge everybody; None for the deployment table.
+
+    Returns
+    -------
+    RulesInForce
+        From memory, as long as nobody has changed them.
 
     Raises
     ------
@@ -254,23 +306,23 @@ def rules_in_force(unit: ReadUnit | WriteUnit, book_id: str | None = None) -> Ru
         If no book is stored, or none of that id.
     """
     stamp = rules_stamp(unit)
-    found = _LAWS.get((stamp, book_id))
-    if found is None:
+    rules = _RULES.get((stamp, book_id))
+    if rules is None:
         program = with_old_readings(_stored(unit, stamp), old_readings_until(unit))
-        found = _read_law(unit, program, book_id)
-        _keep(unit, stamp, _LAWS, (stamp, book_id), found)
-    return found
+        rules = _read_rules(unit, program, book_id)
+        _keep(unit, stamp, _RULES, (stamp, book_id), rules)
+    return rules
 
 
 def rules_in_force_or_none(unit: ReadUnit | WriteUnit) -> RulesInForce | None:
-    """The law in force; None in a database without a book."""
+    """The rules in force; None in a database without a book."""
     try:
         return rules_in_force(unit)
     except BookError:
         return None
 
 
-def _read_law(unit: ReadUnit | WriteUnit, program: Program, book_id: str | None) -> RulesInForce:
+def _read_rules(unit: ReadUnit | WriteUnit, program: Program, book_id: str | None) -> RulesInForce:
     stored = program.books
     if book_id is None:
         position = {book.digest: k for k, book in enumerate(stored)}
@@ -285,7 +337,13 @@ def _read_law(unit: ReadUnit | WriteUnit, program: Program, book_id: str | None)
     return RulesInForce(program, replace(schedule_versions(program, positions), reach_back=False))
 
 
-def overtaken(law: RulesInForce, as_of_us: int) -> frozenset[str]:
-    """Digests of versions whose successor is in force."""
-    versions = zip(law.program.books, law.program.tables.books["next_us"].tolist(), strict=True)
+def overtaken(rules: RulesInForce, as_of_us: int) -> frozenset[str]:
+    """Digests of versions whose successor is in force.
+
+    Parameters
+    ----------
+    as_of_us
+        Instant in microseconds UTC.
+    """
+    versions = zip(rules.program.books, rules.program.tables.books["next_us"].tolist(), strict=True)
     return frozenset(book.digest for book, next_us in versions if next_us <= as_of_us)

@@ -8,7 +8,7 @@ from rules.book import Book
 
 
 class Rules(Protocol):
-    """Books, and which of them judges which place from when: the law in force, or with what is to come."""
+    """Books, and which of them judges which place from when: the rules in force, or with what is to come."""
 
     @property
     def books(self) -> tuple[Book, ...]:
@@ -52,12 +52,34 @@ def version_starts(rules: Rules, place: BookPlace) -> tuple[VersionStart, ...]:
 
 
 def judging(rules: Rules, place: BookPlace, at_us: int) -> Book | None:
-    """The version that judges an event of a place at an instant; None where no score is in use then."""
+    """The version that judges an event of a place at an instant.
+
+    Parameters
+    ----------
+    at_us
+        In microseconds UTC.
+
+    Returns
+    -------
+    Book or None
+        None where no score is in use then.
+    """
     begun = [stretch.book for stretch in version_starts(rules, place) if stretch.from_us <= at_us]
     return begun[-1] if begun else None
 
 
 def places_of(rules: Rules, book_id: str, at_us: int) -> tuple[BookPlace, ...]:
-    """Where a book judges at an instant, in whichever version."""
-    found = ((place, judging(rules, place, at_us)) for place in places(rules))
-    return tuple(place for place, book in found if book is not None and book.id == book_id)
+    """Where a book judges at an instant, in whichever version.
+
+    Parameters
+    ----------
+    at_us
+        In microseconds UTC.
+
+    Returns
+    -------
+    tuple of BookPlace
+        In order.
+    """
+    judged = ((place, judging(rules, place, at_us)) for place in places(rules))
+    return tuple(place for place, book in judged if book is not None and book.id == book_id)

@@ -46,7 +46,7 @@ class PlannedChange:
 
 @dataclass(frozen=True, slots=True)
 class RulesAhead:
-    """The law with all that will come into force; `brings` holds the drafts of versions to come, by digest."""
+    """The rules with all that will come into force; `brings` holds the drafts of versions to come, by digest."""
 
     books: tuple[Book, ...]
     starts: Starts
@@ -56,7 +56,7 @@ class RulesAhead:
 
 @dataclass(frozen=True, slots=True)
 class ChangePlan:
-    """All that is scheduled, in order; the law as it stands, and what it comes to with what is scheduled."""
+    """All that is scheduled, in order; the rules in force now, and with what is scheduled."""
 
     steps: tuple[PlannedChange, ...]
     present: RulesAhead
@@ -89,16 +89,16 @@ _MEMORY: Final = Lock()
 def plan_of(unit: ReadUnit | WriteUnit, without: frozenset[str] = frozenset()) -> ChangePlan:
     """What is scheduled, all of it or all but some drafts."""
     rows = _scheduled(unit)
-    key = f"{rules_stamp(unit)}-{_mark(rows)}", without
+    key = f"{rules_stamp(unit)}-{_stamp(rows)}", without
     with _MEMORY:
-        found = _PLANS.get(key)
-    if found is None:
+        plan = _PLANS.get(key)
+    if plan is None:
         documents = _documents(unit, [row.draft_id for row in rows])
         changes = [(brief_of(row), documents[row.draft_id]) for row in rows if row.draft_id not in without]
-        found = _planned(_present(unit), changes)
+        plan = _planned(_present(unit), changes)
         with _MEMORY:
-            _PLANS[key] = found
-    return found
+            _PLANS[key] = plan
+    return plan
 
 
 def plan_before(unit: ReadUnit | WriteUnit, at_us: int) -> ChangePlan:
@@ -113,23 +113,25 @@ def version_known(unit: ReadUnit | WriteUnit, digest: str) -> Book | None:
 
 def schedule_stamp(unit: ReadUnit | WriteUnit) -> str:
     """Another text whenever another change is scheduled, or one no longer is."""
-    return _mark(_scheduled(unit))
+    return _stamp(_scheduled(unit))
 
 
 def _scheduled(unit: ReadUnit | WriteUnit) -> Sequence[Row[Any]]:
     """Scheduled drafts in the order in which they come into force."""
-    said = select(func.max(approvals.c.approval_id)).where(approvals.c.draft_id == drafts.c.draft_id).scalar_subquery()
+    last_approval = (
+        select(func.max(approvals.c.approval_id)).where(approvals.c.draft_id == drafts.c.draft_id).scalar_subquery()
+    )
     query = select(drafts).where(drafts.c.state == "scheduled")
-    in_order = query.order_by(drafts.c.effective_us, drafts.c.rolls_back.is_(None), drafts.c.changed_us, said)
+    in_order = query.order_by(drafts.c.effective_us, drafts.c.rolls_back.is_(None), drafts.c.changed_us, last_approval)
     return unit.connection.execute(in_order).all()
 
 
-def _mark(rows: Iterable[Row[Any]]) -> str:
+def _stamp(rows: Iterable[Row[Any]]) -> str:
     """Everything of scheduled drafts that a plan is made from."""
-    own = [
+    values = [
         [row.draft_id, row.content_digest, row.bases, row.rolls_back, row.effective_us, row.changed_us] for row in rows
     ]
-    return hashlib.sha256(json.dumps(own).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(values).encode()).hexdigest()
 
 
 def _documents(unit: ReadUnit | WriteUnit, draft_ids: Sequence[str]) -> dict[str, str]:
@@ -155,27 +157,27 @@ def _present(unit: ReadUnit | WriteUnit) -> RulesAhead:
 
 
 def _planned(present: RulesAhead, changes: Iterable[tuple[DraftBrief, str]]) -> ChangePlan:
-    steps, ahead = [], present
+    changes_in_order, ahead = [], present
     for draft, toml in changes:
         book = _book_of(toml)
         if book is None:
-            steps.append(PlannedChange(draft, None, (Fault("book_unreadable", draft.draft_id),)))
+            changes_in_order.append(PlannedChange(draft, None, (Fault("book_unreadable", draft.draft_id),)))
             continue
-        found = conflicts(ahead, draft, book)
-        steps.append(PlannedChange(draft, book, found))
-        if not found:
+        faults = conflicts(ahead, draft, book)
+        changes_in_order.append(PlannedChange(draft, book, faults))
+        if not faults:
             ahead = _with(ahead, draft, book)
-    return ChangePlan(tuple(steps), present, ahead)
+    return ChangePlan(tuple(changes_in_order), present, ahead)
 
 
 def _with(ahead: RulesAhead, draft: DraftBrief, book: Book) -> RulesAhead:
-    """The law after a change, as activation leaves it."""
+    """The rules after a change, as activation leaves them."""
     books = (*ahead.books, book)
     rows = tuple(sorted((*ahead.rows, *new_deployments(ahead, draft, book)), key=lambda row: row.from_))
-    position = {one.digest: k for k, one in enumerate(books)}
+    position = {each.digest: k for k, each in enumerate(books)}
 
     def versions_of(name: str) -> tuple[Book, ...]:
-        return tuple(one for one in books if one.id == name)
+        return tuple(each for each in books if each.id == name)
 
     return RulesAhead(books, deployed_starts(rows, versions_of, position), rows, {**ahead.brings, book.digest: draft})
 
@@ -183,8 +185,8 @@ def _with(ahead: RulesAhead, draft: DraftBrief, book: Book) -> RulesAhead:
 def new_deployments(ahead: RulesAhead, draft: DraftBrief, book: Book) -> tuple[Deploy, ...]:
     """Rows that a change adds; where its book judges already, the newest version follows by itself."""
     at_us = start_us(book.model)
-    found = ((place, judging(ahead, place, at_us)) for place in draft.places)
-    return tuple(_deployed(place, draft, book) for place, now in found if now is None or now.id != book.id)
+    judged = ((place, judging(ahead, place, at_us)) for place in draft.places)
+    return tuple(_deployed(place, draft, book) for place, current in judged if current is None or current.id != book.id)
 
 
 def _deployed(place: BookPlace, draft: DraftBrief, book: Book) -> Deploy:
@@ -202,24 +204,28 @@ def _deployed(place: BookPlace, draft: DraftBrief, book: Book) -> Deploy:
 
 def conflicts(ahead: RulesAhead, draft: DraftBrief, book: Book) -> tuple[Fault, ...]:
     """Why a change that was sound when it was submitted cannot come into force on what stands by then."""
-    found = [*moved_bases(ahead, draft, book), *unnamed_places(ahead, draft.places, book)]
-    newest = [one for one in ahead.books if one.id == book.id][-1:]
+    faults = [*moved_bases(ahead, draft, book), *unnamed_places(ahead, draft.places, book)]
+    newest = [each for each in ahead.books if each.id == book.id][-1:]
     if newest and newest[0].model.effective_from >= book.model.effective_from:
-        before, own = (one.model.effective_from.isoformat() for one in (newest[0], book))
-        found.append(Fault("backwards", DRAFT, key="effective_from", given=own, allowed=before))
-    if not found:
-        found += deploy_faults(new_deployments(ahead, draft, book), (*ahead.books, book), ahead.rows)
-    return tuple(found)
+        before, date = (each.model.effective_from.isoformat() for each in (newest[0], book))
+        faults.append(Fault("backwards", DRAFT, key="effective_from", given=date, allowed=before))
+    if not faults:
+        faults += deploy_faults(new_deployments(ahead, draft, book), (*ahead.books, book), ahead.rows)
+    return tuple(faults)
 
 
 def moved_bases(ahead: RulesAhead, draft: DraftBrief, book: Book) -> Iterator[Fault]:
     """Places whose version, when a draft is to take effect, is no longer the one that it is to replace."""
     at_us = start_us(book.model)
     for target in draft.targets:
-        now = judging(ahead, target.place, at_us)
-        if (None if now is None else now.digest) != target.replaces:
-            given = "–" if now is None else f"{now.id}@{now.model.effective_from.isoformat()}"
-            given += f" ({ahead.brings[now.digest].draft_id})" if now is not None and now.digest in ahead.brings else ""
+        current = judging(ahead, target.place, at_us)
+        if (None if current is None else current.digest) != target.replaces:
+            given = "–" if current is None else f"{current.id}@{current.model.effective_from.isoformat()}"
+            given += (
+                f" ({ahead.brings[current.digest].draft_id})"
+                if current is not None and current.digest in ahead.brings
+                else ""
+            )
             yield Fault("base_moved", DRAFT, key="targets", given=given, allowed=target.place.words)
 
 
@@ -237,14 +243,16 @@ def of_one_day(plan: ChangePlan, draft: DraftBrief, book: Book) -> tuple[Planned
     A roll-back stands aside for nothing: what would take effect before it, and move what it replaces, counts too.
     """
     at_us, day = start_us(book.model), book.model.effective_from
-    found = []
-    for step in plan.steps:
-        shares = not set(step.draft.places).isdisjoint(draft.places) or step.draft.book_id == book.id
-        same = step.draft.effective_us == at_us or (step.book is not None and step.book.model.effective_from == day)
-        before = draft.rolls_back is not None and (step.draft.effective_us or 0) <= at_us
-        if step.draft.draft_id != draft.draft_id and shares and (same or before):
-            found.append(step)
-    return tuple(found)
+    rivals = []
+    for planned in plan.steps:
+        shares = not set(planned.draft.places).isdisjoint(draft.places) or planned.draft.book_id == book.id
+        same = planned.draft.effective_us == at_us or (
+            planned.book is not None and planned.book.model.effective_from == day
+        )
+        before = draft.rolls_back is not None and (planned.draft.effective_us or 0) <= at_us
+        if planned.draft.draft_id != draft.draft_id and shares and (same or before):
+            rivals.append(planned)
+    return tuple(rivals)
 
 
 def coming(ahead: RulesAhead, place: BookPlace, after_us: int) -> Iterator[ComingVersion]:
@@ -259,5 +267,5 @@ def coming(ahead: RulesAhead, place: BookPlace, after_us: int) -> Iterator[Comin
 
 def all_coming(ahead: RulesAhead, after_us: int) -> tuple[ComingVersion, ...]:
     """What will judge any place after an instant, by time."""
-    found = [one for place in places(ahead) for one in coming(ahead, place, after_us)]
-    return tuple(sorted(found, key=lambda one: (one.from_us, one.place)))
+    versions = [version for place in places(ahead) for version in coming(ahead, place, after_us)]
+    return tuple(sorted(versions, key=lambda version: (version.from_us, version.place)))

@@ -11,10 +11,10 @@ from sqlalchemy import select
 from api.access.requester import Acting, need_cities, need_reason
 from api.books.approvals import submit
 from api.books.checking import MARGIN_US
-from api.books.draft_content import content, restored_from, today_of
-from api.books.draft_rows import Draft, begin, tell
-from api.books.drafts import bases_of, stored_book
-from api.books.in_force import rules_in_force
+from api.books.draft_content import content_of, restored_from, today_of
+from api.books.draft_rows import Draft, audit_draft, insert_draft
+from api.books.drafts import bases_of
+from api.books.in_force import rules_in_force, stored_book
 from api.books.places import BookPlace, judging, places_of, version_starts
 from api.db.tables import drafts
 from api.db.unit_of_work import WriteUnit
@@ -39,48 +39,50 @@ def roll_back(unit: WriteUnit, who: Acting, book_id: str, digest: str, reason: s
         `book_not_in_force`, `version_unknown`, `version_never_in_force`, `version_in_force`, `rollback_waits`;
         NotReadyError where the earlier content no longer passes the checks.
     """
-    why = need_reason(reason)
+    words = need_reason(reason)
     rules = rules_in_force(unit)
     places = places_of(rules, book_id, unit.recorded_us)
     if not places:
         raise Refused("book_not_in_force", book_id=book_id)
     need_cities(who, {place.city for place in places})
     wanted = stored_book(unit, digest)
-    now = judging(rules, places[0], unit.recorded_us)
-    if now is None or now.digest == digest:
+    current = judging(rules, places[0], unit.recorded_us)
+    if current is None or current.digest == digest:
         raise Refused("version_in_force", digest=digest[:12])
     before = {
-        one.book.digest for place in places for one in version_starts(rules, place) if one.from_us <= unit.recorded_us
+        start.book.digest for place in places for start in version_starts(rules, place) if start.from_us <= unit.recorded_us
     }  # fmt: skip
     if digest not in before:
         raise Refused("version_never_in_force", digest=digest[:12])
     _need_no_other(unit, book_id)
-    document = restored_from(wanted, book_id, _next_day(now, unit.recorded_us), today_of(now.model, unit.recorded_us))
-    body = content(document, places)
+    document = restored_from(
+        wanted, book_id, _next_day(current, unit.recorded_us), today_of(current.model, unit.recorded_us)
+    )
+    content = content_of(document, places)
     title = wanted.model.title.zh
-    draft = begin(
-        unit, who, body, base_digest=now.digest, bases=bases_of(unit, document, body.targets, unit.recorded_us),
+    draft = insert_draft(
+        unit, who, content, base_digest=current.digest, bases=bases_of(unit, document, content.targets, unit.recorded_us),
         book_id=book_id, title=title, city=_one_city(places), action="rolled_back", rolls_back=digest,
     )  # fmt: skip
-    tell(unit, who, draft, "rollback_asked", restores=digest, replaces=now.digest, reason=why)
+    audit_draft(unit, who, draft, "rollback_asked", restores=digest, replaces=current.digest, reason=words)
     return submit(unit, who, draft.draft_id, draft.etag)
 
 
 def _need_no_other(unit: WriteUnit, book_id: str) -> None:
     """One step back at a time: a second one would find the first in its place."""
     waiting = ("open", "submitted", "approved", "scheduled")
-    found = select(drafts.c.draft_id).where(
+    rollbacks = select(drafts.c.draft_id).where(
         drafts.c.book_id == book_id, drafts.c.rolls_back.is_not(None), drafts.c.state.in_(waiting)
     )
-    other = unit.connection.execute(found.limit(1)).scalar()
+    other = unit.connection.execute(rollbacks.limit(1)).scalar()
     if other is not None:
         raise Refused("rollback_waits", draft_id=other)
 
 
-def _next_day(now: Book, at_us: int) -> dt.date:
+def _next_day(current: Book, at_us: int) -> dt.date:
     """The next local day that can still be scheduled, and is after the day the present version began."""
-    days = calendar(now.model.time_zone, now.model.day_starts)
-    first = max(days.date_of(at_us), now.model.effective_from) + dt.timedelta(days=1)
+    days = calendar(current.model.time_zone, current.model.day_starts)
+    first = max(days.date_of(at_us), current.model.effective_from) + dt.timedelta(days=1)
     return first if days.start_of(first) > at_us + MARGIN_US else first + dt.timedelta(days=1)
 
 

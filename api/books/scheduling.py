@@ -1,30 +1,31 @@
 """Approved changes on their way into force: scheduled, announced to riders, put in force at their instant.
 
-`activate_due` runs in every unit that is about to post, before the law is read: an event is never judged by a law
-that has ended, whoever was asleep at the instant. What comes, and in which order, is `planned`'s for all. A change that
-cannot come into force any more is suspended as soon as that is known, and tells.
+`activate_due` runs in every unit that is about to post, before the rules are read: an event is never judged
+by rules that have ended, even if no background task ran at the instant. What comes, and in which order:
+`api.books.planned_changes`. A change that cannot come into force any more is suspended as soon as that is known, and
+announced as such.
 """
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date
 
 from sqlalchemy import select
 
-from api.access.requester import Acting, need_reason
-from api.books.checking import LEAD_US, check_draft
+from api.access.requester import Acting, plain
+from api.books.checking import LEAD_US, faults_in_one_line
 from api.books.draft_content import DRAFT
-from api.books.draft_rows import Draft, change, held, need_state, tell
+from api.books.draft_rows import Draft
 from api.books.in_force import RulesInForce, deploy, lock_rules, publish, rules_in_force
 from api.books.planned_changes import (
     ComingVersion,
     PlannedChange,
     all_coming,
     new_deployments,
-    of_one_day,
     plan_of,
 )
+from api.books.transitions import Attempt, DraftUpdate, apply, apply_to_locked
 from api.db.outbox import Message, emit, iso
 from api.db.tables import drafts
 from api.db.unit_of_work import ReadUnit, WriteUnit
@@ -33,7 +34,6 @@ from api.words import translated
 from rules.book import Bilingual, Book
 from rules.compile import start_us
 from rules.errors import BookError, Fault
-from rules.text import Lang, text
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class ScheduledChange:
 
 @dataclass(frozen=True, slots=True)
 class _Clock:
-    """Who acts where nobody does."""
+    """Who acts when a change comes into force, or is suspended, by itself."""
 
     subject: str = "schedule"
     name: str = "service:schedule"
@@ -97,52 +97,32 @@ def schedule(unit: WriteUnit, who: Acting, draft_id: str, etag: str | None, repl
         `draft_state`; `schedule_refused` (notice has run out meanwhile, the base has moved or will, …); `day_taken`,
         `day_of_rollback`, `replaces_nothing`.
     """
-    lock_rules(unit)
-    draft = held(unit, who, draft_id, etag)
-    need_state(draft, "approved")
-    return put_on_schedule(unit, who, draft, replaces)
-
-
-def put_on_schedule(unit: WriteUnit, who: Acting, draft: Draft, replaces: Collection[str] = ()) -> Draft:
-    """Schedule a held draft that is approved; the caller holds the law.
-
-    A roll-back suspends what stands on its day. Whoever is second otherwise has to say that theirs is to stand there.
-    What cannot come into force after it is suspended.
-    """
-    checked = check_draft(unit, draft, unit.recorded_us)
-    book = checked.book
-    if book is None or not checked.can_submit:
-        raise Refused("schedule_refused", faults=translated(lambda lang: _told(checked.errors, lang)))
-    rivals = of_one_day(plan_of(unit), draft, book)
-    _need_day(draft, book, rivals, replaces)
-    at_us = start_us(book.model)
-    changed = change(unit, draft, "scheduled", effective_us=at_us, book_digest=book.digest)
-    code = "overruled" if draft.rolls_back is None else "overruled_by_rollback"
-    for rival in rivals:
-        own = ", ".join(place.words for place in rival.draft.places)
-        given = f"{book.id}@{book.model.effective_from.isoformat()} ({draft.draft_id})"
-        _suspend(unit, rival, (Fault(code, DRAFT, key="targets", given=given, allowed=own),))
-    day = book.model.effective_from.isoformat()
-    tell(unit, who, changed, "draft_scheduled", effective_from=day, restores=draft.rolls_back)
-    emit(unit, _messages("book.scheduled", changed, book))
-    suspend_impossible(unit, but=draft.draft_id)
+    changed = apply(unit, who, "schedule", draft_id, etag, _put_on_schedule, replaces=replaces)
+    suspend_impossible(unit, but=changed.draft_id)
     return changed
 
 
-def _need_day(draft: Draft, book: Book, rivals: Sequence[PlannedChange], replaces: Collection[str]) -> None:
-    """Refuse a day that another change has, unless the other is to give way."""
-    if draft.rolls_back is not None:
-        return
+def put_on_schedule(unit: WriteUnit, who: Acting, draft: Draft) -> Draft:
+    """Schedule a roll-back with its approval; the caller has locked the rules and the draft."""
+    changed = apply_to_locked(unit, who, "schedule", draft, _put_on_schedule)
+    suspend_impossible(unit, but=changed.draft_id)
+    return changed
+
+
+def _put_on_schedule(attempt: Attempt) -> DraftUpdate:
+    """Suspend the changes that give way (to a roll-back all of its day do), and announce this one."""
+    draft, book = attempt.draft, attempt.book
+    code = "overruled" if draft.rolls_back is None else "overruled_by_rollback"
     day = book.model.effective_from.isoformat()
-    for rival in rivals:
-        if rival.draft.rolls_back is not None:
-            raise Refused("day_of_rollback", day=day, other=rival.words)
-    standing = {rival.draft.draft_id for rival in rivals}
-    if not standing.issuperset(replaces):
-        raise Refused("replaces_nothing", day=day, drafts=", ".join(sorted(set(replaces) - standing)))
-    if not standing.issubset(replaces):
-        unnamed = [rival.words for rival in rivals if rival.draft.draft_id not in replaces]
-        raise Refused("day_taken", day=day, other=", ".join(unnamed))
+    for rival in attempt.rivals:
+        places = ", ".join(place.words for place in rival.draft.places)
+        given = f"{book.id}@{day} ({draft.draft_id})"
+        _suspend(attempt.unit, rival, (Fault(code, DRAFT, key="targets", given=given, allowed=places),))
+    emit(attempt.unit, _messages("book.scheduled", draft, book))
+    return DraftUpdate(
+        columns={"effective_us": start_us(book.model), "book_digest": book.digest},
+        audit={"effective_from": day, "restores": draft.rolls_back},
+    )
 
 
 def cancel(unit: WriteUnit, who: Acting, draft_id: str, etag: str | None, reason: str) -> Draft:
@@ -150,18 +130,17 @@ def cancel(unit: WriteUnit, who: Acting, draft_id: str, etag: str | None, reason
 
     What departs from it is suspended.
     """
-    lock_rules(unit)
-    draft = held(unit, who, draft_id, etag)
-    why = need_reason(reason)
-    need_state(draft, "scheduled")
-    changed = change(unit, draft, "approved", effective_us=None)
-    tell(unit, who, changed, "draft_cancelled", reason=why)
+
+    def update(_: Attempt) -> DraftUpdate:
+        return DraftUpdate(columns={"effective_us": None}, audit={"reason": plain(reason)})
+
+    changed = apply(unit, who, "cancel", draft_id, etag, update, reason=reason)
     suspend_impossible(unit)
     return changed
 
 
 def suspend_impossible(unit: WriteUnit, but: str | None = None) -> tuple[Activated, ...]:
-    """Suspend what can no longer come into force; the caller holds the law.
+    """Suspend what can no longer come into force; the caller has locked the rules.
 
     Parameters
     ----------
@@ -173,16 +152,22 @@ def suspend_impossible(unit: WriteUnit, but: str | None = None) -> tuple[Activat
     Refused
         `schedule_refused`.
     """
-    doomed = [step for step in plan_of(unit).steps if step.conflicts]
-    own = [fault for step in doomed if step.draft.draft_id == but for fault in step.conflicts]
-    if own:
-        raise Refused("schedule_refused", faults=translated(lambda lang: _told(own, lang)))
-    return tuple(_suspend(unit, step, step.conflicts) for step in doomed)
+    impossible = [planned for planned in plan_of(unit).steps if planned.conflicts]
+    faults = [fault for planned in impossible if planned.draft.draft_id == but for fault in planned.conflicts]
+    if faults:
+        raise Refused("schedule_refused", faults=translated(lambda lang: faults_in_one_line(faults, lang)))
+    return tuple(_suspend(unit, planned, planned.conflicts) for planned in impossible)
 
 
 def suspend_overtaken(unit: WriteUnit) -> int:
-    """Suspend what the law, changed by other ways than the schedule, has overtaken; cheap when there is nothing."""
-    if not any(step.conflicts for step in plan_of(unit).steps):
+    """Suspend what was overtaken by changes of the rules outside the schedule; cheap when there is nothing.
+
+    Returns
+    -------
+    int
+        How many changes were suspended.
+    """
+    if not any(planned.conflicts for planned in plan_of(unit).steps):
         return 0
     lock_rules(unit)
     return len(suspend_impossible(unit))
@@ -205,7 +190,12 @@ def _messages(kind: str, draft: Draft, book: Book, **more: object) -> Iterable[M
 def activate_due(unit: WriteUnit) -> tuple[Activated, ...]:
     """Put in force what is due, a little before its instant; cheap when nothing is.
 
-    Runs before the law is read and before riders are locked. Two that find the same change due take turns.
+    Runs before the rules are read and before riders are locked. Two that find the same change due take turns.
+
+    Returns
+    -------
+    tuple of Activated
+        What came into force and what was suspended instead; empty where nothing was due.
     """
     due = select(drafts.c.draft_id).where(
         drafts.c.state == "scheduled", drafts.c.effective_us <= unit.recorded_us + LEAD_US
@@ -214,16 +204,21 @@ def activate_due(unit: WriteUnit) -> tuple[Activated, ...]:
         return ()
     lock_rules(unit)
     # Nobody cancels what is being put in force.
-    waiting = select(drafts.c.draft_id).where(drafts.c.state == "scheduled").with_for_update()
-    unit.connection.execute(waiting).all()
+    scheduled = select(drafts.c.draft_id).where(drafts.c.state == "scheduled").with_for_update()
+    unit.connection.execute(scheduled).all()
     until_us = unit.recorded_us + LEAD_US
     steps = plan_of(unit).steps
-    found = [_activate(unit, step) for step in steps if (step.draft.effective_us or 0) <= until_us]
-    return (*found, *suspend_impossible(unit))
+    activated = [_activate(unit, planned) for planned in steps if (planned.draft.effective_us or 0) <= until_us]
+    return (*activated, *suspend_impossible(unit))
 
 
 def rules_for_posting(unit: WriteUnit) -> RulesInForce:
-    """The law for whoever is about to post: what is due is put in force first.
+    """The rules for whoever is about to post: what is due is put in force first.
+
+    Returns
+    -------
+    RulesInForce
+        As of the unit's clock.
 
     Raises
     ------
@@ -234,54 +229,61 @@ def rules_for_posting(unit: WriteUnit) -> RulesInForce:
     return rules_in_force(unit)
 
 
-def _activate(unit: WriteUnit, step: PlannedChange) -> Activated:
-    if step.book is None or step.conflicts:
-        return _suspend(unit, step, step.conflicts)
-    book = step.book
+def _activate(unit: WriteUnit, planned: PlannedChange) -> Activated:
+    if planned.book is None or planned.conflicts:
+        return _suspend(unit, planned, planned.conflicts)
+    book = planned.book
     try:
         with unit.connection.begin_nested():
-            new = new_deployments(plan_of(unit).present, step.draft, book)
+            rows = new_deployments(plan_of(unit).present, planned.draft, book)
             publish(unit, [book])
-            deploy(unit, new)
+            deploy(unit, rows)
     except BookError as error:
-        return _suspend(unit, step, error.faults)
-    changed = change(unit, step.draft, "in_force", book_digest=book.digest)
-    tell(unit, _Clock(), changed, "draft_in_force", book_digest=book.digest, restores=changed.rolls_back)
+        return _suspend(unit, planned, error.faults)
+
+    def update(attempt: Attempt) -> DraftUpdate:
+        digest = {"book_digest": book.digest}
+        return DraftUpdate(columns=digest, audit=digest | {"restores": attempt.draft.rolls_back})
+
+    changed = apply(unit, _Clock(), "activate", planned.draft.draft_id, None, update)
     return Activated(changed.draft_id, book.digest, ())
 
 
-def _suspend(unit: WriteUnit, step: PlannedChange, found: tuple[Fault, ...]) -> Activated:
+def _suspend(unit: WriteUnit, planned: PlannedChange, conflicts: tuple[Fault, ...]) -> Activated:
     """Keep a change out of force, with the reason where people look."""
-    reasons = [{"code": fault.code, "given": fault.given, "allowed": fault.allowed} for fault in found]
-    detail = json.dumps({"conflicts": reasons}, ensure_ascii=False)
-    changed = change(unit, step.draft, "suspended", effective_us=None, detail=detail)
-    tell(unit, _Clock(), changed, "draft_suspended", conflicts=reasons)
-    if step.book is not None:
-        emit(unit, _messages("book.suspended", changed, step.book, conflicts=reasons))
-    return Activated(changed.draft_id, changed.book_digest or "", found)
+    reasons = [{"code": fault.code, "given": fault.given, "allowed": fault.allowed} for fault in conflicts]
+
+    def update(_: Attempt) -> DraftUpdate:
+        detail = json.dumps({"conflicts": reasons}, ensure_ascii=False)
+        return DraftUpdate(columns={"effective_us": None, "detail": detail}, audit={"conflicts": reasons})
+
+    changed = apply(unit, _Clock(), "suspend", planned.draft.draft_id, None, update)
+    if planned.book is not None:
+        emit(unit, _messages("book.suspended", changed, planned.book, conflicts=reasons))
+    return Activated(changed.draft_id, changed.book_digest or "", conflicts)
 
 
 def scheduled_for(unit: ReadUnit | WriteUnit, after_us: int) -> tuple[ScheduledChange, ...]:
-    """Every change to come, by time."""
-    return tuple(_scheduled_change(one) for one in all_coming(plan_of(unit).ahead, after_us))
+    """Every change to come, by time.
+
+    Parameters
+    ----------
+    after_us
+        In microseconds UTC.
+    """
+    return tuple(_scheduled_change(version) for version in all_coming(plan_of(unit).ahead, after_us))
 
 
-def _scheduled_change(one: ComingVersion) -> ScheduledChange:
-    model = one.book.model
+def _scheduled_change(version: ComingVersion) -> ScheduledChange:
+    model = version.book.model
     return ScheduledChange(
-        city=one.place.city,
-        rider_kind=one.place.rider_kind,
-        book_id=one.book.id,
-        digest=one.book.digest,
+        city=version.place.city,
+        rider_kind=version.place.rider_kind,
+        book_id=version.book.id,
+        digest=version.book.digest,
         title=model.title,
-        effective_us=one.from_us,
+        effective_us=version.from_us,
         effective_from=model.effective_from,
-        draft_id=None if one.draft is None else one.draft.draft_id,
-        restores=None if one.draft is None else one.draft.rolls_back,
+        draft_id=None if version.draft is None else version.draft.draft_id,
+        restores=None if version.draft is None else version.draft.rolls_back,
     )
-
-
-def _told(faults: Iterable[Fault], lang: Lang) -> str:
-    """What stands in the way, each thing once."""
-    said = dict.fromkeys(fault.in_words(lang)[0].rstrip("；;。. ") for fault in faults)
-    return text(lang, "refused.or").join(said)

@@ -17,10 +17,9 @@ import pyarrow.compute as pc
 
 from api.books import approvals, drafts, scheduling
 from api.books.checking import check_draft
-from api.books.deployment import put_in_force
+from api.books.deployment import put_in_force, seed_shipped
 from api.books.draft_rows import Draft
 from api.books.in_force import rules_in_force
-from api.books.seeding import seed_shipped
 from api.cities.daily_figures import refresh
 from api.db import schema
 from api.db.demo_mark import mark_demo

@@ -91,8 +91,7 @@ def prepare(database_url: str, lang: Lang, *, is_for_demo: bool = False, chosen:
     chosen
         A deployment table (`api.runs.plan.Chosen`), whose rows are put in force where nothing is.
     """
-    from api.books.deployment import COMMAND, num_in_force
-    from api.books.seeding import seed_shipped
+    from api.books.deployment import COMMAND, num_in_force, seed_shipped
     from api.clock import now_us
     from api.db import schema
     from api.db.demo_mark import is_demo

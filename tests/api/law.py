@@ -1,7 +1,6 @@
 """A database with the shipped books in force somewhere, for tests that are about something else."""
 
-from api.books.deployment import put_in_force
-from api.books.seeding import seed_shipped
+from api.books.deployment import put_in_force, seed_shipped
 from api.db.unit_of_work import WriteUnit
 from rules.deployment import parse_deployment
 from rules.shelf import versions

@@ -2,43 +2,40 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Annotated, Final
+from typing import Final
 
-from fastapi import Depends, Response
+from fastapi import Response
 
 from api.books.approvals import Approval, approve, reject
 from api.books.draft_rows import Draft, DraftState
 from api.books.drafts import drafts_page
 from api.books.scheduling import cancel, schedule
-from api.db.unit_of_work import ReadUnit, WriteUnit
+from api.db.unit_of_work import ReadUnit
 from api.endpoints.books.draft_pages import words_of
 from api.endpoints.books.draft_view import DraftView, titles_of, view_of, why_suspended
-from api.endpoints.books.impact_pages import told_result
+from api.endpoints.books.impact_pages import result_in_words
+from api.endpoints.books.visits import ApproveVisit, BookVisit, ScheduleVisit
 from api.endpoints.common.page_routing import page_router
-from api.endpoints.common.page_sessions import Posted, field, visiting
+from api.endpoints.common.page_sessions import Posted, field
 from api.endpoints.common.pages import Visit
 from api.refusals import Refused
-from api.service import Actor
 from api.studies.jobs import latest_impact
 
 router = page_router()
-ReadVisit = Annotated[Visit, Depends(visiting("books:read"))]
-ApproveVisit = Annotated[Visit, Depends(visiting("drafts:approve"))]
-ScheduleVisit = Annotated[Visit, Depends(visiting("books:schedule"))]
 WAITING: Final[tuple[DraftState, ...]] = ("submitted", "approved", "suspended", "scheduled")
 
 
 @router.get("/console/approvals")
-def approval_list(visit: ReadVisit) -> Response:
+def approval_list(visit: BookVisit) -> Response:
     """What waits for somebody: to be approved, to be scheduled, to take effect."""
     with visit.service.reading() as unit:
-        found = [(state, drafts_page(unit, visit.who, state=state).drafts) for state in WAITING]
-        titles = titles_of(unit, [draft for _, drafts in found for draft in drafts], visit.lang)
-    return visit.page("approvals.html", found=found, titles=titles)
+        by_state = [(state, drafts_page(unit, visit.who, state=state).drafts) for state in WAITING]
+        titles = titles_of(unit, [draft for _, drafts in by_state for draft in drafts], visit.lang)
+    return visit.page("approvals.html", by_state=by_state, titles=titles)
 
 
 @router.get("/console/approvals/{draft_id}")
-def approval_page(visit: ReadVisit, draft_id: str) -> Response:
+def approval_page(visit: BookVisit, draft_id: str) -> Response:
     """Everything a second person needs to decide."""
     return _approval_page(visit, draft_id)
 
@@ -57,7 +54,7 @@ def _approval_page(
         draft=view.draft,
         result=None
         if view.impact is None or view.impact.result is None
-        else told_result(view.impact, view, visit.lang),
+        else result_in_words(view.impact, view, visit.lang),
         is_approval=True,
         is_author=is_author,
         refused="" if refused is None else words_of(refused, visit),
@@ -80,35 +77,20 @@ def approve_draft(visit: ApproveVisit, draft_id: str, form: Posted) -> Response:
     """Approve exactly the content that was on the page."""
     with visit.service.reading() as unit:
         impact_id = _impact_id(unit, draft_id, field(form, "content_digest"))
-
-    def verb(unit: WriteUnit, who: Actor, draft_id: str, etag: str) -> Draft:
-        return approve(
-            unit,
-            who,
-            draft_id,
-            etag,
-            content_digest=field(form, "content_digest"),
-            reason=field(form, "reason"),
-            impact_id=impact_id,
-        )
-
+    content_digest, reason = field(form, "content_digest"), field(form, "reason")
+    verb = partial(approve, content_digest=content_digest, reason=reason, impact_id=impact_id)
     return _changed(visit, draft_id, form, "draft_approved", verb)
 
 
 def _impact_id(unit: ReadUnit, draft_id: str, content_digest: str) -> str | None:
-    found = latest_impact(unit, draft_id, content_digest)
-    return None if found is None else found.study_id
+    impact = latest_impact(unit, draft_id, content_digest)
+    return None if impact is None else impact.study_id
 
 
 @router.post("/console/approvals/{draft_id}/reject")
 def reject_draft(visit: ApproveVisit, draft_id: str, form: Posted) -> Response:
     """Send a draft back, with a reason."""
-
-    def verb(unit: WriteUnit, who: Actor, draft_id: str, etag: str) -> Draft:
-        return reject(
-            unit, who, draft_id, etag, content_digest=field(form, "content_digest"), reason=field(form, "reason")
-        )
-
+    verb = partial(reject, content_digest=field(form, "content_digest"), reason=field(form, "reason"))
     return _changed(visit, draft_id, form, "draft_rejected", verb)
 
 
@@ -122,17 +104,13 @@ def schedule_draft(visit: ScheduleVisit, draft_id: str, form: Posted) -> Respons
 @router.post("/console/approvals/{draft_id}/cancel")
 def cancel_draft(visit: ScheduleVisit, draft_id: str, form: Posted) -> Response:
     """Take a scheduled change back before it takes effect."""
-
-    def verb(unit: WriteUnit, who: Actor, draft_id: str, etag: str) -> Draft:
-        return cancel(unit, who, draft_id, etag, field(form, "reason"))
-
-    return _changed(visit, draft_id, form, "schedule_cancelled", verb)
+    return _changed(visit, draft_id, form, "schedule_cancelled", partial(cancel, reason=field(form, "reason")))
 
 
-def _changed(visit: Visit, draft_id: str, form: Posted, said: str, verb: Callable[..., Draft]) -> Response:
+def _changed(visit: Visit, draft_id: str, form: Posted, notice: str, verb: Callable[..., Draft]) -> Response:
     try:
         with visit.service.writing() as unit:
             verb(unit, visit.who, draft_id, field(form, "etag"))
     except Refused as refused:
         return _approval_page(visit, draft_id, 409, refused, form)
-    return visit.goto(f"/console/approvals/{draft_id}", said)
+    return visit.goto(f"/console/approvals/{draft_id}", notice)

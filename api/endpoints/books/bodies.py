@@ -11,22 +11,14 @@ from api.endpoints.books.shapes import DIGEST
 from api.endpoints.common.schemas import City, IdText, Model
 from rules.book import ExampleFacts
 from rules.edits import MAX_EDITS, Edit
-from rules.events import (
-    CancelParty,
-    FeedbackKind,
-    MisconductKind,
-    ReportKind,
-    RiderKind,
-    StepKind,
-    TimeKind,
-)
+from rules.events import CancelParty, FeedbackKind, MisconductKind, ReportKind, RiderKind, StepKind, TimeKind
 from rules.parse import MAX_BYTES
 
 BookIdText = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$", examples=["taobao-crowdsourced"])]
-Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", examples=[DIGEST])]
+BookDigest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", examples=[DIGEST])]
 TitleText = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$", examples=["雨天不扣分"])]
 # A line of any script with something to read in it.
-Reason = Annotated[
+ReasonText = Annotated[
     str,
     Field(
         max_length=2_000, pattern=r"^[^\x00]*[^\x00\s][^\x00]*$", examples=["已与骑手代表沟通 agreed with the riders"]
@@ -35,14 +27,14 @@ Reason = Annotated[
 Toml = Annotated[
     str, Field(max_length=MAX_BYTES, examples=['id = "hangzhou-pilot"\nextends = "gbt-46862-reference"\n'])
 ]
-Document = Annotated[
+DocumentBody = Annotated[
     dict[str, Any],
     Field(
         description="A rule book (`riderscore schema book`) with dates and times as text; it may be faulty.",
         examples=[{"id": "hangzhou-pilot", "effective_from": "2026-03-01", "rule": []}],
     ),
 ]
-DEFAULT = ExampleFacts()
+ORDINARY = ExampleFacts()
 
 
 class PlaceAsked(Model):
@@ -58,7 +50,7 @@ Targets = Annotated[list[PlaceAsked], Field(max_length=MAX_TARGETS)]
 class FromVersion(Model):
     """Begin with a stored version."""
 
-    digest: Digest
+    digest: BookDigest
     city: City | None = Field(
         default=None, description="Where the change is to be; null: wherever the book is in force."
     )
@@ -87,7 +79,7 @@ class FromToml(Model):
 class FromDocument(Model):
     """Begin with a document as JSON."""
 
-    document: Document
+    document: DocumentBody
     targets: Targets
     title: TitleText | None = None
 
@@ -106,7 +98,7 @@ DraftAsked = FromVersion | FromPlace | FromToml | FromDocument | FromNothing
 class PutDocument(Model):
     """Another document."""
 
-    document: Document
+    document: DocumentBody
 
 
 class PutToml(Model):
@@ -141,7 +133,7 @@ class RestoreAsked(Model):
 class ReasonAsked(Model):
     """Why."""
 
-    reason: Reason
+    reason: ReasonText
 
 
 class ScheduleAsked(Model):
@@ -153,7 +145,7 @@ class ScheduleAsked(Model):
 class ApprovalAsked(Model):
     """A decision on what was read."""
 
-    content_digest: Digest
+    content_digest: BookDigest
     reason: Annotated[
         str, Field(max_length=2_000, pattern=r"^[^\x00]*$", examples=["读过影响评估，同意 impact read"])
     ] = ""
@@ -163,15 +155,15 @@ class ApprovalAsked(Model):
 class RejectionAsked(Model):
     """A refusal of what was read, and why."""
 
-    content_digest: Digest
-    reason: Reason
+    content_digest: BookDigest
+    reason: ReasonText
 
 
 class RollbackAsked(Model):
     """Which version again, and why."""
 
-    digest: Digest
-    reason: Reason
+    digest: BookDigest
+    reason: ReasonText
 
 
 class ImpactOfDraft(Model):
@@ -185,28 +177,26 @@ class ImpactOfDraft(Model):
 class FactsAsked(Model):
     """The facts of an event to try; what is not given is ordinary, as in a book's examples."""
 
-    late_s: int = Field(default=DEFAULT.late_s, ge=0, le=86_400, examples=[240])
+    late_s: int = Field(default=ORDINARY.late_s, ge=0, le=86_400, examples=[240])
     rider_kind: RiderKind | None = None
     tenure_days: int | None = Field(default=None, ge=0, le=36_000)
-    num_delivered: int = Field(default=DEFAULT.num_delivered, ge=0, le=1_000_000)
-    weather_level: int = Field(default=DEFAULT.weather_level, ge=0, le=15)
-    distance_m: int = Field(default=DEFAULT.distance_m, ge=0, le=1_000_000)
+    num_delivered: int = Field(default=ORDINARY.num_delivered, ge=0, le=1_000_000)
+    weather_level: int = Field(default=ORDINARY.weather_level, ge=0, le=15)
+    distance_m: int = Field(default=ORDINARY.distance_m, ge=0, le=1_000_000)
     time_of_day: Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")] | None = None
-    nth_in_month: int = Field(default=DEFAULT.nth_in_month, ge=1, le=1_000_000)
+    nth_in_month: int = Field(default=ORDINARY.nth_in_month, ge=1, le=1_000_000)
     party: CancelParty | None = None
     reports: Annotated[list[ReportKind], Field(max_length=20)] = Field(default=[], examples=[["merchant_slow"]])
-    fee_fen: int = Field(default=DEFAULT.fee_fen, ge=0, le=1_000_000)
+    fee_fen: int = Field(default=ORDINARY.fee_fen, ge=0, le=1_000_000)
     score_mp: int | None = Field(default=None, ge=-1_000_000, le=1_000_000)
 
     def given(self) -> ExampleFacts:
         """The facts in the units that a book holds."""
+        time_of_day = None if self.time_of_day is None else dt.time.fromisoformat(self.time_of_day)
+        reports = tuple(dict.fromkeys(self.reports))
         return ExampleFacts.model_construct(
-            kind=None, late_s=self.late_s, rider_kind=self.rider_kind, tenure_days=self.tenure_days,
-            num_delivered=self.num_delivered, weather_level=self.weather_level, distance_m=self.distance_m,
-            time_of_day=None if self.time_of_day is None else dt.time.fromisoformat(self.time_of_day),
-            nth_in_month=self.nth_in_month, party=self.party, reports=tuple(dict.fromkeys(self.reports)),
-            fee_fen=self.fee_fen, score_mp=self.score_mp,
-        )  # fmt: skip
+            **dict(self) | {"kind": None, "time_of_day": time_of_day, "reports": reports}
+        )
 
 
 # Corrections and upheld appeals are about another event, of which there is none here.
@@ -218,9 +208,6 @@ class EventTried(Model):
 
     kind: TriedKind = Field(examples=["delivered"])
     facts: FactsAsked = FactsAsked()
-
-
-Format = Literal["json", "csv", "ndjson"]
 
 
 def places_of(targets: list[PlaceAsked]) -> list[BookPlace]:

@@ -87,7 +87,9 @@ def _show_text(_: Column, value: Any) -> str | None:
 
 def _show_choices(_: Column, value: Any) -> str | None:
     values = [value] if isinstance(value, str) else value
-    is_plain = isinstance(values, list) and all(isinstance(one, str) and not _SEPARATORS.search(one) for one in values)
+    is_plain = isinstance(values, list) and all(
+        isinstance(word, str) and not _SEPARATORS.search(word) for word in values
+    )
     return "; ".join(values) if is_plain and values else None
 
 
@@ -115,16 +117,20 @@ def _show_range(column: Column, value: Any) -> str | None:
 
 def _show_slide(column: Column, value: Any) -> str | None:
     keys = {"late_min", column.inner}
-    if not isinstance(value, list) or not value or any(not isinstance(one, dict) or set(one) != keys for one in value):
+    if (
+        not isinstance(value, list)
+        or not value
+        or any(not isinstance(corner, dict) or set(corner) != keys for corner in value)
+    ):
         return None
-    shown = [(_show_number(column, one["late_min"]), _show_number(column, one[column.inner])) for one in value]
+    shown = [(_show_number(column, corner["late_min"]), _show_number(column, corner[column.inner])) for corner in value]
     if any(None in pair for pair in shown):
         return None
     return "; ".join(f"{late}: {amount}" for late, amount in shown)
 
 
 def _show_texts(_: Column, value: Any) -> str | None:
-    is_plain = isinstance(value, list) and all(isinstance(one, str) and one and "\n" not in one for one in value)
+    is_plain = isinstance(value, list) and all(isinstance(line, str) and line and "\n" not in line for line in value)
     return "\n".join(value) if is_plain and value else None
 
 
@@ -168,8 +174,8 @@ def _number(written: str) -> int | Decimal | None:
 
 
 def _read_choice(column: Column, written: str) -> Read:
-    found = _word(column, written)
-    return (written.strip(), "") if found is None else (found, "")
+    word = _word(column, written)
+    return (written.strip(), "") if word is None else (word, "")
 
 
 def _read_choices(column: Column, written: str) -> Read:
@@ -187,9 +193,9 @@ def _read_switch(_: Column, written: str) -> Read:
 
 def _read_date(_: Column, written: str) -> Read:
     plain = _plain(written).replace("/", "-").replace("年", "-").replace("月", "-").replace("日", "")
-    found = re.fullmatch(r"(\d{4})-(\d{1,2})-(\d{1,2})", plain)
+    match = re.fullmatch(r"(\d{4})-(\d{1,2})-(\d{1,2})", plain)
     try:
-        return (dt.date(*map(int, found.groups())), "") if found else (written, "cell_date")
+        return (dt.date(*map(int, match.groups())), "") if match else (written, "cell_date")
     except ValueError:
         return written, "cell_date"
 
@@ -200,9 +206,9 @@ def _read_time(_: Column, written: str) -> Read:
 
 
 def _time(written: str) -> dt.time | None:
-    found = re.fullmatch(r"(\d{1,2}):(\d{2})(?::(\d{2}))?", _plain(written))
+    match = re.fullmatch(r"(\d{1,2}):(\d{2})(?::(\d{2}))?", _plain(written))
     try:
-        return dt.time(int(found[1]), int(found[2]), int(found[3] or 0)) if found else None
+        return dt.time(int(match[1]), int(match[2]), int(match[3] or 0)) if match else None
     except ValueError:
         return None
 
@@ -212,12 +218,12 @@ def _read_range(column: Column, written: str) -> Read:
     limits: dict[str, Any] = {}
     position = 0
     while position < len(plain):
-        found = _LIMIT.match(plain, position)
-        value = None if found is None else _time(found[2]) if column.inner == "time" else _number(found[2])
-        if found is None or value is None or _SIGNS[found[1]] in limits:
+        match = _LIMIT.match(plain, position)
+        value = None if match is None else _time(match[2]) if column.inner == "time" else _number(match[2])
+        if match is None or value is None or _SIGNS[match[1]] in limits:
             return written, "cell_range_time" if column.inner == "time" else "cell_range"
-        limits[_SIGNS[found[1]]] = value
-        position = found.end()
+        limits[_SIGNS[match[1]]] = value
+        position = match.end()
     return limits, ""
 
 

@@ -73,14 +73,14 @@ def columns(part: str) -> tuple[Column, ...]:
     if part == "book":
         return _ordered(_columns(_without_lists(schema), ""), (*_FIRST, "title.en"))
     name = "Example" if part == "example" else schema["properties"][part]["items"]["$ref"].rpartition("/")[2]
-    own = _ordered(_columns(schema["$defs"][name], ""))
-    return (Column("rule", "text", is_needed=True), *own) if part == "example" else own
+    part_columns = _ordered(_columns(schema["$defs"][name], ""))
+    return (Column("rule", "text", is_needed=True), *part_columns) if part == "example" else part_columns
 
 
 @cache
 def column(part: str, key: str) -> Column | None:
     """One column by its key."""
-    return next((found for found in columns(part) if found.key == key), None)
+    return next((each for each in columns(part) if each.key == key), None)
 
 
 @cache
@@ -128,9 +128,9 @@ def _of_list(key: str, item: dict[str, Any], is_needed: bool) -> Iterator[Column
 
 
 def _plain_kind(value: dict[str, Any]) -> CellKind:
-    found = value.get("format") or value["type"]
+    name = value.get("format") or value["type"]
     kinds: dict[str, CellKind] = {"integer": "whole", "boolean": "switch", "date": "date", "time-local": "time"}
-    return kinds.get(found, "number" if found == "number" else "text")
+    return kinds.get(name, "number" if name == "number" else "text")
 
 
 def _resolved(declared: dict[str, Any]) -> dict[str, Any]:
@@ -142,12 +142,12 @@ def _resolved(declared: dict[str, Any]) -> dict[str, Any]:
     return _schema()["$defs"][declared["$ref"].rpartition("/")[2]] if "$ref" in declared else declared
 
 
-def _ordered(found: Iterator[Column], first: tuple[str, ...] = _FIRST) -> tuple[Column, ...]:
+def _ordered(unordered: Iterator[Column], first: tuple[str, ...] = _FIRST) -> tuple[Column, ...]:
     """Whose row it is first, where it comes from last."""
 
-    def place(one: Column) -> tuple[int, int]:
-        if one.key in first:
-            return 0, first.index(one.key)
-        return (2, _LAST.index(one.key)) if one.key in _LAST else (1, 0)
+    def place(column: Column) -> tuple[int, int]:
+        if column.key in first:
+            return 0, first.index(column.key)
+        return (2, _LAST.index(column.key)) if column.key in _LAST else (1, 0)
 
-    return tuple(sorted(found, key=place))
+    return tuple(sorted(unordered, key=place))

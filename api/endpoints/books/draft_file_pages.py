@@ -3,23 +3,24 @@
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Annotated, Final
+from typing import Final
 
-from fastapi import Depends, Response
+from fastapi import Response
 from starlette.datastructures import FormData, UploadFile
 
 from api.books import drafts as store
 from api.books.draft_rows import Draft, draft_of
 from api.endpoints.books.columns import PARTS
 from api.endpoints.books.draft_pages import editor
-from api.endpoints.books.editor import told
+from api.endpoints.books.editor import faults_in_words
 from api.endpoints.books.fault_words import page_words
 from api.endpoints.books.sheet_reading import MAX_BYTES, SheetFault, Sheets, merged, read_file, read_pasted
 from api.endpoints.books.sheet_writing import CSV_TYPE, XLSX_TYPE, to_csv, to_xlsx
 from api.endpoints.books.tables import CellFault, Document, document_of, table_of, tables_of
+from api.endpoints.books.visits import BookVisit, WriteVisit
 from api.endpoints.common.downloads import attachment
 from api.endpoints.common.page_routing import page_router
-from api.endpoints.common.page_sessions import PostedTable, field, visiting
+from api.endpoints.common.page_sessions import PostedTable, field
 from api.endpoints.common.pages import Visit
 from api.endpoints.common.problems import DETAIL_MAX, ERRORS_MAX, shortened
 from api.endpoints.common.threads import ConcurrencyLimit
@@ -27,8 +28,6 @@ from rules.errors import BookError, Fault
 from rules.parse import book_of
 
 router = page_router()
-ReadVisit = Annotated[Visit, Depends(visiting("books:read"))]
-WriteVisit = Annotated[Visit, Depends(visiting("drafts:write"))]
 
 
 GIVEN_MAX: Final = 60
@@ -37,7 +36,7 @@ FaultPlace = tuple[str, str, str, Fault]
 
 
 @dataclass(frozen=True, slots=True)
-class SheetTold:
+class SheetFaultInWords:
     """A fault of a sheet in words, with its place and the value found."""
 
     sheet: str
@@ -49,21 +48,21 @@ class SheetTold:
 
 
 @router.get("/console/drafts/{draft_id}/book.xlsx")
-def workbook(visit: ReadVisit, draft_id: str) -> Response:
+def workbook(visit: BookVisit, draft_id: str) -> Response:
     """All tables as an Excel workbook."""
     draft = _draft(visit, draft_id)
     return _file(to_xlsx(tables_of(draft.document), visit.lang), XLSX_TYPE, f"{draft.book_id}.xlsx")
 
 
 @router.get("/console/drafts/{draft_id}/book.toml")
-def toml(visit: ReadVisit, draft_id: str) -> Response:
+def toml(visit: BookVisit, draft_id: str) -> Response:
     """The document as TOML."""
     draft = _draft(visit, draft_id)
     return _file(draft.toml.encode(), "application/toml; charset=utf-8", f"{draft.book_id}.toml")
 
 
 @router.get("/console/drafts/{draft_id}/{part}.csv")
-def one_table(visit: ReadVisit, draft_id: str, part: str) -> Response:
+def one_table(visit: BookVisit, draft_id: str, part: str) -> Response:
     """One table as CSV."""
     draft = _draft(visit, draft_id)
     table = table_of(draft.document, part if part in PARTS else "rule")
@@ -82,9 +81,9 @@ def _file(content: bytes, media_type: str, name: str) -> Response:
 @router.post("/console/drafts/{draft_id}/upload")
 def upload(visit: WriteVisit, draft_id: str, form: PostedTable) -> Response:
     """Take a workbook or a CSV file; a file with any fault changes nothing."""
-    sent = form.get("file")
-    content = sent.file.read(MAX_BYTES + 1) if isinstance(sent, UploadFile) else b""
-    name = sent.filename or "" if isinstance(sent, UploadFile) else ""
+    file = form.get("file")
+    content = file.file.read(MAX_BYTES + 1) if isinstance(file, UploadFile) else b""
+    name = file.filename or "" if isinstance(file, UploadFile) else ""
     draft = _draft(visit, draft_id)
     part = field(form, "part")
     with _turn(visit):
@@ -108,7 +107,7 @@ def paste(visit: WriteVisit, draft_id: str, form: PostedTable) -> Response:
 def _take_pasted(visit: Visit, draft: Draft, form: FormData, part: str, sheets: Sheets) -> Response:
     """Put pasted rows into their table, or tell every fault of them."""
     if sheets.faults or not sheets.tables:
-        return _refused(visit, draft, part, [_sheet_place(found) for found in sheets.faults], pasted=_written(form))
+        return _refused(visit, draft, part, [_sheet_place(fault) for fault in sheets.faults], pasted=_written(form))
     tables = [merged(table_of(draft.document, part), table) for table in sheets.tables]
     document = document_of(tables, draft.document, draft.book_id).document
     return _saved(visit, draft, form, document, "draft_pasted", len(sheets.tables[0].rows))
@@ -126,38 +125,40 @@ def _turn(visit: Visit) -> AbstractContextManager[None]:
 
 def _take(visit: Visit, draft: Draft, form: FormData, sheets: Sheets) -> Response:
     """Save what a file says, or tell every fault of it."""
-    made = document_of(sheets.tables, draft.document, draft.book_id)
-    found = [_sheet_place(one) for one in sheets.faults]
-    known = {one[:3] for one in found}
-    found += [place for one in made.faults if (place := _cell_place(one, sheets))[:3] not in known]
-    if not made.faults:
-        found += _rule_faults(made.document, sheets, visit)
-    if found or not sheets.tables:
-        return _refused(visit, draft, field(form, "part"), found)
-    return _saved(visit, draft, form, made.document, "draft_uploaded", sum(len(table.rows) for table in sheets.tables))
-
-
-def _refused(visit: Visit, draft: Draft, part: str, found: Sequence[FaultPlace], pasted: str = "") -> Response:
-    """The page of a draft with what is wrong with a file: the first faults, and how many there are."""
-    faults = [
-        SheetTold(sheet, row, column, shortened(fault.given, GIVEN_MAX), *_told_words(fault, visit))
-        for sheet, row, column, fault in found[:ERRORS_MAX]
-    ]
-    return editor(
-        visit, draft.draft_id, part, status=422, sheet_faults=faults, num_sheet_faults=len(found), pasted=pasted
+    rebuilt = document_of(sheets.tables, draft.document, draft.book_id)
+    places = [_sheet_place(fault) for fault in sheets.faults]
+    known = {fault[:3] for fault in places}
+    places += [place for fault in rebuilt.faults if (place := _cell_place(fault, sheets))[:3] not in known]
+    if not rebuilt.faults:
+        places += _rule_faults(rebuilt.document, sheets, visit)
+    if places or not sheets.tables:
+        return _refused(visit, draft, field(form, "part"), places)
+    return _saved(
+        visit, draft, form, rebuilt.document, "draft_uploaded", sum(len(table.rows) for table in sheets.tables)
     )
 
 
-def _told_words(fault: Fault, visit: Visit) -> tuple[str, str]:
+def _refused(visit: Visit, draft: Draft, part: str, places: Sequence[FaultPlace], pasted: str = "") -> Response:
+    """The page of a draft with what is wrong with a file: the first faults, and how many there are."""
+    faults = [
+        SheetFaultInWords(sheet, row, column, shortened(fault.given, GIVEN_MAX), *_fault_words(fault, visit))
+        for sheet, row, column, fault in places[:ERRORS_MAX]
+    ]
+    return editor(
+        visit, draft.draft_id, part, status=422, sheet_faults=faults, num_sheet_faults=len(places), pasted=pasted
+    )
+
+
+def _fault_words(fault: Fault, visit: Visit) -> tuple[str, str]:
     words, remedy = page_words(fault, visit.lang)
     return shortened(words, DETAIL_MAX), remedy
 
 
-def _saved(visit: Visit, draft: Draft, form: FormData, document: Document, said: str, number: int) -> Response:
+def _saved(visit: Visit, draft: Draft, form: FormData, document: Document, notice: str, number: int) -> Response:
     if document != draft.document:
         with visit.service.writing() as unit:
             store.save_document(unit, visit.who, draft.draft_id, field(form, "etag"), document)
-    return visit.goto(f"/console/drafts/{draft.draft_id}?part={field(form, 'part')}", said, number=number)
+    return visit.goto(f"/console/drafts/{draft.draft_id}?part={field(form, 'part')}", notice, number=number)
 
 
 def _rule_faults(document: Document, sheets: Sheets, visit: Visit) -> list[FaultPlace]:
@@ -166,21 +167,21 @@ def _rule_faults(document: Document, sheets: Sheets, visit: Visit) -> list[Fault
         book_of(document, "")
     except BookError as error:
         rows = {table.part: table.rows for table in sheets.tables}
-        placed = [one for one in told(document, error.faults, visit.lang) if one.place.part in rows]
-        cells = [CellFault(one.place.part, one.place.row, one.place.key, one.fault) for one in placed]
+        placed = [each for each in faults_in_words(document, error.faults, visit.lang) if each.place.part in rows]
+        cells = [CellFault(each.place.part, each.place.row, each.place.key, each.fault) for each in placed]
         return [_cell_place(cell, sheets) for cell in cells]
     return []
 
 
-def _sheet_place(found: SheetFault) -> FaultPlace:
-    return found.sheet, str(found.row) if found.row else "", found.column, found.fault
+def _sheet_place(fault: SheetFault) -> FaultPlace:
+    return fault.sheet, str(fault.row) if fault.row else "", fault.column, fault.fault
 
 
-def _cell_place(found: CellFault, sheets: Sheets) -> FaultPlace:
-    letter = sheets.letters.get((found.part, found.key), "")
+def _cell_place(fault: CellFault, sheets: Sheets) -> FaultPlace:
+    letter = sheets.letters.get((fault.part, fault.key), "")
     place = 0
-    if found.row is not None:
-        rows = next(table.rows for table in sheets.tables if table.part == found.part)
-        place = rows[found.row].place if found.row < len(rows) else 0
-    row = str(place) if place else letter.lstrip("AB") if found.part == "book" else ""
-    return sheets.names.get(found.part, found.part), row, "B" if found.part == "book" else letter, found.fault
+    if fault.row is not None:
+        rows = next(table.rows for table in sheets.tables if table.part == fault.part)
+        place = rows[fault.row].place if fault.row < len(rows) else 0
+    row = str(place) if place else letter.lstrip("AB") if fault.part == "book" else ""
+    return sheets.names.get(fault.part, fault.part), row, "B" if fault.part == "book" else letter, fault.fault

@@ -1,9 +1,9 @@
 """Drafts of rule books: the list, the editor with its tables, and what happens to a draft before it is approved."""
 
 from collections.abc import Callable
-from typing import Annotated
+from functools import partial
 
-from fastapi import Depends, HTTPException, Response
+from fastapi import HTTPException, Response
 from fastapi.responses import JSONResponse
 from starlette.datastructures import FormData
 
@@ -15,29 +15,26 @@ from api.books.in_force import rules_in_force_or_none
 from api.books.places import BookPlace, places
 from api.db.unit_of_work import WriteUnit
 from api.endpoints.books.columns import PARTS
-from api.endpoints.books.draft_view import titles_of, tried, view_of, why_suspended
-from api.endpoints.books.editor import act, complete, editor_table, line_of, read_form, sections, told
-from api.endpoints.books.print_tables import on_paper
-from api.endpoints.books.tables import Row, Table, document_of, table_of
+from api.endpoints.books.draft_view import on_paper, titles_of, tried, view_of, why_suspended
+from api.endpoints.books.editor import act, complete, editor_table, faults_in_words, line_of, read_form, sections
+from api.endpoints.books.tables import Table, TableRow, document_of, table_of
 from api.endpoints.books.try_event import kinds, report_words
+from api.endpoints.books.visits import BookVisit, WriteVisit
 from api.endpoints.common.form_once import submit_once
 from api.endpoints.common.page_routing import page_router
-from api.endpoints.common.page_sessions import Posted, PostedTable, field, visiting
+from api.endpoints.common.page_sessions import Posted, PostedTable, field
 from api.endpoints.common.pages import Visit
 from api.refusals import Refused
-from api.service import Actor
 from rules.errors import BookError, Fault
 from rules.events import RIDER_KINDS
 from rules.parse import book_of
 from scoring.explain import titled
 
 router = page_router()
-ReadVisit = Annotated[Visit, Depends(visiting("books:read"))]
-WriteVisit = Annotated[Visit, Depends(visiting("drafts:write"))]
 
 
 @router.get("/console/drafts")
-def draft_list(visit: ReadVisit, state: str = "", city: str = "", cursor: str = "") -> Response:
+def draft_list(visit: BookVisit, state: str = "", city: str = "", cursor: str = "") -> Response:
     """All drafts, newest first."""
     with visit.service.reading() as unit:
         page = store.drafts_page(unit, visit.who, city=city or None, state=_state(state), cursor=cursor or None)
@@ -49,8 +46,8 @@ def draft_list(visit: ReadVisit, state: str = "", city: str = "", cursor: str = 
     return visit.page("drafts.html", page=page, titles=titles, state_options=states, state=state)
 
 
-def _state(asked: str) -> DraftState | None:
-    return next((state for state in DRAFT_STATES if state == asked), None)
+def _state(name: str) -> DraftState | None:
+    return next((state for state in DRAFT_STATES if state == name), None)
 
 
 @router.get("/console/drafts/new")
@@ -82,7 +79,7 @@ def start_draft(visit: WriteVisit, form: Posted) -> Response:
 
 
 @router.get("/console/drafts/{draft_id}")
-def draft_page(visit: ReadVisit, draft_id: str, part: str = "rule", columns: str = "") -> Response:
+def draft_page(visit: BookVisit, draft_id: str, part: str = "rule", columns: str = "") -> Response:
     """The editor."""
     return editor(visit, draft_id, part, columns)
 
@@ -90,15 +87,15 @@ def draft_page(visit: ReadVisit, draft_id: str, part: str = "rule", columns: str
 def editor(visit: Visit, draft_id: str, part: str, columns: str = "", status: int = 200, **more: object) -> Response:
     """The page of a draft; `more` overrides what it shows."""
     part = part if part in PARTS else "rule"
-    asked = [key for key in columns.split(",") if key]
+    shown_columns = [key for key in columns.split(",") if key]
     with visit.service.reading() as unit:
         view = view_of(
             unit, visit.who, draft_id, visit.service.clock(), visit.lang, may_write=visit.may("drafts:write")
         )
-        law = rules_in_force_or_none(unit)
-        known = sorted({*view.draft.places, *(() if law is None else places(law))})
+        rules = rules_in_force_or_none(unit)
+        known = sorted({*view.draft.places, *(() if rules is None else places(rules))})
     known = [place for place in known if not visit.who.cities or place.city in visit.who.cities]
-    table = view.table(part, asked, visit.lang)
+    table = view.table(part, shown_columns, visit.lang)
     form, outcome = tried(view, visit.request.query_params, visit.lang)
     context = {
         "view": view,
@@ -119,7 +116,7 @@ def editor(visit: Visit, draft_id: str, part: str, columns: str = "", status: in
         "refused": "",
         "title": view.title(visit.lang),
         "why_suspended": why_suspended(view.draft, visit.lang),
-        "sent_back": next((one for one in reversed(view.approvals) if one.decision == "rejected"), None),
+        "sent_back": next((approval for approval in reversed(view.approvals) if approval.decision == "rejected"), None),
         "known_places": known,
         "rider_kinds": RIDER_KINDS,
         "paper": on_paper(view.draft.document, visit.lang),
@@ -149,13 +146,13 @@ def save_table(visit: WriteVisit, draft_id: str, form: PostedTable) -> Response:
         if table is None:
             raise
         # What was typed stays on the page; saving it again is then a decision.
-        mine = editor_table(table, (), columns.split(","), visit.lang)
-        return editor(visit, draft_id, part, columns, 409, refused=words_of(refused, visit), table=mine)
+        typed_table = editor_table(table, (), columns.split(","), visit.lang)
+        return editor(visit, draft_id, part, columns, 409, refused=words_of(refused, visit), table=typed_table)
     if field(form, "show"):
         columns = ",".join([*filter(None, columns.split(",")), field(form, "show")])
     at = f"&at=row-{focus}" if focus is not None else ""
-    said = "draft_saved" if action == "save" else None
-    return visit.goto(f"/console/drafts/{draft_id}?part={part}&columns={columns}{at}", said)
+    notice = "draft_saved" if action == "save" else None
+    return visit.goto(f"/console/drafts/{draft_id}?part={part}&columns={columns}{at}", notice)
 
 
 @router.post("/console/drafts/{draft_id}/cell")
@@ -164,19 +161,21 @@ def check_cell(visit: WriteVisit, draft_id: str, form: Posted) -> Response:
     part, key = _part(form), field(form, "key")
     with visit.service.reading() as unit:
         draft = draft_of(unit, draft_id, visit.who)
-    sent = read_form(part, {f"c.0.{key}": str(form.get("written", "")), "o.0": field(form, "origin")})
+    typed = read_form(part, {f"c.0.{key}": str(form.get("written", "")), "o.0": field(form, "origin")})
     base = table_of(draft.document, part)
-    origin = sent.rows[0].origin if sent.rows else None
+    origin = typed.rows[0].origin if typed.rows else None
     if origin is None or not 0 <= origin < len(base.rows):
         return JSONResponse({"faults": []})
     rows = list(base.rows)
-    rows[origin] = Row({**rows[origin].cells, key: sent.rows[0].cells.get(key, "")}, origin)
-    made = document_of([Table(part, tuple(rows))], draft.document)
-    found = [fault.fault for fault in made.faults if fault.key == key and fault.row == origin]
-    if not found:
-        placed = told(made.document, _document_faults(made.document), visit.lang)
-        found = [one.fault for one in placed if (one.place.part, one.place.row, one.place.key) == (part, origin, key)]
-    return JSONResponse({"faults": [line_of(fault, visit.lang) for fault in found]})
+    rows[origin] = TableRow({**rows[origin].cells, key: typed.rows[0].cells.get(key, "")}, origin)
+    rebuilt = document_of([Table(part, tuple(rows))], draft.document)
+    faults = [fault.fault for fault in rebuilt.faults if fault.key == key and fault.row == origin]
+    if not faults:
+        placed = faults_in_words(rebuilt.document, _document_faults(rebuilt.document), visit.lang)
+        faults = [
+            each.fault for each in placed if (each.place.part, each.place.row, each.place.key) == (part, origin, key)
+        ]
+    return JSONResponse({"faults": [line_of(fault, visit.lang) for fault in faults]})
 
 
 def _document_faults(document: dict[str, object]) -> tuple[Fault, ...]:
@@ -193,11 +192,7 @@ def set_targets(visit: WriteVisit, draft_id: str, form: Posted) -> Response:
     chosen = [BookPlace(*str(value).rpartition("/")[::2]) for value in form.getlist("place") if "/" in str(value)]
     city = field(form, "city")
     chosen += [BookPlace(city, kind) for kind in RIDER_KINDS if city and form.get(f"for_{kind}")]
-
-    def verb(unit: WriteUnit, who: Actor, draft_id: str, etag: str) -> Draft:
-        return store.set_targets(unit, who, draft_id, etag, chosen)
-
-    return _changed(visit, draft_id, "draft_placed", form, verb)
+    return _changed(visit, draft_id, "draft_placed", form, partial(store.set_targets, targets=chosen))
 
 
 @router.post("/console/drafts/{draft_id}/undo")
@@ -226,14 +221,14 @@ def withdraw(visit: WriteVisit, draft_id: str, form: Posted) -> Response:
     return visit.goto("/console/drafts", "draft_withdrawn")
 
 
-def _changed(visit: Visit, draft_id: str, said: str, form: Posted, verb: Callable[..., Draft]) -> Response:
+def _changed(visit: Visit, draft_id: str, notice: str, form: Posted, verb: Callable[..., Draft]) -> Response:
     """Do one thing to a draft and show it; what is refused is said on its own page."""
     try:
         with visit.service.writing() as unit:
             verb(unit, visit.who, draft_id, field(form, "etag"))
     except Refused as refused:
         return editor(visit, draft_id, field(form, "part"), status=409, refused=words_of(refused, visit))
-    return visit.goto(f"/console/drafts/{draft_id}?part={field(form, 'part')}", said)
+    return visit.goto(f"/console/drafts/{draft_id}?part={field(form, 'part')}", notice)
 
 
 def _part(form: FormData) -> str:

@@ -1,20 +1,18 @@
 """Drafts of rule books: begun, edited, checked, tried, submitted, decided on, scheduled."""
 
 import json
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from functools import partial
+from collections.abc import Callable, Coroutine
+from contextlib import AbstractContextManager, nullcontext
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Request, Response
 
 from api.access.requester import need_cities
 from api.books import approvals, drafts, scheduling
-from api.books.approvals import NotReadyError
-from api.books.checking import Checked, check_draft, try_event
-from api.books.draft_rows import Draft, DraftState, draft_of, revisions_of
-from api.db.unit_of_work import ReadUnit, WriteUnit
-from api.endpoints.books.answers import checked_shown, draft_line, draft_shown, trial_shown
+from api.books.checking import check_draft, try_event
+from api.books.draft_rows import Draft, DraftState, draft_of
+from api.db.unit_of_work import WriteUnit
+from api.endpoints.books.answers import checked_shown, shape_of, trial_shown
 from api.endpoints.books.bodies import (
     ApprovalAsked,
     DraftAsked,
@@ -34,17 +32,16 @@ from api.endpoints.books.bodies import (
     ScheduleAsked,
     places_of,
 )
-from api.endpoints.books.shapes import CheckedShown, DraftPage, DraftSaved, DraftShown, TrialShown
+from api.endpoints.books.draft_step import BookReader, DraftStep, DraftWriter, draft_headers, saved, shown, step_of
+from api.endpoints.books.shapes import CheckedShown, DraftLine, DraftPage, DraftSaved, DraftShown, TrialShown
 from api.endpoints.common.auth import require
-from api.endpoints.common.etags import etag_of, in_words, is_unchanged, need_match
-from api.endpoints.common.field_errors import FieldPlace
-from api.endpoints.common.problems import MEDIA_TYPE, FieldError, Problem
-from api.endpoints.common.schemas import LIMIT_DEFAULT, City, Cursor, IdText, IfMatch, IfNoneMatch, Limit, Started
+from api.endpoints.common.etags import in_words, is_unchanged
+from api.endpoints.common.problems import MEDIA_TYPE, Problem
+from api.endpoints.common.schemas import LIMIT_DEFAULT, City, Cursor, IdText, IfNoneMatch, Limit, Started
 from api.endpoints.common.threads import ConcurrencyLimit, ThreadedRoute
-from api.service import Actor, LangDep, Service, ServiceDep
+from api.service import Actor, LangDep, ServiceDep
 from api.studies import jobs
 from rules.json_form import exact_number, from_json
-from rules.text import Lang
 
 
 class _ExactRequest(Request):
@@ -71,11 +68,7 @@ class _ExactNumbers(ThreadedRoute):
 
 
 router = APIRouter(prefix="/v1/books/drafts", tags=["drafts"], route_class=_ExactNumbers)
-Reader = Annotated[Actor, Depends(require("books:read"))]
-Writer = Annotated[Actor, Depends(require("drafts:write"))]
-Approver = Annotated[Actor, Depends(require("drafts:approve"))]
-Scheduler = Annotated[Actor, Depends(require("books:schedule"))]
-Asker = Annotated[Actor, Depends(require("impacts:run"))]
+ImpactRunner = Annotated[Actor, Depends(require("impacts:run"))]
 _TAGGED: Final[dict[str, Any]] = {
     "headers": {"ETag": {"schema": {"type": "string"}, "description": "For If-Match: this and nothing else is meant."}}
 }
@@ -92,7 +85,7 @@ _TAGGED_200: Final[dict[int | str, dict[str, Any]]] = {200: _TAGGED}
 
 @router.get("")
 def list_drafts(
-    actor: Reader,
+    actor: BookReader,
     service: ServiceDep,
     city: City | None = None,
     state: DraftState | None = None,
@@ -105,19 +98,19 @@ def list_drafts(
         page = drafts.drafts_page(
             unit, actor, city=city, state=state, book_id=book_id, cursor=cursor, limit=limit
         )  # fmt: skip
-    return DraftPage(items=[draft_line(draft) for draft in page.drafts], cursor=page.cursor)
+    return DraftPage(items=[shape_of(DraftLine, draft) for draft in page.drafts], cursor=page.cursor)
 
 
 @router.post("", status_code=201, responses=_NAMED)
 def post_draft(
-    body: DraftAsked, request: Request, actor: Writer, service: ServiceDep, lang: LangDep, response: Response
+    body: DraftAsked, request: Request, actor: DraftWriter, service: ServiceDep, lang: LangDep, response: Response
 ) -> DraftSaved:
     """Begin a change: with a version, with what is in force somewhere, with a document, or with nothing."""
     with _turn(request, body):
         with service.writing() as unit:
-            draft = _begun(unit, actor, body)
+            draft = _begin(unit, actor, body)
         response.headers["Location"] = f"{router.prefix}/{draft.draft_id}"
-        return _saved(service, draft, lang, response)
+        return saved(service, draft, lang, response)
 
 
 def _turn(request: Request, body: DraftAsked | DraftChange) -> AbstractContextManager[None]:
@@ -126,7 +119,7 @@ def _turn(request: Request, body: DraftAsked | DraftChange) -> AbstractContextMa
     return uploads.taken() if isinstance(body, FromToml | FromDocument | PutToml | PutDocument) else nullcontext()
 
 
-def _begun(unit: WriteUnit, actor: Actor, body: DraftAsked) -> Draft:
+def _begin(unit: WriteUnit, actor: Actor, body: DraftAsked) -> Draft:
     if isinstance(body, FromVersion):
         targets = None if body.targets is None else places_of(body.targets)
         return drafts.draft_from_version(
@@ -145,66 +138,39 @@ def _begun(unit: WriteUnit, actor: Actor, body: DraftAsked) -> Draft:
 
 @router.get("/{draft_id}", response_model=DraftShown, responses=_TAGGED_200)
 def get_draft(
-    draft_id: IdText, actor: Reader, service: ServiceDep, lang: LangDep, if_none_match: IfNoneMatch = None
+    draft_id: IdText, actor: BookReader, service: ServiceDep, lang: LangDep, if_none_match: IfNoneMatch = None
 ) -> Response:
     """A draft with its document, who wrote what, and what was said of it."""
     with service.reading() as unit:
         draft = draft_of(unit, draft_id, actor)
-        shown = _shown(unit, draft, lang)
-    headers = in_words(lang) | {"ETag": etag_of(draft.etag)}
+        answer = shown(unit, draft, lang)
+    headers = draft_headers(draft, lang)
     if is_unchanged(if_none_match, headers["ETag"]):
         return Response(status_code=304, headers=headers)
-    return Response(shown.model_dump_json(), headers=headers, media_type="application/json")
-
-
-def _shown(unit: ReadUnit | WriteUnit, draft: Draft, lang: Lang) -> DraftShown:
-    said = approvals.approvals_of(unit, draft.draft_id)
-    return draft_shown(draft, revisions_of(unit, draft.draft_id), said, approvals.needs_impact(unit, draft), lang)
-
-
-def _saved(service: Service, draft: Draft, lang: Lang, response: Response) -> DraftSaved:
-    """A draft that is committed, checked: nobody waits for the checks of another's draft."""
-    response.headers.update(in_words(lang) | {"ETag": etag_of(draft.etag)})
-    with service.reading() as unit:
-        checked = check_draft(unit, draft, service.clock())
-        return DraftSaved(draft=_shown(unit, draft, lang), checked=checked_shown(checked, lang))
+    return Response(answer.model_dump_json(), headers=headers, media_type="application/json")
 
 
 @router.put("/{draft_id}", responses=_TAGGED_200)
-def put_draft(
-    draft_id: IdText,
-    body: DraftChange,
-    request: Request,
-    actor: Writer,
-    service: ServiceDep,
-    lang: LangDep,
-    response: Response,
-    if_match: IfMatch = None,
-) -> DraftSaved:
+def put_draft(body: DraftChange, request: Request, step: Annotated[DraftStep, step_of("save")]) -> DraftSaved:
     """Change the document, cells of it, or the places. It is kept however faulty, and every fault is told with its cell."""
     with _turn(request, body):
-        with service.writing() as unit:
-            key = (unit, actor, draft_id, _read(unit, actor, draft_id, if_match))
-            if isinstance(body, PutDocument):
-                draft = drafts.save_document(*key, from_json(body.document))
-            elif isinstance(body, PutToml):
-                draft = drafts.save_toml(*key, body.toml)
-            elif isinstance(body, PutEdits):
-                draft = drafts.edit_cells(*key, body.edits)
-            else:
-                draft = drafts.set_targets(*key, places_of(body.targets))
-        return _saved(service, draft, lang, response)
+        return step.save(_write, body=body)
 
 
-def _read(unit: ReadUnit | WriteUnit, actor: Actor, draft_id: str, if_match: str | None) -> str:
-    """The state of a draft that the client has read, if it still stands."""
-    draft = draft_of(unit, draft_id, actor)
-    need_match(if_match, etag_of(draft.etag))
-    return draft.etag
+def _write(unit: WriteUnit, actor: Actor, draft_id: str, etag: str, body: DraftChange) -> Draft:
+    if isinstance(body, PutDocument):
+        return drafts.save_document(unit, actor, draft_id, etag, from_json(body.document))
+    if isinstance(body, PutToml):
+        return drafts.save_toml(unit, actor, draft_id, etag, body.toml)
+    if isinstance(body, PutEdits):
+        return drafts.edit_cells(unit, actor, draft_id, etag, body.edits)
+    return drafts.set_targets(unit, actor, draft_id, etag, places_of(body.targets))
 
 
 @router.post("/{draft_id}/check")
-def post_check(draft_id: IdText, actor: Reader, service: ServiceDep, lang: LangDep, response: Response) -> CheckedShown:
+def post_check(
+    draft_id: IdText, actor: BookReader, service: ServiceDep, lang: LangDep, response: Response
+) -> CheckedShown:
     """All that is to be said of a draft: faults, the standard, examples, dates and places, what it changes."""
     with service.reading() as unit:
         checked = check_draft(unit, draft_of(unit, draft_id, actor), service.clock())
@@ -214,7 +180,7 @@ def post_check(draft_id: IdText, actor: Reader, service: ServiceDep, lang: LangD
 
 @router.post("/{draft_id}/try")
 def post_try(
-    draft_id: IdText, body: EventTried, actor: Reader, service: ServiceDep, lang: LangDep, response: Response
+    draft_id: IdText, body: EventTried, actor: BookReader, service: ServiceDep, lang: LangDep, response: Response
 ) -> TrialShown:
     """One event under the draft: which rows match, the points, and why."""
     with service.reading() as unit:
@@ -223,161 +189,66 @@ def post_try(
     return trial_shown(try_event(draft, body.kind, body.facts.given()), lang)
 
 
-Verb = Callable[[WriteUnit, Actor, str, str], Draft]
-
-
-def _done(
-    verb: Verb, draft_id: str, actor: Actor, service: ServiceDep, lang: Lang, response: Response, if_match: str | None
-) -> DraftShown:
-    """A step of a draft as its client has read it, and the draft after it."""
-    with service.writing() as unit, _told(lang):
-        draft = verb(unit, actor, draft_id, _read(unit, actor, draft_id, if_match))
-        response.headers.update(in_words(lang) | {"ETag": etag_of(draft.etag)})
-        return _shown(unit, draft, lang)
-
-
-@contextmanager
-def _told(_lang: Lang) -> Iterator[None]:
-    """Name each fault that stands in the way."""
-    try:
-        yield
-    except NotReadyError as error:
-        raise problem_of_checked(error.checked) from None
-
-
-def problem_of_checked(checked: Checked) -> Problem:
-    """What stands in the way of a draft, each fault with its cell in the document."""
-    errors = [
-        FieldError(FieldPlace(place=f"/document{checked.pointer(fault)}"), fault.code, fault.describe)
-        for fault in checked.errors
-    ]
-    return Problem("draft_not_ready", errors=errors, num=len(errors))
-
-
 @router.post("/{draft_id}/undo", responses=_TAGGED_200)
-def post_undo(
-    draft_id: IdText, actor: Writer, service: ServiceDep, lang: LangDep, response: Response, if_match: IfMatch = None
-) -> DraftShown:
+def post_undo(step: Annotated[DraftStep, step_of("undo")]) -> DraftShown:
     """Take back the last edit that stands; again and again goes further back."""
-    return _done(drafts.undo, draft_id, actor, service, lang, response, if_match)
+    return step.take(drafts.undo)
 
 
 @router.post("/{draft_id}/restore", responses=_TAGGED_200)
-def post_restore(
-    draft_id: IdText,
-    body: RestoreAsked,
-    actor: Writer,
-    service: ServiceDep,
-    lang: LangDep,
-    response: Response,
-    if_match: IfMatch = None,
-) -> DraftShown:
+def post_restore(body: RestoreAsked, step: Annotated[DraftStep, step_of("restore")]) -> DraftShown:
     """The content of one of its revisions again."""
-    return _done(partial(drafts.restore, revision=body.revision), draft_id, actor, service, lang, response, if_match)
+    return step.take(drafts.restore, **dict(body))
 
 
 @router.post("/{draft_id}/rebase", responses=_TAGGED_200)
-def post_rebase(
-    draft_id: IdText, actor: Writer, service: ServiceDep, lang: LangDep, response: Response, if_match: IfMatch = None
-) -> DraftShown:
+def post_rebase(step: Annotated[DraftStep, step_of("rebase")]) -> DraftShown:
     """Take note of the versions now in force as what the draft replaces."""
-    return _done(drafts.rebase, draft_id, actor, service, lang, response, if_match)
+    return step.take(drafts.rebase)
 
 
 @router.post("/{draft_id}/submit", responses=_TAGGED_200)
-def post_submit(
-    draft_id: IdText, actor: Writer, service: ServiceDep, lang: LangDep, response: Response, if_match: IfMatch = None
-) -> DraftShown:
+def post_submit(step: Annotated[DraftStep, step_of("submit")]) -> DraftShown:
     """Ask for approval: refused unless checks, standard, all examples, notice and places are in order."""
-    return _done(approvals.submit, draft_id, actor, service, lang, response, if_match)
+    return step.take(approvals.submit)
 
 
 @router.post("/{draft_id}/withdraw", responses=_TAGGED_200)
-def post_withdraw(
-    draft_id: IdText,
-    body: ReasonAsked,
-    actor: Writer,
-    service: ServiceDep,
-    lang: LangDep,
-    response: Response,
-    if_match: IfMatch = None,
-) -> DraftShown:
+def post_withdraw(body: ReasonAsked, step: Annotated[DraftStep, step_of("withdraw")]) -> DraftShown:
     """End a draft for good."""
-    return _done(partial(drafts.withdraw, reason=body.reason), draft_id, actor, service, lang, response, if_match)
+    return step.take(drafts.withdraw, **dict(body))
 
 
 @router.post("/{draft_id}/approve", responses=_TAGGED_200)
-def post_approve(
-    draft_id: IdText,
-    body: ApprovalAsked,
-    actor: Approver,
-    service: ServiceDep,
-    lang: LangDep,
-    response: Response,
-    if_match: IfMatch = None,
-) -> DraftShown:
+def post_approve(body: ApprovalAsked, step: Annotated[DraftStep, step_of("approve")]) -> DraftShown:
     """Approve what was read, with its impact; never by anybody who wrote any of it."""
-    verb = partial(approvals.approve, content_digest=body.content_digest, reason=body.reason, impact_id=body.impact_id)
-    return _done(verb, draft_id, actor, service, lang, response, if_match)
+    return step.take(approvals.approve, **dict(body))
 
 
 @router.post("/{draft_id}/reject", responses=_TAGGED_200)
-def post_reject(
-    draft_id: IdText,
-    body: RejectionAsked,
-    actor: Approver,
-    service: ServiceDep,
-    lang: LangDep,
-    response: Response,
-    if_match: IfMatch = None,
-) -> DraftShown:
+def post_reject(body: RejectionAsked, step: Annotated[DraftStep, step_of("reject")]) -> DraftShown:
     """Send it back, with the reason; its authors may change it and submit again."""
-    return _done(
-        partial(approvals.reject, content_digest=body.content_digest, reason=body.reason),
-        draft_id,
-        actor,
-        service,
-        lang,
-        response,
-        if_match,
-    )
+    return step.take(approvals.reject, **dict(body))
 
 
 @router.post("/{draft_id}/schedule", responses=_TAGGED_200)
-def post_schedule(
-    draft_id: IdText,
-    actor: Scheduler,
-    service: ServiceDep,
-    lang: LangDep,
-    response: Response,
-    body: ScheduleAsked | None = None,
-    if_match: IfMatch = None,
-) -> DraftShown:
+def post_schedule(step: Annotated[DraftStep, step_of("schedule")], body: ScheduleAsked | None = None) -> DraftShown:
     """Let an approved draft take effect on its day; riders are told from now on.
 
     Where another change has that day already, `day_taken` names it: send its id in `replaces`, or choose another day.
     """
-    verb = partial(scheduling.schedule, replaces=() if body is None else body.replaces)
-    return _done(verb, draft_id, actor, service, lang, response, if_match)
+    return step.take(scheduling.schedule, **dict(body or ScheduleAsked()))
 
 
 @router.post("/{draft_id}/cancel", responses=_TAGGED_200)
-def post_cancel(
-    draft_id: IdText,
-    body: ReasonAsked,
-    actor: Scheduler,
-    service: ServiceDep,
-    lang: LangDep,
-    response: Response,
-    if_match: IfMatch = None,
-) -> DraftShown:
+def post_cancel(body: ReasonAsked, step: Annotated[DraftStep, step_of("cancel")]) -> DraftShown:
     """Take it off the schedule; it stays approved as long as nobody edits it."""
-    return _done(partial(scheduling.cancel, reason=body.reason), draft_id, actor, service, lang, response, if_match)
+    return step.take(scheduling.cancel, **dict(body))
 
 
 @router.post("/{draft_id}/impact", status_code=202)
 def post_impact(
-    draft_id: IdText, body: ImpactOfDraft, actor: Asker, service: ServiceDep, response: Response
+    draft_id: IdText, body: ImpactOfDraft, actor: ImpactRunner, service: ServiceDep, response: Response
 ) -> Started:
     """Judge the last days of a city by the draft, beside what is in force; the answer says where to watch."""
     with service.writing() as unit:

@@ -3,31 +3,28 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Final, Literal
+from typing import Literal
 
 from api.access.requester import Acting
-from api.books.approvals import Approval, approvals_of, needs_impact
-from api.books.checking import Checked, check_draft
+from api.books.approvals import Approval, approvals_of
+from api.books.checking import Checked, check_draft, needs_impact
 from api.books.draft_content import DRAFT
 from api.books.draft_rows import Draft, DraftBrief, Revision, draft_of, revisions_of
 from api.books.in_force import rules_in_force_or_none
 from api.books.planned_changes import of_one_day, plan_of
+from api.books.transitions import EDITABLE
 from api.db.unit_of_work import ReadUnit
 from api.endpoints.books.columns import PARTS
-from api.endpoints.books.editor import EditorTable, Told, counts, editor_table, line_of, told
-from api.endpoints.books.tables import Document, Table, document_of, table_of
-from api.endpoints.books.try_event import Asked, TrialTold, asked, told_trial
+from api.endpoints.books.editor import EditorTable, FaultInWords, counts, editor_table, faults_in_words, line_of
+from api.endpoints.books.sheet_writing import label
+from api.endpoints.books.tables import Document, Table, document_of, table_of, tables_of
+from api.endpoints.books.try_event import TrialForm, TrialInWords, read_trial_form, trial_in_words
 from api.studies.jobs import Study, latest_impact
 from rules.book import Bilingual, Book
 from rules.errors import Fault
 from rules.text import Lang, text
 from scoring.explain import titled
 from scoring.trial import trial
-
-# States in which an edit is possible; one of a draft that somebody has approved voids what they said.
-EDITABLE: Final = ("open", "submitted", "approved", "rejected", "suspended")
-# States from which a draft may yet be scheduled.
-WAITING: Final = ("open", "submitted", "approved", "rejected", "suspended")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +34,7 @@ class Missing:
     name: str
     is_right: bool
     words: str
-    faults: tuple[Told, ...]
+    faults: tuple[FaultInWords, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +68,7 @@ class DraftView:
 
     draft: Draft
     checked: Checked
-    told: tuple[Told, ...]
+    faults_in_words: tuple[FaultInWords, ...]
     parts: tuple[tuple[str, int], ...]
     missing: tuple[Missing, ...]
     approvals: tuple[Approval, ...]
@@ -84,40 +81,40 @@ class DraftView:
     @property
     def replaceable(self) -> tuple[str, ...]:
         """Drafts of the same day that this one may replace."""
-        return tuple(one.draft_id for one in self.rivals if one.how == "same")
+        return tuple(rival.draft_id for rival in self.rivals if rival.how == "same")
 
     def title(self, lang: Lang) -> str:
         """What the book is called in a language, if its author said so."""
-        found = self.draft.document.get("title")
-        return str(found.get(lang) or self.draft.title) if isinstance(found, dict) else self.draft.title
+        title = self.draft.document.get("title")
+        return str(title.get(lang) or self.draft.title) if isinstance(title, dict) else self.draft.title
 
     def table(self, part: str, columns: Sequence[str], lang: Lang) -> EditorTable:
         """One of its tables."""
-        return editor_table(table_of(self.draft.document, part), self.told, columns, lang)
+        return editor_table(table_of(self.draft.document, part), self.faults_in_words, columns, lang)
 
 
 def titles_of(unit: ReadUnit, drafts: Iterable[DraftBrief], lang: Lang) -> dict[str, str]:
     """What drafts in a list are called: as the version they change where they keep its name, else as their author said."""
-    law = rules_in_force_or_none(unit)
-    books = {} if law is None else {book.digest: book.model.title for book in law.program.books}
-    found = {}
+    rules = rules_in_force_or_none(unit)
+    books = {} if rules is None else {book.digest: book.model.title for book in rules.books}
+    titles = {}
     for draft in drafts:
         base = books.get(draft.base_digest or draft.rolls_back or "")
         is_kept = base is not None and draft.title in (base.zh, base.en)
-        found[draft.draft_id] = titled(lang, base) if base is not None and is_kept else draft.title
-    return found
+        titles[draft.draft_id] = titled(lang, base) if base is not None and is_kept else draft.title
+    return titles
 
 
 def view_of(unit: ReadUnit, who: Acting, draft_id: str, now_us: int, lang: Lang, *, may_write: bool) -> DraftView:
     """Gather a draft's page."""
     draft = draft_of(unit, draft_id, who)
     checked = check_draft(unit, draft, now_us)
-    faults = all_told(draft.document, checked, lang)
+    faults = all_faults_in_words(draft.document, checked, lang)
     errors = counts(faults)
     return DraftView(
         draft=draft,
         checked=checked,
-        told=faults,
+        faults_in_words=faults,
         parts=tuple((part, errors.get(part, 0)) for part in PARTS),
         missing=_missing(draft.document, checked, lang),
         approvals=approvals_of(unit, draft_id),
@@ -131,41 +128,43 @@ def view_of(unit: ReadUnit, who: Acting, draft_id: str, now_us: int, lang: Lang,
 
 def _rivals(unit: ReadUnit, draft: Draft, book: Book | None) -> Iterator[Rival]:
     """Scheduled changes in the places of a draft that is not scheduled yet."""
-    if draft.state not in WAITING or book is None:
+    if draft.state not in EDITABLE or book is None:
         return
-    own = frozenset({draft.draft_id})
-    plan = plan_of(unit, own)
+    itself = frozenset({draft.draft_id})
+    plan = plan_of(unit, itself)
     same_day = of_one_day(plan, draft, book)
     known = {target.replaces for target in draft.targets}
-    for step in plan.steps:
-        if step.book is None or step.conflicts:
+    for planned in plan.steps:
+        if planned.book is None or planned.conflicts:
             continue
-        is_before = step.book.model.effective_from < book.model.effective_from
+        is_before = planned.book.model.effective_from < book.model.effective_from
         how: Literal["same", "rollback", "back", "before", "after"] | None = None
-        if step in same_day:
-            how = "back" if draft.rolls_back else "rollback" if step.draft.rolls_back else "same"
-        elif not set(step.draft.places).isdisjoint(draft.places) and not (is_before and step.book.digest in known):
+        if planned in same_day:
+            how = "back" if draft.rolls_back else "rollback" if planned.draft.rolls_back else "same"
+        elif not set(planned.draft.places).isdisjoint(draft.places) and not (
+            is_before and planned.book.digest in known
+        ):
             how = "before" if is_before else "after"
         if how is not None:
-            yield Rival(step.draft.draft_id, how, step.book.model.effective_from, step.book.model.title)
+            yield Rival(planned.draft.draft_id, how, planned.book.model.effective_from, planned.book.model.title)
 
 
-def all_told(document: Document, checked: Checked, lang: Lang) -> tuple[Told, ...]:
+def all_faults_in_words(document: Document, checked: Checked, lang: Lang) -> tuple[FaultInWords, ...]:
     """Every fault of a draft's document in words; what a cell cannot say is told as the cell's own fault."""
     unread = _unread(document)
     covered = {(fault.rule, fault.key) for fault in unread}
-    found = [
+    readable = [
         fault
         for fault in (*checked.document, *checked.checks, *checked.examples, *checked.dates)
         if (fault.rule, fault.key) not in covered
     ]
-    return told(document, [*unread, *found], lang)
+    return faults_in_words(document, [*unread, *readable], lang)
 
 
 def _unread(document: Document) -> list[Fault]:
     """Cells of a document that hold text where something else belongs."""
     tables: list[Table] = [table_of(document, part) for part in PARTS]
-    return [found.fault for found in document_of(tables, document).faults]
+    return [cell.fault for cell in document_of(tables, document).faults]
 
 
 def _missing(document: Document, checked: Checked, lang: Lang) -> tuple[Missing, ...]:
@@ -176,7 +175,7 @@ def _missing(document: Document, checked: Checked, lang: Lang) -> tuple[Missing,
         "examples": checked.examples,
         "dates": checked.dates,
     }
-    found = []
+    missing = []
     for name, faults in groups.items():
         errors = sum(fault.severity == "error" for fault in faults)
         warnings = len(faults) - errors
@@ -185,24 +184,50 @@ def _missing(document: Document, checked: Checked, lang: Lang) -> tuple[Missing,
         words = text(lang, f"web_books.ready_{key}", errors=errors, warnings=warnings)
         if name == "examples" and key == "right":
             words = text(lang, "web_books.ready_examples", number=checked.num_examples)
-        found.append(Missing(name, not errors and key != "waits", words, told(document, faults, lang)))
-    return tuple(found)
+        missing.append(Missing(name, not errors and key != "waits", words, faults_in_words(document, faults, lang)))
+    return tuple(missing)
 
 
-def tried(view: DraftView, fields: Mapping[str, str], lang: Lang) -> tuple[Asked, TrialTold | None]:
+def tried(view: DraftView, fields: Mapping[str, str], lang: Lang) -> tuple[TrialForm, TrialInWords | None]:
     """The form of the trial as it was filled in, and its outcome where there is one."""
-    form = asked(fields, lang)
+    form = read_trial_form(fields, lang)
     if form.given is None or view.checked.book is None:
         return form, None
-    return form, told_trial(trial(view.checked.book, form.kind, form.given), lang)
+    return form, trial_in_words(trial(view.checked.book, form.kind, form.given), lang)
 
 
 def why_suspended(draft: DraftBrief, lang: Lang) -> list[str]:
     """What stands in the way of a suspended draft, in words."""
-    found = [] if draft.detail is None else draft.detail.get("conflicts", [])
+    conflicts = [] if draft.detail is None else draft.detail.get("conflicts", [])
     keys = {"backwards": "effective_from"}
     faults = [
         Fault(each["code"], DRAFT, key=keys.get(each["code"], "targets"), given=each["given"], allowed=each["allowed"])
-        for each in found
+        for each in conflicts
     ]
     return [line_of(fault, lang) for fault in faults]
+
+
+@dataclass(frozen=True, slots=True)
+class PaperTable:
+    """One table: its title, headings and rows; columns in which nothing stands are left out."""
+
+    title: str
+    headings: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def on_paper(document: Document, lang: Lang) -> list[PaperTable]:
+    """All tables in which something stands, in their order."""
+    tables = []
+    for part, table in tables_of(document).items():
+        used = [column for column in table.columns if any(row.cells.get(column.key, "").strip() for row in table.rows)]
+        if not used:
+            continue
+        title = text(lang, f"web_books.sheet_{part}")
+        rows = tuple(tuple(row.cells.get(column.key, "") for column in used) for row in table.rows)
+        headings = tuple(label(column, lang) for column in used)
+        if part == "book":
+            pairs = tuple(zip(headings, rows[0], strict=True))
+            headings, rows = (text(lang, "web_books.column_key"), text(lang, "web_books.column_value")), pairs
+        tables.append(PaperTable(title, headings, rows))
+    return tables

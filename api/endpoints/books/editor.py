@@ -13,7 +13,7 @@ from typing import Final
 from api.endpoints.books.columns import LISTS, Column, column, columns
 from api.endpoints.books.fault_words import page_words
 from api.endpoints.books.sheet_writing import label
-from api.endpoints.books.tables import BOOK_ROW, Document, Row, Table, items, used_keys
+from api.endpoints.books.tables import BOOK_ROW, Document, Table, TableRow, items, used_keys
 from rules import nested
 from rules.edits import pointer_of
 from rules.errors import Fault
@@ -30,7 +30,7 @@ MAX_ROWS: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class CellPlace:
     """Where a fault stands in the tables: a row is None for the whole table, a key empty for the whole row."""
 
     part: str
@@ -46,10 +46,10 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class FaultInWords:
     """A fault in words, with its place."""
 
-    place: Place
+    place: CellPlace
     fault: Fault
     line: str
 
@@ -93,7 +93,7 @@ class EditorTable:
     @property
     def keys(self) -> tuple[str, ...]:
         """Keys of the columns that are shown."""
-        return tuple(one.key for one, _ in self.columns)
+        return tuple(column.key for column, _ in self.columns)
 
 
 def field_id(row: int, key: str) -> str:
@@ -101,9 +101,9 @@ def field_id(row: int, key: str) -> str:
     return f"c-{row}-{key.replace('.', '-')}"
 
 
-def told(document: Document, faults: Iterable[Fault], lang: Lang) -> tuple[Told, ...]:
+def faults_in_words(document: Document, faults: Iterable[Fault], lang: Lang) -> tuple[FaultInWords, ...]:
     """Faults of a document in words, each with its place in the tables."""
-    return tuple(Told(place_of(document, fault), fault, line_of(fault, lang)) for fault in faults)
+    return tuple(FaultInWords(place_of(document, fault), fault, line_of(fault, lang)) for fault in faults)
 
 
 def line_of(fault: Fault, lang: Lang) -> str:
@@ -121,82 +121,82 @@ def line_in_book(fault: Fault, lang: Lang) -> str:
     return text(lang, "fault.place", file=part, part=line)
 
 
-def place_of(document: Document, fault: Fault) -> Place:
+def place_of(document: Document, fault: Fault) -> CellPlace:
     """Where in the tables a fault of the document stands."""
     steps = nested.path_of(pointer_of(document, fault))
     if fault.code == "example_fails" and steps[:1] == ["rule"]:
-        return Place("example", _example_row(document, steps, fault), fault.key.removeprefix("example."))
+        return CellPlace("example", _example_row(document, steps, fault), fault.key.removeprefix("example."))
     if not steps or steps[0] not in LISTS:
-        return Place("book", BOOK_ROW if steps else None, _nearest("book", steps))
+        return CellPlace("book", BOOK_ROW if steps else None, _nearest("book", steps))
     part, *rest = steps
     if not rest:
-        return Place(part, None, "")
+        return CellPlace(part, None, "")
     row = int(rest[0])
     if part == "rule" and rest[1:2] == ["example"] and len(rest) > 2:
         before = sum(len(items(rule, "example")) for rule in items(document, "rule")[:row])
-        return Place("example", before + int(rest[2]), _nearest("example", rest[3:]))
-    return Place(part, row, _nearest(part, rest[1:]))
+        return CellPlace("example", before + int(rest[2]), _nearest("example", rest[3:]))
+    return CellPlace(part, row, _nearest(part, rest[1:]))
 
 
 def _example_row(document: Document, steps: Sequence[str], fault: Fault) -> int:
     """The example that a failed expectation is of: the fault names its title, else its number."""
     rules = items(document, "rule")
     row = int(steps[1]) if len(steps) > 1 else 0
-    own = items(rules[row], "example")
+    examples = items(rules[row], "example")
     named = dict(fault.params).get("title", "")
-    at = next((number for number, example in enumerate(own) if example.get("title") == named), None)
+    at = next((number for number, example in enumerate(examples) if example.get("title") == named), None)
     if at is None:
-        at = int(named) - 1 if named.isdigit() and int(named) <= len(own) else 0
+        at = int(named) - 1 if named.isdigit() and int(named) <= len(examples) else 0
     return sum(len(items(rule, "example")) for rule in rules[:row]) + at
 
 
 def _nearest(part: str, steps: Sequence[str]) -> str:
     """The column that a path leads to or through; for a table of values its first."""
     path = ".".join(step for step in steps if not step.isdigit())
-    known = [one.key for one in columns(part)]
+    known = [column.key for column in columns(part)]
     inside = [key for key in known if path == key or path.startswith(f"{key}.")]
     if inside:
         return max(inside, key=len)
     return next((key for key in known if path and key.startswith(f"{path}.")), "")
 
 
-def shown_keys(table: Table, asked: Sequence[str], faulty: Iterable[str]) -> tuple[str, ...]:
+def shown_keys(table: Table, wanted_keys: Sequence[str], faulty: Iterable[str]) -> tuple[str, ...]:
     """Columns to show: what is filled or needed, what is usual, what was asked for, and wherever a fault stands."""
     used = set(used_keys(table)) - set(_ASIDE)
-    wanted = used | set(_USUAL) | set(asked) | set(faulty)
-    if "all" in asked or table.part == "book":
-        return tuple(one.key for one in columns(table.part))
-    return tuple(one.key for one in columns(table.part) if one.key in wanted)
+    wanted = used | set(_USUAL) | set(wanted_keys) | set(faulty)
+    if "all" in wanted_keys or table.part == "book":
+        return tuple(column.key for column in columns(table.part))
+    return tuple(column.key for column in columns(table.part) if column.key in wanted)
 
 
-def editor_table(table: Table, faults: Sequence[Told], asked: Sequence[str], lang: Lang) -> EditorTable:
+def editor_table(table: Table, faults: Sequence[FaultInWords], wanted_keys: Sequence[str], lang: Lang) -> EditorTable:
     """The view of a table."""
-    own = [found for found in faults if found.place.part == table.part]
-    at: dict[tuple[int | None, str], list[str]] = {}
-    for found in own:
-        at.setdefault((found.place.row, found.place.key), []).append(found.line)
-    keys = shown_keys(table, asked, (found.place.key for found in own))
+    table_faults = [fault for fault in faults if fault.place.part == table.part]
+    lines: dict[tuple[int | None, str], list[str]] = {}
+    for fault in table_faults:
+        lines.setdefault((fault.place.row, fault.place.key), []).append(fault.line)
+    keys = shown_keys(table, wanted_keys, (fault.place.key for fault in table_faults))
     shown = tuple((one, label(one, lang)) for one in columns(table.part) if one.key in keys)
     return EditorTable(
         part=table.part,
         columns=shown,
-        rows=tuple(_row(number, row, shown, at, lang) for number, row in enumerate(table.rows)),
+        rows=tuple(_row(number, row, shown, lines, lang) for number, row in enumerate(table.rows)),
         hidden=tuple((one.key, label(one, lang)) for one in columns(table.part) if one.key not in keys),
-        faults=tuple(at.get((None, ""), ())),
+        faults=tuple(lines.get((None, ""), ())),
     )
 
 
 Faults = Mapping[tuple[int | None, str], Sequence[str]]
 
 
-def _row(number: int, row: Row, shown: Sequence[tuple[Column, str]], at: Faults, lang: Lang) -> EditorRow:
+def _row(number: int, row: TableRow, shown: Sequence[tuple[Column, str]], at: Faults, lang: Lang) -> EditorRow:
     name = row_name(row)
     cells = tuple(cell(one, words, number, row, at.get((number, one.key), ()), lang) for one, words in shown)
     label = name if row.cells.get("id") or row.cells.get("rule") else _word(name, lang)
     return EditorRow(number, row.origin, name, label, cells, tuple(at.get((number, ""), ())))
 
 
-def cell(one: Column, words: str, number: int, row: Row, faults: Sequence[str], lang: Lang) -> Cell:
+def cell(one: Column, words: str, number: int, row: TableRow, faults: Sequence[str], lang: Lang) -> Cell:
     """The view of one cell."""
     written = row.cells.get(one.key, "")
     return Cell(
@@ -211,7 +211,7 @@ def cell(one: Column, words: str, number: int, row: Row, faults: Sequence[str], 
     )
 
 
-def row_name(row: Row) -> str:
+def row_name(row: TableRow) -> str:
     """How a row's part is called."""
     return row.cells.get("id") or row.cells.get("rule") or row.cells.get("kind") or ""
 
@@ -245,17 +245,17 @@ def read_form(part: str, fields: Mapping[str, str]) -> Table:
     cells: dict[int, dict[str, str]] = {}
     keys: set[str] = set()
     for name, written in fields.items():
-        found = _FIELD.fullmatch(name)
-        one = column(part, found[2]) if found else None
-        if found and one is not None and int(found[1]) < MAX_ROWS:
-            cells.setdefault(int(found[1]), {})[one.key] = _in_book_words(one, written)
-            keys.add(one.key)
+        match = _FIELD.fullmatch(name)
+        known_column = column(part, match[2]) if match else None
+        if match and known_column is not None and int(match[1]) < MAX_ROWS:
+            cells.setdefault(int(match[1]), {})[known_column.key] = _in_book_words(known_column, written)
+            keys.add(known_column.key)
     origins = {number: fields.get(f"o.{number}", "") for number in cells}
     rows = tuple(
-        Row({key: written for key, written in cells[number].items() if written}, _origin(origins[number]))
+        TableRow({key: written for key, written in cells[number].items() if written}, _origin(origins[number]))
         for number in sorted(cells)
     )
-    return Table(part, rows, tuple(one.key for one in columns(part) if one.key in keys))
+    return Table(part, rows, tuple(known_column.key for known_column in columns(part) if known_column.key in keys))
 
 
 def _origin(written: str) -> int | None:
@@ -305,18 +305,18 @@ def act(table: Table, action: str, base: Document, lang: Lang) -> tuple[Table, i
     return replace(table, rows=tuple(rows)), to
 
 
-def _copied(row: Row, rows: Sequence[Row]) -> Row:
+def _copied(row: TableRow, rows: Sequence[TableRow]) -> TableRow:
     if "id" not in row.cells:
-        return Row(dict(row.cells))
-    return Row({**row.cells, "id": _free_id(row.cells["id"], rows)})
+        return TableRow(dict(row.cells))
+    return TableRow({**row.cells, "id": _free_id(row.cells["id"], rows)})
 
 
-def _free_id(stem: str, rows: Sequence[Row]) -> str:
+def _free_id(stem: str, rows: Sequence[TableRow]) -> str:
     known = {row.cells.get("id") for row in rows}
     return next(f"{stem}_{number}" for number in range(2, len(rows) + 3) if f"{stem}_{number}" not in known)
 
 
-def new_row(table: Table, base: Document, lang: Lang) -> Row:
+def new_row(table: Table, base: Document, lang: Lang) -> TableRow:
     """A row to begin with: sound, and without effect until it is filled in."""
     titles = {f"title.{each}": text(each, f"web_books.new_{table.part}") for each in ("zh", "en")}
     groups = [str(group.get("id", "")) for group in items(base, "group")]
@@ -333,7 +333,7 @@ def new_row(table: Table, base: Document, lang: Lang) -> Row:
     cells = {key: written for key, written in starts.get(table.part, {}).items() if written}
     if column(table.part, "id") is not None and table.part != "book":
         cells = {"id": _free_id(f"new_{table.part}", table.rows), **cells}
-    return Row(cells)
+    return TableRow(cells)
 
 
 def _free_report(table: Table) -> dict[str, str]:
@@ -348,22 +348,22 @@ def _free_report(table: Table) -> dict[str, str]:
 
 def _above_last(table: Table) -> str:
     last = table.rows[-1].cells if table.rows else {}
-    found = last.get("from") or last.get("above") or "0"
-    return str(int(float(found)) + 5) if re.fullmatch(r"-?\d+(\.\d+)?", found) else ""
+    last_from = last.get("from") or last.get("above") or "0"
+    return str(int(float(last_from)) + 5) if re.fullmatch(r"-?\d+(\.\d+)?", last_from) else ""
 
 
-def counts(faults: Iterable[Told]) -> Mapping[str, int]:
+def counts(faults: Iterable[FaultInWords]) -> Mapping[str, int]:
     """How many errors stand in each table."""
-    return Counter(found.place.part for found in faults if found.fault.severity == "error")
+    return Counter(fault.place.part for fault in faults if fault.fault.severity == "error")
 
 
 def sections(table: EditorTable, title: Callable[[str], str]) -> list[tuple[str, list[Cell]]]:
     """The single values of a book by the table they stand in, each with its title."""
-    found: dict[str, list[Cell]] = {}
+    sections_by_name: dict[str, list[Cell]] = {}
     for one in table.rows[0].cells if table.rows else ():
         first = one.column.path[0]
         is_own = len(one.column.path) > 1 and first not in ("title", "note")
         # The section says of which table a value is.
         words = one.words.removeprefix(title(first)).lstrip("·") if is_own else one.words
-        found.setdefault(first if is_own else "", []).append(replace(one, words=words))
-    return [(title(name), cells) for name, cells in found.items()]
+        sections_by_name.setdefault(first if is_own else "", []).append(replace(one, words=words))
+    return [(title(name), cells) for name, cells in sections_by_name.items()]

@@ -13,7 +13,7 @@ from rules.units import yuan_text
 
 # A name of a book's document, such as `severe_weather` or `score.base`, standing alone.
 _NAME: Final = re.compile(r'(?<![\w./])"?([a-z]\w*(?:\.[a-z]\w*)*)"?(?![\w./])')
-# A place of the law, `city/kind of riders`.
+# A place where a book is in force, `city/kind of riders`.
 _PLACE: Final = re.compile(rf"([^\s,、/]+)/({'|'.join(RIDER_KINDS)})(?!\w)")
 # A whole number as such, not the beginning of another.
 _WHOLE: Final = re.compile(r"(?<![\w.])-?\d+(?![\w.])")

@@ -2,18 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
-from fastapi import Depends, Response
+from fastapi import Response
 
 from api.access.requester import need_cities
 from api.books.draft_rows import draft_of
 from api.db.unit_of_work import WriteUnit
 from api.endpoints.books.draft_view import DraftView, view_of
+from api.endpoints.books.visits import ImpactVisit, WatchVisit
 from api.endpoints.common.form_once import submit_once
 from api.endpoints.common.formats import city_pairs
 from api.endpoints.common.page_routing import page_router
-from api.endpoints.common.page_sessions import Posted, field, visiting
+from api.endpoints.common.page_sessions import Posted, field
 from api.endpoints.common.pages import Visit
 from api.endpoints.common.problems import STATUS
 from api.endpoints.studies.routes import need_kind
@@ -25,8 +26,6 @@ from rules.text import Lang
 from scoring.explain import titled
 
 router = page_router()
-ReadVisit = Annotated[Visit, Depends(visiting("books:read", "studies:read"))]
-RunVisit = Annotated[Visit, Depends(visiting("impacts:run"))]
 DAYS: Final = (7, 14, 28, 56, 92)
 # A watcher who stays longer asks anew; the browser does so by itself.
 WATCH_S: Final = 600
@@ -41,7 +40,7 @@ class Matrix:
 
 
 @router.get("/console/drafts/{draft_id}/impact")
-def impact_page(visit: ReadVisit, draft_id: str, study: str = "") -> Response:
+def impact_page(visit: WatchVisit, draft_id: str, study: str = "") -> Response:
     """Who would have moved, on the last days of a city."""
     return _impact_page(visit, draft_id, study)
 
@@ -49,8 +48,8 @@ def impact_page(visit: ReadVisit, draft_id: str, study: str = "") -> Response:
 def _impact_page(visit: Visit, draft_id: str, study: str = "", status: int = 200, refused: str = "") -> Response:
     with visit.service.reading() as unit:
         view = view_of(unit, visit.who, draft_id, visit.service.clock(), visit.lang, may_write=False)
-        found = studies_of(unit, kinds=("impact",), draft_id=draft_id, limit=20).studies
-        shown = next((one for one in found if one.study_id == study), found[0] if found else None)
+        impacts = studies_of(unit, kinds=("impact",), draft_id=draft_id, limit=20).studies
+        shown = next((each for each in impacts if each.study_id == study), impacts[0] if impacts else None)
         place = None if shown is None else position_of(unit, shown.study_id, shown.kind)
     cities = sorted({target.city for target in view.draft.targets})
     return visit.page(
@@ -60,18 +59,18 @@ def _impact_page(visit: Visit, draft_id: str, study: str = "", status: int = 200
         draft=view.draft,
         shown=shown,
         place=place,
-        others=found,
+        others=impacts,
         cities=city_pairs(cities, visit.lang),
         days=[(str(days), visit.say("web_books.days", number=days)) for days in DAYS],
         refused=refused,
         stages=stages(visit.lang),
         is_present=shown is not None and shown.content_digest == view.draft.content_digest,
-        result=None if shown is None or shown.result is None else told_result(shown, view, visit.lang),
+        result=None if shown is None or shown.result is None else result_in_words(shown, view, visit.lang),
     )
 
 
 @router.post("/console/drafts/{draft_id}/impact")
-def start(visit: RunVisit, draft_id: str, form: Posted) -> Response:
+def start(visit: ImpactVisit, draft_id: str, form: Posted) -> Response:
     """Ask for the impact of a draft as it stands."""
     days = field(form, "days")
 
@@ -94,7 +93,7 @@ def start(visit: RunVisit, draft_id: str, form: Posted) -> Response:
 
 
 @router.post("/console/studies/{study_id}/cancel")
-def stop(visit: RunVisit, study_id: str, form: Posted) -> Response:
+def stop(visit: ImpactVisit, study_id: str, form: Posted) -> Response:
     """Stop long work."""
     with visit.service.writing() as unit:
         need_kind(study_of(unit, study_id, visit.who.cities, visit.who.name), visit.who)
@@ -110,14 +109,14 @@ def place_of(study: Study) -> str:
 
 
 @router.get("/console/studies/{study_id}/events")
-def watch(visit: ReadVisit, study_id: str) -> Response:
+def watch(visit: WatchVisit, study_id: str) -> Response:
     """Progress as server-sent events."""
     with visit.service.reading() as unit:
         need_kind(study_of(unit, study_id, visit.who.cities, visit.who.name), visit.who)
     return progress_stream(visit.service, study_id, last_event(visit.request.headers.get("last-event-id")), WATCH_S)
 
 
-def told_result(study: Study, view: DraftView | None, lang: Lang) -> dict[str, Any]:
+def result_in_words(study: Study, view: DraftView | None, lang: Lang) -> dict[str, Any]:
     """The result of an impact with what a page needs beside it: the matrix, titles of tiers, sums that are shown."""
     result: dict[str, Any] = study.result or {}
     titles = _tier_titles(view, lang)

@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
-from typing import Annotated
 
-from fastapi import Depends, Response
+from fastapi import Response
 
 from api.access.requester import need_cities
 from api.books.catalogue import book_of_id, books_by_place, books_of, compare_versions, version_of
@@ -17,11 +16,12 @@ from api.endpoints.books.draft_view import titles_of
 from api.endpoints.books.editor import line_in_book
 from api.endpoints.books.sheet_writing import XLSX_TYPE, to_xlsx
 from api.endpoints.books.tables import tables_of
+from api.endpoints.books.visits import BookVisit, RollbackVisit
 from api.endpoints.common.downloads import attachment
 from api.endpoints.common.form_once import submit_once
 from api.endpoints.common.formats import city_pairs
 from api.endpoints.common.page_routing import page_router
-from api.endpoints.common.page_sessions import Posted, field, visiting
+from api.endpoints.common.page_sessions import Posted, field
 from api.endpoints.common.pages import Visit
 from api.refusals import Refused
 from rules.book import Book, Rule, Tier
@@ -40,12 +40,10 @@ from scoring.book_words import (
 from scoring.explain import effects, titled
 
 router = page_router()
-ReadVisit = Annotated[Visit, Depends(visiting("books:read"))]
-BackVisit = Annotated[Visit, Depends(visiting("books:rollback"))]
 
 
 @dataclass(frozen=True, slots=True)
-class RuleRead:
+class RuleInWords:
     """A rule as a person reads it, with the clauses that speak about it."""
 
     rule: Rule
@@ -56,7 +54,7 @@ class RuleRead:
 
 
 @router.get("/console/books")
-def shelf(visit: ReadVisit, city: str = "") -> Response:
+def shelf(visit: BookVisit, city: str = "") -> Response:
     """What is in force by city and kind of rider."""
     now_us = visit.service.clock()
     need_cities(visit.who, (city,) if city else ())
@@ -65,13 +63,13 @@ def shelf(visit: ReadVisit, city: str = "") -> Response:
         books = books_of(unit, now_us)
         cities = sorted({place.city for place in (books_by_place(unit, visit.who, now_us) if city else places)})
         titles = titles_of(unit, [draft for place in places for draft in place.drafts], visit.lang)
-    by_city = [(name, list(own)) for name, own in groupby(places, key=lambda place: place.city)]
+    by_city = [(name, list(city_places)) for name, city_places in groupby(places, key=lambda place: place.city)]
     options = [("", visit.say("web_books.all_cities")), *city_pairs(cities, visit.lang)]
     return visit.page("books.html", titles=titles, by_city=by_city, books=books, city=city, city_options=options)
 
 
 @router.get("/console/books/{book_id}")
-def book_page(visit: ReadVisit, book_id: str, version: str = "", before: str = "", into: str = "") -> Response:
+def book_page(visit: BookVisit, book_id: str, version: str = "", before: str = "", into: str = "") -> Response:
     """One version of a book: rules with the law beside them, what changed, where it is in force.
 
     `into` is the book in force that going back to this version would change, where it is another one.
@@ -127,23 +125,23 @@ def _book_page(
     )
 
 
-def _groups(book: Book, lang: Lang) -> list[tuple[str, str, list[RuleRead]]]:
+def _groups(book: Book, lang: Lang) -> list[tuple[str, str, list[RuleInWords]]]:
     """Rules by group: its title, how it is read, its rules in order."""
     beside: dict[str, list[PartClause]] = {}
-    for found in clauses_for(book.model):
-        if found.part == "rule":
-            beside.setdefault(found.name, []).append(found)
+    for clause in clauses_for(book.model):
+        if clause.part == "rule":
+            beside.setdefault(clause.name, []).append(clause)
     groups = []
     for group in book.model.group:
-        own = [rule for rule in book.model.rule if rule.group == group.id]
+        group_rules = [rule for rule in book.model.rule if rule.group == group.id]
         title = titled(lang, group.title) if group.title else group.id
-        read = [_rule(rule, book, tuple(beside.get(rule.id, ())), lang) for rule in own]
-        groups.append((title, text(lang, f"word.{group.hit}"), read))
+        in_words = [_rule(rule, book, tuple(beside.get(rule.id, ())), lang) for rule in group_rules]
+        groups.append((title, text(lang, f"word.{group.hit}"), in_words))
     return groups
 
 
-def _rule(rule: Rule, book: Book, clauses: tuple[PartClause, ...], lang: Lang) -> RuleRead:
-    return RuleRead(
+def _rule(rule: Rule, book: Book, clauses: tuple[PartClause, ...], lang: Lang) -> RuleInWords:
+    return RuleInWords(
         rule=rule,
         kinds=kinds_words(rule, lang),
         conditions=conditions_words(rule, book.model, lang),
@@ -171,17 +169,17 @@ _PROTECTIONS = ("cost_limit", "newcomer", "fading", "reset", "training", "appeal
 
 def _protections(book: Book) -> list[tuple[str, list[tuple[str, object]]]]:
     """The single values of a book, table by table."""
-    found = []
+    protections = []
     for name in _PROTECTIONS:
         part = getattr(book.model, name)
         if part is not None:
             leaves = leaves_of(part, skip=("source", "confidence", "note"))
-            found.append((name, list(leaves.items())))
-    return found
+            protections.append((name, list(leaves.items())))
+    return protections
 
 
 @router.get("/console/books/{book_id}/{digest}.toml")
-def version_toml(visit: ReadVisit, book_id: str, digest: str) -> Response:
+def version_toml(visit: BookVisit, book_id: str, digest: str) -> Response:
     """A version as TOML, standing alone."""
     with visit.service.reading() as unit:
         version = version_of(unit, digest, visit.service.clock())
@@ -189,7 +187,7 @@ def version_toml(visit: ReadVisit, book_id: str, digest: str) -> Response:
 
 
 @router.get("/console/books/{book_id}/{digest}.xlsx")
-def version_workbook(visit: ReadVisit, book_id: str, digest: str) -> Response:
+def version_workbook(visit: BookVisit, book_id: str, digest: str) -> Response:
     """A version's tables as an Excel workbook."""
     with visit.service.reading() as unit:
         version = version_of(unit, digest, visit.service.clock())
@@ -201,7 +199,7 @@ def _file(content: bytes, media_type: str, name: str) -> Response:
 
 
 @router.post("/console/books/{book_id}/back")
-def go_back(visit: BackVisit, book_id: str, form: Posted) -> Response:
+def go_back(visit: RollbackVisit, book_id: str, form: Posted) -> Response:
     """One click: an earlier version becomes a new one, for a second person to approve."""
     digest = field(form, "digest")
 

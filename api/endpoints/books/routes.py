@@ -5,30 +5,31 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Response
 
 from api.access.requester import need_cities
-from api.books.approvals import NotReadyError
 from api.books.catalogue import book_of_id, books_by_place, books_of, compare_versions, version_of
+from api.books.checking import NotReadyError
 from api.books.draft_rows import revisions_of
 from api.books.rollback import roll_back
-from api.endpoints.books.answers import book_line, draft_shown, place_books, version_shown
-from api.endpoints.books.bodies import BookIdText, Digest, RollbackAsked
-from api.endpoints.books.draft_routes import problem_of_checked
-from api.endpoints.books.shapes import BookLine, BooksPage, DraftShown, VersionShown
+from api.endpoints.books.answers import draft_shown, shape_of, version_shown
+from api.endpoints.books.bodies import BookDigest, BookIdText, RollbackAsked
+from api.endpoints.books.draft_step import BookReader, draft_headers, problem_of_checked
+from api.endpoints.books.shapes import BookLine, BooksPage, DraftShown, PlaceBooks, VersionShown
 from api.endpoints.common.auth import require
-from api.endpoints.common.etags import etag_of, in_words
+from api.endpoints.common.etags import in_words
 from api.endpoints.common.problems import Problem
 from api.endpoints.common.schemas import LIMIT_DEFAULT, City, Cursor, Limit
 from api.endpoints.common.threads import ThreadedRoute
 from api.service import Actor, LangDep, ServiceDep
 
 router = APIRouter(prefix="/v1/books", tags=["books"], route_class=ThreadedRoute)
-Reader = Annotated[Actor, Depends(require("books:read"))]
 Restorer = Annotated[Actor, Depends(require("books:rollback"))]
-Since = Annotated[Digest | None, Query(description="Tell changes from this version; the one before it where left out.")]
+Since = Annotated[
+    BookDigest | None, Query(description="Tell changes from this version; the one before it where left out.")
+]
 
 
 @router.get("")
 def list_books(
-    actor: Reader,
+    actor: BookReader,
     service: ServiceDep,
     city: City | None = None,
     cursor: Cursor = None,
@@ -44,22 +45,24 @@ def list_books(
     page = after[:limit]
     last = f"{page[-1].city}/{page[-1].rider_kind}" if len(after) > limit else None
     return BooksPage(
-        items=[place_books(shelf) for shelf in page], books=[book_line(book) for book in books], cursor=last
+        items=[shape_of(PlaceBooks, shelf) for shelf in page],
+        books=[shape_of(BookLine, book) for book in books],
+        cursor=last,
     )
 
 
 @router.get("/{book_id}")
-def get_book(book_id: BookIdText, actor: Reader, service: ServiceDep) -> BookLine:
+def get_book(book_id: BookIdText, actor: BookReader, service: ServiceDep) -> BookLine:
     """One book: its versions, newest first, and where it is in force."""
     with service.reading() as unit:
-        return book_line(book_of_id(unit, book_id, service.clock()))
+        return shape_of(BookLine, book_of_id(unit, book_id, service.clock()))
 
 
 @router.get("/{book_id}/versions/{digest}")
 def get_version(
     book_id: BookIdText,
-    digest: Digest,
-    actor: Reader,
+    digest: BookDigest,
+    actor: BookReader,
     service: ServiceDep,
     lang: LangDep,
     response: Response,
@@ -87,7 +90,5 @@ def post_rollback(
             shown = draft_shown(draft, revisions_of(unit, draft.draft_id), (), False, lang)
     except NotReadyError as error:
         raise problem_of_checked(error.checked) from None
-    response.headers.update(
-        in_words(lang) | {"ETag": etag_of(draft.etag), "Location": f"{router.prefix}/drafts/{draft.draft_id}"}
-    )
+    response.headers.update(draft_headers(draft, lang) | {"Location": f"{router.prefix}/drafts/{draft.draft_id}"})
     return shown

@@ -1,13 +1,22 @@
 """What the routes of rule books and drafts answer: the shapes; `answers` makes them."""
 
-from typing import Any, Literal
+import datetime as dt
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from api.books.draft_rows import DraftState
 from api.endpoints.common.schemas import ListPage, Model
 
-DIGEST = "0f3a9c64d1e25b7788c01d2f6a4be35990d7c1a2b3f4e5d6978812345678abcd"
+# An example for documents.
+DIGEST: Final = "0f3a9c64d1e25b7788c01d2f6a4be35990d7c1a2b3f4e5d6978812345678abcd"
+
+
+def _iso(value: object) -> object:
+    return value.isoformat() if isinstance(value, dt.date) else value
+
+
+IsoDate = Annotated[str, BeforeValidator(_iso)]
 
 
 class TitleShown(Model):
@@ -30,7 +39,7 @@ class VersionLine(Model):
     digest: str = Field(examples=[DIGEST])
     book_id: str = Field(examples=["taobao-crowdsourced"])
     title: TitleShown
-    effective_from: str = Field(examples=["2025-12-03"])
+    effective_from: IsoDate = Field(examples=["2025-12-03"])
     since_us: int = Field(description="When it began to judge, in this place or at all.")
     regime: str = Field(examples=["score"])
 
@@ -44,7 +53,7 @@ class ScheduledChangeShown(Model):
     digest: str
     title: TitleShown
     effective_us: int
-    effective_from: str
+    effective_from: IsoDate
     draft_id: str | None
     restores: str | None = Field(description="For a roll-back, the version whose content comes back.")
     notice_waived: bool

@@ -22,7 +22,7 @@ from openpyxl.utils.exceptions import InvalidFileException
 from api.endpoints.books.cells import text_of, yuan_of_fen
 from api.endpoints.books.columns import FEN, PARTS, columns
 from api.endpoints.books.sheet_writing import label
-from api.endpoints.books.tables import BOOK_ROW, Document, Row, Table, table_of
+from api.endpoints.books.tables import BOOK_ROW, Document, Table, TableRow, table_of
 from api.files.delimited_records import records
 from api.files.rejects import cut
 from rules.errors import Fault
@@ -156,9 +156,9 @@ def read_pasted(written: str, keys: Sequence[str], part: str, base: Document, sh
     num_blank = layout_of(written).num_before
     lines, faults = _text_lines(written, sheet, TextLayout("\t", num_blank))
     lines = lines[num_blank:]
-    found = [_key_of(part, cell) for cell in lines[0]] if lines else []
-    known = [key for key in found if key]
-    if len(known) * 2 <= len(found) or not known:
+    headings = [_key_of(part, cell) for cell in lines[0]] if lines else []
+    known = [key for key in headings if key]
+    if len(known) * 2 <= len(headings) or not known:
         lines = [[f"[{key}]" for key in keys], *lines]
     return _read([(part, sheet, lines, faults)], base)
 
@@ -181,7 +181,7 @@ def merged(table: Table, pasted: Table) -> Table:
         if row.origin in at and row.origin is not None:
             number = at[row.origin]
             kept = {key: cell for key, cell in rows[number].cells.items() if pasted.keys and key not in pasted.keys}
-            rows[number] = Row(kept | dict(row.cells), row.origin, row.place)
+            rows[number] = TableRow(kept | dict(row.cells), row.origin, row.place)
         else:
             rows[len(rows)] = row
     return Table(table.part, tuple(rows.values()), table.keys)
@@ -226,13 +226,13 @@ def _too_much(content: bytes, file: str) -> Fault | None:
             part = archive.read(info)
             if any(word in part for word in _DECLARES):
                 return Fault("sheet_unreadable", file)
-            own_tags = part.count(b"<")
-            num_tags += own_tags
+            part_tags = part.count(b"<")
+            num_tags += part_tags
             num_values += part.count(b"=")
             num_rows += part.count(b"<row")
             if num_tags > _MAX_TAGS or num_values > _MAX_ATTRIBUTES:
                 return Fault("sheet_cells", file, allowed=str(MAX_CELLS))
-            if _num_beside_cells(info.filename, part, own_tags) > _MAX_STYLES:
+            if _num_beside_cells(info.filename, part, part_tags) > _MAX_STYLES:
                 return Fault("sheet_styles", file, allowed=str(_MAX_STYLES))
             if _longest_text(part) > _MAX_TEXT_BYTES:
                 return Fault("cell_long", file, key=info.filename[:100])
@@ -341,8 +341,8 @@ def _is_book(lines: Lines) -> bool:
 def _key_of(part: str, heading: str) -> str:
     """The column that a heading names by its key or in words; empty for none."""
     named = _named(part)
-    found = _KEY.search(strip_invisible(heading))
-    return named.get(found[1] if found else "", "") or named.get(strip_invisible(heading).lower(), "")
+    match = _KEY.search(strip_invisible(heading))
+    return named.get(match[1] if match else "", "") or named.get(strip_invisible(heading).lower(), "")
 
 
 @cache
@@ -354,8 +354,8 @@ def _named(part: str) -> dict[str, str]:
 
 def _is_in_fen(part: str, heading: str) -> bool:
     """Whether a heading is the key of a column of money, as a book has it: its values are fen."""
-    found = _KEY.search(strip_invisible(heading))
-    key = found[1] if found else strip_invisible(heading)
+    match = _KEY.search(strip_invisible(heading))
+    key = match[1] if match else strip_invisible(heading)
     return key.endswith(FEN) and key == _key_of(part, heading)
 
 
@@ -364,15 +364,15 @@ def _read(sheets: Iterable[tuple[str, str, Lines, list[SheetFault]]], base: Docu
     names: dict[str, str] = {}
     letters: dict[tuple[str, str], str] = {}
     faults: list[SheetFault] = []
-    for asked, name, lines, own in sheets:
-        faults += own
+    for asked_part, name, lines, sheet_faults in sheets:
+        faults += sheet_faults
         if len(lines) > MAX_ROWS:
             faults.append(SheetFault(name, MAX_ROWS, "", Fault("sheet_long", name, allowed=str(MAX_ROWS))))
             continue
         if max(map(len, lines), default=0) > MAX_COLUMNS:
             faults.append(SheetFault(name, 1, "", Fault("sheet_wide", name, allowed=str(MAX_COLUMNS))))
             continue
-        part = asked or _fitting(lines)
+        part = asked_part or _fitting(lines)
         if not part:
             if any(any(line) for line in lines):
                 allowed = ", ".join(PARTS)
@@ -382,8 +382,8 @@ def _read(sheets: Iterable[tuple[str, str, Lines, list[SheetFault]]], base: Docu
             faults.append(SheetFault(name, 1, "", Fault("sheet_twice", name, given=part)))
             continue
         names[part] = name
-        found = letters, faults
-        table = _read_book(name, lines, found) if part == "book" else _read_rows(part, name, lines, base, found)
+        findings = letters, faults
+        table = _read_book(name, lines, findings) if part == "book" else _read_rows(part, name, lines, base, findings)
         num_before = len([row for row in table_of(base, part).rows if row.cells])
         if num_before and not any(row.cells for row in table.rows):
             faults.append(SheetFault(name, 0, "", Fault("sheet_no_rows", name, given=str(num_before))))
@@ -391,11 +391,11 @@ def _read(sheets: Iterable[tuple[str, str, Lines, list[SheetFault]]], base: Docu
     return Sheets(tuple(tables.values()), names, letters, tuple(faults))
 
 
-Found = tuple[dict[tuple[str, str], str], list[SheetFault]]
+SheetFindings = tuple[dict[tuple[str, str], str], list[SheetFault]]
 
 
-def _read_rows(part: str, name: str, lines: Lines, base: Document, found: Found) -> Table:
-    letters, faults = found
+def _read_rows(part: str, name: str, lines: Lines, base: Document, findings: SheetFindings) -> Table:
+    letters, faults = findings
     keys: list[str] = []
     first = _num_blank(lines)
     lines = lines[first:]
@@ -425,7 +425,7 @@ def _read_rows(part: str, name: str, lines: Lines, base: Document, found: Found)
             if key and cell.strip()
         }
         if cells:
-            rows.append(Row(cells, known_rows(cells), place))
+            rows.append(TableRow(cells, known_rows(cells), place))
     return Table(part, tuple(rows), tuple(key for key in keys if key))
 
 
@@ -433,10 +433,10 @@ def _heading(headings: list[str], at: int) -> str:
     return strip_invisible(headings[at]) if at < len(headings) else ""
 
 
-def _read_book(name: str, lines: Lines, found: Found) -> Table:
+def _read_book(name: str, lines: Lines, findings: SheetFindings) -> Table:
     """The table of single values: a key and a value a line."""
     part = "book"
-    letters, faults = found
+    letters, faults = findings
     cells: dict[str, str] = {}
     keys = []
     first = _num_blank(lines)
@@ -452,17 +452,17 @@ def _read_book(name: str, lines: Lines, found: Found) -> Table:
             near = difflib.get_close_matches(heading.strip(), [one.key for one in columns(part)], n=1)
             fault = Fault("sheet_column", name, given=heading.strip(), allowed=", ".join(near) or "–")
             faults.append(SheetFault(name, place, "A", fault))
-    return Table(part, (Row(cells, BOOK_ROW),), tuple(keys))
+    return Table(part, (TableRow(cells, BOOK_ROW),), tuple(keys))
 
 
 def _origins(part: str, base: Document) -> Callable[[dict[str, str]], int | None]:
     """Which row of the base a sheet's row is: by id; a report by kind and level; an example by rule and number."""
-    waiting: dict[tuple[str, ...], list[int]] = {}
+    free_rows: dict[tuple[str, ...], list[int]] = {}
     for position, row in enumerate(table_of(base, part).rows):
-        waiting.setdefault(_identity(part, row.cells), []).append(position)
+        free_rows.setdefault(_identity(part, row.cells), []).append(position)
 
     def origin(cells: dict[str, str]) -> int | None:
-        same = waiting.get(_identity(part, cells))
+        same = free_rows.get(_identity(part, cells))
         return same.pop(0) if same else None
 
     return origin

@@ -20,7 +20,7 @@ BOOK_ROW: Final = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TableRow:
     """Cells of one part by the key of their column; `origin` is its position in the document, None for a new one.
 
     The origin of an example is its position among all examples of the book. `place` is the row's number in the file it
@@ -37,7 +37,7 @@ class Table:
     """One table: `part` is a list of the book, `example`, or `book`; `keys` the columns it has (None: all)."""
 
     part: str
-    rows: tuple[Row, ...]
+    rows: tuple[TableRow, ...]
     keys: tuple[str, ...] | None = None
 
     @property
@@ -72,14 +72,16 @@ def tables_of(document: Document) -> dict[str, Table]:
 def table_of(document: Document, part: str) -> Table:
     """One table of a document."""
     if part == "book":
-        return Table(part, (Row(_cells(part, document), BOOK_ROW),))
+        return Table(part, (TableRow(_cells(part, document), BOOK_ROW),))
     if part == "example":
         rows = [
-            Row({"rule": str(rule.get("id", ""))} | _cells(part, example), position)
+            TableRow({"rule": str(rule.get("id", ""))} | _cells(part, example), position)
             for position, (rule, example) in enumerate(_examples(document))
         ]
         return Table(part, tuple(rows))
-    return Table(part, tuple(Row(_cells(part, item), position) for position, item in enumerate(items(document, part))))
+    return Table(
+        part, tuple(TableRow(_cells(part, item), position) for position, item in enumerate(items(document, part)))
+    )
 
 
 def document_of(tables: Sequence[Table], base: Document, file: str = "") -> Rebuilt:
@@ -110,8 +112,8 @@ def document_of(tables: Sequence[Table], base: Document, file: str = "") -> Rebu
 
 def items(document: Document, part: str) -> list[dict[str, Any]]:
     """The parts of a list; anything else in its place has no rows."""
-    found = document.get(part)
-    return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
+    rows = document.get(part)
+    return [item for item in rows if isinstance(item, dict)] if isinstance(rows, list) else []
 
 
 def used_keys(table: Table) -> tuple[str, ...]:
@@ -134,20 +136,20 @@ def _set_list(document: Document, base: Document, table: Table, faults: list[Cel
     before = items(base, table.part)
     if not table.rows and not before:
         return
-    found = []
+    rebuilt = []
     for number, row in enumerate(table.rows):
         known = row.origin is not None and row.origin < len(before)
         item = copy.deepcopy(before[row.origin]) if known and row.origin is not None else {}
         _write(item, table, number, row, faults, file)
-        found.append(item)
-    document[table.part] = found
+        rebuilt.append(item)
+    document[table.part] = rebuilt
 
 
 def _set_examples(document: Document, base: Document, table: Table, faults: list[CellFault], file: str) -> None:
     """Examples stand with their rules, in the order of the table."""
     before = list(_examples(base))
     rules = items(document, "rule")
-    found: dict[int, list[dict[str, Any]]] = {}
+    by_rule: dict[int, list[dict[str, Any]]] = {}
     for number, row in enumerate(table.rows):
         known = row.origin is not None and row.origin < len(before)
         owner, example = before[row.origin] if known and row.origin is not None else ({}, {})
@@ -159,10 +161,10 @@ def _set_examples(document: Document, base: Document, table: Table, faults: list
             fault = Fault("cell_rule", file, key="rule", given=given, allowed=allowed, part="example")
             faults.append(CellFault("example", number, "rule", fault))
             continue
-        found.setdefault(position, []).append(example)
+        by_rule.setdefault(position, []).append(example)
     for position, rule in enumerate(rules):
-        if position in found:
-            rule["example"] = found[position]
+        if position in by_rule:
+            rule["example"] = by_rule[position]
         elif items(rule, "example"):
             del rule["example"]
 
@@ -178,7 +180,7 @@ def _rule_of(
     return same[0] if same else None
 
 
-def _write(item: dict[str, Any], table: Table, number: int, row: Row, faults: list[CellFault], file: str) -> None:
+def _write(item: dict[str, Any], table: Table, number: int, row: TableRow, faults: list[CellFault], file: str) -> None:
     """Set what the row's cells say where that differs from what they showed."""
     for one in table.columns:
         if one.key == "rule" and table.part == "example":

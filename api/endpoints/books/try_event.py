@@ -38,7 +38,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class TrialForm:
     """The form as it was filled in; `given` is None where something in it is faulty, or nothing was asked."""
 
     kind: str
@@ -49,7 +49,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class RuleTold:
+class TriedRule:
     """A rule beside the event: fired, held behind another, or not, and its conditions as they were met."""
 
     rule_id: str
@@ -59,19 +59,19 @@ class RuleTold:
 
 
 @dataclass(frozen=True, slots=True)
-class TrialTold:
+class TrialInWords:
     """What the book makes of the event, in words; `entries` are the trees of what it would write."""
 
     before: str
     after: str
     delta_mp: int
     money: str
-    rules: tuple[RuleTold, ...]
+    rules: tuple[TriedRule, ...]
     entries: tuple[Branch, ...]
     fired: tuple[str, ...]
 
 
-def asked(fields: Mapping[str, str], lang: Lang) -> Asked:
+def read_trial_form(fields: Mapping[str, str], lang: Lang) -> TrialForm:
     """Read the form; a field is named by the key of the fact."""
     kind = fields.get("kind", "")
     document: dict[str, Any] = {}
@@ -82,10 +82,10 @@ def asked(fields: Mapping[str, str], lang: Lang) -> Asked:
             faults[key] = text(lang, f"fault.{code}", key=key, given=fields[key])
         elif value is not None:
             document[key] = value
-    given, found = validated(ExampleFacts, document, "")
-    faults |= {fault.key.partition(".")[0].partition("[")[0]: line_of(fault, lang) for fault in found}
+    given, given_faults = validated(ExampleFacts, document, "")
+    faults |= {fault.key.partition(".")[0].partition("[")[0]: line_of(fault, lang) for fault in given_faults}
     is_asked = kind in TRIED_KINDS
-    return Asked(
+    return TrialForm(
         kind=kind if is_asked else "delivered",
         first=tuple(_question(key, fields, faults, lang) for key in FIRST),
         more=tuple(_question(key, fields, faults, lang) for key in MORE),
@@ -95,17 +95,17 @@ def asked(fields: Mapping[str, str], lang: Lang) -> Asked:
 
 
 def _column(key: str) -> Column:
-    found = column("example", f"given.{key}")
-    if found is None:
+    known = column("example", f"given.{key}")
+    if known is None:
         raise KeyError(key)
-    return found
+    return known
 
 
 def _question(key: str, fields: Mapping[str, str], faults: Mapping[str, str], lang: Lang) -> Question:
-    one = _column(key)
-    options = tuple((choice, text(lang, f"word.{choice}")) for choice in one.choices)
-    shown = worded(one, fields.get(key, ""), lang)
-    return Question(key, label(one, lang), shown, options if one.kind == "choice" else (), faults.get(key, ""))
+    fact = _column(key)
+    options = tuple((choice, text(lang, f"word.{choice}")) for choice in fact.choices)
+    shown = worded(fact, fields.get(key, ""), lang)
+    return Question(key, label(fact, lang), shown, options if fact.kind == "choice" else (), faults.get(key, ""))
 
 
 def kinds(lang: Lang) -> list[tuple[str, str]]:
@@ -118,11 +118,11 @@ def report_words(lang: Lang) -> list[str]:
     return [text(lang, f"word.{choice}") for choice in _column("reports").choices]
 
 
-def told_trial(trial: Trial, lang: Lang) -> TrialTold:
+def trial_in_words(trial: Trial, lang: Lang) -> TrialInWords:
     """A trial in words."""
     titles = {rule.id: titled(lang, rule.title) for rule in trial.book.model.rule}
     rows = [row for group in trial.groups for row in group.rows]
-    return TrialTold(
+    return TrialInWords(
         before=points_text(trial.score_before_mp),
         after=points_text(trial.score_after_mp),
         delta_mp=trial.score_after_mp - trial.score_before_mp,
@@ -133,7 +133,7 @@ def told_trial(trial: Trial, lang: Lang) -> TrialTold:
     )
 
 
-def _rule(row: RuleTrial, title: str, at: tuple[int, BookDocument], lang: Lang) -> RuleTold:
+def _rule(row: RuleTrial, title: str, at: tuple[int, BookDocument], lang: Lang) -> TriedRule:
     met = tuple(
         (
             each.value != UNKNOWN and each.condition.holds(each.value),
@@ -141,4 +141,4 @@ def _rule(row: RuleTrial, title: str, at: tuple[int, BookDocument], lang: Lang) 
         )
         for each in row.met
     )
-    return RuleTold(row.rule_id, title, "fired" if row.fired else "behind" if row.holds else "no", met)
+    return TriedRule(row.rule_id, title, "fired" if row.fired else "behind" if row.holds else "no", met)

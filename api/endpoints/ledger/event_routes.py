@@ -14,7 +14,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import Field
 from pydantic_core import to_json
 
-from api.books.missing_book import deploy_command
+from api.books.deployment import deploy_command
 from api.endpoints.common.auth import require
 from api.endpoints.common.bodies import JSON, NDJSON, content_type_of
 from api.endpoints.common.field_errors import pointer_to

@@ -10,8 +10,8 @@ from sqlalchemy.exc import DBAPIError
 
 from api.access import keys
 from api.books import approvals, drafts, in_force, scheduling
-from api.books.approvals import NotReadyError, approvals_of, needs_impact
-from api.books.checking import check_draft
+from api.books.approvals import approvals_of
+from api.books.checking import NotReadyError, check_draft, needs_impact
 from api.books.draft_rows import Draft, draft_of
 from api.books.places import BookPlace
 from api.db.store import Store

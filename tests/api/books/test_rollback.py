@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from api.books import drafts, in_force, rollback
-from api.books.approvals import NotReadyError
+from api.books.checking import NotReadyError
 from api.books.draft_rows import Draft
 from api.books.places import judging
 from api.books.scheduling import activate_due

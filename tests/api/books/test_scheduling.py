@@ -12,7 +12,7 @@ from api.books import approvals, drafts, in_force, scheduling
 from api.books.catalogue import books_by_place
 from api.books.checking import LEAD_US
 from api.books.draft_content import sound
-from api.books.draft_rows import Draft, change, draft_of
+from api.books.draft_rows import Draft, draft_of, update_draft
 from api.books.places import BookPlace, judging
 from api.books.scheduling import activate_due
 from api.db.store import Store
@@ -222,7 +222,7 @@ def as_scheduled_before(unit: WriteUnit, draft: Draft) -> Draft:
     """A draft on the schedule, though another stands in its way: earlier versions let it in."""
     book = sound(draft.document)
     assert book is not None
-    return change(unit, draft, "scheduled", effective_us=start_us(book.model), book_digest=book.digest)
+    return update_draft(unit, draft, "scheduled", effective_us=start_us(book.model), book_digest=book.digest)
 
 
 def test_what_the_law_has_overtaken_is_suspended_before_its_day(law: Store) -> None:

@@ -8,9 +8,9 @@ import json
 import pytest
 from starlette.testclient import TestClient
 
+from api.books.deployment import seed_shipped
 from api.books.in_force import stored_program
 from api.books.scheduling import activate_due
-from api.books.seeding import seed_shipped
 from api.db.audit_notes import add_audit_note
 from api.db.store import Store
 from rules.shelf import versions

@@ -7,18 +7,18 @@ import pytest
 
 from api.endpoints.books.columns import columns
 from api.endpoints.books.editor import (
-    Place,
+    CellPlace,
     act,
     complete,
     counts,
     editor_table,
+    faults_in_words,
     place_of,
     read_form,
     sections,
     shown_keys,
-    told,
 )
-from api.endpoints.books.tables import Document, Row, Table, document_of, table_of
+from api.endpoints.books.tables import Document, Table, TableRow, document_of, table_of
 from rules.errors import BookError, Fault
 from rules.parse import book_of
 from rules.shelf import shipped, versions
@@ -48,19 +48,19 @@ def faults_of(document: Document) -> tuple[Fault, ...]:
 @pytest.mark.parametrize(
     ("path", "value", "place"),
     [
-        ("rule.2.points_slide", [{"late_min": 0, "points": 0}], Place("rule", 2, "points_slide")),
-        ("rule.1.when.weather_level", {"over": 3, "up_to": 2}, Place("rule", 1, "when.weather_level")),
-        ("rule.0.points", 5_000, Place("rule", 0, "points")),
-        ("rule.0.title", {"zh": "字"}, Place("rule", 0, "title.en")),
-        ("rule.2.example.1.given.late_min", "nine", Place("example", 6, "given.late_min")),
-        ("rule.0.sourc", "ours", Place("rule", 0, "")),
-        ("tier.2.from", 40, Place("tier", 2, "from")),
-        ("report.3.exempt", True, Place("report", 3, "exempt")),
-        ("score.floor", 90, Place("book", 0, "score.floor")),
-        ("rule", [], Place("rule", None, "")),
+        ("rule.2.points_slide", [{"late_min": 0, "points": 0}], CellPlace("rule", 2, "points_slide")),
+        ("rule.1.when.weather_level", {"over": 3, "up_to": 2}, CellPlace("rule", 1, "when.weather_level")),
+        ("rule.0.points", 5_000, CellPlace("rule", 0, "points")),
+        ("rule.0.title", {"zh": "字"}, CellPlace("rule", 0, "title.en")),
+        ("rule.2.example.1.given.late_min", "nine", CellPlace("example", 6, "given.late_min")),
+        ("rule.0.sourc", "ours", CellPlace("rule", 0, "")),
+        ("tier.2.from", 40, CellPlace("tier", 2, "from")),
+        ("report.3.exempt", True, CellPlace("report", 3, "exempt")),
+        ("score.floor", 90, CellPlace("book", 0, "score.floor")),
+        ("rule", [], CellPlace("rule", None, "")),
     ],
 )
-def test_a_fault_stands_at_its_cell(path: str, value: Any, place: Place) -> None:
+def test_a_fault_stands_at_its_cell(path: str, value: Any, place: CellPlace) -> None:
     """Each fault of a document is found again in the tables: which one, which row, which column."""
     document = changed(path, value)
 
@@ -140,7 +140,7 @@ def names(table: Table) -> list[str]:
 
 def test_rows_act() -> None:
     """Up, down, copy, delete, add: the rows that follow, and the one to look at."""
-    table = Table("rule", tuple(Row({"id": name}) for name in "abc"))
+    table = Table("rule", tuple(TableRow({"id": name}) for name in "abc"))
 
     assert (names(act(table, "up:1", {}, "zh")[0]), act(table, "up:1", {}, "zh")[1]) == (["b", "a", "c"], 0)
     assert (names(act(table, "down:1", {}, "zh")[0]), act(table, "down:1", {}, "zh")[1]) == (["a", "c", "b"], 2)
@@ -167,7 +167,7 @@ def test_a_new_row_is_a_sound_one(part: str) -> None:
 def test_faults_are_counted_by_table_and_told_beside_the_cell() -> None:
     """The tab says how many errors it holds; the cell says which."""
     document = changed("rule.0.points", 5_000)
-    faults = told(document, faults_of(document), "en")
+    faults = faults_in_words(document, faults_of(document), "en")
 
     table = editor_table(table_of(document, "rule"), faults, (), "en")
 

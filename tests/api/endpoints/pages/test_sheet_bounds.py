@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from openpyxl.utils import get_column_letter
 
-from api.books.draft_content import MAX_EXAMPLES, MAX_PARTS, content
+from api.books.draft_content import MAX_EXAMPLES, MAX_PARTS, content_of
 from api.endpoints.books import sheet_reading
 from api.endpoints.books.sheet_reading import MAX_CELLS, read_file, read_pasted
 from api.endpoints.books.sheet_writing import to_xlsx
@@ -208,4 +208,4 @@ def test_of_very_many_faults_the_number_is_told() -> None:
 def test_a_draft_has_few_enough_parts_to_check_them_against_each_other(more: dict[str, Any]) -> None:
     """Rules, tiers, examples, steps of a slide."""
     with pytest.raises(Refused, match="document_too_many"):
-        content({"id": "x"} | more, ())
+        content_of({"id": "x"} | more, ())

@@ -13,7 +13,7 @@ from openpyxl import Workbook, load_workbook
 from api.endpoints.books.columns import PARTS
 from api.endpoints.books.sheet_reading import Sheets, merged, read_file, read_pasted
 from api.endpoints.books.sheet_writing import to_csv, to_xlsx
-from api.endpoints.books.tables import Document, Row, Table, document_of, table_of, tables_of
+from api.endpoints.books.tables import Document, Table, TableRow, document_of, table_of, tables_of
 from rules.formula_guard import escape_formula, unescape_formula
 from rules.ids import digest
 from rules.shelf import shipped, versions
@@ -87,7 +87,7 @@ def test_csv_as_spreadsheets_write_it(encoding: str, delimiter: str) -> None:
 def test_text_that_looks_like_a_formula_is_text() -> None:
     """Nothing in a book is run by a spreadsheet program, and every text comes back as it was."""
     document = versions("taobao-crowdsourced")[0].document
-    rows = [Row({"id": f"r{number}", "title.zh": text, "note.en": text}) for number, text in enumerate(EVIL)]
+    rows = [TableRow({"id": f"r{number}", "title.zh": text, "note.en": text}) for number, text in enumerate(EVIL)]
     made = document_of([Table("rule", tuple(rows))], document).document
 
     content = to_xlsx(tables_of(made), "en")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from api.endpoints.books.columns import PARTS, column, columns
 from api.endpoints.books.sheet_reading import read_file
-from api.endpoints.books.tables import Row, Table, document_of, items, table_of, tables_of, used_keys
+from api.endpoints.books.tables import Table, TableRow, document_of, items, table_of, tables_of, used_keys
 from rules.book import BookDocument
 from rules.ids import digest
 from rules.shelf import shipped, versions
@@ -22,7 +22,9 @@ JUNK = st.sampled_from(("x", 1, -3, True, [], {}, [1], {"over": "x"}, ["a", "b"]
 
 def forgetful(document: dict[str, Any]) -> list[Table]:
     """All tables of a document, their rows without a memory of where they came from."""
-    return [Table(table.part, tuple(Row(row.cells) for row in table.rows)) for table in tables_of(document).values()]
+    return [
+        Table(table.part, tuple(TableRow(row.cells) for row in table.rows)) for table in tables_of(document).values()
+    ]
 
 
 @pytest.mark.parametrize("book", SHIPPED, ids=lambda book: book.id)
@@ -76,7 +78,7 @@ def test_a_changed_cell_changes_that_value_alone() -> None:
     table = table_of(book.document, "rule")
     at = next(number for number, row in enumerate(table.rows) if row.cells["id"] == "late_over_5")
     rows = list(table.rows)
-    rows[at] = Row({**rows[at].cells, "points": "-3"}, rows[at].origin)
+    rows[at] = TableRow({**rows[at].cells, "points": "-3"}, rows[at].origin)
 
     made = document_of([Table("rule", tuple(rows))], book.document)
 
@@ -89,7 +91,7 @@ def test_rows_move_come_and_go() -> None:
     """Rows in another order, without one, with a new one: the document follows; examples go with their rule."""
     book = versions("taobao-crowdsourced")[0]
     first, second, *_ = table_of(book.document, "rule").rows
-    new = Row(
+    new = TableRow(
         {"id": "fresh", "kind": "complaint", "points": "-1", "title.zh": "新", "title.en": "new", "when.party": ""}
     )
 
@@ -106,7 +108,7 @@ def test_an_emptied_cell_removes_its_value() -> None:
     table = table_of(document, "rule")
     at = next(number for number, row in enumerate(table.rows) if "when.late_min" in row.cells)
     rows = list(table.rows)
-    rows[at] = Row({**rows[at].cells, "when.late_min": "  "}, at)
+    rows[at] = TableRow({**rows[at].cells, "when.late_min": "  "}, at)
 
     made = document_of([Table("rule", tuple(rows))], document).document
 
@@ -118,8 +120,8 @@ def test_examples_follow_the_rule_they_name() -> None:
     book = versions("taobao-crowdsourced")[0]
     table = table_of(book.document, "example")
     ids = [rule["id"] for rule in book.document["rule"]]
-    rows = [Row({**row.cells, "rule": ids[-1]}, row.origin) for row in table.rows]
-    lost = Row({**rows[0].cells, "rule": "nowhere"}, rows[0].origin)
+    rows = [TableRow({**row.cells, "rule": ids[-1]}, row.origin) for row in table.rows]
+    lost = TableRow({**rows[0].cells, "rule": "nowhere"}, rows[0].origin)
 
     made = document_of([Table("example", (*rows, lost))], book.document)
 
@@ -149,7 +151,7 @@ def test_what_cannot_be_read_is_told_and_kept(part: str, key: str, written: str,
     document = versions("taobao-crowdsourced")[0].document
     first, *others = table_of(document, part).rows
 
-    made = document_of([Table(part, (Row({**first.cells, key: written}, 0), *others))], document)
+    made = document_of([Table(part, (TableRow({**first.cells, key: written}, 0), *others))], document)
 
     assert [(found.part, found.row, found.key, found.fault.code) for found in made.faults] == [(part, 0, key, code)]
     assert made.faults[0].fault.describe("zh")
@@ -179,7 +181,7 @@ def test_people_may_write_as_they_are_used_to(key: str, written: str, shown: str
     document = versions("taobao-crowdsourced")[0].document
     first, *others = table_of(document, "rule").rows
 
-    made = document_of([Table("rule", (Row({**first.cells, key: written}, 0), *others))], document)
+    made = document_of([Table("rule", (TableRow({**first.cells, key: written}, 0), *others))], document)
 
     assert made.faults == ()
     assert table_of(made.document, "rule").rows[0].cells[key] == shown

@@ -6,7 +6,7 @@ from html import unescape
 import pytest
 
 from api.books import drafts
-from api.books.seeding import seed_shipped
+from api.books.deployment import seed_shipped
 from api.db.store import Store
 from api.endpoints.books.columns import PARTS
 from api.endpoints.books.editor import line_of
