@@ -8,12 +8,12 @@ from typing import Any
 from api.db.store import Store
 from api.studies.design import design_of
 from api.studies.simulation import find_stored, study_request
-from simulations import scenarios
+from simulations import scenario_files
 
 
 def scenario_names() -> tuple[str, ...]:
     """The shipped scenarios."""
-    return scenarios.shipped()
+    return scenario_files.shipped()
 
 
 def check_request(store: Store, request: Mapping[str, Any]) -> None:

@@ -25,7 +25,7 @@ from api.studies.request import check_request, scenario_names
 from rules.errors import BookError
 from rules.text import Lang
 from scoring.explain import titled
-from simulations import scenarios
+from simulations import scenario_files
 
 router = page_router()
 ReadVisit = Annotated[Visit, Depends(visiting("studies:read"))]
@@ -64,7 +64,7 @@ def _list_page(
         seeds=[(str(number), str(number)) for number in SEEDS],
         sensitivities=[(name, _sensitivity(visit, name)) for name in SENSITIVITIES],
         default_days=DEFAULT_DAYS,
-        keys=scenarios.keys(),
+        keys=scenario_files.keys(),
         given=given,
         faults=faults,
     )
@@ -72,7 +72,7 @@ def _list_page(
 
 def scenario_title(name: str, lang: Lang) -> str:
     """What a scenario is called."""
-    zh, en = scenarios.read(name).title
+    zh, en = scenario_files.read(name).title
     return zh if lang == "zh" else en
 
 
