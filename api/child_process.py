@@ -18,6 +18,10 @@ from typing import Any, Final
 NICE: Final = 10
 
 
+class WorkError(Exception):
+    """The family of errors of work that goes on behind a request or a command: it failed, was stopped or taken away."""
+
+
 def start(module: str, order: Mapping[str, Any]) -> subprocess.Popen[bytes]:
     """A process that runs a module, which begins with `read_order`."""
     command = [sys.executable, "-m", module]

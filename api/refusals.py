@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from api.words import Translated
+from rules.errors import BookError
 from rules.text import Lang, text
 
 
@@ -30,3 +31,7 @@ class Refused(Exception):  # noqa: N818 - an answer, not a fault of the program
 def params_in(params: Mapping[str, object], lang: Lang) -> dict[str, object]:
     """Parameters in one language."""
     return {name: value.lang(lang) if isinstance(value, Translated) else value for name, value in params.items()}
+
+
+class StoredBooksError(BookError):
+    """Rule books that the store holds and that cannot be used any more."""

@@ -1,97 +1,107 @@
-"""Settings from the environment (`RIDERSCORE_*`). Nothing else in the product reads the environment."""
+"""Settings from the environment (`RIDERSCORE_*`): each with what it means, its unit, its default and its range."""
 
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any, Self
+from dataclasses import fields
+from typing import Any, Final, Literal, Self
+
+from pydantic import Field, ValidationError
+from pydantic.dataclasses import dataclass
 
 from rules.deployment import NO_PLATFORM, PLATFORM_PATTERN
 
-PREFIX = "RIDERSCORE_"
+PREFIX: Final = "RIDERSCORE_"
 # It stands in headers of webhooks.
-PLATFORM_NAME = re.compile(PLATFORM_PATTERN)
+PLATFORM_NAME: Final = re.compile(PLATFORM_PATTERN)
+LogLevel = Literal["debug", "info", "warning", "error"]
 
 
 class SettingError(ValueError):
     """A setting that cannot be used; names the variable."""
 
 
+def _number(default: int, unit: str, least: int, most: int, description: str) -> Any:
+    """A whole number with its unit and its range, both ends included."""
+    return Field(default, ge=least, le=most, description=description, json_schema_extra={"unit": unit})
+
+
+def _value(default: Any, description: str) -> Any:
+    """A text, a choice, or yes or no."""
+    return Field(default, description=description)
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How the service runs; each field is the variable of its name (`RIDERSCORE_DATABASE_URL`, …).
+    """How the service runs; each field is the variable of its name (`RIDERSCORE_DATABASE_URL`, …)."""
 
-    Parameters
-    ----------
-    database_url
-        `sqlite:///FILE` or `postgresql://USER@HOST/NAME`.
-    platform
-        Whose riders the database holds: one database serves one platform, for good.
-    jwt_issuer, jwt_audience
-        What `iss` and `aud` of a bearer JWT must say; both are needed before any JWT is taken.
-    jwt_jwks_url, jwt_jwks_file
-        Where the issuer's public keys are (RS256, PS256, ES256, EdDSA by the kind of key).
-    jwt_shared_key
-        A secret shared with the issuer (HS256), at least 32 bytes.
-    body_bytes_max, batch_rows_max, json_depth_max
-        What a request may hold.
-    body_timeout_s
-        How long a client may take to send a body.
-    requests_per_minute
-        For each token and each session; 0 for no limit.
-    stranger_requests_per_minute
-        For each address: what shows no good token or session, and `/metrics`; 0 for no limit.
-    rounds_at_once, uploads_at_once
-        Dispatch rounds, and books that are read from files or documents, at a time.
-    token_cache_s
-        How long a token that was looked up is believed: what a revocation takes to bite.
-    law_cache_s
-        How long cards are kept before looking whether the law or what is announced has changed.
-    idempotency_lease_s, idempotency_keep_h
-        When a request that never answered may be tried again; how long answers are kept.
-    background
-        Whether this server does what falls due, sends webhooks and does long work beside answering requests.
-    tick_s
-        Seconds between two looks for what is due.
-    messages_keep_d
-        Days after which messages to webhooks that arrived or were given up are forgotten.
-    webhooks_private
-        Whether webhooks may be called by `http` and in the own network.
-    log_level
-        `debug`, `info`, `warning` or `error`.
-    forwarded_allow_ips
-        Addresses and networks of proxies, with commas between, whose `X-Forwarded-For` and `-Proto` are believed; `*`
-        for all. Without, nobody's.
-    demo
-        One-click roles in the console; refused on a database that was not made by `riderscore demo`.
-    """
-
-    database_url: str = "sqlite:///riderscore.db"
-    platform: str = NO_PLATFORM
-    jwt_issuer: str = ""
-    jwt_audience: str = ""
-    jwt_jwks_url: str = ""
-    jwt_jwks_file: str = ""
-    jwt_shared_key: str = ""
-    body_bytes_max: int = 16 * 1024 * 1024
-    batch_rows_max: int = 10_000
-    json_depth_max: int = 32
-    body_timeout_s: int = 20
-    requests_per_minute: int = 600_000
-    stranger_requests_per_minute: int = 1_200
-    rounds_at_once: int = 2
-    uploads_at_once: int = 2
-    token_cache_s: int = 3
-    law_cache_s: int = 1
-    idempotency_lease_s: int = 60
-    idempotency_keep_h: int = 24
-    background: bool = True
-    tick_s: int = 5
-    messages_keep_d: int = 30
-    webhooks_private: bool = False
-    log_level: str = "info"
-    forwarded_allow_ips: str = ""
-    demo: bool = False
+    platform: str = _value(
+        NO_PLATFORM,
+        "the platform that the database serves, kept in it at the first `serve`, `db upgrade` or `token create`; another"
+        " value is refused (exit 2); `score --platform`",
+    )
+    database_url: str = _value(
+        "sqlite:///riderscore.db",
+        "as `--database-url`; `serve` brings SQLite up to date and refuses an outdated PostgreSQL with the command to run",
+    )
+    jwt_issuer: str = _value(
+        "", "what `iss` of a bearer JWT must say; needed, with the audience, before a JWT is taken"
+    )
+    jwt_audience: str = _value("", "what `aud` of a bearer JWT must say")
+    jwt_jwks_url: str = _value(
+        "",
+        "the issuer's public keys (RS256, PS256, ES256, EdDSA), by https without redirects or `http` from this very machine;"
+        " read again after 5 minutes, believed for 10",
+    )
+    jwt_jwks_file: str = _value("", "the issuer's public keys in a file")
+    jwt_shared_key: str = _value("", "a secret shared with the issuer (HS256), 32 bytes or more")
+    body_bytes_max: int = _number(16 * 1024 * 1024, "bytes", 1, 2**30, "the largest body of a request")
+    batch_rows_max: int = _number(10_000, "events", 1, 1_000_000, "the most events in a request")
+    json_depth_max: int = _number(32, "levels", 1, 256, "how deep JSON in a request may be nested")
+    body_timeout_s: int = _number(20, "s", 1, 3_600, "how long a body may take to come")
+    requests_per_minute: int = _number(
+        600_000, "requests", 0, 60_000_000, "for each token and each session; 0 for no limit"
+    )
+    stranger_requests_per_minute: int = _number(
+        1_200,
+        "requests",
+        0,
+        60_000_000,
+        "for each address: what shows no good token or session, and `/metrics`, `/readyz`; 0 for no limit",
+    )
+    rounds_at_once: int = _number(
+        2, "rounds", 1, 1_000, "dispatch rounds at a time; more are answered 503 with `Retry-After`"
+    )
+    uploads_at_once: int = _number(
+        2,
+        "documents",
+        1,
+        1_000,
+        "whole documents, workbooks and tables read at a time; more are answered 503 with `Retry-After`",
+    )
+    token_cache_s: int = _number(
+        3,
+        "s",
+        0,
+        86_400,
+        "how long a token is believed after it was looked up; a revocation over HTTP is known at once where it is made",
+    )
+    law_cache_s: int = _number(1, "s", 0, 86_400, "how long cards are shown without a look at the rule books in force")
+    idempotency_lease_s: int = _number(60, "s", 1, 86_400, "when a request that never answered may be tried again")
+    idempotency_keep_h: int = _number(
+        24, "h", 1, 87_600, "how long answers to requests with an Idempotency-Key are kept"
+    )
+    background: bool = _value(True, "whether this server also does what falls due, sends webhooks and does long work")
+    tick_s: int = _number(5, "s", 1, 86_400, "between two looks for what is due")
+    messages_keep_d: int = _number(
+        30, "days", 0, 36_500, "after which messages to webhooks that arrived or were given up are forgotten"
+    )
+    webhooks_private: bool = _value(False, "webhooks by `http` and into the own network")
+    log_level: LogLevel = _value(
+        "info", "JSON lines on stderr from this level on, with request ids, without personal fields"
+    )
+    forwarded_allow_ips: str = _value("", "as `serve --forwarded-allow-ips`")
+    demo: bool = _value(False, "one-click roles; refused on a database that `riderscore demo` did not make")
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Self:
@@ -111,7 +121,11 @@ class Settings:
         for name in found:
             if name not in known:
                 raise SettingError(f"{PREFIX}{name.upper()} is no setting of this version")
-        read = cls(**{name: _read(name, known[name], value) for name, value in found.items()})
+        try:
+            read = cls(**{name: _read(name, known[name], value) for name, value in found.items()})
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            raise SettingError(f"{PREFIX}{str(first['loc'][0]).upper()}: {first['msg']}") from None
         if not PLATFORM_NAME.fullmatch(read.platform):
             raise SettingError(f"{PREFIX}PLATFORM is no name: letters, digits, `.`, `_` and `-`, 64 at most")
         return read

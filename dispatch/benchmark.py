@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from dispatch.check import DayMetrics, RuleViolation, check_day, measure_day
+from dispatch.errors import DispatchError
 from dispatch.explain import explanation_document
 from dispatch.greedy import solve_nearest
 from dispatch.horizon import PlayedDay, SearchSettings, solve
@@ -21,7 +22,7 @@ SETTING_MAX: Final = 10**9
 _DIGITS_MAX: Final = 19
 
 
-class SearchSettingError(ValueError):
+class SearchSettingError(DispatchError):
     """A key or value that no weight or setting has; `key` names the text.
 
     Parameters

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from dispatch.degrees import are_degrees
+from dispatch.errors import DispatchError
 from rules.ids import id_fault
 from rules.text import Lang, text
 from rules.text_files import decode_text, file_format_of, is_blank, layout_of, strip_invisible
@@ -71,7 +72,7 @@ class InstanceFault:
         return text(lang, self.key, file=self.file, line=self.line, given=self.given, detail=detail)
 
 
-class InstanceError(ValueError):
+class InstanceError(DispatchError):
     """An instance that cannot be dispatched; holds every fault found.
 
     Parameters

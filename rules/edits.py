@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from rules import nested
-from rules.errors import Fault
+from rules.errors import Fault, RuleError
 from rules.json_form import from_json
 
 MAX_EDITS = 2_000
@@ -77,7 +77,7 @@ Edit = Annotated[
 ]
 
 
-class CellError(ValueError):
+class CellError(RuleError):
     """An edit that leads nowhere.
 
     Parameters

@@ -77,7 +77,11 @@ class Fault:
         return text(lang, f"fault.{self.code}", **values), text(lang, f"remedy.{self.code}", **values)
 
 
-class BookError(Exception):
+class RuleError(Exception):
+    """The family of errors of rule books."""
+
+
+class BookError(RuleError):
     """A rule book that cannot be used; carries every fault found.
 
     Parameters

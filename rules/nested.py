@@ -8,13 +8,15 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final
 
+from rules.errors import RuleError
+
 Step = str | int
 Path = Sequence[Step]
 
 _POSITION: Final = re.compile(r"0|[1-9]\d{0,5}")
 
 
-class NowhereError(LookupError):
+class NowhereError(RuleError, LookupError):
     """A path that leads nowhere.
 
     Parameters

@@ -23,6 +23,7 @@ import jwt
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from api.clock import elapsed_ns
+from api.refusals import Refused
 from rules.units import US_PER_S
 
 # A table that is older is read again, beside the requests; one that is older still is believed no more.
@@ -41,8 +42,11 @@ _OF_CURVE: Final = {"P-256": "ES256", "P-384": "ES384", "P-521": "ES512", "Ed255
 Keys = Mapping[str, tuple[Any, tuple[str, ...]]]
 
 
-class KeysAwaitedError(Exception):
+class KeysAwaitedError(Refused):
     """The issuer's keys are not known, or not any more: nobody can say whether a token is good."""
+
+    def __init__(self) -> None:
+        super().__init__("keys_awaited")
 
 
 @dataclass(frozen=True, slots=True)

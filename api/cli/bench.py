@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from api.cli.console import USAGE, json_option, lang_option, print_json, progress_bar, stop
+from api.cli.console import json_option, lang_option, print_json, progress_bar
 from api.cli.numbers import SEED
 from api.cli.places import OUT
-from api.files.errors import InputError
 from rules.text import Lang, text
 
 if TYPE_CHECKING:
@@ -53,17 +52,14 @@ def generate(riders: int, events: int, cities: int, seed: int, out: Path, lang: 
     described = {"version": version("riderscore")} | {
         name: str(value) if name == "first_day" else value for name, value in dataclasses.asdict(day).items()
     }
-    try:
-        with atomic_folder(out, marker=MARKER) as folder, progress_bar() as bar:
-            task = bar.add_task(text(lang, "cli.stage_generate"), total=day.num_windows)
-            with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
-                for future in as_completed([pool.submit(write_window, day, k, folder) for k in range(day.num_windows)]):
-                    future.result()
-                    bar.advance(task)
-            (folder / DEPLOYMENT).write_text(deployment_of(day), encoding="utf-8", newline="\n")
-            write_json(folder / MARKER, described)
-    except InputError as error:
-        stop(error.faults, lang, USAGE)
+    with atomic_folder(out, marker=MARKER) as folder, progress_bar() as bar:
+        task = bar.add_task(text(lang, "cli.stage_generate"), total=day.num_windows)
+        with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
+            for future in as_completed([pool.submit(write_window, day, k, folder) for k in range(day.num_windows)]):
+                future.result()
+                bar.advance(task)
+        (folder / DEPLOYMENT).write_text(deployment_of(day), encoding="utf-8", newline="\n")
+        write_json(folder / MARKER, described)
     if as_json:
         print_json(described | {"files": day.num_windows})
     else:

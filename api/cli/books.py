@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import click
 from rich.table import Table
 
-from api.cli.console import DONE, FOUND, USAGE, json_option, lang_option, out_console, print_json, show_faults, stop
+from api.cli.console import DONE, FOUND, json_option, lang_option, out_console, print_json, show_faults
 from api.cli.lazy import LazyGroup
 from rules.book import Book
 from rules.errors import BookError, Fault
@@ -42,10 +42,7 @@ def found(reference: str, lang: Lang) -> tuple[Book, ...]:
     """The versions a reference names; ends the command with its faults if there are none."""
     from rules.shelf import early_note, find
 
-    try:
-        versions = find(reference)
-    except BookError as error:
-        stop(error.faults, lang, USAGE)
+    versions = find(reference)
     note = early_note(reference)
     show_faults([note] if note else [], lang)
     return versions
@@ -155,7 +152,7 @@ def check_books(references: tuple[str, ...], strict: bool, lang: Lang, as_json: 
             read += find(reference)
         except BookError as error:
             if any(fault.code in NOT_THERE for fault in error.faults):
-                stop(error.faults, lang, USAGE)
+                raise
             faults += error.faults
     for versions in grouped(read):
         faults += check(versions)

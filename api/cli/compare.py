@@ -1,6 +1,5 @@
 """`riderscore compare`: the same deliveries under two books, side by side."""
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
@@ -12,8 +11,6 @@ from rich.console import Console
 from rich.table import Table
 
 from api.cli.console import (
-    FAILED,
-    USAGE,
     json_option,
     lang_option,
     out_console,
@@ -22,20 +19,15 @@ from api.cli.console import (
     progress_bar,
     say,
     show_faults,
-    stop,
-    stop_on_input,
 )
 from api.cli.places import OUT
 from api.cli.reading_options import reading_options
 from api.cli.results import max_rejects_option, replace_option, tell_rejects
-from api.files.errors import InputError
 from api.files.readers import FORMATS, Format
 from api.files.reading_options import AS_IT_IS, Reading
 from api.runs.bucketed_compare import compare_lake
 from api.runs.bucketed_run import is_lake
 from api.runs.compare import Command, Compared, compare_files
-from api.runs.engines import WorkersLostError
-from rules.errors import BookError
 from rules.text import Lang, text
 from rules.units import FEN_PER_YUAN, MP_PER_POINT, points_text
 from scoring.comparison import books_in_use
@@ -117,28 +109,17 @@ def run_both(
     replace: bool,
 ) -> Compared:
     """Compare with a progress bar, by buckets where the input is large; ends the command if it cannot be done."""
-    try:
-        with progress_bar() as bar:
-            task = bar.add_task(text(lang, "cli.stage_read"), total=None)
+    with progress_bar() as bar:
+        task = bar.add_task(text(lang, "cli.stage_read"), total=None)
 
-            def tell(stage: str, done: int, total: int) -> None:
-                bar.update(task, description=text(lang, f"cli.stage_{stage}"), completed=done, total=total)
+        def tell(stage: str, done: int, total: int) -> None:
+            bar.update(task, description=text(lang, f"cli.stage_{stage}"), completed=done, total=total)
 
-            run = compare_lake if is_lake(events, format_, None) else compare_files
-            compared = run(
-                command, events, references, out, format=format_, platform=platform, reading=reading, replace=replace,
-                progress=tell,
-            )  # fmt: skip
-    except InputError as error:
-        stop_on_input(error, lang)
-    except BookError as error:
-        stop(error.faults, lang, USAGE)
-    except MemoryError:
-        say(lang, "cli.out_of_memory")
-        sys.exit(FAILED)
-    except WorkersLostError:
-        say(lang, "cli.worker_lost")
-        sys.exit(FAILED)
+        run = compare_lake if is_lake(events, format_, None) else compare_files
+        compared = run(
+            command, events, references, out, format=format_, platform=platform, reading=reading, replace=replace,
+            progress=tell,
+        )  # fmt: skip
     show_faults(compared.warnings, lang)
     return compared
 

@@ -19,10 +19,11 @@ from rules.errors import Fault
 from rules.text import LANGS, Lang, text
 
 if TYPE_CHECKING:
-    from api.files.errors import InputError
     from api.runs.outcome import Reason
 
 DONE, FAILED, USAGE, FOUND = 0, 1, 2, 3
+# Under this name a command keeps its language for whoever ends it.
+LANG_KEY = "riderscore.lang"
 # Columns of a table that is piped: wide enough that nothing wraps.
 PIPED_WIDTH = 160
 F = TypeVar("F", bound=Callable[..., Any])
@@ -37,8 +38,19 @@ def default_lang() -> Lang:
 def lang_option(command: F) -> F:
     """Add `--lang zh|en`."""
     return click.option(
-        "--lang", type=click.Choice(LANGS), default=default_lang, help="Language of what people read (default: LANG)."
+        "--lang",
+        type=click.Choice(LANGS),
+        default=default_lang,
+        callback=_remember_lang,
+        is_eager=True,
+        help="Language of what people read (default: LANG).",
     )(command)
+
+
+def _remember_lang(ctx: click.Context, _param: click.Parameter, value: Lang) -> Lang:
+    """The language, also for whoever ends the command (`api.cli.failures`)."""
+    ctx.meta[LANG_KEY] = value
+    return value
 
 
 def json_option(command: F) -> F:
@@ -111,13 +123,6 @@ def tell_reasons(reasons: Iterable["Reason"], lang: Lang) -> None:
             row=place["row"],
             message=message,
         )
-
-
-def stop_on_input(error: "InputError", lang: Lang) -> NoReturn:
-    """Show why a run cannot be done, the reasons of rejected rows among it, and end the command."""
-    show_faults(error.faults, lang)
-    tell_reasons(getattr(error, "reasons", ()), lang)
-    sys.exit(USAGE)
 
 
 def progress_bar() -> Progress:

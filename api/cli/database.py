@@ -7,8 +7,9 @@ from typing import Any, TypeVar
 
 import click
 
-from api.cli.console import FAILED, USAGE, say
-from rules.text import Lang
+from api.cli.console import USAGE, say
+from api.cli.failures import end_on
+from rules.text import Lang, text
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -39,11 +40,9 @@ def opened(url: str, lang: Lang, *, makes: bool = False) -> Iterator[Any]:
     try:
         store = Store(url)
     except UnknownDatabaseError as error:
-        say(lang, "store.unknown_url", url=error)
-        sys.exit(USAGE)
+        end_on(error, lang, [text(lang, "store.unknown_url", url=error)])
     except InMemoryError as error:
-        say(lang, "store.in_memory", url=error)
-        sys.exit(USAGE)
+        end_on(error, lang, [text(lang, "store.in_memory", url=error)])
     try:
         if not makes and store.is_missing:
             say(lang, "store.missing", url=store.shown_url, path=store.path)
@@ -51,8 +50,7 @@ def opened(url: str, lang: Lang, *, makes: bool = False) -> Iterator[Any]:
         with driver_errors():
             yield store
     except UnreachableError as error:
-        say(lang, "store.unreachable", url=store.shown_url, reason=error)
-        sys.exit(FAILED)
+        end_on(error, lang, [text(lang, "store.unreachable", url=store.shown_url, reason=error)])
     finally:
         store.close()
 
@@ -94,20 +92,16 @@ def need_platform(store: Any, lang: Lang) -> str:
         with store.writing(now_us()) as unit:
             claim_platform(unit, name)
     except OtherPlatformError as error:
-        say(lang, "store.other_platform", url=store.shown_url, stored=error.stored, asked=error.asked)
-        sys.exit(USAGE)
+        shown = {"url": store.shown_url, "stored": error.stored, "asked": error.asked}
+        end_on(error, lang, [text(lang, "store.other_platform", **shown)])
     return name
 
 
 def platform_asked(lang: Lang) -> str:
     """The platform that the environment names (`RIDERSCORE_PLATFORM`)."""
-    from api.settings import SettingError, Settings
+    from api.settings import Settings
 
-    try:
-        return Settings.from_environment().platform
-    except SettingError as error:
-        say(lang, "serve.bad_setting", reason=error)
-        sys.exit(USAGE)
+    return Settings.from_environment().platform
 
 
 def need_head(store: Any, lang: Lang) -> None:

@@ -5,10 +5,9 @@ from typing import Any
 
 import click
 
-from api.cli.console import USAGE, json_option, lang_option, print_json, progress_bar, say, stop
+from api.cli.console import json_option, lang_option, print_json, progress_bar, say
 from api.cli.database import database_option, need_head, need_platform, opened
 from api.clock import now_us
-from rules.errors import BookError
 from rules.text import Lang, text
 
 
@@ -26,16 +25,11 @@ def load_command(ledger: Path, state: Path, database_url: str, lang: Lang, as_js
     Books, where they are in force (in cities that have none), events, entries with their chain of hashes and what the next post needs of each rider, some thousand riders
     a transaction. Run it again after a kill: riders who are there are left as they are. Daily ledgers go in day by day.
     """
-    from api.files.errors import InputError
-
     with opened(database_url, lang) as store:
         need_head(store, lang)
         need_platform(store, lang)
-        try:
-            loaded = _load(store, ledger, state, lang)
-            placed = _place(store, ledger, state, lang)
-        except (InputError, BookError) as error:
-            stop(error.faults, lang, USAGE)
+        loaded = _load(store, ledger, state, lang)
+        placed = _place(store, ledger, state, lang)
         shown = store.shown_url
     counts = {
         "riders": loaded.num_riders,

@@ -22,17 +22,15 @@ from rich.tree import Tree
 
 from api.cli import numbers
 from api.cli.compare import money, plain_table, tidy
-from api.cli.console import USAGE, lang_option, out_console, progress_bar, say, stop
+from api.cli.console import lang_option, out_console, progress_bar, say
 from api.cli.places import OUT
 from api.clock import now_us
 from api.files.atomic import check_output, write_json, write_parquet
-from api.files.errors import InputError
 from api.runs.ledger_files import read_ledger
 from api.runs.rider_inputs import reread
 from api.runs.run import Run, score_files
 from rules.book import Tier
 from rules.calendar import calendar
-from rules.errors import BookError
 from rules.text import LANGS, Lang, text
 from rules.units import US_PER_S, points_text
 from scoring.because import Because, EntryLine, because, lines_of
@@ -102,12 +100,9 @@ def demo(no_serve: bool, port: int, folder: Path, fresh: bool, riders: int, days
 
     # A port that is taken is told before anything is done.
     sock = None if no_serve else listening(HOST, port, lang)
-    try:
-        described, is_kept = find_or_begin(folder, riders, days, seed, fresh=fresh)
-        sample = make_sample(folder, described, lang)
-        database = make_database(folder, described, lang)
-    except (InputError, BookError) as error:
-        stop(error.faults, lang, USAGE)
+    described, is_kept = find_or_begin(folder, riders, days, seed, fresh=fresh)
+    sample = make_sample(folder, described, lang)
+    database = make_database(folder, described, lang)
     if is_kept:
         say(lang, "demo.kept", folder=folder, day=described.city.first_day.isoformat())
     console = out_console()

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from api.cli.console import USAGE, json_option, lang_option, out_console, print_json, say, stop
+from api.cli.console import json_option, lang_option, out_console, print_json, say
 from api.cli.database import database_option, need_head, need_platform, opened
 from rules.errors import BookError
 from rules.events import RIDER_KINDS
@@ -85,14 +85,11 @@ def set_command(
     with opened(database_url, lang) as store:
         need_head(store, lang)
         need_platform(store, lang)
-        try:
-            with store.writing(now_us()) as unit:
-                versions = _versions(unit, reference)
-                rows = _rows(versions, city, kind, None if day is None else day.date(), source, unit.recorded_us)
-                need_free(unit, rows)
-                put_in_force(unit, ACTOR, rows, versions)
-        except BookError as error:
-            stop(error.faults, lang, USAGE)
+        with store.writing(now_us()) as unit:
+            versions = _versions(unit, reference)
+            rows = _rows(versions, city, kind, None if day is None else day.date(), source, unit.recorded_us)
+            need_free(unit, rows)
+            put_in_force(unit, ACTOR, rows, versions)
         shown = store.shown_url
     if as_json:
         print_json({"database": shown, "rows": [_document(row) for row in rows]})
@@ -145,11 +142,8 @@ def put_table(store: Any, chosen: Any, lang: Lang) -> dict[str, Any]:
     from api.books.deployment import put_in_force
     from api.clock import now_us
 
-    try:
-        with store.writing(now_us()) as unit:
-            done = put_in_force(unit, "cli:serve", chosen.table.rows, chosen.books)
-    except BookError as error:
-        stop(error.faults, lang, USAGE)
+    with store.writing(now_us()) as unit:
+        done = put_in_force(unit, "cli:serve", chosen.table.rows, chosen.books)
     return {
         "places": len({(row.city, row.rider_kind) for row in done.rows}),
         "kept": [place.words for place in done.kept],
@@ -160,7 +154,4 @@ def table_for(reference: str, platform: str, lang: Lang) -> Any:
     """A deployment table for a database of a platform; what is wrong with it ends the command."""
     from api.runs.plan import table_of_platform
 
-    try:
-        return table_of_platform(reference, platform)
-    except BookError as error:
-        stop(error.faults, lang, USAGE)
+    return table_of_platform(reference, platform)

@@ -18,8 +18,8 @@ from api.cli.console import (
     print_json,
     progress_bar,
     say,
-    stop,
 )
+from api.cli.failures import end_on
 from api.cli.numbers import LARGEST, SECONDS
 from api.cli.places import OUT
 from rules.text import Lang, text
@@ -86,8 +86,7 @@ def _player(
     try:
         plan = benchmark_plan(policy, dict(_split(given) for given in assignments), seed)
     except SearchSettingError as error:
-        click.echo(text(lang, error.key, given=error.given, detail=error.detail), err=True)
-        sys.exit(USAGE)
+        end_on(error, lang, [text(lang, error.key, given=error.given, detail=error.detail)])
 
     def play_folder(folder: Path) -> "Played":
         if time_limit is None:
@@ -114,17 +113,13 @@ def _one(
     as_json: bool,
 ) -> None:
     from api.files.atomic import check_places
-    from api.files.errors import InputError
     from api.runs.outcome import need_own
 
-    try:
-        check_places([folder], out)
-        if not replace:
-            need_own(out, "dispatch")
-        played, seconds = _timed(player, folder, lang)
-        document = _write(folder, out, played, time_limit)
-    except InputError as error:
-        stop(error.faults, lang, USAGE)
+    check_places([folder], out)
+    if not replace:
+        need_own(out, "dispatch")
+    played, seconds = _timed(player, folder, lang)
+    document = _write(folder, out, played, time_limit)
     metrics = document["metrics"]
     say(
         lang,
@@ -151,9 +146,7 @@ def _timed(player: "Callable[[Path], Played]", folder: Path, lang: Lang) -> "tup
     try:
         return player(folder), time.perf_counter() - started
     except InstanceError as error:
-        for fault in error.faults:
-            click.echo(f"{folder.name}/{fault.describe(lang)}", err=True)
-        sys.exit(USAGE)
+        end_on(error, lang, [f"{folder.name}/{fault.describe(lang)}" for fault in error.faults])
 
 
 def _stop_if_broken(played: "Played", lang: Lang) -> None:

@@ -36,14 +36,10 @@ def explain_command(
     Without --event or --entry: the rider's card, and a sentence for each entry. The files that were scored are read
     once more if they are unchanged; otherwise the ledger and its books alone explain.
     """
-    from api.files.errors import InputError
     from api.runs.ledger_files import read_ledger, rejected_places
     from api.runs.rider_inputs import reread
 
-    try:
-        ledger = read_ledger(directory, rider=rider)
-    except InputError as error:
-        stop(error.faults, lang, USAGE)
+    ledger = read_ledger(directory, rider=rider)
     if not ledger.riders.num_rows:
         stop([Fault("rider_unknown", file=str(directory), given=rider)], lang, USAGE)
     lines = lines_of(ledger.entries)

@@ -4,7 +4,7 @@ from importlib.metadata import version
 
 import click
 
-from api.cli.lazy import LazyGroup
+from api.cli.failures import Commands
 
 COMMANDS = {
     "demo": "api.cli.demo:demo",
@@ -26,7 +26,7 @@ COMMANDS = {
 
 
 @click.command(
-    cls=LazyGroup, table=COMMANDS, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
+    cls=Commands, table=COMMANDS, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
 )
 @click.version_option(version("riderscore"), prog_name="riderscore")
 def main() -> None:

@@ -1,6 +1,5 @@
 """`riderscore score`: event files into a ledger directory."""
 
-import sys
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -8,8 +7,6 @@ from typing import Any
 import click
 
 from api.cli.console import (
-    FAILED,
-    USAGE,
     json_option,
     lang_option,
     platform_option,
@@ -17,19 +14,15 @@ from api.cli.console import (
     progress_bar,
     say,
     show_faults,
-    stop,
-    stop_on_input,
 )
 from api.cli.numbers import JOBS_MAX
 from api.cli.places import OUT
 from api.cli.reading_options import reading_options
 from api.cli.results import max_rejects_option, replace_option, tell_rejects
-from api.files.errors import InputError
 from api.files.readers import FORMATS, Format
 from api.files.reading_options import Reading
-from api.runs.engines import ENGINES, EngineName, WorkersLostError
+from api.runs.engines import ENGINES, EngineName
 from rules.calendar import instant_us, read_moment
-from rules.errors import BookError
 from rules.text import Lang, text
 
 
@@ -102,35 +95,24 @@ def score_command(
     from api.runs.bucketed_run import LakeRun, is_lake, score_lake
     from api.runs.run import Run, score_files
 
-    try:
-        with progress_bar() as bar:
-            task = bar.add_task(text(lang, "cli.stage_read"), total=None)
+    with progress_bar() as bar:
+        task = bar.add_task(text(lang, "cli.stage_read"), total=None)
 
-            def tell(stage: str, done: int, total: int) -> None:
-                bar.update(task, description=text(lang, f"cli.stage_{stage}"), completed=done, total=total)
+        def tell(stage: str, done: int, total: int) -> None:
+            bar.update(task, description=text(lang, f"cli.stage_{stage}"), completed=done, total=total)
 
-            run: Run | LakeRun
-            if (engine == "ray" and format_ != "mdrp") or is_lake(events, format_, state):
-                run = score_lake(
-                    events, reference, out, format=format_, state=state, as_of_us=as_of_us, progress=tell,
-                    engine_name=engine, num_workers=jobs, address=ray_address, platform=platform, reading=reading,
-                    replace=replace,
-                )  # fmt: skip
-            else:
-                run = score_files(
-                    events, reference, out, format=format_, state=state, as_of_us=as_of_us, platform=platform,
-                    reading=reading, replace=replace, progress=tell,
-                )  # fmt: skip
-    except InputError as error:
-        stop_on_input(error, lang)
-    except BookError as error:
-        stop(error.faults, lang, USAGE)
-    except MemoryError:
-        say(lang, "cli.out_of_memory")
-        sys.exit(FAILED)
-    except WorkersLostError:
-        say(lang, "cli.worker_lost")
-        sys.exit(FAILED)
+        run: Run | LakeRun
+        if (engine == "ray" and format_ != "mdrp") or is_lake(events, format_, state):
+            run = score_lake(
+                events, reference, out, format=format_, state=state, as_of_us=as_of_us, progress=tell,
+                engine_name=engine, num_workers=jobs, address=ray_address, platform=platform, reading=reading,
+                replace=replace,
+            )  # fmt: skip
+        else:
+            run = score_files(
+                events, reference, out, format=format_, state=state, as_of_us=as_of_us, platform=platform,
+                reading=reading, replace=replace, progress=tell,
+            )  # fmt: skip
     show_faults(run.warnings, lang)
     counts = run.document["counts"]
     if as_json:

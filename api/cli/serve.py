@@ -14,6 +14,7 @@ import click
 from api.cli.console import FAILED, USAGE, lang_option, say
 from api.cli.database import database_option, need_platform, opened, upgraded
 from api.cli.deploy import put_table, table_for
+from api.cli.failures import end_on
 from rules.text import Lang, text
 
 # Lines of the log: what happened, and its values.
@@ -47,16 +48,12 @@ def serve(
     An embedded database is brought up to date first; an outdated PostgreSQL is refused. A fresh database has the
     shipped books, in force nowhere: --deployment takes those rows of a table that are of RIDERSCORE_PLATFORM, or of none.
     """
-    from api.settings import SettingError, Settings
+    from api.settings import Settings
 
-    try:
-        settings = replace(Settings.from_environment(), database_url=database_url)
-        if forwarded_allow_ips is not None:
-            settings = replace(settings, forwarded_allow_ips=forwarded_allow_ips)
-        check_proxies(settings.forwarded_allow_ips)
-    except SettingError as error:
-        say(lang, "serve.bad_setting", reason=error)
-        sys.exit(USAGE)
+    settings = replace(Settings.from_environment(), database_url=database_url)
+    if forwarded_allow_ips is not None:
+        settings = replace(settings, forwarded_allow_ips=forwarded_allow_ips)
+    check_proxies(settings.forwarded_allow_ips)
     chosen = None if deployment is None else table_for(deployment, settings.platform, lang)
     told = prepare(database_url, lang, is_for_demo=settings.demo, chosen=chosen)
     run(settings, listening(host, port, lang), lang, told)
@@ -130,17 +127,12 @@ def run(settings: Any, sock: socket.socket, lang: Lang, told: Told | None = None
     from api.app.create import create_app
     from api.endpoints.common.log_output import stderr_output
     from api.endpoints.common.logs import make_log, relay_libraries
-    from api.settings import SettingError
 
     log = make_log(settings.log_level)
     relay_libraries(log, "uvicorn", "asyncio")
     for event, values in (told or {}).items():
         (log.warning if event == NO_BOOK else log.info)(event, **values)
-    try:
-        app = create_app(settings, log=log)
-    except SettingError as error:
-        say(lang, "serve.bad_setting", reason=error)
-        sys.exit(USAGE)
+    app = create_app(settings, log=log)
     host, port = sock.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     click.echo(text(lang, "serve.at", url=f"http://{shown}:{port}"))
@@ -206,7 +198,6 @@ def listening(host: str, port: int, lang: Lang) -> socket.socket:
     except OSError as error:
         if sock is not None:
             sock.close()
-        say(lang, "serve.no_address", host=host, port=port, reason=error.strerror or error)
-        sys.exit(FAILED)
+        end_on(error, lang, [text(lang, "serve.no_address", host=host, port=port, reason=error.strerror or error)])
     sock.set_inheritable(False)
     return sock

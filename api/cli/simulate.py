@@ -1,6 +1,5 @@
 """`riderscore simulate`: a study of two rule books in a living city."""
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +7,12 @@ import click
 from rich.table import Table
 
 from api.cli.compare import parse_books, plain_table, tidy
-from api.cli.console import FAILED, USAGE, json_option, lang_option, out_console, print_json, progress_bar, say, stop
+from api.cli.console import json_option, lang_option, out_console, print_json, progress_bar, say
 from api.cli.numbers import DAYS_MAX, JOBS_MAX, LARGEST, SEED, SEEDS_MAX, SHARE
 from api.cli.places import OUT
-from api.files.errors import InputError
-from api.runs.engines import ENGINES, EngineName, WorkersLostError
+from api.runs.engines import ENGINES, EngineName
 from api.studies.design import SENSITIVITIES, Sensitivity, StudyRequest
-from api.studies.run_study import run_study
+from api.studies.run_study import StudyStopped, run_study
 from rules.text import Lang, text
 from simulations.report.words import headline, interval_text, metric_title, value_text
 
@@ -121,14 +119,8 @@ def _run(request: StudyRequest, out: Path, lang: Lang) -> dict[str, Any]:
                 bar.update(task, description=text(lang, f"study.stage_{stage}"), completed=permille)
 
             return run_study(request, out, tell)
-    except InputError as error:
-        stop(error.faults, lang, USAGE)
     except KeyboardInterrupt:
-        say(lang, "study.interrupted")
-        sys.exit(FAILED)
-    except (MemoryError, WorkersLostError):
-        say(lang, "cli.worker_lost")
-        sys.exit(FAILED)
+        raise StudyStopped from None
 
 
 def _table(summary: dict[str, Any], lang: Lang) -> Table:

@@ -54,7 +54,6 @@ def create_command(
     from api.access import key_rights, keys
     from api.clock import now_us
     from api.db import clock_guard
-    from api.refusals import Refused
 
     if role == "rider" and not subject:
         say(lang, "token.needs_subject")
@@ -68,15 +67,11 @@ def create_command(
         need_head(store, lang)
         need_platform(store, lang)
         say(lang, "token.database", url=store.shown_url)
-        try:
-            with store.writing(now_us()) as unit:
-                clock_guard.require_believed_clock(unit)
-                made, written = key_rights.make_key(
-                    unit, key_rights.OnServer(), keys.role_of(role), subject or role, cities, expires_days
-                )
-        except Refused as refused:
-            click.echo(refused.describe(lang), err=True)
-            sys.exit(USAGE)
+        with store.writing(now_us()) as unit:
+            clock_guard.require_believed_clock(unit)
+            made, written = key_rights.make_key(
+                unit, key_rights.OnServer(), keys.role_of(role), subject or role, cities, expires_days
+            )
     if as_json:
         print_json({"token": written, **asdict(made)})
     else:
@@ -142,16 +137,11 @@ def revoke_command(key_id: str, with_children: bool, database_url: str, lang: La
     """End a key at once, with its sessions and open streams; keys that it made live on without --with-children."""
     from api.access import key_rights, keys
     from api.clock import now_us
-    from api.refusals import Refused
 
     with opened(database_url, lang) as store:
         need_head(store, lang)
-        try:
-            with store.writing(now_us()) as unit:
-                revoked = keys.revoke_key(unit, key_id, key_rights.OnServer().name, with_children=with_children)
-        except Refused as refused:
-            click.echo(refused.describe(lang), err=True)
-            sys.exit(USAGE)
+        with store.writing(now_us()) as unit:
+            revoked = keys.revoke_key(unit, key_id, key_rights.OnServer().name, with_children=with_children)
     if as_json:
         print_json({"revoked": list(revoked.keys), "num_left": revoked.num_left})
         return

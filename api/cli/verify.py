@@ -11,7 +11,6 @@ from rich.progress import Progress
 
 from api.cli.console import (
     FOUND,
-    USAGE,
     err_console,
     json_option,
     lang_option,
@@ -19,10 +18,8 @@ from api.cli.console import (
     print_json,
     progress_bar,
     say,
-    stop,
 )
 from api.cli.database import need_head, opened
-from rules.errors import BookError
 from rules.text import Lang, text
 from scoring.invariants import CheckResult, LedgerViolation, added_results, check_ledger
 
@@ -73,21 +70,15 @@ def verify(directory: Path | None, database: str | None, lang: Lang, as_json: bo
 
 
 def _of_directory(directory: Path, lang: Lang) -> tuple[tuple[CheckResult, ...], int, int]:
-    from api.files.errors import InputError
     from api.runs.ledger_files import read_ledgers, wrong_counts
 
     num_entries = num_riders = 0
     results: tuple[CheckResult, ...] = ()
-    try:
-        for ledger in read_ledgers(directory):
-            results = added_results(results, check_ledger(ledger))
-            num_entries += ledger.entries.num_rows
-            num_riders += ledger.riders.num_rows
-        wrong = [
-            LedgerViolation("", None, name, str(wanted), str(said)) for name, wanted, said in wrong_counts(directory)
-        ]
-    except InputError as error:
-        stop(error.faults, lang, USAGE)
+    for ledger in read_ledgers(directory):
+        results = added_results(results, check_ledger(ledger))
+        num_entries += ledger.entries.num_rows
+        num_riders += ledger.riders.num_rows
+    wrong = [LedgerViolation("", None, name, str(wanted), str(said)) for name, wanted, said in wrong_counts(directory)]
     if wrong:
         results = added_results(results, (CheckResult("counted", len(wrong), tuple(wrong)),))
     return results, num_riders, num_entries
@@ -98,12 +89,8 @@ def _of_database(url: str, lang: Lang) -> "VerifyReport":
 
     with opened(url, lang) as store:
         need_head(store, lang)
-        with store.reading() as unit:
-            try:
-                with progress_bar() as bar:
-                    return verify_store(unit, tell=_told(bar, lang))
-            except BookError as error:
-                stop(error.faults, lang, FOUND)
+        with store.reading() as unit, progress_bar() as bar:
+            return verify_store(unit, tell=_told(bar, lang))
 
 
 def _told(bar: Progress, lang: Lang) -> Callable[[int, int], None]:
@@ -122,7 +109,6 @@ def _told(bar: Progress, lang: Lang) -> Callable[[int, int], None]:
 
 
 def _of_both(directory: Path, url: str, lang: Lang) -> tuple[tuple[CheckResult, ...], int, int]:
-    from api.files.errors import InputError
     from api.ledger.file_comparison import compare_entries
     from api.runs.ledger_files import read_ledgers
 
@@ -130,14 +116,11 @@ def _of_both(directory: Path, url: str, lang: Lang) -> tuple[tuple[CheckResult, 
     results: tuple[CheckResult, ...] = ()
     with opened(url, lang) as store:
         need_head(store, lang)
-        try:
-            for ledger in read_ledgers(directory):
-                with store.reading() as unit:
-                    results = added_results(results, (compare_entries(unit, ledger.entries),))
-                num_entries += ledger.entries.num_rows
-                num_riders += ledger.riders.num_rows
-        except InputError as error:
-            stop(error.faults, lang, USAGE)
+        for ledger in read_ledgers(directory):
+            with store.reading() as unit:
+                results = added_results(results, (compare_entries(unit, ledger.entries),))
+            num_entries += ledger.entries.num_rows
+            num_riders += ledger.riders.num_rows
     return results, num_riders, num_entries
 
 

@@ -5,13 +5,14 @@ from typing import Final
 from sqlalchemy import select
 
 from api.db.bulk import add_missing
+from api.db.store import DatabaseError
 from api.db.tables import platform
 from api.db.unit_of_work import ReadUnit, WriteUnit
 
 DEFAULT: Final = "default"
 
 
-class OtherPlatformError(Exception):
+class OtherPlatformError(DatabaseError):
     """A database that serves another platform than the one asked for."""
 
     def __init__(self, stored: str, asked: str) -> None:

@@ -31,15 +31,19 @@ _PASSWORD: Final = re.compile(r"(:/+[^/@:]*:)[^@]*@")
 DRIVERS: Final = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg"}
 
 
-class UnknownDatabaseError(ValueError):
+class DatabaseError(Exception):
+    """The family of errors of the database."""
+
+
+class UnknownDatabaseError(DatabaseError):
     """A URL that names neither SQLite nor PostgreSQL."""
 
 
-class InMemoryError(ValueError):
+class InMemoryError(DatabaseError):
     """A URL of an SQLite database in memory, which every connection would have to itself."""
 
 
-class UnreachableError(Exception):
+class UnreachableError(DatabaseError):
     """A database that cannot be opened, or has not the tables expected; says what the driver said, in one line."""
 
 

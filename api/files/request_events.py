@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from api.files.canonical import KNOWN_COLUMNS, canonical
 from api.files.column_names import misspelt_keys
+from api.files.errors import InputError
 from api.files.input_files import LINE_BYTES_MAX
 from api.files.json_faults import JsonFault, fault_of
 from api.files.json_lines import columns_of, decode, decode_marked, unread_line
@@ -33,7 +34,7 @@ _LARGEST: Final = 10**_TEXT_KEPT
 _TOO_LONG: Final = object()
 
 
-class NotEventsError(Exception):
+class NotEventsError(InputError):
     """A body that is no JSON (`fault` says why), or neither an object nor a list (`is_json`)."""
 
     def __init__(self, *, is_json: bool, fault: JsonFault | None = None) -> None:

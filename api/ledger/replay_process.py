@@ -14,14 +14,14 @@ from multiprocessing.process import BaseProcess
 from threading import Lock
 from typing import TypeVar
 
-from api.child_process import NICE
+from api.child_process import NICE, WorkError
 from api.db.store import Store
 from api.db.unit_of_work import ReadUnit
 
 R = TypeVar("R")
 
 
-class ReplayProcessError(Exception):
+class ReplayProcessError(WorkError):
     """The process has ended, or the work in it failed; the text says how."""
 
 

@@ -23,6 +23,7 @@ from api.db.unit_of_work import ReadUnit
 from api.ledger.chain import ChainBreak, breaks_in
 from api.ledger.cross_checks import misnamed, misplaced, miswaiting
 from api.ledger.recompute import Difference, differences
+from api.refusals import StoredBooksError
 from rules.book import Book
 from rules.errors import BookError
 from rules.events import RIDER_KINDS
@@ -90,11 +91,11 @@ def verify_store(
 
     Raises
     ------
-    BookError
+    StoredBooksError
         If a stored book is not the one it was stored as.
     """
     digests = tuple(unit.connection.scalars(select(books.c.digest).order_by(books.c.digest)))
-    known = {book.digest: book for book in program_of(unit, digests).books} if digests else {}
+    known = _known_books(unit, digests)
     law = _law(unit)
     names = (CHAIN, *OF_DATABASES, *(check.__name__ for check in _CHECKS))
     found = added_results(
@@ -113,6 +114,13 @@ def verify_store(
         num_entries += len(block.lines)
         tell(num_riders, total)
     return VerifyReport(num_riders, num_entries, found, _notes(unit))
+
+
+def _known_books(unit: ReadUnit, digests: tuple[str, ...]) -> dict[str, Book]:
+    try:
+        return {book.digest: book for book in program_of(unit, digests).books} if digests else {}
+    except BookError as error:
+        raise StoredBooksError(error.faults) from error
 
 
 def _notes(unit: ReadUnit) -> dict[str, int]:

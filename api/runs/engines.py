@@ -20,6 +20,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any, Final, Literal, Protocol, TypeVar, get_args
 
 from api.files.errors import InputError
+from api.runs.outcome import RunError
 from rules.errors import Fault
 
 EngineName = Literal["local", "ray"]
@@ -42,7 +43,7 @@ class Engine(Protocol):
         ...
 
 
-class WorkersLostError(Exception):
+class WorkersLostError(RunError):
     """Processes or nodes died more often than tasks are tried again; most often for want of memory."""
 
 

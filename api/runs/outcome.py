@@ -29,6 +29,10 @@ class Reason:
     example: Mapping[str, Any]
 
 
+class RunError(Exception):
+    """The family of errors of a run that are not those of its input."""
+
+
 class NothingReadError(InputError):
     """A run that scored no row; `reasons` say why."""
 

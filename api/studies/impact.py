@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from api.books.in_force import program_of, rules_in_force
+from api.child_process import WorkError
 from api.cities.stored_events import events_of_city, newest_event_us, num_events_of_city
 from api.db.store import Store
 from api.db.unit_of_work import ReadUnit
@@ -40,11 +41,11 @@ MOVER_COLUMNS: Final = (
 Tell = Callable[[int, str], None]
 
 
-class NothingToJudgeError(Exception):
+class NothingToJudgeError(WorkError):
     """The city has no stored events in that time."""
 
 
-class TooManyEventsError(Exception):
+class TooManyEventsError(WorkError):
     """The city has more events in that time than are judged in one go."""
 
     def __init__(self, num_events: int) -> None:

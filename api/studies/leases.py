@@ -10,6 +10,7 @@ from typing import Any, Final, get_args
 
 from sqlalchemy import ColumnElement, Row, and_, delete, or_, select, update
 
+from api.child_process import WorkError
 from api.db.bulk import add_rows
 from api.db.tables import studies, study_files
 from api.db.unit_of_work import ReadUnit, WriteUnit
@@ -25,7 +26,7 @@ KILLS_MAX: Final = 50
 _FAULTS_MAX: Final = 20
 
 
-class LostError(Exception):
+class LostError(WorkError):
     """The work is somebody else's by now, or was cancelled."""
 
 

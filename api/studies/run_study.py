@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from api.child_process import WorkError
 from api.files.atomic import write_json
 from api.runs.engines import Engine, engine
 from api.runs.run import Stopwatch
@@ -28,7 +29,7 @@ Tell = Callable[[int, str], None]
 Stop = Callable[[], bool]
 
 
-class StudyStopped(Exception):  # noqa: N818 - nothing went wrong
+class StudyStopped(WorkError):  # noqa: N818 - nothing went wrong
     """The study was asked to stop; what is finished is kept and the same request goes on from there."""
 
 

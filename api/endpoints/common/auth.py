@@ -19,7 +19,7 @@ from starlette.types import Scope as AsgiScope
 from api.access import keys, sessions
 from api.access.issuer_keys import KeysAwaitedError
 from api.access.scopes import Scope
-from api.endpoints.common.jwts import BadTokenError, JwtVerifier
+from api.endpoints.common.jwts import JwtVerifier
 from api.endpoints.common.problems import Problem
 from api.endpoints.common.rate_limits import KnownCredentials
 from api.endpoints.common.threads import run_limited
@@ -130,8 +130,6 @@ class Authenticator:
             return _read_key(self._service, written)
         try:
             return self.jwts.read(written)
-        except BadTokenError as error:
-            raise Problem("token_expired" if error.is_expired else "token_invalid") from None
         except KeysAwaitedError:
             raise Problem("keys_awaited", headers={"Retry-After": "1"}) from None
 

@@ -14,6 +14,7 @@ import jwt
 
 from api.access.issuer_keys import IssuerKeys, from_address, from_file, is_safe_address, print_of
 from api.access.keys import ROLES
+from api.endpoints.common.problems import Problem
 from api.service import Actor
 from api.settings import SettingError, Settings
 from rules.units import US_PER_S
@@ -26,14 +27,6 @@ _NAME: Final = re.compile(r"[^\x00-\x1f\x7f]{1,200}")
 _NUM_CITIES_MAX: Final = 1_000
 _EVERYWHERE: Final = ["*"]
 _FOR_EVER_US: Final = 2**62
-
-
-class BadTokenError(Exception):
-    """A token that is not good; `is_expired` where time is all that is wrong."""
-
-    def __init__(self, *, is_expired: bool = False) -> None:
-        self.is_expired = is_expired
-        super().__init__()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +69,14 @@ class JwtVerifier:
 
         Raises
         ------
-        BadTokenError
-            If it is not signed with the issuer's key by its algorithm, not for us, not good at this time, or says
+        Problem
+            `token_invalid` or `token_expired`, if it is not signed with the issuer's key by its algorithm, not for us, not good at this time, or says
             nothing that we know.
         KeysAwaitedError
             While the issuer's keys are not known.
         """
         if not self.is_on:
-            raise BadTokenError
+            raise Problem("token_invalid")
         try:
             header = jwt.get_unverified_header(token)
             signer = self._signer(header)
@@ -101,7 +94,7 @@ class JwtVerifier:
                 },
             )
         except (jwt.PyJWTError, ValueError, TypeError, RecursionError) as error:
-            raise BadTokenError from error
+            raise Problem("token_invalid") from error
         until_us = _good_until_us(claims, self._clock())
         # What is made with a token ends when the token says, without regard for clocks that differ.
         actor = replace(_actor(claims), expires_us=int(claims["exp"]) * US_PER_S, signed_by=print_of(signer.key))
@@ -125,16 +118,16 @@ class JwtVerifier:
         """The key for a token, and what may be done with it."""
         algorithm, key_id = header.get("alg"), header.get("kid")
         if "crit" in header or not isinstance(algorithm, str):
-            raise BadTokenError
+            raise Problem("token_invalid")
         if algorithm == _SHARED:
             if not self._shared:
-                raise BadTokenError
+                raise Problem("token_invalid")
             return _Signer(self._shared, (_SHARED,), _FOR_EVER_US)
         if self._keys is None:
-            raise BadTokenError
+            raise Problem("token_invalid")
         found, until_us = self._keys.find(key_id if isinstance(key_id, str) else None)
         if found is None or algorithm not in found[1]:
-            raise BadTokenError
+            raise Problem("token_invalid")
         return _Signer(*found, until_us)
 
 
@@ -142,9 +135,9 @@ def _good_until_us(claims: Mapping[str, Any], at_us: int) -> int:
     at_s = at_us // US_PER_S
     expires, begins = claims["exp"], claims.get("nbf", 0)
     if not _is_time(expires) or not _is_time(begins) or begins > at_s + LEEWAY_S:
-        raise BadTokenError
+        raise Problem("token_invalid")
     if expires + LEEWAY_S <= at_s:
-        raise BadTokenError(is_expired=True)
+        raise Problem("token_expired")
     return (int(expires) + LEEWAY_S) * US_PER_S
 
 
@@ -156,7 +149,7 @@ def _actor(claims: Mapping[str, Any]) -> Actor:
     subject, cities = claims["sub"], claims.get("cities")
     role = next((name for name in ROLES if name == claims.get("role")), None)
     if role is None or not _is_name(subject):
-        raise BadTokenError
+        raise Problem("token_invalid")
     # A rider sees themself alone, wherever they ride; who left the claim out for others hardly meant everywhere.
     if cities == _EVERYWHERE or (cities is None and role == "rider"):
         return Actor(role, subject, (), f"jwt:{role}:{subject}")
@@ -167,7 +160,7 @@ def _actor(claims: Mapping[str, Any]) -> Actor:
         or not 0 < len(cities) <= _NUM_CITIES_MAX
         or not all(map(_is_name, cities))
     ):
-        raise BadTokenError
+        raise Problem("token_invalid")
     return Actor(role, subject, tuple(cities), f"jwt:{role}:{subject}")
 
 

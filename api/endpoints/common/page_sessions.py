@@ -39,20 +39,23 @@ FORM_BYTES_MAX: Final = 256 * KIB
 TABLE_BYTES_MAX: Final = 4 * MIB + 64 * KIB
 
 
-class SignInError(Exception):
+class SignInError(Problem):
     """A page that needs somebody to sign in first.
 
     `path` is where they wanted to go; `is_form` says that they sent something, which stands on the page that says so.
     """
 
     def __init__(self, path: str, is_form: bool) -> None:
-        super().__init__(path)
+        super().__init__("unauthenticated")
         self.path = path
         self.is_form = is_form
 
 
-class ForeignFormError(Exception):
+class ForeignFormError(Problem):
     """A form that did not come from a page of ours."""
+
+    def __init__(self) -> None:
+        super().__init__("bad_request")
 
 
 def lang_of_visit(request: Request) -> Lang:

@@ -1,0 +1,90 @@
+"""What ends a command: the one place where an error becomes words on stderr and an exit code."""
+
+import sys
+from collections.abc import Iterable
+from typing import Final, NoReturn
+
+import click
+
+from api.cli.console import FAILED, FOUND, LANG_KEY, USAGE, default_lang, say, show_faults, tell_reasons
+from api.cli.lazy import LazyGroup
+from rules.text import Lang
+
+# Setting words by the name of what failed, where the error brings none.
+_WORDS: Final = {
+    "MemoryError": "cli.out_of_memory",
+    "WorkersLostError": "cli.worker_lost",
+    "StudyStopped": "study.interrupted",
+}
+
+
+class Commands(LazyGroup):
+    """The group of all commands: an error of one of the families below ends a command, any other is a fault of ours."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except families() as error:
+            end_on(error, ctx.meta.get(LANG_KEY) or default_lang())
+
+
+def families() -> tuple[type[BaseException], ...]:
+    """The families of errors that are no faults of the program; imported when something has failed."""
+    from api.child_process import WorkError
+    from api.db.store import DatabaseError
+    from api.files.errors import InputError
+    from api.refusals import Refused
+    from api.runs.outcome import RunError
+    from api.settings import SettingError
+    from dispatch.errors import DispatchError
+    from rules.errors import RuleError
+
+    return (
+        DatabaseError, DispatchError, InputError, MemoryError, Refused, RuleError, RunError, SettingError, WorkError,
+    )  # fmt: skip
+
+
+def exit_code_of(error: BaseException) -> int:
+    """How a command ends on an error of the families."""
+    from api.child_process import WorkError
+    from api.db.store import UnreachableError
+    from api.refusals import StoredBooksError
+    from api.runs.outcome import RunError
+
+    if isinstance(error, StoredBooksError):
+        return FOUND
+    return FAILED if isinstance(error, MemoryError | OSError | RunError | UnreachableError | WorkError) else USAGE
+
+
+def end_on(error: BaseException, lang: Lang, words: Iterable[str] = ()) -> NoReturn:
+    """End a command on an error of the families.
+
+    Parameters
+    ----------
+    words
+        Lines that say what is wrong, where the command knows more than the error.
+    """
+    lines = list(words)
+    for line in lines:
+        click.echo(line, err=True)
+    if not lines:
+        _say_what_is_wrong(error, lang)
+    sys.exit(exit_code_of(error))
+
+
+def _say_what_is_wrong(error: BaseException, lang: Lang) -> None:
+    from api.refusals import Refused
+    from api.settings import SettingError
+
+    if isinstance(error, Refused):
+        click.echo(error.describe(lang), err=True)
+    elif isinstance(error, SettingError):
+        say(lang, "serve.bad_setting", reason=error)
+    elif type(error).__name__ in _WORDS:
+        say(lang, _WORDS[type(error).__name__])
+    elif hasattr(error, "faults"):
+        show_faults(error.faults, lang)
+        tell_reasons(getattr(error, "reasons", ()), lang)
+    else:
+        click.echo(str(error), err=True)

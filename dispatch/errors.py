@@ -1,0 +1,5 @@
+"""The family of errors of dispatch."""
+
+
+class DispatchError(ValueError):
+    """What cannot be dispatched, or not so."""
