@@ -10,8 +10,8 @@ from typing import Any, Final
 from sqlalchemy import Select, func, select
 
 from api.access.requester import Acting, need_cities
+from api.db.identity import platform_of
 from api.db.outbox import iso
-from api.db.platforms import platform_of
 from api.db.tables import audit
 from api.db.unit_of_work import ReadUnit, WriteUnit
 from api.refusals import Refused

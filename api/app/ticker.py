@@ -10,8 +10,8 @@ from typing import Final
 
 from api.books.in_force import RulesInForce, rules_in_force
 from api.books.scheduling import activate_due, suspend_overtaken
-from api.db.advisory_lock import holds_tick_lock
 from api.db.idempotency import delete_answers
+from api.db.locks import holds_tick_lock
 from api.db.store import Store
 from api.db.unit_of_work import WriteUnit
 from api.decisions.appeals import settle_appeals

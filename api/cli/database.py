@@ -85,7 +85,7 @@ def upgraded(store: Any, lang: Lang) -> tuple[Any, ...]:
 def need_platform(store: Any, lang: Lang) -> str:
     """Name the platform of a database that has none, or end the command where it serves another one."""
     from api.clock import now_us
-    from api.db.platforms import OtherPlatformError, claim_platform
+    from api.db.identity import OtherPlatformError, claim_platform
 
     name = platform_asked(lang)
     try:

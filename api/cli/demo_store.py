@@ -22,7 +22,7 @@ from api.books.draft_rows import Draft
 from api.books.in_force import rules_in_force
 from api.cities.daily_figures import refresh
 from api.db import schema
-from api.db.demo_mark import mark_demo
+from api.db.identity import mark_demo
 from api.db.store import Store
 from api.decisions.appeals import decide_appeal, file_appeal
 from api.ledger.posting import post_events, write_due

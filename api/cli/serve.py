@@ -91,7 +91,7 @@ def prepare(database_url: str, lang: Lang, *, is_for_demo: bool = False, chosen:
     from api.books.deployment import COMMAND, num_in_force, seed_shipped
     from api.clock import now_us
     from api.db import schema
-    from api.db.demo_mark import is_demo
+    from api.db.identity import is_demo
 
     with opened(database_url, lang, makes=True) as store:
         if store.engine.dialect.name == "sqlite":

@@ -18,7 +18,7 @@ from sqlalchemy import select, text, update
 
 from api.clock import now_us, running_us
 from api.db.audit_notes import add_audit_note
-from api.db.demo_mark import is_demo
+from api.db.identity import is_demo
 from api.db.store import Store, UnreachableError
 from api.db.tables import clock
 from api.db.unit_of_work import ReadUnit, WriteUnit

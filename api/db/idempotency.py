@@ -55,14 +55,10 @@ def claim_key(unit: WriteUnit, actor: str, key: str, request_digest: str, lease_
     row = unit.connection.execute(select(idempotency).where(own).with_for_update()).one_or_none()
     if row is None:  # given up between the two statements
         raise Refused("idempotency_in_flight")
-    if row.request_digest != request_digest:
-        raise Refused("idempotency_key_reused")
-    if row.status is not None:
-        return StoredAnswer(row.status, json.loads(row.headers), bytes(row.body))
-    if row.recorded_us + lease_us > unit.recorded_us:
-        raise Refused("idempotency_in_flight")
-    unit.connection.execute(update(idempotency).where(own).values(recorded_us=unit.recorded_us))
-    return ClaimedKey(actor, key, unit.recorded_us)
+    claimed = _claimed(unit, KeyedRequest(actor, key, request_digest), row, lease_us)
+    if isinstance(claimed, Refused):
+        raise claimed
+    return claimed
 
 
 @dataclass(frozen=True, slots=True)

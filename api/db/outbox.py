@@ -15,7 +15,7 @@ from typing import Any, Final, Literal, get_args
 from sqlalchemy import func, select, text
 
 from api.db.bulk import add_rows
-from api.db.platforms import platform_of
+from api.db.identity import platform_of
 from api.db.tables import outbox, webhook_attempts, webhooks
 from api.db.unit_of_work import ReadUnit, WriteUnit
 from rules.units import US_PER_S

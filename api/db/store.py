@@ -16,9 +16,9 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from api.db.locks import lock_of_file
 from api.db.seals import seal_waiting
 from api.db.unit_of_work import ReadUnit, WriteUnit
-from api.db.writer_queue import lock_of_file
 
 BUSY_MS: Final = 60_000
 # How long somebody waits for a connection that is free; they may ask again.

@@ -1,5 +1,6 @@
 """What can be asked of the store about a rider. Every answer names the book version it was made under."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,9 +8,12 @@ import numpy as np
 from sqlalchemy import select
 
 from api.books.in_force import program_of
+from api.db.bulk import among, in_chunks
 from api.db.tables import entries, rider_state
 from api.db.unit_of_work import ReadUnit, WriteUnit
+from rules.compile import Program
 from rules.events import RIDER_KINDS
+from scoring.columns import I64, NO_TIME
 from scoring.ledger import standing_figures
 
 
@@ -92,3 +96,16 @@ def rider_row(unit: ReadUnit | WriteUnit, rider_id: str) -> RiderStanding | None
 
 def _reachable(orders: int) -> int | None:
     return int(orders) if orders >= 0 else None
+
+
+def openings_of(unit: ReadUnit | WriteUnit, program: Program, riders: Sequence[str]) -> I64:
+    """With what the ledgers of riders opened; `NO_TIME` where there is no entry, or all books have one base."""
+    opened = np.full(len(riders), NO_TIME, np.int64)
+    if np.unique(program.tables.books["base_mp"]).size > 1:
+        place = {rider: k for k, rider in enumerate(riders)}
+        columns = (entries.c.rider_id, entries.c.score_after_mp - entries.c.delta_mp)
+        for some in in_chunks(riders):
+            own = select(*columns).where(among(unit, entries.c.rider_id, some), entries.c.seq == 1)
+            for rider, opening_mp in unit.connection.execute(own):
+                opened[place[rider]] = opening_mp
+    return opened

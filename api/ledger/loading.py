@@ -27,7 +27,7 @@ from api.db.store import Store
 from api.db.tables import entries, events, law, rider_state
 from api.db.unit_of_work import WriteUnit
 from api.files.errors import InputError
-from api.ledger.chain_columns import canonical_texts, links
+from api.ledger.chain import canonical_texts, links
 from api.ledger.checkpoints import add_loaded_checkpoints
 from api.ledger.consequences import open_and_close_reviews, restore_trained
 from api.ledger.posting import WINDOW_US

@@ -29,11 +29,11 @@ from api.ledger.admission import (
     riders_offered_course,
 )
 from api.ledger.checkpoints import replace_checkpoints_after
-from api.ledger.delivered_orders import OrderEvents, RiderOrder, delivering_event, order_events
 from api.ledger.late_changes import accept_late_changes, waiting_for_replay
 from api.ledger.reach import CONTROLS, reach_of
 from api.ledger.rider_states import load_riders, save_run
 from api.ledger.shared_orders import note_shared
+from api.ledger.stored_events import OrderEvents, RiderOrder, delivering_event, order_events
 from rules.units import US_PER_S
 from scoring.columns import EVENT_SCHEMA
 from scoring.hashing import hash_rows

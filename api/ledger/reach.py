@@ -11,7 +11,7 @@ from sqlalchemy import select
 from api.db.bulk import in_chunks, pairs_among
 from api.db.tables import events
 from api.db.unit_of_work import ReadUnit, WriteUnit
-from api.ledger.delivered_orders import OrderEvents, order_events
+from api.ledger.stored_events import OrderEvents, order_events
 from rules.compile import Program
 
 CONTROLS: Final = ("correction", "appeal_upheld")

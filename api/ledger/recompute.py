@@ -18,7 +18,7 @@ from api.books.in_force import RulesInForce, overtaken
 from api.db.rider_rows import RiderRow
 from api.db.tables import events, layouts
 from api.db.unit_of_work import ReadUnit
-from api.ledger.opening_scores import openings_of
+from api.ledger.entries import openings_of
 from api.ledger.posting import WINDOW_US
 from api.ledger.rider_states import due_us_of, join_states, stored_states
 from api.ledger.stored_events import stored_events_of

@@ -24,7 +24,7 @@ from api.db.rider_rows import RiderRow
 from api.db.tables import events, replays
 from api.db.unit_of_work import ReadUnit, WriteUnit
 from api.ledger.checkpoints import Checkpoint, nearest_checkpoint
-from api.ledger.opening_scores import openings_of
+from api.ledger.entries import openings_of
 from rules.compile import Program
 from rules.events import REPORT_KINDS
 from rules.units import US_PER_DAY

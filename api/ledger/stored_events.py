@@ -1,12 +1,15 @@
-"""Stored events once more, as the canonical table that scoring and its explanation read."""
+"""Stored events: as the canonical table that scoring and its explanation read, one by its id, and those of an order."""
 
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import ColumnElement, exists, select
 
+from api.db.bulk import in_chunks, pairs_among
 from api.db.tables import events, replays
 from api.db.unit_of_work import ReadUnit, WriteUnit
 from rules.compile import Program
@@ -41,3 +44,43 @@ def stored_events_of(unit: ReadUnit | WriteUnit, program: Program, *which: Colum
     )
     position = {book.digest: k for k, book in enumerate(program.books)}
     return StoredEvents(table, np.array([position[digest] for digest in digests], np.int64))
+
+
+def event_of(unit: ReadUnit | WriteUnit, rider_id: str, event_id: str) -> dict[str, Any] | None:
+    """The columns of an event; None for one that is not stored."""
+    own = (events.c.rider_id == rider_id, events.c.event_id == event_id)
+    row = unit.connection.execute(select(events).where(*own)).mappings().one_or_none()
+    return None if row is None else dict(row)
+
+
+# (rider id, order id)
+RiderOrder = tuple[str, str]
+
+
+class OrderEvent(NamedTuple):
+    """A stored event of an order."""
+
+    occurred_us: int
+    event_id: str
+    kind: str
+
+
+OrderEvents = Mapping[RiderOrder, Sequence[OrderEvent]]
+
+
+def order_events(unit: ReadUnit | WriteUnit, wanted: Collection[RiderOrder]) -> dict[RiderOrder, list[OrderEvent]]:
+    """All that is stored of riders' orders, oldest first; each that is wanted has its list."""
+    found: dict[RiderOrder, list[OrderEvent]] = {key: [] for key in wanted}
+    for some in in_chunks(sorted(wanted)):
+        columns = (events.c.rider_id, events.c.order_id, events.c.occurred_us, events.c.event_id, events.c.kind)
+        query = select(*columns).where(pairs_among(unit, (events.c.rider_id, events.c.order_id), some))
+        for rider_id, order_id, *event in unit.connection.execute(query):
+            found[rider_id, order_id].append(OrderEvent(*event))
+    for told in found.values():
+        told.sort()
+    return found
+
+
+def delivering_event(told: Sequence[OrderEvent]) -> str | None:
+    """The event that delivered an order; the first, where version 0.1.0 stored more."""
+    return next((event.event_id for event in told if event.kind == "delivered"), None)

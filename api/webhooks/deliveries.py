@@ -11,8 +11,8 @@ from typing import Final
 from sqlalchemy import RowMapping, and_, delete, exists, func, or_, select, tuple_, update
 
 from api.db.audit_notes import add_audit_note
+from api.db.identity import platform_of
 from api.db.outbox import within_bound
-from api.db.platforms import platform_of
 from api.db.tables import outbox, webhook_attempts, webhooks
 from api.db.unit_of_work import ReadUnit, WriteUnit
 from rules.units import US_PER_DAY, US_PER_S

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from api.books import in_force
 from api.cities.daily_figures import refresh
 from api.db import schema
-from api.db.demo_mark import mark_demo
+from api.db.identity import mark_demo
 from api.db.store import Store
 from api.db.tables import entries, open_reviews, rider_state
 from api.db.unit_of_work import WriteUnit

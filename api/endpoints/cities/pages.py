@@ -17,8 +17,8 @@ from api.endpoints.common.page_sessions import Named, visiting
 from api.endpoints.common.pages import Visit
 from api.endpoints.common.problems import Problem
 from api.ledger.entries import rider_row
-from api.ledger.posted_event import event_of
 from api.ledger.shared_orders import shared_page
+from api.ledger.stored_events import event_of
 from api.riders.entries_explained import entries_of_event
 
 router = page_router()

@@ -76,7 +76,8 @@ async def answer_idempotently(
     turns
         Of threads that nobody waits in for a row: who holds rows ends in one of them.
     """
-    taken = await run_sync(_claim, service, actor.name, _kept_under(actor, key), _digest(scope, body))
+    request = KeyedRequest(actor.name, _kept_under(actor, key), _digest(scope, body))
+    taken = await run_sync(claim, service, request)
     if isinstance(taken, StoredAnswer):
         taken = _decrypted(scope, taken)
         headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in taken.headers.items()]
@@ -94,7 +95,7 @@ async def answer_idempotently(
         await app(scope, receive, hold)
         if 200 <= said[0]["status"] < 300:
             kept = _encrypted(scope, _answer(said))
-            await run_sync(_keep, replace(service, transaction=transaction), taken, kept, limiter=turns)
+            await run_sync(keep, replace(service, transaction=transaction), taken, kept, limiter=turns)
         else:
             await run_sync(_drop, service, transaction, taken, limiter=turns)
     except BaseException:
@@ -146,21 +147,41 @@ def _digest(scope: Scope, body: bytes) -> str:
     return hashlib.sha256(b"\0".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
 
 
-def _claim(service: Service, actor: str, key: str, digest: str) -> ClaimedKey | StoredAnswer:
+def claim(service: Service, request: KeyedRequest) -> ClaimedKey | StoredAnswer:
+    """Take a request on in a unit of its own, or give the answer it got before.
+
+    Raises
+    ------
+    Refused
+        `idempotency_key_reused` for another request, `idempotency_in_flight` while it is being answered.
+    """
     with service.writing() as unit:
-        return claim_key(unit, actor, key, digest, service.settings.idempotency_lease_s * US_PER_S)
+        lease_us = service.settings.idempotency_lease_s * US_PER_S
+        return claim_key(unit, request.actor, request.key, request.request_digest, lease_us)
 
 
-def _keep(service: Service, taken: ClaimedKey, answer: StoredAnswer) -> None:
+def keep(service: Service, claimed: ClaimedKey, answer: StoredAnswer) -> None:
+    """Keep an answer, and commit what a request has written so far.
+
+    Raises
+    ------
+    Refused
+        `idempotency_in_flight` where somebody else has claimed the request since.
+    """
     with service.writing() as unit:
-        store_answer(unit, taken, answer)
+        store_answer(unit, claimed, answer)
     if service.transaction is not None:
         with connection_errors():
             service.transaction.commit()
 
 
+def release(service: Service, claimed: ClaimedKey) -> None:
+    """Let a request be tried again at once."""
+    with service.writing() as unit:
+        release_key(unit, claimed)
+
+
 def _drop(service: Service, transaction: HeldTransaction, taken: ClaimedKey) -> None:
     with connection_errors():
         transaction.undo()
-    with service.writing() as unit:
-        release_key(unit, taken)
+    release(service, taken)

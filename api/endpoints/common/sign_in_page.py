@@ -5,7 +5,7 @@ from typing import Final
 from fastapi import Response
 
 from api.access.keys import Role
-from api.db.demo_mark import is_demo
+from api.db.identity import is_demo
 from api.endpoints.common.pages import Visit
 from api.endpoints.common.typed_input import TypedInput
 from api.ledger.entries import RiderStanding, rider_row

@@ -13,7 +13,7 @@ from api.endpoints.common.page_routing import page_router
 from api.endpoints.common.page_sessions import Named, Posted, field, visiting
 from api.endpoints.common.pages import Visit
 from api.endpoints.common.problems import Problem
-from api.ledger.posted_event import event_of
+from api.ledger.stored_events import event_of
 from api.refusals import Refused
 from api.riders.entries_explained import entry_of
 

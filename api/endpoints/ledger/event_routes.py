@@ -22,8 +22,7 @@ from api.endpoints.common.idempotency_keys import REPLAYED, keyed_request
 from api.endpoints.common.problems import FieldError, Problem, no_json
 from api.endpoints.common.schemas import Model
 from api.endpoints.common.threads import ThreadedRoute
-from api.endpoints.ledger.large_posts import answer_in_parts
-from api.endpoints.ledger.posts import Post, PostAnswer, ScoredPost
+from api.endpoints.ledger.posts import Post, PostAnswer, ScoredPost, answer_in_parts
 from api.files.rejects import Reject, cut, rejects_of_rows
 from api.files.request_events import Document, NotEventsError, PostedRows, read_rows, take_apart
 from api.ledger.admission import Admission

@@ -2,23 +2,40 @@
 
 Read as one table → claimed by Idempotency-Key → rounds in which no rider stands twice → scored → answered and kept.
 What cannot be answered together is answered apart: a post that fails takes no other with it.
+
+A large post is done in parts of whole riders, each with its turn in the queue, so that nobody waits for all of it. What an
+event is answered does not depend on other riders', so the answer is that of one piece. Each part stands as it is done. One
+that fails after others stand is answered so: whatever is stored is answered `repeated` when it is posted again. With an
+Idempotency-Key a post of one part is answered within its turn, since what is kept must be kept with what is stored.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from anyio import CancelScope
+from anyio.to_thread import run_sync
 
 from api.access.keys import refusals_of
 from api.books.in_force import RulesInForce
 from api.books.scheduling import rules_for_posting
-from api.db.idempotency import ClaimedKey, KeyedRequest, StoredAnswer, claim_keys, store_answers
+from api.db.idempotency import (
+    ClaimedKey,
+    KeyedRequest,
+    StoredAnswer,
+    claim_keys,
+    store_answers,
+)
 from api.db.rider_rows import NO_ADDRESS, RiderRow, lock_free_riders
 from api.db.store import UnreachableError
 from api.db.unit_of_work import WriteUnit
 from api.decisions.appeals import OWN_IDS
+from api.endpoints.common.idempotency_keys import claim, keep, release
+from api.endpoints.common.problems import Problem
 from api.endpoints.common.write_queue import Deferred
 from api.files.rejects import Reject, cut
 from api.files.request_events import Document, PostedRows, read_together
@@ -28,7 +45,6 @@ from api.ledger.filings import note_filing, note_waiting
 from api.ledger.posting import EventOutcome
 from api.ledger.shared_orders import note_shared
 from api.ledger.stored_ids import StoredIds
-from api.ledger.written_entries import by_event
 from api.refusals import Refused
 from api.service import Service
 from rules.units import US_PER_S
@@ -290,3 +306,107 @@ def _score(
         note_waiting(unit, accepted, one.post.filed_by, one.post.key_id)
         at += one.table.num_rows
     return done.orders
+
+
+Line = Mapping[str, Any]
+
+
+def by_event(lines: Iterable[Line]) -> dict[tuple[str, str], list[Line]]:
+    """Entries by (rider, event); one that an event brought about in another stands under both."""
+    found: dict[tuple[str, str], list[Line]] = defaultdict(list)
+    for line in lines:
+        rider, event, cause = line["rider_id"], line["event_id"], line["cause_event_id"]
+        found[rider, event].append(line)
+        if cause is not None and cause != event:
+            found[rider, cause].append(line)
+    return found
+
+
+# With fewer, commits cost more than events do; with more, others wait for longer than they like.
+PART_ROWS: Final = 500
+
+Ask = Callable[[Post], Awaitable[Any]]
+
+
+def split_by_rider(rows: PostedRows) -> list[PostedRows]:
+    """Rows in parts of whole riders; what could not be read stands in the first."""
+    if rows.table.num_rows <= PART_ROWS:
+        return [rows]
+    rider_ids = rows.table["rider_id"].to_pylist()
+    of_rider: dict[str, list[int]] = {}
+    for k, rider in enumerate(rider_ids):
+        of_rider.setdefault(rider, []).append(k)
+    parts: list[list[int]] = [[]]
+    for own in of_rider.values():
+        if parts[-1] and len(parts[-1]) + len(own) > PART_ROWS:
+            parts.append([])
+        parts[-1] += own
+    tables = (rows.table.take(pa.array(sorted(part), pa.int64())) for part in parts)
+    return [replace(rows, table=table, rejects=() if k else rows.rejects) for k, table in enumerate(tables)]
+
+
+async def answer_in_parts(service: Service, ask: Ask, post: Post) -> PostAnswer:
+    """The answer to a post.
+
+    Parameters
+    ----------
+    ask
+        Puts a part into the queue, and waits for what comes of it.
+
+    Raises
+    ------
+    Problem
+        `partly_stored` where one part fails after others stand.
+    """
+    rows = post.content
+    if isinstance(rows, PostedRows) and post.once is None:
+        return await _scored(ask, post, rows)
+    if not isinstance(rows, PostedRows) or post.once is None or rows.table.num_rows <= PART_ROWS:
+        done: PostAnswer = await ask(post)
+        return done
+    taken = await run_sync(claim, service, post.once)
+    if isinstance(taken, StoredAnswer):
+        return PostAnswer(taken.body, taken.headers, is_replayed=True)
+    try:
+        done = await _scored(ask, replace(post, once=None), rows)
+        await run_sync(keep, service, taken, StoredAnswer(200, done.headers, done.body))
+    except BaseException:
+        with CancelScope(shield=True):
+            await run_sync(release, service, taken)
+        raise
+    return done
+
+
+async def _scored(ask: Ask, post: Post, rows: PostedRows) -> PostAnswer:
+    parts: list[ScoredPost] = []
+    held: list[ScoredPost] = []
+    for part in await run_sync(split_by_rider, rows):
+        try:
+            await ask(replace(post, content=part, answer=partial(_noted, held)))
+        except Refused:
+            raise
+        except Exception as error:
+            if not parts:
+                raise
+            raise Problem("partly_stored", headers={"Retry-After": "1"}) from error
+        parts += held
+    return await run_sync(post.answer, _whole(rows, parts))
+
+
+def _noted(held: list[ScoredPost], scored: ScoredPost) -> PostAnswer:
+    """What a part is answered: nothing yet. A turn that failed may be tried again: the last counts."""
+    held[:] = [scored]
+    return PostAnswer(b"", {})
+
+
+def _whole(rows: PostedRows, parts: Sequence[ScoredPost]) -> ScoredPost:
+    if len(parts) == 1:
+        return parts[0]
+    return ScoredPost(
+        rows,
+        pa.concat_tables([part.table for part in parts]),
+        [reject for part in parts for reject in part.refused],
+        [answer for part in parts for answer in part.answers],
+        {identity: lines for part in parts for identity, lines in part.lines.items()},
+        {place for part in parts for place in part.places},
+    )

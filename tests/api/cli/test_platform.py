@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from api.db.platforms import platform_of
+from api.db.identity import platform_of
 from api.db.store import Store
 from api.files.atomic import write_ndjson
 from api.settings import SettingError, Settings

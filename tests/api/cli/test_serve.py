@@ -19,7 +19,7 @@ import pytest
 from api.access import keys
 from api.cli.serve import prepare
 from api.db import schema
-from api.db.demo_mark import is_demo
+from api.db.identity import is_demo
 from api.db.store import Store
 from tests.api.cli.commands import run
 from tests.api.db.databases import url_for

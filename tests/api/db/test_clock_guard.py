@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from api.clock import now_us
 from api.db.clock_guard import APART_US, GAP_US, ClockGuard, ClockState, clock_row, confirm_clock
-from api.db.demo_mark import mark_demo
+from api.db.identity import mark_demo
 from api.db.store import Store, UnreachableError
 from api.db.tables import audit
 from api.refusals import Refused

@@ -5,9 +5,9 @@ import threading
 import pytest
 
 from api.db import store as store_module
+from api.db.locks import FairLock
 from api.db.store import BusyError, Store
 from api.db.tables import people
-from api.db.writer_queue import FairLock
 
 
 def test_turns_are_given_in_order() -> None:

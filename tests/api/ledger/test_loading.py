@@ -18,8 +18,7 @@ from api.db.store import Store
 from api.db.tables import events as events_table
 from api.db.tables import reviews, rider_state
 from api.files.readers import read_events
-from api.ledger.chain import CHAINED, canonical_bytes
-from api.ledger.chain_columns import canonical_texts, links
+from api.ledger.chain import CHAINED, canonical_bytes, canonical_texts, links
 from api.ledger.loading import LedgerPart, load_block
 from api.ledger.posting import post_events
 from api.ledger.verify import verify_store

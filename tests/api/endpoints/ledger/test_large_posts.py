@@ -10,10 +10,9 @@ import pytest
 from api.db.idempotency import KeyedRequest
 from api.db.store import BusyError, Store
 from api.endpoints.common.problems import Problem
-from api.endpoints.ledger import large_posts
+from api.endpoints.ledger import posts as posts_module
 from api.endpoints.ledger.event_routes import _done
-from api.endpoints.ledger.large_posts import answer_in_parts, split_by_rider
-from api.endpoints.ledger.posts import Post, PostAnswer, answer_posts
+from api.endpoints.ledger.posts import Post, PostAnswer, answer_in_parts, answer_posts, split_by_rider
 from api.files.request_events import read_rows, take_apart
 from api.ledger.admission import Admission
 from api.refusals import Refused
@@ -28,7 +27,7 @@ SMALL = 7
 
 @pytest.fixture(autouse=True)
 def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(large_posts, "PART_ROWS", SMALL)
+    monkeypatch.setattr(posts_module, "PART_ROWS", SMALL)
 
 
 def large(key: str | None = None) -> Post:

@@ -3,7 +3,7 @@
 from api.db.store import Store
 from api.endpoints.common.case_file import moments_of
 from api.endpoints.common.event_items import FEW, EntryItem, day_of, items_of
-from api.ledger.posted_event import event_of
+from api.ledger.stored_events import event_of
 from api.riders.entries_explained import entries_page
 from tests.api.ledger.posts import BOOK, START_US, later, newest_us, post, publish
 from tests.builders import appeal_upheld, delivered

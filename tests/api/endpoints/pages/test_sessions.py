@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 
 from api.access import keys
 from api.app.create import create_app
-from api.db.demo_mark import mark_demo
+from api.db.identity import mark_demo
 from api.db.store import Store
 from api.db.tables import sessions
 from api.endpoints.common.page_sessions import SESSION_COOKIE

@@ -1,12 +1,12 @@
-"""Which platform a database serves: one, named when it is made or brought up to date, and for good."""
+"""What a database is, for good: of which platform (named when it is made or brought up to date), and whether a demo's."""
 
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from api.db.bulk import add_missing
 from api.db.store import DatabaseError
-from api.db.tables import platform
+from api.db.tables import marks, platform
 from api.db.unit_of_work import ReadUnit, WriteUnit
 
 DEFAULT: Final = "default"
@@ -40,3 +40,16 @@ def claim_platform(unit: WriteUnit, name: str) -> None:
     stored = platform_of(unit)
     if stored != name:
         raise OtherPlatformError(stored, name)
+
+
+DEMO: Final = "demo"
+
+
+def mark_demo(unit: WriteUnit) -> None:
+    """Say that a new database is a demo's, for good."""
+    unit.connection.execute(insert(marks), {"name": DEMO, "recorded_us": unit.recorded_us})
+
+
+def is_demo(unit: ReadUnit | WriteUnit) -> bool:
+    """Whether a database was made for a demo: everybody may come in as anybody there."""
+    return unit.connection.execute(select(marks.c.name).where(marks.c.name == DEMO)).first() is not None

@@ -1,4 +1,4 @@
-"""Writers of one SQLite file take turns in the order in which they came, within a process.
+"""Locks: writers of one SQLite file within a process, in the order in which they came; one server at a time for the tick.
 
 SQLite itself lets whoever waits sleep and look again: the lucky overtake, and a thread that sleeps holds nobody's place.
 Other processes still meet at the file.
@@ -10,6 +10,10 @@ from contextlib import contextmanager
 from threading import Lock
 from typing import Final
 from weakref import WeakValueDictionary
+
+from sqlalchemy import text
+
+from api.db.unit_of_work import WriteUnit
 
 _KNOWN: Final[WeakValueDictionary[str, "FairLock"]] = WeakValueDictionary()
 _MEMORY: Final = Lock()
@@ -62,3 +66,13 @@ def lock_of_file(path: str) -> FairLock:
     """The turns of one database file, the same for every store of this process."""
     with _MEMORY:
         return _KNOWN.setdefault(path, FairLock())
+
+
+_TICK: Final = 7_286_146_126
+
+
+def holds_tick_lock(unit: WriteUnit) -> bool:
+    """Whether no other server does this now; held until the unit ends. SQLite has one writer at a time anyway."""
+    if unit.connection.dialect.name != "postgresql":
+        return True
+    return bool(unit.connection.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": _TICK}))
