@@ -31,10 +31,11 @@ $(VENV)/bench.stamp: $(VENV)/test.stamp requirements/bench.txt
 demo: $(VENV)/runtime.stamp ## a sample city, and the console on it with one-click roles
 	$(BIN)/riderscore demo
 
-check: $(VENV)/test.stamp ## lint, types, import contracts
+check: $(VENV)/test.stamp ## lint, types, declared dependencies
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/deptry .
 
 test: check ## everything that CI runs
 	$(BIN)/python -m pytest $(PARALLEL)
