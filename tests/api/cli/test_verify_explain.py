@@ -10,8 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
 
-from api.cli.explain import explain_command
-from api.cli.verify import verify
+from api.cli.main import main
 from api.files.atomic import write_ndjson
 from api.runs.run import score_files
 from rules.text import LANGS, catalog
@@ -32,11 +31,11 @@ def scored(tmp_path: Path) -> Path:
 
 
 def run_verify(*args: Any) -> Result:
-    return CliRunner().invoke(verify, [str(arg) for arg in args])
+    return CliRunner().invoke(main, ["verify", *map(str, args)])
 
 
 def run_explain(*args: Any) -> Result:
-    return CliRunner().invoke(explain_command, [str(arg) for arg in args])
+    return CliRunner().invoke(main, ["explain", *map(str, args)])
 
 
 def break_cell(ledger: Path, file: str, column: str, value: Any) -> None:
