@@ -112,17 +112,17 @@ class Settings:
         SettingError
             If a variable with our prefix is none of ours, or holds what its field cannot.
         """
-        found = {
+        values = {
             name.removeprefix(PREFIX).lower(): value
             for name, value in (os.environ if environ is None else environ).items()
             if name.startswith(PREFIX)
         }
         known = {field.name: field.type for field in fields(cls)}
-        for name in found:
+        for name in values:
             if name not in known:
                 raise SettingError(f"{PREFIX}{name.upper()} is no setting of this version")
         try:
-            read = cls(**{name: _read(name, known[name], value) for name, value in found.items()})
+            read = cls(**{name: _read(name, known[name], value) for name, value in values.items()})
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             raise SettingError(f"{PREFIX}{str(first['loc'][0]).upper()}: {first['msg']}") from None

@@ -68,6 +68,6 @@ class Shutdown:
             work.exception()
 
     def _time_is_up(self) -> None:
-        for waiting in self._waiting:
-            if not waiting.done():
-                waiting.set_result(None)
+        for is_late in self._waiting:
+            if not is_late.done():
+                is_late.set_result(None)

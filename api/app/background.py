@@ -48,7 +48,7 @@ class Background:
             Loop("tick", self._ticker.step, service.settings.tick_s, log, may_act),
             Loop("replay", self._replayer.step, LOOK_S, log, may_act),
             Loop("send", self._deliverer.step, LOOK_S, log, may_act),
-            *(Loop(f"work-{kind}", one.step, LOOK_S, log, may_act) for kind, one in self._workers.items()),
+            *(Loop(f"work-{kind}", worker.step, LOOK_S, log, may_act) for kind, worker in self._workers.items()),
             Loop("figures", self._counter.step, FIGURES_S, log, may_act),
         )
 

@@ -177,11 +177,11 @@ def api_routes() -> Iterator[APIRoute]:
 
 def methods_of(app: FastAPI, path: str) -> list[str]:
     """All methods that a path can be asked with."""
-    found: set[str] = set()
+    methods: set[str] = set()
     for route in _all_routes(app.routes):
         if isinstance(route, Route) and route.path_regex.match(path):
-            found |= set(route.methods or ())
-    return sorted(found | {"HEAD"} if "GET" in found else found)
+            methods |= set(route.methods or ())
+    return sorted(methods | {"HEAD"} if "GET" in methods else methods)
 
 
 def _all_routes(routes: Sequence[Any]) -> Iterator[Any]:

@@ -149,8 +149,8 @@ def _complete(operation: dict[str, Any], route: APIRoute, method: str, limits: B
 
 def scopes_of(route: APIRoute) -> frozenset[Scope] | None:
     """The scopes of which a route asks one; None where it is open."""
-    found = [scope for need in _needs(route.dependant) for scope in need.scopes]
-    return frozenset(found) if found else None
+    scopes = [scope for need in _needs(route.dependant) for scope in need.scopes]
+    return frozenset(scopes) if scopes else None
 
 
 def _needs(dependant: Dependant) -> Iterator[Require]:

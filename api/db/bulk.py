@@ -137,9 +137,9 @@ def add_missing_keys(unit: WriteUnit, table: Table, key: str, values: Sequence[s
     if not values or not _is_postgresql(unit):
         add_missing(unit, table, [{key: value, **rest} for value in values])
         return
-    given = func.unnest(texts(values)).table_valued("given").render_derived()
+    new_keys = func.unnest(texts(values)).table_valued("given").render_derived()
     same = [literal(value, table.c[name].type) for name, value in rest.items()]
-    rows = select(given.c.given, *same)
+    rows = select(new_keys.c.given, *same)
     unit.connection.execute(postgresql.insert(table).from_select([key, *rest], rows).on_conflict_do_nothing())
 
 
@@ -170,9 +170,9 @@ def change_rows(unit: WriteUnit, table: Table, key: str, rows: Sequence[Mapping[
         cursor.execute(
             statement,
             {
-                name: own if name in blobs else array_of(own)
+                name: values if name in blobs else array_of(values)
                 for name in columns
-                for own in ([row[name] for row in rows],)
+                for values in ([row[name] for row in rows],)
             },
         )
 

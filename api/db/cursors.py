@@ -52,9 +52,9 @@ def _rows(
     unit: ReadUnit | WriteUnit, query: Select[Any], at: ColumnElement[int], name: ColumnElement[str], limit: int
 ) -> RowPage:
     placed = query.add_columns(at.label("place_us"), name.label("place_name")).limit(limit + 1)
-    found = unit.connection.execute(placed).mappings().all()
-    last = found[limit - 1] if len(found) > limit else None
-    return RowPage(found[:limit], None if last is None else cursor_at(last["place_us"], last["place_name"]))
+    rows = unit.connection.execute(placed).mappings().all()
+    last = rows[limit - 1] if len(rows) > limit else None
+    return RowPage(rows[:limit], None if last is None else cursor_at(last["place_us"], last["place_name"]))
 
 
 def cursor_at(at_us: int, name: str) -> str:

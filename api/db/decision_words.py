@@ -60,10 +60,16 @@ def changed_words(unit: ReadUnit | WriteUnit) -> Iterator[tuple[str, str, str]]:
 
 
 def _beside(kind: DecisionKind, key: ColumnElement[str], digest: ColumnElement[str]) -> Select[Any]:
-    own = decision_texts.c
+    texts_of_kind = decision_texts.c
     return (
-        select(own.decision_id, own.rider_id, own.salt, own.reason, digest.label("sealed"))
-        .select_from(decision_texts.outerjoin(key.table, and_(key == own.decision_id)))
-        .where(own.kind == kind)
-        .order_by(own.decision_id)
+        select(
+            texts_of_kind.decision_id,
+            texts_of_kind.rider_id,
+            texts_of_kind.salt,
+            texts_of_kind.reason,
+            digest.label("sealed"),
+        )
+        .select_from(decision_texts.outerjoin(key.table, and_(key == texts_of_kind.decision_id)))
+        .where(texts_of_kind.kind == kind)
+        .order_by(texts_of_kind.decision_id)
     )

@@ -46,13 +46,13 @@ def claim_key(unit: WriteUnit, actor: str, key: str, request_digest: str, lease_
     Refused
         `idempotency_key_reused` for another request, `idempotency_in_flight` while it is being answered.
     """
-    own = (idempotency.c.actor == actor) & (idempotency.c.key == key)
+    is_key = (idempotency.c.actor == actor) & (idempotency.c.key == key)
     fresh = {"actor": actor, "key": key, "request_digest": request_digest, "recorded_us": unit.recorded_us}
     make = postgresql.insert if unit.connection.dialect.name == "postgresql" else sqlite.insert
     added = make(idempotency).on_conflict_do_nothing().returning(idempotency.c.key)
     if unit.connection.execute(added, fresh).one_or_none() is not None:
         return ClaimedKey(actor, key, unit.recorded_us)
-    row = unit.connection.execute(select(idempotency).where(own).with_for_update()).one_or_none()
+    row = unit.connection.execute(select(idempotency).where(is_key).with_for_update()).one_or_none()
     if row is None:  # given up between the two statements
         raise Refused("idempotency_in_flight")
     claimed = _claimed(unit, KeyedRequest(actor, key, request_digest), row, lease_us)
@@ -82,19 +82,24 @@ def claim_keys(
 
     On PostgreSQL a request that another server does at this moment is waited for, and its answer given.
     """
-    ordered = sorted(wanted, key=lambda one: (one.actor, one.key))
-    pairs = [(one.actor, one.key) for one in ordered]
+    ordered = sorted(wanted, key=lambda request: (request.actor, request.key))
+    pairs = [(request.actor, request.key) for request in ordered]
     known = _rows_of(unit, pairs)
     new = [
-        {"actor": one.actor, "key": one.key, "request_digest": one.request_digest, "recorded_us": unit.recorded_us}
-        for one in ordered
-        if (one.actor, one.key) not in known
+        {
+            "actor": request.actor,
+            "key": request.key,
+            "request_digest": request.request_digest,
+            "recorded_us": unit.recorded_us,
+        }
+        for request in ordered
+        if (request.actor, request.key) not in known
     ]
     add_missing(unit, idempotency, new)
     if new and unit.connection.dialect.name == "postgresql":
         # Those that another server has added meanwhile are not ours; SQLite has one writer.
         known |= {pair: row for pair, row in _rows_of(unit, pairs).items() if not _is_fresh(row, unit.recorded_us)}
-    return [_claimed(unit, one, known.get((one.actor, one.key)), lease_us) for one in wanted]
+    return [_claimed(unit, request, known.get((request.actor, request.key)), lease_us) for request in wanted]
 
 
 def _is_fresh(row: Row[Any], recorded_us: int) -> bool:
@@ -103,23 +108,23 @@ def _is_fresh(row: Row[Any], recorded_us: int) -> bool:
 
 def _rows_of(unit: WriteUnit, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Row[Any]]:
     """What is known of some keys."""
-    own = pairs_among(unit, (idempotency.c.actor, idempotency.c.key), pairs)
-    return {(row.actor, row.key): row for row in unit.connection.execute(select(idempotency).where(own))}
+    is_asked = pairs_among(unit, (idempotency.c.actor, idempotency.c.key), pairs)
+    return {(row.actor, row.key): row for row in unit.connection.execute(select(idempotency).where(is_asked))}
 
 
 def _claimed(
-    unit: WriteUnit, one: KeyedRequest, row: Row[Any] | None, lease_us: int
+    unit: WriteUnit, request: KeyedRequest, row: Row[Any] | None, lease_us: int
 ) -> ClaimedKey | StoredAnswer | Refused:
-    mine = ClaimedKey(one.actor, one.key, unit.recorded_us)
+    mine = ClaimedKey(request.actor, request.key, unit.recorded_us)
     if row is None:
         return mine
-    if row.request_digest != one.request_digest:
+    if row.request_digest != request.request_digest:
         return Refused("idempotency_key_reused")
     if row.status is not None:
         return StoredAnswer(row.status, json.loads(row.headers), bytes(row.body))
     if row.recorded_us + lease_us > unit.recorded_us:
         return Refused("idempotency_in_flight")
-    taken = _of(ClaimedKey(one.actor, one.key, row.recorded_us))
+    taken = _of(ClaimedKey(request.actor, request.key, row.recorded_us))
     changed = unit.connection.execute(update(idempotency).where(taken).values(recorded_us=unit.recorded_us))
     return mine if changed.rowcount else Refused("idempotency_in_flight")
 
@@ -154,7 +159,7 @@ def store_answer(unit: WriteUnit, made: ClaimedKey, answer: StoredAnswer) -> Non
     Refused
         `idempotency_in_flight` where somebody else has claimed the request since: what was done must not stand.
     """
-    kept = unit.connection.execute(
+    changed = unit.connection.execute(
         update(idempotency)
         .where(_of(made))
         .values(
@@ -163,7 +168,7 @@ def store_answer(unit: WriteUnit, made: ClaimedKey, answer: StoredAnswer) -> Non
             body=answer.body,
         )
     )
-    if not kept.rowcount:
+    if not changed.rowcount:
         raise Refused("idempotency_in_flight")
 
 
@@ -174,8 +179,8 @@ def release_key(unit: WriteUnit, made: ClaimedKey) -> None:
 
 def delete_answer(unit: WriteUnit, actor: str, key: str, before_us: int) -> None:
     """Delete one answer if it is old."""
-    own = (idempotency.c.actor == actor) & (idempotency.c.key == key)
-    unit.connection.execute(delete(idempotency).where(own, idempotency.c.recorded_us < before_us))
+    is_key = (idempotency.c.actor == actor) & (idempotency.c.key == key)
+    unit.connection.execute(delete(idempotency).where(is_key, idempotency.c.recorded_us < before_us))
 
 
 def delete_answers(unit: WriteUnit, before_us: int) -> int:
@@ -183,8 +188,8 @@ def delete_answers(unit: WriteUnit, before_us: int) -> int:
     old = select(idempotency.c.actor, idempotency.c.key).where(idempotency.c.recorded_us < before_us)
     rows = unit.connection.execute(old.limit(_FORGOTTEN_AT_ONCE)).all()
     for row in rows:
-        own = (idempotency.c.actor == row.actor) & (idempotency.c.key == row.key)
-        unit.connection.execute(delete(idempotency).where(own, idempotency.c.recorded_us < before_us))
+        is_key = (idempotency.c.actor == row.actor) & (idempotency.c.key == row.key)
+        unit.connection.execute(delete(idempotency).where(is_key, idempotency.c.recorded_us < before_us))
     return len(rows)
 
 

@@ -88,19 +88,21 @@ def subscribers(unit: ReadUnit | WriteUnit) -> tuple[Subscriber, ...]:
 
 def wanted_kinds(unit: ReadUnit | WriteUnit) -> frozenset[str]:
     """Kinds of messages that anybody listens to."""
-    found: set[str] = set()
+    kinds: set[str] = set()
     for listener in subscribers(unit):
-        found |= listener.kinds or set(KINDS)
-    return frozenset(found)
+        kinds |= listener.kinds or set(KINDS)
+    return frozenset(kinds)
 
 
 def emit(unit: WriteUnit, messages: Iterable[Message]) -> None:
     """Tell everybody who listens, once this unit is committed."""
-    waiting = list(messages)
-    if not waiting:
+    queued = list(messages)
+    if not queued:
         return
     known = subscribers(unit)
-    heard = [(message, [one.webhook_id for one in known if one.hears(message)]) for message in waiting]
+    heard = [
+        (message, [subscriber.webhook_id for subscriber in known if subscriber.hears(message)]) for message in queued
+    ]
     enqueue(unit, [(message, hooks) for message, hooks in heard if hooks])
 
 
@@ -172,8 +174,8 @@ def iso(at_us: int) -> str:
 
 
 def _body(message: Message, platform: str, recorded_us: int) -> str:
-    said = {"type": message.kind, "timestamp": iso(recorded_us), "platform": platform, "data": message.data}
-    return _bounded(said)
+    body = {"type": message.kind, "timestamp": iso(recorded_us), "platform": platform, "data": message.data}
+    return _bounded(body)
 
 
 def within_bound(body: str) -> str:
@@ -193,14 +195,14 @@ def _bounded(body: dict[str, Any]) -> str:
     if entries is None:
         return _written(body)
     num_all = data.get("num_entries", len(entries))
-    kept = entries[-ENTRIES_MAX:]
+    newest = entries[-ENTRIES_MAX:]
     while True:
-        cursor = str(kept[0]["seq"]) if kept and len(kept) < num_all else None
-        bounded = data | {"entries": kept, "num_entries": num_all, "cursor": cursor}
+        cursor = str(newest[0]["seq"]) if newest and len(newest) < num_all else None
+        bounded = data | {"entries": newest, "num_entries": num_all, "cursor": cursor}
         written = _written(body | {"data": bounded})
-        if len(written.encode()) <= BODY_BYTES_MAX or len(kept) <= 1:
+        if len(written.encode()) <= BODY_BYTES_MAX or len(newest) <= 1:
             return written
-        kept = kept[-(len(kept) // 2) :]
+        newest = newest[-(len(newest) // 2) :]
 
 
 def _written(body: dict[str, Any]) -> str:

@@ -55,7 +55,9 @@ class RiderRow:
 _NONE: Final[Mapping[str, RiderRow]] = {}
 
 
-def lock_riders(unit: WriteUnit, rider_ids: Iterable[str], held: Mapping[str, RiderRow] = _NONE) -> dict[str, RiderRow]:
+def lock_riders(
+    unit: WriteUnit, rider_ids: Iterable[str], already_locked: Mapping[str, RiderRow] = _NONE
+) -> dict[str, RiderRow]:
     """The rows of riders, held until the unit ends; a rider seen for the first time gets one.
 
     Every writer first makes the rows that are missing and then locks, both by ascending id: no two can wait for
@@ -63,12 +65,12 @@ def lock_riders(unit: WriteUnit, rider_ids: Iterable[str], held: Mapping[str, Ri
 
     Parameters
     ----------
-    held
+    already_locked
         Rows that the unit holds already (`lock_free_riders`) and that nobody has changed since.
     """
     asked = set(rider_ids)
-    wanted = sorted(asked - held.keys(), key=str.encode)
-    found = {rider_id: held[rider_id] for rider_id in asked & held.keys()}
+    wanted = sorted(asked - already_locked.keys(), key=str.encode)
+    locked = {rider_id: already_locked[rider_id] for rider_id in asked & already_locked.keys()}
     for some in in_chunks(wanted):
         of_these = among(unit, rider_state.c.rider_id, some)
         known = set(unit.connection.scalars(select(rider_state.c.rider_id).where(of_these)))
@@ -80,8 +82,8 @@ def lock_riders(unit: WriteUnit, rider_ids: Iterable[str], held: Mapping[str, Ri
             .order_by(rider_state.c.rider_id)
             .with_for_update()
         )
-        found |= {row.rider_id: RiderRow(*row) for row in rows}
-    return found
+        locked |= {row.rider_id: RiderRow(*row) for row in rows}
+    return locked
 
 
 def lock_free_riders(unit: WriteUnit, rider_ids: Iterable[str]) -> tuple[dict[str, RiderRow], frozenset[str]]:

@@ -22,12 +22,12 @@ _HAS_TABLES = text(
 
 
 def _config() -> Config:
-    found = find_spec("migrations")
-    if found is None or not found.submodule_search_locations:
+    package = find_spec("migrations")
+    if package is None or not package.submodule_search_locations:
         raise RuntimeError("the package `migrations` is not installed")
     config = Config()
     # ConfigParser reads % as the start of a name.
-    config.set_main_option("script_location", next(iter(found.submodule_search_locations)).replace("%", "%%"))
+    config.set_main_option("script_location", next(iter(package.submodule_search_locations)).replace("%", "%%"))
     return config
 
 

@@ -112,7 +112,7 @@ def _unsealed(unit: ReadUnit) -> Iterator[BrokenSeal]:
 
 def _digests(unit: ReadUnit | WriteUnit, wanted: Sequence[tuple[str, str]]) -> dict[tuple[str, str], bytes]:
     """The digests of rows as they are; those that are not there are left out."""
-    found: dict[tuple[str, str], bytes] = {}
+    digests: dict[tuple[str, str], bytes] = {}
     for name, columns in SEALED.items():
         table = tables.metadata.tables[name]
         keys = [key for sealed, key in wanted if sealed == name]
@@ -120,15 +120,15 @@ def _digests(unit: ReadUnit | WriteUnit, wanted: Sequence[tuple[str, str]]) -> d
         for first in range(0, len(keys), _AT_ONCE):
             among_them = _among(unit, table, keys[first : first + _AT_ONCE])
             for row in unit.connection.execute(select(*(table.c[column] for column in columns)).where(among_them)):
-                found[name, str(row[0])] = digest_of(name, tuple(row))
-    return found
+                digests[name, str(row[0])] = digest_of(name, tuple(row))
+    return digests
 
 
 def _among(unit: ReadUnit | WriteUnit, table: Table, keys: Sequence[str]) -> ColumnElement[bool]:
     key = table.c[SEALED[table.name][0]]
     if isinstance(key.type, Text):
         return among(unit, key, keys)
-    return key.in_([int(one) for one in keys if one.isdigit()])
+    return key.in_([int(name) for name in keys if name.isdigit()])
 
 
 def _key(table: Table) -> ColumnElement[str]:

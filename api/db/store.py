@@ -225,13 +225,13 @@ def _engine(url: str) -> Engine:
         raise UnknownDatabaseError(_shown(parsed))
     if backend == "sqlite" and _is_in_memory(parsed):
         raise InMemoryError(_shown(parsed))
-    own: dict[str, Any] = {} if backend == "sqlite" else {"connect_args": {"connect_timeout": CONNECT_S}}
+    driver_options: dict[str, Any] = {} if backend == "sqlite" else {"connect_args": {"connect_timeout": CONNECT_S}}
     engine = create_engine(
         parsed.set(drivername=DRIVERS[backend]),
         pool_size=POOL_SIZE,
         max_overflow=POOL_SIZE,
         pool_timeout=POOL_WAIT_S,
-        **own,
+        **driver_options,
     )
     if backend == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)

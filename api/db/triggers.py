@@ -71,9 +71,9 @@ def expected_triggers(dialect: str) -> Iterator[Trigger]:
 def missing_triggers(unit: ReadUnit) -> Iterator[MissingTrigger]:
     """Every trigger that is not there, or does not do what it must."""
     dialect = unit.connection.dialect.name
-    found = _postgresql(unit) if dialect == "postgresql" else _sqlite(unit)
+    installed = _postgresql(unit) if dialect == "postgresql" else _sqlite(unit)
     for guard in expected_triggers(dialect):
-        there = found.get((guard.table, guard.name))
+        there = installed.get((guard.table, guard.name))
         if there is None:
             yield MissingTrigger(guard, "missing")
         elif not there.is_on:

@@ -79,9 +79,9 @@ def refused_at_once(unit: ReadUnit | WriteUnit, rows: PostedColumns, admission: 
             refused[k] = DECISION
         elif kind == _TRAINING and not admission.may_train:
             refused[k] = NO_SCOPE
-    own = _stored_cities(unit, {rows.rider_id[k] for k in strange})
+    cities = _stored_cities(unit, {rows.rider_id[k] for k in strange})
     for k in strange:
-        stored = own.get(rows.rider_id[k])
+        stored = cities.get(rows.rider_id[k])
         # A rider who moved here has a past elsewhere: `city_refusals` looks at it.
         if stored is None or not admission.good_in(stored):
             refused[k] = OTHER_CITY
@@ -89,11 +89,11 @@ def refused_at_once(unit: ReadUnit | WriteUnit, rows: PostedColumns, admission: 
 
 
 def _stored_cities(unit: ReadUnit | WriteUnit, rider_ids: set[str]) -> dict[str, str | None]:
-    found: dict[str, str | None] = {}
+    cities: dict[str, str | None] = {}
     for some in in_chunks(sorted(rider_ids)):
         query = select(rider_state.c.rider_id, rider_state.c.city).where(among(unit, rider_state.c.rider_id, some))
-        found |= {row.rider_id: row.city for row in unit.connection.execute(query)}
-    return found
+        cities |= {row.rider_id: row.city for row in unit.connection.execute(query)}
+    return cities
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,12 +144,12 @@ def city_refusals(
 
 def _moves(unit: WriteUnit, rider_ids: set[str]) -> dict[str, list[tuple[int, str]]]:
     """By rider, oldest first: until when they were of which city."""
-    found: dict[str, list[tuple[int, str]]] = {}
+    moves: dict[str, list[tuple[int, str]]] = {}
     for some in in_chunks(sorted(rider_ids)):
         query = select(rider_moves).where(among(unit, rider_moves.c.rider_id, some))
         for row in unit.connection.execute(query.order_by(rider_moves.c.rider_id, rider_moves.c.move_no)):
-            found.setdefault(row.rider_id, []).append((row.moved_us, row.from_city))
-    return found
+            moves.setdefault(row.rider_id, []).append((row.moved_us, row.from_city))
+    return moves
 
 
 def _corrected_cities(unit: WriteUnit, rows: PostedColumns, wanted: Sequence[int]) -> dict[int, str]:
@@ -256,9 +256,9 @@ def riders_offered_course(unit: WriteUnit, law: RulesInForce, rows: Sequence[Rid
     """
     restores = {book.digest: course.restores_to_mp for book in law.program.books if (course := book.model.training)}
     known = [row for row in rows if row.carried is not None and row.book_digest in restores]
-    found = {row.rider_id for row in known if row.score_mp < restores[row.book_digest or ""]}
-    others = sorted({row.rider_id for row in known} - found)
+    below_limit = {row.rider_id for row in known if row.score_mp < restores[row.book_digest or ""]}
+    others = sorted({row.rider_id for row in known} - below_limit)
     for some in in_chunks(others):
         waits = select(open_reviews.c.rider_id).where(among(unit, open_reviews.c.rider_id, some))
-        found.update(unit.connection.scalars(waits))
-    return frozenset(found | standing_among(unit, others, unit.recorded_us))
+        below_limit.update(unit.connection.scalars(waits))
+    return frozenset(below_limit | standing_among(unit, others, unit.recorded_us))

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -141,8 +140,8 @@ def _words(column: pa.Array) -> pa.Array:
 
 def links(before: bytes, texts: list[bytes]) -> list[bytes]:
     """Chain values of one rider's entries, in order, that follow the value `before`."""
-    found = []
+    values = []
     for text in texts:
         before = hashlib.sha256(before + text).digest()
-        found.append(before)
-    return found
+        values.append(before)
+    return values

@@ -47,14 +47,15 @@ def nearest_checkpoint(unit: ReadUnit | WriteUnit, row: RiderRow, from_us: int) 
     """The last checkpoint not after an instant that this build can read."""
     if row.seq < STEP or from_us == NO_TIME:
         return None
-    own = (checkpoints.c.rider_id == row.rider_id, checkpoints.c.at_us <= from_us)
-    newest_first = select(checkpoints).where(*own).order_by(checkpoints.c.at_us.desc()).limit(8)
-    for found in unit.connection.execute(newest_first).all():
-        layout = layouts_of(unit, (found.layout,))[found.layout]
+    is_before = (checkpoints.c.rider_id == row.rider_id, checkpoints.c.at_us <= from_us)
+    newest_first = select(checkpoints).where(*is_before).order_by(checkpoints.c.at_us.desc()).limit(8)
+    for stored in unit.connection.execute(newest_first).all():
+        layout = layouts_of(unit, (stored.layout,))[stored.layout]
         if layout is not None:
-            content = decompressed(found.part)
+            content = decompressed(stored.part)
             return Checkpoint(
-                found.at_us, StoredRider(row.rider_id, row.city, row.rider_kind, row.score_mp, row.seq, layout, content)
+                stored.at_us,
+                StoredRider(row.rider_id, row.city, row.rider_kind, row.score_mp, row.seq, layout, content),
             )
     return None
 
@@ -143,14 +144,14 @@ def riders_lacking_checkpoints(unit: ReadUnit | WriteUnit, after: str, limit: in
     Them, and after whom to go on looking; None at the end.
     """
     query = select(rider_state.c.rider_id, rider_state.c.seq).where(rider_state.c.rider_id > after)
-    found = unit.connection.execute(query.order_by(rider_state.c.rider_id).limit(limit)).all()
-    long = {row.rider_id: row.seq for row in found if row.seq >= 2 * STEP}
+    page = unit.connection.execute(query.order_by(rider_state.c.rider_id).limit(limit)).all()
+    long = {row.rider_id: row.seq for row in page if row.seq >= 2 * STEP}
     counts = select(checkpoints.c.rider_id, func.count().label("num")).group_by(checkpoints.c.rider_id)
     rows = unit.connection.execute(counts.where(among(unit, checkpoints.c.rider_id, sorted(long)))) if long else ()
     num = {row.rider_id: row.num for row in rows}
     # A post of very many events leaves one, so half of them is enough; events that leave no entry count for none.
     lacking = [rider for rider, seq in long.items() if num.get(rider, 0) < seq // STEP // 4]
-    return lacking, found[-1].rider_id if len(found) == limit else None
+    return lacking, page[-1].rider_id if len(page) == limit else None
 
 
 def checkpoints_along(scored: ScoredRun, carried: Carried, rider_id: str, until_us: int) -> list[dict[str, Any]]:
@@ -198,13 +199,13 @@ def _rider_bytes(scored: ScoredRun, state: State) -> bytes:
 
 def _names(scored: ScoredRun, refs: I64) -> pa.Array:
     """Event ids of references of a run."""
-    own = refs >= 0
+    is_of_run = refs >= 0
     both = pa.concat_arrays(
         [
-            scored.prepared.column("event_id", refs[own]).combine_chunks().cast(pa.string()),
-            scored.faded.take(pa.array(CARRIED - refs[~own])).cast(pa.string()),
+            scored.prepared.column("event_id", refs[is_of_run]).combine_chunks().cast(pa.string()),
+            scored.faded.take(pa.array(CARRIED - refs[~is_of_run])).cast(pa.string()),
         ]
     )
     place = np.empty(refs.size, np.int64)
-    place[own], place[~own] = np.arange(own.sum()), own.sum() + np.arange((~own).sum())
+    place[is_of_run], place[~is_of_run] = np.arange(is_of_run.sum()), is_of_run.sum() + np.arange((~is_of_run).sum())
     return both.take(pa.array(place))

@@ -128,15 +128,15 @@ def restore_trained(unit: WriteUnit, passed: dict[str, str], after: Sequence[Rid
 
 def _waiting(unit: WriteUnit, riders: set[str]) -> dict[str, tuple[str, Key]]:
     """Open reviews by rider, and what opened them."""
-    found: dict[str, tuple[str, Key]] = {}
+    open_by_rider: dict[str, tuple[str, Key]] = {}
     for some in in_chunks(sorted(riders)):
         rows = unit.connection.execute(
             select(open_reviews.c.review_id, entries)
             .join(entries, entries.c.entry_id == open_reviews.c.entry_id)
             .where(among(unit, open_reviews.c.rider_id, some))
         )
-        found |= {row["rider_id"]: (row["review_id"], _key(dict(row))) for row in rows.mappings()}
-    return found
+        open_by_rider |= {row["rider_id"]: (row["review_id"], _key(dict(row))) for row in rows.mappings()}
+    return open_by_rider
 
 
 def _review(unit: WriteUnit, line: Line, city: str | None) -> dict[str, Any]:
@@ -155,13 +155,15 @@ def _review(unit: WriteUnit, line: Line, city: str | None) -> dict[str, Any]:
 def _close(unit: WriteUnit, closed: Sequence[Mapping[str, Any]], outcome: str, by: str) -> None:
     """End reviews that no person has decided and none needs to any more: `review_id`, `rider_id`, `city`, why."""
     ended = {"outcome": outcome, "decided_by": by, "reason_digest": "", "is_safety": 0, "from_us": None}
-    decisions = [{"review_id": one["review_id"], **ended, "decided_us": unit.recorded_us} for one in closed]
+    decisions = [{"review_id": review["review_id"], **ended, "decided_us": unit.recorded_us} for review in closed]
     add_rows(unit, review_decisions, decisions)
-    for some in in_chunks([one["review_id"] for one in closed]):
+    for some in in_chunks([review["review_id"] for review in closed]):
         unit.connection.execute(delete(open_reviews).where(among(unit, open_reviews.c.review_id, some)))
-    for one in closed:
-        why = {name: one[name] for name in one if name not in ("review_id", "rider_id")}
-        add_audit_note(unit, by, "review_closed", one["rider_id"], review=one["review_id"], outcome=outcome, **why)
+    for review in closed:
+        why = {name: review[name] for name in review if name not in ("review_id", "rider_id")}
+        add_audit_note(
+            unit, by, "review_closed", review["rider_id"], review=review["review_id"], outcome=outcome, **why
+        )
 
 
 def _changes(
@@ -169,13 +171,13 @@ def _changes(
     kinds: frozenset[str],
 ) -> list[Message]:  # fmt: skip
     """One message a rider whose score moved, with the entries that moved it; one a rider who changed tier."""
-    own: dict[str, list[Line]] = {}
+    lines_of_rider: dict[str, list[Line]] = {}
     for line in lines:
-        own.setdefault(line["rider_id"], []).append(line)
+        lines_of_rider.setdefault(line["rider_id"], []).append(line)
     tiers = _tiers(scored, before, after) if "tier.changed" in kinds else {}
-    found: list[Message] = []
+    messages: list[Message] = []
     for row in after:
-        moved = own.get(row.rider_id)
+        moved = lines_of_rider.get(row.rider_id)
         if not moved:
             continue
         was_mp = moved[0]["score_after_mp"] - moved[0]["delta_mp"]
@@ -188,12 +190,12 @@ def _changes(
             "seq": row.seq,
         }
         if "score.changed" in kinds and any(line["delta_mp"] or line["money_fen"] for line in moved):
-            told = [{name: line[name] for name in _ENTRY_SAYS} for line in moved]
-            found.append(Message("score.changed", data | {"entries": told}, row.rider_id, row.city))
+            entries_shown = [{name: line[name] for name in _ENTRY_SAYS} for line in moved]
+            messages.append(Message("score.changed", data | {"entries": entries_shown}, row.rider_id, row.city))
         if row.rider_id in tiers:
             was, now = tiers[row.rider_id]
-            found.append(Message("tier.changed", data | {"tier_before": was, "tier": now}, row.rider_id, row.city))
-    return found
+            messages.append(Message("tier.changed", data | {"tier_before": was, "tier": now}, row.rider_id, row.city))
+    return messages
 
 
 def _tiers(scored: ScoredRun, before: Mapping[str, RiderRow], after: Sequence[RiderRow]) -> dict[str, tuple[str, str]]:

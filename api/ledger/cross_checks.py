@@ -85,11 +85,11 @@ def misplaced(unit: ReadUnit) -> Iterator[LedgerViolation]:
     )
     for rider, wanted, found in unit.connection.execute(query):
         yield LedgerViolation(rider, None, "city", wanted, str(found))
-    own, state = events.c.rider_id == rider_state.c.rider_id, rider_state.c
+    is_riders, state = events.c.rider_id == rider_state.c.rider_id, rider_state.c
     stray = select(state.rider_id, state.city).where(
         state.city.is_not(None),
-        exists().where(own),
-        ~exists().where(own, events.c.city == state.city),
+        exists().where(is_riders),
+        ~exists().where(is_riders, events.c.city == state.city),
         ~exists().where(rider_moves.c.rider_id == state.rider_id),
     )
     for rider, found in unit.connection.execute(stray.order_by(state.rider_id)):

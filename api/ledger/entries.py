@@ -77,8 +77,8 @@ def rider_row(unit: ReadUnit | WriteUnit, rider_id: str) -> RiderStanding | None
     if row is None or row.book_digest is None:
         return None
     books = program_of(unit, (row.book_digest,)).books
-    one = (np.zeros(1, np.int64), np.array([row.rider_kind], np.int64), np.array([row.score_mp], np.int64))
-    figures = standing_figures(books, *one)
+    figures_in = (np.zeros(1, np.int64), np.array([row.rider_kind], np.int64), np.array([row.score_mp], np.int64))
+    figures = standing_figures(books, *figures_in)
     return RiderStanding(
         rider_id=rider_id,
         city=row.city,
@@ -105,7 +105,7 @@ def openings_of(unit: ReadUnit | WriteUnit, program: Program, riders: Sequence[s
         place = {rider: k for k, rider in enumerate(riders)}
         columns = (entries.c.rider_id, entries.c.score_after_mp - entries.c.delta_mp)
         for some in in_chunks(riders):
-            own = select(*columns).where(among(unit, entries.c.rider_id, some), entries.c.seq == 1)
-            for rider, opening_mp in unit.connection.execute(own):
+            first_entries = select(*columns).where(among(unit, entries.c.rider_id, some), entries.c.seq == 1)
+            for rider, opening_mp in unit.connection.execute(first_entries):
                 opened[place[rider]] = opening_mp
     return opened

@@ -60,23 +60,23 @@ def _blocks(table: pa.Table, size: int) -> Iterator[_EntryBlock]:
     order = np.lexsort((seq, rider))
     starts = np.searchsorted(rider[order], np.arange(0, len(encoded.dictionary) + size, size))
     for k, (start, stop) in enumerate(zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True)):
-        own = table.take(pa.array(order[start:stop]))
-        columns = [own[name].to_pylist() for name in CHAINED]
-        least_most = pc.min_max(own["seq"]).as_py()
+        entries_of_block = table.take(pa.array(order[start:stop]))
+        columns = [entries_of_block[name].to_pylist() for name in CHAINED]
+        least_most = pc.min_max(entries_of_block["seq"]).as_py()
         riders = encoded.dictionary.slice(k * size, size).to_pylist()
         yield _EntryBlock(riders, list(zip(*columns, strict=True)), least_most["min"], least_most["max"])
 
 
 def _stored(unit: ReadUnit, block: _EntryBlock) -> dict[tuple[str, int], Line]:
     """The store's lines of a block by rider and number."""
-    found: dict[tuple[str, int], Line] = {}
+    stored: dict[tuple[str, int], Line] = {}
     rider, seq = CHAINED.index("rider_id"), CHAINED.index("seq")
     query = select(*(entries.c[name] for name in CHAINED))
     for some in in_chunks(block.riders):
-        own = and_(among(unit, entries.c.rider_id, some), entries.c.seq.between(block.first, block.last))
-        for row in unit.connection.execute(query.where(own)):
-            found[row[rider], row[seq]] = tuple(row)
-    return found
+        in_block = and_(among(unit, entries.c.rider_id, some), entries.c.seq.between(block.first, block.last))
+        for row in unit.connection.execute(query.where(in_block)):
+            stored[row[rider], row[seq]] = tuple(row)
+    return stored
 
 
 def _differences(block: _EntryBlock, stored: Mapping[tuple[str, int], Line]) -> Iterator[LedgerViolation]:

@@ -26,7 +26,7 @@ def note_filing(unit: WriteUnit, lines: Iterable[Line], filed_by: str, key_id: s
     entry_ids = {line["entry_id"] for line in lines if line["of_kind"] == "review" and line["kind"] != "reverse"}
     for some in in_chunks(sorted(entry_ids)):
         opened = unit.connection.scalars(select(reviews.c.review_id).where(among(unit, reviews.c.entry_id, some)))
-        rows = [{"review_id": one, "filed_by": filed_by, "filed_key": key_id} for one in sorted(opened)]
+        rows = [{"review_id": review_id, "filed_by": filed_by, "filed_key": key_id} for review_id in sorted(opened)]
         if rows:
             add_missing(unit, review_filings, rows)
 

@@ -43,11 +43,11 @@ def accept_late_changes(unit: WriteUnit, law: RulesInForce, table: pa.Table, con
         Hash of each.
     """
     identities = _identities(table)
-    versions = {one: set[int]() for one in identities}
-    for one, own in zip(identities, content, strict=True):
-        versions[one].add(own)
+    versions = {identity: set[int]() for identity in identities}
+    for identity, hash_of_row in zip(identities, content, strict=True):
+        versions[identity].add(hash_of_row)
     # One identity with two contents is a conflict, whichever is looked at.
-    conflicts = {one for one, known in versions.items() if len(known) > 1}
+    conflicts = {identity for identity, known in versions.items() if len(known) > 1}
     old = _old(unit, law, table, conflicts, conflicts)
     if not old:
         return AcceptedChanges(frozenset(), {}, frozenset())
@@ -147,9 +147,9 @@ def _store(
 
 def waiting_for_replay(unit: ReadUnit | WriteUnit, identities: Iterable[Identity]) -> frozenset[Identity]:
     """Which of some stored events wait for their replay."""
-    found: set[Identity] = set()
+    waiting: set[Identity] = set()
     for some in in_chunks(sorted(set(identities))):
         query = select(replays.c.rider_id, replays.c.event_id)
         rows = unit.connection.execute(query.where(pairs_among(unit, (replays.c.rider_id, replays.c.event_id), some)))
-        found |= {(row.rider_id, row.event_id) for row in rows}
-    return frozenset(found)
+        waiting |= {(row.rider_id, row.event_id) for row in rows}
+    return frozenset(waiting)

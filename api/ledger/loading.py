@@ -87,10 +87,10 @@ class LedgerPart:
         program, carried = self.given.program, self.given.carried
         keep_us = max(carried.keep_us, max(carried.until_us, NO_TIME + WINDOW_US) - WINDOW_US)
         schedule = schedule_versions(program, range(len(program.books)))
-        found = score(program, schedule, EVENT_SCHEMA.empty_table(), carried, carried.until_us, keep_us)
-        if found.entries.size:
+        run = score(program, schedule, EVENT_SCHEMA.empty_table(), carried, carried.until_us, keep_us)
+        if run.entries.size:
             raise InputError(Fault("load_other_build", file=str(self.given.ledger)))
-        return found
+        return run
 
     @property
     def standings(self) -> "_Standings":
@@ -178,7 +178,7 @@ def load_part(store: Store, part: LedgerPart, now_us: Callable[[], int]) -> Iter
             pool.shutdown(cancel_futures=True)
 
 
-def agree_on_readings(unit: WriteUnit, given: Loadable) -> int | None:
+def agree_on_readings(unit: WriteUnit, loadable: Loadable) -> int | None:
     """Up to when the database reads its ledger as version 0.1.0 did, with what is to be loaded; None: nowhere.
 
     One instant stands for the whole database. It moves only where nobody was scored by the readings of today.
@@ -189,31 +189,33 @@ def agree_on_readings(unit: WriteUnit, given: Loadable) -> int | None:
         If riders who are there, or those of the ledger, would be read otherwise than they were scored.
     """
     lock_rules(unit)
-    known_us, until_us = old_readings_until(unit), readings_0_1_0.old_readings_until(given.program)
+    known_us, until_us = old_readings_until(unit), readings_0_1_0.old_readings_until(loadable.program)
     if until_us == known_us:
         return known_us
     scored_us = unit.connection.scalar(select(func.max(rider_state.c.until_us)).where(rider_state.c.until_us > NO_TIME))
     if scored_us is not None:
         if until_us is None or known_us is None:
-            raise _other_readings(given, known_us)
-        if given.carried.until_us <= until_us < known_us:
+            raise _other_readings(loadable, known_us)
+        if loadable.carried.until_us <= until_us < known_us:
             return known_us
         if until_us < known_us or scored_us > known_us:
-            raise _other_readings(given, known_us)
+            raise _other_readings(loadable, known_us)
     note_old_readings(unit, until_us)
     return until_us
 
 
-def _still_agreed(unit: WriteUnit, given: Loadable, agreed_us: int | None) -> None:
+def _still_agreed(unit: WriteUnit, loadable: Loadable, agreed_us: int | None) -> None:
     """Keep what was agreed on until the unit ends; another load may have begun since. Blocks may do so side by side."""
     known_us = unit.connection.scalar(select(law.c.old_until_us).with_for_update(read=True))
     if known_us != agreed_us:
-        raise _other_readings(given, known_us)
+        raise _other_readings(loadable, known_us)
 
 
-def _other_readings(given: Loadable, known_us: int | None) -> InputError:
-    own, known = ("—" if us is None else iso(us) for us in (readings_0_1_0.old_readings_until(given.program), known_us))
-    return InputError(Fault("load_other_readings", file=str(given.ledger), given=own, allowed=known))
+def _other_readings(loadable: Loadable, known_us: int | None) -> InputError:
+    readings, known = (
+        "—" if us is None else iso(us) for us in (readings_0_1_0.old_readings_until(loadable.program), known_us)
+    )
+    return InputError(Fault("load_other_readings", file=str(loadable.ledger), given=readings, allowed=known))
 
 
 def load_block(unit: WriteUnit, part: LedgerPart, first: int, stop: int) -> LoadCounts:
@@ -286,58 +288,60 @@ def _follows(block: _LoadBlock, row: RiderRow, opens_mp: int) -> bool:
 
 def _stored_chain(unit: WriteUnit, block: _LoadBlock, begins: Mapping[int, int]) -> dict[str, dict[int, bytes]]:
     """Chain values by number, of riders of whom more than the last one matters."""
-    found: dict[str, dict[int, bytes]] = {}
+    chains: dict[str, dict[int, bytes]] = {}
     for rider, begin in begins.items():
         name = block.part.riders[rider]
         row, end = block.rows[name], int(block.part.given.carried.seq[rider])
         if row.seq >= begin and (begin > 1 or row.seq != end):
-            found[name] = {0: GENESIS}
+            chains[name] = {0: GENESIS}
     least = min(begins.values(), default=1)
-    for some in in_chunks(sorted(found)):
+    for some in in_chunks(sorted(chains)):
         query = select(entries.c.rider_id, entries.c.seq, entries.c.chain)
         for line in unit.connection.execute(
             query.where(among(unit, entries.c.rider_id, some), entries.c.seq >= least - 1)
         ):
-            found[line.rider_id][line.seq] = bytes(line.chain)
-    return found
+            chains[line.rider_id][line.seq] = bytes(line.chain)
+    return chains
 
 
-def _fault(block: _LoadBlock, code: str, rider: str, given: str, allowed: str) -> Fault:
+def _fault(block: _LoadBlock, code: str, rider: str, loadable: str, allowed: str) -> Fault:
     named = (("rider", rider),)
-    return Fault(code, file=str(block.part.given.ledger), given=given, allowed=allowed, params=named)
+    return Fault(code, file=str(block.part.given.ledger), given=loadable, allowed=allowed, params=named)
 
 
 def _new_events(unit: WriteUnit, block: _LoadBlock, new: Sequence[int]) -> pa.Table:
     """Events of the riders that are not stored yet, with their content hash; conflicts are noted."""
     names = [block.part.riders[rider] for rider in new]
     stored = _stored_events(unit, [name for name in names if block.rows[name].carried is not None])
-    found = []
+    new_rows = []
     for run in block.part.given.archive.runs(block.riders.start, block.riders.stop):
-        own = run.filter(pc.is_in(run["rider_id"], pa.array(names)))
-        content = hash_rows(own, EVENT_SCHEMA.names).view(np.int64)
-        fresh = np.ones(own.num_rows, bool)
-        for k in np.flatnonzero(pc.is_in(own["rider_id"], pa.array(stored, pa.string())).to_numpy()).tolist():
-            rider, event = own["rider_id"][k].as_py(), own["event_id"][k].as_py()
+        rows_of_riders = run.filter(pc.is_in(run["rider_id"], pa.array(names)))
+        content = hash_rows(rows_of_riders, EVENT_SCHEMA.names).view(np.int64)
+        fresh = np.ones(rows_of_riders.num_rows, bool)
+        for k in np.flatnonzero(
+            pc.is_in(rows_of_riders["rider_id"], pa.array(stored, pa.string())).to_numpy()
+        ).tolist():
+            rider, event = rows_of_riders["rider_id"][k].as_py(), rows_of_riders["event_id"][k].as_py()
             known = stored[rider].get(event)
             fresh[k] = known is None
             if known not in (None, int(content[k])):
                 block.faults.append(_fault(block, "load_other_event", rider, event, ""))
-        found.append(own.append_column("content", pa.array(content)).filter(pa.array(fresh)))
-        if own.num_rows and not fresh.any():
+        new_rows.append(rows_of_riders.append_column("content", pa.array(content)).filter(pa.array(fresh)))
+        if rows_of_riders.num_rows and not fresh.any():
             # Runs before this one were loaded before it.
             break
     schema = EVENT_SCHEMA.append(pa.field("book", pa.string())).append(pa.field("content", pa.int64()))
-    return pa.concat_tables([table.cast(schema) for table in found]) if found else schema.empty_table()
+    return pa.concat_tables([table.cast(schema) for table in new_rows]) if new_rows else schema.empty_table()
 
 
 def _stored_events(unit: WriteUnit, riders: Sequence[str]) -> dict[str, dict[str, int]]:
     """Content by event id, by rider."""
-    found: dict[str, dict[str, int]] = {rider: {} for rider in riders}
+    contents: dict[str, dict[str, int]] = {rider: {} for rider in riders}
     for some in in_chunks(riders):
         query = select(events.c.rider_id, events.c.event_id, events.c.content)
         for row in unit.connection.execute(query.where(among(unit, events.c.rider_id, some))):
-            found[row.rider_id][row.event_id] = row.content
-    return found
+            contents[row.rider_id][row.event_id] = row.content
+    return contents
 
 
 def _write(unit: WriteUnit, block: _LoadBlock, new: Sequence[int], fresh: pa.Table) -> LoadCounts:

@@ -117,8 +117,8 @@ def score_and_store(
     riders = lock_riders(unit, (identities[k][0] for k in welcome), held)
     elsewhere: dict[int, str] = {}
     if admission is not None:
-        found = city_refusals(unit, columns, welcome, riders, admission)
-        refused, elsewhere = refused | found.strangers, found.elsewhere
+        by_city = city_refusals(unit, columns, welcome, riders, admission)
+        refused, elsewhere = refused | by_city.strangers, by_city.elsewhere
     answers = {k: EventOutcome(*identities[k], "rejected", reason) for k, reason in refused.items()}
     stored = _stored(unit, [identities[k] for k in welcome])
     waiting = waiting_for_replay(unit, stored.keys()) if stored else frozenset()
@@ -141,12 +141,12 @@ def score_and_store(
         _accept(unit, law, table, content, answers, riders)
     lines: list[dict[str, Any]] = []
     for turn in _turns(unit, law, columns, answers, riders, admission):
-        told = order_events(unit, _orders(columns, turn).values())
-        fresh = _first_deliveries(columns, turn, told, answers)
+        order_history = order_events(unit, _orders(columns, turn).values())
+        fresh = _first_deliveries(columns, turn, order_history, answers)
         for until_us, rows in _blocks(identities, fresh, riders, unit.recorded_us):
             block = table.take(pa.array(rows))
-            scored, own = _score_block(unit, law, block, until_us, riders, told)
-            lines += own
+            scored, entries_of_block = _score_block(unit, law, block, until_us, riders, order_history)
+            lines += entries_of_block
             answers |= zip(rows.tolist(), _answers([identities[k] for k in rows.tolist()], scored), strict=True)
     return PostOutcome([answers[k] for k in range(len(identities))], lines, _delivered(columns, answers))
 
@@ -173,17 +173,17 @@ def _turns(
     stored: set[tuple[str, str]] = set()
 
     def offered(rider_ids: Collection[str]) -> frozenset[str]:
-        own = {rider: riders[rider] for rider in rider_ids}
-        _write_due_of(unit, law, own, unit.recorded_us)
-        riders.update(own)
-        return riders_offered_course(unit, law, list(own.values()))
+        chosen = {rider: riders[rider] for rider in rider_ids}
+        _write_due_of(unit, law, chosen, unit.recorded_us)
+        riders.update(chosen)
+        return riders_offered_course(unit, law, list(chosen.values()))
 
     def is_stored(k: int) -> bool:
         return (columns.rider_id[k], columns.event_id[k]) in stored
 
     for turn in admission_rounds(columns, fresh, riders, offered, is_stored):
-        found = city_refusals(unit, columns, turn.rows, riders, admission)
-        for k, reason in (turn.refused | found.strangers | found.elsewhere).items():
+        by_city = city_refusals(unit, columns, turn.rows, riders, admission)
+        for k, reason in (turn.refused | by_city.strangers | by_city.elsewhere).items():
             answers[k] = EventOutcome(columns.rider_id[k], columns.event_id[k], "rejected", reason)
         taken = [k for k in turn.rows if k not in answers]
         yield np.array(taken, np.int64)
@@ -196,11 +196,11 @@ def _orders(columns: PostedColumns, rows: NDArray[np.int64]) -> dict[int, RiderO
 
 
 def _first_deliveries(
-    columns: PostedColumns, rows: NDArray[np.int64], told: OrderEvents, answers: dict[int, EventOutcome]
+    columns: PostedColumns, rows: NDArray[np.int64], order_history: OrderEvents, answers: dict[int, EventOutcome]
 ) -> NDArray[np.int64]:
     """Those rows that do not deliver an order again; the others are answered. Within the rows scoring sees to it."""
     for k, order in _orders(columns, rows).items():
-        stands = delivering_event(told[order]) if columns.kind[k] == "delivered" else None
+        stands = delivering_event(order_history[order]) if columns.kind[k] == "delivered" else None
         if stands is not None:
             answers[k] = EventOutcome(columns.rider_id[k], columns.event_id[k], "rejected", "duplicate_order", stands)
     return np.array([k for k in rows.tolist() if k not in answers], np.int64)
@@ -244,11 +244,11 @@ def write_due(unit: WriteUnit, law: RulesInForce, as_of_us: int, limit: int = BL
         raise ValueError("what is not due yet cannot be written")
     of_old_version = rider_state.c.book_digest.in_(overtaken(law, as_of_us))
     due = select(rider_state.c.rider_id).where(or_(rider_state.c.due_us <= as_of_us, of_old_version))
-    waiting = list(unit.connection.scalars(due.order_by(rider_state.c.rider_id).limit(limit)))
-    riders = lock_riders(unit, waiting)
+    rider_ids = list(unit.connection.scalars(due.order_by(rider_state.c.rider_id).limit(limit)))
+    riders = lock_riders(unit, rider_ids)
     # Another writer may have been here before the lock.
     _write_due_of(unit, law, riders, as_of_us)
-    return len(waiting)
+    return len(rider_ids)
 
 
 def write_due_of_rider(unit: WriteUnit, law: RulesInForce, rider_id: str) -> None:
@@ -272,42 +272,47 @@ def _by_until(rows: Iterable[RiderRow], as_of_us: int) -> Iterator[tuple[int, li
     That is `as_of_us`, but for those whom a writer with a later clock has brought further: nobody is taken along with
     another rider.
     """
-    found: dict[int, list[RiderRow]] = {}
+    by_until: dict[int, list[RiderRow]] = {}
     for row in sorted(rows, key=lambda row: row.rider_id.encode()):
-        found.setdefault(max(as_of_us, row.until_us), []).append(row)
-    yield from sorted(found.items())
+        by_until.setdefault(max(as_of_us, row.until_us), []).append(row)
+    yield from sorted(by_until.items())
 
 
 def _score_block(
-    unit: WriteUnit, law: RulesInForce, table: pa.Table, until_us: int, riders: dict[str, RiderRow], told: OrderEvents
+    unit: WriteUnit,
+    law: RulesInForce,
+    table: pa.Table,
+    until_us: int,
+    riders: dict[str, RiderRow],
+    order_history: OrderEvents,
 ) -> tuple[ScoredRun, list[dict[str, Any]]]:
     """Score new rows of locked riders, whose ledgers are brought to `until_us`; `riders` gets the new rows."""
-    own = {rider: riders[rider] for rider in sorted(table["rider_id"].unique().to_pylist(), key=str.encode)}
+    rows_of_block = {rider: riders[rider] for rider in sorted(table["rider_id"].unique().to_pylist(), key=str.encode)}
     # From here on nothing is due up to `until_us` that is not written, whatever the riders were at before.
-    _write_due_of(unit, law, own, until_us)
-    keep_us = {rider: row.keep_us for rider, row in own.items() if row.carried is not None}
-    from_us = reach_of(unit, law.program, table, keep_us, told)
-    carried = load_riders(unit, law, list(own.values()), until_us, from_us)
+    _write_due_of(unit, law, rows_of_block, until_us)
+    keep_us = {rider: row.keep_us for rider, row in rows_of_block.items() if row.carried is not None}
+    from_us = reach_of(unit, law.program, table, keep_us, order_history)
+    carried = load_riders(unit, law, list(rows_of_block.values()), until_us, from_us)
     scored = score(
         law.program, law.schedule, table, carried, until_us, until_us - WINDOW_US, late_from_us=unit.recorded_us
     )
-    lines = save_run(unit, scored, own)
+    lines = save_run(unit, scored, rows_of_block)
     replace_checkpoints_after(unit, scored, carried, from_us)
-    riders |= own
+    riders |= rows_of_block
     return scored, lines
 
 
 def _stored(unit: WriteUnit, identities: Sequence[tuple[str, str]]) -> dict[tuple[str, str], int]:
     """Content of the events among these that are stored."""
-    found: dict[tuple[str, str], int] = {}
+    contents: dict[tuple[str, str], int] = {}
     for some in in_chunks(sorted(set(identities))):
         rows = unit.connection.execute(
             select(events.c.rider_id, events.c.event_id, events.c.content).where(
                 pairs_among(unit, (events.c.rider_id, events.c.event_id), some)
             )
         )
-        found |= {(row.rider_id, row.event_id): row.content for row in rows}
-    return found
+        contents |= {(row.rider_id, row.event_id): row.content for row in rows}
+    return contents
 
 
 def _blocks(
@@ -320,8 +325,8 @@ def _blocks(
     # Found before the first block is scored, which changes the rows.
     for until_us, some in list(_by_until((riders[rider] for rider in by_rider), clock_us)):
         for first in range(0, len(some), BLOCK_RIDERS):
-            own = some[first : first + BLOCK_RIDERS]
-            yield until_us, np.array([k for row in own for k in by_rider[row.rider_id]], np.int64)
+            rows_of_riders = some[first : first + BLOCK_RIDERS]
+            yield until_us, np.array([k for row in rows_of_riders for k in by_rider[row.rider_id]], np.int64)
 
 
 def _answers(identities: Sequence[tuple[str, str]], scored: ScoredRun) -> list[EventOutcome]:

@@ -49,14 +49,14 @@ def targets_of(
     if not pc.any(marked).as_py():
         return {}
     rows = table.filter(marked).select([*_SHOWN]).to_pylist()
-    at = [k for k, one in enumerate(marked.to_pylist()) if one]
-    known = {own: row for row in rows if (own := (row["rider_id"], row["event_id"])) not in left_out}
+    at = [k for k, is_marked in enumerate(marked.to_pylist()) if is_marked]
+    known = {event_key: row for row in rows if (event_key := (row["rider_id"], row["event_id"])) not in left_out}
     stored: dict[Identity, Row] = {}
     wanted = {(row["rider_id"], row["ref_event_id"]) for row in rows if row["ref_event_id"]}
     while wanted:
-        found = _stored(unit, sorted(wanted))
-        stored |= found
-        more = {(row["rider_id"], row["ref_event_id"]) for row in found.values() if row["kind"] in CONTROLS}
+        stored_rows = _stored(unit, sorted(wanted))
+        stored |= stored_rows
+        more = {(row["rider_id"], row["ref_event_id"]) for row in stored_rows.values() if row["kind"] in CONTROLS}
         wanted = {identity for identity in more if identity[1]} - stored.keys()
     named = known | stored
     ends = _ends(named)
@@ -82,14 +82,14 @@ def _ends(named: Mapping[Identity, Row]) -> dict[Identity, Identity]:
 
 
 def _stored(unit: ReadUnit | WriteUnit, identities: Sequence[Identity]) -> dict[Identity, Row]:
-    found: dict[Identity, Row] = {}
+    by_identity: dict[Identity, Row] = {}
     for some in in_chunks(identities):
         query = select(*(events.c[name] for name in _SHOWN), events.c.city, events.c.rider_kind, events.c.book_digest)
         rows = unit.connection.execute(
             query.where(pairs_among(unit, (events.c.rider_id, events.c.event_id), some))
         ).mappings()
-        found |= {(row["rider_id"], row["event_id"]): dict(row) for row in rows}
-    return found
+        by_identity |= {(row["rider_id"], row["event_id"]): dict(row) for row in rows}
+    return by_identity
 
 
 def reach_of(
@@ -97,7 +97,7 @@ def reach_of(
     program: Program,
     table: pa.Table,
     keep_us: Mapping[str, int],
-    told: OrderEvents = _NOTHING,
+    order_history: OrderEvents = _NOTHING,
 ) -> dict[str, int]:
     """Since when something may change, by rider, where that is before the window of their part.
 
@@ -108,7 +108,7 @@ def reach_of(
     ----------
     keep_us
         Start of the window, by rider who has one.
-    told
+    order_history
         What is known to be stored of orders; of the others it is looked up.
     """
     rows = table.select([*_SHOWN]).to_pylist()
@@ -120,12 +120,12 @@ def reach_of(
         if rider not in keep_us:
             continue
         both = [row] if target is None else [target.row, row | {"occurred_us": target.row["occurred_us"]}]
-        for one in both:
-            since[rider] = min(since.get(rider, one["occurred_us"]), *_times(one))
-            if one["order_id"]:
-                of_orders.setdefault((rider, one["order_id"]), []).append(one["occurred_us"])
+        for change in both:
+            since[rider] = min(since.get(rider, change["occurred_us"]), *_times(change))
+            if change["order_id"]:
+                of_orders.setdefault((rider, change["order_id"]), []).append(change["occurred_us"])
     late_us = int(program.tables.books["late_us"].max())
-    stored = {**told, **order_events(unit, of_orders.keys() - told.keys())}
+    stored = {**order_history, **order_events(unit, of_orders.keys() - order_history.keys())}
     # Older events of the same orders, as far as reports reach.
     for (rider, order), times_us in of_orders.items():
         first_us = min(times_us) - late_us

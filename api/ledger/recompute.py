@@ -64,17 +64,17 @@ def differences(unit: ReadUnit, law: RulesInForce, rows: Sequence[RiderRow], lin
     known = set(unit.connection.scalars(select(layouts.c.digest)))
     whole = [row for row in rows if row.layout in known and is_compressed(row.carried or b"")]
     kept = readable_riders(stored_states(unit, law, whole, until_us), law.program)
-    readable = {one.rider_id for one in kept}
+    readable = {state.rider_id for state in kept}
     for row in rows:
         if row.rider_id not in readable:
             yield Difference(row.rider_id, None, "carried", "readable", "unreadable")
-    riders = [one.rider_id for one in kept]
+    riders = [state.rider_id for state in kept]
     if not riders:
         return
     among = (events.c.rider_id >= riders[0], events.c.rider_id <= riders[-1])
     past = stored_events_of(unit, law.program, *among)
-    own = np.isin(np.array(past.table["rider_id"].to_pylist(), object), np.array(riders, object))
-    table, of_books = past.table.filter(pa.array(own)), past.books[own]
+    is_readable = np.isin(np.array(past.table["rider_id"].to_pylist(), object), np.array(riders, object))
+    table, of_books = past.table.filter(pa.array(is_readable)), past.books[is_readable]
     again = score(law.program, law.schedule, table, None, until_us, NO_TIME, of_books)
     again = as_opened(again, openings_of(unit, again.program, again.prepared.riders.to_pylist()))
     went_on = score(
@@ -131,9 +131,9 @@ def _of_states(went_on: ScoredRun, again: ScoredRun) -> Iterator[Difference]:
             yield Difference(rider, None, "events", "some", "none")
             continue
         for name in FIELDS:
-            found, expected = int(ours.riders[name][k]), int(theirs.riders[name][j])
-            if found != expected:
-                yield Difference(rider, None, name, str(expected), str(found))
+            actual, expected = int(ours.riders[name][k]), int(theirs.riders[name][j])
+            if actual != expected:
+                yield Difference(rider, None, name, str(expected), str(actual))
         if pending[k] != wanted[j]:
             yield Difference(rider, None, "fades", _fades_shown(wanted[j]), _fades_shown(pending[k]))
         for name, left, right in (

@@ -47,9 +47,9 @@ class ReplayEntries:
 
     def before(self, at_us: int) -> "ReplayEntries":
         """Those about an earlier time."""
-        kept = self.entries["item_us"] < at_us
-        ids = (tuple(compress(given, kept.tolist())) for given in (self.event_ids, self.cause_ids))
-        return ReplayEntries(self.entries[kept], *ids)
+        is_before = self.entries["item_us"] < at_us
+        ids = (tuple(compress(ids_of_column, is_before.tolist())) for ids_of_column in (self.event_ids, self.cause_ids))
+        return ReplayEntries(self.entries[is_before], *ids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,43 +110,45 @@ def _controls(scored: ScoredRun) -> tuple[ReplayedChange, ...]:
     return tuple(map(ReplayedChange, _ids(scored, rows), _ids(scored, prepared.ref[rows]), times))
 
 
-def merged_run(unit: ReadUnit | WriteUnit, found: FoldedReplay, row: RiderRow) -> ScoredRun | None:
+def merged_run(unit: ReadUnit | WriteUnit, replay: FoldedReplay, row: RiderRow) -> ScoredRun | None:
     """The run to save for a rider as they are now; None where the past itself has changed."""
-    if row == found.row:
-        new = _went_on(found, found.new, StoredEvents(_NONE, np.zeros(0, np.int64)), found.until_us)
+    if row == replay.row:
+        new = _went_on(replay, replay.new, StoredEvents(_NONE, np.zeros(0, np.int64)), replay.until_us)
         names = _EventReferences(new)
-        return _assembled(new, names, row, [names.translated(found.lines)])
-    since = _since(unit, found, row)
+        return _assembled(new, names, row, [names.translated(replay.lines)])
+    since = _since(unit, replay, row)
     if since is None:
         return None
-    until_us = max(row.until_us, found.until_us)
-    old, new = (_went_on(found, carried, since, until_us) for carried in (found.old, found.new))
-    if old.prepared.order.size < found.old.window.num_rows + since.table.num_rows or _score_mp(old) != row.score_mp:
+    until_us = max(row.until_us, replay.until_us)
+    old, new = (_went_on(replay, carried, since, until_us) for carried in (replay.old, replay.new))
+    if old.prepared.order.size < replay.old.window.num_rows + since.table.num_rows or _score_mp(old) != row.score_mp:
         return None
     names = _EventReferences(new)
-    first = names.translated(found.lines.before(found.keep_us))
+    first = names.translated(replay.lines.before(replay.keep_us))
     if not _is_in_range(new, first, row.score_mp):
         return None
-    last = _changes(found, names, old, new, row.score_mp + int(first["delta_mp"].sum()))
+    last = _changes(replay, names, old, new, row.score_mp + int(first["delta_mp"].sum()))
     return _assembled(new, names, row, [first, last])
 
 
-def _since(unit: ReadUnit | WriteUnit, found: FoldedReplay, row: RiderRow) -> StoredEvents | None:
+def _since(unit: ReadUnit | WriteUnit, replay: FoldedReplay, row: RiderRow) -> StoredEvents | None:
     """What was entered since the rider was read; None where it bears on more than the last days."""
-    own = (events.c.rider_id == row.rider_id, events.c.occurred_us >= found.keep_us)
+    is_recent = (events.c.rider_id == row.rider_id, events.c.occurred_us >= replay.keep_us)
     waiting = select(replays.c.event_id).where(replays.c.rider_id == row.rider_id)
-    there = set(unit.connection.scalars(select(events.c.event_id).where(*own, events.c.event_id.not_in(waiting))))
-    ids = sorted(there.difference(found.old.window["event_id"].to_pylist()))
+    there = set(unit.connection.scalars(select(events.c.event_id).where(*is_recent, events.c.event_id.not_in(waiting))))
+    ids = sorted(there.difference(replay.old.window["event_id"].to_pylist()))
     since = StoredEvents(_NONE, np.zeros(0, np.int64))
     for some in in_chunks(ids):
-        since = since.beside(stored_events_of(unit, found.law.program, own[0], among(unit, events.c.event_id, some)))
-    reaches = reach_of(unit, found.law.program, since.table, {row.rider_id: found.keep_us})
+        since = since.beside(
+            stored_events_of(unit, replay.law.program, is_recent[0], among(unit, events.c.event_id, some))
+        )
+    reaches = reach_of(unit, replay.law.program, since.table, {row.rider_id: replay.keep_us})
     return None if reaches else since
 
 
-def _went_on(found: FoldedReplay, carried: Carried, since: StoredEvents, until_us: int) -> ScoredRun:
+def _went_on(replay: FoldedReplay, carried: Carried, since: StoredEvents, until_us: int) -> ScoredRun:
     """What is carried after what was entered since, with nothing new in it."""
-    law, keep_us = found.law, found.keep_us
+    law, keep_us = replay.law, replay.keep_us
     if since.table.num_rows:
         carried = score(
             law.program, law.schedule, since.table, carried, until_us, keep_us, books=since.books, late_from_us=NO_TIME
@@ -206,17 +208,20 @@ def _is_in_range(run: ScoredRun, lines: Entries, score_mp: int) -> bool:
     return True
 
 
-def _changes(found: FoldedReplay, names: _EventReferences, old: ScoredRun, new: ScoredRun, score_mp: int) -> Entries:
+def _changes(replay: FoldedReplay, names: _EventReferences, old: ScoredRun, new: ScoredRun, score_mp: int) -> Entries:
     """The lines that bring the last days from what they read to what they should read."""
     standing = names.translated(_lines(old, old.standing))
-    until_us = max(new.until_us, *(int(own["item_us"].max(initial=NO_TIME)) for own in (standing, new.standing)))
+    until_us = max(
+        new.until_us,
+        *(int(entries_of_run["item_us"].max(initial=NO_TIME)) for entries_of_run in (standing, new.standing)),
+    )
     page = RiderLedger(0, score_mp, until_us, standing)
-    controls = found.controls
-    changed = changes(page, new.standing, set(), {names.ev(one.about_id) for one in controls})
-    causes = {names.ev(one.about_id): names.ev(one.event_id) for one in controls}
+    controls = replay.controls
+    changed = changes(page, new.standing, set(), {names.ev(control.about_id) for control in controls})
+    causes = {names.ev(control.about_id): names.ev(control.event_id) for control in controls}
     changed.causes = {key: causes[key[1]] for key in changed.asking() if key[1] in causes}
     changed.cause_ev = names.ev(controls[-1].event_id)
-    changed.entered_us = {names.ev(one.event_id): one.at_us for one in controls}
+    changed.entered_us = {names.ev(control.event_id): control.at_us for control in controls}
     write_changes(page, new.standing, until_us, changed, set(), _scale(new))
     return new_lines([page], [score_mp])
 

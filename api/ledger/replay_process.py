@@ -102,8 +102,8 @@ def _serve(line: Connection, url: str) -> None:
             return
         try:
             with store.reading() as unit:
-                found = work(unit, rider_id, now_us)
+                result = work(unit, rider_id, now_us)
         except Exception:  # noqa: BLE001 - whatever it was, whoever asked must be told
             line.send((None, traceback.format_exc()))
         else:
-            line.send((found, None))
+            line.send((result, None))

@@ -93,8 +93,8 @@ def waiting_riders(unit: ReadUnit | WriteUnit, limit: int, beside: Collection[st
 
 def is_long(unit: ReadUnit | WriteUnit, rider_id: str | None = None, more_than: int = LONG) -> bool:
     """Whether a rider, or any rider, has a history of more entries than some."""
-    own = () if rider_id is None else (rider_state.c.rider_id == rider_id,)
-    return bool(unit.connection.scalar(select(exists().where(rider_state.c.seq > more_than, *own))))
+    of_rider = () if rider_id is None else (rider_state.c.rider_id == rider_id,)
+    return bool(unit.connection.scalar(select(exists().where(rider_state.c.seq > more_than, *of_rider))))
 
 
 def replay(store: Store, rider_id: str, now_us: Callable[[], int], read: HistoryReader | None = None) -> None:
@@ -111,27 +111,27 @@ def replay(store: Store, rider_id: str, now_us: Callable[[], int], read: History
         with store.reading() as unit:
             if recalculation_of(unit, rider_id) is None:
                 return
-        found = read(fold, rider_id, now_us()) if tries < TRIES else None
+        folded = read(fold, rider_id, now_us()) if tries < TRIES else None
         with store.reading() as unit:
-            ready = None if found is None else _merged(unit, found)
+            ready = None if folded is None else _merged(unit, folded)
         with store.writing(now_us()) as unit:
             write_due_of_rider(unit, rules_in_force(unit), rider_id)
-            if found is None and tries >= TRIES:
-                found = fold(unit, rider_id, unit.recorded_us)
-                if found is None and recalculation_of(unit, rider_id) is not None:
+            if folded is None and tries >= TRIES:
+                folded = fold(unit, rider_id, unit.recorded_us)
+                if folded is None and recalculation_of(unit, rider_id) is not None:
                     raise RuntimeError(f"nothing that waits can be entered: rider {rider_id}")
-            saved = None if found is None else _save(unit, found, ready)
+            saved = None if folded is None else _save(unit, folded, ready)
         tries = tries + 1 if saved is None else 0
-        if found is not None and saved is not None:
-            _keep(store, found, saved, now_us)
+        if folded is not None and saved is not None:
+            _keep(store, folded, saved, now_us)
 
 
 def add_missing_checkpoints(store: Store, rider_id: str, now_us: int, read: HistoryReader | None = None) -> None:
     """Leave checkpoints along the history of a rider who has too few: one loaded, or from before there were any."""
-    found = (reader_in_thread(store) if read is None else read)(fold_all, rider_id, now_us)
-    if found is None:
+    folded = (reader_in_thread(store) if read is None else read)(fold_all, rider_id, now_us)
+    if folded is None:
         return
-    row, scored, carried = found
+    row, scored, carried = folded
     with store.writing(now_us) as unit:
         # What was read must be what is there: a change of the past drops what does not follow, and so would miss these.
         if lock_riders(unit, [rider_id])[rider_id] == row:
@@ -191,10 +191,10 @@ def _waiting(unit: ReadUnit | WriteUnit, law: RulesInForce, rider_id: str) -> tu
     return pa.Table.from_pylist(rows, schema=EVENT_SCHEMA), books
 
 
-def _merged(unit: ReadUnit, found: Replay) -> tuple[RiderRow, ScoredRun] | None:
+def _merged(unit: ReadUnit, folded: Replay) -> tuple[RiderRow, ScoredRun] | None:
     """The rider as they are, and the run to save if they stay so; None where nothing can be said yet."""
-    row = row_of(unit, found.folded.row.rider_id)
-    scored = None if row is None else merged_run(unit, found.folded, row)
+    row = row_of(unit, folded.folded.row.rider_id)
+    scored = None if row is None else merged_run(unit, folded.folded, row)
     return None if row is None or scored is None else (row, scored)
 
 
@@ -207,42 +207,42 @@ class _Saved:
     is_as_read: bool
 
 
-def _save(unit: WriteUnit, found: Replay, ready: tuple[RiderRow, ScoredRun] | None) -> _Saved | None:
+def _save(unit: WriteUnit, folded: Replay, ready: tuple[RiderRow, ScoredRun] | None) -> _Saved | None:
     """Write a replay and end the wait; None, and nothing is written, if the rider's past is not as it was read any more."""
-    rider_id = found.folded.row.rider_id
+    rider_id = folded.folded.row.rider_id
     riders = lock_riders(unit, [rider_id])
-    identities = [(rider_id, event_id) for event_id in found.event_ids]
-    if rules_stamp(unit) != found.law or len(waiting_for_replay(unit, identities)) < len(identities):
+    identities = [(rider_id, event_id) for event_id in folded.event_ids]
+    if rules_stamp(unit) != folded.law or len(waiting_for_replay(unit, identities)) < len(identities):
         return None
     is_ready = ready is not None and ready[0] == riders[rider_id]
-    scored = ready[1] if ready is not None and is_ready else merged_run(unit, found.folded, riders[rider_id])
+    scored = ready[1] if ready is not None and is_ready else merged_run(unit, folded.folded, riders[rider_id])
     if scored is None:
         return None
-    is_as_read = riders[rider_id] == found.folded.row
+    is_as_read = riders[rider_id] == folded.folded.row
     lines = save_entries(unit, scored, riders)
-    note_replayed(unit, rider_id, found.event_ids, lines)
-    own = (replays.c.rider_id == rider_id, among(unit, replays.c.event_id, found.event_ids))
-    unit.connection.execute(delete(replays).where(*own))
-    for event_id, reason in found.refused.items():
+    note_replayed(unit, rider_id, folded.event_ids, lines)
+    is_entered = (replays.c.rider_id == rider_id, among(unit, replays.c.event_id, folded.event_ids))
+    unit.connection.execute(delete(replays).where(*is_entered))
+    for event_id, reason in folded.refused.items():
         add_audit_note(
-            unit, SYSTEM, "replay.refuse", rider_id, event_id=event_id, reason=reason, city=found.folded.row.city
+            unit, SYSTEM, "replay.refuse", rider_id, event_id=event_id, reason=reason, city=folded.folded.row.city
         )
-    drop_checkpoints_after(unit, rider_id, found.from_us)
+    drop_checkpoints_after(unit, rider_id, folded.from_us)
     raise_revision(unit, [rider_id])
     return _Saved(row_of(unit, rider_id), scored.program, is_as_read=is_as_read)
 
 
-def _keep(store: Store, found: Replay, saved: _Saved, now_us: Callable[[], int]) -> None:
+def _keep(store: Store, folded: Replay, saved: _Saved, now_us: Callable[[], int]) -> None:
     """Leave the checkpoints of a replay, a few at a time: they are large, and others wait to write meanwhile.
 
     Where the rider goes on before all are there, the rest is left to `add_missing_checkpoints`: they may not follow any more.
     """
-    last_us = found.folded.keep_us
+    last_us = folded.folded.keep_us
     # Those in the last days do not follow where something came while it was folded.
-    rows = [one for one in found.checkpoints if saved.is_as_read or one["at_us"] <= last_us]
+    rows = [checkpoint for checkpoint in folded.checkpoints if saved.is_as_read or checkpoint["at_us"] <= last_us]
     for first in range(0, len(rows), KEPT_AT_ONCE):
         with store.writing(now_us()) as unit:
-            rider_id = found.folded.row.rider_id
+            rider_id = folded.folded.row.rider_id
             if lock_riders(unit, [rider_id])[rider_id] != saved.row:
                 return
             add_checkpoints(unit, saved.program, rows[first : first + KEPT_AT_ONCE])

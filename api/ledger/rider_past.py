@@ -112,7 +112,7 @@ def _standing(unit: ReadUnit | WriteUnit, law: RulesInForce, carried: Carried, e
     same = np.full(opened.size, bases[0]) if np.unique(bases).size == 1 else carried.score_mp
     carried = replace(carried, score_mp=np.where(opened == NO_TIME, same, opened))
     rider_of = pc.index_in(carried.window["rider_id"].cast(pa.string()), carried.riders).to_numpy()
-    found = [np.zeros(0, ENTRY)]
+    parts = [np.zeros(0, ENTRY)]
     for end_us in np.unique(ends_us).tolist():
         riders, rows = np.flatnonzero(ends_us == end_us), np.flatnonzero(ends_us[rider_of] == end_us)
         folded = score(
@@ -128,8 +128,8 @@ def _standing(unit: ReadUnit | WriteUnit, law: RulesInForce, carried: Carried, e
         written = folded.standing.copy()
         written["ev"] = moved_references(written["ev"], row_of)
         written["rider"] = riders[written["rider"]]
-        found.append(written)
-    standing = np.concatenate(found)
+        parts.append(written)
+    standing = np.concatenate(parts)
     return standing[np.argsort(standing["rider"], kind="stable")]
 
 
@@ -140,8 +140,8 @@ def _bases(program: Program, starts: Sequence[Checkpoint | None]) -> tuple[State
     if not known:
         return fresh, pa.array([], pa.string())
     there = np.array([k for k, start in enumerate(starts) if start is not None], np.int64)
-    found = carried_from_bytes([start.kept for start in known], program, NO_TIME)
-    return spread_over(found.base, fresh, there), found.faded
+    stored = carried_from_bytes([start.kept for start in known], program, NO_TIME)
+    return spread_over(stored.base, fresh, there), stored.faded
 
 
 def _window(unit: ReadUnit | WriteUnit, program: Program, since: Mapping[str, int]) -> tuple[pa.Table, np.ndarray]:
@@ -160,15 +160,15 @@ def _window(unit: ReadUnit | WriteUnit, program: Program, since: Mapping[str, in
 def _inside(unit: ReadUnit | WriteUnit, since: Mapping[str, int]) -> pa.Table:
     """The events of riders from an instant each on."""
     whole = sorted(rider for rider, at_us in since.items() if at_us == NO_TIME)
-    found = [_read(unit, among(unit, events.c.rider_id, whole))] if whole else []
+    tables = [_read(unit, among(unit, events.c.rider_id, whole))] if whole else []
     later = sorted((rider, at_us) for rider, at_us in since.items() if at_us > NO_TIME)
     for first in range(0, len(later), _RIDERS_AT_ONCE):
         each = [
             and_(events.c.rider_id == rider, events.c.occurred_us >= at_us)
             for rider, at_us in later[first : first + _RIDERS_AT_ONCE]
         ]
-        found.append(_read(unit, or_(*each)))
-    return pa.concat_tables(found) if found else _READ.empty_table()
+        tables.append(_read(unit, or_(*each)))
+    return pa.concat_tables(tables) if tables else _READ.empty_table()
 
 
 def _around(unit: ReadUnit | WriteUnit, program: Program, inside: pa.Table, since: Mapping[str, int]) -> pa.Table:
@@ -185,7 +185,7 @@ def _around(unit: ReadUnit | WriteUnit, program: Program, inside: pa.Table, sinc
     first_held: dict[str, int] = {}
     for rider, at in zip(delivered["rider_id"].to_pylist(), held_us.to_pylist(), strict=True):
         first_held[rider] = min(at, first_held.get(rider, at))
-    found = []
+    tables = []
     for rider, start_us in since.items():
         if start_us == NO_TIME:
             continue
@@ -195,8 +195,8 @@ def _around(unit: ReadUnit | WriteUnit, program: Program, inside: pa.Table, sinc
             and_(events.c.kind.in_(_WORDS), events.c.occurred_us >= start_us - late_us),
         )
         span = events.c.occurred_us.between(min(held_from, start_us - late_us), start_us - 1)
-        found.append(_read(unit, events.c.rider_id == rider, span, near))
-    return pa.concat_tables(found) if found else _READ.empty_table()
+        tables.append(_read(unit, events.c.rider_id == rider, span, near))
+    return pa.concat_tables(tables) if tables else _READ.empty_table()
 
 
 def _read(unit: ReadUnit | WriteUnit, *which: ColumnElement[bool]) -> pa.Table:
@@ -218,7 +218,7 @@ About = dict[tuple[str, str], tuple[Row | None, bool]]
 def _about(controls: Sequence[Row]) -> About:
     """For each event that something is about: the correction that stands, and whether an appeal was upheld."""
     named = {(row["rider_id"], row["event_id"]): row for row in controls}
-    found: About = {}
+    changes: About = {}
     for row in sorted(controls, key=lambda row: (row["occurred_us"], row["event_id"].encode())):
         target = (row["rider_id"], row["ref_event_id"])
         for _ in range(len(named)):
@@ -226,10 +226,10 @@ def _about(controls: Sequence[Row]) -> About:
             if target not in named or named[target]["kind"] != "correction":
                 break
             target = (row["rider_id"], named[target]["ref_event_id"])
-        before, waived = found.get(target, (None, False))
+        before, waived = changes.get(target, (None, False))
         waives = row["kind"] == "appeal_upheld"
-        found[target] = (before, True) if waives else (row, waived)
-    return found
+        changes[target] = (before, True) if waives else (row, waived)
+    return changes
 
 
 def _applied(table: pa.Table, about: About) -> tuple[pa.Table, np.ndarray]:

@@ -50,9 +50,9 @@ def load_riders(
     return carried_from_bytes(_kept_of(unit, law, known, until_us, past), law.program, until_us)
 
 
-def join_states(kept: Sequence[StoredRider], law: RulesInForce, until_us: int) -> Carried:
+def join_states(states: Sequence[StoredRider], law: RulesInForce, until_us: int) -> Carried:
     """What scoring carries for riders that were read (`stored_states`); `until_us` as for `load_riders`."""
-    return carried_from_bytes(kept, law.program, until_us)
+    return carried_from_bytes(states, law.program, until_us)
 
 
 def stored_states(
@@ -75,22 +75,22 @@ def _with_others(unit: ReadUnit | WriteUnit, known: Sequence[RiderRow], from_us:
 def _kept_of(
     unit: ReadUnit | WriteUnit, law: RulesInForce, known: Sequence[RiderRow], until_us: int, past: Mapping[str, int]
 ) -> list[StoredRider]:
-    own = layout_of(law.program)
+    layout_of_build = layout_of(law.program)
     layouts = layouts_of(unit, {row.layout for row in known})
     again = [row for row in known if row.rider_id in past]
     made: dict[str, bytes] = {}
     if again:
         read = load_past(unit, law, again, past, until_us)
         made = dict(zip(read.riders.to_pylist(), rider_bytes(read), strict=True))
-    kept = []
+    states = []
     for row in known:
         layout = layouts.get(row.layout)
         if row.rider_id in made or layout is None:
-            layout, content = own, made[row.rider_id]
+            layout, content = layout_of_build, made[row.rider_id]
         else:
             content = decompressed(row.carried or b"")
-        kept.append(StoredRider(row.rider_id, row.city, row.rider_kind, row.score_mp, row.seq, layout, content))
-    return kept
+        states.append(StoredRider(row.rider_id, row.city, row.rider_kind, row.score_mp, row.seq, layout, content))
+    return states
 
 
 def save_run(unit: WriteUnit, scored: ScoredRun, riders: dict[str, RiderRow]) -> list[dict[str, Any]]:
@@ -161,8 +161,8 @@ def due_us_of(scored: ScoredRun) -> list[int]:
     """When the next fade or reset of each rider is due, or a score left outside its scale by 0.1.0; `FAR_US` for never."""
     head = scored.head
     due = head.riders["next_reset_us"].astype(np.int64)
-    waiting = np.flatnonzero(np.diff(head.fade_start))
-    due[waiting] = np.minimum(due[waiting], head.fades["due_us"][head.fade_start[waiting]])
+    has_fade = np.flatnonzero(np.diff(head.fade_start))
+    due[has_fade] = np.minimum(due[has_fade], head.fades["due_us"][head.fade_start[has_fade]])
     old_until_us = old_readings_until(scored.program)
     if old_until_us is not None:
         limits = scored.program.tables.books[np.maximum(head.riders["book"], 0)]

@@ -64,9 +64,9 @@ def note_shared(unit: WriteUnit, orders: Collection[str]) -> None:
     _take_turns(unit, orders)
     for some in in_chunks(sorted(orders)):
         counted = select(events.c.order_id).where(among(unit, events.c.order_id, some), _IS_DELIVERY)
-        found = unit.connection.scalars(counted.group_by(events.c.order_id).having(func.count() > 1)).all()
-        if found:
-            _note(unit, found)
+        shared = unit.connection.scalars(counted.group_by(events.c.order_id).having(func.count() > 1)).all()
+        if shared:
+            _note(unit, shared)
 
 
 def _take_turns(unit: WriteUnit, orders: Collection[str]) -> None:
@@ -88,14 +88,14 @@ def _note(unit: WriteUnit, orders: Sequence[str]) -> None:
     firsts = _firsts_noted(unit, orders)
     of_riders: dict[tuple[str, str], Mapping[str, Any]] = {}
     rows = []
-    for one in map(dict, unit.connection.execute(query).mappings()):
-        order, rider = one["order_id"], one["rider_id"]
-        first = of_riders.get((order, rider)) or firsts.setdefault(order, one)
-        of_riders.setdefault((order, rider), one)
-        if (first["rider_id"], first["event_id"]) != (rider, one["event_id"]):
+    for delivery in map(dict, unit.connection.execute(query).mappings()):
+        order, rider = delivery["order_id"], delivery["rider_id"]
+        first = of_riders.get((order, rider)) or firsts.setdefault(order, delivery)
+        of_riders.setdefault((order, rider), delivery)
+        if (first["rider_id"], first["event_id"]) != (rider, delivery["event_id"]):
             named = {
                 f"{which}_{name}": row[name]
-                for which, row in (("first", first), ("later", one))
+                for which, row in (("first", first), ("later", delivery))
                 for name in columns[1:]
             }
             rows.append({"order_id": order, **named, "recorded_us": unit.recorded_us})

@@ -48,8 +48,8 @@ def stored_events_of(unit: ReadUnit | WriteUnit, program: Program, *which: Colum
 
 def event_of(unit: ReadUnit | WriteUnit, rider_id: str, event_id: str) -> dict[str, Any] | None:
     """The columns of an event; None for one that is not stored."""
-    own = (events.c.rider_id == rider_id, events.c.event_id == event_id)
-    row = unit.connection.execute(select(events).where(*own)).mappings().one_or_none()
+    is_event = (events.c.rider_id == rider_id, events.c.event_id == event_id)
+    row = unit.connection.execute(select(events).where(*is_event)).mappings().one_or_none()
     return None if row is None else dict(row)
 
 
@@ -70,17 +70,17 @@ OrderEvents = Mapping[RiderOrder, Sequence[OrderEvent]]
 
 def order_events(unit: ReadUnit | WriteUnit, wanted: Collection[RiderOrder]) -> dict[RiderOrder, list[OrderEvent]]:
     """All that is stored of riders' orders, oldest first; each that is wanted has its list."""
-    found: dict[RiderOrder, list[OrderEvent]] = {key: [] for key in wanted}
+    by_order: dict[RiderOrder, list[OrderEvent]] = {key: [] for key in wanted}
     for some in in_chunks(sorted(wanted)):
         columns = (events.c.rider_id, events.c.order_id, events.c.occurred_us, events.c.event_id, events.c.kind)
         query = select(*columns).where(pairs_among(unit, (events.c.rider_id, events.c.order_id), some))
         for rider_id, order_id, *event in unit.connection.execute(query):
-            found[rider_id, order_id].append(OrderEvent(*event))
-    for told in found.values():
-        told.sort()
-    return found
+            by_order[rider_id, order_id].append(OrderEvent(*event))
+    for order in by_order.values():
+        order.sort()
+    return by_order
 
 
-def delivering_event(told: Sequence[OrderEvent]) -> str | None:
+def delivering_event(order: Sequence[OrderEvent]) -> str | None:
     """The event that delivered an order; the first, where version 0.1.0 stored more."""
-    return next((event.event_id for event in told if event.kind == "delivered"), None)
+    return next((event.event_id for event in order if event.kind == "delivered"), None)

@@ -45,26 +45,26 @@ class StoredIds:
         with self.reading() as unit:
             homes = _homes(unit, {rider for rider, _ in wanted})
             known = {rider for rider, city in homes.items() if not self.cities or city in self.cities}
-            own = sorted(pair for pair in wanted if pair[0] in known)
+            allowed = sorted(pair for pair in wanted if pair[0] in known)
             if column == "rider_id":
-                return set(own)
+                return set(allowed)
             if column == "city":
-                return {(rider, city) for rider, city in own if homes[rider] == city}
-            return _stored(unit, "event_id" if column == "ref_event_id" else column, own)
+                return {(rider, city) for rider, city in allowed if homes[rider] == city}
+            return _stored(unit, "event_id" if column == "ref_event_id" else column, allowed)
 
 
 def _homes(unit: ReadUnit | WriteUnit, riders: Collection[str]) -> dict[str, str | None]:
-    found: dict[str, str | None] = {}
+    cities: dict[str, str | None] = {}
     for some in in_chunks(sorted(riders)):
         query = select(rider_state.c.rider_id, rider_state.c.city).where(among(unit, rider_state.c.rider_id, some))
-        found |= {row.rider_id: row.city for row in unit.connection.execute(query)}
-    return found
+        cities |= {row.rider_id: row.city for row in unit.connection.execute(query)}
+    return cities
 
 
 def _stored(unit: ReadUnit | WriteUnit, column: str, named: Collection[Named]) -> set[Named]:
-    found: set[Named] = set()
+    stored: set[Named] = set()
     for some in in_chunks(named):
         columns = (events.c.rider_id, events.c[column])
         rows = unit.connection.execute(select(*columns).where(pairs_among(unit, columns, some)))
-        found |= {(row[0], row[1]) for row in rows}
-    return found
+        stored |= {(row[0], row[1]) for row in rows}
+    return stored

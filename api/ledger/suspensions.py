@@ -63,25 +63,25 @@ def suspension_of(unit: ReadUnit | WriteUnit, rider_id: str, at_us: int) -> Susp
 
 def standing_among(unit: ReadUnit | WriteUnit, rider_ids: Iterable[str], at_us: int) -> frozenset[str]:
     """Those of some riders against whom a suspension stands at an instant, announced or in force."""
-    found: set[str] = set()
+    suspended: set[str] = set()
     for some in in_chunks(sorted(set(rider_ids))):
         query = _standing(at_us).where(among(unit, reviews.c.rider_id, some))
-        found.update(row.rider_id for row in unit.connection.execute(query))
-    return frozenset(found)
+        suspended.update(row.rider_id for row in unit.connection.execute(query))
+    return frozenset(suspended)
 
 
 def suspended_among(
     unit: ReadUnit | WriteUnit, rider_ids: Iterable[str], at_us: int, cities: Collection[str] = ()
 ) -> frozenset[str]:
     """Those of some riders who may not take orders at an instant; with cities, those of riders of these."""
-    found: set[str] = set()
+    suspended: set[str] = set()
     for some in in_chunks(sorted(set(rider_ids))):
         query = _standing(at_us).where(among(unit, reviews.c.rider_id, some), review_decisions.c.from_us <= at_us)
         if cities:
             query = query.join(rider_state, rider_state.c.rider_id == reviews.c.rider_id)
             query = query.where(rider_state.c.city.in_(sorted(cities)))
-        found.update(row.rider_id for row in unit.connection.execute(query))
-    return frozenset(found)
+        suspended.update(row.rider_id for row in unit.connection.execute(query))
+    return frozenset(suspended)
 
 
 def lift_trained(unit: WriteUnit, passed: dict[str, str]) -> None:

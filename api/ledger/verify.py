@@ -76,7 +76,7 @@ class VerifyReport:
     @property
     def holds(self) -> bool:
         """Whether all do."""
-        return all(one.holds for one in self.found)
+        return all(check.holds for check in self.found)
 
 
 def verify_store(
@@ -98,22 +98,22 @@ def verify_store(
     known = _known_books(unit, digests)
     law = _law(unit)
     names = (CHAIN, *OF_DATABASES, *(check.__name__ for check in _CHECKS))
-    found = added_results(
+    checks = added_results(
         tuple(CheckResult(name, 0, ()) for name in names), (_triggers(unit), _seals(unit), _words(unit))
     )
     loose = ((FILES_OF_RIDERS, misnamed), (FILES_WAIT, miswaiting), (CITIES_FOLLOW, misplaced))
-    found = added_results(found, tuple(_found(name, list(look(unit))) for name, look in loose))
+    checks = added_results(checks, tuple(_found(name, list(look(unit))) for name, look in loose))
     total = unit.connection.scalar(select(func.count()).select_from(rider_state)) or 0
     num_riders = num_entries = 0
     old_until_us = old_readings_until(unit)
     tell(0, total)
     for block in _blocks(unit, block_riders):
-        found = added_results(found, (_chain(block.riders, block.lines), *_of_block(unit, block, law)))
-        found = added_results(found, check_ledger(_ledger(block, known, old_until_us), _CHECKS))
+        checks = added_results(checks, (_chain(block.riders, block.lines), *_of_block(unit, block, law)))
+        checks = added_results(checks, check_ledger(_ledger(block, known, old_until_us), _CHECKS))
         num_riders += len(block.riders)
         num_entries += len(block.lines)
         tell(num_riders, total)
-    return VerifyReport(num_riders, num_entries, found, _notes(unit))
+    return VerifyReport(num_riders, num_entries, checks, _notes(unit))
 
 
 def _known_books(unit: ReadUnit, digests: tuple[str, ...]) -> dict[str, Book]:
@@ -161,13 +161,16 @@ def _blocks(unit: ReadUnit, size: int) -> Iterator[_RiderBlock]:
     while True:
         riders = _next_riders(unit, after, size)
         last = riders[-1].rider_id if riders else None
-        own = select(entries).where(entries.c.rider_id > after).order_by(entries.c.rider_id, entries.c.seq)
-        told = select(events.c.rider_id, events.c.event_id, events.c.book_digest).where(events.c.rider_id > after)
+        entries_query = select(entries).where(entries.c.rider_id > after).order_by(entries.c.rider_id, entries.c.seq)
+        event_rows = select(events.c.rider_id, events.c.event_id, events.c.book_digest).where(events.c.rider_id > after)
         if last is not None:
-            own, told = own.where(entries.c.rider_id <= last), told.where(events.c.rider_id <= last)
-        lines = [dict(row) for row in unit.connection.execute(own).mappings()]
+            entries_query, event_rows = (
+                entries_query.where(entries.c.rider_id <= last),
+                event_rows.where(events.c.rider_id <= last),
+            )
+        lines = [dict(row) for row in unit.connection.execute(entries_query).mappings()]
         of_riders: dict[str, dict[str, str]] = {}
-        for row in unit.connection.execute(told):
+        for row in unit.connection.execute(event_rows):
             of_riders.setdefault(row.rider_id, {})[row.event_id] = row.book_digest
         if riders or lines or of_riders:
             yield _RiderBlock(riders, lines, of_riders)
@@ -200,18 +203,18 @@ def _triggers(unit: ReadUnit) -> CheckResult:
     return _found(
         TRIGGERS,
         [
-            LedgerViolation("", None, f"{one.guard.table}.{one.guard.name}", "in force", one.what)
-            for one in missing_triggers(unit)
+            LedgerViolation("", None, f"{trigger.guard.table}.{trigger.guard.name}", "in force", trigger.what)
+            for trigger in missing_triggers(unit)
         ],
     )
 
 
 def _seals(unit: ReadUnit) -> CheckResult:
     num, shown = 0, []
-    for one in verify_seals(unit):
+    for seal in verify_seals(unit):
         num += 1
         if num <= MOST_SHOWN:
-            shown.append(LedgerViolation("", None, f"{one.table} {one.key}", "sealed", one.what))
+            shown.append(LedgerViolation("", None, f"{seal.table} {seal.key}", "sealed", seal.what))
     return CheckResult(SEALED, num, tuple(shown))
 
 
@@ -246,21 +249,30 @@ def _of_block(unit: ReadUnit, block: _RiderBlock, law: RulesInForce | None) -> I
     )
     if law is None:
         return
-    told = list(_replayed(unit, block, law))
-    yield _found(EVENTS_SPOKEN_OF, [_of_event(one) for one in told if one.is_unspoken])
-    yield _found(ENTRIES_FOLLOW, [_of_event(one) for one in told if one.event_id is not None and not one.is_unspoken])
+    violations = list(_replayed(unit, block, law))
+    yield _found(EVENTS_SPOKEN_OF, [_of_event(difference) for difference in violations if difference.is_unspoken])
+    yield _found(
+        ENTRIES_FOLLOW,
+        [
+            _of_event(difference)
+            for difference in violations
+            if difference.event_id is not None and not difference.is_unspoken
+        ],
+    )
     yield _found(
         STATE_FOLLOWS,
         [
-            LedgerViolation(one.rider_id, None, one.what, one.expected, one.found)
-            for one in told
-            if one.event_id is None
+            LedgerViolation(difference.rider_id, None, difference.what, difference.expected, difference.found)
+            for difference in violations
+            if difference.event_id is None
         ],
     )
 
 
-def _of_event(one: Difference) -> LedgerViolation:
-    return LedgerViolation(one.rider_id, None, f"{one.event_id} {one.what}", one.expected, one.found)
+def _of_event(difference: Difference) -> LedgerViolation:
+    return LedgerViolation(
+        difference.rider_id, None, f"{difference.event_id} {difference.what}", difference.expected, difference.found
+    )
 
 
 def _replayed(unit: ReadUnit, block: _RiderBlock, law: RulesInForce) -> Iterator[Difference]:
@@ -282,7 +294,7 @@ def _replayed(unit: ReadUnit, block: _RiderBlock, law: RulesInForce) -> Iterator
 def _chain(riders: Sequence[Row[Any]], lines: Lines) -> CheckResult:
     """The breaks of a block, as violations."""
     broken = list(breaks_in(lines, {row.rider_id: row for row in riders}))
-    return CheckResult(CHAIN, len(broken), tuple(_violation(one) for one in broken[:MOST_SHOWN]))
+    return CheckResult(CHAIN, len(broken), tuple(_violation(chain_break) for chain_break in broken[:MOST_SHOWN]))
 
 
 def _violation(broken: ChainBreak) -> LedgerViolation:

@@ -148,18 +148,18 @@ def session_actor(service: Service, jwts: JwtVerifier, written: str) -> Actor | 
         `keys_awaited` while nobody knows whether the issuer still has the key that its token was signed with.
     """
     with service.reading() as unit:
-        found = sessions.session_of(unit, written, service.clock())
-    if found is None:
+        session = sessions.session_of(unit, written, service.clock())
+    if session is None:
         return None
     try:
-        if found.signed_by is not None and not jwts.has_key_now(found.signed_by):
+        if session.signed_by is not None and not jwts.has_key_now(session.signed_by):
             return None
     except KeysAwaitedError:
         raise Problem("keys_awaited", headers={"Retry-After": "1"}) from None
     return Actor(
-        found.role, found.subject, found.cities, f"session:{found.session_id[:16]}",
-        key_id=found.key_id, expires_us=found.expires_us, session_id=found.session_id,
-        signed_by=found.signed_by,
+        session.role, session.subject, session.cities, f"session:{session.session_id[:16]}",
+        key_id=session.key_id, expires_us=session.expires_us, session_id=session.session_id,
+        signed_by=session.signed_by,
     )  # fmt: skip
 
 
@@ -181,11 +181,11 @@ def _read_key(service: Service, written: str) -> tuple[Actor, int | None]:
 
 
 def _token(scope: AsgiScope) -> bytes:
-    found = [value for name, value in scope["headers"] if name == b"authorization"]
-    if not found:
+    values = [value for name, value in scope["headers"] if name == b"authorization"]
+    if not values:
         raise Problem("unauthenticated")
-    kind, _, token = found[0].partition(b" ")
-    if len(found) > 1 or kind.lower() != b"bearer" or not 0 < len(token) <= _TOKEN_BYTES_MAX:
+    kind, _, token = values[0].partition(b" ")
+    if len(values) > 1 or kind.lower() != b"bearer" or not 0 < len(token) <= _TOKEN_BYTES_MAX:
         raise Problem("token_invalid")
     return bytes(token.strip())
 

@@ -57,16 +57,16 @@ async def check_shape(body: bytes, shape: JsonShape, *, is_lines: bool = False) 
         `json_too_deep`, `json_too_long`, `json_too_many`, `too_many_rows`.
     """
     if len(body) < _LARGE_BYTES:
-        found = exceeded_limit(body, shape, is_lines=is_lines)
+        exceeded = exceeded_limit(body, shape, is_lines=is_lines)
     else:
-        found = await run_sync(lambda: exceeded_limit(body, shape, is_lines=is_lines))
-    if found == DEEP:
+        exceeded = await run_sync(lambda: exceeded_limit(body, shape, is_lines=is_lines))
+    if exceeded == DEEP:
         raise Problem("json_too_deep", limit=shape.depth_max)
-    if found == LONG:
+    if exceeded == LONG:
         raise Problem("json_too_long", limit=shape.text_bytes_max)
-    if found == ROWS:
+    if exceeded == ROWS:
         raise Problem("too_many_rows", limit=shape.items_max)
-    if found:
+    if exceeded:
         raise Problem("json_too_many", limit=shape.values_max, members=shape.members_max)
 
 
@@ -85,8 +85,8 @@ def check_coding(scope: Scope) -> None:
 
 def content_type_of(scope: Scope) -> str:
     """The media type of a body, without parameters."""
-    found = next((value for name, value in scope["headers"] if name == b"content-type"), b"")
-    return str(found.decode("latin-1").partition(";")[0].strip().lower())
+    value_of_header = next((value for name, value in scope["headers"] if name == b"content-type"), b"")
+    return str(value_of_header.decode("latin-1").partition(";")[0].strip().lower())
 
 
 def receive_again_of(body: bytes, receive: Receive) -> Receive:

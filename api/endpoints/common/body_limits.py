@@ -62,9 +62,9 @@ def limits_of(path: str, settings: Settings) -> BodyLimits:
         rows = settings.batch_rows_max
         shape = JsonShape(settings.json_depth_max, rows * _VALUES_A_ROW, 256, rows, 64 * KIB)
         return BodyLimits(settings.body_bytes_max, shape)
-    found = _BY_PATH.get(path, ORDINARY)
-    bytes_max = min(found.bytes_max, settings.body_bytes_max)
-    return BodyLimits(bytes_max, replace(found.shape, depth_max=settings.json_depth_max))
+    limits = _BY_PATH.get(path, ORDINARY)
+    bytes_max = min(limits.bytes_max, settings.body_bytes_max)
+    return BodyLimits(bytes_max, replace(limits.shape, depth_max=settings.json_depth_max))
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,4 +95,4 @@ class BodyRoutes:
         known = self._plain.get((method, path))
         if known is not None:
             return known
-        return next((one for other, regex, one in self._others if other == method and regex.match(path)), None)
+        return next((route for other, regex, route in self._others if other == method and regex.match(path)), None)

@@ -90,16 +90,16 @@ async def _in_turn(parts: Iterator[str], turns: CapacityLimiter) -> AsyncIterato
 
 def in_parts(texts: Iterator[str]) -> Iterator[str]:
     """Texts put together, so that each part is worth sending."""
-    waiting: list[str] = []
+    buffered: list[str] = []
     num_chars = 0
     for text in texts:
-        waiting.append(text)
+        buffered.append(text)
         num_chars += len(text)
         if num_chars >= _CHARS_AT_ONCE:
-            yield "".join(waiting)
-            waiting, num_chars = [], 0
-    if waiting:
-        yield "".join(waiting)
+            yield "".join(buffered)
+            buffered, num_chars = [], 0
+    if buffered:
+        yield "".join(buffered)
 
 
 def attachment(name: str) -> dict[str, str]:

@@ -24,7 +24,7 @@ class EntryItem:
     @property
     def delta_mp(self) -> int:
         """Points moved in all."""
-        return self.main.line.delta_mp + sum(told.line.delta_mp for told in self.others)
+        return self.main.line.delta_mp + sum(entry.line.delta_mp for entry in self.others)
 
     @property
     def change(self) -> str:
@@ -34,18 +34,18 @@ class EntryItem:
     @property
     def tenths(self) -> int:
         """Points moved in all, in tenths, as they are shown."""
-        return sum(tenths_moved(told.line) for told in (self.main, *self.others))
+        return sum(tenths_moved(entry.line) for entry in (self.main, *self.others))
 
     @property
     def money_fen(self) -> int:
         """Money moved in all."""
-        return self.main.line.money_fen + sum(told.line.money_fen for told in self.others)
+        return self.main.line.money_fen + sum(entry.line.money_fen for entry in self.others)
 
     @property
     def is_plain(self) -> bool:
         """An order on time, and nothing else to tell."""
         line = self.main.line
-        reviews = any(told.line.of_kind == "review" for told in self.others)
+        reviews = any(entry.line.of_kind == "review" for entry in self.others)
         return line.kind == "award" and line.late_s == 0 and self.delta_mp >= 0 and not reviews
 
 
@@ -59,15 +59,15 @@ def items_of(entries: Iterable[ToldEntry]) -> list[EntryItem]:
     return [_item(list(some)[::-1]) for _, some in groupby(entries, _belongs_to)]
 
 
-def _belongs_to(told: ToldEntry) -> tuple[Any, ...]:
-    line = told.line
+def _belongs_to(entry: ToldEntry) -> tuple[Any, ...]:
+    line = entry.line
     return line.event_id, line.at_us, line.recorded_us, line.kind == "reverse"
 
 
 def _item(entries: Sequence[ToldEntry]) -> EntryItem:
-    telling = [told for told in entries if told.line.of_kind in ("award", "deduct")]
+    telling = [entry for entry in entries if entry.line.of_kind in ("award", "deduct")]
     main = telling[0] if telling else entries[0]
-    return EntryItem(main, tuple(told for told in entries if told is not main))
+    return EntryItem(main, tuple(entry for entry in entries if entry is not main))
 
 
 @dataclass(frozen=True, slots=True)

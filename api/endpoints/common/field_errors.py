@@ -68,8 +68,8 @@ class FieldPlace:
 
     def document(self) -> dict[str, str]:
         """What is known of the place."""
-        found = {"pointer": self.pointer, "parameter": self.parameter, "place": self.place}
-        return {name: value for name, value in found.items() if value is not None}
+        places = {"pointer": self.pointer, "parameter": self.parameter, "place": self.place}
+        return {name: value for name, value in places.items() if value is not None}
 
 
 def pointer_to(path: Sequence[str | int]) -> str:

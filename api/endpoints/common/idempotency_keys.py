@@ -36,12 +36,12 @@ def idempotency_key(scope: Scope) -> str | None:
     Problem
         `idempotency_key_invalid`.
     """
-    found = [value for name, value in scope["headers"] if name == b"idempotency-key"]
-    if not found:
+    values = [value for name, value in scope["headers"] if name == b"idempotency-key"]
+    if not values:
         return None
-    if len(found) > 1 or not _KEY.fullmatch(found[0]):
+    if len(values) > 1 or not _KEY.fullmatch(values[0]):
         raise Problem("idempotency_key_invalid")
-    return str(found[0].decode())
+    return str(values[0].decode())
 
 
 def keyed_request(scope: Scope, body: bytes) -> KeyedRequest | None:
@@ -85,34 +85,34 @@ async def answer_idempotently(
         await send({"type": "http.response.start", "status": taken.status, "headers": headers})
         await send({"type": "http.response.body", "body": taken.body})
         return
-    said: list[Message] = []
+    messages: list[Message] = []
 
     async def hold(message: Message) -> None:
-        said.append(message)
+        messages.append(message)
 
     transaction = scope["state"]["transaction"] = HeldTransaction(service.store)
     try:
         await app(scope, receive, hold)
-        if 200 <= said[0]["status"] < 300:
-            kept = _encrypted(scope, _answer(said))
-            await run_sync(keep, replace(service, transaction=transaction), taken, kept, limiter=turns)
+        if 200 <= messages[0]["status"] < 300:
+            answer = _encrypted(scope, _answer(messages))
+            await run_sync(keep, replace(service, transaction=transaction), taken, answer, limiter=turns)
         else:
             await run_sync(_drop, service, transaction, taken, limiter=turns)
     except BaseException:
         with CancelScope(shield=True):
             await run_sync(_drop, service, transaction, taken, limiter=turns)
         raise
-    for message in said:
+    for message in messages:
         await send(message)
 
 
-def _answer(said: list[Message]) -> StoredAnswer:
+def _answer(messages: list[Message]) -> StoredAnswer:
     headers = {
         name.decode("latin-1"): value.decode("latin-1")
-        for name, value in said[0]["headers"]
+        for name, value in messages[0]["headers"]
         if name.lower() not in _NOT_KEPT
     }
-    return StoredAnswer(said[0]["status"], headers, b"".join(message.get("body", b"") for message in said[1:]))
+    return StoredAnswer(messages[0]["status"], headers, b"".join(message.get("body", b"") for message in messages[1:]))
 
 
 def _encrypted(scope: Scope, answer: StoredAnswer) -> StoredAnswer:

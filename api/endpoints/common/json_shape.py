@@ -54,7 +54,7 @@ def exceeded_limit(body: bytes, shape: JsonShape, *, is_lines: bool = False) -> 
 @njit(cache=True, nogil=True)
 def _passed(letters: Any, limits: tuple[int, int, int, int, int], is_lines: bool) -> int:
     depth_max, values_max, members_max, items_max, text_max = limits
-    held = np.zeros(DEPTH_MAX + 2, np.int64)
+    counts = np.zeros(DEPTH_MAX + 2, np.int64)
     most = np.zeros(DEPTH_MAX + 2, np.int64)
     is_list = np.zeros(DEPTH_MAX + 2, np.bool_)
     depth, num_values, num_lines, run = 0, 0, 0, 0
@@ -82,8 +82,8 @@ def _passed(letters: Any, limits: tuple[int, int, int, int, int], is_lines: bool
             run = 0
             if letter == 44:
                 num_values += 1
-                held[depth] += 1
-                if depth and held[depth] >= most[depth]:
+                counts[depth] += 1
+                if depth and counts[depth] >= most[depth]:
                     return ROWS if is_list[depth] else MANY
                 if num_values > values_max:
                     return MANY
@@ -93,7 +93,7 @@ def _passed(letters: Any, limits: tuple[int, int, int, int, int], is_lines: bool
             depth += 1
             if depth > depth_max:
                 return DEEP
-            held[depth], is_list[depth] = 0, letter == 91
+            counts[depth], is_list[depth] = 0, letter == 91
             most[depth] = members_max if letter == 123 else items_max
             if num_values > values_max:
                 return MANY

@@ -125,10 +125,10 @@ class JwtVerifier:
             return _Signer(self._shared, (_SHARED,), _FOR_EVER_US)
         if self._keys is None:
             raise Problem("token_invalid")
-        found, until_us = self._keys.find(key_id if isinstance(key_id, str) else None)
-        if found is None or algorithm not in found[1]:
+        key, until_us = self._keys.find(key_id if isinstance(key_id, str) else None)
+        if key is None or algorithm not in key[1]:
             raise Problem("token_invalid")
-        return _Signer(*found, until_us)
+        return _Signer(*key, until_us)
 
 
 def _good_until_us(claims: Mapping[str, Any], at_us: int) -> int:

@@ -22,29 +22,35 @@ class Metrics:
     """The metrics of one running service, in a registry of its own."""
 
     def __init__(self) -> None:
-        own = self.registry = CollectorRegistry()
+        registry = self.registry = CollectorRegistry()
         self._requests = Counter(
-            "riderscore_http_requests", "Requests answered.", ("method", "route", "status"), registry=own
+            "riderscore_http_requests", "Requests answered.", ("method", "route", "status"), registry=registry
         )
         self._seconds = Histogram(
-            "riderscore_http_request_seconds", "Time to an answer.", ("method", "route"), buckets=_SECONDS, registry=own
+            "riderscore_http_request_seconds",
+            "Time to an answer.",
+            ("method", "route"),
+            buckets=_SECONDS,
+            registry=registry,
         )
-        self.in_flight = Gauge("riderscore_http_requests_in_flight", "Requests being answered.", registry=own)
-        self._events = Counter("riderscore_events", "Events posted, by the answer to each.", ("status",), registry=own)
-        self._problems = Counter("riderscore_problems", "Problem documents sent.", ("code",), registry=own)
-        self._rounds = Counter("riderscore_dispatch_rounds", "Dispatch rounds solved.", registry=own)
+        self.in_flight = Gauge("riderscore_http_requests_in_flight", "Requests being answered.", registry=registry)
+        self._events = Counter(
+            "riderscore_events", "Events posted, by the answer to each.", ("status",), registry=registry
+        )
+        self._problems = Counter("riderscore_problems", "Problem documents sent.", ("code",), registry=registry)
+        self._rounds = Counter("riderscore_dispatch_rounds", "Dispatch rounds solved.", registry=registry)
         # `labels` takes a lock and builds a key on each call.
         self._of_route: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     def answered(self, method: str, route: str, status: int, elapsed_ns: int) -> None:
         """Count a request."""
         key = (method, route, status)
-        found = self._of_route.get(key)
-        if found is None:
-            found = (self._requests.labels(method, route, str(status)), self._seconds.labels(method, route))
-            self._of_route[key] = found
-        found[0].inc()
-        found[1].observe(elapsed_ns / 1e9)
+        counters = self._of_route.get(key)
+        if counters is None:
+            counters = (self._requests.labels(method, route, str(status)), self._seconds.labels(method, route))
+            self._of_route[key] = counters
+        counters[0].inc()
+        counters[1].observe(elapsed_ns / 1e9)
 
     def problem(self, code: str) -> None:
         """Count a problem document."""
@@ -58,17 +64,17 @@ class Metrics:
         """Count a dispatch round."""
         self._rounds.inc()
 
-    def watch_store(self, waiting: BacklogReader) -> None:
+    def watch_store(self, read_backlog: BacklogReader) -> None:
         """Ask the store at each reading what waits in it."""
-        self.registry.register(_BacklogCollector(waiting))
+        self.registry.register(_BacklogCollector(read_backlog))
 
     def watch_clock(self, clock_guard: ClockGuard) -> None:
         """Say at each reading whether the clock is believed."""
-        held = Gauge(
+        is_held = Gauge(
             "riderscore_clock_held", "1 while posts and what falls due wait because the clock is not believed.",
             registry=self.registry,
         )  # fmt: skip
-        held.set_function(lambda: clock_guard.state.status in ("held", "apart"))
+        is_held.set_function(lambda: clock_guard.state.status in ("held", "apart"))
         off = Gauge(
             "riderscore_clock_off_seconds", "How far this process's clock is ahead of the database's.",
             registry=self.registry,

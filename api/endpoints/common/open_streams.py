@@ -93,10 +93,10 @@ class OpenStreams:
                     opening.cancel.cancel()
 
     def _over(self, actors: Iterable[Actor]) -> list[bool]:
-        found = tuple(actors)
+        asked = tuple(actors)
         now_us = self._service.clock()
-        keys = {actor.key_id for actor in found if actor.key_id is not None and actor.session_id is None}
-        sessions = {actor.session_id for actor in found if actor.session_id is not None}
+        keys = {actor.key_id for actor in asked if actor.key_id is not None and actor.session_id is None}
+        sessions = {actor.session_id for actor in asked if actor.session_id is not None}
         with self._service.reading() as unit:
             ended_keys, ended_sessions = ended_among(unit, keys, sessions, now_us)
         return [
@@ -104,7 +104,7 @@ class OpenStreams:
             or (actor.session_id is None and actor.key_id in ended_keys)
             or (actor.expires_us is not None and actor.expires_us <= now_us)
             or (actor.signed_by is not None and not self._authenticator.jwts.has_key(actor.signed_by))
-            for actor in found
+            for actor in asked
         ]
 
 

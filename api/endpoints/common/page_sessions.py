@@ -123,10 +123,10 @@ def _has_book(request: Request, service: Service, actor: Actor) -> bool:
     if cities in known:
         return True
     with service.reading() as unit:
-        found = num_in_force(unit, service.clock(), sorted(cities)) > 0
-    if found and len(known) < KNOWN_MAX:
+        has_book = num_in_force(unit, service.clock(), sorted(cities)) > 0
+    if has_book and len(known) < KNOWN_MAX:
         known.add(cities)
-    return found
+    return has_book
 
 
 def visiting(*scopes: Scope) -> Callable[..., Visit]:

@@ -91,8 +91,8 @@ class Visit:
 
     def is_at(self, path: str) -> bool:
         """Whether this page is the one of a path, or stands below it."""
-        own = self.request.url.path
-        return own == path or (path != "/console" and own.startswith(f"{path}/"))
+        path_now = self.request.url.path
+        return path_now == path or (path != "/console" and path_now.startswith(f"{path}/"))
 
     def sent(self, name: str) -> str:
         """What the form at hand holds in a field; nothing where the page was only asked for."""
@@ -107,18 +107,18 @@ class Visit:
 
     def page(self, template: str, /, status: int = 200, **context: object) -> Response:
         """A rendered page; what was said after the last change is said once."""
-        said = self._said()
-        words = templates(self.lang).get_template(template).render(visit=self, said=said, **context)
+        message = self._said()
+        words = templates(self.lang).get_template(template).render(visit=self, said=message, **context)
         response = HTMLResponse(words, status)
-        if said is not None:
+        if message is not None:
             response.delete_cookie(SAID_COOKIE, path="/", httponly=True, samesite="strict")
         return response
 
-    def goto(self, path: str, said: str | None = None, **params: object) -> Response:
+    def goto(self, path: str, message: str | None = None, **params: object) -> Response:
         """Send the browser to another page of ours, which says `flash.<said>` once."""
         response = RedirectResponse(path, 303)
-        if said is not None:
-            show_on_next_page(response, said, **params)
+        if message is not None:
+            show_on_next_page(response, message, **params)
         return response
 
     def _said(self) -> str | None:
@@ -131,7 +131,7 @@ class Visit:
             return None
 
 
-def show_on_next_page(response: Response, said: str, **params: object) -> None:
+def show_on_next_page(response: Response, message: str, **params: object) -> None:
     """Have the next page say `flash.<said>` once."""
-    value = urlencode({"key": said, "params": json.dumps(params, ensure_ascii=False)})
+    value = urlencode({"key": message, "params": json.dumps(params, ensure_ascii=False)})
     response.set_cookie(SAID_COOKIE, value, max_age=SAID_S, path="/", httponly=True, samesite="strict")

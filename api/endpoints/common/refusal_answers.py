@@ -76,14 +76,14 @@ def _on_book_error(request: Request, error: Exception) -> Response:
 def _on_invalid(request: Request, error: Exception) -> Response:
     if not isinstance(error, RequestValidationError):
         raise TypeError
-    found = error.errors()
-    if any(item["type"] == "json_invalid" for item in found):
+    faults = error.errors()
+    if any(item["type"] == "json_invalid" for item in faults):
         return _answer(request, no_json(fault_of(error.body) if isinstance(error.body, str | bytes) else None))
     errors = [
         FieldError(FieldPlace.of(item["loc"]), item["type"], partial(explain_invalid, code=item["type"], params=item.get("ctx", {})))
-        for item in found[:ERRORS_MAX]
+        for item in faults[:ERRORS_MAX]
     ]  # fmt: skip
-    return _answer(request, Problem("invalid_request", errors=errors, num_errors=len(found), num=len(found)))
+    return _answer(request, Problem("invalid_request", errors=errors, num_errors=len(faults), num=len(faults)))
 
 
 def _on_unreachable(request: Request, error: Exception) -> Response:

@@ -95,8 +95,8 @@ def _header(scope: Scope, name: bytes) -> bytes:
 
 def _request_id(scope: Scope) -> bytes:
     """The client's own id where it is a sound one."""
-    given = _header(scope, b"x-request-id")
-    return given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8).encode()
+    sent_id = _header(scope, b"x-request-id")
+    return sent_id if _REQUEST_ID.fullmatch(sent_id) else secrets.token_hex(8).encode()
 
 
 def _mark(message: Message, request_id: bytes, state: dict[str, Any]) -> None:

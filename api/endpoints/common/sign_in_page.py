@@ -40,8 +40,10 @@ def demo_roles(visit: Visit) -> list[tuple[Role, str, str]]:
         if not is_demo(unit):
             return []
         known = [standing for rider in telling_riders(unit) if (standing := rider_row(unit, rider)) is not None]
-    found: list[tuple[Role, str, str]] = [("rider", one.rider_id, _beside(visit, one)) for one in known]
-    return found + [(role, person, person) for role, person in DEMO_PEOPLE]
+    roles: list[tuple[Role, str, str]] = [
+        ("rider", rider_standing.rider_id, _beside(visit, rider_standing)) for rider_standing in known
+    ]
+    return roles + [(role, person, person) for role, person in DEMO_PEOPLE]
 
 
 def _beside(visit: Visit, standing: RiderStanding) -> str:

@@ -31,13 +31,13 @@ class Asset:
 @cache
 def assets() -> dict[str, Asset]:
     """All files by name."""
-    found = {}
+    by_name = {}
     for path in sorted(FOLDER.iterdir()):
         if path.suffix in TYPES:
             plain = path.read_bytes()
             version = hashlib.sha256(plain).hexdigest()[:12]
-            found[path.name] = Asset(TYPES[path.suffix], plain, gzip.compress(plain, 9, mtime=0), version)
-    return found
+            by_name[path.name] = Asset(TYPES[path.suffix], plain, gzip.compress(plain, 9, mtime=0), version)
+    return by_name
 
 
 def asset_url(name: str) -> str:

@@ -102,9 +102,9 @@ def check_fields(fields: Iterable[tuple[str, Any]]) -> None:
 
 def unusable(places: Iterable[FieldPlace]) -> Problem:
     """The refusal of such text at some places."""
-    found = list(places)
-    errors = [FieldError(place, "unusable_text", _says) for place in found[:_SHOWN_MAX]]
-    return Problem("unusable_text", errors=errors, num_errors=len(found), num=len(found))
+    all_places = list(places)
+    errors = [FieldError(place, "unusable_text", _says) for place in all_places[:_SHOWN_MAX]]
+    return Problem("unusable_text", errors=errors, num_errors=len(all_places), num=len(all_places))
 
 
 def _says(lang: Lang) -> str:

@@ -31,8 +31,8 @@ class ThreadedRoute(APIRoute):
 
 def _threaded(work: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(work)
-    async def endpoint(*args: Any, **given: Any) -> Any:
-        return await run_sync(partial(work, *args, **given))
+    async def endpoint(*args: Any, **keywords: Any) -> Any:
+        return await run_sync(partial(work, *args, **keywords))
 
     return endpoint
 

@@ -122,9 +122,9 @@ async def typed_in(request: Request) -> TypedInput | None:
             pairs = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=FIELDS_MAX)
         except ValueError:
             return None
-    kept = tuple((name, value) for name, value in pairs if name not in _SECRET and is_plain(name) and is_plain(value))
+    fields = tuple((name, value) for name, value in pairs if name not in _SECRET and is_plain(name) and is_plain(value))
     query = f"?{request.url.query}" if request.url.query else ""
-    typed = TypedInput(path + query, kept, has_file)
+    typed = TypedInput(path + query, fields, has_file)
     return typed if typed.words or has_file else None
 
 

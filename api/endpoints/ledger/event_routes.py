@@ -149,19 +149,19 @@ _BODY: Final = {
 @router.post("/events", openapi_extra=_BODY, response_model=EventAnswers)
 async def post(
     request: Request,
-    given: Annotated[_RequestBody, Depends(request_body)],
+    body: Annotated[_RequestBody, Depends(request_body)],
     actor: Platform,
     service: ServiceDep,
     lang: LangDep,
 ) -> Response:
     """Score events: one, a list, `{"events": [...]}` or NDJSON. The same event is never scored twice."""
-    once = keyed_request(request.scope, given.body)
-    if len(given.body) < _LARGE_BYTES:
-        content: Document | PostedRows = _taken_apart(given, service.settings.batch_rows_max)
+    once = keyed_request(request.scope, body.body)
+    if len(body.body) < _LARGE_BYTES:
+        content: Document | PostedRows = _taken_apart(body, service.settings.batch_rows_max)
     else:
         # Before its turn: others do not wait while it is read.
-        held = StoredIds(service.reading, actor.cities)
-        content = await run_sync(lambda: read_rows(_taken_apart(given, service.settings.batch_rows_max), held))
+        stored_ids = StoredIds(service.reading, actor.cities)
+        content = await run_sync(lambda: read_rows(_taken_apart(body, service.settings.batch_rows_max), stored_ids))
     admission = Admission(actor.cities, actor.may("training:write"))
     answer = partial(_done, lang, platform=service.settings.platform)
     waits = Post(content, admission, once, answer, filed_by=actor.name, key_id=actor.key_id)
@@ -172,9 +172,9 @@ async def post(
     return Response(done.body, headers={**done.headers, **(REPLAYED if done.is_replayed else {})})
 
 
-def _taken_apart(given: _RequestBody, num_rows_max: int) -> Document:
+def _taken_apart(body: _RequestBody, num_rows_max: int) -> Document:
     try:
-        document = take_apart(given.taken(), is_ndjson=given.is_ndjson)
+        document = take_apart(body.taken(), is_ndjson=body.is_ndjson)
     except NotEventsError as error:
         if not error.is_json:
             raise no_json(error.fault) from None
@@ -187,28 +187,28 @@ def _taken_apart(given: _RequestBody, num_rows_max: int) -> Document:
 def _done(lang: Lang, scored: ScoredPost, platform: str = NO_PLATFORM) -> PostAnswer:
     """The answer to a post."""
     rows, table = scored.rows, scored.table
-    refused, waiting = list(scored.refused), list[_Waiting]()
+    refused, answers = list(scored.refused), list[_Waiting]()
     for k, (row, answer) in enumerate(zip(table["row"].to_pylist(), scored.answers, strict=True)):
         if answer.reason == "no_book":
             words = _no_book(table.slice(k, 1).to_pylist()[0], platform, scored.places, lang)
-            waiting.append((row, partial(_refusal, rows, _reject(table, k, answer), words)))
+            answers.append((row, partial(_refusal, rows, _reject(table, k, answer), words)))
         elif answer.status == "rejected":
             refused.append(_reject(table, k, answer))
         else:
             written = scored.lines.get((answer.rider_id, answer.event_id), ())
-            waiting.append((row, partial(_answer, rows, row, answer.status, written)))
-    waiting += ((reject.row, partial(_described, rows, reject, lang)) for reject in refused)
-    waiting.sort(key=itemgetter(0))
-    return _written(waiting, rows.ignored)
+            answers.append((row, partial(_answer, rows, row, answer.status, written)))
+    answers += ((reject.row, partial(_described, rows, reject, lang)) for reject in refused)
+    answers.sort(key=itemgetter(0))
+    return _written(answers, rows.ignored)
 
 
-def _written(waiting: Sequence[_Waiting], ignored: Collection[str]) -> PostAnswer:
+def _written(answers: Sequence[_Waiting], ignored: Collection[str]) -> PostAnswer:
     """Answers by row, as JSON; some at a time, since ten thousand of them weigh more than what is written of them."""
     counts: Counter[str] = Counter()
     parts: list[bytes] = []
-    for first in range(0, len(waiting), _AT_ONCE):
-        some = [make() for _, make in waiting[first : first + _AT_ONCE]]
-        counts.update(one["status"] for one in some)
+    for first in range(0, len(answers), _AT_ONCE):
+        some = [make() for _, make in answers[first : first + _AT_ONCE]]
+        counts.update(event_answer["status"] for event_answer in some)
         parts += (b"," if parts else b"", to_json(some)[1:-1])
     head = EventAnswers.model_construct(
         num_scored=counts["scored"],
@@ -219,8 +219,8 @@ def _written(waiting: Sequence[_Waiting], ignored: Collection[str]) -> PostAnswe
         results=[],
     )
     begun = EventAnswers.__pydantic_serializer__.to_json(head).removesuffix(b"]}")
-    told = {"scored": counts["scored"], "repeated": counts["repeated"], "rejected": counts["rejected"]}
-    return PostAnswer(b"".join((begun, *parts, b"]}")), {"content-type": JSON}, counts=told)
+    counts_shown = {"scored": counts["scored"], "repeated": counts["repeated"], "rejected": counts["rejected"]}
+    return PostAnswer(b"".join((begun, *parts, b"]}")), {"content-type": JSON}, counts=counts_shown)
 
 
 def _reject(table: pa.Table, k: int, answer: EventOutcome) -> Reject:

@@ -15,7 +15,7 @@ router = APIRouter(prefix="/v1/shared-orders", tags=["dashboard"])
 Reader = Annotated[Actor, Depends(require("orders:read"))]
 
 
-class DeliveryShown(Model):
+class OrderDeliveryShown(Model):
     """A stored delivery."""
 
     rider_id: str = Field(examples=["r7"])
@@ -27,8 +27,8 @@ class SharedOrderShown(Model):
     """An order that two riders delivered. Both deliveries were scored; nothing is taken back by itself."""
 
     order_id: str = Field(examples=["o1"])
-    first: DeliveryShown | None = Field(description="Stored first; null where that rider is of another city.")
-    later: DeliveryShown | None = Field(description="Stored later; null where that rider is of another city.")
+    first: OrderDeliveryShown | None = Field(description="Stored first; null where that rider is of another city.")
+    later: OrderDeliveryShown | None = Field(description="Stored later; null where that rider is of another city.")
     recorded_us: int = Field(description="When the later one was stored.")
 
 
@@ -55,5 +55,9 @@ def _shown(order: SharedOrder) -> SharedOrderShown:
     return SharedOrderShown(order_id=order.order_id, first=first, later=later, recorded_us=order.recorded_us)
 
 
-def _delivery(one: OrderDelivery | None) -> DeliveryShown | None:
-    return None if one is None else DeliveryShown(rider_id=one.rider_id, event_id=one.event_id, city=one.city)
+def _delivery(delivery: OrderDelivery | None) -> OrderDeliveryShown | None:
+    return (
+        None
+        if delivery is None
+        else OrderDeliveryShown(rider_id=delivery.rider_id, event_id=delivery.event_id, city=delivery.city)
+    )

@@ -129,12 +129,12 @@ def answer_posts(service: Service, posts: Sequence[Post], *, waits: bool = False
         Wait for riders whom another writer holds; else their posts are `Deferred`, since others would wait with them.
     """
     first, again = _each_key_once(posts)
-    found: dict[int, PostResult] = dict(
+    results: dict[int, PostResult] = dict(
         zip(first, _attempt(service, [posts[k] for k in first], waits=waits), strict=True)
     )
     for k in again:
-        found[k] = _attempt(service, [posts[k]], waits=waits)[0]
-    return [found[k] for k in range(len(posts))]
+        results[k] = _attempt(service, [posts[k]], waits=waits)[0]
+    return [results[k] for k in range(len(posts))]
 
 
 def _each_key_once(posts: Sequence[Post]) -> tuple[list[int], list[int]]:
@@ -182,27 +182,33 @@ class _PendingPost:
 def _in_one(service: Service, posts: Sequence[Post], *, waits: bool) -> list[PostResult]:
     """Answer all in one transaction."""
     opened = _opened(service, posts)
-    found: dict[int, PostResult] = {}
+    results: dict[int, PostResult] = {}
     done: dict[int, PostAnswer] = {}
     with service.writing() as unit:
-        held, away = (
-            ({}, frozenset()) if waits else lock_free_riders(unit, (rider for one in opened for rider in one.riders))
+        rows_held, away = (
+            ({}, frozenset())
+            if waits
+            else lock_free_riders(unit, (rider for pending in opened for rider in pending.riders))
         )
         ended = refusals_of(unit, {post.key_id for post in posts if post.key_id is not None}, unit.recorded_us)
-        found |= {k: Deferred() for k, one in enumerate(opened) if one.riders & away}
-        found |= {k: ended[post.key_id] for k, post in enumerate(posts) if post.key_id in ended}
-        claims = _claims(unit, service, {k: post.once for k, post in enumerate(posts) if k not in found and post.once})
-        found |= {k: _known(claim) for k, claim in claims.items() if not isinstance(claim, ClaimedKey)}
-        left = {k: one for k, one in enumerate(opened) if k not in found}
-        if any(one.table.num_rows for one in left.values()):
+        results |= {k: Deferred() for k, pending in enumerate(opened) if pending.riders & away}
+        results |= {k: ended[post.key_id] for k, post in enumerate(posts) if post.key_id in ended}
+        claims = _claims(
+            unit, service, {k: post.once for k, post in enumerate(posts) if k not in results and post.once}
+        )
+        results |= {k: _known(claim) for k, claim in claims.items() if not isinstance(claim, ClaimedKey)}
+        left = {k: pending for k, pending in enumerate(opened) if k not in results}
+        if any(pending.table.num_rows for pending in left.values()):
             law = rules_for_posting(unit)
-            orders = [_score(unit, law, some, held) for some in _rounds(left.values())]
+            orders = [_score(unit, law, some, rows_held) for some in _rounds(left.values())]
             note_shared(unit, frozenset[str]().union(*orders))
-        done = {k: one.done() for k, one in left.items()}
-        kept = [(claim, done[k]) for k, claim in claims.items() if isinstance(claim, ClaimedKey)]
-        store_answers(unit, [(claim, StoredAnswer(200, own.headers, own.body)) for claim, own in kept])
-    found |= done
-    return [found[k] for k in range(len(posts))]
+        done = {k: pending.done() for k, pending in left.items()}
+        claimed = [(claim, done[k]) for k, claim in claims.items() if isinstance(claim, ClaimedKey)]
+        store_answers(
+            unit, [(claim, StoredAnswer(200, post_answer.headers, post_answer.body)) for claim, post_answer in claimed]
+        )
+    results |= done
+    return [results[k] for k in range(len(posts))]
 
 
 def _claims(
@@ -222,11 +228,11 @@ def _known(claim: StoredAnswer | Refused) -> PostResult:
 def _opened(service: Service, posts: Sequence[Post]) -> list[_PendingPost]:
     """Posts with their rows; those that cannot be scored whatever is stored are left out."""
     small = {k: post.content for k, post in enumerate(posts) if isinstance(post.content, Document)}
-    held = [StoredIds(service.reading, posts[k].admission.cities) for k in small]
-    read = dict(zip(small, read_together(list(small.values()), held), strict=True))
+    stored_ids = [StoredIds(service.reading, posts[k].admission.cities) for k in small]
+    read = dict(zip(small, read_together(list(small.values()), stored_ids), strict=True))
     large = {k: post.content for k, post in enumerate(posts) if isinstance(post.content, PostedRows)}
     rows = read | large
-    names = pa.concat_tables([one.table.select(["event_id", "rider_id"]) for one in rows.values()])
+    names = pa.concat_tables([read_rows.table.select(["event_id", "rider_id"]) for read_rows in rows.values()])
     # Looked at all together first: nearly always all are named well.
     is_well = not (pc.any(_own_id(names)).as_py() or pc.any(_no_address(names)).as_py())
     return [_open(post, rows[k], is_well=is_well) for k, post in enumerate(posts)]
@@ -259,7 +265,7 @@ def _without(table: pa.Table, mask: pa.ChunkedArray, column: str, reason: str) -
     if not pc.any(mask).as_py():
         return table, []
     marked = table.filter(mask).select(["row", column]).to_pylist()
-    rejects = [Reject("body", one["row"], column, cut(one[column]), reason) for one in marked]
+    rejects = [Reject("body", row["row"], column, cut(row[column]), reason) for row in marked]
     return table.filter(pc.invert(mask)), rejects
 
 
@@ -270,41 +276,41 @@ def _rounds(posts: Iterable[_PendingPost]) -> list[list[_PendingPost]]:
     """
     rounds: list[list[_PendingPost]] = []
     after: dict[str, int] = {}
-    for one in posts:
-        number = max((after.get(rider, 0) for rider in one.riders), default=0)
-        while number < len(rounds) and rounds[number][0].post.admission != one.post.admission:
+    for pending in posts:
+        number = max((after.get(rider, 0) for rider in pending.riders), default=0)
+        while number < len(rounds) and rounds[number][0].post.admission != pending.post.admission:
             number += 1
         if number == len(rounds):
             rounds.append([])
-        rounds[number].append(one)
-        after |= dict.fromkeys(one.riders, number + 1)
+        rounds[number].append(pending)
+        after |= dict.fromkeys(pending.riders, number + 1)
     return rounds
 
 
 def _score(
-    unit: WriteUnit, law: RulesInForce, posts: Sequence[_PendingPost], held: dict[str, RiderRow]
+    unit: WriteUnit, law: RulesInForce, posts: Sequence[_PendingPost], rows_held: dict[str, RiderRow]
 ) -> frozenset[str]:
     """Score posts in which no rider stands twice; the orders that were delivered.
 
     Parameters
     ----------
-    held
+    rows_held
         Rows that nobody has changed since they were read; those of these riders are taken out.
     """
-    table = pa.concat_tables([one.table for one in posts]).combine_chunks()
-    rows = {rider: held.pop(rider) for one in posts for rider in one.riders if rider in held}
+    table = pa.concat_tables([pending.table for pending in posts]).combine_chunks()
+    rows = {rider: rows_held.pop(rider) for pending in posts for rider in pending.riders if rider in rows_held}
     done = posting.score_and_store(unit, law, table, posts[0].post.admission, rows)
     lines, at = by_event(done.lines), 0
     reviews = [line for line in done.lines if line["of_kind"] == "review"]
-    for one in posts:
+    for pending in posts:
         if reviews:
-            own = (line for line in reviews if line["rider_id"] in one.riders)
-            note_filing(unit, own, one.post.filed_by, one.post.key_id)
-        one.answers, one.lines = done.answers[at : at + one.table.num_rows], lines
-        one.places = law.schedule.rules.keys()
-        accepted = {(answer.rider_id, answer.event_id) for answer in one.answers if answer.status == "accepted"}
-        note_waiting(unit, accepted, one.post.filed_by, one.post.key_id)
-        at += one.table.num_rows
+            reviews_of_post = (line for line in reviews if line["rider_id"] in pending.riders)
+            note_filing(unit, reviews_of_post, pending.post.filed_by, pending.post.key_id)
+        pending.answers, pending.lines = done.answers[at : at + pending.table.num_rows], lines
+        pending.places = law.schedule.rules.keys()
+        accepted = {(answer.rider_id, answer.event_id) for answer in pending.answers if answer.status == "accepted"}
+        note_waiting(unit, accepted, pending.post.filed_by, pending.post.key_id)
+        at += pending.table.num_rows
     return done.orders
 
 
@@ -313,13 +319,13 @@ Line = Mapping[str, Any]
 
 def by_event(lines: Iterable[Line]) -> dict[tuple[str, str], list[Line]]:
     """Entries by (rider, event); one that an event brought about in another stands under both."""
-    found: dict[tuple[str, str], list[Line]] = defaultdict(list)
+    entries_by_event: dict[tuple[str, str], list[Line]] = defaultdict(list)
     for line in lines:
         rider, event, cause = line["rider_id"], line["event_id"], line["cause_event_id"]
-        found[rider, event].append(line)
+        entries_by_event[rider, event].append(line)
         if cause is not None and cause != event:
-            found[rider, cause].append(line)
-    return found
+            entries_by_event[rider, cause].append(line)
+    return entries_by_event
 
 
 # With fewer, commits cost more than events do; with more, others wait for longer than they like.
@@ -337,10 +343,10 @@ def split_by_rider(rows: PostedRows) -> list[PostedRows]:
     for k, rider in enumerate(rider_ids):
         of_rider.setdefault(rider, []).append(k)
     parts: list[list[int]] = [[]]
-    for own in of_rider.values():
-        if parts[-1] and len(parts[-1]) + len(own) > PART_ROWS:
+    for rows_of_rider in of_rider.values():
+        if parts[-1] and len(parts[-1]) + len(rows_of_rider) > PART_ROWS:
             parts.append([])
-        parts[-1] += own
+        parts[-1] += rows_of_rider
     tables = (rows.table.take(pa.array(sorted(part), pa.int64())) for part in parts)
     return [replace(rows, table=table, rejects=() if k else rows.rejects) for k, table in enumerate(tables)]
 
@@ -379,23 +385,23 @@ async def answer_in_parts(service: Service, ask: Ask, post: Post) -> PostAnswer:
 
 async def _scored(ask: Ask, post: Post, rows: PostedRows) -> PostAnswer:
     parts: list[ScoredPost] = []
-    held: list[ScoredPost] = []
+    scored_parts: list[ScoredPost] = []
     for part in await run_sync(split_by_rider, rows):
         try:
-            await ask(replace(post, content=part, answer=partial(_noted, held)))
+            await ask(replace(post, content=part, answer=partial(_noted, scored_parts)))
         except Refused:
             raise
         except Exception as error:
             if not parts:
                 raise
             raise Problem("partly_stored", headers={"Retry-After": "1"}) from error
-        parts += held
+        parts += scored_parts
     return await run_sync(post.answer, _whole(rows, parts))
 
 
-def _noted(held: list[ScoredPost], scored: ScoredPost) -> PostAnswer:
+def _noted(scored_parts: list[ScoredPost], scored: ScoredPost) -> PostAnswer:
     """What a part is answered: nothing yet. A turn that failed may be tried again: the last counts."""
-    held[:] = [scored]
+    scored_parts[:] = [scored]
     return PostAnswer(b"", {})
 
 
