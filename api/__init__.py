@@ -1,1 +1,1 @@
-"""Every door to the outside: files, command line, service."""
+"""Everything that meets the outside: files, database, command line, service."""

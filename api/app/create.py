@@ -1,4 +1,4 @@
-"""The application: routers by area, the door before them, what starts and stops with it."""
+"""The application: routers by area, the middleware before them, what starts and stops with it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence

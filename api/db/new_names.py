@@ -1,4 +1,4 @@
-"""Names that the store gives: nobody guesses them, and those of one moment ascend in the order in which they were given.
+"""New ids of the store: nobody can guess them, and ids of the same microsecond ascend in the order in which they were made.
 
 Lists are ordered by time, then by name; without this, what happened in one microsecond would stand in an order of chance.
 """

@@ -1,4 +1,4 @@
-"""Rows of riders: locked in the order of their ids, looked at, told that something happened."""
+"""Rows of riders: locked in the order of their ids, read, and their revision raised when something changed."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Seals: each row of the audit trail, and each decision of a person, vouches for all before it.
+"""Seals: each row of the audit trail, and each decision of a person, holds a hash of all rows before it.
 
 Triggers note each row that is added; at the edge of its transaction it is sealed. So a row that was changed, removed or
 slipped in by another way shows. Words that may be erased stand elsewhere: a row holds a digest of them at most.

@@ -1,4 +1,4 @@
-"""The hash chain of each rider's ledger: every entry vouches for all before it.
+"""The hash chain of each rider's ledger: every entry holds a hash of all before it.
 
 `chain` = SHA-256(chain of the entry before, canonical bytes of this entry); the first follows 32 zero bytes. Canonical
 bytes are the columns of the interface in order as compact JSON; they are part of the format and never change.

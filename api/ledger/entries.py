@@ -18,7 +18,7 @@ from scoring.ledger import standing_figures
 
 
 @dataclass(frozen=True, slots=True)
-class EntryPage:
+class EntrySlice:
     """Entries of a rider, newest first; `cursor` asks for the older ones, None at the end."""
 
     entries: tuple[dict[str, Any], ...]
@@ -50,7 +50,7 @@ class RiderStanding:
     until_us: int
 
 
-def entries_of(unit: ReadUnit | WriteUnit, rider_id: str, cursor: int | None = None, limit: int = 50) -> EntryPage:
+def entries_of(unit: ReadUnit | WriteUnit, rider_id: str, cursor: int | None = None, limit: int = 50) -> EntrySlice:
     """A page of a rider's ledger, newest first.
 
     Parameters
@@ -63,7 +63,7 @@ def entries_of(unit: ReadUnit | WriteUnit, rider_id: str, cursor: int | None = N
         query = query.where(entries.c.seq < cursor)
     rows = [_plain(row) for row in unit.connection.execute(query).mappings()]
     more = len(rows) > limit
-    return EntryPage(tuple(rows[:limit]), rows[limit - 1]["seq"] if more else None)
+    return EntrySlice(tuple(rows[:limit]), rows[limit - 1]["seq"] if more else None)
 
 
 def _plain(row: Any) -> dict[str, Any]:

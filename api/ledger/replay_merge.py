@@ -1,11 +1,11 @@
-"""A replay that was folded outside of the rider's lock, made good for the rider as they are now.
+"""Merges a replay that was computed without the rider's lock with what the rider did meanwhile.
 
 While a long past is folded, the rider goes on. What came meanwhile is late by `late_days` at most, so it is taken into
 the last days of the result, and the changes of those days are found anew against what stands now:
 
 lines of the replay before those days → what the last days should read → what they read → the lines between the two
 
-That takes as long as those days, not as the history. Where something older has changed, nothing can be made good.
+That takes as long as those days, not as the history. Where something older has changed, the replay is computed again.
 """
 
 from dataclasses import dataclass, replace

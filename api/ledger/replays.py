@@ -1,8 +1,8 @@
 """Replays: what was accepted about a rider's older past is entered, one rider at a time, behind the service.
 
-what waits → past since then, from a snapshot → score → lock the rider → made good for what came meanwhile → save
+what waits → past since then, from a snapshot → score → lock the rider → merged with what came meanwhile → save
 
-The long part holds nothing: other riders, and this one, go on meanwhile, and what they do is taken in (`catching_up`). What
+The long part holds nothing: other riders, and this one, go on meanwhile, and what they do is taken in (`replay_merge`). What
 is written is what any late correction writes, with its messages, in one transaction with the end of the wait: a kill
 leaves the wait as it was, and it is done once. Until then card and entries say that they are being recalculated
 (`api.ledger.recalculation`). A row that cannot be entered after all is left out, with a line in the audit trail: it does

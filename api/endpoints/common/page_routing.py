@@ -131,7 +131,7 @@ def problem_page(request: Request, problem: Problem, typed: TypedInput | None = 
 
 
 async def refused_page(request: Request, problem: Problem) -> Response:
-    """What a person sees of a request that got no further than the door, or that failed behind it."""
+    """What a person sees of a request that was refused before its route, or that failed in it."""
     typed = await typed_in(request)
     try:
         response = await run_in_threadpool(problem_page, request, problem, typed)

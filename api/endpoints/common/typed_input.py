@@ -1,4 +1,4 @@
-"""What somebody typed in a form that was not accepted: it stands on the page that says so, and can be sent again.
+"""What was typed in a form that was refused: the error page shows it, and it can be sent again.
 
 A form is sent in vain when the session is over, the browser has lost its form cookie, or the service refuses or fails.
 What was typed is kept by the browser alone, inside the answer. Forms of other sites are never shown: their words
