@@ -9,7 +9,7 @@ from typing import Annotated, Final
 
 from fastapi import Depends, Request
 
-from api.access.keys import Role, need_good
+from api.access.keys import Role, need_valid_key
 from api.access.scopes import SCOPES, Scope
 from api.clock import now_us
 from api.db.clock_guard import ClockGuard
@@ -131,7 +131,7 @@ class Service:
         with connection_errors(), (self.transaction or self.store).writing(self.clock()) as unit:
             actor = None if self.asker is None else self.asker()
             if actor is not None:
-                need_good(unit, actor.key_id)
+                need_valid_key(unit, actor.key_id)
             yield unit
 
     @contextmanager

@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from sqlalchemy import Select, func, select
 
-from api.access.requester import Acting, need_cities
+from api.access.requester import Requester, need_cities
+from api.db.cursors import CursorPage
 from api.db.identity import platform_of
 from api.db.outbox import iso
 from api.db.tables import audit
@@ -19,7 +20,7 @@ from rules.formula_guard import escape_formula
 
 COLUMNS: Final = ("audit_id", "recorded_at", "actor", "action", "subject", "city", "detail", "platform")
 # Lines of one part of a download: some milliseconds of work, so that others do not wait longer for their turn.
-PART: Final = 250
+ROWS_AT_ONCE: Final = 250
 _MOST_ID: Final = 2**63
 
 
@@ -49,17 +50,9 @@ class AuditLine:
     platform: str
 
 
-@dataclass(frozen=True, slots=True)
-class AuditPage:
-    """Lines, newest first; `cursor` asks for the older ones, None at the end."""
-
-    lines: tuple[AuditLine, ...]
-    cursor: str | None
-
-
 def audit_page(
-    unit: ReadUnit | WriteUnit, who: Acting, wanted: AuditFilter, cursor: str | None = None, limit: int = 50
-) -> AuditPage:
+    unit: ReadUnit | WriteUnit, who: Requester, audit_filter: AuditFilter, cursor: str | None = None, limit: int = 50
+) -> CursorPage[AuditLine]:
     """A page of the lines that a person may read: who acts in some cities reads those of them.
 
     Raises
@@ -67,15 +60,15 @@ def audit_page(
     Refused
         `city_unknown`, `cursor_invalid`.
     """
-    query = _query(who, wanted).order_by(audit.c.audit_id.desc()).limit(limit + 1)
+    query = _query(who, audit_filter).order_by(audit.c.audit_id.desc()).limit(limit + 1)
     if cursor is not None:
         if not (cursor.isascii() and cursor.isdigit() and int(cursor) < _MOST_ID):
             raise Refused("cursor_invalid")
         query = query.where(audit.c.audit_id < int(cursor))
     platform = platform_of(unit)
-    found = [_line(row, platform) for row in unit.connection.execute(query)]
-    more = len(found) > limit
-    return AuditPage(tuple(found[:limit]), str(found[limit - 1].audit_id) if more else None)
+    lines = [_line(row, platform) for row in unit.connection.execute(query)]
+    more = len(lines) > limit
+    return CursorPage(tuple(lines[:limit]), str(lines[limit - 1].audit_id) if more else None)
 
 
 def newest_id(unit: ReadUnit | WriteUnit) -> int:
@@ -83,17 +76,17 @@ def newest_id(unit: ReadUnit | WriteUnit) -> int:
     return unit.connection.execute(select(func.max(audit.c.audit_id))).scalar() or 0
 
 
-def audit_part(
-    unit: ReadUnit | WriteUnit, who: Acting, wanted: AuditFilter, after: int, until: int
+def audit_rows_between(
+    unit: ReadUnit | WriteUnit, who: Requester, audit_filter: AuditFilter, after: int, until: int
 ) -> tuple[AuditLine, ...]:
-    """The next lines that a person may read, oldest first: after one id, up to another; fewer than `PART` at the end."""
-    query = _query(who, wanted).where(audit.c.audit_id > after, audit.c.audit_id <= until)
+    """The next lines that a person may read, oldest first: after one id, up to another; fewer than `ROWS_AT_ONCE` at the end."""
+    query = _query(who, audit_filter).where(audit.c.audit_id > after, audit.c.audit_id <= until)
     platform = platform_of(unit)
-    rows = unit.connection.execute(query.order_by(audit.c.audit_id).limit(PART))
+    rows = unit.connection.execute(query.order_by(audit.c.audit_id).limit(ROWS_AT_ONCE))
     return tuple(_line(row, platform) for row in rows)
 
 
-def need_wanted(who: Acting, wanted: AuditFilter) -> None:
+def need_filter_city(who: Requester, audit_filter: AuditFilter) -> None:
     """Refuse a filter by a city that is not theirs.
 
     Raises
@@ -101,28 +94,28 @@ def need_wanted(who: Acting, wanted: AuditFilter) -> None:
     Refused
         `city_unknown`.
     """
-    if wanted.city is not None:
-        need_cities(who, {wanted.city})
+    if audit_filter.city is not None:
+        need_cities(who, {audit_filter.city})
 
 
-def _query(who: Acting, wanted: AuditFilter) -> Select[Any]:
-    need_wanted(who, wanted)
+def _query(who: Requester, audit_filter: AuditFilter) -> Select[Any]:
+    need_filter_city(who, audit_filter)
     query = select(audit)
-    if wanted.city is not None:
-        query = query.where(audit.c.city == wanted.city)
+    if audit_filter.city is not None:
+        query = query.where(audit.c.city == audit_filter.city)
     elif who.cities:
         query = query.where(audit.c.city.in_(who.cities))
-    if wanted.action is not None and wanted.action.endswith("*"):
-        query = query.where(audit.c.action.startswith(wanted.action.removesuffix("*"), autoescape=True))
-    elif wanted.action is not None:
-        query = query.where(audit.c.action == wanted.action)
-    for column, value in ((audit.c.actor, wanted.actor), (audit.c.subject, wanted.subject)):
+    if audit_filter.action is not None and audit_filter.action.endswith("*"):
+        query = query.where(audit.c.action.startswith(audit_filter.action.removesuffix("*"), autoescape=True))
+    elif audit_filter.action is not None:
+        query = query.where(audit.c.action == audit_filter.action)
+    for column, value in ((audit.c.actor, audit_filter.actor), (audit.c.subject, audit_filter.subject)):
         if value is not None:
             query = query.where(column == value)
-    if wanted.from_us is not None:
-        query = query.where(audit.c.recorded_us >= wanted.from_us)
-    if wanted.to_us is not None:
-        query = query.where(audit.c.recorded_us < wanted.to_us)
+    if audit_filter.from_us is not None:
+        query = query.where(audit.c.recorded_us >= audit_filter.from_us)
+    if audit_filter.to_us is not None:
+        query = query.where(audit.c.recorded_us < audit_filter.to_us)
     return query
 
 

@@ -30,7 +30,7 @@ from rules.units import US_PER_S
 STALE_US: Final = 300 * US_PER_S
 TOO_OLD_US: Final = 600 * US_PER_S
 # How often an attempt is made at most, whatever tokens ask for.
-AGAIN_US: Final = 10 * US_PER_S
+RETRY_US: Final = 10 * US_PER_S
 _FETCH_S: Final = 5
 _WAIT_S: Final = 6
 _KEYS_BYTES_MAX: Final = 1_000_000
@@ -42,7 +42,7 @@ _OF_CURVE: Final = {"P-256": "ES256", "P-384": "ES384", "P-521": "ES512", "Ed255
 Keys = Mapping[str, tuple[Any, tuple[str, ...]]]
 
 
-class KeysAwaitedError(Refused):
+class KeysUnknownError(Refused):
     """The issuer's keys are not known, or not any more: nobody can say whether a token is good."""
 
     def __init__(self) -> None:
@@ -50,7 +50,7 @@ class KeysAwaitedError(Refused):
 
 
 @dataclass(frozen=True, slots=True)
-class _Table:
+class _KeyTable:
     keys: Keys
     read_us: int
     prints: frozenset[str]
@@ -70,7 +70,7 @@ class IssuerKeys:
     def __init__(self, fetch: Callable[[], Any], clock: Callable[[], int]) -> None:
         self._fetch = fetch
         self._clock = clock
-        self._table: _Table | None = None
+        self._table: _KeyTable | None = None
         self._tried_us: int | None = None
         self._reading: Future[None] | None = None
         self._lock = Lock()
@@ -85,11 +85,11 @@ class IssuerKeys:
         """
         table = self._believed()
         if table is not None:
-            found = _chosen(table.keys, key_id)
-            if found is not None:
+            key = _chosen(table.keys, key_id)
+            if key is not None:
                 if self._age_us(table) >= STALE_US:
                     self._begin()
-                return found, table.read_us + TOO_OLD_US
+                return key, table.read_us + TOO_OLD_US
         # Only a request with an unknown key id, or the first one, waits for the download; others use the keys at hand.
         reading = self._begin()
         if reading is not None:
@@ -97,11 +97,11 @@ class IssuerKeys:
                 reading.result(_WAIT_S)
             table = self._believed()
         if table is None:
-            raise KeysAwaitedError
+            raise KeysUnknownError
         return _chosen(table.keys, key_id), table.read_us + TOO_OLD_US
 
     def has(self, key_print: str) -> bool:
-        """Whether a key is one of the issuer's as far as is known, without waiting; `print_of` names it."""
+        """Whether a key is one of the issuer's as far as is known, without waiting; `fingerprint_of` names it."""
         table = self._believed()
         if table is None or self._age_us(table) >= STALE_US:
             self._begin()
@@ -121,21 +121,21 @@ class IssuerKeys:
                 with suppress(TimeoutError):
                     reading.result(_WAIT_S)
         if self._believed() is None:
-            raise KeysAwaitedError
+            raise KeysUnknownError
         return self.has(key_print)
 
-    def _believed(self) -> _Table | None:
+    def _believed(self) -> _KeyTable | None:
         table = self._table
         return table if table is not None and 0 <= self._age_us(table) < TOO_OLD_US else None
 
-    def _age_us(self, table: _Table) -> int:
+    def _age_us(self, table: _KeyTable) -> int:
         return self._clock() - table.read_us
 
     def _begin(self) -> Future[None] | None:
         """Have the table read beside the requests, unless that is being done or was tried just now."""
         with self._lock:
             now_us = self._clock()
-            if self._reading is not None or (self._tried_us is not None and 0 <= now_us - self._tried_us < AGAIN_US):
+            if self._reading is not None or (self._tried_us is not None and 0 <= now_us - self._tried_us < RETRY_US):
                 return None
             self._tried_us = now_us
             reading: Future[None] = Future()
@@ -146,7 +146,7 @@ class IssuerKeys:
     def _read(self, reading: Future[None], at_us: int) -> None:
         try:
             keys = public_keys(self._fetch())
-            self._table = _Table(keys, at_us, frozenset(print_of(key) for key, _ in keys.values()))
+            self._table = _KeyTable(keys, at_us, frozenset(fingerprint_of(key) for key, _ in keys.values()))
         except (OSError, ValueError, RecursionError, httpx2.HTTPError, httpx2.InvalidURL):
             # What is known stays believed for its time.
             return
@@ -162,7 +162,7 @@ def _chosen(keys: Keys, key_id: str | None) -> tuple[Any, tuple[str, ...]] | Non
     return keys.get(key_id)
 
 
-def print_of(key: Any) -> str:
+def fingerprint_of(key: Any) -> str:
     """What tells a key from every other, whatever the issuer calls it; of a shared secret nothing else can be learned."""
     if isinstance(key, bytes):
         return hmac.digest(key, b"riderscore: the print of a shared key", "sha256").hex()
@@ -235,7 +235,7 @@ def public_keys(document: Any) -> Keys:
     is_list = isinstance(document, dict) and isinstance(document.get("keys"), list)
     if not is_list:
         raise ValueError("no list of keys")
-    found = {}
+    keys = {}
     for k, entry in enumerate(document["keys"]):
         algorithms = _algorithms(entry) if isinstance(entry, dict) else ()
         if not algorithms or entry.get("use", "sig") != "sig" or "d" in entry:
@@ -246,8 +246,8 @@ def public_keys(document: Any) -> Keys:
             continue
         if entry["kty"] == "RSA" and key.key_size < _RSA_BITS_MIN:
             continue
-        found[str(entry.get("kid", f"#{k}"))] = (key, algorithms)
-    return found
+        keys[str(entry.get("kid", f"#{k}"))] = (key, algorithms)
+    return keys
 
 
 def _algorithms(entry: Mapping[str, Any]) -> tuple[str, ...]:

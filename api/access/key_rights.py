@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from api.access.keys import LIFE_DAYS, ROLES, Key, Role, create_key, need_good
-from api.access.new_ids import need_sound_cities, need_sound_person, need_sound_rider
+from api.access.keys import LIFE_DAYS, ROLES, Key, Role, create_key, need_valid_key
+from api.access.new_ids import need_valid_cities, need_valid_person, need_valid_rider_id
 from api.access.requester import need_cities
 from api.db.rider_rows import home_of
 from api.db.unit_of_work import WriteUnit
@@ -17,16 +17,16 @@ from api.words import role_words
 from rules.units import US_PER_DAY
 
 # Whoever can run the command on the server can read the database file or its password, and so anything.
-ON_SERVER: Final = "cli"
+SERVER_COMMAND: Final = "cli"
 MAY_MAKE: Final[Mapping[str, frozenset[Role]]] = {
-    ON_SERVER: frozenset(ROLES),
+    SERVER_COMMAND: frozenset(ROLES),
     "platform": frozenset({"rider"}),
 }
 # Longest life of a rider's key: it travels in phones.
 RIDER_DAYS_MAX: Final = 30
 
 
-class Maker(Protocol):
+class KeyMaker(Protocol):
     """Who makes a key; `api.service.Actor` is one."""
 
     @property
@@ -55,10 +55,10 @@ class Maker(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class OnServer:
+class ServerCommand:
     """The command on the server: everywhere, for ever, nobody in particular."""
 
-    role: str = ON_SERVER
+    role: str = SERVER_COMMAND
     subject: str = ""
     name: str = "cli:token"
     cities: tuple[str, ...] = ()
@@ -67,7 +67,12 @@ class OnServer:
 
 
 def make_key(
-    unit: WriteUnit, maker: Maker, role: Role, subject: str, cities: Sequence[str] = (), expires_days: int | None = None
+    unit: WriteUnit,
+    maker: KeyMaker,
+    role: Role,
+    subject: str,
+    cities: Sequence[str] = (),
+    expires_days: int | None = None,
 ) -> tuple[Key, str]:
     """Make a key as somebody; the text that comes with it is its only copy.
 
@@ -84,18 +89,18 @@ def make_key(
         `key_role` (not theirs to make), `key_for_oneself`, `bad_id`, `city_unknown`, `rider_unknown` (none of that id, or none
         that they may see), `key_lives_too_long`; `token_revoked` or `token_expired` where the maker's own key has ended.
     """
-    need_good(unit, maker.key_id, holds=True)
+    need_valid_key(unit, maker.key_id, holds=True)
     if role not in MAY_MAKE.get(maker.role, frozenset()):
         raise Refused("key_role", role=role_words(role))
     if subject == maker.subject:
         raise Refused("key_for_oneself")
     if role == "rider":
-        need_sound_rider(unit, maker, subject, "subject")
+        need_valid_rider_id(unit, maker, subject, "subject")
         cities = _home(unit, maker, subject, cities)
     else:
-        need_sound_person(unit, subject)
+        need_valid_person(unit, subject)
         need_cities(maker, cities or ("*",))
-        need_sound_cities(unit, maker, cities, "cities")
+        need_valid_cities(unit, maker, cities, "cities")
     days = LIFE_DAYS[role] if expires_days is None else expires_days
     if role == "rider" and days > RIDER_DAYS_MAX:
         raise Refused("key_lives_too_long", days=RIDER_DAYS_MAX)
@@ -107,7 +112,7 @@ def make_key(
     )  # fmt: skip
 
 
-def _home(unit: WriteUnit, maker: Maker, rider_id: str, cities: Sequence[str]) -> tuple[str, ...]:
+def _home(unit: WriteUnit, maker: KeyMaker, rider_id: str, cities: Sequence[str]) -> tuple[str, ...]:
     """The city of a rider whom the maker may see; none but that may be asked for."""
     home = home_of(unit, rider_id)
     if home is None or home.city is None or (maker.cities and home.city not in maker.cities):

@@ -17,7 +17,7 @@ from sqlalchemy import Select, and_, func, insert, or_, select, update
 
 from api.db.audit_notes import add_audit_note
 from api.db.bulk import among, in_chunks
-from api.db.cursors import cursor_at, read_cursor
+from api.db.cursors import CursorPage, cursor_at, read_cursor
 from api.db.new_names import new_id
 from api.db.rider_rows import home_of
 from api.db.tables import api_keys, audit
@@ -31,7 +31,7 @@ ROLES: Final[tuple[Role, ...]] = get_args(Role)
 LIFE_DAYS: Final[Mapping[Role, int]] = {"rider": 30, "ops": 90, "approver": 90, "policy": 90, "platform": 365}
 KEY: Final = re.compile(r"rs_([0-9a-f]{16})_([0-9a-f]{64})")
 # Writing each use would make every read a write.
-USE_WRITTEN_EVERY_US: Final = 60 * US_PER_S
+LAST_USE_INTERVAL_US: Final = 60 * US_PER_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +67,6 @@ class Key:
     def is_good(self, at_us: int) -> bool:
         """Whether it opens anything at an instant."""
         return self.revoked_us is None and (self.expires_us is None or self.expires_us > at_us)
-
-
-@dataclass(frozen=True, slots=True)
-class KeyPage:
-    """Keys by id; `cursor` asks for the next page."""
-
-    keys: tuple[Key, ...]
-    cursor: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,11 +172,11 @@ def key_by_id(unit: ReadUnit | WriteUnit, key_id: str) -> Key | None:
 def refusals_of(unit: ReadUnit | WriteUnit, key_ids: Collection[str], at_us: int) -> dict[str, Refused]:
     """Those of some keys that are good no more, each with what its holder is told."""
     known: dict[str, Key] = {}
-    for some in in_chunks(sorted(set(key_ids))):
-        query = select(api_keys).where(among(unit, api_keys.c.key_id, some))
+    for ids in in_chunks(sorted(set(key_ids))):
+        query = select(api_keys).where(among(unit, api_keys.c.key_id, ids))
         known |= {row.key_id: _key(row) for row in unit.connection.execute(query)}
-    found = {key_id: _why_ended(known.get(key_id), at_us) for key_id in key_ids}
-    return {key_id: Refused(code) for key_id, code in found.items() if code is not None}
+    reasons = {key_id: _why_ended(known.get(key_id), at_us) for key_id in key_ids}
+    return {key_id: Refused(code) for key_id, code in reasons.items() if code is not None}
 
 
 def _why_ended(key: Key | None, at_us: int) -> str | None:
@@ -195,7 +187,7 @@ def _why_ended(key: Key | None, at_us: int) -> str | None:
     return None if key.is_good(at_us) else "token_expired"
 
 
-def need_good(unit: WriteUnit, key_id: str | None, *, holds: bool = False) -> None:
+def need_valid_key(unit: WriteUnit, key_id: str | None, *, holds: bool = False) -> None:
     """Let go on who came with a key that is good at this moment, whatever was believed when they came, or with none.
 
     Parameters
@@ -227,7 +219,7 @@ def list_keys(
     limit: int = 50,
     *,
     made_by: str | None = None,
-) -> KeyPage:
+) -> CursorPage[Key]:
     """A page of keys, oldest first; with `cities`, those that are good in none but these; with `made_by`, those of one maker."""
     query = select(api_keys).order_by(api_keys.c.created_us, api_keys.c.key_id)
     if cursor is not None:
@@ -236,14 +228,14 @@ def list_keys(
         query = query.where(or_(api_keys.c.created_us > at_us, same))
     if made_by is not None:
         query = query.where(api_keys.c.created_by == made_by)
-    found: list[Key] = []
+    items: list[Key] = []
     for key in map(_key, unit.connection.execute(query)):
         if not cities or (key.cities and set(key.cities) <= set(cities)):
-            found.append(key)
-        if len(found) > limit:
+            items.append(key)
+        if len(items) > limit:
             break
-    last = found[limit - 1] if len(found) > limit else None
-    return KeyPage(tuple(found[:limit]), None if last is None else cursor_at(last.created_us, last.key_id))
+    last = items[limit - 1] if len(items) > limit else None
+    return CursorPage(tuple(items[:limit]), None if last is None else cursor_at(last.created_us, last.key_id))
 
 
 def all_keys(unit: ReadUnit | WriteUnit) -> tuple[Key, ...]:
@@ -259,7 +251,7 @@ def num_without_end(unit: ReadUnit | WriteUnit) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Revoked:
+class Revocation:
     """What a revocation came to.
 
     Parameters
@@ -274,7 +266,7 @@ class Revoked:
     num_left: int
 
 
-def revoke_key(unit: WriteUnit, key_id: str, actor: str, *, with_children: bool = False) -> Revoked:
+def revoke_key(unit: WriteUnit, key_id: str, actor: str, *, with_children: bool = False) -> Revocation:
     """End a key; one that is ended already stays as it was.
 
     Parameters
@@ -292,10 +284,10 @@ def revoke_key(unit: WriteUnit, key_id: str, actor: str, *, with_children: bool 
     key = key_by_id(unit, key_id)
     if key is None:
         raise Refused("key_unknown")
-    below = made_from(unit, key)
+    below = keys_made_with(unit, key)
     ended = [each for each in (key, *(below if with_children else ())) if _end(unit, each, actor)]
     left = () if with_children else tuple(each for each in below if each.is_good(unit.recorded_us))
-    return Revoked(tuple(each.key_id for each in ended), len(left))
+    return Revocation(tuple(each.key_id for each in ended), len(left))
 
 
 def _end(unit: WriteUnit, key: Key, actor: str) -> bool:
@@ -309,16 +301,16 @@ def _end(unit: WriteUnit, key: Key, actor: str) -> bool:
     return bool(ended.rowcount)
 
 
-def made_from(unit: ReadUnit | WriteUnit, key: Key) -> tuple[Key, ...]:
+def keys_made_with(unit: ReadUnit | WriteUnit, key: Key) -> tuple[Key, ...]:
     """Keys that a key made, those that these made, and so on."""
-    found: dict[str, Key] = {}
+    made: dict[str, Key] = {}
     waiting = [key]
     while waiting:
         for child in map(_key, unit.connection.execute(_children(waiting.pop()))):
-            if child.key_id not in found and child.key_id != key.key_id:
-                found[child.key_id] = child
+            if child.key_id not in made and child.key_id != key.key_id:
+                made[child.key_id] = child
                 waiting.append(child)
-    return tuple(found.values())
+    return tuple(made.values())
 
 
 def _children(key: Key) -> Select[Any]:
@@ -336,11 +328,11 @@ def ended_by_upgrade(unit: ReadUnit | WriteUnit, since_us: int = 0) -> tuple[End
     query = select(audit).where(
         audit.c.action == "key_revoked", audit.c.actor.startswith("upgrade:"), audit.c.recorded_us >= since_us
     )
-    found = []
+    ended = []
     for row in unit.connection.execute(query.order_by(audit.c.audit_id)):
         detail = json.loads(row.detail)
-        found.append(EndedKey(detail["key"], row.subject, row.city, detail["created_by"]))
-    return tuple(found)
+        ended.append(EndedKey(detail["key"], row.subject, row.city, detail["created_by"]))
+    return tuple(ended)
 
 
 def keys_of(unit: ReadUnit | WriteUnit, role: Role, subject: str) -> tuple[Key, ...]:
@@ -360,9 +352,9 @@ def revoke_keys_of(unit: WriteUnit, rider_id: str, actor: str) -> int:
     return len(ended)
 
 
-def note_use(unit: WriteUnit, key_id: str) -> None:
+def record_use(unit: WriteUnit, key_id: str) -> None:
     """Keep when a key was last used, to the minute."""
-    before = unit.recorded_us - USE_WRITTEN_EVERY_US
+    before = unit.recorded_us - LAST_USE_INTERVAL_US
     unit.connection.execute(
         update(api_keys)
         .where(api_keys.c.key_id == key_id, or_(api_keys.c.last_used_us.is_(None), api_keys.c.last_used_us <= before))

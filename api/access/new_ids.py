@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from sqlalchemy import ColumnElement, select
 
-from api.access.requester import Acting
+from api.access.requester import Requester
 from api.db.tables import api_keys, deployments, rider_state
 from api.db.unit_of_work import ReadUnit, WriteUnit
 from api.refusals import Refused
@@ -31,7 +31,7 @@ def bad_id(field: str, value: str, *path: str | int) -> Refused:
     return Refused("bad_id", column=field, value=value, hint=hint, path=path or (field,))
 
 
-def need_sound_rider(unit: ReadUnit | WriteUnit, who: Acting, rider_id: str, field: str = "rider_id") -> None:
+def need_valid_rider_id(unit: ReadUnit | WriteUnit, who: Requester, rider_id: str, field: str = "rider_id") -> None:
     """Refuse a bad rider id, unless it is of a rider whom somebody may see.
 
     Raises
@@ -46,8 +46,8 @@ def need_sound_rider(unit: ReadUnit | WriteUnit, who: Acting, rider_id: str, fie
         raise bad_id(field, rider_id)
 
 
-def need_sound_cities(
-    unit: ReadUnit | WriteUnit, who: Acting, cities: Iterable[str], field: str = "city", *path: str | int
+def need_valid_cities(
+    unit: ReadUnit | WriteUnit, who: Requester, cities: Iterable[str], field: str = "city", *path: str | int
 ) -> None:
     """Refuse a bad name of a city that is new: nobody there has a score or a book, and no key of theirs names it.
 
@@ -61,7 +61,7 @@ def need_sound_cities(
             raise bad_id(field, city, *path)
 
 
-def need_sound_person(unit: ReadUnit | WriteUnit, person: str, field: str = "subject") -> None:
+def need_valid_person(unit: ReadUnit | WriteUnit, person: str, field: str = "subject") -> None:
     """Refuse a bad name of somebody who never had a key.
 
     Raises

@@ -7,7 +7,7 @@ from api.refusals import Refused
 from api.words import city_words
 
 
-class Acting(Protocol):
+class Requester(Protocol):
     """What verbs need to know of who asks; `api.service.Actor` is one."""
 
     @property
@@ -23,7 +23,7 @@ class Acting(Protocol):
         """Where they may act; empty for everywhere."""
 
 
-def need_cities(who: Acting, cities: Iterable[str]) -> None:
+def need_cities(who: Requester, cities: Iterable[str]) -> None:
     """Refuse what is not for each of these cities; a city that is not theirs and one that is none are the same to them.
 
     Raises
@@ -32,11 +32,11 @@ def need_cities(who: Acting, cities: Iterable[str]) -> None:
         `city_unknown`, naming the first city that is not theirs.
     """
     for city in sorted(set(cities)):
-        if not acts_in(who, city):
+        if not may_act_in(who, city):
             raise Refused("city_unknown", city=city_words(city))
 
 
-def acts_in(who: Acting, city: str | None) -> bool:
+def may_act_in(who: Requester, city: str | None) -> bool:
     """Whether somebody may act in a city; what has no city is for those who act everywhere."""
     return not who.cities or city in who.cities
 
@@ -49,12 +49,12 @@ def need_reason(reason: str) -> str:
     Refused
         `reason_needed` for blanks.
     """
-    words = plain(reason)
+    words = clean_text(reason)
     if not words:
         raise Refused("reason_needed")
     return words
 
 
-def plain(words: str) -> str:
+def clean_text(words: str) -> str:
     """A person's words as every database can hold them: no NUL, no half characters, trimmed."""
     return words.replace("\0", "").encode(errors="replace").decode().strip()

@@ -12,7 +12,7 @@ from api.db.unit_of_work import ReadUnit, WriteUnit
 from api.refusals import Refused
 
 
-def need_other_hand(decided_by: str, behind: Iterable[str]) -> None:
+def need_other_decider(decided_by: str, behind: Iterable[str]) -> None:
     """Refuse a decision by somebody who stands behind what is decided.
 
     Parameters
@@ -46,8 +46,8 @@ def behind_filing(unit: ReadUnit | WriteUnit, filed_by: str, filed_key: str | No
     """Who stands behind what a person filed with a key, or without one."""
     person = person_of_name(filed_by)
     key = None if filed_key is None else key_by_id(unit, filed_key)
-    own = frozenset() if person is None else frozenset({person})
-    return own if key is None else own | behind_key(unit, key)
+    filer = frozenset() if person is None else frozenset({person})
+    return filer if key is None else filer | behind_key(unit, key)
 
 
 def behind_authors(unit: ReadUnit | WriteUnit, authors: Iterable[str]) -> frozenset[str]:
@@ -58,20 +58,20 @@ def behind_authors(unit: ReadUnit | WriteUnit, authors: Iterable[str]) -> frozen
 
 def behind_key(unit: ReadUnit | WriteUnit, key: Key) -> frozenset[str]:
     """The holder of a key, its maker, the maker's maker, and so on."""
-    found: set[str] = set()
+    persons: set[str] = set()
     seen: set[str] = set()
     waiting = [key]
     while waiting:
-        here = waiting.pop()
-        if here.key_id in seen:
+        key_at = waiting.pop()
+        if key_at.key_id in seen:
             continue
-        seen.add(here.key_id)
-        found.add(here.subject)
-        waiting += _makers(unit, here)
-        maker = person_of_name(here.created_by)
+        seen.add(key_at.key_id)
+        persons.add(key_at.subject)
+        waiting += _makers(unit, key_at)
+        maker = person_of_name(key_at.created_by)
         if maker is not None:
-            found.add(maker)
-    return frozenset(found)
+            persons.add(maker)
+    return frozenset(persons)
 
 
 def _makers(unit: ReadUnit | WriteUnit, key: Key) -> tuple[Key, ...]:
@@ -80,10 +80,10 @@ def _makers(unit: ReadUnit | WriteUnit, key: Key) -> tuple[Key, ...]:
         parent = key_by_id(unit, key.parent)
         return () if parent is None else (parent,)
     role, _, subject = key.created_by.partition(":")
-    known = next((one for one in ROLES if one == role), None)
-    if known is None:
+    maker_role = next((made for made in ROLES if made == role), None)
+    if maker_role is None:
         return ()
-    return tuple(one for one in keys_of(unit, known, subject) if one.created_us <= key.created_us)
+    return tuple(made for made in keys_of(unit, maker_role, subject) if made.created_us <= key.created_us)
 
 
 def person_of_name(name: str) -> str | None:

@@ -11,7 +11,7 @@ from typing import Final, get_args
 from anyio.to_thread import run_sync
 
 from api.app.ticker import Ticker
-from api.cities.count_figures import Counter
+from api.cities.count_figures import FigureCounter
 from api.clock import elapsed_ns
 from api.db.clock_guard import ClockGuard
 from api.db.store import UnreachableError, connection_errors
@@ -21,8 +21,8 @@ from api.loop import Loop
 from api.service import Service
 from api.studies.jobs import Kind
 from api.studies.worker import Worker
-from api.webhooks.deliverer import Deliverer
-from api.webhooks.sender import Sender
+from api.webhooks.deliverer import WebhookDeliverer
+from api.webhooks.sender import WebhookSender
 
 STOP_S: Final = 5
 FIGURES_S: Final = 60
@@ -34,10 +34,10 @@ class Background:
 
     def __init__(self, service: Service) -> None:
         store, clock, log = service.store, service.clock, make_log(service.settings.log_level)
-        sender = Sender(allow_private=service.settings.webhooks_private, clock=clock)
-        self._deliverer = Deliverer(store, clock, sender, log)
+        sender = WebhookSender(allow_private=service.settings.webhooks_private, clock=clock)
+        self._deliverer = WebhookDeliverer(store, clock, sender, log)
         self._workers = {kind: Worker(store, clock, log, kind) for kind in get_args(Kind)}
-        self._counter = Counter(store, clock)
+        self._counter = FigureCounter(store, clock)
         self._ticker = Ticker(store, service.settings, clock)
         self._replayer = Replayer(store, clock)
 

@@ -34,7 +34,7 @@ from api.endpoints.common.stopping import StoppingMiddleware
 from api.endpoints.common.threads import ConcurrencyLimit
 from api.endpoints.common.write_queue import WriteQueue
 from api.endpoints.ledger.posts import answer_posts
-from api.endpoints.riders.card_cache import CardDesk
+from api.endpoints.riders.card_cache import CardCache
 from api.ledger.backlog import backlog_counts
 from api.service import Service
 from api.settings import Settings
@@ -84,7 +84,7 @@ def create_app(
     running = running_us if is_real else clock
     clock_guard = ClockGuard(store, clock, running, by_database=is_real, is_demo=settings.demo, log=log)
     service = Service(store, settings, clock_guard.now_us, clock_guard=clock_guard)
-    authenticator, metrics, desk = Authenticator(service), Metrics(), CardDesk(service)
+    authenticator, metrics, desk = Authenticator(service), Metrics(), CardCache(service)
     rate_limits = RateLimits(RateLimit(settings.requests_per_minute), RateLimit(settings.stranger_requests_per_minute))
     open_streams = OpenStreams(service, authenticator)
     clock_guard.when_set += [authenticator.forget, rate_limits.forget]

@@ -37,7 +37,7 @@ from api.endpoints.common.rate_limits import RateLimits, address_of
 from api.endpoints.common.refusal_answers import refuse
 from api.endpoints.common.stopping import ELSEWHERE
 from api.endpoints.common.storable_text import check_address, check_json
-from api.endpoints.riders.card_cache import CardDesk, answer_card
+from api.endpoints.riders.card_cache import CardCache, answer_card
 from api.refusals import Refused
 from api.service import Actor, Service
 
@@ -58,7 +58,7 @@ class RequestChecksMiddleware:
         app: ASGIApp,
         service: Service,
         authenticator: Authenticator,
-        desk: CardDesk,
+        desk: CardCache,
         plan: BodyRoutes,
         rate_limits: RateLimits,
         open_streams: OpenStreams,

@@ -17,7 +17,7 @@ from api.db.unit_of_work import WriteUnit
 from api.decisions.appeals import settle_appeals
 from api.ledger.posting import write_due
 from api.settings import Settings
-from api.webhooks.deliveries import forget_messages, watch_queues
+from api.webhooks.deliveries import delete_old_messages, limit_queues
 from rules.errors import BookError
 from rules.units import US_PER_DAY, US_PER_S
 
@@ -43,8 +43,8 @@ class Ticker:
             lambda unit: _by_law(unit, _settle),
             lambda unit: _by_law(unit, self._settle_appeals),
             lambda unit: delete_answers(unit, unit.recorded_us - answers_us),
-            lambda unit: forget_messages(unit, unit.recorded_us - messages_us),
-            watch_queues,
+            lambda unit: delete_old_messages(unit, unit.recorded_us - messages_us),
+            limit_queues,
         )
 
     def ask_to_stop(self) -> None:

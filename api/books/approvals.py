@@ -8,7 +8,7 @@ from typing import Literal
 
 from sqlalchemy import insert, select
 
-from api.access.requester import Acting, plain
+from api.access.requester import Requester, clean_text
 from api.books.draft_rows import Draft
 from api.books.scheduling import put_on_schedule
 from api.books.transitions import Attempt, DraftUpdate, apply
@@ -32,7 +32,7 @@ class Approval:
     recorded_us: int
 
 
-def submit(unit: WriteUnit, who: Acting, draft_id: str, etag: str | None) -> Draft:
+def submit(unit: WriteUnit, who: Requester, draft_id: str, etag: str | None) -> Draft:
     """Ask for approval of a draft as it stands.
 
     Raises
@@ -49,7 +49,7 @@ def submit(unit: WriteUnit, who: Acting, draft_id: str, etag: str | None) -> Dra
 
 
 def approve(
-    unit: WriteUnit, who: Acting, draft_id: str, etag: str | None, *, content_digest: str, reason: str,
+    unit: WriteUnit, who: Requester, draft_id: str, etag: str | None, *, content_digest: str, reason: str,
     impact_id: str | None = None,
 ) -> Draft:  # fmt: skip
     """Approve a submitted draft; a roll-back is put on the schedule with it.
@@ -70,7 +70,7 @@ def approve(
 
     def update(attempt: Attempt) -> DraftUpdate:
         _insert_approval(attempt, "approved")
-        return DraftUpdate(audit={"reason": plain(reason), "impact_id": impact_id})
+        return DraftUpdate(audit={"reason": clean_text(reason), "impact_id": impact_id})
 
     approved = apply(
         unit, who, "approve", draft_id, etag, update, content_digest=content_digest, reason=reason, impact_id=impact_id
@@ -78,12 +78,14 @@ def approve(
     return approved if approved.rolls_back is None else put_on_schedule(unit, who, approved)
 
 
-def reject(unit: WriteUnit, who: Acting, draft_id: str, etag: str | None, *, content_digest: str, reason: str) -> Draft:
+def reject(
+    unit: WriteUnit, who: Requester, draft_id: str, etag: str | None, *, content_digest: str, reason: str
+) -> Draft:
     """Send a submitted draft back; its authors may change it and submit again."""
 
     def update(attempt: Attempt) -> DraftUpdate:
         _insert_approval(attempt, "rejected")
-        return DraftUpdate(audit={"reason": plain(reason)})
+        return DraftUpdate(audit={"reason": clean_text(reason)})
 
     return apply(unit, who, "reject", draft_id, etag, update, content_digest=content_digest, reason=reason)
 
@@ -97,7 +99,7 @@ def _insert_approval(attempt: Attempt, decision: Decision) -> None:
             "content_digest": attempt.draft.content_digest,
             "decision": decision,
             "approver": attempt.who.subject,
-            "reason": plain(attempt.reason),
+            "reason": clean_text(attempt.reason),
             "impact_id": attempt.impact_id,
             "recorded_us": attempt.unit.recorded_us,
         },

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from api.access.requester import Acting
+from api.access.requester import Requester
 from api.books.draft_rows import CLOSED, DraftBrief, brief_of, may_see
 from api.books.in_force import RulesInForce, rules_in_force_or_none, stored_book, stored_program
 from api.books.places import BookPlace, places, places_of, version_starts
@@ -103,7 +103,7 @@ def _brief(book: Book, since_us: int | None = None) -> VersionBrief:
 
 
 def books_by_place(
-    unit: ReadUnit | WriteUnit, who: Acting, at_us: int, city: str | None = None
+    unit: ReadUnit | WriteUnit, who: Requester, at_us: int, city: str | None = None
 ) -> tuple[PlaceShelf, ...]:
     """Every place that a person may look into, or those of one city, in order."""
     rules = rules_in_force_or_none(unit)

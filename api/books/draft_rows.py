@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 
 from sqlalchemy import Row, insert, select, update
 
-from api.access.requester import Acting, acts_in
+from api.access.requester import Requester, may_act_in
 from api.books.draft_content import DraftContent, places_json, read_places, stored_document
 from api.books.places import BookPlace
 from api.db.audit_notes import add_audit_note
@@ -109,7 +109,7 @@ class Revision:
 
 
 def insert_draft(
-    unit: WriteUnit, who: Acting, content: DraftContent, *, base_digest: str | None, bases: Sequence[str | None],
+    unit: WriteUnit, who: Requester, content: DraftContent, *, base_digest: str | None, bases: Sequence[str | None],
     book_id: str, title: str, city: str | None, action: Action = "begun", rolls_back: str | None = None,
 ) -> Draft:  # fmt: skip
     """Store a new draft, open, at revision 1."""
@@ -133,7 +133,7 @@ def insert_draft(
 
 
 def insert_revision(
-    unit: WriteUnit, who: Acting, draft_id: str, revision: int, content: DraftContent, bases: Sequence[str | None],
+    unit: WriteUnit, who: Requester, draft_id: str, revision: int, content: DraftContent, bases: Sequence[str | None],
     action: str,
 ) -> dict[str, Any]:  # fmt: skip
     """Store one more revision, and say what the draft's own row holds of it."""
@@ -159,7 +159,7 @@ def insert_revision(
     }
 
 
-def audit_draft(unit: WriteUnit, who: Acting, draft: DraftBrief, action: str, **detail: Any) -> None:
+def audit_draft(unit: WriteUnit, who: Requester, draft: DraftBrief, action: str, **detail: Any) -> None:
     """Write a line about a draft into the audit trail."""
     content = {"revision": draft.revision, "content_digest": draft.content_digest}
     add_audit_note(unit, who.name, action, draft.draft_id, city=draft.only_city, **(content | detail))
@@ -172,7 +172,7 @@ def update_draft(unit: WriteUnit, draft: DraftBrief, state: DraftState, **column
     return draft_of(unit, draft.draft_id)
 
 
-def lock_draft(unit: WriteUnit, who: Acting, draft_id: str, etag: str | None) -> Draft:
+def lock_draft(unit: WriteUnit, who: Requester, draft_id: str, etag: str | None) -> Draft:
     """A draft that nobody else can change until the unit ends.
 
     Parameters
@@ -192,7 +192,7 @@ def lock_draft(unit: WriteUnit, who: Acting, draft_id: str, etag: str | None) ->
     return draft
 
 
-def draft_of(unit: ReadUnit | WriteUnit, draft_id: str, who: Acting | None = None) -> Draft:
+def draft_of(unit: ReadUnit | WriteUnit, draft_id: str, who: Requester | None = None) -> Draft:
     """A draft as it stands.
 
     Raises
@@ -213,9 +213,9 @@ def draft_of(unit: ReadUnit | WriteUnit, draft_id: str, who: Acting | None = Non
     return Draft(**_columns(row), toml=row.document, authors=tuple(dict.fromkeys(authors)))
 
 
-def may_see(who: Acting, draft: DraftBrief) -> bool:
+def may_see(who: Requester, draft: DraftBrief) -> bool:
     """Whether a draft is about cities of somebody's alone; one about none is for those who act everywhere."""
-    return not who.cities or (bool(draft.cities) and all(acts_in(who, city) for city in draft.cities))
+    return not who.cities or (bool(draft.cities) and all(may_act_in(who, city) for city in draft.cities))
 
 
 def brief_of(row: Row[Any]) -> DraftBrief:

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, and_, or_, select
 
-from api.access.new_ids import need_sound_cities
-from api.access.requester import Acting, need_cities, plain
+from api.access.new_ids import need_valid_cities
+from api.access.requester import Requester, clean_text, need_cities
 from api.books.draft_content import (
     DraftContent,
     begun_from,
@@ -76,7 +76,7 @@ def _bases(rules: Rules, document: dict[str, Any], targets: Sequence[BookPlace],
 
 def draft_from_version(
     unit: WriteUnit,
-    who: Acting,
+    who: Requester,
     digest: str,
     *,
     city: str | None = None,
@@ -114,7 +114,7 @@ def draft_from_version(
     return _begin(unit, who, document, targets, title, city, digest)
 
 
-def draft_from_place(unit: WriteUnit, who: Acting, city: str, rider_kind: str) -> Draft:
+def draft_from_place(unit: WriteUnit, who: Requester, city: str, rider_kind: str) -> Draft:
     """Begin a change with what is in force for riders of a kind in a city.
 
     Raises
@@ -131,7 +131,7 @@ def draft_from_place(unit: WriteUnit, who: Acting, city: str, rider_kind: str) -
 
 
 def draft_from_toml(
-    unit: WriteUnit, who: Acting, toml: str, *, targets: Sequence[BookPlace], title: str | None = None
+    unit: WriteUnit, who: Requester, toml: str, *, targets: Sequence[BookPlace], title: str | None = None
 ) -> Draft:
     """Begin a change with a document as a person writes it; `extends` is merged in.
 
@@ -144,7 +144,7 @@ def draft_from_toml(
 
 
 def draft_from_document(
-    unit: WriteUnit, who: Acting, document: dict[str, Any], *, targets: Sequence[BookPlace], title: str | None = None
+    unit: WriteUnit, who: Requester, document: dict[str, Any], *, targets: Sequence[BookPlace], title: str | None = None
 ) -> Draft:
     """Begin a change with a document of plain TOML values (`rules.json_form.from_json`); `extends` is merged in.
 
@@ -157,20 +157,20 @@ def draft_from_document(
 
 
 def empty_draft(
-    unit: WriteUnit, who: Acting, book_id: str, *, targets: Sequence[BookPlace], title: str | None = None
+    unit: WriteUnit, who: Requester, book_id: str, *, targets: Sequence[BookPlace], title: str | None = None
 ) -> Draft:
     """Begin a book from nothing."""
     return _begin(unit, who, empty_document(book_id, unit.recorded_us), targets, title, None, None)
 
 
 def _begin(
-    unit: WriteUnit, who: Acting, document: dict[str, Any], targets: Sequence[BookPlace], title: str | None,
+    unit: WriteUnit, who: Requester, document: dict[str, Any], targets: Sequence[BookPlace], title: str | None,
     city: str | None, base_digest: str | None,
 ) -> Draft:  # fmt: skip
     content = content_of(document, targets)
     cities = {place.city for place in content.targets} | ({city} if city else set())
     need_cities(who, cities)
-    need_sound_cities(unit, who, sorted(cities), "city", "targets" if targets else "city")
+    need_valid_cities(unit, who, sorted(cities), "city", "targets" if targets else "city")
     if not cities and who.cities:
         raise Refused("city_unknown", city="*")
     bases = bases_of(unit, document, content.targets, unit.recorded_us)
@@ -180,7 +180,7 @@ def _begin(
     city_of_draft = city if city is not None else next(iter(cities)) if len(cities) == 1 else None
     return insert_draft(
         unit, who, content, base_digest=_departs_from(base_digest, bases), bases=bases, book_id=book_id,
-        title=(plain(title or "") or _title(document, book_id))[:TITLE_MAX], city=city_of_draft,
+        title=(clean_text(title or "") or _title(document, book_id))[:TITLE_MAX], city=city_of_draft,
     )  # fmt: skip
 
 
@@ -193,11 +193,16 @@ def _departs_from(source: str | None, bases: Sequence[str | None]) -> str | None
 def _title(document: dict[str, Any], book_id: str) -> str:
     title = document.get("title")
     words = title.get("zh") if isinstance(title, dict) else None
-    return (plain(words) if isinstance(words, str) else "") or book_id
+    return (clean_text(words) if isinstance(words, str) else "") or book_id
 
 
 def write_content(
-    unit: WriteUnit, who: Acting, verb: Verb, draft_id: str, etag: str | None, written: Callable[[Draft], DraftContent]
+    unit: WriteUnit,
+    who: Requester,
+    verb: Verb,
+    draft_id: str,
+    etag: str | None,
+    written: Callable[[Draft], DraftContent],
 ) -> Draft:
     """Give a draft another document, other targets, or both: every edit of a draft, in whichever form it came, is this one.
 
@@ -224,7 +229,7 @@ def write_content(
     return apply(unit, who, verb, draft_id, etag, update)
 
 
-def save_document(unit: WriteUnit, who: Acting, draft_id: str, etag: str | None, document: dict[str, Any]) -> Draft:
+def save_document(unit: WriteUnit, who: Requester, draft_id: str, etag: str | None, document: dict[str, Any]) -> Draft:
     """Give a draft another document (plain TOML values), sound or not; `extends` is merged in.
 
     Raises
@@ -239,7 +244,7 @@ def save_document(unit: WriteUnit, who: Acting, draft_id: str, etag: str | None,
     return write_content(unit, who, "save", draft_id, etag, written)
 
 
-def save_toml(unit: WriteUnit, who: Acting, draft_id: str, etag: str | None, toml: str) -> Draft:
+def save_toml(unit: WriteUnit, who: Requester, draft_id: str, etag: str | None, toml: str) -> Draft:
     """Give a draft another document, as a person writes it.
 
     Raises
@@ -250,7 +255,7 @@ def save_toml(unit: WriteUnit, who: Acting, draft_id: str, etag: str | None, tom
     return save_document(unit, who, draft_id, etag, from_toml(unit, toml))
 
 
-def edit_cells(unit: WriteUnit, who: Acting, draft_id: str, etag: str | None, edits: Sequence[Edit]) -> Draft:
+def edit_cells(unit: WriteUnit, who: Requester, draft_id: str, etag: str | None, edits: Sequence[Edit]) -> Draft:
     """Change cells and rows of a draft's document, all or none.
 
     Raises
@@ -270,19 +275,21 @@ def edit_cells(unit: WriteUnit, who: Acting, draft_id: str, etag: str | None, ed
     return write_content(unit, who, "edit", draft_id, etag, written)
 
 
-def set_targets(unit: WriteUnit, who: Acting, draft_id: str, etag: str | None, targets: Sequence[BookPlace]) -> Draft:
+def set_targets(
+    unit: WriteUnit, who: Requester, draft_id: str, etag: str | None, targets: Sequence[BookPlace]
+) -> Draft:
     """Say where a draft is to be in force."""
 
     def written(draft: Draft) -> DraftContent:
         cities = {place.city for place in targets}
         need_cities(who, cities)
-        need_sound_cities(unit, who, cities - {target.city for target in draft.targets}, "city", "targets")
+        need_valid_cities(unit, who, cities - {target.city for target in draft.targets}, "city", "targets")
         return content_of(draft.document, targets)
 
     return write_content(unit, who, "set_targets", draft_id, etag, written)
 
 
-def undo(unit: WriteUnit, who: Acting, draft_id: str, etag: str | None) -> Draft:
+def undo(unit: WriteUnit, who: Requester, draft_id: str, etag: str | None) -> Draft:
     """Take back the last edit that stands; again and again goes further back. A new revision with the older content.
 
     Raises
@@ -306,7 +313,7 @@ def undo(unit: WriteUnit, who: Acting, draft_id: str, etag: str | None) -> Draft
     return write_content(unit, who, "undo", draft_id, etag, written)
 
 
-def restore(unit: WriteUnit, who: Acting, draft_id: str, etag: str | None, revision: int) -> Draft:
+def restore(unit: WriteUnit, who: Requester, draft_id: str, etag: str | None, revision: int) -> Draft:
     """Give a draft the content of one of its revisions again."""
 
     def written(_: Draft) -> DraftContent:
@@ -317,7 +324,7 @@ def restore(unit: WriteUnit, who: Acting, draft_id: str, etag: str | None, revis
     return write_content(unit, who, "restore", draft_id, etag, written)
 
 
-def rebase(unit: WriteUnit, who: Acting, draft_id: str, etag: str | None) -> Draft:
+def rebase(unit: WriteUnit, who: Requester, draft_id: str, etag: str | None) -> Draft:
     """Take note of what the draft replaces, open again to be read against it: versions in force or scheduled before."""
 
     def update(attempt: Attempt) -> DraftUpdate:
@@ -331,18 +338,18 @@ def rebase(unit: WriteUnit, who: Acting, draft_id: str, etag: str | None) -> Dra
     return apply(unit, who, "rebase", draft_id, etag, update)
 
 
-def withdraw(unit: WriteUnit, who: Acting, draft_id: str, etag: str | None, reason: str) -> Draft:
+def withdraw(unit: WriteUnit, who: Requester, draft_id: str, etag: str | None, reason: str) -> Draft:
     """End a draft for good. A scheduled one is cancelled first."""
 
     def update(_: Attempt) -> DraftUpdate:
-        return DraftUpdate(audit={"reason": plain(reason)})
+        return DraftUpdate(audit={"reason": clean_text(reason)})
 
     return apply(unit, who, "withdraw", draft_id, etag, update, reason=reason)
 
 
 def drafts_page(
     unit: ReadUnit | WriteUnit,
-    who: Acting,
+    who: Requester,
     *,
     city: str | None = None,
     state: DraftState | None = None,

@@ -8,7 +8,7 @@ import datetime as dt
 
 from sqlalchemy import select
 
-from api.access.requester import Acting, need_cities, need_reason
+from api.access.requester import Requester, need_cities, need_reason
 from api.books.approvals import submit
 from api.books.checking import MARGIN_US
 from api.books.draft_content import content_of, restored_from, today_of
@@ -23,7 +23,7 @@ from rules.book import Book
 from rules.calendar import calendar
 
 
-def roll_back(unit: WriteUnit, who: Acting, book_id: str, digest: str, reason: str) -> Draft:
+def roll_back(unit: WriteUnit, who: Requester, book_id: str, digest: str, reason: str) -> Draft:
     """Ask for the content of an earlier version again, wherever a book is in force.
 
     Parameters

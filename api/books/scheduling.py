@@ -13,7 +13,7 @@ from datetime import date
 
 from sqlalchemy import select
 
-from api.access.requester import Acting, plain
+from api.access.requester import Requester, clean_text
 from api.books.checking import LEAD_US, faults_in_one_line
 from api.books.draft_content import DRAFT
 from api.books.draft_rows import Draft
@@ -82,7 +82,7 @@ class _Clock:
     cities: tuple[str, ...] = ()
 
 
-def schedule(unit: WriteUnit, who: Acting, draft_id: str, etag: str | None, replaces: Collection[str] = ()) -> Draft:
+def schedule(unit: WriteUnit, who: Requester, draft_id: str, etag: str | None, replaces: Collection[str] = ()) -> Draft:
     """Let an approved draft take effect on the day that its document names.
 
     Parameters
@@ -102,7 +102,7 @@ def schedule(unit: WriteUnit, who: Acting, draft_id: str, etag: str | None, repl
     return changed
 
 
-def put_on_schedule(unit: WriteUnit, who: Acting, draft: Draft) -> Draft:
+def put_on_schedule(unit: WriteUnit, who: Requester, draft: Draft) -> Draft:
     """Schedule a roll-back with its approval; the caller has locked the rules and the draft."""
     changed = apply_to_locked(unit, who, "schedule", draft, _put_on_schedule)
     suspend_impossible(unit, but=changed.draft_id)
@@ -125,14 +125,14 @@ def _put_on_schedule(attempt: Attempt) -> DraftUpdate:
     )
 
 
-def cancel(unit: WriteUnit, who: Acting, draft_id: str, etag: str | None, reason: str) -> Draft:
+def cancel(unit: WriteUnit, who: Requester, draft_id: str, etag: str | None, reason: str) -> Draft:
     """Take a scheduled draft off the schedule; it stays approved as long as nobody edits it.
 
     What departs from it is suspended.
     """
 
     def update(_: Attempt) -> DraftUpdate:
-        return DraftUpdate(columns={"effective_us": None}, audit={"reason": plain(reason)})
+        return DraftUpdate(columns={"effective_us": None}, audit={"reason": clean_text(reason)})
 
     changed = apply(unit, who, "cancel", draft_id, etag, update, reason=reason)
     suspend_impossible(unit)

@@ -12,9 +12,9 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Final, Literal, get_args
 
-from api.access.requester import Acting, need_reason
+from api.access.requester import Requester, need_reason
 from api.access.scopes import Scope
-from api.access.separation_of_duties import behind_authors, need_other_hand
+from api.access.separation_of_duties import behind_authors, need_other_decider
 from api.books.checking import Checked, NotReadyError, check_draft, faults_in_one_line, need_impact
 from api.books.draft_content import DraftContent, book_id_of
 from api.books.draft_rows import CLOSED, Draft, DraftState, audit_draft, insert_revision, lock_draft, update_draft
@@ -115,7 +115,7 @@ class Attempt:
     """
 
     unit: WriteUnit
-    who: Acting
+    who: Requester
     draft: Draft
     transition: Transition
     reason: str = ""
@@ -167,7 +167,7 @@ class DraftUpdate:
 
 def apply(
     unit: WriteUnit,
-    who: Acting,
+    who: Requester,
     verb: Verb,
     draft_id: str,
     etag: str | None,
@@ -200,7 +200,7 @@ def apply(
 
 def apply_to_locked(
     unit: WriteUnit,
-    who: Acting,
+    who: Requester,
     verb: Verb,
     draft: Draft,
     update: Callable[[Attempt], DraftUpdate | None],
@@ -258,7 +258,7 @@ def _not_an_author(attempt: Attempt) -> None:
 
 def _other_hand(attempt: Attempt) -> None:
     """Nobody approves what was written with a key of their making."""
-    need_other_hand(attempt.who.name, behind_authors(attempt.unit, attempt.draft.authors))
+    need_other_decider(attempt.who.name, behind_authors(attempt.unit, attempt.draft.authors))
 
 
 def _same_content(attempt: Attempt) -> None:

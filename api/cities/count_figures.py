@@ -16,7 +16,7 @@ from api.db.store import Store
 _LOOK_S: Final = 0.25
 
 
-class Counter:
+class FigureCounter:
     """Keeps the figures of cities up to date, for one server process."""
 
     def __init__(self, store: Store, clock: Callable[[], int]) -> None:

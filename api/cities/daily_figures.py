@@ -14,7 +14,7 @@ import pyarrow as pa
 from sqlalchemy import ColumnElement, and_, delete, exists, func, select, update
 
 from api.books.in_force import RulesInForce, rules_in_force
-from api.cities.figures import Began, Figures, count
+from api.cities.figures import CityFigures, DayStart, count
 from api.db.bulk import add_missing
 from api.db.store import Store
 from api.db.tables import city_days, entries, events, rider_state
@@ -34,7 +34,7 @@ _DAY: Final = dt.timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class CityDay:
     """One local day of a city."""
 
     city: str
@@ -52,11 +52,11 @@ def refresh(store: Store, now_us: int, num_days: int = NUM_DAYS) -> int:
         The service's clock; days end at each city's newest event.
     """
     waiting = _waiting(store, now_us, num_days)
-    for stretch, num in waiting:
+    for city_day, num in waiting:
         with store.reading() as unit:
-            figures = _figures(unit, rules_in_force(unit), stretch)
+            figures = _figures(unit, rules_in_force(unit), city_day)
         with store.writing(now_us) as unit:
-            _keep(unit, stretch, num, figures)
+            _keep(unit, city_day, num, figures)
     return len(waiting)
 
 
@@ -65,7 +65,7 @@ def is_behind(store: Store, now_us: int, num_days: int = NUM_DAYS) -> bool:
     return bool(_waiting(store, now_us, num_days))
 
 
-def _waiting(store: Store, now_us: int, num_days: int) -> list[tuple[Stretch, int]]:
+def _waiting(store: Store, now_us: int, num_days: int) -> list[tuple[CityDay, int]]:
     """Days that are not as counted, with their number of events; the others are not looked at again for a while."""
     with store.reading() as unit:
         try:
@@ -73,17 +73,17 @@ def _waiting(store: Store, now_us: int, num_days: int) -> list[tuple[Stretch, in
         except BookError:
             return []
         looked_at = [
-            (stretch, num, counted)
+            (city_day, num, counted)
             for city in cities(unit)
-            for stretch, counted in _doubtful(unit, law, city, num_days, now_us)
-            if (num := _num_events(unit, stretch)) or counted is not None
+            for city_day, counted in _doubtful(unit, law, city, num_days, now_us)
+            if (num := _num_events(unit, city_day)) or counted is not None
         ]
-    still = [stretch for stretch, num, counted in looked_at if num == counted]
+    still = [city_day for city_day, num, counted in looked_at if num == counted]
     if still:
         with store.writing(now_us) as unit:
-            for stretch in still:
-                unit.connection.execute(update(city_days).where(_of(stretch)).values(counted_us=now_us))
-    return [(stretch, num) for stretch, num, counted in looked_at if num != counted]
+            for city_day in still:
+                unit.connection.execute(update(city_days).where(_of(city_day)).values(counted_us=now_us))
+    return [(city_day, num) for city_day, num, counted in looked_at if num != counted]
 
 
 def cities(unit: ReadUnit | WriteUnit) -> tuple[str, ...]:
@@ -94,8 +94,10 @@ def cities(unit: ReadUnit | WriteUnit) -> tuple[str, ...]:
 
 def book_of_city(unit: ReadUnit | WriteUnit, law: RulesInForce, city: str) -> Book | None:
     """A book that judges in a city: whose clock its days follow."""
-    found = select(rider_state.c.book_digest).where(rider_state.c.city == city, rider_state.c.book_digest.is_not(None))
-    return books_of(law).get(unit.connection.scalar(found.limit(1)) or "")
+    digests = select(rider_state.c.book_digest).where(
+        rider_state.c.city == city, rider_state.c.book_digest.is_not(None)
+    )
+    return books_of(law).get(unit.connection.scalar(digests.limit(1)) or "")
 
 
 def books_of(law: RulesInForce) -> dict[str, Book]:
@@ -116,7 +118,7 @@ def newest_day(unit: ReadUnit | WriteUnit, city: str, days: Calendar) -> dt.date
 
 def _doubtful(
     unit: ReadUnit, law: RulesInForce, city: str, num_days: int, now_us: int
-) -> Iterator[tuple[Stretch, int | None]]:
+) -> Iterator[tuple[CityDay, int | None]]:
     """Days that may have changed, and from how many events each was counted (None: never)."""
     book = book_of_city(unit, law, city)
     days = None if book is None else calendar_of(book)
@@ -128,62 +130,62 @@ def _doubtful(
         day = last - back * _DAY
         row = known.get(day)
         if row is None or back <= 1 or not now_us - LOOK_AGAIN_US < row.counted_us <= now_us:
-            stretch = Stretch(city, day, days.start_of(day), days.start_of(day + _DAY))
-            yield stretch, None if row is None else row.num_events
+            city_day = CityDay(city, day, days.start_of(day), days.start_of(day + _DAY))
+            yield city_day, None if row is None else row.num_events
 
 
-def _of(stretch: Stretch) -> ColumnElement[bool]:
-    return and_(city_days.c.city == stretch.city, city_days.c.day == stretch.day)
+def _of(city_day: CityDay) -> ColumnElement[bool]:
+    return and_(city_days.c.city == city_day.city, city_days.c.day == city_day.day)
 
 
-def _around(stretch: Stretch) -> ColumnElement[bool]:
+def _around(city_day: CityDay) -> ColumnElement[bool]:
     """A city's events of a day and of the hours around it."""
     return and_(
-        events.c.city == stretch.city,
-        events.c.occurred_us >= stretch.from_us - MARGIN_US,
-        events.c.occurred_us < stretch.until_us + MARGIN_US,
+        events.c.city == city_day.city,
+        events.c.occurred_us >= city_day.from_us - MARGIN_US,
+        events.c.occurred_us < city_day.until_us + MARGIN_US,
     )
 
 
-def _about(stretch: Stretch) -> ColumnElement[bool]:
+def _about(city_day: CityDay) -> ColumnElement[bool]:
     """Later corrections and appeals about events of the day."""
     of = events.alias("of")
     return and_(
-        events.c.city == stretch.city,
+        events.c.city == city_day.city,
         events.c.ref_event_id.is_not(None),
-        events.c.occurred_us >= stretch.until_us + MARGIN_US,
+        events.c.occurred_us >= city_day.until_us + MARGIN_US,
         exists().where(
             of.c.rider_id == events.c.rider_id,
             of.c.event_id == events.c.ref_event_id,
-            of.c.occurred_us >= stretch.from_us - MARGIN_US,
-            of.c.occurred_us < stretch.until_us + MARGIN_US,
+            of.c.occurred_us >= city_day.from_us - MARGIN_US,
+            of.c.occurred_us < city_day.until_us + MARGIN_US,
         ),
     )
 
 
-def _num_events(unit: ReadUnit, stretch: Stretch) -> int:
-    counts = (select(func.count()).select_from(events).where(which(stretch)) for which in (_around, _about))
+def _num_events(unit: ReadUnit, city_day: CityDay) -> int:
+    counts = (select(func.count()).select_from(events).where(which(city_day)) for which in (_around, _about))
     return sum(unit.connection.scalar(query) or 0 for query in counts)
 
 
-def _figures(unit: ReadUnit, law: RulesInForce, stretch: Stretch) -> Figures:
+def _figures(unit: ReadUnit, law: RulesInForce, city_day: CityDay) -> CityFigures:
     rows: list[Any] = []
     for which in (_around, _about):
-        query = select(*(events.c[name] for name in EVENT_SCHEMA.names), events.c.book_digest).where(which(stretch))
+        query = select(*(events.c[name] for name in EVENT_SCHEMA.names), events.c.book_digest).where(which(city_day))
         rows += unit.connection.execute(query).all()
     if not rows:
-        return Figures()
+        return CityFigures()
     *columns, digests = zip(*rows, strict=True)
     table = pa.table(
         [pa.array(column, field.type) for column, field in zip(columns, EVENT_SCHEMA, strict=True)], EVENT_SCHEMA
     )
-    return count(law, table, digests, stretch.from_us, stretch.until_us, _began(unit, law, stretch))
+    return count(law, table, digests, city_day.from_us, city_day.until_us, _began(unit, law, city_day))
 
 
-def _began(unit: ReadUnit, law: RulesInForce, stretch: Stretch) -> dict[str, Began]:
+def _began(unit: ReadUnit, law: RulesInForce, city_day: CityDay) -> dict[str, DayStart]:
     """Where the city's riders stood before their first entry of the day, and what its entries added."""
-    in_day = and_(entries.c.occurred_us >= stretch.from_us, entries.c.occurred_us < stretch.until_us)
-    of_city = exists().where(rider_state.c.rider_id == entries.c.rider_id, rider_state.c.city == stretch.city)
+    in_day = and_(entries.c.occurred_us >= city_day.from_us, entries.c.occurred_us < city_day.until_us)
+    of_city = exists().where(rider_state.c.rider_id == entries.c.rider_id, rider_state.c.city == city_day.city)
     first = (
         select(
             entries.c.rider_id, func.min(entries.c.seq).label("seq"), func.sum(entries.c.money_fen).label("money_fen")
@@ -196,9 +198,9 @@ def _began(unit: ReadUnit, law: RulesInForce, stretch: Stretch) -> dict[str, Beg
     query = select(entries.c.rider_id, before.label("score_mp"), entries.c.book_digest, first.c.money_fen).join(
         first, and_(first.c.rider_id == entries.c.rider_id, first.c.seq == entries.c.seq)
     )
-    found = unit.connection.execute(query).all()
+    rows = unit.connection.execute(query).all()
     books = books_of(law)
-    return {row.rider_id: Began(tier_of(books[row.book_digest], row.score_mp), int(row.money_fen)) for row in found}
+    return {row.rider_id: DayStart(tier_of(books[row.book_digest], row.score_mp), int(row.money_fen)) for row in rows}
 
 
 def tier_of(book: Book, score_mp: int) -> str:
@@ -207,11 +209,11 @@ def tier_of(book: Book, score_mp: int) -> str:
     return at[-1].id
 
 
-def _keep(unit: WriteUnit, stretch: Stretch, num_events: int, figures: Figures) -> None:
-    unit.connection.execute(delete(city_days).where(_of(stretch)))
+def _keep(unit: WriteUnit, city_day: CityDay, num_events: int, figures: CityFigures) -> None:
+    unit.connection.execute(delete(city_days).where(_of(city_day)))
     row = {
-        "city": stretch.city,
-        "day": stretch.day,
+        "city": city_day.city,
+        "day": city_day.day,
         "num_events": num_events,
         "figures": json.dumps(figures.document(), sort_keys=True),
         "counted_us": unit.recorded_us,

@@ -13,7 +13,7 @@ from sqlalchemy import and_, func, select
 
 from api.books.in_force import RulesInForce
 from api.cities.daily_figures import books_of, tier_of
-from api.cities.figures import Figures, Work
+from api.cities.figures import CityFigures, TierWork
 from api.db.tables import city_days, open_appeals, open_reviews, rider_state
 from api.db.unit_of_work import ReadUnit, WriteUnit
 from api.ledger.shared_orders import num_shared
@@ -29,7 +29,7 @@ class TierCount:
     title: Bilingual
     priority_permille: int
     num_riders: int
-    work: Work
+    work: TierWork
     is_reviewed: bool = False
 
 
@@ -38,7 +38,7 @@ class DayFigures:
     """One local day."""
 
     day: dt.date
-    figures: Figures
+    figures: CityFigures
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Dashboard:
     num_under_review: int
     tiers: tuple[TierCount, ...]
     days: tuple[DayFigures, ...]
-    figures: Figures
+    figures: CityFigures
     counted_us: int | None
     num_appeals: int
     num_appeals_due: int
@@ -89,8 +89,8 @@ def dashboard_of(
     rows = unit.connection.execute(
         select(city_days).where(city_days.c.city == city).order_by(city_days.c.day.desc()).limit(num_days)
     ).all()
-    days = tuple(DayFigures(row.day, Figures.read(json.loads(row.figures))) for row in reversed(rows))
-    figures = Figures()
+    days = tuple(DayFigures(row.day, CityFigures.read(json.loads(row.figures))) for row in reversed(rows))
+    figures = CityFigures()
     for day in days:
         figures.add(day.figures)
     tiers = _tiers(law, standing, figures)
@@ -121,13 +121,13 @@ def _standing(unit: ReadUnit | WriteUnit, law: RulesInForce, city: str) -> Count
         .group_by(*columns)
     )
     books = books_of(law)
-    found: Counter[tuple[str, str, bool]] = Counter()
+    num_riders: Counter[tuple[str, str, bool]] = Counter()
     for digest, score_mp, review, num in rows:
-        found[digest, tier_of(books[digest], score_mp), bool(review)] += num
-    return found
+        num_riders[digest, tier_of(books[digest], score_mp), bool(review)] += num
+    return num_riders
 
 
-def _tiers(law: RulesInForce, standing: Counter[tuple[str, str, bool]], figures: Figures) -> tuple[TierCount, ...]:
+def _tiers(law: RulesInForce, standing: Counter[tuple[str, str, bool]], figures: CityFigures) -> tuple[TierCount, ...]:
     here = {digest for digest, _, _ in standing}
     books = [book for book in law.program.books if book.digest in here]
     rows: dict[str, Tier] = {}
@@ -145,7 +145,7 @@ def _tiers(law: RulesInForce, standing: Counter[tuple[str, str, bool]], figures:
             tier.title,
             tier.priority_permille,
             num[tier.id],
-            figures.tiers.get(tier.id, Work()),
+            figures.tiers.get(tier.id, TierWork()),
             tier.review,
         )
         for tier in ordered
@@ -156,10 +156,13 @@ def _appeals(unit: ReadUnit | WriteUnit, city: str, now_us: int) -> tuple[int, i
     """Open appeals: all, due within a day, and late."""
     deadline = open_appeals.c.deadline_us
     of_city = open_appeals.c.city == city
-    wanted = (
+    conditions = (
         of_city,
         and_(of_city, deadline >= now_us, deadline < now_us + US_PER_DAY),
         and_(of_city, deadline < now_us),
     )
-    counts = [unit.connection.scalar(select(func.count()).select_from(open_appeals).where(which)) for which in wanted]
+    counts = [
+        unit.connection.scalar(select(func.count()).select_from(open_appeals).where(condition))
+        for condition in conditions
+    ]
     return counts[0] or 0, counts[1] or 0, counts[2] or 0

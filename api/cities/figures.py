@@ -34,15 +34,24 @@ BREAK_US: Final = 2 * 3_600 * US_PER_S
 
 
 @dataclass(slots=True)
-class Given:
+class CauseTotal:
     """Lateness that was not the rider's, of one cause: orders, and seconds of it."""
 
     num_orders: int = 0
     late_s: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class CauseShare:
+    """Lateness that was not the rider's, of one cause."""
+
+    cause: str
+    num_orders: int
+    late_s: int
+
+
 @dataclass(slots=True)
-class Work:
+class TierWork:
     """What riders of one tier did and got. A rider's day counts where the rider stood when it began.
 
     Parameters
@@ -66,7 +75,7 @@ class Work:
 
 
 @dataclass(slots=True)
-class Figures:
+class CityFigures:
     """Counts of deliveries and what came of them; adds up over days.
 
     Parameters
@@ -91,40 +100,46 @@ class Figures:
     fines_fen: int = 0
     fines_not_liable_fen: int = 0
     num_fined: int = 0
-    causes: dict[str, Given] = field(default_factory=dict)
-    tiers: dict[str, Work] = field(default_factory=dict)
+    causes: dict[str, CauseTotal] = field(default_factory=dict)
+    tiers: dict[str, TierWork] = field(default_factory=dict)
 
-    def add(self, other: "Figures") -> None:
+    @property
+    def causes_by_time(self) -> "tuple[CauseShare, ...]":
+        """Lateness that was not the riders', by cause: the cause with most seconds first."""
+        ranked = sorted(self.causes.items(), key=lambda item: (-item[1].late_s, item[0]))
+        return tuple(CauseShare(cause, total.num_orders, total.late_s) for cause, total in ranked)
+
+    def add(self, other: "CityFigures") -> None:
         """Add another stretch."""
         for name in _COUNTS:
             setattr(self, name, getattr(self, name) + getattr(other, name))
-        for cause, given in other.causes.items():
-            _add(self.causes.setdefault(cause, Given()), given)
+        for cause, total in other.causes.items():
+            _add(self.causes.setdefault(cause, CauseTotal()), total)
         for tier, work in other.tiers.items():
-            _add(self.tiers.setdefault(tier, Work()), work)
+            _add(self.tiers.setdefault(tier, TierWork()), work)
 
     def document(self) -> dict[str, Any]:
         """Plain values."""
         return asdict(self)
 
     @classmethod
-    def read(cls, document: Mapping[str, Any]) -> "Figures":
+    def read(cls, document: Mapping[str, Any]) -> "CityFigures":
         """Figures from plain values."""
         counts = {name: document[name] for name in _COUNTS}
-        causes = {cause: Given(**given) for cause, given in document["causes"].items()}
-        return cls(**counts, causes=causes, tiers={tier: Work(**work) for tier, work in document["tiers"].items()})
+        causes = {cause: CauseTotal(**total) for cause, total in document["causes"].items()}
+        return cls(**counts, causes=causes, tiers={tier: TierWork(**work) for tier, work in document["tiers"].items()})
 
 
-_COUNTS: Final = tuple(field.name for field in fields(Figures) if field.name not in ("causes", "tiers"))
+_COUNTS: Final = tuple(field.name for field in fields(CityFigures) if field.name not in ("causes", "tiers"))
 
 
-def _add(mine: Given | Work, other: Given | Work) -> None:
+def _add(mine: CauseTotal | TierWork, other: CauseTotal | TierWork) -> None:
     for part in fields(mine):
         setattr(mine, part.name, getattr(mine, part.name) + getattr(other, part.name))
 
 
 @dataclass(frozen=True, slots=True)
-class Began:
+class DayStart:
     """Where a rider stood when the stretch began, and what the ledger added in it."""
 
     tier: str
@@ -132,8 +147,8 @@ class Began:
 
 
 def count(
-    law: RulesInForce, table: pa.Table, books: Sequence[str], from_us: int, until_us: int, began: Mapping[str, Began]
-) -> Figures:
+    law: RulesInForce, table: pa.Table, books: Sequence[str], from_us: int, until_us: int, began: Mapping[str, DayStart]
+) -> CityFigures:
     """Figures of the deliveries that occurred in [from, until).
 
     Parameters
@@ -145,7 +160,7 @@ def count(
     began
         By rider; riders who are not named count in no tier.
     """
-    figures = Figures()
+    figures = CityFigures()
     if not table.num_rows:
         return figures
     position = {book.digest: k for k, book in enumerate(law.program.books)}
@@ -160,7 +175,7 @@ def count(
     return figures
 
 
-def _count_lateness(figures: Figures, scored: ScoredRun, rows: I64) -> None:
+def _count_lateness(figures: CityFigures, scored: ScoredRun, rows: I64) -> None:
     outcome = delivery_outcome(scored)[rows]
     figures.num_delivered = rows.size
     figures.num_on_time, figures.num_late, figures.num_exempt = (
@@ -169,7 +184,7 @@ def _count_lateness(figures: Figures, scored: ScoredRun, rows: I64) -> None:
     figures.late_s = int(scored.liability["late_s"][rows].astype(np.int64).sum())
 
 
-def _count_causes(figures: Figures, scored: ScoredRun, rows: I64) -> None:
+def _count_causes(figures: CityFigures, scored: ScoredRun, rows: I64) -> None:
     """Lateness given back, each second to one cause: the largest claims first, then reports that exempt, then appeals."""
     judged, claims = attribute_causes(scored.program.tables, scored.events, scored.prepared.start)
     rows = rows[judged["late_s"][rows] > 0]
@@ -191,12 +206,12 @@ def _count_causes(figures: Figures, scored: ScoredRun, rows: I64) -> None:
     _give(figures, BY_APPEAL, np.where(~exempt & (scored.events["waived"][rows] != 0), rest_s, 0))
 
 
-def _give(figures: Figures, cause: str, seconds: I64) -> None:
+def _give(figures: CityFigures, cause: str, seconds: I64) -> None:
     if not (seconds > 0).any():
         return
-    given = figures.causes.setdefault(cause, Given())
-    given.num_orders += int((seconds > 0).sum())
-    given.late_s += int(seconds.sum())
+    total = figures.causes.setdefault(cause, CauseTotal())
+    total.num_orders += int((seconds > 0).sum())
+    total.late_s += int(seconds.sum())
     figures.exempted_s += int(seconds.sum())
 
 
@@ -212,12 +227,12 @@ def _exempting(scored: ScoredRun, row: int) -> str:
 
 @cache
 def _fine_program() -> tuple[Program, Schedule]:
-    found = versions(FINE_BOOK)
-    program = compile_books(found)
-    return program, schedule_versions(program, range(len(found)))
+    books = versions(FINE_BOOK)
+    program = compile_books(books)
+    return program, schedule_versions(program, range(len(books)))
 
 
-def _count_fines(figures: Figures, scored: ScoredRun, table: pa.Table, rows: I64) -> None:
+def _count_fines(figures: CityFigures, scored: ScoredRun, table: pa.Table, rows: I64) -> None:
     fined = score(*_fine_program(), table)
     if not fined.prepared.same_rows(scored.prepared):
         raise ValueError("the book of fines read other rows than the book in force")
@@ -237,7 +252,7 @@ def _answering(events: Events, judged: Liability) -> np.ndarray:
     return (judged["party"] == RIDER) & (events["waived"] == 0)
 
 
-def _count_work(figures: Figures, scored: ScoredRun, rows: I64, began: Mapping[str, Began]) -> None:
+def _count_work(figures: CityFigures, scored: ScoredRun, rows: I64, began: Mapping[str, DayStart]) -> None:
     events = scored.events[rows]
     names = scored.prepared.riders.to_pylist()
     for at in np.split(np.arange(rows.size), np.flatnonzero(np.diff(events["rider"])) + 1):
@@ -246,19 +261,19 @@ def _count_work(figures: Figures, scored: ScoredRun, rows: I64, began: Mapping[s
         start = began.get(names[int(events["rider"][at[0]])])
         if start is None:
             continue
-        own = events[at]
-        work = figures.tiers.setdefault(start.tier, Work())
+        deliveries = events[at]
+        work = figures.tiers.setdefault(start.tier, TierWork())
         work.rider_days += 1
         work.num_delivered += at.size
-        work.worked_s += _worked_us(own) // US_PER_S
-        work.fees_fen += int(np.maximum(own["fee_fen"].astype(np.int64), 0).sum())
+        work.worked_s += _worked_us(deliveries) // US_PER_S
+        work.fees_fen += int(np.maximum(deliveries["fee_fen"].astype(np.int64), 0).sum())
         work.money_fen += start.money_fen
 
 
-def _worked_us(own: Events) -> int:
+def _worked_us(deliveries: Events) -> int:
     """From taking the first order to handing over the last, breaks left out."""
-    taken = np.where(own["accepted_us"] != NO_TIME, own["accepted_us"], own["occurred_us"])
+    taken = np.where(deliveries["accepted_us"] != NO_TIME, deliveries["accepted_us"], deliveries["occurred_us"])
     order = np.argsort(taken, kind="stable")
-    taken, handed = taken[order], np.maximum.accumulate(own["occurred_us"][order])
+    taken, handed = taken[order], np.maximum.accumulate(deliveries["occurred_us"][order])
     gaps = np.maximum(taken[1:] - handed[:-1], 0)
     return int(handed[-1] - taken[0] - gaps[gaps >= BREAK_US].sum())

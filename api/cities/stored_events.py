@@ -31,8 +31,8 @@ def events_of_city(
     """
     which = _since(city, from_us, asked_us, rider_kinds)
     query = select(*(events.c[name] for name in EVENT_SCHEMA.names)).where(*which)
-    found = unit.connection.execute(query.execution_options(yield_per=_BLOCK))
-    tables = [_table([tuple(row) for row in some]) for some in found.partitions()]
+    result = unit.connection.execute(query.execution_options(yield_per=_BLOCK))
+    tables = [_table([tuple(row) for row in rows]) for rows in result.partitions()]
     return pa.concat_tables(tables) if tables else EVENT_SCHEMA.empty_table()
 
 

@@ -27,11 +27,11 @@ from api.db.store import Store
 from api.decisions.appeals import decide_appeal, file_appeal
 from api.ledger.posting import post_events, write_due
 from api.refusals import Refused
-from api.riders.people import Person, introduce
-from api.riders.sample_riders import recent_deductions, telling_riders
+from api.riders.people import Person, save_person
+from api.riders.sample_riders import example_riders, recent_deductions
 from api.studies.impact import judge_impact
 from api.studies.jobs import start_impact
-from api.studies.leases import claim, finish
+from api.studies.leases import finish, lease_next_study
 from rules.edits import AddRow, Edit, SetCell
 from rules.shelf import deployment
 from rules.units import US_PER_DAY, US_PER_S
@@ -185,10 +185,10 @@ def _appeal(store: Store, now_us: int) -> None:
     """Riders appeal on the last day; one appeal is answered."""
     with store.reading() as unit:
         chosen = recent_deductions(unit, now_us - 2 * US_PER_DAY, len(_APPEALS))
-        people = telling_riders(unit)
+        people = example_riders(unit)
     with store.writing(now_us - 5 * HOUR_US) as unit:
         for rider, (name, phone) in zip(people, _NAMES, strict=False):
-            introduce(unit, Person(rider, name, phone), "platform:demo")
+            save_person(unit, Person(rider, name, phone), "platform:demo")
     filed = []
     for number, ((rider, entry), words) in enumerate(zip(chosen, _APPEALS, strict=False)):
         with store.writing(now_us - (4 - number) * HOUR_US) as unit:
@@ -241,7 +241,7 @@ def _impact(store: Store, draft: Draft, at_us: int) -> str:
     """The impact of a draft, done here and now."""
     with store.writing(at_us) as unit:
         study_id = start_impact(unit, OPS.name, city=CITY, days=DAYS_OF_IMPACT, draft_id=draft.draft_id)
-        held = claim(unit, "demo")
+        held = lease_next_study(unit, "demo")
     if held is None:
         raise RuntimeError("nobody else works on a database that is being made")
     result = judge_impact(store, held.study.request, lambda _permille, _stage: None)

@@ -70,7 +70,7 @@ def create_command(
         with store.writing(now_us()) as unit:
             clock_guard.require_believed_clock(unit)
             made, written = key_rights.make_key(
-                unit, key_rights.OnServer(), keys.role_of(role), subject or role, cities, expires_days
+                unit, key_rights.ServerCommand(), keys.role_of(role), subject or role, cities, expires_days
             )
     if as_json:
         print_json({"token": written, **asdict(made)})
@@ -141,7 +141,7 @@ def revoke_command(key_id: str, with_children: bool, database_url: str, lang: La
     with opened(database_url, lang) as store:
         need_head(store, lang)
         with store.writing(now_us()) as unit:
-            revoked = keys.revoke_key(unit, key_id, key_rights.OnServer().name, with_children=with_children)
+            revoked = keys.revoke_key(unit, key_id, key_rights.ServerCommand().name, with_children=with_children)
     if as_json:
         print_json({"revoked": list(revoked.keys), "num_left": revoked.num_left})
         return

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
 from sqlalchemy import ColumnElement, RowMapping, Select
 
@@ -10,6 +10,7 @@ from api.db.unit_of_work import ReadUnit, WriteUnit
 from api.refusals import Refused
 
 _MOST_US: Final = 2**63
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,3 +75,19 @@ def read_cursor(cursor: str) -> tuple[int, str]:
     if not dot or not at_us.isascii() or not at_us.isdigit() or int(at_us) >= _MOST_US or "\0" in name:
         raise Refused("cursor_invalid")
     return int(at_us), name
+
+
+@dataclass(frozen=True, slots=True)
+class CursorPage(Generic[Item]):
+    """One page of a list.
+
+    Parameters
+    ----------
+    items
+        In the order of the list.
+    cursor
+        Asks for the items after them; None at the end of the list.
+    """
+
+    items: tuple[Item, ...]
+    cursor: str | None

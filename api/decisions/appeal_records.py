@@ -11,10 +11,10 @@ from typing import Any, Final, Literal
 from sqlalchemy import Select, exists, func, select
 
 from api.db.bulk import among, in_chunks, pairs_among
-from api.db.cursors import RowPage, newest_first, oldest_first
 from api.db.decision_words import words_of
 from api.db.tables import appeal_decisions, appeal_texts, appeals, entries, events, open_appeals, replays, rider_state
 from api.db.unit_of_work import ReadUnit, WriteUnit
+from api.decisions.cases import CaseStore, reason_of
 from api.words import Translated, translated
 from rules.book import Book, BookDocument
 from rules.text import text
@@ -40,6 +40,13 @@ class AppealDecision:
     reason_code: str
     reason: str | None
     decided_us: int
+
+    @property
+    def reason_words(self) -> Translated:
+        """The reason code in words."""
+        if self.decision == "upheld":
+            return translated(lambda lang: text(lang, f"appeal.upheld_{self.reason_code}"))
+        return translated(lambda lang: text(lang, f"appeal.dismissed_{self.reason_code}"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +81,11 @@ class Appeal:
         if self.decision is None:
             return "open"
         return "upheld" if self.decision.decision == "upheld" else "dismissed"
+
+    @property
+    def reason_words(self) -> Translated:
+        """The rider's reason code in words."""
+        return translated(lambda lang: text(lang, f"appeal.reason_{self.reason_code}"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,78 +213,21 @@ def _appeals() -> Select[Any]:
 def _appeal(row: Any) -> Appeal:
     answer = None
     if row["decision"] is not None:
-        reason = row["answer"] if row["reason_digest"] else ""
+        reason = reason_of(row["answer"], row["reason_digest"])
         answer = AppealDecision(row["decision"], row["decided_by"], row["answer_code"], reason, row["decided_us"])
-    own = {name: row[name] for name in Appeal.__dataclass_fields__ if name not in ("decision", "recalculating")}
-    return Appeal(**own, recalculating=bool(row["recalculating"]), decision=answer)
+    filed = {name: row[name] for name in Appeal.__dataclass_fields__ if name not in ("decision", "recalculating")}
+    return Appeal(**filed, recalculating=bool(row["recalculating"]), decision=answer)
 
 
-def appeal_of(unit: ReadUnit | WriteUnit, appeal_id: str) -> Appeal | None:
-    """One appeal."""
-    row = unit.connection.execute(_appeals().where(appeals.c.appeal_id == appeal_id)).mappings().one_or_none()
-    return None if row is None else _appeal(row)
-
-
-def appeals_of(unit: ReadUnit | WriteUnit, rider_id: str) -> tuple[Appeal, ...]:
-    """All appeals of a rider, newest first."""
-    query = _appeals().where(appeals.c.rider_id == rider_id).order_by(appeals.c.filed_us.desc(), appeals.c.appeal_id)
-    return tuple(_appeal(row) for row in unit.connection.execute(query).mappings())
+APPEALS: Final = CaseStore(
+    "appeal", appeals, open_appeals, appeal_decisions, "filed_us", "deadline_us", _appeals, _appeal
+)
 
 
 def appeals_against(unit: ReadUnit | WriteUnit, rider_id: str, entry_ids: Iterable[str]) -> dict[str, Appeal]:
     """A rider's appeals against some entries, by entry."""
-    found: dict[str, Appeal] = {}
+    by_entry: dict[str, Appeal] = {}
     for some in in_chunks(sorted(set(entry_ids))):
         query = _appeals().where(appeals.c.rider_id == rider_id, among(unit, appeals.c.entry_id, some))
-        found |= {row["entry_id"]: _appeal(row) for row in unit.connection.execute(query).mappings()}
-    return found
-
-
-@dataclass(frozen=True, slots=True)
-class AppealPage:
-    """Appeals in an order, and what asks for those after them; None at the end."""
-
-    appeals: tuple[Appeal, ...]
-    cursor: str | None
-
-
-def open_appeals_by_deadline(
-    unit: ReadUnit | WriteUnit, cities: Sequence[str] = (), cursor: str | None = None, limit: int = 50
-) -> AppealPage:
-    """Appeals that wait for an answer, those first whose time runs out first.
-
-    Parameters
-    ----------
-    cities
-        Only these; empty for all.
-    """
-    query = _appeals().join(open_appeals, open_appeals.c.appeal_id == appeals.c.appeal_id)
-    if cities:
-        query = query.where(rider_state.c.city.in_(cities))
-    return _page(oldest_first(unit, query, open_appeals.c.deadline_us, open_appeals.c.appeal_id, cursor, limit))
-
-
-def decided_appeals(
-    unit: ReadUnit | WriteUnit, cities: Sequence[str] = (), cursor: str | None = None, limit: int = 50
-) -> AppealPage:
-    """Appeals that were answered, the newest answers first."""
-    decided = appeal_decisions.c
-    query = _appeals().where(decided.appeal_id.is_not(None))
-    if cities:
-        query = query.where(rider_state.c.city.in_(cities))
-    return _page(newest_first(unit, query, decided.decided_us, decided.appeal_id, cursor, limit))
-
-
-def own_appeals(
-    unit: ReadUnit | WriteUnit, rider_id: str, state: Literal["open", "decided"] | None, cursor: str | None, limit: int
-) -> AppealPage:
-    """A rider's own appeals, open, decided, or (None) both, newest first."""
-    decided = appeal_decisions.c.appeal_id
-    query = _appeals().where(appeals.c.rider_id == rider_id)
-    if state is not None:
-        query = query.where(decided.is_(None) if state == "open" else decided.is_not(None))
-    return _page(newest_first(unit, query, appeals.c.filed_us, appeals.c.appeal_id, cursor, limit))
-
-
-def _page(found: RowPage) -> AppealPage:
-    return AppealPage(tuple(map(_appeal, found.rows)), found.cursor)
+        by_entry |= {row["entry_id"]: _appeal(row) for row in unit.connection.execute(query).mappings()}
+    return by_entry

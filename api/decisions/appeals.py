@@ -9,23 +9,23 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, get_args
 
 import pyarrow as pa
-from sqlalchemy import delete, insert, select
+from sqlalchemy import insert, select
 
-from api.access.keys import need_good
-from api.access.separation_of_duties import behind_appeal, need_other_hand
+from api.access.keys import need_valid_key
+from api.access.separation_of_duties import behind_appeal
 from api.books.in_force import RulesInForce, stored_program
 from api.db.audit_notes import add_audit_note
-from api.db.bulk import add_rows, among, in_chunks, pairs_among
+from api.db.bulk import among, in_chunks, pairs_among
 from api.db.decision_words import keep_words
 from api.db.outbox import Message, emit
 from api.db.rider_rows import lock_riders, raise_revision
-from api.db.tables import appeal_decisions, appeal_texts, appeals, entries, events, open_appeals
+from api.db.tables import appeal_texts, appeals, entries, events, open_appeals
 from api.db.unit_of_work import WriteUnit
-from api.decisions.already_decided import decided_first
-from api.decisions.appeal_records import Appeal, AppealDecision, appeal_of, right_of, standing_lines, terms_of
+from api.decisions.appeal_records import APPEALS, Appeal, right_of, standing_lines, terms_of
+from api.decisions.cases import already_decided, need_written, trimmed
 from api.ledger.posting import post_events
 from api.refusals import Refused
-from api.words import Translated, coded, translated
+from api.words import coded
 from rules.text import text
 from rules.units import US_PER_DAY
 from scoring.because import EntryLine
@@ -58,8 +58,6 @@ TIMEOUT: Final = "timeout"
 # How the ids of the events begin that the answers to appeals post.
 OWN_IDS: Final = "appeal:"
 UPHELD, DISMISSED = "upheld", "dismissed"
-# Longest text of a rider or a person.
-WORDS_MAX: Final = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,19 +74,6 @@ class Settled:
 
     num_over: int
     refused: tuple[str, ...]
-
-
-def reason_words(reason_code: str) -> Translated:
-    """A rider's reason in words."""
-    return translated(lambda lang: text(lang, f"appeal.reason_{reason_code}"))
-
-
-def answer_words(decision: AppealDecision) -> Translated:
-    """The reason of an answer in words."""
-    code = decision.reason_code
-    if decision.decision == UPHELD:
-        return translated(lambda lang: text(lang, f"appeal.upheld_{code}"))
-    return translated(lambda lang: text(lang, f"appeal.dismissed_{code}"))
 
 
 def file_appeal(
@@ -118,18 +103,17 @@ def file_appeal(
             given=reason_code,
             allowed=coded(REASONS, lambda lang, code: text(lang, f"appeal.reason_{code}")),
         )
-    reason, evidence_ref = _words(reason), _words(evidence_ref or "") or None
+    reason, evidence_ref = trimmed(reason), trimmed(evidence_ref or "") or None
     city = lock_riders(unit, [rider_id])[rider_id].city
     # An erasure may have been waited for: it ends the rider's keys, and no words come after it.
-    need_good(unit, key_id)
-    own = (entries.c.entry_id == entry_id, entries.c.rider_id == rider_id)
-    row = unit.connection.execute(select(entries).where(*own)).mappings().one_or_none()
+    need_valid_key(unit, key_id)
+    entry = select(entries).where(entries.c.entry_id == entry_id, entries.c.rider_id == rider_id)
+    row = unit.connection.execute(entry).mappings().one_or_none()
     if row is None:
         raise Refused("entry_unknown", entry=entry_id)
-    first = appeal_of(unit, f"ap_{entry_id}")
+    first = APPEALS.find(unit, f"ap_{entry_id}")
     if first is not None:
-        said = (first.reason_code, first.reason, first.evidence_ref)
-        if said != (reason_code, reason, evidence_ref):
+        if (first.reason_code, first.reason, first.evidence_ref) != (reason_code, reason, evidence_ref):
             raise Refused("appeal_differs", appeal=first.appeal_id)
         return first, False
     line = EntryLine(**{name: row[name] for name in EntryLine.__dataclass_fields__})
@@ -151,20 +135,13 @@ def file_appeal(
     unit.connection.execute(insert(appeals), filed | {"filed_by": actor, "filed_key": key_id})
     texts = {"appeal_id": filed["appeal_id"], "rider_id": rider_id, "reason": reason, "evidence_ref": evidence_ref}
     unit.connection.execute(insert(appeal_texts), texts)
-    waits = {name: filed[name] for name in ("appeal_id", "rider_id", "city", "deadline_us")}
-    unit.connection.execute(insert(open_appeals), waits)
+    waiting = {name: filed[name] for name in ("appeal_id", "rider_id", "city", "deadline_us")}
+    unit.connection.execute(insert(open_appeals), waiting)
     raise_revision(unit, [rider_id])
     add_audit_note(
         unit, actor, "appeal_filed", rider_id, appeal=filed["appeal_id"], entry=entry_id, reason=reason_code, city=city
     )
-    return decided_appeal(unit, filed["appeal_id"]), True
-
-
-def _words(words: str) -> str:
-    """What a person wrote, without surrounding space."""
-    if len(words) > WORDS_MAX:
-        raise Refused("words_too_long", most=WORDS_MAX)
-    return words.strip()
+    return APPEALS.get(unit, filed["appeal_id"]), True
 
 
 def decide_appeal(
@@ -180,44 +157,30 @@ def decide_appeal(
         appeal_unknown, decides_own, appeal_decided, appeal_overdue (a dismissal after the deadline, when silence has answered),
         appeal_reason_unknown, reason_missing, words_too_long, appeal_not_scored (the ledger will not take it back).
     """
-    allowed = UPHELD_REASONS if upheld else DISMISSED_REASONS
+    answer, allowed = (UPHELD, UPHELD_REASONS) if upheld else (DISMISSED, DISMISSED_REASONS)
     if reason_code not in allowed:
-        side = UPHELD if upheld else DISMISSED
-        words = coded(allowed, lambda lang, code: text(lang, f"appeal.{side}_{code}"))
+        words = coded(allowed, lambda lang, code: text(lang, f"appeal.{answer}_{code}"))
         raise Refused("appeal_reason_unknown", given=reason_code, allowed=words)
-    reason = _words(reason)
-    if not reason:
-        raise Refused("reason_missing")
-    found = appeal_of(unit, appeal_id)
-    if found is None:
-        raise Refused("appeal_unknown", appeal=appeal_id)
-    filed = unit.connection.execute(select(appeals).where(appeals.c.appeal_id == appeal_id)).one()
-    need_other_hand(actor, behind_appeal(unit, filed))
-    lock_riders(unit, [found.rider_id])
-    answer = UPHELD if upheld else DISMISSED
-    found = decided_appeal(unit, appeal_id)
-    if found.decision is not None:
-        stands = found.decision
+    reason = need_written(reason)
+    appeal, _ = APPEALS.hold(unit, appeal_id, actor, lambda: behind_appeal(unit, _filing(unit, appeal_id)))
+    first = appeal.decision
+    if first is not None:
         # Words that were erased meanwhile cannot be told apart from those that come again.
-        same = (answer, actor, reason_code, reason if stands.reason is not None else None)
-        if (stands.decision, stands.decided_by, stands.reason_code, stands.reason) == same:
-            return found
+        same = (answer, actor, reason_code, reason if first.reason is not None else None)
+        if (first.decision, first.decided_by, first.reason_code, first.reason) == same:
+            return appeal
         sent = {"decision": answer, "reason_code": reason_code, "reason": reason}
-        first, what = (stands.decided_by, stands.decided_us), (stands.decision, answer_words(stands))
-        raise decided_first(unit, "appeal_decided", found.book_digest, first, what, sent)
-    if not upheld and unit.recorded_us >= found.deadline_us:
+        raise already_decided(unit, "appeal_decided", appeal, first, (first.decision, first.reason_words), sent)
+    if not upheld and unit.recorded_us >= appeal.deadline_us:
         raise Refused("appeal_overdue", appeal=appeal_id)
-    if _close(unit, law, [found], answer, actor, reason_code, reason):
+    if _close(unit, law, [appeal], answer, actor, reason_code, reason):
         raise Refused("appeal_not_scored", appeal=appeal_id)
-    return decided_appeal(unit, appeal_id)
+    return APPEALS.get(unit, appeal_id)
 
 
-def decided_appeal(unit: WriteUnit, appeal_id: str) -> Appeal:
-    """An appeal that is known to be there."""
-    found = appeal_of(unit, appeal_id)
-    if found is None:
-        raise KeyError(appeal_id)
-    return found
+def _filing(unit: WriteUnit, appeal_id: str) -> Any:
+    """The row of an appeal, which says with which key it was filed."""
+    return unit.connection.execute(select(appeals).where(appeals.c.appeal_id == appeal_id)).one()
 
 
 def settle_appeals(
@@ -248,18 +211,17 @@ def settle_appeals(
     # Another writer may have answered before the lock.
     still = among(unit, open_appeals.c.appeal_id, [row.appeal_id for row in due])
     open_yet = set(unit.connection.scalars(select(open_appeals.c.appeal_id).where(still))) if due else set()
-    waiting = [row.appeal_id for row in due if row.appeal_id in open_yet]
-    found = [decided_appeal(unit, appeal_id) for appeal_id in waiting]
-    refused = _close(unit, law, found, UPHELD, TIMEOUT, TIMEOUT, "") if found else frozenset()
+    overdue = [APPEALS.get(unit, row.appeal_id) for row in due if row.appeal_id in open_yet]
+    refused = _close(unit, law, overdue, UPHELD, TIMEOUT, TIMEOUT, "") if overdue else frozenset()
     return Settled(len(due), tuple(sorted(refused)))
 
 
 def _close(
-    unit: WriteUnit, law: RulesInForce, found: Sequence[Appeal], answer: str, by: str, reason_code: str, reason: str
+    unit: WriteUnit, law: RulesInForce, decided: Sequence[Appeal], answer: str, by: str, reason_code: str, reason: str
 ) -> frozenset[str]:
-    """Write one answer to appeals whose riders are held; ids of those left open, since the ledger will not follow."""
-    refused = _take_back(unit, law, found) if answer == UPHELD else frozenset()
-    found = [appeal for appeal in found if appeal.appeal_id not in refused]
+    """Write one answer to appeals whose riders' rows are locked; ids of those left open, since the ledger refuses them."""
+    refused = _take_back(unit, law, decided) if answer == UPHELD else frozenset()
+    decided = [appeal for appeal in decided if appeal.appeal_id not in refused]
     decisions = [
         {
             "appeal_id": appeal.appeal_id,
@@ -269,30 +231,27 @@ def _close(
             "reason_digest": keep_words(unit, "appeal", appeal.appeal_id, appeal.rider_id, reason),
             "decided_us": unit.recorded_us,
         }
-        for appeal in found
+        for appeal in decided
     ]
-    add_rows(unit, appeal_decisions, decisions)
-    for some in in_chunks([appeal.appeal_id for appeal in found]):
-        unit.connection.execute(delete(open_appeals).where(among(unit, open_appeals.c.appeal_id, some)))
-    raise_revision(unit, (appeal.rider_id for appeal in found))
-    for appeal in found:
+    APPEALS.close(unit, decided, decisions)
+    for appeal in decided:
         add_audit_note(
             unit, by, "appeal_decided", appeal.rider_id,
             appeal=appeal.appeal_id, entry=appeal.entry_id, decision=answer, reason=reason_code,
             city=appeal.city,
         )  # fmt: skip
-    emit(unit, [_message(appeal, decision) for appeal, decision in zip(found, decisions, strict=True)])
+    emit(unit, [_message(appeal, decision) for appeal, decision in zip(decided, decisions, strict=True)])
     return refused
 
 
 def _message(appeal: Appeal, decision: dict[str, Any]) -> Message:
-    says = ("appeal_id", "decision", "decided_by", "reason_code", "decided_us")
-    own = {"rider_id": appeal.rider_id, "city": appeal.city, "entry_id": appeal.entry_id, "event_id": appeal.event_id}
-    data = own | {name: decision[name] for name in says}
+    answer = {name: decision[name] for name in ("appeal_id", "decision", "decided_by", "reason_code", "decided_us")}
+    about = {"rider_id": appeal.rider_id, "city": appeal.city, "entry_id": appeal.entry_id, "event_id": appeal.event_id}
+    data = about | answer
     return Message("appeal.decided", data, appeal.rider_id, appeal.city)
 
 
-def _take_back(unit: WriteUnit, law: RulesInForce, found: Sequence[Appeal]) -> frozenset[str]:
+def _take_back(unit: WriteUnit, law: RulesInForce, upheld: Sequence[Appeal]) -> frozenset[str]:
     """Post an `appeal_upheld` event for each event appealed; its id is the appeal's, so it counts once.
 
     Also where nothing is deducted at the moment: a late record may enter the deduction again.
@@ -301,17 +260,17 @@ def _take_back(unit: WriteUnit, law: RulesInForce, found: Sequence[Appeal]) -> f
     -------
     Ids of appeals whose event was refused.
     """
-    wanted = {(appeal.rider_id, appeal.event_id): appeal for appeal in found}
-    riders = sorted({rider for rider, _ in wanted})
+    to_post = {(appeal.rider_id, appeal.event_id): appeal for appeal in upheld}
+    riders = sorted({rider for rider, _ in to_post})
     for some in in_chunks(riders):
         waived = select(events.c.rider_id, events.c.ref_event_id).where(
             among(unit, events.c.rider_id, some), events.c.kind == "appeal_upheld"
         )
         for row in unit.connection.execute(waived):
-            wanted.pop((row.rider_id, row.ref_event_id), None)
+            to_post.pop((row.rider_id, row.ref_event_id), None)
     rows = [
-        _upheld(unit, row, wanted[row["rider_id"], row["event_id"]])
-        for some in in_chunks(sorted(wanted))
+        _upheld(unit, row, to_post[row["rider_id"], row["event_id"]])
+        for some in in_chunks(sorted(to_post))
         for row in unit.connection.execute(
             select(events).where(pairs_among(unit, (events.c.rider_id, events.c.event_id), some))
         ).mappings()
@@ -324,12 +283,12 @@ def _take_back(unit: WriteUnit, law: RulesInForce, found: Sequence[Appeal]) -> f
         for row, answer in zip(rows, answers, strict=True)
         if answer.status == "rejected"
     }
-    return frozenset(appeal.appeal_id for appeal in found if (appeal.rider_id, appeal.event_id) in refused)
+    return frozenset(appeal.appeal_id for appeal in upheld if (appeal.rider_id, appeal.event_id) in refused)
 
 
 def _upheld(unit: WriteUnit, event: Any, appeal: Appeal) -> dict[str, Any]:
-    kept = ("rider_id", "city", "rider_kind", "order_id")
-    return {name: event[name] for name in kept} | {
+    copied = ("rider_id", "city", "rider_kind", "order_id")
+    return {name: event[name] for name in copied} | {
         "event_id": f"{OWN_IDS}{appeal.appeal_id}",
         "kind": "appeal_upheld",
         "occurred_us": max(unit.recorded_us, event["occurred_us"]),

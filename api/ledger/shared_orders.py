@@ -11,7 +11,7 @@ from zlib import crc32
 
 from sqlalchemy import ColumnElement, func, literal, or_, select
 
-from api.access.requester import Acting, acts_in
+from api.access.requester import Requester, may_act_in
 from api.db.bulk import add_missing, among, in_chunks, numbers
 from api.db.cursors import newest_first
 from api.db.tables import events, rider_state, shared_orders
@@ -125,7 +125,7 @@ def num_delivered_twice(unit: ReadUnit | WriteUnit) -> int:
 
 
 def shared_page(
-    unit: ReadUnit | WriteUnit, who: Acting, city: str | None = None, cursor: str | None = None, limit: int = 50
+    unit: ReadUnit | WriteUnit, who: Requester, city: str | None = None, cursor: str | None = None, limit: int = 50
 ) -> SharedPage:
     """Orders that two riders delivered, one of whom at least is of somebody's cities now.
 
@@ -153,10 +153,10 @@ def _of_cities(cities: Sequence[str]) -> ColumnElement[bool]:
     return or_(_first.c.city.in_(cities), _later.c.city.in_(cities))
 
 
-def _shown(row: Mapping[str, Any], who: Acting) -> SharedOrder:
+def _shown(row: Mapping[str, Any], who: Requester) -> SharedOrder:
     first, later = (
         OrderDelivery(*(row[f"{which}_{name}"] for name in ("rider_id", "event_id", "city")))
-        if acts_in(who, row[f"{which}_home"])
+        if may_act_in(who, row[f"{which}_home"])
         else None
         for which in ("first", "later")
     )

@@ -30,7 +30,7 @@ _BROKEN: Final = (
 )
 
 
-class HotRows(Protocol):
+class CardRows(Protocol):
     """Rows of riders, for one event loop."""
 
     async def card_row(self, rider_id: str) -> CardRow | None:
@@ -46,7 +46,7 @@ class HotRows(Protocol):
         """Give back all connections."""
 
 
-def hot_rows(store: Store) -> HotRows:
+def card_rows(store: Store) -> CardRows:
     """Rows of a store, by its driver."""
     if store.engine.dialect.name == "postgresql":
         return _PostgresRows(store.engine.url.set(drivername="postgresql").render_as_string(hide_password=False))

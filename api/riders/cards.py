@@ -1,6 +1,6 @@
 """A rider's card: where they stand, what exactly it affects, what happened today, and what comes next.
 
-All from one look at the store. `card_key` and `Card.good_until_us` say how long a card that was made stays true, so that
+All from one look at the store. `card_key` and `RiderCard.good_until_us` say how long a card that was made stays true, so that
 it can be kept ready as bytes.
 """
 
@@ -20,14 +20,14 @@ from api.books.planned_changes import schedule_stamp
 from api.db.rider_rows import RiderRow, row_of
 from api.db.tables import entries
 from api.db.unit_of_work import ReadUnit, WriteUnit
-from api.decisions.appeal_records import Appeal, appeals_of
-from api.decisions.reviews import Review, reviews_of
+from api.decisions.appeal_records import APPEALS, Appeal
+from api.decisions.reviews import REVIEWS, Review
 from api.ledger.recalculation import Recalculation, recalculation_of
 from api.ledger.suspensions import Suspension, suspension_of
-from api.riders.earnings import Money, money_since
-from api.riders.entries_explained import ToldEntry, line_of, tell
-from api.riders.forecast import Counters, Forecast, Returning, outlook_of
-from api.riders.tier_effects import TierOn, Way, tier_on, way_back, way_up
+from api.riders.earnings import Earnings, earnings_since
+from api.riders.entries_explained import ExplainedEntry, explain_entries, line_of
+from api.riders.forecast import Forecast, OrderCounts, PendingReturn, rider_forecast
+from api.riders.tier_effects import PathToScore, TierSummary, path_to_base, path_to_next_tier, tier_summary
 from api.words import Translated, translated
 from rules.book import Book
 from rules.calendar import calendar
@@ -63,7 +63,7 @@ CARD_COLUMNS: Final = CardRow._fields
 
 
 @dataclass(frozen=True, slots=True)
-class BookOf:
+class BookSummary:
     """The rule book that judges: its text for riders, made from its rules, and the comment that it carries, if any."""
 
     book_id: str
@@ -76,7 +76,7 @@ class BookOf:
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
+class RiderCard:
     """A rider's card.
 
     Parameters
@@ -121,23 +121,23 @@ class Card:
     base_mp: int
     floor_mp: int
     ceiling_mp: int
-    tier: TierOn
-    next_tier: TierOn | None
-    up: Way | None
-    back: Way | None
-    returning: tuple[Returning, ...]
+    tier: TierSummary
+    next_tier: TierSummary | None
+    up: PathToScore | None
+    back: PathToScore | None
+    returning: tuple[PendingReturn, ...]
     day_starts_us: int
-    today: tuple[ToldEntry, ...]
+    today: tuple[ExplainedEntry, ...]
     today_mp: int
     earlier_mp: int
     today_change: str
     earlier_change: str
     today_more: bool
     forecast: tuple[Forecast, ...]
-    counters: Counters
-    money_today: Money
-    money_week: Money
-    book: BookOf
+    counters: OrderCounts
+    money_today: Earnings
+    money_week: Earnings
+    book: BookSummary
     announcements: tuple[RulesChange, ...]
     all_appeals: tuple[Appeal, ...]
     reviews: tuple[Review, ...]
@@ -157,6 +157,11 @@ class Card:
         """Appeals that are not answered yet, the oldest first."""
         return tuple(appeal for appeal in reversed(self.all_appeals) if appeal.decision is None)
 
+    @property
+    def decided_appeals(self) -> tuple[Appeal, ...]:
+        """Appeals that were answered, the newest first."""
+        return tuple(appeal for appeal in self.all_appeals if appeal.decision is not None)
+
 
 def card_key(row: CardRow, mark: str) -> tuple[Any, ...]:
     """What a kept card must have been made from to be this rider's card still, before its `good_until_us`.
@@ -164,35 +169,35 @@ def card_key(row: CardRow, mark: str) -> tuple[Any, ...]:
     Parameters
     ----------
     mark
-        `law_mark` of this moment, or of a moment ago.
+        `rules_version` of this moment, or of a moment ago.
     """
     return (*row, mark)
 
 
-def law_mark(unit: ReadUnit | WriteUnit) -> str:
+def rules_version(unit: ReadUnit | WriteUnit) -> str:
     """Another text whenever the law in force, or what is scheduled to follow it, is another."""
     return f"{rules_stamp(unit)}-{schedule_stamp(unit)}"
 
 
-def card_of(unit: ReadUnit | WriteUnit, law: RulesInForce, rider_id: str, now_us: int) -> Card | None:
+def card_of(unit: ReadUnit | WriteUnit, law: RulesInForce, rider_id: str, now_us: int) -> RiderCard | None:
     """The card of a rider; None for one without a scored event."""
     row = row_of(unit, rider_id)
     if row is None or row.book_digest is None:
         return None
     book = next(book for book in law.program.books if book.digest == row.book_digest)
     model = book.model
-    outlook = outlook_of(unit, law, row, now_us)
+    outlook = rider_forecast(unit, law, row, now_us)
     day_starts, week_starts, day_ends = _local(book, now_us)
     today = _today(unit, row, day_starts, now_us)
-    money_today, money_week = money_since(unit, rider_id, day_starts, week_starts)
+    money_today, money_week = earnings_since(unit, rider_id, day_starts, week_starts)
     kind = RIDER_KINDS[row.rider_kind] if row.rider_kind >= 0 else None
     ahead = ahead_of(unit, law, row.city, kind)
-    looked_at = reviews_of(unit, rider_id)
-    found = _Beside(
-        appeals=appeals_of(unit, rider_id),
-        reviews=looked_at,
+    reviews = REVIEWS.of_rider(unit, rider_id)
+    context = _RiderCases(
+        appeals=APPEALS.of_rider(unit, rider_id),
+        reviews=reviews,
         suspension=suspension_of(unit, rider_id, now_us),
-        is_review_open=any(review.state == "open" for review in looked_at),
+        is_review_open=any(review.state == "open" for review in reviews),
         announced=changes_to_come(*ahead, book, now_us),
         recalculating=recalculation_of(unit, rider_id),
         judged_next=next_order_judged_by(*ahead, book, now_us),
@@ -200,20 +205,20 @@ def card_of(unit: ReadUnit | WriteUnit, law: RulesInForce, rider_id: str, now_us
     figures = _figures(row, book)
     at = next(k for k, tier in enumerate(model.tier) if tier.id == figures["tier"])
     above = model.tier[at + 1] if at + 1 < len(model.tier) else None
-    return Card(
+    return RiderCard(
         rider_id=rider_id,
         city=row.city,
         rider_kind=kind,
         as_of_us=now_us,
-        good_until_us=_good_until(now_us, [day_ends, row.due_us], today.entries, found),
+        good_until_us=_good_until(now_us, [day_ends, row.due_us], today.entries, context),
         score_mp=row.score_mp,
         base_mp=model.score.base_mp,
         floor_mp=model.score.floor_mp,
         ceiling_mp=model.score.ceiling_mp,
-        tier=tier_on(model.tier[at], model),
-        next_tier=None if above is None else tier_on(above, model),
-        up=way_up(model, row.score_mp, above, figures["on_time_orders_to_next_tier"]),
-        back=way_back(book, row.score_mp, figures["on_time_orders_to_recover"]),
+        tier=tier_summary(model.tier[at], model),
+        next_tier=None if above is None else tier_summary(above, model),
+        up=path_to_next_tier(model, row.score_mp, above, figures["on_time_orders_to_next_tier"]),
+        back=path_to_base(book, row.score_mp, figures["on_time_orders_to_recover"]),
         returning=tuple(item for item in outlook.returning if item.due_us > now_us),
         day_starts_us=day_starts,
         today=today.entries,
@@ -226,20 +231,20 @@ def card_of(unit: ReadUnit | WriteUnit, law: RulesInForce, rider_id: str, now_us
         counters=outlook.counters,
         money_today=money_today,
         money_week=money_week,
-        book=book_of(book),
-        announcements=found.announced,
-        all_appeals=found.appeals,
-        reviews=found.reviews,
-        suspension=found.suspension,
-        is_review_open=found.is_review_open,
-        recalculating=found.recalculating,
-        judged_next=found.judged_next,
-        words=_told(row, book, figures, today.entries, found),
+        book=book_summary(book),
+        announcements=context.announced,
+        all_appeals=context.appeals,
+        reviews=context.reviews,
+        suspension=context.suspension,
+        is_review_open=context.is_review_open,
+        recalculating=context.recalculating,
+        judged_next=context.judged_next,
+        words=_card_words(row, book, figures, today.entries, context),
     )
 
 
 @dataclass(frozen=True, slots=True)
-class _Beside:
+class _RiderCases:
     """What concerns a rider beside the ledger."""
 
     appeals: tuple[Appeal, ...]
@@ -259,21 +264,21 @@ def _local(book: Book, now_us: int) -> tuple[int, int, int]:
     return int(days.start_us[day]), int(days.start_us[first]), int(days.start_us[day + 1])
 
 
-def _good_until(now_us: int, ends: Sequence[int], today: Sequence[ToldEntry], found: _Beside) -> int:
+def _good_until(now_us: int, ends: Sequence[int], today: Sequence[ExplainedEntry], context: _RiderCases) -> int:
     """When something on a card changes though nothing is written."""
-    all_ends = [*ends, *(appeal.deadline_us for appeal in found.appeals)]
-    all_ends += [entry.right.until_us + 1 for entry in today if entry.right.can and entry.right.until_us]
-    all_ends += [] if found.suspension is None else [found.suspension.from_us]
-    all_ends += [coming.from_us for coming in found.announced]
+    all_ends = [*ends, *(appeal.deadline_us for appeal in context.appeals)]
+    all_ends += [entry.appeal.until_us + 1 for entry in today if entry.appeal.can and entry.appeal.until_us]
+    all_ends += [] if context.suspension is None else [context.suspension.from_us]
+    all_ends += [coming.from_us for coming in context.announced]
     return min([end for end in all_ends if end > now_us], default=now_us)
 
 
-def book_of(book: Book) -> BookOf:
+def book_summary(book: Book) -> BookSummary:
     """What a rider is told of a rule book."""
     model = book.model
     comment = None if model.publication is None else Translated(model.publication.text.zh, model.publication.text.en)
     title = Translated(model.title.zh, model.title.en)
-    return BookOf(book.id, model.effective_from, book.digest, title, _public_text(book), comment, model.time_zone)
+    return BookSummary(book.id, model.effective_from, book.digest, title, _public_text(book), comment, model.time_zone)
 
 
 @cached(LRUCache(64), key=lambda book: book.digest, lock=Lock())
@@ -284,7 +289,7 @@ def _public_text(book: Book) -> Translated:
 class _Today(NamedTuple):
     """What happened since the local day began or was entered since; its points, exact and as they are shown."""
 
-    entries: tuple[ToldEntry, ...]
+    entries: tuple[ExplainedEntry, ...]
     has_more: bool
     happened_mp: int
     earlier_mp: int
@@ -305,8 +310,10 @@ def _today(unit: ReadUnit | WriteUnit, row: RiderRow, since_us: int, now_us: int
     ]
     number, *sums = unit.connection.execute(select(func.count(), *amounts).where(*near)).one()
     query = select(entries).where(*near).order_by(entries.c.seq.desc()).limit(TODAY_MAX)
-    lines = [line_of(found) for found in unit.connection.execute(query).mappings()]
-    return _Today(tell(unit, row.rider_id, lines, now_us), number > len(lines), *(int(amount or 0) for amount in sums))
+    lines = [line_of(row_of_entry) for row_of_entry in unit.connection.execute(query).mappings()]
+    return _Today(
+        explain_entries(unit, row.rider_id, lines, now_us), number > len(lines), *(int(amount or 0) for amount in sums)
+    )
 
 
 def _tenths(points_mp: ColumnElement[int]) -> ColumnElement[int]:
@@ -317,44 +324,47 @@ def _tenths(points_mp: ColumnElement[int]) -> ColumnElement[int]:
 def _figures(row: RiderRow, book: Book) -> dict[str, Any]:
     """Tier and on-time orders, as the riders table has them."""
     values = (np.zeros(1, np.int64), np.array([row.rider_kind], np.int64), np.array([row.score_mp], np.int64))
-    found = standing_figures((book,), *values)
-    reach = {"on_time_orders_to_next_tier": found.to_next_tier[0], "on_time_orders_to_recover": found.to_recover[0]}
-    return {"tier": found.tier[0]} | {name: int(orders) if orders >= 0 else None for name, orders in reach.items()}
+    standing = standing_figures((book,), *values)
+    reach = {
+        "on_time_orders_to_next_tier": standing.to_next_tier[0],
+        "on_time_orders_to_recover": standing.to_recover[0],
+    }
+    return {"tier": standing.tier[0]} | {name: int(orders) if orders >= 0 else None for name, orders in reach.items()}
 
 
-def _told(
-    row: RiderRow, book: Book, figures: dict[str, Any], today: Sequence[ToldEntry], found: _Beside
+def _card_words(
+    row: RiderRow, book: Book, figures: dict[str, Any], today: Sequence[ExplainedEntry], context: _RiderCases
 ) -> tuple[Translated, ...]:
     """The card in statements: what a person decided first, what happened last at the end."""
     about = {
         "rider_id": row.rider_id,
         "score_mp": row.score_mp,
         "book_digest": book.digest,
-        "review_required": found.is_review_open,
+        "review_required": context.is_review_open,
     }
-    told = explain.card(about | figures, {book.digest: book}, _last(today))
-    lines = {lang: explain.card_lines(told, lang) for lang in LANGS}
-    own = tuple(Translated(zh, en) for zh, en in zip(lines["zh"], lines["en"], strict=True))
-    if found.judged_next is not None:
-        own = found.judged_next, *own
-    if found.recalculating is not None:
-        own = found.recalculating.words, *own
-    stands = found.suspension
-    if stands is None:
-        return own
+    card = explain.card(about | figures, {book.digest: book}, _last(today))
+    lines = {lang: explain.card_lines(card, lang) for lang in LANGS}
+    statements = tuple(Translated(zh, en) for zh, en in zip(lines["zh"], lines["en"], strict=True))
+    if context.judged_next is not None:
+        statements = context.judged_next, *statements
+    if context.recalculating is not None:
+        statements = context.recalculating.words, *statements
+    suspension = context.suspension
+    if suspension is None:
+        return statements
     words = {
-        "at": clock(stands.from_us, book.model, "%Y-%m-%d %H:%M"),
-        "by": stands.decided_by,
+        "at": clock(suspension.from_us, book.model, "%Y-%m-%d %H:%M"),
+        "by": suspension.decided_by,
     }
     stands_words = translated(
         lambda lang: text(
-            lang, f"suspension.{stands.state}", reason=stands.reason or text(lang, "inbox.erased"), **words
+            lang, f"suspension.{suspension.state}", reason=suspension.reason or text(lang, "inbox.erased"), **words
         )
     )
-    return stands_words, *own
+    return stands_words, *statements
 
 
-def _last(today: Sequence[ToldEntry]) -> Because | None:
+def _last(today: Sequence[ExplainedEntry]) -> Because | None:
     """What happened last today."""
     lines = [entry.line for entry in reversed(today)]
     line = explain.last_of(lines)

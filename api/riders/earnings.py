@@ -16,7 +16,7 @@ _HAS_MONEY = text("money_fen <> 0")
 
 
 @dataclass(frozen=True, slots=True)
-class Money:
+class Earnings:
     """Orders and money (fen) of a stretch of time; fines and bonus are at least 0, income = fees + bonus − fines."""
 
     orders: int
@@ -30,7 +30,7 @@ class Money:
         return self.fees_fen + self.bonus_fen - self.fines_fen
 
 
-def money_since(unit: ReadUnit | WriteUnit, rider_id: str, *since_us: int) -> tuple[Money, ...]:
+def earnings_since(unit: ReadUnit | WriteUnit, rider_id: str, *since_us: int) -> tuple[Earnings, ...]:
     """Money of a rider from each of some instants on, by the times of deliveries and entries."""
     first_us = min(since_us)
     delivered = _fees(unit, rider_id, first_us)
@@ -63,9 +63,9 @@ def _fees(unit: ReadUnit | WriteUnit, rider_id: str, since_us: int) -> list[tupl
     return list(fees.values())
 
 
-def _money(delivered: list[tuple[int, int]], moved: Sequence[Any], from_us: int) -> Money:
-    own = [fee for at_us, fee in delivered if at_us >= from_us]
-    taken = given = 0
+def _money(delivered: list[tuple[int, int]], moved: Sequence[Any], from_us: int) -> Earnings:
+    fees = [fee for at_us, fee in delivered if at_us >= from_us]
+    taken = added = 0
     for at_us, kind, fen in moved:
         if at_us < from_us:
             continue
@@ -74,6 +74,6 @@ def _money(delivered: list[tuple[int, int]], moved: Sequence[Any], from_us: int)
         if fen * sign < 0:
             taken -= fen
         else:
-            given += fen
-    fines, bonus = net_taken_and_given(np.array([taken]), np.array([given]))
-    return Money(len(own), sum(own), int(bonus[0]), int(fines[0]))
+            added += fen
+    fines, bonus = net_taken_and_given(np.array([taken]), np.array([added]))
+    return Earnings(len(fees), sum(fees), int(bonus[0]), int(fines[0]))

@@ -34,7 +34,7 @@ _BY_BOOKS: Final = Schedule({}, reach_back=False)
 
 
 @dataclass(frozen=True, slots=True)
-class ToldEntry:
+class ExplainedEntry:
     """One entry as its rider should hear of it.
 
     Parameters
@@ -45,8 +45,8 @@ class ToldEntry:
         What happened and why, in one sentence.
     why
         All that it follows from (`scoring.explain.tree` tells it).
-    right
-        Whether it can be appealed, and until when.
+    appeal
+        Whether it can be appealed, and until when; the appeal against it.
     recalculating
         Something about its event, or about one before it, is stored and not entered yet: the entry may change.
     """
@@ -57,44 +57,47 @@ class ToldEntry:
     event_kind: str | None
     sentence: Translated
     why: Because
-    right: AppealRight
+    appeal: AppealRight
     recalculating: bool
 
 
 @dataclass(frozen=True, slots=True)
-class ToldPage:
-    """Entries of a rider, newest first; `cursor` asks for the older ones, None at the end.
+class ExplainedPage:
+    """Entries of a rider, newest first; `cursor` (the number of the last) asks for the older ones, None at the end.
 
     `recalculating` is what waits about the rider: entries of then and later may change, and others may come.
     """
 
-    entries: tuple[ToldEntry, ...]
-    cursor: int | None
+    items: tuple[ExplainedEntry, ...]
+    cursor: str | None
     recalculating: Recalculation | None
 
 
 def entries_page(
     unit: ReadUnit | WriteUnit, rider_id: str, now_us: int, cursor: int | None = None, limit: int = 50
-) -> ToldPage:
+) -> ExplainedPage:
     """A page of a rider's ledger, each entry with its sentence; parameters as for `queries.entries_of`."""
     page = entries_of(unit, rider_id, cursor, limit)
-    told = tell(unit, rider_id, [line_of(row) for row in page.entries], now_us)
-    return ToldPage(told, page.cursor, recalculation_of(unit, rider_id))
+    items = explain_entries(unit, rider_id, [line_of(row) for row in page.entries], now_us)
+    cursor_text = None if page.cursor is None else str(page.cursor)
+    return ExplainedPage(items, cursor_text, recalculation_of(unit, rider_id))
 
 
-class Owner(NamedTuple):
+class EntryOwner(NamedTuple):
     """Whose an entry is, and the city they belong to."""
 
     rider_id: str
     city: str | None
 
 
-def entries_of_event(unit: ReadUnit | WriteUnit, rider_id: str, event_id: str, now_us: int) -> tuple[ToldEntry, ...]:
+def entries_of_event(
+    unit: ReadUnit | WriteUnit, rider_id: str, event_id: str, now_us: int
+) -> tuple[ExplainedEntry, ...]:
     """All entries of one event, newest first."""
-    return tell(unit, rider_id, _lines_of_events(unit, rider_id, [event_id])[::-1], now_us)
+    return explain_entries(unit, rider_id, _lines_of_events(unit, rider_id, [event_id])[::-1], now_us)
 
 
-def owner_of_entry(unit: ReadUnit | WriteUnit, entry_id: str) -> Owner | None:
+def owner_of_entry(unit: ReadUnit | WriteUnit, entry_id: str) -> EntryOwner | None:
     """Whose an entry is, in one statement; None for an id that no entry has."""
     query = (
         select(entries.c.rider_id, rider_state.c.city)
@@ -102,15 +105,15 @@ def owner_of_entry(unit: ReadUnit | WriteUnit, entry_id: str) -> Owner | None:
         .where(entries.c.entry_id == entry_id)
     )
     row = unit.connection.execute(query).one_or_none()
-    return None if row is None else Owner(*row)
+    return None if row is None else EntryOwner(*row)
 
 
-def entry_of(unit: ReadUnit | WriteUnit, entry_id: str, now_us: int) -> ToldEntry | None:
+def entry_of(unit: ReadUnit | WriteUnit, entry_id: str, now_us: int) -> ExplainedEntry | None:
     """One entry with all that its rider's events say of it; None for an id that no entry has."""
     row = unit.connection.execute(select(entries).where(entries.c.entry_id == entry_id)).mappings().one_or_none()
     if row is None:
         return None
-    return tell(unit, row["rider_id"], [line_of(row)], now_us, is_whole=True)[0]
+    return explain_entries(unit, row["rider_id"], [line_of(row)], now_us, is_whole=True)[0]
 
 
 def line_of(row: Any) -> EntryLine:
@@ -118,9 +121,9 @@ def line_of(row: Any) -> EntryLine:
     return EntryLine(**{name: row[name] for name in _LINE_FIELDS})
 
 
-def tell(
+def explain_entries(
     unit: ReadUnit | WriteUnit, rider_id: str, lines: Sequence[EntryLine], now_us: int, *, is_whole: bool = False
-) -> tuple[ToldEntry, ...]:
+) -> tuple[ExplainedEntry, ...]:
     """Tell entries of one rider, in the order given.
 
     Parameters
@@ -152,32 +155,32 @@ def tell(
         then = because(line, around, books, known_then(first.recorded_us))
         return replace(then, undone=now.undone) if then.agrees else now
 
-    return tuple(_told(why(line), known, filed.get(line.entry_id), waits, now_us) for line in lines)
+    return tuple(_explained(why(line), known, filed.get(line.entry_id), waits, now_us) for line in lines)
 
 
-def _told(
+def _explained(
     why: Because, known: KnownEvents | None, appeal: Appeal | None, waits: Recalculation | None, now_us: int
-) -> ToldEntry:
+) -> ExplainedEntry:
     line = why.line
     row = None if known is None else known.row_of.get(line.event_id)
     is_taken_back = any(later.kind == "reverse" for later in why.later)
-    return ToldEntry(
+    return ExplainedEntry(
         line=line,
         city=None if known is None or row is None else known.rows[row]["city"],
         order_id=why.order_id,
         event_kind=why.event_kind,
         sentence=translated(lambda lang: sentence(why, lang)),
         why=why,
-        right=right_of(line, is_taken_back, why.book, now_us, appeal),
+        appeal=right_of(line, is_taken_back, why.book, now_us, appeal),
         recalculating=waits is not None and line.at_us >= waits.from_us,
     )
 
 
 def _lines_of_events(unit: ReadUnit | WriteUnit, rider_id: str, event_ids: Iterable[str]) -> tuple[EntryLine, ...]:
     """All entries of some events of a rider, by number: what because-trees compare an entry with."""
-    own = (entries.c.rider_id == rider_id, among(unit, entries.c.event_id, sorted(event_ids)))
+    of_events = (entries.c.rider_id == rider_id, among(unit, entries.c.event_id, sorted(event_ids)))
     # Sorted here: asked for in order, SQLite goes over all entries of the rider.
-    rows = unit.connection.execute(select(entries).where(*own)).mappings()
+    rows = unit.connection.execute(select(entries).where(*of_events)).mappings()
     return tuple(line_of(row) for row in sorted(rows, key=lambda row: int(row["seq"])))
 
 
@@ -204,11 +207,11 @@ def _bearing(
     reach_us = int(program.tables.books["late_us"].max())
     for around in _around(lines, past, reach_us):
         past = past.beside(stored_events_of(unit, program, *which, around))
-    asked: set[str] = set()
-    while wanted := set(past.table["event_id"].to_pylist()) - asked:
-        asked |= wanted
-        for some in in_chunks(sorted(wanted)):
-            past = past.beside(stored_events_of(unit, program, *which, among(unit, events.c.ref_event_id, some)))
+    read: set[str] = set()
+    while unread := set(past.table["event_id"].to_pylist()) - read:
+        read |= unread
+        for ids in in_chunks(sorted(unread)):
+            past = past.beside(stored_events_of(unit, program, *which, among(unit, events.c.ref_event_id, ids)))
     return past
 
 

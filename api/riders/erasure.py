@@ -40,13 +40,13 @@ def erase(unit: WriteUnit, rider_id: str, actor: str) -> Erasure:
     Appeals and decisions stay, with their reason codes. The caller lets the file forget, too, once this is committed
     (`Store.scrub`).
     """
-    held = select(rider_state.c.city).where(rider_state.c.rider_id == rider_id).with_for_update()
+    city_row = select(rider_state.c.city).where(rider_state.c.rider_id == rider_id).with_for_update()
     # Whoever was answering about this rider has ended by now: what they kept is seen below.
-    row = unit.connection.execute(held).one_or_none()
+    row = unit.connection.execute(city_row).one_or_none()
     person = unit.connection.execute(delete(people).where(people.c.rider_id == rider_id)).rowcount > 0
     texts = unit.connection.execute(delete(appeal_texts).where(appeal_texts.c.rider_id == rider_id)).rowcount
     texts += forget_words(unit, rider_id)
-    found = Erasure(person, texts, delete_answers_about(unit, rider_id), revoke_keys_of(unit, rider_id, actor))
+    erasure = Erasure(person, texts, delete_answers_about(unit, rider_id), revoke_keys_of(unit, rider_id, actor))
     end_sessions_of(unit, "rider", rider_id)
     if row is not None:
         # A kept card may hold words.
@@ -54,10 +54,10 @@ def erase(unit: WriteUnit, rider_id: str, actor: str) -> Erasure:
     city = None if row is None else row.city
     add_audit_note(
         unit, actor, "person_erased", rider_id,
-        city=city, held=found.person, texts=found.texts, answers=found.answers, keys=found.keys,
+        city=city, held=erasure.person, texts=erasure.texts, answers=erasure.answers, keys=erasure.keys,
     )  # fmt: skip
     emit_erasure(unit, rider_id, city, _cities_before(unit, rider_id))
-    return found
+    return erasure
 
 
 def _cities_before(unit: WriteUnit, rider_id: str) -> Sequence[str]:

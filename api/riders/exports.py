@@ -9,8 +9,9 @@ from sqlalchemy import ColumnElement, Select, or_, select, tuple_
 
 from api.db.tables import api_keys, audit, entries, events, idempotency, outbox, rider_moves
 from api.db.unit_of_work import ReadUnit
-from api.decisions.appeal_records import own_appeals
-from api.decisions.reviews import own_reviews
+from api.decisions.appeal_records import APPEALS
+from api.decisions.cases import CaseStore
+from api.decisions.reviews import REVIEWS
 from api.ledger.entries import rider_row
 from api.riders.people import person_of
 
@@ -36,8 +37,8 @@ def export_of(reading: Reading, rider_id: str) -> Iterator[tuple[str, Any]]:
     lists = _lists(rider_id, num_entries)
     for name in ("moves", "events", "entries"):
         yield name, _rows(reading, *lists[name])
-    yield "appeals", _paged(reading, lambda unit, at: _appeals(unit, rider_id, at))
-    yield "reviews", _paged(reading, lambda unit, at: _reviews(unit, rider_id, at))
+    yield "appeals", _cases(reading, APPEALS, rider_id)
+    yield "reviews", _cases(reading, REVIEWS, rider_id)
     for name in ("messages", "keys", "requests", "audit"):
         yield name, _rows(reading, *lists[name])
 
@@ -46,7 +47,7 @@ def _lists(rider_id: str, num_entries: int) -> dict[str, Ordered]:
     """Queries by name, each with the columns that order it and tell its rows apart."""
     actor = f"rider:{rider_id}"
     key_columns = (column for column in api_keys.c if column.name != "secret_hash")
-    said = select(idempotency.c.key, idempotency.c.status, idempotency.c.recorded_us)
+    requests = select(idempotency.c.key, idempotency.c.status, idempotency.c.recorded_us)
     own_entries = select(entries).where(entries.c.rider_id == rider_id, entries.c.seq <= num_entries)
     own_keys = select(*key_columns).where(api_keys.c.role == "rider", api_keys.c.subject == rider_id)
     lines = select(audit).where(or_(audit.c.subject == rider_id, audit.c.actor == actor))
@@ -56,7 +57,7 @@ def _lists(rider_id: str, num_entries: int) -> dict[str, Ordered]:
         "entries": (own_entries, [entries.c.seq]),
         "messages": (select(outbox).where(outbox.c.rider_id == rider_id), [outbox.c.outbox_id]),
         "keys": (own_keys, [api_keys.c.key_id]),
-        "requests": (said.where(idempotency.c.actor == actor), [idempotency.c.key]),
+        "requests": (requests.where(idempotency.c.actor == actor), [idempotency.c.key]),
         "audit": (lines, [audit.c.audit_id]),
     }
 
@@ -77,22 +78,13 @@ def _rows(reading: Reading, query: Select[Any], order: Sequence[ColumnElement[An
         after = (order[0] >= last[0]) & (tuple_(*order) > tuple_(*last))
 
 
-def _appeals(unit: ReadUnit, rider_id: str, cursor: str | None) -> tuple[list[Row], str | None]:
-    page = own_appeals(unit, rider_id, None, cursor, PART)
-    return [asdict(appeal) for appeal in page.appeals], page.cursor
-
-
-def _reviews(unit: ReadUnit, rider_id: str, cursor: str | None) -> tuple[list[Row], str | None]:
-    page = own_reviews(unit, rider_id, None, cursor, PART)
-    return [asdict(review) for review in page.reviews], page.cursor
-
-
-def _paged(reading: Reading, page: Callable[[ReadUnit, str | None], tuple[list[Row], str | None]]) -> Iterator[Row]:
-    """Rows of one page after the other."""
+def _cases(reading: Reading, store: CaseStore[Any], rider_id: str) -> Iterator[Row]:
+    """A rider's appeals or reviews, page by page."""
     cursor: str | None = None
     while True:
         with reading() as unit:
-            some, cursor = page(unit, cursor)
-        yield from some
+            page = store.page_of_rider(unit, rider_id, None, cursor, PART)
+        yield from map(asdict, page.items)
+        cursor = page.cursor
         if cursor is None:
             return

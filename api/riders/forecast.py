@@ -28,7 +28,7 @@ from scoring.explain_words import moved_words, orders_words, signed_tenths, span
 from scoring.ledger import standing_figures
 from scoring.score import ScoredRun, score
 
-MINUTES: Final = (0, 3, 10)
+DEFAULT_LATE_MIN: Final = (0, 3, 10)
 # Of an order nobody has seen yet, where the rider's last one says nothing.
 _DISTANCE_M: Final = 3_000
 # Of what a rider carries, packed: a hundred times what is usual.
@@ -65,7 +65,7 @@ class Forecast:
 
 
 @dataclass(frozen=True, slots=True)
-class Counters:
+class OrderCounts:
     """Orders delivered since the first; `late` by the rider, `exempt` late without costing anything."""
 
     delivered: int
@@ -75,7 +75,7 @@ class Counters:
 
 
 @dataclass(frozen=True, slots=True)
-class Returning:
+class PendingReturn:
     """A deduction that is given back at an instant."""
 
     due_us: int
@@ -83,17 +83,21 @@ class Returning:
 
 
 @dataclass(frozen=True, slots=True)
-class Outlook:
+class RiderForecast:
     """A rider at this instant, and what the next order would do."""
 
     score_mp: int
-    counters: Counters
-    returning: tuple[Returning, ...]
+    counters: OrderCounts
+    returning: tuple[PendingReturn, ...]
     forecasts: tuple[Forecast, ...]
 
 
 def forecast_of(
-    unit: ReadUnit | WriteUnit, law: RulesInForce, rider_id: str, now_us: int, late_min: Sequence[int] = MINUTES
+    unit: ReadUnit | WriteUnit,
+    law: RulesInForce,
+    rider_id: str,
+    now_us: int,
+    late_min: Sequence[int] = DEFAULT_LATE_MIN,
 ) -> tuple[Forecast, ...] | None:
     """What the next order would do, for each lateness in minutes; None for a rider without a scored event."""
     row = row_of(unit, rider_id)
@@ -102,12 +106,18 @@ def forecast_of(
     # Of a rider with very many orders in hand a few copies at a time.
     at_once = max(_COPIED_BYTES // max(len(row.carried or b""), 1), 1)
     parts = (late_min[first : first + at_once] for first in range(0, len(late_min), at_once))
-    return tuple(one for some in parts for one in outlook_of(unit, law, row, now_us, some).forecasts)
+    return tuple(
+        forecast for minutes in parts for forecast in rider_forecast(unit, law, row, now_us, minutes).forecasts
+    )
 
 
-def outlook_of(
-    unit: ReadUnit | WriteUnit, law: RulesInForce, row: RiderRow, now_us: int, late_min: Sequence[int] = MINUTES
-) -> Outlook:
+def rider_forecast(
+    unit: ReadUnit | WriteUnit,
+    law: RulesInForce,
+    row: RiderRow,
+    now_us: int,
+    late_min: Sequence[int] = DEFAULT_LATE_MIN,
+) -> RiderForecast:
     """A rider at an instant. Forecasts are empty where no book will judge their next order."""
     (kept,) = stored_states(unit, law, [row], row.until_us)
     # One rider in several copies, one for each lateness and one who delivers nothing: ids ascend as copies do.
@@ -123,10 +133,10 @@ def outlook_of(
     late, exempt, delivered = (int(state[name]) for name in ("num_late", "num_exempt", "num_delivered"))
     head = scored.head
     returning = head.fades[head.fade_start[0] : head.fade_start[1]]
-    return Outlook(
+    return RiderForecast(
         score_mp=int(state["score_mp"]),
-        counters=Counters(delivered, delivered - late - exempt, late, exempt),
-        returning=tuple(Returning(int(fade["due_us"]), int(fade["mp"])) for fade in returning),
+        counters=OrderCounts(delivered, delivered - late - exempt, late, exempt),
+        returning=tuple(PendingReturn(int(fade["due_us"]), int(fade["mp"])) for fade in returning),
         forecasts=tuple(_forecast(scored, k + 1, minutes) for k, minutes in enumerate(late_min)) if has_book else (),
     )
 
@@ -134,7 +144,7 @@ def outlook_of(
 def _next_order(carried: Carried, name: str, late_min: int, at_us: int) -> dict[str, Any]:
     """A delivery at this instant in which nobody else had a share: taken over, picked up and delivered at once."""
     window = carried.window
-    own = window.filter(pc.equal(window["rider_id"], name))
+    rows = window.filter(pc.equal(window["rider_id"], name))
     moments = ("accepted", "arrived_store", "merchant_ready", "merchant_promised_ready", "picked_up", "delivered")
     due_us = at_us - late_min * _US_PER_MINUTE
     kind = int(carried.rider_kind[0])
@@ -150,9 +160,9 @@ def _next_order(carried: Carried, name: str, late_min: int, at_us: int) -> dict[
             "occurred_us": at_us,
             "promised_us": due_us,
             "assess_deadline_us": due_us,
-            "distance_m": _last(own, "distance_m") or _DISTANCE_M,
-            "fee_fen": _last(own, "fee_fen"),
-            "rider_joined_us": _last(own, "rider_joined_us"),
+            "distance_m": _last(rows, "distance_m") or _DISTANCE_M,
+            "fee_fen": _last(rows, "fee_fen"),
+            "rider_joined_us": _last(rows, "rider_joined_us"),
         }
         | {f"{moment}_us": at_us for moment in moments}
     )
@@ -167,8 +177,8 @@ def _last(rows: pa.Table, name: str) -> Any:
 def _forecast(scored: ScoredRun, rider: int, late_min: int) -> Forecast:
     prepared, entries = scored.prepared, scored.entries
     row = int(np.flatnonzero((prepared.events["rider"] == rider) & (prepared.is_new == 1))[0])
-    own = entries[entries["ev"] == row]
-    points_mp, money_fen = int(own["delta_mp"].sum()), int(own["money_fen"].sum())
+    moved = entries[entries["ev"] == row]
+    points_mp, money_fen = int(moved["delta_mp"].sum()), int(moved["money_fen"].sum())
     after_mp = int(scored.head.riders["score_mp"][rider])
     position = int(prepared.events["book"][row])
     book = scored.program.books[position]

@@ -12,12 +12,12 @@ from typing import Any, Literal
 
 from sqlalchemy import and_, delete, func, insert, or_, select, update
 
-from api.access.new_ids import need_sound_cities
-from api.access.requester import Acting
+from api.access.new_ids import need_valid_cities
+from api.access.requester import Requester
 from api.books.deployment import COMMAND
 from api.books.in_force import RulesInForce
 from api.db.audit_notes import add_audit_note
-from api.db.cursors import newest_first
+from api.db.cursors import CursorPage, newest_first
 from api.db.rider_rows import lock_riders, raise_revision
 from api.db.tables import api_keys, open_appeals, open_moves, open_reviews, rider_moves, rider_state
 from api.db.unit_of_work import ReadUnit, WriteUnit
@@ -26,7 +26,7 @@ from api.words import city_words
 
 
 @dataclass(frozen=True, slots=True)
-class Move:
+class CityMove:
     """A move: `proposed` by the old city, or done; `at_us` is when."""
 
     rider_id: str
@@ -39,15 +39,7 @@ class Move:
 
 
 @dataclass(frozen=True, slots=True)
-class MovePage:
-    """Moves that wait for the new city, newest first; `cursor` asks for the older ones, None at the end."""
-
-    moves: tuple[Move, ...]
-    cursor: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
+class _MoveState:
     """Where a rider is, the move that waits and the last one, as one of the parties may know it.
 
     Parameters
@@ -60,14 +52,14 @@ class _Known:
     """
 
     city: str
-    waits: Move | None
-    last: Move | None
+    waits: CityMove | None
+    last: CityMove | None
     last_no: int
     is_home: bool
-    let_go: Move | None
+    let_go: CityMove | None
 
 
-def move_rider(unit: WriteUnit, law: RulesInForce, who: Acting, rider_id: str, to_city: str) -> Move:
+def move_rider(unit: WriteUnit, law: RulesInForce, who: Requester, rider_id: str, to_city: str) -> CityMove:
     """Propose a move, accept the one that waits, or both. The same again gives the same answer.
 
     Raises
@@ -76,12 +68,12 @@ def move_rider(unit: WriteUnit, law: RulesInForce, who: Acting, rider_id: str, t
         `rider_unknown`, also for who is neither of the old city nor asked to take the rider in; `move_already_there`,
         `bad_id` (no name of a city), `move_differs` (another city was proposed), `move_no_book` (no book judges anybody in the new city).
     """
-    need_sound_cities(unit, who, (to_city,))
-    known = _party(unit, who, rider_id, to_city)
+    need_valid_cities(unit, who, (to_city,))
+    known = _move_state(unit, who, rider_id, to_city)
     if known.let_go:
         return known.let_go
     lock_riders(unit, [rider_id])
-    known = _party(unit, who, rider_id, to_city)
+    known = _move_state(unit, who, rider_id, to_city)
     if known.let_go:
         return known.let_go
     waits = known.waits
@@ -93,12 +85,12 @@ def move_rider(unit: WriteUnit, law: RulesInForce, who: Acting, rider_id: str, t
         raise Refused("move_already_there", city=city_words(to_city))
     same = waits if waits is not None and waits.to_city == to_city else None
     if _good(who, to_city):
-        proposed = Move(rider_id, known.city, to_city, "proposed", who.name, None, unit.recorded_us)
+        proposed = CityMove(rider_id, known.city, to_city, "proposed", who.name, None, unit.recorded_us)
         return _move(unit, law, who, known, same or proposed)
     return same or _propose(unit, who, rider_id, known, to_city)
 
 
-def move_of(unit: ReadUnit | WriteUnit, who: Acting, rider_id: str) -> Move:
+def move_of(unit: ReadUnit | WriteUnit, who: Requester, rider_id: str) -> CityMove:
     """The move of a rider that waits, or else the last one.
 
     Raises
@@ -106,14 +98,14 @@ def move_of(unit: ReadUnit | WriteUnit, who: Acting, rider_id: str) -> Move:
     Refused
         `rider_unknown` as of `move_rider`, `move_unknown` where there is none.
     """
-    known = _party(unit, who, rider_id)
-    found = known.let_go or known.waits or known.last
-    if found is None:
+    known = _move_state(unit, who, rider_id)
+    move = known.let_go or known.waits or known.last
+    if move is None:
         raise Refused("move_unknown")
-    return found
+    return move
 
 
-def end_move(unit: WriteUnit, who: Acting, rider_id: str) -> None:
+def end_move(unit: WriteUnit, who: Requester, rider_id: str) -> None:
     """Withdraw a proposal as the old city, or refuse it as the new one.
 
     Raises
@@ -126,8 +118,8 @@ def end_move(unit: WriteUnit, who: Acting, rider_id: str) -> None:
     _end(unit, who, _waiting_move(unit, who, rider_id))
 
 
-def _waiting_move(unit: ReadUnit | WriteUnit, who: Acting, rider_id: str) -> Move:
-    known = _party(unit, who, rider_id)
+def _waiting_move(unit: ReadUnit | WriteUnit, who: Requester, rider_id: str) -> CityMove:
+    known = _move_state(unit, who, rider_id)
     if known.let_go:
         raise Refused("rider_unknown")
     if known.waits is None:
@@ -135,20 +127,22 @@ def _waiting_move(unit: ReadUnit | WriteUnit, who: Acting, rider_id: str) -> Mov
     return known.waits
 
 
-def open_moves_of(unit: ReadUnit | WriteUnit, who: Acting, cursor: str | None = None, limit: int = 50) -> MovePage:
+def open_moves_of(
+    unit: ReadUnit | WriteUnit, who: Requester, cursor: str | None = None, limit: int = 50
+) -> CursorPage[CityMove]:
     """Moves that wait, out of or into somebody's cities."""
     query = select(open_moves)
     if who.cities:
         query = query.where(or_(open_moves.c.from_city.in_(who.cities), open_moves.c.to_city.in_(who.cities)))
     page = newest_first(unit, query, open_moves.c.proposed_us, open_moves.c.rider_id, cursor, limit)
-    return MovePage(tuple(map(_open, page.rows)), page.cursor)
+    return CursorPage(tuple(map(_open, page.rows)), page.cursor)
 
 
-def _good(who: Acting, city: str) -> bool:
+def _good(who: Requester, city: str) -> bool:
     return not who.cities or city in who.cities
 
 
-def _party(unit: ReadUnit | WriteUnit, who: Acting, rider_id: str, to_city: str | None = None) -> _Known:
+def _move_state(unit: ReadUnit | WriteUnit, who: Requester, rider_id: str, to_city: str | None = None) -> _MoveState:
     """All that bears on a rider's move, in one statement whoever the rider is.
 
     Raises
@@ -174,36 +168,36 @@ def _party(unit: ReadUnit | WriteUnit, who: Acting, rider_id: str, to_city: str 
     let_go = last if stood and is_told else None
     if not (is_home or is_asked or let_go):
         raise Refused("rider_unknown")
-    return _Known(city, waits, last, row[rider_moves.c.move_no] or 0, is_home, let_go)
+    return _MoveState(city, waits, last, row[rider_moves.c.move_no] or 0, is_home, let_go)
 
 
-def _waiting(row: Any) -> Move | None:
+def _waiting(row: Any) -> CityMove | None:
     if row[open_moves.c.rider_id] is None:
         return None
     return _open({column.name: row[column] for column in open_moves.c})
 
 
-def _last(row: Any) -> Move | None:
+def _last(row: Any) -> CityMove | None:
     moves = rider_moves.c
     if row[moves.rider_id] is None:
         return None
-    return Move(
+    return CityMove(
         row[moves.rider_id], row[moves.from_city], row[moves.to_city], "moved", row[moves.proposed_by],
         row[moves.accepted_by], row[moves.moved_us],
     )  # fmt: skip
 
 
-def _open(row: Any) -> Move:
-    return Move(
+def _open(row: Any) -> CityMove:
+    return CityMove(
         row["rider_id"], row["from_city"], row["to_city"], "proposed", row["proposed_by"], None, row["proposed_us"]
     )  # fmt: skip
 
 
-def _propose(unit: WriteUnit, who: Acting, rider_id: str, known: _Known, to_city: str) -> Move:
+def _propose(unit: WriteUnit, who: Requester, rider_id: str, known: _MoveState, to_city: str) -> CityMove:
     """Ask the new city; a proposal to another one is withdrawn."""
     if known.waits is not None:
         _end(unit, who, known.waits)
-    made = Move(rider_id, known.city, to_city, "proposed", who.name, None, unit.recorded_us)
+    made = CityMove(rider_id, known.city, to_city, "proposed", who.name, None, unit.recorded_us)
     unit.connection.execute(
         insert(open_moves),
         {
@@ -218,12 +212,12 @@ def _propose(unit: WriteUnit, who: Acting, rider_id: str, known: _Known, to_city
     return made
 
 
-def _end(unit: WriteUnit, who: Acting, waits: Move) -> None:
+def _end(unit: WriteUnit, who: Requester, waits: CityMove) -> None:
     unit.connection.execute(delete(open_moves).where(open_moves.c.rider_id == waits.rider_id))
     _note(unit, who, "rider_move_withdrawn" if _good(who, waits.from_city) else "rider_move_refused", waits)
 
 
-def _move(unit: WriteUnit, law: RulesInForce, who: Acting, known: _Known, proposed: Move) -> Move:
+def _move(unit: WriteUnit, law: RulesInForce, who: Requester, known: _MoveState, proposed: CityMove) -> CityMove:
     """Let a held rider be of the new city from now on."""
     rider_id, to_city = proposed.rider_id, proposed.to_city
     if not _is_judged(law, to_city):
@@ -233,7 +227,7 @@ def _move(unit: WriteUnit, law: RulesInForce, who: Acting, known: _Known, propos
     unit.connection.execute(delete(open_moves).where(open_moves.c.rider_id == rider_id))
     # Moves of one rider follow each other, whatever the clock says.
     moved_us = unit.recorded_us if known.last is None else max(unit.recorded_us, known.last.at_us + 1)
-    made = Move(rider_id, proposed.from_city, to_city, "moved", proposed.proposed_by, who.name, moved_us)
+    made = CityMove(rider_id, proposed.from_city, to_city, "moved", proposed.proposed_by, who.name, moved_us)
     unit.connection.execute(
         insert(rider_moves),
         {
@@ -261,11 +255,11 @@ def _is_judged(law: RulesInForce, city: str) -> bool:
     return any(place in (city, "") for place, _ in law.schedule.rules)
 
 
-def _note(unit: WriteUnit, who: Acting, action: str, move: Move) -> None:
+def _note(unit: WriteUnit, who: Requester, action: str, move: CityMove) -> None:
     """A line for each of the two cities."""
     for city in _both(move):
         add_audit_note(unit, who.name, action, move.rider_id, city=city, from_city=move.from_city, to_city=move.to_city)
 
 
-def _both(move: Move) -> Iterable[str]:
+def _both(move: CityMove) -> Iterable[str]:
     return move.from_city, move.to_city

@@ -23,7 +23,7 @@ class Person:
     phone: str | None = None
 
 
-def introduce(unit: WriteUnit, person: Person, actor: str, city: str | None = None) -> None:
+def save_person(unit: WriteUnit, person: Person, actor: str, city: str | None = None) -> None:
     """Keep a rider's personal fields; earlier ones are replaced.
 
     Parameters
@@ -38,8 +38,8 @@ def introduce(unit: WriteUnit, person: Person, actor: str, city: str | None = No
     """
     row = lock_riders(unit, [person.rider_id])[person.rider_id]
     if city is not None and row.city is None:
-        own = rider_state.c.rider_id == person.rider_id
-        unit.connection.execute(update(rider_state).where(own).values(city=city))
+        of_rider = rider_state.c.rider_id == person.rider_id
+        unit.connection.execute(update(rider_state).where(of_rider).values(city=city))
     elif city is not None and row.city != city:
         raise Refused("rider_city_differs")
     unit.connection.execute(delete(people).where(people.c.rider_id == person.rider_id))

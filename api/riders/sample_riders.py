@@ -6,7 +6,7 @@ from api.db.tables import entries, events, rider_state
 from api.db.unit_of_work import ReadUnit, WriteUnit
 
 
-def telling_riders(unit: ReadUnit | WriteUnit) -> tuple[str, ...]:
+def example_riders(unit: ReadUnit | WriteUnit) -> tuple[str, ...]:
     """Up to three riders: the lowest score, the highest, and the one who joined last of those in between."""
     known = select(rider_state.c.rider_id).where(rider_state.c.book_digest.is_not(None))
     ordered = list(unit.connection.scalars(known.order_by(rider_state.c.score_mp, rider_state.c.rider_id)))
@@ -23,8 +23,8 @@ def _newest(unit: ReadUnit | WriteUnit, riders: list[str]) -> str | None:
         .group_by(events.c.rider_id)
         .order_by(func.max(events.c.rider_joined_us).desc(), func.count().desc(), events.c.rider_id)
     )
-    found = unit.connection.scalars(joined.limit(1)).first() if riders else None
-    return found or (riders[len(riders) // 2] if riders else None)
+    newest = unit.connection.scalars(joined.limit(1)).first() if riders else None
+    return newest or (riders[len(riders) // 2] if riders else None)
 
 
 def recent_deductions(unit: ReadUnit | WriteUnit, since_us: int, limit: int) -> tuple[tuple[str, str], ...]:
@@ -34,9 +34,9 @@ def recent_deductions(unit: ReadUnit | WriteUnit, since_us: int, limit: int) -> 
         .where(entries.c.kind == "deduct", entries.c.delta_mp < 0, entries.c.recorded_us >= since_us)
         .order_by(entries.c.occurred_us.desc(), entries.c.rider_id)
     )
-    found: dict[str, str] = {}
+    by_rider: dict[str, str] = {}
     for row in unit.connection.execute(newest):
-        found.setdefault(row.rider_id, row.entry_id)
-        if len(found) == limit:
+        by_rider.setdefault(row.rider_id, row.entry_id)
+        if len(by_rider) == limit:
             break
-    return tuple(found.items())
+    return tuple(by_rider.items())

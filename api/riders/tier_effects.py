@@ -14,7 +14,7 @@ Needs = Literal["on_time_orders", "training", "other"]
 
 
 @dataclass(frozen=True, slots=True)
-class Effect:
+class TierEffect:
     """One thing that a tier affects.
 
     Parameters
@@ -30,17 +30,17 @@ class Effect:
 
 
 @dataclass(frozen=True, slots=True)
-class TierOn:
+class TierSummary:
     """A tier and all that it affects; `from_mp` is its lowest score (None: it has none below)."""
 
     tier_id: str
     title: Translated
     from_mp: int | None
-    effects: tuple[Effect, ...]
+    effects: tuple[TierEffect, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class PathToScore:
     """How to get to a score above.
 
     Parameters
@@ -60,44 +60,46 @@ class Way:
     words: Translated
 
 
-def tier_on(tier: Tier, model: BookDocument) -> TierOn:
+def tier_summary(tier: Tier, model: BookDocument) -> TierSummary:
     """A tier of a book."""
-    return TierOn(tier.id, Translated(tier.title.zh, tier.title.en), tier.min_mp, tuple(_effects(tier, model)))
+    return TierSummary(tier.id, Translated(tier.title.zh, tier.title.en), tier.min_mp, tuple(_effects(tier, model)))
 
 
-def _effects(tier: Tier, model: BookDocument) -> list[Effect]:
-    found: list[Effect] = []
+def _effects(tier: Tier, model: BookDocument) -> list[TierEffect]:
+    effects: list[TierEffect] = []
     if tier.bonus_fen:
         money = yuan_text(tier.bonus_fen)
-        found.append(Effect("bonus", tier.bonus_fen, translated(lambda lang: text(lang, "tier.bonus", money=money))))
+        effects.append(
+            TierEffect("bonus", tier.bonus_fen, translated(lambda lang: text(lang, "tier.bonus", money=money)))
+        )
     words = translated(lambda lang: priority_words(lang, tier.priority_permille))
-    found.append(Effect("priority", tier.priority_permille, words))
+    effects.append(TierEffect("priority", tier.priority_permille, words))
     if tier.priority_permille < PERMILLE:
-        found.append(_offers(model))
+        effects.append(_offers(model))
     if tier.warning:
-        found.append(Effect("warning", 0, translated(lambda lang: text(lang, "tier.warning"))))
+        effects.append(TierEffect("warning", 0, translated(lambda lang: text(lang, "tier.warning"))))
     if tier.review:
-        found.append(Effect("review", 0, translated(lambda lang: text(lang, "tier.review"))))
-    return found
+        effects.append(TierEffect("review", 0, translated(lambda lang: text(lang, "tier.review"))))
+    return effects
 
 
-def _offers(model: BookDocument) -> Effect:
+def _offers(model: BookDocument) -> TierEffect:
     """The hidden-fine floor: how many of a hundred offers a low score may cost."""
     if model.offers is None:
-        return Effect("offers", 100, translated(lambda lang: text(lang, "rider.no_offer_floor")))
+        return TierEffect("offers", 100, translated(lambda lang: text(lang, "rider.no_offer_floor")))
     # A floor is a promise: a part of an order is rounded down.
     most = model.offers.max_loss_permille * 100 // PERMILLE
-    return Effect("offers", most, translated(lambda lang: text(lang, "rider.offer_floor", most=most)))
+    return TierEffect("offers", most, translated(lambda lang: text(lang, "rider.offer_floor", most=most)))
 
 
-def way_up(model: BookDocument, score_mp: int, tier: Tier | None, orders: int | None) -> Way | None:
+def path_to_next_tier(model: BookDocument, score_mp: int, tier: Tier | None, orders: int | None) -> PathToScore | None:
     """The way to the next tier; None at the top."""
     if tier is None:
         return None
     target_mp = tier.min_mp or 0
     needs = _needs(model, score_mp, orders)
     points_mp = target_mp - score_mp
-    return Way(
+    return PathToScore(
         target_mp,
         points_mp,
         orders,
@@ -115,14 +117,14 @@ def way_up(model: BookDocument, score_mp: int, tier: Tier | None, orders: int | 
     )
 
 
-def way_back(book: Book, score_mp: int, orders: int | None) -> Way | None:
+def path_to_base(book: Book, score_mp: int, orders: int | None) -> PathToScore | None:
     """The way back to the base; None for who is there."""
     model = book.model
     base_mp = model.score.base_mp
     if score_mp >= base_mp:
         return None
     needs = _needs(model, score_mp, orders)
-    return Way(
+    return PathToScore(
         base_mp,
         base_mp - score_mp,
         orders,

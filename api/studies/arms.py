@@ -7,7 +7,7 @@ same; `again` is `a` with the riders' answers to offers drawn anew. Arms that ca
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from api.studies.tasks import City, Task, read_outcome, task
+from api.studies.tasks import StudyCity, Task, read_outcome, task
 from rules.book import Book
 from simulations.study.hidden_fine import gives_priority
 from simulations.study.seed import SeedResult, seed_result
@@ -44,14 +44,14 @@ def two_arms(old: Versions, new: Versions) -> Arms:
     return {"a": Arm(BookPlan(old, old)), "b": Arm(BookPlan(old, new))}
 
 
-def tasks_of(city: City, arms: Arms, seeds: Sequence[int]) -> Iterator[Task]:
+def tasks_of(city: StudyCity, arms: Arms, seeds: Sequence[int]) -> Iterator[Task]:
     """All runs of some seeds, seed by seed."""
     for seed in seeds:
         for arm in arms.values():
             yield task(city, arm.plan, seed, arm.fixed_under)
 
 
-def seed_results(city: City, arms: Arms, seeds: Sequence[int]) -> list[SeedResult]:
+def seed_results(city: StudyCity, arms: Arms, seeds: Sequence[int]) -> list[SeedResult]:
     """What the finished runs of some seeds say; one seed's tables are held at a time."""
     book = arms["b"].plan.book
     return [

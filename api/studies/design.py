@@ -143,13 +143,13 @@ def design_of(request: "StudyRequest", find_book: FindBook, folder: Path) -> Des
         With every fault of the request.
     """
     faults: list[Fault] = []
-    found = tuple(_found(reference, find_book, faults) for reference in request.books)
-    scenario, books = varied(request, found, (), faults)
+    books_found = tuple(_found(reference, find_book, faults) for reference in request.books)
+    scenario, books = varied(request, books_found, (), faults)
     sweep = []
     for settings in _combinations(request.sweeps, faults):
-        swept, own = varied(request, found, settings, faults)
-        if swept is not None and own is not None:
-            sweep.append(Setting(settings, swept, own))
+        swept, swept_books = varied(request, books_found, settings, faults)
+        if swept is not None and swept_books is not None:
+            sweep.append(Setting(settings, swept, swept_books))
     faults += _plain_faults(request)
     given = _given(request.orders, faults)
     try:
@@ -164,7 +164,7 @@ def design_of(request: "StudyRequest", find_book: FindBook, folder: Path) -> Des
 
 
 def varied(
-    request: "StudyRequest", found: Sequence[tuple[Book, ...]], settings: Sequence[str], faults: list[Fault]
+    request: "StudyRequest", versions_by_side: Sequence[tuple[Book, ...]], settings: Sequence[str], faults: list[Fault]
 ) -> tuple[Scenario | None, Books | None]:
     """Scenario and books with the settings of the request and further ones; faults are added to `faults`."""
     written = (*request.sets, *settings)
@@ -174,7 +174,9 @@ def varied(
     except BookError as error:
         faults += error.faults
         scenario = None
-    amended = tuple(_amended(versions, of_books[side], faults) for side, versions in zip(SIDES, found, strict=True))
+    amended = tuple(
+        _amended(versions, of_books[side], faults) for side, versions in zip(SIDES, versions_by_side, strict=True)
+    )
     return scenario, (amended[0], amended[1]) if all(amended) else None
 
 
@@ -193,10 +195,10 @@ def _given(path: str | None, faults: list[Fault]) -> RealDay | None:
     return None
 
 
-def _of_instance(path: str, one: InstanceFault) -> Fault:
+def _of_instance(path: str, fault: InstanceFault) -> Fault:
     """What `dispatch` says of an instance, in the same words."""
-    said = {"file": one.file, "line": str(one.line), "detail": one.detail, "said": f"@{one.key}"}
-    return Fault("input_instance", file=path, given=one.given, params=tuple(said.items()))
+    params = {"file": fault.file, "line": str(fault.line), "detail": fault.detail, "said": f"@{fault.key}"}
+    return Fault("input_instance", file=path, given=fault.given, params=tuple(params.items()))
 
 
 def _side(setting: str) -> str:
@@ -245,41 +247,41 @@ def _combinations(sweeps: Sequence[str], faults: list[Fault]) -> list[tuple[str,
 
 def _values(written: str) -> list[str]:
     """Values between commas; those inside brackets belong to a list."""
-    found, depth = [""], 0
+    values, depth = [""], 0
     for letter in written:
         depth += (letter == "[") - (letter == "]")
         if letter == "," and depth <= 0:
-            found.append("")
+            values.append("")
         else:
-            found[-1] += letter
-    return [value.strip() for value in found if value.strip()]
+            values[-1] += letter
+    return [value.strip() for value in values if value.strip()]
 
 
 SEED_MAX: Final = 2**63 - 1
 
 
 def _plain_faults(request: "StudyRequest") -> list[Fault]:
-    found = []
+    faults = []
     if request.seeds < 1:
-        found.append(Fault("out_of_range", file="--seeds", key="seeds", given=str(request.seeds), allowed="≥ 1"))
+        faults.append(Fault("out_of_range", file="--seeds", key="seeds", given=str(request.seeds), allowed="≥ 1"))
     last = request.first_seed + request.seeds - 1
     if not 0 <= request.first_seed <= last <= SEED_MAX and request.seeds >= 1:
-        given = f"{request.first_seed} … {last}"
-        found.append(Fault("out_of_range", file="--seed", key="seed", given=given, allowed=f"0 … {SEED_MAX}"))
+        written = f"{request.first_seed} … {last}"
+        faults.append(Fault("out_of_range", file="--seed", key="seed", given=written, allowed=f"0 … {SEED_MAX}"))
     if request.days is not None and request.days < 1:
-        found.append(Fault("out_of_range", file="--days", key="days", given=str(request.days), allowed="≥ 1"))
+        faults.append(Fault("out_of_range", file="--days", key="days", given=str(request.days), allowed="≥ 1"))
     if request.jobs is not None and request.jobs < 1:
-        found.append(Fault("out_of_range", file="--jobs", key="jobs", given=str(request.jobs), allowed="≥ 1"))
+        faults.append(Fault("out_of_range", file="--jobs", key="jobs", given=str(request.jobs), allowed="≥ 1"))
     if request.sensitivity not in SENSITIVITIES:
         allowed = ", ".join(SENSITIVITIES)
         fault = Fault(
             "out_of_range", file="--sensitivity", key="sensitivity", given=request.sensitivity, allowed=allowed
         )
-        found.append(fault)
+        faults.append(fault)
     if request.precision is not None and not 0 < request.precision < 1:
-        given = str(request.precision)
-        found.append(Fault("out_of_range", file="--precision", key="precision", given=given, allowed="0 … 1"))
-    return found
+        written = str(request.precision)
+        faults.append(Fault("out_of_range", file="--precision", key="precision", given=written, allowed="0 … 1"))
+    return faults
 
 
 def _version(book: Book) -> dict[str, str]:

@@ -38,7 +38,7 @@ MOVER_COLUMNS: Final = (
     "score_mp_diff", "tier_a", "tier_b",
 )  # fmt: skip
 
-Tell = Callable[[int, str], None]
+ProgressCallback = Callable[[int, str], None]
 
 
 class NothingToJudgeError(WorkError):
@@ -53,12 +53,12 @@ class TooManyEventsError(WorkError):
         super().__init__()
 
 
-def judge_impact(store: Store, request: Mapping[str, Any], tell: Tell) -> dict[str, Any]:
+def judge_impact(store: Store, request: Mapping[str, Any], report: ProgressCallback) -> dict[str, Any]:
     """What `api.studies.jobs.start_impact` asked for.
 
     Parameters
     ----------
-    tell
+    report
         Hears how far it is, in thousandths, and what is going on.
 
     Returns
@@ -72,15 +72,15 @@ def judge_impact(store: Store, request: Mapping[str, Any], tell: Tell) -> dict[s
     NothingToJudgeError
         If there are no events.
     """
-    tell(20, "books")
+    report(20, "books")
     with store.reading() as unit:
         plans = (_side(unit, request, "a"), _side(unit, request, "b"))
-        tell(60, "events")
+        report(60, "events")
         from_us, until_us, table = _events(unit, request, plans[1].program.books[0])
-    tell(250, "score")
+    report(250, "score")
     rows = table.num_rows
-    kept, scored = score_both(plans, table, _nobody, lambda done: tell(250 + done * 300, "score"))
-    tell(850, "compare")
+    kept, scored = score_both(plans, table, _ignore_rejects, lambda done: report(250 + done * 300, "score"))
+    report(850, "compare")
     comparison = compare(*scored)
     num_left_out = rows - kept.num_rows + len(scored[0].prepared.refused_rows)
     span = {"from_us": from_us, "until_us": until_us, "days": request["days"], "start": "base"}
@@ -88,7 +88,7 @@ def judge_impact(store: Store, request: Mapping[str, Any], tell: Tell) -> dict[s
     return {"city": request["city"]} | span | counts | _document(comparison, plans)
 
 
-def _nobody(_table: pa.Table, _both: object) -> None:
+def _ignore_rejects(_table: pa.Table, _both: object) -> None:
     """Why a row is left out is counted, not told: the store took it once, so it is sound."""
 
 
@@ -155,12 +155,12 @@ def _named(reference: str, used: tuple[Book, ...]) -> dict[str, Any]:
 def _movers(moved: pa.Table) -> dict[str, list[dict[str, Any]]]:
     """Who gains and who loses most: by money, then by points; ids are the pseudonyms of the ledger."""
     keys = ("income_fen_diff", "score_mp_diff")
-    found = {}
+    movers = {}
     for name, order, above in (("up", "descending", True), ("down", "ascending", False)):
         ranked = moved.sort_by([*((key, order) for key in keys), ("rider_id", "ascending")])
         money, points = ranked.column("income_fen_diff"), ranked.column("score_mp_diff")
         compare_to = pc.greater if above else pc.less
         even = pc.and_(pc.equal(money, 0), compare_to(points, 0))
         side = ranked.filter(pc.or_(compare_to(money, 0), even)).slice(0, NUM_MOVERS)
-        found[name] = side.select(list(MOVER_COLUMNS)).to_pylist()
-    return found
+        movers[name] = side.select(list(MOVER_COLUMNS)).to_pylist()
+    return movers

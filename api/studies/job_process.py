@@ -13,8 +13,7 @@ from api.db.store import Store
 from api.runs.engines import WorkersLostError
 from api.studies.impact import NUM_EVENTS_MAX, NothingToJudgeError, TooManyEventsError, judge_impact
 from api.studies.jobs import Failure, Study, study_of
-from api.studies.leases import LostError, fail, finish
-from api.studies.progress import Progress
+from api.studies.leases import LeaseLostError, Progress, fail, finish
 from rules.errors import BookError
 
 
@@ -29,7 +28,7 @@ def main() -> None:
         result = _work(store, study, owner, Path(order["folder"]))
         with store.writing(now_us()) as unit:
             finish(unit, study_id, owner, result)
-    except LostError:
+    except LeaseLostError:
         return
     except Exception as error:  # noqa: BLE001 - whatever it was, whoever asked for it must be told
         failure = failure_of(error)
@@ -45,7 +44,7 @@ def main() -> None:
 def _work(store: Store, study: Study, owner: str, folder: Path) -> dict[str, Any]:
     progress = Progress(store, study.study_id, owner)
     if study.kind == "impact":
-        return judge_impact(store, study.request, progress.tell)
+        return judge_impact(store, study.request, progress.report)
     from api.studies.simulation import simulate
 
     return simulate(store, study, owner, folder, progress)

@@ -11,12 +11,12 @@ from typing import Any, Final, Literal
 from sqlalchemy import ColumnElement, Row, and_, func, insert, or_, select, update
 
 from api.db.audit_notes import add_audit_note
-from api.db.cursors import cursor_at, read_cursor
+from api.db.cursors import CursorPage, cursor_at, read_cursor
 from api.db.new_names import new_id
 from api.db.tables import books, draft_revisions, drafts, studies, study_files, study_progress
 from api.db.unit_of_work import ReadUnit, WriteUnit
 from api.refusals import Refused
-from api.words import work_words
+from api.words import Translated, translated, work_words
 from rules.errors import Fault
 from rules.text import Lang, text
 
@@ -39,11 +39,19 @@ class Failure:
 
     def describe(self, lang: Lang) -> str:
         """The reason, and each fault on a line of its own."""
-        return "\n".join([text(lang, f"failure.{self.code}", **self.params), *self.told(lang)])
+        return "\n".join(
+            [text(lang, f"failure.{self.code}", **self.params), *(fault.describe(lang) for fault in self.faults)]
+        )
 
-    def told(self, lang: Lang) -> list[str]:
-        """The faults alone."""
-        return [fault.describe(lang) for fault in self.faults]
+    @property
+    def detail(self) -> Translated:
+        """The reason and the faults in words."""
+        return translated(self.describe)
+
+    @property
+    def fault_words(self) -> tuple[Translated, ...]:
+        """Each fault in words."""
+        return tuple(translated(fault.describe) for fault in self.faults)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,17 +90,14 @@ class Study:
         """Whether nothing more will come."""
         return self.state in ENDED
 
-
-@dataclass(frozen=True, slots=True)
-class StudyPage:
-    """Studies, newest first; `cursor` asks for the older ones, None at the end."""
-
-    studies: tuple[Study, ...]
-    cursor: str | None
+    @property
+    def stage_words(self) -> Translated:
+        """The stage in words."""
+        return translated(lambda lang: text(lang, f"work.stage_{self.stage}"))
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class ProgressStep:
     """One thing that those who watch are told; `step` counts from 1."""
 
     step: int
@@ -243,11 +248,11 @@ def study_of(
     Refused
         `unknown_study`, also where it is of another city.
     """
-    row = unit.connection.execute(select(studies).where(studies.c.study_id == study_id, _seen(cities, actor)))
-    found = row.one_or_none()
-    if found is None:
+    result = unit.connection.execute(select(studies).where(studies.c.study_id == study_id, _seen(cities, actor)))
+    row = result.one_or_none()
+    if row is None:
         raise Refused("unknown_study", study_id=study_id)
-    return _study(found)
+    return _study(row)
 
 
 def studies_of(
@@ -260,7 +265,7 @@ def studies_of(
     actor: str | None = None,
     cursor: str | None = None,
     limit: int = 50,
-) -> StudyPage:
+) -> CursorPage[Study]:
     """A page, newest first.
 
     Parameters
@@ -268,7 +273,7 @@ def studies_of(
     cities, actor
         Those of these cities (empty for all), and what this actor asked for.
     cursor
-        `StudyPage.cursor` of the page before.
+        Of the page before.
     """
     newest = (studies.c.created_us.desc(), studies.c.study_id.desc())
     query = select(studies).where(studies.c.kind.in_(kinds), _seen(cities, actor)).order_by(*newest).limit(limit + 1)
@@ -278,10 +283,10 @@ def studies_of(
         query = query.where(studies.c.city == city)
     if cursor is not None:
         query = query.where(_older(cursor))
-    found = [_study(row) for row in unit.connection.execute(query)]
-    more = len(found) > limit
-    last = found[limit - 1] if more else None
-    return StudyPage(tuple(found[:limit]), None if last is None else cursor_at(last.created_us, last.study_id))
+    items = [_study(row) for row in unit.connection.execute(query)]
+    more = len(items) > limit
+    last = items[limit - 1] if more else None
+    return CursorPage(tuple(items[:limit]), None if last is None else cursor_at(last.created_us, last.study_id))
 
 
 def draft_document(unit: ReadUnit | WriteUnit, draft_id: str, revision: int) -> str:
@@ -306,14 +311,14 @@ def latest_impact(unit: ReadUnit | WriteUnit, draft_id: str, content_digest: str
     return None if row is None else _study(row)
 
 
-def steps_of(unit: ReadUnit | WriteUnit, study_id: str, after: int = 0) -> tuple[Step, ...]:
+def steps_of(unit: ReadUnit | WriteUnit, study_id: str, after: int = 0) -> tuple[ProgressStep, ...]:
     """What those who watch are told, after a step they know."""
     rows = unit.connection.execute(
         select(study_progress)
         .where(study_progress.c.study_id == study_id, study_progress.c.step > after)
         .order_by(study_progress.c.step)
     )
-    return tuple(Step(row.step, row.permille, row.stage, row.state, row.recorded_us) for row in rows)
+    return tuple(ProgressStep(row.step, row.permille, row.stage, row.state, row.recorded_us) for row in rows)
 
 
 def files_of(unit: ReadUnit | WriteUnit, study_id: str) -> tuple[str, ...]:
@@ -324,10 +329,10 @@ def files_of(unit: ReadUnit | WriteUnit, study_id: str) -> tuple[str, ...]:
 
 def file_of(unit: ReadUnit | WriteUnit, study_id: str, name: str) -> bytes | None:
     """One file that the work left behind."""
-    found = unit.connection.scalar(
+    content = unit.connection.scalar(
         select(study_files.c.content).where(study_files.c.study_id == study_id, study_files.c.name == name)
     )
-    return None if found is None else bytes(found)
+    return None if content is None else bytes(content)
 
 
 def _seen(cities: Collection[str], actor: str | None) -> ColumnElement[bool]:

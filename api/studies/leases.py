@@ -11,7 +11,9 @@ from typing import Any, Final, get_args
 from sqlalchemy import ColumnElement, Row, and_, delete, or_, select, update
 
 from api.child_process import WorkError
+from api.clock import elapsed_ns, now_us
 from api.db.bulk import add_rows
+from api.db.store import Store
 from api.db.tables import studies, study_files
 from api.db.unit_of_work import ReadUnit, WriteUnit
 from api.studies.jobs import Failure, Kind, Study, add_step, study_of
@@ -24,14 +26,16 @@ LEASE_US: Final = 15 * US_PER_S
 STARTS_MAX: Final = 3
 KILLS_MAX: Final = 50
 _FAULTS_MAX: Final = 20
+# People read no faster than this.
+_PROGRESS_EVERY_NS: Final = 400_000_000
 
 
-class LostError(WorkError):
+class LeaseLostError(WorkError):
     """The work is somebody else's by now, or was cancelled."""
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class StudyLease:
     """Work taken up by an owner."""
 
     study: Study
@@ -44,7 +48,7 @@ def has_free_work(unit: ReadUnit | WriteUnit, now_us: int, kind: Kind | None = N
     return unit.connection.scalar((free if kind is None else free.where(studies.c.kind == kind)).limit(1)) is not None
 
 
-def claim(unit: WriteUnit, owner: str, kind: Kind | None = None) -> Claim | None:
+def lease_next_study(unit: WriteUnit, owner: str, kind: Kind | None = None) -> StudyLease | None:
     """Take up the work whose turn it is; None if there is none. `owner` is a name used once.
 
     Parameters
@@ -52,17 +56,17 @@ def claim(unit: WriteUnit, owner: str, kind: Kind | None = None) -> Claim | None
     kind
         Of this kind alone; None for any, impacts first.
     """
-    for one in get_args(Kind) if kind is None else (kind,):
-        row = _next_free(unit, one)
+    for next_kind in get_args(Kind) if kind is None else (kind,):
+        row = _next_free(unit, next_kind)
         if row is not None:
-            return _taken(unit, row, owner)
+            return _leased(unit, row, owner)
     return None
 
 
 def _next_free(unit: WriteUnit, kind: Kind) -> Row[Any, Any, Any, Any] | None:
     """The next work of a kind, held: what a dead owner left first, then by turns."""
-    own = select(studies.c.study_id, studies.c.num_starts, studies.c.progress_permille, studies.c.started_us)
-    free = own.where(studies.c.kind == kind, _free(unit.recorded_us))
+    columns = select(studies.c.study_id, studies.c.num_starts, studies.c.progress_permille, studies.c.started_us)
+    free = columns.where(studies.c.kind == kind, _free(unit.recorded_us))
     # Another server at this moment finds the next one, not this one.
     left = free.where(studies.c.state == "running").order_by(studies.c.created_us, studies.c.study_id).limit(1)
     row = unit.connection.execute(left.with_for_update(skip_locked=True)).one_or_none()
@@ -72,7 +76,7 @@ def _next_free(unit: WriteUnit, kind: Kind) -> Row[Any, Any, Any, Any] | None:
     order = list(queue_of(unit, kind))
     if order:
         asked = select(studies.c.study_id, studies.c.requested_by).where(studies.c.study_id.in_(order))
-        owners = {one.study_id: one.requested_by for one in unit.connection.execute(asked)}
+        owners = {job.study_id: job.requested_by for job in unit.connection.execute(asked)}
     for study_id in order:
         if busy[owners[study_id]] >= RUNNING_MAX:
             continue
@@ -83,7 +87,7 @@ def _next_free(unit: WriteUnit, kind: Kind) -> Row[Any, Any, Any, Any] | None:
     return None
 
 
-def _taken(unit: WriteUnit, row: Row[Any, Any, Any, Any], owner: str) -> Claim | None:
+def _leased(unit: WriteUnit, row: Row[Any, Any, Any, Any], owner: str) -> StudyLease | None:
     _set(
         unit,
         row.study_id,
@@ -98,7 +102,7 @@ def _taken(unit: WriteUnit, row: Row[Any, Any, Any, Any], owner: str) -> Claim |
     if row.num_starts >= KILLS_MAX:
         fail(unit, row.study_id, owner, Failure("died", {"num_starts": row.num_starts}))
         return None
-    return Claim(study_of(unit, row.study_id), owner)
+    return StudyLease(study_of(unit, row.study_id), owner)
 
 
 def renew(unit: WriteUnit, study_id: str, owner: str) -> bool:
@@ -122,6 +126,29 @@ def advance(unit: WriteUnit, study_id: str, owner: str, permille: int, stage: st
     """
     _hold(unit, study_id, owner, progress_permille=permille, stage=stage, lease_us=unit.recorded_us + LEASE_US)
     add_step(unit, study_id, permille, stage, "running")
+
+
+class Progress:
+    """Tells the store how far one claim is.
+
+    Raises `api.studies.leases.LeaseLostError` where the claim is lost; the work then ends at once.
+    """
+
+    def __init__(self, store: Store, study_id: str, owner: str) -> None:
+        self._store = store
+        self._lease = (study_id, owner)
+        self._reported: tuple[int, str] = (0, "")
+        self._at_ns = 0
+
+    def report(self, permille: int, stage: str) -> None:
+        """Say it, unless the same stage was told a moment ago; the way never goes back."""
+        permille = max(self._reported[0], min(permille, 999))
+        soon = elapsed_ns() - self._at_ns < _PROGRESS_EVERY_NS
+        if (permille, stage) == self._reported or (soon and stage == self._reported[1]):
+            return
+        with self._store.writing(now_us()) as unit:
+            advance(unit, *self._lease, permille, stage)
+        self._reported, self._at_ns = (permille, stage), elapsed_ns()
 
 
 def finish(unit: WriteUnit, study_id: str, owner: str, result: dict[str, Any]) -> None:
@@ -159,7 +186,7 @@ def fail(unit: WriteUnit, study_id: str, owner: str, failure: Failure) -> None:
         add_step(unit, study_id, permille, "failed", "failed")
 
 
-def give_back(unit: WriteUnit, study_id: str, owner: str, *, is_blameless: bool) -> None:
+def release(unit: WriteUnit, study_id: str, owner: str, *, is_blameless: bool) -> None:
     """Let others take the work up at once.
 
     Parameters
@@ -207,7 +234,7 @@ def _free(now_us: int) -> ColumnElement[bool]:
 
 def _hold(unit: WriteUnit, study_id: str, held_by: str, **values: Any) -> None:
     if not _own(unit, study_id, held_by, **values):
-        raise LostError(study_id)
+        raise LeaseLostError(study_id)
 
 
 def _own(unit: WriteUnit, study_id: str, held_by: str, **values: Any) -> bool:

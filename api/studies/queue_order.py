@@ -23,20 +23,24 @@ def queue_of(unit: ReadUnit | WriteUnit, kind: Kind) -> Iterator[str]:
 
     Those for whom as much is under way as may be come last, in the same order: their turn begins when something ends.
     """
-    own, now_waits = studies.c, (studies.c.kind == kind, studies.c.state == "waiting")
+    columns, now_waits = studies.c, (studies.c.kind == kind, studies.c.state == "waiting")
     rows = unit.connection.execute(
-        select(own.study_id, own.requested_by).where(*now_waits).order_by(own.created_us, own.study_id)
+        select(columns.study_id, columns.requested_by).where(*now_waits).order_by(columns.created_us, columns.study_id)
     ).all()
     waiting: defaultdict[str, list[str]] = defaultdict(list)
     for row in rows:
         waiting[row.requested_by].append(row.study_id)
     busy = running_of(unit, kind)
-    begun = select(own.requested_by, func.max(own.started_us)).where(own.kind == kind).group_by(own.requested_by)
+    begun = (
+        select(columns.requested_by, func.max(columns.started_us))
+        .where(columns.kind == kind)
+        .group_by(columns.requested_by)
+    )
     last: dict[str, float] = {owner: at or 0 for owner, at in unit.connection.execute(begun).all()}
     age = {row.study_id: k for k, row in enumerate(rows)}
     turn = float(max(last.values(), default=0))
     while waiting:
-        owner = min(waiting, key=lambda one: (busy[one], last.get(one, 0), age[waiting[one][0]]))
+        owner = min(waiting, key=lambda person: (busy[person], last.get(person, 0), age[waiting[person][0]]))
         yield waiting[owner].pop(0)
         if not waiting[owner]:
             del waiting[owner]

@@ -31,7 +31,7 @@ from simulations.study.tables import (
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class StudyResults:
     """Everything a study found."""
 
     results: Sequence[SeedResult]
@@ -42,18 +42,18 @@ class Found:
 
 def _harmless(table: pa.Table) -> pa.Table:
     """A table whose texts no spreadsheet program runs."""
-    for k, one in enumerate(table.schema):
-        if pa.types.is_string(one.type):
+    for k, column in enumerate(table.schema):
+        if pa.types.is_string(column.type):
             cells = [None if cell is None else escape_formula(cell) for cell in table.column(k).to_pylist()]
-            table = table.set_column(k, one, pa.array(cells, pa.string()))
+            table = table.set_column(k, column, pa.array(cells, pa.string()))
     return table
 
 
-def write_results(folder: Path, design: Design, found: Found, watch: Stopwatch) -> dict[str, Any]:
+def write_results(folder: Path, design: Design, results: StudyResults, watch: Stopwatch) -> dict[str, Any]:
     """Write all files; return `summary.json`."""
     document = design.document()
-    summary = _summary(design, found, document)
-    tables, pages = _tables(found), _pages(design, found, summary, document)
+    summary = _summary(design, results, document)
+    tables, pages = _tables(results), _pages(design, results, summary, document)
     (folder / MARKER).unlink(missing_ok=True)
     _clear(folder, {*pages, *(f"{name}.{kind}" for name in tables for kind in ("parquet", "csv"))})
     for name, table in tables.items():
@@ -65,8 +65,8 @@ def write_results(folder: Path, design: Design, found: Found, watch: Stopwatch) 
         with atomic_file(folder / name) as temporary:
             temporary.write_text(content, encoding="utf-8", newline="\n")
     watch.lap("report")
-    document["seeds_run"] = list(found.findings.seeds)
-    document["luck"] = {"equal_under_all_books": found.findings.luck_is_equal}
+    document["seeds_run"] = list(results.findings.seeds)
+    document["luck"] = {"equal_under_all_books": results.findings.luck_is_equal}
     document["seconds"] = watch.seconds
     write_json(folder / MARKER, document)
     return summary
@@ -80,29 +80,29 @@ def _clear(folder: Path, names: Collection[str]) -> None:
                 path.unlink()
 
 
-def _tables(found: Found) -> dict[str, pa.Table]:
+def _tables(results: StudyResults) -> dict[str, pa.Table]:
     tables = {
-        "riders": riders_table(found.findings),
-        "paired": paired_table(found.results),
-        "groups": groups_table(found.findings),
-        "days": days_table(found.findings),
+        "riders": riders_table(results.findings),
+        "paired": paired_table(results.results),
+        "groups": groups_table(results.findings),
+        "days": days_table(results.findings),
     }
-    if found.sensitivity is not None:
-        tables["one_at_a_time"] = swings_table(found.sensitivity)
-        tables["morris"] = effects_table(found.sensitivity)
-    if found.sweep:
-        tables["sweep"] = sweep_table(found.sweep)
+    if results.sensitivity is not None:
+        tables["one_at_a_time"] = swings_table(results.sensitivity)
+        tables["morris"] = effects_table(results.sensitivity)
+    if results.sweep:
+        tables["sweep"] = sweep_table(results.sweep)
     return {name: table for name, table in tables.items() if table.num_rows}
 
 
-def _summary(design: Design, found: Found, document: dict[str, Any]) -> dict[str, Any]:
+def _summary(design: Design, results: StudyResults, document: dict[str, Any]) -> dict[str, Any]:
     names = ("version", "scenario", "books", "days", "sets")
     return {
         **{name: document[name] for name in names},
-        "seeds": list(found.findings.seeds),
-        **summary_document(found.findings, design.books),
-        "sensitivity": None if found.sensitivity is None else _sensitivity(found.sensitivity),
-        "sweep": sweep_table(found.sweep).to_pylist(),
+        "seeds": list(results.findings.seeds),
+        **summary_document(results.findings, design.books),
+        "sensitivity": None if results.sensitivity is None else _sensitivity(results.sensitivity),
+        "sweep": sweep_table(results.sweep).to_pylist(),
     }
 
 
@@ -113,14 +113,14 @@ def _sensitivity(sensitivity: Sensitivity) -> dict[str, Any]:
         "num_days": sensitivity.num_days,
         "one_at_a_time": swings_table(sensitivity).to_pylist(),
         "morris": effects_table(sensitivity).to_pylist(),
-        "morris_signs": [asdict(one) for one in sensitivity.kept],
+        "morris_signs": [asdict(signs) for signs in sensitivity.kept],
     }
 
 
-def _pages(design: Design, found: Found, summary: dict[str, Any], document: dict[str, Any]) -> dict[str, str]:
+def _pages(design: Design, results: StudyResults, summary: dict[str, Any], document: dict[str, Any]) -> dict[str, str]:
     """`report.html` and the charts, by file name."""
     differences = {
-        name: [one.metrics["b"][name] - one.metrics["a"][name] for one in found.results]
+        name: [result.metrics["b"][name] - result.metrics["a"][name] for result in results.results]
         for name in PRIMARY
         if name in summary["metrics"]
     }
@@ -130,8 +130,8 @@ def _pages(design: Design, found: Found, summary: dict[str, Any], document: dict
         books=design.books,
         scenario=design.scenario,
         differences={name: [each for each in values if each == each] for name, values in differences.items()},  # noqa: PLR0124 - NaN
-        income_fen=found.findings.income_of_riders,
-        late_bins=found.findings.late_bins,
+        income_fen=results.findings.income_of_riders,
+        late_bins=results.findings.late_bins,
         lang=design.request.lang,
     )
     made = report(content)

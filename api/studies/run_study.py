@@ -15,8 +15,8 @@ from api.runs.engines import Engine, engine
 from api.runs.run import Stopwatch
 from api.studies.arms import Arms, all_arms, seed_results, tasks_of
 from api.studies.design import MARKER, Design, FindBook, StudyRequest, design_of
-from api.studies.result_files import Found, write_results
-from api.studies.tasks import City, do_all
+from api.studies.result_files import StudyResults, write_results
+from api.studies.tasks import StudyCity, run_all
 from api.studies.variants import sensitivity_of, sweep_of, variants_of
 from rules.shelf import find
 from simulations.study.findings import findings
@@ -25,7 +25,7 @@ from simulations.study.seed import SeedResult
 from simulations.study.stopping import looks, seeds_needed
 
 RUNS_PERMILLE = 950
-Tell = Callable[[int, str], None]
+ProgressCallback = Callable[[int, str], None]
 Stop = Callable[[], bool]
 
 
@@ -33,7 +33,7 @@ class StudyStopped(WorkError):  # noqa: N818 - nothing went wrong
     """The study was asked to stop; what is finished is kept and the same request goes on from there."""
 
 
-def tell_nobody(permille: int, stage: str) -> None:
+def ignore_progress(permille: int, stage: str) -> None:
     """Progress that nobody watches."""
 
 
@@ -47,7 +47,7 @@ class _Work:
     """Progress over all runs of a study, and whether to stop."""
 
     total: int
-    tell: Tell
+    tell: ProgressCallback
     stop: Stop
     done: int = 0
     stage: str = "runs"
@@ -63,7 +63,7 @@ class _Work:
 def run_study(
     request: StudyRequest,
     folder: Path,
-    progress: Tell = tell_nobody,
+    progress: ProgressCallback = ignore_progress,
     stop: Stop = never,
     find_book: FindBook = find,
 ) -> dict[str, Any]:
@@ -96,7 +96,7 @@ def run_study(
     with engine(request.engine, request.jobs, request.ray_address) as run:
         write_json(folder / MARKER, design.document())
         results = _seeds(folder, design, arms, run, work)
-        found = findings(results)
+        study_findings = findings(results)
         watch.lap("runs")
         work.stage = "sensitivity"
         sensitivity = sensitivity_of(variants, run, work.one_done)
@@ -105,7 +105,7 @@ def run_study(
         sweep = sweep_of(variants, run, work.one_done)
         watch.lap("sweep")
     progress(RUNS_PERMILLE, "report")
-    summary = write_results(folder, design, Found(results, found, sensitivity, sweep), watch)
+    summary = write_results(folder, design, StudyResults(results, study_findings, sensitivity, sweep), watch)
     progress(1000, "report")
     return summary
 
@@ -113,12 +113,12 @@ def run_study(
 def _seeds(folder: Path, design: Design, arms: Arms, run: Engine, work: _Work) -> list[SeedResult]:
     """Run all seeds, or as many as the precision asked for needs."""
     seeds, precision = design.seeds, design.request.precision
-    city = City(folder, design.scenario, design.days, design.given)
+    city = StudyCity(folder, design.scenario, design.days, design.given)
     waves = (len(seeds),) if precision is None else (*looks(len(seeds)), len(seeds))
     results: list[SeedResult] = []
     for wave in waves:
         new = seeds[len(results) : wave]
-        do_all(run, tasks_of(city, arms, new), work.one_done)
+        run_all(run, tasks_of(city, arms, new), work.one_done)
         results += seed_results(city, arms, new)
         if precision is not None and _enough(results, precision):
             break
@@ -127,7 +127,10 @@ def _seeds(folder: Path, design: Design, arms: Arms, run: Engine, work: _Work) -
 
 def _enough(results: Sequence[SeedResult], precision: float) -> bool:
     pairs = [
-        (stacked([one.metrics["a"] for one in results], name), stacked([one.metrics["b"] for one in results], name))
+        (
+            stacked([result.metrics["a"] for result in results], name),
+            stacked([result.metrics["b"] for result in results], name),
+        )
         for name in PRIMARY
     ]
     return seeds_needed(pairs, precision) is not None

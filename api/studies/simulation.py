@@ -5,6 +5,7 @@ Whoever takes the work up after a killed server finds the finished parts there, 
 
 import os
 import re
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -13,10 +14,9 @@ from api.books.in_force import program_of
 from api.clock import now_us
 from api.db.store import Store
 from api.db.unit_of_work import ReadUnit
-from api.studies.design import StudyRequest
+from api.studies.design import StudyRequest, design_of
 from api.studies.jobs import Study, draft_document, file_of, files_of
-from api.studies.leases import drop_file, keep_file
-from api.studies.progress import Progress
+from api.studies.leases import Progress, drop_file, keep_file
 from api.studies.run_study import run_study
 from rules.book import Book
 from rules.errors import BookError
@@ -38,7 +38,7 @@ def simulate(store: Store, study: Study, owner: str, folder: Path, progress: Pro
 
     def tell(permille: int, stage: str) -> None:
         shelf.keep()
-        progress.tell(permille, stage)
+        progress.report(permille, stage)
 
     summary = run_study(study_request(study.request), place, tell, find_book=lambda name: find_stored(store, name))
     shelf.keep()
@@ -61,6 +61,18 @@ def study_request(request: Mapping[str, Any]) -> StudyRequest:
         sweeps=tuple(request.get("sweeps", ())),
         lang=request["lang"],
     )
+
+
+def check_request(store: Store, request: Mapping[str, Any]) -> None:
+    """Refuse what cannot be simulated, before it waits for its turn.
+
+    Raises
+    ------
+    InputError
+        With every fault of scenario, books and settings.
+    """
+    with tempfile.TemporaryDirectory(prefix="riderscore-look-") as folder:
+        design_of(study_request(request), lambda reference: find_stored(store, reference), Path(folder))
 
 
 def find_stored(store: Store, reference: str) -> tuple[Book, ...]:
@@ -135,10 +147,10 @@ class Shelf:
 
     def _present(self) -> dict[str, tuple[int, int]]:
         """Files by their names below the folder, with time and size; those still being written are left out."""
-        found = {}
+        present = {}
         for path in sorted(self._folder.rglob("*")):
             inside = path.relative_to(self._folder).as_posix()
             if path.is_file() and not any(part.startswith(".") or part.endswith(".tmp") for part in inside.split("/")):
                 stat = path.stat()
-                found[inside] = (stat.st_mtime_ns, stat.st_size)
-        return found
+                present[inside] = (stat.st_mtime_ns, stat.st_size)
+        return present

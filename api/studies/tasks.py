@@ -60,7 +60,7 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
-class City:
+class StudyCity:
     """What a study's runs have in common: where their files go, the city, the days after the switch."""
 
     folder: Path
@@ -69,7 +69,7 @@ class City:
     given: RealDay | None = None
 
 
-def task(city: City, plan: BookPlan, seed: int, fixed_under: tuple[Book, ...] | None = None) -> Task:
+def task(city: StudyCity, plan: BookPlan, seed: int, fixed_under: tuple[Book, ...] | None = None) -> Task:
     """A run of a study, under the name that its content gives it."""
     document = {
         "sources": sources_digest(),
@@ -90,10 +90,10 @@ def task(city: City, plan: BookPlan, seed: int, fixed_under: tuple[Book, ...] | 
 
 def given_digest(given: RealDay) -> str:
     """Digest of real orders and couriers."""
-    found = hashlib.sha256(given.name.encode())
+    sha256 = hashlib.sha256(given.name.encode())
     for each in fields(given)[1:]:
-        found.update(each.name.encode() + np.ascontiguousarray(getattr(given, each.name)).tobytes())
-    return found.hexdigest()
+        sha256.update(each.name.encode() + np.ascontiguousarray(getattr(given, each.name)).tobytes())
+    return sha256.hexdigest()
 
 
 def is_done(path: Path) -> bool:
@@ -104,7 +104,7 @@ def is_done(path: Path) -> bool:
         return False
 
 
-def do_all(run: Engine, tasks: Iterable[Task], one_done: Callable[[], None]) -> None:
+def run_all(run: Engine, tasks: Iterable[Task], one_done: Callable[[], None]) -> None:
     """Do the runs that are not done yet, and keep each as soon as it is.
 
     Parameters
@@ -113,18 +113,18 @@ def do_all(run: Engine, tasks: Iterable[Task], one_done: Callable[[], None]) -> 
         Called after every run, those found done included; what it raises ends the work, finished runs stay.
     """
     waiting = []
-    for one in {each.path: each for each in tasks}.values():
-        if is_done(one.path):
+    for task_to_do in {each.path: each for each in tasks}.values():
+        if is_done(task_to_do.path):
             one_done()
         else:
-            waiting.append(one)
-    for path, content in run(carry_out, waiting):
+            waiting.append(task_to_do)
+    for path, content in run(run_task, waiting):
         with atomic_file(path) as temporary:
             temporary.write_bytes(content)
         one_done()
 
 
-def carry_out(one: Task) -> tuple[Path, bytes]:
+def run_task(asked: Task) -> tuple[Path, bytes]:
     """Do a run: its file, and what belongs in it; what a worker is asked to do.
 
     Raises
@@ -132,15 +132,15 @@ def carry_out(one: Task) -> tuple[Path, bytes]:
     InputError
         If this worker's code is not that of who asks: on a cluster it may be installed apart.
     """
-    if one.sources != sources_digest():
+    if asked.sources != sources_digest():
         raise InputError(Fault("other_sources", file="--engine", given=platform.node()))
     from simulations.run import run
     from simulations.study.fixed import rescored
     from simulations.study.outcome import outcome_of
 
-    world = run(one.scenario, one.plan, one.seed, one.days, one.given)
-    fixed = None if one.fixed_under is None else rescored(world, one.scenario, one.fixed_under)
-    return one.path, _content(outcome_of(world, one.scenario, fixed))
+    world = run(asked.scenario, asked.plan, asked.seed, asked.days, asked.given)
+    fixed = None if asked.fixed_under is None else rescored(world, asked.scenario, asked.fixed_under)
+    return asked.path, _content(outcome_of(world, asked.scenario, fixed))
 
 
 def _content(outcome: RunOutcome) -> bytes:

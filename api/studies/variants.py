@@ -9,7 +9,7 @@ import numpy as np
 from api.runs.engines import Engine
 from api.studies.arms import tasks_of, two_arms
 from api.studies.design import Books, Design, Setting, varied
-from api.studies.tasks import City, Task, do_all, read_outcome, task
+from api.studies.tasks import StudyCity, Task, read_outcome, run_all, task
 from rules.errors import Fault
 from simulations.scenario import Scenario
 from simulations.study.intervals import F64
@@ -37,7 +37,7 @@ Settings = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Varied:
+class StudyVariants:
     """All variants of a study: the runs they need, and how to read them.
 
     Parameters
@@ -67,20 +67,20 @@ class Varied:
         for point in self.design.sweep:
             yield from tasks_of(self.whole_city(point.scenario), two_arms(*point.books), self.design.seeds)
 
-    def small_city(self, scenario: Scenario) -> City:
+    def small_city(self, scenario: Scenario) -> StudyCity:
         """The small city with another scenario."""
-        return City(self.folder, scenario, self.days, self.design.given)
+        return StudyCity(self.folder, scenario, self.days, self.design.given)
 
-    def whole_city(self, scenario: Scenario) -> City:
+    def whole_city(self, scenario: Scenario) -> StudyCity:
         """The study's city with another scenario."""
-        return City(self.folder, scenario, self.design.days, self.design.given)
+        return StudyCity(self.folder, scenario, self.design.days, self.design.given)
 
 
-def variants_of(folder: Path, design: Design) -> Varied:
+def variants_of(folder: Path, design: Design) -> StudyVariants:
     """Which variants a study asks for; none where its sensitivity is off."""
     asked = design.request.sensitivity
     if asked == "off":
-        return Varied(folder, design, (), {}, (), (), 0)
+        return StudyVariants(folder, design, (), {}, (), (), 0)
     chosen, small = parameters(design.scenario), () if design.given is not None else small_settings(design.scenario)
     settings: list[Settings] = [()]
     if asked in ("one-at-a-time", "both"):
@@ -89,30 +89,30 @@ def variants_of(folder: Path, design: Design) -> Varied:
     if asked in ("morris", "both"):
         morris = morris_points(chosen, MORRIS_SEED)
         settings += [_settings(chosen, point) for point in morris]
-    points = {own: _variant(design, (*small, *own)) for own in dict.fromkeys(settings)}
+    points = {point_settings: _variant(design, (*small, *point_settings)) for point_settings in dict.fromkeys(settings)}
     seeds = design.seeds[:SMALL_SEEDS]
-    return Varied(folder, design, chosen, points, tuple(morris), seeds, min(design.days, SMALL_DAYS), small)
+    return StudyVariants(folder, design, chosen, points, tuple(morris), seeds, min(design.days, SMALL_DAYS), small)
 
 
-def sensitivity_of(variants: Varied, run: Engine, one_done: Callable[[], None]) -> Sensitivity | None:
+def sensitivity_of(variants: StudyVariants, run: Engine, one_done: Callable[[], None]) -> Sensitivity | None:
     """Run the small city's variants and read them."""
     if not variants.points:
         return None
-    do_all(run, variants.tasks(), one_done)
-    found = {own: _differences(variants, *point) for own, point in variants.points.items()}
+    run_all(run, variants.tasks(), one_done)
+    differences = {point_settings: _differences(variants, *point) for point_settings, point in variants.points.items()}
     return Sensitivity(
         settings=variants.small,
         num_seeds=len(variants.seeds),
         num_days=variants.days,
-        swings=_swings(variants, found),
-        effects=_effects(variants, found),
-        kept=_kept(variants, found),
+        swings=_swings(variants, differences),
+        effects=_effects(variants, differences),
+        kept=_kept(variants, differences),
     )
 
 
-def sweep_of(variants: Varied, run: Engine, one_done: Callable[[], None]) -> tuple[Swept, ...]:
+def sweep_of(variants: StudyVariants, run: Engine, one_done: Callable[[], None]) -> tuple[Swept, ...]:
     """Run the sweep and read it."""
-    do_all(run, variants.sweep_tasks(), one_done)
+    run_all(run, variants.sweep_tasks(), one_done)
     return tuple(_swept(variants, point) for point in variants.design.sweep)
 
 
@@ -129,7 +129,7 @@ def _variant(design: Design, settings: Settings) -> tuple[Scenario, Books]:
     return scenario, design.books
 
 
-def _measured(city: City, books: Books, seeds: Sequence[int]) -> dict[str, list[dict[str, float]]]:
+def _measured(city: StudyCity, books: Books, seeds: Sequence[int]) -> dict[str, list[dict[str, float]]]:
     """Arm → metrics by seed."""
     return {
         name: [read_outcome(task(city, arm.plan, seed).path).metrics() for seed in seeds]
@@ -137,51 +137,51 @@ def _measured(city: City, books: Books, seeds: Sequence[int]) -> dict[str, list[
     }
 
 
-def _differences(variants: Varied, scenario: Scenario, books: Books) -> dict[str, F64]:
+def _differences(variants: StudyVariants, scenario: Scenario, books: Books) -> dict[str, F64]:
     """Primary metric → B − A by seed."""
     measured = _measured(variants.small_city(scenario), books, variants.seeds)
     return {name: stacked(measured["b"], name) - stacked(measured["a"], name) for name in PRIMARY}
 
 
-def _swings(variants: Varied, found: dict[Settings, dict[str, F64]]) -> tuple[Swing, ...]:
+def _swings(variants: StudyVariants, differences: dict[Settings, dict[str, F64]]) -> tuple[Swing, ...]:
     swings = [
         swing(
             each,
             name,
-            found[each.setting(each.low),][name],
-            found[()][name],
-            found[each.setting(each.high),][name],
+            differences[each.setting(each.low),][name],
+            differences[()][name],
+            differences[each.setting(each.high),][name],
         )
         for name in PRIMARY
         for each in variants.chosen
-        if (each.setting(each.low),) in found
+        if (each.setting(each.low),) in differences
     ]
-    return tuple(sorted(swings, key=lambda one: (PRIMARY.index(one.metric), -one.width)))
+    return tuple(sorted(swings, key=lambda found_swing: (PRIMARY.index(found_swing.metric), -found_swing.width)))
 
 
-def _effects(variants: Varied, found: dict[Settings, dict[str, F64]]) -> tuple[ParameterEffect, ...]:
+def _effects(variants: StudyVariants, differences: dict[Settings, dict[str, F64]]) -> tuple[ParameterEffect, ...]:
     effects: list[ParameterEffect] = []
     for name in PRIMARY if variants.morris else ():
         effects += morris_effects(
-            variants.chosen, name, variants.morris, _at_points(variants, found, name), MORRIS_SEED
+            variants.chosen, name, variants.morris, _at_points(variants, differences, name), MORRIS_SEED
         )
     return tuple(effects)
 
 
-def _kept(variants: Varied, found: dict[Settings, dict[str, F64]]) -> tuple[FindingKept, ...]:
+def _kept(variants: StudyVariants, differences: dict[Settings, dict[str, F64]]) -> tuple[FindingKept, ...]:
     names = PRIMARY if variants.morris else ()
-    return tuple(kept(name, found[()][name], _at_points(variants, found, name)) for name in names)
+    return tuple(kept(name, differences[()][name], _at_points(variants, differences, name)) for name in names)
 
 
-def _at_points(variants: Varied, found: dict[Settings, dict[str, F64]], name: str) -> F64:
+def _at_points(variants: StudyVariants, differences: dict[Settings, dict[str, F64]], name: str) -> F64:
     """Mean difference at each point of Morris' design."""
-    means = [np.nanmean(found[_settings(variants.chosen, point)][name]) for point in variants.morris]
+    means = [np.nanmean(differences[_settings(variants.chosen, point)][name]) for point in variants.morris]
     return np.array(means, np.float64)
 
 
-def _swept(variants: Varied, point: Setting) -> Swept:
+def _swept(variants: StudyVariants, point: Setting) -> Swept:
     measured = _measured(variants.whole_city(point.scenario), point.books, variants.design.seeds)
     metrics = [
         paired(name, stacked(measured["a"], name), stacked(measured["b"], name), len(PRIMARY)) for name in PRIMARY
     ]
-    return Swept(point.settings, tuple(one for one in metrics if one is not None))
+    return Swept(point.settings, tuple(metric for metric in metrics if metric is not None))

@@ -18,7 +18,7 @@ from api.child_process import end, start
 from api.clock import elapsed_ns
 from api.db.store import Store
 from api.studies.jobs import Kind
-from api.studies.leases import LEASE_US, Claim, claim, give_back, has_free_work, is_held, renew
+from api.studies.leases import LEASE_US, StudyLease, has_free_work, is_held, lease_next_study, release, renew
 
 _LOOK_S: Final = 0.25
 _RENEW_NS: Final = LEASE_US * 1_000 // 3
@@ -55,7 +55,7 @@ class Worker:
                 return False
         owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(6)}"
         with self._store.writing(self._clock()) as unit:
-            held = claim(unit, owner, self._kind)
+            held = lease_next_study(unit, owner, self._kind)
         if held is None:
             return False
         self._log.info("work.began", study_id=held.study.study_id, kind=held.study.kind)
@@ -67,7 +67,7 @@ class Worker:
                 end(process)
         return True
 
-    def _begin(self, held: Claim, folder: str) -> subprocess.Popen[bytes]:
+    def _begin(self, held: StudyLease, folder: str) -> subprocess.Popen[bytes]:
         """The process that does the work."""
         order = {
             "url": self._store.url,
@@ -77,7 +77,7 @@ class Worker:
         }
         return start("api.studies.job_process", order)
 
-    def _watch(self, process: subprocess.Popen[bytes], held: Claim) -> None:
+    def _watch(self, process: subprocess.Popen[bytes], held: StudyLease) -> None:
         """Until the process has ended, or must."""
         study_id, owner = held.study.study_id, held.owner
         renewed_ns = elapsed_ns()
@@ -85,7 +85,7 @@ class Worker:
             if self._stopping.wait(_LOOK_S):
                 end(process)
                 with self._store.writing(self._clock()) as unit:
-                    give_back(unit, study_id, owner, is_blameless=True)
+                    release(unit, study_id, owner, is_blameless=True)
                 return
             with self._store.reading() as unit:
                 if not is_held(unit, study_id, owner):
@@ -98,4 +98,4 @@ class Worker:
         if process.returncode:
             self._log.warning("work.died", study_id=study_id, returncode=process.returncode)
             with self._store.writing(self._clock()) as unit:
-                give_back(unit, study_id, owner, is_blameless=False)
+                release(unit, study_id, owner, is_blameless=False)

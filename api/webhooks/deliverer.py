@@ -12,8 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 from api.db.store import Store
-from api.webhooks.deliveries import Parcel, claim_due, is_any_due, settle_delivery
-from api.webhooks.sender import Sender
+from api.webhooks.deliveries import DeliveryAttempt, is_any_due, lease_due_attempts, record_result
+from api.webhooks.sender import WebhookSender
 from api.webhooks.subscriptions import NUM_MAX
 
 NUM_TO_ONE: Final = 4
@@ -22,10 +22,10 @@ NUM_AT_ONCE: Final = NUM_TO_ONE * NUM_MAX
 _FULL_S: Final = 0.2
 
 
-class Deliverer:
+class WebhookDeliverer:
     """The deliveries of one server process."""
 
-    def __init__(self, store: Store, clock: Callable[[], int], sender: Sender, log: Any) -> None:
+    def __init__(self, store: Store, clock: Callable[[], int], sender: WebhookSender, log: Any) -> None:
         self._store = store
         self._clock = clock
         self._log = log
@@ -47,7 +47,7 @@ class Deliverer:
                     self._changed.wait(_FULL_S)
             return bool(busy)
         with self._store.writing(self._clock()) as unit:
-            parcels = claim_due(unit, NUM_TO_ONE, on_way)
+            parcels = lease_due_attempts(unit, NUM_TO_ONE, on_way)
         for parcel in parcels:
             with self._changed:
                 self._on_way[parcel.webhook_id] += 1
@@ -65,20 +65,20 @@ class Deliverer:
         self._pool.shutdown(wait=True)
         self._sender.close()
 
-    def _deliver(self, parcel: Parcel) -> None:
+    def _deliver(self, attempt: DeliveryAttempt) -> None:
         try:
-            sent = self._sender.send(parcel)
+            result = self._sender.send(attempt)
             with self._store.writing(self._clock()) as unit:
-                settle_delivery(unit, parcel, sent, secrets.randbelow(1_001))
+                record_result(unit, attempt, result, secrets.randbelow(1_001))
             self._log.info(
-                "webhook.sent", webhook_id=parcel.webhook_id, outbox_id=parcel.outbox_id, attempt=parcel.num_attempts,
-                status=sent.status, error=sent.error,
+                "webhook.sent", webhook_id=attempt.webhook_id, outbox_id=attempt.outbox_id, attempt=attempt.num_attempts,
+                status=result.status, error=result.error,
             )  # fmt: skip
         except Exception:  # noqa: BLE001 - one message must not end the sender
             # Not written down: it comes up again when its lease has run out.
-            self._log.exception("webhook.failed", webhook_id=parcel.webhook_id, outbox_id=parcel.outbox_id)
+            self._log.exception("webhook.failed", webhook_id=attempt.webhook_id, outbox_id=attempt.outbox_id)
         finally:
             with self._changed:
-                self._on_way[parcel.webhook_id] -= 1
+                self._on_way[attempt.webhook_id] -= 1
                 self._on_way += Counter()
                 self._changed.notify_all()

@@ -32,7 +32,7 @@ _FORGOTTEN_AT_ONCE: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Parcel:
+class DeliveryAttempt:
     """A message for one webhook, claimed for one attempt."""
 
     webhook_id: str
@@ -46,7 +46,7 @@ class Parcel:
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class AttemptResult:
     """What came of an attempt: a status, or the reason why there is none; `retry_after_s` as the receiver asked."""
 
     status: int | None = None
@@ -69,7 +69,7 @@ def is_any_due(unit: ReadUnit, now_us: int, busy: Collection[str] = ()) -> bool:
     return unit.connection.execute(due.limit(1)).first() is not None
 
 
-def claim_due(unit: WriteUnit, limit: int, on_way: Mapping[str, int] | None = None) -> list[Parcel]:
+def lease_due_attempts(unit: WriteUnit, limit: int, on_way: Mapping[str, int] | None = None) -> list[DeliveryAttempt]:
     """Take up deliveries that are due: of each receiver the oldest, up to a number on their way at once.
 
     Parameters
@@ -79,24 +79,26 @@ def claim_due(unit: WriteUnit, limit: int, on_way: Mapping[str, int] | None = No
     """
     is_on = or_(webhooks.c.disabled_us.is_(None), webhooks.c.disabled_why == FULL)
     live = select(webhooks.c.webhook_id).where(webhooks.c.removed_us.is_(None), is_on)
-    parcels: list[Parcel] = []
+    attempts: list[DeliveryAttempt] = []
     for webhook_id in unit.connection.scalars(live.order_by(webhooks.c.recorded_us, webhooks.c.webhook_id)).all():
         room = limit - (on_way or {}).get(webhook_id, 0)
         if room > 0:
-            parcels += _claim_of(unit, webhook_id, room)
-    if parcels:
+            attempts += _due_attempts_of(unit, webhook_id, room)
+    if attempts:
         mine = webhook_attempts
         unit.connection.execute(
             update(mine)
             .where(
-                tuple_(mine.c.webhook_id, mine.c.outbox_id).in_([(one.webhook_id, one.outbox_id) for one in parcels])
+                tuple_(mine.c.webhook_id, mine.c.outbox_id).in_(
+                    [(attempt.webhook_id, attempt.outbox_id) for attempt in attempts]
+                )
             )
             .values(num_attempts=mine.c.num_attempts + 1, next_us=unit.recorded_us + LEASE_US)
         )
-    return parcels
+    return attempts
 
 
-def _claim_of(unit: WriteUnit, webhook_id: str, limit: int) -> list[Parcel]:
+def _due_attempts_of(unit: WriteUnit, webhook_id: str, limit: int) -> list[DeliveryAttempt]:
     """The oldest deliveries of one receiver that are due and wait for no earlier one of their rider."""
     mine, earlier = webhook_attempts, webhook_attempts.alias("earlier")
     held_back = exists().where(
@@ -118,13 +120,13 @@ def _claim_of(unit: WriteUnit, webhook_id: str, limit: int) -> list[Parcel]:
         .with_for_update(of=mine, skip_locked=True)
     )
     platform = platform_of(unit)
-    return [_parcel(row, platform, unit.recorded_us) for row in unit.connection.execute(query).mappings()]
+    return [_attempt(row, platform, unit.recorded_us) for row in unit.connection.execute(query).mappings()]
 
 
-def _parcel(row: RowMapping, platform: str, now_us: int) -> Parcel:
+def _attempt(row: RowMapping, platform: str, now_us: int) -> DeliveryAttempt:
     old = row[webhooks.c.old_secret]
     is_good = old is not None and (row[webhooks.c.old_secret_until_us] or 0) > now_us
-    return Parcel(
+    return DeliveryAttempt(
         webhook_id=row[webhook_attempts.c.webhook_id],
         outbox_id=row[webhook_attempts.c.outbox_id],
         num_attempts=row[webhook_attempts.c.num_attempts] + 1,
@@ -137,14 +139,18 @@ def _parcel(row: RowMapping, platform: str, now_us: int) -> Parcel:
     )
 
 
-def watch_queues(unit: WriteUnit) -> int:
+def limit_queues(unit: WriteUnit) -> int:
     """Keep nothing more for receivers for whom too much waits, until half of it is gone; always 0: once a look is enough.
 
     What waits goes on being sent. Whoever owns such a webhook sees it there (`disabled_why`), and that messages are
     missing by the numbers (`seq`) of the riders' entries.
     """
-    own = webhook_attempts.c
-    counted = select(own.webhook_id, func.count().label("num")).where(own.state == "waiting").group_by(own.webhook_id)
+    attempts = webhook_attempts.c
+    counted = (
+        select(attempts.webhook_id, func.count().label("num"))
+        .where(attempts.state == "waiting")
+        .group_by(attempts.webhook_id)
+    )
     waiting = {row.webhook_id: row.num for row in unit.connection.execute(counted)}
     known = select(webhooks.c.webhook_id, webhooks.c.disabled_us, webhooks.c.disabled_why)
     for row in unit.connection.execute(known.where(webhooks.c.removed_us.is_(None))).all():
@@ -161,36 +167,36 @@ def watch_queues(unit: WriteUnit) -> int:
     return 0
 
 
-def forget_messages(unit: WriteUnit, before_us: int) -> int:
+def delete_old_messages(unit: WriteUnit, before_us: int) -> int:
     """Let go of some old messages that have arrived, were given up, or are for nobody any more; how many deliveries.
 
     What waits for a webhook that is switched off stays until it is switched on again or removed. The newest message
     stays, so that numbers go on.
     """
-    own = webhook_attempts.c
+    attempts = webhook_attempts.c
     query = (
-        select(own.webhook_id, own.outbox_id)
-        .join(outbox, outbox.c.outbox_id == own.outbox_id)
-        .join(webhooks, webhooks.c.webhook_id == own.webhook_id)
+        select(attempts.webhook_id, attempts.outbox_id)
+        .join(outbox, outbox.c.outbox_id == attempts.outbox_id)
+        .join(webhooks, webhooks.c.webhook_id == attempts.webhook_id)
         .where(
             outbox.c.recorded_us < before_us,
             outbox.c.outbox_id < select(func.max(outbox.c.outbox_id)).scalar_subquery(),
-            or_(own.state != "waiting", webhooks.c.removed_us.is_not(None)),
+            or_(attempts.state != "waiting", webhooks.c.removed_us.is_not(None)),
         )
         .limit(_FORGOTTEN_AT_ONCE)
     )
     rows = unit.connection.execute(query).all()
     if not rows:
         return 0
-    done = tuple_(own.webhook_id, own.outbox_id).in_([(row.webhook_id, row.outbox_id) for row in rows])
+    done = tuple_(attempts.webhook_id, attempts.outbox_id).in_([(row.webhook_id, row.outbox_id) for row in rows])
     unit.connection.execute(delete(webhook_attempts).where(done))
-    left = exists().where(own.outbox_id == outbox.c.outbox_id)
+    left = exists().where(attempts.outbox_id == outbox.c.outbox_id)
     numbers = sorted({row.outbox_id for row in rows})
     unit.connection.execute(delete(outbox).where(outbox.c.outbox_id.in_(numbers), ~left))
     return len(rows)
 
 
-def settle_delivery(unit: WriteUnit, parcel: Parcel, sent: Sent, jitter_permille: int) -> None:
+def record_result(unit: WriteUnit, attempt: DeliveryAttempt, result: AttemptResult, jitter_permille: int) -> None:
     """Write what came of an attempt.
 
     Parameters
@@ -198,43 +204,43 @@ def settle_delivery(unit: WriteUnit, parcel: Parcel, sent: Sent, jitter_permille
     jitter_permille
         0…1000, by chance: how much of up to half the wait is added, so that not all come back at once.
     """
-    if sent.arrived:
+    if result.arrived:
         _change(
-            unit, parcel, state="delivered", last_status=sent.status, last_error=None, delivered_us=unit.recorded_us
+            unit, attempt, state="delivered", last_status=result.status, last_error=None, delivered_us=unit.recorded_us
         )
         unit.connection.execute(
             update(webhooks)
-            .where(webhooks.c.webhook_id == parcel.webhook_id, webhooks.c.failing_us.is_not(None))
+            .where(webhooks.c.webhook_id == attempt.webhook_id, webhooks.c.failing_us.is_not(None))
             .values(failing_us=None)
         )
         return
-    error = (sent.error or f"HTTP {sent.status}")[:_ERROR_CHARS]
-    tried = {"last_status": sent.status, "last_error": error}
-    if parcel.num_attempts > len(RETRY_S):
-        _change(unit, parcel, state="given_up", **tried)
+    error = (result.error or f"HTTP {result.status}")[:_ERROR_CHARS]
+    tried = {"last_status": result.status, "last_error": error}
+    if attempt.num_attempts > len(RETRY_S):
+        _change(unit, attempt, state="given_up", **tried)
     else:
-        wait_us = RETRY_S[parcel.num_attempts - 1] * US_PER_S
+        wait_us = RETRY_S[attempt.num_attempts - 1] * US_PER_S
         wait_us += wait_us * jitter_permille // 2_000
-        asked_us = min(sent.retry_after_s or 0, RETRY_S[-1]) * US_PER_S
-        _change(unit, parcel, next_us=unit.recorded_us + max(wait_us, asked_us), **tried)
-    _note_failing(unit, parcel.webhook_id, is_gone=sent.status == 410)
+        asked_us = min(result.retry_after_s or 0, RETRY_S[-1]) * US_PER_S
+        _change(unit, attempt, next_us=unit.recorded_us + max(wait_us, asked_us), **tried)
+    _record_failure(unit, attempt.webhook_id, is_gone=result.status == 410)
 
 
-def _change(unit: WriteUnit, parcel: Parcel, **values: object) -> None:
+def _change(unit: WriteUnit, attempt: DeliveryAttempt, **values: object) -> None:
     """Change a delivery, unless a later attempt was begun meanwhile."""
-    own = webhook_attempts.c
+    attempts = webhook_attempts.c
     unit.connection.execute(
         update(webhook_attempts)
         .where(
-            and_(own.webhook_id == parcel.webhook_id, own.outbox_id == parcel.outbox_id),
-            own.num_attempts == parcel.num_attempts,
-            own.state == "waiting",
+            and_(attempts.webhook_id == attempt.webhook_id, attempts.outbox_id == attempt.outbox_id),
+            attempts.num_attempts == attempt.num_attempts,
+            attempts.state == "waiting",
         )
         .values(**values)
     )
 
 
-def _note_failing(unit: WriteUnit, webhook_id: str, *, is_gone: bool) -> None:
+def _record_failure(unit: WriteUnit, webhook_id: str, *, is_gone: bool) -> None:
     """Remember since when nothing gets through; switch a webhook off after long, or where it says that it is gone."""
     row = unit.connection.execute(
         select(webhooks.c.failing_us, webhooks.c.disabled_us)

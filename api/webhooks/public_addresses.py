@@ -46,14 +46,14 @@ def is_public_address(address: str) -> bool:
     ValueError
         If it is no IP address.
     """
-    found = ipaddress.ip_address(address)
-    if isinstance(found, ipaddress.IPv4Address):
-        return _is_public_4(found)
-    if found.scope_id is not None:
+    ip = ipaddress.ip_address(address)
+    if isinstance(ip, ipaddress.IPv4Address):
+        return _is_public_4(ip)
+    if ip.scope_id is not None:
         return False
-    if any(found in network for network in _TRANSLATED):
-        return _is_public_4(ipaddress.IPv4Address(int(found) & 0xFFFF_FFFF))
-    return found in _UNICAST_6 and not any(found in network for network in _PRIVATE_6)
+    if any(ip in network for network in _TRANSLATED):
+        return _is_public_4(ipaddress.IPv4Address(int(ip) & 0xFFFF_FFFF))
+    return ip in _UNICAST_6 and not any(ip in network for network in _PRIVATE_6)
 
 
 def _is_public_4(address: ipaddress.IPv4Address) -> bool:

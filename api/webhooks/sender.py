@@ -17,7 +17,7 @@ from urllib.parse import urlsplit, urlunsplit
 import httpx2
 from standardwebhooks.webhooks import Webhook as Signer
 
-from api.webhooks.deliveries import Parcel, Sent
+from api.webhooks.deliveries import AttemptResult, DeliveryAttempt
 from api.webhooks.public_addresses import is_public_address
 from rules.units import US_PER_S
 
@@ -27,7 +27,7 @@ AGENT: Final = "riderscore-webhooks"
 _WAIT_MAX_S: Final = 86_400
 
 
-class Sender:
+class WebhookSender:
     """Sends parcels; safe to call from many threads.
 
     Parameters
@@ -51,9 +51,9 @@ class Sender:
         self._thread = threading.Thread(target=self._loop.run_forever, name="riderscore-sender", daemon=True)
         self._thread.start()
 
-    def send(self, parcel: Parcel) -> Sent:
+    def send(self, attempt: DeliveryAttempt) -> AttemptResult:
         """Try once."""
-        return asyncio.run_coroutine_threadsafe(self._in_time(parcel), self._loop).result()
+        return asyncio.run_coroutine_threadsafe(self._in_time(attempt), self._loop).result()
 
     def close(self) -> None:
         """Give back all connections."""
@@ -63,61 +63,63 @@ class Sender:
         self._names.shutdown(wait=False, cancel_futures=True)
         self._loop.close()
 
-    async def _in_time(self, parcel: Parcel) -> Sent:
+    async def _in_time(self, attempt: DeliveryAttempt) -> AttemptResult:
         try:
             async with asyncio.timeout(TIMEOUT_S):
-                return await self._send(parcel)
+                return await self._send(attempt)
         except TimeoutError:
-            return Sent(error=f"no answer within {TIMEOUT_S} s")
+            return AttemptResult(error=f"no answer within {TIMEOUT_S} s")
 
-    async def _send(self, parcel: Parcel) -> Sent:
-        parts = urlsplit(parcel.url)
+    async def _send(self, attempt: DeliveryAttempt) -> AttemptResult:
+        parts = urlsplit(attempt.url)
         host = parts.hostname or ""
         if not self._allow_private and parts.scheme != "https":
-            return Sent(error="not https")
+            return AttemptResult(error="not https")
         try:
             address = await self._address(host, parts.port or (443 if parts.scheme == "https" else 80))
         except OSError as error:
-            return Sent(error=f"name not found: {error.strerror or error}")
+            return AttemptResult(error=f"name not found: {error.strerror or error}")
         except UnicodeError:
             # An empty label, or one too long: no name at all.
-            return Sent(error="name not found")
+            return AttemptResult(error="name not found")
         if address is None:
-            return Sent(error="address of a private network")
+            return AttemptResult(error="address of a private network")
         shown = f"[{address}]" if ":" in address else address
         port = "" if parts.port is None else f":{parts.port}"
         url = urlunsplit((parts.scheme, shown + port, parts.path or "/", parts.query, ""))
         named = f"[{host}]" if ":" in host else host
-        headers = {"Host": named + port, "User-Agent": AGENT, "Content-Type": "application/json"} | self._signed(parcel)
+        headers = {"Host": named + port, "User-Agent": AGENT, "Content-Type": "application/json"} | self._signed(
+            attempt
+        )
         try:
             request = self._client.build_request(
-                "POST", url, content=parcel.body.encode(), headers=headers, extensions={"sni_hostname": host}
+                "POST", url, content=attempt.body.encode(), headers=headers, extensions={"sni_hostname": host}
             )
             answer = await self._client.send(request, stream=True)
             await answer.aclose()
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-            return Sent(error=f"{type(error).__name__}: {error}")
-        return Sent(answer.status_code, retry_after_s=_seconds(answer.headers.get("retry-after", "")))
+            return AttemptResult(error=f"{type(error).__name__}: {error}")
+        return AttemptResult(answer.status_code, retry_after_s=_seconds(answer.headers.get("retry-after", "")))
 
     async def _address(self, host: str, port: int) -> str | None:
         """Where a name leads; None if any of its addresses must not be reached."""
         infos = await self._loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        found = [str(info[4][0]) for info in infos]
-        if not self._allow_private and not all(map(is_public_address, found)):
+        addresses = [str(info[4][0]) for info in infos]
+        if not self._allow_private and not all(map(is_public_address, addresses)):
             return None
-        return found[0]
+        return addresses[0]
 
-    def _signed(self, parcel: Parcel) -> dict[str, str]:
+    def _signed(self, attempt: DeliveryAttempt) -> dict[str, str]:
         """Headers of the convention: the same id at every attempt, this moment, a signature for each good secret."""
-        message_id = f"msg_{parcel.recorded_us:x}_{parcel.outbox_id:x}"
+        message_id = f"msg_{attempt.recorded_us:x}_{attempt.outbox_id:x}"
         seconds = self._clock() // US_PER_S
         at = dt.datetime.fromtimestamp(seconds, dt.UTC)
-        signatures = [Signer(secret).sign(message_id, at, parcel.body) for secret in parcel.secrets]
+        signatures = [Signer(secret).sign(message_id, at, attempt.body) for secret in attempt.secrets]
         return {
             "webhook-id": message_id,
             "webhook-timestamp": str(seconds),
             "webhook-signature": " ".join(signatures),
-            "riderscore-platform": parcel.platform,
+            "riderscore-platform": attempt.platform,
         }
 
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import ColumnElement, Row, func, insert, select, update
 
 from api.db.audit_notes import add_audit_note
-from api.db.cursors import cursor_at, read_cursor
+from api.db.cursors import CursorPage, cursor_at, read_cursor
 from api.db.new_names import new_id
 from api.db.outbox import KINDS, PING, Message, enqueue
 from api.db.tables import outbox, webhook_attempts, webhooks
@@ -57,7 +57,7 @@ class Webhook:
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class WebhookDelivery:
     """One message on its way to one webhook; `state` is waiting, delivered or given_up."""
 
     outbox_id: int
@@ -69,14 +69,6 @@ class Delivery:
     last_error: str | None
     recorded_us: int
     delivered_us: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class DeliveryPage:
-    """Deliveries, newest first; `cursor` asks for the older ones, None at the end."""
-
-    deliveries: tuple[Delivery, ...]
-    cursor: str | None
 
 
 def register(
@@ -104,13 +96,13 @@ def register(
     unknown = sorted(set(kinds) - set(KINDS) | ({PING} & set(kinds)))
     if unknown:
         raise Refused("webhook_kind", kind=unknown[0], allowed=", ".join(kind for kind in KINDS if kind != PING))
-    own, known = (
+    num_own, num_all = (
         unit.connection.scalar(select(func.count()).select_from(webhooks).where(*_live(whose))) or 0
         for whose in (actor, None)
     )
-    if own >= NUM_OF_ONE_MAX:
+    if num_own >= NUM_OF_ONE_MAX:
         raise Refused("too_many_own_webhooks", num_max=NUM_OF_ONE_MAX)
-    if known >= NUM_MAX:
+    if num_all >= NUM_MAX:
         raise Refused("too_many_webhooks", num_max=NUM_MAX)
     webhook_id, secret = f"wh_{new_id(20)}", _new_secret()
     unit.connection.execute(
@@ -164,11 +156,11 @@ def webhook_of(unit: ReadUnit | WriteUnit, webhook_id: str, actor: str | None = 
     Refused
         `webhook_unknown`.
     """
-    row = unit.connection.execute(select(webhooks).where(webhooks.c.webhook_id == webhook_id, *_live(actor)))
-    found = row.one_or_none()
-    if found is None:
+    result = unit.connection.execute(select(webhooks).where(webhooks.c.webhook_id == webhook_id, *_live(actor)))
+    row = result.one_or_none()
+    if row is None:
         raise Refused("webhook_unknown", webhook_id=webhook_id)
-    return _webhook(found)
+    return _webhook(row)
 
 
 def webhooks_of(unit: ReadUnit | WriteUnit, actor: str | None = None, cities: Collection[str] = ()) -> list[Webhook]:
@@ -176,8 +168,8 @@ def webhooks_of(unit: ReadUnit | WriteUnit, actor: str | None = None, cities: Co
     rows = unit.connection.execute(
         select(webhooks).where(*_live(actor)).order_by(webhooks.c.recorded_us, webhooks.c.webhook_id)
     )
-    found = [_webhook(row) for row in rows]
-    return [one for one in found if not cities or (one.cities and set(one.cities) <= set(cities))]
+    live = [_webhook(row) for row in rows]
+    return [webhook for webhook in live if not cities or (webhook.cities and set(webhook.cities) <= set(cities))]
 
 
 def remove(unit: WriteUnit, actor: str, webhook_id: str) -> None:
@@ -225,7 +217,7 @@ def ping(unit: WriteUnit, webhook_id: str) -> int:
 
 def deliveries_of(
     unit: ReadUnit | WriteUnit, webhook_id: str, cursor: str | None = None, limit: int = 50
-) -> DeliveryPage:
+) -> CursorPage[WebhookDelivery]:
     """What was sent to a webhook or is to be, newest first."""
     attempts = webhook_attempts.c
     query = (
@@ -237,15 +229,15 @@ def deliveries_of(
     )
     if cursor is not None:
         query = query.where(attempts.outbox_id < read_cursor(cursor)[0])
-    found = [
-        Delivery(
+    deliveries = [
+        WebhookDelivery(
             row.outbox_id, row.kind, row.state, row.num_attempts, row.next_us, row.last_status, row.last_error,
             row.recorded_us, row.delivered_us,
         )
         for row in unit.connection.execute(query)
     ]  # fmt: skip
-    more = len(found) > limit
-    return DeliveryPage(tuple(found[:limit]), cursor_at(found[limit - 1].outbox_id, "") if more else None)
+    more = len(deliveries) > limit
+    return CursorPage(tuple(deliveries[:limit]), cursor_at(deliveries[limit - 1].outbox_id, "") if more else None)
 
 
 def _live(actor: str | None) -> tuple[ColumnElement[bool], ...]:

@@ -233,7 +233,7 @@ def test_what_is_no_id_in_an_event_is_none_in_a_table_of_cities(tmp_path: Path, 
 def test_ids_that_are_held_stay_usable(client: TestClient, bearer: Bearer, store: Store, url: str) -> None:
     """A rider and a city of an older version, whose names would be refused today, are served in every request."""
     with store.writing(START_US) as unit:
-        people.introduce(unit, people.Person("7.0", None, None), "test", "1.0")
+        people.save_person(unit, people.Person("7.0", None, None), "test", "1.0")
     who, wide = bearer("platform", cities=["1.0"]), bearer("platform")
     body = {"now_s": CLOCK_S, "riders": [WORKER | {"rider_id": "7.0"}], "orders": []}
 

@@ -7,8 +7,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from api.db.store import Store
-from api.decisions.appeal_records import Appeal, open_appeals_by_deadline
-from api.decisions.reviews import reviews_of
+from api.decisions.appeal_records import APPEALS, Appeal
+from api.decisions.reviews import REVIEWS
 from tests.e2e.conftest import DESKTOP, PHONE, Visitor
 from tests.e2e.world import CITY, World
 
@@ -21,7 +21,7 @@ def open_appeals(world: World) -> list[Appeal]:
     """Open appeals by deadline."""
     store = Store(world.url)
     with store.reading() as unit:
-        found = list(open_appeals_by_deadline(unit).appeals)
+        found = list(APPEALS.page(unit, "open").items)
     store.close()
     return found
 
@@ -35,7 +35,7 @@ def review_of_low(world: World) -> str:
     """The review of the rider with the lowest score, decided or not."""
     store = Store(world.url)
     with store.reading() as unit:
-        found = reviews_of(unit, world.low)[0].review_id
+        found = REVIEWS.of_rider(unit, world.low)[0].review_id
     store.close()
     return found
 

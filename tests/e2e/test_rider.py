@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from api.books.in_force import rules_in_force
 from api.db.store import Store
-from api.riders.cards import Card, card_of
+from api.riders.cards import RiderCard, card_of
 from rules.units import points_text
 from tests.e2e.conftest import Visitor
 from tests.e2e.world import World
@@ -20,7 +20,7 @@ BYTES_MAX = 40_000
 Faults = Callable[[Page], list[str]]
 
 
-def card(world: World, rider: str) -> Card:
+def card(world: World, rider: str) -> RiderCard:
     """A rider's card from the store."""
     store = Store(world.url)
     with store.reading() as unit:

@@ -21,7 +21,7 @@ from api.db.unit_of_work import WriteUnit
 from api.decisions.appeals import file_appeal
 from api.ledger.posting import post_events, write_due
 from api.refusals import Refused
-from api.riders.people import Person, introduce
+from api.riders.people import Person, save_person
 from rules.book import Book
 from rules.calendar import instant_us
 from rules.parse import parse
@@ -118,7 +118,7 @@ def _look(store: Store, url: str, now_us: int, num_riders: int) -> World:
             .order_by(rider_state.c.score_mp, rider_state.c.rider_id)
         ).all()
         under_review = list(unit.connection.scalars(select(open_reviews.c.rider_id)))
-        introduce(unit, Person(rows[0].rider_id, "李明", "13800000000"), "platform:demo")
+        save_person(unit, Person(rows[0].rider_id, "李明", "13800000000"), "platform:demo")
         recent = (entries.c.kind == "deduct", entries.c.delta_mp < 0, entries.c.occurred_us > now_us - US_PER_DAY)
         losses = (
             unit.connection.execute(select(entries).where(*recent).order_by(entries.c.recorded_us)).mappings().all()
@@ -130,7 +130,7 @@ def _look(store: Store, url: str, now_us: int, num_riders: int) -> World:
             _appeal(unit, loss)
         busy = {rows[0].rider_id, rows[-1].rider_id, *under_review, *(loss["rider_id"] for loss in appealed)}
         leaving = next(row.rider_id for row in rows if row.rider_id not in busy)
-        introduce(unit, Person(leaving, "王芳", "13900000000"), "platform:demo")
+        save_person(unit, Person(leaving, "王芳", "13900000000"), "platform:demo")
     assert under_review, "a city in which nobody falls so low that a person is asked to look"
     low, top = rows[0].rider_id, rows[-1].rider_id
     return World(url, now_us, low, top, (low, own[0]["entry_id"]), leaving, num_riders)

@@ -20,17 +20,17 @@ NUM_A_PAGE: Final = 20
 NAMES: Final = ("actor", "action", "subject", "city", "from_day", "to_day")
 
 
-def wanted_of(visit: Visit) -> tuple[dict[str, str], AuditFilter]:
+def audit_filter_of(visit: Visit) -> tuple[dict[str, str], AuditFilter]:
     """The filter in the address, as written and as meant; the last day is included."""
     query = visit.request.query_params
-    given = {name: "".join(filter(str.isprintable, query.get(name, ""))).strip() for name in NAMES}
-    until_us = _start_us(given["to_day"])
-    return given, AuditFilter(
-        actor=given["actor"] or None,
-        action=given["action"] or None,
-        subject=given["subject"] or None,
-        city=given["city"] or None,
-        from_us=_start_us(given["from_day"]),
+    typed = {name: "".join(filter(str.isprintable, query.get(name, ""))).strip() for name in NAMES}
+    until_us = _start_us(typed["to_day"])
+    return typed, AuditFilter(
+        actor=typed["actor"] or None,
+        action=typed["action"] or None,
+        subject=typed["subject"] or None,
+        city=typed["city"] or None,
+        from_us=_start_us(typed["from_day"]),
         to_us=None if until_us is None else until_us + DAY_US,
     )
 
@@ -45,15 +45,15 @@ def _start_us(day: str) -> int | None:
 @router.get("/console/audit")
 def trail(visit: AuditVisit, cursor: Named | None = None) -> Response:
     """The newest lines that match."""
-    given, wanted = wanted_of(visit)
+    typed, audit_filter = audit_filter_of(visit)
     with visit.service.reading() as unit:
-        page = audit_page(unit, visit.who, wanted, cursor, NUM_A_PAGE)
-        known = own_cities(visit, unit)
+        page = audit_page(unit, visit.who, audit_filter, cursor, NUM_A_PAGE)
+        cities = own_cities(visit, unit)
     return visit.page(
         "audit.html",
         page=page,
-        given=given,
-        cities=known,
+        given=typed,
+        cities=cities,
         older=None if page.cursor is None else visit.here(cursor=page.cursor),
         newest=None if cursor is None else visit.here(cursor=None),
     )
@@ -62,5 +62,5 @@ def trail(visit: AuditVisit, cursor: Named | None = None) -> Response:
 @router.get("/console/audit.csv")
 def export(visit: AuditVisit) -> Response:
     """All lines that match, oldest first."""
-    _, wanted = wanted_of(visit)
-    return audit_download(visit.service, visit.who, wanted, "csv", visit.request.app.state.downloads)
+    _, audit_filter = audit_filter_of(visit)
+    return audit_download(visit.service, visit.who, audit_filter, "csv", visit.request.app.state.downloads)

@@ -39,7 +39,7 @@ class AuditShown(Model):
 class AuditLines(ListPage):
     """Lines, newest first."""
 
-    items: list[AuditShown]
+    items: tuple[AuditShown, ...]
 
 
 @router.get("", response_model=AuditLines, responses=_TAKEN)
@@ -60,16 +60,9 @@ def list_audit(
     ] = "json",
 ) -> Response | AuditLines:
     """The audit trail: who acts in some cities reads the lines of these."""
-    wanted = AuditFilter(actor=by, action=action, subject=subject, city=city, from_us=from_us, to_us=to_us)
+    audit_filter = AuditFilter(actor=by, action=action, subject=subject, city=city, from_us=from_us, to_us=to_us)
     with service.reading() as unit:
-        page = audit_page(unit, actor, wanted, cursor, limit)
+        page = audit_page(unit, actor, audit_filter, cursor, limit)
     if format != "json":
-        return audit_download(service, actor, wanted, format, request.app.state.downloads)
-    shown = [
-        AuditShown(
-            audit_id=line.audit_id, recorded_us=line.recorded_us, actor=line.actor, action=line.action,
-            subject=line.subject, city=line.city, detail=line.detail, platform=line.platform,
-        )
-        for line in page.lines
-    ]  # fmt: skip
-    return AuditLines(items=shown, cursor=page.cursor)
+        return audit_download(service, actor, audit_filter, format, request.app.state.downloads)
+    return AuditLines.of(page)

@@ -25,7 +25,7 @@ class Token(Model):
     key_id: str = Field(examples=["3f9a1c5e7b2d4068"])
     role: Role
     subject: str
-    cities: list[str]
+    cities: tuple[str, ...]
     created_by: str = Field(description="The person who made it, or `cli:token` for the command on the server.")
     parent: str | None = Field(description="The key that it was made with.")
     created_us: int
@@ -37,7 +37,7 @@ class Token(Model):
 class TokenPage(ListPage):
     """API keys by id."""
 
-    items: list[Token]
+    items: tuple[Token, ...]
 
 
 @router.get("")
@@ -45,7 +45,7 @@ def list_tokens(actor: Reader, service: ServiceDep, cursor: Cursor = None, limit
     """API keys, ended ones included: a platform's own riders', or for ops all of their cities."""
     with service.reading() as unit:
         page = keys.list_keys(unit, actor.cities, cursor, limit, made_by=_only(actor))
-    return TokenPage(items=[_shown(key) for key in page.keys], cursor=page.cursor)
+    return TokenPage.of(page)
 
 
 class TokenWanted(Model):
@@ -76,7 +76,7 @@ def make_token(body: TokenWanted, actor: Maker, service: ServiceDep) -> TokenMad
     """Begin a session for a rider. The key's secret stands in this answer and nowhere else."""
     with service.writing() as unit:
         key, token = key_rights.make_key(unit, actor, body.role, body.subject, body.cities, body.expires_days)
-    return TokenMade(token=token, **_shown(key).model_dump())
+    return TokenMade(token=token, **Token.of(key).model_dump())
 
 
 @router.delete(
@@ -103,7 +103,7 @@ def revoke_token(
 ) -> None:
     """End an API key, its sessions and its open streams; this server refuses it at once, others within seconds."""
     with service.guarding() as unit:
-        keys.need_good(unit, actor.key_id)
+        keys.need_valid_key(unit, actor.key_id)
         _own(keys.key_by_id(unit, key_id), actor)
         revoked = keys.revoke_key(unit, key_id, actor.name, with_children=with_children)
     response.headers[NUM_LEFT] = str(revoked.num_left)
@@ -115,7 +115,7 @@ def revoke_token(
 def get_token(key_id: PlainText, actor: Reader, service: ServiceDep) -> Token:
     """One API key."""
     with service.reading() as unit:
-        return _shown(_own(keys.key_by_id(unit, key_id), actor))
+        return Token.of(_own(keys.key_by_id(unit, key_id), actor))
 
 
 def _only(actor: Actor) -> str | None:
@@ -132,10 +132,3 @@ def _own(key: keys.Key | None, actor: Actor) -> keys.Key:
     ):
         raise Problem("key_unknown")
     return key
-
-
-def _shown(key: keys.Key) -> Token:
-    return Token(
-        key_id=key.key_id, role=key.role, subject=key.subject, cities=list(key.cities), created_by=key.created_by, parent=key.parent,
-        created_us=key.created_us, expires_us=key.expires_us, last_used_us=key.last_used_us, revoked_us=key.revoked_us,
-    )  # fmt: skip

@@ -58,13 +58,13 @@ def enter(visit: AnyVisit, form: Posted) -> Response:
 @router.post("/login/demo")
 def enter_demo(visit: AnyVisit, form: Posted) -> Response:
     """Sign in as somebody of the sample."""
-    wanted = field(form, "role"), field(form, "subject")
+    asked = field(form, "role"), field(form, "subject")
     typed = TypedInput.unpacked(field(form, TYPED_FIELD))
-    role = next((role for role, subject, _ in demo_roles(visit) if (role, subject) == wanted), None)
+    role = next((role for role, subject, _ in demo_roles(visit) if (role, subject) == asked), None)
     if role is None:
         return login_page(visit, "/", 403, visit.say("login.wrong"), typed)
     response = _after(visit, home_of(role), typed)
-    sign_in(visit.request, visit.service, response, Actor(role, wanted[1]))
+    sign_in(visit.request, visit.service, response, Actor(role, asked[1]))
     return response
 
 

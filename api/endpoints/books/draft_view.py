@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
-from api.access.requester import Acting
+from api.access.requester import Requester
 from api.books.approvals import Approval, approvals_of
 from api.books.checking import Checked, check_draft, needs_impact
 from api.books.draft_content import DRAFT
@@ -105,7 +105,7 @@ def titles_of(unit: ReadUnit, drafts: Iterable[DraftBrief], lang: Lang) -> dict[
     return titles
 
 
-def view_of(unit: ReadUnit, who: Acting, draft_id: str, now_us: int, lang: Lang, *, may_write: bool) -> DraftView:
+def view_of(unit: ReadUnit, who: Requester, draft_id: str, now_us: int, lang: Lang, *, may_write: bool) -> DraftView:
     """Gather a draft's page."""
     draft = draft_of(unit, draft_id, who)
     checked = check_draft(unit, draft, now_us)

@@ -48,7 +48,7 @@ def impact_page(visit: WatchVisit, draft_id: str, study: str = "") -> Response:
 def _impact_page(visit: Visit, draft_id: str, study: str = "", status: int = 200, refused: str = "") -> Response:
     with visit.service.reading() as unit:
         view = view_of(unit, visit.who, draft_id, visit.service.clock(), visit.lang, may_write=False)
-        impacts = studies_of(unit, kinds=("impact",), draft_id=draft_id, limit=20).studies
+        impacts = studies_of(unit, kinds=("impact",), draft_id=draft_id, limit=20).items
         shown = next((each for each in impacts if each.study_id == study), impacts[0] if impacts else None)
         place = None if shown is None else position_of(unit, shown.study_id, shown.kind)
     cities = sorted({target.city for target in view.draft.targets})

@@ -16,7 +16,7 @@ HOUR_S: Final = 3_600
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
+class TierRates:
     """Orders and income of one tier by worked hour and day.
 
     Parameters
@@ -42,11 +42,11 @@ class Watched:
         return self.behind_permille is not None and self.behind_permille >= WATCH_PERMILLE
 
 
-def watch_of(found: Dashboard) -> tuple[Watched, ...]:
+def tier_rates(dashboard: Dashboard) -> tuple[TierRates, ...]:
     """Work by tier, the highest first."""
-    rates = {tier.tier: _orders_centi(tier) for tier in found.tiers if tier.work.worked_s >= HOURS_MIN * HOUR_S}
+    rates = {tier.tier: _orders_centi(tier) for tier in dashboard.tiers if tier.work.worked_s >= HOURS_MIN * HOUR_S}
     best = max(rates.values(), default=0)
-    return tuple(_watched(tier, rates, best) for tier in reversed(found.tiers))
+    return tuple(_watched(tier, rates, best) for tier in reversed(dashboard.tiers))
 
 
 def _orders_centi(tier: TierCount) -> int:
@@ -54,10 +54,10 @@ def _orders_centi(tier: TierCount) -> int:
     return work.num_delivered * HOUR_S * 100 // work.worked_s if work.worked_s else 0
 
 
-def _watched(tier: TierCount, rates: dict[str, int], best: int) -> Watched:
+def _watched(tier: TierCount, rates: dict[str, int], best: int) -> TierRates:
     work = tier.work
     rate = rates.get(tier.tier)
-    return Watched(
+    return TierRates(
         tier=tier,
         hours=work.worked_s // HOUR_S,
         orders_centi=_orders_centi(tier),
@@ -67,10 +67,10 @@ def _watched(tier: TierCount, rates: dict[str, int], best: int) -> Watched:
     )
 
 
-def fills_of(found: Dashboard) -> dict[str, str]:
+def fills_of(dashboard: Dashboard) -> dict[str, str]:
     """How each tier is coloured, as on the rider's scale: green for more, amber for less, red where a person looks."""
     fills = {}
-    for tier in found.tiers:
+    for tier in dashboard.tiers:
         better = tier.priority_permille - PERMILLE
         less = "fill-bad" if tier.is_reviewed else "fill-warn"
         fills[tier.tier] = "fill-good" if better > 0 else less if better < 0 or tier.is_reviewed else "fill-mute"
@@ -78,7 +78,7 @@ def fills_of(found: Dashboard) -> dict[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class ChartPoint:
     """One day of the line: its place, the label, and what it stands for."""
 
     x: float
@@ -88,24 +88,24 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class OnTimeChart:
     """On-time rate by day on a scale from `low` to 100 per cent."""
 
-    points: tuple[Point, ...]
+    points: tuple[ChartPoint, ...]
     low: int
     path: str
 
 
-def line_of(found: Dashboard) -> Line | None:
+def on_time_chart(dashboard: Dashboard) -> OnTimeChart | None:
     """On-time rate by day; None of fewer than two days with deliveries."""
-    days = [day for day in found.days if day.figures.num_delivered]
+    days = [day for day in dashboard.days if day.figures.num_delivered]
     if len(days) < 2:
         return None
     rates = [day.figures.num_on_time / day.figures.num_delivered for day in days]
     low = max(0, min(90, int(min(rates) * 10) * 10))
     step = CHART_WIDTH / (len(days) - 1)
     points = tuple(
-        Point(
+        ChartPoint(
             round(k * step, 1),
             round(CHART_HEIGHT * (1 - (rate * 100 - low) / (100 - low)), 1),
             day.day.strftime("%m-%d"),
@@ -113,4 +113,4 @@ def line_of(found: Dashboard) -> Line | None:
         )
         for k, (day, rate) in enumerate(zip(days, rates, strict=True))
     )
-    return Line(points, low, "M" + "L".join(f"{point.x} {point.y}" for point in points))
+    return OnTimeChart(points, low, "M" + "L".join(f"{point.x} {point.y}" for point in points))

@@ -7,8 +7,8 @@ from fastapi import Depends, Response
 from api.books.in_force import rules_in_force
 from api.cities.daily_figures import NUM_DAYS
 from api.cities.dashboard import dashboard_of
-from api.cities.figures import Figures
-from api.endpoints.cities.charts import fills_of, line_of, watch_of
+from api.cities.figures import CityFigures
+from api.endpoints.cities.charts import fills_of, on_time_chart, tier_rates
 from api.endpoints.common.case_file import moments_of, need_city, own_cities
 from api.endpoints.common.event_items import day_of, items_of
 from api.endpoints.common.formats import money
@@ -34,31 +34,30 @@ def city_page(visit: ReaderVisit, city: Named = "", days: int = 7) -> Response:
     """One city's last days; the first of the visitor's cities unless another is chosen."""
     days = min(max(days, 1), NUM_DAYS)
     with visit.service.reading() as unit:
-        known = own_cities(visit, unit)
-        chosen = city or (known[0] if known else "")
-        if not known:
+        cities = own_cities(visit, unit)
+        chosen = city or (cities[0] if cities else "")
+        if not cities:
             return visit.page("dashboard_empty.html")
-        if chosen not in known:
+        if chosen not in cities:
             raise Problem("not_found")
-        found = dashboard_of(unit, rules_in_force(unit), chosen, days, visit.service.clock())
+        dashboard = dashboard_of(unit, rules_in_force(unit), chosen, days, visit.service.clock())
         shared = shared_page(unit, visit.who, chosen, limit=NUM_SHARED).orders if visit.may("orders:read") else ()
-    if found is None:
+    if dashboard is None:
         return visit.page("dashboard_empty.html")
-    causes = sorted(found.figures.causes.items(), key=lambda item: -item[1].late_s)
     return visit.page(
         "dashboard.html",
-        found=found,
-        figures=found.figures,
-        causes=causes,
-        watch=watch_of(found),
-        line=line_of(found),
-        tier_fills=fills_of(found),
+        dashboard=dashboard,
+        figures=dashboard.figures,
+        causes=dashboard.figures.causes_by_time,
+        watch=tier_rates(dashboard),
+        line=on_time_chart(dashboard),
+        tier_fills=fills_of(dashboard),
         tier_parts=[
-            (tier.num_riders / found.num_riders, fills_of(found)[tier.tier], getattr(tier.title, visit.lang))
-            for tier in found.tiers
+            (tier.num_riders / dashboard.num_riders, fills_of(dashboard)[tier.tier], getattr(tier.title, visit.lang))
+            for tier in dashboard.tiers
         ],
-        fine_parts=_fine_parts(visit, found.figures),
-        cities=known,
+        fine_parts=_fine_parts(visit, dashboard.figures),
+        cities=cities,
         shared=shared,
         days=days,
         span_tabs=[(visit.here(days=num), visit.say("city.days", number=num), num == days) for num in SPANS],
@@ -71,14 +70,14 @@ def delivery_page(visit: OrderVisit, rider: Named = "", event: Named = "") -> Re
     with visit.service.reading() as unit:
         standing = rider_row(unit, rider)
         need_city(visit, None if standing is None else standing.city)
-        found = event_of(unit, rider, event)
-        if found is None:
+        delivery = event_of(unit, rider, event)
+        if delivery is None:
             raise Problem("not_found")
-        told = entries_of_event(unit, rider, event, visit.service.clock())
-    return visit.page("delivery.html", event=found, moments=moments_of(found), history=day_of(items_of(told)))
+        entries = entries_of_event(unit, rider, event, visit.service.clock())
+    return visit.page("delivery.html", event=delivery, moments=moments_of(delivery), history=day_of(items_of(entries)))
 
 
-def _fine_parts(visit: Visit, figures: Figures) -> list[tuple[float, str, str]]:
+def _fine_parts(visit: Visit, figures: CityFigures) -> list[tuple[float, str, str]]:
     """The fine by whose lateness it was for."""
     if not figures.fines_fen:
         return []

@@ -1,16 +1,15 @@
 """How a city is doing: riders by tier, lateness and whose it was, fines avoided, work and income by tier."""
 
 import datetime as dt
-from typing import Annotated, Any
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import ConfigDict, Field
+from pydantic import AliasGenerator, AliasPath, ConfigDict, Field
 
 from api.access.requester import need_cities
 from api.books.in_force import rules_in_force
 from api.cities.daily_figures import NUM_DAYS
-from api.cities.dashboard import Dashboard, TierCount, dashboard_of
-from api.cities.figures import Figures
+from api.cities.dashboard import dashboard_of
 from api.endpoints.common.auth import require
 from api.endpoints.common.problems import Problem
 from api.endpoints.common.schemas import IdText, Model
@@ -21,6 +20,18 @@ router = APIRouter(prefix="/v1/cities", tags=["dashboard"])
 Reader = Annotated[Actor, Depends(require("dashboard:read"))]
 DAYS_DEFAULT = 7
 Days = Annotated[int, Query(ge=1, le=NUM_DAYS, description="Local days, up to the newest that was counted.")]
+
+
+def _within(part: str, *names: str) -> AliasGenerator:
+    """Reads some fields of an answer from a part of the value that it is made of."""
+    return AliasGenerator(validation_alias=lambda name: AliasPath(part, name) if name in names else name)
+
+
+_OF_FIGURES: Final = _within(
+    "figures", "num_delivered", "num_on_time", "num_late", "num_exempt", "late_s", "exempted_s", "fines_fen",
+    "fines_not_liable_fen", "num_fined",
+)  # fmt: skip
+_OF_WORK: Final = _within("work", "rider_days", "num_delivered", "worked_s", "fees_fen", "income_fen")
 
 
 class Titled(Model):
@@ -44,6 +55,7 @@ class GivenBack(Model):
 class TierFigures(Model):
     """Riders of one tier; work counts where a rider stood when the day began."""
 
+    model_config = ConfigDict(alias_generator=_OF_WORK)
     tier: str = Field(examples=["normal"])
     title: Titled
     priority_permille: int = Field(description="Dispatch priority; 1000 is as everybody.", examples=[1000])
@@ -60,6 +72,7 @@ class TierFigures(Model):
 class CountedDay(Model):
     """One local day."""
 
+    model_config = ConfigDict(alias_generator=_OF_FIGURES)
     day: dt.date
     num_delivered: int
     num_on_time: int
@@ -72,6 +85,7 @@ class CityDashboard(Model):
     """A city's last days."""
 
     model_config = ConfigDict(
+        alias_generator=_OF_FIGURES,
         json_schema_extra={
             "examples": [
                 {
@@ -98,7 +112,7 @@ class CityDashboard(Model):
                     "num_shared_orders": 0,
                 }
             ]
-        }
+        },
     )
     city: str
     num_riders: int
@@ -110,12 +124,15 @@ class CityDashboard(Model):
     num_exempt: int = Field(description="Late, and none of it the rider's.")
     late_s: int
     exempted_s: int
-    causes: list[GivenBack]
-    fines_avoided_fen: int = Field(description="What the book `legacy-fine` would have taken from the same deliveries.")
+    causes: tuple[GivenBack, ...] = Field(validation_alias=AliasPath("figures", "causes_by_time"))
+    fines_avoided_fen: int = Field(
+        validation_alias=AliasPath("figures", "fines_fen"),
+        description="What the book `legacy-fine` would have taken from the same deliveries.",
+    )
     fines_not_liable_fen: int = Field(description="Of it, where the rider does not answer for the lateness.")
     num_fined: int
-    tiers: list[TierFigures] = Field(description="Lowest first.")
-    days: list[CountedDay] = Field(description="Oldest first.")
+    tiers: tuple[TierFigures, ...] = Field(description="Lowest first.")
+    days: tuple[CountedDay, ...] = Field(description="Oldest first.")
     num_appeals: int
     num_appeals_due: int = Field(description="Due within a day.")
     num_appeals_late: int
@@ -128,57 +145,7 @@ def read_dashboard(city: IdText, actor: Reader, service: ServiceDep, days: Days 
     """A city's figures: counted in the background, read in a few rows."""
     need_cities(actor, {city})
     with service.reading() as unit:
-        found = dashboard_of(unit, rules_in_force(unit), city, days, service.clock())
-    if found is None:
+        dashboard = dashboard_of(unit, rules_in_force(unit), city, days, service.clock())
+    if dashboard is None:
         raise Problem("city_unknown", city=city_words(city))
-    return _shown(found)
-
-
-def _shown(found: Dashboard) -> CityDashboard:
-    figures = found.figures
-    names = ("num_delivered", "num_on_time", "num_late", "num_exempt", "late_s", "exempted_s")
-    counts: dict[str, Any] = {name: getattr(figures, name) for name in names}
-    own = (
-        "city", "num_riders", "num_under_review", "counted_us", "num_reviews",
-        "num_appeals", "num_appeals_due", "num_appeals_late", "num_shared_orders",
-    )  # fmt: skip
-    return CityDashboard(
-        **{name: getattr(found, name) for name in own},
-        **counts,
-        causes=_causes(figures),
-        fines_avoided_fen=figures.fines_fen,
-        fines_not_liable_fen=figures.fines_not_liable_fen,
-        num_fined=figures.num_fined,
-        tiers=[_tier(tier) for tier in found.tiers],
-        days=[
-            CountedDay(
-                day=day.day,
-                num_delivered=day.figures.num_delivered,
-                num_on_time=day.figures.num_on_time,
-                num_late=day.figures.num_late,
-                num_exempt=day.figures.num_exempt,
-                fines_fen=day.figures.fines_fen,
-            )
-            for day in found.days
-        ],
-    )
-
-
-def _causes(figures: Figures) -> list[GivenBack]:
-    ordered = sorted(figures.causes.items(), key=lambda item: (-item[1].late_s, item[0]))
-    return [GivenBack(cause=cause, num_orders=given.num_orders, late_s=given.late_s) for cause, given in ordered]
-
-
-def _tier(tier: TierCount) -> TierFigures:
-    work = tier.work
-    return TierFigures(
-        tier=tier.tier,
-        title=Titled(zh=tier.title.zh, en=tier.title.en),
-        priority_permille=tier.priority_permille,
-        num_riders=tier.num_riders,
-        rider_days=work.rider_days,
-        num_delivered=work.num_delivered,
-        worked_s=work.worked_s,
-        fees_fen=work.fees_fen,
-        income_fen=work.income_fen,
-    )
+    return CityDashboard.of(dashboard)

@@ -17,7 +17,7 @@ from fastapi import Request
 from starlette.types import Scope as AsgiScope
 
 from api.access import keys, sessions
-from api.access.issuer_keys import KeysAwaitedError
+from api.access.issuer_keys import KeysUnknownError
 from api.access.scopes import Scope
 from api.endpoints.common.jwts import JwtVerifier
 from api.endpoints.common.problems import Problem
@@ -130,7 +130,7 @@ class Authenticator:
             return _read_key(self._service, written)
         try:
             return self.jwts.read(written)
-        except KeysAwaitedError:
+        except KeysUnknownError:
             raise Problem("keys_awaited", headers={"Retry-After": "1"}) from None
 
 
@@ -154,7 +154,7 @@ def session_actor(service: Service, jwts: JwtVerifier, written: str) -> Actor | 
     try:
         if session.signed_by is not None and not jwts.has_key_now(session.signed_by):
             return None
-    except KeysAwaitedError:
+    except KeysUnknownError:
         raise Problem("keys_awaited", headers={"Retry-After": "1"}) from None
     return Actor(
         session.role, session.subject, session.cities, f"session:{session.session_id[:16]}",
@@ -173,10 +173,10 @@ def _read_key(service: Service, written: str) -> tuple[Actor, int | None]:
         raise Problem("token_revoked")
     if key.expires_us is not None and key.expires_us <= now:
         raise Problem("token_expired")
-    if key.last_used_us is None or key.last_used_us + keys.USE_WRITTEN_EVERY_US <= now:
+    if key.last_used_us is None or key.last_used_us + keys.LAST_USE_INTERVAL_US <= now:
         # Reads go on while nothing may be written.
         with suppress(Refused), service.writing() as unit:
-            keys.note_use(unit, key.key_id)
+            keys.record_use(unit, key.key_id)
     return Actor(key.role, key.subject, key.cities, key.key_id, key.key_id, key.expires_us), key.expires_us
 
 

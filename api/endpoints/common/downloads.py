@@ -13,7 +13,16 @@ from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 from starlette.responses import StreamingResponse
 
-from api.access.audit import PART, AuditFilter, AuditLine, as_csv, as_ndjson, audit_part, need_wanted, newest_id
+from api.access.audit import (
+    ROWS_AT_ONCE,
+    AuditFilter,
+    AuditLine,
+    as_csv,
+    as_ndjson,
+    audit_rows_between,
+    need_filter_city,
+    newest_id,
+)
 from api.riders.exports import export_of
 from api.service import Actor, Service
 
@@ -29,7 +38,7 @@ def audit_download(
     service: Service, actor: Actor, wanted: AuditFilter, kind: str, turns: CapacityLimiter
 ) -> StreamingResponse:
     """All lines that were there when it was asked for, as `csv` or `ndjson`; refused before the first of them."""
-    need_wanted(actor, wanted)
+    need_filter_city(actor, wanted)
     write, media_type = _WRITERS[kind]
     with service.reading() as unit:
         until = newest_id(unit)
@@ -72,9 +81,9 @@ def _audit_lines(service: Service, actor: Actor, wanted: AuditFilter, until: int
     after = 0
     while True:
         with service.reading() as unit:
-            some = audit_part(unit, actor, wanted, after, until)
+            some = audit_rows_between(unit, actor, wanted, after, until)
         yield from some
-        if len(some) < PART:
+        if len(some) < ROWS_AT_ONCE:
             return
         after = some[-1].audit_id
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Final
 
-from api.riders.entries_explained import ToldEntry
+from api.riders.entries_explained import ExplainedEntry
 from rules.units import shown_change
 from scoring.because import EntryLine
 from scoring.explain_words import signed_tenths
@@ -18,8 +18,8 @@ FEW: Final = 3
 class EntryItem:
     """What one event did at one time: the entry that tells it, and limits, bonus or review that came with it."""
 
-    main: ToldEntry
-    others: tuple[ToldEntry, ...]
+    main: ExplainedEntry
+    others: tuple[ExplainedEntry, ...]
 
     @property
     def delta_mp(self) -> int:
@@ -54,17 +54,17 @@ def tenths_moved(line: EntryLine) -> int:
     return shown_change(line.score_before_mp, line.score_after_mp)
 
 
-def items_of(entries: Iterable[ToldEntry]) -> list[EntryItem]:
+def items_of(entries: Iterable[ExplainedEntry]) -> list[EntryItem]:
     """Entries (newest first) by what they belong to, newest first."""
     return [_item(list(some)[::-1]) for _, some in groupby(entries, _belongs_to)]
 
 
-def _belongs_to(entry: ToldEntry) -> tuple[Any, ...]:
+def _belongs_to(entry: ExplainedEntry) -> tuple[Any, ...]:
     line = entry.line
     return line.event_id, line.at_us, line.recorded_us, line.kind == "reverse"
 
 
-def _item(entries: Sequence[ToldEntry]) -> EntryItem:
+def _item(entries: Sequence[ExplainedEntry]) -> EntryItem:
     telling = [entry for entry in entries if entry.line.of_kind in ("award", "deduct")]
     main = telling[0] if telling else entries[0]
     return EntryItem(main, tuple(entry for entry in entries if entry is not main))

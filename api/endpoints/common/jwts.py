@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import jwt
 
-from api.access.issuer_keys import IssuerKeys, from_address, from_file, is_safe_address, print_of
+from api.access.issuer_keys import IssuerKeys, fingerprint_of, from_address, from_file, is_safe_address
 from api.access.keys import ROLES
 from api.endpoints.common.problems import Problem
 from api.service import Actor
@@ -59,7 +59,7 @@ class JwtVerifier:
             raise SettingError("RIDERSCORE_JWT_SHARED_KEY is shorter than 32 bytes")
         if url and not is_safe_address(url):
             raise SettingError("RIDERSCORE_JWT_JWKS_URL must be https, without a name or password in it")
-        self._shared_print = print_of(self._shared) if self._shared else None
+        self._shared_print = fingerprint_of(self._shared) if self._shared else None
         self._keys = None
         if file or url:
             self._keys = IssuerKeys(from_file(file) if file else from_address(url), clock)
@@ -97,7 +97,7 @@ class JwtVerifier:
             raise Problem("token_invalid") from error
         until_us = _good_until_us(claims, self._clock())
         # What is made with a token ends when the token says, without regard for clocks that differ.
-        actor = replace(_actor(claims), expires_us=int(claims["exp"]) * US_PER_S, signed_by=print_of(signer.key))
+        actor = replace(_actor(claims), expires_us=int(claims["exp"]) * US_PER_S, signed_by=fingerprint_of(signer.key))
         return actor, min(until_us, signer.until_us)
 
     def has_key(self, key_print: str) -> bool:

@@ -1,9 +1,14 @@
-"""Shapes that many routes share: strict models, cursors, limits."""
+"""Shapes that many routes share: strict models, answers made from values of the store, cursors, limits."""
 
-from typing import Annotated, Any, Final
+import datetime as dt
+from typing import Annotated, Any, Final, Self
 
 from fastapi import Header, Query
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationInfo, model_validator
+
+from api.words import Translated
+from rules.book import Bilingual
+from rules.text import Lang
 
 LIMIT_DEFAULT: Final = 50
 LIMIT_MAX: Final = 200
@@ -11,6 +16,21 @@ LIMIT_MAX: Final = 200
 # Text that a database takes and a page can show: no control characters, no halves of characters.
 PlainText = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 IdText = PlainText
+
+
+def _in_language(value: Any, info: ValidationInfo) -> Any:
+    if isinstance(value, Translated | Bilingual):
+        return value.zh if info.context == "zh" else value.en
+    return value
+
+
+def _iso_date(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, dt.date) else value
+
+
+# Fields of answers that `Model.of` makes: a statement in the language of the answer, a date as ISO 8601 text.
+InLanguage = Annotated[str, BeforeValidator(_in_language)]
+IsoDate = Annotated[str, BeforeValidator(_iso_date)]
 City = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$", examples=["hangzhou"])]
 
 
@@ -18,6 +38,19 @@ class Model(BaseModel):
     """A body or an answer: unknown fields are errors, nothing is guessed (`"1"` and `true` are no numbers)."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    @classmethod
+    def of(cls, value: object, lang: Lang | None = None) -> Self:
+        """The answer made from a value of the store.
+
+        Parameters
+        ----------
+        value
+            Its attributes are named as the fields; lists of the answer are tuples.
+        lang
+            Language of its words (`InLanguage`); None for an answer without words.
+        """
+        return cls.model_validate(value, from_attributes=True, context=lang)
 
     @model_validator(mode="before")
     @classmethod

@@ -9,7 +9,7 @@ from api.db.identity import is_demo
 from api.endpoints.common.pages import Visit
 from api.endpoints.common.typed_input import TypedInput
 from api.ledger.entries import RiderStanding, rider_row
-from api.riders.sample_riders import telling_riders
+from api.riders.sample_riders import example_riders
 from rules.units import shown_points
 
 DEMO_PEOPLE: Final[tuple[tuple[Role, str], ...]] = (("ops", "li.na"), ("approver", "wang.wei"), ("policy", "zhao.min"))
@@ -39,7 +39,7 @@ def demo_roles(visit: Visit) -> list[tuple[Role, str, str]]:
     with visit.service.reading() as unit:
         if not is_demo(unit):
             return []
-        known = [standing for rider in telling_riders(unit) if (standing := rider_row(unit, rider)) is not None]
+        known = [standing for rider in example_riders(unit) if (standing := rider_row(unit, rider)) is not None]
     roles: list[tuple[Role, str, str]] = [
         ("rider", rider_standing.rider_id, _beside(visit, rider_standing)) for rider_standing in known
     ]

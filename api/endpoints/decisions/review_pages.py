@@ -1,75 +1,42 @@
 """The reviews inbox: the system recommends, a person decides, in writing; a suspension has a date and can be lifted."""
 
 import datetime as dt
+from functools import partial
 from typing import Annotated, Final
 
 from fastapi import Depends, Response
 
 from api.books.in_force import RulesInForce, rules_in_force
 from api.cities.daily_figures import books_of, calendar_of
-from api.db.unit_of_work import ReadUnit
-from api.decisions.appeals import WORDS_MAX
-from api.decisions.reviews import (
-    OUTCOMES,
-    Review,
-    decide_review,
-    decided_reviews,
-    lift_suspension,
-    notice_days_of,
-    open_reviews_by_time,
-    review_of,
-    reviews_of,
-)
-from api.endpoints.common.case_file import chosen_cities, need_city, own_cities
+from api.db.unit_of_work import ReadUnit, WriteUnit
+from api.decisions.cases import WORDS_MAX
+from api.decisions.reviews import OUTCOMES, REVIEWS, Review, decide_review, lift_suspension, notice_days_of
 from api.endpoints.common.event_items import day_of, items_of
 from api.endpoints.common.formats import DAY_US
 from api.endpoints.common.page_routing import page_router
 from api.endpoints.common.page_sessions import Named, Posted, field, visiting
 from api.endpoints.common.pages import Visit
-from api.endpoints.common.problems import Problem
+from api.endpoints.decisions.cases import inbox_page, refused_page, visible_case
 from api.ledger.entries import rider_row
-from api.refusals import Refused
 from api.riders.entries_explained import entries_page
 from rules.book import Book
 
 router = page_router()
 DeciderVisit = Annotated[Visit, Depends(visiting("reviews:decide"))]
-NUM_A_PAGE: Final = 40
 NUM_HISTORY: Final = 150
 
 
 @router.get("/console/reviews")
 def inbox(visit: DeciderVisit, city: Named = "", state: Named = "open", cursor: Named | None = None) -> Response:
     """Reviews that wait, the oldest first, or those that were decided."""
-    listed = decided_reviews if state == "decided" else open_reviews_by_time
-    with visit.service.reading() as unit:
-        page = listed(unit, chosen_cities(visit, city), cursor, NUM_A_PAGE)
-        known = own_cities(visit, unit)
-    return visit.page(
-        "reviews.html",
-        page=page,
-        cities=known,
-        city=city,
-        state=state,
-        now_us=visit.service.clock(),
-        older=None if page.cursor is None else visit.here(cursor=page.cursor),
-        newest=None if cursor is None else visit.here(cursor=None),
-    )
+    return inbox_page(visit, REVIEWS, "reviews.html", city, state, cursor)
 
 
 @router.get("/console/reviews/{review_id}")
 def case_file(visit: DeciderVisit, review_id: Named) -> Response:
     """One review with the rider's history."""
     with visit.service.reading() as unit:
-        return _case_page(visit, unit, _known(visit, unit, review_id))
-
-
-def _known(visit: Visit, unit: ReadUnit, review_id: str) -> Review:
-    review = review_of(unit, review_id)
-    if review is None:
-        raise Problem("not_found")
-    need_city(visit, review.city)
-    return review
+        return _case_page(visit, unit, visible_case(REVIEWS, visit, unit, review_id))
 
 
 def _book(law: RulesInForce, review: Review) -> Book:
@@ -77,11 +44,11 @@ def _book(law: RulesInForce, review: Review) -> Book:
 
 
 def _case_page(
-    visit: Visit, unit: ReadUnit, review: Review, status: int = 200, fault: str = "", **given: str
+    visit: Visit, unit: ReadUnit, review: Review, status: int = 200, fault: str = "", **typed: str
 ) -> Response:
     now_us = visit.service.clock()
     book = _book(rules_in_force(unit), review)
-    others = [other for other in reviews_of(unit, review.rider_id) if other.review_id != review.review_id]
+    others = [other for other in REVIEWS.of_rider(unit, review.rider_id) if other.review_id != review.review_id]
     ledger = entries_page(unit, review.rider_id, now_us, limit=NUM_HISTORY)
     return visit.page(
         "review.html",
@@ -89,7 +56,7 @@ def _case_page(
         review=review,
         book=book,
         rider=rider_row(unit, review.rider_id),
-        history=day_of(items_of(ledger.entries)),
+        history=day_of(items_of(ledger.items)),
         waits=ledger.recalculating,
         others=others,
         outcomes=[(outcome, visit.say(f"review.outcome_{outcome}")) for outcome in OUTCOMES],
@@ -97,7 +64,7 @@ def _case_page(
         notice_days=notice_days_of(book.model),
         most=WORDS_MAX,
         fault=fault,
-        given=given,
+        given=typed,
     )
 
 
@@ -112,21 +79,19 @@ def earliest_day(book: Book, now_us: int) -> dt.date:
 @router.post("/console/reviews/{review_id}")
 def decide(visit: DeciderVisit, review_id: Named, form: Posted) -> Response:
     """Decide a review, in writing."""
-    given = {name: field(form, name) for name in ("outcome", "reason", "from_day", "is_safety")}
-    is_safety = given["is_safety"] == "1"
+    typed = {name: field(form, name) for name in ("outcome", "reason", "from_day", "is_safety")}
+    suspends = typed["outcome"] == "suspend"
+    is_safety = suspends and typed["is_safety"] == "1"
     with visit.service.reading() as unit:
-        review = _known(visit, unit, review_id)
+        review = visible_case(REVIEWS, visit, unit, review_id)
         book = _book(rules_in_force(unit), review)
-    try:
-        suspends = given["outcome"] == "suspend"
-        from_us = _from_us(book, given["from_day"]) if suspends else None
-        with visit.service.writing() as unit:
-            decide_review(
-                unit, review_id, given["outcome"], given["reason"], visit.who.name, from_us, is_safety and suspends
-            )
-    except Refused as refused:
-        return _again(visit, review_id, refused, **given)
-    return visit.goto("/console/reviews", "review_decided", rider=review.rider_id)
+    from_us = _from_us(book, typed["from_day"]) if suspends else None
+
+    def write(unit: WriteUnit) -> None:
+        decide_review(unit, review_id, typed["outcome"], typed["reason"], visit.who.name, from_us, is_safety)
+
+    done = visit.goto("/console/reviews", "review_decided", rider=review.rider_id)
+    return refused_page(visit, write, partial(_refused, visit, review_id, typed)) or done
 
 
 def _from_us(book: Book, day: str) -> int | None:
@@ -137,20 +102,20 @@ def _from_us(book: Book, day: str) -> int | None:
         return None
 
 
-def _again(visit: Visit, review_id: str, refused: Refused, **given: str) -> Response:
-    with visit.service.reading() as unit:
-        review = _known(visit, unit, review_id)
-        return _case_page(visit, unit, review, 422, refused.describe(visit.lang), **given)
+def _refused(visit: Visit, review_id: str, typed: dict[str, str], unit: ReadUnit, fault: str) -> Response:
+    """The review with what was refused, as it was typed."""
+    return _case_page(visit, unit, visible_case(REVIEWS, visit, unit, review_id), 422, fault, **typed)
 
 
 @router.post("/console/reviews/{review_id}/lift")
 def lift(visit: DeciderVisit, review_id: Named, form: Posted) -> Response:
     """End a suspension, in writing."""
+    typed = {"reason": field(form, "reason")}
     with visit.service.reading() as unit:
-        review = _known(visit, unit, review_id)
-    try:
-        with visit.service.writing() as unit:
-            lift_suspension(unit, review_id, field(form, "reason"), visit.who.name)
-    except Refused as refused:
-        return _again(visit, review_id, refused, reason=field(form, "reason"))
-    return visit.goto(f"/console/reviews/{review_id}", "suspension_lifted", rider=review.rider_id)
+        review = visible_case(REVIEWS, visit, unit, review_id)
+
+    def write(unit: WriteUnit) -> None:
+        lift_suspension(unit, review_id, typed["reason"], visit.who.name)
+
+    done = visit.goto(f"/console/reviews/{review_id}", "suspension_lifted", rider=review.rider_id)
+    return refused_page(visit, write, partial(_refused, visit, review_id, typed)) or done

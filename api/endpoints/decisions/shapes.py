@@ -4,11 +4,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from api.decisions.appeal_records import Appeal
-from api.decisions.appeals import WORDS_MAX, AppealReason, DismissedReason, UpheldReason, answer_words, reason_words
-from api.decisions.reviews import Review, ReviewOutcome, outcome_words, state_words
-from api.endpoints.common.schemas import ListPage, Model, PlainText
-from rules.text import Lang
+from api.decisions.appeals import AppealReason, DismissedReason, UpheldReason
+from api.decisions.cases import WORDS_MAX
+from api.decisions.reviews import ReviewOutcome
+from api.endpoints.common.schemas import InLanguage, ListPage, Model, PlainText
 
 # What a person writes: lines, but no control characters.
 Words = Annotated[
@@ -42,7 +41,7 @@ class AppealDecisionShown(Model):
     decision: Literal["upheld", "dismissed"]
     decided_by: str = Field(examples=["ops:li.na"])
     reason_code: str = Field(examples=["evidence_accepted"])
-    reason_words: str
+    reason_words: InLanguage
     reason: str | None = Field(description="In the person's words, empty for `timeout`; null once they were erased.")
     decided_us: int
 
@@ -58,7 +57,7 @@ class AppealShown(Model):
     book_digest: str
     state: Literal["open", "upheld", "dismissed"]
     reason_code: str
-    reason_words: str
+    reason_words: InLanguage
     reason: str | None = Field(description="In the rider's own words; null once they were erased.")
     evidence_ref: str | None
     filed_us: int
@@ -70,7 +69,7 @@ class AppealShown(Model):
 class AppealPage(ListPage):
     """Appeals: open ones by deadline, decided ones newest first."""
 
-    items: list[AppealShown]
+    items: tuple[AppealShown, ...]
 
 
 class ReviewAnswer(Model):
@@ -96,7 +95,7 @@ class ReviewDecisionShown(Model):
     """What was decided, by whom and why; `void` by the `ledger` where the cause was taken back before."""
 
     outcome: str = Field(examples=["warning"])
-    outcome_words: str
+    outcome_words: InLanguage
     decided_by: str = Field(examples=["ops:li.na"])
     reason: str | None = Field(description="In the person's words; null once they were erased.")
     is_safety: bool
@@ -125,7 +124,7 @@ class ReviewShown(Model):
     score_mp: int
     opened_us: int
     state: Literal["open", "closed", "suspended", "lifted", "void"]
-    state_words: str
+    state_words: InLanguage
     decision: ReviewDecisionShown | None
     lift: LiftShown | None
 
@@ -133,73 +132,4 @@ class ReviewShown(Model):
 class ReviewPage(ListPage):
     """Reviews: open ones oldest first, decided ones newest first."""
 
-    items: list[ReviewShown]
-
-
-def appeal_shown(appeal: Appeal, lang: Lang) -> AppealShown:
-    """An appeal in one language."""
-    decided = appeal.decision
-    decision = None
-    if decided is not None:
-        decision = AppealDecisionShown(
-            decision="upheld" if appeal.state == "upheld" else "dismissed",
-            decided_by=decided.decided_by,
-            reason_code=decided.reason_code,
-            reason_words=answer_words(decided).lang(lang),
-            reason=decided.reason,
-            decided_us=decided.decided_us,
-        )
-    return AppealShown(
-        appeal_id=appeal.appeal_id,
-        rider_id=appeal.rider_id,
-        entry_id=appeal.entry_id,
-        event_id=appeal.event_id,
-        city=appeal.city,
-        book_digest=appeal.book_digest,
-        state=appeal.state,
-        reason_code=appeal.reason_code,
-        reason_words=reason_words(appeal.reason_code).lang(lang),
-        reason=appeal.reason,
-        evidence_ref=appeal.evidence_ref,
-        filed_us=appeal.filed_us,
-        deadline_us=appeal.deadline_us,
-        recalculating=appeal.recalculating,
-        decision=decision,
-    )
-
-
-def review_shown(review: Review, lang: Lang) -> ReviewShown:
-    """A review in one language."""
-    decision = lift = None
-    if review.decision is not None:
-        decided = review.decision
-        decision = ReviewDecisionShown(
-            outcome=decided.outcome,
-            outcome_words=outcome_words(decided.outcome).lang(lang),
-            decided_by=decided.decided_by,
-            reason=decided.reason,
-            is_safety=decided.is_safety,
-            from_us=decided.from_us,
-            decided_us=decided.decided_us,
-        )
-    if review.lift is not None:
-        lift = LiftShown(
-            lifted_by=review.lift.lifted_by,
-            reason=review.lift.reason,
-            event_id=review.lift.event_id,
-            lifted_us=review.lift.lifted_us,
-        )
-    return ReviewShown(
-        review_id=review.review_id,
-        rider_id=review.rider_id,
-        entry_id=review.entry_id,
-        event_id=review.event_id,
-        city=review.city,
-        book_digest=review.book_digest,
-        score_mp=review.score_mp,
-        opened_us=review.opened_us,
-        state=review.state,
-        state_words=state_words(review).lang(lang),
-        decision=decision,
-        lift=lift,
-    )
+    items: tuple[ReviewShown, ...]

@@ -5,13 +5,13 @@ from collections.abc import Collection
 import numpy as np
 
 from api.endpoints.dispatching.shapes import (
-    Assignment,
-    Plan,
     RoundAnswer,
+    RoundAssignment,
     RoundFacts,
+    RoundPlan,
     RoundWanted,
     Stop,
-    Waiting,
+    WaitingOrder,
     Withheld,
 )
 from dispatch.explain import Explanation, costs_document, facts_document, sentence
@@ -32,19 +32,21 @@ def solve(body: RoundWanted, suspended: Collection[str], lang: Lang) -> RoundAns
     reasons = _reasons(body, suspended)
     may_take = np.array([rider.rider_id not in reasons for rider in body.riders], np.bool_)
     settings = SearchSettings(repairs_per_order=body.effort, repairs_max=body.effort, seed=body.seed)
-    found = solve_round(problem, ON_DEMAND_WEIGHTS, settings, may_take)
+    solved = solve_round(problem, ON_DEMAND_WEIGHTS, settings, may_take)
     orders, riders = problem.orders.names, problem.riders.names
     return RoundAnswer(
-        assignments=[_assignment(one, orders, riders, lang) for one in found.explanations],
+        assignments=[_assignment(explanation, orders, riders, lang) for explanation in solved.explanations],
         plans=[
-            Plan(rider_id=name, stops=_stops(row, orders)) for name, row in zip(riders, found.stops, strict=True) if row
+            RoundPlan(rider_id=name, stops=_stops(row, orders))
+            for name, row in zip(riders, solved.stops, strict=True)
+            if row
         ],
-        waiting=_waiting(body, found, lang),
+        waiting=_waiting(body, solved, lang),
         withheld=[
             Withheld(rider_id=rider_id, reason=reason, words=withheld_words(reason, lang))
             for rider_id, reason in reasons.items()
         ],
-        cost=found.cost,
+        cost=solved.cost,
     )
 
 
@@ -102,27 +104,29 @@ def _reasons(body: RoundWanted, suspended: Collection[str]) -> dict[str, str]:
         asked=goes_on,
         consents=goes_on,
     )
-    found = {}
+    reasons = {}
     for rider, clause in zip(body.riders, withholding_clauses(hours).tolist(), strict=True):
         if rider.rider_id in suspended:
-            found[rider.rider_id] = SUSPENDED
+            reasons[rider.rider_id] = SUSPENDED
         elif clause:
-            found[rider.rider_id] = CLAUSE_TEXT[HoursClause(clause)].removeprefix("dispatch.clause_")
-    return found
+            reasons[rider.rider_id] = CLAUSE_TEXT[HoursClause(clause)].removeprefix("dispatch.clause_")
+    return reasons
 
 
-def _assignment(one: Explanation, orders: tuple[str, ...], riders: tuple[str, ...], lang: Lang) -> Assignment:
-    has_next = one.next.rider >= 0
-    return Assignment(
-        order_id=orders[one.order],
-        rider_id=riders[one.chosen.rider],
-        facts=RoundFacts(**facts_document(one.chosen)),
-        cost=one.chosen.cost,
-        costs=costs_document(one.chosen),
-        next_rider_id=riders[one.next.rider] if has_next else None,
-        next_facts=RoundFacts(**facts_document(one.next)) if has_next else None,
-        next_cost=one.next.cost if has_next else None,
-        words=sentence(one, orders, riders, lang),
+def _assignment(
+    explanation: Explanation, orders: tuple[str, ...], riders: tuple[str, ...], lang: Lang
+) -> RoundAssignment:
+    has_next = explanation.next.rider >= 0
+    return RoundAssignment(
+        order_id=orders[explanation.order],
+        rider_id=riders[explanation.chosen.rider],
+        facts=RoundFacts(**facts_document(explanation.chosen)),
+        cost=explanation.chosen.cost,
+        costs=costs_document(explanation.chosen),
+        next_rider_id=riders[explanation.next.rider] if has_next else None,
+        next_facts=RoundFacts(**facts_document(explanation.next)) if has_next else None,
+        next_cost=explanation.next.cost if has_next else None,
+        words=sentence(explanation, orders, riders, lang),
     )
 
 
@@ -133,19 +137,20 @@ def _stops(row: tuple[int, ...], orders: tuple[str, ...]) -> list[Stop]:
     ]
 
 
-def _waiting(body: RoundWanted, found: Round, lang: Lang) -> list[Waiting]:
+def _waiting(body: RoundWanted, solved: Round, lang: Lang) -> list[WaitingOrder]:
     """Open orders that stay open: nobody takes them now, or they are not placed yet."""
     left = [
-        Waiting(
+        WaitingOrder(
             order_id=name,
             reason=why.key.removeprefix("dispatch.refused_"),
             words=text(lang, why.key, withheld=why.withheld, off_shift=why.off_shift, full=why.full),
         )
-        for name, why in found.waiting.items()
+        for name, why in solved.waiting.items()
     ]
     later = [order.order_id for order in body.orders if order.rider_id is None and order.placed_s > body.now_s]
     return left + [
-        Waiting(order_id=name, reason="not_placed", words=text(lang, "dispatch.refused_not_placed")) for name in later
+        WaitingOrder(order_id=name, reason="not_placed", words=text(lang, "dispatch.refused_not_placed"))
+        for name in later
     ]
 
 

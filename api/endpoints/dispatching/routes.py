@@ -35,11 +35,11 @@ async def solve_round(
     errors = list(_faults(body))
     if errors:
         raise Problem("round_contradicts", errors=errors, num=len(errors))
-    doubtful = _doubtful(body)
-    if doubtful:
-        await run_limited(partial(_need_held, service, actor, doubtful), request.app.state.rounds)
+    unusual_ids = _unusual_ids(body)
+    if unusual_ids:
+        await run_limited(partial(_need_stored_ids, service, actor, unusual_ids), request.app.state.rounds)
     answer = await run_limited(partial(_solved, service, actor, body, lang), request.app.state.rounds)
-    metrics: Metrics = request.app.state.metrics
+    metrics: Metrics = request.app.state.meters
     metrics.round_solved()
     return answer
 
@@ -55,7 +55,7 @@ def _solved(service: Service, actor: Actor, body: RoundWanted, lang: Lang) -> Ro
 
 
 @dataclass(frozen=True, slots=True)
-class _Doubtful:
+class _UnusualId:
     """An id that only a store that holds it can vouch for: whose it is, and where it stands."""
 
     rider_id: str
@@ -64,29 +64,31 @@ class _Doubtful:
     path: tuple[str | int, ...]
 
 
-def _doubtful(body: RoundWanted) -> list[_Doubtful]:
+def _unusual_ids(body: RoundWanted) -> list[_UnusualId]:
     riders = [
-        _Doubtful(x.rider_id, "rider_id", x.rider_id, ("riders", k, "rider_id")) for k, x in enumerate(body.riders)
+        _UnusualId(x.rider_id, "rider_id", x.rider_id, ("riders", k, "rider_id")) for k, x in enumerate(body.riders)
     ]
     orders = [
-        _Doubtful(x.rider_id or "", "order_id", x.order_id, ("orders", k, "order_id"))
+        _UnusualId(x.rider_id or "", "order_id", x.order_id, ("orders", k, "order_id"))
         for k, x in enumerate(body.orders)
     ]
-    return [one for one in (*riders, *orders) if id_fault(one.value) is not None]
+    return [unusual for unusual in (*riders, *orders) if id_fault(unusual.value) is not None]
 
 
-def _need_held(service: Service, actor: Actor, doubtful: list[_Doubtful]) -> None:
+def _need_stored_ids(service: Service, actor: Actor, unusual_ids: list[_UnusualId]) -> None:
     """Refuse ids that are none, unless the store holds them of a rider of the actor's cities."""
     store = StoredIds(service.reading, actor.cities)
     held = {
         (column, *pair)
         for column in ("rider_id", "order_id")
-        for pair in store.among(column, [(one.rider_id, one.value) for one in doubtful if one.column == column])
+        for pair in store.among(
+            column, [(unusual.rider_id, unusual.value) for unusual in unusual_ids if unusual.column == column]
+        )
     }
     bad = [
-        bad_id(one.column, one.value, *one.path)
-        for one in doubtful
-        if (one.column, one.rider_id, one.value) not in held
+        bad_id(unusual.column, unusual.value, *unusual.path)
+        for unusual in unusual_ids
+        if (unusual.column, unusual.rider_id, unusual.value) not in held
     ]
     if bad:
         errors = [error for refused in bad for error in problem_of_refusal(refused).errors]
@@ -122,9 +124,9 @@ def _faults(body: RoundWanted) -> Iterator[FieldError]:
 
 def _is_plan(stops: list[tuple[str, str]], held: dict[str, bool]) -> bool:
     """Whether every order in hand is dropped off once, after its pickup unless it is carried already."""
-    wanted = {(order_id, "dropoff") for order_id in held}
-    wanted |= {(order_id, "pickup") for order_id, is_carried in held.items() if not is_carried}
-    if len(stops) != len(wanted) or set(stops) != wanted:
+    needed = {(order_id, "dropoff") for order_id in held}
+    needed |= {(order_id, "pickup") for order_id, is_carried in held.items() if not is_carried}
+    if len(stops) != len(needed) or set(stops) != needed:
         return False
     at = {stop: k for k, stop in enumerate(stops)}
     return all(at.get((order_id, "pickup"), -1) < at[order_id, "dropoff"] for order_id in held)

@@ -12,7 +12,7 @@ Seconds = Annotated[int, Field(ge=0, le=4_102_444_800)]
 Fen = Annotated[int, Field(ge=0, le=1_000_000_000)]
 
 
-class Place(Model):
+class RoundPlace(Model):
     """Where something is."""
 
     latitude: float = Field(ge=-90, le=90, allow_inf_nan=False, examples=[30.27])
@@ -30,7 +30,7 @@ class RoundRider(Model):
     """A rider as they stand."""
 
     rider_id: PlainText
-    at: Place = Field(description="Where they are, or where the leg under way ends.")
+    at: RoundPlace = Field(description="Where they are, or where the leg under way ends.")
     free_s: Seconds = Field(description="When they can leave there.")
     off_s: Seconds = Field(description="No pickup later than this.")
     earned_fen: Fen = 0
@@ -53,8 +53,8 @@ class RoundOrder(Model):
     """An order as it stands."""
 
     order_id: PlainText
-    merchant: Place
-    door: Place
+    merchant: RoundPlace
+    door: RoundPlace
     placed_s: Seconds
     ready_s: Seconds
     promised_s: Seconds
@@ -89,7 +89,7 @@ class RoundFacts(Model):
     pay: int = Field(description="Fen more above the rider's guarantee.")
 
 
-class Assignment(Model):
+class RoundAssignment(Model):
     """An order and who takes it, in words too."""
 
     order_id: str
@@ -103,14 +103,14 @@ class Assignment(Model):
     words: str
 
 
-class Plan(Model):
+class RoundPlan(Model):
     """All that is left to do for a rider, orders in hand first where they must be."""
 
     rider_id: str
     stops: list[Stop]
 
 
-class Waiting(Model):
+class WaitingOrder(Model):
     """An order that nobody takes in this round."""
 
     order_id: str
@@ -129,8 +129,8 @@ class Withheld(Model):
 class RoundAnswer(Model):
     """Who should take what."""
 
-    assignments: list[Assignment]
-    plans: list[Plan]
-    waiting: list[Waiting]
+    assignments: list[RoundAssignment]
+    plans: list[RoundPlan]
+    waiting: list[WaitingOrder]
     withheld: list[Withheld]
     cost: int = Field(description="Of all plans, in thousandths of a second of waiting.")

@@ -20,8 +20,8 @@ from api.endpoints.common.etags import etag_of, is_unchanged
 from api.endpoints.common.problems import Problem
 from api.endpoints.common.threads import run_limited
 from api.endpoints.riders.shapes import bytes_tag, card_bytes
-from api.riders.card_row import HotRows, hot_rows
-from api.riders.cards import CARD_COLUMNS, CardRow, card_key, card_of, law_mark
+from api.riders.card_row import CardRows, card_rows
+from api.riders.cards import CARD_COLUMNS, CardRow, card_key, card_of, rules_version
 from api.service import Actor, Service, preferred_lang
 from rules.text import Lang
 from rules.units import US_PER_S
@@ -33,7 +33,7 @@ Headers = list[tuple[bytes, bytes]]
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class CachedCard:
     """A finished card: what it was made from, until when it is good, and what goes over the wire."""
 
     key: tuple[object, ...]
@@ -53,7 +53,7 @@ _ROUTE: Final = _Route("/v1/riders/{rider_id}/card")
 _PATH: Final = re.compile(r"/v1/riders/([A-Za-z0-9_.:-]{1,200})/card")
 
 
-async def answer_card(desk: "CardDesk", scope: Scope, send: Send) -> bool:
+async def answer_card(desk: "CardCache", scope: Scope, send: Send) -> bool:
     """Answer a request for a card before any routing, if it is one by somebody who may; says whether it was.
 
     Raises
@@ -72,17 +72,17 @@ async def answer_card(desk: "CardDesk", scope: Scope, send: Send) -> bool:
             language = value
         elif name == b"if-none-match":
             known = value
-    kept = await desk.card(actor, path[1], preferred_lang(language.decode("latin-1")))
-    if known and is_unchanged(known.decode("latin-1"), kept.tag):
-        await send({"type": "http.response.start", "status": 304, "headers": kept.headers_unchanged})
+    cached = await desk.card(actor, path[1], preferred_lang(language.decode("latin-1")))
+    if known and is_unchanged(known.decode("latin-1"), cached.tag):
+        await send({"type": "http.response.start", "status": 304, "headers": cached.headers_unchanged})
         await send({"type": "http.response.body", "body": b""})
     else:
-        await send({"type": "http.response.start", "status": 200, "headers": kept.headers})
-        await send({"type": "http.response.body", "body": kept.body})
+        await send({"type": "http.response.start", "status": 200, "headers": cached.headers})
+        await send({"type": "http.response.body", "body": cached.body})
     return True
 
 
-class Finished(Response):
+class PreparedResponse(Response):
     """An answer whose headers are put together already."""
 
     def __init__(self, body: bytes, headers: Headers, status: int = 200) -> None:
@@ -92,20 +92,22 @@ class Finished(Response):
         self.raw_headers = headers
 
 
-class CardDesk:
+class CardCache:
     """Gives out cards, for one event loop."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._rows: HotRows | None = None
-        self._kept: LRUCache[tuple[str, Lang], Kept] = LRUCache(_KEPT_BYTES, getsizeof=lambda kept: len(kept.body))
+        self._rows: CardRows | None = None
+        self._kept: LRUCache[tuple[str, Lang], CachedCard] = LRUCache(
+            _KEPT_BYTES, getsizeof=lambda cached: len(cached.body)
+        )
         # Making a card is work for a processor: more at once would only keep other requests from their threads.
         self._makers = CapacityLimiter(_NUM_MAKERS)
         self._lookers = CapacityLimiter(1)
         self._mark = ""
         self._mark_until_us = 0
 
-    async def card(self, actor: Actor, rider_id: str, lang: Lang) -> Kept:
+    async def card(self, actor: Actor, rider_id: str, lang: Lang) -> CachedCard:
         """A rider's card as bytes.
 
         Raises
@@ -114,18 +116,18 @@ class CardDesk:
             `rider_unknown`, for one who has no card and for one who is not the actor's to see.
         """
         if self._rows is None:
-            self._rows = hot_rows(self._service.store)
+            self._rows = card_rows(self._service.store)
         row = await self._rows.card_row(rider_id)
         if row is None or row.book_digest is None or not actor.may_see_rider(rider_id, row.city):
             raise Problem("rider_unknown")
         now_us = self._service.clock()
         if now_us >= self._mark_until_us:
             await self._look_at_law(now_us)
-        kept = self._kept.get((rider_id, lang))
-        if kept is None or now_us >= kept.good_until_us or kept.key != card_key(row, self._mark):
-            kept = await run_limited(partial(self._made, rider_id, lang), self._makers)
-            self._kept[rider_id, lang] = kept
-        return kept
+        cached = self._kept.get((rider_id, lang))
+        if cached is None or now_us >= cached.good_until_us or cached.key != card_key(row, self._mark):
+            cached = await run_limited(partial(self._made, rider_id, lang), self._makers)
+            self._kept[rider_id, lang] = cached
+        return cached
 
     async def close(self) -> None:
         """Give back all connections."""
@@ -144,13 +146,13 @@ class CardDesk:
 
     def _read_mark(self) -> str:
         with self._service.reading() as unit:
-            return law_mark(unit)
+            return rules_version(unit)
 
-    def _made(self, rider_id: str, lang: Lang) -> Kept:
+    def _made(self, rider_id: str, lang: Lang) -> CachedCard:
         with self._service.reading() as unit:
             row = row_of(unit, rider_id)
             card = card_of(unit, rules_in_force(unit), rider_id, self._service.clock())
-            mark = law_mark(unit)
+            mark = rules_version(unit)
         if card is None or row is None:
             raise Problem("rider_unknown")
         key = card_key(CardRow(*(getattr(row, name) for name in CARD_COLUMNS)), mark)
@@ -162,5 +164,5 @@ class CardDesk:
             (b"vary", b"Accept-Language, Authorization"),
             (b"cache-control", b"private, no-cache"),
         ]
-        own = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-        return Kept(key, card.good_until_us, body, tag, own + shared, shared)
+        of_body = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+        return CachedCard(key, card.good_until_us, body, tag, of_body + shared, shared)

@@ -10,8 +10,8 @@ from api.endpoints.common.etags import in_words
 from api.endpoints.common.problems import Problem
 from api.endpoints.common.schemas import IdText
 from api.endpoints.common.threads import ThreadedRoute
-from api.endpoints.decisions.shapes import AppealAsked, AppealShown, appeal_shown
-from api.endpoints.riders.shapes import EntryTold, entry_told
+from api.endpoints.decisions.shapes import AppealAsked, AppealShown
+from api.endpoints.riders.shapes import EntryTold, explained_entry
 from api.riders.entries_explained import entry_of, owner_of_entry
 from api.service import Actor, LangDep, ServiceDep
 
@@ -27,11 +27,11 @@ def get_entry(entry_id: IdText, actor: Reader, service: ServiceDep, lang: LangDe
         # Whose it is comes first: explaining another's entry would take longer than finding none.
         owner = owner_of_entry(unit, entry_id)
         is_seen = owner is not None and actor.may_see_rider(owner.rider_id, owner.city)
-        told = entry_of(unit, entry_id, service.clock()) if is_seen else None
-    if told is None:
+        entry = entry_of(unit, entry_id, service.clock()) if is_seen else None
+    if entry is None:
         raise Problem("entry_unknown", entry=entry_id)
     response.headers.update(in_words(lang))
-    return entry_told(told, lang)
+    return explained_entry(entry, lang)
 
 
 @router.post("/appeal", status_code=201, responses={200: {"model": AppealShown, "description": "Filed before."}})
@@ -46,4 +46,4 @@ def post_appeal(
         )  # fmt: skip
     response.status_code = 201 if is_new else 200
     response.headers.update(in_words(lang) | {"Location": f"/v1/appeals/{filed.appeal_id}"})
-    return appeal_shown(filed, lang)
+    return AppealShown.of(filed, lang)

@@ -10,7 +10,6 @@ from api.endpoints.common.auth import require
 from api.endpoints.common.schemas import LIMIT_DEFAULT, City, Cursor, IdText, Limit, ListPage, Model
 from api.endpoints.common.threads import ThreadedRoute
 from api.riders import moves
-from api.riders.moves import Move
 from api.service import Actor, ServiceDep
 
 router = APIRouter(prefix="/v1", tags=["riders"], route_class=ThreadedRoute)
@@ -38,7 +37,7 @@ class MoveShown(Model):
 class MoveList(ListPage):
     """Moves that wait, newest first."""
 
-    items: list[MoveShown]
+    items: tuple[MoveShown, ...]
 
 
 @router.post(
@@ -54,14 +53,14 @@ def post_move(rider_id: IdText, body: MoveAsked, actor: Mover, service: ServiceD
     with service.writing() as unit:
         made = moves.move_rider(unit, rules_for_posting(unit), actor, rider_id, body.city)
     response.status_code = 202 if made.state == "proposed" else 200
-    return _shown(made)
+    return MoveShown.of(made)
 
 
 @router.get("/riders/{rider_id}/move")
 def get_move(rider_id: IdText, actor: Mover, service: ServiceDep) -> MoveShown:
     """The move of a rider that waits, or else the last one; for keys of either city."""
     with service.reading() as unit:
-        return _shown(moves.move_of(unit, actor, rider_id))
+        return MoveShown.of(moves.move_of(unit, actor, rider_id))
 
 
 @router.delete("/riders/{rider_id}/move", status_code=204)
@@ -76,8 +75,4 @@ def list_moves(actor: Mover, service: ServiceDep, cursor: Cursor = None, limit: 
     """Moves that wait, out of or into the cities of the key."""
     with service.reading() as unit:
         page = moves.open_moves_of(unit, actor, cursor, limit)
-    return MoveList(items=[_shown(move) for move in page.moves], cursor=page.cursor)
-
-
-def _shown(move: Move) -> MoveShown:
-    return MoveShown(**{name: getattr(move, name) for name in MoveShown.model_fields})
+    return MoveList.of(page)

@@ -7,7 +7,8 @@ from fastapi import Depends, Query, Response
 from api.books.in_force import rules_in_force
 from api.cities.daily_figures import books_of
 from api.db.unit_of_work import ReadUnit
-from api.decisions.appeals import REASONS, WORDS_MAX, file_appeal
+from api.decisions.appeals import REASONS, file_appeal
+from api.decisions.cases import WORDS_MAX
 from api.endpoints.common.auth import Authenticator
 from api.endpoints.common.downloads import export_download
 from api.endpoints.common.event_items import day_of, items_of
@@ -16,11 +17,10 @@ from api.endpoints.common.page_routing import page_router
 from api.endpoints.common.page_sessions import Named, Posted, field, sign_out, visiting
 from api.endpoints.common.pages import Visit
 from api.endpoints.common.problems import Problem
-from api.endpoints.riders.rules_in_words import rows_of
-from api.endpoints.riders.score_scale import fill_of, ruler_of
+from api.endpoints.riders.book_view import fill_of, rows_of, score_scale
 from api.refusals import Refused
 from api.riders.cards import card_of
-from api.riders.entries_explained import ToldEntry, entries_page, entry_of, owner_of_entry
+from api.riders.entries_explained import ExplainedEntry, entries_page, entry_of, owner_of_entry
 from api.riders.erasure import erase
 from api.riders.people import person_of
 
@@ -46,14 +46,14 @@ def own_card(visit: OwnVisit) -> Response:
         if card is None:
             return visit.page("rider_new.html", person=person_of(unit, rider))
         book = books_of(law)[card.book.digest]
-        told = entries_page(unit, rider, now_us, limit=NUM_TOLD).entries
-        today = [one for one in told if _is_since(one, card.day_starts_us)]
-        before = [one for one in told if not _is_since(one, card.day_starts_us)]
+        entries = entries_page(unit, rider, now_us, limit=NUM_TOLD).items
+        today = [entry for entry in entries if _is_since(entry, card.day_starts_us)]
+        before = [entry for entry in entries if not _is_since(entry, card.day_starts_us)]
         return visit.page(
             "rider.html",
             card=card,
             model=book.model,
-            ruler=ruler_of(book, card.score_mp),
+            ruler=score_scale(book, card.score_mp),
             tone=TONES[fill_of(next(tier for tier in book.model.tier if tier.id == card.tier.tier_id))],
             rules=rows_of(book, visit.lang),
             today=day_of(items_of(today)),
@@ -62,8 +62,8 @@ def own_card(visit: OwnVisit) -> Response:
         )
 
 
-def _is_since(told: ToldEntry, us: int) -> bool:
-    return told.line.recorded_us >= us or told.line.occurred_us >= us
+def _is_since(entry: ExplainedEntry, us: int) -> bool:
+    return entry.line.recorded_us >= us or entry.line.occurred_us >= us
 
 
 @router.get("/rider/entries")
@@ -74,7 +74,7 @@ def own_entries(visit: OwnVisit, cursor: SeqCursor = None) -> Response:
     older = None if page.cursor is None else visit.here(cursor=page.cursor)
     newest = None if cursor is None else "/rider/entries"
     return visit.page(
-        "rider_entries.html", items=items_of(page.entries), waits=page.recalculating, older=older, newest=newest
+        "rider_entries.html", items=items_of(page.items), waits=page.recalculating, older=older, newest=newest
     )
 
 
@@ -82,40 +82,40 @@ def own_entries(visit: OwnVisit, cursor: SeqCursor = None) -> Response:
 def own_entry(visit: OwnVisit, entry_id: Named) -> Response:
     """One entry and all that it follows from."""
     with visit.service.reading() as unit:
-        told = _own(visit, unit, entry_id)
-    return visit.page("rider_entry.html", told=told)
+        entry = _own(visit, unit, entry_id)
+    return visit.page("rider_entry.html", explained=entry)
 
 
-def _own(visit: Visit, unit: ReadUnit, entry_id: str) -> ToldEntry:
+def _own(visit: Visit, unit: ReadUnit, entry_id: str) -> ExplainedEntry:
     """An entry of the visitor's; what is another rider's is not there, and takes as long to find."""
     owner = owner_of_entry(unit, entry_id)
     is_own = owner is not None and owner.rider_id == visit.who.subject
-    told = entry_of(unit, entry_id, visit.service.clock()) if is_own else None
-    if told is None:
+    entry = entry_of(unit, entry_id, visit.service.clock()) if is_own else None
+    if entry is None:
         raise Problem("not_found")
-    return told
+    return entry
 
 
 @router.get("/rider/entries/{entry_id}/appeal")
 def appeal_form(visit: AppealVisit, entry_id: Named) -> Response:
     """Say why a deduction is wrong."""
     with visit.service.reading() as unit:
-        told = _own(visit, unit, entry_id)
-    return _appeal_page(visit, told)
+        entry = _own(visit, unit, entry_id)
+    return _appeal_page(visit, entry)
 
 
-def _appeal_page(visit: Visit, told: ToldEntry, status: int = 200, fault: str = "", **given: str) -> Response:
-    answer_by_us = visit.service.clock() + told.right.decide_days * DAY_US
+def _appeal_page(visit: Visit, entry: ExplainedEntry, status: int = 200, fault: str = "", **typed: str) -> Response:
+    answer_by_us = visit.service.clock() + entry.appeal.decide_days * DAY_US
     reasons = [(code, visit.say(f"appeal.reason_{code}")) for code in REASONS]
     return visit.page(
         "rider_appeal.html",
         status,
-        told=told,
+        explained=entry,
         reasons=reasons,
         answer_by_us=answer_by_us,
         most=WORDS_MAX,
         fault=fault,
-        given=given,
+        given=typed,
     )
 
 
@@ -123,24 +123,24 @@ def _appeal_page(visit: Visit, told: ToldEntry, status: int = 200, fault: str = 
 def appeal(visit: AppealVisit, entry_id: Named, form: Posted) -> Response:
     """File the appeal."""
     names = ("reason_code", "reason", "evidence_ref")
-    given = {name: field(form, name) for name in names}
+    typed = {name: field(form, name) for name in names}
     with visit.service.reading() as unit:
-        told = _own(visit, unit, entry_id)
+        entry = _own(visit, unit, entry_id)
     try:
         with visit.service.writing() as unit:
             filed, _ = file_appeal(
                 unit,
                 visit.who.subject,
                 entry_id,
-                given["reason_code"],
-                given["reason"],
-                given["evidence_ref"] or None,
+                typed["reason_code"],
+                typed["reason"],
+                typed["evidence_ref"] or None,
                 visit.who.name,
                 key_id=visit.who.key_id,
             )
     except Refused as refused:
-        return _appeal_page(visit, told, 422, refused.describe(visit.lang), **given)
-    deadline = clock(filed.deadline_us, "%m-%d %H:%M", told.why.book.model.time_zone)
+        return _appeal_page(visit, entry, 422, refused.describe(visit.lang), **typed)
+    deadline = clock(filed.deadline_us, "%m-%d %H:%M", entry.why.book.model.time_zone)
     return visit.goto("/rider", "appeal_filed", deadline=deadline)
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import Field
 
-from api.access.new_ids import need_sound_cities, need_sound_rider
+from api.access.new_ids import need_valid_cities, need_valid_rider_id
 from api.access.requester import need_cities
 from api.books.in_force import rules_in_force
 from api.db.rider_rows import home_of
@@ -15,12 +15,12 @@ from api.endpoints.common.downloads import export_download
 from api.endpoints.common.etags import in_words, is_unchanged
 from api.endpoints.common.problems import Problem
 from api.endpoints.common.schemas import LIMIT_DEFAULT, City, Cursor, IdText, IfNoneMatch, Limit, Model, PlainText
-from api.endpoints.riders.card_cache import CardDesk, Finished
-from api.endpoints.riders.shapes import CardShown, EntryPage, Forecasts, forecast_shown, page_shown
+from api.endpoints.riders.card_cache import CardCache, PreparedResponse
+from api.endpoints.riders.shapes import CardShown, EntryPage, Forecasts, ForecastShown
 from api.riders import people
 from api.riders.entries_explained import entries_page
 from api.riders.erasure import erase
-from api.riders.forecast import MINUTES, forecast_of
+from api.riders.forecast import DEFAULT_LATE_MIN, forecast_of
 from api.service import Actor, LangDep, ServiceDep
 
 router = APIRouter(prefix="/v1/riders/{rider_id}", tags=["riders"])
@@ -70,7 +70,7 @@ class Export(Model):
     audit: list[dict[str, Any]]
 
 
-def check_seen(unit: ReadUnit | WriteUnit, actor: Actor, rider_id: str) -> None:
+def need_visible_rider(unit: ReadUnit | WriteUnit, actor: Actor, rider_id: str) -> None:
     """Refuse a rider who is not the actor's to see, as one who does not exist."""
     home = home_of(unit, rider_id)
     if home is None or not actor.may_see_rider(rider_id, home.city):
@@ -82,11 +82,11 @@ async def get_card(
     rider_id: IdText, request: Request, actor: Reader, lang: LangDep, if_none_match: IfNoneMatch = None
 ) -> Response:
     """A rider's card: score, tier and all that it affects, today, what comes next."""
-    desk: CardDesk = request.app.state.cards
+    desk: CardCache = request.app.state.cards
     kept = await desk.card(actor, rider_id, lang)
     if is_unchanged(if_none_match, kept.tag):
-        return Finished(b"", kept.headers_unchanged, 304)
-    return Finished(kept.body, kept.headers)
+        return PreparedResponse(b"", kept.headers_unchanged, 304)
+    return PreparedResponse(kept.body, kept.headers)
 
 
 @router.get("/entries")
@@ -102,10 +102,10 @@ def list_entries(
     """A rider's ledger, newest first, each entry with its sentence."""
     before = None if cursor is None else _seq(cursor)
     with service.reading() as unit:
-        check_seen(unit, actor, rider_id)
+        need_visible_rider(unit, actor, rider_id)
         page = entries_page(unit, rider_id, service.clock(), before, limit)
     response.headers.update(in_words(lang))
-    return page_shown(page, lang)
+    return EntryPage.of(page, lang)
 
 
 def _seq(cursor: str) -> int:
@@ -121,12 +121,12 @@ def get_forecast(
 ) -> Forecasts:  # fmt: skip
     """What the next order would do if it is on time, or so many minutes late."""
     with service.reading() as unit:
-        check_seen(unit, actor, rider_id)
-        found = forecast_of(unit, rules_in_force(unit), rider_id, service.clock(), late_min or MINUTES)
-    if found is None:
+        need_visible_rider(unit, actor, rider_id)
+        forecasts = forecast_of(unit, rules_in_force(unit), rider_id, service.clock(), late_min or DEFAULT_LATE_MIN)
+    if forecasts is None:
         raise Problem("rider_unknown")
     response.headers.update(in_words(lang))
-    return Forecasts(rider_id=rider_id, items=[forecast_shown(item, lang) for item in found])
+    return Forecasts(rider_id=rider_id, items=tuple(ForecastShown.of(item, lang) for item in forecasts))
 
 
 @router.get("/export", response_model=Export)
@@ -143,8 +143,8 @@ def put_person(rider_id: IdText, body: PersonGiven, actor: Introducer, service: 
     if body.city is not None:
         need_cities(actor, {body.city})
     with service.writing() as unit:
-        need_sound_rider(unit, actor, rider_id)
-        need_sound_cities(unit, actor, [body.city] if body.city is not None else [])
+        need_valid_rider_id(unit, actor, rider_id)
+        need_valid_cities(unit, actor, [body.city] if body.city is not None else [])
         home = home_of(unit, rider_id)
         city = body.city
         if home is None or home.city is None:
@@ -154,7 +154,7 @@ def put_person(rider_id: IdText, body: PersonGiven, actor: Introducer, service: 
                 raise Problem("rider_city_needed")
         elif not actor.may_see_rider(rider_id, home.city):
             raise Problem("rider_unknown")
-        people.introduce(unit, people.Person(rider_id, body.name, body.phone), actor.name, city)
+        people.save_person(unit, people.Person(rider_id, body.name, body.phone), actor.name, city)
 
 
 @router.delete("/person")
@@ -167,8 +167,8 @@ def delete_person(rider_id: IdText, request: Request, actor: Eraser, service: Se
         home = home_of(unit, rider_id)
         if not actor.may_see_rider(rider_id, None if home is None else home.city):
             raise Problem("rider_unknown")
-        found = erase(unit, rider_id, actor.name)
+        erasure = erase(unit, rider_id, actor.name)
     service.store.scrub()
-    authenticator: Authenticator = request.app.state.authenticator
+    authenticator: Authenticator = request.app.state.gate
     authenticator.forget()
-    return Erased(held=found.found_any)
+    return Erased(held=erasure.found_any)

@@ -21,7 +21,7 @@ from api.refusals import Refused
 from api.studies.design import DEFAULT_DAYS, SENSITIVITIES
 from api.studies.jobs import Study, file_of, files_of, start_study, studies_of, study_of
 from api.studies.queue_order import position_of
-from api.studies.request import check_request, scenario_names
+from api.studies.simulation import check_request
 from rules.errors import BookError
 from rules.text import Lang
 from scoring.explain import titled
@@ -60,7 +60,7 @@ def _list_page(
         page=page,
         names=dict(versions),
         versions=versions,
-        scenarios=[(name, scenario_title(name, visit.lang)) for name in scenario_names()],
+        scenarios=[(name, scenario_title(name, visit.lang)) for name in scenario_files.shipped()],
         seeds=[(str(number), str(number)) for number in SEEDS],
         sensitivities=[(name, _sensitivity(visit, name)) for name in SENSITIVITIES],
         default_days=DEFAULT_DAYS,

@@ -10,7 +10,7 @@ from api.access.requester import need_cities
 from api.endpoints.common.auth import require
 from api.endpoints.common.field_errors import FieldPlace
 from api.endpoints.common.problems import FieldError, Problem
-from api.endpoints.common.schemas import LIMIT_DEFAULT, Cursor, IdText, Limit, ListPage, Model, Started
+from api.endpoints.common.schemas import LIMIT_DEFAULT, Cursor, IdText, InLanguage, Limit, ListPage, Model, Started
 from api.endpoints.common.threads import ThreadedRoute
 from api.endpoints.studies.streams import WAIT_S_MAX, last_event, progress_stream
 from api.files.errors import InputError
@@ -20,8 +20,8 @@ from api.studies import jobs
 from api.studies.design import DEFAULT_DAYS, Sensitivity
 from api.studies.jobs import DAYS_MAX, Study
 from api.studies.queue_order import position_of
-from api.studies.request import check_request
-from rules.text import Lang, text
+from api.studies.simulation import check_request
+from rules.text import Lang
 
 router = APIRouter(prefix="/v1", tags=["studies"], route_class=ThreadedRoute)
 Student = Annotated[Actor, Depends(require("studies:run"))]
@@ -81,8 +81,8 @@ class FailureShown(Model):
     """Why nothing came of it."""
 
     code: str
-    detail: str
-    faults: list[str]
+    detail: InLanguage
+    faults: tuple[InLanguage, ...] = Field(validation_alias="fault_words")
 
 
 class StudyShown(Model):
@@ -93,7 +93,7 @@ class StudyShown(Model):
     state: Literal["waiting", "running", "done", "failed", "cancelled"]
     progress_permille: int
     stage: str
-    stage_words: str
+    stage_words: InLanguage
     request: dict[str, Any]
     requested_by: str = Field(examples=["policy:wang"])
     city: str | None
@@ -101,7 +101,7 @@ class StudyShown(Model):
     content_digest: str | None = Field(description="Of the draft when this was asked for.")
     result: dict[str, Any] | None
     result_digest: str | None
-    files: list[str]
+    files: tuple[str, ...]
     failure: FailureShown | None
     created_us: int
     started_us: int | None
@@ -126,7 +126,7 @@ class StudyLine(Model):
 class StudyLines(ListPage):
     """Long work, newest first."""
 
-    items: list[StudyLine]
+    items: tuple[StudyLine, ...]
 
 
 @router.post("/studies", status_code=202)
@@ -167,16 +167,13 @@ def list_studies(
     limit: Limit = LIMIT_DEFAULT,
 ) -> StudyLines:
     """Impacts and studies, newest first."""
-    kinds = [one for one in _kinds(actor) if kind in (None, one)]
+    kinds = [seen for seen in _kinds(actor) if kind in (None, seen)]
     need_cities(actor, () if city is None else (city,))
     with service.reading() as unit:
         page = jobs.studies_of(
             unit, kinds=kinds, city=city, draft_id=draft_id, cities=actor.cities, actor=actor.name, cursor=cursor, limit=limit,
         )  # fmt: skip
-    names = StudyLine.model_fields
-    return StudyLines(
-        items=[StudyLine(**{name: getattr(one, name) for name in names}) for one in page.studies], cursor=page.cursor
-    )
+    return StudyLines.of(page)
 
 
 @router.get("/studies/{study_id}")
@@ -184,7 +181,7 @@ def get_study(study_id: IdText, actor: Watcher, service: ServiceDep, lang: LangD
     """One of them, with its result."""
     with service.reading() as unit:
         study = need_kind(jobs.study_of(unit, study_id, actor.cities, actor.name), actor)
-        files = list(jobs.files_of(unit, study_id)) if study.state == "done" else []
+        files = jobs.files_of(unit, study_id) if study.state == "done" else ()
         position = position_of(unit, study_id, study.kind) if study.state == "waiting" else None
     response.headers["Content-Language"], response.headers["Vary"] = lang, "Accept-Language"
     return _shown(study, files, lang, position)
@@ -217,7 +214,7 @@ def cancel_study(study_id: IdText, actor: Runner, service: ServiceDep, lang: Lan
     with service.writing() as unit:
         need_kind(jobs.study_of(unit, study_id, actor.cities, actor.name), actor)
         study = jobs.cancel(unit, actor.name, study_id, actor.cities)
-    return _shown(study, [], lang)
+    return _shown(study, (), lang)
 
 
 @router.get(
@@ -254,15 +251,6 @@ def need_kind(study: Study, actor: Actor) -> Study:
     return study
 
 
-def _shown(study: Study, files: list[str], lang: Lang, position: int | None = None) -> StudyShown:
-    failure = study.failure
-    own = {name: getattr(study, name) for name in Study.__slots__ if name != "failure"}
-    return StudyShown(
-        **own,
-        stage_words=text(lang, f"work.stage_{study.stage}"),
-        files=files,
-        position=position,
-        failure=None
-        if failure is None
-        else FailureShown(code=failure.code, detail=failure.describe(lang), faults=failure.told(lang)),
-    )
+def _shown(study: Study, files: tuple[str, ...], lang: Lang, position: int | None = None) -> StudyShown:
+    values = {name: getattr(study, name) for name in Study.__slots__}
+    return StudyShown.of(values | {"stage_words": study.stage_words, "files": files, "position": position}, lang)

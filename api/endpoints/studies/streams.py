@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from api.clock import elapsed_ns
 from api.service import Service
-from api.studies.jobs import ENDED, Step, steps_of, study_of
+from api.studies.jobs import ENDED, ProgressStep, steps_of, study_of
 from rules.text import Lang, catalog
 
 LOOK_S: Final = 0.5
@@ -48,7 +48,7 @@ def last_event(header: str | None) -> int:
 async def _steps(service: Service, study_id: str, after: int, wait_s: int) -> AsyncIterator[ServerSentEvent]:
     until_ns = elapsed_ns() + wait_s * 1_000_000_000
 
-    def look() -> tuple[tuple[Step, ...], bool]:
+    def look() -> tuple[tuple[ProgressStep, ...], bool]:
         with service.reading() as unit:
             return steps_of(unit, study_id, after), study_of(unit, study_id).has_ended
 
@@ -65,12 +65,12 @@ async def _steps(service: Service, study_id: str, after: int, wait_s: int) -> As
         await sleep(LOOK_S)
 
 
-def _event(step: Step) -> ServerSentEvent:
+def _event(step: ProgressStep) -> ServerSentEvent:
     data = {"step": step.step, "permille": step.permille, "stage": step.stage, "state": step.state}
     return ServerSentEvent(json.dumps(data), event=step.state if step.state in ENDED else "progress", id=str(step.step))
 
 
 def stages(lang: Lang) -> dict[str, str]:
     """The parts of long work, in words, for the page's script."""
-    found = catalog(lang)
-    return {key.removeprefix(_STAGE): words for key, words in found.items() if key.startswith(_STAGE)}
+    messages = catalog(lang)
+    return {key.removeprefix(_STAGE): words for key, words in messages.items() if key.startswith(_STAGE)}

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Response
 from pydantic import Field
 
-from api.access.new_ids import need_sound_cities
+from api.access.new_ids import need_valid_cities
 from api.access.requester import need_cities
 from api.db.unit_of_work import ReadUnit, WriteUnit
 from api.endpoints.common.auth import require
@@ -14,12 +14,12 @@ from api.endpoints.common.threads import ThreadedRoute
 from api.refusals import Refused
 from api.service import Actor, ServiceDep
 from api.webhooks import subscriptions
-from api.webhooks.subscriptions import Delivery, Webhook
+from api.webhooks.subscriptions import Webhook
 
 router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"], route_class=ThreadedRoute)
 Owner = Annotated[Actor, Depends(require("webhooks:write"))]
 City = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]
-Told = Literal[
+MessageKind = Literal[
     "score.changed", "tier.changed", "review.needed", "appeal.decided", "rider.erased", "book.scheduled", "book.suspended"
 ]  # fmt: skip
 
@@ -30,7 +30,9 @@ class WebhookAsked(Model):
     url: str = Field(
         min_length=1, max_length=2_000, pattern=r"^[!-~]+$", examples=["https://platform.example/hooks/scores"]
     )
-    kinds: list[Told] = Field(default=[], max_length=20, description="Empty for all.", examples=[["tier.changed"]])
+    kinds: list[MessageKind] = Field(
+        default=[], max_length=20, description="Empty for all.", examples=[["tier.changed"]]
+    )
     cities: list[City] = Field(default=[], max_length=500, description="Empty for all that the token may see.")
 
 
@@ -39,10 +41,10 @@ class WebhookShown(Model):
 
     webhook_id: str
     url: str
-    kinds: list[str]
-    cities: list[str]
+    kinds: tuple[str, ...]
+    cities: tuple[str, ...]
     created_by: str
-    created_us: int
+    created_us: int = Field(validation_alias="recorded_us")
     failing_us: int | None = Field(description="Since when nothing got through.")
     disabled_us: int | None = Field(description="When it was switched off; `enable` tries again.")
     disabled_why: Literal["failing", "gone", "full"] | None
@@ -58,7 +60,7 @@ class WebhookMade(Model):
 class WebhookList(Model):
     """All webhooks."""
 
-    items: list[WebhookShown]
+    items: tuple[WebhookShown, ...]
 
 
 class SecretMade(Model):
@@ -73,7 +75,7 @@ class PingSent(Model):
     outbox_id: int
 
 
-class DeliveryShown(Model):
+class WebhookDeliveryShown(Model):
     """A message on its way to a webhook."""
 
     outbox_id: int
@@ -83,14 +85,14 @@ class DeliveryShown(Model):
     next_us: int = Field(description="When the next attempt is due, while it waits.")
     last_status: int | None
     last_error: str | None
-    created_us: int
+    created_us: int = Field(validation_alias="recorded_us")
     delivered_us: int | None
 
 
 class DeliveryList(ListPage):
     """Deliveries, newest first."""
 
-    items: list[DeliveryShown]
+    items: tuple[WebhookDeliveryShown, ...]
 
 
 @router.post("", status_code=201)
@@ -98,28 +100,28 @@ def register(body: WebhookAsked, actor: Owner, service: ServiceDep, response: Re
     """Tell this address from now on. Messages are signed with the secret (headers webhook-id, -timestamp, -signature)."""
     need_cities(actor, body.cities)
     with service.writing() as unit:
-        need_sound_cities(unit, actor, body.cities, "cities")
+        need_valid_cities(unit, actor, body.cities, "cities")
         made, secret = subscriptions.register(
             unit, actor.name, body.url, body.kinds, body.cities or actor.cities,
             allow_private=service.settings.webhooks_private,
         )  # fmt: skip
     response.headers["Location"] = f"/v1/webhooks/{made.webhook_id}"
-    return WebhookMade(webhook=_shown(made), secret=secret)
+    return WebhookMade(webhook=WebhookShown.of(made), secret=secret)
 
 
 @router.get("")
 def list_webhooks(actor: Owner, service: ServiceDep) -> WebhookList:
     """A platform's own; for ops all of their cities."""
     with service.reading() as unit:
-        found = subscriptions.webhooks_of(unit, _only(actor), actor.cities)
-    return WebhookList(items=[_shown(one) for one in found])
+        webhooks = subscriptions.webhooks_of(unit, _only(actor), actor.cities)
+    return WebhookList(items=tuple(map(WebhookShown.of, webhooks)))
 
 
 @router.get("/{webhook_id}")
 def get_webhook(webhook_id: IdText, actor: Owner, service: ServiceDep) -> WebhookShown:
     """One of them."""
     with service.reading() as unit:
-        return _shown(_own(unit, webhook_id, actor))
+        return WebhookShown.of(_own(unit, webhook_id, actor))
 
 
 @router.delete("/{webhook_id}", status_code=204)
@@ -151,7 +153,7 @@ def enable(webhook_id: IdText, actor: Owner, service: ServiceDep) -> WebhookShow
     """Try again after it was switched off."""
     with service.writing() as unit:
         _own(unit, webhook_id, actor)
-        return _shown(subscriptions.enable(unit, actor.name, webhook_id))
+        return WebhookShown.of(subscriptions.enable(unit, actor.name, webhook_id))
 
 
 @router.get("/{webhook_id}/deliveries")
@@ -162,7 +164,7 @@ def list_deliveries(
     with service.reading() as unit:
         _own(unit, webhook_id, actor)
         page = subscriptions.deliveries_of(unit, webhook_id, cursor, limit)
-    return DeliveryList(items=[_sent(one) for one in page.deliveries], cursor=page.cursor)
+    return DeliveryList.of(page)
 
 
 def _only(actor: Actor) -> str | None:
@@ -171,23 +173,7 @@ def _only(actor: Actor) -> str | None:
 
 
 def _own(unit: ReadUnit | WriteUnit, webhook_id: str, actor: Actor) -> Webhook:
-    found = subscriptions.webhook_of(unit, webhook_id, _only(actor))
-    if actor.cities and not (found.cities and set(found.cities) <= set(actor.cities)):
+    webhook = subscriptions.webhook_of(unit, webhook_id, _only(actor))
+    if actor.cities and not (webhook.cities and set(webhook.cities) <= set(actor.cities)):
         raise Refused("webhook_unknown", webhook_id=webhook_id)
-    return found
-
-
-def _shown(webhook: Webhook) -> WebhookShown:
-    return WebhookShown(
-        webhook_id=webhook.webhook_id, url=webhook.url, kinds=list(webhook.kinds), cities=list(webhook.cities),
-        created_by=webhook.created_by, created_us=webhook.recorded_us, failing_us=webhook.failing_us,
-        disabled_us=webhook.disabled_us, disabled_why=webhook.disabled_why,  # type: ignore[arg-type]
-    )  # fmt: skip
-
-
-def _sent(delivery: Delivery) -> DeliveryShown:
-    return DeliveryShown(
-        outbox_id=delivery.outbox_id, kind=delivery.kind, state=delivery.state, num_attempts=delivery.num_attempts,  # type: ignore[arg-type]
-        next_us=delivery.next_us, last_status=delivery.last_status, last_error=delivery.last_error,
-        created_us=delivery.recorded_us, delivered_us=delivery.delivered_us,
-    )  # fmt: skip
+    return webhook

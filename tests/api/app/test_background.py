@@ -11,7 +11,7 @@ from api.app import ticker
 from api.app.background import Background
 from api.app.ticker import Ticker
 from api.books import in_force
-from api.cities.count_figures import Counter
+from api.cities.count_figures import FigureCounter
 from api.cities.daily_figures import is_behind
 from api.db.store import Store
 from api.db.tables import rider_state
@@ -112,7 +112,7 @@ def test_a_tick_without_books_does_nothing(store: Store, settings: Settings) -> 
 
 def test_figures_of_cities_are_counted_beside(store: Store, clock: Clock) -> None:
     """In a process of its own; once they are up to date there is nothing to do."""
-    counter = Counter(store, clock)
+    counter = FigureCounter(store, clock)
     with store.writing(clock()) as unit:
         row = {
             "city": "hangzhou",

@@ -10,7 +10,7 @@ from sqlalchemy import event, select
 from api.books.in_force import rules_in_force
 from api.cities.daily_figures import refresh
 from api.cities.dashboard import Dashboard, dashboard_of
-from api.cities.figures import BREAK_US, Figures, Given, Work, _worked_us
+from api.cities.figures import BREAK_US, CauseTotal, CityFigures, TierWork, _worked_us
 from api.db.store import Store
 from api.db.tables import city_days
 from tests.api.ledger.posts import BOOK, START_US, later, post, publish
@@ -69,7 +69,7 @@ def test_deliveries_count_once_by_whose_lateness_it_was(store: Store) -> None:
     figures = read(store).figures
     assert (figures.num_delivered, figures.num_on_time, figures.num_late, figures.num_exempt) == (3, 1, 1, 1)
     assert (figures.late_s, figures.exempted_s) == (16 * 60, 12 * 60)
-    assert figures.causes == {"merchant_slow": Given(num_orders=1, late_s=12 * 60)}
+    assert figures.causes == {"merchant_slow": CauseTotal(num_orders=1, late_s=12 * 60)}
 
 
 def test_fines_are_what_the_old_book_takes_from_the_same_deliveries(store: Store) -> None:
@@ -92,7 +92,7 @@ def test_work_counts_where_the_rider_stood_when_the_day_began(store: Store) -> N
 
     (tier,) = [tier for tier in read(store).tiers if tier.work.rider_days]
     assert tier.tier == "normal"
-    assert tier.work == Work(1, 3, 160 * 60, 1_500, 0)
+    assert tier.work == TierWork(1, 3, 160 * 60, 1_500, 0)
 
 
 def test_a_second_look_counts_nothing_again(store: Store) -> None:
@@ -115,7 +115,7 @@ def test_an_upheld_appeal_changes_the_day_it_is_about(store: Store) -> None:
 
     figures = read(store).figures
     assert (figures.num_late, figures.num_exempt) == (0, 2)
-    assert figures.causes["appeal"] == Given(1, 4 * 60)
+    assert figures.causes["appeal"] == CauseTotal(1, 4 * 60)
     assert figures.fines_not_liable_fen == figures.fines_fen
 
 
@@ -176,4 +176,4 @@ def test_figures_come_back_from_the_store_as_they_went(store: Store) -> None:
         documents = list(unit.connection.scalars(select(city_days.c.figures)))
 
     for document in documents:
-        assert Figures.read(json.loads(document)).document() == json.loads(document)
+        assert CityFigures.read(json.loads(document)).document() == json.loads(document)

@@ -26,9 +26,9 @@ from api.cli.demo import telling_deduction, three_riders
 from api.cli.main import main
 from api.db.store import Store
 from api.db.tables import events
-from api.decisions.appeal_records import open_appeals_by_deadline
+from api.decisions.appeal_records import APPEALS
 from api.files.readers import read_events
-from api.riders.sample_riders import telling_riders
+from api.riders.sample_riders import example_riders
 from api.studies.jobs import studies_of
 from rules.calendar import instant_us
 from rules.units import US_PER_DAY, US_PER_S
@@ -186,9 +186,9 @@ def test_the_database_holds_a_service_at_work(shown: tuple[Path, Result]) -> Non
     store = Store(f"sqlite:///{folder / 'riderscore.db'}")
     with store.reading() as unit:
         states = Counter(draft.state for draft in drafts_page(unit, Everywhere()).drafts)
-        impacts = [study.state for study in studies_of(unit).studies]
-        num_appeals = len(open_appeals_by_deadline(unit).appeals)
-        riders = telling_riders(unit)
+        impacts = [study.state for study in studies_of(unit).items]
+        num_appeals = len(APPEALS.page(unit, "open").items)
+        riders = example_riders(unit)
     store.close()
 
     assert states == {"in_force": 1, "scheduled": 1, "open": 1, "submitted": 1}

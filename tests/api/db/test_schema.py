@@ -13,7 +13,7 @@ from api.books import in_force
 from api.db import schema
 from api.db.store import Store, UnknownDatabaseError
 from api.db.tables import APPEND_ONLY, approvals, drafts, entries, metadata
-from api.riders.people import Person, introduce
+from api.riders.people import Person, save_person
 from rules.deployment import Deploy
 from tests.api.ledger.posts import BOOK, START_US, later, post, publish, same_ledger
 from tests.builders import delivered
@@ -25,7 +25,7 @@ def populate(store: Store) -> None:
     """Rows in every table of the ledger."""
     publish(store, BOOK)
     with store.writing(START_US) as unit:
-        introduce(unit, Person("r1", "张三", "13800000000"), "ops")
+        save_person(unit, Person("r1", "张三", "13800000000"), "ops")
         row = {"source": "a test", "confidence": "ours", "from": dt.date(2025, 12, 3), "city": "hangzhou"}
         in_force.deploy(unit, [Deploy.model_validate(row | {"rider_kind": "crowdsourced", "book": BOOK})])
     post(store, EVENTS)

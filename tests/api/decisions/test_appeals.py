@@ -11,13 +11,7 @@ from api.books import in_force
 from api.db.store import Store
 from api.db.tables import appeal_decisions, audit, entries
 from api.decisions import appeals
-from api.decisions.appeal_records import (
-    Appeal,
-    appeal_of,
-    appeals_of,
-    decided_appeals,
-    open_appeals_by_deadline,
-)
+from api.decisions.appeal_records import APPEALS, Appeal
 from api.refusals import Refused
 from rules.shelf import shipped
 from tests.api.ledger.posts import (
@@ -122,7 +116,7 @@ def test_silence_is_for_the_rider(store: Store) -> None:
     assert settle(store, filed.deadline_us) == 1
     assert settle(store, filed.deadline_us + 1) == 0
     with store.reading() as unit:
-        found = appeal_of(unit, filed.appeal_id)
+        found = APPEALS.find(unit, filed.appeal_id)
         actors = unit.connection.scalars(select(audit.c.actor).where(audit.c.action == "appeal_decided")).all()
     assert found is not None
     assert found.decision is not None
@@ -206,7 +200,7 @@ def test_filing_again_is_the_same_appeal(store: Store) -> None:
     with pytest.raises(Refused, match="appeal_differs"):
         file(store, entry, reason="something else")
     with store.reading() as unit:
-        assert appeals_of(unit, "r1") == (first,)
+        assert APPEALS.of_rider(unit, "r1") == (first,)
 
 
 def test_only_standing_deductions_of_ones_own_can_be_appealed(store: Store) -> None:
@@ -298,7 +292,7 @@ def test_one_appeal_that_the_ledger_refuses_keeps_no_other_waiting(store: Store)
 
     assert (settled, again) == (appeals.Settled(3, (bad.appeal_id,)), appeals.Settled(0, ()))
     with store.reading() as unit:
-        states = {rider: appeal_of(unit, one.appeal_id).state for rider, one in filed.items()}  # type: ignore[union-attr]
+        states = {rider: APPEALS.find(unit, one.appeal_id).state for rider, one in filed.items()}  # type: ignore[union-attr]
     assert states == {"r1": "upheld", "r2": "open", "r3": "upheld"}
     with pytest.raises(Refused, match="appeal_not_scored"):
         decide(store, bad.appeal_id, True, bad.deadline_us)
@@ -319,28 +313,28 @@ def test_the_inbox_is_by_deadline_city_and_page(store: Store) -> None:
     pages, cursor = [], None
     with store.reading() as unit:
         while True:
-            page = open_appeals_by_deadline(unit, (), cursor, limit=3)
-            pages.append([appeal.rider_id for appeal in page.appeals])
+            page = APPEALS.page(unit, "open", (), cursor, limit=3)
+            pages.append([appeal.rider_id for appeal in page.items])
             cursor = page.cursor
             if cursor is None:
                 break
-        here = open_appeals_by_deadline(unit, ("hangzhou",))
-        assert len(open_appeals_by_deadline(unit).appeals) == 7
-        assert len(open_appeals_by_deadline(unit, ("hangzhou",)).appeals) == 3
+        here = APPEALS.page(unit, "open", ("hangzhou",))
+        assert len(APPEALS.page(unit, "open").items) == 7
+        assert len(APPEALS.page(unit, "open", ("hangzhou",)).items) == 3
     assert pages == [["r6", "r5", "r4"], ["r3", "r2", "r1"], ["r0"]]
-    assert [appeal.rider_id for appeal in here.appeals] == ["r5", "r3", "r1"]
+    assert [appeal.rider_id for appeal in here.items] == ["r5", "r3", "r1"]
     for k in (2, 4):
         with store.writing(START_US + (90 + k) * MINUTE_US) as unit:
             law = in_force.rules_in_force(unit, FADING)
             appeals.decide_appeal(unit, law, filed[k].appeal_id, False, "record_confirmed", "checked", OPS)
     with store.reading() as unit:
-        first = decided_appeals(unit, limit=1)
-        second = decided_appeals(unit, cursor=first.cursor, limit=1)
-        assert [appeal.rider_id for page in (first, second) for appeal in page.appeals] == ["r4", "r2"]
+        first = APPEALS.page(unit, "decided", limit=1)
+        second = APPEALS.page(unit, "decided", cursor=first.cursor, limit=1)
+        assert [appeal.rider_id for page in (first, second) for appeal in page.items] == ["r4", "r2"]
         assert second.cursor is None
-        assert len(open_appeals_by_deadline(unit).appeals) == 5
+        assert len(APPEALS.page(unit, "open").items) == 5
         with pytest.raises(Refused, match="cursor_invalid"):
-            open_appeals_by_deadline(unit, cursor="nonsense")
+            APPEALS.page(unit, "open", cursor="nonsense")
 
 
 def test_a_person_and_the_deadline_never_both_answer(store: Store) -> None:

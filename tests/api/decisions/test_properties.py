@@ -15,7 +15,7 @@ from api.db.store import Store
 from api.db.tables import appeal_decisions, entries, events, open_appeals, rider_state
 from api.db.tables import appeals as appeals_table
 from api.decisions import appeals
-from api.decisions.appeal_records import appeals_of, open_appeals_by_deadline
+from api.decisions.appeal_records import APPEALS
 from api.ledger.verify import verify_store
 from api.refusals import Refused
 from scoring.columns import NO_TIME
@@ -71,7 +71,7 @@ class World:
     def decide(self, upheld: bool) -> None:
         """Any appeal, answered or not."""
         with self.store.reading() as unit:
-            found = [appeal.appeal_id for rider in RIDERS for appeal in appeals_of(unit, rider)]
+            found = [appeal.appeal_id for rider in RIDERS for appeal in APPEALS.of_rider(unit, rider)]
         if found:
             code = "goodwill" if upheld else "record_confirmed"
             with self.store.writing(self.now_us) as unit:
@@ -116,8 +116,8 @@ def check(world: World) -> None:
             unit.connection.scalar(select(func.count()).select_from(table))
             for table in (appeals_table, appeal_decisions, open_appeals)
         ]
-        upheld = [appeal for rider in RIDERS for appeal in appeals_of(unit, rider) if appeal.state == "upheld"]
-        assert len(open_appeals_by_deadline(unit).appeals) == counts[2]
+        upheld = [appeal for rider in RIDERS for appeal in APPEALS.of_rider(unit, rider) if appeal.state == "upheld"]
+        assert len(APPEALS.page(unit, "open").items) == counts[2]
     theirs = batch_lines(rows, world.now_us, FADING) if rows else []
     ours = lines_of(world.store)
     assert net_of(ours) == net_of(theirs)

@@ -14,15 +14,7 @@ from api.db.store import Store
 from api.db.tables import entries, review_decisions, rider_state, webhooks
 from api.db.tables import outbox as outbox_table
 from api.decisions import appeals
-from api.decisions.reviews import (
-    Review,
-    decide_review,
-    decided_reviews,
-    lift_suspension,
-    open_reviews_by_time,
-    review_of,
-    reviews_of,
-)
+from api.decisions.reviews import REVIEWS, Review, decide_review, lift_suspension
 from api.ledger.suspensions import suspended_among, suspension_of
 from api.refusals import Refused
 from api.riders.cards import card_of
@@ -45,7 +37,7 @@ def low(store: Store, *riders: str, own: Book = BOOK) -> list[Review]:
     rows = [delivered(f"e-{rider}", rider_id=rider, late_min=9) for rider in riders or ("r1",)]
     post(store, later(rows), own.id)
     with store.reading() as unit:
-        return [review for rider in riders or ("r1",) for review in reviews_of(unit, rider)]
+        return [review for rider in riders or ("r1",) for review in REVIEWS.of_rider(unit, rider)]
 
 
 def decide(store: Store, review_id: str, outcome: str = "suspend", **said: Any) -> Review:
@@ -81,7 +73,7 @@ def test_a_suspension_begins_when_a_person_said_and_not_before(store: Store) -> 
         after = suspension_of(unit, "r1", NOTICE_US)
         assert not suspended_among(unit, ["r1"], NOTICE_US - 1)
         assert suspended_among(unit, ["r1", "r2"], NOTICE_US) == {"r1"}
-        assert len(open_reviews_by_time(unit).reviews) == 0
+        assert len(REVIEWS.page(unit, "open").items) == 0
     assert before is not None
     assert after is not None
     assert (before.state, after.state, after.reason, after.decided_by) == (
@@ -178,8 +170,8 @@ def test_a_passed_course_restores_at_once(store: Store) -> None:
     with store.reading() as unit:
         assert suspended_among(unit, ["r1", "r2"], at_us) == frozenset()
         assert suspension_of(unit, "r2", NOTICE_US + 1) is None
-        assert [review_of(unit, review.review_id).state for review in (first, second)] == ["lifted", "lifted"]  # type: ignore[union-attr]
-        lift = review_of(unit, first.review_id).lift  # type: ignore[union-attr]
+        assert [REVIEWS.find(unit, review.review_id).state for review in (first, second)] == ["lifted", "lifted"]  # type: ignore[union-attr]
+        lift = REVIEWS.find(unit, first.review_id).lift  # type: ignore[union-attr]
         scores = unit.connection.scalars(select(rider_state.c.score_mp)).all()
     assert lift is not None
     assert (lift.lifted_by, lift.event_id, lift.lifted_us) == ("training", "t-r1", at_us)
@@ -215,8 +207,8 @@ def test_a_review_whose_cause_is_taken_back_is_void(store: Store) -> None:
         appeals.decide_appeal(unit, law, filed.appeal_id, True, "record_wrong", "so it was", OPS)
 
     with store.reading() as unit:
-        assert review_of(unit, found.review_id).state == "void"  # type: ignore[union-attr]
-        assert len(open_reviews_by_time(unit).reviews) == 0
+        assert REVIEWS.find(unit, found.review_id).state == "void"  # type: ignore[union-attr]
+        assert len(REVIEWS.page(unit, "open").items) == 0
     with pytest.raises(Refused, match="review_decided"):
         decide(store, found.review_id, from_us=NOTICE_US)
 
@@ -227,10 +219,10 @@ def test_a_passed_course_ends_the_review_that_waits(store: Store) -> None:
     post(store, later([event("training_passed", "t1", at_min=30)]), BOOK.id)
 
     with store.reading() as unit:
-        ended = review_of(unit, found.review_id)
-        card = card_of(unit, in_force.rules_in_force(unit, BOOK.id), "r1", START_US + HOUR_US)
+        ended = REVIEWS.find(unit, found.review_id)
+        card = card_of(unit, in_force.law_of(unit, BOOK.id), "r1", START_US + HOUR_US)
         (line,) = audit_page(unit, Someone("li.na"), AuditFilter(action="review_closed")).lines
-        assert len(open_reviews_by_time(unit).reviews) == 0
+        assert len(REVIEWS.page(unit, "open").items) == 0
     assert ended is not None
     assert ended.decision is not None
     assert (ended.state, ended.decision.outcome, ended.decision.decided_by) == ("closed", "course_passed", "training")
@@ -247,8 +239,8 @@ def test_a_course_that_does_not_bring_the_score_back_leaves_the_review(store: St
     post(store, later([event("training_passed", "t1", at_min=30)]), BOOK.id)
 
     with store.reading() as unit:
-        assert review_of(unit, found.review_id) == found
-        assert len(open_reviews_by_time(unit).reviews) == 1
+        assert REVIEWS.find(unit, found.review_id) == found
+        assert len(REVIEWS.page(unit, "open").items) == 1
 
 
 def test_who_has_left_the_tier_is_not_suspended_for_it(store: Store) -> None:
@@ -273,17 +265,17 @@ def test_the_inbox_is_oldest_first_by_city_and_page(store: Store) -> None:
         post(store, later(rows), BOOK.id)
 
     with store.reading() as unit:
-        first = open_reviews_by_time(unit, limit=3)
-        second = open_reviews_by_time(unit, cursor=first.cursor, limit=3)
-        here = open_reviews_by_time(unit, ("hangzhou",))
-    assert [review.rider_id for page in (first, second) for review in page.reviews] == ["r0", "r1", "r2", "r3", "r4"]
+        first = REVIEWS.page(unit, "open", limit=3)
+        second = REVIEWS.page(unit, "open", cursor=first.cursor, limit=3)
+        here = REVIEWS.page(unit, "open", ("hangzhou",))
+    assert [review.rider_id for page in (first, second) for review in page.items] == ["r0", "r1", "r2", "r3", "r4"]
     assert second.cursor is None
-    assert [review.rider_id for review in here.reviews] == ["r1", "r3"]
-    decide(store, here.reviews[0].review_id, "warning")
+    assert [review.rider_id for review in here.items] == ["r1", "r3"]
+    decide(store, here.items[0].review_id, "warning")
     with store.reading() as unit:
-        page = decided_reviews(unit, ("hangzhou",))
-        assert [review.rider_id for review in page.reviews] == ["r1"]
-        assert len(open_reviews_by_time(unit, ("hangzhou",)).reviews) == 1
+        page = REVIEWS.page(unit, "decided", ("hangzhou",))
+        assert [review.rider_id for review in page.items] == ["r1"]
+        assert len(REVIEWS.page(unit, "open", ("hangzhou",)).items) == 1
 
 
 def listen(store: Store, *kinds: str) -> None:

@@ -18,7 +18,7 @@ from api.db.tables import events as stored
 from api.db.tables import replays as waits
 from api.db.unit_of_work import ReadUnit, WriteUnit
 from api.decisions import appeals
-from api.decisions.appeal_records import appeal_of
+from api.decisions.appeal_records import APPEALS
 from api.ledger import checkpoints, posting, replays
 from api.ledger.recalculation import recalculation_of
 from api.ledger.replayer import Replayer
@@ -367,10 +367,10 @@ def test_card_entries_and_appeal_say_so_until_then(store: Store) -> None:
         with store.reading() as unit:
             card = cards.card_of(unit, in_force.rules_in_force(unit, FADING), "r0", now_us)
             page = entries_page(unit, "r0", now_us, limit=100)
-            appeal = appeal_of(unit, filed.appeal_id)
+            appeal = APPEALS.find(unit, filed.appeal_id)
         assert card is not None
         assert appeal is not None
-        marked = [entry.recalculating == (entry.line.at_us >= old["occurred_us"]) for entry in page.entries]
+        marked = [entry.recalculating == (entry.line.at_us >= old["occurred_us"]) for entry in page.items]
         return card.recalculating is not None, appeal.recalculating, marked
 
     assert (decided.state, decided.recalculating) == ("upheld", True)

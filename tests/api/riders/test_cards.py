@@ -15,7 +15,7 @@ from api.db.tables import entries
 from api.decisions import appeals, reviews
 from api.ledger import posting
 from api.riders import cards, forecast
-from api.riders.cards import CARD_COLUMNS, Card, CardRow, card_key, card_of, law_mark
+from api.riders.cards import CARD_COLUMNS, CardRow, RiderCard, card_key, card_of, rules_version
 from api.riders.forecast import forecast_of
 from rules.book import Book
 from rules.compile import compile_books
@@ -43,7 +43,7 @@ from tests.api.ledger.posts import (
 from tests.builders import DAY_US, HOUR_US, MINUTE_US, NOON_US, book, correction, delivered, event
 
 
-def card(store: Store, at_us: int, book_id: str = BOOK, rider_id: str = "r1") -> Card:
+def card(store: Store, at_us: int, book_id: str = BOOK, rider_id: str = "r1") -> RiderCard:
     """A card as its rider would see it."""
     with store.reading() as unit:
         found = card_of(unit, in_force.rules_in_force(unit, book_id), rider_id, at_us)
@@ -185,8 +185,8 @@ def test_today_is_told_in_both_languages(store: Store) -> None:
     assert found.today_mp == -800
     assert found.today[0].sentence.en.startswith("You delivered order order-e3 2 min late")
     assert "order-e3" in found.today[0].sentence.zh
-    assert found.today[0].right.can
-    assert not found.today[1].right.can
+    assert found.today[0].appeal.can
+    assert not found.today[1].appeal.can
     assert any(line.en.startswith("Last") or "order-e3" in line.en for line in found.words)
 
 
@@ -290,7 +290,7 @@ def test_a_card_says_which_book_judges_the_next_order(store: Store) -> None:
         in_force.deploy(unit, rows)
     at_us = int(dt.datetime(2026, 1, 21, 12, tzinfo=dt.UTC).timestamp()) * 1_000_000
 
-    def told(now_us: int) -> Card:
+    def told(now_us: int) -> RiderCard:
         with store.reading() as unit:
             found = card_of(unit, in_force.rules_in_force(unit), "r1", now_us)
         assert found is not None
@@ -361,7 +361,7 @@ def key_of(store: Store, rider_id: str = "r1") -> Any:
     with store.reading() as unit:
         row = row_of(unit, rider_id)
         assert row is not None
-        return card_key(CardRow(*(getattr(row, name) for name in CARD_COLUMNS)), law_mark(unit))
+        return card_key(CardRow(*(getattr(row, name) for name in CARD_COLUMNS)), rules_version(unit))
 
 
 def test_a_card_is_the_same_while_its_key_and_time_are(store: Store) -> None:
@@ -399,7 +399,7 @@ def test_open_appeals_stand_on_the_card_until_answered(store: Store) -> None:
     found = card(store, START_US + 1)
     assert found.appeals == (filed,)
     assert found.good_until_us <= filed.deadline_us
-    assert found.today[0].right.appeal == filed
+    assert found.today[0].appeal.appeal == filed
     with store.writing(filed.deadline_us) as unit:
         appeals.settle_appeals(unit, in_force.rules_in_force(unit, BOOK), filed.deadline_us)
     assert card(store, filed.deadline_us).appeals == ()
@@ -422,7 +422,7 @@ def test_a_suspension_stands_first_on_the_card(store: Store) -> None:
     rows = [delivered(f"e{k}", at_min=k, late_min=60) for k in range(3)]
     post(store, later(rows), "meituan-anzhun")
     with store.reading() as unit:
-        (found,) = reviews.reviews_of(unit, "r1")
+        (found,) = reviews.REVIEWS.of_rider(unit, "r1")
     with store.writing(START_US + HOUR_US) as unit:
         from_us = START_US + 15 * DAY_US
         reviews.decide_review(unit, found.review_id, "suspend", "three very late", "ops:li.na", from_us)

@@ -11,7 +11,7 @@ from api.db.tables import entries
 from api.ledger.posting import write_due
 from api.ledger.stored_events import StoredEvents, stored_events_of
 from api.riders import entries_explained
-from api.riders.entries_explained import ToldEntry, entries_page, entry_of
+from api.riders.entries_explained import ExplainedEntry, entries_page, entry_of
 from rules.text import LANGS
 from scoring.explain import sentence, tree
 from tests.api.ledger.late_changes import fix_of, history, late_of, posted_by_day
@@ -31,14 +31,14 @@ def week(store: Store) -> int:
     return end_us
 
 
-def told_entries(store: Store, rider_id: str, now_us: int, limit: int = 7) -> list[ToldEntry]:
+def told_entries(store: Store, rider_id: str, now_us: int, limit: int = 7) -> list[ExplainedEntry]:
     """All entries of a rider, page by page."""
-    found: list[ToldEntry] = []
+    found: list[ExplainedEntry] = []
     cursor = None
     while True:
         with store.reading() as unit:
             page = entries_page(unit, rider_id, now_us, cursor, limit)
-        found += page.entries
+        found += page.items
         cursor = page.cursor
         if cursor is None:
             return found
@@ -57,7 +57,7 @@ def test_every_entry_is_told_as_from_all_events(store: Store) -> None:
             whole = entry_of(unit, entry.line.entry_id, end_us)
         assert whole is not None
         assert whole.sentence == entry.sentence
-        assert (whole.order_id, whole.event_kind, whole.right) == (entry.order_id, entry.event_kind, entry.right)
+        assert (whole.order_id, whole.event_kind, whole.appeal) == (entry.order_id, entry.event_kind, entry.appeal)
         assert whole.why.agrees is not False
         assert whole.order_id is not None
         for lang in LANGS:
@@ -72,14 +72,14 @@ def test_what_can_be_appealed_is_said_with_its_days(store: Store) -> None:
     first, second = told_entries(store, "r1", START_US + HOUR_US)
     late, _ = told_entries(store, "r1", START_US + 8 * DAY_US)
 
-    assert (first.right.can, first.right.until_us, first.right.terms) == (
+    assert (first.appeal.can, first.appeal.until_us, first.appeal.terms) == (
         True,
         first.line.recorded_us + 7 * DAY_US,
         "book",
     )
-    assert (second.right.can, second.right.why_not) == (False, "appeal_nothing")
-    assert (late.right.can, late.right.why_not) == (False, "appeal_too_late")
-    assert "7" in late.right.words.zh
+    assert (second.appeal.can, second.appeal.why_not) == (False, "appeal_nothing")
+    assert (late.appeal.can, late.appeal.why_not) == (False, "appeal_too_late")
+    assert "7" in late.appeal.words.zh
 
 
 def test_an_entry_nobody_has_is_none(store: Store) -> None:
@@ -89,7 +89,7 @@ def test_an_entry_nobody_has_is_none(store: Store) -> None:
 
     with store.reading() as unit:
         assert entry_of(unit, "none", START_US) is None
-        assert entries_page(unit, "nobody", START_US).entries == ()
+        assert entries_page(unit, "nobody", START_US).items == ()
         known = unit.connection.scalar(select(entries.c.entry_id))
         assert entry_of(unit, str(known), START_US) is not None
 
@@ -114,10 +114,10 @@ def test_a_page_of_today_does_not_read_all_since_an_old_order(store: Store, monk
         page = entries_page(unit, "r0", now_us, limit=6)
     monkeypatch.undo()
 
-    assert min(entry.line.at_us for entry in page.entries) < now_us - 80 * DAY_US
-    assert max(entry.line.at_us for entry in page.entries) > now_us - DAY_US
+    assert min(entry.line.at_us for entry in page.items) < now_us - 80 * DAY_US
+    assert max(entry.line.at_us for entry in page.items) > now_us - DAY_US
     assert sum(sizes) < len(events) // 4
-    for entry in page.entries:
+    for entry in page.items:
         with store.reading() as unit:
             whole = entry_of(unit, entry.line.entry_id, now_us)
         assert whole is not None

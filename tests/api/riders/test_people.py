@@ -14,7 +14,7 @@ from api.decisions.appeals import file_appeal
 from api.riders import exports
 from api.riders.erasure import erase
 from api.riders.exports import export_of
-from api.riders.people import Person, introduce, person_of
+from api.riders.people import Person, person_of, save_person
 from tests.api.ledger.posts import BOOK, START_US, later, lines_of, post, publish
 from tests.builders import delivered
 
@@ -34,7 +34,7 @@ def test_personal_fields_are_erased_and_the_ledger_stays(store: Store) -> None:
     publish(store, BOOK)
     post(store, later([delivered("e1", late_min=3)]))
     with store.writing(START_US) as unit:
-        introduce(unit, PERSON, "ops:1")
+        save_person(unit, PERSON, "ops:1")
     before = lines_of(store)
 
     with store.writing(START_US + 1) as unit:
@@ -58,7 +58,7 @@ def test_a_rider_can_export_all_that_is_held(store: Store) -> None:
     publish(store, BOOK)
     post(store, later([delivered("e1"), delivered("e2", rider_id="r2")]))
     with store.writing(START_US) as unit:
-        introduce(unit, PERSON, "ops:1")
+        save_person(unit, PERSON, "ops:1")
 
     export = exported(store)
 
@@ -75,7 +75,7 @@ def test_an_export_is_the_same_in_parts_of_any_size(store: Store, monkeypatch: p
     rows = later([delivered(f"e{k}", at_min=k // 3, late_min=9) for k in range(9)])
     post(store, rows)
     with store.writing(START_US) as unit:
-        introduce(unit, PERSON, "ops:1")
+        save_person(unit, PERSON, "ops:1")
         for k in range(5):
             keys.create_key(unit, "rider", "r1", actor="test:test")
             add_audit_note(unit, "rider:r1", "asked", f"x{k}")
@@ -132,8 +132,8 @@ def test_nothing_is_held_while_an_export_waits(store: Store) -> None:
 def test_introducing_again_replaces(store: Store) -> None:
     """The newest fields stand."""
     with store.writing(START_US) as unit:
-        introduce(unit, PERSON, "ops:1")
-        introduce(unit, Person("r1", "张三", None), "ops:1")
+        save_person(unit, PERSON, "ops:1")
+        save_person(unit, Person("r1", "张三", None), "ops:1")
 
     with store.reading() as unit:
         assert person_of(unit, "r1") == Person("r1", "张三", None)

@@ -34,7 +34,7 @@ def impact(store: Store, actor: str) -> str:
 def taken(store: Store, kind: jobs.Kind | None = None) -> str | None:
     """What is taken up next."""
     with store.writing(now_us()) as unit:
-        held = leases.claim(unit, f"server-{now_us()}", kind)
+        held = leases.lease_next_study(unit, f"server-{now_us()}", kind)
     return None if held is None else held.study.study_id
 
 

@@ -9,10 +9,10 @@ from api.clock import now_us
 from api.db.store import Store
 from api.db.tables import study_files
 from api.studies import jobs, leases
-from api.studies.request import scenario_names
 from api.studies.simulation import Shelf, book_named
 from rules.errors import BookError
 from rules.shelf import versions
+from simulations import scenarios
 from tests.api.ledger.posts import BOOK, publish
 from tests.api.studies.worlds import other_server, run_out, study, wait_for, working
 
@@ -28,7 +28,7 @@ def begun(store: Store, folder: Path) -> Shelf:
     """A shelf of work that somebody has taken up."""
     with store.writing(now_us()) as unit:
         study_id = jobs.start_study(unit, "policy:wang", SMALL)
-        assert leases.claim(unit, "me") is not None
+        assert leases.lease_next_study(unit, "me") is not None
     folder.mkdir(parents=True, exist_ok=True)
     return Shelf(store, study_id, "me", folder)
 
@@ -49,7 +49,7 @@ def test_finished_parts_move_to_another_machine(store: Store, tmp_path: Path) ->
 
     shelf.keep()
     with store.reading() as unit:
-        study_id = jobs.studies_of(unit).studies[0].study_id
+        study_id = jobs.studies_of(unit).items[0].study_id
     Shelf(store, study_id, "me", there).restore()
 
     found = {path.relative_to(there).as_posix(): path.read_text() for path in there.rglob("*") if path.is_file()}
@@ -122,4 +122,4 @@ def test_books_are_found_by_name_or_digest_alone(store: Store, tmp_path: Path) -
 
 def test_shipped_scenarios_are_offered() -> None:
     """By name."""
-    assert {"ordinary-week", "rain-week", "slow-kitchens", "new-riders", "under-staffed"} <= set(scenario_names())
+    assert {"ordinary-week", "rain-week", "slow-kitchens", "new-riders", "under-staffed"} <= set(scenarios.shipped())

@@ -17,7 +17,7 @@ from api.studies import tasks
 from api.studies.arms import tasks_of, two_arms
 from api.studies.design import design_of
 from api.studies.run_study import StudyStopped, run_study
-from api.studies.tasks import WORLDS, City, Task, carry_out
+from api.studies.tasks import WORLDS, StudyCity, Task, run_task
 from rules.shelf import find
 from simulations.study import sensitivity
 from simulations.study.metrics import METRICS
@@ -86,7 +86,7 @@ def test_a_stopped_study_goes_on_where_it_was(done: Path, tmp_path: Path, monkey
 
     def counting(one: Task) -> tuple[Path, bytes]:
         carried.append(one.path)
-        return carry_out(one)
+        return run_task(one)
 
     monkeypatch.setattr(tasks, "carry_out", counting)
     with pytest.raises(StudyStopped):
@@ -103,10 +103,10 @@ def test_a_stopped_study_goes_on_where_it_was(done: Path, tmp_path: Path, monkey
 def test_a_worker_with_other_code_is_refused(tmp_path: Path) -> None:
     """A node of a cluster that has another version would make other runs: it says so, and keeps nothing."""
     design = design_of(request(), find, tmp_path)
-    one = next(tasks_of(City(tmp_path, design.scenario, 1), two_arms(*design.books), [1]))
+    one = next(tasks_of(StudyCity(tmp_path, design.scenario, 1), two_arms(*design.books), [1]))
 
     with pytest.raises(InputError, match="another version"):
-        carry_out(replace(one, sources="0" * 64))
+        run_task(replace(one, sources="0" * 64))
 
     assert not one.path.exists()
 
@@ -114,7 +114,7 @@ def test_a_worker_with_other_code_is_refused(tmp_path: Path) -> None:
 def test_more_seeds_use_the_runs_that_are_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A study asked for again with more seeds runs the new ones only."""
     carried: list[int] = []
-    monkeypatch.setattr(tasks, "carry_out", lambda one: (carried.append(one.seed), carry_out(one))[1])
+    monkeypatch.setattr(tasks, "carry_out", lambda one: (carried.append(one.seed), run_task(one))[1])
     run_study(request(seeds=1), tmp_path / "out")
     carried.clear()
 

@@ -83,7 +83,7 @@ def test_work_that_waits_is_cancelled_at_once(store: Store) -> None:
     study_id = ask(store)
     with store.writing(now_us()) as unit:
         jobs.cancel(unit, "ops:li.na", study_id)
-        assert leases.claim(unit, "somebody") is None
+        assert leases.lease_next_study(unit, "somebody") is None
     assert study(store, study_id).state == "cancelled"
 
 
@@ -134,7 +134,7 @@ def test_a_server_that_stops_gives_its_work_back(store: Store, url: str) -> None
         wait_for(lambda: study(store, study_id).state == "waiting")
 
     with store.writing(now_us()) as unit:
-        held = leases.claim(unit, "another")
+        held = leases.lease_next_study(unit, "another")
         starts = unit.connection.execute(rows.select()).one().num_starts
     assert held is not None
     assert (held.study.study_id, starts) == (study_id, 1)
@@ -180,10 +180,10 @@ def test_who_lost_the_lease_writes_nothing(store: Store) -> None:
     city(store)
     study_id = ask(store)
     with store.writing(now_us()) as unit:
-        assert leases.claim(unit, "first") is not None
+        assert leases.lease_next_study(unit, "first") is not None
     run_out(store, study_id)
     with store.writing(now_us()) as unit:
-        assert leases.claim(unit, "second") is not None
+        assert leases.lease_next_study(unit, "second") is not None
         before = jobs.study_of(unit, study_id)
 
         for write in (
@@ -191,7 +191,7 @@ def test_who_lost_the_lease_writes_nothing(store: Store) -> None:
             lambda: leases.finish(unit, study_id, "first", {}),
             lambda: leases.keep_file(unit, study_id, "first", "a.json", b"{}"),
         ):
-            with pytest.raises(leases.LostError):
+            with pytest.raises(leases.LeaseLostError):
                 write()
         leases.fail(unit, study_id, "first", jobs.Failure("died", {"num_starts": 1}))
         assert not leases.renew(unit, study_id, "first")
@@ -232,10 +232,10 @@ def test_only_what_may_be_seen_is_shown(store: Store) -> None:
     with store.reading() as unit:
         for cities in ((), (CITY,)):
             assert jobs.study_of(unit, study_id, cities).study_id == study_id
-            assert [one.study_id for one in jobs.studies_of(unit, cities=cities).studies] == [study_id]
+            assert [one.study_id for one in jobs.studies_of(unit, cities=cities).items] == [study_id]
         with pytest.raises(Refused, match="unknown_study"):
             jobs.study_of(unit, study_id, ("suzhou",))
-        assert jobs.studies_of(unit, cities=("suzhou",)).studies == ()
+        assert jobs.studies_of(unit, cities=("suzhou",)).items == ()
         assert jobs.study_of(unit, study_id, ("suzhou",), "ops:li.na").study_id == study_id
 
 
@@ -248,7 +248,7 @@ def test_pages_are_newest_first(store: Store) -> None:
     while True:
         with store.reading() as unit:
             page = jobs.studies_of(unit, cursor=cursor, limit=2)
-        seen += [one.study_id for one in page.studies]
+        seen += [one.study_id for one in page.items]
         ask(store)
         cursor = page.cursor
         if cursor is None:

@@ -21,9 +21,17 @@ from api.endpoints.common.logs import make_log
 from api.refusals import Refused
 from api.settings import Settings
 from api.webhooks import deliveries, sender, subscriptions
-from api.webhooks.deliverer import Deliverer
-from api.webhooks.deliveries import DISABLED_AFTER_US, HOLDS_BACK, LEASE_US, RETRY_S, Sent, claim_due, settle_delivery
-from api.webhooks.sender import Sender
+from api.webhooks.deliverer import WebhookDeliverer
+from api.webhooks.deliveries import (
+    DISABLED_AFTER_US,
+    HOLDS_BACK,
+    LEASE_US,
+    RETRY_S,
+    AttemptResult,
+    lease_due_attempts,
+    record_result,
+)
+from api.webhooks.sender import WebhookSender
 from tests.api.endpoints.conftest import Clock
 from tests.api.ledger.posts import BOOK, later, newest_us, post, publish
 from tests.api.webhooks.receiver import Receiver, receiving
@@ -48,9 +56,9 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture
-def deliverer(store: Store, clock: Clock) -> Iterator[Deliverer]:
+def deliverer(store: Store, clock: Clock) -> Iterator[WebhookDeliverer]:
     """What sends, to this machine too."""
-    deliverer = Deliverer(store, clock, Sender(allow_private=True, clock=clock), make_log("error"))
+    deliverer = WebhookDeliverer(store, clock, WebhookSender(allow_private=True, clock=clock), make_log("error"))
     yield deliverer
     deliverer.close()
 
@@ -73,7 +81,7 @@ def changed(number: int, rider: str = "r1", city: str = "hangzhou") -> Message:
     return Message("score.changed", {"number": number}, rider, city)
 
 
-def send_all(deliverer: Deliverer) -> None:
+def send_all(deliverer: WebhookDeliverer) -> None:
     """Until nothing more is due."""
     while deliverer.step():
         deliverer.wait()
@@ -83,10 +91,10 @@ def states(store: Store, webhook_id: str) -> list[tuple[str, int]]:
     """State and attempts of each delivery, oldest first."""
     with store.reading() as unit:
         page = subscriptions.deliveries_of(unit, webhook_id)
-    return [(one.state, one.num_attempts) for one in reversed(page.deliveries)]
+    return [(one.state, one.num_attempts) for one in reversed(page.items)]
 
 
-def test_a_message_arrives_signed(store: Store, clock: Clock, receiver: Receiver, deliverer: Deliverer) -> None:
+def test_a_message_arrives_signed(store: Store, clock: Clock, receiver: Receiver, deliverer: WebhookDeliverer) -> None:
     """The receiver verifies it with the convention's own library; the id is the message's, the body as announced."""
     webhook_id, secret = listen(store, clock, receiver.url)
     tell(store, clock, changed(1))
@@ -103,7 +111,7 @@ def test_a_message_arrives_signed(store: Store, clock: Clock, receiver: Receiver
 
 
 def test_messages_that_arrived_are_forgotten_in_time(
-    store: Store, clock: Clock, receiver: Receiver, deliverer: Deliverer, url: str
+    store: Store, clock: Clock, receiver: Receiver, deliverer: WebhookDeliverer, url: str
 ) -> None:
     """What waits stays, however old, until nobody waits for it; numbers go on; the rest is gone for good."""
     listen(store, clock, receiver.url)
@@ -184,7 +192,7 @@ def test_nothing_is_told_of_what_did_not_happen(store: Store, clock: Clock) -> N
 
 
 def test_a_failed_message_is_tried_again_under_the_same_id(
-    store: Store, clock: Clock, receiver: Receiver, deliverer: Deliverer
+    store: Store, clock: Clock, receiver: Receiver, deliverer: WebhookDeliverer
 ) -> None:
     """After growing waits, with chance in them; the first success ends it."""
     webhook_id, _ = listen(store, clock, receiver.url)
@@ -195,7 +203,7 @@ def test_a_failed_message_is_tried_again_under_the_same_id(
     for _ in range(3):
         send_all(deliverer)
         with store.reading() as unit:
-            waits.append((subscriptions.deliveries_of(unit, webhook_id).deliveries[0].next_us - clock()) // S)
+            waits.append((subscriptions.deliveries_of(unit, webhook_id).items[0].next_us - clock()) // S)
         clock.forward(seconds=waits[-1] + 1)
     send_all(deliverer)
 
@@ -207,7 +215,9 @@ def test_a_failed_message_is_tried_again_under_the_same_id(
         assert subscriptions.webhook_of(unit, webhook_id).failing_us is None
 
 
-def test_a_receiver_may_ask_for_more_time(store: Store, clock: Clock, receiver: Receiver, deliverer: Deliverer) -> None:
+def test_a_receiver_may_ask_for_more_time(
+    store: Store, clock: Clock, receiver: Receiver, deliverer: WebhookDeliverer
+) -> None:
     """Retry-After is kept to."""
     webhook_id, _ = listen(store, clock, receiver.url)
     receiver.answer = lambda _number: 429
@@ -217,10 +227,12 @@ def test_a_receiver_may_ask_for_more_time(store: Store, clock: Clock, receiver: 
     send_all(deliverer)
 
     with store.reading() as unit:
-        assert subscriptions.deliveries_of(unit, webhook_id).deliveries[0].next_us == clock() + 1000 * S
+        assert subscriptions.deliveries_of(unit, webhook_id).items[0].next_us == clock() + 1000 * S
 
 
-def test_a_message_is_given_up_in_the_end(store: Store, clock: Clock, receiver: Receiver, deliverer: Deliverer) -> None:
+def test_a_message_is_given_up_in_the_end(
+    store: Store, clock: Clock, receiver: Receiver, deliverer: WebhookDeliverer
+) -> None:
     """After the last attempt, saying what was answered."""
     webhook_id, _ = listen(store, clock, receiver.url)
     receiver.answer = lambda _number: 500
@@ -232,7 +244,7 @@ def test_a_message_is_given_up_in_the_end(store: Store, clock: Clock, receiver: 
         clock.forward(days=1)
 
     with store.reading() as unit:
-        found = subscriptions.deliveries_of(unit, webhook_id).deliveries[0]
+        found = subscriptions.deliveries_of(unit, webhook_id).items[0]
     assert len(receiver.came) <= len(RETRY_S) + 1
     assert found.last_status == 500
 
@@ -245,9 +257,9 @@ def test_every_wait_is_followed_by_an_attempt(store: Store, clock: Clock) -> Non
     waits = []
     for _ in range(len(RETRY_S) + 1):
         with store.writing(clock()) as unit:
-            (parcel,) = claim_due(unit, 1)
-            settle_delivery(unit, parcel, Sent(500), 0)
-            found = subscriptions.deliveries_of(unit, webhook_id).deliveries[0]
+            (parcel,) = lease_due_attempts(unit, 1)
+            record_result(unit, parcel, AttemptResult(500), 0)
+            found = subscriptions.deliveries_of(unit, webhook_id).items[0]
         waits.append((found.state, (found.next_us - clock()) // S))
         clock.now_us = found.next_us
 
@@ -257,7 +269,7 @@ def test_every_wait_is_followed_by_an_attempt(store: Store, clock: Clock) -> Non
 
 
 def test_a_webhook_that_fails_for_long_is_switched_off(
-    store: Store, clock: Clock, receiver: Receiver, deliverer: Deliverer
+    store: Store, clock: Clock, receiver: Receiver, deliverer: WebhookDeliverer
 ) -> None:
     """Nothing more is kept for it until somebody switches it on again; then what waited is sent."""
     webhook_id, _ = listen(store, clock, receiver.url)
@@ -282,7 +294,7 @@ def test_a_webhook_that_fails_for_long_is_switched_off(
 
 
 def test_a_receiver_that_is_gone_is_left_alone(
-    store: Store, clock: Clock, receiver: Receiver, deliverer: Deliverer
+    store: Store, clock: Clock, receiver: Receiver, deliverer: WebhookDeliverer
 ) -> None:
     """410 switches it off at once."""
     webhook_id, _ = listen(store, clock, receiver.url)
@@ -296,7 +308,7 @@ def test_a_receiver_that_is_gone_is_left_alone(
 
 
 def test_messages_of_a_rider_keep_their_order(
-    store: Store, clock: Clock, receiver: Receiver, deliverer: Deliverer
+    store: Store, clock: Clock, receiver: Receiver, deliverer: WebhookDeliverer
 ) -> None:
     """A failed one holds back the later ones of that rider, of nobody else, and not for ever."""
     webhook_id, _ = listen(store, clock, receiver.url)
@@ -316,7 +328,7 @@ def test_messages_of_a_rider_keep_their_order(
 
 
 def test_one_that_cannot_be_delivered_does_not_block_its_rider_for_ever(
-    store: Store, clock: Clock, receiver: Receiver, deliverer: Deliverer
+    store: Store, clock: Clock, receiver: Receiver, deliverer: WebhookDeliverer
 ) -> None:
     """After some failures later messages pass it."""
     listen(store, clock, receiver.url)
@@ -337,31 +349,31 @@ def test_two_servers_do_not_send_double(store: Store, clock: Clock) -> None:
     tell(store, clock, *(changed(k, f"r{k}") for k in range(6)))
 
     with store.writing(clock()) as unit:
-        first = claim_due(unit, 4)
+        first = lease_due_attempts(unit, 4)
     with store.writing(clock()) as unit:
-        second = claim_due(unit, 100)
+        second = lease_due_attempts(unit, 100)
     clock.forward(seconds=LEASE_US // S)
     with store.writing(clock()) as unit:
-        again = claim_due(unit, 100)
+        again = lease_due_attempts(unit, 100)
 
     assert (len(first), len(second), len(again)) == (4, 2, 6)
     assert not {one.outbox_id for one in first} & {one.outbox_id for one in second}
 
 
-@pytest.mark.parametrize("sent", [Sent(204), Sent(500), Sent(error="too late")])
-def test_an_attempt_that_was_overtaken_changes_nothing(store: Store, clock: Clock, sent: Sent) -> None:
+@pytest.mark.parametrize("sent", [AttemptResult(204), AttemptResult(500), AttemptResult(error="too late")])
+def test_an_attempt_that_was_overtaken_changes_nothing(store: Store, clock: Clock, sent: AttemptResult) -> None:
     """Its lease ran out and another attempt is on its way: what the first one says in the end does not count."""
     listen(store, clock, "http://127.0.0.1:9/")
     tell(store, clock, changed(1))
     with store.writing(clock()) as unit:
-        (stale,) = claim_due(unit, 1)
+        (stale,) = lease_due_attempts(unit, 1)
     clock.now_us += LEASE_US
     with store.writing(clock()) as unit:
-        (current,) = claim_due(unit, 1)
+        (current,) = lease_due_attempts(unit, 1)
         before = unit.connection.execute(select(webhook_attempts)).one()
-        settle_delivery(unit, stale, sent, 0)
+        record_result(unit, stale, sent, 0)
         after = unit.connection.execute(select(webhook_attempts)).one()
-        settle_delivery(unit, current, Sent(204), 0)
+        record_result(unit, current, AttemptResult(204), 0)
         last = unit.connection.execute(select(webhook_attempts)).one()
 
     assert (stale.num_attempts, current.num_attempts) == (1, 2)
@@ -376,13 +388,13 @@ def test_a_busy_receiver_holds_up_no_other(store: Store, clock: Clock) -> None:
     tell(store, clock, changed(1))
 
     with store.writing(clock()) as unit:
-        claimed = claim_due(unit, 10, {slow: 10})
+        claimed = lease_due_attempts(unit, 10, {slow: 10})
 
     assert [one.webhook_id for one in claimed] == [quick]
 
 
 def test_a_rotated_secret_overlaps_with_the_old_one(
-    store: Store, clock: Clock, receiver: Receiver, deliverer: Deliverer
+    store: Store, clock: Clock, receiver: Receiver, deliverer: WebhookDeliverer
 ) -> None:
     """Both sign for a day, then the new one alone."""
     webhook_id, old = listen(store, clock, receiver.url)
@@ -400,7 +412,9 @@ def test_a_rotated_secret_overlaps_with_the_old_one(
     assert len(receiver.came[0][0]["webhook-signature"].split()) == 1
 
 
-def test_a_ping_reaches_its_webhook_alone(store: Store, clock: Clock, receiver: Receiver, deliverer: Deliverer) -> None:
+def test_a_ping_reaches_its_webhook_alone(
+    store: Store, clock: Clock, receiver: Receiver, deliverer: WebhookDeliverer
+) -> None:
     """Whatever it listens to."""
     webhook_id, secret = listen(store, clock, receiver.url, "tier.changed")
     listen(store, clock, "http://127.0.0.1:1/")
@@ -413,7 +427,7 @@ def test_a_ping_reaches_its_webhook_alone(store: Store, clock: Clock, receiver: 
 
 
 def test_a_removed_webhook_hears_nothing_more(
-    store: Store, clock: Clock, receiver: Receiver, deliverer: Deliverer
+    store: Store, clock: Clock, receiver: Receiver, deliverer: WebhookDeliverer
 ) -> None:
     """Not even what was on its way."""
     webhook_id, _ = listen(store, clock, receiver.url)
@@ -429,7 +443,9 @@ def test_a_removed_webhook_hears_nothing_more(
         subscriptions.webhook_of(unit, webhook_id)
 
 
-def test_redirects_are_not_followed(store: Store, clock: Clock, receiver: Receiver, deliverer: Deliverer) -> None:
+def test_redirects_are_not_followed(
+    store: Store, clock: Clock, receiver: Receiver, deliverer: WebhookDeliverer
+) -> None:
     """They are failures: who may be called was decided for the address that was registered."""
     webhook_id, _ = listen(store, clock, receiver.url)
     receiver.answer = lambda _number: 302
@@ -474,13 +490,13 @@ def test_a_name_that_leads_into_the_own_network_is_not_called(store: Store, cloc
     """What a name leads to is looked at when something is sent."""
     webhook_id, _ = listen(store, clock, receiver.url.replace("http://127.0.0.1", "https://localhost"))
     tell(store, clock, changed(1))
-    careful = Deliverer(store, clock, Sender(allow_private=False, clock=clock), make_log("error"))
+    careful = WebhookDeliverer(store, clock, WebhookSender(allow_private=False, clock=clock), make_log("error"))
 
     send_all(careful)
     careful.close()
 
     with store.reading() as unit:
-        found = subscriptions.deliveries_of(unit, webhook_id).deliveries[0]
+        found = subscriptions.deliveries_of(unit, webhook_id).items[0]
     assert receiver.came == []
     assert found.last_error == "address of a private network"
 
@@ -492,7 +508,7 @@ def test_what_a_post_changes_is_heard(store: Store, receiver: Receiver) -> None:
     clock = Clock(newest_us(events))
     _, secret = listen(store, clock, receiver.url, "score.changed", cities=("hangzhou",))
     post(store, events)
-    deliverer = Deliverer(store, clock, Sender(allow_private=True, clock=now_us), make_log("error"))
+    deliverer = WebhookDeliverer(store, clock, WebhookSender(allow_private=True, clock=now_us), make_log("error"))
 
     send_all(deliverer)
     deliverer.close()
@@ -532,7 +548,7 @@ def dripping() -> Iterator[str]:
 
 
 def test_an_attempt_is_over_in_time_however_slowly_the_answer_drips(
-    store: Store, clock: Clock, deliverer: Deliverer, monkeypatch: pytest.MonkeyPatch
+    store: Store, clock: Clock, deliverer: WebhookDeliverer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each byte comes in time, the answer does not: one deadline holds for all of it."""
     monkeypatch.setattr(sender, "TIMEOUT_S", 0.5)
@@ -544,13 +560,13 @@ def test_an_attempt_is_over_in_time_however_slowly_the_answer_drips(
         deliverer.wait()
 
     with store.reading() as unit:
-        delivery = subscriptions.deliveries_of(unit, webhook_id).deliveries[0]
+        delivery = subscriptions.deliveries_of(unit, webhook_id).items[0]
     assert (delivery.state, delivery.num_attempts) == ("waiting", 1)
     assert "0.5 s" in (delivery.last_error or "")
 
 
 def test_receivers_that_do_not_answer_hold_up_no_other(
-    store: Store, clock: Clock, receiver: Receiver, deliverer: Deliverer, monkeypatch: pytest.MonkeyPatch
+    store: Store, clock: Clock, receiver: Receiver, deliverer: WebhookDeliverer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However many of them have however much waiting, the one that answers has all of its messages before they fail."""
     monkeypatch.setattr(sender, "TIMEOUT_S", 30)
@@ -573,7 +589,7 @@ def many_entries(number: int) -> dict[str, object]:
 
 
 def test_a_body_is_bounded_and_says_what_is_missing(
-    store: Store, clock: Clock, receiver: Receiver, deliverer: Deliverer
+    store: Store, clock: Clock, receiver: Receiver, deliverer: WebhookDeliverer
 ) -> None:
     """The newest entries, how many there are, and the cursor that `GET …/entries` goes on from; a small one has all."""
     _, secret = listen(store, clock, receiver.url)
@@ -591,7 +607,7 @@ def test_a_body_is_bounded_and_says_what_is_missing(
 
 
 def test_a_body_that_waits_from_before_is_bounded_too(
-    store: Store, clock: Clock, receiver: Receiver, deliverer: Deliverer
+    store: Store, clock: Clock, receiver: Receiver, deliverer: WebhookDeliverer
 ) -> None:
     """A message of 0.1.0 is never changed in the database; what is sent of it is."""
     webhook_id, secret = listen(store, clock, receiver.url)
@@ -622,20 +638,20 @@ def test_one_owner_has_so_many_webhooks_and_no_more(store: Store, clock: Clock) 
 
 
 def test_what_waits_for_one_receiver_is_bounded(
-    store: Store, clock: Clock, receiver: Receiver, deliverer: Deliverer, monkeypatch: pytest.MonkeyPatch
+    store: Store, clock: Clock, receiver: Receiver, deliverer: WebhookDeliverer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Beyond it nothing more is kept, what waits is sent, and with half of it gone all goes on by itself."""
     monkeypatch.setattr(deliveries, "WAITING_MAX", 4)
     webhook_id, _ = listen(store, clock, receiver.url)
     tell(store, clock, *(changed(k) for k in range(5)))
     with store.writing(clock()) as unit:
-        deliveries.watch_queues(unit)
+        deliveries.limit_queues(unit)
         full = subscriptions.webhook_of(unit, webhook_id).disabled_why
     tell(store, clock, changed(6))
 
     send_all(deliverer)
     with store.writing(clock()) as unit:
-        deliveries.watch_queues(unit)
+        deliveries.limit_queues(unit)
         after = subscriptions.webhook_of(unit, webhook_id).disabled_us
     tell(store, clock, changed(7))
 
@@ -645,7 +661,7 @@ def test_what_waits_for_one_receiver_is_bounded(
 
 @pytest.mark.parametrize("host", ["foo..bar", ".bar.example", "a" * 64 + ".example"])
 def test_a_name_that_is_none_fails_as_one_that_is_not_found(
-    store: Store, clock: Clock, deliverer: Deliverer, host: str
+    store: Store, clock: Clock, deliverer: WebhookDeliverer, host: str
 ) -> None:
     """Its owner sees why nothing arrives, and in the end it is given up."""
     webhook_id, _ = listen(store, clock, f"https://{host}/hook")

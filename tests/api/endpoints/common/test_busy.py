@@ -12,7 +12,7 @@ import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-from api.access.audit import PART
+from api.access.audit import ROWS_AT_ONCE
 from api.db.audit_notes import add_audit_note
 from api.db.store import POOL_SIZE, Store
 from api.endpoints.common import threads
@@ -78,7 +78,7 @@ def test_no_free_connection_is_a_503_with_a_time(client: TestClient, bearer: Bea
 def test_who_does_not_read_holds_no_connection(client: TestClient, bearer: Bearer, store: Store, clock: Clock) -> None:
     """A hundred downloads are begun and not read: no connection of the pool is out, and all lines come in the end."""
     with store.writing(clock()) as unit:
-        for number in range(2 * PART + 5):
+        for number in range(2 * ROWS_AT_ONCE + 5):
             add_audit_note(unit, "ops:a", "person_erased", f"r{number}")
     headers = bearer("ops")
     # Many who come at once wait for each other when they are looked up.
@@ -118,7 +118,7 @@ def test_who_does_not_read_holds_no_connection(client: TestClient, bearer: Beare
     assert len(set(taken)) == 1
     rows = list(csv.reader(io.StringIO(taken[0].decode("utf-8-sig"))))
     subjects = [row[4] for row in rows[1:] if row[3] == "person_erased"]
-    assert subjects == [f"r{number}" for number in range(2 * PART + 5)]
+    assert subjects == [f"r{number}" for number in range(2 * ROWS_AT_ONCE + 5)]
 
 
 async def _silent() -> dict[str, Any]:

@@ -12,10 +12,10 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
 from api.access.issuer_keys import (
-    AGAIN_US,
+    RETRY_US,
     TOO_OLD_US,
     IssuerKeys,
-    KeysAwaitedError,
+    KeysUnknownError,
     from_address,
     is_safe_address,
     public_keys,
@@ -88,12 +88,12 @@ def test_keys_that_cannot_be_read_again_are_not_believed_for_ever(clock: Clock) 
     issuer.document = None
     clock.forward(seconds=TOO_OLD_US // 1_000_000)
 
-    with pytest.raises(KeysAwaitedError):
+    with pytest.raises(KeysUnknownError):
         keys.find("a")
     issuer.document = {"keys": [entry("a")]}
-    clock.forward(seconds=AGAIN_US // 1_000_000)
+    clock.forward(seconds=RETRY_US // 1_000_000)
 
-    assert until_us == clock() - AGAIN_US
+    assert until_us == clock() - RETRY_US
     assert keys.find("a")[0] is not None
 
 

@@ -14,7 +14,7 @@ def items(store: Store, *events: dict[str, object]) -> list[EntryItem]:
     publish(store, BOOK)
     post(store, later(events))
     with store.reading() as unit:
-        return items_of(entries_page(unit, "r1", newest_us(later(events)), limit=100).entries)
+        return items_of(entries_page(unit, "r1", newest_us(later(events)), limit=100).items)
 
 
 def test_entries_of_one_event_stand_together(store: Store) -> None:

@@ -6,7 +6,7 @@ from sqlalchemy import select
 from api.db.store import Store
 from api.db.tables import entries
 from api.decisions import appeals
-from api.decisions.reviews import reviews_of
+from api.decisions.reviews import REVIEWS
 from rules.text import LANGS, Lang, text
 from tests.api.endpoints.conftest import Bearer, Clock
 from tests.api.endpoints.pages.conftest import SignIn
@@ -30,7 +30,7 @@ def case(store: Store, clock: Clock) -> dict[str, str]:
         own = (entries.c.event_id == "e2", entries.c.kind == "deduct")
         entry_id = str(unit.connection.scalar(select(entries.c.entry_id).where(*own)))
         filed, _ = appeals.file_appeal(unit, "r1", entry_id, "other", "why", None, "rider:r1")
-        review = reviews_of(unit, "r1")[0].review_id
+        review = REVIEWS.of_rider(unit, "r1")[0].review_id
     clock.now_us = START_US + 9 * DAY_US
     fix = correction("fix", events[0], assess_deadline_us=events[0]["occurred_us"]) | {"occurred_us": clock()}
     assert [answer.status for answer in post(store, [fix], BOOK.id, clock())] == ["accepted"]

@@ -9,7 +9,7 @@ from api.books import approvals, in_force
 from api.db.store import Store
 from api.db.tables import entries
 from api.decisions import appeals, reviews
-from api.decisions.reviews import open_reviews_by_time
+from api.decisions.reviews import REVIEWS
 from tests.api.books.worlds import CAI, NOW_US, enact, said_yes, submitted, version
 from tests.api.endpoints.conftest import Clock
 from tests.api.endpoints.pages.conftest import HERE, SignIn, token_of
@@ -57,7 +57,7 @@ def test_a_second_decision_on_a_review_comes_back_to_its_writer(store: Store, si
     """The same for a review, and for a suspension that another has ended."""
     low(store)
     with store.reading() as unit:
-        (found,) = open_reviews_by_time(unit).reviews
+        (found,) = REVIEWS.page(unit, "open").items
     with store.writing(START_US + HOUR_US) as unit:
         reviews.decide_review(unit, found.review_id, "suspend", "danger", "ops:li.na", None, True)
     client = sign_in("ops", "wu")

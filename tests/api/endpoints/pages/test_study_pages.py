@@ -24,7 +24,7 @@ def post(client: TestClient, **changes: str) -> tuple[int, str]:
 def asked(store: Store) -> dict[str, Any]:
     """The request of the newest study."""
     with store.reading() as unit:
-        return studies_of(unit).studies[0].request
+        return studies_of(unit).items[0].request
 
 
 def test_a_quick_study_is_what_one_gets(sign_in: SignIn, store: Store) -> None:
@@ -59,7 +59,7 @@ def test_a_sweep_reaches_the_work(sign_in: SignIn, store: Store) -> None:
 
     post(client, sweeps=f"{sweep}\n\n", sensitivity="both")
     with store.reading() as unit:
-        study_id = studies_of(unit).studies[0].study_id
+        study_id = studies_of(unit).items[0].study_id
     page = client.get(f"/console/studies/{study_id}", headers={"Accept-Language": "en"}).text
 
     assert asked(store)["sweeps"] == [sweep]

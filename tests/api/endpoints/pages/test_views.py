@@ -8,11 +8,10 @@ from itertools import pairwise
 import pytest
 
 from api.cities.dashboard import Dashboard, DayFigures, TierCount
-from api.cities.figures import Figures, Work
-from api.endpoints.cities.charts import fills_of, line_of, watch_of
+from api.cities.figures import CityFigures, TierWork
+from api.endpoints.cities.charts import fills_of, on_time_chart, tier_rates
 from api.endpoints.common import formats
-from api.endpoints.riders.rules_in_words import rows_of
-from api.endpoints.riders.score_scale import WIDTH, ruler_of
+from api.endpoints.riders.book_view import WIDTH, rows_of, score_scale
 from api.words import NAMED_CITIES, city_name
 from rules.book import Bilingual
 from rules.shelf import deployment, shipped, versions
@@ -24,7 +23,7 @@ def test_the_scale_is_covered_once(book_id: str) -> None:
     """Bands lie side by side from end to end, labels do not touch, every score has its place."""
     for book in versions(book_id):
         for score_mp in (book.model.score.floor_mp, book.model.score.base_mp, book.model.score.ceiling_mp):
-            ruler = ruler_of(book, score_mp)
+            ruler = score_scale(book, score_mp)
 
             ends = [band.x for band in ruler.bands] + [WIDTH]
             assert all(abs(band.x + band.width - end) < 0.11 for band, end in zip(ruler.bands, ends[1:], strict=True))
@@ -113,26 +112,26 @@ def test_cities_have_names_and_others_are_shown_as_written() -> None:
 def test_tiers_are_coloured_as_riders_see_them() -> None:
     """A warning is amber, a tier in which a person looks is red."""
     ways = ((900, True), (950, False), (1_000, False), (1_050, False))
-    tiers = (TierCount(f"t{more}", Bilingual(zh="级", en="tier"), more, 1, Work(), review) for more, review in ways)
+    tiers = (TierCount(f"t{more}", Bilingual(zh="级", en="tier"), more, 1, TierWork(), review) for more, review in ways)
 
     fills = fills_of(dataclasses.replace(city(), tiers=tuple(tiers)))
 
     assert list(fills.values()) == ["fill-bad", "fill-warn", "fill-mute", "fill-good"]
 
 
-def city(*works: Work, days: int = 0) -> Dashboard:
+def city(*works: TierWork, days: int = 0) -> Dashboard:
     """A city whose tiers did some work."""
     tiers = tuple(TierCount(f"t{k}", Bilingual(zh="级", en="tier"), 1_000, 1, work) for k, work in enumerate(works))
-    half = Figures(num_delivered=10, num_on_time=5)
+    half = CityFigures(num_delivered=10, num_on_time=5)
     each = tuple(DayFigures(dt.date(2026, 1, 1 + k), half) for k in range(days))
-    return Dashboard("hangzhou", 1, 0, tiers, each, Figures(), None, 0, 0, 0, 0, 0)
+    return Dashboard("hangzhou", 1, 0, tiers, each, CityFigures(), None, 0, 0, 0, 0, 0)
 
 
 def test_the_watch_compares_orders_an_hour_with_the_best() -> None:
     """Two an hour against three is a third less; a tier with few hours is not judged."""
-    low, high = Work(30, 80, 40 * 3_600, 4_000, 0), Work(30, 120, 40 * 3_600, 6_000, 600)
+    low, high = TierWork(30, 80, 40 * 3_600, 4_000, 0), TierWork(30, 120, 40 * 3_600, 6_000, 600)
 
-    best, worse, few = watch_of(city(Work(1, 1, 3_600, 50, 0), low, high))
+    best, worse, few = tier_rates(city(TierWork(1, 1, 3_600, 50, 0), low, high))
 
     assert (best.orders_centi, best.behind_permille, best.income_hour_fen, best.income_day_fen) == (300, 0, 165, 220)
     assert (worse.behind_permille, worse.is_far_behind) == (333, True)
@@ -141,8 +140,8 @@ def test_the_watch_compares_orders_an_hour_with_the_best() -> None:
 
 def test_a_line_needs_two_days() -> None:
     """One day is no line; two run from end to end."""
-    assert line_of(city(days=1)) is None
-    line = line_of(city(days=2))
+    assert on_time_chart(city(days=1)) is None
+    line = on_time_chart(city(days=2))
     assert line is not None
     assert [point.rate for point in line.points] == ["50.0%", "50.0%"]
     assert line.low == 50

@@ -7,7 +7,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from api.db.store import UnreachableError
-from api.endpoints.riders.card_cache import CardDesk
+from api.endpoints.riders.card_cache import CardCache
 from api.riders.cards import CardRow
 from tests.api.endpoints.conftest import Bearer, Clock
 from tests.api.ledger.posts import later
@@ -24,7 +24,7 @@ def post(client: TestClient, bearer: Bearer, *events: dict[str, Any]) -> None:
 
 def made_of(client: TestClient) -> list[str]:
     """From now on, whose cards are made from the store."""
-    desk: CardDesk = client.app.state.cards  # type: ignore[attr-defined]
+    desk: CardCache = client.app.state.cards  # type: ignore[attr-defined]
     made: list[str] = []
     make = desk._made
 

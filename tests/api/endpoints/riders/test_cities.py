@@ -221,7 +221,7 @@ def test_a_move_ends_without_one(client: TestClient, bearer: Bearer, store: Stor
     for cities in (A, B):
         with store.reading() as unit:
             page = audit_page(unit, Someone("x", cities=tuple(cities)), AuditFilter(action="rider_move*"))
-        assert [line.action.removeprefix("rider_move_") for line in page.lines] == [
+        assert [line.action.removeprefix("rider_move_") for line in page.items] == [
             "refused", "proposed", "withdrawn", "proposed"
         ]  # fmt: skip
 

@@ -183,7 +183,7 @@ def test_a_report_cannot_act_as_its_reader(client: TestClient, bearer: Bearer, w
     policy = bearer("policy", "wang")
     study_id = client.post("/v1/studies", json=STUDY, headers=policy).json()["study_id"]
     with world.writing(now_us()) as unit:
-        assert leases.claim(unit, "me") is not None
+        assert leases.lease_next_study(unit, "me") is not None
         leases.keep_file(unit, study_id, "me", "report.html", "<!doctype html>报告".encode())
         leases.finish(unit, study_id, "me", {"summary": {}, "files": ["report.html"]})
 
@@ -223,7 +223,7 @@ def test_lists_are_paged(client: TestClient, bearer: Bearer, world: Store) -> No
     assert second["cursor"] is None
     assert wild.status_code == 404
     with world.reading() as unit:
-        assert len(jobs.studies_of(unit).studies) == 3
+        assert len(jobs.studies_of(unit).items) == 3
 
 
 @pytest.mark.parametrize("state", ["done", "failed", "cancelled"])
@@ -232,7 +232,7 @@ def test_the_stream_of_finished_work_ends(client: TestClient, bearer: Bearer, wo
     policy = bearer("policy", "wang")
     study_id = client.post("/v1/studies", json=STUDY, headers=policy).json()["study_id"]
     with world.writing(now_us()) as unit:
-        assert leases.claim(unit, "me") is not None
+        assert leases.lease_next_study(unit, "me") is not None
         if state == "done":
             leases.finish(unit, study_id, "me", {"summary": {}, "files": []})
         elif state == "failed":
@@ -263,7 +263,7 @@ def test_a_browser_stops_asking_once_work_has_ended(
 
     def end() -> None:
         with world.writing(now_us()) as unit:
-            leases.claim(unit, "me")
+            leases.lease_next_study(unit, "me")
             if state in ("done", "waiting"):
                 leases.finish(unit, study_id, "me", {"summary": {}, "files": []})
             elif state == "failed":

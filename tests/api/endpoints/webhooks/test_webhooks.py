@@ -10,8 +10,8 @@ from api.clock import now_us
 from api.db.store import Store
 from api.endpoints.common.logs import make_log
 from api.settings import Settings
-from api.webhooks.deliverer import Deliverer
-from api.webhooks.sender import Sender
+from api.webhooks.deliverer import WebhookDeliverer
+from api.webhooks.sender import WebhookSender
 from tests.api.endpoints.conftest import Bearer
 from tests.api.webhooks.receiver import receiving
 
@@ -111,7 +111,7 @@ def test_a_ping_arrives_and_shows_among_the_deliveries(private: TestClient, bear
         made = make(private, platform, url=receiver.url)
         path = f"/v1/webhooks/{made['webhook']['webhook_id']}"  # type: ignore[index]
         number = private.post(f"{path}/ping", headers=platform).json()["outbox_id"]
-        deliverer = Deliverer(store, now_us, Sender(allow_private=True, clock=now_us), make_log("error"))
+        deliverer = WebhookDeliverer(store, now_us, WebhookSender(allow_private=True, clock=now_us), make_log("error"))
 
         deliverer.step()
         deliverer.close()
