@@ -62,13 +62,13 @@ def behind_key(unit: ReadUnit | WriteUnit, key: Key) -> frozenset[str]:
     seen: set[str] = set()
     waiting = [key]
     while waiting:
-        key_at = waiting.pop()
-        if key_at.key_id in seen:
+        current = waiting.pop()
+        if current.key_id in seen:
             continue
-        seen.add(key_at.key_id)
-        persons.add(key_at.subject)
-        waiting += _makers(unit, key_at)
-        maker = person_of_name(key_at.created_by)
+        seen.add(current.key_id)
+        persons.add(current.subject)
+        waiting += _makers(unit, current)
+        maker = person_of_name(current.created_by)
         if maker is not None:
             persons.add(maker)
     return frozenset(persons)

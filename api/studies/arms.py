@@ -7,7 +7,7 @@ same; `again` is `a` with the riders' answers to offers drawn anew. Arms that ca
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from api.studies.tasks import StudyCity, Task, read_outcome, task
+from api.studies.tasks import StudyCity, Task, read_outcome, task_of
 from rules.book import Book
 from simulations.study.hidden_fine import gives_priority
 from simulations.study.seed import SeedResult, seed_result
@@ -48,7 +48,7 @@ def tasks_of(city: StudyCity, arms: Arms, seeds: Sequence[int]) -> Iterator[Task
     """All runs of some seeds, seed by seed."""
     for seed in seeds:
         for arm in arms.values():
-            yield task(city, arm.plan, seed, arm.fixed_under)
+            yield task_of(city, arm.plan, seed, arm.fixed_under)
 
 
 def seed_results(city: StudyCity, arms: Arms, seeds: Sequence[int]) -> list[SeedResult]:
@@ -56,7 +56,7 @@ def seed_results(city: StudyCity, arms: Arms, seeds: Sequence[int]) -> list[Seed
     book = arms["b"].plan.book
     return [
         seed_result(
-            {name: read_outcome(task(city, arm.plan, seed, arm.fixed_under).path) for name, arm in arms.items()},
+            {name: read_outcome(task_of(city, arm.plan, seed, arm.fixed_under).path) for name, arm in arms.items()},
             book,
         )
         for seed in seeds

@@ -56,8 +56,8 @@ def lease_next_study(unit: WriteUnit, owner: str, kind: Kind | None = None) -> S
     kind
         Of this kind alone; None for any, impacts first.
     """
-    for next_kind in get_args(Kind) if kind is None else (kind,):
-        row = _next_free(unit, next_kind)
+    for wanted_kind in get_args(Kind) if kind is None else (kind,):
+        row = _next_free(unit, wanted_kind)
         if row is not None:
             return _leased(unit, row, owner)
     return None

@@ -69,7 +69,7 @@ class StudyCity:
     given: RealDay | None = None
 
 
-def task(city: StudyCity, plan: BookPlan, seed: int, fixed_under: tuple[Book, ...] | None = None) -> Task:
+def task_of(city: StudyCity, plan: BookPlan, seed: int, fixed_under: tuple[Book, ...] | None = None) -> Task:
     """A run of a study, under the name that its content gives it."""
     document = {
         "sources": sources_digest(),
@@ -113,18 +113,18 @@ def run_all(run: Engine, tasks: Iterable[Task], one_done: Callable[[], None]) ->
         Called after every run, those found done included; what it raises ends the work, finished runs stay.
     """
     waiting = []
-    for task_to_do in {each.path: each for each in tasks}.values():
-        if is_done(task_to_do.path):
+    for task in {each.path: each for each in tasks}.values():
+        if is_done(task.path):
             one_done()
         else:
-            waiting.append(task_to_do)
+            waiting.append(task)
     for path, content in run(run_task, waiting):
         with atomic_file(path) as temporary:
             temporary.write_bytes(content)
         one_done()
 
 
-def run_task(asked: Task) -> tuple[Path, bytes]:
+def run_task(task: Task) -> tuple[Path, bytes]:
     """Do a run: its file, and what belongs in it; what a worker is asked to do.
 
     Raises
@@ -132,15 +132,15 @@ def run_task(asked: Task) -> tuple[Path, bytes]:
     InputError
         If this worker's code is not that of who asks: on a cluster it may be installed apart.
     """
-    if asked.sources != sources_digest():
+    if task.sources != sources_digest():
         raise InputError(Fault("other_sources", file="--engine", given=platform.node()))
     from simulations.run import run
     from simulations.study.fixed import rescored
     from simulations.study.outcome import outcome_of
 
-    world = run(asked.scenario, asked.plan, asked.seed, asked.days, asked.given)
-    fixed = None if asked.fixed_under is None else rescored(world, asked.scenario, asked.fixed_under)
-    return asked.path, _content(outcome_of(world, asked.scenario, fixed))
+    world = run(task.scenario, task.plan, task.seed, task.days, task.given)
+    fixed = None if task.fixed_under is None else rescored(world, task.scenario, task.fixed_under)
+    return task.path, _content(outcome_of(world, task.scenario, fixed))
 
 
 def _content(outcome: RunOutcome) -> bytes:

@@ -9,7 +9,7 @@ import numpy as np
 from api.runs.engines import Engine
 from api.studies.arms import tasks_of, two_arms
 from api.studies.design import Books, Design, Setting, varied
-from api.studies.tasks import StudyCity, Task, read_outcome, run_all, task
+from api.studies.tasks import StudyCity, Task, read_outcome, run_all, task_of
 from rules.errors import Fault
 from simulations.scenario import Scenario
 from simulations.study.intervals import F64
@@ -132,7 +132,7 @@ def _variant(design: Design, settings: Settings) -> tuple[Scenario, Books]:
 def _measured(city: StudyCity, books: Books, seeds: Sequence[int]) -> dict[str, list[dict[str, float]]]:
     """Arm → metrics by seed."""
     return {
-        name: [read_outcome(task(city, arm.plan, seed).path).metrics() for seed in seeds]
+        name: [read_outcome(task_of(city, arm.plan, seed).path).metrics() for seed in seeds]
         for name, arm in two_arms(*books).items()
     }
 
@@ -156,7 +156,7 @@ def _swings(variants: StudyVariants, differences: dict[Settings, dict[str, F64]]
         for each in variants.chosen
         if (each.setting(each.low),) in differences
     ]
-    return tuple(sorted(swings, key=lambda found_swing: (PRIMARY.index(found_swing.metric), -found_swing.width)))
+    return tuple(sorted(swings, key=lambda row: (PRIMARY.index(row.metric), -row.width)))
 
 
 def _effects(variants: StudyVariants, differences: dict[Settings, dict[str, F64]]) -> tuple[ParameterEffect, ...]:

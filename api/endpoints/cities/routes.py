@@ -41,7 +41,7 @@ class Titled(Model):
     en: str
 
 
-class GivenBack(Model):
+class CauseFigures(Model):
     """Lateness that was not the rider's, of one cause."""
 
     cause: str = Field(
@@ -124,7 +124,7 @@ class CityDashboard(Model):
     num_exempt: int = Field(description="Late, and none of it the rider's.")
     late_s: int
     exempted_s: int
-    causes: tuple[GivenBack, ...] = Field(validation_alias=AliasPath("figures", "causes_by_time"))
+    causes: tuple[CauseFigures, ...] = Field(validation_alias=AliasPath("figures", "causes_by_time"))
     fines_avoided_fen: int = Field(
         validation_alias=AliasPath("figures", "fines_fen"),
         description="What the book `legacy-fine` would have taken from the same deliveries.",
