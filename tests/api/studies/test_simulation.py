@@ -12,7 +12,7 @@ from api.studies import jobs, leases
 from api.studies.simulation import Shelf, book_named
 from rules.errors import BookError
 from rules.shelf import versions
-from simulations import scenarios
+from simulations import scenario_files
 from tests.api.ledger.posts import BOOK, publish
 from tests.api.studies.worlds import other_server, run_out, study, wait_for, working
 
@@ -122,4 +122,6 @@ def test_books_are_found_by_name_or_digest_alone(store: Store, tmp_path: Path) -
 
 def test_shipped_scenarios_are_offered() -> None:
     """By name."""
-    assert {"ordinary-week", "rain-week", "slow-kitchens", "new-riders", "under-staffed"} <= set(scenarios.shipped())
+    assert {"ordinary-week", "rain-week", "slow-kitchens", "new-riders", "under-staffed"} <= set(
+        scenario_files.shipped()
+    )
