@@ -221,7 +221,7 @@ def test_a_passed_course_ends_the_review_that_waits(store: Store) -> None:
     with store.reading() as unit:
         ended = REVIEWS.find(unit, found.review_id)
         card = card_of(unit, in_force.rules_in_force(unit, BOOK.id), "r1", START_US + HOUR_US)
-        (line,) = audit_page(unit, Someone("li.na"), AuditFilter(action="review_closed")).lines
+        (line,) = audit_page(unit, Someone("li.na"), AuditFilter(action="review_closed")).items
         assert len(REVIEWS.page(unit, "open").items) == 0
     assert ended is not None
     assert ended.decision is not None
