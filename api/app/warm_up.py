@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from api.endpoints.common.body_limits import ORDINARY
 from api.endpoints.common.json_shape import exceeded_limit
-from api.files.json_list import row_bounds
+from api.files.json_list import json_list_bounds
 from api.service import Service
 from rules.compile import compile_books
 from rules.shelf import versions
@@ -56,7 +56,7 @@ def compile_and_freeze(compiled: Event) -> None:
 def compile_scoring() -> None:
     """Look through a body and score two made-up events under a shipped book; nothing is stored."""
     exceeded_limit(b"[]", ORDINARY.shape)
-    row_bounds(b"[]")
+    json_list_bounds(b"[]")
     program = compile_books(versions("gbt-46862-reference"))
     table = pa.Table.from_pylist([_RIDER | event for event in _EVENTS], schema=EVENT_SCHEMA)
     scored = score(program, schedule_versions(program, range(len(program.books))), table)

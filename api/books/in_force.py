@@ -17,7 +17,7 @@ from api.db.bulk import add_missing, among
 from api.db.tables import books, deployments, law
 from api.db.unit_of_work import ReadUnit, WriteUnit
 from api.refusals import Refused
-from api.runs.plan import Starts, deployed_starts
+from api.runs.plan import StartsByPlace, deployed_starts
 from rules.book import Book
 from rules.compile import Program, compile_books
 from rules.deployment import Deploy
@@ -45,7 +45,7 @@ class RulesInForce:
         return self.program.books
 
     @property
-    def starts(self) -> Starts:
+    def starts(self) -> StartsByPlace:
         """Which of them judges which place from when."""
         return self.schedule.rules
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from api.runs.plan import Starts
+from api.runs.plan import StartsByPlace
 from rules.book import Book
 
 
@@ -15,7 +15,7 @@ class Rules(Protocol):
         """Versions, those of one id by day."""
 
     @property
-    def starts(self) -> Starts:
+    def starts(self) -> StartsByPlace:
         """By place, instants and positions in `books`."""
 
 

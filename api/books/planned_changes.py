@@ -22,7 +22,7 @@ from api.books.places import BookPlace, judging, places, places_of, version_star
 from api.db.bulk import among
 from api.db.tables import approvals, draft_revisions, drafts
 from api.db.unit_of_work import ReadUnit, WriteUnit
-from api.runs.plan import Starts, deployed_starts
+from api.runs.plan import StartsByPlace, deployed_starts
 from rules.book import Book
 from rules.compile import start_us
 from rules.deployment import Deploy
@@ -49,7 +49,7 @@ class RulesAhead:
     """The rules with all that will come into force; `brings` holds the drafts of versions to come, by digest."""
 
     books: tuple[Book, ...]
-    starts: Starts
+    starts: StartsByPlace
     rows: tuple[Deploy, ...]
     brings: Mapping[str, DraftBrief]
 

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from api.cli.console import json_option, lang_option, print_json, progress_bar
-from api.cli.numbers import SEED
-from api.cli.places import OUT
+from api.cli.option_types import OUTPUT_PATH, SEED
 from rules.text import Lang, text
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ def bench() -> None:
 )
 @click.option("--cities", type=click.IntRange(1, 9_999), default=300, show_default=True, help="Cities in all.")
 @click.option("--seed", type=SEED, default=1, show_default=True, help="Another seed is another day.")
-@click.option("--out", required=True, type=OUT, help="Folder of Parquet files to write.")
+@click.option("--out", required=True, type=OUTPUT_PATH, help="Folder of Parquet files to write.")
 @lang_option
 @json_option
 def generate(riders: int, events: int, cities: int, seed: int, out: Path, lang: Lang, as_json: bool) -> None:

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import click
 from rich.table import Table
 
-from api.cli.console import DONE, FOUND, json_option, lang_option, out_console, print_json, show_faults
-from api.cli.lazy import LazyGroup
+from api.cli.console import DIFFERENCES, OK, json_option, lang_option, out_console, print_json, show_faults
+from api.cli.lazy_group import LazyGroup
+from api.cli.option_types import DATE
 from rules.book import Book
 from rules.errors import BookError, Fault
 from rules.text import LANGS, Lang, text
@@ -19,7 +20,7 @@ COMMANDS = {
     "check": "api.cli.books:check_books",
     "diff": "api.cli.books:diff_books",
     "export": "api.cli.books:export",
-    "impact": "api.cli.impact:impact",
+    "impact": "api.cli.compare:impact",
 }
 # Faults that say that a book is not there; all others are about what a book says.
 NOT_THERE = {
@@ -38,7 +39,7 @@ def books() -> None:
     """List, show, check, compare and export rule books."""
 
 
-def found(reference: str, lang: Lang) -> tuple[Book, ...]:
+def find_or_exit(reference: str, lang: Lang) -> tuple[Book, ...]:
     """The versions a reference names; ends the command with its faults if there are none."""
     from rules.shelf import early_note, find
 
@@ -48,29 +49,14 @@ def found(reference: str, lang: Lang) -> tuple[Book, ...]:
     return versions
 
 
-def one(reference: str, at: dt.date | None, lang: Lang) -> Book:
+def version_or_exit(reference: str, at: dt.date | None, lang: Lang) -> Book:
     """The version of a reference in force on a day; the newest if no day is named."""
     from rules.shelf import early_note, in_force
 
-    versions = found(reference, lang)
+    versions = find_or_exit(reference, lang)
     note = None if at is None else early_note(f"{reference}@{at}")
     show_faults([note] if note else [], lang)
     return versions[-1] if at is None else in_force(versions, at)
-
-
-class DateType(click.ParamType[dt.date]):
-    """A date written 2025-12-03."""
-
-    name = "date"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> dt.date:
-        """The date, or a usage error."""
-        if isinstance(value, dt.date):
-            return value
-        try:
-            return dt.date.fromisoformat(str(value))
-        except ValueError:
-            self.fail(f"{value!r}: YYYY-MM-DD", param, ctx)
 
 
 @click.command("list")
@@ -107,7 +93,7 @@ def list_books(lang: Lang, as_json: bool) -> None:
 
 @click.command()
 @click.argument("reference", metavar="ID")
-@click.option("--at", type=DateType(), help="The version in force on this day (default: the newest).")
+@click.option("--at", type=DATE, help="The version in force on this day (default: the newest).")
 @lang_option
 @json_option
 def show(reference: str, at: dt.date | None, lang: Lang, as_json: bool) -> None:
@@ -115,7 +101,7 @@ def show(reference: str, at: dt.date | None, lang: Lang, as_json: bool) -> None:
     from rules.json_form import to_json
     from rules.shelf import to_toml
 
-    book = one(reference, at, lang)
+    book = version_or_exit(reference, at, lang)
     if as_json:
         print_json({"digest": book.digest, **to_json(book.document)})
         return
@@ -166,7 +152,7 @@ def check_books(references: tuple[str, ...], strict: bool, lang: Lang, as_json: 
             click.echo(f"{text(lang, f'cli.{fault.severity}')} {fault.describe(lang)}")
         key = "cli.check_faults" if errors else "cli.check_passed"
         click.echo(text(lang, key, errors=len(errors), warnings=len(faults) - len(errors), books=len(read)))
-    sys.exit(FOUND if errors else DONE)
+    sys.exit(DIFFERENCES if errors else OK)
 
 
 def _fault_document(fault: Fault) -> dict[str, object]:
@@ -192,7 +178,7 @@ def diff_books(before: str, after: str, lang: Lang, as_json: bool) -> None:
     """Say in words what differs between two rule books; ends with 3 if anything does."""
     from rules.diff import diff
 
-    changes = diff(one(before, None, lang), one(after, None, lang))
+    changes = diff(version_or_exit(before, None, lang), version_or_exit(after, None, lang))
     if as_json:
         print_json([change.as_dict() for change in changes])
     else:
@@ -200,20 +186,20 @@ def diff_books(before: str, after: str, lang: Lang, as_json: bool) -> None:
             click.echo(change.describe(lang))
         if not changes:
             click.echo(text(lang, "cli.no_difference"))
-    sys.exit(FOUND if changes else DONE)
+    sys.exit(DIFFERENCES if changes else OK)
 
 
 @click.command()
 @click.argument("reference", metavar="ID")
 @click.option("--format", "format_", type=click.Choice(["json", "jdm"]), required=True)
-@click.option("--at", type=DateType(), help="The version in force on this day (default: the newest).")
+@click.option("--at", type=DATE, help="The version in force on this day (default: the newest).")
 @lang_option
 def export(reference: str, format_: str, at: dt.date | None, lang: Lang) -> None:
     """Export a rule book: its document as JSON, or its rules as JDM decision tables."""
     from rules.jdm import to_jdm
     from rules.json_form import to_json
 
-    book = one(reference, at, lang)
+    book = version_or_exit(reference, at, lang)
     if format_ == "jdm":
         print_json(to_jdm(book, lang))
     else:

@@ -1,35 +1,38 @@
-"""`riderscore compare`: the same deliveries under two books, side by side."""
+"""`riderscore compare` and `riderscore books impact`: the same deliveries under two books, side by side."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from api.cli.console import (
     json_option,
     lang_option,
-    out_console,
     platform_option,
     print_json,
-    progress_bar,
-    say,
+    print_message,
     show_faults,
 )
-from api.cli.places import OUT
-from api.cli.reading_options import reading_options
-from api.cli.results import max_rejects_option, replace_option, tell_rejects
-from api.files.readers import FORMATS, Format
-from api.files.reading_options import AS_IT_IS, Reading
-from api.runs.bucketed_compare import compare_lake
-from api.runs.bucketed_run import is_lake
-from api.runs.compare import Command, Compared, compare_files
+from api.cli.option_types import parse_books
+from api.cli.scoring_commands import (
+    format_option,
+    max_rejects_option,
+    out_option,
+    reading_options,
+    replace_option,
+    run_progress,
+    show_rejects,
+)
+from api.cli.tables import count, minutes, money, plain_table, points, print_parts, signed
+from api.files.readers import Format
+from api.files.reading_options import DEFAULT_READING, ReadingOptions
+from api.runs.bucketed_compare import compare_bucketed
+from api.runs.bucketed_run import is_bucketed
+from api.runs.compare import ComparedFiles, ComparisonCommand, compare_files
 from rules.text import Lang, text
-from rules.units import FEN_PER_YUAN, MP_PER_POINT, points_text
 from scoring.comparison import books_in_use
 
 # (row, how the amount is written); the words are `compare.row_<row>`.
@@ -48,23 +51,12 @@ ROWS = (
     ("exempted_late_s", "minutes"),
 )
 
-# Wider than any table here.
-PIPED_WIDTH = 240
-
-
-def parse_books(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, str]:
-    """`A,B` as two references."""
-    names = tuple(name.strip() for name in value.split(","))
-    if len(names) != 2 or not all(names):
-        raise click.BadParameter(f"{value!r}: two books, A,B")
-    return names[0], names[1]
-
 
 @click.command()
 @click.argument("events", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--books", "references", required=True, callback=parse_books, metavar="A,B", help="Two books to compare.")
-@click.option("--out", required=True, type=OUT, help="Folder to write.")
-@click.option("--format", "format_", type=click.Choice(FORMATS), default="native", show_default=True)
+@out_option("Folder to write.")
+@format_option
 @platform_option("Whose events these are: where A or B is a deployment table, it is read for this platform.")
 @reading_options
 @max_rejects_option
@@ -77,7 +69,7 @@ def compare(
     out: Path,
     format_: Format,
     platform: str,
-    reading: Reading,
+    reading: ReadingOptions,
     max_rejects: Decimal,
     replace: bool,
     lang: Lang,
@@ -93,53 +85,95 @@ def compare(
         print_json(done.summary)
     else:
         show_comparison(done, lang)
-    tell_left_out(done, out, max_rejects, lang)
+    show_left_out(done, out, max_rejects, lang)
+
+
+@click.command()
+@click.option("--from", "from_", required=True, metavar="A", help="The book in force.")
+@click.option("--to", required=True, metavar="B", help="The book that is to replace it.")
+@click.option(
+    "--events",
+    multiple=True,
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE [FILE]...",
+    help="Event files to judge under both books.",
+)
+@click.argument("more", nargs=-1, type=click.Path(path_type=Path), metavar="")
+@out_option("Folder to write.")
+@format_option
+@platform_option("Whose events these are: where A or B is a deployment table, it is read for this platform.")
+@reading_options
+@max_rejects_option
+@replace_option
+@lang_option
+@json_option
+def impact(
+    from_: str,
+    to: str,
+    events: tuple[Path, ...],
+    more: tuple[Path, ...],
+    out: Path,
+    format_: Format,
+    platform: str,
+    reading: ReadingOptions,
+    max_rejects: Decimal,
+    replace: bool,
+    lang: Lang,
+    as_json: bool,
+) -> None:
+    """Show who would move tier, points or money if book B replaced book A, on deliveries that happened.
+
+    FILE is a CSV, NDJSON or Parquet file or a folder of them; with --format mdrp give INSTANCE_DIR SOLUTION_DIR. Writes
+    affected.parquet, summary.json, run.json and rejects.ndjson.
+    """
+    done = run_both("impact", (*events, *more), (from_, to), out, format_, platform, lang, reading, replace=replace)
+    if as_json:
+        print_json(done.summary)
+    else:
+        show_impact(done, lang)
+    show_left_out(done, out, max_rejects, lang)
 
 
 def run_both(
-    command: Command,
+    command: ComparisonCommand,
     events: tuple[Path, ...],
     references: tuple[str, str],
     out: Path,
     format_: Format,
     platform: str,
     lang: Lang,
-    reading: Reading = AS_IT_IS,
+    reading: ReadingOptions = DEFAULT_READING,
     *,
     replace: bool,
-) -> Compared:
+) -> ComparedFiles:
     """Compare with a progress bar, by buckets where the input is large; ends the command if it cannot be done."""
-    with progress_bar() as bar:
-        task = bar.add_task(text(lang, "cli.stage_read"), total=None)
-
-        def tell(stage: str, done: int, total: int) -> None:
-            bar.update(task, description=text(lang, f"cli.stage_{stage}"), completed=done, total=total)
-
-        run = compare_lake if is_lake(events, format_, None) else compare_files
+    with run_progress(lang) as progress:
+        run = compare_bucketed if is_bucketed(events, format_, None) else compare_files
         compared = run(
             command, events, references, out, format=format_, platform=platform, reading=reading, replace=replace,
-            progress=tell,
+            progress=progress,
         )  # fmt: skip
     show_faults(compared.warnings, lang)
     return compared
 
 
-def tell_left_out(done: Compared, out: Path, max_rejects: Decimal, lang: Lang) -> None:
+def show_left_out(done: ComparedFiles, out: Path, max_rejects: Decimal, lang: Lang) -> None:
     """On stderr: rows left out, and events older than a book; ends with 3 where the first are too many."""
     counts = done.document["counts"]
     what_if = max(counts["what_if_a"], counts["what_if_b"])
     if what_if:
-        say(lang, "cli.what_if", what_if=what_if)
+        print_message(lang, "cli.what_if", what_if=what_if)
     if counts["unknown_kitchen"]:
-        own = {f"exempt_{side}": counts[f"unknown_kitchen_exempt_{side}"] for side in "ab"}
+        exempt_counts = {f"exempt_{side}": counts[f"unknown_kitchen_exempt_{side}"] for side in "ab"}
         words = {"unknown": counts["unknown_kitchen"], "late": counts["unknown_kitchen_late"]}
-        say(lang, "cli.unknown_kitchen_both", **words, **own)
-    tell_rejects(done.document, out, max_rejects, lang)
+        print_message(lang, "cli.unknown_kitchen_both", **words, **exempt_counts)
+    show_rejects(done.document, out, max_rejects, lang)
 
 
-def show_comparison(done: Compared, lang: Lang) -> None:
+def show_comparison(done: ComparedFiles, lang: Lang) -> None:
     """The whole comparison as a person reads it."""
-    summary, console = done.summary, out_console()
+    summary = done.summary
     parts = (
         headline(done, lang),
         totals_table(summary, lang),
@@ -147,26 +181,29 @@ def show_comparison(done: Compared, lang: Lang) -> None:
         moves_text(summary, lang),
         bands_table(done, lang),
     )
-    with tidy(console):
-        for part in parts:
-            console.print(part)
-            console.print()
-        console.print(text(lang, "compare.bands_note"))
+    print_parts(parts, text(lang, "compare.bands_note"))
 
 
-@contextmanager
-def tidy(console: Console) -> Iterator[None]:
-    """Where no terminal needs it, fold no line of a table and leave out the spaces that fill it up."""
-    if console.is_terminal:
-        yield
-        return
-    console.width = PIPED_WIDTH
-    with console.capture() as held:
-        yield
-    click.echo("\n".join(line.rstrip() for line in held.get().splitlines()))
+def show_impact(done: ComparedFiles, lang: Lang) -> None:
+    """Who is affected, and how, as a person reads it."""
+    summary = done.summary
+    moves: dict[str, Any] = summary["tier_moves"]
+    who = (
+        text(lang, "compare.affected", num_affected=summary["num_affected"], num_riders=summary["num_riders"]),
+        text(lang, "compare.tier_moves", **moves),
+        moves_text(summary, lang),
+    )
+    parts = (
+        headline(done, lang),
+        "\n".join(who),
+        tiers_table(done, lang),
+        totals_table(summary, lang),
+        income_table(summary, lang),
+    )
+    print_parts(parts)
 
 
-def headline(done: Compared, lang: Lang) -> str:
+def headline(done: ComparedFiles, lang: Lang) -> str:
     """What is compared, over how much."""
     lines = [
         text(
@@ -184,41 +221,7 @@ def headline(done: Compared, lang: Lang) -> str:
     return "\n".join(lines)
 
 
-def plain_table(*headings: str, left: int = 1) -> Table:
-    """A table without lines; all columns but the first `left` hold numbers."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for k, heading in enumerate(headings):
-        table.add_column(heading, justify="left" if k < left else "right", no_wrap=True)
-    return table
-
-
-def money(fen: int) -> str:
-    """Fen as yuan with two decimals and grouped digits."""
-    sign = "−" if fen < 0 else ""
-    return f"{sign}{abs(fen) // FEN_PER_YUAN:,}.{abs(fen) % FEN_PER_YUAN:02d}"
-
-
-def points(points_mp: int) -> str:
-    """Milli-points as points, grouped digits and at least one decimal."""
-    whole, rest = divmod(abs(points_mp), MP_PER_POINT)
-    decimals = points_text(MP_PER_POINT + rest)[2:] or "0"
-    return f"{'−' if points_mp < 0 else ''}{whole:,}.{decimals}"
-
-
-def _minutes(seconds: int) -> str:
-    return f"{'−' if seconds < 0 else ''}{abs(seconds) // 60:,}"
-
-
-def _count(number: int) -> str:
-    return f"{'−' if number < 0 else ''}{abs(number):,}"
-
-
-WRITTEN: dict[str, Callable[[int], str]] = {"money": money, "points": points, "minutes": _minutes, "count": _count}
-
-
-def signed(written: str) -> str:
-    """A difference with its sign; zero has none."""
-    return written if written.startswith("−") or not any(digit in written for digit in "123456789") else f"+{written}"
+WRITTEN: dict[str, Callable[[int], str]] = {"money": money, "points": points, "minutes": minutes, "count": count}
 
 
 def totals_table(summary: dict[str, Any], lang: Lang) -> Table:
@@ -253,9 +256,9 @@ def moves_text(summary: dict[str, Any], lang: Lang) -> str:
             text(
                 lang,
                 f"compare.moves_{name}",
-                num_gain=_count(moves["num_gain"]),
-                num_lose=_count(moves["num_lose"]),
-                num_same=_count(moves["num_same"]),
+                num_gain=count(moves["num_gain"]),
+                num_lose=count(moves["num_lose"]),
+                num_same=count(moves["num_same"]),
                 gain=write(moves["gain"]),
                 lose=write(moves["lose"]),
             )
@@ -263,7 +266,7 @@ def moves_text(summary: dict[str, Any], lang: Lang) -> str:
     return "\n".join(lines)
 
 
-def bands_table(done: Compared, lang: Lang) -> Table:
+def bands_table(done: ComparedFiles, lang: Lang) -> Table:
     """Income by score band, so that a hidden fine would show."""
     side = done.comparison.band_book
     titles = tier_titles(done, side, lang)
@@ -281,8 +284,8 @@ def bands_table(done: Compared, lang: Lang) -> Table:
         num = max(band.num_delivered, 1)
         table.add_row(
             titles.get(band.tier, band.tier),
-            _count(band.num_riders),
-            _count(band.num_delivered),
+            count(band.num_riders),
+            count(band.num_delivered),
             money(band.fines_a_fen),
             money(band.bonus_b_fen),
             money(band.income_a_fen // num),
@@ -292,7 +295,19 @@ def bands_table(done: Compared, lang: Lang) -> Table:
     return table
 
 
-def tier_titles(done: Compared, side: str, lang: Lang) -> dict[str, str]:
+def tiers_table(done: ComparedFiles, lang: Lang) -> Table:
+    """Riders by tier under A (down) and under B (across)."""
+    tiers = done.comparison.tiers
+    rows, columns = (list(dict.fromkeys(pair[side] for pair in tiers)) for side in (0, 1))
+    titles_a, titles_b = (tier_titles(done, side, lang) for side in ("a", "b"))
+    columns.sort(key=list(titles_b).index)
+    table = plain_table(text(lang, "compare.from_to"), *(titles_b[tier] for tier in columns))
+    for row in rows:
+        table.add_row(titles_a[row], *(str(tiers.get((row, column), 0)) for column in columns))
+    return table
+
+
+def tier_titles(done: ComparedFiles, side: str, lang: Lang) -> dict[str, str]:
     """Titles by id of all tiers of the books in use on one side, `a` or `b`."""
     books = books_in_use(done.comparison.riders, done.plans["ab".index(side)].program, f"book_digest_{side}")
     return {tier.id: getattr(tier.title, lang) for book in books for tier in book.model.tier}

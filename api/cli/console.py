@@ -19,9 +19,9 @@ from rules.errors import Fault
 from rules.text import LANGS, Lang, text
 
 if TYPE_CHECKING:
-    from api.runs.outcome import Reason
+    from api.runs.outcome import RejectReason
 
-DONE, FAILED, USAGE, FOUND = 0, 1, 2, 3
+OK, FAILED, USAGE, DIFFERENCES = 0, 1, 2, 3
 # Under this name a command keeps its language for whoever ends it.
 LANG_KEY = "riderscore.lang"
 # Columns of a table that is piped: wide enough that nothing wraps.
@@ -93,7 +93,7 @@ def print_json(value: object) -> None:
     click.echo(json.dumps(value, ensure_ascii=False, indent=2))
 
 
-def say(lang: Lang, key: str, **params: object) -> None:
+def print_message(lang: Lang, key: str, **params: object) -> None:
     """One message on stderr."""
     click.echo(text(lang, key, **params), err=True)
 
@@ -104,17 +104,17 @@ def show_faults(faults: Iterable[Fault], lang: Lang) -> None:
         click.echo(fault.describe(lang), err=True)
 
 
-def stop(faults: Iterable[Fault], lang: Lang, code: int = USAGE) -> NoReturn:
+def exit_with_faults(faults: Iterable[Fault], lang: Lang, code: int = USAGE) -> NoReturn:
     """Show faults and end the command."""
     show_faults(faults, lang)
     sys.exit(code)
 
 
-def tell_reasons(reasons: Iterable["Reason"], lang: Lang) -> None:
+def show_reasons(reasons: Iterable["RejectReason"], lang: Lang) -> None:
     """Rows left out by reason on stderr, each with the place and words of its first."""
     for one in reasons:
         place, message = one.example, one.example["message"][lang]
-        say(
+        print_message(
             lang,
             "cli.reason",
             number=one.number,

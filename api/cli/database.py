@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from api.cli.console import USAGE, say
+from api.cli.console import USAGE, print_message
 from api.cli.failures import end_on
 from rules.text import Lang, text
 
@@ -27,7 +27,7 @@ def database_option(command: F) -> F:
 
 
 @contextmanager
-def opened(url: str, lang: Lang, *, makes: bool = False) -> Iterator[Any]:
+def open_store(url: str, lang: Lang, *, makes: bool = False) -> Iterator[Any]:
     """A store by URL; what is wrong with it ends the command.
 
     Parameters
@@ -45,7 +45,7 @@ def opened(url: str, lang: Lang, *, makes: bool = False) -> Iterator[Any]:
         end_on(error, lang, [text(lang, "store.in_memory", url=error)])
     try:
         if not makes and store.is_missing:
-            say(lang, "store.missing", url=store.shown_url, path=store.path)
+            print_message(lang, "store.missing", url=store.shown_url, path=store.path)
             sys.exit(USAGE)
         with driver_errors():
             yield store
@@ -55,7 +55,7 @@ def opened(url: str, lang: Lang, *, makes: bool = False) -> Iterator[Any]:
         store.close()
 
 
-def upgraded(store: Any, lang: Lang) -> tuple[Any, ...]:
+def upgrade_store(store: Any, lang: Lang) -> tuple[Any, ...]:
     """Bring a database up to date; riders' keys that this ended are told on stderr, a line each, and returned."""
     from api.access import keys
     from api.clock import now_us
@@ -63,7 +63,7 @@ def upgraded(store: Any, lang: Lang) -> tuple[Any, ...]:
 
     before, began_us = schema.revision_of(store), now_us()
     if schema.is_of_others(store, before):
-        say(lang, "store.of_others", url=store.shown_url)
+        print_message(lang, "store.of_others", url=store.shown_url)
         sys.exit(USAGE)
     schema.upgrade(store)
     if before == schema.head():
@@ -71,23 +71,23 @@ def upgraded(store: Any, lang: Lang) -> tuple[Any, ...]:
     with store.reading() as unit:
         ended, endless = keys.ended_by_upgrade(unit, began_us), keys.num_without_end(unit)
     if ended:
-        say(lang, "store.keys_ended", num=len(ended))
+        print_message(lang, "store.keys_ended", num=len(ended))
     for key in ended:
-        say(
+        print_message(
             lang, "store.key_ended",
             key_id=key.key_id, rider=key.rider_id, city=key.city or "", maker=key.created_by,
         )  # fmt: skip
     if endless:
-        say(lang, "store.keys_without_end", num=endless)
+        print_message(lang, "store.keys_without_end", num=endless)
     return ended
 
 
-def need_platform(store: Any, lang: Lang) -> str:
+def check_platform(store: Any, lang: Lang) -> str:
     """Name the platform of a database that has none, or end the command where it serves another one."""
     from api.clock import now_us
     from api.db.identity import OtherPlatformError, claim_platform
 
-    name = platform_asked(lang)
+    name = platform_of_environment(lang)
     try:
         with store.writing(now_us()) as unit:
             claim_platform(unit, name)
@@ -97,19 +97,19 @@ def need_platform(store: Any, lang: Lang) -> str:
     return name
 
 
-def platform_asked(lang: Lang) -> str:
+def platform_of_environment(lang: Lang) -> str:
     """The platform that the environment names (`RIDERSCORE_PLATFORM`)."""
     from api.settings import Settings
 
     return Settings.from_environment().platform
 
 
-def need_head(store: Any, lang: Lang) -> None:
+def check_is_upgraded(store: Any, lang: Lang) -> None:
     """End the command if not all migrations are in."""
     from api.db import schema
 
     found, wanted = schema.revision_of(store), schema.head()
     if found != wanted:
         key = "store.empty" if found is None else "store.outdated"
-        say(lang, key, url=store.shown_url, found=found, revision=wanted)
+        print_message(lang, key, url=store.shown_url, found=found, revision=wanted)
         sys.exit(USAGE)

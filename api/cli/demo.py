@@ -20,15 +20,14 @@ from rich.markup import escape
 from rich.panel import Panel
 from rich.tree import Tree
 
-from api.cli import numbers
-from api.cli.compare import money, plain_table, tidy
-from api.cli.console import lang_option, out_console, progress_bar, say
-from api.cli.places import OUT
+from api.cli.console import lang_option, out_console, print_message, progress_bar
+from api.cli.option_types import OUTPUT_PATH, SEED
+from api.cli.tables import aligned, money, plain_table
 from api.clock import now_us
 from api.files.atomic import check_output, write_json, write_parquet
 from api.runs.ledger_files import read_ledger
-from api.runs.rider_inputs import reread
-from api.runs.run import Run, score_files
+from api.runs.rider_inputs import reread_inputs
+from api.runs.run import ScoredFiles, score_files
 from rules.book import Tier
 from rules.calendar import calendar
 from rules.text import LANGS, Lang, text
@@ -48,22 +47,22 @@ MARKER, EVENTS, DATABASE = "demo.json", "events.parquet", "riderscore.db"
 # The demo's own city of the deployment table.
 CITY = "sample"
 HOST = "127.0.0.1"
-SEED = 1
+DEFAULT_SEED = 1
 BAR_WIDTH = 16
 PARTLY_S = 180
 ADDED_FROM_US = 3_600 * US_PER_S
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class DemoCity:
     """The sample city on disk, scored under both books."""
 
     folder: Path
     city: SampleCity
     num_events: int
     num_rain_days: int
-    score: Run
-    fine: Run
+    score: ScoredFiles
+    fine: ScoredFiles
     comparison: Comparison
 
     @property
@@ -78,7 +77,7 @@ class Sample:
 @click.option(
     "--dir",
     "folder",
-    type=OUT,
+    type=OUTPUT_PATH,
     default=Path("demo-data"),
     show_default=True,
     help="Where the city, its ledgers and its database are; what is there of an earlier demo is kept and opened.",
@@ -88,7 +87,7 @@ class Sample:
 @click.option(
     "--days", type=click.IntRange(1, 366), default=14, show_default=True, help="Days up to now, today included."
 )
-@click.option("--seed", type=numbers.SEED, default=SEED, show_default=True, help="Another seed is another city.")
+@click.option("--seed", type=SEED, default=DEFAULT_SEED, show_default=True, help="Another seed is another city.")
 @lang_option
 def demo(no_serve: bool, port: int, folder: Path, fresh: bool, riders: int, days: int, seed: int, lang: Lang) -> None:
     """Score a seeded sample city under a service score and under the old fine, and open the console on it.
@@ -104,18 +103,18 @@ def demo(no_serve: bool, port: int, folder: Path, fresh: bool, riders: int, days
     sample = make_sample(folder, described, lang)
     database = make_database(folder, described, lang)
     if is_kept:
-        say(lang, "demo.kept", folder=folder, day=described.city.first_day.isoformat())
+        print_message(lang, "demo.kept", folder=folder, day=described.city.first_day.isoformat())
     console = out_console()
     # A terminal wraps between words; what is piped keeps its lines whole.
     console.soft_wrap = not console.is_terminal
-    with tidy(console):
+    with aligned(console):
         show(console, sample, lang)
     if sock is not None:
         serve_demo(database, sock, lang)
 
 
 @dataclass(frozen=True, slots=True)
-class Described:
+class DemoDescription:
     """Which city a demo shows: what `demo.json` says.
 
     Parameters
@@ -139,7 +138,7 @@ class Described:
         write_json(folder / MARKER, described | days)
 
 
-def find_or_begin(folder: Path, riders: int, days: int, seed: int, *, fresh: bool) -> tuple[Described, bool]:
+def find_or_begin(folder: Path, riders: int, days: int, seed: int, *, fresh: bool) -> tuple[DemoDescription, bool]:
     """The demo that a folder holds, or a new one there; says whether it was found.
 
     The city's data go up to now; those of a demo that was found are added to when they are an hour old.
@@ -161,9 +160,9 @@ def find_or_begin(folder: Path, riders: int, days: int, seed: int, *, fresh: boo
             of_city = calendar(city.time_zone, dt.time())
             since_us = found.get("until_us", of_city.start_of(first + dt.timedelta(days=found["days"])))
             if until_us - since_us < ADDED_FROM_US:
-                return Described(city, found["seed"], since_us, since_us), True
+                return DemoDescription(city, found["seed"], since_us, since_us), True
             city = replace(city, num_days=(today - first).days + 1)
-            return Described(city, found["seed"], since_us, until_us), True
+            return DemoDescription(city, found["seed"], since_us, until_us), True
         except (ValueError, KeyError, TypeError):
             # What an earlier version left is made anew.
             pass
@@ -172,12 +171,12 @@ def find_or_begin(folder: Path, riders: int, days: int, seed: int, *, fresh: boo
         for path in folder.iterdir():
             shutil.rmtree(path) if path.is_dir() else path.unlink()
     city = SampleCity(name=CITY, num_riders=riders, num_days=days, first_day=today - dt.timedelta(days=days - 1))
-    described = Described(city, seed, until_us, until_us)
+    described = DemoDescription(city, seed, until_us, until_us)
     described.write(folder)
     return described, False
 
 
-def make_sample(folder: Path, described: Described, lang: Lang) -> Sample:
+def make_sample(folder: Path, described: DemoDescription, lang: Lang) -> DemoCity:
     """Generate the city, write its events, score them under both books."""
     city, seed = described.city, described.seed
     with progress_bar() as bar:
@@ -191,12 +190,12 @@ def make_sample(folder: Path, described: Described, lang: Lang) -> Sample:
         bar.update(task, completed=2, description=text(lang, "demo.stage_fine"))
         fined = score_files([events], FINE_BOOK, folder / "ledger-fine", replace=True)
     rain = int((draw_rain(city, CounterRandom(seed)) > 0).sum())
-    return Sample(
+    return DemoCity(
         folder, city, scored.scored.prepared.table.num_rows, rain, scored, fined, compare(fined.scored, scored.scored)
     )
 
 
-def make_database(folder: Path, described: Described, lang: Lang) -> Path:
+def make_database(folder: Path, described: DemoDescription, lang: Lang) -> Path:
     """The service's database with the city in it; one that is there is kept, and what happened since is added."""
     from api.cli.demo_store import catch_up, make_store
 
@@ -235,7 +234,7 @@ def serve_demo(database: Path, sock: socket.socket, lang: Lang) -> None:
         return
 
 
-def show(console: Console, sample: Sample, lang: Lang) -> None:
+def show(console: Console, sample: DemoCity, lang: Lang) -> None:
     """Everything the demo tells."""
     ledger = read_ledger(sample.ledger_folder)
     _title(console, text(lang, "demo.title"))
@@ -280,7 +279,7 @@ def _title(console: Console, words: str) -> None:
         console.print(f"== {words}", markup=False)
 
 
-def _show_tiers(console: Console, sample: Sample, lang: Lang) -> None:
+def _show_tiers(console: Console, sample: DemoCity, lang: Lang) -> None:
     """How many riders stand in each tier, and what the tier does."""
     _heading(console, text(lang, "demo.tiers"))
     riders = sample.comparison.riders
@@ -298,7 +297,7 @@ def _show_tiers(console: Console, sample: Sample, lang: Lang) -> None:
     console.print(table)
 
 
-def _tiers(sample: Sample) -> Sequence[Tier]:
+def _tiers(sample: DemoCity) -> Sequence[Tier]:
     """Tiers of the first book in use under the service score, lowest first."""
     program = sample.score.scored.program
     return books_in_use(sample.comparison.riders, program, "book_digest_b")[0].model.tier
@@ -312,13 +311,13 @@ def _threshold(tier: Tier, lang: Lang) -> str:
     return text(lang, "demo.tier_lowest")
 
 
-def _show_cards(console: Console, sample: Sample, ledger: Ledger, lang: Lang) -> None:
+def _show_cards(console: Console, sample: DemoCity, ledger: Ledger, lang: Lang) -> None:
     """Three riders who stand differently."""
     _heading(console, text(lang, "demo.cards"))
     rows = {row["rider_id"]: row for row in ledger.riders.to_pylist()}
     for rider in three_riders(ledger.riders, [tier.id for tier in _tiers(sample)]):
         own = _lines(ledger, rider)
-        events = reread(ledger.run, ledger.books, rider)
+        events = reread_inputs(ledger.run, ledger.books, rider)
         moved = [line for line in own if line.delta_mp or line.money_fen]
         last = because(moved[-1], own, ledger.books, events.known) if moved else None
         lines = card_lines(card(rows[rider], dict(ledger.books), last), lang)
@@ -355,7 +354,7 @@ def _lines(ledger: Ledger, rider: str) -> tuple[EntryLine, ...]:
     return lines_of(ledger.entries.filter(own))
 
 
-def _show_deduction(console: Console, sample: Sample, ledger: Ledger, lang: Lang) -> Because | None:
+def _show_deduction(console: Console, sample: DemoCity, ledger: Ledger, lang: Lang) -> Because | None:
     """One deduction, where part of the lateness was not the rider's, in both languages."""
     _heading(console, text(lang, "demo.deduction"))
     chosen = telling_deduction(ledger.entries)
@@ -365,7 +364,7 @@ def _show_deduction(console: Console, sample: Sample, ledger: Ledger, lang: Lang
     rider, entry_id = chosen
     own = _lines(ledger, rider)
     line = next(line for line in own if line.entry_id == entry_id)
-    why = because(line, own, ledger.books, reread(ledger.run, ledger.books, rider).known)
+    why = because(line, own, ledger.books, reread_inputs(ledger.run, ledger.books, rider).known)
     for other in LANGS:
         told = tree(why, other)
         if console.is_terminal:
@@ -406,7 +405,7 @@ def _indented(branch: Branch, depth: int = 0) -> Iterator[str]:
         yield from _indented(child, depth + 1)
 
 
-def _show_fine(console: Console, sample: Sample, why: Because | None, lang: Lang) -> None:
+def _show_fine(console: Console, sample: DemoCity, why: Because | None, lang: Lang) -> None:
     """What the old fine would have taken from the same deliveries."""
     _heading(console, text(lang, "demo.fine"))
     comparison = sample.comparison
@@ -438,7 +437,7 @@ def _show_fine(console: Console, sample: Sample, why: Because | None, lang: Lang
     console.print(text(lang, "demo.fine_note"))
 
 
-def _fine_of(sample: Sample, why: Because) -> int:
+def _fine_of(sample: DemoCity, why: Because) -> int:
     """What the fine took for the event that a deduction is about."""
     fined = read_ledger(sample.folder / "ledger-fine", rider=why.line.rider_id).entries
     own = fined.filter(pc.equal(fined.column("event_id"), why.line.event_id))

@@ -57,7 +57,7 @@ Tell = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Somebody:
+class DemoUser:
     """A person of the demo, as verbs want to know who asks."""
 
     role: str
@@ -70,9 +70,9 @@ class Somebody:
         return f"{self.role}:{self.subject}"
 
 
-OPS: Final = Somebody("ops", "li.na")
-OTHER_OPS: Final = Somebody("ops", "chen.jie")
-APPROVER: Final = Somebody("approver", "wang.wei")
+OPS: Final = DemoUser("ops", "li.na")
+OTHER_OPS: Final = DemoUser("ops", "chen.jie")
+APPROVER: Final = DemoUser("approver", "wang.wei")
 
 
 def make_store(path: Path, table: pa.Table, now_us: int, tell: Tell) -> None:
@@ -115,9 +115,9 @@ def catch_up(path: Path, table: pa.Table, since_us: int, now_us: int, tell: Tell
         starts = range(since_us, now_us, US_PER_DAY)
         for done, start_us in enumerate(starts, start=1):
             end_us = min(start_us + US_PER_DAY, now_us)
-            here = pc.and_(pc.greater(table["occurred_us"], start_us), pc.less_equal(table["occurred_us"], end_us))
+            is_of_day = pc.and_(pc.greater(table["occurred_us"], start_us), pc.less_equal(table["occurred_us"], end_us))
             with store.writing(now_us) as unit:
-                post_events(unit, rules_in_force(unit), table.filter(here))
+                post_events(unit, rules_in_force(unit), table.filter(is_of_day))
             tell(done, len(starts))
         refresh(store, now_us)
     finally:
@@ -163,11 +163,11 @@ def _begin(store: Store, start_us: int, num_days: int) -> None:
 
 def _day(store: Store, table: pa.Table, from_us: int, until_us: int) -> None:
     """What a day brings, posted at its end; what fell due is written."""
-    here = pc.and_(pc.greater_equal(table["occurred_us"], from_us), pc.less(table["occurred_us"], until_us))
+    is_of_day = pc.and_(pc.greater_equal(table["occurred_us"], from_us), pc.less(table["occurred_us"], until_us))
     with store.writing(until_us) as unit:
         scheduling.activate_due(unit)
         law = rules_in_force(unit)
-        post_events(unit, law, table.filter(here))
+        post_events(unit, law, table.filter(is_of_day))
         write_due(unit, law, until_us)
 
 
@@ -260,8 +260,8 @@ def _dated(announced: dt.date, effective: dt.date) -> Sequence[Edit]:
 
 def _row(draft: Draft, rule_id: str) -> str:
     """Where a rule of a draft stands."""
-    found = (at for at, rule in enumerate(draft.document["rule"]) if rule["id"] == rule_id)
-    return f"/rule/{next(found)}"
+    positions = (at for at, rule in enumerate(draft.document["rule"]) if rule["id"] == rule_id)
+    return f"/rule/{next(positions)}"
 
 
 def _pointed(draft: Draft, rule_id: str, points: float) -> list[Edit]:

@@ -5,8 +5,8 @@ from typing import Any
 
 import click
 
-from api.cli.console import json_option, lang_option, out_console, print_json, say
-from api.cli.database import database_option, need_head, need_platform, opened
+from api.cli.console import json_option, lang_option, out_console, print_json, print_message
+from api.cli.database import check_is_upgraded, check_platform, database_option, open_store
 from rules.errors import BookError
 from rules.events import RIDER_KINDS
 from rules.text import Lang, text
@@ -36,10 +36,10 @@ def deploy() -> None:
 def list_command(city: str | None, database_url: str, lang: Lang, as_json: bool) -> None:
     """Show where books are in force or will be, with source and confidence of each row."""
     from api.books.in_force import deployed
-    from api.cli.compare import plain_table
+    from api.cli.tables import plain_table
 
-    with opened(database_url, lang) as store:
-        need_head(store, lang)
+    with open_store(database_url, lang) as store:
+        check_is_upgraded(store, lang)
         with store.reading() as unit:
             rows = [row for row in deployed(unit) if city in (None, row.city)]
         shown = store.shown_url
@@ -54,7 +54,7 @@ def list_command(city: str | None, database_url: str, lang: Lang, as_json: bool)
             table.add_row(row.city, kind, row.book, row.from_.isoformat(), row.confidence or "–", row.source or "–")
         out_console().print(table)
     else:
-        say(lang, "deploy.nothing", url=shown)
+        print_message(lang, "deploy.nothing", url=shown)
 
 
 @deploy.command("set")
@@ -82,9 +82,9 @@ def set_command(
     from api.books.deployment import need_free, put_in_force
     from api.clock import now_us
 
-    with opened(database_url, lang) as store:
-        need_head(store, lang)
-        need_platform(store, lang)
+    with open_store(database_url, lang) as store:
+        check_is_upgraded(store, lang)
+        check_platform(store, lang)
         with store.writing(now_us()) as unit:
             versions = _versions(unit, reference)
             rows = _rows(versions, city, kind, None if day is None else day.date(), source, unit.recorded_us)

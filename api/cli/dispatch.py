@@ -16,12 +16,11 @@ from api.cli.console import (
     lang_option,
     out_console,
     print_json,
+    print_message,
     progress_bar,
-    say,
 )
 from api.cli.failures import end_on
-from api.cli.numbers import LARGEST, SECONDS
-from api.cli.places import OUT
+from api.cli.option_types import INT64_MAX, OUTPUT_PATH, SECONDS
 from rules.text import Lang, text
 
 if TYPE_CHECKING:
@@ -33,13 +32,13 @@ TIME_ZONE = "Asia/Shanghai"
 
 @click.command()
 @click.argument("instance_dir", required=False, type=click.Path(path_type=Path))
-@click.option("--out", type=OUT, help="Folder to write; its earlier result is replaced.")
+@click.option("--out", type=OUTPUT_PATH, help="Folder to write; its earlier result is replaced.")
 @click.option("--bench", type=click.Path(path_type=Path), help="Play every instance of this folder and print a table.")
 @click.option("--policy", type=click.Choice(POLICIES), default="rolling", show_default=True)
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="A weight or setting; may be repeated.")
 @click.option(
     "--seed",
-    type=click.IntRange(0, LARGEST),
+    type=click.IntRange(0, INT64_MAX),
     default=0,
     show_default=True,
     help="Luck of the search; one seed, one result.",
@@ -112,16 +111,16 @@ def _one(
     replace: bool,
     as_json: bool,
 ) -> None:
-    from api.files.atomic import check_places
-    from api.runs.outcome import need_own
+    from api.files.atomic import check_run_paths
+    from api.runs.outcome import read_earlier_run
 
-    check_places([folder], out)
+    check_run_paths([folder], out)
     if not replace:
-        need_own(out, "dispatch")
+        read_earlier_run(out, "dispatch")
     played, seconds = _timed(player, folder, lang)
     document = _write(folder, out, played, time_limit)
     metrics = document["metrics"]
-    say(
+    print_message(
         lang,
         "dispatch.done",
         given=document["instance"],
@@ -153,7 +152,9 @@ def _stop_if_broken(played: "Played", lang: Lang) -> None:
     if played.violations:
         first = played.violations[0]
         words = f"{first.rule} {first.subject} {first.found}"
-        say(lang, "dispatch.violations", given=played.instance.name, detail=len(played.violations), first=words)
+        print_message(
+            lang, "dispatch.violations", given=played.instance.name, detail=len(played.violations), first=words
+        )
         sys.exit(FAILED)
 
 
@@ -162,7 +163,7 @@ def _write(folder: Path, out: Path, played: "Played", time_limit: float | None) 
     from importlib.metadata import version
 
     from api.files.atomic import atomic_folder, write_json, write_ndjson, write_parquet
-    from api.files.mdrp import read_day
+    from api.files.mdrp import read_mdrp_day
     from dispatch.benchmark import run_document
     from dispatch.mdrp import solution_texts
 
@@ -170,7 +171,7 @@ def _write(folder: Path, out: Path, played: "Played", time_limit: float | None) 
     with atomic_folder(out) as target:
         for name, content in solution_texts(played.solution).items():
             (target / name).write_text(content, encoding="utf-8", newline="\n")
-        write_parquet(target / "deliveries.parquet", _events(read_day((folder, target), TIME_ZONE).table))
+        write_parquet(target / "deliveries.parquet", _events(read_mdrp_day((folder, target), TIME_ZONE).table))
         write_ndjson(target / "explanations.ndjson", played.explanations)
         write_json(target / "run.json", document)
     return document
@@ -190,11 +191,11 @@ def _bench(folder: Path, player: "Callable[[Path], Played]", lang: Lang, *, as_j
     root = folder / "instances" if (folder / "instances").is_dir() else folder
     names = sorted(path.name for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
     if not names:
-        say(lang, "dispatch.no_instances", given=folder)
+        print_message(lang, "dispatch.no_instances", given=folder)
         sys.exit(USAGE)
     reference_file = root.parent / "reference.csv"
     if not reference_file.is_file():
-        say(lang, "dispatch.no_reference", given=root.parent)
+        print_message(lang, "dispatch.no_reference", given=root.parent)
     reference = read_reference(reference_file)
     rows, broken = [], 0
     with progress_bar() as bar:
@@ -206,7 +207,7 @@ def _bench(folder: Path, player: "Callable[[Path], Played]", lang: Lang, *, as_j
             if played.violations:
                 broken += 1
                 first = played.violations[0]
-                say(lang, "dispatch.violations", given=name, detail=len(played.violations), first=str(first))
+                print_message(lang, "dispatch.violations", given=name, detail=len(played.violations), first=str(first))
             bar.advance(task)
     summary = mean_rows(rows, reference, names)
     if as_json:

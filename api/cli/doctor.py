@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from api.cli.console import FOUND, json_option, lang_option, print_json
-from api.cli.database import database_option, need_head, opened
+from api.cli.console import DIFFERENCES, json_option, lang_option, print_json
+from api.cli.database import check_is_upgraded, database_option, open_store
 from rules.text import Lang, text
 from rules.units import US_PER_S
 
@@ -26,8 +26,8 @@ def doctor(*, confirm_clock: bool, database_url: str, lang: Lang, as_json: bool)
     from api.clock import now_us
     from api.db import clock_guard
 
-    with opened(database_url, lang) as store:
-        need_head(store, lang)
+    with open_store(database_url, lang) as store:
+        check_is_upgraded(store, lang)
         own_us = now_us()
         with store.writing(own_us) if confirm_clock else store.reading() as unit:
             at_us = clock_guard.database_now_us(unit) or own_us
@@ -37,34 +37,34 @@ def doctor(*, confirm_clock: bool, database_url: str, lang: Lang, as_json: bool)
     why = row.why or clock_guard.clock_doubt(row, at_us)
     off_us = own_us - at_us
     is_apart = abs(off_us) > clock_guard.APART_US
-    found: dict[str, Any] = {
+    findings: dict[str, Any] = {
         "believed": why is None, "why": why, "clock_us": at_us, "heartbeat_us": row.heartbeat_us,
         "held_us": row.held_us, "off_us": off_us,
     }  # fmt: skip
     if as_json:
-        print_json({"database": store.shown_url, "clock": found})
+        print_json({"database": store.shown_url, "clock": findings})
     else:
-        for line in _lines(found, lang, is_apart=is_apart):
+        for line in _lines(findings, lang, is_apart=is_apart):
             click.echo(line)
     if why is not None or is_apart:
-        sys.exit(FOUND)
+        sys.exit(DIFFERENCES)
 
 
-def _lines(found: dict[str, Any], lang: Lang, *, is_apart: bool) -> list[str]:
+def _lines(findings: dict[str, Any], lang: Lang, *, is_apart: bool) -> list[str]:
     from api.db.clock_guard import REMEDY
 
-    lines = [text(lang, "doctor.clock", now=_shown(found["clock_us"]))]
-    if found["heartbeat_us"] is not None:
-        lines.append(text(lang, "doctor.heartbeat", at=_shown(found["heartbeat_us"])))
-    if found["why"] is None:
+    lines = [text(lang, "doctor.clock", now=_shown(findings["clock_us"]))]
+    if findings["heartbeat_us"] is not None:
+        lines.append(text(lang, "doctor.heartbeat", at=_shown(findings["heartbeat_us"])))
+    if findings["why"] is None:
         lines.append(text(lang, "doctor.believed"))
     else:
-        lines.append(text(lang, f"doctor.why_{found['why']}"))
-        if found["held_us"] is not None:
-            lines.append(text(lang, "doctor.held", at=_shown(found["held_us"])))
+        lines.append(text(lang, f"doctor.why_{findings['why']}"))
+        if findings["held_us"] is not None:
+            lines.append(text(lang, "doctor.held", at=_shown(findings["held_us"])))
         lines.append(text(lang, "doctor.remedy", command=REMEDY))
     if is_apart:
-        lines.append(text(lang, "doctor.apart", seconds=found["off_us"] // US_PER_S))
+        lines.append(text(lang, "doctor.apart", seconds=findings["off_us"] // US_PER_S))
     return lines
 
 

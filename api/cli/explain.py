@@ -10,7 +10,7 @@ import click
 from rich.markup import escape
 from rich.tree import Tree
 
-from api.cli.console import USAGE, json_option, lang_option, out_console, print_json, show_faults, stop
+from api.cli.console import USAGE, exit_with_faults, json_option, lang_option, out_console, print_json, show_faults
 from rules.book import Book, BookPart
 from rules.conditions import MAX_FACT, SET_FACTS, UNKNOWN, Condition
 from rules.errors import Fault
@@ -37,13 +37,13 @@ def explain_command(
     once more if they are unchanged; otherwise the ledger and its books alone explain.
     """
     from api.runs.ledger_files import read_ledger, rejected_places
-    from api.runs.rider_inputs import reread
+    from api.runs.rider_inputs import reread_inputs
 
     ledger = read_ledger(directory, rider=rider)
     if not ledger.riders.num_rows:
-        stop([Fault("rider_unknown", file=str(directory), given=rider)], lang, USAGE)
+        exit_with_faults([Fault("rider_unknown", file=str(directory), given=rider)], lang, USAGE)
     lines = lines_of(ledger.entries)
-    events = reread(ledger.run, ledger.books, rider, rejected_places(directory))
+    events = reread_inputs(ledger.run, ledger.books, rider, rejected_places(directory))
     silent = _kind_without_entry(event, lines, events.known)
     chosen = [] if silent else _chosen(lines, directory, rider, event, entry, lang)
     show_faults(events.notes, lang)
@@ -73,9 +73,9 @@ def _chosen(
     """The entries asked for."""
     chosen = [line for line in lines if event in (None, line.event_id) and entry in (None, line.entry_id)]
     if not chosen and event is not None and not any(line.event_id == event for line in lines):
-        stop([Fault("event_unknown", file=str(directory), key=rider, given=event)], lang, USAGE)
+        exit_with_faults([Fault("event_unknown", file=str(directory), key=rider, given=event)], lang, USAGE)
     if not chosen and entry is not None:
-        stop([Fault("entry_unknown", file=str(directory), key=rider, given=entry)], lang, USAGE)
+        exit_with_faults([Fault("entry_unknown", file=str(directory), key=rider, given=entry)], lang, USAGE)
     return chosen
 
 

@@ -6,8 +6,8 @@ from typing import Final, NoReturn
 
 import click
 
-from api.cli.console import FAILED, FOUND, LANG_KEY, USAGE, default_lang, say, show_faults, tell_reasons
-from api.cli.lazy import LazyGroup
+from api.cli.console import DIFFERENCES, FAILED, LANG_KEY, USAGE, default_lang, print_message, show_faults, show_reasons
+from api.cli.lazy_group import LazyGroup
 from rules.text import Lang
 
 # Setting words by the name of what failed, where the error brings none.
@@ -53,7 +53,7 @@ def exit_code_of(error: BaseException) -> int:
     from api.runs.outcome import RunError
 
     if isinstance(error, StoredBooksError):
-        return FOUND
+        return DIFFERENCES
     return FAILED if isinstance(error, MemoryError | OSError | RunError | UnreachableError | WorkError) else USAGE
 
 
@@ -80,11 +80,11 @@ def _say_what_is_wrong(error: BaseException, lang: Lang) -> None:
     if isinstance(error, Refused):
         click.echo(error.describe(lang), err=True)
     elif isinstance(error, SettingError):
-        say(lang, "serve.bad_setting", reason=error)
+        print_message(lang, "serve.bad_setting", reason=error)
     elif type(error).__name__ in _WORDS:
-        say(lang, _WORDS[type(error).__name__])
+        print_message(lang, _WORDS[type(error).__name__])
     elif hasattr(error, "faults"):
         show_faults(error.faults, lang)
-        tell_reasons(getattr(error, "reasons", ()), lang)
+        show_reasons(getattr(error, "reasons", ()), lang)
     else:
         click.echo(str(error), err=True)

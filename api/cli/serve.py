@@ -11,14 +11,14 @@ from typing import Any
 
 import click
 
-from api.cli.console import FAILED, USAGE, lang_option, say
-from api.cli.database import database_option, need_platform, opened, upgraded
+from api.cli.console import FAILED, USAGE, lang_option, print_message
+from api.cli.database import check_platform, database_option, open_store, upgrade_store
 from api.cli.deploy import put_table, table_for
 from api.cli.failures import end_on
 from rules.text import Lang, text
 
 # Lines of the log: what happened, and its values.
-Told = dict[str, dict[str, Any]]
+LogLines = dict[str, dict[str, Any]]
 NO_BOOK = "no_book_in_force"
 GRACE_S = 10
 KEEP_ALIVE_S = 5
@@ -78,7 +78,7 @@ def check_proxies(named: str) -> None:
             raise SettingError(f"--forwarded-allow-ips: {error}") from None
 
 
-def prepare(database_url: str, lang: Lang, *, is_for_demo: bool = False, chosen: Any = None) -> Told:
+def prepare(database_url: str, lang: Lang, *, is_for_demo: bool = False, chosen: Any = None) -> LogLines:
     """Bring a database to where this version needs it, or end the command; what the log is to say of it.
 
     Parameters
@@ -86,29 +86,29 @@ def prepare(database_url: str, lang: Lang, *, is_for_demo: bool = False, chosen:
     is_for_demo
         Whether anybody is to come in as anybody: only a database that was made for that is taken.
     chosen
-        A deployment table (`api.runs.plan.Chosen`), whose rows are put in force where nothing is.
+        A deployment table (`api.runs.plan.ChosenTable`), whose rows are put in force where nothing is.
     """
     from api.books.deployment import COMMAND, num_in_force, seed_shipped
     from api.clock import now_us
     from api.db import schema
     from api.db.identity import is_demo
 
-    with opened(database_url, lang, makes=True) as store:
+    with open_store(database_url, lang, makes=True) as store:
         if store.engine.dialect.name == "sqlite":
-            upgraded(store, lang)
+            upgrade_store(store, lang)
         found, wanted = schema.revision_of(store), schema.head()
         if found != wanted:
             key = "store.empty" if found is None else "store.outdated"
-            say(lang, key, url=store.shown_url, found=found, revision=wanted)
+            print_message(lang, key, url=store.shown_url, found=found, revision=wanted)
             sys.exit(FAILED)
-        need_platform(store, lang)
+        check_platform(store, lang)
         with store.reading() as unit:
             if is_for_demo and not is_demo(unit):
-                say(lang, "serve.no_demo", url=store.shown_url)
+                print_message(lang, "serve.no_demo", url=store.shown_url)
                 sys.exit(USAGE)
         with store.writing(now_us()) as unit:
             seed_shipped(unit)
-        told: Told = {}
+        told: LogLines = {}
         if chosen is not None:
             told["books_put_in_force"] = put_table(store, chosen, lang)
         with store.reading() as unit:
@@ -117,7 +117,7 @@ def prepare(database_url: str, lang: Lang, *, is_for_demo: bool = False, chosen:
     return told
 
 
-def run(settings: Any, sock: socket.socket, lang: Lang, told: Told | None = None) -> None:
+def run(settings: Any, sock: socket.socket, lang: Lang, told: LogLines | None = None) -> None:
     """Answer requests until told to stop; those being answered are finished, and told a second time, it ends at once.
 
     `told` are first lines of the log.

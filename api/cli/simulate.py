@@ -6,10 +6,9 @@ from typing import Any
 import click
 from rich.table import Table
 
-from api.cli.compare import parse_books, plain_table, tidy
-from api.cli.console import json_option, lang_option, out_console, print_json, progress_bar, say
-from api.cli.numbers import DAYS_MAX, JOBS_MAX, LARGEST, SEED, SEEDS_MAX, SHARE
-from api.cli.places import OUT
+from api.cli.console import json_option, lang_option, out_console, print_json, print_message, progress_bar
+from api.cli.option_types import DAYS_MAX, INT64_MAX, JOBS_MAX, OUTPUT_PATH, SEED, SEEDS_MAX, SHARE, parse_books
+from api.cli.tables import aligned, plain_table
 from api.runs.engines import ENGINES, EngineName
 from api.studies.design import SENSITIVITIES, Sensitivity, StudyRequest
 from api.studies.run_study import StudyStopped, run_study
@@ -26,7 +25,7 @@ from simulations.report.words import headline, interval_text, metric_title, valu
     "--seeds", type=click.IntRange(1, SEEDS_MAX), default=20, show_default=True, help="How many pairs of runs."
 )
 @click.option("--days", type=click.IntRange(1, DAYS_MAX), default=7, show_default=True, help="Days after the switch.")
-@click.option("--out", required=True, type=OUT, help="Folder to write; finished runs in it are used again.")
+@click.option("--out", required=True, type=OUTPUT_PATH, help="Folder to write; finished runs in it are used again.")
 @click.option(
     "--jobs",
     type=click.IntRange(1, JOBS_MAX),
@@ -77,9 +76,9 @@ def simulate(
     SCENARIO is a shipped name (ordinary-week, rain-week, slow-kitchens, new-riders, under-staffed) or a TOML file. Writes
     report.html, summary.json, tables and charts into --out. A killed study goes on where it was by the same command.
     """
-    if first_seed + seeds - 1 > LARGEST:
+    if first_seed + seeds - 1 > INT64_MAX:
         raise click.BadParameter(
-            f"the last of {seeds} seeds from {first_seed} is not in the range 0<=x<={LARGEST}.", param_hint="'--seed'"
+            f"the last of {seeds} seeds from {first_seed} is not in the range 0<=x<={INT64_MAX}.", param_hint="'--seed'"
         )
     request = StudyRequest(
         scenario,
@@ -102,11 +101,11 @@ def simulate(
         print_json(summary)
         return
     console = out_console()
-    with tidy(console):
+    with aligned(console):
         console.print(headline(summary, lang), soft_wrap=True)
         console.print()
         console.print(_table(summary, lang))
-    say(lang, "study.written", file=out / "report.html")
+    print_message(lang, "study.written", file=out / "report.html")
 
 
 def _run(request: StudyRequest, out: Path, lang: Lang) -> dict[str, Any]:

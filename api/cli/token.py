@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from api.cli.console import USAGE, json_option, lang_option, print_json, say
-from api.cli.database import database_option, need_head, need_platform, opened
+from api.cli.console import USAGE, json_option, lang_option, print_json, print_message
+from api.cli.database import check_is_upgraded, check_platform, database_option, open_store
 from rules.text import Lang, text
 
 if TYPE_CHECKING:
@@ -56,17 +56,17 @@ def create_command(
     from api.db import clock_guard
 
     if role == "rider" and not subject:
-        say(lang, "token.needs_subject")
+        print_message(lang, "token.needs_subject")
         sys.exit(USAGE)
     if role != "rider":
         cities = _places(cities, all_cities, lang)
     elif all_cities:
-        say(lang, "token.rider_city")
+        print_message(lang, "token.rider_city")
         sys.exit(USAGE)
-    with opened(database_url, lang) as store:
-        need_head(store, lang)
-        need_platform(store, lang)
-        say(lang, "token.database", url=store.shown_url)
+    with open_store(database_url, lang) as store:
+        check_is_upgraded(store, lang)
+        check_platform(store, lang)
+        print_message(lang, "token.database", url=store.shown_url)
         with store.writing(now_us()) as unit:
             clock_guard.require_believed_clock(unit)
             made, written = key_rights.make_key(
@@ -85,11 +85,11 @@ def create_command(
 def _places(cities: Sequence[str], all_cities: bool, lang: Lang) -> tuple[str, ...]:
     """Where a key is to be good, empty for everywhere; asked for on a terminal."""
     if cities and all_cities:
-        say(lang, "token.city_or_all")
+        print_message(lang, "token.city_or_all")
         sys.exit(USAGE)
     if not cities and not all_cities:
         if not sys.stdin.isatty():
-            say(lang, "token.needs_city")
+            print_message(lang, "token.needs_city")
             sys.exit(USAGE)
         typed = click.prompt(text(lang, "token.which_cities", everywhere=EVERYWHERE), err=True)
         cities = [city.strip() for city in typed.replace("，", ",").split(",") if city.strip()]
@@ -97,7 +97,7 @@ def _places(cities: Sequence[str], all_cities: bool, lang: Lang) -> tuple[str, .
     if all_cities:
         return ()
     if not cities or not all(city.strip() == city != "" and city != EVERYWHERE for city in cities):
-        say(lang, "token.no_such_city")
+        print_message(lang, "token.no_such_city")
         sys.exit(USAGE)
     return tuple(dict.fromkeys(cities))
 
@@ -111,8 +111,8 @@ def list_command(database_url: str, lang: Lang, as_json: bool) -> None:
     from api.access import keys
     from api.clock import now_us
 
-    with opened(database_url, lang) as store:
-        need_head(store, lang)
+    with open_store(database_url, lang) as store:
+        check_is_upgraded(store, lang)
         with store.reading() as unit:
             found = keys.all_keys(unit)
     at_us = now_us()
@@ -124,7 +124,7 @@ def list_command(database_url: str, lang: Lang, as_json: bool) -> None:
         _show(found, at_us, lang)
     endless = [key.key_id for key in found if key.expires_us is None and key.is_good(at_us)]
     if endless:
-        say(lang, "token.without_end", num=len(endless), keys=", ".join(endless))
+        print_message(lang, "token.without_end", num=len(endless), keys=", ".join(endless))
 
 
 @token.command("revoke")
@@ -138,8 +138,8 @@ def revoke_command(key_id: str, with_children: bool, database_url: str, lang: La
     from api.access import key_rights, keys
     from api.clock import now_us
 
-    with opened(database_url, lang) as store:
-        need_head(store, lang)
+    with open_store(database_url, lang) as store:
+        check_is_upgraded(store, lang)
         with store.writing(now_us()) as unit:
             revoked = keys.revoke_key(unit, key_id, key_rights.ServerCommand().name, with_children=with_children)
     if as_json:
@@ -147,7 +147,7 @@ def revoke_command(key_id: str, with_children: bool, database_url: str, lang: La
         return
     click.echo(text(lang, "token.revoked", num=len(revoked.keys), keys=", ".join(revoked.keys)))
     if revoked.num_left:
-        say(lang, "token.left", num=revoked.num_left)
+        print_message(lang, "token.left", num=revoked.num_left)
 
 
 def _state(key: "Key", at_us: int) -> str:
@@ -157,15 +157,15 @@ def _state(key: "Key", at_us: int) -> str:
 
 
 def _show(found: "Sequence[Key]", at_us: int, lang: Lang) -> None:
-    from api.cli.compare import plain_table, tidy
     from api.cli.console import out_console
+    from api.cli.tables import aligned, plain_table
 
     heads = ("key", "role", "holder", "cities", "maker", "until", "state")
     table = plain_table(*(text(lang, f"token.head_{head}") for head in heads), left=len(heads))
     for key in found:
         table.add_row(*_cells(key, at_us, lang))
     console = out_console()
-    with tidy(console):
+    with aligned(console):
         console.print(table)
 
 

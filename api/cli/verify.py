@@ -10,16 +10,16 @@ import click
 from rich.progress import Progress
 
 from api.cli.console import (
-    FOUND,
+    DIFFERENCES,
     err_console,
     json_option,
     lang_option,
     out_console,
     print_json,
+    print_message,
     progress_bar,
-    say,
 )
-from api.cli.database import need_head, opened
+from api.cli.database import check_is_upgraded, open_store
 from rules.text import Lang, text
 from scoring.invariants import CheckResult, LedgerViolation, added_results, check_ledger
 
@@ -66,7 +66,7 @@ def verify(directory: Path | None, database: str | None, lang: Lang, as_json: bo
         failed = sum(not result.holds for result in results)
         key = "verify.holds" if holds else "verify.broken"
         click.echo(text(lang, key, entries=entries, riders=riders, checks=len(results), failed=failed))
-    sys.exit(0 if holds else FOUND)
+    sys.exit(0 if holds else DIFFERENCES)
 
 
 def _of_directory(directory: Path, lang: Lang) -> tuple[tuple[CheckResult, ...], int, int]:
@@ -87,8 +87,8 @@ def _of_directory(directory: Path, lang: Lang) -> tuple[tuple[CheckResult, ...],
 def _of_database(url: str, lang: Lang) -> "VerifyReport":
     from api.ledger.verify import verify_store
 
-    with opened(url, lang) as store:
-        need_head(store, lang)
+    with open_store(url, lang) as store:
+        check_is_upgraded(store, lang)
         with store.reading() as unit, progress_bar() as bar:
             return verify_store(unit, tell=_told(bar, lang))
 
@@ -103,7 +103,7 @@ def _told(bar: Progress, lang: Lang) -> Callable[[int, int], None]:
         tenth = done * 10 // max(total, 1)
         if total >= LARGE_RIDERS and tenth > shown and not err_console().is_terminal:
             shown = tenth
-            say(lang, "verify.progress", done=done, total=total)
+            print_message(lang, "verify.progress", done=done, total=total)
 
     return tell
 
@@ -114,8 +114,8 @@ def _of_both(directory: Path, url: str, lang: Lang) -> tuple[tuple[CheckResult, 
 
     num_entries = num_riders = 0
     results: tuple[CheckResult, ...] = ()
-    with opened(url, lang) as store:
-        need_head(store, lang)
+    with open_store(url, lang) as store:
+        check_is_upgraded(store, lang)
         for ledger in read_ledgers(directory):
             with store.reading() as unit:
                 results = added_results(results, (compare_entries(unit, ledger.entries),))

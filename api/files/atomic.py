@@ -18,7 +18,7 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from api.files.errors import InputError
+from api.files.errors import InputError, system_errors_as
 from rules.errors import Fault
 
 # A folder that holds this file was written by riderscore and may be replaced.
@@ -38,7 +38,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
     InputError
         If the system refuses to write.
     """
-    with _refusals_named(path):
+    with system_errors_as("output_refused", path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
         os.close(handle)
@@ -71,7 +71,7 @@ def atomic_folder(folder: Path, *, marker: str = MARKER) -> Iterator[Path]:
     """
     folder = folder.absolute()
     check_output(folder, marker=marker)
-    with _refusals_named(folder):
+    with system_errors_as("output_refused", folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
         try:
@@ -93,14 +93,14 @@ def check_output(folder: Path, *, marker: str = MARKER) -> None:
     InputError
         If `folder` is an address of another system, is a file, or holds something but no `marker`.
     """
-    need_here(folder)
+    check_is_local(folder)
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         raise InputError(Fault("output_not_ours", file=str(folder)))
     if folder.is_dir() and any(folder.iterdir()) and not (folder / marker).is_file():
         raise InputError(Fault("output_not_ours", file=str(folder)))
 
 
-def need_here(place: Path) -> None:
+def check_is_local(place: Path) -> None:
     """Refuse a place such as `s3://bucket/run`, which would become folders of that name.
 
     Raises
@@ -113,7 +113,7 @@ def need_here(place: Path) -> None:
         raise InputError(Fault("output_elsewhere", file=str(place), given=address))
 
 
-def check_places(inputs: Sequence[Path], out: Path, state: Path | None = None) -> None:
+def check_run_paths(inputs: Sequence[Path], out: Path, state: Path | None = None) -> None:
     """Refuse places to write that would swallow an input or each other, before any work is done.
 
     Raises
@@ -183,7 +183,7 @@ def write_parquet(path: Path, table: pa.Table, unique: Sequence[str] = (), rando
         )
 
 
-def link(path: Path, place: Path) -> None:
+def link_or_copy(path: Path, place: Path) -> None:
     """The same file at a second place; a copy where that is on another file system."""
     try:
         os.link(path, place)
@@ -193,8 +193,8 @@ def link(path: Path, place: Path) -> None:
         shutil.copyfile(path, place)
 
 
-def bring_back(folder: Path) -> None:
-    """Put a folder back that was killed while it stepped aside for the next one, and sweep what else such kills left."""
+def restore_interrupted(folder: Path) -> None:
+    """Put back a folder that a killed run had moved away before its replacement was there; remove what else it left."""
     for aside in sorted(folder.parent.glob(f".{glob.escape(folder.name)}.old.*")):
         if not folder.exists() and (aside / folder.name).exists():
             (aside / folder.name).rename(folder)
@@ -217,14 +217,6 @@ def _swap(temporary: Path, folder: Path) -> None:
             raise
     finally:
         shutil.rmtree(aside, ignore_errors=True)
-
-
-@contextmanager
-def _refusals_named(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise InputError(Fault("output_refused", file=str(path), given=error.strerror or str(error))) from error
 
 
 def _flush(path: Path) -> None:

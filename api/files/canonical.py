@@ -3,6 +3,7 @@
 Works on one chunk at a time and keeps nothing between chunks, so files larger than memory can be streamed.
 """
 
+from collections.abc import Collection
 from typing import Final
 
 import numpy as np
@@ -12,9 +13,8 @@ from numpy.typing import NDArray
 
 from api.files.columns import read_id, read_int, read_reports, read_text, read_time_at, read_time_us
 from api.files.id_checks import ID_FIELDS, unsound_ids
-from api.files.reading_options import AS_IT_IS, Reading
-from api.files.rejects import Marks, Reject
-from api.files.row_checks import check_rows
+from api.files.reading_options import DEFAULT_READING, ReadingOptions
+from api.files.rejects import Reject, RowFaults
 from rules.events import FIELDS, Field
 from scoring.columns import EVENT_SCHEMA, column_type
 
@@ -29,10 +29,22 @@ REQUIRED_COLUMNS: Final = (
     ("kind",),
     ("occurred_at", "occurred_us"),
 )
+# What every row must hold.
+_ALWAYS_REQUIRED: Final = ("event_id", "rider_id", "city", "rider_kind", "kind", "occurred")
+# (earlier, later): the earlier step is the one that a reject names.
+_STEPS: Final = (
+    ("placed", "delivered"),
+    ("accepted", "delivered"),
+    ("arrived_store", "delivered"),
+    ("picked_up", "delivered"),
+    ("arrived_store", "picked_up"),
+)
+
+Mask = NDArray[np.bool_]
 
 
-def canonical(
-    columns: pa.Table, file: str, rows: NDArray[np.int64], reading: Reading = AS_IT_IS
+def to_canonical(
+    columns: pa.Table, file: str, rows: NDArray[np.int64], reading: ReadingOptions = DEFAULT_READING
 ) -> tuple[pa.Table, list[Reject]]:
     """One chunk of native columns as canonical rows and rejects.
 
@@ -45,7 +57,7 @@ def canonical(
     rows
         Row number in the file, one per row of `columns`.
     reading
-        What was said about the file.
+        How the file is read.
 
     Returns
     -------
@@ -54,10 +66,10 @@ def canonical(
     rejects
         One per bad row, in order.
     """
-    marks = Marks(columns.num_rows)
+    marks = RowFaults(columns.num_rows)
     arrays = [_read(columns, field, marks, reading) for field in FIELDS]
     table = pa.table(arrays, schema=EVENT_SCHEMA)
-    check_rows(table, columns.column_names, marks)
+    _check_rows(table, columns.column_names, marks)
     good = marks.good
     rejects: list[Reject] = []
     if not good.all():
@@ -73,7 +85,7 @@ def with_place(table: pa.Table, file: str, rows: NDArray[np.int64]) -> pa.Table:
     return table.append_column("row", pa.array(rows, pa.int64()))
 
 
-def _read(columns: pa.Table, field: Field, marks: Marks, reading: Reading) -> pa.Array:
+def _read(columns: pa.Table, field: Field, marks: RowFaults, reading: ReadingOptions) -> pa.Array:
     if field.type == "time":
         return _read_time(columns, field, marks, reading.zone)
     if field.name not in columns.column_names:
@@ -88,25 +100,25 @@ def _read(columns: pa.Table, field: Field, marks: Marks, reading: Reading) -> pa
     return read_text(source, field.name, field, marks)
 
 
-def _read_id(columns: pa.Table, source: pa.Array, name: str, marks: Marks, reading: Reading) -> pa.Array:
+def _read_id(columns: pa.Table, source: pa.Array, name: str, marks: RowFaults, reading: ReadingOptions) -> pa.Array:
     values = read_id(source, name, marks)
 
     def riders() -> pa.Array:
         if "rider_id" not in columns.column_names:
             return pa.nulls(columns.num_rows, pa.string())
-        return read_id(_whole(columns, "rider_id"), "rider_id", Marks(columns.num_rows))
+        return read_id(_whole(columns, "rider_id"), "rider_id", RowFaults(columns.num_rows))
 
     marks.mark(unsound_ids(values, name, reading, riders), name, "bad_id")
     return values.dictionary.take(values.indices) if pa.types.is_dictionary(values.type) else values
 
 
-def _read_time(columns: pa.Table, field: Field, marks: Marks, zone: str) -> pa.Array:
+def _read_time(columns: pa.Table, field: Field, marks: RowFaults, zone: str) -> pa.Array:
     at_name, us_name = f"{field.name}_at", f"{field.name}_us"
     at = read_time_at(_whole(columns, at_name), at_name, marks, zone) if at_name in columns.column_names else None
     us = read_time_us(_whole(columns, us_name), us_name, marks, zone) if us_name in columns.column_names else None
     if at is None or us is None:
-        found = at if us is None else us
-        return pa.nulls(columns.num_rows, pa.int64()) if found is None else found
+        times = at if us is None else us
+        return pa.nulls(columns.num_rows, pa.int64()) if times is None else times
     differ = pc.not_equal(at, us).fill_null(False)
     marks.mark(differ.to_numpy(zero_copy_only=False), at_name, "two_times")
     return pc.coalesce(us, at)
@@ -114,3 +126,60 @@ def _read_time(columns: pa.Table, field: Field, marks: Marks, zone: str) -> pa.A
 
 def _whole(columns: pa.Table, name: str) -> pa.Array:
     return columns.column(name).combine_chunks()
+
+
+def _check_rows(table: pa.Table, names: Collection[str], marks: RowFaults) -> None:
+    """Mark the rows of `table` (`EVENT_SCHEMA`) that say too little or contradict themselves.
+
+    Parameters
+    ----------
+    table
+        One chunk, before bad rows are taken out.
+    names
+        Columns of the file, so that a mark names a time as the file does (`_at` or `_us`).
+    marks
+        Gets the marks.
+    """
+    for name in _ALWAYS_REQUIRED:
+        if not table[_column_of(name)].null_count:
+            continue
+        marks.mark(_missing(table, name), _name_in_file(name, names), "missing_value")
+    kinds = table["kind"].combine_chunks()
+    delivered, extended = _is(kinds, "delivered"), _is(kinds, "deadline_extended")
+    marks.mark((delivered | extended) & _missing(table, "order_id"), "order_id", "missing_value")
+    referring = _is(kinds, "correction") | _is(kinds, "appeal_upheld")
+    marks.mark(referring & _missing(table, "ref_event_id"), "ref_event_id", "missing_reference")
+    marks.mark(extended & _missing(table, "cause"), "cause", "missing_cause")
+    marks.mark(extended & _missing(table, "extend_s"), "extend_s", "missing_extension")
+    _check_steps(table, delivered, names, marks)
+
+
+def _check_steps(table: pa.Table, delivered: Mask, names: Collection[str], marks: RowFaults) -> None:
+    ends = pc.if_else(pa.array(delivered), table["occurred_us"], pa.scalar(None, pa.int64()))
+    end = pc.coalesce(table["delivered_us"], ends)
+    for earlier, later in _STEPS:
+        if table[f"{earlier}_us"].null_count == table.num_rows:
+            continue
+        limit = end if later == "delivered" else table[f"{later}_us"]
+        after = pc.greater(table[f"{earlier}_us"], limit).fill_null(False)
+        marks.mark(after.to_numpy(), _name_in_file(earlier, names), "times_out_of_order")
+
+
+def _missing(table: pa.Table, name: str) -> Mask:
+    mask: Mask = table[_column_of(name)].is_null().to_numpy()
+    return mask
+
+
+def _column_of(name: str) -> str:
+    return f"{name}_us" if name == "occurred" else name
+
+
+def _is(kinds: pa.Array, kind: str) -> Mask:
+    mask: Mask = pc.equal(kinds, kind).fill_null(False).to_numpy(zero_copy_only=False)
+    return mask
+
+
+def _name_in_file(name: str, names: Collection[str]) -> str:
+    if f"{name}_us" in names and f"{name}_at" not in names:
+        return f"{name}_us"
+    return f"{name}_at" if f"{name}_at" in names or name == "occurred" else name

@@ -29,10 +29,10 @@ def misspelt_keys(documents: Sequence[Mapping[str, object]]) -> dict[int, dict[s
     """As `misspelt`, of each of some objects; those without such a name are left out."""
     if not set().union(*documents) - _FIELD_OF.keys():
         return {}
-    return {k: found for k, document in enumerate(documents) if (found := misspelt(tuple(document)))}
+    return {k: meant for k, document in enumerate(documents) if (meant := misspelt(tuple(document)))}
 
 
-def refuse_misspelt(file: str, found: Mapping[str, str]) -> None:
+def refuse_misspelt(file: str, misspelt_names: Mapping[str, str]) -> None:
     """Stop before anything is read.
 
     Raises
@@ -40,11 +40,11 @@ def refuse_misspelt(file: str, found: Mapping[str, str]) -> None:
     InputError
         If a name is misspelt; names each, and what was meant.
     """
-    if found:
+    if misspelt_names:
         raise InputError(
             *(
                 Fault("input_column_misspelt", file=file, key=name, allowed=meant)
-                for name, meant in sorted(found.items())
+                for name, meant in sorted(misspelt_names.items())
             )
         )
 

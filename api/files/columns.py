@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from api.files.rejects import Marks
+from api.files.rejects import RowFaults
 from rules.calendar import instant_us, read_moment
 from rules.events import REPORT_KINDS, Field
 from rules.ids import id_fault
@@ -34,7 +34,7 @@ _UNSOUND_TEXT: Final = r"[\p{Cc}\x{FFFD}]"
 Mask = NDArray[np.bool_]
 
 
-def read_id(source: pa.Array, name: str, marks: Marks) -> pa.Array:
+def read_id(source: pa.Array, name: str, marks: RowFaults) -> pa.Array:
     """An id as text, plain or as a dictionary; empty is null. Whether it is sound is `api.files.id_checks`'s.
 
     Numbers that a column of floats holds are shown as they stand there.
@@ -73,7 +73,7 @@ def _letters(value: bytes) -> str:
     return shown if shown.isprintable() else value.hex()
 
 
-def read_text(source: pa.Array, name: str, field: Field, marks: Marks) -> pa.Array:
+def read_text(source: pa.Array, name: str, field: Field, marks: RowFaults) -> pa.Array:
     """Text (names from a closed set) as `pa.string()`; empty is null.
 
     Dictionary columns and closed sets are checked once per distinct value.
@@ -87,16 +87,16 @@ def read_text(source: pa.Array, name: str, field: Field, marks: Marks) -> pa.Arr
             marks.mark(mask, name, reason)
         return source
     values = _without_empty(source.dictionary)
-    codes = _codes(source)
+    codes = value_codes(source)
     for mask, reason in _text_faults(values):
-        marks.mark(_per_row(mask, codes), name, reason)
+        marks.mark(per_row(mask, codes), name, reason)
     if field.choices:
         unknown = ~_bools(pc.is_in(values, pa.array(field.choices)), fill=False) & _bools(pc.is_valid(values))
-        marks.mark(_per_row(unknown, codes), name, "unknown_name")
+        marks.mark(per_row(unknown, codes), name, "unknown_name")
     return values.take(source.indices)
 
 
-def read_reports(source: pa.Array, name: str, marks: Marks) -> pa.Array:
+def read_reports(source: pa.Array, name: str, marks: RowFaults) -> pa.Array:
     """A `;`-separated list of report kinds (or a list column) as known names.
 
     Each stands once, in the order of `REPORT_KINDS`.
@@ -114,11 +114,11 @@ def read_reports(source: pa.Array, name: str, marks: Marks) -> pa.Array:
         names = {part.strip() for part in (value or "").split(";")} - {""}
         unknown.append(not names <= set(REPORT_KINDS))
         known.append(";".join(kind for kind in REPORT_KINDS if kind in names) or None)
-    marks.mark(_per_row(np.array(unknown, np.bool_), _codes(source)), name, "unknown_report")
+    marks.mark(per_row(np.array(unknown, np.bool_), value_codes(source)), name, "unknown_report")
     return pa.array(known, pa.string()).take(source.indices)
 
 
-def read_int(source: pa.Array, name: str, field: Field, marks: Marks) -> pa.Array:
+def read_int(source: pa.Array, name: str, field: Field, marks: RowFaults) -> pa.Array:
     """Whole numbers ≥ 0 as int64; `12.0` is 12, `12.5` is marked. At most 15 for `level`, else 10⁹."""
     numbers = read_whole_numbers(source, name, marks)
     highest = LEVEL_MAX if field.name == "level" else INT_MAX
@@ -126,7 +126,7 @@ def read_int(source: pa.Array, name: str, field: Field, marks: Marks) -> pa.Arra
     return numbers
 
 
-def read_time_at(source: pa.Array, name: str, marks: Marks, zone: str = "") -> pa.Array:
+def read_time_at(source: pa.Array, name: str, marks: RowFaults, zone: str = "") -> pa.Array:
     """Instants as microseconds UTC, from ISO-8601 text with an offset or timestamps with a time zone.
 
     Those without one are of `zone`, if it is named. Parts of a microsecond are cut off.
@@ -140,7 +140,7 @@ def read_time_at(source: pa.Array, name: str, marks: Marks, zone: str = "") -> p
         return pa.nulls(len(source), pa.int64())
     written = _without_empty(_plain(_as_text(source, name, marks)))
     reasons: dict[int, str] = {}
-    local = Zone(zone) if zone else None
+    local = LocalZone(zone) if zone else None
     times = _in_halves(
         written, lambda part: _iso_times(part, zone), lambda at, value: _iso_time(value, at, reasons, local)
     )
@@ -148,14 +148,14 @@ def read_time_at(source: pa.Array, name: str, marks: Marks, zone: str = "") -> p
     return _plausible(times, name, marks)
 
 
-def read_time_us(source: pa.Array, name: str, marks: Marks, zone: str = "") -> pa.Array:
+def read_time_us(source: pa.Array, name: str, marks: RowFaults, zone: str = "") -> pa.Array:
     """Instants given as whole microseconds UTC."""
     if pa.types.is_timestamp(source.type):
         return _plausible(_timestamps(source, name, marks, zone), name, marks)
     return _plausible(read_whole_numbers(source, name, marks), name, marks)
 
 
-def read_whole_numbers(source: pa.Array, name: str, marks: Marks) -> pa.Array:
+def read_whole_numbers(source: pa.Array, name: str, marks: RowFaults) -> pa.Array:
     """Whole numbers of any sign as int64, from integers, text, or floats and decimals that are whole."""
     if pa.types.is_null(source.type):
         return pa.nulls(len(source), pa.int64())
@@ -177,21 +177,21 @@ def read_whole_numbers(source: pa.Array, name: str, marks: Marks) -> pa.Array:
     return numbers
 
 
-def _plausible(times: pa.Array, name: str, marks: Marks) -> pa.Array:
+def _plausible(times: pa.Array, name: str, marks: RowFaults) -> pa.Array:
     _mark_outside(times, (YEAR_2000_US, YEAR_2100_US - 1), name, "implausible_time", marks)
     return times
 
 
-def _mark_outside(numbers: pa.Array, bounds: tuple[int, int], name: str, reason: str, marks: Marks) -> None:
+def _mark_outside(numbers: pa.Array, bounds: tuple[int, int], name: str, reason: str, marks: RowFaults) -> None:
     lowest, highest = bounds
-    found = pc.min_max(numbers).as_py()
-    if found["min"] is None or (found["min"] >= lowest and found["max"] <= highest):
+    bounds_found = pc.min_max(numbers).as_py()
+    if bounds_found["min"] is None or (bounds_found["min"] >= lowest and bounds_found["max"] <= highest):
         return
     values = _ints(numbers)
     marks.mark(_bools(pc.is_valid(numbers)) & ((values < lowest) | (values > highest)), name, reason)
 
 
-def _timestamps(source: pa.Array, name: str, marks: Marks, zone: str = "") -> pa.Array:
+def _timestamps(source: pa.Array, name: str, marks: RowFaults, zone: str = "") -> pa.Array:
     if source.type.tz is None and zone:
         source = _in_zone(source, name, marks, zone)
     elif source.type.tz is None:
@@ -208,7 +208,7 @@ def _timestamps(source: pa.Array, name: str, marks: Marks, zone: str = "") -> pa
         return _timestamps(pc.if_else(pa.array(far), pa.scalar(None, source.type), source), name, marks)
 
 
-def _in_zone(source: pa.Array, name: str, marks: Marks, zone: str) -> pa.Array:
+def _in_zone(source: pa.Array, name: str, marks: RowFaults, zone: str) -> pa.Array:
     """Timestamps without a zone as those of a zone; what it skips or has twice is marked."""
     first, last = (
         pc.assume_timezone(source, zone, ambiguous=which, nonexistent=which) for which in ("earliest", "latest")
@@ -232,7 +232,7 @@ def _iso_times(written: pa.Array, zone: str) -> pa.Array:
         return pc.assume_timezone(written.cast(pa.timestamp("us")), zone).cast(pa.int64())
 
 
-class Zone:
+class LocalZone:
     """Local times of a time zone; the one of a kind that is not there, or there twice, is told by its reason."""
 
     def __init__(self, name: str) -> None:
@@ -248,16 +248,16 @@ class Zone:
         return "repeated_time" if shown == local else "skipped_time"
 
 
-def _iso_time(value: str, at: int, reasons: dict[int, str], zone: Zone | None) -> int | None:
+def _iso_time(value: str, at: int, reasons: dict[int, str], zone: LocalZone | None) -> int | None:
     try:
         moment = read_moment(value)
-        found = moment if moment.tzinfo is not None or zone is None else zone.instant(moment)
-        if isinstance(found, dt.datetime) and found.tzinfo is not None:
-            return instant_us(found)
+        instant = moment if moment.tzinfo is not None or zone is None else zone.instant(moment)
+        if isinstance(instant, dt.datetime) and instant.tzinfo is not None:
+            return instant_us(instant)
     except (ValueError, OverflowError):
         reasons[at] = "bad_time"
         return None
-    reasons[at] = "naive_time" if isinstance(found, dt.datetime) else found
+    reasons[at] = "naive_time" if isinstance(instant, dt.datetime) else instant
     return None
 
 
@@ -309,14 +309,14 @@ def _in_halves(
     return pa.concat_arrays(parts) if parts else pa.array([], pa.int64())
 
 
-def _mark_slow(reasons: dict[int, str], num_rows: int, name: str, marks: Marks, hint: str = "") -> None:
+def _mark_slow(reasons: dict[int, str], num_rows: int, name: str, marks: RowFaults, hint: str = "") -> None:
     for reason in sorted(set(reasons.values())):
         mask = np.zeros(num_rows, np.bool_)
-        mask[[at for at, found in reasons.items() if found == reason]] = True
+        mask[[at for at, row_reason in reasons.items() if row_reason == reason]] = True
         marks.mark(mask, name, reason, hint)
 
 
-def _as_text(source: pa.Array, name: str, marks: Marks) -> pa.Array:
+def _as_text(source: pa.Array, name: str, marks: RowFaults) -> pa.Array:
     """`source` as `string` or `dictionary<int32, string>` of sound UTF-8; what is not text is marked and null."""
     kind = source.type
     if pa.types.is_dictionary(kind):
@@ -335,7 +335,7 @@ def _as_text(source: pa.Array, name: str, marks: Marks) -> pa.Array:
     return pa.nulls(len(source), pa.string())
 
 
-def _decoded(source: pa.Array, name: str, marks: Marks) -> pa.Array:
+def _decoded(source: pa.Array, name: str, marks: RowFaults) -> pa.Array:
     values: list[str | None] = []
     broken = np.zeros(len(source), np.bool_)
     for at, value in enumerate(source.cast(pa.binary()).to_pylist()):
@@ -392,12 +392,14 @@ def _bytes(values: pa.Array) -> NDArray[np.uint8]:
     return np.frombuffer(data, np.uint8)[bounds[0] : bounds[-1]]
 
 
-def _codes(source: pa.Array) -> NDArray[np.int32]:
+def value_codes(source: pa.Array) -> NDArray[np.int32]:
+    """Codes of a dictionary column, −1 for null."""
     codes: NDArray[np.int32] = _filled(source.indices, -1).to_numpy(zero_copy_only=False)
     return codes
 
 
-def _per_row(mask: Mask, codes: NDArray[np.int32]) -> Mask:
+def per_row(mask: Mask, codes: NDArray[np.int32]) -> Mask:
+    """A mask over the values of a dictionary as one over rows; `codes` are −1 where there is no value."""
     # Code −1 (no value) picks the False appended at the end.
     return np.append(mask, False)[codes]
 

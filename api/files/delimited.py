@@ -17,10 +17,10 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 from numpy.typing import NDArray
 
-from api.files.delimited_records import Lines, records, scan
+from api.files.delimited_records import QuoteScan, read_records, scan_quotes
 from api.files.errors import InputError
-from api.files.input_files import LONG_LINE, Inspection, RawChunk, head_of, text_stream
-from api.files.rejects import Reject, cut
+from api.files.input_files import LONG_LINE, FileInspection, RawChunk, read_head, text_stream
+from api.files.rejects import Reject, shorten
 from rules.errors import Fault
 from rules.text_files import DELIMITER_NAMES, cells_of, layout_of, strip_invisible
 
@@ -34,7 +34,7 @@ _FEW_SWALLOWED: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
+class DelimitedHeader:
     """The first line of a table, and how the lines are parted.
 
     Parameters
@@ -72,11 +72,11 @@ class _RaggedRows:
 
     def take(self) -> list[Reject]:
         """The rejects since the last call."""
-        taken, self.rejects = self.rejects, []
-        return taken
+        rejects_taken, self.rejects = self.rejects, []
+        return rejects_taken
 
 
-def header_of(path: Path, inspection: Inspection, known: Collection[str] = ()) -> Header:
+def read_header(path: Path, inspection: FileInspection, known: Collection[str] = ()) -> DelimitedHeader:
     """The header of a delimited file.
 
     Parameters
@@ -89,7 +89,7 @@ def header_of(path: Path, inspection: Inspection, known: Collection[str] = ()) -
     InputError
         If nothing but blanks is there, if the first line cannot be a header, or names a column twice.
     """
-    head = head_of(path, inspection)
+    head = read_head(path, inspection)
     layout = layout_of(head, known)
     lines = head.split("\n")
     line = lines[layout.num_before] if layout.num_before < len(lines) else ""
@@ -102,13 +102,18 @@ def header_of(path: Path, inspection: Inspection, known: Collection[str] = ()) -
     if twice:
         raise InputError(Fault("input_column_twice", file=str(path), key=", ".join(twice)))
     notes = {("input_delimiter", DELIMITER_NAMES.get(layout.delimiter, layout.delimiter))}
-    return Header(
+    return DelimitedHeader(
         names, layout.delimiter, layout.num_before + 1, frozenset() if layout.delimiter == "," else frozenset(notes)
     )
 
 
-def csv_chunks(
-    path: Path, inspection: Inspection, header: Header, wanted: Collection[str], *, trusts_quotes: bool = False
+def delimited_chunks(
+    path: Path,
+    inspection: FileInspection,
+    header: DelimitedHeader,
+    wanted: Collection[str],
+    *,
+    trusts_quotes: bool = False,
 ) -> Iterator[RawChunk]:
     """The `wanted` columns of a delimited file as text, chunk by chunk; an empty value is null.
 
@@ -126,7 +131,7 @@ def csv_chunks(
         yield from _arrow_chunks(path, inspection, header, wanted)
         return
     with _data_of(path, inspection, header) as stream:
-        lines = scan(stream, header.delimiter, len(header.names))
+        lines = scan_quotes(stream, header.delimiter, len(header.names))
     by_record = partial(_record_chunks, path, inspection, header, wanted, trusts_quotes=trusts_quotes)
     if lines.ends_open or (lines.may_swallow and not trusts_quotes):
         yield from by_record()
@@ -142,12 +147,12 @@ def csv_chunks(
         yield from chunks
 
 
-def _need_rows(path: Path, lines: Lines, num_rows: int) -> None:
+def _need_rows(path: Path, lines: QuoteScan, num_rows: int) -> None:
     if lines.number > max(_FEW_LINES, _LINES_PER_ROW * num_rows):
         raise InputError(Fault("input_rows_swallowed", file=str(path), given=str(lines.number), allowed=str(num_rows)))
 
 
-def _data_of(path: Path, inspection: Inspection, header: Header) -> io.BufferedReader:
+def _data_of(path: Path, inspection: FileInspection, header: DelimitedHeader) -> io.BufferedReader:
     """The lines below the header."""
     stream = text_stream(path, inspection)
     for _ in range(header.num_lines):
@@ -155,7 +160,9 @@ def _data_of(path: Path, inspection: Inspection, header: Header) -> io.BufferedR
     return stream
 
 
-def _arrow_chunks(path: Path, inspection: Inspection, header: Header, wanted: Collection[str]) -> Iterator[RawChunk]:
+def _arrow_chunks(
+    path: Path, inspection: FileInspection, header: DelimitedHeader, wanted: Collection[str]
+) -> Iterator[RawChunk]:
     ragged = _RaggedRows(str(path))
     included = [name for name in header.names if name in wanted]
     with _data_of(path, inspection, header) as stream:
@@ -213,7 +220,7 @@ def _without_blank(table: pa.Table, rows: NDArray[np.int64]) -> tuple[pa.Table, 
 
 
 def _record_chunks(
-    path: Path, inspection: Inspection, header: Header, wanted: Collection[str], *, trusts_quotes: bool
+    path: Path, inspection: FileInspection, header: DelimitedHeader, wanted: Collection[str], *, trusts_quotes: bool
 ) -> Iterator[RawChunk]:
     columns: dict[str, list[str | None]] = {name: [] for name in header.names if name in wanted}
     rows: list[int] = []
@@ -221,7 +228,7 @@ def _record_chunks(
     bytes_done = num_rows = num_swallowed = num_lines = 0
     with _data_of(path, inspection, header) as stream:
         text = io.TextIOWrapper(stream, encoding="utf-8", newline="\n")
-        for record in records(text, header.delimiter, len(header.names), trusts_quotes=trusts_quotes):
+        for record in read_records(text, header.delimiter, len(header.names), trusts_quotes=trusts_quotes):
             bytes_done += len(record.written)
             num_lines += record.num_lines
             if not record.written.strip():
@@ -260,4 +267,4 @@ def _ragged(file: str, row: int, line: str) -> Reject:
 def _unread(file: str, row: int, line: str, reason: str) -> Reject:
     if line.strip() == _LONG_LINE_TEXT:
         return Reject(file, row, "", "", "line_too_long")
-    return Reject(file, row, "", cut(line.rstrip("\r\n")), reason)
+    return Reject(file, row, "", shorten(line.rstrip("\r\n")), reason)

@@ -23,7 +23,7 @@ _BLOCK_BYTES: Final = 1 << 22
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class DelimitedRecord:
     """One row of a table as it is written.
 
     Parameters
@@ -49,7 +49,7 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
-class Lines:
+class QuoteScan:
     """What a look at quotes and line ends shows.
 
     Parameters
@@ -67,18 +67,18 @@ class Lines:
     ends_open: bool
 
 
-def scan(stream: BinaryIO, delimiter: str, width: int) -> Lines:
+def scan_quotes(stream: BinaryIO, delimiter: str, width: int) -> QuoteScan:
     """Count lines, and look for one that begins inside quotes and has as many delimiters as a row."""
     number, is_open, may_swallow, rest = 0, 0, False, b""
     while block := stream.read(_BLOCK_BYTES):
         whole, ended, rest = (rest + block).rpartition(b"\n")
         if ended:
-            found, is_open, swallows = _scan(whole + ended, is_open, ord(delimiter), width)
-            number, may_swallow = number + found, may_swallow or swallows
+            num_filled, is_open, swallows = _scan(whole + ended, is_open, ord(delimiter), width)
+            number, may_swallow = number + num_filled, may_swallow or swallows
     if rest.strip():
-        found, is_open, swallows = _scan(rest + b"\n", is_open, ord(delimiter), width)
-        number, may_swallow = number + found, may_swallow or swallows
-    return Lines(number, may_swallow, bool(is_open))
+        num_filled, is_open, swallows = _scan(rest + b"\n", is_open, ord(delimiter), width)
+        number, may_swallow = number + num_filled, may_swallow or swallows
+    return QuoteScan(number, may_swallow, bool(is_open))
 
 
 def _scan(block: bytes, is_open: int, delimiter: int, width: int) -> tuple[int, int, bool]:
@@ -96,7 +96,9 @@ def _scan(block: bytes, is_open: int, delimiter: int, width: int) -> tuple[int, 
     return num_filled, int(opened[-1]), swallows
 
 
-def records(lines: Iterator[str], delimiter: str, width: int, *, trusts_quotes: bool = False) -> Iterator[Record]:
+def read_records(
+    lines: Iterator[str], delimiter: str, width: int, *, trusts_quotes: bool = False
+) -> Iterator[DelimitedRecord]:
     """The rows of a table of `width` columns, line by line; line ends stay on the lines.
 
     Parameters
@@ -104,10 +106,10 @@ def records(lines: Iterator[str], delimiter: str, width: int, *, trusts_quotes: 
     trusts_quotes
         Whether what looks like rows inside matching quotes is text of its row.
     """
-    waiting: deque[str] = deque()
+    pushed_back: deque[str] = deque()
     row = 0
     while True:
-        line = waiting.popleft() if waiting else next(lines, None)
+        line = pushed_back.popleft() if pushed_back else next(lines, None)
         if line is None:
             return
         row += 1
@@ -115,45 +117,49 @@ def records(lines: Iterator[str], delimiter: str, width: int, *, trusts_quotes: 
         if cells is not None or not _is_open([line], delimiter):
             cells = _leniently(line, delimiter) if cells is None else cells
             sound = len(cells) == width
-            yield Record(row, line, 1, cells, "" if sound else "wrong_number_of_columns")
+            yield DelimitedRecord(row, line, 1, cells, "" if sound else "wrong_number_of_columns")
             continue
-        held, cells = _gathered(line, waiting, lines, delimiter)
+        record_lines, cells = _gathered(line, pushed_back, lines, delimiter)
         may_swallow = width >= _WIDTH_MIN and not trusts_quotes
-        inner = tuple(one for one in held[1:] if may_swallow and one.count(delimiter) >= width - 1)
+        row_like_lines = tuple(
+            inner_line for inner_line in record_lines[1:] if may_swallow and inner_line.count(delimiter) >= width - 1
+        )
         if cells is not None and len(cells) == width:
-            yield Record(row, "".join(held), len(held), cells, swallowed=inner)
-            row += len(inner)
-        elif cells is None or inner:
-            yield Record(row, line, 1, [], "unclosed_quote")
-            waiting.extendleft(reversed(held[1:]))
+            yield DelimitedRecord(row, "".join(record_lines), len(record_lines), cells, swallowed=row_like_lines)
+            row += len(row_like_lines)
+        elif cells is None or row_like_lines:
+            yield DelimitedRecord(row, line, 1, [], "unclosed_quote")
+            pushed_back.extendleft(reversed(record_lines[1:]))
         else:
-            yield Record(row, "".join(held), len(held), cells, "wrong_number_of_columns")
+            yield DelimitedRecord(row, "".join(record_lines), len(record_lines), cells, "wrong_number_of_columns")
 
 
 def _gathered(
-    line: str, waiting: deque[str], lines: Iterator[str], delimiter: str
+    line: str, pushed_back: deque[str], lines: Iterator[str], delimiter: str
 ) -> tuple[list[str], list[str] | None]:
     """The lines of a record that begins with `line`, and its values; None where its quotes do not match."""
-    held, num_letters = [line], len(line)
-    while len(held) < _LINES_MAX and num_letters < _CHARACTERS_MAX:
-        more = waiting.popleft() if waiting else next(lines, None)
-        if more is None:
-            return held, None
-        held.append(more)
-        num_letters += len(more)
-        if '"' not in more:
+    record_lines, num_letters = [line], len(line)
+    while len(record_lines) < _LINES_MAX and num_letters < _CHARACTERS_MAX:
+        next_line = pushed_back.popleft() if pushed_back else next(lines, None)
+        if next_line is None:
+            return record_lines, None
+        record_lines.append(next_line)
+        num_letters += len(next_line)
+        if '"' not in next_line:
             continue
-        cells = _strictly(held, delimiter)
+        cells = _strictly(record_lines, delimiter)
         if cells is not None:
-            return held, cells
-        if not _is_open(held, delimiter):
-            return held, None
-    return held, None
+            return record_lines, cells
+        if not _is_open(record_lines, delimiter):
+            return record_lines, None
+    return record_lines, None
 
 
-def _strictly(held: list[str], delimiter: str) -> list[str] | None:
+def _strictly(record_lines: list[str], delimiter: str) -> list[str] | None:
     try:
-        return next(csv.reader([*held[:-1], held[-1].rstrip("\r\n")], delimiter=delimiter, strict=True), None)
+        return next(
+            csv.reader([*record_lines[:-1], record_lines[-1].rstrip("\r\n")], delimiter=delimiter, strict=True), None
+        )
     except csv.Error:
         return None
 
@@ -165,11 +171,11 @@ def _leniently(line: str, delimiter: str) -> list[str]:
         return []  # a value that is longer than any may be
 
 
-def _is_open(held: list[str], delimiter: str) -> bool:
+def _is_open(record_lines: list[str], delimiter: str) -> bool:
     """Whether a quote is open at the end of the last line."""
-    closed = [*held[:-1], held[-1].rstrip("\r\n") + '"']
+    closed = [*record_lines[:-1], record_lines[-1].rstrip("\r\n") + '"']
     try:
-        found = list(csv.reader(closed, delimiter=delimiter, strict=True))
+        parsed = list(csv.reader(closed, delimiter=delimiter, strict=True))
     except csv.Error:
         return False
-    return len(found) == 1
+    return len(parsed) == 1

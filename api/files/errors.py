@@ -3,6 +3,10 @@
 Bad rows never come here; they are rejects (`api.files.rejects`).
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 from rules.errors import Fault
 
 
@@ -19,3 +23,12 @@ class InputError(Exception):
     def __reduce__(self) -> tuple[type["InputError"], tuple[Fault, ...]]:
         """Between processes it travels as its faults, not as its message."""
         return InputError, self.faults
+
+
+@contextmanager
+def system_errors_as(code: str, path: Path) -> Iterator[None]:
+    """Turn what the operating system refuses (`OSError`) into an `InputError` of a code, naming the path."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(Fault(code, file=str(path), given=error.strerror or str(error))) from error

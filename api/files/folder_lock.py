@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
-from api.files.atomic import bring_back
+from api.files.atomic import restore_interrupted
 from api.files.errors import InputError
 from rules.errors import Fault
 
@@ -16,7 +16,7 @@ _NO_LOCKS: Final = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
 @contextmanager
-def claimed(*places: Path | None) -> Iterator[None]:
+def locked_folders(*places: Path | None) -> Iterator[None]:
     """Hold places to write to; another run that wants one of them is refused until this one ends, however it ends.
 
     Raises
@@ -24,9 +24,9 @@ def claimed(*places: Path | None) -> Iterator[None]:
     InputError
         If another run holds one of them.
     """
-    with ExitStack() as held:
+    with ExitStack() as stack:
         for place in sorted({place.absolute() for place in places if place is not None}):
-            held.enter_context(_locked(place))
+            stack.enter_context(_locked(place))
         yield
 
 
@@ -41,7 +41,7 @@ def _locked(place: Path) -> Iterator[None]:
     except OSError as error:
         raise InputError(Fault("output_refused", file=str(place), given=error.strerror or str(error))) from error
     try:
-        bring_back(place)
+        restore_interrupted(place)
         yield
     finally:
         path.unlink(missing_ok=True)
@@ -49,13 +49,13 @@ def _locked(place: Path) -> Iterator[None]:
 
 
 def _lock(path: Path) -> int:
-    """A handle that holds the lock; one that was taken away while we waited at its door is no lock."""
+    """A handle that holds the lock; tried again where the lock file was removed in the meantime."""
     while True:
         handle = os.open(path, os.O_CREAT | os.O_RDWR, 0o666)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            # Some network file systems know no locks; a run there is as safe as the person is careful.
+            # Some network file systems have no locks: there, two runs into one folder are not noticed.
             if error.errno in _NO_LOCKS:
                 return handle
             os.close(handle)

@@ -12,14 +12,15 @@ import pyarrow.compute as pc
 from numba import njit
 from numpy.typing import NDArray
 
-from api.files.reading_options import Named, Reading
+from api.files.columns import per_row, value_codes
+from api.files.reading_options import ReadingOptions, RiderAndId
 from rules.ids import ID_LENGTH_MAX, NO_ID, UNSOUND_ID
 
 ID_FIELDS: Final = frozenset({"event_id", "rider_id", "order_id", "ref_event_id", "city"})
 Mask = NDArray[np.bool_]
 
 
-def unsound_ids(source: pa.Array, name: str, reading: Reading, riders: Callable[[], pa.Array]) -> Mask:
+def unsound_ids(source: pa.Array, name: str, reading: ReadingOptions, riders: Callable[[], pa.Array]) -> Mask:
     """Which rows hold no id.
 
     Parameters
@@ -30,27 +31,25 @@ def unsound_ids(source: pa.Array, name: str, reading: Reading, riders: Callable[
         The rider id of each row, asked for where an id may be known from before.
     """
     if pa.types.is_dictionary(source.type):
-        codes = source.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-        # Code −1 (no value) picks the False appended at the end.
-        mask = np.append(_unsound(source.dictionary, reading), False)[codes]
+        mask = per_row(_unsound(source.dictionary, reading), value_codes(source))
     else:
         mask = _unsound(source, reading)
-    if reading.held is not None and mask.any():
+    if reading.known_ids is not None and mask.any():
         at = np.flatnonzero(mask)
-        taken = pa.array(at)
-        values = source.take(taken).cast(pa.string()).to_pylist()
-        owners = values if name == "rider_id" else riders().take(taken).cast(pa.string()).to_pylist()
+        positions = pa.array(at)
+        values = source.take(positions).cast(pa.string()).to_pylist()
+        owners = values if name == "rider_id" else riders().take(positions).cast(pa.string()).to_pylist()
         mask[at] = ~_held(reading, name, list(zip(owners, values, strict=True)))
     return mask
 
 
-def _held(reading: Reading, name: str, named: list[tuple[str | None, str]]) -> Mask:
-    wanted: Collection[Named] = {(rider, value) for rider, value in named if rider is not None}
-    known = set() if reading.held is None else set(reading.held.among(name, wanted))
-    return np.array([one in known for one in named], np.bool_)
+def _held(reading: ReadingOptions, name: str, named: list[tuple[str | None, str]]) -> Mask:
+    wanted: Collection[RiderAndId] = {(rider, value) for rider, value in named if rider is not None}
+    known = set() if reading.known_ids is None else set(reading.known_ids.filter_known(name, wanted))
+    return np.array([rider_and_id in known for rider_and_id in named], np.bool_)
 
 
-def _unsound(values: pa.Array, reading: Reading) -> Mask:
+def _unsound(values: pa.Array, reading: ReadingOptions) -> Mask:
     """Which of some distinct or plain texts are no ids."""
     mask = np.zeros(len(values), np.bool_)
     _, offsets, data = values.buffers()
@@ -64,8 +63,8 @@ def _unsound(values: pa.Array, reading: Reading) -> Mask:
     doubtful = values.take(pa.array(at))
     long = pc.greater(pc.utf8_length(doubtful), ID_LENGTH_MAX)
     pattern = NO_ID if reading.ids_as_they_are else UNSOUND_ID
-    found = pc.or_(long, pc.match_substring_regex(doubtful, pattern))
-    mask[at] = found.fill_null(False).to_numpy(zero_copy_only=False)
+    unsound = pc.or_(long, pc.match_substring_regex(doubtful, pattern))
+    mask[at] = unsound.fill_null(False).to_numpy(zero_copy_only=False)
     return mask
 
 

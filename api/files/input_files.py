@@ -5,7 +5,6 @@ import glob
 import hashlib
 import io
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -15,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from api.files.errors import InputError
+from api.files.errors import InputError, system_errors_as
 from api.files.rejects import Reject
 from rules.errors import Fault
 from rules.text_files import (
@@ -62,7 +61,7 @@ class InputFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Inspection:
+class FileInspection:
     """What one pass over the bytes of a file shows.
 
     `encoding` is `broken` where neither UTF-8 nor GB18030 fits all of it: it is then read as UTF-8 and the
@@ -110,7 +109,7 @@ class RawChunk:
     misspelt: frozenset[tuple[str, str]] = field(default=frozenset())
 
 
-def files_of(paths: Sequence[Path], endings: Sequence[str]) -> tuple[Path, ...]:
+def resolve_files(paths: Sequence[Path], endings: Sequence[str]) -> tuple[Path, ...]:
     """The files that `paths` mean: files, folders (all supported files below, sorted) and patterns with `*`, `?`.
 
     Raises
@@ -119,14 +118,14 @@ def files_of(paths: Sequence[Path], endings: Sequence[str]) -> tuple[Path, ...]:
         Naming every path that is missing, empty of supported files, or has an unsupported ending.
     """
     faults: list[Fault] = []
-    found: list[Path] = []
+    files: list[Path] = []
     for path in paths:
-        found += _files_of(path, endings, faults)
+        files += _files_of(path, endings, faults)
     if not paths:
         faults.append(Fault("input_none", file="-"))
     if faults:
         raise InputError(*faults)
-    return tuple(found)
+    return tuple(files)
 
 
 def _files_of(path: Path, endings: Sequence[str], faults: list[Fault]) -> list[Path]:
@@ -164,7 +163,7 @@ def _is_passed_over(file: Path, folder: Path) -> bool:
     return _is_left_behind(name) or any(part.startswith(("_", ".")) and "=" not in part for part in folders)
 
 
-def passed_over(paths: Sequence[Path], endings: Sequence[str]) -> list[Fault]:
+def skipped_files(paths: Sequence[Path], endings: Sequence[str]) -> list[Fault]:
     """A note for each folder in which files were passed over, with their names."""
     notes = []
     for path in paths:
@@ -186,12 +185,12 @@ def _note(code: str, path: Path, given: str) -> Fault:
 
 def folder_columns(name: Path) -> tuple[tuple[str, str], ...]:
     """The columns that the folders of a path name, as Hive writes them: `city=hangzhou/dt=2026-01-05/part.parquet`."""
-    found: dict[str, str] = {}
+    columns: dict[str, str] = {}
     for part in name.parts[:-1]:
         key, is_pair, value = part.partition("=")
         if is_pair and key:
-            found[unquote(key)] = "" if value == _HIVE_NOTHING else unquote(value)
-    return tuple(found.items())
+            columns[unquote(key)] = "" if value == _HIVE_NOTHING else unquote(value)
+    return tuple(columns.items())
 
 
 def sha256_of(path: Path) -> str:
@@ -200,7 +199,7 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def inspect(path: Path, *, is_text: bool, name: Path | None = None) -> Inspection:
+def inspect_file(path: Path, *, is_text: bool, name: Path | None = None) -> FileInspection:
     """One pass over a file: digest and, for text, encoding and whether a line exceeds `LINE_BYTES_MAX`.
 
     Parameters
@@ -218,7 +217,7 @@ def inspect(path: Path, *, is_text: bool, name: Path | None = None) -> Inspectio
     decoder = codecs.getincrementaldecoder("utf-8")()
     is_utf8, has_long_line, has_quotes, open_line = True, False, False, 0
     wide: Encoding | None = None
-    with opened(path) as file:
+    with open_binary(path) as file:
         while block := _read(file, path):
             if is_text and not num_bytes:
                 _need_text(name or path, block)
@@ -236,7 +235,7 @@ def inspect(path: Path, *, is_text: bool, name: Path | None = None) -> Inspectio
         raise InputError(Fault("input_empty", file=str(name or path)))
     is_utf8 = is_utf8 and (not is_text or (wide is None and fits_utf8(decoder, b"", final=True)))
     encoding: Encoding = "utf-8" if is_utf8 else wide or other_encoding(_blocks(path))
-    return Inspection(
+    return FileInspection(
         digest.hexdigest(),
         num_bytes,
         encoding,
@@ -253,26 +252,18 @@ def _need_text(path: Path, head: bytes) -> None:
         raise InputError(Fault(f"input_packed_{_PACKED_WORDS.get(packing, 'other')}", file=str(path), given=packing))
 
 
-def opened(path: Path) -> BinaryIO:
+def open_binary(path: Path) -> BinaryIO:
     """The file, open for reading bytes; `InputError` if the system refuses."""
-    with _refusals_named(path):
+    with system_errors_as("input_unreadable", path):
         return path.open("rb")
 
 
 def _read(file: BinaryIO, path: Path) -> bytes:
-    with _refusals_named(path):
+    with system_errors_as("input_unreadable", path):
         return file.read(BLOCK_BYTES)
 
 
-@contextmanager
-def _refusals_named(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise InputError(Fault("input_unreadable", file=str(path), given=error.strerror or "")) from error
-
-
-def text_stream(path: Path, inspection: Inspection) -> io.BufferedReader:
+def text_stream(path: Path, inspection: FileInspection) -> io.BufferedReader:
     """The bytes of a text file as UTF-8 without a mark, lines that are too long replaced by `LONG_LINE`."""
     stream: Iterator[bytes] = _blocks(path)
     if inspection.encoding != "utf-8":
@@ -285,7 +276,7 @@ def text_stream(path: Path, inspection: Inspection) -> io.BufferedReader:
     return io.BufferedReader(_BlockStream(stream), BLOCK_BYTES)
 
 
-def head_of(path: Path, inspection: Inspection) -> str:
+def read_head(path: Path, inspection: FileInspection) -> str:
     """The first lines of a text file."""
     with text_stream(path, inspection) as stream:
         return stream.read(HEAD_BYTES).decode("utf-8", "replace").replace("\r\n", "\n")
@@ -322,7 +313,7 @@ class _BlockStream(io.RawIOBase):
 
 
 def _blocks(path: Path) -> Iterator[bytes]:
-    with opened(path) as file:
+    with open_binary(path) as file:
         while block := _read(file, path):
             yield block
 

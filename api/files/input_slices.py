@@ -15,13 +15,13 @@ import pyarrow.parquet as pq
 from rules.errors import Fault
 
 # About so many rows are one task: enough to be worth one, few enough for all cores to end at once.
-UNIT_ROWS: Final = 1 << 21
-Groups = tuple[int, int]
+SLICE_ROWS: Final = 1 << 21
+RowGroups = tuple[int, int]
 _NO_GROUPS: Final = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)
-class Unit:
+class InputSlice:
     """A task of reading.
 
     Parameters
@@ -35,7 +35,7 @@ class Unit:
     """
 
     file: int
-    groups: Groups | None = None
+    groups: RowGroups | None = None
     row: int = 0
 
     @property
@@ -44,23 +44,23 @@ class Unit:
         return self.groups != _NO_GROUPS
 
 
-def units_of(files: Sequence[Path], unit_rows: int = UNIT_ROWS) -> tuple[Unit, ...]:
+def input_slices(files: Sequence[Path], slice_rows: int = SLICE_ROWS) -> tuple[InputSlice, ...]:
     """The tasks of reading files: digests of split files first, since each takes longest, then rows in order."""
-    units = [unit for k, path in enumerate(files) for unit in _units_of(k, path, unit_rows)]
-    return tuple(sorted(units, key=lambda unit: unit.has_rows))
+    slices = [input_slice for k, path in enumerate(files) for input_slice in _slices_of(k, path, slice_rows)]
+    return tuple(sorted(slices, key=lambda input_slice: input_slice.has_rows))
 
 
-def _units_of(file: int, path: Path, unit_rows: int) -> list[Unit]:
+def _slices_of(file: int, path: Path, slice_rows: int) -> list[InputSlice]:
     rows = _rows_of_groups(path)
-    found, first, row = list[Unit](), 0, 0
+    slices, first, row = list[InputSlice](), 0, 0
     for group in range(len(rows)):
-        here, rest = sum(rows[first : group + 1]), sum(rows[group + 1 :])
-        if here >= unit_rows and rest >= unit_rows // 2:
-            found.append(Unit(file, (first, group + 1), row))
-            first, row = group + 1, row + here
-    if not found:
-        return [Unit(file)]
-    return [Unit(file, _NO_GROUPS), *found, Unit(file, (first, len(rows)), row)]
+        rows_in_slice, rows_left = sum(rows[first : group + 1]), sum(rows[group + 1 :])
+        if rows_in_slice >= slice_rows and rows_left >= slice_rows // 2:
+            slices.append(InputSlice(file, (first, group + 1), row))
+            first, row = group + 1, row + rows_in_slice
+    if not slices:
+        return [InputSlice(file)]
+    return [InputSlice(file, _NO_GROUPS), *slices, InputSlice(file, (first, len(rows)), row)]
 
 
 def _rows_of_groups(path: Path) -> list[int]:
@@ -74,17 +74,19 @@ def _rows_of_groups(path: Path) -> list[int]:
     return []
 
 
-def inputs_read(units: Sequence[Unit], reports: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def inputs_document(slices: Sequence[InputSlice], reports: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """The files as `run.json` names them: path, digest and rows, each once."""
-    found: dict[int, dict[str, Any]] = {}
-    for unit, report in sorted(zip(units, reports, strict=True), key=lambda pair: pair[0].file):
-        own = found.setdefault(unit.file, {"path": report["path"], "sha256": "", "rows": 0})
-        own["sha256"] = own["sha256"] or report["sha256"]
-        own["rows"] += report["rows"]
-    return list(found.values())
+    inputs: dict[int, dict[str, Any]] = {}
+    for input_slice, report in sorted(zip(slices, reports, strict=True), key=lambda pair: pair[0].file):
+        entry = inputs.setdefault(input_slice.file, {"path": report["path"], "sha256": "", "rows": 0})
+        entry["sha256"] = entry["sha256"] or report["sha256"]
+        entry["rows"] += report["rows"]
+    return list(inputs.values())
 
 
-def warnings_of(reports: Sequence[dict[str, Any]]) -> tuple[Fault, ...]:
+def slice_warnings(reports: Sequence[dict[str, Any]]) -> tuple[Fault, ...]:
     """What a person should know of the files, each thing once."""
-    found = [{**fault, "params": tuple(map(tuple, fault["params"]))} for one in reports for fault in one["warnings"]]
-    return tuple(dict.fromkeys(Fault(**fault) for fault in found))
+    warnings = [
+        {**fault, "params": tuple(map(tuple, fault["params"]))} for report in reports for fault in report["warnings"]
+    ]
+    return tuple(dict.fromkeys(Fault(**fault) for fault in warnings))

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Final
 
-from api.files.rejects import cut
+from api.files.rejects import shorten
 from rules.text_files import BYTE_ORDER_MARK, file_format_of
 
 # Every letter is looked at once: a text without an end is a word too, and nothing is tried twice.
@@ -54,7 +54,7 @@ class _Level:
         return self.key if self.is_object else self.item
 
 
-def fault_of(written: bytes | str) -> JsonFault | None:
+def find_json_fault(written: bytes | str) -> JsonFault | None:
     """The first fault of a text: a value that JSON has not, a key that stands twice, a comma too many, or where it ends.
 
     Returns
@@ -78,7 +78,7 @@ def fault_of(written: bytes | str) -> JsonFault | None:
         return JsonFault("json_syntax", "", "", 1, 1)
     except ValueError as error:
         position = getattr(error, "pos", 0)
-        syntax = JsonFault("json_syntax", "", cut(text[position : position + 20].strip()), *_place(text, position))
+        syntax = JsonFault("json_syntax", "", shorten(text[position : position + 20].strip()), *_place(text, position))
         return _walked(text, position) or syntax
     return _walked(text, len(text))
 
@@ -100,7 +100,7 @@ def _walked(text: str, stop: int) -> JsonFault | None:
             path = tuple(level.step for level in levels if level.step != "")
             path = (*path[:-1], key) if reason == "json_key_twice" else path
             return JsonFault(
-                reason, key, cut(key if reason == "json_key_twice" else word), *_place(text, match.start()), path
+                reason, key, shorten(key if reason == "json_key_twice" else word), *_place(text, match.start()), path
             )
         _step(word, levels)
         before = word

@@ -17,9 +17,9 @@ from api.files.canonical import KNOWN_COLUMNS
 from api.files.column_names import misspelt_keys
 from api.files.errors import InputError
 from api.files.id_checks import ID_FIELDS
-from api.files.input_files import BLOCK_BYTES, LONG_LINE, Inspection, RawChunk, text_stream
-from api.files.json_faults import fault_of
-from api.files.rejects import Reject, cut
+from api.files.input_files import BLOCK_BYTES, LONG_LINE, FileInspection, RawChunk, text_stream
+from api.files.json_faults import find_json_fault
+from api.files.rejects import Reject, shorten
 from rules.errors import Fault
 from rules.events import FIELDS
 from rules.ids import id_fault
@@ -32,7 +32,7 @@ _NO_OBJECT: Final = frozenset({"json_syntax", "json_not_utf8", "json_packed"})
 _NOTHING: Final = type(None)
 
 
-def json_chunks(path: Path, inspection: Inspection) -> Iterator[RawChunk]:
+def json_chunks(path: Path, inspection: FileInspection) -> Iterator[RawChunk]:
     """The known columns of an NDJSON file, chunk by chunk.
 
     Raises
@@ -53,7 +53,7 @@ def json_chunks(path: Path, inspection: Inspection) -> Iterator[RawChunk]:
         raise InputError(Fault("input_not_json_lines", file=str(path)))
 
 
-def _line_blocks(path: Path, inspection: Inspection) -> Iterator[bytes]:
+def _line_blocks(path: Path, inspection: FileInspection) -> Iterator[bytes]:
     """Blocks of whole lines, each ending in a line feed."""
     rest = b""
     with text_stream(path, inspection) as stream:
@@ -78,13 +78,15 @@ def _chunk(block: bytes, file: str, line_number: int, bytes_done: int) -> RawChu
             rows.append(number)
         elif line.strip():
             rejects.append(_unread(file, number, line))
-    chunk = columns_of(documents, file, rows, bytes_done)
-    misspelt = frozenset(pair for found in misspelt_keys(documents).values() for pair in found.items())
+    chunk = documents_to_chunk(documents, file, rows, bytes_done)
+    misspelt = frozenset(pair for names_of_row in misspelt_keys(documents).values() for pair in names_of_row.items())
     return replace(chunk, rejects=[*rejects, *chunk.rejects], misspelt=misspelt)
 
 
-def columns_of(documents: Sequence[dict[str, Any]], file: str, rows: Sequence[int], bytes_done: int = 0) -> RawChunk:
-    """Objects as `decode` reads them → the known columns; what has not the type of its column is rejected."""
+def documents_to_chunk(
+    documents: Sequence[dict[str, Any]], file: str, rows: Sequence[int], bytes_done: int = 0
+) -> RawChunk:
+    """Objects as `decode_json` reads them → the known columns; what has not the type of its column is rejected."""
     names = set().union(*documents)
     columns: dict[str, pa.Array] = {}
     wrong: dict[int, str] = {}
@@ -93,7 +95,7 @@ def columns_of(documents: Sequence[dict[str, Any]], file: str, rows: Sequence[in
         for at in misfits:
             wrong.setdefault(at, name)
     rejects = [
-        Reject(file, rows[at], name, cut(_shown(documents[at][name])), "wrong_type") for at, name in wrong.items()
+        Reject(file, rows[at], name, shorten(_shown(documents[at][name])), "wrong_type") for at, name in wrong.items()
     ]
     # A chunk without a known column still has its rows: each lacks everything.
     columns.setdefault("event_id", pa.nulls(len(rows), pa.string()))
@@ -108,14 +110,14 @@ def columns_of(documents: Sequence[dict[str, Any]], file: str, rows: Sequence[in
 def _unread(file: str, number: int, line: bytes) -> Reject:
     if line.strip() == LONG_LINE:
         return Reject(file, number, "", "", "line_too_long")
-    return unread_line(file, number, line)
+    return rejected_line(file, number, line)
 
 
-def unread_line(file: str, number: int, line: bytes) -> Reject:
+def rejected_line(file: str, number: int, line: bytes) -> Reject:
     """Why a line is no object, and where."""
-    fault = fault_of(line.strip())
+    fault = find_json_fault(line.strip())
     if fault is None or fault.reason in _NO_OBJECT:
-        shown = cut(line.decode("utf-8", errors="replace").strip())
+        shown = shorten(line.decode("utf-8", errors="replace").strip())
         return Reject(file, number, "", shown, "bad_line", at=0 if fault is None else fault.at)
     return Reject(file, number, fault.key, fault.value, fault.reason, at=fault.at)
 
@@ -162,8 +164,8 @@ _CHECKER: Final = json.JSONDecoder(object_pairs_hook=_only_once, parse_constant=
 _DECODER: Final = json.JSONDecoder(object_pairs_hook=_once, parse_float=_Spelling, parse_constant=_refused)
 
 
-def check_strictly(text: str) -> None:
-    """Refuse what `decode_marked` would refuse; nothing of the text is kept, so a long one takes little memory.
+def validate_json(text: str) -> None:
+    """Refuse what `decode_json_replacing` would refuse; nothing of the text is kept, so a long one takes little memory.
 
     Raises
     ------
@@ -173,7 +175,7 @@ def check_strictly(text: str) -> None:
     _CHECKER.decode(text)
 
 
-def decode(text: str) -> Any:
+def decode_json(text: str) -> Any:
     """A JSON value without floats: numbers with a point or an exponent stay as they are spelt.
 
     Raises
@@ -188,16 +190,16 @@ def decode(text: str) -> Any:
     return document
 
 
-def decode_marked(text: str) -> Any:
-    """As `decode`, with U+FFFD for halves of characters: only the events that hold them are rejected.
+def decode_json_replacing(text: str) -> Any:
+    """As `decode_json`, with U+FFFD for halves of characters: only the events that hold them are rejected.
 
     Raises
     ------
     ValueError, RecursionError
-        As of `decode`, but for halves of characters.
+        As of `decode_json`, but for halves of characters.
     """
     try:
-        return decode(text)
+        return decode_json(text)
     except UnicodeEncodeError:
         return _marked(_DECODER.decode(text))
 
@@ -214,7 +216,7 @@ def _marked(value: Any) -> Any:
 
 def _object(line: bytes) -> dict[str, Any] | None:
     try:
-        document = decode(line.decode().strip())
+        document = decode_json(line.decode().strip())
     except (ValueError, RecursionError):
         return None
     return document if isinstance(document, dict) else None

@@ -14,7 +14,7 @@ _EVENTS: Final = np.frombuffer(b"events", np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class JsonListBounds:
     """Where a list begins and ends, without its brackets, and from where to where each of its rows stands."""
 
     start: int
@@ -22,7 +22,7 @@ class Bounds:
     rows: list[tuple[int, int]]
 
 
-def row_bounds(body: bytes) -> Bounds | None:
+def json_list_bounds(body: bytes) -> JsonListBounds | None:
     """The rows of `[...]`, or of `{"events": [...]}` with whatever else beside; None for anything else.
 
     If each row is a value, and what is around them is JSON, the body is.
@@ -37,7 +37,7 @@ def row_bounds(body: bytes) -> Bounds | None:
         return None
     rows = list(zip(starts[:number].tolist(), stops[:number].tolist(), strict=True))
     is_empty = number == 1 and not body[first:stop].strip()
-    return Bounds(first, stop, [] if is_empty else rows)
+    return JsonListBounds(first, stop, [] if is_empty else rows)
 
 
 @njit(cache=True, nogil=True)

@@ -29,8 +29,8 @@ import pyarrow as pa
 
 from api.files.canonical import with_place
 from api.files.errors import InputError
-from api.files.mdrp_tables import INSTANCE_FILES, SOLUTION_FILES, Day, Delivery, Point, read_files
-from api.files.reading_options import AS_IT_IS, Reading
+from api.files.mdrp_tables import INSTANCE_FILES, SOLUTION_FILES, MdrpDay, MdrpDelivery, Point, read_mdrp_files
+from api.files.reading_options import DEFAULT_READING, ReadingOptions
 from rules.calendar import instant_us
 from rules.errors import Fault
 from rules.units import FEN_PER_YUAN, US_PER_S
@@ -50,7 +50,7 @@ class ExecutedDay:
     files: tuple[tuple[Path, int], ...]
 
 
-def read_day(paths: Sequence[Path], time_zone: str, reading: Reading = AS_IT_IS) -> ExecutedDay:
+def read_mdrp_day(paths: Sequence[Path], time_zone: str, reading: ReadingOptions = DEFAULT_READING) -> ExecutedDay:
     """Read `(INSTANCE_DIR, SOLUTION_DIR)`.
 
     Raises
@@ -65,7 +65,7 @@ def read_day(paths: Sequence[Path], time_zone: str, reading: Reading = AS_IT_IS)
         raise InputError(*not_folders)
     instance, solution = paths
     zero_us = day_zero_us(time_zone)
-    day = read_files(instance, solution, reading)
+    day = read_mdrp_files(instance, solution, reading)
     rows = [_event(day, delivery, zero_us) for delivery in day.deliveries]
     file = solution / SOLUTION_FILES[1]
     numbers = np.array([delivery.row for delivery in day.deliveries], np.int64)
@@ -95,7 +95,7 @@ def city_of(instance_name: str) -> str:
     return f"mdrp-{match[1]}" if match else instance_name
 
 
-def _event(day: Day, delivery: Delivery, zero_us: int) -> dict[str, object]:
+def _event(day: MdrpDay, delivery: MdrpDelivery, zero_us: int) -> dict[str, object]:
     order = day.orders[delivery.order]
     arrived = _arrival(day, delivery)
     moments = {
@@ -124,7 +124,7 @@ def _event(day: Day, delivery: Delivery, zero_us: int) -> dict[str, object]:
     }
 
 
-def _arrival(day: Day, delivery: Delivery) -> Decimal | None:
+def _arrival(day: MdrpDay, delivery: MdrpDelivery) -> Decimal | None:
     """Minute at which the courier reached the restaurant for this pickup."""
     restaurant = day.orders[delivery.order].restaurant
     arrivals = []

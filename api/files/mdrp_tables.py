@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from api.files.errors import InputError
-from api.files.reading_options import AS_IT_IS, EVERYTHING, Reading
+from api.files.reading_options import ALL_IDS_KNOWN, DEFAULT_READING, ReadingOptions
 from dispatch.degrees import are_degrees, have_decimals_of_degrees
 from rules.errors import Fault
 from rules.ids import id_fault, is_never_id
@@ -35,7 +35,7 @@ Point = tuple[Decimal, Decimal]
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class MdrpOrder:
     """An order of the instance; times in minutes of the day, place in metres."""
 
     place: Point
@@ -45,7 +45,7 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class MdrpDelivery:
     """An executed order; times in minutes of the day, `row` 1-based in its file."""
 
     order: str
@@ -56,7 +56,7 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
-class Move:
+class MdrpMove:
     """One move of a courier; origin `0` is where the courier starts."""
 
     departure_time: Decimal
@@ -65,20 +65,20 @@ class Move:
 
 
 @dataclass(slots=True)
-class Day:
+class MdrpDay:
     """An instance and what was done with it; complete only if `faults` stays empty."""
 
     name: str
-    reading: Reading = AS_IT_IS
-    orders: dict[str, Order] = field(default_factory=dict)
+    reading: ReadingOptions = DEFAULT_READING
+    orders: dict[str, MdrpOrder] = field(default_factory=dict)
     restaurants: dict[str, Point] = field(default_factory=dict)
     couriers: dict[str, Point] = field(default_factory=dict)
     metres_per_minute: Decimal = Decimal(0)
     target_minutes: Decimal = Decimal(0)
     pay_per_order: Decimal = Decimal(0)
     assignment_times: dict[str, Decimal] = field(default_factory=dict)
-    deliveries: list[Delivery] = field(default_factory=list)
-    moves: dict[str, list[Move]] = field(default_factory=dict)
+    deliveries: list[MdrpDelivery] = field(default_factory=list)
+    moves: dict[str, list[MdrpMove]] = field(default_factory=dict)
     num_rows: dict[Path, int] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
 
@@ -91,7 +91,7 @@ class Day:
         return self.restaurants.get(name)
 
 
-def read_files(instance: Path, solution: Path, reading: Reading = AS_IT_IS) -> Day:
+def read_mdrp_files(instance: Path, solution: Path, reading: ReadingOptions = DEFAULT_READING) -> MdrpDay:
     """Read and check all seven files.
 
     Raises
@@ -100,7 +100,7 @@ def read_files(instance: Path, solution: Path, reading: Reading = AS_IT_IS) -> D
         With every fault found: files missing, rows that cannot be read, names that do not fit together, times
         that go backwards.
     """
-    day = Day(instance.resolve().name, reading)
+    day = MdrpDay(instance.resolve().name, reading)
     _read_instance(instance, day)
     _read_solution(solution, day)
     if day.faults:
@@ -108,7 +108,7 @@ def read_files(instance: Path, solution: Path, reading: Reading = AS_IT_IS) -> D
     return day
 
 
-def _read_instance(folder: Path, day: Day) -> None:
+def _read_instance(folder: Path, day: MdrpDay) -> None:
     restaurants = _rows(folder / "restaurants.txt", _RESTAURANTS, day)
     couriers = _rows(folder / "couriers.txt", _COURIERS, day)
     orders = _rows(folder / "orders.txt", _ORDERS, day)
@@ -126,7 +126,7 @@ def _read_instance(folder: Path, day: Day) -> None:
         name, place, placed, ready = row.name(0, day.orders), row.point(1), row.minutes(3), row.minutes(5)
         row.must_be_in(4, day.restaurants)
         if place is not None and placed is not None and ready is not None:
-            day.orders[name] = Order(place, placed, row.cells[4], ready)
+            day.orders[name] = MdrpOrder(place, placed, row.cells[4], ready)
     for row in _rows(folder / "instance_parameters.txt", None, day)[:1]:
         day.metres_per_minute = row.positive(0)
         day.target_minutes = row.positive(3)
@@ -135,7 +135,7 @@ def _read_instance(folder: Path, day: Day) -> None:
             row.fault("input_mdrp_pay", 5)
 
 
-def _need_metres(*files: "list[Row]") -> None:
+def _need_metres(*files: "list[MdrpRow]") -> None:
     """Refuse places (columns 2 and 3) in degrees: a fault at the first row of a file that has them, or of all files."""
     faulty = [rows[0] for rows in files if rows and have_decimals_of_degrees(map(_written_place, rows))]
     every = [row for rows in files for row in rows]
@@ -145,11 +145,11 @@ def _need_metres(*files: "list[Row]") -> None:
         row.fault("input_mdrp_degrees", 1, ", ".join(_written_place(row)))
 
 
-def _written_place(row: "Row") -> tuple[str, str]:
+def _written_place(row: "MdrpRow") -> tuple[str, str]:
     return row.cells[1], row.cells[2]
 
 
-def _read_solution(folder: Path, day: Day) -> None:
+def _read_solution(folder: Path, day: MdrpDay) -> None:
     carriers: dict[str, str] = {}
     for row in _rows(folder / SOLUTION_FILES[0], _ASSIGNMENTS, day):
         assigned = row.minutes(0)
@@ -174,10 +174,10 @@ def _read_solution(folder: Path, day: Day) -> None:
         row.must_be_in(2, places)
         row.must_be_in(3, places)
         if departed is not None:
-            day.moves.setdefault(row.cells[0], []).append(Move(departed, row.cells[2], row.cells[3]))
+            day.moves.setdefault(row.cells[0], []).append(MdrpMove(departed, row.cells[2], row.cells[3]))
 
 
-def _read_delivery(row: "Row", order: str, carriers: dict[str, str], day: Day) -> None:
+def _read_delivery(row: "MdrpRow", order: str, carriers: dict[str, str], day: MdrpDay) -> None:
     times = [row.minutes(column) for column in (1, 2, 3, 4)]
     row.must_be_in(0, day.orders)
     row.must_be_in(5, day.couriers)
@@ -191,24 +191,24 @@ def _read_delivery(row: "Row", order: str, carriers: dict[str, str], day: Day) -
         row.fault("input_mdrp_other_times", 1 if placed != known.placement_time else 2)
     if not placed <= day.assignment_times.get(order, placed) <= dropped_off or not placed <= picked_up <= dropped_off:
         row.fault("input_mdrp_times_backwards", 4)
-    day.deliveries.append(Delivery(order, picked_up, dropped_off, row.cells[5], row.number_in_file))
+    day.deliveries.append(MdrpDelivery(order, picked_up, dropped_off, row.cells[5], row.number_in_file))
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class MdrpRow:
     """One row of one file; what cannot be read becomes a fault of the day."""
 
     path: Path
     number_in_file: int
     header: Sequence[str]
     cells: Sequence[str]
-    day: Day
+    day: MdrpDay
 
     def fault(self, code: str, column: int, given: str = "", **params: str) -> None:
         """Note that the value in `column` is wrong; `given` are the values if it is about several."""
         key = f"{self.header[min(column, len(self.header) - 1)]}, row {self.number_in_file}"
-        found = (given or self.cells[column])[:200]
-        self.day.faults.append(Fault(code, file=str(self.path), key=key, given=found, params=tuple(params.items())))
+        shown = (given or self.cells[column])[:200]
+        self.day.faults.append(Fault(code, file=str(self.path), key=key, given=shown, params=tuple(params.items())))
 
     def name(self, column: int, taken: Collection[str], *, is_rider: bool = False) -> str:
         """A name that must be new, and an id; that of a rider whom a state holds stays valid."""
@@ -223,8 +223,10 @@ class Row:
         reading = self.day.reading
         if reading.ids_as_they_are and not is_never_id(name):
             return True
-        held = reading.held
-        return held is EVERYTHING or (is_rider and held is not None and bool(held.among("rider_id", {(name, name)})))
+        known_ids = reading.known_ids
+        return known_ids is ALL_IDS_KNOWN or (
+            is_rider and known_ids is not None and bool(known_ids.filter_known("rider_id", {(name, name)}))
+        )
 
     def must_be_in(self, column: int, known: Collection[str]) -> None:
         """A name that must be known."""
@@ -265,7 +267,7 @@ class Row:
         return None if x is None or y is None else (x, y)
 
 
-def _rows(path: Path, header: Sequence[str] | None, day: Day) -> list[Row]:
+def _rows(path: Path, header: Sequence[str] | None, day: MdrpDay) -> list[MdrpRow]:
     """The rows of a file below its header; `header` None: the parameters, whose names contain blanks."""
     try:
         content = path.read_bytes()
@@ -292,12 +294,12 @@ def _rows(path: Path, header: Sequence[str] | None, day: Day) -> list[Row]:
         return []
     day.num_rows[path] = sum(not is_blank(line) for line in lines[1:])
     rows = [
-        Row(path, number, names, [cell.strip() for cell in line.split(of_row)], day)
+        MdrpRow(path, number, names, [cell.strip() for cell in line.split(of_row)], day)
         for number, line in enumerate(lines[1:], 1)
         if not is_blank(line)
     ]
     width = _NUM_PARAMETERS if header is None else len(header)
-    sound: list[Row] = []
+    sound: list[MdrpRow] = []
     for row in rows:
         if len(row.cells) == width or (header is _ASSIGNMENTS and len(row.cells) > width):
             sound.append(row)

@@ -22,15 +22,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from api.files.canonical import canonical
+from api.files.canonical import to_canonical
 from api.files.column_names import misspelt_among
 from api.files.columns import YEAR_2100_US, read_whole_numbers
-from api.files.delimited import csv_chunks, header_of
+from api.files.delimited import delimited_chunks, read_header
 from api.files.errors import InputError
 from api.files.id_checks import unsound_ids
-from api.files.input_files import Inspection, RawChunk
-from api.files.reading_options import AS_IT_IS, EVERYTHING, Reading, Renamed
-from api.files.rejects import Marks, Reject
+from api.files.input_files import FileInspection, RawChunk
+from api.files.reading_options import ALL_IDS_KNOWN, DEFAULT_READING, PrefixedIds, ReadingOptions
+from api.files.rejects import Reject, RowFaults
 from rules.errors import Fault
 from rules.units import US_PER_DAY, US_PER_S
 from scoring.columns import EVENT_SCHEMA
@@ -64,7 +64,9 @@ _EARTH_RADIUS_M: Final = 6_371_009
 _COORDINATE_SCALE: Final = 1e6
 
 
-def meituan_chunks(path: Path, inspection: Inspection, reading: Reading = AS_IT_IS) -> Iterator[RawChunk]:
+def meituan_chunks(
+    path: Path, inspection: FileInspection, reading: ReadingOptions = DEFAULT_READING
+) -> Iterator[RawChunk]:
     """The columns of a waybill file that scoring needs, as text, chunk by chunk.
 
     Raises
@@ -72,7 +74,7 @@ def meituan_chunks(path: Path, inspection: Inspection, reading: Reading = AS_IT_
     InputError
         If the file is no table or lacks one of these columns.
     """
-    header = header_of(path, inspection, _KNOWN)
+    header = read_header(path, inspection, _KNOWN)
     there = {*header.names, *dict(inspection.folder)}
     missing = [name for name in _REQUIRED if name not in there]
     if missing:
@@ -80,7 +82,7 @@ def meituan_chunks(path: Path, inspection: Inspection, reading: Reading = AS_IT_
     # The published file has an index column without a name.
     unknown = frozenset(header.names) - _KNOWN - {""}
     wanted = {*_REQUIRED, *_PLACES}
-    for chunk in csv_chunks(path, inspection, header, wanted, trusts_quotes=reading.quotes_as_they_are):
+    for chunk in delimited_chunks(path, inspection, header, wanted, trusts_quotes=reading.quotes_as_they_are):
         yield replace(chunk, unknown=unknown)
 
 
@@ -92,7 +94,7 @@ def misspelt_waybills(names: Collection[str]) -> dict[str, str]:
 
 
 def canonical_waybills(
-    columns: pa.Table, file: str, rows: NDArray[np.int64], reading: Reading = AS_IT_IS
+    columns: pa.Table, file: str, rows: NDArray[np.int64], reading: ReadingOptions = DEFAULT_READING
 ) -> tuple[pa.Table, list[Reject], Mapping[str, int]]:
     """One chunk of waybills as delivered rows.
 
@@ -105,7 +107,7 @@ def canonical_waybills(
     left_out
         Refused and undelivered waybills.
     """
-    marks = Marks(columns.num_rows)
+    marks = RowFaults(columns.num_rows)
     seconds = {name: _seconds(columns, name, marks) for name in _TIMES.values()}
     grabbed = _integers(columns, "is_courier_grabbed", marks)
     for name in (*_IDS.values(), "is_courier_grabbed"):
@@ -119,19 +121,19 @@ def canonical_waybills(
     source = columns.filter(pa.array(kept))
     native = _native(source, {name: values[kept] for name, values in seconds.items()})
     # The ids were looked at as the file has them.
-    table, found = canonical(native, file, rows[kept], replace(reading, held=EVERYTHING))
-    rejects += _under_file_names(found, source, rows[kept])
+    table, native_rejects = to_canonical(native, file, rows[kept], replace(reading, known_ids=ALL_IDS_KNOWN))
+    rejects += _under_file_names(native_rejects, source, rows[kept])
     left_out = {"input_refused_waybills": int(refused.sum()), "input_not_delivered": int(undelivered.sum())}
     return table, rejects, left_out
 
 
-def _mark_ids(columns: pa.Table, reading: Reading, marks: Marks) -> None:
+def _mark_ids(columns: pa.Table, reading: ReadingOptions, marks: RowFaults) -> None:
     """Ids under the file's names; whether one is known from before is asked under the name that it gets."""
     whole = {name: columns[name].combine_chunks() for name in _IDS.values()}
     for native, name in _IDS.items():
-        held = None if reading.held is None else Renamed(reading.held, _PREFIXES.get(native, ""))
-        own = replace(reading, held=held)
-        marks.mark(unsound_ids(whole[name], native, own, lambda: whole["courier_id"]), name, "bad_id")
+        known_ids = None if reading.known_ids is None else PrefixedIds(reading.known_ids, _PREFIXES.get(native, ""))
+        reading_of_id = replace(reading, known_ids=known_ids)
+        marks.mark(unsound_ids(whole[name], native, reading_of_id, lambda: whole["courier_id"]), name, "bad_id")
 
 
 def _native(source: pa.Table, seconds: Mapping[str, NDArray[np.int64]]) -> pa.Table:
@@ -155,23 +157,23 @@ def _native(source: pa.Table, seconds: Mapping[str, NDArray[np.int64]]) -> pa.Ta
     return pa.table({name: columns[name] for name in EVENT_SCHEMA.names if name in columns})
 
 
-def _under_file_names(found: list[Reject], source: pa.Table, rows: NDArray[np.int64]) -> list[Reject]:
+def _under_file_names(native_rejects: list[Reject], source: pa.Table, rows: NDArray[np.int64]) -> list[Reject]:
     names = _TIMES | _IDS | {"distance_m": "recipient_lat", "delivered_us": "arrive_time"}
     renamed = []
-    for reject in found:
+    for reject in native_rejects:
         name = names.get(reject.column, reject.column)
         at = int(np.searchsorted(rows, reject.row))
         renamed.append(replace(reject, column=name, value=source[name][at].as_py() or ""))
     return renamed
 
 
-def _seconds(columns: pa.Table, name: str, marks: Marks) -> NDArray[np.int64]:
+def _seconds(columns: pa.Table, name: str, marks: RowFaults) -> NDArray[np.int64]:
     values = _integers(columns, name, marks)
     marks.mark((values < 0) | (values >= YEAR_2100_US // US_PER_S), name, "implausible_time")
     return np.where(marks.good, values, 0)
 
 
-def _integers(columns: pa.Table, name: str, marks: Marks) -> NDArray[np.int64]:
+def _integers(columns: pa.Table, name: str, marks: RowFaults) -> NDArray[np.int64]:
     numbers = read_whole_numbers(columns[name].combine_chunks(), name, marks)
     values: NDArray[np.int64] = numbers.fill_null(0).to_numpy(zero_copy_only=False)
     return values
@@ -182,7 +184,7 @@ def _distances(source: pa.Table) -> pa.Array:
     if not set(_PLACES) <= set(source.column_names):
         return pa.nulls(source.num_rows, pa.int64())
     # A coordinate that cannot be read costs the distance, not the row: its marks are dropped.
-    dropped = Marks(source.num_rows)
+    dropped = RowFaults(source.num_rows)
     degrees = [_integers(source, name, dropped) / _COORDINATE_SCALE for name in _PLACES]
     lat_a, lng_a, lat_b, lng_b = (np.radians(values) for values in degrees)
     half = np.sin((lat_b - lat_a) / 2) ** 2 + np.cos(lat_a) * np.cos(lat_b) * np.sin((lng_b - lng_a) / 2) ** 2

@@ -11,12 +11,12 @@ import pyarrow.parquet as pq
 
 from api.files.canonical import KNOWN_COLUMNS, REQUIRED_COLUMNS
 from api.files.column_names import misspelt, refuse_misspelt
-from api.files.delimited import csv_chunks, header_of
+from api.files.delimited import delimited_chunks, read_header
 from api.files.errors import InputError
-from api.files.input_files import Inspection, RawChunk
-from api.files.input_slices import Groups
+from api.files.input_files import FileInspection, RawChunk
+from api.files.input_slices import RowGroups
 from api.files.json_lines import json_chunks
-from api.files.reading_options import AS_IT_IS, Reading
+from api.files.reading_options import DEFAULT_READING, ReadingOptions
 from rules.errors import Fault
 
 LINE_ENDINGS: Final = (".ndjson", ".jsonl")
@@ -27,7 +27,11 @@ _FEW_VALUES: Final = ("city", "rider_kind", "kind", "reports", "cause", "party")
 
 
 def native_chunks(
-    path: Path, inspection: Inspection, reading: Reading = AS_IT_IS, groups: Groups | None = None, row: int = 0
+    path: Path,
+    inspection: FileInspection,
+    reading: ReadingOptions = DEFAULT_READING,
+    groups: RowGroups | None = None,
+    row: int = 0,
 ) -> Iterator[RawChunk]:
     """The known columns of a native file, chunk by chunk.
 
@@ -43,10 +47,10 @@ def native_chunks(
     """
     ending = path.suffix.lower()
     if ending == ".csv":
-        header = header_of(path, inspection, KNOWN_COLUMNS)
+        header = read_header(path, inspection, KNOWN_COLUMNS)
         _need_columns(path, header.names, inspection)
         trusts = reading.quotes_as_they_are
-        for chunk in csv_chunks(path, inspection, header, KNOWN_COLUMNS, trusts_quotes=trusts):
+        for chunk in delimited_chunks(path, inspection, header, KNOWN_COLUMNS, trusts_quotes=trusts):
             yield replace(chunk, unknown=_unknown(header.names))
     elif ending == ".parquet":
         yield from _parquet_chunks(path, inspection, groups, row)
@@ -54,7 +58,7 @@ def native_chunks(
         yield from json_chunks(path, inspection)
 
 
-def _parquet_chunks(path: Path, inspection: Inspection, groups: Groups | None, row: int) -> Iterator[RawChunk]:
+def _parquet_chunks(path: Path, inspection: FileInspection, groups: RowGroups | None, row: int) -> Iterator[RawChunk]:
     try:
         schema = pq.read_schema(path)
         names = tuple(schema.names)
@@ -97,7 +101,7 @@ def _unknown(names: Collection[str]) -> frozenset[str]:
     return frozenset(names) - KNOWN_COLUMNS
 
 
-def _need_columns(path: Path, names: Collection[str], inspection: Inspection) -> None:
+def _need_columns(path: Path, names: Collection[str], inspection: FileInspection) -> None:
     there = {*names, *dict(inspection.folder)}
     missing = [" / ".join(choice) for choice in REQUIRED_COLUMNS if not set(choice) & there]
     if missing:

@@ -5,35 +5,35 @@ file → chunks of columns → canonical rows + rejects → one table
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Final, Literal, get_args
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from api.files.canonical import KNOWN_COLUMNS, canonical
+from api.files.canonical import KNOWN_COLUMNS, to_canonical
 from api.files.column_names import misspelt, refuse_misspelt
-from api.files.hive_folders import with_folder
 from api.files.input_files import (
+    FileInspection,
     InputFile,
-    Inspection,
     Progress,
     RawChunk,
-    files_of,
     folder_columns,
-    inspect,
-    passed_over,
+    inspect_file,
+    resolve_files,
     sha256_of,
+    skipped_files,
 )
-from api.files.input_slices import Groups
-from api.files.mdrp import read_day
+from api.files.input_slices import RowGroups
+from api.files.mdrp import read_mdrp_day
 from api.files.meituan import WAYBILL_COLUMNS, canonical_waybills, meituan_chunks, misspelt_waybills
 from api.files.native import ENDINGS, LINE_ENDINGS, native_chunks
-from api.files.reading_options import AS_IT_IS, EVERYTHING, Reading
-from api.files.rejects import Reject
+from api.files.reading_options import ALL_IDS_KNOWN, DEFAULT_READING, ReadingOptions
+from api.files.rejects import Reject, shorten
 from rules.errors import Fault
 from rules.text_files import Encoding
 from scoring.columns import CANONICAL_SCHEMA
@@ -50,7 +50,7 @@ _ENCODING_NOTES: Final[Mapping[Encoding, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class EventFile:
+class EventInputs:
     """All that was read.
 
     Parameters
@@ -73,7 +73,7 @@ class EventFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class CanonicalChunk:
     """What one chunk of one file became.
 
     `left_out` counts rows that are sound but no event, by the code of the warning that says so.
@@ -88,9 +88,9 @@ class Part:
 class _Shape:
     endings: tuple[str, ...]
     known: frozenset[str]
-    chunks: Callable[[Path, Inspection, Reading], Iterator[RawChunk]]
+    chunks: Callable[[Path, FileInspection, ReadingOptions], Iterator[RawChunk]]
     misspelt: Callable[[Collection[str]], Mapping[str, str]]
-    part: Callable[[pa.Table, str, NDArray[np.int64], Reading], tuple[pa.Table, list[Reject], Mapping[str, int]]]
+    part: Callable[[pa.Table, str, NDArray[np.int64], ReadingOptions], tuple[pa.Table, list[Reject], Mapping[str, int]]]
 
 
 def read_events(
@@ -98,9 +98,9 @@ def read_events(
     format: Format,
     *,
     time_zone: str = "Asia/Shanghai",
-    reading: Reading = AS_IT_IS,
+    reading: ReadingOptions = DEFAULT_READING,
     progress: Progress | None = None,
-) -> EventFile:
+) -> EventInputs:
     """Read event files.
 
     Parameters
@@ -112,7 +112,7 @@ def read_events(
     time_zone
         IANA zone of day 0 of an `mdrp` instance; no other format needs it.
     reading
-        What was said about the files.
+        How the files are read.
     progress
         Called with (bytes done, bytes in all) after each chunk.
 
@@ -122,12 +122,12 @@ def read_events(
         If nothing can be read: a missing file, an unknown ending, no table, required columns missing.
     """
     if format == "mdrp":
-        day = read_day(paths, time_zone, reading)
+        day = read_mdrp_day(paths, time_zone, reading)
         inputs = tuple(InputFile(path, sha256_of(path), rows) for path, rows in day.files)
-        return EventFile(day.table, [], list(day.warnings), inputs)
-    files = event_files(paths, format)
+        return EventInputs(day.table, [], list(day.warnings), inputs)
+    files = resolve_event_files(paths, format)
     num_bytes = sum(path.stat().st_size for path in files)
-    warnings = notes_of(paths, format)
+    warnings = skipped_files_warnings(paths, format)
     tables = [CANONICAL_SCHEMA.empty_table()]
     rejects: list[Reject] = []
     inputs_read: list[InputFile] = []
@@ -142,7 +142,7 @@ def read_events(
         bytes_before += file.num_bytes
         warnings += file.warnings
         inputs_read.append(file.input)
-    return EventFile(pa.concat_tables(tables).unify_dictionaries(), rejects, warnings, tuple(inputs_read))
+    return EventInputs(pa.concat_tables(tables).unify_dictionaries(), rejects, warnings, tuple(inputs_read))
 
 
 class FileReader:
@@ -153,8 +153,8 @@ class FileReader:
     """
 
     def __init__(
-        self, path: Path, format: Format, name: Path | None = None, groups: Groups | None = None, row: int = 0,
-        reading: Reading = AS_IT_IS,
+        self, path: Path, format: Format, name: Path | None = None, groups: RowGroups | None = None, row: int = 0,
+        reading: ReadingOptions = DEFAULT_READING,
     ) -> None:  # fmt: skip
         self.path = path
         self.name = name or path
@@ -162,10 +162,10 @@ class FileReader:
         self._reading = reading
         if groups is None:
             self._chunks = self._shape.chunks
-            self._inspection = inspect(path, is_text=path.suffix.lower() != ".parquet", name=self.name)
+            self._inspection = inspect_file(path, is_text=path.suffix.lower() != ".parquet", name=self.name)
         else:
             self._chunks = partial(native_chunks, groups=groups, row=row)
-            self._inspection = Inspection(
+            self._inspection = FileInspection(
                 "", path.stat().st_size, "utf-8", has_long_line=False, has_quotes=False,
                 folder=folder_columns(self.name),
             )  # fmt: skip
@@ -176,14 +176,16 @@ class FileReader:
         """Size of the file."""
         return self._inspection.num_bytes
 
-    def parts(self) -> Iterator[tuple[int, Part]]:
+    def parts(self) -> Iterator[tuple[int, CanonicalChunk]]:
         """What each chunk became, and about how many bytes are done after it."""
         file = str(self.name)
         for raw in self._chunks(self.path, self._inspection, self._reading):
-            chunk = with_folder(raw, file, self._inspection.folder, self._shape.known)
+            chunk = _with_folder_columns(raw, file, self._inspection.folder, self._shape.known)
             columns = self._wanted(chunk, file)
-            table, found, left_out = self._shape.part(columns, file, chunk.rows, self._reading)
-            part = Part(table, sorted([*chunk.rejects, *found], key=lambda reject: reject.row), left_out)
+            table, row_rejects, left_out = self._shape.part(columns, file, chunk.rows, self._reading)
+            part = CanonicalChunk(
+                table, sorted([*chunk.rejects, *row_rejects], key=lambda reject: reject.row), left_out
+            )
             self._notes.add(chunk, part)
             yield chunk.bytes_done, part
 
@@ -191,10 +193,10 @@ class FileReader:
         """The columns that are read; a misspelt one is refused, but for those that are to be left out."""
         ignored = self._reading.ignored
         names = [name for name in (*chunk.columns.column_names, *sorted(chunk.unknown)) if name not in ignored]
-        found = dict(chunk.misspelt) if self._is_lines else self._shape.misspelt(names)
-        if self._reading.held is not EVERYTHING:
+        misspelt_names = dict(chunk.misspelt) if self._is_lines else self._shape.misspelt(names)
+        if self._reading.known_ids is not ALL_IDS_KNOWN:
             # What was accepted before is read as it was then.
-            refuse_misspelt(file, {name: meant for name, meant in found.items() if name not in ignored})
+            refuse_misspelt(file, {name: meant for name, meant in misspelt_names.items() if name not in ignored})
         return chunk.columns.drop_columns([name for name in chunk.columns.column_names if name in ignored])
 
     @property
@@ -213,7 +215,47 @@ class FileReader:
         return self._notes.warnings(self.name, self._inspection)
 
 
-def event_files(paths: Sequence[Path], format: Format) -> tuple[Path, ...]:
+def _with_folder_columns(
+    chunk: RawChunk, file: str, named: Sequence[tuple[str, str]], known: Collection[str]
+) -> RawChunk:
+    """A chunk with the known columns that its folders name.
+
+    Where the file has such a column too, the folder fills its empty values, and rows with another value are rejected:
+    which of the two is meant, nobody can say.
+    """
+    for name, value in named:
+        if name in known:
+            chunk = _with_column(chunk, file, name, value)
+    return replace(chunk, unknown=chunk.unknown | {name for name, _ in named if name not in known})
+
+
+def _with_column(chunk: RawChunk, file: str, name: str, value: str) -> RawChunk:
+    table = chunk.columns
+    filled = pa.scalar(value or None, pa.string())
+    if name not in table.column_names:
+        return replace(chunk, columns=table.append_column(name, pa.repeat(filled, table.num_rows)))
+    position = table.column_names.index(name)
+    written = table.column(position)
+    if pa.types.is_dictionary(written.type):
+        written = written.cast(written.type.value_type)
+    shown = written.cast(pa.string())
+    shown = pc.if_else(pc.equal(shown, ""), None, shown)
+    differs = pc.fill_null(pc.not_equal(shown, filled), False).to_numpy()
+    table = table.set_column(position, name, pc.coalesce(shown, filled))
+    if not differs.any():
+        return replace(chunk, columns=table)
+    values = shown.filter(pa.array(differs)).to_pylist()
+    rejects = [
+        Reject(file, int(row), name, shorten(value_in_file), "folder_disagrees")
+        for row, value_in_file in zip(chunk.rows[differs].tolist(), values, strict=True)
+    ]
+    return replace(
+        chunk, columns=table.filter(pa.array(np.logical_not(differs))), rows=chunk.rows[~differs],
+        rejects=sorted([*chunk.rejects, *rejects], key=lambda reject: reject.row),
+    )  # fmt: skip
+
+
+def resolve_event_files(paths: Sequence[Path], format: Format) -> tuple[Path, ...]:
     """The files that `paths` mean for a format that is read file by file.
 
     Raises
@@ -221,12 +263,12 @@ def event_files(paths: Sequence[Path], format: Format) -> tuple[Path, ...]:
     InputError
         Naming every path that cannot be read.
     """
-    return files_of(paths, _SHAPES[format].endings)
+    return resolve_files(paths, _SHAPES[format].endings)
 
 
-def notes_of(paths: Sequence[Path], format: Format) -> list[Fault]:
+def skipped_files_warnings(paths: Sequence[Path], format: Format) -> list[Fault]:
     """What is worth a warning before any file is read: files that were passed over."""
-    return [] if format == "mdrp" else passed_over(paths, _SHAPES[format].endings)
+    return [] if format == "mdrp" else skipped_files(paths, _SHAPES[format].endings)
 
 
 class _Notes:
@@ -238,24 +280,24 @@ class _Notes:
         self._left_out: Counter[str] = Counter()
         self._notes: set[tuple[str, str]] = set()
 
-    def add(self, chunk: RawChunk, part: Part) -> None:
+    def add(self, chunk: RawChunk, part: CanonicalChunk) -> None:
         """Take note of one chunk."""
         self.num_rows += len(chunk.rows) + len(chunk.rejects)
         self._unknown |= chunk.unknown
         self._notes |= chunk.notes
         self._left_out.update(part.left_out)
 
-    def warnings(self, path: Path, inspection: Inspection) -> list[Fault]:
+    def warnings(self, path: Path, inspection: FileInspection) -> list[Fault]:
         """The warnings of the file, in a fixed order."""
-        found: list[Fault] = []
+        faults: list[Fault] = []
         if inspection.encoding != "utf-8":
-            found.append(_warning(_ENCODING_NOTES[inspection.encoding], path))
-        found += [_warning(code, path, given=given) for code, given in sorted(self._notes)]
+            faults.append(_warning(_ENCODING_NOTES[inspection.encoding], path))
+        faults += [_warning(code, path, given=given) for code, given in sorted(self._notes)]
         if self._unknown:
-            found.append(
+            faults.append(
                 _warning("input_unknown_columns", path, key=", ".join(name or '""' for name in sorted(self._unknown)))
             )
-        return found + [
+        return faults + [
             _warning(code, path, given=str(count)) for code, count in sorted(self._left_out.items()) if count
         ]
 
@@ -265,9 +307,9 @@ def _warning(code: str, path: Path, *, key: str = "", given: str = "") -> Fault:
 
 
 def _native_part(
-    columns: pa.Table, file: str, rows: NDArray[np.int64], reading: Reading
+    columns: pa.Table, file: str, rows: NDArray[np.int64], reading: ReadingOptions
 ) -> tuple[pa.Table, list[Reject], Mapping[str, int]]:
-    return *canonical(columns, file, rows, reading), {}
+    return *to_canonical(columns, file, rows, reading), {}
 
 
 _SHAPES: Final[Mapping[Format, _Shape]] = {

@@ -1,46 +1,46 @@
-"""How a run reads event files: what a person has said about them, and which ids are known from before."""
+"""How event files are read: the options that a person gives, and which ids are known from before."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-Named = tuple[str, str]
+RiderAndId = tuple[str, str]
 
 
-class Held(Protocol):
-    """Ids that a state or a database holds; they stay valid, however they are spelt."""
+class KnownIds(Protocol):
+    """Ids that a state or a database holds: they stay valid, even those that are refused today."""
 
-    def among(self, column: str, named: Collection[Named]) -> Collection[Named]:
-        """Which of some (rider id, id) of a column of events are held."""
+    def filter_known(self, column: str, named: Collection[RiderAndId]) -> Collection[RiderAndId]:
+        """Those of some (rider id, id) of a column of events that are known."""
 
 
-class Everything:
-    """All ids are held: those of rows that were accepted before."""
+class AllIdsKnown:
+    """Every id is known: for rows that were accepted before."""
 
-    def among(self, column: str, named: Collection[Named]) -> Collection[Named]:  # noqa: ARG002 as of `Held`
+    def filter_known(self, column: str, named: Collection[RiderAndId]) -> Collection[RiderAndId]:  # noqa: ARG002 as of `KnownIds`
         """All of them."""
         return named
 
 
-EVERYTHING: Final = Everything()
+ALL_IDS_KNOWN: Final = AllIdsKnown()
 
 
 @dataclass(frozen=True, slots=True)
-class Renamed:
-    """Ids that are held under a prefix."""
+class PrefixedIds:
+    """Known ids that are stored with a prefix."""
 
-    held: Held
+    known_ids: KnownIds
     prefix: str
 
-    def among(self, column: str, named: Collection[Named]) -> Collection[Named]:
-        """Which of some are held, without the prefix."""
-        found = self.held.among(column, {(rider, self.prefix + value) for rider, value in named})
-        return {(rider, value.removeprefix(self.prefix)) for rider, value in found}
+    def filter_known(self, column: str, named: Collection[RiderAndId]) -> Collection[RiderAndId]:
+        """Those of some that are known, without the prefix."""
+        prefixed = self.known_ids.filter_known(column, {(rider, self.prefix + value) for rider, value in named})
+        return {(rider, value.removeprefix(self.prefix)) for rider, value in prefixed}
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """What a person has said about event files.
+class ReadingOptions:
+    """Options of reading event files.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class Reading:
         Take ids that look damaged, too.
     ignored
         Columns that are left out, whatever they are called.
-    held
+    known_ids
         Ids known from before.
     quotes_as_they_are
         Take what stands inside quotes as one value, of however many lines.
@@ -59,7 +59,7 @@ class Reading:
     zone: str = ""
     ids_as_they_are: bool = False
     ignored: tuple[str, ...] = ()
-    held: Held | None = None
+    known_ids: KnownIds | None = None
     quotes_as_they_are: bool = False
 
     def document(self) -> dict[str, Any]:
@@ -72,4 +72,4 @@ class Reading:
         }
 
 
-AS_IT_IS = Reading()
+DEFAULT_READING = ReadingOptions()

@@ -11,10 +11,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from api.files.delimited import csv_chunks, header_of
+from api.files.delimited import delimited_chunks, read_header
 from api.files.errors import InputError
-from api.files.input_files import inspect
-from api.files.rejects import cut
+from api.files.input_files import inspect_file
+from api.files.rejects import shorten
 from dispatch.mdrp import InstanceError, read_instance
 from rules.errors import Fault
 from simulations.real_day import RealDay, from_instance, from_waybills
@@ -27,7 +27,7 @@ MEITUAN_ZONE = ZoneInfo("Asia/Shanghai")
 DAY_S = 86_400
 
 
-def read_given(path: Path) -> RealDay:
+def read_real_orders(path: Path) -> RealDay:
     """The day of orders and couriers at `path`: a folder is an instance, a file holds waybills.
 
     Of a waybill file the day with most orders is taken.
@@ -40,15 +40,15 @@ def read_given(path: Path) -> RealDay:
         As of `read_instance`.
     """
     try:
-        given = from_instance(read_instance(path)) if path.is_dir() else _busiest_day(path)
+        orders = from_instance(read_instance(path)) if path.is_dir() else _busiest_day(path)
     except InstanceError:
         raise
     except ValueError:
         # Nobody who cooks, or nobody who carries.
         raise InputError(Fault("input_given_empty", file=str(path))) from None
-    if not given.placed_s.size:
+    if not orders.placed_s.size:
         raise InputError(Fault("input_given_empty", file=str(path)))
-    return given
+    return orders
 
 
 def _busiest_day(path: Path) -> RealDay:
@@ -68,27 +68,27 @@ def _busiest_day(path: Path) -> RealDay:
 
 def _whole_numbers(path: Path) -> dict[str, NDArray[np.int64]]:
     """The columns of a waybill file; an empty cell is 0."""
-    inspection = inspect(path, is_text=True)
-    header = header_of(path, inspection, COLUMNS)
+    inspection = inspect_file(path, is_text=True)
+    header = read_header(path, inspection, COLUMNS)
     missing = [name for name in COLUMNS if name not in header.names]
     if missing:
         raise InputError(Fault("input_columns_missing", file=str(path), key=", ".join(missing)))
-    chunks = list(csv_chunks(path, inspection, header, COLUMNS))
+    chunks = list(delimited_chunks(path, inspection, header, COLUMNS))
     ragged = next((reject for chunk in chunks for reject in chunk.rejects), None)
     if ragged is not None:
         raise InputError(Fault("input_row_unreadable", file=str(path), given=str(ragged.row), key=ragged.value))
     table = pa.concat_tables([chunk.columns for chunk in chunks])
     rows = np.concatenate([chunk.rows for chunk in chunks])
-    found = {}
+    numbers = {}
     for name in COLUMNS:
         try:
-            found[name] = table.column(name).cast(pa.int64()).fill_null(0).to_numpy()
+            numbers[name] = table.column(name).cast(pa.int64()).fill_null(0).to_numpy()
         except pa.ArrowInvalid:
             at = _no_whole_number(table.column(name))
-            place = {"row": str(rows[at]), "value": cut(table.column(name)[at].as_py() or "")}
+            place = {"row": str(rows[at]), "value": shorten(table.column(name)[at].as_py() or "")}
             fault = Fault("input_not_whole", file=str(path), key=name, params=tuple(place.items()))
             raise InputError(fault) from None
-    return found
+    return numbers
 
 
 def _no_whole_number(column: pa.ChunkedArray) -> int:

@@ -19,7 +19,7 @@ from scoring.prepare import PreparedEvents
 
 VALUE_LENGTH_MAX: Final = 200
 
-# Append, never reorder: `Marks` holds positions.
+# Append, never reorder: `RowFaults` holds positions.
 REASONS: Final = (
     "missing_value",
     "unknown_name",
@@ -144,7 +144,7 @@ _COLUMN_OF: Final = {
 }
 
 
-def place_of(reject: Reject) -> tuple[str, int]:
+def file_and_row(reject: Reject) -> tuple[str, int]:
     """What rejects are in order of."""
     return reject.file, reject.row
 
@@ -172,15 +172,15 @@ def rejects_of_rows(
     """
     names = ["file", "row", *sorted(set(_COLUMN_OF.values()))]
     rows = table.select(names).take(pa.array(positions)).to_pylist()
-    found = []
-    told = zip(positions.tolist(), rows, reasons, hints or [""] * len(rows), strict=True)
-    for _, row, reason, hint in sorted(told, key=lambda item: item[0]):
+    rejects = []
+    described = zip(positions.tolist(), rows, reasons, hints or [""] * len(rows), strict=True)
+    for _, row, reason, hint in sorted(described, key=lambda item: item[0]):
         column = _COLUMN_OF[reason]
         value = row[column]
         if column == "occurred_us":
             column, value = "occurred_at", utc_moment(value).isoformat()
-        found.append(Reject(row["file"], row["row"], column, cut(value or ""), reason, hint))
-    return found
+        rejects.append(Reject(row["file"], row["row"], column, shorten(value or ""), reason, hint))
+    return rejects
 
 
 def rejects_by_scoring(table: pa.Table, prepared: PreparedEvents) -> list[Reject]:
@@ -193,12 +193,12 @@ def rejects_by_scoring(table: pa.Table, prepared: PreparedEvents) -> list[Reject
     return rejects_of_rows(table, prepared.refused_rows, reasons, hints)
 
 
-def cut(value: str) -> str:
+def shorten(value: str) -> str:
     """A value as a reject shows it: at most 200 characters, the last of them `…` if some are left out."""
     return value if len(value) <= VALUE_LENGTH_MAX else value[: VALUE_LENGTH_MAX - 1] + "…"
 
 
-class Marks:
+class RowFaults:
     """The first fault of each row of one chunk; invariant: a row once marked keeps its first mark."""
 
     def __init__(self, num_rows: int) -> None:
@@ -240,16 +240,16 @@ class Marks:
 def _shown(columns: pa.Table, name: str, at: NDArray[np.int64]) -> Sequence[str]:
     if name not in columns.column_names:
         return [""] * len(at)
-    taken = columns.column(name).take(pa.array(at))
-    if pa.types.is_dictionary(taken.type):
-        taken = taken.cast(taken.type.value_type)
-    if pa.types.is_temporal(taken.type):
+    values = columns.column(name).take(pa.array(at))
+    if pa.types.is_dictionary(values.type):
+        values = values.cast(values.type.value_type)
+    if pa.types.is_temporal(values.type):
         # Python's dates end at the year 9999 and at the microsecond.
-        taken = taken.cast(pa.string())
-    if pa.types.is_large_string(taken.type) or pa.types.is_string(taken.type):
+        values = values.cast(pa.string())
+    if pa.types.is_large_string(values.type) or pa.types.is_string(values.type):
         # Broken UTF-8 must still be shown.
-        taken = taken.cast(pa.large_binary())
-    return [cut(_text_of(value)) for value in taken.to_pylist()]
+        values = values.cast(pa.large_binary())
+    return [shorten(_text_of(value)) for value in values.to_pylist()]
 
 
 def _text_of(value: object) -> str:

@@ -11,15 +11,15 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from api.files.canonical import KNOWN_COLUMNS, canonical
+from api.files.canonical import KNOWN_COLUMNS, to_canonical
 from api.files.column_names import misspelt_keys
 from api.files.errors import InputError
 from api.files.input_files import LINE_BYTES_MAX
-from api.files.json_faults import JsonFault, fault_of
-from api.files.json_lines import columns_of, decode, decode_marked, unread_line
-from api.files.json_list import row_bounds
-from api.files.reading_options import Held, Reading
-from api.files.rejects import Reject, cut
+from api.files.json_faults import JsonFault, find_json_fault
+from api.files.json_lines import decode_json, decode_json_replacing, documents_to_chunk, rejected_line
+from api.files.json_list import json_list_bounds
+from api.files.reading_options import KnownIds, ReadingOptions
+from api.files.rejects import Reject, shorten
 from rules.text_files import BYTE_ORDER_MARK
 from scoring.columns import CANONICAL_SCHEMA
 
@@ -44,7 +44,7 @@ class NotEventsError(InputError):
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
+class RequestBody:
     """A body taken apart, its values not looked at yet.
 
     Parameters
@@ -64,15 +64,15 @@ class Document:
 
     def identities(self) -> tuple[tuple[str | None, str | None], ...]:
         """(rider_id, event_id) of each position as they were sent, for what cannot be read too."""
-        found: list[tuple[str | None, str | None]] = [(None, None)] * len(self.places)
+        ids: list[tuple[str | None, str | None]] = [(None, None)] * len(self.places)
         for row, event in zip(self.rows, self.events, strict=True):
-            found[row] = (_id(event.get("rider_id")), _id(event.get("event_id")))
-        return tuple(found)
+            ids[row] = (_id(event.get("rider_id")), _id(event.get("event_id")))
+        return tuple(ids)
 
 
 @dataclass(frozen=True, slots=True)
-class PostedRows:
-    """What a body held.
+class RequestRows:
+    """Rows that the body of a request holds.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ class PostedRows:
     ignored: frozenset[str]
 
 
-def take_apart(body: bytes, *, is_ndjson: bool) -> Document:
+def split_body(body: bytes, *, is_ndjson: bool) -> RequestBody:
     """The objects of a body; little work beside reading them.
 
     Raises
@@ -106,43 +106,43 @@ def take_apart(body: bytes, *, is_ndjson: bool) -> Document:
     return _lines(body) if is_ndjson else _document(body)
 
 
-def _document(body: bytes) -> Document:
+def _document(body: bytes) -> RequestBody:
     body = body.removeprefix(_MARK)
     if len(body) > _LARGE_BYTES:
         return _large(body)
     try:
-        document = decode_marked(body.decode().strip())
+        document = decode_json_replacing(body.decode().strip())
     except (ValueError, RecursionError):
-        raise NotEventsError(is_json=False, fault=fault_of(body)) from None
+        raise NotEventsError(is_json=False, fault=find_json_fault(body)) from None
     return _of_value(document)
 
 
-def _of_value(document: Any) -> Document:
+def _of_value(document: Any) -> RequestBody:
     head: tuple[str | int, ...] = ()
     if isinstance(document, dict):
         if not isinstance(document.get(EVENTS), list):
-            return Document((document,), (0,), (), ((),))
+            return RequestBody((document,), (0,), (), ((),))
         head, document = (EVENTS,), document[EVENTS]
     if not isinstance(document, list):
         raise NotEventsError(is_json=True)
     return _listed(document, head)
 
 
-def _large(body: bytes) -> Document:
+def _large(body: bytes) -> RequestBody:
     """The rows of a long list, each read by itself and of each what a column may hold; what is around them is short."""
-    found = row_bounds(body)
-    bounds = () if found is None else found.rows
-    around = body if found is None else body[: found.start] + body[found.stop :]
+    list_bounds = json_list_bounds(body)
+    bounds = () if list_bounds is None else list_bounds.rows
+    around = body if list_bounds is None else body[: list_bounds.start] + body[list_bounds.stop :]
     if len(around) > LINE_BYTES_MAX:
-        return Document((), (), (Reject(BODY, 0, "", "", "line_too_long"),), ((),))
+        return RequestBody((), (), (Reject(BODY, 0, "", "", "line_too_long"),), ((),))
     try:
-        document = decode_marked(around.decode().strip())
+        document = decode_json_replacing(around.decode().strip())
         values = [_value_at(body, start, stop) for start, stop in bounds]
     except (ValueError, RecursionError):
         raise NotEventsError(is_json=False, fault=_fault_in(body, bounds)) from None
     _restored(values)
     head = (EVENTS,) if isinstance(document, dict) else ()
-    return _of_value(document) if found is None else _listed(values, head)
+    return _of_value(document) if list_bounds is None else _listed(values, head)
 
 
 def _fault_in(body: bytes, bounds: Sequence[tuple[int, int]]) -> JsonFault | None:
@@ -150,7 +150,7 @@ def _fault_in(body: bytes, bounds: Sequence[tuple[int, int]]) -> JsonFault | Non
     for start, stop in bounds:
         if stop - start > LINE_BYTES_MAX or _is_sound(body[start:stop]):
             continue
-        fault = fault_of(body[start:stop])
+        fault = find_json_fault(body[start:stop])
         if fault is not None:
             before = start - body.rfind(b"\n", 0, start) - 1 if fault.line == 1 else 0
             return replace(fault, line=fault.line + body.count(b"\n", 0, start), at=fault.at + before)
@@ -159,7 +159,7 @@ def _fault_in(body: bytes, bounds: Sequence[tuple[int, int]]) -> JsonFault | Non
 
 def _is_sound(row: bytes) -> bool:
     try:
-        decode_marked(row.decode().strip())
+        decode_json_replacing(row.decode().strip())
     except (ValueError, RecursionError):
         return False
     return True
@@ -167,7 +167,9 @@ def _is_sound(row: bytes) -> bool:
 
 def _value_at(body: bytes, start: int, stop: int) -> Any:
     """A row of a list, or `_TOO_LONG`."""
-    return _TOO_LONG if stop - start > LINE_BYTES_MAX else _kept(decode_marked(body[start:stop].decode().strip()))
+    return (
+        _TOO_LONG if stop - start > LINE_BYTES_MAX else _kept(decode_json_replacing(body[start:stop].decode().strip()))
+    )
 
 
 def _kept(value: Any) -> Any:
@@ -209,19 +211,19 @@ def _named(parts: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(part.strip()[:_TEXT_KEPT] for part in parts))
 
 
-def _listed(values: list[Any], head: tuple[str | int, ...]) -> Document:
+def _listed(values: list[Any], head: tuple[str | int, ...]) -> RequestBody:
     rows = tuple(k for k, value in enumerate(values) if isinstance(value, dict))
     rejects = tuple(_no_object(k, value) for k, value in enumerate(values) if not isinstance(value, dict))
-    return Document(tuple(values[k] for k in rows), rows, rejects, tuple((*head, k) for k in range(len(values))))
+    return RequestBody(tuple(values[k] for k in rows), rows, rejects, tuple((*head, k) for k in range(len(values))))
 
 
 def _no_object(row: int, value: Any) -> Reject:
     if value is _TOO_LONG:
         return Reject(BODY, row, "", "", "line_too_long")
-    return Reject(BODY, row, "", cut(json.dumps(value, ensure_ascii=False)), "bad_line")
+    return Reject(BODY, row, "", shorten(json.dumps(value, ensure_ascii=False)), "bad_line")
 
 
-def _lines(body: bytes) -> Document:
+def _lines(body: bytes) -> RequestBody:
     events: list[dict[str, Any]] = []
     rejects: list[Reject] = []
     places: list[tuple[str | int, ...] | int] = []
@@ -235,39 +237,39 @@ def _lines(body: bytes) -> Document:
             rejects.append(Reject(BODY, row, "", "", "line_too_long"))
             continue
         try:
-            document = _kept(decode(line.decode().strip()))
+            document = _kept(decode_json(line.decode().strip()))
         except (ValueError, RecursionError):
             document = None
         if isinstance(document, dict):
             events.append(document)
             rows.append(row)
         else:
-            rejects.append(unread_line(BODY, row, line))
+            rejects.append(rejected_line(BODY, row, line))
     _restored(events)
-    return Document(tuple(events), tuple(rows), tuple(rejects), tuple(places))
+    return RequestBody(tuple(events), tuple(rows), tuple(rejects), tuple(places))
 
 
-def read_rows(document: Document, held: Held | None = None) -> PostedRows:
-    """The values of a body; `held` are ids that stay valid."""
+def read_event_body(document: RequestBody, known_ids: KnownIds | None = None) -> RequestRows:
+    """The values of a body; `known_ids` are ids that stay valid."""
     events, rows, misspelt = _well_spelt(document)
-    table, found = CANONICAL_SCHEMA.empty_table(), [*document.rejects, *misspelt]
+    table, rejects = CANONICAL_SCHEMA.empty_table(), [*document.rejects, *misspelt]
     if events:
-        chunk = columns_of(events, BODY, rows)
-        table, bad = canonical(chunk.columns, BODY, chunk.rows, Reading(held=held))
-        found += [*chunk.rejects, *bad]
-    every = sorted(found, key=lambda reject: reject.row)
-    return PostedRows(table, tuple(every), document.places, document.identities(), _ignored(events))
+        chunk = documents_to_chunk(events, BODY, rows)
+        table, bad = to_canonical(chunk.columns, BODY, chunk.rows, ReadingOptions(known_ids=known_ids))
+        rejects += [*chunk.rejects, *bad]
+    every = sorted(rejects, key=lambda reject: reject.row)
+    return RequestRows(table, tuple(every), document.places, document.identities(), _ignored(events))
 
 
-def _well_spelt(document: Document) -> tuple[Sequence[dict[str, Any]], Sequence[int], list[Reject]]:
+def _well_spelt(document: RequestBody) -> tuple[Sequence[dict[str, Any]], Sequence[int], list[Reject]]:
     """Events and their rows without those that have a misspelt name, and what is said of these."""
     misspelt = misspelt_keys(document.events) if document.events else {}
     if not misspelt:
         return document.events, document.rows, []
     rejects = []
-    for k, found in misspelt.items():
-        name, meant = min(found.items())
-        shown = cut(json.dumps(document.events[k][name], ensure_ascii=False))
+    for k, names_of_row in misspelt.items():
+        name, meant = min(names_of_row.items())
+        shown = shorten(json.dumps(document.events[k][name], ensure_ascii=False))
         rejects.append(Reject(BODY, document.rows[k], name, shown, "misspelt_field", meant))
     sound = [k for k in range(len(document.events)) if k not in misspelt]
     return [document.events[k] for k in sound], [document.rows[k] for k in sound], rejects
@@ -277,46 +279,51 @@ def _ignored(events: Sequence[dict[str, Any]]) -> frozenset[str]:
     return frozenset[str]().union(*events) - KNOWN_COLUMNS
 
 
-def read_together(documents: Sequence[Document], held: Sequence[Held | None] = ()) -> list[PostedRows]:
-    """As `read_rows` of each, in much less time where they are many and small.
+def read_event_bodies(documents: Sequence[RequestBody], known_ids: Sequence[KnownIds | None] = ()) -> list[RequestRows]:
+    """As `read_event_body` of each, in much less time where they are many and small.
 
     Bodies with the same columns of the same types are read as one, and alone where anything in them is rejected: what is
     said of a value depends on the columns and types beside it.
     """
-    alike: dict[Any, list[int]] = {}
+    by_shape: dict[Any, list[int]] = {}
     for k, document in enumerate(documents):
-        alike.setdefault(_shape(document), []).append(k)
-    found: dict[int, PostedRows] = {}
-    for some in alike.values():
-        read = _read_alike([documents[k] for k in some], [held[k] if held else None for k in some])
-        found |= zip(some, read, strict=True)
-    return [found[k] for k in range(len(documents))]
+        by_shape.setdefault(_shape(document), []).append(k)
+    rows_of_body: dict[int, RequestRows] = {}
+    for positions in by_shape.values():
+        read = _read_alike([documents[k] for k in positions], [known_ids[k] if known_ids else None for k in positions])
+        rows_of_body |= zip(positions, read, strict=True)
+    return [rows_of_body[k] for k in range(len(documents))]
 
 
-def _shape(document: Document) -> tuple[frozenset[tuple[str, type]], bool]:
+def _shape(document: RequestBody) -> tuple[frozenset[tuple[str, type]], bool]:
     """Known columns and the types in them; whether there is anything at all."""
     return frozenset(
         (name, type(value)) for event in document.events for name, value in event.items() if name in KNOWN_COLUMNS
     ), bool(document.events)
 
 
-def _read_alike(documents: Sequence[Document], held: Sequence[Held | None]) -> list[PostedRows]:
+def _read_alike(documents: Sequence[RequestBody], known_ids: Sequence[KnownIds | None]) -> list[RequestRows]:
     if len(documents) > 1 and documents[0].events:
         events = tuple(event for document in documents for event in document.events)
-        whole = read_rows(Document(events, tuple(range(len(events))), (), ((),) * len(events)))
+        whole = read_event_body(RequestBody(events, tuple(range(len(events))), (), ((),) * len(events)))
         if not whole.rejects:
             return list(_parted(whole.table, documents))
-    return [read_rows(document, own) for document, own in zip(documents, held, strict=True)]
+    return [
+        read_event_body(document, known_ids_of_body)
+        for document, known_ids_of_body in zip(documents, known_ids, strict=True)
+    ]
 
 
-def _parted(table: pa.Table, documents: Sequence[Document]) -> Iterator[PostedRows]:
+def _parted(table: pa.Table, documents: Sequence[RequestBody]) -> Iterator[RequestRows]:
     """Rows that were read as one, by the bodies they came in."""
     rows = pa.array([row for document in documents for row in document.rows], pa.int64())
     table = table.set_column(table.column_names.index("row"), "row", rows)
     at = 0
     for document in documents:
-        own = table.slice(at, len(document.events))
-        yield PostedRows(own, document.rejects, document.places, document.identities(), _ignored(document.events))
+        rows_of_body = table.slice(at, len(document.events))
+        yield RequestRows(
+            rows_of_body, document.rejects, document.places, document.identities(), _ignored(document.events)
+        )
         at += len(document.events)
 
 
@@ -324,4 +331,4 @@ def _id(value: object) -> str | None:
     """An id as it was sent, where it can be one."""
     if isinstance(value, bool) or not isinstance(value, str | int):
         return None
-    return cut(str(value))
+    return shorten(str(value))

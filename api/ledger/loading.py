@@ -34,7 +34,7 @@ from api.ledger.posting import WINDOW_US
 from api.ledger.rider_states import due_us_of
 from api.ledger.shared_orders import note_shared
 from api.ledger.state_layouts import add_layout
-from api.runs.loadable import Loadable
+from api.runs.loadable import LoadablePart
 from rules import readings_0_1_0
 from rules.errors import Fault
 from scoring.carried_bytes import compressed, rider_bytes
@@ -71,7 +71,7 @@ class LoadCounts:
 class LedgerPart:
     """A part of a ledger on its way into the store; what is costly is made once, when the first block needs it."""
 
-    def __init__(self, given: Loadable) -> None:
+    def __init__(self, given: LoadablePart) -> None:
         self.given = given
         self.riders: list[str] = given.carried.riders.to_pylist()
         self._turn = Lock()
@@ -178,7 +178,7 @@ def load_part(store: Store, part: LedgerPart, now_us: Callable[[], int]) -> Iter
             pool.shutdown(cancel_futures=True)
 
 
-def agree_on_readings(unit: WriteUnit, loadable: Loadable) -> int | None:
+def agree_on_readings(unit: WriteUnit, loadable: LoadablePart) -> int | None:
     """Up to when the database reads its ledger as version 0.1.0 did, with what is to be loaded; None: nowhere.
 
     One instant stands for the whole database. It moves only where nobody was scored by the readings of today.
@@ -204,14 +204,14 @@ def agree_on_readings(unit: WriteUnit, loadable: Loadable) -> int | None:
     return until_us
 
 
-def _still_agreed(unit: WriteUnit, loadable: Loadable, agreed_us: int | None) -> None:
+def _still_agreed(unit: WriteUnit, loadable: LoadablePart, agreed_us: int | None) -> None:
     """Keep what was agreed on until the unit ends; another load may have begun since. Blocks may do so side by side."""
     known_us = unit.connection.scalar(select(law.c.old_until_us).with_for_update(read=True))
     if known_us != agreed_us:
         raise _other_readings(loadable, known_us)
 
 
-def _other_readings(loadable: Loadable, known_us: int | None) -> InputError:
+def _other_readings(loadable: LoadablePart, known_us: int | None) -> InputError:
     readings, known = (
         "—" if us is None else iso(us) for us in (readings_0_1_0.old_readings_until(loadable.program), known_us)
     )

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from api.db.bulk import among, in_chunks, pairs_among
 from api.db.tables import events, rider_state
 from api.db.unit_of_work import ReadUnit, WriteUnit
-from api.files.reading_options import Named
+from api.files.reading_options import RiderAndId
 from rules.ids import RESERVED_PREFIXES
 
 # Posted events never have such an id, whatever decisions the store has written.
@@ -34,7 +34,7 @@ class StoredIds:
     reading: Callable[[], AbstractContextManager[ReadUnit | WriteUnit]]
     cities: tuple[str, ...] = ()
 
-    def among(self, column: str, named: Collection[Named]) -> Collection[Named]:
+    def filter_known(self, column: str, named: Collection[RiderAndId]) -> Collection[RiderAndId]:
         """Which of some (rider id, id) are stored of a rider of their cities."""
         # No database holds NUL in a text.
         wanted = [
@@ -61,8 +61,8 @@ def _homes(unit: ReadUnit | WriteUnit, riders: Collection[str]) -> dict[str, str
     return cities
 
 
-def _stored(unit: ReadUnit | WriteUnit, column: str, named: Collection[Named]) -> set[Named]:
-    stored: set[Named] = set()
+def _stored(unit: ReadUnit | WriteUnit, column: str, named: Collection[RiderAndId]) -> set[RiderAndId]:
+    stored: set[RiderAndId] = set()
     for some in in_chunks(named):
         columns = (events.c.rider_id, events.c[column])
         rows = unit.connection.execute(select(*columns).where(pairs_among(unit, columns, some)))

@@ -1,11 +1,12 @@
 """Files in, two books side by side out: `riderscore compare` and `riderscore books impact`.
 
-readers → score under A and under B → comparison → `riders.parquet` (or `affected.parquet`), `summary.json`,
+readers → score under A and under B → comparison → `riders.parquet` (or `affected_riders.parquet`), `summary.json`,
 `rejects.ndjson`, `books/`, `run.json`.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,31 +14,31 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from api.files.atomic import atomic_folder, check_places, write_json, write_ndjson, write_parquet
-from api.files.folder_lock import claimed
-from api.files.readers import EventFile, Format, read_events
-from api.files.reading_options import AS_IT_IS, Reading
-from api.files.rejects import Reject, place_of
-from api.runs.outcome import need_same_command, need_some
-from api.runs.plan import Plan, deployment_named, need_one_platform, plan
-from api.runs.run import Progress, Stopwatch, all_rejects, describe_run, no_progress, write_books
+from api.files.atomic import atomic_folder, check_run_paths, write_json, write_ndjson, write_parquet
+from api.files.folder_lock import locked_folders
+from api.files.readers import EventInputs, Format, read_events
+from api.files.reading_options import DEFAULT_READING, ReadingOptions
+from api.files.rejects import Reject, file_and_row
+from api.runs.outcome import check_any_scored, check_same_command
+from api.runs.plan import BookPlan, check_one_platform, deployment_document, plan_books
+from api.runs.run import RunProgress, Stopwatch, all_rejects, no_progress, run_document, write_books
 from rules.deployment import NO_PLATFORM
 from rules.errors import Fault
 from scoring.comparison import Comparison, books_in_use, compare, tier_moves
 from scoring.score import ScoredRun, score
 
-Command = Literal["compare", "impact"]
+ComparisonCommand = Literal["compare", "impact"]
 SIDES = ("a", "b")
 # Counts that differ between the two books.
 PER_SIDE = ("entries", "what_if", "unknown_kitchen_exempt")
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class ComparedFiles:
     """What a comparison found: `summary.json`, `run.json`, the plans of both books, rows left out, warnings."""
 
     comparison: Comparison
-    plans: tuple[Plan, Plan]
+    plans: tuple[BookPlan, BookPlan]
     summary: dict[str, Any]
     document: dict[str, Any]
     rejects: tuple[Reject, ...]
@@ -48,24 +49,24 @@ class Compared:
 class _Judged:
     """The same rows under both books."""
 
-    events: EventFile
-    plans: tuple[Plan, Plan]
+    events: EventInputs
+    plans: tuple[BookPlan, BookPlan]
     scored: tuple[ScoredRun, ScoredRun]
     rejects: tuple[Reject, ...]
 
 
 def compare_files(
-    command: Command,
+    command: ComparisonCommand,
     paths: Sequence[Path],
     references: tuple[str, str],
     out: Path,
     *,
     format: Format = "native",
-    reading: Reading = AS_IT_IS,
+    reading: ReadingOptions = DEFAULT_READING,
     replace: bool = False,
     platform: str = NO_PLATFORM,
-    progress: Progress = no_progress,
-) -> Compared:
+    progress: RunProgress = no_progress,
+) -> ComparedFiles:
     """Score the same deliveries under two books and write what differs.
 
     Parameters
@@ -73,13 +74,13 @@ def compare_files(
     command
         `compare` writes all riders; `impact` only those whose tier, points or money would differ if book B replaced A.
     references
-        Books A and B, as `api.runs.plan.plan` takes them. Rows that either refuses are left out of both.
+        Books A and B, as `api.runs.plan.plan_books` takes them. Rows that either refuses are left out of both.
     platform
         Whose events these are, where a side is a deployment table.
     out
-        Gets `riders.parquet` or `affected.parquet`, `summary.json`, `rejects.ndjson`, `books/`, `run.json`.
+        Gets `riders.parquet` or `affected_riders.parquet`, `summary.json`, `rejects.ndjson`, `books/`, `run.json`.
     reading
-        What was said about the files.
+        How the files are read.
     replace
         `out` may hold what another command, other books or other input paths gave.
 
@@ -90,27 +91,27 @@ def compare_files(
         scored; nothing is written then.
     """
     watch = Stopwatch()
-    check_places(paths, out)
+    check_run_paths(paths, out)
     if not replace:
-        need_same_command(out, command, references, paths)
-    with claimed(out):
+        check_same_command(out, command, references, paths)
+    with locked_folders(out):
         judged = _judge(paths, references, format, platform, reading, watch, progress)
         comparison = compare(*judged.scored)
-        summary = summary_of(comparison, judged.plans)
+        summary = summary_document(comparison, judged.plans)
         if command == "impact":
-            summary |= impact_of(comparison, affected(comparison.riders).num_rows, judged.plans[1])
+            summary |= impact_document(comparison, affected_riders(comparison.riders).num_rows, judged.plans[1])
         document = _document(command, judged, format) | {"paths": [str(path) for path in paths]}
-        need_some(document, (reject.document() for reject in judged.rejects))
+        check_any_scored(document, (reject.document() for reject in judged.rejects))
         return _written(document, judged, comparison, summary, out, watch, progress)
 
 
-def impact_of(comparison: Comparison, num_affected: int, to: Plan) -> dict[str, Any]:
+def impact_document(comparison: Comparison, num_affected: int, to: BookPlan) -> dict[str, Any]:
     """What `summary.json` says of an impact beside the comparison."""
     books_b = books_in_use(comparison.riders, to.program, "book_digest_b")
     return {"num_affected": num_affected, "tier_moves": asdict(tier_moves(comparison.tiers, books_b))}
 
 
-def affected(riders: pa.Table) -> pa.Table:
+def affected_riders(riders: pa.Table) -> pa.Table:
     """Those of `Comparison.riders` whose tier, points or money differ."""
     moved = np.asarray(riders.column("moved_tier").to_numpy(zero_copy_only=False), bool)
     for name in ("income_fen", "points_awarded_mp", "points_deducted_mp", "score_mp"):
@@ -118,15 +119,15 @@ def affected(riders: pa.Table) -> pa.Table:
     return riders.filter(pa.array(moved))
 
 
-def summary_of(comparison: Comparison, plans: tuple[Plan, Plan]) -> dict[str, Any]:
+def summary_document(comparison: Comparison, plans: tuple[BookPlan, BookPlan]) -> dict[str, Any]:
     """`summary.json`: whole numbers only, no clock times."""
     names = ("a", "b", "difference")
     return {
-        "books": {side: books_named(chosen) for side, chosen in zip(SIDES, plans, strict=True)},
+        "books": {side: books_document(chosen) for side, chosen in zip(SIDES, plans, strict=True)},
         "num_riders": comparison.riders.num_rows,
         "num_delivered": comparison.num_delivered,
         "totals": {name: {"a": a, "b": b, "difference": b - a} for name, (a, b) in comparison.totals.items()},
-        "income_fen": {side: asdict(one) for side, one in zip(names, comparison.income, strict=True)},
+        "income_fen": {side: asdict(statistics) for side, statistics in zip(names, comparison.income, strict=True)},
         "moves": {
             "income_fen": asdict(comparison.income_moves),
             "points_mp": asdict(comparison.score_moves),
@@ -137,11 +138,11 @@ def summary_of(comparison: Comparison, plans: tuple[Plan, Plan]) -> dict[str, An
     }
 
 
-def books_named(chosen: Plan) -> dict[str, Any]:
+def books_document(chosen: BookPlan) -> dict[str, Any]:
     """A side's books as `summary.json` and `run.json` have them."""
     return {
         "reference": chosen.reference,
-        "deployment": deployment_named(chosen),
+        "deployment": deployment_document(chosen),
         "versions": [
             {"id": book.id, "effective_from": book.model.effective_from.isoformat(), "digest": book.digest}
             for book in chosen.program.books
@@ -149,42 +150,42 @@ def books_named(chosen: Plan) -> dict[str, Any]:
     }
 
 
-def plans_of(references: tuple[str, str], platform: str) -> tuple[Plan, Plan]:
+def plan_both(references: tuple[str, str], platform: str) -> tuple[BookPlan, BookPlan]:
     """The plans of both sides, for a platform where they are deployment tables."""
-    return plan(references[0], platform=platform), plan(references[1], platform=platform)
+    return plan_books(references[0], platform=platform), plan_books(references[1], platform=platform)
 
 
 def _judge(
-    paths: Sequence[Path], references: tuple[str, str], format: Format, platform: str, reading: Reading,
-    watch: Stopwatch, progress: Progress,
+    paths: Sequence[Path], references: tuple[str, str], format: Format, platform: str, reading: ReadingOptions,
+    watch: Stopwatch, progress: RunProgress,
 ) -> _Judged:  # fmt: skip
-    plans = plans_of(references, platform)
+    plans = plan_both(references, platform)
     watch.lap("books")
     events = read_events(
         paths,
         format,
         time_zone=plans[0].time_zone,
         reading=reading,
-        progress=lambda done, total: progress("read", done, total),
+        progress=partial(progress, "read"),
     )
     for chosen in plans:
-        need_one_platform(chosen, events.table)
+        check_one_platform(chosen, events.table)
     watch.lap("read")
     rejects: dict[Reject, None] = {}
 
-    def refused(table: pa.Table, both: tuple[ScoredRun, ScoredRun]) -> None:
+    def refused(table: pa.Table, scored_pair: tuple[ScoredRun, ScoredRun]) -> None:
         seen = replace(events, table=table)
-        rejects.update(dict.fromkeys(reject for scored in both for reject in all_rejects(seen, scored)))
+        rejects.update(dict.fromkeys(reject for scored in scored_pair for reject in all_rejects(seen, scored)))
 
     newest_us = pc.max(events.table["occurred_us"]).as_py()
     table, scored = score_both(plans, events.table, refused, lambda done: progress("score", done, 2), newest_us)
     events = replace(events, table=table)
     watch.lap("score")
-    return _Judged(events, plans, scored, tuple(sorted(rejects, key=place_of)))
+    return _Judged(events, plans, scored, tuple(sorted(rejects, key=file_and_row)))
 
 
 def score_both(
-    plans: tuple[Plan, Plan],
+    plans: tuple[BookPlan, BookPlan],
     table: pa.Table,
     refused: Callable[[pa.Table, tuple[ScoredRun, ScoredRun]], None],
     progress: Callable[[int], None],
@@ -207,7 +208,7 @@ def score_both(
         progress(1)
         second = score(plans[1].program, plans[1].schedule, table, None, as_of_us)
         refused(table, (first, second))
-        refused_a, refused_b = (np.sort(one.prepared.refused_rows) for one in (first, second))
+        refused_a, refused_b = (np.sort(scored.prepared.refused_rows) for scored in (first, second))
         if np.array_equal(refused_a, refused_b):
             return table, (first, second)
         # The same deliveries under both books: what one cannot judge, neither does.
@@ -218,12 +219,12 @@ def score_both(
 
 def _written(
     document: dict[str, Any], judged: _Judged, comparison: Comparison, summary: dict[str, Any], out: Path,
-    watch: Stopwatch, progress: Progress,
-) -> Compared:  # fmt: skip
+    watch: Stopwatch, progress: RunProgress,
+) -> ComparedFiles:  # fmt: skip
     watch.lap("compare")
     progress("write", 0, 1)
     command = document["command"]
-    riders = comparison.riders if command == "compare" else affected(comparison.riders)
+    riders = comparison.riders if command == "compare" else affected_riders(comparison.riders)
     with atomic_folder(out) as folder:
         write_parquet(folder / ("riders.parquet" if command == "compare" else "affected.parquet"), riders)
         write_json(folder / "summary.json", summary)
@@ -233,7 +234,7 @@ def _written(
         watch.lap("write")
         document["seconds"] = watch.seconds
         write_json(folder / "run.json", document)
-    return Compared(
+    return ComparedFiles(
         comparison,
         judged.plans,
         summary,
@@ -246,7 +247,7 @@ def _written(
 def _document(command: str, judged: _Judged, format: Format) -> dict[str, Any]:
     """`run.json`; what differs between the books stands under `_a` and `_b`."""
     first, second = (
-        describe_run(judged.events, chosen, scored, judged.rejects)
+        run_document(judged.events, chosen, scored, judged.rejects)
         for chosen, scored in zip(judged.plans, judged.scored, strict=True)
     )
     counts = dict(first["counts"])
@@ -255,6 +256,6 @@ def _document(command: str, judged: _Judged, format: Format) -> dict[str, Any]:
     document = {"command": command, "format": format, "time_zone": judged.plans[0].time_zone, **first}
     for of_one_ledger in ("book", "deployment", "old_readings_until_us"):
         del document[of_one_ledger]
-    document["books"] = {side: books_named(chosen) for side, chosen in zip(SIDES, judged.plans, strict=True)}
+    document["books"] = {side: books_document(chosen) for side, chosen in zip(SIDES, judged.plans, strict=True)}
     document["counts"] = counts
     return document

@@ -26,10 +26,10 @@ from rules.errors import Fault
 EngineName = Literal["local", "ray"]
 ENGINES: Final[tuple[EngineName, ...]] = get_args(EngineName)
 # How often Ray gives a task to another worker when one is lost, with its node or alone.
-TRIES: Final = 20
-KNOCK_S: Final = 5
+MAX_RETRIES: Final = 20
+CONNECT_TIMEOUT_S: Final = 5
 # Tasks handed out beyond those being worked on.
-AHEAD: Final = 1
+QUEUED_TASKS: Final = 1
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -65,8 +65,12 @@ def engine(name: EngineName, num_workers: int | None = None, address: str | None
     WorkersLostError
         While tasks run, if workers die of more than their tasks' own faults.
     """
-    with _ray(num_workers, address) if name == "ray" else _local(num_workers or len(os.sched_getaffinity(0))) as made:
-        yield made
+    with (
+        _ray(num_workers, address)
+        if name == "ray"
+        else _local(num_workers or len(os.sched_getaffinity(0))) as run_tasks
+    ):
+        yield run_tasks
 
 
 def _local(num_workers: int) -> AbstractContextManager[Engine]:
@@ -85,10 +89,10 @@ def _processes(num_workers: int) -> Iterator[Engine]:
     with ProcessPoolExecutor(num_workers, context, initializer=_end_with_parent) as pool:
 
         def run(task: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-            waiting, under_way = iter(items), set[Future[R]]()
+            queued, under_way = iter(items), set[Future[R]]()
             while True:
-                free = num_workers + AHEAD - len(under_way)
-                under_way |= {pool.submit(task, item) for item in islice(waiting, free)}
+                free = num_workers + QUEUED_TASKS - len(under_way)
+                under_way |= {pool.submit(task, item) for item in islice(queued, free)}
                 if not under_way:
                     return
                 done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
@@ -125,7 +129,7 @@ def _ray(num_workers: int | None, address: str | None) -> Iterator[Engine]:
     started = not ray.is_initialized()
     if started:
         try:
-            _knock(address)
+            _check_listening(address)
             ray.init(address=address, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
         except (OSError, ValueError) as error:
             raise InputError(
@@ -137,12 +141,12 @@ def _ray(num_workers: int | None, address: str | None) -> Iterator[Engine]:
         def call(item: T) -> R:
             return task(item)
 
-        remote: Any = ray.remote(num_cpus=1, max_retries=TRIES)(call)
-        waiting, under_way = iter(items), list[Any]()
+        remote: Any = ray.remote(num_cpus=1, max_retries=MAX_RETRIES)(call)
+        queued, under_way = iter(items), list[Any]()
         try:
             while True:
                 free = None if num_workers is None else num_workers - len(under_way)
-                under_way += [remote.remote(item) for item in islice(waiting, free)]
+                under_way += [remote.remote(item) for item in islice(queued, free)]
                 if not under_way:
                     return
                 done, under_way = ray.wait(under_way)
@@ -159,11 +163,11 @@ def _ray(num_workers: int | None, address: str | None) -> Iterator[Engine]:
             ray.shutdown()
 
 
-def _knock(address: str | None) -> None:
+def _check_listening(address: str | None) -> None:
     """Raise `OSError` where nobody listens at `HOST:PORT`: Ray itself would try for minutes."""
     host, _, port = (address or "").removeprefix("ray://").rpartition(":")
     if host and port.isdigit():
-        socket.create_connection((host, int(port)), KNOCK_S).close()
+        socket.create_connection((host, int(port)), CONNECT_TIMEOUT_S).close()
 
 
 def _result(ray: Any, reference: Any) -> Any:

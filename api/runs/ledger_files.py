@@ -84,9 +84,9 @@ def read_ledgers(folder: Path) -> Iterator[Ledger]:
     if not isinstance(shares, list) or len(shares) != len(names):
         raise InputError(Fault("ledger_unreadable", file=str(folder / RUN), key="parts", given=str(len(names))))
     for name, share in zip(names, shares, strict=True):
-        own = run | {"counts": share | {"rejected": 0}, "rejected": {}}
+        run_of_part = run | {"counts": share | {"rejected": 0}, "rejected": {}}
         entries = _table(folder / ENTRIES / name, _ENTRY_COLUMNS, None)
-        yield Ledger(entries, _table(folder / RIDERS / name, RIDER_COLUMNS, None), books, own, 0)
+        yield Ledger(entries, _table(folder / RIDERS / name, RIDER_COLUMNS, None), books, run_of_part, 0)
 
 
 def num_parts(folder: Path) -> int:
@@ -107,11 +107,11 @@ def wrong_counts(folder: Path) -> list[tuple[str, int, object]]:
     if (folder / ENTRIES).is_file():
         return []
     lines = _num_lines(folder / REJECTS)
-    wanted = {f"counts.{name}": sum(share[name] for share in run["parts"]) for name in ("entries", "riders")}
-    wanted |= {"counts.rejected": lines, "rejected": lines}
-    said = {f"counts.{name}": number for name, number in run["counts"].items()}
-    said["rejected"] = sum(run["rejected"].values())
-    return [(name, number, said.get(name)) for name, number in wanted.items() if said.get(name) != number]
+    expected = {f"counts.{name}": sum(share[name] for share in run["parts"]) for name in ("entries", "riders")}
+    expected |= {"counts.rejected": lines, "rejected": lines}
+    stated = {f"counts.{name}": number for name, number in run["counts"].items()}
+    stated["rejected"] = sum(run["rejected"].values())
+    return [(name, number, stated.get(name)) for name, number in expected.items() if stated.get(name) != number]
 
 
 _ENTRY_COLUMNS: Final = {field.name: field.type for field in ENTRY_SCHEMA}
@@ -180,8 +180,8 @@ def rejected_places(folder: Path) -> frozenset[tuple[str, int]]:
     """File and row of what a run left out; empty where it does not say."""
     try:
         with (folder / REJECTS).open(encoding="utf-8") as file:
-            found = [json.loads(line) for line in file]
-        return frozenset((one["file"], one["row"]) for one in found)
+            rejects = [json.loads(line) for line in file]
+        return frozenset((reject["file"], reject["row"]) for reject in rejects)
     except (OSError, ValueError, KeyError, TypeError):
         return frozenset()
 

@@ -32,7 +32,7 @@ from scoring.carry import Carried
 from scoring.columns import EVENT_SCHEMA, I64, NO_TIME
 
 
-class Archive:
+class EventArchive:
     """Events that a state's riders ever had, the newest run's first.
 
     Parameters
@@ -65,7 +65,7 @@ class Archive:
 
 
 @dataclass(frozen=True, slots=True)
-class Loadable:
+class LoadablePart:
     """Some riders of a ledger, whole, and what the next run needs of them.
 
     Parameters
@@ -84,7 +84,7 @@ class Loadable:
     carried: Carried
     entries: pa.Table
     start: I64
-    archive: Archive
+    archive: EventArchive
 
 
 def books_of_state(state: Path) -> tuple[Book, ...]:
@@ -107,17 +107,21 @@ def places_of_ledger(ledger: Path, state: Path) -> tuple[Deploy, ...]:
         If either cannot be read.
     """
     run = json.loads((ledger / RUN).read_text(encoding="utf-8"))
-    found = _judged(state)
+    books_by_place = _judged(state)
     if run.get("places") is not None:
         rows = (Deploy.model_validate(row | {"from": dt.date.fromisoformat(row["from"])}) for row in run["places"])
-        return tuple(row for row in rows if (row.city, row.rider_kind) in found)
+        return tuple(row for row in rows if (row.city, row.rider_kind) in books_by_place)
     is_table = run["book"] == AUTO or run.get("deployment") is not None
-    own = next((book for book in run["books"]), None)
-    if own is not None and not is_table:
+    first_book = next((book for book in run["books"]), None)
+    if first_book is not None and not is_table:
         # One book judged everybody: from its first day on, whatever the first event was.
-        first = min(book["effective_from"] for book in run["books"] if book["id"] == own["id"])
-        return tuple(_row(ledger, *place, own["id"], dt.date.fromisoformat(first)) for place in sorted(found))
-    return tuple(_row(ledger, *place, book, day) for place, rows in sorted(found.items()) for book, day in rows)
+        first = min(book["effective_from"] for book in run["books"] if book["id"] == first_book["id"])
+        return tuple(
+            _row(ledger, *place, first_book["id"], dt.date.fromisoformat(first)) for place in sorted(books_by_place)
+        )
+    return tuple(
+        _row(ledger, *place, book, day) for place, rows in sorted(books_by_place.items()) for book, day in rows
+    )
 
 
 def _row(ledger: Path, city: str, rider_kind: str, book: str, day: dt.date) -> Deploy:
@@ -136,14 +140,14 @@ def _judged(state: Path) -> dict[tuple[str, str], list[tuple[str, dt.date]]]:
             for city, kind, book, at_us in _firsts(table):
                 first[city, kind, book] = min(first.get((city, kind, book), at_us), at_us)
     books = {book.digest: book for stored in _buckets(state) for book in stored.books}
-    found: dict[tuple[str, str], list[tuple[str, dt.date]]] = {}
+    books_by_place: dict[tuple[str, str], list[tuple[str, dt.date]]] = {}
     for (city, kind, digest), at_us in sorted(first.items(), key=lambda item: item[1]):
         model = books[digest].model
-        rows = found.setdefault((city, kind), [])
+        rows = books_by_place.setdefault((city, kind), [])
         day = max(calendar(model.time_zone, model.day_starts).date_of(at_us), model.effective_from)
         if not rows or (rows[-1][0] != model.id and rows[-1][1] < day):
             rows.append((model.id, day))
-    return found
+    return books_by_place
 
 
 def _firsts(table: pa.Table) -> Iterator[tuple[str, str, str, int]]:
@@ -156,15 +160,15 @@ def _firsts(table: pa.Table) -> Iterator[tuple[str, str, str, int]]:
 def _buckets(state: Path) -> list[Stored]:
     number = buckets_of_state(state)
     folders = [state] if number is None else [bucket_folder(state, k) for k in range(number)]
-    found = [(folder, open_state(folder)) for folder in folders]
-    stored = [one for _, one in found if one is not None]
-    if len(stored) < len(found):
-        missing = next(folder for folder, one in found if one is None)
+    states_by_folder = [(folder, open_state(folder)) for folder in folders]
+    stored = [state_found for _, state_found in states_by_folder if state_found is not None]
+    if len(stored) < len(states_by_folder):
+        missing = next(folder for folder, state_found in states_by_folder if state_found is None)
         raise InputError(Fault("ledger_missing", file=str(missing / STATE_MARKER)))
     return stored
 
 
-def loadable(ledger: Path, state: Path) -> Iterator[Loadable]:
+def loadable_parts(ledger: Path, state: Path) -> Iterator[LoadablePart]:
     """A ledger and the state that the same run wrote, part by part.
 
     Raises
@@ -177,19 +181,21 @@ def loadable(ledger: Path, state: Path) -> Iterator[Loadable]:
     if num_parts(ledger) != len(stored):
         raise other
     program = with_old_readings(compile_books(list(stored[0].books)), stored[0].old_until_us)
-    for one, own in zip(read_ledgers(ledger), stored, strict=True):
-        if one.run.get("as_of_us") != (own.header["until_us"] if own.header["until_us"] > NO_TIME else None):
+    for ledger_part, stored_state in zip(read_ledgers(ledger), stored, strict=True):
+        if ledger_part.run.get("as_of_us") != (
+            stored_state.header["until_us"] if stored_state.header["until_us"] > NO_TIME else None
+        ):
             raise other
-        carried = load_state(own, program)
-        if set(one.riders["rider_id"].to_pylist()) != set(carried.riders.to_pylist()):
+        carried = load_state(stored_state, program)
+        if set(ledger_part.riders["rider_id"].to_pylist()) != set(carried.riders.to_pylist()):
             raise other
-        entries, start = _by_rider(one.entries, carried.riders, "seq")
+        entries, start = _by_rider(ledger_part.entries, carried.riders, "seq")
         if not _ends_in(entries, start, carried):
             raise other
-        before = one.run.get("carried")
+        before = ledger_part.run.get("carried")
         before_us = NO_TIME if before is None else int(before["until_us"])
-        archive = Archive(archive_files(own.folder), carried.riders)
-        yield Loadable(ledger, program, before_us, carried, entries, start, archive)
+        archive = EventArchive(archive_files(stored_state.folder), carried.riders)
+        yield LoadablePart(ledger, program, before_us, carried, entries, start, archive)
 
 
 def num_riders(ledger: Path) -> int:
@@ -211,10 +217,12 @@ def _ends_in(entries: pa.Table, start: I64, carried: Carried) -> bool:
     """Whether the lines are those of the state's riders, without a gap, and end where the state says."""
     if int(start[-1]) != entries.num_rows:
         return False
-    some = np.flatnonzero(np.diff(start))
+    has_entries = np.flatnonzero(np.diff(start))
     seq, score_mp = entries["seq"].to_numpy(), entries["score_after_mp"].to_numpy()
-    last = start[1:][some] - 1
+    last = start[1:][has_entries] - 1
     steps = np.diff(seq) == 1
-    steps[start[some][1:] - 1] = True
-    ends = np.array_equal(seq[last], carried.seq[some]) and np.array_equal(score_mp[last], carried.score_mp[some])
+    steps[start[has_entries][1:] - 1] = True
+    ends = np.array_equal(seq[last], carried.seq[has_entries]) and np.array_equal(
+        score_mp[last], carried.score_mp[has_entries]
+    )
     return bool(ends and steps.all())

@@ -21,7 +21,7 @@ MAX_REJECTS: Final = Decimal("0.05")
 
 
 @dataclass(frozen=True, slots=True)
-class Reason:
+class RejectReason:
     """Why rows were left out: how many, and the first of them as `rejects.ndjson` has it."""
 
     reason: str
@@ -36,12 +36,12 @@ class RunError(Exception):
 class NothingReadError(InputError):
     """A run that scored no row; `reasons` say why."""
 
-    def __init__(self, fault: Fault, reasons: Sequence[Reason] = ()) -> None:
+    def __init__(self, fault: Fault, reasons: Sequence[RejectReason] = ()) -> None:
         super().__init__(fault)
         self.reasons = tuple(reasons)
 
 
-def reasons_of(counts: Mapping[str, int], documents: Iterable[Mapping[str, Any]]) -> tuple[Reason, ...]:
+def reject_reasons(counts: Mapping[str, int], documents: Iterable[Mapping[str, Any]]) -> tuple[RejectReason, ...]:
     """The reasons of a run, the most frequent first.
 
     Parameters
@@ -56,17 +56,19 @@ def reasons_of(counts: Mapping[str, int], documents: Iterable[Mapping[str, Any]]
         if len(examples) == len(counts):
             break
         examples.setdefault(document["reason"], document)
-    found = [Reason(reason, number, examples[reason]) for reason, number in counts.items() if reason in examples]
-    return tuple(sorted(found, key=lambda one: (-one.number, one.reason)))
+    reasons = [
+        RejectReason(reason, number, examples[reason]) for reason, number in counts.items() if reason in examples
+    ]
+    return tuple(sorted(reasons, key=lambda item: (-item.number, item.reason)))
 
 
-def lines_of(path: Path) -> Iterable[dict[str, Any]]:
+def read_ndjson(path: Path) -> Iterable[dict[str, Any]]:
     """The lines of a `rejects.ndjson`."""
     with path.open(encoding="utf-8") as file:
         yield from map(json.loads, file)
 
 
-def need_some(
+def check_any_scored(
     document: Mapping[str, Any], documents: Iterable[Mapping[str, Any]], *, may_be_quiet: bool = False
 ) -> None:
     """Refuse a run that scored nothing.
@@ -87,12 +89,12 @@ def need_some(
     num_rows = sum(file["rows"] for file in document["inputs"])
     if counts["events"] + counts["repeated"] or (may_be_quiet and not num_rows):
         return
-    reasons = reasons_of(document["rejected"], documents)
+    reasons = reject_reasons(document["rejected"], documents)
     fault = Fault(
         "input_nothing_read" if num_rows else "input_no_rows",
         file=", ".join(file["path"] for file in document["inputs"][:3]),
         given=str(num_rows),
-        key=", ".join(f"{one.reason} {one.number}" for one in reasons) or "–",
+        key=", ".join(f"{reason.reason} {reason.number}" for reason in reasons) or "–",
     )
     raise NothingReadError(fault, reasons)
 
@@ -103,7 +105,7 @@ def has_too_many_rejects(document: Mapping[str, Any], max_rejects: Decimal) -> b
     return bool(document["counts"]["rejected"] > max_rejects * max(num_rows, 1))
 
 
-def need_own(out: Path, command: str) -> dict[str, Any] | None:
+def read_earlier_run(out: Path, command: str) -> dict[str, Any] | None:
     """What the `run.json` in a folder says; None where there is none that can be read.
 
     Raises
@@ -115,13 +117,13 @@ def need_own(out: Path, command: str) -> dict[str, Any] | None:
         before = json.loads((out / MARKER).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    held = before.get("command", "dispatch") if isinstance(before, dict) else ""
-    if held != command:
-        raise InputError(Fault("output_of_other_command", file=str(out), given=str(held)))
+    earlier_command = before.get("command", "dispatch") if isinstance(before, dict) else ""
+    if earlier_command != command:
+        raise InputError(Fault("output_of_other_command", file=str(out), given=str(earlier_command)))
     return dict(before)
 
 
-def need_same_command(
+def check_same_command(
     out: Path, command: str, references: Sequence[str], paths: Sequence[Path], platform: str | None = None
 ) -> None:
     """Refuse to replace the result of another command: of other books, or of other input paths.
@@ -133,19 +135,19 @@ def need_same_command(
     InputError
         Naming what the folder holds.
     """
-    before = need_own(out, command)
+    before = read_earlier_run(out, command)
     if before is None:
         return
     books = _books_of(before)
-    if [_book_key(one) for one in books] != [_book_key(one) for one in references]:
+    if [_book_key(book) for book in books] != [_book_key(book) for book in references]:
         raise InputError(Fault("output_of_other_book", file=str(out), given=", ".join(books)))
     if platform is not None and before.get("places") is not None and before.get("platform") != platform:
         # The same table names other books for another platform.
         named = f"{', '.join(books)} ({before.get('platform')})"
         raise InputError(Fault("output_of_other_book", file=str(out), given=named))
     if not _are_same_paths(before, paths):
-        given = before.get("paths") or [file["path"] for file in before.get("inputs", [])]
-        raise InputError(Fault("output_of_other_input", file=str(out), given=", ".join(given[:3])))
+        earlier_paths = before.get("paths") or [file["path"] for file in before.get("inputs", [])]
+        raise InputError(Fault("output_of_other_input", file=str(out), given=", ".join(earlier_paths[:3])))
 
 
 def _books_of(document: Mapping[str, Any]) -> list[str]:

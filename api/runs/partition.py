@@ -1,4 +1,4 @@
-"""Inputs larger than memory → their rows by bucket of riders, unit by unit, and what was read of each file."""
+"""Inputs larger than memory → their rows by bucket of riders, slice by slice, and what was read of each file."""
 
 import dataclasses
 import heapq
@@ -13,14 +13,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from api.files.atomic import write_json, write_ndjson
-from api.files.input_files import inspect
+from api.files.input_files import inspect_file
 from api.files.readers import FileReader
 from api.files.rejects import Reject
-from api.runs.plan import need_one_platform
+from api.runs.plan import check_one_platform
 from api.runs.run import Stopwatch
 from api.runs.spill import write_spill
-from api.runs.state_ids import with_state
-from api.runs.work_folder import Lake
+from api.runs.state_ids import with_state_ids
+from api.runs.work_folder import BucketedRun
 from scoring.columns import NO_TIME
 
 # Text files do not say how many rows they hold.
@@ -42,20 +42,20 @@ def _num_rows(path: Path) -> int:
     return path.stat().st_size // _BYTES_PER_TEXT_ROW
 
 
-def partition(lake: Lake, unit: int) -> None:
-    """Read a unit and spill its rows by bucket."""
-    own = lake.units[unit]
-    if not own.has_rows:
-        _digest(lake, unit)
+def partition_slice(run: BucketedRun, slice_idx: int) -> None:
+    """Read a slice and spill its rows by bucket."""
+    input_slice = run.slices[slice_idx]
+    if not input_slice.has_rows:
+        _digest(run, slice_idx)
         return
     watch = Stopwatch()
     file = FileReader(
-        lake.files[own.file],
-        lake.format,
-        lake.names[own.file],
-        own.groups,
-        own.row,
-        with_state(lake.reading, lake.state),
+        run.files[input_slice.file],
+        run.format,
+        run.names[input_slice.file],
+        input_slice.groups,
+        input_slice.row,
+        with_state_ids(run.reading, run.state),
     )
     newest_us = NO_TIME
     rejects: list[Reject] = []
@@ -64,18 +64,18 @@ def partition(lake: Lake, unit: int) -> None:
         nonlocal newest_us
         for _, part in file.parts():
             rejects.extend(part.rejects)
-            need_one_platform(lake.chosen, part.table)
-            if lake.other is not None:
-                need_one_platform(lake.other, part.table)
+            check_one_platform(run.chosen, part.table)
+            if run.other is not None:
+                check_one_platform(run.other, part.table)
             if part.table.num_rows:
                 newest_us = max(newest_us, int(part.table["occurred_us"].to_numpy().max()))
             yield part.table
 
-    write_spill(lake.spill(unit), tables(), lake.num_buckets)
-    write_ndjson(lake.rejects("units", unit), (reject.document() for reject in rejects))
+    write_spill(run.spill(slice_idx), tables(), run.num_buckets)
+    write_ndjson(run.rejects("slices", slice_idx), (reject.document() for reject in rejects))
     watch.lap("partition")
     write_json(
-        lake.report("units", unit),
+        run.report("slices", slice_idx),
         {
             "path": str(file.input.path),
             "sha256": file.input.sha256,
@@ -88,32 +88,32 @@ def partition(lake: Lake, unit: int) -> None:
     )
 
 
-def _digest(lake: Lake, unit: int) -> None:
+def _digest(run: BucketedRun, slice_idx: int) -> None:
     """The digest of a file whose rows others read."""
     watch = Stopwatch()
-    file = lake.units[unit].file
-    sha256 = inspect(lake.files[file], is_text=False).sha256
+    file = run.slices[slice_idx].file
+    sha256 = inspect_file(run.files[file], is_text=False).sha256
     watch.lap("digest")
     nothing: dict[str, Any] = {"rows": 0, "newest_us": NO_TIME, "rejected": {}, "warnings": []}
-    write_ndjson(lake.rejects("units", unit), [])
-    path = str(lake.names[file])
-    write_json(lake.report("units", unit), {"path": path, "sha256": sha256, **nothing, "seconds": watch.seconds})
+    write_ndjson(run.rejects("slices", slice_idx), [])
+    path = str(run.names[file])
+    write_json(run.report("slices", slice_idx), {"path": path, "sha256": sha256, **nothing, "seconds": watch.seconds})
 
 
-def write_rejects(lake: Lake, path: Path) -> None:
+def write_rejects(run: BucketedRun, path: Path) -> None:
     """Put the rejects of all steps into one file, by file and row."""
     of_file: defaultdict[str, defaultdict[int, list[Path]]] = defaultdict(lambda: defaultdict(list))
-    for k, unit in enumerate(lake.units):
-        of_file[str(lake.names[unit.file])][unit.file].append(lake.rejects("units", k))
+    for k, input_slice in enumerate(run.slices):
+        of_file[str(run.names[input_slice.file])][input_slice.file].append(run.rejects("slices", k))
     read = chain.from_iterable(_merged(list(map(_lines, of_file[name].values()))) for name in sorted(of_file))
-    scored = [lake.rejects("parts", bucket) for bucket in range(lake.num_buckets)]
+    scored = [run.rejects("parts", bucket) for bucket in range(run.num_buckets)]
     for step in count():
         if len(scored) <= _FILES_AT_ONCE:
             break
-        both = lake.work / f"rejects-{step:05d}.ndjson"
-        write_ndjson(both, _merged([_lines([one]) for one in scored[:_FILES_AT_ONCE]]))
-        scored = [*scored[_FILES_AT_ONCE:], both]
-    write_ndjson(path, _merged([read, *(_lines([one]) for one in scored)]))
+        merged_path = run.work / f"rejects-{step:05d}.ndjson"
+        write_ndjson(merged_path, _merged([_lines([scored_path]) for scored_path in scored[:_FILES_AT_ONCE]]))
+        scored = [*scored[_FILES_AT_ONCE:], merged_path]
+    write_ndjson(path, _merged([read, *(_lines([scored_path]) for scored_path in scored)]))
 
 
 def _merged(streams: Sequence[Iterable[dict[str, Any]]]) -> Iterable[dict[str, Any]]:

@@ -41,7 +41,7 @@ PUBLISHED = "published"
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class BookPlan:
     """The books of a run and which of them judges which event.
 
     Parameters
@@ -78,11 +78,11 @@ def _day_us(book: Book, date: dt.date) -> int:
     return calendar(book.model.time_zone, book.model.day_starts).start_of(date)
 
 
-Starts = dict[tuple[str, str], tuple[tuple[int, int], ...]]
+StartsByPlace = dict[tuple[str, str], tuple[tuple[int, int], ...]]
 """(city, rider kind) → ascending instants (µs) and positions of books, as `Schedule.rules`."""
 
 
-def deployed_starts(rows: Iterable[Deploy], versions_of: FindVersions, position: Mapping[str, int]) -> Starts:
+def deployed_starts(rows: Iterable[Deploy], versions_of: FindVersions, position: Mapping[str, int]) -> StartsByPlace:
     """For each city and rider kind, which book judges from when.
 
     Parameters
@@ -94,19 +94,19 @@ def deployed_starts(rows: Iterable[Deploy], versions_of: FindVersions, position:
     """
     rules: dict[tuple[str, str], list[tuple[int, int]]] = {}
     for row in rows:
-        own = versions_of(row.book)
-        from_us = _day_us(own[0], row.from_)
+        versions = versions_of(row.book)
+        from_us = _day_us(versions[0], row.from_)
         # The version in force on the first day judges from then on, later versions from their own day.
-        in_force = [book for book in own if start_us(book.model) <= from_us] or [own[0]]
+        in_force = [book for book in versions if start_us(book.model) <= from_us] or [versions[0]]
         starts = [(from_us, position[in_force[-1].digest])]
-        starts += [(start_us(book.model), position[book.digest]) for book in own if start_us(book.model) > from_us]
+        starts += [(start_us(book.model), position[book.digest]) for book in versions if start_us(book.model) > from_us]
         before = [start for start in rules.get((row.city, row.rider_kind), []) if start[0] < from_us]
         rules[row.city, row.rider_kind] = before + starts
     return {key: tuple(starts) for key, starts in rules.items()}
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class ChosenTable:
     """A deployment table as somebody named it.
 
     Parameters
@@ -127,7 +127,7 @@ class Chosen:
         return [book for name in dict.fromkeys(row.book for row in self.table.rows) for book in self.versions_of(name)]
 
 
-def chosen_table(reference: str, takes_city: Callable[[str], bool] | None = None) -> Chosen | None:
+def chosen_table(reference: str, takes_city: Callable[[str], bool] | None = None) -> ChosenTable | None:
     """The table that `auto` or a file of `[[deploy]]` rows names; None where the reference is a book.
 
     Raises
@@ -144,10 +144,10 @@ def chosen_table(reference: str, takes_city: Callable[[str], bool] | None = None
             return None
         versions_of, digest = _beside(Path(reference)), hashlib.sha256(content).hexdigest()
         table = _read_table(content, reference, versions_of, takes_city)
-    return Chosen(table, digest, _as_early_as(table, versions_of))
+    return ChosenTable(table, digest, _as_early_as(table, versions_of))
 
 
-def table_of_platform(reference: str, platform: str) -> Chosen:
+def table_of_platform(reference: str, platform: str) -> ChosenTable:
     """The rows of a deployment table that a database of a platform puts in force.
 
     Parameters
@@ -176,7 +176,7 @@ def table_of_platform(reference: str, platform: str) -> Chosen:
         params = (("first", table.platforms[0]),)
         raise BookError((Fault("deployment_platform", reference, given=platform, allowed=allowed, params=params),))
     need_platform(table, platform, reference)
-    return Chosen(table.of(platform), chosen.digest, chosen.versions_of)
+    return ChosenTable(table.of(platform), chosen.digest, chosen.versions_of)
 
 
 def _as_early_as(table: Deployment, versions_of: FindVersions) -> FindVersions:
@@ -184,9 +184,9 @@ def _as_early_as(table: Deployment, versions_of: FindVersions) -> FindVersions:
     first = {row.book: row.from_ for row in reversed(table.rows)}
 
     def needed(book_id: str) -> tuple[Book, ...]:
-        found = versions_of(book_id)
-        published = tuple(book for book in found if book not in pilots(book_id))
-        return found if first[book_id] < published[0].model.effective_from else published
+        versions = versions_of(book_id)
+        published = tuple(book for book in versions if book not in pilots(book_id))
+        return versions if first[book_id] < published[0].model.effective_from else published
 
     return needed
 
@@ -219,10 +219,10 @@ def _beside(table: Path) -> FindVersions:
             if not (table.parent / name).exists():
                 continue
             path = f"{table.parent}/{name}"
-            found = find(path)
-            if found[0].id != book_id:
-                raise BookError((Fault("deployed_misnamed", path, key="id", given=found[0].id, allowed=book_id),))
-            return found
+            versions = find(path)
+            if versions[0].id != book_id:
+                raise BookError((Fault("deployed_misnamed", path, key="id", given=versions[0].id, allowed=book_id),))
+            return versions
         try:
             return deployable(book_id)
         except BookError as error:
@@ -241,10 +241,10 @@ def _read_table(
         raise BookError(tuple(dict.fromkeys(error.faults))) from None
 
 
-def plan(
+def plan_books(
     reference: str, also: Sequence[Book] = (), old_until_us: int | None = None, platform: str = NO_PLATFORM,
     takes_city: Callable[[str], bool] | None = None,
-) -> Plan:  # fmt: skip
+) -> BookPlan:  # fmt: skip
     """The plan of a reference.
 
     Parameters
@@ -270,7 +270,7 @@ def plan(
         books = find(reference)
         program, note = _program(books, also, old_until_us), early_note(reference)
         schedule = schedule_versions(program, range(len(books)))
-        return Plan(reference, program, schedule, notes=(note,) if note else ())
+        return BookPlan(reference, program, schedule, notes=(note,) if note else ())
     need_platform(chosen.table, platform, reference)
     table, doubts = chosen.table.without_ambiguous() if platform == NO_PLATFORM else (chosen.table.of(platform), ())
     # Which books are known does not depend on the platform.
@@ -279,7 +279,7 @@ def plan(
     rules = deployed_starts(table.rows, chosen.versions_of, position)
     schedule = Schedule(rules, reach_back=False)
     doubted = _in_doubt(chosen, doubts)
-    return Plan(reference, program, schedule, chosen.digest, platform=platform, rows=table.rows, doubts=doubted)
+    return BookPlan(reference, program, schedule, chosen.digest, platform=platform, rows=table.rows, doubts=doubted)
 
 
 def _program(books: Sequence[Book], also: Sequence[Book], old_until_us: int | None) -> Program:
@@ -290,20 +290,20 @@ def _program(books: Sequence[Book], also: Sequence[Book], old_until_us: int | No
 
 
 def _in_doubt(
-    chosen: Chosen, doubts: Iterable[AmbiguousPlatform]
+    chosen: ChosenTable, doubts: Iterable[AmbiguousPlatform]
 ) -> dict[tuple[str, str], tuple[int, AmbiguousPlatform]]:
     """From which instant on each doubt holds: the day begins as the books of its rows have it."""
     books: dict[tuple[str, str, dt.date], str] = {
         (row.city, row.rider_kind, row.from_): row.book for row in chosen.table.rows
     }
-    found = {}
+    doubts_by_place = {}
     for doubt in doubts:
         book = chosen.versions_of(books[doubt.city, doubt.rider_kind, doubt.from_])[0]
-        found[doubt.city, doubt.rider_kind] = (_day_us(book, doubt.from_), doubt)
-    return found
+        doubts_by_place[doubt.city, doubt.rider_kind] = (_day_us(book, doubt.from_), doubt)
+    return doubts_by_place
 
 
-def need_one_platform(chosen: Plan, table: pa.Table) -> None:
+def check_one_platform(chosen: BookPlan, table: pa.Table) -> None:
     """Refuse events for which rows of several platforms hold.
 
     Parameters
@@ -323,20 +323,20 @@ def need_one_platform(chosen: Plan, table: pa.Table) -> None:
     newest: dict[tuple[str, str], int] = {}
     for city, kind, at_us in zip(*(of_them[name].to_pylist() for name in of_them.column_names), strict=True):
         newest[city, kind] = max(newest.get((city, kind), at_us), at_us)
-    found = [
+    unresolved = [
         doubt for place, (from_us, doubt) in sorted(chosen.doubts.items()) if newest.get(place, NO_TIME) >= from_us
     ]
-    if found:
-        raise InputError(*several_platforms(found, chosen.reference))
+    if unresolved:
+        raise InputError(*several_platforms(unresolved, chosen.reference))
 
 
-def places_named(chosen: Plan) -> list[dict[str, Any]] | None:
+def deployment_rows_document(chosen: BookPlan) -> list[dict[str, Any]] | None:
     """The rows of the deployment table that judged, as `run.json` has them; None for a book."""
     if not chosen.rows:
         return None
     return [row.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"example"}) for row in chosen.rows]
 
 
-def deployment_named(chosen: Plan) -> dict[str, str] | None:
+def deployment_document(chosen: BookPlan) -> dict[str, str] | None:
     """The deployment table that a person named, as `run.json` has it."""
     return {"path": chosen.reference, "sha256": chosen.deployment} if chosen.deployment else None

@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 from api.files.errors import InputError
 from api.files.input_files import sha256_of
 from api.files.readers import FileReader, Format, read_events
-from api.files.reading_options import EVERYTHING, Reading
-from api.runs.plan import AUTO, deployment_named, plan
+from api.files.reading_options import ALL_IDS_KNOWN, ReadingOptions
+from api.runs.plan import AUTO, deployment_document, plan_books
 from rules.book import Book
 from rules.compile import Program, compile_books
 from rules.deployment import NO_PLATFORM
@@ -20,20 +20,20 @@ from rules.errors import BookError, Fault
 from scoring.explain_facts import KnownEvents, known_events
 from scoring.prepare import Schedule, schedule_versions
 
-Place = tuple[str, int]
+FileRow = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Reread:
+class RiderInputs:
     """A rider's events as far as they are at hand, and what a person should know about it."""
 
     known: KnownEvents | None
     notes: tuple[Fault, ...]
 
 
-def reread(
-    run: Mapping[str, Any], books: Mapping[str, Book], rider: str, rejected: Collection[Place] = frozenset()
-) -> Reread:
+def reread_inputs(
+    run: Mapping[str, Any], books: Mapping[str, Book], rider: str, rejected: Collection[FileRow] = frozenset()
+) -> RiderInputs:
     """Read the inputs named in `run.json` again and keep one rider's rows.
 
     Parameters
@@ -48,18 +48,18 @@ def reread(
     paths, notes = _unchanged(run["inputs"])
     chosen = _schedule(run, books)
     if chosen is None:
-        return Reread(None, (*notes, Fault("input_deployment", file=str(run.get("book")), severity="warning")))
+        return RiderInputs(None, (*notes, Fault("input_deployment", file=str(run.get("book")), severity="warning")))
     if not paths or (run["format"] == "mdrp" and notes):
-        return Reread(None, tuple(notes))
+        return RiderInputs(None, tuple(notes))
     try:
         table = _accepted(_rows(paths, run, rider), rejected)
     except InputError as error:
-        return Reread(None, (*notes, *error.faults))
+        return RiderInputs(None, (*notes, *error.faults))
     is_whole = run.get("carried") is None
     if not is_whole:
         notes.append(Fault("input_history", file=str(run["inputs"][0]["path"]), severity="warning"))
     program, schedule = chosen
-    return Reread(known_events(program, schedule, table, is_whole=is_whole), tuple(notes))
+    return RiderInputs(known_events(program, schedule, table, is_whole=is_whole), tuple(notes))
 
 
 def _unchanged(inputs: list[Mapping[str, Any]]) -> tuple[list[Path], list[Fault]]:
@@ -83,18 +83,18 @@ def _schedule(run: Mapping[str, Any], books: Mapping[str, Book]) -> tuple[Progra
     if run.get("book") == AUTO or table is not None:
         try:
             platform = str(run.get("platform", NO_PLATFORM))
-            chosen = plan(str(run["book"]), tuple(books.values()), platform=platform, takes_city=lambda _: True)
+            chosen = plan_books(str(run["book"]), tuple(books.values()), platform=platform, takes_city=lambda _: True)
         except BookError:
             return None
         known = {book.digest for book in chosen.program.books}
-        same = known == set(books) and deployment_named(chosen) == table
+        same = known == set(books) and deployment_document(chosen) == table
         return (chosen.program, chosen.schedule) if same else None
     named = [books[book["digest"]] for book in run["books"] if book["digest"] in books]
     if not named:
         return None
     program = compile_books(named)
-    own = [position for position, book in enumerate(named) if book.id == named[0].id]
-    return program, schedule_versions(program, own)
+    positions = [position for position, book in enumerate(named) if book.id == named[0].id]
+    return program, schedule_versions(program, positions)
 
 
 def _rows(paths: list[Path], run: Mapping[str, Any], rider: str) -> pa.Table:
@@ -102,15 +102,17 @@ def _rows(paths: list[Path], run: Mapping[str, Any], rider: str) -> pa.Table:
     if format_ == "mdrp":
         # An instance and its solution are named by their folders.
         paths = list(dict.fromkeys(path.parent for path in paths))
-        found = read_events(paths, format_, time_zone=run["time_zone"], reading=Reading(held=EVERYTHING))
-        return _of_rider(found.table, rider)
-    said = run.get("reading") or {}
+        inputs = read_events(
+            paths, format_, time_zone=run["time_zone"], reading=ReadingOptions(known_ids=ALL_IDS_KNOWN)
+        )
+        return _of_rider(inputs.table, rider)
+    options = run.get("reading") or {}
     # Which ids were taken, the rejects of the run say.
-    reading = Reading(
-        said.get("zone") or "",
-        ignored=tuple(said.get("ignored_columns", ())),
-        held=EVERYTHING,
-        quotes_as_they_are=bool(said.get("quotes_as_they_are")),
+    reading = ReadingOptions(
+        options.get("zone") or "",
+        ignored=tuple(options.get("ignored_columns", ())),
+        known_ids=ALL_IDS_KNOWN,
+        quotes_as_they_are=bool(options.get("quotes_as_they_are")),
     )
     parts = [
         _of_rider(part.table, rider) for path in paths for _, part in FileReader(path, format_, reading=reading).parts()
@@ -118,7 +120,7 @@ def _rows(paths: list[Path], run: Mapping[str, Any], rider: str) -> pa.Table:
     return pa.concat_tables(parts).unify_dictionaries()
 
 
-def _accepted(table: pa.Table, rejected: Collection[Place]) -> pa.Table:
+def _accepted(table: pa.Table, rejected: Collection[FileRow]) -> pa.Table:
     """The rows that the run did not leave out."""
     if not rejected:
         return table

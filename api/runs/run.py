@@ -8,21 +8,22 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
 
-from api.files.atomic import MARKER, atomic_folder, check_places, write_json, write_ndjson, write_parquet
-from api.files.folder_lock import claimed
-from api.files.readers import EventFile, Format, read_events
-from api.files.reading_options import AS_IT_IS, Reading
+from api.files.atomic import MARKER, atomic_folder, check_run_paths, write_json, write_ndjson, write_parquet
+from api.files.folder_lock import locked_folders
+from api.files.readers import EventInputs, Format, read_events
+from api.files.reading_options import DEFAULT_READING, ReadingOptions
 from api.files.rejects import Reject, rejects_by_scoring
-from api.runs.outcome import need_same_command, need_some
-from api.runs.plan import Plan, deployment_named, need_one_platform, places_named, plan
+from api.runs.outcome import check_any_scored, check_same_command
+from api.runs.plan import BookPlan, check_one_platform, deployment_document, deployment_rows_document, plan_books
 from api.runs.state_files import load_state, open_state, reach_back, save_state
-from api.runs.state_ids import city_taker, with_state
+from api.runs.state_ids import city_acceptor, with_state_ids
 from rules.deployment import NO_PLATFORM
 from rules.errors import Fault
 from rules.readings_0_1_0 import old_readings_until
@@ -32,14 +33,14 @@ from scoring.ledger import RANDOM, UNIQUE, entries_table, riders_table
 from scoring.score import ScoredRun, score
 from scoring.unknown_kitchens import unknown_kitchen
 
-Progress = Callable[[str, int, int], None]
+RunProgress = Callable[[str, int, int], None]
 
 # Of runs that name none; so in the service (`RIDERSCORE_PLATFORM`).
 PLATFORM: Final = NO_PLATFORM
 
 
 def no_progress(stage: str, done: int, total: int) -> None:
-    """Tell nobody."""
+    """Report nothing."""
 
 
 class Stopwatch:
@@ -57,7 +58,7 @@ class Stopwatch:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class ScoredFiles:
     """What a run did: its `run.json`, the rows it left out, and what a person should know."""
 
     document: dict[str, Any]
@@ -66,18 +67,18 @@ class Run:
     warnings: tuple[Fault, ...]
 
 
-def all_rejects(events: EventFile, scored: ScoredRun) -> tuple[Reject, ...]:
+def all_rejects(events: EventInputs, scored: ScoredRun) -> tuple[Reject, ...]:
     """Rows left out by reading and by scoring, by file and row."""
     late = rejects_by_scoring(events.table, scored.prepared)
     return tuple(sorted([*events.rejects, *late], key=lambda reject: (reject.file, reject.row)))
 
 
-def describe_run(events: EventFile, chosen: Plan, scored: ScoredRun, rejects: Sequence[Reject]) -> dict[str, Any]:
+def run_document(events: EventInputs, chosen: BookPlan, scored: ScoredRun, rejects: Sequence[Reject]) -> dict[str, Any]:
     """What every run says of itself: inputs, books, counts."""
     return {
         "version": version("riderscore"),
         "book": chosen.reference,
-        "deployment": deployment_named(chosen),
+        "deployment": deployment_document(chosen),
         "books": [
             {"id": book.id, "effective_from": book.model.effective_from.isoformat(), "digest": book.digest}
             for book in chosen.program.books
@@ -108,10 +109,10 @@ def score_files(
     state: Path | None = None,
     as_of_us: int | None = None,
     platform: str = PLATFORM,
-    reading: Reading = AS_IT_IS,
+    reading: ReadingOptions = DEFAULT_READING,
     replace: bool = False,
-    progress: Progress = no_progress,
-) -> Run:
+    progress: RunProgress = no_progress,
+) -> ScoredFiles:
     """Score event files into a ledger directory.
 
     Parameters
@@ -125,7 +126,7 @@ def score_files(
     platform
         Whose events these are; `run.json` names it.
     reading
-        What was said about the files.
+        How the files are read.
     replace
         `out` may hold a ledger of another book or of other input paths.
 
@@ -135,30 +136,30 @@ def score_files(
         If the books, the files or the places to write to cannot be used, another run holds these, or no row can be
         scored (`api.runs.outcome.NothingReadError`); nothing is written then.
     """
-    check_places(paths, out, state)
+    check_run_paths(paths, out, state)
     if not replace:
-        need_same_command(out, "score", [reference], paths, platform)
-    with claimed(out, state):
+        check_same_command(out, "score", [reference], paths, platform)
+    with locked_folders(out, state):
         return _score_files(paths, reference, out, format, state, as_of_us, platform, reading, progress)
 
 
 def _score_files(
     paths: Sequence[Path], reference: str, out: Path, format: Format, state: Path | None, as_of_us: int | None,
-    platform: str, reading: Reading, progress: Progress,
-) -> Run:  # fmt: skip
+    platform: str, reading: ReadingOptions, progress: RunProgress,
+) -> ScoredFiles:  # fmt: skip
     watch = Stopwatch()
     stored = None if state is None else open_state(state)
     also = ((), None) if stored is None else (stored.books, stored.old_until_us)
-    chosen = plan(reference, *also, platform, city_taker(reading, state))
+    chosen = plan_books(reference, *also, platform, city_acceptor(reading, state))
     watch.lap("books")
     events = read_events(
         paths,
         format,
         time_zone=chosen.time_zone,
-        reading=with_state(reading, state),
-        progress=lambda done, total: progress("read", done, total),
+        reading=with_state_ids(reading, state),
+        progress=partial(progress, "read"),
     )
-    need_one_platform(chosen, events.table)
+    check_one_platform(chosen, events.table)
     watch.lap("read")
     carried = None
     if stored is not None:
@@ -179,13 +180,13 @@ def _score_files(
         "reading": reading.document(),
         "paths": [str(path) for path in paths],
     }
-    document |= describe_run(events, chosen, scored, rejects)
-    need_some(document, (reject.document() for reject in rejects), may_be_quiet=carried is not None)
-    document["places"] = places_named(chosen)
+    document |= run_document(events, chosen, scored, rejects)
+    check_any_scored(document, (reject.document() for reject in rejects), may_be_quiet=carried is not None)
+    document["places"] = deployment_rows_document(chosen)
     document["carried"] = None if carried is None else {"until_us": carried.until_us, "riders": len(carried.riders)}
     if state is not None and not entries.num_rows and _is_done(out, document):
         # The state is the one that this very run has left: its ledger stays.
-        return Run(
+        return ScoredFiles(
             json.loads((out / MARKER).read_text(encoding="utf-8")), scored, rejects, (*chosen.notes, *events.warnings)
         )
     with atomic_folder(out) as folder:
@@ -195,7 +196,7 @@ def _score_files(
         write_json(folder / "run.json", document)
     if state is not None:
         save_state(state, scored, stored)
-    return Run(document, scored, rejects, (*chosen.notes, *events.warnings))
+    return ScoredFiles(document, scored, rejects, (*chosen.notes, *events.warnings))
 
 
 def _is_done(out: Path, document: dict[str, Any]) -> bool:
@@ -208,7 +209,9 @@ def _is_done(out: Path, document: dict[str, Any]) -> bool:
         return False
 
 
-def write_ledger(folder: Path, chosen: Plan, entries: pa.Table, riders: pa.Table, rejects: Sequence[Reject]) -> None:
+def write_ledger(
+    folder: Path, chosen: BookPlan, entries: pa.Table, riders: pa.Table, rejects: Sequence[Reject]
+) -> None:
     """The files of a ledger directory but `run.json`."""
     write_parquet(folder / "entries.parquet", entries, UNIQUE, RANDOM)
     write_parquet(folder / "riders.parquet", riders)
@@ -216,7 +219,7 @@ def write_ledger(folder: Path, chosen: Plan, entries: pa.Table, riders: pa.Table
     write_books(folder / "books", chosen)
 
 
-def write_books(folder: Path, chosen: Plan) -> None:
+def write_books(folder: Path, chosen: BookPlan) -> None:
     """Each book of a run as a document that stands alone, by digest."""
     folder.mkdir(exist_ok=True)
     for book in chosen.program.books:

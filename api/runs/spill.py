@@ -1,4 +1,4 @@
-"""Rows of one unit of work, grouped by bucket of riders, on disk between reading and scoring.
+"""Rows of one slice of the inputs, grouped by bucket of riders, on disk between reading and scoring.
 
 A spill is an Arrow IPC file: batch `flush * num_buckets + bucket` holds that bucket's rows of one flush, so a bucket is
 read without touching the others. All rows of a rider fall into one bucket, whatever file they come from.
@@ -30,7 +30,7 @@ def bucket_of(riders: pa.ChunkedArray, num_buckets: int) -> NDArray[np.int64]:
 
 
 def write_spill(path: Path, tables: Iterable[pa.Table], num_buckets: int) -> NDArray[np.int64]:
-    """Write the rows of a unit by bucket.
+    """Write the rows of a slice by bucket.
 
     Parameters
     ----------
@@ -57,16 +57,16 @@ def write_spill(path: Path, tables: Iterable[pa.Table], num_buckets: int) -> NDA
 
 
 def _flushes(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
-    waiting: list[pa.Table] = []
+    pending: list[pa.Table] = []
     num_rows = 0
     for table in tables:
-        waiting.append(table.select(_SPILL_SCHEMA.names))
+        pending.append(table.select(_SPILL_SCHEMA.names))
         num_rows += table.num_rows
         if num_rows >= FLUSH_ROWS:
-            yield pa.concat_tables(waiting)
-            waiting, num_rows = [], 0
+            yield pa.concat_tables(pending)
+            pending, num_rows = [], 0
     if num_rows:
-        yield pa.concat_tables(waiting)
+        yield pa.concat_tables(pending)
 
 
 def read_bucket(spills: Sequence[tuple[Path, str]], bucket: int, num_buckets: int) -> pa.Table:
@@ -86,9 +86,9 @@ def read_bucket(spills: Sequence[tuple[Path, str]], bucket: int, num_buckets: in
     for position, (path, _) in enumerate(spills):
         with pa.memory_map(str(path)) as source, pa.ipc.open_file(source) as reader:
             at = range(bucket, reader.num_record_batches, num_buckets)
-            own = pa.Table.from_batches([reader.get_batch(k) for k in at], _SPILL_SCHEMA)
-        tables.append(own)
-        positions.append(np.full(own.num_rows, position, np.int32))
+            rows = pa.Table.from_batches([reader.get_batch(k) for k in at], _SPILL_SCHEMA)
+        tables.append(rows)
+        positions.append(np.full(rows.num_rows, position, np.int32))
     table = pa.concat_tables(tables)
     files = pa.DictionaryArray.from_arrays(
         np.concatenate(positions), pa.array([name for _, name in spills], pa.string())

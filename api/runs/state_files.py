@@ -16,10 +16,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from api.files.atomic import STATE_MARKER, atomic_folder, link, write_json, write_parquet
+from api.files.atomic import STATE_MARKER, atomic_folder, link_or_copy, write_json, write_parquet
 from api.files.canonical import TIME_NAMES
 from api.files.errors import InputError
-from api.runs.plan import Plan
+from api.runs.plan import BookPlan
 from rules.book import Book
 from rules.compile import Program
 from rules.errors import Fault
@@ -154,7 +154,7 @@ def _archive(folder: Path, scored: ScoredRun, before: Stored | None) -> None:
     folder.mkdir()
     if before is not None:
         for path in archive_files(before.folder):
-            link(path, folder / path.name)
+            link_or_copy(path, folder / path.name)
     rows = np.flatnonzero(scored.prepared.is_new == 1)
     if not rows.size:
         return
@@ -195,7 +195,7 @@ def _controls(rows: pa.Table) -> pa.Table:
     )
 
 
-def reach_back(carried: Carried, stored: Stored, table: pa.Table, chosen: Plan) -> Carried:
+def reach_back(carried: Carried, stored: Stored, table: pa.Table, chosen: BookPlan) -> Carried:
     """Reload riders whose corrections or appeals are about events that have left the window.
 
     Their whole history is folded again from the archive, so that what such a late word changes can be told from

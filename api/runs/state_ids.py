@@ -14,43 +14,43 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from api.files.atomic import STATE_MARKER
-from api.files.reading_options import Named, Reading
+from api.files.reading_options import ReadingOptions, RiderAndId
 from rules.ids import is_never_id
 
 
 @dataclass(frozen=True, slots=True)
-class HeldByState:
+class StateIds:
     """The ids of a state folder, in one piece or by buckets."""
 
     folder: Path
 
-    def among(self, column: str, named: Collection[Named]) -> Collection[Named]:
+    def filter_known(self, column: str, named: Collection[RiderAndId]) -> Collection[RiderAndId]:
         """Which of some (rider id, id) the state knows, from its riders or from any event that it accepted."""
         owners = pa.array(sorted({rider for rider, _ in named}), pa.string())
-        found: set[Named] = set()
+        known: set[RiderAndId] = set()
         for piece in _pieces(self.folder):
             if column in ("rider_id", "city"):
-                found |= _pairs(piece / "riders.parquet", column, owners)
+                known |= _pairs(piece / "riders.parquet", column, owners)
                 continue
             for path in sorted((piece / "archive").glob("*.parquet")):
-                found |= _pairs(path, "event_id" if column == "ref_event_id" else column, owners)
-        return found & set(named)
+                known |= _pairs(path, "event_id" if column == "ref_event_id" else column, owners)
+        return known & set(named)
 
 
-def with_state(reading: Reading, state: Path | None) -> Reading:
+def with_state_ids(reading: ReadingOptions, state: Path | None) -> ReadingOptions:
     """A reading that knows the ids of a state."""
-    return reading if state is None else replace(reading, held=HeldByState(state))
+    return reading if state is None else replace(reading, known_ids=StateIds(state))
 
 
-def city_taker(reading: Reading, state: Path | None) -> Callable[[str], bool]:
+def city_acceptor(reading: ReadingOptions, state: Path | None) -> Callable[[str], bool]:
     """Whether a deployment table may name a city that is no id: a state holds it, or ids are taken as they are."""
 
     @cache
-    def held() -> frozenset[str]:
+    def known_cities() -> frozenset[str]:
         pieces = [] if state is None else _pieces(state)
         return frozenset(city for piece in pieces for city in _cities(piece / "riders.parquet"))
 
-    return lambda city: (reading.ids_as_they_are and not is_never_id(city)) or city in held()
+    return lambda city: (reading.ids_as_they_are and not is_never_id(city)) or city in known_cities()
 
 
 def _cities(path: Path) -> set[str]:
@@ -70,7 +70,7 @@ def _pieces(folder: Path) -> Iterator[Path]:
     yield from [folder] if number is None else [folder / f"bucket-{k:05d}" for k in range(number)]
 
 
-def _pairs(path: Path, column: str, owners: pa.Array) -> set[Named]:
+def _pairs(path: Path, column: str, owners: pa.Array) -> set[RiderAndId]:
     """(rider id, value) of the rows of some riders."""
     try:
         names = list(dict.fromkeys(["rider_id", column]))

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, get_args
 
 from api.files.atomic import check_output
 from api.files.errors import InputError
-from api.files.real_orders import read_given
+from api.files.real_orders import read_real_orders
 from api.runs.engines import EngineName
 from api.studies.tasks import given_digest, sources_digest
 from dispatch.mdrp import InstanceError, InstanceFault
@@ -187,7 +187,7 @@ def _given(path: str | None, faults: list[Fault]) -> RealDay | None:
         faults.append(Fault("not_found", file=path))
         return None
     try:
-        return read_given(Path(path))
+        return read_real_orders(Path(path))
     except InputError as error:
         faults += error.faults
     except InstanceError as error:

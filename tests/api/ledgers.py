@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from api.runs.run import Run, score_files
+from api.runs.run import ScoredFiles, score_files
 from scoring.columns import EVENT_SCHEMA
 from tests.builders import DAY_US, NOON_US, delivered, event, slow_merchant
 
@@ -69,7 +69,7 @@ def write_events(path: Path, events: Sequence[Event]) -> Path:
     return path
 
 
-def score_events(folder: Path, events: Sequence[Event], name: str = "run", **options: Any) -> Run:
+def score_events(folder: Path, events: Sequence[Event], name: str = "run", **options: Any) -> ScoredFiles:
     """Score events, written as CSV beside, into `folder/name`."""
     path = write_events(folder / f"{name}.csv", events)
     return score_files([path], options.pop("book", BOOK), folder / name, **options)

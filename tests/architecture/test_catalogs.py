@@ -135,7 +135,7 @@ def is_known(part: str) -> bool:
 
 
 def asked_keys() -> set[str]:
-    """Literal keys in calls of `text` and `say`, and of `t` in pages, both branches of a choice included."""
+    """Literal keys in calls of `text` and `print_message`, and of `t` in pages, both branches of a choice included."""
     found = set()
     for path in modules():
         for node in ast.walk(tree_of(path)):
@@ -145,11 +145,11 @@ def asked_keys() -> set[str]:
 
 
 def _asked(call: ast.Call) -> list[ast.expr]:
-    """What a call of `text(lang, key)`, `say(lang, key)` or `visit.say(key)` asks for."""
+    """What a call of `text(lang, key)`, `print_message(lang, key)` or `visit.say(key)` asks for."""
     name, at = call.func, 1
     if isinstance(name, ast.Attribute) and name.attr == "say":
         at = 0
-    elif not isinstance(name, ast.Name) or name.id not in ("text", "say"):
+    elif not isinstance(name, ast.Name) or name.id not in ("text", "print_message"):
         return []
     return _choices(call.args[at]) if len(call.args) > at else []
 

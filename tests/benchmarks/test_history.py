@@ -24,7 +24,7 @@ from api.ledger.loading import LedgerPart, load_part
 from api.ledger.replayer import Replayer
 from api.ledger.replays import add_missing_checkpoints, replay, waiting_riders
 from api.riders import cards
-from api.runs.loadable import loadable
+from api.runs.loadable import loadable_parts
 from api.runs.run import score_files
 from rules.shelf import versions
 from tests.api.db import cluster
@@ -76,7 +76,7 @@ def _filled(url: str) -> Store:
         path = write_events(Path(folder) / "events.parquet", [order(k) for k in range(NUM_EVENTS)])
         out, state = Path(folder) / "ledger", Path(folder) / "state"
         score_files([path], BOOK, out, state=state)
-        for given in loadable(out, state):
+        for given in loadable_parts(out, state):
             for _ in load_part(store, LedgerPart(given), lambda: END_US):
                 pass
     add_missing_checkpoints(store, "old", END_US)

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from api.files.canonical import canonical
+from api.files.canonical import to_canonical
 from rules.compile import compile_books
 from rules.shelf import versions
 from rules.units import US_PER_DAY
@@ -69,7 +69,7 @@ def test_its_shares_are_those_it_states(table: pa.Table) -> None:
 
 def test_every_row_can_be_scored(table: pa.Table) -> None:
     """The readers find nothing wrong with any row."""
-    good, rejects = canonical(table, "day", np.arange(table.num_rows))
+    good, rejects = to_canonical(table, "day", np.arange(table.num_rows))
 
     assert not rejects
     assert good.num_rows == table.num_rows
@@ -79,7 +79,7 @@ def test_a_realistic_share_is_exempt_and_a_few_rows_come_late(table: pa.Table) -
     """Of the late orders one in nine or so is not the rider's doing; one row in some hundred comes in half an hour or more late."""
     book = versions("gbt-46862-reference")
     program = compile_books(list(book))
-    good, _ = canonical(table, "day", np.arange(table.num_rows))
+    good, _ = to_canonical(table, "day", np.arange(table.num_rows))
     scored = score(program, schedule_versions(program, [0]), good)
     outcome = delivery_outcome(scored)
     newest, late = 0, 0

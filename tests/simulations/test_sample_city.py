@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from api.files.canonical import canonical
+from api.files.canonical import to_canonical
 from rules.events import KINDS
 from scoring.columns import CANONICAL_SCHEMA
 from simulations.counter_random import MILLION, CounterRandom, Quantiles
@@ -175,7 +175,7 @@ def test_every_row_is_accepted_by_the_readers() -> None:
     """The table has the canonical columns, and not one row is rejected or changed."""
     table = generate(SMALL, 7)
 
-    read, rejects = canonical(events_only(table), "city", np.arange(1, table.num_rows + 1))
+    read, rejects = to_canonical(events_only(table), "city", np.arange(1, table.num_rows + 1))
 
     assert table.schema.equals(CANONICAL_SCHEMA)
     assert table.schema.equals(CANONICAL_SCHEMA)

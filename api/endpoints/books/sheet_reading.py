@@ -23,8 +23,8 @@ from api.endpoints.books.cells import text_of, yuan_of_fen
 from api.endpoints.books.columns import FEN, PARTS, columns
 from api.endpoints.books.sheet_writing import label
 from api.endpoints.books.tables import BOOK_ROW, Document, Table, TableRow, table_of
-from api.files.delimited_records import records
-from api.files.rejects import cut
+from api.files.delimited_records import read_records
+from api.files.rejects import shorten
 from rules.errors import Fault
 from rules.formula_guard import unescape_formula
 from rules.text import LANGS, catalog
@@ -131,12 +131,12 @@ def _text_lines(written: str, name: str, layout: TextLayout) -> tuple[Lines, lis
     faults: list[SheetFault] = []
     text = written.split("\n", layout.num_before)[-1]
     width = len(cells_of(text.partition("\n")[0], layout.delimiter) or ())
-    for record in records(io.StringIO(text), layout.delimiter, width):
+    for record in read_records(io.StringIO(text), layout.delimiter, width):
         row = layout.num_before + record.row
         if record.reason == "unclosed_quote":
-            faults.append(SheetFault(name, row, "", Fault("sheet_quote", name, given=cut(record.written.strip()))))
+            faults.append(SheetFault(name, row, "", Fault("sheet_quote", name, given=shorten(record.written.strip()))))
         faults += [
-            SheetFault(name, row + k, "", Fault("sheet_swallowed", name, given=cut(line.strip())))
+            SheetFault(name, row + k, "", Fault("sheet_swallowed", name, given=shorten(line.strip())))
             for k, line in enumerate(record.swallowed, 1)
         ]
         lines.append([unescape_formula(cell) for cell in record.cells])
@@ -417,7 +417,7 @@ def _read_rows(part: str, name: str, lines: Lines, base: Document, findings: She
     for place, line in enumerate(lines[1:], start=first + 2):
         stray = next((at for at, cell in enumerate(line) if strip_invisible(cell) and not _heading(lines[0], at)), None)
         if stray is not None:
-            fault = Fault("sheet_no_heading", name, given=cut(line[stray]))
+            fault = Fault("sheet_no_heading", name, given=shorten(line[stray]))
             faults.append(SheetFault(name, place, get_column_letter(stray + 1), fault))
         cells = {
             key: yuan_of_fen(cell) if _is_in_fen(part, heading) else cell

@@ -22,7 +22,7 @@ from api.endpoints.common.problems import (
     problem_of_unreachable,
     problem_response,
 )
-from api.files.json_faults import fault_of
+from api.files.json_faults import find_json_fault
 from api.refusals import Refused
 from api.service import lang_of, preferred_lang
 from rules.errors import BookError
@@ -78,7 +78,7 @@ def _on_invalid(request: Request, error: Exception) -> Response:
         raise TypeError
     faults = error.errors()
     if any(item["type"] == "json_invalid" for item in faults):
-        return _answer(request, no_json(fault_of(error.body) if isinstance(error.body, str | bytes) else None))
+        return _answer(request, no_json(find_json_fault(error.body) if isinstance(error.body, str | bytes) else None))
     errors = [
         FieldError(FieldPlace.of(item["loc"]), item["type"], partial(explain_invalid, code=item["type"], params=item.get("ctx", {})))
         for item in faults[:ERRORS_MAX]

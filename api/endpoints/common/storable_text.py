@@ -15,8 +15,8 @@ from starlette.types import Scope
 
 from api.endpoints.common.field_errors import FieldPlace, pointer_to
 from api.endpoints.common.problems import FieldError, Problem, no_json
-from api.files.json_faults import fault_of
-from api.files.json_lines import check_strictly
+from api.files.json_faults import find_json_fault
+from api.files.json_lines import validate_json
 from rules.text import Lang, text
 from rules.text_files import file_format_of
 
@@ -64,7 +64,7 @@ def check_json(body: bytes) -> None:
         `unusable_text`, with a pointer to each value; `bad_json` for NaN, a key that stands twice, a packed body.
     """
     if file_format_of(body) is not None or not _is_utf8(body):
-        raise no_json(fault_of(body))
+        raise no_json(find_json_fault(body))
     if b"\0" in body:
         raise unusable([FieldPlace(pointer="#")])
     _check_strictly(body)
@@ -78,9 +78,9 @@ def check_json(body: bytes) -> None:
 
 def _check_strictly(body: bytes) -> None:
     try:
-        check_strictly(body.decode("utf-8-sig"))
+        validate_json(body.decode("utf-8-sig"))
     except (ValueError, RecursionError):
-        raise no_json(fault_of(body.decode("utf-8-sig"))) from None
+        raise no_json(find_json_fault(body.decode("utf-8-sig"))) from None
 
 
 def check_fields(fields: Iterable[tuple[str, Any]]) -> None:

@@ -81,7 +81,7 @@ def _need_stored_ids(service: Service, actor: Actor, unusual_ids: list[_UnusualI
     held = {
         (column, *pair)
         for column in ("rider_id", "order_id")
-        for pair in store.among(
+        for pair in store.filter_known(
             column, [(unusual.rider_id, unusual.value) for unusual in unusual_ids if unusual.column == column]
         )
     }

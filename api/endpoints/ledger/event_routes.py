@@ -23,8 +23,8 @@ from api.endpoints.common.problems import FieldError, Problem, no_json
 from api.endpoints.common.schemas import Model
 from api.endpoints.common.threads import ThreadedRoute
 from api.endpoints.ledger.posts import Post, PostAnswer, ScoredPost, answer_in_parts
-from api.files.rejects import Reject, cut, rejects_of_rows
-from api.files.request_events import Document, NotEventsError, PostedRows, read_rows, take_apart
+from api.files.rejects import Reject, rejects_of_rows, shorten
+from api.files.request_events import NotEventsError, RequestBody, RequestRows, read_event_body, split_body
 from api.ledger.admission import Admission
 from api.ledger.posting import EventOutcome
 from api.ledger.stored_ids import StoredIds
@@ -157,11 +157,13 @@ async def post(
     """Score events: one, a list, `{"events": [...]}` or NDJSON. The same event is never scored twice."""
     once = keyed_request(request.scope, body.body)
     if len(body.body) < _LARGE_BYTES:
-        content: Document | PostedRows = _taken_apart(body, service.settings.batch_rows_max)
+        content: RequestBody | RequestRows = _taken_apart(body, service.settings.batch_rows_max)
     else:
         # Before its turn: others do not wait while it is read.
         stored_ids = StoredIds(service.reading, actor.cities)
-        content = await run_sync(lambda: read_rows(_taken_apart(body, service.settings.batch_rows_max), stored_ids))
+        content = await run_sync(
+            lambda: read_event_body(_taken_apart(body, service.settings.batch_rows_max), stored_ids)
+        )
     admission = Admission(actor.cities, actor.may("training:write"))
     answer = partial(_done, lang, platform=service.settings.platform)
     waits = Post(content, admission, once, answer, filed_by=actor.name, key_id=actor.key_id)
@@ -172,9 +174,9 @@ async def post(
     return Response(done.body, headers={**done.headers, **(REPLAYED if done.is_replayed else {})})
 
 
-def _taken_apart(body: _RequestBody, num_rows_max: int) -> Document:
+def _taken_apart(body: _RequestBody, num_rows_max: int) -> RequestBody:
     try:
-        document = take_apart(body.taken(), is_ndjson=body.is_ndjson)
+        document = split_body(body.taken(), is_ndjson=body.is_ndjson)
     except NotEventsError as error:
         if not error.is_json:
             raise no_json(error.fault) from None
@@ -215,7 +217,7 @@ def _written(answers: Sequence[_Waiting], ignored: Collection[str]) -> PostAnswe
         num_accepted=counts["accepted"],
         num_repeated=counts["repeated"],
         num_rejected=counts["rejected"],
-        ignored_keys=[cut(name) for name in sorted(ignored)[:_IGNORED_SHOWN]],
+        ignored_keys=[shorten(name) for name in sorted(ignored)[:_IGNORED_SHOWN]],
         results=[],
     )
     begun = EventAnswers.__pydantic_serializer__.to_json(head).removesuffix(b"]}")
@@ -228,7 +230,7 @@ def _reject(table: pa.Table, k: int, answer: EventOutcome) -> Reject:
 
 
 def _answer(
-    rows: PostedRows, row: int, status: Literal["scored", "accepted", "repeated"], written: Sequence[Mapping[str, Any]]
+    rows: RequestRows, row: int, status: Literal["scored", "accepted", "repeated"], written: Sequence[Mapping[str, Any]]
 ) -> _Answer:
     rider_id, event_id = rows.identities[row]
     place = rows.places[row]
@@ -243,7 +245,7 @@ def _answer(
 def _no_book(event: Mapping[str, Any], platform: str, places: Collection[tuple[str, str]], lang: Lang) -> str:
     """Why no book judges an event, with the command that puts one in force where the city has none."""
     city, kind, at_us = event["city"], event["rider_kind"], event["occurred_us"]
-    named = {"city": cut(city), "kind": text(lang, f"word.{kind}")}
+    named = {"city": shorten(city), "kind": text(lang, f"word.{kind}")}
     if (city, kind) in places:
         return text(lang, "reject.no_book_yet", **named)
     command = deploy_command(platform, city, kind, at_us)
@@ -252,11 +254,11 @@ def _no_book(event: Mapping[str, Any], platform: str, places: Collection[tuple[s
     return text(lang, "reject.no_book_here", command=command, **named)
 
 
-def _described(rows: PostedRows, reject: Reject, lang: Lang) -> _Answer:
-    return _refusal(rows, reject, cut(reject.describe(lang)))
+def _described(rows: RequestRows, reject: Reject, lang: Lang) -> _Answer:
+    return _refusal(rows, reject, shorten(reject.describe(lang)))
 
 
-def _refusal(rows: PostedRows, reject: Reject, words: str) -> _Answer:
+def _refusal(rows: RequestRows, reject: Reject, words: str) -> _Answer:
     rider_id, event_id = rows.identities[reject.row]
     place = rows.places[reject.row]
     inside = (reject.column,) if reject.column else ()

@@ -37,8 +37,8 @@ from api.decisions.appeals import OWN_IDS
 from api.endpoints.common.idempotency_keys import claim, keep, release
 from api.endpoints.common.problems import Problem
 from api.endpoints.common.write_queue import Deferred
-from api.files.rejects import Reject, cut
-from api.files.request_events import Document, PostedRows, read_together
+from api.files.rejects import Reject, shorten
+from api.files.request_events import RequestBody, RequestRows, read_event_bodies
 from api.ledger import posting
 from api.ledger.admission import Admission
 from api.ledger.filings import note_filing, note_waiting
@@ -61,7 +61,7 @@ class ScoredPost:
     `places` are the cities and kinds of riders that have a book, in force or to come.
     """
 
-    rows: PostedRows
+    rows: RequestRows
     table: pa.Table
     refused: Sequence[Reject]
     answers: Sequence[EventOutcome]
@@ -97,7 +97,7 @@ class Post:
         Its sender, and the API key that it came with, if it was one.
     """
 
-    content: Document | PostedRows
+    content: RequestBody | RequestRows
     admission: Admission
     once: KeyedRequest | None
     answer: Callable[[ScoredPost], PostAnswer]
@@ -107,7 +107,7 @@ class Post:
     @property
     def num_rows(self) -> int:
         """How many events it holds, good or bad."""
-        if isinstance(self.content, PostedRows):
+        if isinstance(self.content, RequestRows):
             return self.content.table.num_rows + len(self.content.rejects)
         return len(self.content.places)
 
@@ -166,7 +166,7 @@ class _PendingPost:
     """A post that is being answered: what was read of it, what is left to score, and what is known so far."""
 
     post: Post
-    rows: PostedRows
+    rows: RequestRows
     table: pa.Table
     refused: list[Reject]
     riders: frozenset[str]
@@ -227,10 +227,10 @@ def _known(claim: StoredAnswer | Refused) -> PostResult:
 
 def _opened(service: Service, posts: Sequence[Post]) -> list[_PendingPost]:
     """Posts with their rows; those that cannot be scored whatever is stored are left out."""
-    small = {k: post.content for k, post in enumerate(posts) if isinstance(post.content, Document)}
+    small = {k: post.content for k, post in enumerate(posts) if isinstance(post.content, RequestBody)}
     stored_ids = [StoredIds(service.reading, posts[k].admission.cities) for k in small]
-    read = dict(zip(small, read_together(list(small.values()), stored_ids), strict=True))
-    large = {k: post.content for k, post in enumerate(posts) if isinstance(post.content, PostedRows)}
+    read = dict(zip(small, read_event_bodies(list(small.values()), stored_ids), strict=True))
+    large = {k: post.content for k, post in enumerate(posts) if isinstance(post.content, RequestRows)}
     rows = read | large
     names = pa.concat_tables([read_rows.table.select(["event_id", "rider_id"]) for read_rows in rows.values()])
     # Looked at all together first: nearly always all are named well.
@@ -238,7 +238,7 @@ def _opened(service: Service, posts: Sequence[Post]) -> list[_PendingPost]:
     return [_open(post, rows[k], is_well=is_well) for k, post in enumerate(posts)]
 
 
-def _open(post: Post, rows: PostedRows, *, is_well: bool) -> _PendingPost:
+def _open(post: Post, rows: RequestRows, *, is_well: bool) -> _PendingPost:
     table, refused = rows.table, list(rows.rejects)
     if not is_well:
         table, unwelcome = _named_well(table)
@@ -265,7 +265,7 @@ def _without(table: pa.Table, mask: pa.ChunkedArray, column: str, reason: str) -
     if not pc.any(mask).as_py():
         return table, []
     marked = table.filter(mask).select(["row", column]).to_pylist()
-    rejects = [Reject("body", row["row"], column, cut(row[column]), reason) for row in marked]
+    rejects = [Reject("body", row["row"], column, shorten(row[column]), reason) for row in marked]
     return table.filter(pc.invert(mask)), rejects
 
 
@@ -334,7 +334,7 @@ PART_ROWS: Final = 500
 Ask = Callable[[Post], Awaitable[Any]]
 
 
-def split_by_rider(rows: PostedRows) -> list[PostedRows]:
+def split_by_rider(rows: RequestRows) -> list[RequestRows]:
     """Rows in parts of whole riders; what could not be read stands in the first."""
     if rows.table.num_rows <= PART_ROWS:
         return [rows]
@@ -365,9 +365,9 @@ async def answer_in_parts(service: Service, ask: Ask, post: Post) -> PostAnswer:
         `partly_stored` where one part fails after others stand.
     """
     rows = post.content
-    if isinstance(rows, PostedRows) and post.once is None:
+    if isinstance(rows, RequestRows) and post.once is None:
         return await _scored(ask, post, rows)
-    if not isinstance(rows, PostedRows) or post.once is None or rows.table.num_rows <= PART_ROWS:
+    if not isinstance(rows, RequestRows) or post.once is None or rows.table.num_rows <= PART_ROWS:
         done: PostAnswer = await ask(post)
         return done
     taken = await run_sync(claim, service, post.once)
@@ -383,7 +383,7 @@ async def answer_in_parts(service: Service, ask: Ask, post: Post) -> PostAnswer:
     return done
 
 
-async def _scored(ask: Ask, post: Post, rows: PostedRows) -> PostAnswer:
+async def _scored(ask: Ask, post: Post, rows: RequestRows) -> PostAnswer:
     parts: list[ScoredPost] = []
     scored_parts: list[ScoredPost] = []
     for part in await run_sync(split_by_rider, rows):
@@ -405,7 +405,7 @@ def _noted(scored_parts: list[ScoredPost], scored: ScoredPost) -> PostAnswer:
     return PostAnswer(b"", {})
 
 
-def _whole(rows: PostedRows, parts: Sequence[ScoredPost]) -> ScoredPost:
+def _whole(rows: RequestRows, parts: Sequence[ScoredPost]) -> ScoredPost:
     if len(parts) == 1:
         return parts[0]
     return ScoredPost(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from api.runs.bucketed_run import score_lake
+from api.runs.bucketed_run import score_bucketed
 from api.runs.outcome import NothingReadError
 from tests.api.cli.commands import run
 from tests.api.files.builders import csv_text, event, write
@@ -58,7 +58,7 @@ def test_all_rejected_by_buckets(tmp_path: Path) -> None:
     path = write(tmp_path / "events.csv", rows(0, 3))
 
     with pytest.raises(NothingReadError) as refusal:
-        score_lake([path], BOOK, tmp_path / "out", bucket_rows=1, num_workers=1)
+        score_bucketed([path], BOOK, tmp_path / "out", bucket_rows=1, num_workers=1)
 
     assert [(one.reason, one.number) for one in refusal.value.reasons] == [("naive_time", 3)]
     assert [one.name for one in tmp_path.iterdir()] == ["events.csv"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from api.files.readers import EventFile, read_events
+from api.files.readers import EventInputs, read_events
 from api.files.rejects import Reject
 
 DELIVERED: Mapping[str, str] = {
@@ -41,35 +41,35 @@ def write(path: Path, content: str | bytes) -> Path:
     return path
 
 
-def read_csv(folder: Path, content: str | bytes) -> EventFile:
+def read_csv(folder: Path, content: str | bytes) -> EventInputs:
     """The content as `events.csv`, read as native."""
     return read_events([write(folder / "events.csv", content)], "native")
 
 
-def read_rows(folder: Path, *rows: Mapping[str, str]) -> EventFile:
+def read_rows(folder: Path, *rows: Mapping[str, str]) -> EventInputs:
     """The rows as `events.csv`, read as native."""
     return read_csv(folder, csv_text(rows))
 
 
-def read_lines(folder: Path, *documents: object) -> EventFile:
+def read_lines(folder: Path, *documents: object) -> EventInputs:
     """The documents as `events.ndjson`, read as native; a `str` or `bytes` stands for a line as it is."""
     lines = [item if isinstance(item, str | bytes) else json.dumps(item) for item in documents]
     content = b"".join((line.encode() if isinstance(line, str) else line) + b"\n" for line in lines)
     return read_events([write(folder / "events.ndjson", content)], "native")
 
 
-def read_table(folder: Path, table: pa.Table) -> EventFile:
+def read_table(folder: Path, table: pa.Table) -> EventInputs:
     """The table as `events.parquet`, read as native."""
     pq.write_table(table, folder / "events.parquet")
     return read_events([folder / "events.parquet"], "native")
 
 
-def ids(read: EventFile) -> list[str]:
+def ids(read: EventInputs) -> list[str]:
     """Event ids of the good rows."""
     return list(read.table["event_id"].to_pylist())
 
 
-def faults(read: EventFile) -> list[tuple[int, str, str, str]]:
+def faults(read: EventInputs) -> list[tuple[int, str, str, str]]:
     """(row, column, value, reason) of each reject."""
     return [_place(reject) for reject in read.rejects]
 

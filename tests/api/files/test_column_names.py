@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from api.cli.main import main
 from api.files.errors import InputError
 from api.files.readers import read_events
-from api.files.reading_options import Reading
+from api.files.reading_options import ReadingOptions
 from tests.api.files.builders import csv_text, event, read_csv, read_lines, read_table, write
 
 LATE = event(promise_at="2026-01-05T11:55:00+08:00")
@@ -115,6 +115,6 @@ def test_a_column_that_is_ignored_is_not_read(tmp_path: Path) -> None:
     """Whatever it is called."""
     path = write(tmp_path / "events.csv", csv_text([event(fee_fen="480")]))
 
-    read = read_events([path], "native", reading=Reading(ignored=("fee_fen",)))
+    read = read_events([path], "native", reading=ReadingOptions(ignored=("fee_fen",)))
 
     assert read.table["fee_fen"].to_pylist() == [None]

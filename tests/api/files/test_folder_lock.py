@@ -12,15 +12,15 @@ from click.testing import CliRunner
 
 from api.cli.main import main
 from api.files.errors import InputError
-from api.files.folder_lock import claimed
+from api.files.folder_lock import locked_folders
 from api.runs.run import score_files
 from tests.api.ledgers import BOOK, contents, two_days, write_events
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from api.files.folder_lock import claimed
-with claimed(Path(sys.argv[1])):
+from api.files.folder_lock import locked_folders
+with locked_folders(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)
 """
@@ -39,7 +39,7 @@ def test_a_place_that_is_held_is_refused(events: Path, tmp_path: Path, place: st
     before = contents(tmp_path / "out")
     command = ["score", str(events), "--book", BOOK, "--out", str(tmp_path / "out"), "--state", str(tmp_path / "state")]
 
-    with claimed(tmp_path / place):
+    with locked_folders(tmp_path / place):
         found = {lang: CliRunner().invoke(main, [*command, "--lang", lang]) for lang in ("en", "zh")}
 
     assert [result.exit_code for result in found.values()] == [2, 2]
@@ -56,7 +56,7 @@ def test_a_comparison_claims_its_place_too(events: Path, tmp_path: Path, words: 
     """Small inputs like large ones: a place that another run holds is refused, with exit code 2."""
     command = [*words, *(["--events"] if words[0] == "books" else []), str(events), "--out", str(tmp_path / "out")]
 
-    with claimed(tmp_path / "out"):
+    with locked_folders(tmp_path / "out"):
         result = CliRunner().invoke(main, [*command, "--lang", "en"])
 
     assert result.exit_code == 2
@@ -66,10 +66,10 @@ def test_a_comparison_claims_its_place_too(events: Path, tmp_path: Path, words: 
 
 def test_what_was_held_is_free_afterwards(tmp_path: Path) -> None:
     """Also after a fault; no lock is left behind."""
-    with pytest.raises(ValueError, match="wrong"), claimed(tmp_path / "out", None):
+    with pytest.raises(ValueError, match="wrong"), locked_folders(tmp_path / "out", None):
         raise ValueError("wrong")
 
-    with claimed(tmp_path / "out"):
+    with locked_folders(tmp_path / "out"):
         names = [path.name for path in tmp_path.iterdir()]
     assert names == [".out.lock"]
     assert list(tmp_path.iterdir()) == []
@@ -83,14 +83,14 @@ def test_a_killed_run_holds_nothing(tmp_path: Path) -> None:
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"held\n"
-        with pytest.raises(InputError), claimed(tmp_path / "out"):
+        with pytest.raises(InputError), locked_folders(tmp_path / "out"):
             pass
         os.kill(holder.pid, signal.SIGKILL)
     deadline = time.monotonic() + 10
 
     while True:
         try:
-            with claimed(tmp_path / "out"):
+            with locked_folders(tmp_path / "out"):
                 break
         except InputError:
             assert time.monotonic() < deadline

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from api.files.readers import read_events
-from api.files.reading_options import Reading
+from api.files.reading_options import ReadingOptions
 from api.runs.run import score_files
 from rules.errors import BookError
 from rules.text import LANGS
@@ -120,7 +120,7 @@ def test_ids_as_they_are(tmp_path: Path) -> None:
     rows = [event(event_id=f"e{k}", rider_id=value) for k, value in enumerate(values)]
     path = write(tmp_path / "events.csv", csv_text(rows))
 
-    read = read_events([path], "native", reading=Reading(ids_as_they_are=True))
+    read = read_events([path], "native", reading=ReadingOptions(ids_as_they_are=True))
 
     assert ids(read) == ["e0", "e1", "e2", "e3"]
     assert [(fault[0], fault[3]) for fault in faults(read)] == [(5, "bad_id"), (6, "bad_id"), (7, "missing_value")]
@@ -138,7 +138,7 @@ def test_ids_that_a_state_holds_stay_valid(tmp_path: Path, column: str) -> None:
     two.write_text(csv_text([second, other]))
     state = tmp_path / "state"
 
-    score_files([one], BOOK, tmp_path / "out1", state=state, reading=Reading(ids_as_they_are=True))
+    score_files([one], BOOK, tmp_path / "out1", state=state, reading=ReadingOptions(ids_as_they_are=True))
     run = score_files([two], BOOK, tmp_path / "out2", state=state)
 
     assert [(reject.row, reject.column, reject.reason) for reject in run.rejects] == [(2, column, "bad_id")]
@@ -187,7 +187,7 @@ def test_a_table_may_name_a_city_that_a_state_holds(tmp_path: Path) -> None:
     table.write_text(deploy_row("1.0", "taobao-crowdsourced", "2025-12-03"))
     state = tmp_path / "state"
 
-    score_files([one], str(table), tmp_path / "out1", state=state, reading=Reading(ids_as_they_are=True))
+    score_files([one], str(table), tmp_path / "out1", state=state, reading=ReadingOptions(ids_as_they_are=True))
     run = score_files([two], str(table), tmp_path / "out2", state=state)
 
     assert run.document["counts"]["events"] == 1

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from api.files import json_faults
-from api.files.json_faults import fault_of
+from api.files.json_faults import find_json_fault
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ def test_what_has_no_end_is_one_word(text: str) -> None:
 
     assert "".join(words) == text
     assert len(words) < 10
-    found = fault_of(text)
+    found = find_json_fault(text)
     assert found is not None
     assert (found.reason, found.line) == ("json_syntax", 1)
 
@@ -49,7 +49,7 @@ def test_what_has_no_end_is_one_word(text: str) -> None:
 )
 def test_the_first_fault_is_told_with_its_place(text: str, reason: str, at: int) -> None:
     """Also behind texts that hold quotes and backslashes."""
-    found = fault_of(text)
+    found = find_json_fault(text)
 
     assert found is not None
     assert (found.reason, found.line, found.at) == (reason, 1, at)
@@ -62,4 +62,4 @@ def test_sound_json_has_no_fault(text: str) -> None:
     """Words in texts are none of JSON's."""
     json.loads(text)
 
-    assert fault_of(text) is None
+    assert find_json_fault(text) is None

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from api.files import request_events
 from api.files.input_files import LINE_BYTES_MAX
-from api.files.json_list import row_bounds
-from api.files.request_events import NotEventsError, PostedRows, read_rows, take_apart
+from api.files.json_list import json_list_bounds
+from api.files.request_events import NotEventsError, RequestRows, read_event_body, split_body
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=8),
@@ -18,12 +18,12 @@ VALUES = st.recursive(
 )
 
 
-def read(body: bytes, monkeypatch: pytest.MonkeyPatch, *, as_large: bool) -> PostedRows | bool:
+def read(body: bytes, monkeypatch: pytest.MonkeyPatch, *, as_large: bool) -> RequestRows | bool:
     """What a body holds, read row by row or whole; of what holds no events whether it is JSON."""
     with monkeypatch.context() as patch:
         patch.setattr(request_events, "_LARGE_BYTES", 0 if as_large else 1 << 30)
         try:
-            return read_rows(take_apart(body, is_ndjson=False))
+            return read_event_body(split_body(body, is_ndjson=False))
         except NotEventsError as error:
             return error.is_json
 
@@ -34,7 +34,7 @@ def test_each_row_stands_where_it_is_found(rows: list[object], is_wrapped: bool,
     wrapped = {"a": '":[', "events ": {"events": [7]}, "b": [[]], "events": rows, "c": 1}
     body = json.dumps(wrapped if is_wrapped else rows, indent=indent).encode()
 
-    found = row_bounds(body)
+    found = json_list_bounds(body)
 
     assert found is not None
     assert [json.loads(body[start:stop]) for start, stop in found.rows] == rows
@@ -57,8 +57,8 @@ def test_read_row_by_row_or_whole_is_the_same(body: bytes, monkeypatch: pytest.M
     """Rows, rejects, places and identities; what is no JSON is none either way."""
     large, whole = (read(body, monkeypatch, as_large=as_large) for as_large in (True, False))
 
-    if isinstance(whole, PostedRows):
-        assert isinstance(large, PostedRows)
+    if isinstance(whole, RequestRows):
+        assert isinstance(large, RequestRows)
         assert large.table.equals(whole.table)
         assert (large.rejects, large.places, large.identities) == (whole.rejects, whole.places, whole.identities)
     else:
@@ -98,8 +98,8 @@ def test_what_is_cut_is_answered_all_the_same(monkeypatch: pytest.MonkeyPatch, m
 
     large, whole = (read(body, monkeypatch, as_large=as_large) for as_large in (True, False))
 
-    assert isinstance(large, PostedRows)
-    assert isinstance(whole, PostedRows)
+    assert isinstance(large, RequestRows)
+    assert isinstance(whole, RequestRows)
     assert [(one.row, one.column, one.reason) for one in large.rejects] == [
         (one.row, one.column, one.reason) for one in whole.rejects
     ]
@@ -116,7 +116,7 @@ def test_what_is_cut_is_answered_all_the_same(monkeypatch: pytest.MonkeyPatch, m
 )
 def test_what_is_longer_than_a_line_may_be_is_not_read(body: bytes, rows: int, reasons: dict[int, str]) -> None:
     """A row of more than 1 MiB, an event that is the whole body, or what stands beside the list; the others are."""
-    found = read_rows(take_apart(body, is_ndjson=False))
+    found = read_event_body(split_body(body, is_ndjson=False))
 
     assert len(found.places) == rows
     assert {one.row: one.reason for one in found.rejects if one.reason == "line_too_long"} == reasons
@@ -127,8 +127,8 @@ def test_columns_that_are_none_are_not_kept() -> None:
     row = {"event_id": "e", "x": "y" * 500} | {f"u{k}": k for k in range(100)}
 
     documents = [
-        take_apart(json.dumps([row] * 1_000).encode(), is_ndjson=False),
-        take_apart(b"\n".join([json.dumps(row).encode()] * 3), is_ndjson=True),
+        split_body(json.dumps([row] * 1_000).encode(), is_ndjson=False),
+        split_body(b"\n".join([json.dumps(row).encode()] * 3), is_ndjson=True),
     ]
 
     assert [{name for event in one.events for name in event} for one in documents] == [{"event_id"}] * 2

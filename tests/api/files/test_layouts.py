@@ -8,15 +8,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from api.files.errors import InputError
-from api.files.readers import EventFile, read_events
-from api.files.reading_options import Reading
+from api.files.readers import EventInputs, read_events
+from api.files.reading_options import ReadingOptions
 from tests.api.files.builders import csv_text, event, faults, ids, read_csv, write
 
 DAY = [event(event_id=f"e{n}", city="杭州") for n in (1, 2)]
 TEXT = csv_text(DAY)
 
 
-def noted(read: EventFile) -> list[tuple[str, str]]:
+def noted(read: EventInputs) -> list[tuple[str, str]]:
     """Code and value of each warning."""
     return [(warning.code, warning.given) for warning in read.warnings]
 
@@ -172,7 +172,7 @@ def test_long_quoted_values_are_read_by_who_says_that_they_are_meant(tmp_path: P
     rows[2] += ",extra"
     path = write(tmp_path / "events.csv", "\n".join([HEADER, *rows, ""]))
 
-    read = read_events([path], "native", reading=Reading(quotes_as_they_are=True))
+    read = read_events([path], "native", reading=ReadingOptions(quotes_as_they_are=True))
 
     assert ids(read) == ["e1", "e2", "e4"]
     assert {reason for *_, reason in faults(read)} <= {"wrong_number_of_columns", "unclosed_quote"}
@@ -183,7 +183,7 @@ def test_a_quote_that_does_not_end_is_named_all_the_same(tmp_path: Path) -> None
     rows = [ROWS[0], ROWS[1][:-1] + '"6 inch', ROWS[2], ROWS[3]]
     path = write(tmp_path / "events.csv", "\n".join([HEADER, *rows, ""]))
 
-    read = read_events([path], "native", reading=Reading(quotes_as_they_are=True))
+    read = read_events([path], "native", reading=ReadingOptions(quotes_as_they_are=True))
 
     assert (ids(read), [reason for *_, reason in faults(read)]) == (["e1", "e3", "e4"], ["unclosed_quote"])
 

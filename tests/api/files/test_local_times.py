@@ -9,23 +9,23 @@ import pytest
 from click.testing import CliRunner
 
 from api.cli.main import main
-from api.files.readers import EventFile, read_events
-from api.files.reading_options import Reading
+from api.files.readers import EventInputs, read_events
+from api.files.reading_options import ReadingOptions
 from rules.calendar import instant_us, read_moment
 from tests.api.files.builders import csv_text, event, faults, read_rows, read_table, write
 
 NOON_US = 1_767_585_600_000_000
 
 
-def _read(folder: Path, zone: str, *times: str) -> EventFile:
+def _read(folder: Path, zone: str, *times: str) -> EventInputs:
     rows = [event(event_id=f"e{k}", order_id=f"o{k}", occurred_at=time) for k, time in enumerate(times)]
-    return read_events([write(folder / "events.csv", csv_text(rows))], "native", reading=Reading(zone=zone))
+    return read_events([write(folder / "events.csv", csv_text(rows))], "native", reading=ReadingOptions(zone=zone))
 
 
-def _table(folder: Path, zone: str, column: pa.Array) -> EventFile:
+def _table(folder: Path, zone: str, column: pa.Array) -> EventInputs:
     names = {key: pa.array([value] * len(column)) for key, value in event().items() if key != "occurred_at"}
     pq.write_table(pa.table(names | {"occurred_at": column}), folder / "events.parquet")
-    return read_events([folder / "events.parquet"], "native", reading=Reading(zone=zone))
+    return read_events([folder / "events.parquet"], "native", reading=ReadingOptions(zone=zone))
 
 
 def test_a_zone_says_what_local_times_mean(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from api.files.errors import InputError
 from api.files.mdrp import city_of, day_zero_us
-from api.files.readers import EventFile, read_events
-from api.files.reading_options import Named, Reading
+from api.files.readers import EventInputs, read_events
+from api.files.reading_options import ReadingOptions, RiderAndId
 from rules.text import LANGS
 from tests.api.cli.commands import run
 from tests.dispatch.worlds import random_day, write_instance
@@ -47,7 +47,7 @@ def folders(root: Path, **replaced: tuple[str, str]) -> list[Path]:
     return [instance, solution]
 
 
-def read(root: Path, **replaced: tuple[str, str]) -> EventFile:
+def read(root: Path, **replaced: tuple[str, str]) -> EventInputs:
     """The day of `FILES`, changed, in Shanghai."""
     return read_events(folders(root, **replaced), "mdrp", time_zone="Asia/Shanghai")
 
@@ -238,7 +238,7 @@ def test_a_courier_whom_a_state_holds_stays_valid(tmp_path: Path) -> None:
     """A name that a spreadsheet damaged is a rider's where a state holds it, or where ids are taken as they are."""
 
     class Holds:
-        def among(self, column: str, named: Collection[Named]) -> Collection[Named]:
+        def filter_known(self, column: str, named: Collection[RiderAndId]) -> Collection[RiderAndId]:
             return named if column == "rider_id" else ()
 
     paths = folders(tmp_path)
@@ -247,5 +247,5 @@ def test_a_courier_whom_a_state_holds_stays_valid(tmp_path: Path) -> None:
 
     with pytest.raises(InputError):
         read_events(paths, "mdrp")
-    for reading in (Reading(held=Holds()), Reading(ids_as_they_are=True)):
+    for reading in (ReadingOptions(known_ids=Holds()), ReadingOptions(ids_as_they_are=True)):
         assert read_events(paths, "mdrp", reading=reading).table.num_rows > 0

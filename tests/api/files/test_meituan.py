@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from api.files.errors import InputError
-from api.files.readers import EventFile, read_events
+from api.files.readers import EventInputs, read_events
 from tests.api.files.builders import csv_text, faults, write
 
 PLACED = 1_666_000_000
@@ -37,7 +37,7 @@ WAYBILL = {
 }
 
 
-def read(folder: Path, *changes: dict[str, str]) -> EventFile:
+def read(folder: Path, *changes: dict[str, str]) -> EventInputs:
     """A waybill file with one row per change."""
     path = write(folder / "all_waybill_info_meituan.csv", csv_text([WAYBILL | change for change in changes]))
     return read_events([path], "meituan")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from api.files.errors import InputError
-from api.files.real_orders import COLUMNS, read_given
+from api.files.real_orders import COLUMNS, read_real_orders
 from tests.dispatch.worlds import courier, instance, order, write_instance
 
 NOON = 1_666_022_400 + 4 * 3_600  # 2022-10-18 04:00 in Shanghai, then noon-ish in UTC terms
@@ -23,7 +23,7 @@ def test_an_instance_folder(tmp_path: Path) -> None:
         "\tpay per order\tguaranteed pay per hour\n320\t4\t4\t40\t90\t10\t15\n"
     )
 
-    given = read_given(tmp_path)
+    given = read_real_orders(tmp_path)
 
     assert (given.placed_s.tolist(), given.ready_s.tolist(), given.x.tolist()) == ([42_000], [42_720], [900])
 
@@ -38,7 +38,7 @@ def test_the_busiest_day_of_a_waybill_file(tmp_path: Path) -> None:
     ]
     path.write_text("\n".join([",".join(COLUMNS), *lines]) + "\n")
 
-    given = read_given(path)
+    given = read_real_orders(path)
 
     assert given.placed_s.size == 3
     assert given.on_s.size == 1
@@ -50,7 +50,7 @@ def test_another_file_is_refused(tmp_path: Path) -> None:
     path.write_text("a,b\n1,2\n")
 
     with pytest.raises(InputError):
-        read_given(path)
+        read_real_orders(path)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_a_value_that_is_no_whole_number_is_named(tmp_path: Path, cell: str, pla
     path.write_text("\n".join([",".join(COLUMNS), sound, sound.replace(str(NOON + 1800), cell)]) + "\n")
 
     with pytest.raises(InputError) as refusal:
-        read_given(path)
+        read_real_orders(path)
 
     assert f'{place}: "{cell}" is no whole number. Write whole numbers' in refusal.value.faults[0].describe("en")
 
@@ -81,5 +81,5 @@ def test_a_day_without_work_is_refused(tmp_path: Path) -> None:
 
     for given in (path, *folders):
         with pytest.raises(InputError) as refusal:
-            read_given(given)
+            read_real_orders(given)
         assert [fault.code for fault in refusal.value.faults] == ["input_given_empty"]

@@ -22,8 +22,8 @@ from api.ledger.chain import CHAINED, canonical_bytes, canonical_texts, links
 from api.ledger.loading import LedgerPart, load_block
 from api.ledger.posting import post_events
 from api.ledger.verify import verify_store
-from api.runs.bucketed_run import score_lake
-from api.runs.loadable import books_of_state, loadable
+from api.runs.bucketed_run import score_bucketed
+from api.runs.loadable import books_of_state, loadable_parts
 from api.runs.run import score_files
 from scoring.ledger import ENTRY_SCHEMA
 from tests.api.db.databases import create_tables
@@ -64,7 +64,7 @@ def scored(folder: Path, events: Events, name: str = "ledger", *, buckets: bool 
     path = write_events(folder / f"{name}.parquet", events)
     out, state = folder / name, folder / "state"
     if buckets:
-        score_lake([path], FADING, out, state=state, bucket_rows=len(events) // 3, num_workers=1)
+        score_bucketed([path], FADING, out, state=state, bucket_rows=len(events) // 3, num_workers=1)
     else:
         score_files([path], FADING, out, state=state)
     return out, state
@@ -208,7 +208,7 @@ def test_a_load_that_was_killed_goes_on(store: Store, url: str, tmp_path: Path) 
     ledger, state = scored(tmp_path, city())
     with store.writing(START_US) as unit:
         in_force.publish(unit, books_of_state(state))
-    for given in loadable(ledger, state):
+    for given in loadable_parts(ledger, state):
         part = LedgerPart(given)
         for first, stop in list(part.blocks(2))[:2]:
             with store.writing(START_US) as unit:

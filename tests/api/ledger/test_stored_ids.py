@@ -31,7 +31,7 @@ def _odd(store: Store) -> None:
 )
 def test_what_a_rider_has_is_held(store: Store, column: str, held: tuple[str, str], other: tuple[str, str]) -> None:
     """An id is held of the rider who has it, and of nobody else."""
-    found = StoredIds(store.reading).among(column, [held, other])
+    found = StoredIds(store.reading).filter_known(column, [held, other])
 
     assert set(found) == {held}
 
@@ -39,8 +39,8 @@ def test_what_a_rider_has_is_held(store: Store, column: str, held: tuple[str, st
 @pytest.mark.parametrize(("column", "pair"), [("rider_id", ("8.0", "8.0")), ("order_id", ("8.0", "3.0"))])
 def test_of_other_cities_nothing_is_told(store: Store, column: str, pair: tuple[str, str]) -> None:
     """To who may post in Hangzhou alone, what Shanghai holds is not there."""
-    assert set(StoredIds(store.reading, ("hangzhou",)).among(column, [pair])) == set()
-    assert set(StoredIds(store.reading, ("shanghai",)).among(column, [pair])) == {pair}
+    assert set(StoredIds(store.reading, ("hangzhou",)).filter_known(column, [pair])) == set()
+    assert set(StoredIds(store.reading, ("shanghai",)).filter_known(column, [pair])) == {pair}
 
 
 def test_decisions_of_the_store_are_nobodys_events(store: Store) -> None:
@@ -48,4 +48,4 @@ def test_decisions_of_the_store_are_nobodys_events(store: Store) -> None:
     rows = [delivered("appeal:1", at_min=9, rider_id="7.0", order_id="4.0", city="hangzhou")]
     post(store, later(rows), at_us=START_US)
 
-    assert set(StoredIds(store.reading).among("event_id", [("7.0", "appeal:1")])) == set()
+    assert set(StoredIds(store.reading).filter_known("event_id", [("7.0", "appeal:1")])) == set()

@@ -15,9 +15,9 @@ from click.testing import CliRunner
 from api.cli.main import main
 from api.files.atomic import write_parquet
 from api.runs import bucketed_run
-from api.runs.bucketed_compare import compare_lake
-from api.runs.compare import Command, compare_files
-from api.runs.run import Progress
+from api.runs.bucketed_compare import compare_bucketed
+from api.runs.compare import ComparisonCommand, compare_files
+from api.runs.run import RunProgress
 from simulations.sample_city import events_only, generate
 from simulations.sample_parameters import SampleCity
 
@@ -72,12 +72,12 @@ def said(folder: Path, name: str) -> dict[str, Any]:
 @pytest.mark.parametrize("command", ["compare", "impact"])
 @pytest.mark.parametrize("books", [BOOKS, ("auto", "gbt-46862-reference"), ("gbt-46862-reference", "jd-service-score")])
 def test_buckets_give_what_one_piece_gives(
-    files: Sequence[Path], tmp_path: Path, command: Command, books: tuple[str, str]
+    files: Sequence[Path], tmp_path: Path, command: ComparisonCommand, books: tuple[str, str]
 ) -> None:
     """The same summary, riders, rejects, books and counts; nothing of the work is left behind."""
     one = compare_files(command, files, books, tmp_path / "one", platform="taobao")
 
-    many = compare_lake(
+    many = compare_bucketed(
         command, files, books, tmp_path / "many", bucket_rows=BUCKET_ROWS, num_workers=1, platform="taobao"
     )
 
@@ -129,9 +129,9 @@ def test_a_comparison_that_was_stopped_goes_on(files: Sequence[Path], tmp_path: 
         if stage == "score":
             raise StoppedError
 
-    def run(books: tuple[str, str], name: str, progress: Progress = lambda *at: told.append(at[0])) -> None:
+    def run(books: tuple[str, str], name: str, progress: RunProgress = lambda *at: told.append(at[0])) -> None:
         told.clear()
-        compare_lake(
+        compare_bucketed(
             "compare", files, books, tmp_path / name, bucket_rows=BUCKET_ROWS, num_workers=1, progress=progress
         )
 

@@ -19,7 +19,7 @@ from api.cli.main import main
 from api.files.atomic import write_parquet
 from api.files.errors import InputError
 from api.runs import bucketed_run
-from api.runs.bucketed_run import score_lake
+from api.runs.bucketed_run import score_bucketed
 from api.runs.run import score_files
 from rules.units import US_PER_DAY
 from simulations.sample_city import events_only, generate
@@ -52,7 +52,7 @@ def test_buckets_give_the_ledger_of_one_piece(files: Sequence[Path], tmp_path: P
     """The same lines, riders, rejects and counts; nothing of the work is left behind."""
     score_files(files, BOOK, tmp_path / "one")
 
-    run = score_lake(files, BOOK, tmp_path / "many", bucket_rows=BUCKET_ROWS, num_workers=2)
+    run = score_bucketed(files, BOOK, tmp_path / "many", bucket_rows=BUCKET_ROWS, num_workers=2)
 
     assert len(run.document["parts"]) > 3
     same_ledger(tmp_path / "one", tmp_path / "many")
@@ -70,7 +70,7 @@ def test_a_state_by_buckets_carries_on(tmp_path: Path) -> None:
 
     for k, day in enumerate(days):
         score_files([day], BOOK, tmp_path / f"one{k}", state=tmp_path / "state1")
-        score_lake(
+        score_bucketed(
             [day], BOOK, tmp_path / f"many{k}", state=tmp_path / "state2", bucket_rows=BUCKET_ROWS, num_workers=1
         )
 
@@ -79,10 +79,10 @@ def test_a_state_by_buckets_carries_on(tmp_path: Path) -> None:
 
 def test_a_state_by_buckets_is_known_as_such(files: Sequence[Path], tmp_path: Path) -> None:
     """What was begun in buckets goes on in buckets, what was begun in one piece in one piece."""
-    score_lake(files, BOOK, tmp_path / "out", state=tmp_path / "state", bucket_rows=BUCKET_ROWS, num_workers=1)
+    score_bucketed(files, BOOK, tmp_path / "out", state=tmp_path / "state", bucket_rows=BUCKET_ROWS, num_workers=1)
     score_files(files, BOOK, tmp_path / "one", state=tmp_path / "whole")
 
-    found = [bucketed_run.is_lake(files, "native", tmp_path / name) for name in ("state", "whole", "none")]
+    found = [bucketed_run.is_bucketed(files, "native", tmp_path / name) for name in ("state", "whole", "none")]
 
     assert found == [True, False, False]
 
@@ -91,7 +91,7 @@ def test_large_inputs_are_scored_by_buckets(files: Sequence[Path], monkeypatch: 
     """Size decides, not a switch."""
     monkeypatch.setattr(bucketed_run, "IN_MEMORY_ROWS", 1_000)
 
-    assert bucketed_run.is_lake(files, "native", None)
+    assert bucketed_run.is_bucketed(files, "native", None)
 
 
 def test_the_command_takes_as_many_processes_as_it_may(
@@ -111,7 +111,7 @@ def test_the_command_takes_as_many_processes_as_it_may(
 
 def test_parts_can_be_verified_and_explained(files: Sequence[Path], tmp_path: Path) -> None:
     """The commands read a ledger in parts as one in one piece."""
-    score_lake(files, BOOK, tmp_path / "out", bucket_rows=BUCKET_ROWS, num_workers=1)
+    score_bucketed(files, BOOK, tmp_path / "out", bucket_rows=BUCKET_ROWS, num_workers=1)
 
     verified = CliRunner().invoke(main, ["verify", str(tmp_path / "out"), "--json"])
     explained = CliRunner().invoke(main, ["explain", str(tmp_path / "out"), "--rider", "r00007", "--lang", "en"])
@@ -122,7 +122,7 @@ def test_parts_can_be_verified_and_explained(files: Sequence[Path], tmp_path: Pa
 
 def test_a_part_that_was_changed_is_found(files: Sequence[Path], tmp_path: Path) -> None:
     """An entry taken out of one part breaks its rider's sequence and the counts."""
-    score_lake(files, BOOK, tmp_path / "out", bucket_rows=BUCKET_ROWS, num_workers=1)
+    score_bucketed(files, BOOK, tmp_path / "out", bucket_rows=BUCKET_ROWS, num_workers=1)
     part = next((tmp_path / "out" / "entries.parquet").iterdir())
     entries = pq.read_table(part)
     pq.write_table(entries.slice(1), part)
@@ -141,7 +141,7 @@ def test_a_file_that_cannot_be_read_stops_the_run(files: Sequence[Path], tmp_pat
     torn[1].touch()
 
     with pytest.raises(InputError) as caught:
-        score_lake([*files, *torn], BOOK, tmp_path / "out", bucket_rows=BUCKET_ROWS, num_workers=1)
+        score_bucketed([*files, *torn], BOOK, tmp_path / "out", bucket_rows=BUCKET_ROWS, num_workers=1)
 
     assert {fault.file for fault in caught.value.faults} == {str(path) for path in torn}
     assert not (tmp_path / "out").exists()
@@ -150,10 +150,10 @@ def test_a_file_that_cannot_be_read_stops_the_run(files: Sequence[Path], tmp_pat
 PROGRAM = """
 import sys
 from pathlib import Path
-from api.runs.bucketed_run import score_lake
+from api.runs.bucketed_run import score_bucketed
 if __name__ == "__main__":
     out, *files = map(Path, sys.argv[1:])
-    score_lake(files, "gbt-46862-reference", out, bucket_rows=200, num_workers=1)
+    score_bucketed(files, "gbt-46862-reference", out, bucket_rows=200, num_workers=1)
 """
 
 
@@ -177,15 +177,15 @@ def test_a_killed_run_goes_on_where_it_stopped(
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[3]))
     program = tmp_path / "program.py"
     program.write_text(PROGRAM)
-    score_lake(files, BOOK, tmp_path / "whole", bucket_rows=200, num_workers=1)
+    score_bucketed(files, BOOK, tmp_path / "whole", bucket_rows=200, num_workers=1)
     out, work = tmp_path / "out", tmp_path / ".out.work"
-    killed_at("units", 1, files, out, program)
+    killed_at("slices", 1, files, out, program)
     killed_at("parts", 2, files, out, program)
     done = {path: path.stat().st_mtime_ns for path in work.rglob("[0-9]*.json")}
 
     assert not out.exists()
-    monkeypatch.setattr(bucketed_run, "discard", lambda _root: None)
-    score_lake(files, BOOK, out, bucket_rows=200, num_workers=1)
+    monkeypatch.setattr(bucketed_run, "remove_work_folder", lambda _root: None)
+    score_bucketed(files, BOOK, out, bucket_rows=200, num_workers=1)
 
     assert list(work.glob("*/parts/[0-9]*.json"))
     assert {path: path.stat().st_mtime_ns for path in done} == done
@@ -222,7 +222,7 @@ def test_a_full_disk_is_told_and_the_run_goes_on_later(files: Sequence[Path], tm
     assert (full.returncode, free.returncode) == (2, 0), full.stderr + free.stderr
     assert "Check permissions and disk space" in full.stderr
     assert "Traceback" not in full.stderr
-    score_lake(files, BOOK, tmp_path / "whole", num_workers=1)
+    score_bucketed(files, BOOK, tmp_path / "whole", num_workers=1)
     assert contents(out) == contents(tmp_path / "whole")
     assert {path.name for path in tmp_path.iterdir()} == {"program.py", "out", "whole"}
 
@@ -233,7 +233,7 @@ def test_a_file_that_breaks_off_is_named(files: Sequence[Path], tmp_path: Path) 
     broken.symlink_to("/proc/self/mem")
 
     with pytest.raises(InputError) as caught:
-        score_lake([*files, broken], BOOK, tmp_path / "out", num_workers=1)
+        score_bucketed([*files, broken], BOOK, tmp_path / "out", num_workers=1)
 
     assert [(fault.code, fault.file) for fault in caught.value.faults] == [("input_unreadable", str(broken))]
     assert not (tmp_path / "out").exists()

@@ -13,7 +13,7 @@ from api.cli.main import main
 from api.files.atomic import write_parquet
 from api.files.errors import InputError
 from api.runs import bucketed_run
-from api.runs.bucketed_run import buckets_of_state, score_lake
+from api.runs.bucketed_run import buckets_of_state, score_bucketed
 from api.runs.run import score_files
 from rules.units import US_PER_DAY
 from tests.api.runs.buckets import BOOK, contents, rows_of, same_ledger
@@ -32,7 +32,7 @@ def test_a_state_is_split_when_days_become_large(days: Sequence[Path], tmp_path:
             score_files([path], BOOK, tmp_path / f"many{k}", state=tmp_path / "state")
         else:
             rows = sum(pq.read_metadata(file).num_rows for file in days[: k + 1])
-            score_lake(
+            score_bucketed(
                 [path], BOOK, tmp_path / f"many{k}", state=tmp_path / "state", bucket_rows=rows // k, num_workers=1
             )
 
@@ -55,10 +55,10 @@ def test_size_decides_for_a_state_in_one_piece_too(
     """A day that is too large for one piece goes by buckets, whatever the state was begun as."""
     score_files(days[:1], BOOK, tmp_path / "out", state=tmp_path / "state")
 
-    small = bucketed_run.is_lake(days[:1], "native", tmp_path / "state")
+    small = bucketed_run.is_bucketed(days[:1], "native", tmp_path / "state")
     monkeypatch.setattr(bucketed_run, "IN_MEMORY_ROWS", 100)
 
-    assert (small, bucketed_run.is_lake(days[:1], "native", tmp_path / "state")) == (False, True)
+    assert (small, bucketed_run.is_bucketed(days[:1], "native", tmp_path / "state")) == (False, True)
 
 
 def test_a_split_state_that_was_corrected_reaches_back(days: Sequence[Path], tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_a_split_state_that_was_corrected_reaches_back(days: Sequence[Path], tmp
         if k < 2:
             score_files([path], BOOK, tmp_path / f"many{k}", state=tmp_path / "state")
 
-    score_lake(files[2:], BOOK, tmp_path / "many2", state=tmp_path / "state", bucket_rows=100, num_workers=1)
+    score_bucketed(files[2:], BOOK, tmp_path / "many2", state=tmp_path / "state", bucket_rows=100, num_workers=1)
 
     same_ledger(tmp_path / "one2", tmp_path / "many2")
     assert rows_of(tmp_path / "many2", "entries.parquet", "rider_id", "seq")
@@ -91,11 +91,11 @@ def test_a_run_killed_after_its_state_was_in_place_is_done(
     """The new state is not carried into the same run once more, although with it there would be more buckets."""
     rows = pq.read_metadata(days[0]).num_rows
     with monkeypatch.context() as killed:
-        killed.setattr(bucketed_run, "discard", lambda _root: None)
-        score_lake(days[:1], BOOK, tmp_path / "out", state=tmp_path / "state", bucket_rows=rows, num_workers=1)
+        killed.setattr(bucketed_run, "remove_work_folder", lambda _root: None)
+        score_bucketed(days[:1], BOOK, tmp_path / "out", state=tmp_path / "state", bucket_rows=rows, num_workers=1)
     before = contents(tmp_path / "out")
 
-    run = score_lake(days[:1], BOOK, tmp_path / "out", state=tmp_path / "state", bucket_rows=rows, num_workers=1)
+    run = score_bucketed(days[:1], BOOK, tmp_path / "out", state=tmp_path / "state", bucket_rows=rows, num_workers=1)
 
     assert run.document["counts"]["events"] > 0
     assert contents(tmp_path / "out") == before
@@ -105,8 +105,8 @@ def test_a_run_killed_after_its_state_was_in_place_is_done(
 def test_a_run_that_is_asked_for_again_is_done(days: Sequence[Path], tmp_path: Path) -> None:
     """The same command with the state that it left itself gives its ledger, not one without anything new; another ledger is no proof."""
     for _ in range(2):
-        score_lake(days[:1], BOOK, tmp_path / "out", state=tmp_path / "state", num_workers=1)
-    other = score_lake(days[:1], BOOK, tmp_path / "elsewhere", state=tmp_path / "state", num_workers=1)
+        score_bucketed(days[:1], BOOK, tmp_path / "out", state=tmp_path / "state", num_workers=1)
+    other = score_bucketed(days[:1], BOOK, tmp_path / "elsewhere", state=tmp_path / "state", num_workers=1)
 
     assert pq.read_table(tmp_path / "out" / "entries.parquet").num_rows > 0
     assert other.document["counts"]["events"] == 0
@@ -121,8 +121,8 @@ def test_a_run_killed_before_its_state_was_in_place_goes_on(
     write_parquet(early, table.slice(0, 50))
     write_parquet(rest, pa.concat_tables([table.slice(50), table.slice(table.num_rows - 1)]))
     for name in ("whole", "state"):
-        score_lake([rest], BOOK, tmp_path / "day", state=tmp_path / name, num_workers=1)
-    score_lake([early], BOOK, tmp_path / "one", state=tmp_path / "whole", num_workers=1)
+        score_bucketed([rest], BOOK, tmp_path / "day", state=tmp_path / name, num_workers=1)
+    score_bucketed([early], BOOK, tmp_path / "one", state=tmp_path / "whole", num_workers=1)
 
     class KilledError(Exception):
         pass
@@ -135,8 +135,8 @@ def test_a_run_killed_before_its_state_was_in_place_goes_on(
     with monkeypatch.context() as patched:
         patched.setattr("api.files.atomic._swap", swapped)
         with pytest.raises(KilledError):
-            score_lake([early], BOOK, tmp_path / "out", state=tmp_path / "state", num_workers=1)
-    score_lake([early], BOOK, tmp_path / "out", state=tmp_path / "state", num_workers=1)
+            score_bucketed([early], BOOK, tmp_path / "out", state=tmp_path / "state", num_workers=1)
+    score_bucketed([early], BOOK, tmp_path / "out", state=tmp_path / "state", num_workers=1)
 
     assert contents(tmp_path / "out") == contents(tmp_path / "one")
     states = [contents(tmp_path / name) for name in ("state", "whole")]
@@ -152,7 +152,7 @@ def test_a_torn_state_is_named(days: Sequence[Path], tmp_path: Path) -> None:
     before = contents(tmp_path / "state")
 
     with pytest.raises(InputError, match="state"):
-        score_lake(days[1:2], BOOK, tmp_path / "two", state=tmp_path / "state", bucket_rows=300, num_workers=1)
+        score_bucketed(days[1:2], BOOK, tmp_path / "two", state=tmp_path / "state", bucket_rows=300, num_workers=1)
 
     assert contents(tmp_path / "state") == before
     assert not (tmp_path / "two").exists()
@@ -167,7 +167,7 @@ def test_a_grown_state_can_be_loaded(days: Sequence[Path], tmp_path: Path) -> No
     first = invoke(
         main, ["db", "load", str(tmp_path / "day0"), "--state", str(tmp_path / "state"), "--database-url", url]
     )
-    score_lake(days[1:2], BOOK, tmp_path / "day1", state=tmp_path / "state", bucket_rows=300, num_workers=1)
+    score_bucketed(days[1:2], BOOK, tmp_path / "day1", state=tmp_path / "state", bucket_rows=300, num_workers=1)
 
     second = invoke(
         main, ["db", "load", str(tmp_path / "day1"), "--state", str(tmp_path / "state"), "--database-url", url]

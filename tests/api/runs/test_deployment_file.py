@@ -10,10 +10,10 @@ from click.testing import CliRunner
 
 from api.cli.main import main
 from api.files.errors import InputError
-from api.runs.bucketed_compare import compare_lake
-from api.runs.bucketed_run import score_lake
+from api.runs.bucketed_compare import compare_bucketed
+from api.runs.bucketed_run import score_bucketed
 from api.runs.compare import compare_files
-from api.runs.plan import plan
+from api.runs.plan import plan_books
 from rules import shelf
 from rules.errors import BookError
 from simulations.national import NationalDay, deployment_of
@@ -70,7 +70,7 @@ def test_a_book_of_ones_own_stands_beside_the_table(tmp_path: Path) -> None:
     assert list(nets(tmp_path / "run").values()) == [(-1_500, 0)]
     (tmp_path / "pilot.toml").rename(tmp_path / "pirate.toml")
     with pytest.raises(BookError, match=r"named after another book: id = pilot; .*pirate\.toml"):
-        plan(table(tmp_path, row("hangzhou", "pirate")))
+        plan_books(table(tmp_path, row("hangzhou", "pirate")))
 
 
 def test_faults_of_a_table_come_together(tmp_path: Path) -> None:
@@ -124,10 +124,10 @@ def test_another_table_is_another_run(tmp_path: Path) -> None:
     """What was begun under one table is not gone on with under another that names the same books."""
     events = write_events(tmp_path / "events.csv", [delivered("e1", late_min=3), delivered("e2", city="beijing")])
     named = table(tmp_path, row("hangzhou", TAOBAO), row("beijing", JD))
-    score_lake([events], named, tmp_path / "a", num_workers=1)
+    score_bucketed([events], named, tmp_path / "a", num_workers=1)
     table(tmp_path, row("hangzhou", JD), row("beijing", TAOBAO))
 
-    score_lake([events], named, tmp_path / "b", num_workers=1)
+    score_bucketed([events], named, tmp_path / "b", num_workers=1)
 
     assert contents(tmp_path / "a") != contents(tmp_path / "b")
 
@@ -156,7 +156,7 @@ def test_a_country_may_have_as_many_cities_as_it_has(tmp_path: Path) -> None:
     """A table of more bytes than a book may have is read."""
     day = NationalDay(num_riders=10, num_events=10, num_cities=9_000)
 
-    chosen = plan(table(tmp_path, deployment_of(day)))
+    chosen = plan_books(table(tmp_path, deployment_of(day)))
 
     assert len(chosen.schedule.rules) == 2 * day.num_cities
 
@@ -167,7 +167,7 @@ def test_a_table_without_rows_is_refused(tmp_path: Path) -> None:
     path.write_text("deploy = []\n")
 
     with pytest.raises(BookError) as caught:
-        plan(str(path))
+        plan_books(str(path))
 
     assert [fault.code for fault in caught.value.faults] == ["empty_list"]
 
@@ -237,13 +237,13 @@ def test_large_inputs_and_comparisons_ask_for_the_platform_as_well(tmp_path: Pat
     events, named = write_events(tmp_path / "events.csv", [delivered("e1", late_min=3)]), two_platforms(tmp_path)
     out = tmp_path / "out"
     with pytest.raises(InputError, match="meituan, taobao"):
-        score_lake([events], named, out, num_workers=1)
-    for command in (compare_files, compare_lake):
+        score_bucketed([events], named, out, num_workers=1)
+    for command in (compare_files, compare_bucketed):
         with pytest.raises(InputError, match="meituan, taobao"):
             command("compare", [events], (JD, named), out)
         done = command("impact", [events], (JD, named), tmp_path / command.__name__, platform="taobao")
         assert done.summary["totals"]["points_deducted_mp"]["b"] == 1_000
-    score_lake([events], named, out, num_workers=1, platform="taobao")
+    score_bucketed([events], named, out, num_workers=1, platform="taobao")
 
     assert list(nets(out).values()) == [(-1_000, 0)]
     for words in (["compare", str(events), "--books", f"{JD},auto"], ["books", "impact", "--from", JD, "--to", "auto"]):

@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from api.files.errors import InputError
-from api.files.input_slices import Unit, units_of
-from api.runs.bucketed_compare import compare_lake
-from api.runs.bucketed_run import score_lake
+from api.files.input_slices import InputSlice, input_slices
+from api.runs.bucketed_compare import compare_bucketed
+from api.runs.bucketed_run import score_bucketed
 from api.runs.run import score_files
 from simulations.sample_city import events_only, generate
 from simulations.sample_parameters import SampleCity
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 
 BOOK = "gbt-46862-reference"
 GROUP_ROWS = 150
-UNIT_ROWS = 400
+SLICE_ROWS = 400
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def one(table: pa.Table, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_units_cover_every_row_group_once(one: Path) -> None:
     """Rows in order and without a gap, about as many each, and the digest by itself."""
-    units = units_of([one, one], UNIT_ROWS)
+    units = input_slices([one, one], SLICE_ROWS)
 
     groups = [unit.groups for unit in units if unit.file == 0 and unit.groups is not None]
     metadata = pq.read_metadata(one)
@@ -54,7 +54,7 @@ def test_units_cover_every_row_group_once(one: Path) -> None:
     assert [unit.has_rows for unit in units[:3]] == [False, False, True]
     assert [group for first, stop in groups[1:] for group in range(first, stop)] == list(range(len(rows)))
     assert [unit.row for unit in units if unit.file == 1 and unit.has_rows] == [sum(rows[:k]) for k, _ in groups[1:]]
-    assert all(sum(rows[first:stop]) >= UNIT_ROWS / 2 for first, stop in groups[1:])
+    assert all(sum(rows[first:stop]) >= SLICE_ROWS / 2 for first, stop in groups[1:])
 
 
 def test_small_files_and_text_are_one_unit(one: Path, tmp_path: Path) -> None:
@@ -63,14 +63,16 @@ def test_small_files_and_text_are_one_unit(one: Path, tmp_path: Path) -> None:
     torn.write_bytes(b"PAR1")
     text.write_bytes(b"event_id\n" * 1_000)
 
-    assert units_of([one, torn, text]) == (Unit(0), Unit(1), Unit(2))
+    assert input_slices([one, torn, text]) == (InputSlice(0), InputSlice(1), InputSlice(2))
 
 
 def test_one_file_in_shares_gives_the_ledger_of_one_piece(one: Path, tmp_path: Path) -> None:
     """The same lines, counts, digest, and rejects under their own row numbers; a warning is given once."""
     whole = score_files([one], BOOK, tmp_path / "one")
 
-    run = score_lake([one], BOOK, tmp_path / "shares", bucket_rows=BUCKET_ROWS, unit_rows=UNIT_ROWS, num_workers=2)
+    run = score_bucketed(
+        [one], BOOK, tmp_path / "shares", bucket_rows=BUCKET_ROWS, slice_rows=SLICE_ROWS, num_workers=2
+    )
 
     same_ledger(tmp_path / "one", tmp_path / "shares")
     assert run.warnings == whole.warnings
@@ -88,8 +90,8 @@ def test_one_file_gives_the_bytes_of_many(table: pa.Table, one: Path, tmp_path: 
     for k, path in enumerate(files):
         pq.write_table(table.slice(k * third, third), path)
 
-    score_lake(files, BOOK, tmp_path / "many", bucket_rows=BUCKET_ROWS, num_workers=1)
-    score_lake([one], BOOK, tmp_path / "one", bucket_rows=BUCKET_ROWS, unit_rows=UNIT_ROWS, num_workers=1)
+    score_bucketed(files, BOOK, tmp_path / "many", bucket_rows=BUCKET_ROWS, num_workers=1)
+    score_bucketed([one], BOOK, tmp_path / "one", bucket_rows=BUCKET_ROWS, slice_rows=SLICE_ROWS, num_workers=1)
 
     found = [contents(tmp_path / name) for name in ("many", "one")]
     for parts in found:
@@ -106,7 +108,7 @@ def test_a_bad_share_stops_the_run(one: Path, tmp_path: Path) -> None:
     (tmp_path / "empty.csv").touch()
 
     with pytest.raises(InputError) as caught:
-        score_lake([torn, tmp_path / "empty.csv"], BOOK, tmp_path / "out", unit_rows=UNIT_ROWS, num_workers=1)
+        score_bucketed([torn, tmp_path / "empty.csv"], BOOK, tmp_path / "out", slice_rows=SLICE_ROWS, num_workers=1)
 
     assert {fault.file for fault in caught.value.faults} == {str(torn), str(tmp_path / "empty.csv")}
     assert not (tmp_path / "out").exists()
@@ -117,10 +119,10 @@ def test_comparisons_split_files_too(
 ) -> None:
     """Riders compared from shares of one file are those compared from the file."""
     books = ("legacy-fine", "taobao-crowdsourced")
-    compare_lake("compare", [one], books, tmp_path / "whole", num_workers=1)
-    monkeypatch.setattr("api.runs.bucketed_compare.units_of", lambda files: units_of(files, UNIT_ROWS))
+    compare_bucketed("compare", [one], books, tmp_path / "whole", num_workers=1)
+    monkeypatch.setattr("api.runs.bucketed_compare.input_slices", lambda files: input_slices(files, SLICE_ROWS))
 
-    compared = compare_lake("compare", [one], books, tmp_path / "shares", num_workers=1)
+    compared = compare_bucketed("compare", [one], books, tmp_path / "shares", num_workers=1)
 
     assert compared.document["inputs"][0]["rows"] == table.num_rows
     assert _told(tmp_path / "shares") == _told(tmp_path / "whole")

@@ -16,7 +16,7 @@ from api.files import atomic as files_
 from api.files.atomic import write_parquet
 from api.files.errors import InputError
 from api.runs import partition
-from api.runs.bucketed_run import bucket_folder, score_lake
+from api.runs.bucketed_run import bucket_folder, score_bucketed
 from api.runs.run import score_files
 from tests.api.runs.buckets import BOOK, contents
 
@@ -27,7 +27,7 @@ def in_buckets(day: Path, folder: Path, name: str = "out", **how: int | None) ->
     """Score a day by buckets, with a state; its `run.json`."""
     as_of_us = how.pop("as_of_us", None)
     rows = how.pop("bucket_rows", 200) or 200
-    done = score_lake(
+    done = score_bucketed(
         [day], BOOK, folder / name, state=folder / "state", bucket_rows=rows, num_workers=1, as_of_us=as_of_us
     )
     return done.document
@@ -136,10 +136,10 @@ def test_rejects_of_many_buckets_are_put_together_few_files_at_a_time(
     dearer = pc.add(table["fee_fen"], 1)
     write_parquet(again, table.set_column(table.schema.get_field_index("fee_fen"), "fee_fen", dearer))
     paths = [days[0], again]
-    score_lake(paths, BOOK, tmp_path / "few", bucket_rows=10**6, num_workers=1)
+    score_bucketed(paths, BOOK, tmp_path / "few", bucket_rows=10**6, num_workers=1)
     monkeypatch.setattr(partition, "_FILES_AT_ONCE", 2)
 
-    score_lake(paths, BOOK, tmp_path / "many", bucket_rows=50, num_workers=1)
+    score_bucketed(paths, BOOK, tmp_path / "many", bucket_rows=50, num_workers=1)
 
     assert (tmp_path / "few" / "rejects.ndjson").stat().st_size
     assert (tmp_path / "many" / "rejects.ndjson").read_text() == (tmp_path / "few" / "rejects.ndjson").read_text()

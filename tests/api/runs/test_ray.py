@@ -8,7 +8,7 @@ import pytest
 
 from api.files.atomic import write_parquet
 from api.files.errors import InputError
-from api.runs.bucketed_run import score_lake
+from api.runs.bucketed_run import score_bucketed
 from api.studies.run_study import run_study
 from simulations.national import NationalDay, window_table
 from tests.api.studies.requests import request
@@ -56,7 +56,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def test_a_lost_node_changes_nothing(files: list[Path], cluster: Any, tmp_path: Path) -> None:
     """A node dies in the middle of scoring: its tasks are done elsewhere, the bytes are those of the local engine."""
-    score_lake(files, BOOK, tmp_path / "local", bucket_rows=BUCKET_ROWS, num_workers=1)
+    score_bucketed(files, BOOK, tmp_path / "local", bucket_rows=BUCKET_ROWS, num_workers=1)
     lost = []
 
     def watch(stage: str, done: int, _total: int) -> None:
@@ -64,7 +64,7 @@ def test_a_lost_node_changes_nothing(files: list[Path], cluster: Any, tmp_path: 
             lost.append(max(cluster.worker_nodes, key=lambda node: node.unique_id))
             cluster.remove_node(lost[0], allow_graceful=False)
 
-    score_lake(
+    score_bucketed(
         files,
         BOOK,
         tmp_path / "ray",
@@ -98,7 +98,7 @@ def test_a_study_is_the_same_on_a_cluster_that_loses_a_node(cluster: Any, tmp_pa
 def test_no_cluster_is_told(files: list[Path], tmp_path: Path) -> None:
     """An address where nobody answers is a fault with what to do."""
     with pytest.raises(InputError, match="no Ray cluster answers"):
-        score_lake(files, BOOK, tmp_path / "out", engine_name="ray", address="127.0.0.1:1")
+        score_bucketed(files, BOOK, tmp_path / "out", engine_name="ray", address="127.0.0.1:1")
     with pytest.raises(InputError, match="no Ray cluster answers"):
         run_study(request(engine="ray", ray_address="127.0.0.1:1"), tmp_path / "study")
 

@@ -10,7 +10,7 @@ import tomli_w
 
 from api.files.errors import InputError
 from api.runs.outcome import NothingReadError
-from api.runs.run import Run, score_files
+from api.runs.run import ScoredFiles, score_files
 from tests.api.ledgers import (
     BOOK,
     CUT_US,
@@ -41,7 +41,7 @@ class Chain:
         self.state = folder / "state"
         self.outs: list[Path] = []
 
-    def run(self, events: list[Event], **options: Any) -> Run:
+    def run(self, events: list[Event], **options: Any) -> ScoredFiles:
         """The next run."""
         name = f"run{len(self.outs)}"
         self.outs.append(self.folder / name)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import tomli_w
 
-from api.runs.bucketed_run import score_lake
+from api.runs.bucketed_run import score_bucketed
 from api.runs.ledger_files import read_ledgers
 from api.runs.run import score_files
 from scoring.invariants import check_ledger
@@ -93,7 +93,7 @@ def test_fades_stay_with_their_riders_in_buckets(tmp_path: Path) -> None:
 
     whole = tmp_path / "whole-state"
     shutil.copytree(state, whole)
-    score_lake([path], book, tmp_path / "two", state=state, bucket_rows=20)
+    score_bucketed([path], book, tmp_path / "two", state=state, bucket_rows=20)
     score_files([path], book, tmp_path / "alone", state=whole)
 
     lines = [line for ledger in read_ledgers(tmp_path / "two") for line in ledger.entries.to_pylist()]

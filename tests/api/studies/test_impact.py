@@ -9,8 +9,8 @@ from api.books.drafts import draft_from_version
 from api.books.places import BookPlace
 from api.clock import now_us
 from api.db.store import Store
-from api.runs.compare import summary_of
-from api.runs.plan import plan
+from api.runs.compare import summary_document
+from api.runs.plan import plan_books
 from api.service import Actor
 from api.studies import jobs
 from rules.deployment import Deploy
@@ -27,8 +27,8 @@ pytestmark = pytest.mark.slow
 def test_an_impact_is_the_comparison_of_the_stored_events(store: Store) -> None:
     """The result holds what `scoring.comparison` says of the same events, to the last figure."""
     events = city(store)
-    plans = (plan(BOOK), plan(FADING))
-    wanted = summary_of(compare(*(score(one.program, one.schedule, table_of(events)) for one in plans)), plans)
+    plans = (plan_books(BOOK), plan_books(FADING))
+    wanted = summary_document(compare(*(score(one.program, one.schedule, table_of(events)) for one in plans)), plans)
     study_id = ask(store)
 
     with working(store):
@@ -48,8 +48,8 @@ def test_an_impact_is_the_comparison_of_the_stored_events(store: Store) -> None:
 def test_an_impact_of_a_draft_judges_its_content_against_what_is_in_force(store: Store) -> None:
     """Side A is the deployed book, side B the draft as it stood when it was asked; a later edit is another content."""
     events = city(store)
-    plans = (plan(BOOK), plan(FADING))
-    wanted = summary_of(compare(*(score(one.program, one.schedule, table_of(events)) for one in plans)), plans)
+    plans = (plan_books(BOOK), plan_books(FADING))
+    wanted = summary_document(compare(*(score(one.program, one.schedule, table_of(events)) for one in plans)), plans)
     who = Actor("ops", "li.na")
     with store.writing(now_us()) as unit:
         row = {"city": CITY, "rider_kind": "crowdsourced", "book": BOOK, "from": dt.date(2025, 12, 3), "source": "test"}

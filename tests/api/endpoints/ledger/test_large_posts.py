@@ -13,7 +13,7 @@ from api.endpoints.common.problems import Problem
 from api.endpoints.ledger import posts as posts_module
 from api.endpoints.ledger.event_routes import _done
 from api.endpoints.ledger.posts import Post, PostAnswer, answer_in_parts, answer_posts, split_by_rider
-from api.files.request_events import read_rows, take_apart
+from api.files.request_events import read_event_body, split_body
 from api.ledger.admission import Admission
 from api.refusals import Refused
 from tests.api.db.databases import create_tables, url_for
@@ -37,7 +37,7 @@ def large(key: str | None = None) -> Post:
     rows = rows[::2] + rows[1::2]
     body = json.dumps(rows).encode()
     once = None if key is None else KeyedRequest("platform:p", key, "digest")
-    content = read_rows(take_apart(body, is_ndjson=False))
+    content = read_event_body(split_body(body, is_ndjson=False))
     return Post(content, Admission(()), once, partial(_done, "en"), "platform:p", None)
 
 

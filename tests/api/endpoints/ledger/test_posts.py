@@ -17,7 +17,7 @@ from api.db.tables import entries, events, idempotency
 from api.endpoints.common.write_queue import Deferred
 from api.endpoints.ledger.event_routes import EventAnswers, _done
 from api.endpoints.ledger.posts import Post, PostAnswer, ScoredPost, answer_posts
-from api.files.request_events import read_rows, read_together, take_apart
+from api.files.request_events import read_event_bodies, read_event_body, split_body
 from api.ledger.admission import Admission
 from api.refusals import Refused
 from tests.api.db.databases import create_tables, url_for
@@ -32,7 +32,7 @@ def post_of(rows: Any, key: str | None = None, cities: tuple[str, ...] = ()) -> 
     """A post as the route makes it."""
     body = json.dumps(rows).encode()
     once = None if key is None else KeyedRequest("platform:p", key, body.decode())
-    return Post(take_apart(body, is_ndjson=False), Admission(cities), once, partial(_done, "en"), "platform:p", None)
+    return Post(split_body(body, is_ndjson=False), Admission(cities), once, partial(_done, "en"), "platform:p", None)
 
 
 def mixed(seed: int) -> list[Post]:
@@ -210,10 +210,10 @@ def test_what_is_read_together_is_read_alike() -> None:
     documents = [good, [good, spelt], less, at, huge, naive, [], [1, good], good | {"reports": ["bad_weather"]}, good]
     bodies = [json.dumps(document).encode() for document in documents]
 
-    together = read_together([take_apart(body, is_ndjson=False) for body in bodies])
+    together = read_event_bodies([split_body(body, is_ndjson=False) for body in bodies])
 
     for body, rows in zip(bodies, together, strict=True):
-        alone = read_rows(take_apart(body, is_ndjson=False))
+        alone = read_event_body(split_body(body, is_ndjson=False))
         assert rows.table.equals(alone.table)
         assert (rows.rejects, rows.places, rows.identities) == (alone.rejects, alone.places, alone.identities)
-        assert read_rows(take_apart(body, is_ndjson=False)).table.equals(alone.table)
+        assert read_event_body(split_body(body, is_ndjson=False)).table.equals(alone.table)

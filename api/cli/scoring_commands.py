@@ -1,0 +1,116 @@
+"""What `score`, `compare` and `books impact` share: options about event files, progress, ends, rows left out."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from api.cli.console import DIFFERENCES, print_message, progress_bar, show_reasons
+from api.cli.option_types import OUTPUT_PATH, parse_share, parse_zone
+from api.files.readers import FORMATS
+from api.files.reading_options import ReadingOptions
+from api.runs.outcome import MAX_REJECTS, has_too_many_rejects, read_ndjson, reject_reasons
+from rules.text import Lang, text
+
+if TYPE_CHECKING:
+    from api.runs.run import RunProgress
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def reading_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options, as one argument `reading`."""
+
+    @click.option(
+        "--zone", callback=parse_zone, metavar="ZONE", help="Of times without an offset, such as Asia/Shanghai."
+    )
+    @click.option(
+        "--ids-as-they-are",
+        is_flag=True,
+        help="Take ids that look damaged (1.23E+17, 7.0, blanks), but for reserved ones.",
+    )
+    @click.option(
+        "--ignore-column", "ignored", multiple=True, metavar="NAME", help="Leave out a column; may stand several times."
+    )
+    @click.option(
+        "--quotes-as-they-are",
+        is_flag=True,
+        help="Take what stands inside quotes as one value, of however many lines.",
+    )
+    @wraps(command)
+    def with_reading(
+        *args: Any, zone: str, ids_as_they_are: bool, ignored: tuple[str, ...], quotes_as_they_are: bool, **options: Any
+    ) -> None:
+        left_out = tuple(sorted(set(ignored)))
+        reading = ReadingOptions(zone, ids_as_they_are, left_out, quotes_as_they_are=quotes_as_they_are)
+        command(*args, reading=reading, **options)
+
+    return with_reading
+
+
+def out_option(help_text: str) -> Callable[[F], F]:
+    """Add `--out`."""
+    return click.option("--out", required=True, type=OUTPUT_PATH, help=help_text)
+
+
+def format_option(command: F) -> F:
+    """Add `--format`, as the argument `format_`."""
+    return click.option("--format", "format_", type=click.Choice(FORMATS), default="native", show_default=True)(command)
+
+
+def max_rejects_option(command: F) -> F:
+    """Add `--max-rejects`."""
+    return click.option(
+        "--max-rejects",
+        default=str(MAX_REJECTS),
+        show_default=True,
+        callback=parse_share,
+        metavar="SHARE",
+        help="Exit code 3 if a larger share of the rows is rejected; the result is written all the same.",
+    )(command)
+
+
+def replace_option(command: F) -> F:
+    """Add `--replace`."""
+    return click.option(
+        "--replace",
+        is_flag=True,
+        help="Replace what --out holds even if it is of another book or of other input paths.",
+    )(command)
+
+
+@contextmanager
+def run_progress(lang: Lang) -> "Iterator[RunProgress]":
+    """A progress bar for a run over event files."""
+    with progress_bar() as bar:
+        task = bar.add_task(text(lang, "cli.stage_read"), total=None)
+
+        def show_progress(stage: str, done: int, total: int) -> None:
+            bar.update(task, description=text(lang, f"cli.stage_{stage}"), completed=done, total=total)
+
+        yield show_progress
+
+
+def show_rejects(document: dict[str, Any], out: Path, max_rejects: Decimal, lang: Lang) -> None:
+    """Rows left out on stderr; ends the command where they are too many."""
+    number = document["counts"]["rejected"]
+    if not number:
+        return
+    file = out / "rejects.ndjson"
+    print_message(lang, "cli.rejected", rejected=number, file=file)
+    if has_too_many_rejects(document, max_rejects):
+        show_reasons(reject_reasons(document["rejected"], read_ndjson(file)), lang)
+        num_rows = sum(entry["rows"] for entry in document["inputs"])
+        print_message(
+            lang,
+            "cli.too_many_rejects",
+            rejected=number,
+            rows=num_rows,
+            limit=f"{max_rejects * 100:f}".rstrip("0").rstrip("."),
+        )
+        sys.exit(DIFFERENCES)
