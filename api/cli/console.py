@@ -112,13 +112,13 @@ def exit_with_faults(faults: Iterable[Fault], lang: Lang, code: int = USAGE) -> 
 
 def show_reasons(reasons: Iterable["RejectReason"], lang: Lang) -> None:
     """Rows left out by reason on stderr, each with the place and words of its first."""
-    for one in reasons:
-        place, message = one.example, one.example["message"][lang]
+    for item in reasons:
+        place, message = item.example, item.example["message"][lang]
         print_message(
             lang,
             "cli.reason",
-            number=one.number,
-            reason=one.reason,
+            number=item.number,
+            reason=item.reason,
             file=place["file"],
             row=place["row"],
             message=message,

@@ -108,8 +108,8 @@ def check_is_upgraded(store: Any, lang: Lang) -> None:
     """End the command if not all migrations are in."""
     from api.db import schema
 
-    found, wanted = schema.revision_of(store), schema.head()
-    if found != wanted:
-        key = "store.empty" if found is None else "store.outdated"
-        print_message(lang, key, url=store.shown_url, found=found, revision=wanted)
+    current, head = schema.revision_of(store), schema.head()
+    if current != head:
+        key = "store.empty" if current is None else "store.outdated"
+        print_message(lang, key, url=store.shown_url, found=current, revision=head)
         sys.exit(USAGE)

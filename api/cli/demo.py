@@ -153,16 +153,16 @@ def find_or_begin(folder: Path, riders: int, days: int, seed: int, *, fresh: boo
     today = dt.datetime.fromtimestamp(until_us // US_PER_S, ZoneInfo(SampleCity().time_zone)).date()
     if marker.is_file() and not fresh:
         try:
-            found = json.loads(marker.read_text(encoding="utf-8"))
-            first = dt.date.fromisoformat(found["first_day"])
-            city = SampleCity(name=CITY, num_riders=found["riders"], num_days=found["days"], first_day=first)
+            document = json.loads(marker.read_text(encoding="utf-8"))
+            first = dt.date.fromisoformat(document["first_day"])
+            city = SampleCity(name=CITY, num_riders=document["riders"], num_days=document["days"], first_day=first)
             # Version 0.1.0 ended with whole days.
             of_city = calendar(city.time_zone, dt.time())
-            since_us = found.get("until_us", of_city.start_of(first + dt.timedelta(days=found["days"])))
+            since_us = document.get("until_us", of_city.start_of(first + dt.timedelta(days=document["days"])))
             if until_us - since_us < ADDED_FROM_US:
-                return DemoDescription(city, found["seed"], since_us, since_us), True
+                return DemoDescription(city, document["seed"], since_us, since_us), True
             city = replace(city, num_days=(today - first).days + 1)
-            return DemoDescription(city, found["seed"], since_us, until_us), True
+            return DemoDescription(city, document["seed"], since_us, until_us), True
         except (ValueError, KeyError, TypeError):
             # What an earlier version left is made anew.
             pass
@@ -291,9 +291,9 @@ def _show_tiers(console: Console, sample: DemoCity, lang: Lang) -> None:
     table.add_column(text(lang, "demo.tier_effects"), overflow="fold")
     table.columns[3].justify = "left"
     for tier in reversed(tiers):
-        here = pc.sum(pc.equal(riders.column("tier_b"), tier.id)).as_py() or 0
-        bar = "█" * max(round(BAR_WIDTH * here / num), 1 if here else 0)
-        table.add_row(titled(lang, tier.title), _threshold(tier, lang), str(here), bar, effects(tier, lang))
+        num_in_tier = pc.sum(pc.equal(riders.column("tier_b"), tier.id)).as_py() or 0
+        bar = "█" * max(round(BAR_WIDTH * num_in_tier / num), 1 if num_in_tier else 0)
+        table.add_row(titled(lang, tier.title), _threshold(tier, lang), str(num_in_tier), bar, effects(tier, lang))
     console.print(table)
 
 
@@ -316,10 +316,10 @@ def _show_cards(console: Console, sample: DemoCity, ledger: Ledger, lang: Lang) 
     _heading(console, text(lang, "demo.cards"))
     rows = {row["rider_id"]: row for row in ledger.riders.to_pylist()}
     for rider in three_riders(ledger.riders, [tier.id for tier in _tiers(sample)]):
-        own = _lines(ledger, rider)
+        lines_of_rider = _lines(ledger, rider)
         events = reread_inputs(ledger.run, ledger.books, rider)
-        moved = [line for line in own if line.delta_mp or line.money_fen]
-        last = because(moved[-1], own, ledger.books, events.known) if moved else None
+        moved = [line for line in lines_of_rider if line.delta_mp or line.money_fen]
+        last = because(moved[-1], lines_of_rider, ledger.books, events.known) if moved else None
         lines = card_lines(card(rows[rider], dict(ledger.books), last), lang)
         if console.is_terminal:
             console.print(Panel(escape("\n".join(lines[1:])), title=escape(lines[0]), title_align="left"))
@@ -350,8 +350,8 @@ def three_riders(riders: pa.Table, tiers: Sequence[str]) -> tuple[str, ...]:
 
 
 def _lines(ledger: Ledger, rider: str) -> tuple[EntryLine, ...]:
-    own = pc.equal(ledger.entries.column("rider_id").cast(pa.string()), rider)
-    return lines_of(ledger.entries.filter(own))
+    is_of_rider = pc.equal(ledger.entries.column("rider_id").cast(pa.string()), rider)
+    return lines_of(ledger.entries.filter(is_of_rider))
 
 
 def _show_deduction(console: Console, sample: DemoCity, ledger: Ledger, lang: Lang) -> Because | None:
@@ -362,15 +362,15 @@ def _show_deduction(console: Console, sample: DemoCity, ledger: Ledger, lang: La
         console.print(text(lang, "demo.no_deduction"))
         return None
     rider, entry_id = chosen
-    own = _lines(ledger, rider)
-    line = next(line for line in own if line.entry_id == entry_id)
-    why = because(line, own, ledger.books, reread_inputs(ledger.run, ledger.books, rider).known)
+    lines_of_rider = _lines(ledger, rider)
+    line = next(line for line in lines_of_rider if line.entry_id == entry_id)
+    why = because(line, lines_of_rider, ledger.books, reread_inputs(ledger.run, ledger.books, rider).known)
     for other in LANGS:
-        told = tree(why, other)
+        reasons = tree(why, other)
         if console.is_terminal:
-            console.print(_branches(told))
+            console.print(_branches(reasons))
         else:
-            console.print("\n".join(_indented(told)), markup=False)
+            console.print("\n".join(_indented(reasons)), markup=False)
         if other != LANGS[-1]:
             console.print()
     return why
@@ -381,21 +381,21 @@ def telling_deduction(entries: pa.Table) -> tuple[str, str] | None:
 
     The first where minutes were given back and minutes remained; without such, the first for lateness, if any.
     """
-    late, given = (entries.column(name).to_numpy() for name in ("late_s", "time_given_back_s"))
+    late, given_back = (entries.column(name).to_numpy() for name in ("late_s", "time_given_back_s"))
     deducts = pc.equal(entries.column("kind").cast(pa.string()), "deduct").to_numpy()
     rows = np.flatnonzero(deducts & (late > 0) & (entries.column("delta_mp").to_numpy() < 0))
     if not rows.size:
         return None
-    partly = (given[rows] >= PARTLY_S) & (late[rows] - given[rows] >= PARTLY_S)
+    partly = (given_back[rows] >= PARTLY_S) & (late[rows] - given_back[rows] >= PARTLY_S)
     at = int(rows[np.argmax(partly)])
     return entries.column("rider_id")[at].as_py(), entries.column("entry_id")[at].as_py()
 
 
 def _branches(branch: Branch, parent: Tree | None = None) -> Tree:
-    own = Tree(escape(branch.text)) if parent is None else parent.add(escape(branch.text))
+    node = Tree(escape(branch.text)) if parent is None else parent.add(escape(branch.text))
     for child in branch.children:
-        _branches(child, own)
-    return own
+        _branches(child, node)
+    return node
 
 
 def _indented(branch: Branch, depth: int = 0) -> Iterator[str]:
@@ -440,5 +440,5 @@ def _show_fine(console: Console, sample: DemoCity, why: Because | None, lang: La
 def _fine_of(sample: DemoCity, why: Because) -> int:
     """What the fine took for the event that a deduction is about."""
     fined = read_ledger(sample.folder / "ledger-fine", rider=why.line.rider_id).entries
-    own = fined.filter(pc.equal(fined.column("event_id"), why.line.event_id))
-    return -int(pc.sum(own.column("money_fen")).as_py() or 0)
+    entries = fined.filter(pc.equal(fined.column("event_id"), why.line.event_id))
+    return -int(pc.sum(entries.column("money_fen")).as_py() or 0)

@@ -241,12 +241,12 @@ def _impact(store: Store, draft: Draft, at_us: int) -> str:
     """The impact of a draft, done here and now."""
     with store.writing(at_us) as unit:
         study_id = start_impact(unit, OPS.name, city=CITY, days=DAYS_OF_IMPACT, draft_id=draft.draft_id)
-        held = lease_next_study(unit, "demo")
-    if held is None:
+        claimed_study = lease_next_study(unit, "demo")
+    if claimed_study is None:
         raise RuntimeError("nobody else works on a database that is being made")
-    result = judge_impact(store, held.study.request, lambda _permille, _stage: None)
+    result = judge_impact(store, claimed_study.study.request, lambda _permille, _stage: None)
     with store.writing(at_us) as unit:
-        finish(unit, study_id, held.owner, result)
+        finish(unit, study_id, claimed_study.owner, result)
     return study_id
 
 

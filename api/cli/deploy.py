@@ -123,8 +123,8 @@ def _rows(
     if day is None:
         day = max(calendar(model.time_zone, model.day_starts).date_of(now_us), model.effective_from)
     kinds = model.rider_kinds if kind is None else (kind,)
-    given = {"city": city, "book": model.id, "from": day, "source": source or ACTOR, "confidence": "ours"}
-    rows = [Deploy.model_validate(given | {"rider_kind": one}) for one in kinds]
+    fields = {"city": city, "book": model.id, "from": day, "source": source or ACTOR, "confidence": "ours"}
+    rows = [Deploy.model_validate(fields | {"rider_kind": rider_kind}) for rider_kind in kinds]
     faults = tuple(fault for row in rows for fault in row_faults(row, "deploy set", lambda _book: versions))
     if faults:
         raise BookError(faults)

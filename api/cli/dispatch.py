@@ -83,7 +83,7 @@ def _player(
     from dispatch.benchmark import SearchSettingError, benchmark_plan, play_instance
 
     try:
-        plan = benchmark_plan(policy, dict(_split(given) for given in assignments), seed)
+        plan = benchmark_plan(policy, dict(_split(assignment) for assignment in assignments), seed)
     except SearchSettingError as error:
         end_on(error, lang, [text(lang, error.key, given=error.given, detail=error.detail)])
 
@@ -96,8 +96,8 @@ def _player(
     return play_folder
 
 
-def _split(given: str) -> tuple[str, str]:
-    key, _, value = given.partition("=")
+def _split(assignment: str) -> tuple[str, str]:
+    key, _, value = assignment.partition("=")
     return key.strip(), value.strip()
 
 

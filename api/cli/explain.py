@@ -47,16 +47,16 @@ def explain_command(
     silent = _kind_without_entry(event, lines, events.known)
     chosen = [] if silent else _chosen(lines, directory, rider, event, entry, lang)
     show_faults(events.notes, lang)
-    told = [because(line, lines, ledger.books, events.known) for line in chosen]
-    about = card(ledger.riders.to_pylist()[0], ledger.books, _last(told, lines, ledger.books))
+    explained = [because(line, lines, ledger.books, events.known) for line in chosen]
+    about = card(ledger.riders.to_pylist()[0], ledger.books, _last(explained, lines, ledger.books))
     if as_json:
-        print_json(_document(about, told, events.notes))
+        print_json(_document(about, explained, events.notes))
     elif silent:
         click.echo(text(lang, "explain.no_entry", event=event, kind=text(lang, f"word.{silent}")))
     elif event is None and entry is None:
-        _show_rider(about, told, lang)
+        _show_rider(about, explained, lang)
     else:
-        for why in told:
+        for why in explained:
             out_console().print(_rich(tree(why, lang)))
 
 
@@ -79,20 +79,20 @@ def _chosen(
     return chosen
 
 
-def _last(told: Sequence[Because], lines: Sequence[EntryLine], books: Mapping[str, Book]) -> Because | None:
+def _last(explained: Sequence[Because], lines: Sequence[EntryLine], books: Mapping[str, Book]) -> Because | None:
     """What happened last, explained."""
     line = last_of(lines)
     if line is None:
         return None
-    return next((why for why in told if why.line == line), None) or because(line, lines, books)
+    return next((why for why in explained if why.line == line), None) or because(line, lines, books)
 
 
-def _show_rider(about: RiderCard, told: Sequence[Because], lang: Lang) -> None:
+def _show_rider(about: RiderCard, explained: Sequence[Because], lang: Lang) -> None:
     for line in card_lines(about, lang):
         click.echo(line)
     click.echo()
-    click.echo(text(lang, "explain.entries", number=len(told)))
-    for why in told:
+    click.echo(text(lang, "explain.entries", number=len(explained)))
+    for why in explained:
         at = clock(why.line.occurred_us, why.book.model, "%Y-%m-%d %H:%M")
         click.echo(
             text(lang, "explain.entry", at=at, seq=why.line.seq, id=why.line.entry_id, sentence=sentence(why, lang))
@@ -100,15 +100,15 @@ def _show_rider(about: RiderCard, told: Sequence[Because], lang: Lang) -> None:
 
 
 def _rich(branch: Branch, parent: Tree | None = None) -> Tree:
-    own = Tree(f"[bold]{escape(branch.text)}[/bold]") if parent is None else parent.add(escape(branch.text))
+    node = Tree(f"[bold]{escape(branch.text)}[/bold]") if parent is None else parent.add(escape(branch.text))
     for child in branch.children:
-        _rich(child, own)
-    return own
+        _rich(child, node)
+    return node
 
 
-def _document(about: RiderCard, told: Sequence[Because], notes: Sequence[Fault]) -> dict[str, Any]:
+def _document(about: RiderCard, explained: Sequence[Because], notes: Sequence[Fault]) -> dict[str, Any]:
     entries = []
-    for why in told:
+    for why in explained:
         facts = {fact: _fact(fact, value) for fact, value in why.facts.items()}
         entries.append(_plain(why) | {"facts": facts, "sentence": {lang: sentence(why, lang) for lang in LANGS}})
     return {

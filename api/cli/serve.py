@@ -55,8 +55,8 @@ def serve(
         settings = replace(settings, forwarded_allow_ips=forwarded_allow_ips)
     check_proxies(settings.forwarded_allow_ips)
     chosen = None if deployment is None else table_for(deployment, settings.platform, lang)
-    told = prepare(database_url, lang, is_for_demo=settings.demo, chosen=chosen)
-    run(settings, listening(host, port, lang), lang, told)
+    log_lines = prepare(database_url, lang, is_for_demo=settings.demo, chosen=chosen)
+    run(settings, listening(host, port, lang), lang, log_lines)
 
 
 def check_proxies(named: str) -> None:
@@ -96,10 +96,10 @@ def prepare(database_url: str, lang: Lang, *, is_for_demo: bool = False, chosen:
     with open_store(database_url, lang, makes=True) as store:
         if store.engine.dialect.name == "sqlite":
             upgrade_store(store, lang)
-        found, wanted = schema.revision_of(store), schema.head()
-        if found != wanted:
-            key = "store.empty" if found is None else "store.outdated"
-            print_message(lang, key, url=store.shown_url, found=found, revision=wanted)
+        current, wanted = schema.revision_of(store), schema.head()
+        if current != wanted:
+            key = "store.empty" if current is None else "store.outdated"
+            print_message(lang, key, url=store.shown_url, found=current, revision=wanted)
             sys.exit(FAILED)
         check_platform(store, lang)
         with store.reading() as unit:
@@ -108,19 +108,19 @@ def prepare(database_url: str, lang: Lang, *, is_for_demo: bool = False, chosen:
                 sys.exit(USAGE)
         with store.writing(now_us()) as unit:
             seed_shipped(unit)
-        told: LogLines = {}
+        log_lines: LogLines = {}
         if chosen is not None:
-            told["books_put_in_force"] = put_table(store, chosen, lang)
+            log_lines["books_put_in_force"] = put_table(store, chosen, lang)
         with store.reading() as unit:
             if not num_in_force(unit, now_us()):
-                told[NO_BOOK] = {"detail": text(lang, "deploy.none", command=COMMAND)}
-    return told
+                log_lines[NO_BOOK] = {"detail": text(lang, "deploy.none", command=COMMAND)}
+    return log_lines
 
 
-def run(settings: Any, sock: socket.socket, lang: Lang, told: LogLines | None = None) -> None:
+def run(settings: Any, sock: socket.socket, lang: Lang, log_lines: LogLines | None = None) -> None:
     """Answer requests until told to stop; those being answered are finished, and told a second time, it ends at once.
 
-    `told` are first lines of the log.
+    `log_lines` are first lines of the log.
     """
     import uvicorn
 
@@ -130,7 +130,7 @@ def run(settings: Any, sock: socket.socket, lang: Lang, told: LogLines | None = 
 
     log = make_log(settings.log_level)
     relay_libraries(log, "uvicorn", "asyncio")
-    for event, values in (told or {}).items():
+    for event, values in (log_lines or {}).items():
         (log.warning if event == NO_BOOK else log.info)(event, **values)
     app = create_app(settings, log=log)
     host, port = sock.getsockname()[:2]

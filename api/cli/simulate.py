@@ -125,13 +125,13 @@ def _run(request: StudyRequest, out: Path, lang: Lang) -> dict[str, Any]:
 def _table(summary: dict[str, Any], lang: Lang) -> Table:
     """All metrics: under A, under B, the difference and its interval; primary ones first and marked."""
     table = plain_table(text(lang, "study.metric"), "A", "B", "B − A", text(lang, "study.interval"))
-    for name, one in summary["metrics"].items():
-        mark = "● " if one["primary"] else "  "
+    for name, metric in summary["metrics"].items():
+        mark = "● " if metric["primary"] else "  "
         table.add_row(
             mark + metric_title(lang, name),
-            value_text(lang, one["unit"], one["mean_a"]),
-            value_text(lang, one["unit"], one["mean_b"]),
-            value_text(lang, one["unit"], one["difference"], signed=True),
-            interval_text(lang, one["unit"], one["ci_low"], one["ci_high"]),
+            value_text(lang, metric["unit"], metric["mean_a"]),
+            value_text(lang, metric["unit"], metric["mean_b"]),
+            value_text(lang, metric["unit"], metric["difference"], signed=True),
+            interval_text(lang, metric["unit"], metric["ci_low"], metric["ci_high"]),
         )
     return table

@@ -69,15 +69,15 @@ def create_command(
         print_message(lang, "token.database", url=store.shown_url)
         with store.writing(now_us()) as unit:
             clock_guard.require_believed_clock(unit)
-            made, written = key_rights.make_key(
+            key, written = key_rights.make_key(
                 unit, key_rights.ServerCommand(), keys.role_of(role), subject or role, cities, expires_days
             )
     if as_json:
-        print_json({"token": written, **asdict(made)})
+        print_json({"token": written, **asdict(key)})
     else:
-        until = "" if made.expires_us is None else _day(made.expires_us)
+        until = "" if key.expires_us is None else _day(key.expires_us)
         click.echo(
-            text(lang, "token.made", role=role, subject=made.subject, key_id=made.key_id, until=until), err=True
+            text(lang, "token.made", role=role, subject=key.subject, key_id=key.key_id, until=until), err=True
         )  # fmt: skip
         click.echo(written)
 
@@ -114,15 +114,15 @@ def list_command(database_url: str, lang: Lang, as_json: bool) -> None:
     with open_store(database_url, lang) as store:
         check_is_upgraded(store, lang)
         with store.reading() as unit:
-            found = keys.all_keys(unit)
+            listed = keys.all_keys(unit)
     at_us = now_us()
     if as_json:
         print_json(
-            [asdict(key) | {"state": _state(key, at_us), "has_end": key.expires_us is not None} for key in found]
+            [asdict(key) | {"state": _state(key, at_us), "has_end": key.expires_us is not None} for key in listed]
         )
     else:
-        _show(found, at_us, lang)
-    endless = [key.key_id for key in found if key.expires_us is None and key.is_good(at_us)]
+        _show(listed, at_us, lang)
+    endless = [key.key_id for key in listed if key.expires_us is None and key.is_good(at_us)]
     if endless:
         print_message(lang, "token.without_end", num=len(endless), keys=", ".join(endless))
 
@@ -156,13 +156,13 @@ def _state(key: "Key", at_us: int) -> str:
     return "good" if key.is_good(at_us) else "expired"
 
 
-def _show(found: "Sequence[Key]", at_us: int, lang: Lang) -> None:
+def _show(listed: "Sequence[Key]", at_us: int, lang: Lang) -> None:
     from api.cli.console import out_console
     from api.cli.tables import aligned, plain_table
 
     heads = ("key", "role", "holder", "cities", "maker", "until", "state")
     table = plain_table(*(text(lang, f"token.head_{head}") for head in heads), left=len(heads))
-    for key in found:
+    for key in listed:
         table.add_row(*_cells(key, at_us, lang))
     console = out_console()
     with aligned(console):

@@ -78,7 +78,9 @@ def _of_directory(directory: Path, lang: Lang) -> tuple[tuple[CheckResult, ...],
         results = added_results(results, check_ledger(ledger))
         num_entries += ledger.entries.num_rows
         num_riders += ledger.riders.num_rows
-    wrong = [LedgerViolation("", None, name, str(wanted), str(said)) for name, wanted, said in wrong_counts(directory)]
+    wrong = [
+        LedgerViolation("", None, name, str(wanted), str(stated)) for name, wanted, stated in wrong_counts(directory)
+    ]
     if wrong:
         results = added_results(results, (CheckResult("counted", len(wrong), tuple(wrong)),))
     return results, num_riders, num_entries

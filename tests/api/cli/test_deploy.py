@@ -18,6 +18,7 @@ from api.app.create import create_app
 from api.books import in_force
 from api.books.deployment import put_in_force
 from api.cli.deploy import put_table
+from api.cli.failures import exit_code_of
 from api.cli.serve import prepare
 from api.db.store import Store
 from api.db.tables import audit
@@ -309,11 +310,11 @@ def test_a_table_does_not_change_a_book_that_is_in_force(url: str, tmp_path: Pat
     (tmp_path / "table.toml").write_text(deploy_row("xian", TAOBAO, "2025-12-03"), encoding="utf-8")
     store, before = Store(url), rows_of(url)
 
-    with pytest.raises(SystemExit) as ended:
+    with pytest.raises(BookError) as ended:
         put_table(store, table_of_platform(str(tmp_path / "table.toml"), "default"), "en")
 
     store.close()
-    assert ended.value.code == 2
+    assert exit_code_of(ended.value) == 2
     assert rows_of(url) == before
 
 
