@@ -69,7 +69,7 @@ class ExplainedPage:
     """
 
     items: tuple[ExplainedEntry, ...]
-    cursor: str | None
+    cursor: int | None
     recalculating: Recalculation | None
 
 
@@ -79,8 +79,7 @@ def entries_page(
     """A page of a rider's ledger, each entry with its sentence; parameters as for `queries.entries_of`."""
     page = entries_of(unit, rider_id, cursor, limit)
     items = explain_entries(unit, rider_id, [line_of(row) for row in page.entries], now_us)
-    cursor_text = None if page.cursor is None else str(page.cursor)
-    return ExplainedPage(items, cursor_text, recalculation_of(unit, rider_id))
+    return ExplainedPage(items, page.cursor, recalculation_of(unit, rider_id))
 
 
 class EntryOwner(NamedTuple):

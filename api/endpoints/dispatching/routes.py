@@ -39,7 +39,7 @@ async def solve_round(
     if unusual_ids:
         await run_limited(partial(_need_stored_ids, service, actor, unusual_ids), request.app.state.rounds)
     answer = await run_limited(partial(_solved, service, actor, body, lang), request.app.state.rounds)
-    metrics: Metrics = request.app.state.meters
+    metrics: Metrics = request.app.state.metrics
     metrics.round_solved()
     return answer
 

@@ -169,6 +169,6 @@ def delete_person(rider_id: IdText, request: Request, actor: Eraser, service: Se
             raise Problem("rider_unknown")
         erasure = erase(unit, rider_id, actor.name)
     service.store.scrub()
-    authenticator: Authenticator = request.app.state.gate
+    authenticator: Authenticator = request.app.state.authenticator
     authenticator.forget()
     return Erased(held=erasure.found_any)

@@ -3,7 +3,7 @@
 import hashlib
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AliasGenerator, AliasPath, BeforeValidator, ConfigDict, Field
+from pydantic import AliasGenerator, AliasPath, BeforeValidator, ConfigDict, Field, field_validator
 
 from api.endpoints.common.schemas import InLanguage, IsoDate, ListPage, Model
 from api.endpoints.decisions.shapes import AppealShown, ReviewShown
@@ -198,6 +198,11 @@ class EntryPage(ListPage):
     recalculating: Annotated[RecalculatingShown | None, BeforeValidator(_above_a_list)] = Field(
         description="Null where no entry waits for a replay."
     )
+
+    @field_validator("cursor", mode="before")
+    @classmethod
+    def _cursor_text(cls, seq: Any) -> Any:
+        return str(seq) if type(seq) is int else seq
 
 
 class TreeBranch(Model):
