@@ -128,16 +128,16 @@ def _load(store: Any, ledger: Path, state: Path, lang: Lang) -> Any:
     loaded, published = LoadCounts(), False
     with progress_bar() as bar:
         task = bar.add_task(text(lang, "cli.stage_load"), total=None)
-        for given in loadable_parts(ledger, state):
+        for part in loadable_parts(ledger, state):
             if not published:
                 with store.writing(now_us()) as unit:
-                    agree_on_readings(unit, given)
+                    agree_on_readings(unit, part)
                     need_unchanged(unit, books_of_state(state))
                     in_force.publish(unit, books_of_state(state))
                 published = True
                 bar.update(task, total=num_riders(ledger))
             done = 0
-            for stop_, block in load_part(store, LedgerPart(given), now_us):
+            for stop_, block in load_part(store, LedgerPart(part), now_us):
                 loaded = loaded.plus(block)
                 bar.advance(task, stop_ - done)
                 done = stop_

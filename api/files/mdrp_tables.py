@@ -35,7 +35,7 @@ Point = tuple[Decimal, Decimal]
 
 
 @dataclass(frozen=True, slots=True)
-class MdrpOrder:
+class ExecutedOrder:
     """An order of the instance; times in minutes of the day, place in metres."""
 
     place: Point
@@ -70,7 +70,7 @@ class MdrpDay:
 
     name: str
     reading: ReadingOptions = DEFAULT_READING
-    orders: dict[str, MdrpOrder] = field(default_factory=dict)
+    orders: dict[str, ExecutedOrder] = field(default_factory=dict)
     restaurants: dict[str, Point] = field(default_factory=dict)
     couriers: dict[str, Point] = field(default_factory=dict)
     metres_per_minute: Decimal = Decimal(0)
@@ -126,7 +126,7 @@ def _read_instance(folder: Path, day: MdrpDay) -> None:
         name, place, placed, ready = row.name(0, day.orders), row.point(1), row.minutes(3), row.minutes(5)
         row.must_be_in(4, day.restaurants)
         if place is not None and placed is not None and ready is not None:
-            day.orders[name] = MdrpOrder(place, placed, row.cells[4], ready)
+            day.orders[name] = ExecutedOrder(place, placed, row.cells[4], ready)
     for row in _rows(folder / "instance_parameters.txt", None, day)[:1]:
         day.metres_per_minute = row.positive(0)
         day.target_minutes = row.positive(3)

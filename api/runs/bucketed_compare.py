@@ -39,7 +39,7 @@ from api.runs.compare import (
 from api.runs.engines import engine
 from api.runs.outcome import check_same_command
 from api.runs.partition import num_rows_of, partition_slice, write_rejects
-from api.runs.plan import BookPlan
+from api.runs.plan import RunPlan
 from api.runs.run import RunProgress, Stopwatch, no_progress, write_books
 from api.runs.spill import read_bucket
 from api.runs.work_folder import (
@@ -179,7 +179,7 @@ def _compare(run: BucketedRun, bucket: int) -> None:
     )
 
 
-def _notes(plans: Sequence[BookPlan]) -> list[Fault]:
+def _notes(plans: Sequence[RunPlan]) -> list[Fault]:
     return [note for chosen in plans for note in chosen.notes]
 
 

@@ -20,7 +20,7 @@ from api.files.readers import EventInputs, Format, read_events
 from api.files.reading_options import DEFAULT_READING, ReadingOptions
 from api.files.rejects import Reject, file_and_row
 from api.runs.outcome import check_any_scored, check_same_command
-from api.runs.plan import BookPlan, check_one_platform, deployment_document, plan_books
+from api.runs.plan import RunPlan, check_one_platform, deployment_document, plan_books
 from api.runs.run import RunProgress, Stopwatch, all_rejects, no_progress, run_document, write_books
 from rules.deployment import NO_PLATFORM
 from rules.errors import Fault
@@ -38,7 +38,7 @@ class ComparedFiles:
     """What a comparison found: `summary.json`, `run.json`, the plans of both books, rows left out, warnings."""
 
     comparison: Comparison
-    plans: tuple[BookPlan, BookPlan]
+    plans: tuple[RunPlan, RunPlan]
     summary: dict[str, Any]
     document: dict[str, Any]
     rejects: tuple[Reject, ...]
@@ -50,7 +50,7 @@ class _Judged:
     """The same rows under both books."""
 
     events: EventInputs
-    plans: tuple[BookPlan, BookPlan]
+    plans: tuple[RunPlan, RunPlan]
     scored: tuple[ScoredRun, ScoredRun]
     rejects: tuple[Reject, ...]
 
@@ -105,7 +105,7 @@ def compare_files(
         return _written(document, judged, comparison, summary, out, watch, progress)
 
 
-def impact_document(comparison: Comparison, num_affected: int, to: BookPlan) -> dict[str, Any]:
+def impact_document(comparison: Comparison, num_affected: int, to: RunPlan) -> dict[str, Any]:
     """What `summary.json` says of an impact beside the comparison."""
     books_b = books_in_use(comparison.riders, to.program, "book_digest_b")
     return {"num_affected": num_affected, "tier_moves": asdict(tier_moves(comparison.tiers, books_b))}
@@ -119,7 +119,7 @@ def affected_riders(riders: pa.Table) -> pa.Table:
     return riders.filter(pa.array(moved))
 
 
-def summary_document(comparison: Comparison, plans: tuple[BookPlan, BookPlan]) -> dict[str, Any]:
+def summary_document(comparison: Comparison, plans: tuple[RunPlan, RunPlan]) -> dict[str, Any]:
     """`summary.json`: whole numbers only, no clock times."""
     names = ("a", "b", "difference")
     return {
@@ -138,7 +138,7 @@ def summary_document(comparison: Comparison, plans: tuple[BookPlan, BookPlan]) -
     }
 
 
-def books_document(chosen: BookPlan) -> dict[str, Any]:
+def books_document(chosen: RunPlan) -> dict[str, Any]:
     """A side's books as `summary.json` and `run.json` have them."""
     return {
         "reference": chosen.reference,
@@ -150,7 +150,7 @@ def books_document(chosen: BookPlan) -> dict[str, Any]:
     }
 
 
-def plan_both(references: tuple[str, str], platform: str) -> tuple[BookPlan, BookPlan]:
+def plan_both(references: tuple[str, str], platform: str) -> tuple[RunPlan, RunPlan]:
     """The plans of both sides, for a platform where they are deployment tables."""
     return plan_books(references[0], platform=platform), plan_books(references[1], platform=platform)
 
@@ -185,7 +185,7 @@ def _judge(
 
 
 def score_both(
-    plans: tuple[BookPlan, BookPlan],
+    plans: tuple[RunPlan, RunPlan],
     table: pa.Table,
     refused: Callable[[pa.Table, tuple[ScoredRun, ScoredRun]], None],
     progress: Callable[[int], None],

@@ -41,7 +41,7 @@ PUBLISHED = "published"
 
 
 @dataclass(frozen=True, slots=True)
-class BookPlan:
+class RunPlan:
     """The books of a run and which of them judges which event.
 
     Parameters
@@ -244,7 +244,7 @@ def _read_table(
 def plan_books(
     reference: str, also: Sequence[Book] = (), old_until_us: int | None = None, platform: str = NO_PLATFORM,
     takes_city: Callable[[str], bool] | None = None,
-) -> BookPlan:  # fmt: skip
+) -> RunPlan:  # fmt: skip
     """The plan of a reference.
 
     Parameters
@@ -270,7 +270,7 @@ def plan_books(
         books = find(reference)
         program, note = _program(books, also, old_until_us), early_note(reference)
         schedule = schedule_versions(program, range(len(books)))
-        return BookPlan(reference, program, schedule, notes=(note,) if note else ())
+        return RunPlan(reference, program, schedule, notes=(note,) if note else ())
     need_platform(chosen.table, platform, reference)
     table, doubts = chosen.table.without_ambiguous() if platform == NO_PLATFORM else (chosen.table.of(platform), ())
     # Which books are known does not depend on the platform.
@@ -279,7 +279,7 @@ def plan_books(
     rules = deployed_starts(table.rows, chosen.versions_of, position)
     schedule = Schedule(rules, reach_back=False)
     doubted = _in_doubt(chosen, doubts)
-    return BookPlan(reference, program, schedule, chosen.digest, platform=platform, rows=table.rows, doubts=doubted)
+    return RunPlan(reference, program, schedule, chosen.digest, platform=platform, rows=table.rows, doubts=doubted)
 
 
 def _program(books: Sequence[Book], also: Sequence[Book], old_until_us: int | None) -> Program:
@@ -303,7 +303,7 @@ def _in_doubt(
     return doubts_by_place
 
 
-def check_one_platform(chosen: BookPlan, table: pa.Table) -> None:
+def check_one_platform(chosen: RunPlan, table: pa.Table) -> None:
     """Refuse events for which rows of several platforms hold.
 
     Parameters
@@ -330,13 +330,13 @@ def check_one_platform(chosen: BookPlan, table: pa.Table) -> None:
         raise InputError(*several_platforms(unresolved, chosen.reference))
 
 
-def deployment_rows_document(chosen: BookPlan) -> list[dict[str, Any]] | None:
+def deployment_rows_document(chosen: RunPlan) -> list[dict[str, Any]] | None:
     """The rows of the deployment table that judged, as `run.json` has them; None for a book."""
     if not chosen.rows:
         return None
     return [row.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"example"}) for row in chosen.rows]
 
 
-def deployment_document(chosen: BookPlan) -> dict[str, str] | None:
+def deployment_document(chosen: RunPlan) -> dict[str, str] | None:
     """The deployment table that a person named, as `run.json` has it."""
     return {"path": chosen.reference, "sha256": chosen.deployment} if chosen.deployment else None

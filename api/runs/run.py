@@ -21,7 +21,7 @@ from api.files.readers import EventInputs, Format, read_events
 from api.files.reading_options import DEFAULT_READING, ReadingOptions
 from api.files.rejects import Reject, rejects_by_scoring
 from api.runs.outcome import check_any_scored, check_same_command
-from api.runs.plan import BookPlan, check_one_platform, deployment_document, deployment_rows_document, plan_books
+from api.runs.plan import RunPlan, check_one_platform, deployment_document, deployment_rows_document, plan_books
 from api.runs.state_files import load_state, open_state, reach_back, save_state
 from api.runs.state_ids import city_acceptor, with_state_ids
 from rules.deployment import NO_PLATFORM
@@ -73,7 +73,7 @@ def all_rejects(events: EventInputs, scored: ScoredRun) -> tuple[Reject, ...]:
     return tuple(sorted([*events.rejects, *late], key=lambda reject: (reject.file, reject.row)))
 
 
-def run_document(events: EventInputs, chosen: BookPlan, scored: ScoredRun, rejects: Sequence[Reject]) -> dict[str, Any]:
+def run_document(events: EventInputs, chosen: RunPlan, scored: ScoredRun, rejects: Sequence[Reject]) -> dict[str, Any]:
     """What every run says of itself: inputs, books, counts."""
     return {
         "version": version("riderscore"),
@@ -209,9 +209,7 @@ def _is_done(out: Path, document: dict[str, Any]) -> bool:
         return False
 
 
-def write_ledger(
-    folder: Path, chosen: BookPlan, entries: pa.Table, riders: pa.Table, rejects: Sequence[Reject]
-) -> None:
+def write_ledger(folder: Path, chosen: RunPlan, entries: pa.Table, riders: pa.Table, rejects: Sequence[Reject]) -> None:
     """The files of a ledger directory but `run.json`."""
     write_parquet(folder / "entries.parquet", entries, UNIQUE, RANDOM)
     write_parquet(folder / "riders.parquet", riders)
@@ -219,7 +217,7 @@ def write_ledger(
     write_books(folder / "books", chosen)
 
 
-def write_books(folder: Path, chosen: BookPlan) -> None:
+def write_books(folder: Path, chosen: RunPlan) -> None:
     """Each book of a run as a document that stands alone, by digest."""
     folder.mkdir(exist_ok=True)
     for book in chosen.program.books:

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from api.files.atomic import STATE_MARKER, atomic_folder, link_or_copy, write_json, write_parquet
 from api.files.canonical import TIME_NAMES
 from api.files.errors import InputError
-from api.runs.plan import BookPlan
+from api.runs.plan import RunPlan
 from rules.book import Book
 from rules.compile import Program
 from rules.errors import Fault
@@ -195,7 +195,7 @@ def _controls(rows: pa.Table) -> pa.Table:
     )
 
 
-def reach_back(carried: Carried, stored: Stored, table: pa.Table, chosen: BookPlan) -> Carried:
+def reach_back(carried: Carried, stored: Stored, table: pa.Table, chosen: RunPlan) -> Carried:
     """Reload riders whose corrections or appeals are about events that have left the window.
 
     Their whole history is folded again from the archive, so that what such a late word changes can be told from

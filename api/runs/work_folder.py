@@ -22,7 +22,7 @@ from api.files.input_slices import InputSlice
 from api.files.readers import Format
 from api.files.reading_options import DEFAULT_READING, ReadingOptions
 from api.runs.engines import Engine
-from api.runs.plan import BookPlan
+from api.runs.plan import RunPlan
 from rules.errors import Fault
 from scoring.columns import NO_TIME
 
@@ -62,7 +62,7 @@ class BucketedRun:
     names: tuple[Path, ...]
     slices: tuple[InputSlice, ...]
     format: Format
-    chosen: BookPlan
+    chosen: RunPlan
     num_buckets: int
     as_of_us: int | None = None
     state: Path | None = None
@@ -70,7 +70,7 @@ class BucketedRun:
     state_id: tuple[int, int] | None = None
     carried: Path | None = None
     command: str = "score"
-    other: BookPlan | None = None
+    other: RunPlan | None = None
     reading: ReadingOptions = DEFAULT_READING
 
     def spill(self, slice_idx: int) -> Path:

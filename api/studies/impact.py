@@ -19,7 +19,7 @@ from api.cities.stored_events import events_of_city, newest_event_us, num_events
 from api.db.store import Store
 from api.db.unit_of_work import ReadUnit
 from api.runs.compare import SIDES, affected_riders, score_both, summary_document
-from api.runs.plan import BookPlan
+from api.runs.plan import RunPlan
 from api.studies.jobs import draft_document
 from rules.book import Book
 from rules.calendar import calendar
@@ -92,19 +92,19 @@ def _ignore_rejects(_table: pa.Table, _both: object) -> None:
     """Why a row is left out is counted, not told: the store took it once, so it is sound."""
 
 
-def _side(unit: ReadUnit, request: Mapping[str, Any], side: str) -> BookPlan:
+def _side(unit: ReadUnit, request: Mapping[str, Any], side: str) -> RunPlan:
     """The law of one side: a draft's content, one stored version, or what is in force."""
     digest = request[side]
     if side == "b" and request.get("draft_id"):
         name = f"draft:{request['draft_id']}"
         document = draft_document(unit, request["draft_id"], request["revision"])
         program = compile_books([parse(document, request["draft_id"], shipped_parent)])
-        return BookPlan(name, program, schedule_versions(program, [0]))
+        return RunPlan(name, program, schedule_versions(program, [0]))
     if digest is None:
         law = rules_in_force(unit)
-        return BookPlan(IN_FORCE, law.program, law.schedule)
+        return RunPlan(IN_FORCE, law.program, law.schedule)
     program = program_of(unit, (digest,))
-    return BookPlan(digest, program, schedule_versions(program, [0]))
+    return RunPlan(digest, program, schedule_versions(program, [0]))
 
 
 def _events(unit: ReadUnit, request: Mapping[str, Any], book: Book) -> tuple[int, int, pa.Table]:
@@ -125,7 +125,7 @@ def _events(unit: ReadUnit, request: Mapping[str, Any], book: Book) -> tuple[int
     return from_us, newest_us, events_of_city(unit, *which)
 
 
-def _document(comparison: Comparison, plans: tuple[BookPlan, BookPlan]) -> dict[str, Any]:
+def _document(comparison: Comparison, plans: tuple[RunPlan, RunPlan]) -> dict[str, Any]:
     summary = summary_document(comparison, plans)
     del summary["books"]
     used = {
