@@ -16,7 +16,7 @@ from scoring.explain_words import clock, effects, orders_words, titled
 
 
 @dataclass(frozen=True, slots=True)
-class RiderCard:
+class LedgerCard:
     """Where a rider stands and what it means.
 
     Parameters
@@ -48,7 +48,7 @@ class RiderCard:
     last: Because | None
 
 
-def card(rider: Mapping[str, Any], books: Mapping[str, Book], last: Because | None) -> RiderCard:
+def card(rider: Mapping[str, Any], books: Mapping[str, Book], last: Because | None) -> LedgerCard:
     """The card of one row of the riders table.
 
     Parameters
@@ -62,13 +62,13 @@ def card(rider: Mapping[str, Any], books: Mapping[str, Book], last: Because | No
 
     Returns
     -------
-    RiderCard
+    LedgerCard
         What the card says, in no language yet.
     """
     book = books[rider["book_digest"]]
     tiers = book.model.tier
     at = next(position for position, tier in enumerate(tiers) if tier.id == rider["tier"])
-    return RiderCard(
+    return LedgerCard(
         rider_id=rider["rider_id"],
         score_mp=rider["score_mp"],
         book=book,
@@ -107,7 +107,7 @@ def _writing(line: EntryLine) -> tuple[object, ...]:
     return line.event_id, line.at_us, line.recorded_us, line.kind == "reverse"
 
 
-def card_lines(card: RiderCard, lang: Lang) -> Sequence[str]:
+def card_lines(card: LedgerCard, lang: Lang) -> Sequence[str]:
     """A card as a person would like to read it, a statement a line.
 
     Parameters
@@ -137,7 +137,7 @@ def card_lines(card: RiderCard, lang: Lang) -> Sequence[str]:
     return tuple(line for line in lines if line)
 
 
-def _next_tier(card: RiderCard, lang: Lang) -> str:
+def _next_tier(card: LedgerCard, lang: Lang) -> str:
     if card.next_tier is None:
         return text(lang, "card.top")
     title, effect = titled(lang, card.next_tier.title), effects(card.next_tier, lang)
@@ -151,7 +151,7 @@ def _next_tier(card: RiderCard, lang: Lang) -> str:
     return text(lang, "card.next", title=title, effects=effect, threshold=threshold, orders=orders)
 
 
-def _recovery(card: RiderCard, lang: Lang) -> str:
+def _recovery(card: LedgerCard, lang: Lang) -> str:
     model = card.book.model
     base = points_text(model.score.base_mp)
     if card.score_mp >= model.score.base_mp:
@@ -165,7 +165,7 @@ def _recovery(card: RiderCard, lang: Lang) -> str:
 
 __all__ = [
     "Branch",
-    "RiderCard",
+    "LedgerCard",
     "card",
     "card_lines",
     "effects",

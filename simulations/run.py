@@ -44,13 +44,13 @@ from simulations.records import DayRecord, ScoredDay, events_of, orders_table, p
 from simulations.scenario import Scenario
 from simulations.scenario_files import day_of, num_areas
 from simulations.surroundings import Merchants, draw_kitchens, draw_weather
-from simulations.world import BookPlan, World
+from simulations.world import BookSwitch, World
 
 DEFAULT_DAYS = 7
 
 
 def run(
-    scenario: Scenario, plan: BookPlan, seed: int, num_days: int = DEFAULT_DAYS, given: RealDay | None = None
+    scenario: Scenario, plan: BookSwitch, seed: int, num_days: int = DEFAULT_DAYS, given: RealDay | None = None
 ) -> World:
     """AreaState `num_days` under `plan.book`, after the scenario's warm-up days under `plan.warm_up`.
 
@@ -91,7 +91,7 @@ def run(
     return _world(city, law, plan, seed, days)
 
 
-def program_of(plan: BookPlan, scenario: Scenario) -> tuple[Program, Schedule]:
+def program_of(plan: BookSwitch, scenario: Scenario) -> tuple[Program, Schedule]:
     """The books of a plan as the kernel reads them, and which judges when: the old one until the switch."""
     law = _BooksInForce.of(scenario, plan)
     return law.program, law.schedule
@@ -156,7 +156,7 @@ class _BooksInForce:
     day_start_us: I64
 
     @staticmethod
-    def of(scenario: Scenario, plan: BookPlan) -> "_BooksInForce":
+    def of(scenario: Scenario, plan: BookSwitch) -> "_BooksInForce":
         books = tuple({book.digest: book for book in (*plan.warm_up, *plan.book)}.values())
         program = compile_books(books)
         warm_up = scenario.town.warm_up_days
@@ -267,7 +267,7 @@ def _tiers(book: Book, score_mp: I64) -> I64:
     return np.searchsorted(least, score_mp, side="right") - 1
 
 
-def _play_day(city: _DrawnCity, law: _BooksInForce, plan: BookPlan, state: _RiderStates, day: int) -> DayRecord:
+def _play_day(city: _DrawnCity, law: _BooksInForce, plan: BookSwitch, state: _RiderStates, day: int) -> DayRecord:
     """One day of all areas."""
     scenario, rain = city.scenario, int(city.rain[day])
     placed = city.orders(day)
@@ -304,12 +304,12 @@ def _play_day(city: _DrawnCity, law: _BooksInForce, plan: BookPlan, state: _Ride
     return DayRecord.of(day, int(city.midnight_us[day]), rain, lives, orders, figures)
 
 
-def _answers(plan: BookPlan) -> str:
+def _answers(plan: BookSwitch) -> str:
     """The purpose of the draws that answer offers."""
     return f"offer.answer.{plan.noise}" if plan.noise else "offer.answer"
 
 
-def _crew(city: _DrawnCity, book: Book, plan: BookPlan, state: _RiderStates, day: int) -> Crew:
+def _crew(city: _DrawnCity, book: Book, plan: BookSwitch, state: _RiderStates, day: int) -> Crew:
     """All riders of the town as they set out on a day."""
     scenario, people = city.scenario, city.people
     if city.given is None:
@@ -354,7 +354,7 @@ def _score_day(city: _DrawnCity, law: _BooksInForce, state: _RiderStates, told: 
     return score(law.program, law.schedule, events, state.carried, as_of_us=end_us, keep_from_us=end_us)
 
 
-def _world(city: _DrawnCity, law: _BooksInForce, plan: BookPlan, seed: int, days: list[ScoredDay]) -> World:
+def _world(city: _DrawnCity, law: _BooksInForce, plan: BookSwitch, seed: int, days: list[ScoredDay]) -> World:
     """All days put together; the ledger is scored once more over the whole, and must agree with the daily one."""
     scenario, warm_up = city.scenario, city.scenario.town.warm_up_days
     events = pa.concat_tables([each.told.events[0] for each in days]) if days else pa.table({})

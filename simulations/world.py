@@ -101,7 +101,7 @@ STAYS_SCHEMA = pa.schema(
 
 
 @dataclass(frozen=True, slots=True)
-class BookPlan:
+class BookSwitch:
     """A policy: the versions of the book before the switch and after it.
 
     Parameters
@@ -149,7 +149,7 @@ class World:
     scenario: str
     scenario_digest: str
     seed: int
-    plan: BookPlan
+    plan: BookSwitch
     num_days: int
     num_warm_up: int
     first_day_us: int

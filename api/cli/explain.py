@@ -16,7 +16,7 @@ from rules.conditions import MAX_FACT, SET_FACTS, UNKNOWN, Condition
 from rules.errors import Fault
 from rules.text import LANGS, Lang, text
 from scoring.because import Because, ConditionResult, EntryLine, because, lines_of
-from scoring.explain import Branch, RiderCard, card, card_lines, last_of, sentence, tree
+from scoring.explain import Branch, LedgerCard, card, card_lines, last_of, sentence, tree
 from scoring.explain_facts import KnownEvents
 from scoring.explain_words import clock
 
@@ -87,7 +87,7 @@ def _last(explained: Sequence[Because], lines: Sequence[EntryLine], books: Mappi
     return next((why for why in explained if why.line == line), None) or because(line, lines, books)
 
 
-def _show_rider(about: RiderCard, explained: Sequence[Because], lang: Lang) -> None:
+def _show_rider(about: LedgerCard, explained: Sequence[Because], lang: Lang) -> None:
     for line in card_lines(about, lang):
         click.echo(line)
     click.echo()
@@ -106,7 +106,7 @@ def _rich(branch: Branch, parent: Tree | None = None) -> Tree:
     return node
 
 
-def _document(about: RiderCard, explained: Sequence[Because], notes: Sequence[Fault]) -> dict[str, Any]:
+def _document(about: LedgerCard, explained: Sequence[Because], notes: Sequence[Fault]) -> dict[str, Any]:
     entries = []
     for why in explained:
         facts = {fact: _fact(fact, value) for fact, value in why.facts.items()}

@@ -11,7 +11,7 @@ from api.studies.tasks import StudyCity, Task, read_outcome, task_of
 from rules.book import Book
 from simulations.study.hidden_fine import gives_priority
 from simulations.study.seed import SeedResult, seed_result
-from simulations.world import BookPlan
+from simulations.world import BookSwitch
 
 Versions = tuple[Book, ...]
 
@@ -20,7 +20,7 @@ Versions = tuple[Book, ...]
 class Arm:
     """One arm: its plan, and the book its deliveries are scored under again for the decomposition."""
 
-    plan: BookPlan
+    plan: BookSwitch
     fixed_under: Versions | None = None
 
 
@@ -29,11 +29,11 @@ Arms = Mapping[str, Arm]
 
 def all_arms(old: Versions, new: Versions) -> Arms:
     """The arms of a whole study."""
-    arms = {"a": Arm(BookPlan(old, old)), "b": Arm(BookPlan(old, new)), "again": Arm(BookPlan(old, old, noise=1))}
+    arms = {"a": Arm(BookSwitch(old, old)), "b": Arm(BookSwitch(old, new)), "again": Arm(BookSwitch(old, old, noise=1))}
     if gives_priority(new) or gives_priority(old):
-        arms["blind"] = Arm(BookPlan(old, new, blind=True))
+        arms["blind"] = Arm(BookSwitch(old, new, blind=True))
     if gives_priority(old):
-        arms["base"] = Arm(BookPlan(old, old, blind=True))
+        arms["base"] = Arm(BookSwitch(old, old, blind=True))
     fixed = "base" if "base" in arms else "a"
     arms[fixed] = Arm(arms[fixed].plan, fixed_under=new)
     return arms
@@ -41,7 +41,7 @@ def all_arms(old: Versions, new: Versions) -> Arms:
 
 def two_arms(old: Versions, new: Versions) -> Arms:
     """The two books and nothing else: for sweeps and sensitivities."""
-    return {"a": Arm(BookPlan(old, old)), "b": Arm(BookPlan(old, new))}
+    return {"a": Arm(BookSwitch(old, old)), "b": Arm(BookSwitch(old, new))}
 
 
 def tasks_of(city: StudyCity, arms: Arms, seeds: Sequence[int]) -> Iterator[Task]:

@@ -25,7 +25,7 @@ from rules.ids import digest
 from simulations.real_day import RealDay
 from simulations.scenario import Scenario
 from simulations.study.outcome import RunOutcome
-from simulations.world import BookPlan
+from simulations.world import BookSwitch
 
 WORLDS = "worlds"
 _FACTS = b"riderscore"
@@ -52,7 +52,7 @@ class Task:
     path: Path
     sources: str
     scenario: Scenario
-    plan: BookPlan
+    plan: BookSwitch
     seed: int
     days: int
     fixed_under: tuple[Book, ...] | None = None
@@ -69,7 +69,7 @@ class StudyCity:
     given: RealDay | None = None
 
 
-def task_of(city: StudyCity, plan: BookPlan, seed: int, fixed_under: tuple[Book, ...] | None = None) -> Task:
+def task_of(city: StudyCity, plan: BookSwitch, seed: int, fixed_under: tuple[Book, ...] | None = None) -> Task:
     """A run of a study, under the name that its content gives it."""
     document = {
         "sources": sources_digest(),

@@ -20,7 +20,7 @@ from simulations.study.intervals import bootstrap_t, paired_t
 from simulations.study.metrics import PRIMARY
 from simulations.study.outcome import outcome_of
 from simulations.study.stopping import FIRST_LOOK, seeds_needed
-from simulations.world import BookPlan
+from simulations.world import BookSwitch
 
 BOOKS = ("legacy-fine", "taobao-crowdsourced")
 # Two hours of a small trade area, rounds of ten minutes.
@@ -46,7 +46,7 @@ def differences(seeds: range) -> np.ndarray:
     old, new = (find(name) for name in BOOKS)
     rows = []
     for seed in seeds:
-        arms = [outcome_of(run(scenario, BookPlan(old, book), seed, 1), scenario).metrics() for book in (old, new)]
+        arms = [outcome_of(run(scenario, BookSwitch(old, book), seed, 1), scenario).metrics() for book in (old, new)]
         rows.append([[arm[name] for arm in arms] for name in PRIMARY])
     return np.array(rows, np.float64)
 

@@ -12,7 +12,7 @@ import pytest
 from rules.shelf import versions
 from simulations.run import run
 from simulations.scenario_files import read
-from simulations.world import BookPlan, World
+from simulations.world import BookSwitch, World
 from tests.simulations.conservation import violations
 from tests.simulations.event_dispatch import play_by_event
 from tests.simulations.queueing import queue
@@ -29,7 +29,7 @@ GROUP = f"city-day of {RIDERS:,} riders and {20 * RIDERS:,} orders"
 
 def city_day() -> World:
     """A day, closed loop, with the real dispatcher and the real kernel."""
-    plan = BookPlan(versions("legacy-fine"), versions("taobao-crowdsourced"))
+    plan = BookSwitch(versions("legacy-fine"), versions("taobao-crowdsourced"))
     return run(read("ordinary-week", SETS), plan, 3, 1)
 
 

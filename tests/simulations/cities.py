@@ -7,7 +7,7 @@ from rules.book import Book
 from rules.shelf import versions
 from simulations.run import run
 from simulations.scenario_files import read
-from simulations.world import BookPlan, World
+from simulations.world import BookSwitch, World
 
 SMALL = ("riders=60", "riders_per_area=60", "merchants_per_area=40", "orders_per_day=1000", "warm_up_days=1")
 LEGACY, SCORE, REFERENCE = "legacy-fine", "taobao-crowdsourced", "gbt-46862-reference"
@@ -39,5 +39,5 @@ def city(
     *, blind: bool = False, behaviour_off: bool = False,
 ) -> World:  # fmt: skip
     """One run of a small city."""
-    plan = BookPlan(books(before), books(after), blind=blind, behaviour_off=behaviour_off)
+    plan = BookSwitch(books(before), books(after), blind=blind, behaviour_off=behaviour_off)
     return run(read(scenario, (*SMALL, *sets)), plan, seed, days)

@@ -8,7 +8,7 @@ from rules.shelf import versions
 from simulations.calibration import CALIBRATION_TARGETS, calibration_figures
 from simulations.run import run
 from simulations.scenario_files import read
-from simulations.world import BookPlan
+from simulations.world import BookSwitch
 
 pytestmark = pytest.mark.slow
 
@@ -20,7 +20,7 @@ def found() -> dict[str, float]:
     """The ordinary week under the legacy fine, as calibrated: two days of four seeds after a day of warming up."""
     fine = versions("legacy-fine")
     scenario = read("ordinary-week", ("warm_up_days=1",))
-    return calibration_figures([run(scenario, BookPlan(fine, fine), seed, 2) for seed in SEEDS])
+    return calibration_figures([run(scenario, BookSwitch(fine, fine), seed, 2) for seed in SEEDS])
 
 
 @pytest.mark.parametrize("moment", CALIBRATION_TARGETS, ids=[moment.name for moment in CALIBRATION_TARGETS])

@@ -15,7 +15,7 @@ from simulations.population import slowness_permille
 from simulations.price import point_values
 from simulations.run import _crew, _DrawnCity, _leaves, _RiderStates
 from simulations.scenario_files import read
-from simulations.world import BookPlan
+from simulations.world import BookSwitch
 from tests.simulations.cities import SCORE, SMALL, books
 
 pytestmark = pytest.mark.slow
@@ -34,8 +34,8 @@ def test_a_tiers_priority_reaches_the_dispatcher_as_it_is() -> None:
     tier = np.arange(num) % len(permille)
     state = _RiderStates(zeros + 70_000, tier, np.zeros(num, np.bool_), zeros, zeros, zeros, None)
 
-    priority = _crew(lived, book, BookPlan((book,), (book,)), state, 0).priority
-    blind = _crew(lived, book, BookPlan((book,), (book,), blind=True), state, 0).priority
+    priority = _crew(lived, book, BookSwitch((book,), (book,)), state, 0).priority
+    blind = _crew(lived, book, BookSwitch((book,), (book,), blind=True), state, 0).priority
 
     assert sorted(set(permille.tolist())) == [900, 1_000, 1_100]
     assert (priority == permille[tier]).all()

@@ -9,7 +9,7 @@ from rules.shelf import versions
 from simulations.real_day import RealDay, from_instance, from_waybills
 from simulations.run import run
 from simulations.scenario_files import read
-from simulations.world import BookPlan, World
+from simulations.world import BookSwitch, World
 from tests.simulations.conservation import violations
 
 pytestmark = pytest.mark.slow
@@ -32,7 +32,7 @@ def small_instance() -> Instance:
 def lived(given: RealDay, after: str = "taobao-crowdsourced") -> World:
     """Two days with these orders."""
     scenario = read("ordinary-week", ("warm_up_days=0", "people.capacity_first_month=5"))
-    return run(scenario, BookPlan(versions("legacy-fine"), versions(after)), 1, 2, given)
+    return run(scenario, BookSwitch(versions("legacy-fine"), versions(after)), 1, 2, given)
 
 
 def test_an_instance_is_lived_through_as_it_stands() -> None:

@@ -48,7 +48,7 @@ def _gain(rule: Rule) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class TierBand:
+class ScaleBand:
     """One tier: from `x`, `width` wide, drawn as `fill`."""
 
     x: float
@@ -60,7 +60,7 @@ class TierBand:
 class ScoreScale:
     """A scale of `WIDTH` units: bands, labelled thresholds, and the rider's place."""
 
-    bands: tuple[TierBand, ...]
+    bands: tuple[ScaleBand, ...]
     ticks: tuple[tuple[float, str], ...]
     here: float
 
@@ -76,7 +76,7 @@ def score_scale(book: Book, score_mp: int) -> ScoreScale:
     tiers = book.model.tier
     starts = [low, *(_threshold(tier) for tier in tiers[1:]), high]
     bands = tuple(
-        TierBand(at(start), round(at(stop) - at(start), 1), fill_of(tier))
+        ScaleBand(at(start), round(at(stop) - at(start), 1), fill_of(tier))
         for tier, start, stop in zip(tiers, starts[:-1], starts[1:], strict=True)
     )
     ticks: list[tuple[float, str]] = []
