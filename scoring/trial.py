@@ -54,7 +54,17 @@ class RuleTrial:
 
 @dataclass(frozen=True, slots=True)
 class GroupTrial:
-    """The rules of a group that are about this kind of event, in reading order."""
+    """The rules of a group that are about this kind of event, in reading order.
+
+    Parameters
+    ----------
+    group_id
+        The group's id in the book.
+    hit
+        Whether the first rule that holds counts, or all of them.
+    rows
+        What became of each rule.
+    """
 
     group_id: str
     hit: Literal["first", "all"]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal
 
 from api.access.requester import Requester, need_reason
 from api.access.scopes import Scope
@@ -33,7 +33,6 @@ GuardName = Literal[
     "not_scheduled", "not_closed", "not_a_rollback", "state", "reason", "not_an_author", "other_hand", "same_content",
     "impact", "ready", "still_ready", "day_free",
 ]  # fmt: skip
-VERBS: Final[tuple[Verb, ...]] = get_args(Verb)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -13,7 +14,7 @@ from api.access.scopes import SCOPES
 from api.books import approvals, drafts, rollback, scheduling, transitions
 from api.books.draft_rows import DRAFT_STATES, Draft, draft_of
 from api.books.scheduling import activate_due
-from api.books.transitions import TRANSITIONS, VERBS, DraftUpdate
+from api.books.transitions import TRANSITIONS, DraftUpdate, Verb
 from api.db.store import Store
 from api.db.unit_of_work import WriteUnit
 from api.ledger import posting
@@ -176,9 +177,9 @@ def test_each_verb_in_each_state_does_what_the_table_says(law: Store, state: str
     with law.reading() as unit:
         assert draft_of(unit, draft_id).state == state
 
-    walked = {verb: outcome(law, verb, draft_id, at_us, Request()) for verb in VERBS}
+    walked = {verb: outcome(law, verb, draft_id, at_us, Request()) for verb in TRANSITIONS}
 
-    assert walked == {verb: WALK[verb][state] for verb in VERBS}
+    assert walked == {verb: WALK[verb][state] for verb in TRANSITIONS}
 
 
 def make_key_of_author(unit: WriteUnit) -> None:
@@ -237,7 +238,7 @@ def test_each_guard_stands_before_its_verbs_and_before_no_others(law: Store, nam
     """What goes against one guard alone is refused by the verbs that name it, with its code."""
     violation = VIOLATIONS[name]
     found = {}
-    for verb in VERBS:
+    for verb in TRANSITIONS:
         source = TRANSITIONS[verb].sources[0]
         if name == "day_free" and source == "scheduled":
             # It has the day itself.
@@ -274,7 +275,7 @@ def test_what_a_person_does_needs_a_scope_that_some_role_has() -> None:
 
     assert {row.verb for row in TRANSITIONS.values() if row.scope is None} == {"suspend", "activate"}
     assert {row.scope for row in TRANSITIONS.values()} - {None} <= known
-    assert set(TRANSITIONS) == set(VERBS) == set(WALK) == set(ATTEMPTS)
+    assert set(TRANSITIONS) == set(get_args(Verb)) == set(WALK) == set(ATTEMPTS)
 
 
 def test_nothing_else_writes_the_state_of_a_draft() -> None:
