@@ -330,21 +330,22 @@ def _show_cards(console: Console, sample: DemoCity, ledger: Ledger, lang: Lang) 
 
 
 def three_riders(riders: pa.Table, tiers: Sequence[str]) -> tuple[str, ...]:
-    """Ids of up to three riders worth a card: the lowest score, the nearest to a next tier, the most often exempt.
+    """Ids of three riders worth a card (of fewer, if there are): the lowest score, the nearest to a next tier, the most often exempt.
 
     Parameters
     ----------
     riders
         The riders table of a ledger.
     tiers
-        Tier ids, lowest first. The second rider is looked for outside the first one's tier, the third in the last.
+        Tier ids, lowest first. The second rider is looked for outside the first one's tier, the third among the rest, first of all in the last tier.
     """
     rows = sorted(riders.to_pylist(), key=lambda row: row["rider_id"])
     lowest = min(rows, key=lambda row: row["score_mp"])
     others = [row for row in rows if row["tier"] != lowest["tier"]] or rows
     climbing = [row for row in others if row["on_time_orders_to_next_tier"] is not None]
     near = min(climbing or others, key=lambda row: (row["on_time_orders_to_next_tier"] or 0, row["score_mp"]))
-    top = [row for row in others if row["tier"] == tiers[-1]] or others
+    left = [row for row in rows if row is not lowest and row is not near] or rows
+    top = [row for row in left if row["tier"] == tiers[-1]] or left
     spared = max(top, key=lambda row: row["num_exempt"])
     return tuple(dict.fromkeys(row["rider_id"] for row in (lowest, near, spared)))
 

@@ -11,7 +11,7 @@ from sqlalchemy import func, select, text
 from starlette.testclient import TestClient
 
 from api.app.create import create_app
-from api.books.draft_content import content, read_places, stored_document
+from api.books.draft_content import content_of, read_places, stored_document
 from api.db import schema
 from api.db.decision_words import changed_words
 from api.db.store import Store
@@ -104,7 +104,7 @@ def test_its_books_and_drafts_keep_their_digests(v0_1_0: Kept, opened: Store) ->
     }
     assert len(revisions) > 0
     for row in revisions:
-        kept_content = content(stored_document(row.document), read_places(row.targets))
+        kept_content = content_of(stored_document(row.document), read_places(row.targets))
         assert kept_content.digest == row.content_digest
 
 

@@ -88,7 +88,7 @@ def test_a_stopped_study_goes_on_where_it_was(done: Path, tmp_path: Path, monkey
         carried.append(one.path)
         return run_task(one)
 
-    monkeypatch.setattr(tasks, "carry_out", counting)
+    monkeypatch.setattr(tasks, "run_task", counting)
     with pytest.raises(StudyStopped):
         run_study(request(), tmp_path / "out", stop=lambda: len(carried) == 3)
     first = list(carried)
@@ -114,7 +114,7 @@ def test_a_worker_with_other_code_is_refused(tmp_path: Path) -> None:
 def test_more_seeds_use_the_runs_that_are_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A study asked for again with more seeds runs the new ones only."""
     carried: list[int] = []
-    monkeypatch.setattr(tasks, "carry_out", lambda one: (carried.append(one.seed), run_task(one))[1])
+    monkeypatch.setattr(tasks, "run_task", lambda one: (carried.append(one.seed), run_task(one))[1])
     run_study(request(seeds=1), tmp_path / "out")
     carried.clear()
 

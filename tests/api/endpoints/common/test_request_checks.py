@@ -270,7 +270,7 @@ class TestRepeats:
         wanted = {"url": "https://example.org/hook"}
 
         with monkeypatch.context() as patch:
-            for step in ("keep_answer", "give_up"):
+            for step in ("store_answer", "release_key"):
                 patch.setattr(idempotency_keys, step, _killed)
             assert client.post("/v1/webhooks", headers=headers, json=wanted).status_code == 500
         clock.forward(seconds=61)
