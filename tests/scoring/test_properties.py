@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,6 +12,9 @@ from tests.builders import DAY_US
 from tests.oracle_history import Written, outcomes, rejections, written
 from tests.scoring.readings import LedgerLine, engine, ledger, nets, refusals, standings
 from tests.strategies import books, histories, last_us, with_repeats
+
+# Seconds of work.
+pytestmark = pytest.mark.slow
 
 Events = list[dict[str, Any]]
 REVISED = ("reverse", "reenter")

@@ -36,6 +36,9 @@ from tests.api.cli.commands import run, run_json
 from tests.builders import DAY_US, NOON_US, delivered, deploy_row
 from tests.fixtures.v0_1_0 import kept
 
+# Seconds of work.
+pytestmark = pytest.mark.slow
+
 PLATFORM = "RIDERSCORE_PLATFORM"
 ALL_FOUR = "eleme, jd, meituan, taobao"
 REFERENCE, TAOBAO, MEITUAN = "gbt-46862-reference", "taobao-crowdsourced", "meituan-anzhun"

@@ -18,6 +18,9 @@ from rules.deployment import Deploy
 from tests.api.ledger.posts import BOOK, START_US, later, post, publish, same_ledger
 from tests.builders import delivered
 
+# Seconds of work.
+pytestmark = pytest.mark.slow
+
 EVENTS = later([delivered("e1"), delivered("e2", at_min=60, late_min=9)])
 
 

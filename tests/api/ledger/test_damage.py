@@ -23,6 +23,9 @@ from scoring import carried_bytes
 from tests.api.ledger.posts import BOOK, FADING, START_US, later, post, publish, rider_week, settle
 from tests.builders import DAY_US
 
+# Seconds of work.
+pytestmark = pytest.mark.slow
+
 Damage = Callable[[WriteUnit], object]
 entries, events, rider_state = tables.entries, tables.events, tables.rider_state
 OF_R1 = rider_state.c.rider_id == "r1"

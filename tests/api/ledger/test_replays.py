@@ -43,6 +43,9 @@ from tests.api.ledger.posts import (
 )
 from tests.builders import DAY_US, HOUR_US, MINUTE_US, appeal_upheld, correction, delivered, event
 
+# Seconds of work.
+pytestmark = pytest.mark.slow
+
 
 def test_an_old_correction_is_accepted_then_entered(store: Store) -> None:
     """Nothing is entered with the answer; after the replay the ledger is that of one run over everything."""

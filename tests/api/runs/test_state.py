@@ -28,6 +28,9 @@ from tests.api.ledgers import (
 )
 from tests.builders import DAY_US, MINUTE_US, appeal_upheld, correction, delivered, slow_merchant, tiny_book
 
+# Seconds of work.
+pytestmark = pytest.mark.slow
+
 DAY_MIN = 24 * 60
 BOOKS = [BOOK, "gbt-46862-reference", "legacy-fine"]
 

@@ -15,6 +15,9 @@ from rules.shelf import versions
 from tests.api.books.worlds import done_impact, enact
 from tests.api.endpoints.conftest import Bearer, Clock
 
+# Seconds of work.
+pytestmark = pytest.mark.slow
+
 DRAFTS = "/v1/books/drafts"
 TAOBAO = versions("taobao-crowdsourced")[0]
 

@@ -17,6 +17,9 @@ from tests.api.endpoints.conftest import Bearer
 from tests.api.ledger.posts import later, publish
 from tests.builders import delivered
 
+# Seconds of work.
+pytestmark = pytest.mark.slow
+
 
 class Cold:
     """A service whose code is not compiled yet, as far as warming asks."""

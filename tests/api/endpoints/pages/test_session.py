@@ -11,6 +11,9 @@ from api.endpoints.common.page_sessions import FORM_COOKIE, SESSION_COOKIE, own_
 from tests.api.endpoints.conftest import Bearer
 from tests.api.endpoints.pages.conftest import HERE, SignIn, said, token_of
 
+# Seconds of work.
+pytestmark = pytest.mark.slow
+
 PAGES = {
     "/rider": {"rider"},
     "/rider/entries": {"rider"},

@@ -26,6 +26,9 @@ from tests.api.endpoints.pages.conftest import HERE, token_of
 from tests.api.ledger.posts import later, post, publish
 from tests.builders import delivered
 
+# Seconds of work.
+pytestmark = pytest.mark.slow
+
 SHARED = "a shared secret of more than thirty-two bytes"
 HOUR_S = 3_600
 

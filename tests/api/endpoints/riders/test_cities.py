@@ -26,6 +26,9 @@ from tests.api.endpoints.conftest import Bearer, Clock
 from tests.api.ledger.posts import START_US, later, lines_of, publish_books, scores_of, table_of
 from tests.builders import DAY_US, MINUTE_US, book, correction, delivered, event, rule
 
+# Seconds of work.
+pytestmark = pytest.mark.slow
+
 Headers = dict[str, str]
 A, B, BOTH = ["hangzhou"], ["shanghai"], ["hangzhou", "shanghai"]
 TIERS = [
