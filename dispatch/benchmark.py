@@ -102,7 +102,7 @@ def benchmark_plan(policy: str, given: Mapping[str, str], seed: int) -> Benchmar
 
     Raises
     ------
-    SettingError
+    SearchSettingError
         If a key is unknown or its value not a whole number in range.
     """
     keys = {field.name: kind for kind in (Weights, SearchSettings) for field in fields(kind)}
