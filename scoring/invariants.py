@@ -41,7 +41,6 @@ from scoring.invariant_columns import (
 )
 from scoring.invariant_rules import amounts, liability_stated, no_fines, only_the_liable, points_of_rules, rules_known
 from scoring.ledger import (
-    ENTRY_SCHEMA,
     RESET_PREFIX,
     Identity,
     entry_ids,
@@ -50,6 +49,7 @@ from scoring.ledger import (
     standing_figures,
     text_hashes,
 )
+from scoring.ledger_columns import ENTRY_COLUMNS, ENTRY_SCHEMA
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ def _sums(ledger: Ledger, values: np.ndarray) -> I64:
 
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 REQUIRED_OF_RIDERS = ("rider_id", "book_digest", "tier", "review_required", "opening_score_mp", "score_mp")
-MAY_BE_NULL = ("cause_event_id", "of_us")
+MAY_BE_NULL = tuple(column.name for column in ENTRY_COLUMNS if column.when_missing)
 
 
 def complete(ledger: Ledger) -> Iterator[Places]:

@@ -20,30 +20,9 @@ from rules.events import PARTIES, RIDER_KINDS
 from scoring.columns import AWARD, CAP, CARRIED, DEDUCT, ENTRY_KINDS, I64, NO_EVENT, REVERSE, TRAINING, U64, Entries
 from scoring.hashing import ID_LENGTH, fold_in, hash_pairs, hash_strings, write_ids
 from scoring.kernel import DELIVERED
+from scoring.ledger_columns import ENTRY_SCHEMA
 from scoring.score import ScoredRun
 
-ENTRY_SCHEMA = pa.schema(
-    [
-        ("entry_id", pa.string()),
-        ("event_id", pa.string()),
-        ("rider_id", pa.dictionary(pa.int32(), pa.string())),
-        ("seq", pa.int64()),
-        ("rule_id", pa.dictionary(pa.int32(), pa.string())),
-        ("kind", pa.dictionary(pa.int8(), pa.string())),
-        ("delta_mp", pa.int32()),
-        ("score_after_mp", pa.int32()),
-        ("money_fen", pa.int32()),
-        ("liable_party", pa.dictionary(pa.int8(), pa.string())),
-        ("late_s", pa.int32()),
-        ("time_given_back_s", pa.int32()),
-        ("book_digest", pa.dictionary(pa.int16(), pa.string())),
-        ("occurred_us", pa.int64()),
-        ("recorded_us", pa.int64()),
-        ("of_kind", pa.dictionary(pa.int8(), pa.string())),
-        ("cause_event_id", pa.string()),
-        ("of_us", pa.int64()),
-    ]
-)
 # Entries that belong to no event are under `reset:DATE`.
 RESET_PREFIX = "reset:"
 # Columns whose values hardly repeat, and those that look random: what a writer of files wants to know.

@@ -17,15 +17,11 @@ from numpy.typing import NDArray
 
 from api.files.rejects import RowFaults
 from rules.calendar import instant_us, read_moment
-from rules.events import REPORT_KINDS, Field
+from rules.events import REPORT_KINDS, YEAR_2000_US, YEAR_2100_US, Field
 from rules.ids import id_fault
 from rules.units import US_PER_S
 
 TEXT_LENGTH_MAX: Final = 200
-INT_MAX: Final = 1_000_000_000
-LEVEL_MAX: Final = 15
-YEAR_2000_US: Final = 946_684_800 * US_PER_S
-YEAR_2100_US: Final = 4_102_444_800 * US_PER_S
 _SLOW_ROWS: Final = 64
 _INT64: Final = range(-(2**63), 2**63)
 _INTEGER: Final = re.compile(r"([+-]?[0-9]{1,40})(?:\.0+)?")
@@ -119,10 +115,9 @@ def read_reports(source: pa.Array, name: str, marks: RowFaults) -> pa.Array:
 
 
 def read_int(source: pa.Array, name: str, field: Field, marks: RowFaults) -> pa.Array:
-    """Whole numbers ≥ 0 as int64; `12.0` is 12, `12.5` is marked. At most 15 for `level`, else 10⁹."""
+    """Whole numbers from 0 to the field's `high` as int64; `12.0` is 12, `12.5` is marked."""
     numbers = read_whole_numbers(source, name, marks)
-    highest = LEVEL_MAX if field.name == "level" else INT_MAX
-    _mark_outside(numbers, (0, highest), name, "out_of_range", marks)
+    _mark_outside(numbers, (0, field.high), name, "out_of_range", marks)
     return numbers
 
 

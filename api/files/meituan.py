@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from api.files.canonical import to_canonical
 from api.files.column_names import misspelt_among
-from api.files.columns import YEAR_2100_US, read_whole_numbers
+from api.files.columns import read_whole_numbers
 from api.files.delimited import delimited_chunks, read_header
 from api.files.errors import InputError
 from api.files.id_checks import unsound_ids
@@ -32,6 +32,7 @@ from api.files.input_files import FileInspection, RawChunk
 from api.files.reading_options import ALL_IDS_KNOWN, DEFAULT_READING, PrefixedIds, ReadingOptions
 from api.files.rejects import Reject, RowFaults
 from rules.errors import Fault
+from rules.events import YEAR_2100_US
 from rules.units import US_PER_DAY, US_PER_S
 from scoring.columns import EVENT_SCHEMA
 

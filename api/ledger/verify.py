@@ -29,7 +29,8 @@ from rules.errors import BookError
 from rules.events import RIDER_KINDS
 from scoring.invariant_columns import MOST_SHOWN, LedgerViolation
 from scoring.invariants import CHECKS, OF_FILES, CheckResult, Ledger, added_results, check_ledger
-from scoring.ledger import ENTRY_SCHEMA, standing_figures
+from scoring.ledger import standing_figures
+from scoring.ledger_columns import ENTRY_SCHEMA
 
 CHAIN: Final = "chain"
 TRIGGERS: Final = "triggers"

@@ -16,33 +16,16 @@ from rules.book import Book
 from rules.errors import BookError, Fault
 from rules.shelf import find
 from scoring.invariants import Ledger
-from scoring.ledger import ENTRY_SCHEMA
+from scoring.ledger_columns import ENTRY_SCHEMA, RIDER_COLUMNS
 
 ENTRIES: Final = "entries.parquet"
 RIDERS: Final = "riders.parquet"
 REJECTS: Final = "rejects.ndjson"
 RUN: Final = "run.json"
-RIDER_COLUMNS: Final[dict[str, pa.DataType]] = {
-    "rider_id": pa.string(),
-    "book_digest": pa.string(),
-    "opening_score_mp": pa.int64(),
-    "score_mp": pa.int64(),
-    "tier": pa.string(),
-    "num_delivered": pa.int64(),
-    "num_on_time": pa.int64(),
-    "num_late": pa.int64(),
-    "num_exempt": pa.int64(),
-    "points_awarded_mp": pa.int64(),
-    "points_deducted_mp": pa.int64(),
-    "fines_fen": pa.int64(),
-    "bonus_fen": pa.int64(),
-    "fees_fen": pa.int64(),
-    "income_fen": pa.int64(),
-    "on_time_orders_to_next_tier": pa.int64(),
-    "on_time_orders_to_recover": pa.int64(),
-    "review_required": pa.bool_(),
-    "rider_kind": pa.string(),
-    "num_entries": pa.int64(),
+# Ledgers of 0.1.0 have no digest of events, and no check reads the city.
+_UNREAD: Final = ("city", "events_digest")
+RIDER_TYPES: Final[dict[str, pa.DataType]] = {
+    column.name: column.type for column in RIDER_COLUMNS if column.name not in _UNREAD
 }
 
 
@@ -62,7 +45,7 @@ def read_ledger(folder: Path, *, rider: str | None = None) -> Ledger:
     _need_files(folder)
     rows = None if rider is None else [("rider_id", "==", rider)]
     entries = _table(folder / ENTRIES, _ENTRY_COLUMNS, rows)
-    riders = _table(folder / RIDERS, RIDER_COLUMNS, rows)
+    riders = _table(folder / RIDERS, RIDER_TYPES, rows)
     return Ledger(entries, riders, _books(folder / "books"), _run(folder / RUN), _num_lines(folder / REJECTS))
 
 
@@ -86,7 +69,7 @@ def read_ledgers(folder: Path) -> Iterator[Ledger]:
     for name, share in zip(names, shares, strict=True):
         run_of_part = run | {"counts": share | {"rejected": 0}, "rejected": {}}
         entries = _table(folder / ENTRIES / name, _ENTRY_COLUMNS, None)
-        yield Ledger(entries, _table(folder / RIDERS / name, RIDER_COLUMNS, None), books, run_of_part, 0)
+        yield Ledger(entries, _table(folder / RIDERS / name, RIDER_TYPES, None), books, run_of_part, 0)
 
 
 def num_parts(folder: Path) -> int:

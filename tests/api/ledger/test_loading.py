@@ -25,7 +25,7 @@ from api.ledger.verify import verify_store
 from api.runs.bucketed_run import score_bucketed
 from api.runs.loadable import books_of_state, loadable_parts
 from api.runs.run import score_files
-from scoring.ledger import ENTRY_SCHEMA
+from scoring.ledger_columns import ENTRY_SCHEMA
 from tests.api.db.databases import create_tables
 from tests.api.ledger.posts import (
     FADING,
