@@ -11,7 +11,7 @@ PARALLEL := -n auto --dist loadfile
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url
 
-.PHONY: demo test test-fast explore soak mutants kills load large public check bench lock clean
+.PHONY: demo test test-fast explore soak mutants kills load large public check docs bench lock clean
 
 $(VENV)/runtime.stamp: requirements/build.txt requirements/runtime.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -64,6 +64,10 @@ large: $(VENV)/bench.stamp ## a day of MILLIONS of events by buckets, its ledger
 public: $(VENV)/test.stamp ## the public Grubhub days in MDRP, against published figures
 	RIDERSCORE_MDRP=$(MDRP) $(BIN)/python -m pytest $(PARALLEL) tests/public
 
+docs: $(VENV)/test.stamp ## the documentation as a site, docs/_build/html/index.html; it needs no network to be read
+	$(BIN)/python -m docs.generated
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet --builder html docs docs/_build/html
+
 bench: $(VENV)/bench.stamp ## the figures of the README, as ratios within one run
 	$(BIN)/python -m pytest tests/benchmarks --benchmark-only -p no:randomly
 
@@ -71,8 +75,8 @@ lock: ## lock the versions that pyproject.toml admits
 	$(PIP) install uv
 	echo hatchling editables | tr ' ' '\n' | $(COMPILE) - -o requirements/build.txt
 	$(COMPILE) pyproject.toml -o requirements/runtime.txt
-	$(COMPILE) pyproject.toml --group test -c requirements/runtime.txt -o requirements/test.txt
-	$(COMPILE) pyproject.toml --group test --group bench -c requirements/test.txt -o requirements/bench.txt
+	$(COMPILE) pyproject.toml --group test --group docs -c requirements/runtime.txt -o requirements/test.txt
+	$(COMPILE) pyproject.toml --group test --group docs --group bench -c requirements/test.txt -o requirements/bench.txt
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

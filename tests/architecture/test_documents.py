@@ -1,4 +1,4 @@
-"""What people read and install from: README, locked versions, and nothing of one machine in any file."""
+"""What people read and install from: README, docs, locked versions, and nothing of one machine in any file."""
 
 import dataclasses
 import re
@@ -13,7 +13,6 @@ from api.cli.main import main
 from api.settings import PREFIX, Settings
 from tests.architecture.sources import ROOT, tracked
 
-README = ROOT / "README.md"
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 # Folders that exist on the machine of whoever wrote a file, and nowhere else.
 MACHINE = ("/" + "work/main", "/" + "work/shared", "/" + "root/", "/" + "opt/wheels", str(Path.home()) + "/")
@@ -42,26 +41,21 @@ def options(command: click.Command) -> list[str]:
     ]
 
 
-def test_readme_names_every_command() -> None:
-    """Each path of the command tree stands in README as it is typed."""
-    text = README.read_text(encoding="utf-8")
+def test_every_key_of_a_book_is_described() -> None:
+    """Each has a row on the page about rule books."""
+    from rules.json_form import book_schema
 
-    assert [path for path, _ in commands(main) if not re.search(rf"{path}\b", text)] == []
+    page = (ROOT / "docs" / "reference" / "book.md").read_text(encoding="utf-8")
+    keys = {key for part in [book_schema(), *book_schema()["$defs"].values()] for key in part.get("properties", {})}
 
-
-def test_readme_names_every_option() -> None:
-    """Each option of each command is mentioned in README."""
-    text = README.read_text(encoding="utf-8")
-
-    missing = {path: [name for name in options(command) if name not in text] for path, command in commands(main)}
-    assert {path: names for path, names in missing.items() if names} == {}
+    assert [key for key in sorted(keys) if f"| `{key}`" not in page] == []
 
 
-def test_readme_names_every_setting() -> None:
+def test_every_setting_has_a_row() -> None:
     """Each variable of the environment that is read."""
-    text = README.read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "reference" / "settings.md").read_text(encoding="utf-8")
 
-    assert [name for name in settings() if f"`{name}`" not in text] == []
+    assert [name for name in settings() if f"| `{name}`" not in page] == []
 
 
 def settings() -> list[str]:
@@ -69,15 +63,18 @@ def settings() -> list[str]:
     return [f"{PREFIX}{field.name.upper()}" for field in dataclasses.fields(Settings)]
 
 
-def test_readme_names_every_route() -> None:
-    """Each path of the API in full, or, for what is done to something, by its last word after the thing's own path."""
-    text = README.read_text(encoding="utf-8")
+def test_every_route_has_a_heading() -> None:
+    """Each path of the API with each of its methods."""
+    page = (ROOT / "docs" / "reference" / "http.md").read_text(encoding="utf-8")
+    routes = create_app(Settings()).openapi()["paths"].items()
 
-    def is_named(path: str) -> bool:
-        thing, _, verb = path.rpartition("/")
-        return f"{path}`" in text or (f"{thing}`" in text and f"`…/{verb}`" in text) or f"POST …/{verb}`" in text
-
-    assert [path for path in create_app(Settings()).openapi()["paths"] if not is_named(path)] == []
+    missing = [
+        f"{verb.upper()} {path}"
+        for path, methods in routes
+        for verb in methods
+        if f"### {verb.upper()} {path}\n" not in page
+    ]
+    assert missing == []
 
 
 def test_every_command_says_what_it_does() -> None:
