@@ -11,7 +11,8 @@ from typing import Annotated, Final
 
 from pydantic import Field, StrictBool, StringConstraints
 
-from rules.book import Book, BookId, BookPart, LocalDate, Sourced, Words
+from rules.book import Book, BookPart, Sourced
+from rules.book_values import BookId, LocalDate, Words
 from rules.errors import BookError, Fault
 from rules.events import RiderKind
 from rules.ids import id_fault

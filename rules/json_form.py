@@ -14,9 +14,11 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from rules.book import BookDocument
+from rules.book_keys import model_schema
 from rules.validation import inner_model, leaves
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+SCHEMA_ID: Final = "https://riderscore.invalid/schema/book.json"
 # What a file needs besides the book that it extends.
 _ALWAYS_NEEDED: Final = ("id", "effective_from")
 # Stands in a book that is shown; it follows from the rest, so it is not read.
@@ -147,22 +149,25 @@ def book_schema() -> dict[str, Any]:
         Numbers are in the units of the document (points, minutes, kilometres, shares, fen), with their ranges. A book
         that extends another needs only its own keys. `digest` is read-only: a book that is shown has it.
     """
-    schema = BookDocument.model_json_schema(by_alias=True)
+    schema = model_schema()
     required = schema.pop("required")
-    schema["$schema"] = DIALECT
-    schema["title"] = "riderscore rule book"
+    schema = {"$schema": DIALECT, "$id": SCHEMA_ID, **schema}
+    schema["title"] = "Book"
     schema["properties"] |= {
-        "extends": {"type": "string", "description": "id, id@date, or relative path of the book this one builds on"},
+        "extends": {
+            "type": "string",
+            "description": "The book that this one builds on: an id, `id@date`, or a relative path. Missing: none.",
+        },
         "remove": {
             "type": "array",
             "items": {"type": "string"},
-            "description": "ids of inherited rules, caps, tiers, groups, or kinds of inherited reports to drop",
+            "description": "What is not taken over: ids of rules, caps, tiers and groups, kinds of reports. Missing: nothing.",
         },
         _DIGEST: {
             "type": "string",
             "pattern": "^[0-9a-f]{64}$",
             "readOnly": True,
-            "description": "SHA-256 of the document, where a book is shown; it is not read",
+            "description": "SHA-256 of the document, where a book is shown; it is not read.",
         },
     }
     schema["required"] = list(_ALWAYS_NEEDED)

@@ -15,6 +15,8 @@ WITHOUT_CALLER = {
     "dispatch/mdrp.py": {"read_solution"},
     "dispatch/rounds.py": {"solve_large_round"},
     "dispatch/travel.py": {"SlowedTravel"},
+    # The reference of the docs is made of it.
+    "rules/book_keys.py": {"book_keys"},
     "rules/ids.py": {"ID_FAULTS"},
     # Published figures to calibrate against: the policy lab reports them.
     "simulations/calibration.py": {"calibration_figures"},
