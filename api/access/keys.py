@@ -16,7 +16,7 @@ from typing import Any, Final, Literal, get_args
 from sqlalchemy import Select, and_, func, insert, or_, select, update
 
 from api.db.audit_notes import add_audit_note
-from api.db.bulk import among, in_chunks
+from api.db.bulk import rows_among
 from api.db.cursors import CursorPage, cursor_at, read_cursor
 from api.db.new_names import new_id
 from api.db.rider_rows import home_of
@@ -171,10 +171,7 @@ def key_by_id(unit: ReadUnit | WriteUnit, key_id: str) -> Key | None:
 
 def refusals_of(unit: ReadUnit | WriteUnit, key_ids: Collection[str], at_us: int) -> dict[str, Refused]:
     """Those of some keys that are good no more, each with what its holder is told."""
-    known: dict[str, Key] = {}
-    for ids in in_chunks(sorted(set(key_ids))):
-        query = select(api_keys).where(among(unit, api_keys.c.key_id, ids))
-        known |= {row.key_id: _key(row) for row in unit.connection.execute(query)}
+    known = {row.key_id: _key(row) for row in rows_among(unit, select(api_keys), api_keys.c.key_id, key_ids)}
     reasons = {key_id: _why_ended(known.get(key_id), at_us) for key_id in key_ids}
     return {key_id: Refused(code) for key_id, code in reasons.items() if code is not None}
 

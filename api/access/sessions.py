@@ -14,7 +14,7 @@ from typing import Final
 from sqlalchemy import and_, delete, insert, or_, select, update
 
 from api.access.keys import Role, role_of
-from api.db.bulk import among, in_chunks
+from api.db.bulk import rows_among
 from api.db.tables import api_keys, sessions
 from api.db.unit_of_work import ReadUnit, WriteUnit
 from rules.units import US_PER_S
@@ -116,24 +116,21 @@ def ended_among(
     good_key = and_(
         api_keys.c.revoked_us.is_(None), or_(api_keys.c.expires_us.is_(None), api_keys.c.expires_us > at_us)
     )
-    live_keys: set[str] = set()
-    for some in in_chunks(sorted(set(key_ids))):
-        query = select(api_keys.c.key_id).where(among(unit, api_keys.c.key_id, some), good_key)
-        live_keys.update(unit.connection.scalars(query))
-    live_sessions: set[str] = set()
-    for some in in_chunks(sorted(set(session_ids))):
-        held = (
-            select(sessions.c.session_id)
-            .outerjoin(api_keys, api_keys.c.key_id == sessions.c.key_id)
-            .where(
-                among(unit, sessions.c.session_id, some),
-                sessions.c.ended_us.is_(None),
-                sessions.c.expires_us > at_us,
-                or_(sessions.c.key_id.is_(None), and_(api_keys.c.key_id.is_not(None), good_key)),
-            )
+    live_keys = rows_among(unit, select(api_keys.c.key_id).where(good_key), api_keys.c.key_id, key_ids)
+    held = (
+        select(sessions.c.session_id)
+        .outerjoin(api_keys, api_keys.c.key_id == sessions.c.key_id)
+        .where(
+            sessions.c.ended_us.is_(None),
+            sessions.c.expires_us > at_us,
+            or_(sessions.c.key_id.is_(None), and_(api_keys.c.key_id.is_not(None), good_key)),
         )
-        live_sessions.update(unit.connection.scalars(held))
-    return frozenset(key_ids) - live_keys, frozenset(session_ids) - live_sessions
+    )
+    live_sessions = rows_among(unit, held, sessions.c.session_id, session_ids)
+    return (
+        frozenset(key_ids).difference(row.key_id for row in live_keys),
+        frozenset(session_ids).difference(row.session_id for row in live_sessions),
+    )
 
 
 def _hash(written: str) -> str:

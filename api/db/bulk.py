@@ -1,6 +1,6 @@
 """Many rows at once, in the way that each engine does fastest: COPY and arrays on PostgreSQL, executemany on SQLite."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from io import BytesIO
 from typing import Any, Final, TypeVar
 
@@ -10,6 +10,8 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     LargeBinary,
+    Row,
+    Select,
     SmallInteger,
     Table,
     any_,
@@ -175,6 +177,25 @@ def change_rows(unit: WriteUnit, table: Table, key: str, rows: Sequence[Mapping[
                 for values in ([row[name] for row in rows],)
             },
         )
+
+
+def rows_among(
+    unit: ReadUnit | WriteUnit, query: Select[Any], column: ColumnElement[Any], values: Iterable[str]
+) -> Iterator[Row[*tuple[Any, ...]]]:
+    """Rows of a query whose text column is one of some values, however many they are: in runs of values in order."""
+    for some in in_chunks(sorted(set(values))):
+        yield from unit.connection.execute(query.where(among(unit, column, some)))
+
+
+def rows_of_pairs(
+    unit: ReadUnit | WriteUnit,
+    query: Select[Any],
+    columns: tuple[ColumnElement[Any], ColumnElement[Any]],
+    pairs: Iterable[tuple[str, str]],
+) -> Iterator[Row[*tuple[Any, ...]]]:
+    """Rows of a query whose two text columns together are one of some pairs, as `rows_among`."""
+    for some in in_chunks(sorted(set(pairs))):
+        yield from unit.connection.execute(query.where(pairs_among(unit, columns, some)))
 
 
 Value = TypeVar("Value")

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from sqlalchemy import select, update
 
-from api.db.bulk import add_missing_keys, among, in_chunks
+from api.db.bulk import add_missing_keys, among, in_chunks, rows_among
 from api.db.tables import rider_state
 from api.db.unit_of_work import ReadUnit, WriteUnit
 from scoring.columns import FAR_US, NO_TIME
@@ -114,6 +114,12 @@ def home_of(unit: ReadUnit | WriteUnit, rider_id: str) -> RiderHome | None:
     """Where a rider delivers; None for one who is not known."""
     row = unit.connection.execute(select(rider_state.c.city).where(rider_state.c.rider_id == rider_id)).one_or_none()
     return None if row is None else RiderHome(row.city)
+
+
+def cities_of(unit: ReadUnit | WriteUnit, rider_ids: Iterable[str]) -> dict[str, str | None]:
+    """The cities of those riders that are stored."""
+    query = select(rider_state.c.rider_id, rider_state.c.city)
+    return {row.rider_id: row.city for row in rows_among(unit, query, rider_state.c.rider_id, rider_ids)}
 
 
 def row_of(unit: ReadUnit | WriteUnit, rider_id: str) -> RiderRow | None:

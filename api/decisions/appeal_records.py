@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 
 from sqlalchemy import Select, exists, func, select
 
-from api.db.bulk import among, in_chunks, pairs_among
+from api.db.bulk import among, in_chunks, pairs_among, rows_among
 from api.db.decision_words import words_of
 from api.db.tables import appeal_decisions, appeal_texts, appeals, entries, events, open_appeals, replays, rider_state
 from api.db.unit_of_work import ReadUnit, WriteUnit
@@ -226,8 +226,5 @@ APPEALS: Final = CaseStore(
 
 def appeals_against(unit: ReadUnit | WriteUnit, rider_id: str, entry_ids: Iterable[str]) -> dict[str, Appeal]:
     """A rider's appeals against some entries, by entry."""
-    by_entry: dict[str, Appeal] = {}
-    for some in in_chunks(sorted(set(entry_ids))):
-        query = _appeals().where(appeals.c.rider_id == rider_id, among(unit, appeals.c.entry_id, some))
-        by_entry |= {row["entry_id"]: _appeal(row) for row in unit.connection.execute(query).mappings()}
-    return by_entry
+    rows = rows_among(unit, _appeals().where(appeals.c.rider_id == rider_id), appeals.c.entry_id, entry_ids)
+    return {row.entry_id: _appeal(row._asdict()) for row in rows}

@@ -15,7 +15,7 @@ from api.access.keys import need_valid_key
 from api.access.separation_of_duties import behind_appeal
 from api.books.in_force import RulesInForce, stored_program
 from api.db.audit_notes import add_audit_note
-from api.db.bulk import among, in_chunks, pairs_among
+from api.db.bulk import among, rows_among
 from api.db.decision_words import keep_words
 from api.db.outbox import Message, emit
 from api.db.rider_rows import lock_riders, raise_revision
@@ -24,6 +24,7 @@ from api.db.unit_of_work import WriteUnit
 from api.decisions.appeal_records import APPEALS, Appeal, right_of, standing_lines, terms_of
 from api.decisions.cases import already_decided, need_written, trimmed
 from api.ledger.posting import post_events
+from api.ledger.stored_events import events_among
 from api.refusals import Refused
 from api.words import coded
 from rules.text import text
@@ -57,6 +58,7 @@ DISMISSED_REASONS: Final[tuple[DismissedReason, ...]] = get_args(DismissedReason
 TIMEOUT: Final = "timeout"
 # How the ids of the events begin that the answers to appeals post.
 OWN_IDS: Final = "appeal:"
+_COPIED: Final = ("city", "rider_kind", "order_id")
 UPHELD, DISMISSED = "upheld", "dismissed"
 
 
@@ -261,20 +263,11 @@ def _take_back(unit: WriteUnit, law: RulesInForce, upheld: Sequence[Appeal]) -> 
     Ids of appeals whose event was refused.
     """
     to_post = {(appeal.rider_id, appeal.event_id): appeal for appeal in upheld}
-    riders = sorted({rider for rider, _ in to_post})
-    for some in in_chunks(riders):
-        waived = select(events.c.rider_id, events.c.ref_event_id).where(
-            among(unit, events.c.rider_id, some), events.c.kind == "appeal_upheld"
-        )
-        for row in unit.connection.execute(waived):
-            to_post.pop((row.rider_id, row.ref_event_id), None)
-    rows = [
-        _upheld(unit, row, to_post[row["rider_id"], row["event_id"]])
-        for some in in_chunks(sorted(to_post))
-        for row in unit.connection.execute(
-            select(events).where(pairs_among(unit, (events.c.rider_id, events.c.event_id), some))
-        ).mappings()
-    ]
+    waived = select(events.c.rider_id, events.c.ref_event_id).where(events.c.kind == "appeal_upheld")
+    for row in rows_among(unit, waived, events.c.rider_id, [rider for rider, _ in to_post]):
+        to_post.pop((row.rider_id, row.ref_event_id), None)
+    named = events_among(unit, to_post, (*_COPIED, "occurred_us"))
+    rows = [_upheld(unit, event, to_post[identity]) for identity, event in named.items()]
     if not rows:
         return frozenset()
     answers = post_events(unit, law, pa.Table.from_pylist(rows, schema=EVENT_SCHEMA))
@@ -287,10 +280,11 @@ def _take_back(unit: WriteUnit, law: RulesInForce, upheld: Sequence[Appeal]) -> 
 
 
 def _upheld(unit: WriteUnit, event: Any, appeal: Appeal) -> dict[str, Any]:
-    copied = ("rider_id", "city", "rider_kind", "order_id")
-    return {name: event[name] for name in copied} | {
+    return {
+        "rider_id": event.rider_id,
+        **{name: getattr(event, name) for name in _COPIED},
         "event_id": f"{OWN_IDS}{appeal.appeal_id}",
         "kind": "appeal_upheld",
-        "occurred_us": max(unit.recorded_us, event["occurred_us"]),
-        "ref_event_id": event["event_id"],
+        "occurred_us": max(unit.recorded_us, event.occurred_us),
+        "ref_event_id": event.event_id,
     }

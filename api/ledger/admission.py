@@ -13,10 +13,11 @@ import pyarrow as pa
 from sqlalchemy import select
 
 from api.books.in_force import RulesInForce
-from api.db.bulk import among, in_chunks, pairs_among
-from api.db.rider_rows import RiderRow
-from api.db.tables import events, open_reviews, rider_moves, rider_state
+from api.db.bulk import rows_among
+from api.db.rider_rows import RiderRow, cities_of
+from api.db.tables import open_reviews, rider_moves
 from api.db.unit_of_work import ReadUnit, WriteUnit
+from api.ledger.stored_events import events_among
 from api.ledger.suspensions import standing_among
 
 OTHER_CITY: Final = "other_city"
@@ -79,21 +80,13 @@ def refused_at_once(unit: ReadUnit | WriteUnit, rows: PostedColumns, admission: 
             refused[k] = DECISION
         elif kind == _TRAINING and not admission.may_train:
             refused[k] = NO_SCOPE
-    cities = _stored_cities(unit, {rows.rider_id[k] for k in strange})
+    cities = cities_of(unit, {rows.rider_id[k] for k in strange})
     for k in strange:
         stored = cities.get(rows.rider_id[k])
         # A rider who moved here has a past elsewhere: `city_refusals` looks at it.
         if stored is None or not admission.good_in(stored):
             refused[k] = OTHER_CITY
     return refused
-
-
-def _stored_cities(unit: ReadUnit | WriteUnit, rider_ids: set[str]) -> dict[str, str | None]:
-    cities: dict[str, str | None] = {}
-    for some in in_chunks(sorted(rider_ids)):
-        query = select(rider_state.c.rider_id, rider_state.c.city).where(among(unit, rider_state.c.rider_id, some))
-        cities |= {row.rider_id: row.city for row in unit.connection.execute(query)}
-    return cities
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,31 +138,17 @@ def city_refusals(
 def _moves(unit: WriteUnit, rider_ids: set[str]) -> dict[str, list[tuple[int, str]]]:
     """By rider, oldest first: until when they were of which city."""
     moves: dict[str, list[tuple[int, str]]] = {}
-    for some in in_chunks(sorted(rider_ids)):
-        query = select(rider_moves).where(among(unit, rider_moves.c.rider_id, some))
-        for row in unit.connection.execute(query.order_by(rider_moves.c.rider_id, rider_moves.c.move_no)):
-            moves.setdefault(row.rider_id, []).append((row.moved_us, row.from_city))
+    query = select(rider_moves).order_by(rider_moves.c.rider_id, rider_moves.c.move_no)
+    for row in rows_among(unit, query, rider_moves.c.rider_id, rider_ids):
+        moves.setdefault(row.rider_id, []).append((row.moved_us, row.from_city))
     return moves
 
 
 def _corrected_cities(unit: WriteUnit, rows: PostedColumns, wanted: Sequence[int]) -> dict[int, str]:
     """The city of the event that each correction replaces: it may be repeated in the correction."""
-    named = {
-        (rows.rider_id[k], ref): k
-        for k in wanted
-        if rows.kind[k] == _CORRECTION and (ref := rows.ref_event_id[k]) is not None
-    }
-    by_event: dict[tuple[str, str], str] = {}
-    for some in in_chunks(sorted(named)):
-        query = select(events.c.rider_id, events.c.event_id, events.c.city).where(
-            pairs_among(unit, (events.c.rider_id, events.c.event_id), some)
-        )
-        by_event |= {(row.rider_id, row.event_id): row.city for row in unit.connection.execute(query)}
-    return {
-        k: by_event[key]
-        for k in wanted
-        if rows.kind[k] == _CORRECTION and (key := (rows.rider_id[k], rows.ref_event_id[k] or "")) in by_event
-    }
+    corrected = {k: ref for k in wanted if rows.kind[k] == _CORRECTION and (ref := rows.ref_event_id[k]) is not None}
+    stored = events_among(unit, ((rows.rider_id[k], ref) for k, ref in corrected.items()), ("city",))
+    return {k: stored[key].city for k, ref in corrected.items() if (key := (rows.rider_id[k], ref)) in stored}
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +237,6 @@ def riders_offered_course(unit: WriteUnit, law: RulesInForce, rows: Sequence[Rid
     known = [row for row in rows if row.carried is not None and row.book_digest in restores]
     below_limit = {row.rider_id for row in known if row.score_mp < restores[row.book_digest or ""]}
     others = sorted({row.rider_id for row in known} - below_limit)
-    for some in in_chunks(others):
-        waits = select(open_reviews.c.rider_id).where(among(unit, open_reviews.c.rider_id, some))
-        below_limit.update(unit.connection.scalars(waits))
+    waits = rows_among(unit, select(open_reviews.c.rider_id), open_reviews.c.rider_id, others)
+    below_limit.update(row.rider_id for row in waits)
     return frozenset(below_limit | standing_among(unit, others, unit.recorded_us))

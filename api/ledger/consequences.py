@@ -12,7 +12,7 @@ import pyarrow as pa
 from sqlalchemy import delete, select
 
 from api.db.audit_notes import add_audit_note
-from api.db.bulk import add_rows, among, in_chunks
+from api.db.bulk import add_rows, among, in_chunks, rows_among
 from api.db.outbox import Message, emit, wanted_kinds
 from api.db.rider_rows import RiderRow, raise_revision
 from api.db.tables import entries, open_reviews, review_decisions, reviews
@@ -119,24 +119,17 @@ def restore_trained(unit: WriteUnit, passed: dict[str, str], after: Sequence[Rid
     """
     lift_trained(unit, passed)
     restored = [row.rider_id for row in after if row.rider_id in passed and not row.review_required]
-    for some in in_chunks(sorted(restored)):
-        query = select(open_reviews.c.review_id, open_reviews.c.rider_id, open_reviews.c.city)
-        rows = unit.connection.execute(query.where(among(unit, open_reviews.c.rider_id, some))).mappings().all()
-        _close(unit, [dict(row) | {"event": passed[row["rider_id"]]} for row in rows], COURSE_PASSED, TRAINING)
-        raise_revision(unit, {row["rider_id"] for row in rows})
+    query = select(open_reviews.c.review_id, open_reviews.c.rider_id, open_reviews.c.city)
+    rows = list(rows_among(unit, query, open_reviews.c.rider_id, restored))
+    _close(unit, [row._asdict() | {"event": passed[row.rider_id]} for row in rows], COURSE_PASSED, TRAINING)
+    raise_revision(unit, {row.rider_id for row in rows})
 
 
 def _waiting(unit: WriteUnit, riders: set[str]) -> dict[str, tuple[str, Key]]:
     """Open reviews by rider, and what opened them."""
-    open_by_rider: dict[str, tuple[str, Key]] = {}
-    for some in in_chunks(sorted(riders)):
-        rows = unit.connection.execute(
-            select(open_reviews.c.review_id, entries)
-            .join(entries, entries.c.entry_id == open_reviews.c.entry_id)
-            .where(among(unit, open_reviews.c.rider_id, some))
-        )
-        open_by_rider |= {row["rider_id"]: (row["review_id"], _key(dict(row))) for row in rows.mappings()}
-    return open_by_rider
+    query = select(open_reviews.c.review_id, entries).join(entries, entries.c.entry_id == open_reviews.c.entry_id)
+    rows = rows_among(unit, query, open_reviews.c.rider_id, riders)
+    return {row.rider_id: (row.review_id, _key(row._asdict())) for row in rows}
 
 
 def _review(unit: WriteUnit, line: Line, city: str | None) -> dict[str, Any]:

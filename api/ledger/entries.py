@@ -8,7 +8,7 @@ import numpy as np
 from sqlalchemy import select
 
 from api.books.in_force import program_of
-from api.db.bulk import among, in_chunks
+from api.db.bulk import rows_among
 from api.db.tables import entries, rider_state
 from api.db.unit_of_work import ReadUnit, WriteUnit
 from rules.compile import Program
@@ -103,9 +103,7 @@ def openings_of(unit: ReadUnit | WriteUnit, program: Program, riders: Sequence[s
     opened = np.full(len(riders), NO_TIME, np.int64)
     if np.unique(program.tables.books["base_mp"]).size > 1:
         place = {rider: k for k, rider in enumerate(riders)}
-        columns = (entries.c.rider_id, entries.c.score_after_mp - entries.c.delta_mp)
-        for some in in_chunks(riders):
-            first_entries = select(*columns).where(among(unit, entries.c.rider_id, some), entries.c.seq == 1)
-            for rider, opening_mp in unit.connection.execute(first_entries):
-                opened[place[rider]] = opening_mp
+        first = select(entries.c.rider_id, entries.c.score_after_mp - entries.c.delta_mp).where(entries.c.seq == 1)
+        for rider, opening_mp in rows_among(unit, first, entries.c.rider_id, riders):
+            opened[place[rider]] = opening_mp
     return opened

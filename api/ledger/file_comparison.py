@@ -10,9 +10,9 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from sqlalchemy import and_, select
+from sqlalchemy import select
 
-from api.db.bulk import among, in_chunks
+from api.db.bulk import rows_among
 from api.db.tables import entries
 from api.db.unit_of_work import ReadUnit
 from api.ledger.chain import CHAINED
@@ -71,11 +71,9 @@ def _stored(unit: ReadUnit, block: _EntryBlock) -> dict[tuple[str, int], Line]:
     """The store's lines of a block by rider and number."""
     stored: dict[tuple[str, int], Line] = {}
     rider, seq = CHAINED.index("rider_id"), CHAINED.index("seq")
-    query = select(*(entries.c[name] for name in CHAINED))
-    for some in in_chunks(block.riders):
-        in_block = and_(among(unit, entries.c.rider_id, some), entries.c.seq.between(block.first, block.last))
-        for row in unit.connection.execute(query.where(in_block)):
-            stored[row[rider], row[seq]] = tuple(row)
+    query = select(*(entries.c[name] for name in CHAINED)).where(entries.c.seq.between(block.first, block.last))
+    for row in rows_among(unit, query, entries.c.rider_id, block.riders):
+        stored[row[rider], row[seq]] = tuple(row)
     return stored
 
 

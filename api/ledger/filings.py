@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import select, update
 
 from api.access.separation_of_duties import behind_filing
-from api.db.bulk import add_missing, among, in_chunks, pairs_among
+from api.db.bulk import add_missing, among, in_chunks, pairs_among, rows_among
 from api.db.tables import replays, review_filings, reviews
 from api.db.unit_of_work import ReadUnit, WriteUnit
 
@@ -24,11 +24,11 @@ def note_filing(unit: WriteUnit, lines: Iterable[Line], filed_by: str, key_id: s
         As the audit trail names them: `platform:dispatch-1`.
     """
     entry_ids = {line["entry_id"] for line in lines if line["of_kind"] == "review" and line["kind"] != "reverse"}
-    for some in in_chunks(sorted(entry_ids)):
-        opened = unit.connection.scalars(select(reviews.c.review_id).where(among(unit, reviews.c.entry_id, some)))
-        rows = [{"review_id": review_id, "filed_by": filed_by, "filed_key": key_id} for review_id in sorted(opened)]
-        if rows:
-            add_missing(unit, review_filings, rows)
+    opened = sorted(
+        row.review_id for row in rows_among(unit, select(reviews.c.review_id), reviews.c.entry_id, entry_ids)
+    )
+    filed = [{"review_id": review_id, "filed_by": filed_by, "filed_key": key_id} for review_id in opened]
+    add_missing(unit, review_filings, filed)
 
 
 def note_waiting(unit: WriteUnit, accepted: Collection[tuple[str, str]], filed_by: str, key_id: str | None) -> None:

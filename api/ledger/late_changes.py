@@ -13,7 +13,7 @@ import pyarrow as pa
 from sqlalchemy import select
 
 from api.books.in_force import RulesInForce
-from api.db.bulk import add_rows, add_table, in_chunks, pairs_among
+from api.db.bulk import add_rows, add_table, rows_of_pairs
 from api.db.tables import events, replays
 from api.db.unit_of_work import ReadUnit, WriteUnit
 from api.ledger.reach import CONTROLS, Identity, Target, targets_of
@@ -147,9 +147,7 @@ def _store(
 
 def waiting_for_replay(unit: ReadUnit | WriteUnit, identities: Iterable[Identity]) -> frozenset[Identity]:
     """Which of some stored events wait for their replay."""
-    waiting: set[Identity] = set()
-    for some in in_chunks(sorted(set(identities))):
-        query = select(replays.c.rider_id, replays.c.event_id)
-        rows = unit.connection.execute(query.where(pairs_among(unit, (replays.c.rider_id, replays.c.event_id), some)))
-        waiting |= {(row.rider_id, row.event_id) for row in rows}
-    return frozenset(waiting)
+    identity = (replays.c.rider_id, replays.c.event_id)
+    return frozenset(
+        (row.rider_id, row.event_id) for row in rows_of_pairs(unit, select(*identity), identity, identities)
+    )

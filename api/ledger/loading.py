@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 from sqlalchemy import func, select
 
 from api.books.in_force import lock_rules, note_old_readings, old_readings_until
-from api.db.bulk import add_table, among, change_rows, in_chunks
+from api.db.bulk import add_table, change_rows, rows_among
 from api.db.outbox import iso
 from api.db.rider_rows import GENESIS, NO_ADDRESS, RiderRow, lock_riders
 from api.db.store import Store
@@ -295,12 +295,9 @@ def _stored_chain(unit: WriteUnit, block: _LoadBlock, begins: Mapping[int, int])
         if row.seq >= begin and (begin > 1 or row.seq != end):
             chains[name] = {0: GENESIS}
     least = min(begins.values(), default=1)
-    for some in in_chunks(sorted(chains)):
-        query = select(entries.c.rider_id, entries.c.seq, entries.c.chain)
-        for line in unit.connection.execute(
-            query.where(among(unit, entries.c.rider_id, some), entries.c.seq >= least - 1)
-        ):
-            chains[line.rider_id][line.seq] = bytes(line.chain)
+    query = select(entries.c.rider_id, entries.c.seq, entries.c.chain).where(entries.c.seq >= least - 1)
+    for line in rows_among(unit, query, entries.c.rider_id, chains):
+        chains[line.rider_id][line.seq] = bytes(line.chain)
     return chains
 
 
@@ -337,10 +334,9 @@ def _new_events(unit: WriteUnit, block: _LoadBlock, new: Sequence[int]) -> pa.Ta
 def _stored_events(unit: WriteUnit, riders: Sequence[str]) -> dict[str, dict[str, int]]:
     """Content by event id, by rider."""
     contents: dict[str, dict[str, int]] = {rider: {} for rider in riders}
-    for some in in_chunks(riders):
-        query = select(events.c.rider_id, events.c.event_id, events.c.content)
-        for row in unit.connection.execute(query.where(among(unit, events.c.rider_id, some))):
-            contents[row.rider_id][row.event_id] = row.content
+    query = select(events.c.rider_id, events.c.event_id, events.c.content)
+    for row in rows_among(unit, query, events.c.rider_id, riders):
+        contents[row.rider_id][row.event_id] = row.content
     return contents
 
 

@@ -16,9 +16,8 @@ from sqlalchemy import or_, select
 
 from api.books.in_force import RulesInForce, overtaken
 from api.clock import AHEAD_US
-from api.db.bulk import in_chunks, pairs_among
 from api.db.rider_rows import RiderRow, lock_riders, raise_revision
-from api.db.tables import events, rider_state
+from api.db.tables import rider_state
 from api.db.unit_of_work import WriteUnit
 from api.ledger.admission import (
     Admission,
@@ -33,7 +32,7 @@ from api.ledger.late_changes import accept_late_changes, waiting_for_replay
 from api.ledger.reach import CONTROLS, reach_of
 from api.ledger.rider_states import load_riders, save_run
 from api.ledger.shared_orders import note_shared
-from api.ledger.stored_events import OrderEvents, RiderOrder, delivering_event, order_events
+from api.ledger.stored_events import OrderEvents, RiderOrder, delivering_event, events_among, order_events
 from rules.units import US_PER_S
 from scoring.columns import EVENT_SCHEMA
 from scoring.hashing import hash_rows
@@ -120,7 +119,8 @@ def score_and_store(
         by_city = city_refusals(unit, columns, welcome, riders, admission)
         refused, elsewhere = refused | by_city.strangers, by_city.elsewhere
     answers = {k: EventOutcome(*identities[k], "rejected", reason) for k, reason in refused.items()}
-    stored = _stored(unit, [identities[k] for k in welcome])
+    events_there = events_among(unit, (identities[k] for k in welcome), ("content",))
+    stored = {identity: row.content for identity, row in events_there.items()}
     waiting = waiting_for_replay(unit, stored.keys()) if stored else frozenset()
     hashes = hash_rows(table, EVENT_SCHEMA.names)
     content = hashes.view(np.int64).tolist()
@@ -300,19 +300,6 @@ def _score_block(
     replace_checkpoints_after(unit, scored, carried, from_us)
     riders |= rows_of_block
     return scored, lines
-
-
-def _stored(unit: WriteUnit, identities: Sequence[tuple[str, str]]) -> dict[tuple[str, str], int]:
-    """Content of the events among these that are stored."""
-    contents: dict[tuple[str, str], int] = {}
-    for some in in_chunks(sorted(set(identities))):
-        rows = unit.connection.execute(
-            select(events.c.rider_id, events.c.event_id, events.c.content).where(
-                pairs_among(unit, (events.c.rider_id, events.c.event_id), some)
-            )
-        )
-        contents |= {(row.rider_id, row.event_id): row.content for row in rows}
-    return contents
 
 
 def _blocks(

@@ -1,22 +1,20 @@
 """How far back new facts bear on a rider's past, and what corrections and appeals are about."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from sqlalchemy import select
 
-from api.db.bulk import in_chunks, pairs_among
-from api.db.tables import events
 from api.db.unit_of_work import ReadUnit, WriteUnit
-from api.ledger.stored_events import OrderEvents, order_events
+from api.ledger.stored_events import OrderEvents, events_among, order_events
 from rules.compile import Program
 
 CONTROLS: Final = ("correction", "appeal_upheld")
 _HELD: Final = ("accepted_us", "placed_us", "arrived_store_us", "delivered_us")
 _SHOWN: Final = ("rider_id", "event_id", "kind", "order_id", "occurred_us", "ref_event_id", *_HELD)
+_TARGET: Final = (*_SHOWN[2:], "city", "rider_kind", "book_digest")
 _CONTROL: Final = pa.array(CONTROLS)
 
 _NOTHING: Final[OrderEvents] = {}
@@ -54,7 +52,7 @@ def targets_of(
     stored: dict[Identity, Row] = {}
     wanted = {(row["rider_id"], row["ref_event_id"]) for row in rows if row["ref_event_id"]}
     while wanted:
-        stored_rows = _stored(unit, sorted(wanted))
+        stored_rows = {name: row._asdict() for name, row in events_among(unit, wanted, _TARGET).items()}
         stored |= stored_rows
         more = {(row["rider_id"], row["ref_event_id"]) for row in stored_rows.values() if row["kind"] in CONTROLS}
         wanted = {identity for identity in more if identity[1]} - stored.keys()
@@ -79,17 +77,6 @@ def _ends(named: Mapping[Identity, Row]) -> dict[Identity, Identity]:
         end = ends.get(at, at)
         ends |= dict.fromkeys(chain, end)
     return ends
-
-
-def _stored(unit: ReadUnit | WriteUnit, identities: Sequence[Identity]) -> dict[Identity, Row]:
-    by_identity: dict[Identity, Row] = {}
-    for some in in_chunks(identities):
-        query = select(*(events.c[name] for name in _SHOWN), events.c.city, events.c.rider_kind, events.c.book_digest)
-        rows = unit.connection.execute(
-            query.where(pairs_among(unit, (events.c.rider_id, events.c.event_id), some))
-        ).mappings()
-        by_identity |= {(row["rider_id"], row["event_id"]): dict(row) for row in rows}
-    return by_identity
 
 
 def reach_of(

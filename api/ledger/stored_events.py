@@ -1,15 +1,15 @@
 """Stored events: as the canonical table that scoring and its explanation read, one by its id, and those of an order."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from sqlalchemy import ColumnElement, exists, select
+from sqlalchemy import ColumnElement, Row, exists, select
 
-from api.db.bulk import in_chunks, pairs_among
+from api.db.bulk import rows_of_pairs
 from api.db.tables import events, replays
 from api.db.unit_of_work import ReadUnit, WriteUnit
 from rules.compile import Program
@@ -46,6 +46,15 @@ def stored_events_of(unit: ReadUnit | WriteUnit, program: Program, *which: Colum
     return StoredEvents(table, np.array([position[digest] for digest in digests], np.int64))
 
 
+def events_among(
+    unit: ReadUnit | WriteUnit, identities: Iterable[tuple[str, str]], columns: Iterable[str]
+) -> dict[tuple[str, str], Row[Any]]:
+    """Some columns of those events that are stored, by rider and event id."""
+    identity = (events.c.rider_id, events.c.event_id)
+    query = select(*identity, *(events.c[name] for name in columns))
+    return {(row.rider_id, row.event_id): row for row in rows_of_pairs(unit, query, identity, identities)}
+
+
 def event_of(unit: ReadUnit | WriteUnit, rider_id: str, event_id: str) -> dict[str, Any] | None:
     """The columns of an event; None for one that is not stored."""
     is_event = (events.c.rider_id == rider_id, events.c.event_id == event_id)
@@ -71,11 +80,10 @@ OrderEvents = Mapping[RiderOrder, Sequence[OrderEvent]]
 def order_events(unit: ReadUnit | WriteUnit, wanted: Collection[RiderOrder]) -> dict[RiderOrder, list[OrderEvent]]:
     """All that is stored of riders' orders, oldest first; each that is wanted has its list."""
     by_order: dict[RiderOrder, list[OrderEvent]] = {key: [] for key in wanted}
-    for some in in_chunks(sorted(wanted)):
-        columns = (events.c.rider_id, events.c.order_id, events.c.occurred_us, events.c.event_id, events.c.kind)
-        query = select(*columns).where(pairs_among(unit, (events.c.rider_id, events.c.order_id), some))
-        for rider_id, order_id, *event in unit.connection.execute(query):
-            by_order[rider_id, order_id].append(OrderEvent(*event))
+    is_order = (events.c.rider_id, events.c.order_id)
+    query = select(*is_order, events.c.occurred_us, events.c.event_id, events.c.kind)
+    for rider_id, order_id, *event in rows_of_pairs(unit, query, is_order, wanted):
+        by_order[rider_id, order_id].append(OrderEvent(*event))
     for order in by_order.values():
         order.sort()
     return by_order

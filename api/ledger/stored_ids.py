@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import select
 
-from api.db.bulk import among, in_chunks, pairs_among
-from api.db.tables import events, rider_state
+from api.db.bulk import rows_of_pairs
+from api.db.rider_rows import cities_of
+from api.db.tables import events
 from api.db.unit_of_work import ReadUnit, WriteUnit
 from api.files.reading_options import RiderAndId
 from rules.ids import RESERVED_PREFIXES
@@ -43,28 +44,12 @@ class StoredIds:
             if "\0" not in "".join(pair) and (column != "event_id" or not pair[1].startswith(_OWN))
         ]
         with self.reading() as unit:
-            homes = _homes(unit, {rider for rider, _ in wanted})
+            homes = cities_of(unit, {rider for rider, _ in wanted})
             known = {rider for rider, city in homes.items() if not self.cities or city in self.cities}
             allowed = sorted(pair for pair in wanted if pair[0] in known)
             if column == "rider_id":
                 return set(allowed)
             if column == "city":
                 return {(rider, city) for rider, city in allowed if homes[rider] == city}
-            return _stored(unit, "event_id" if column == "ref_event_id" else column, allowed)
-
-
-def _homes(unit: ReadUnit | WriteUnit, riders: Collection[str]) -> dict[str, str | None]:
-    cities: dict[str, str | None] = {}
-    for some in in_chunks(sorted(riders)):
-        query = select(rider_state.c.rider_id, rider_state.c.city).where(among(unit, rider_state.c.rider_id, some))
-        cities |= {row.rider_id: row.city for row in unit.connection.execute(query)}
-    return cities
-
-
-def _stored(unit: ReadUnit | WriteUnit, column: str, named: Collection[RiderAndId]) -> set[RiderAndId]:
-    stored: set[RiderAndId] = set()
-    for some in in_chunks(named):
-        columns = (events.c.rider_id, events.c[column])
-        rows = unit.connection.execute(select(*columns).where(pairs_among(unit, columns, some)))
-        stored |= {(row[0], row[1]) for row in rows}
-    return stored
+            columns = (events.c.rider_id, events.c["event_id" if column == "ref_event_id" else column])
+            return {(row[0], row[1]) for row in rows_of_pairs(unit, select(*columns), columns, allowed)}

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from sqlalchemy import Select, and_, insert, or_, select
 
 from api.db.audit_notes import add_audit_note
-from api.db.bulk import among, in_chunks
+from api.db.bulk import among, in_chunks, rows_among
 from api.db.decision_words import words_of
 from api.db.rider_rows import raise_revision
 from api.db.tables import review_decisions, reviews, rider_state, suspension_lifts
@@ -63,25 +63,18 @@ def suspension_of(unit: ReadUnit | WriteUnit, rider_id: str, at_us: int) -> Susp
 
 def standing_among(unit: ReadUnit | WriteUnit, rider_ids: Iterable[str], at_us: int) -> frozenset[str]:
     """Those of some riders against whom a suspension stands at an instant, announced or in force."""
-    suspended: set[str] = set()
-    for some in in_chunks(sorted(set(rider_ids))):
-        query = _standing(at_us).where(among(unit, reviews.c.rider_id, some))
-        suspended.update(row.rider_id for row in unit.connection.execute(query))
-    return frozenset(suspended)
+    return frozenset(row.rider_id for row in rows_among(unit, _standing(at_us), reviews.c.rider_id, rider_ids))
 
 
 def suspended_among(
     unit: ReadUnit | WriteUnit, rider_ids: Iterable[str], at_us: int, cities: Collection[str] = ()
 ) -> frozenset[str]:
     """Those of some riders who may not take orders at an instant; with cities, those of riders of these."""
-    suspended: set[str] = set()
-    for some in in_chunks(sorted(set(rider_ids))):
-        query = _standing(at_us).where(among(unit, reviews.c.rider_id, some), review_decisions.c.from_us <= at_us)
-        if cities:
-            query = query.join(rider_state, rider_state.c.rider_id == reviews.c.rider_id)
-            query = query.where(rider_state.c.city.in_(sorted(cities)))
-        suspended.update(row.rider_id for row in unit.connection.execute(query))
-    return frozenset(suspended)
+    query = _standing(at_us).where(review_decisions.c.from_us <= at_us)
+    if cities:
+        query = query.join(rider_state, rider_state.c.rider_id == reviews.c.rider_id)
+        query = query.where(rider_state.c.city.in_(sorted(cities)))
+    return frozenset(row.rider_id for row in rows_among(unit, query, reviews.c.rider_id, rider_ids))
 
 
 def lift_trained(unit: WriteUnit, passed: dict[str, str]) -> None:
