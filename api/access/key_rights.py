@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 from api.access.keys import LIFE_DAYS, ROLES, Key, Role, create_key, need_valid_key
 from api.access.new_ids import need_valid_cities, need_valid_person, need_valid_rider_id
-from api.access.requester import need_cities
+from api.access.requester import Requester, need_cities
 from api.db.rider_rows import home_of
 from api.db.unit_of_work import WriteUnit
 from api.refusals import Refused
@@ -26,24 +26,12 @@ MAY_MAKE: Final[Mapping[str, frozenset[Role]]] = {
 RIDER_DAYS_MAX: Final = 30
 
 
-class KeyMaker(Protocol):
+class KeyMaker(Requester, Protocol):
     """Who makes a key; `api.service.Actor` is one."""
 
     @property
     def role(self) -> str:
         """A role, or `cli`."""
-
-    @property
-    def subject(self) -> str:
-        """The person, whatever their role or token."""
-
-    @property
-    def name(self) -> str:
-        """How the audit trail names them."""
-
-    @property
-    def cities(self) -> tuple[str, ...]:
-        """Where they may act; empty for everywhere."""
 
     @property
     def key_id(self) -> str | None:

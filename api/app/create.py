@@ -15,12 +15,12 @@ from starlette.routing import Route
 
 from api.app import openapi
 from api.app.background import background, watching_clock
-from api.app.pages import add_pages
 from api.app.request_checks import RequestChecksMiddleware
 from api.app.warm_up import compile_at_start
 from api.clock import now_us, running_us
 from api.db.clock_guard import ClockGuard
 from api.db.store import Store, UnreachableError
+from api.endpoints.common import static_files
 from api.endpoints.common.auth import Authenticator
 from api.endpoints.common.body_limits import BodyRoutes
 from api.endpoints.common.head_requests import HeadMiddleware
@@ -58,6 +58,22 @@ ROUTES: Final = (
     "api.endpoints.access.audit_routes",
     "api.endpoints.studies.routes",
     "api.endpoints.webhooks.routes",
+)
+
+# Modules with a `router` of pages, in the order in which paths are looked up.
+PAGES: Final = (
+    "api.endpoints.access.sign_in_pages",
+    "api.endpoints.riders.pages",
+    "api.endpoints.cities.pages",
+    "api.endpoints.decisions.appeal_pages",
+    "api.endpoints.decisions.review_pages",
+    "api.endpoints.access.audit_pages",
+    "api.endpoints.books.pages",
+    "api.endpoints.books.draft_pages",
+    "api.endpoints.books.draft_file_pages",
+    "api.endpoints.books.impact_pages",
+    "api.endpoints.books.approval_pages",
+    "api.endpoints.studies.pages",
 )
 
 Hook = Callable[[Service], AbstractAsyncContextManager[None]]
@@ -132,7 +148,8 @@ def create_app(
     for router in routers(ROUTES):
         app.include_router(router)
     openapi.install(app, tuple(api_routes()))
-    add_pages(app)
+    for router in (static_files.router, *routers(PAGES)):
+        app.include_router(router)
     return app
 
 

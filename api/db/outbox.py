@@ -74,13 +74,11 @@ class Subscriber:
         return in_city and (not self.kinds or message.kind in self.kinds)
 
 
-def subscribers(unit: ReadUnit | WriteUnit) -> tuple[Subscriber, ...]:
-    """Webhooks that are neither removed nor switched off."""
-    rows = unit.connection.execute(
-        select(webhooks.c.webhook_id, webhooks.c.kinds, webhooks.c.cities)
-        .where(webhooks.c.removed_us.is_(None), webhooks.c.disabled_us.is_(None))
-        .order_by(webhooks.c.recorded_us, webhooks.c.webhook_id)
-    )
+def subscribers(unit: ReadUnit | WriteUnit, *, off_too: bool = False) -> tuple[Subscriber, ...]:
+    """Webhooks that are neither removed nor, unless these are wanted too, switched off."""
+    query = select(webhooks.c.webhook_id, webhooks.c.kinds, webhooks.c.cities).where(webhooks.c.removed_us.is_(None))
+    query = query if off_too else query.where(webhooks.c.disabled_us.is_(None))
+    rows = unit.connection.execute(query.order_by(webhooks.c.recorded_us, webhooks.c.webhook_id))
     return tuple(
         Subscriber(row.webhook_id, frozenset(json.loads(row.kinds)), frozenset(json.loads(row.cities))) for row in rows
     )
@@ -112,16 +110,10 @@ def emit_erasure(unit: WriteUnit, rider_id: str, city: str | None, cities_before
     Webhooks that are switched off hear it when they are switched on again.
     """
     theirs = {city, *cities_before}
-    rows = unit.connection.execute(
-        select(webhooks.c.webhook_id, webhooks.c.kinds, webhooks.c.cities)
-        .where(webhooks.c.removed_us.is_(None))
-        .order_by(webhooks.c.recorded_us, webhooks.c.webhook_id)
-    )
     hooks = [
-        row.webhook_id
-        for row in rows
-        if (city is None or not json.loads(row.cities) or theirs.intersection(json.loads(row.cities)))
-        and (not json.loads(row.kinds) or _OF_RIDERS.intersection(json.loads(row.kinds)))
+        known.webhook_id
+        for known in subscribers(unit, off_too=True)
+        if (city is None or not known.cities or theirs & known.cities) and (not known.kinds or _OF_RIDERS & known.kinds)
     ]
     if hooks:
         enqueue(unit, [(Message(ERASED, {"rider_id": rider_id, "city": city}, rider_id, city), hooks)])

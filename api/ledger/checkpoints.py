@@ -79,13 +79,8 @@ def add_passing_checkpoints(unit: WriteUnit, scored: ScoredRun, layout: str, bef
     riders = np.flatnonzero(now // STEP > was // STEP)
     if not riders.size or scored.keep_us == NO_TIME:
         return
-    names = scored.prepared.riders.take(pa.array(riders)).cast(pa.string()).to_pylist()
-    states = (riders_of(scored.kept, np.array([r])) for r in riders.tolist())
-    rows = [
-        {"rider_id": name, "at_us": scored.keep_us, "layout": layout, "part": compressed(_rider_bytes(scored, state))}
-        for name, state in zip(names, states, strict=True)
-    ]
-    add_missing(unit, checkpoints, rows)
+    names = scored.prepared.riders.take(pa.array(riders))
+    _add(unit, scored, layout, scored.keep_us, names, (riders_of(scored.kept, np.array([r])) for r in riders.tolist()))
 
 
 def add_loaded_checkpoints(
@@ -101,11 +96,14 @@ def add_loaded_checkpoints(
     long = [rider for rider in riders if carried.seq[rider] >= STEP]
     if carried.keep_us == NO_TIME or not long:
         return
-    names = carried.riders.take(pa.array(long)).cast(pa.string()).to_pylist()
-    states = (riders_of(carried.base, np.array([rider])) for rider in long)
+    names = carried.riders.take(pa.array(long))
+    _add(unit, scored, layout, carried.keep_us, names, (riders_of(carried.base, np.array([rider])) for rider in long))
+
+
+def _add(unit: WriteUnit, scored: ScoredRun, layout: str, at_us: int, names: pa.Array, states: Iterable[State]) -> None:
     rows = [
-        {"rider_id": name, "at_us": carried.keep_us, "layout": layout, "part": compressed(_rider_bytes(scored, state))}
-        for name, state in zip(names, states, strict=True)
+        {"rider_id": name, "at_us": at_us, "layout": layout, "part": compressed(_rider_bytes(scored, state))}
+        for name, state in zip(names.cast(pa.string()).to_pylist(), states, strict=True)
     ]
     add_missing(unit, checkpoints, rows)
 

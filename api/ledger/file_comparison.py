@@ -16,7 +16,8 @@ from api.db.bulk import rows_among
 from api.db.tables import entries
 from api.db.unit_of_work import ReadUnit
 from api.ledger.chain import CHAINED
-from scoring.invariant_columns import MOST_SHOWN, LedgerViolation
+from api.ledger.verify import counted
+from scoring.invariant_columns import LedgerViolation
 from scoring.invariants import CheckResult
 
 CHECK: Final = "same_as_database"
@@ -44,13 +45,8 @@ def compare_entries(unit: ReadUnit, table: pa.Table, block_riders: int = _BLOCK_
     table
         `scoring.ledger.ENTRY_SCHEMA`, any riders, in any order.
     """
-    number, shown = 0, list[LedgerViolation]()
-    for block in _blocks(table, block_riders):
-        for violation in _differences(block, _stored(unit, block)):
-            number += 1
-            if len(shown) < MOST_SHOWN:
-                shown.append(violation)
-    return CheckResult(CHECK, number, tuple(shown))
+    blocks = _blocks(table, block_riders)
+    return counted(CHECK, (violation for block in blocks for violation in _differences(block, _stored(unit, block))))
 
 
 def _blocks(table: pa.Table, size: int) -> Iterator[_EntryBlock]:

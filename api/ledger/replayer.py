@@ -4,12 +4,20 @@ Where nothing waits, riders with long histories and few checkpoints get some: th
 any, and those that were loaded. Long pasts are folded in a process apart, so that nobody waits longer for an answer.
 """
 
+import multiprocessing
+import os
+import signal
+import traceback
 from collections.abc import Callable
-from typing import Final
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from threading import Lock
+from typing import Final, TypeVar
 
+from api.child_process import NICE, WorkError
 from api.db.store import Store
+from api.db.unit_of_work import ReadUnit
 from api.ledger.checkpoints import riders_lacking_checkpoints
-from api.ledger.replay_process import ReplayProcess, ReplayProcessError
 from api.ledger.replays import LONG, HistoryReader, add_missing_checkpoints, is_long, prepare, replay, waiting_riders
 from rules.units import US_PER_S
 
@@ -19,6 +27,78 @@ AGAIN_US: Final = 60 * US_PER_S
 # All riders are looked at for checkpoints once when the server starts, then once in so long.
 LOOK_US: Final = 3_600 * US_PER_S
 LOOKED_AT_ONCE: Final = 1_000
+
+
+R = TypeVar("R")
+
+
+class ReplayProcessError(WorkError):
+    """The process has ended, or the work in it failed; the text says how."""
+
+
+class ReplayProcess:
+    """Calls functions with snapshots of the store, one at a time, in a process of its own."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._lock = Lock()
+        self._process: BaseProcess | None = None
+        self._line: Connection | None = None
+        self._is_closed = False
+
+    def start(self) -> Connection:
+        """The line to the process, which begins if it has not.
+
+        Raises
+        ------
+        ApartError
+            After `close`.
+        """
+        with self._lock:
+            if self._is_closed:
+                raise ReplayProcessError("the service is stopping")
+            if self._line is not None and self._process is not None and self._process.is_alive():
+                return self._line
+            # spawn: a fork would copy threads in the middle of what they do.
+            context = multiprocessing.get_context("spawn")
+            self._line, other = context.Pipe()
+            self._process = context.Process(target=_serve, args=(other, self._url), name="riderscore-fold", daemon=True)
+            self._process.start()
+            other.close()
+            return self._line
+
+    def read(self, work: Callable[[ReadUnit, str, int], R], rider_id: str, now_us: int) -> R:
+        """Call a function of a module with a snapshot, a rider and an instant; what it gives.
+
+        Raises
+        ------
+        ApartError
+            If it failed, or the process ended meanwhile.
+        """
+        line = self.start()
+        try:
+            line.send((work, rider_id, now_us))
+            found, failure = line.recv()
+        except (EOFError, OSError):
+            self._end()
+            raise ReplayProcessError(f"the process ended while it worked on rider {rider_id}") from None
+        if failure is not None:
+            raise ReplayProcessError(failure)
+        result: R = found
+        return result
+
+    def close(self) -> None:
+        """End the process, whatever it does; nothing is lost by that."""
+        with self._lock:
+            self._is_closed = True
+        self._end()
+
+    def _end(self) -> None:
+        with self._lock:
+            process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.join()
 
 
 class Replayer:
@@ -109,3 +189,22 @@ class Replayer:
             add_missing_checkpoints(self._store, rider, self._clock(), self._reading(rider))
         self._look_us = now_us
         return self._looked_at is not None
+
+
+def _serve(line: Connection, url: str) -> None:
+    """In the process: answer until the service is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.nice(NICE)
+    store = Store(url)
+    while True:
+        try:
+            work, rider_id, now_us = line.recv()
+        except (EOFError, OSError):
+            return
+        try:
+            with store.reading() as unit:
+                result = work(unit, rider_id, now_us)
+        except Exception:  # noqa: BLE001 - whatever it was, whoever asked must be told
+            line.send((None, traceback.format_exc()))
+        else:
+            line.send((result, None))

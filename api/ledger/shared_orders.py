@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, func, literal, or_, select
 
 from api.access.requester import Requester, may_act_in
 from api.db.bulk import add_missing, among, in_chunks, numbers
-from api.db.cursors import newest_first
+from api.db.cursors import CursorPage, newest_first
 from api.db.tables import events, rider_state, shared_orders
 from api.db.unit_of_work import ReadUnit, WriteUnit
 
@@ -43,14 +43,6 @@ class SharedOrder:
     first: OrderDelivery | None
     later: OrderDelivery | None
     recorded_us: int
-
-
-@dataclass(frozen=True, slots=True)
-class SharedPage:
-    """Shared orders, newest first; `cursor` asks for the older ones, None at the end."""
-
-    orders: tuple[SharedOrder, ...]
-    cursor: str | None
 
 
 def note_shared(unit: WriteUnit, orders: Collection[str]) -> None:
@@ -126,7 +118,7 @@ def num_delivered_twice(unit: ReadUnit | WriteUnit) -> int:
 
 def shared_page(
     unit: ReadUnit | WriteUnit, who: Requester, city: str | None = None, cursor: str | None = None, limit: int = 50
-) -> SharedPage:
+) -> CursorPage[SharedOrder]:
     """Orders that two riders delivered, one of whom at least is of somebody's cities now.
 
     Parameters
@@ -141,7 +133,7 @@ def shared_page(
         query = query.where(_of_cities(cities))
     name = shared_orders.c.later_rider_id + literal(" ") + shared_orders.c.later_event_id
     page = newest_first(unit, query, shared_orders.c.recorded_us, name, cursor, limit)
-    return SharedPage(tuple(_shown(dict(row), who) for row in page.rows), page.cursor)
+    return CursorPage(tuple(_shown(dict(row), who) for row in page.rows), page.cursor)
 
 
 def _with_riders(query: Any) -> Any:

@@ -5,23 +5,34 @@ state, events and the lines that speak of them, decisions and the audit trail. R
 pages, so that memory does not grow with the ledger.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
-from sqlalchemy import Row, func, select
+from sqlalchemy import Row, and_, exists, func, or_, select
 
 from api.books.in_force import RulesInForce, old_readings_until, program_of, rules_in_force
 from api.db.decision_words import changed_words
 from api.db.rider_rows import RiderRow
 from api.db.seals import verify_seals
-from api.db.tables import books, entries, events, rider_state
+from api.db.tables import (
+    appeal_decisions,
+    appeals,
+    books,
+    entries,
+    events,
+    open_appeals,
+    open_reviews,
+    review_decisions,
+    reviews,
+    rider_moves,
+    rider_state,
+)
 from api.db.triggers import missing_triggers
 from api.db.unit_of_work import ReadUnit
-from api.ledger.chain import ChainBreak, breaks_in
-from api.ledger.cross_checks import misnamed, misplaced, miswaiting
+from api.ledger.chain import breaks_in
 from api.ledger.recompute import Difference, differences
 from api.refusals import StoredBooksError
 from rules.book import Book
@@ -103,7 +114,7 @@ def verify_store(
         tuple(CheckResult(name, 0, ()) for name in names), (_triggers(unit), _seals(unit), _words(unit))
     )
     loose = ((FILES_OF_RIDERS, misnamed), (FILES_WAIT, miswaiting), (CITIES_FOLLOW, misplaced))
-    checks = added_results(checks, tuple(_found(name, list(look(unit))) for name, look in loose))
+    checks = added_results(checks, tuple(counted(name, look(unit)) for name, look in loose))
     total = unit.connection.scalar(select(func.count()).select_from(rider_state)) or 0
     num_riders = num_entries = 0
     old_until_us = old_readings_until(unit)
@@ -196,37 +207,38 @@ def _next_riders(unit: ReadUnit, after: str, size: int) -> list[Row[Any]]:
     return riders[: max(int(np.searchsorted(num_rows, BLOCK_ROWS, side="right")), 1)]
 
 
-def _found(check: str, violations: Sequence[LedgerViolation]) -> CheckResult:
-    return CheckResult(check, len(violations), tuple(violations[:MOST_SHOWN]))
+def counted(check: str, violations: Iterable[LedgerViolation]) -> CheckResult:
+    """What a check found: the number of its violations, and the first of them."""
+    number, shown = 0, list[LedgerViolation]()
+    for number, violation in enumerate(violations, start=1):
+        if number <= MOST_SHOWN:
+            shown.append(violation)
+    return CheckResult(check, number, tuple(shown))
 
 
 def _triggers(unit: ReadUnit) -> CheckResult:
-    return _found(
+    return counted(
         TRIGGERS,
-        [
+        (
             LedgerViolation("", None, f"{trigger.guard.table}.{trigger.guard.name}", "in force", trigger.what)
             for trigger in missing_triggers(unit)
-        ],
+        ),
     )
 
 
 def _seals(unit: ReadUnit) -> CheckResult:
-    num, shown = 0, []
-    for seal in verify_seals(unit):
-        num += 1
-        if num <= MOST_SHOWN:
-            shown.append(LedgerViolation("", None, f"{seal.table} {seal.key}", "sealed", seal.what))
-    return CheckResult(SEALED, num, tuple(shown))
+    broken = (LedgerViolation("", None, f"{seal.table} {seal.key}", "sealed", seal.what) for seal in verify_seals(unit))
+    return counted(SEALED, broken)
 
 
 def _words(unit: ReadUnit) -> CheckResult:
     """Words of decisions that are not those decided with; words that were erased are none."""
-    return _found(
+    return counted(
         WORDS,
-        [
+        (
             LedgerViolation(rider, None, f"{kind} {key}", "as decided", "changed")
             for kind, key, rider in changed_words(unit)
-        ],
+        ),
     )
 
 
@@ -234,39 +246,39 @@ def _of_block(unit: ReadUnit, block: _RiderBlock, law: RulesInForce | None) -> I
     """What the database alone shows of a block."""
     with_part = {row.rider_id for row in block.riders if row.carried is not None}
     of_lines = {line["rider_id"] for line in block.lines}
-    yield _found(
+    yield counted(
         RIDERS_HAVE_STATE,
-        [
+        (
             LedgerViolation(rider, None, "entries" if rider in of_lines else "events", "a row in rider_state", "none")
             for rider in sorted((of_lines | block.events.keys()) - with_part)
-        ],
+        ),
     )
-    yield _found(
+    yield counted(
         STATES_HAVE_EVENTS,
-        [
+        (
             LedgerViolation(rider, None, "rider_state", "events", "none")
             for rider in sorted(with_part - block.events.keys())
-        ],
+        ),
     )
     if law is None:
         return
     violations = list(_replayed(unit, block, law))
-    yield _found(EVENTS_SPOKEN_OF, [_of_event(difference) for difference in violations if difference.is_unspoken])
-    yield _found(
+    yield counted(EVENTS_SPOKEN_OF, (_of_event(difference) for difference in violations if difference.is_unspoken))
+    yield counted(
         ENTRIES_FOLLOW,
-        [
+        (
             _of_event(difference)
             for difference in violations
             if difference.event_id is not None and not difference.is_unspoken
-        ],
+        ),
     )
-    yield _found(
+    yield counted(
         STATE_FOLLOWS,
-        [
+        (
             LedgerViolation(difference.rider_id, None, difference.what, difference.expected, difference.found)
             for difference in violations
             if difference.event_id is None
-        ],
+        ),
     )
 
 
@@ -294,12 +306,8 @@ def _replayed(unit: ReadUnit, block: _RiderBlock, law: RulesInForce) -> Iterator
 
 def _chain(riders: Sequence[Row[Any]], lines: Lines) -> CheckResult:
     """The breaks of a block, as violations."""
-    broken = list(breaks_in(lines, {row.rider_id: row for row in riders}))
-    return CheckResult(CHAIN, len(broken), tuple(_violation(chain_break) for chain_break in broken[:MOST_SHOWN]))
-
-
-def _violation(broken: ChainBreak) -> LedgerViolation:
-    return LedgerViolation(broken.rider_id, broken.seq, broken.what, "whole", "broken")
+    broken = breaks_in(lines, {row.rider_id: row for row in riders})
+    return counted(CHAIN, (LedgerViolation(each.rider_id, each.seq, each.what, "whole", "broken") for each in broken))
 
 
 def _ledger(block: _RiderBlock, known: Mapping[str, Book], old_until_us: int | None) -> Ledger:
@@ -335,3 +343,80 @@ def _riders(scored: Sequence[Row[Any]], opening: Mapping[str, int], known: Mappi
             "review_required": pa.array([bool(row.review_required) for row in scored], pa.bool_()),
         }
     )
+
+
+_FILES = (
+    ("appeal", appeals, "appeal_id", open_appeals, appeal_decisions),
+    ("review", reviews, "review_id", open_reviews, review_decisions),
+)
+
+
+def misnamed(unit: ReadUnit) -> Iterator[LedgerViolation]:
+    """Appeals and reviews that name no line of their rider, or another event than that line does."""
+    for kind, table, key, _waiting, _decided in _FILES:
+        line = and_(
+            entries.c.entry_id == table.c.entry_id,
+            entries.c.rider_id == table.c.rider_id,
+            entries.c.event_id == table.c.event_id,
+        )
+        query = select(table.c.rider_id, table.c[key], table.c.entry_id).outerjoin(entries, line)
+        for rider, name, entry in unit.connection.execute(query.where(entries.c.entry_id.is_(None)).order_by(key)):
+            yield LedgerViolation(rider, None, f"{kind} {name}", "a line of this rider", entry)
+
+
+def miswaiting(unit: ReadUnit) -> Iterator[LedgerViolation]:
+    """Appeals and reviews that wait though they are decided, wait for nobody, or wait under another rider's name."""
+    for kind, table, key, waiting, decided in _FILES:
+        asked, done, waits = table.c[key], decided.c[key], waiting.c[key]
+        query = (
+            select(table.c.rider_id, asked, done)
+            .outerjoin(waiting, waits == asked)
+            .outerjoin(decided, done == asked)
+            .where(
+                or_(
+                    waits.is_(None) & done.is_(None),
+                    waits.is_not(None) & done.is_not(None),
+                    waiting.c.rider_id != table.c.rider_id,
+                )
+            )
+            .order_by(asked)
+        )
+        for rider, name, decision in unit.connection.execute(query):
+            wanted = "waiting" if decision is None else "decided"
+            yield LedgerViolation(rider, None, f"{kind} {name}", wanted, "not" if decision is None else "waiting")
+        orphans = select(waiting.c.rider_id, waits).outerjoin(table, asked == waits).where(asked.is_(None))
+        for rider, name in unit.connection.execute(orphans.order_by(waits)):
+            yield LedgerViolation(rider, None, f"{kind} {name}", "none", "waiting")
+
+
+def misplaced(unit: ReadUnit) -> Iterator[LedgerViolation]:
+    """Riders who are of another city than their last move went to, or of one that neither move nor event speaks of."""
+    last = (
+        select(rider_moves.c.rider_id, func.max(rider_moves.c.move_no).label("last"), func.count().label("num"))
+        .group_by(rider_moves.c.rider_id)
+        .subquery()
+    )
+    query = (
+        select(last.c.rider_id, rider_moves.c.to_city, rider_state.c.city)
+        .join(rider_moves, and_(rider_moves.c.rider_id == last.c.rider_id, rider_moves.c.move_no == last.c.last))
+        .join(rider_state, rider_state.c.rider_id == last.c.rider_id)
+        .where(
+            or_(
+                rider_state.c.city.is_(None),
+                rider_state.c.city != rider_moves.c.to_city,
+                last.c.num != last.c.last,
+            )
+        )
+        .order_by(last.c.rider_id)
+    )
+    for rider, wanted, found in unit.connection.execute(query):
+        yield LedgerViolation(rider, None, "city", wanted, str(found))
+    is_riders, state = events.c.rider_id == rider_state.c.rider_id, rider_state.c
+    stray = select(state.rider_id, state.city).where(
+        state.city.is_not(None),
+        exists().where(is_riders),
+        ~exists().where(is_riders, events.c.city == state.city),
+        ~exists().where(rider_moves.c.rider_id == state.rider_id),
+    )
+    for rider, found in unit.connection.execute(stray.order_by(state.rider_id)):
+        yield LedgerViolation(rider, None, "city", "a city of their events", found)

@@ -13,8 +13,7 @@ from sqlalchemy import event, select, update
 from starlette.testclient import TestClient
 
 from api.access import keys
-from api.app.create import api_routes, create_app
-from api.app.pages import PAGES
+from api.app.create import PAGES, api_routes, create_app
 from api.db import schema
 from api.db.store import Store
 from api.db.tables import api_keys, drafts, entries, studies

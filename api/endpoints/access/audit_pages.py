@@ -54,8 +54,7 @@ def trail(visit: AuditVisit, cursor: Named | None = None) -> Response:
         page=page,
         given=typed,
         cities=cities,
-        older=None if page.cursor is None else visit.here(cursor=page.cursor),
-        newest=None if cursor is None else visit.here(cursor=None),
+        **visit.steps(page.cursor, cursor),
     )
 
 

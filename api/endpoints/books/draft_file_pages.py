@@ -15,10 +15,9 @@ from api.endpoints.books.draft_pages import editor
 from api.endpoints.books.editor import faults_in_words
 from api.endpoints.books.fault_words import page_words
 from api.endpoints.books.sheet_reading import MAX_BYTES, SheetFault, Sheets, merged, read_file, read_pasted
-from api.endpoints.books.sheet_writing import CSV_TYPE, XLSX_TYPE, to_csv, to_xlsx
+from api.endpoints.books.sheet_writing import CSV_TYPE, XLSX_TYPE, file_response, to_csv, to_xlsx
 from api.endpoints.books.tables import CellFault, Document, document_of, table_of, tables_of
 from api.endpoints.books.visits import BookVisit, WriteVisit
-from api.endpoints.common.downloads import attachment
 from api.endpoints.common.page_routing import page_router
 from api.endpoints.common.page_sessions import PostedTable, field
 from api.endpoints.common.pages import Visit
@@ -51,14 +50,14 @@ class SheetFaultInWords:
 def workbook(visit: BookVisit, draft_id: str) -> Response:
     """All tables as an Excel workbook."""
     draft = _draft(visit, draft_id)
-    return _file(to_xlsx(tables_of(draft.document), visit.lang), XLSX_TYPE, f"{draft.book_id}.xlsx")
+    return file_response(to_xlsx(tables_of(draft.document), visit.lang), XLSX_TYPE, f"{draft.book_id}.xlsx")
 
 
 @router.get("/console/drafts/{draft_id}/book.toml")
 def toml(visit: BookVisit, draft_id: str) -> Response:
     """The document as TOML."""
     draft = _draft(visit, draft_id)
-    return _file(draft.toml.encode(), "application/toml; charset=utf-8", f"{draft.book_id}.toml")
+    return file_response(draft.toml.encode(), "application/toml; charset=utf-8", f"{draft.book_id}.toml")
 
 
 @router.get("/console/drafts/{draft_id}/{part}.csv")
@@ -66,16 +65,12 @@ def one_table(visit: BookVisit, draft_id: str, part: str) -> Response:
     """One table as CSV."""
     draft = _draft(visit, draft_id)
     table = table_of(draft.document, part if part in PARTS else "rule")
-    return _file(to_csv(table, visit.lang), CSV_TYPE, f"{draft.book_id}-{table.part}.csv")
+    return file_response(to_csv(table, visit.lang), CSV_TYPE, f"{draft.book_id}-{table.part}.csv")
 
 
 def _draft(visit: Visit, draft_id: str) -> Draft:
     with visit.service.reading() as unit:
         return draft_of(unit, draft_id, visit.who)
-
-
-def _file(content: bytes, media_type: str, name: str) -> Response:
-    return Response(content, media_type=media_type, headers=attachment(name))
 
 
 @router.post("/console/drafts/{draft_id}/upload")

@@ -35,7 +35,7 @@ from api.endpoints.books.bodies import (
 from api.endpoints.books.draft_step import BookReader, DraftStep, DraftWriter, draft_headers, saved, shown, step_of
 from api.endpoints.books.shapes import CheckedShown, DraftLine, DraftPage, DraftSaved, DraftShown, TrialShown
 from api.endpoints.common.auth import require
-from api.endpoints.common.etags import in_words, is_unchanged
+from api.endpoints.common.etags import WordsDep, is_unchanged
 from api.endpoints.common.problems import MEDIA_TYPE, Problem
 from api.endpoints.common.schemas import LIMIT_DEFAULT, City, Cursor, IdText, IfNoneMatch, Limit, Started
 from api.endpoints.common.threads import ConcurrencyLimit, ThreadedRoute
@@ -168,24 +168,18 @@ def _write(unit: WriteUnit, actor: Actor, draft_id: str, etag: str, body: DraftC
 
 
 @router.post("/{draft_id}/check")
-def post_check(
-    draft_id: IdText, actor: BookReader, service: ServiceDep, lang: LangDep, response: Response
-) -> CheckedShown:
+def post_check(draft_id: IdText, actor: BookReader, service: ServiceDep, lang: WordsDep) -> CheckedShown:
     """All that is to be said of a draft: faults, the standard, examples, dates and places, what it changes."""
     with service.reading() as unit:
         checked = check_draft(unit, draft_of(unit, draft_id, actor), service.clock())
-    response.headers.update(in_words(lang))
     return checked_shown(checked, lang)
 
 
 @router.post("/{draft_id}/try")
-def post_try(
-    draft_id: IdText, body: EventTried, actor: BookReader, service: ServiceDep, lang: LangDep, response: Response
-) -> TrialShown:
+def post_try(draft_id: IdText, body: EventTried, actor: BookReader, service: ServiceDep, lang: WordsDep) -> TrialShown:
     """One event under the draft: which rows match, the points, and why."""
     with service.reading() as unit:
         draft = draft_of(unit, draft_id, actor)
-    response.headers.update(in_words(lang))
     return trial_shown(try_event(draft, body.kind, body.facts.given()), lang)
 
 

@@ -14,10 +14,9 @@ from api.books.rollback import roll_back
 from api.db.unit_of_work import WriteUnit
 from api.endpoints.books.draft_view import titles_of
 from api.endpoints.books.editor import line_in_book
-from api.endpoints.books.sheet_writing import XLSX_TYPE, to_xlsx
+from api.endpoints.books.sheet_writing import XLSX_TYPE, file_response, to_xlsx
 from api.endpoints.books.tables import tables_of
 from api.endpoints.books.visits import BookVisit, RollbackVisit
-from api.endpoints.common.downloads import attachment
 from api.endpoints.common.form_once import submit_once
 from api.endpoints.common.formats import city_pairs
 from api.endpoints.common.page_routing import page_router
@@ -183,7 +182,7 @@ def version_toml(visit: BookVisit, book_id: str, digest: str) -> Response:
     """A version as TOML, standing alone."""
     with visit.service.reading() as unit:
         version = version_of(unit, digest, visit.service.clock())
-    return _file(version.toml.encode(), "application/toml; charset=utf-8", f"{book_id}.toml")
+    return file_response(version.toml.encode(), "application/toml; charset=utf-8", f"{book_id}.toml")
 
 
 @router.get("/console/books/{book_id}/{digest}.xlsx")
@@ -191,11 +190,7 @@ def version_workbook(visit: BookVisit, book_id: str, digest: str) -> Response:
     """A version's tables as an Excel workbook."""
     with visit.service.reading() as unit:
         version = version_of(unit, digest, visit.service.clock())
-    return _file(to_xlsx(tables_of(version.document), visit.lang), XLSX_TYPE, f"{book_id}.xlsx")
-
-
-def _file(content: bytes, media_type: str, name: str) -> Response:
-    return Response(content, media_type=media_type, headers=attachment(name))
+    return file_response(to_xlsx(tables_of(version.document), visit.lang), XLSX_TYPE, f"{book_id}.xlsx")
 
 
 @router.post("/console/books/{book_id}/back")

@@ -14,7 +14,7 @@ from api.endpoints.books.bodies import BookDigest, BookIdText, RollbackAsked
 from api.endpoints.books.draft_step import BookReader, draft_headers, problem_of_checked
 from api.endpoints.books.shapes import BookLine, BooksPage, DraftShown, PlaceBooks, VersionShown
 from api.endpoints.common.auth import require
-from api.endpoints.common.etags import in_words
+from api.endpoints.common.etags import WordsDep
 from api.endpoints.common.problems import Problem
 from api.endpoints.common.schemas import LIMIT_DEFAULT, City, Cursor, Limit
 from api.endpoints.common.threads import ThreadedRoute
@@ -64,8 +64,7 @@ def get_version(
     digest: BookDigest,
     actor: BookReader,
     service: ServiceDep,
-    lang: LangDep,
-    response: Response,
+    lang: WordsDep,
     since: Since = None,
 ) -> VersionShown:
     """A version in full, which never changes: its document, the law beside each rule, what the checks say of it."""
@@ -75,7 +74,6 @@ def get_version(
             raise Problem("version_unknown", digest=digest)
         before = since or version.before
         changes = () if before is None else compare_versions(unit, before, digest)
-    response.headers.update(in_words(lang))
     return version_shown(version, before, changes, lang)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
+from fastapi import Response
 from openpyxl import Workbook
 from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 from openpyxl.styles import Alignment, Font, PatternFill
@@ -19,6 +20,7 @@ from openpyxl.worksheet.datavalidation import DataValidation
 from api.endpoints.books.cells import value_of
 from api.endpoints.books.columns import PARTS, Column
 from api.endpoints.books.tables import Table
+from api.endpoints.common.downloads import attachment
 from rules.formula_guard import escape_formula, is_formula
 from rules.text import Lang, text
 
@@ -41,6 +43,11 @@ def label(column: Column, lang: Lang) -> str:
     if column.path[-1] in ("zh", "en"):
         return text(lang, f"web_books.in_{column.path[-1]}", words=words)
     return words
+
+
+def file_response(content: bytes, media_type: str, name: str) -> Response:
+    """A file to take along."""
+    return Response(content, media_type=media_type, headers=attachment(name))
 
 
 def to_xlsx(tables: Mapping[str, Table], lang: Lang) -> bytes:

@@ -41,7 +41,7 @@ def city_page(visit: ReaderVisit, city: Named = "", days: int = 7) -> Response:
         if chosen not in cities:
             raise Problem("not_found")
         dashboard = dashboard_of(unit, rules_in_force(unit), chosen, days, visit.service.clock())
-        shared = shared_page(unit, visit.who, chosen, limit=NUM_SHARED).orders if visit.may("orders:read") else ()
+        shared = shared_page(unit, visit.who, chosen, limit=NUM_SHARED).items if visit.may("orders:read") else ()
     if dashboard is None:
         return visit.page("dashboard_empty.html")
     return visit.page(

@@ -5,9 +5,12 @@ sends back what it got: it means the same revision.
 """
 
 import re
-from typing import Final
+from typing import Annotated, Final
+
+from fastapi import Depends, Response
 
 from api.endpoints.common.problems import Problem
+from api.service import LangDep
 from rules.text import Lang
 
 # Ours are revisions and digests; a longer one is nobody's.
@@ -57,3 +60,12 @@ def _tags(header: str) -> set[str]:
 def in_words(lang: Lang) -> dict[str, str]:
     """Headers of an answer that differs by language and is for one reader."""
     return {"Content-Language": lang, "Vary": "Accept-Language, Authorization", "Cache-Control": "private, no-cache"}
+
+
+async def _worded(lang: LangDep, response: Response) -> Lang:
+    response.headers.update(in_words(lang))
+    return lang
+
+
+# The language of an answer, which says so in its headers.
+WordsDep = Annotated[Lang, Depends(_worded)]

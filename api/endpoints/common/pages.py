@@ -105,6 +105,11 @@ class Visit:
         kept = urlencode({name: value for name, value in query.items() if value is not None and value != ""})
         return self.request.url.path + (f"?{kept}" if kept else "")
 
+    def steps(self, next_cursor: object, cursor: object) -> dict[str, Any]:
+        """Addresses of the next page of a list and of its first, where this page is not the last, not the first."""
+        older = None if next_cursor is None else self.here(cursor=next_cursor)
+        return {"older": older, "newest": None if cursor is None else self.here(cursor=None)}
+
     def page(self, template: str, /, status: int = 200, **context: object) -> Response:
         """A rendered page; what was said after the last change is said once."""
         message = self._said()

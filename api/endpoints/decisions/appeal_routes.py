@@ -8,12 +8,12 @@ from api.books.scheduling import rules_for_posting
 from api.decisions.appeal_records import APPEALS
 from api.decisions.appeals import decide_appeal
 from api.endpoints.common.auth import require
-from api.endpoints.common.etags import in_words
+from api.endpoints.common.etags import WordsDep
 from api.endpoints.common.schemas import IdText
 from api.endpoints.common.threads import ThreadedRoute
 from api.endpoints.decisions.cases import CaseQueryDep, list_cases, need_case
 from api.endpoints.decisions.shapes import AppealAnswer, AppealPage, AppealShown
-from api.service import Actor, LangDep, ServiceDep
+from api.service import Actor, ServiceDep
 
 router = APIRouter(prefix="/v1/appeals", tags=["appeals"], route_class=ThreadedRoute)
 Reader = Annotated[Actor, Depends(require("self:read", "appeals:decide"))]
@@ -22,25 +22,22 @@ _ACCEPTED = "Decided; the ledger is being recalculated."
 
 
 @router.get("")
-def list_appeals(
-    actor: Reader, service: ServiceDep, lang: LangDep, response: Response, query: CaseQueryDep
-) -> AppealPage:
+def list_appeals(actor: Reader, service: ServiceDep, lang: WordsDep, query: CaseQueryDep) -> AppealPage:
     """Appeals that wait, those first whose time runs out first, or those answered, newest first; a rider's own only."""
-    return list_cases(AppealPage, APPEALS, service, actor, query, lang, response)
+    return list_cases(AppealPage, APPEALS, service, actor, query, lang)
 
 
 @router.get("/{appeal_id}")
-def get_appeal(appeal_id: IdText, actor: Reader, service: ServiceDep, lang: LangDep, response: Response) -> AppealShown:
+def get_appeal(appeal_id: IdText, actor: Reader, service: ServiceDep, lang: WordsDep) -> AppealShown:
     """One appeal and its answer."""
     with service.reading() as unit:
         appeal = need_case(APPEALS, unit, actor, appeal_id)
-    response.headers.update(in_words(lang))
     return AppealShown.of(appeal, lang)
 
 
 @router.post("/{appeal_id}/decision", responses={202: {"model": AppealShown, "description": _ACCEPTED}})
 def post_decision(
-    appeal_id: IdText, body: AppealAnswer, actor: Decider, service: ServiceDep, lang: LangDep, response: Response
+    appeal_id: IdText, body: AppealAnswer, actor: Decider, service: ServiceDep, lang: WordsDep, response: Response
 ) -> AppealShown:
     """Answer an appeal, with a reason; an upheld one is taken back in the ledger at once.
 
@@ -56,5 +53,4 @@ def post_decision(
     if appeal.recalculating:
         response.status_code = 202
         response.headers["Location"] = f"/v1/appeals/{appeal_id}"
-    response.headers.update(in_words(lang))
     return AppealShown.of(appeal, lang)

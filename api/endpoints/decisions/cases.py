@@ -10,7 +10,6 @@ from api.access.requester import need_cities
 from api.db.unit_of_work import ReadUnit, WriteUnit
 from api.decisions.cases import CaseState, CaseStore, CaseT
 from api.endpoints.common.case_file import chosen_cities, need_city, own_cities
-from api.endpoints.common.etags import in_words
 from api.endpoints.common.pages import Visit
 from api.endpoints.common.problems import Problem
 from api.endpoints.common.schemas import LIMIT_DEFAULT, Cursor, Limit, ListPage, PlainText
@@ -36,9 +35,8 @@ CaseQueryDep = Annotated[CaseQuery, Depends()]
 
 
 def list_cases(
-    shape: type[ListT], store: CaseStore[CaseT], service: Service, actor: Actor, query: CaseQuery, lang: Lang,
-    response: Response,
-) -> ListT:  # fmt: skip
+    shape: type[ListT], store: CaseStore[CaseT], service: Service, actor: Actor, query: CaseQuery, lang: Lang
+) -> ListT:
     """A page of cases: riders see their own, others those of their cities.
 
     Raises
@@ -54,7 +52,6 @@ def list_cases(
             page = store.page_of_rider(unit, actor.subject, query.state, query.cursor, query.limit)
         else:
             page = store.page(unit, query.state, cities, query.cursor, query.limit)
-    response.headers.update(in_words(lang))
     return shape.of(page, lang)
 
 
@@ -88,8 +85,7 @@ def inbox_page(
         city=city,
         state=state,
         now_us=visit.service.clock(),
-        older=None if page.cursor is None else visit.here(cursor=page.cursor),
-        newest=None if cursor is None else visit.here(cursor=None),
+        **visit.steps(page.cursor, cursor),
     )
 
 

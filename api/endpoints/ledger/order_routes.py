@@ -8,7 +8,7 @@ from pydantic import Field
 from api.access.requester import need_cities
 from api.endpoints.common.auth import require
 from api.endpoints.common.schemas import LIMIT_DEFAULT, City, Cursor, Limit, ListPage, Model
-from api.ledger.shared_orders import OrderDelivery, SharedOrder, shared_page
+from api.ledger.shared_orders import shared_page
 from api.service import Actor, ServiceDep
 
 router = APIRouter(prefix="/v1/shared-orders", tags=["dashboard"])
@@ -35,7 +35,7 @@ class SharedOrderShown(Model):
 class SharedOrderList(ListPage):
     """Shared orders, newest first; an order of three riders stands twice."""
 
-    items: list[SharedOrderShown]
+    items: tuple[SharedOrderShown, ...]
 
 
 @router.get("")
@@ -47,17 +47,4 @@ def list_shared_orders(
         need_cities(actor, {city})
     with service.reading() as unit:
         page = shared_page(unit, actor, city, cursor, limit)
-    return SharedOrderList(items=[_shown(order) for order in page.orders], cursor=page.cursor)
-
-
-def _shown(order: SharedOrder) -> SharedOrderShown:
-    first, later = _delivery(order.first), _delivery(order.later)
-    return SharedOrderShown(order_id=order.order_id, first=first, later=later, recorded_us=order.recorded_us)
-
-
-def _delivery(delivery: OrderDelivery | None) -> OrderDeliveryShown | None:
-    return (
-        None
-        if delivery is None
-        else OrderDeliveryShown(rider_id=delivery.rider_id, event_id=delivery.event_id, city=delivery.city)
-    )
+    return SharedOrderList.of(page)

@@ -21,8 +21,7 @@ from api.endpoints.riders.book_view import fill_of, rows_of, score_scale
 from api.refusals import Refused
 from api.riders.cards import card_of
 from api.riders.entries_explained import ExplainedEntry, entries_page, entry_of, owner_of_entry
-from api.riders.erasure import erase
-from api.riders.people import person_of
+from api.riders.people import erase, person_of
 
 router = page_router()
 OwnVisit = Annotated[Visit, Depends(visiting("self:read"))]
@@ -71,11 +70,8 @@ def own_entries(visit: OwnVisit, cursor: SeqCursor = None) -> Response:
     """All entries, newest first."""
     with visit.service.reading() as unit:
         page = entries_page(unit, visit.who.subject, visit.service.clock(), cursor, NUM_A_PAGE)
-    older = None if page.cursor is None else visit.here(cursor=page.cursor)
-    newest = None if cursor is None else "/rider/entries"
-    return visit.page(
-        "rider_entries.html", items=items_of(page.items), waits=page.recalculating, older=older, newest=newest
-    )
+    steps = visit.steps(page.cursor, cursor)
+    return visit.page("rider_entries.html", items=items_of(page.items), waits=page.recalculating, **steps)
 
 
 @router.get("/rider/entries/{entry_id}")

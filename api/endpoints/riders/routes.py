@@ -12,15 +12,15 @@ from api.db.rider_rows import home_of
 from api.db.unit_of_work import ReadUnit, WriteUnit
 from api.endpoints.common.auth import Authenticator, require
 from api.endpoints.common.downloads import export_download
-from api.endpoints.common.etags import in_words, is_unchanged
+from api.endpoints.common.etags import WordsDep, is_unchanged
 from api.endpoints.common.problems import Problem
 from api.endpoints.common.schemas import LIMIT_DEFAULT, City, Cursor, IdText, IfNoneMatch, Limit, Model, PlainText
 from api.endpoints.riders.card_cache import CardCache, PreparedResponse
 from api.endpoints.riders.shapes import CardShown, EntryPage, Forecasts, ForecastShown
 from api.riders import people
 from api.riders.entries_explained import entries_page
-from api.riders.erasure import erase
 from api.riders.forecast import DEFAULT_LATE_MIN, forecast_of
+from api.riders.people import erase
 from api.service import Actor, LangDep, ServiceDep
 
 router = APIRouter(prefix="/v1/riders/{rider_id}", tags=["riders"])
@@ -94,8 +94,7 @@ def list_entries(
     rider_id: IdText,
     actor: Reader,
     service: ServiceDep,
-    lang: LangDep,
-    response: Response,
+    lang: WordsDep,
     cursor: Cursor = None,
     limit: Limit = LIMIT_DEFAULT,
 ) -> EntryPage:
@@ -104,7 +103,6 @@ def list_entries(
     with service.reading() as unit:
         need_visible_rider(unit, actor, rider_id)
         page = entries_page(unit, rider_id, service.clock(), before, limit)
-    response.headers.update(in_words(lang))
     return EntryPage.of(page, lang)
 
 
@@ -116,16 +114,14 @@ def _seq(cursor: str) -> int:
 
 @router.get("/forecast")
 def get_forecast(
-    rider_id: IdText, actor: Reader, service: ServiceDep, lang: LangDep, response: Response,
-    late_min: Minutes = None,
-) -> Forecasts:  # fmt: skip
+    rider_id: IdText, actor: Reader, service: ServiceDep, lang: WordsDep, late_min: Minutes = None
+) -> Forecasts:
     """What the next order would do if it is on time, or so many minutes late."""
     with service.reading() as unit:
         need_visible_rider(unit, actor, rider_id)
         forecasts = forecast_of(unit, rules_in_force(unit), rider_id, service.clock(), late_min or DEFAULT_LATE_MIN)
     if forecasts is None:
         raise Problem("rider_unknown")
-    response.headers.update(in_words(lang))
     return Forecasts(rider_id=rider_id, items=tuple(ForecastShown.of(item, lang) for item in forecasts))
 
 

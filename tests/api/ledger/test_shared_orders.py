@@ -129,9 +129,9 @@ def test_who_asks_sees_deliveries_of_riders_of_their_cities(store: Store) -> Non
     )
 
     with store.reading() as unit:
-        here = shared_page(unit, Somebody(("hangzhou",))).orders
-        there = shared_page(unit, Somebody(("shanghai",))).orders
-        everywhere = shared_page(unit, Somebody()).orders
+        here = shared_page(unit, Somebody(("hangzhou",))).items
+        there = shared_page(unit, Somebody(("shanghai",))).items
+        everywhere = shared_page(unit, Somebody()).items
         some = shared_page(unit, Somebody(), limit=1)
         rest = shared_page(unit, Somebody(), cursor=some.cursor, limit=1)
         counts = [num_shared(unit, city) for city in ("hangzhou", "shanghai", "beijing")]
@@ -139,7 +139,7 @@ def test_who_asks_sees_deliveries_of_riders_of_their_cities(store: Store) -> Non
     assert [(one.order_id, one.first and one.first.rider_id, one.later) for one in here] == [("o1", "r1", None)]
     assert [(one.order_id, one.first, one.later and one.later.rider_id) for one in there] == [("o1", None, "r2")]
     assert {one.order_id for one in everywhere} == {"o1", "o2"}
-    assert (*some.orders, *rest.orders) == everywhere
+    assert (*some.items, *rest.items) == everywhere
     assert rest.cursor is None
     assert counts == [1, 1, 1]
 

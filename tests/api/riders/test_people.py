@@ -12,9 +12,8 @@ from api.db.audit_notes import add_audit_note
 from api.db.store import Store
 from api.decisions.appeals import file_appeal
 from api.riders import exports
-from api.riders.erasure import erase
 from api.riders.exports import export_of
-from api.riders.people import Person, person_of, save_person
+from api.riders.people import Person, erase, person_of, save_person
 from tests.api.ledger.posts import BOOK, START_US, later, lines_of, post, publish
 from tests.builders import delivered
 

@@ -10,8 +10,7 @@ import pytest
 
 from api.db.store import Store
 from api.db.unit_of_work import ReadUnit
-from api.ledger.replay_process import R, ReplayProcess, ReplayProcessError
-from api.ledger.replayer import Replayer
+from api.ledger.replayer import R, Replayer, ReplayProcess, ReplayProcessError
 from api.ledger.replays import prepare
 from tests.api.ledger.late_changes import Events, fix_of, history, is_whole, late_of, num_waiting, posted_by_day
 from tests.api.ledger.posts import FADING, lines_of, newest_us, post, publish, same_ledger
