@@ -3,6 +3,8 @@ PYTHON ?= python3
 MINUTES ?= 10
 KILLS ?= 30
 MILLIONS ?= 50
+SAMPLE ?= 20
+SEED ?= 1
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
@@ -11,7 +13,7 @@ PARALLEL := -n auto --dist loadfile
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url
 
-.PHONY: demo test test-fast explore soak mutants kills load large public check docs bench lock clean
+.PHONY: demo test test-fast explore soak mutants mutation kills load large public check docs bench lock clean
 
 $(VENV)/runtime.stamp: requirements/build.txt requirements/runtime.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -26,6 +28,10 @@ $(VENV)/test.stamp: $(VENV)/runtime.stamp requirements/test.txt
 
 $(VENV)/bench.stamp: $(VENV)/test.stamp requirements/bench.txt
 	$(PIP) install --require-hashes -r requirements/bench.txt
+	touch $@
+
+$(VENV)/mutation.stamp: $(VENV)/test.stamp requirements/mutation.txt
+	$(PIP) install --require-hashes -r requirements/mutation.txt
 	touch $@
 
 demo: $(VENV)/runtime.stamp ## a sample city, and the console on it with one-click roles
@@ -50,6 +56,11 @@ soak: mutants kills load large ## all of it, an hour or two; each part can be ru
 
 mutants: $(VENV)/test.stamp ## the faults of tests/soak/planted.py, one at a time; tests must notice each
 	$(BIN)/python -m tests.soak.mutants
+
+# New faults, not the kept ones: `survivors.md` says what came of those seen so far. Not part of soak: it fails at the
+# survivors that are argued there. `MODULES="scoring/kernel.py dispatch/rounds.py"` for some, `SAMPLE=0` for every mutant.
+mutation: $(VENV)/mutation.stamp ## cosmic-ray's mutants of six modules, SAMPLE of each drawn by SEED; what survives is printed
+	$(BIN)/python -m tests.soak.mutation --sample $(SAMPLE) --seed $(SEED) $(MODULES)
 
 kills: $(VENV)/bench.stamp ## SIGKILL to the service and to runs by buckets, KILLS times each; nothing lost, nothing twice
 	$(BIN)/python -m tests.benchmarks.kills $(KILLS)
@@ -77,6 +88,7 @@ lock: ## lock the versions that pyproject.toml admits
 	$(COMPILE) pyproject.toml -o requirements/runtime.txt
 	$(COMPILE) pyproject.toml --group test --group docs -c requirements/runtime.txt -o requirements/test.txt
 	$(COMPILE) pyproject.toml --group test --group docs --group bench -c requirements/test.txt -o requirements/bench.txt
+	$(COMPILE) pyproject.toml --group test --group docs --group mutation -c requirements/test.txt -o requirements/mutation.txt
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

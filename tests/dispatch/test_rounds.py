@@ -166,6 +166,66 @@ def test_plan_ends_by_hand():
     assert at_s.tolist() == [NOW_S + drive_s + 120 + 40]
 
 
+@pytest.mark.parametrize("ready_s", [0, NOW_S + 9_000])
+def test_plan_ends_by_hand_with_a_pickup(ready_s):
+    """Who is to fetch an order waits for the food, if they are there first; two minutes at the counter, two at the door."""
+    problem = standing_problem(
+        2, 2, 1, holder=np.array([0, -1]), stops=((0, ~0),), ready_s=np.full(2, ready_s), free_s=np.array([NOW_S + 7])
+    )
+    drive_s, ride_s = (
+        int(problem.travel.pairs(*map(np.array, ([start], [end])))[0])
+        for start, end in (
+            (problem.riders.place[0], problem.orders.merchant[0]),
+            (problem.orders.merchant[0], problem.orders.door[0]),
+        )
+    )
+
+    place, at_s = plan_ends(problem)
+
+    picked_s = max(NOW_S + 7 + drive_s + 60, ready_s) + 60
+    assert place.tolist() == [problem.orders.door[0]]
+    assert at_s.tolist() == [picked_s + ride_s + 120 + int(problem.orders.handover_s[0])]
+
+
+@pytest.mark.parametrize("priority", [1_000, 2_000, 700])
+@pytest.mark.parametrize("promised_s", [0, NOW_S + 90_000])
+def test_what_a_large_round_costs_by_hand(priority, promised_s):
+    """The wait from placing to the door and the lateness at the door; a priority divides what is not lost already."""
+    problem = replace(
+        market_problem(
+            2, 1, 1, market=small_market(ON_DEMAND), priority=[priority], promised_s=np.array([promised_s]),
+            off_s=np.array([90_000]),
+        ),
+        now_s=NOW_S,
+    )  # fmt: skip
+    orders, riders = problem.orders, problem.riders
+    drive_s = int(problem.travel.pairs(riders.place, orders.merchant)[0])
+    ride_s = int(problem.travel.pairs(orders.merchant, orders.door)[0])
+    picked_s = max(NOW_S + drive_s + 60, int(orders.ready_s[0]))
+    dropped_s = picked_s + 60 + ride_s + 60 + int(orders.handover_s[0])
+
+    answer = solve_large_round(problem, WEIGHTS)
+
+    cost, lost = (
+        WEIGHTS.wait * (at_s - int(orders.placed_s[0])) + WEIGHTS.late * max(at_s - promised_s, 0)
+        for at_s in (dropped_s, NOW_S)
+    )
+    assert answer.cost == lost + (cost - lost) * (1_000_000 // priority) // 1_000
+
+
+def test_a_large_round_looks_wider_for_orders_left_over():
+    """Four orders whose one candidate is the same rider go to four riders."""
+    problem = standing_problem(4, 4, 5)
+    points = problem.travel.points_m.copy()
+    points[problem.orders.merchant] = points[problem.orders.merchant[0]]
+    problem = replace(problem, travel=replace(problem.travel, points_m=points))
+
+    answer = solve_large_round(problem, WEIGHTS, width=1)
+
+    assert not answer.waiting
+    assert len(set(answer.holder.tolist())) == 4
+
+
 def test_large_round_is_no_worse_than_first_come():
     """With complete candidates the assignment costs no more than giving each order in turn to its nearest free rider."""
     problem = standing_problem(4, 30, 40)

@@ -56,6 +56,38 @@ def test_two_late_orders_at_one_slow_counter(read: Read) -> None:
     assert [row[:4] for row in found.rows] == [("a", "late_5", "deduct", -1_000), ("b", "late_5", "deduct", -1_000)]
 
 
+def test_waits_are_shared_whatever_order_they_began_in(read: Read) -> None:
+    """Four late orders in one bag, three of which waited 5, 3 and 2 minutes, the last delivered first: 10 minutes each."""
+    waits_min = {"a": (-15, -10), "b": (-22, -19), "c": (-30, -28), "d": (-20, -20)}
+    events = [
+        delivered(name, at_min=at, late_min=20)
+        | {
+            "arrived_store_us": NOON_US + first * MINUTE_US,
+            "merchant_promised_ready_us": NOON_US + first * MINUTE_US,
+            "merchant_ready_us": NOON_US + last * MINUTE_US,
+            "picked_up_us": NOON_US + last * MINUTE_US,
+        }
+        for at, (name, (first, last)) in enumerate(waits_min.items())
+    ]
+
+    assert read(events).given_back_s == dict.fromkeys("abcd", 10 * 60)
+
+
+@pytest.mark.parametrize("reading", list(READINGS))
+def test_each_of_three_riders_is_judged_by_their_own_kitchen(reading: str) -> None:
+    """Ten minutes late each, and 2, 3 and 4 of them waited for food: nobody's wait is another's, none is left out."""
+    waits_min = {"r1": 2, "r2": 3, "r3": 4}
+    events = [
+        slow_merchant(f"e-{rider}", wait_min=wait, late_min=10, rider_id=rider) for rider, wait in waits_min.items()
+    ]
+
+    readings = READINGS[reading]((book(),), events, NOON_US)
+
+    assert [readings[rider].given_back_s for rider in waits_min] == [
+        {f"e-{rider}": wait * 60} for rider, wait in waits_min.items()
+    ]
+
+
 def test_a_wait_of_part_of_a_second_gives_back_a_whole_one(read: Read) -> None:
     """0.4 s of waiting are rounded up, for the rider: of 301 s late 300 remain, which is the lighter band."""
     found = read([slow_merchant(wait_min=0.4 * SECOND_MIN, late_min=301 * SECOND_MIN)])

@@ -21,6 +21,18 @@ def test_of_several_exempting_causes_the_first_party_answers(read: Read) -> None
     assert found.parties == {"e1": "merchant"}
 
 
+@pytest.mark.parametrize("by", ["rider", "merchant", "customer", "platform", None])
+def test_who_cancelled_answers_for_it(read: Read, by: str | None) -> None:
+    """And where nobody says who it was, nobody does."""
+    parties = ["rider", "merchant", "customer", "platform", "nobody"]
+    cancelling = book(rule=[rule(party, "cancelled", points=1, when={"liable": party}) for party in parties])
+
+    found = read([event("cancelled", party=by)], cancelling)
+
+    assert found.parties == {"e1": by or "nobody"}
+    assert [row[1] for row in found.rows] == [by or "nobody"]
+
+
 def test_of_several_causes_the_one_that_gave_back_most_answers(read: Read) -> None:
     """3 minutes for weather and 6 for a transfer make up for 9: the platform answers."""
     events = [

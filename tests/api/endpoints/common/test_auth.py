@@ -2,15 +2,17 @@
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
-from api.access import keys
+from api.access import keys, sessions
 from api.app.create import create_app
 from api.db.store import Store
 from api.db.unit_of_work import ReadUnit
-from api.endpoints.common.auth import Authenticator
+from api.endpoints.common.auth import Authenticator, check_scopes, session_actor
+from api.endpoints.common.problems import Problem
 from api.service import Actor, Service
 from api.settings import Settings
 from tests.api.endpoints import own_loop
@@ -88,3 +90,135 @@ def test_many_requests_of_one_key_look_it_up_once(
     own_loop.run(crowd())
 
     assert len(asked) == 2
+
+
+CACHE_S = 60
+
+
+@pytest.fixture
+def authenticator(store: Store, clock: Clock) -> Authenticator:
+    """One that believes a token for a minute."""
+    settings = Settings(database_url=store.url, token_cache_s=CACHE_S)
+    return Authenticator(Service(store, settings, clock=clock))
+
+
+def request(*authorization: bytes) -> dict[str, Any]:
+    """A request with headers of that name among others."""
+    others = [(b"accept", b"*/*"), (b"x-authorization", b"Bearer rs_")]
+    return {"type": "http", "headers": [*others, *((b"authorization", value) for value in authorization)]}
+
+
+def of(headers: dict[str, str]) -> dict[str, Any]:
+    """A request with a key."""
+    return request(headers["Authorization"].encode())
+
+
+@pytest.mark.parametrize(
+    ("values", "code"),
+    [
+        ((), "unauthenticated"),
+        ((b"Bearer one", b"Bearer two"), "token_invalid"),
+        ((b"Basic one",), "token_invalid"),
+        ((b"Bearer",), "token_invalid"),
+        ((b"Bearer ",), "token_invalid"),
+        ((b"Bearer " + bytes(8_193),), "token_invalid"),
+        ((b"bEARER one",), None),
+        ((b"Bearer " + bytes(8_192),), None),
+    ],
+)
+def test_a_request_names_one_bearer_token(
+    authenticator: Authenticator, values: tuple[bytes, ...], code: str | None
+) -> None:
+    """Neither none nor two, of another kind, empty or above 8 192 bytes; what may be one is not believed before it is known."""
+    if code is None:
+        assert authenticator.believed(request(*values)) is None
+    else:
+        with pytest.raises(Problem) as refused:
+            authenticator.believed(request(*values))
+        assert refused.value.code == code
+
+
+def test_a_token_is_believed_for_a_while(authenticator: Authenticator, bearer: Bearer, clock: Clock) -> None:
+    """For `token_cache_s` to the microsecond; a request that knows its actor is not asked again."""
+    headers = bearer("ops", "li.na", ["hangzhou"])
+    first = of(headers)
+    actor = own_loop.run(authenticator.actor(first))
+
+    clock.now_us += CACHE_S * 1_000_000 - 1
+    assert authenticator.believed(of(headers)) == actor
+    clock.now_us += 1
+    assert authenticator.believed(of(headers)) is None
+    assert authenticator.believed(first) == actor
+    assert (actor.role, actor.subject, actor.cities) == ("ops", "li.na", ("hangzhou",))
+    assert actor.expires_us == START_US + 90 * 86_400 * 1_000_000
+    assert actor.key_id == actor.token_id == headers["Authorization"].split("_")[1]
+
+
+def test_a_key_is_new_until_it_was_good(
+    authenticator: Authenticator, bearer: Bearer, store: Store, clock: Clock
+) -> None:
+    """And again once it was refused; a token of another issuer never is."""
+    headers = bearer("ops")
+    seen = [authenticator.is_new(of(headers))]
+    own_loop.run(authenticator.actor(of(headers)))
+    seen.append(authenticator.is_new(of(headers)))
+    with store.writing(clock()) as unit:
+        keys.revoke_key(unit, headers["Authorization"].split("_")[1], "cli:token")
+    authenticator.forget()
+    with pytest.raises(Problem, match="token_revoked"):
+        own_loop.run(authenticator.actor(of(headers)))
+    seen.append(authenticator.is_new(of(headers)))
+
+    assert seen == [True, False, True]
+    assert not authenticator.is_new(request(b"Bearer ey.ey.x"))
+
+
+@pytest.mark.parametrize(("later_us", "moves"), [(59_999_999, False), (60_000_000, True)])
+def test_a_keys_use_is_written_once_a_minute(
+    authenticator: Authenticator, bearer: Bearer, store: Store, clock: Clock, later_us: int, moves: bool
+) -> None:
+    """The first use is, and the next a minute later."""
+    token = bearer("ops")["Authorization"].split()[1]
+
+    authenticator.read(token)
+    clock.now_us += later_us
+    authenticator.read(token)
+
+    with store.reading() as unit:
+        (key,) = keys.all_keys(unit)
+    assert key.last_used_us == START_US + (later_us if moves else 0)
+
+
+def test_a_session_is_of_its_person_until_it_ends(authenticator: Authenticator, store: Store, clock: Clock) -> None:
+    """Any other text is nobody's; what its JWT was signed with must still be the issuer's."""
+    service = Service(store, Settings(database_url=store.url), clock=clock)
+    with store.writing(clock()) as unit:
+        text = sessions.begin_session(unit, "ops", "li.na", ("hangzhou",), until_us=START_US + 100)
+        signed = sessions.begin_session(unit, "ops", "chen", signed_by="a key that is gone")
+
+    actor = session_actor(service, authenticator.jwts, text)
+
+    assert actor is not None
+    assert (actor.role, actor.subject, actor.cities, actor.expires_us) == (
+        "ops",
+        "li.na",
+        ("hangzhou",),
+        START_US + 100,
+    )
+    assert actor.session_id is not None
+    assert actor.token_id == f"session:{actor.session_id[:16]}"
+    assert session_actor(service, authenticator.jwts, signed) is None
+    assert session_actor(service, authenticator.jwts, "0" * 64) is None
+    clock.now_us += 100
+    assert session_actor(service, authenticator.jwts, text) is None
+
+
+def test_scopes_are_asked_of_somebody() -> None:
+    """Nobody is unauthenticated; a role without any of the scopes is refused with their names; one of them is enough."""
+    ops = Actor("ops", "li.na", (), "test")
+
+    assert check_scopes(ops, ("appeals:decide", "books:approve")) is ops
+    with pytest.raises(Problem, match="unauthenticated"):
+        check_scopes(None, ("appeals:decide",))
+    with pytest.raises(Problem, match="scope_missing"):
+        check_scopes(ops, ("books:approve",))
