@@ -141,6 +141,17 @@ def test_an_only_rider_is_said_to_be_the_only_one():
     assert "no other rider" in sentence(answer.explanations[0], problem.orders.names, problem.riders.names, "en")
 
 
+def test_a_round_by_itself_lets_whole_plans_change_rider():
+    """However seldom a day's rounds do; here that saves something, and without it the plans stay as assigned."""
+    problem = standing_problem(4, 8, 3)
+
+    never, seldom, always = (
+        solve_round(problem, WEIGHTS, SearchSettings(repairs_max=0, exchange_every=every)).cost for every in (0, 5, 1)
+    )
+
+    assert seldom == always < never
+
+
 def test_orders_not_yet_placed_stay_out():
     """A round knows nothing of an order placed later."""
     problem = replace(standing_problem(9), now_s=0)
@@ -344,6 +355,24 @@ def test_an_order_may_be_picked_up_to_the_end_of_a_shift(solver, off_s, is_taken
     answer = solved(solver, two_alike(ready_s=np.full(1, NOW_S + 900), off_s=np.full(2, off_s)))
 
     assert bool(answer.holder[0] >= 0) is is_taken
+
+
+@SOLVERS
+def test_who_takes_another_order_at_the_end_of_their_shift_has_no_room(solver):
+    """Two orders are ready at the second at which the only rider goes: one is theirs, and the other found them full."""
+    problem = market_problem(
+        3,
+        2,
+        1,
+        market=small_market(ON_DEMAND, orders_max=1),
+        ready_s=np.full(2, NOW_S + 900),
+        off_s=np.array([NOW_S + 900]),
+    )
+
+    answer = solved(solver, replace(problem, now_s=NOW_S))
+
+    assert answer.complete
+    assert [(why.key, why.off_shift, why.full) for why in answer.waiting.values()] == [(FULL, 0, 1)]
 
 
 def test_riders_who_may_take_nothing_are_the_reason():

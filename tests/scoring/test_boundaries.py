@@ -162,13 +162,13 @@ def test_a_window_takes_orders_along_that_were_in_the_bag(read: Read) -> None:
 
 @pytest.mark.parametrize(("least", "is_paid"), [(70, True), ("70.001", False)])
 def test_a_tier_begins_with_its_least_score(read: Read, least: int | str, is_paid: bool) -> None:
-    """Whoever has exactly as much stands in it: the bonus of an order at 70 is that of the tier from 70 on."""
+    """Whoever has exactly as much stands in it: the bonus of an order at 70, be it 1 fen, is that of the tier from 70 on."""
     title = {"zh": "级", "en": "Tier"}
     tiers = [
         {"id": "normal", "title": title},
-        {"id": "reward", "title": title, "from": Decimal(least), "bonus_fen": 50},
+        {"id": "reward", "title": title, "from": Decimal(least), "bonus_fen": 1},
     ]
 
     found = read([delivered()], book(tier=tiers))
 
-    assert ("tier:reward" in {rule_id for _, rule_id, *_ in found.rows}) is is_paid
+    assert (("e1", "tier:reward", "award", 0, 1) in found.rows) is is_paid

@@ -33,6 +33,38 @@ def test_who_cancelled_answers_for_it(read: Read, by: str | None) -> None:
     assert [row[1] for row in found.rows] == [by or "nobody"]
 
 
+@pytest.mark.parametrize(("kind", "capped_mp"), [("crowdsourced", 1_400), ("dedicated", 1_700), (None, 1_700)])
+def test_the_limit_of_an_event_goes_by_the_kind_of_rider(read: Read, kind: str | None, capped_mp: int) -> None:
+    """Three on-time orders are 0.6 to the crowdsourced and 0.3 to the dedicated; the lesser where nobody knows the kind."""
+    limited = book(
+        cost_limit={"on_time_orders": 3},
+        rule=[
+            rule("more", points=Decimal("0.2"), when={"late_min": {"up_to": 0}, "rider_kind": "crowdsourced"}),
+            rule("less", points=Decimal("0.1"), when={"late_min": {"up_to": 0}}),
+            rule("late", points=-2, when={"late_min": {"over": 0}}),
+        ],
+    )
+
+    found = read([delivered(late_min=30, rider_kind=kind)], limited)
+
+    assert found.rows[1:] == [("e1", "cost_limit", "cap", capped_mp, 0)]
+
+
+@pytest.mark.parametrize(("restores_to", "rows"), [(70, []), (Decimal("69.999"), [("fading", "fade", 1)])])
+def test_what_a_course_gives_back_does_not_fade_again(
+    read: Read, restores_to: int | Decimal, rows: list[tuple[str, str, int]]
+) -> None:
+    """After 2 points lost and lifted nothing is left to fade; of a lift that is 0.001 short, 0.001."""
+    trained = book(fading={"after_days": 3}, training={"restores_to": restores_to, "every_days": 3})
+
+    found = read(
+        [delivered(late_min=30), event("training_passed", "t1", at_min=10)], trained, as_of_us=NOON_US + 3 * DAY_US
+    )
+
+    assert [row[1:4] for row in found.rows[2:]] == rows
+    assert found.score_mp == 70_000
+
+
 def test_of_several_causes_the_one_that_gave_back_most_answers(read: Read) -> None:
     """3 minutes for weather and 6 for a transfer make up for 9: the platform answers."""
     events = [

@@ -1,7 +1,8 @@
 """`python -m tests.soak.mutants [WORD]…`: faults planted one at a time in a copy of the code; tests must notice each.
 
 The faults stand in `planted.py`. With words, only those whose file or text holds one of them. On all cores; exit code 1
-and a list if any survives, or if one can no longer be planted because the code has changed.
+and a list if any survives, or if one can no longer be planted because the code has changed. Faults in `scoring` are judged
+without compiling it (`uncompiled.py`), which would take a minute each.
 """
 
 import os
@@ -18,6 +19,7 @@ from tests.soak.planted import PLANTED, Planted
 ROOT = Path(__file__).parents[2]
 COPIED = ("api", "dispatch", "migrations", "rules", "scoring", "simulations", "tests", "pyproject.toml", "README.md")
 PATIENCE_S = 900
+UNCOMPILED = ("-p", "tests.soak.uncompiled", "-W", "ignore:overflow encountered:RuntimeWarning")
 NOTICED, SURVIVED, ASTRAY = "noticed", "SURVIVED", "CANNOT BE PLANTED"
 
 
@@ -29,6 +31,7 @@ def main(words: list[str]) -> int:
         copies: SimpleQueue[Path] = SimpleQueue()
         for core in range(cores):
             copies.put(copy_code(Path(name) / str(core)))
+        _need_passing(Path(name) / "0", {planted.tests for planted in chosen if _is_scoring(planted)})
 
         def judged(planted: Planted) -> str:
             copy = copies.get()
@@ -56,6 +59,24 @@ def copy_code(place: Path) -> Path:
     return place
 
 
+def _is_scoring(planted: Planted) -> bool:
+    return planted.file.startswith("scoring/")
+
+
+def _need_passing(copy: Path, selections: set[tuple[str, ...]]) -> None:
+    """Uncompiled tests pass where nothing is planted: else each fault would seem to be noticed."""
+    for tests in sorted(selections):
+        done = _pytest(copy, *UNCOMPILED, *tests)
+        if done.returncode:
+            raise RuntimeError(done.stdout.decode() + done.stderr.decode())
+
+
+def _pytest(copy: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *arguments]
+    environ = os.environ | {"PYTHONPATH": str(copy)}
+    return subprocess.run(command, cwd=copy, env=environ, capture_output=True, check=False, timeout=PATIENCE_S)
+
+
 def _outcome(copy: Path, planted: Planted) -> str:
     """Plant a fault, run its tests, take it back."""
     path = copy / planted.file
@@ -64,9 +85,7 @@ def _outcome(copy: Path, planted: Planted) -> str:
         return ASTRAY
     path.write_text(before.replace(planted.old, planted.new), encoding="utf-8")
     try:
-        command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *planted.tests]
-        environ = os.environ | {"PYTHONPATH": str(copy)}
-        done = subprocess.run(command, cwd=copy, env=environ, capture_output=True, check=False, timeout=PATIENCE_S)
+        done = _pytest(copy, *(UNCOMPILED if _is_scoring(planted) else ()), *planted.tests)
     except subprocess.TimeoutExpired:
         # A fault that hangs its tests is noticed too.
         return NOTICED

@@ -35,7 +35,7 @@ PLANTED = (
     ),
     Planted(
         "api/webhooks/deliveries.py",
-        "            own.num_attempts == parcel.num_attempts,\n",
+        "            attempts.num_attempts == attempt.num_attempts,\n",
         "",
         ("tests/api/webhooks/test_deliveries.py", "-k", "overtaken"),
     ),
@@ -95,7 +95,7 @@ PLANTED = (
         ("tests/scoring/test_many_corrections.py",),
     ),
     Planted("api/ledger/replay_merge.py", "return None if reaches else since", "return since", _REPLAYS),
-    Planted("api/ledger/replay_merge.py", "found.lines.before(found.keep_us)", "found.lines.before(0)", _REPLAYS),
+    Planted("api/ledger/replay_merge.py", "replay.lines.before(replay.keep_us)", "replay.lines.before(0)", _REPLAYS),
     Planted(
         "api/ledger/rider_past.py",
         'key=lambda row: (row["occurred_us"],',
@@ -134,14 +134,14 @@ PLANTED = (
     ),
     Planted(
         "api/db/idempotency.py",
-        "lease_us > unit.recorded_us:\n        raise",
-        "lease_us >= unit.recorded_us:\n        raise",
+        "lease_us > unit.recorded_us:\n        return",
+        "lease_us >= unit.recorded_us:\n        return",
         ("tests/api/db/test_idempotency.py",),
     ),
     Planted(
         "api/webhooks/deliveries.py",
-        "if parcel.num_attempts > len(RETRY_S):",
-        "if parcel.num_attempts >= len(RETRY_S):",
+        "if attempt.num_attempts > len(RETRY_S):",
+        "if attempt.num_attempts >= len(RETRY_S):",
         ("tests/api/webhooks/test_deliveries.py", "-k", "every_wait"),
     ),
     Planted(
@@ -203,5 +203,53 @@ PLANTED = (
         "self.expires_us > at_us)",
         "self.expires_us >= at_us)",
         ("tests/api/endpoints/access/test_tokens.py", "-k", "until_its"),
+    ),
+    Planted(
+        "dispatch/rounds.py",
+        "plan_round(board, crew, waiting, settings, 0, cut_off=cut_off)",
+        "plan_round(board, crew, waiting, settings, 1, cut_off=cut_off)",
+        ("tests/dispatch/test_rounds.py", "-k", "by_itself"),
+    ),
+    Planted(
+        "dispatch/rounds.py",
+        "_reason(problem.riders.num, 0, int((picked_s > problem.riders.off_s).sum()))",
+        "_reason(problem.riders.num, 0, int((picked_s >= problem.riders.off_s).sum()))",
+        ("tests/dispatch/test_rounds.py", "-k", "has_no_room"),
+    ),
+    Planted(
+        "scoring/liability.py",
+        "_attribute_rider(tables, events, start[r], start[r + 1],",
+        "_attribute_rider(tables, events, start[r], start[r],",
+        (*_EDGES, "-k", "own_kitchen"),
+    ),
+    Planted(
+        "scoring/liability.py",
+        "waits[1, at] = waits[1, at - 1]",
+        "waits[1, at] = waits[2, at - 1]",
+        (*_EDGES, "-k", "waits_are_shared"),
+    ),
+    Planted(
+        "scoring/liability.py",
+        "elif kind == CANCELLED and events[i].party >= 0:",
+        "elif kind == CANCELLED and events[i].party >= -1:",
+        ("tests/scoring/test_hand_worked_edges.py", "-k", "who_cancelled"),
+    ),
+    Planted(
+        "api/access/keys.py",
+        "if key.revoked_us is not None:",
+        "if key.revoked_us is None:",
+        ("tests/api/access/test_keys.py", "-k", "hears_why"),
+    ),
+    Planted(
+        "api/access/keys.py",
+        "cursor_at(last.created_us, last.key_id)",
+        "cursor_at(last.created_us, items[limit].key_id)",
+        ("tests/api/access/test_keys.py", "-k", "page_ended"),
+    ),
+    Planted(
+        "api/endpoints/common/auth.py",
+        "if self._service.clock() >= until_us:",
+        "if self._service.clock() > until_us:",
+        ("tests/api/endpoints/common/test_auth.py", "-k", "for_a_while"),
     ),
 )
