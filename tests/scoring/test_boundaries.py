@@ -172,3 +172,33 @@ def test_a_tier_begins_with_its_least_score(read: Read, least: int | str, is_pai
     found = read([delivered()], book(tier=tiers))
 
     assert (("e1", "tier:reward", "award", 0, 1) in found.rows) is is_paid
+
+
+def test_more_carried_fades_than_a_block_of_entries_has_room_for() -> None:
+    """A rider of 1 100 small deductions who rides no more gets each back: what is due is counted before it is written."""
+    fading = book(
+        rule=[rule("late", points=Decimal("-0.05"), when={"late_min": {"over": 0}})], fading={"after_days": 3}
+    )
+    late = [delivered(f"e{n:04}", at_min=n, late_min=9) for n in range(1_100)]
+
+    _, written = rows_in_turn(
+        fading, late, [event("reassigned_system", "last", at_min=10 * 1_440)], as_of_us=NOON_US + DAY_US
+    )
+
+    assert [row[1:] for row in written] == [("fading", "fade", 50)] * 1_100
+
+
+def test_what_falls_due_has_no_lateness() -> None:
+    """Neither a reset nor a fade repeats the facts of the order before it, nor moves money."""
+    late = delivered(late_min=30)
+    due = [
+        line
+        for made in (book(reset={"every": "week"}), book(fading={"after_days": 3}))
+        for line in ledger(engine([made]).run([late], as_of_us=NOON_US + 6 * DAY_US))["r1"]
+        if line.kind != "deduct"
+    ]
+
+    assert [(line.kind, line.late_s, line.time_given_back_s, line.liable_party, line.money_fen) for line in due] == [
+        ("reset", 0, 0, "nobody", 0),
+        ("fade", 0, 0, "nobody", 0),
+    ]

@@ -252,4 +252,29 @@ PLANTED = (
         "if self._service.clock() > until_us:",
         ("tests/api/endpoints/common/test_auth.py", "-k", "for_a_while"),
     ),
+    Planted("scoring/kernel.py", "if tier.bonus_fen > 0:", "if tier.bonus_fen > 1:", (*_EDGES, "-k", "least_score")),
+    Planted(
+        "scoring/kernel.py",
+        "    delta = 0\n    if score > limits",
+        "    delta = -1\n    if score > limits",
+        ("tests/scoring/test_hand_worked_edges.py", "-k", "does_not_fade"),
+    ),
+    Planted(
+        "scoring/kernel.py",
+        "tables.limit_mp[event.book, event.rider_kind + 1]",
+        "tables.limit_mp[event.book, 1]",
+        ("tests/scoring/test_hand_worked_edges.py", "-k", "kind_of_rider"),
+    ),
+    Planted(
+        "scoring/kernel.py",
+        "state.fade_start[r + 1] - state.fade_start[r] + num_events",
+        "num_events",
+        (*_EDGES, "-k", "carried_fades"),
+    ),
+    Planted(
+        "scoring/kernel.py",
+        "            _open_item(work, NO_EVENT, book, at_us, NOBODY, 0, 0)\n            _write(out, work, L_RESET",
+        "            _open_item(work, NO_EVENT, book, at_us, NOBODY, 1, 0)\n            _write(out, work, L_RESET",
+        (*_EDGES, "-k", "falls_due"),
+    ),
 )
