@@ -8,17 +8,18 @@ import datetime as dt
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import pyarrow as pa
 from sqlalchemy import ColumnElement, and_, delete, exists, func, select, update
 
 from api.books.in_force import RulesInForce, rules_in_force
 from api.cities.figures import CityFigures, DayStart, count
-from api.db.bulk import add_missing
+from api.db.bulk import add_missing, read_table
 from api.db.store import Store
 from api.db.tables import city_days, entries, events, rider_state
 from api.db.unit_of_work import ReadUnit, WriteUnit
+from api.ledger.stored_events import JUDGED_SCHEMA
 from rules.book import Book
 from rules.calendar import Calendar, calendar
 from rules.errors import BookError
@@ -169,16 +170,12 @@ def _num_events(unit: ReadUnit, city_day: CityDay) -> int:
 
 
 def _figures(unit: ReadUnit, law: RulesInForce, city_day: CityDay) -> CityFigures:
-    rows: list[Any] = []
-    for which in (_around, _about):
-        query = select(*(events.c[name] for name in EVENT_SCHEMA.names), events.c.book_digest).where(which(city_day))
-        rows += unit.connection.execute(query).all()
-    if not rows:
+    query = select(*(events.c[name] for name in JUDGED_SCHEMA.names))
+    tables = [read_table(unit, query.where(which(city_day)), JUDGED_SCHEMA) for which in (_around, _about)]
+    judged = pa.concat_tables(tables)
+    if not judged.num_rows:
         return CityFigures()
-    *columns, digests = zip(*rows, strict=True)
-    table = pa.table(
-        [pa.array(column, field.type) for column, field in zip(columns, EVENT_SCHEMA, strict=True)], EVENT_SCHEMA
-    )
+    table, digests = judged.select(EVENT_SCHEMA.names).combine_chunks(), judged["book_digest"].to_pylist()
     return count(law, table, digests, city_day.from_us, city_day.until_us, _began(unit, law, city_day))
 
 

@@ -5,6 +5,7 @@ from typing import Final
 import pyarrow as pa
 from sqlalchemy import ColumnElement, func, select
 
+from api.db.bulk import read_table
 from api.db.tables import events
 from api.db.unit_of_work import ReadUnit, WriteUnit
 from scoring.columns import EVENT_SCHEMA
@@ -31,9 +32,7 @@ def events_of_city(
     """
     which = _since(city, from_us, asked_us, rider_kinds)
     query = select(*(events.c[name] for name in EVENT_SCHEMA.names)).where(*which)
-    result = unit.connection.execute(query.execution_options(yield_per=_BLOCK))
-    tables = [_table([tuple(row) for row in rows]) for rows in result.partitions()]
-    return pa.concat_tables(tables) if tables else EVENT_SCHEMA.empty_table()
+    return read_table(unit, query.execution_options(yield_per=_BLOCK), EVENT_SCHEMA)
 
 
 def num_events_of_city(
@@ -51,10 +50,3 @@ def _since(city: str, from_us: int, asked_us: int, rider_kinds: tuple[str, ...])
 
 def _known(city: str, asked_us: int) -> tuple[ColumnElement[bool], ...]:
     return events.c.city == city, events.c.recorded_us <= asked_us
-
-
-def _table(rows: list[tuple[object, ...]]) -> pa.Table:
-    columns = zip(*rows, strict=True)
-    return pa.table(
-        [pa.array(column, field.type) for column, field in zip(columns, EVENT_SCHEMA, strict=True)], EVENT_SCHEMA
-    )

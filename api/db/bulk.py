@@ -198,6 +198,18 @@ def rows_of_pairs(
         yield from unit.connection.execute(query.where(pairs_among(unit, columns, some)))
 
 
+_ROWS_READ: Final = 1_000
+
+
+def read_table(unit: ReadUnit | WriteUnit, query: Select[Any], schema: pa.Schema) -> pa.Table:
+    """Rows of a query as a table, column by column in the order of the schema; in parts, so that the rows are not held."""
+    parts = [schema.empty_table()]
+    for rows in unit.connection.execute(query).partitions(_ROWS_READ):
+        columns = zip(zip(*rows, strict=True), schema, strict=True)
+        parts.append(pa.table([pa.array(values, field.type) for values, field in columns], schema))
+    return pa.concat_tables(parts).combine_chunks()
+
+
 Value = TypeVar("Value")
 
 

@@ -17,6 +17,7 @@ from api.db.bulk import add_rows, add_table, rows_of_pairs
 from api.db.tables import events, replays
 from api.db.unit_of_work import ReadUnit, WriteUnit
 from api.ledger.reach import CONTROLS, Identity, Target, targets_of
+from api.ledger.stored_events import as_window, book_positions
 from rules.compile import Program
 from rules.units import US_PER_DAY
 from scoring.columns import EVENT_SCHEMA, I64, NO_TIME
@@ -109,15 +110,10 @@ def _judged(unit: WriteUnit, law: RulesInForce, table: pa.Table, targets: Sequen
     table = table.set_column(table.schema.get_field_index("ref_event_id"), "ref_event_id", named)
     about = {target.identity: target.row for target in targets}
     known = [{name: row.get(name) for name in EVENT_SCHEMA.names} for row in about.values()]
-    position = {book.digest: k for k, book in enumerate(law.program.books)}
+    position = book_positions(law.program)
+    books = np.array([position[row["book_digest"]] for row in about.values()], np.int64)
     none = np.zeros(len(about), np.uint8)
-    window = (
-        pa.Table.from_pylist(known, schema=EVENT_SCHEMA)
-        .append_column("content", pa.array(none.astype(np.uint64)))
-        .append_column("waived", pa.array(none))
-        .append_column("context", pa.array(none))
-        .append_column("book", pa.array([position[row["book_digest"]] for row in about.values()], pa.int64()))
-    )
+    window = as_window(pa.Table.from_pylist(known, schema=EVENT_SCHEMA), none.astype(np.uint64), none, none, books)
     return prepare_events(table, law.program, law.schedule, window, unit.recorded_us, NO_TIME)
 
 

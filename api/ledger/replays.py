@@ -19,7 +19,7 @@ from sqlalchemy import delete, exists, func, select
 
 from api.books.in_force import RulesInForce, overtaken, rules_in_force, rules_in_force_or_none, rules_stamp
 from api.db.audit_notes import add_audit_note
-from api.db.bulk import among
+from api.db.bulk import among, read_table
 from api.db.rider_rows import RiderRow, lock_riders, raise_revision, row_of
 from api.db.store import Store
 from api.db.tables import events, replays, rider_state
@@ -33,6 +33,7 @@ from api.ledger.recalculation import recalculation_of
 from api.ledger.replay_merge import FoldedReplay, folded_replay, last_days_us, merged_run
 from api.ledger.rider_past import load_past
 from api.ledger.rider_states import save_entries
+from api.ledger.stored_events import JUDGED_SCHEMA, book_positions, looked_up
 from rules.compile import Program
 from scoring.carry import Carried
 from scoring.columns import EVENT_SCHEMA, FAR_US, NO_TIME
@@ -180,15 +181,13 @@ def fold(unit: ReadUnit | WriteUnit, rider_id: str, now_us: int) -> Replay | Non
 def _waiting(unit: ReadUnit | WriteUnit, law: RulesInForce, rider_id: str) -> tuple[pa.Table, np.ndarray]:
     """What waits, and the position of each row's book."""
     query = (
-        select(*(events.c[name] for name in EVENT_SCHEMA.names), events.c.book_digest)
+        select(*(events.c[name] for name in JUDGED_SCHEMA.names))
         .join(replays, (replays.c.rider_id == events.c.rider_id) & (replays.c.event_id == events.c.event_id))
         .where(replays.c.rider_id == rider_id)
         .order_by(events.c.occurred_us, events.c.event_id)
     )
-    rows = [dict(row) for row in unit.connection.execute(query).mappings()]
-    position = {book.digest: k for k, book in enumerate(law.program.books)}
-    books = np.array([position[row.pop("book_digest")] for row in rows], np.int64)
-    return pa.Table.from_pylist(rows, schema=EVENT_SCHEMA), books
+    table = read_table(unit, query, JUDGED_SCHEMA)
+    return table.select(EVENT_SCHEMA.names), looked_up(table["book_digest"], book_positions(law.program))
 
 
 def _merged(unit: ReadUnit, folded: Replay) -> tuple[RiderRow, ScoredRun] | None:

@@ -16,15 +16,16 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from sqlalchemy import ColumnElement, and_, exists, or_, select
+from sqlalchemy import ColumnElement, and_, or_
 
 from api.books.in_force import RulesInForce, overtaken
-from api.db.bulk import among
+from api.db.bulk import among, read_table
 from api.db.rider_rows import RiderRow
-from api.db.tables import events, replays
+from api.db.tables import events
 from api.db.unit_of_work import ReadUnit, WriteUnit
 from api.ledger.checkpoints import Checkpoint, nearest_checkpoint
 from api.ledger.entries import openings_of
+from api.ledger.stored_events import as_window, book_positions, entered_events, looked_up
 from rules.compile import Program
 from rules.events import REPORT_KINDS
 from rules.units import US_PER_DAY
@@ -40,7 +41,6 @@ _AFTER_US: Final = US_PER_DAY
 # Riders whose events one statement asks for, each from an instant of their own.
 _RIDERS_AT_ONCE: Final = 100
 # Rows that are made columns at once: other threads of the process wait for no longer than that takes.
-_ROWS_AT_ONCE: Final = 1_000
 _WORDS: Final = ("deadline_extended", *REPORT_KINDS)
 _READ: Final = pa.schema(
     [
@@ -201,14 +201,7 @@ def _around(unit: ReadUnit | WriteUnit, program: Program, inside: pa.Table, sinc
 
 def _read(unit: ReadUnit | WriteUnit, *which: ColumnElement[bool]) -> pa.Table:
     """Events that meet all conditions, but for those that wait for their replay."""
-    waits = exists().where(replays.c.rider_id == events.c.rider_id, replays.c.event_id == events.c.event_id)
-    result = unit.connection.execute(select(*(events.c[name] for name in _READ.names)).where(*which, ~waits))
-    # Straight from the driver: these may be many, and each is whole numbers and texts.
-    parts = [_READ.empty_table()]
-    while rows := result.cursor.fetchmany(_ROWS_AT_ONCE):
-        columns = zip(zip(*rows, strict=True), _READ, strict=True)
-        parts.append(pa.table([pa.array(values, field.type) for values, field in columns], _READ))
-    return pa.concat_tables(parts).combine_chunks()
+    return read_table(unit, entered_events(_READ.names, *which), _READ)
 
 
 Row = Mapping[str, Any]
@@ -256,20 +249,6 @@ def _applied(table: pa.Table, about: About) -> tuple[pa.Table, np.ndarray]:
 
 def _marked(table: pa.Table, waived: np.ndarray, program: Program, since: Mapping[str, int]) -> pa.Table:
     """Read events as rows of a window."""
-    position = {book.digest: k for k, book in enumerate(program.books)}
-    digests = table["book_digest"].combine_chunks().dictionary_encode()
-    books = np.array([position[digest] for digest in digests.dictionary.to_pylist()], np.int64)
-    riders = table["rider_id"].combine_chunks().dictionary_encode()
-    start_us = np.array([since[rider] for rider in riders.dictionary.to_pylist()], np.int64)
-    context = table["occurred_us"].to_numpy() < _taken(start_us, riders)
-    return (
-        table.select(EVENT_SCHEMA.names)
-        .append_column("content", pa.array(table["content"].to_numpy().view(np.uint64)))
-        .append_column("waived", pa.array(waived))
-        .append_column("context", pa.array(context.astype(np.uint8)))
-        .append_column("book", pa.array(_taken(books, digests)))
-    )
-
-
-def _taken(values: I64, encoded: pa.DictionaryArray) -> I64:
-    return values[encoded.indices.to_numpy()] if len(encoded) else np.zeros(0, np.int64)
+    context = table["occurred_us"].to_numpy() < looked_up(table["rider_id"], since)
+    books = looked_up(table["book_digest"], book_positions(program))
+    return as_window(table, table["content"].to_numpy().view(np.uint64), waived, context.astype(np.uint8), books)

@@ -2,18 +2,21 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from sqlalchemy import ColumnElement, Row, exists, select
+from numpy.typing import NDArray
+from sqlalchemy import ColumnElement, Row, Select, exists, select
 
-from api.db.bulk import rows_of_pairs
+from api.db.bulk import read_table, rows_of_pairs
 from api.db.tables import events, replays
 from api.db.unit_of_work import ReadUnit, WriteUnit
 from rules.compile import Program
 from scoring.columns import EVENT_SCHEMA, I64
+
+JUDGED_SCHEMA: Final = EVENT_SCHEMA.append(pa.field("book_digest", pa.string()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +38,39 @@ def stored_events_of(unit: ReadUnit | WriteUnit, program: Program, *which: Colum
 
     Those that wait for their replay are left out: no entry follows from them yet.
     """
-    waits = exists().where(replays.c.rider_id == events.c.rider_id, replays.c.event_id == events.c.event_id)
-    columns = [events.c[name] for name in EVENT_SCHEMA.names]
-    rows = unit.connection.execute(select(*columns, events.c.book_digest).where(*which, ~waits)).all()
-    *values, digests = zip(*rows, strict=True) if rows else ([] for _ in range(len(columns) + 1))
-    table = pa.table(
-        [pa.array(column, field.type) for column, field in zip(values, EVENT_SCHEMA, strict=True)], EVENT_SCHEMA
+    table = read_table(unit, entered_events(JUDGED_SCHEMA.names, *which), JUDGED_SCHEMA)
+    return StoredEvents(table.select(EVENT_SCHEMA.names), looked_up(table["book_digest"], book_positions(program)))
+
+
+def book_positions(program: Program) -> dict[str, int]:
+    """Positions of the books of a program, by digest."""
+    return {book.digest: k for k, book in enumerate(program.books)}
+
+
+def as_window(
+    table: pa.Table, content: NDArray[np.uint64], waived: NDArray[Any], context: NDArray[Any], books: I64
+) -> pa.Table:
+    """Stored events as rows of a window (`scoring.carry`)."""
+    return (
+        table.select(EVENT_SCHEMA.names)
+        .append_column("content", pa.array(content))
+        .append_column("waived", pa.array(waived))
+        .append_column("context", pa.array(context))
+        .append_column("book", pa.array(books))
     )
-    position = {book.digest: k for k, book in enumerate(program.books)}
-    return StoredEvents(table, np.array([position[digest] for digest in digests], np.int64))
+
+
+def entered_events(columns: Iterable[str], *which: ColumnElement[bool]) -> Select[Any]:
+    """The query of some stored events that do not wait for their replay."""
+    waits = exists().where(replays.c.rider_id == events.c.rider_id, replays.c.event_id == events.c.event_id)
+    return select(*(events.c[name] for name in columns)).where(*which, ~waits)
+
+
+def looked_up(column: pa.ChunkedArray, values: Mapping[str, int]) -> I64:
+    """The value of each text of a column."""
+    encoded = column.combine_chunks().dictionary_encode()
+    of_texts = np.array([values[name] for name in encoded.dictionary.to_pylist()], np.int64)
+    return of_texts[encoded.indices.to_numpy()] if len(encoded) else np.zeros(0, np.int64)
 
 
 def events_among(
