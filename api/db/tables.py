@@ -14,6 +14,12 @@ metadata: Final = table_types.metadata
 Id: Final = table_types.Id
 Serial: Final = table_types.Serial
 
+
+def _partial(name: str, condition: str, *columns: str) -> Index:
+    """An index of those rows alone that meet a condition."""
+    return Index(name, *columns, sqlite_where=text(condition), postgresql_where=text(condition))
+
+
 # A version of a rule book, for good: the resolved document as TOML, by its digest.
 books: Final = Table(
     "books",
@@ -137,27 +143,10 @@ events: Final = Table(
     Column("recorded_us", BigInteger, nullable=False),
     Index("events_by_order", "rider_id", "order_id"),
     Index("events_by_time", "rider_id", "occurred_us"),
-    Index(
-        "events_of_order",
-        "order_id",
-        sqlite_where=text("kind = 'delivered'"),
-        postgresql_where=text("kind = 'delivered'"),
-    ),
-    Index(
-        "events_about",
-        "rider_id",
-        "ref_event_id",
-        sqlite_where=text("ref_event_id IS NOT NULL"),
-        postgresql_where=text("ref_event_id IS NOT NULL"),
-    ),
+    _partial("events_of_order", "kind = 'delivered'", "order_id"),
+    _partial("events_about", "ref_event_id IS NOT NULL", "rider_id", "ref_event_id"),
     Index("events_by_city", "city", "occurred_us"),
-    Index(
-        "events_about_others",
-        "city",
-        "occurred_us",
-        sqlite_where=text("ref_event_id IS NOT NULL"),
-        postgresql_where=text("ref_event_id IS NOT NULL"),
-    ),
+    _partial("events_about_others", "ref_event_id IS NOT NULL", "city", "occurred_us"),
 )
 
 # The ledger. `chain` = SHA-256 of the rider's previous chain value and this entry (`api.ledger.chain`).
@@ -185,13 +174,7 @@ entries: Final = Table(
     Column("chain", LargeBinary, nullable=False),
     Index("entries_of_event", "rider_id", "event_id"),
     # Few books pay or fine.
-    Index(
-        "entries_of_money",
-        "rider_id",
-        "occurred_us",
-        sqlite_where=text("money_fen <> 0"),
-        postgresql_where=text("money_fen <> 0"),
-    ),
+    _partial("entries_of_money", "money_fen <> 0", "rider_id", "occurred_us"),
     # The ledger grows in time: on PostgreSQL a few bytes for every hundred pages say which day they hold.
     Index("entries_by_time", "occurred_us", postgresql_using="brin"),
 )

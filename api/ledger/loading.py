@@ -31,13 +31,12 @@ from api.ledger.chain import canonical_texts, links
 from api.ledger.checkpoints import add_loaded_checkpoints
 from api.ledger.consequences import open_and_close_reviews, restore_trained
 from api.ledger.posting import WINDOW_US
-from api.ledger.rider_states import due_us_of
+from api.ledger.rider_states import StateAfter, standings_of
 from api.ledger.shared_orders import note_shared
 from api.ledger.state_layouts import add_layout
 from api.runs.loadable import LoadablePart
 from rules import readings_0_1_0
 from rules.errors import Fault
-from scoring.carried_bytes import compressed, rider_bytes
 from scoring.columns import EVENT_SCHEMA, NO_TIME
 from scoring.hashing import hash_rows
 from scoring.prepare import schedule_versions
@@ -93,40 +92,14 @@ class LedgerPart:
         return run
 
     @property
-    def standings(self) -> "_Standings":
+    def standings(self) -> list[StateAfter]:
         """Where each rider stands; whoever comes first makes it."""
         with self._turn:
             return self._standings
 
     @cached_property
-    def _standings(self) -> "_Standings":
-        scored = self.scored
-        states = scored.head.riders
-        digests = [book.digest for book in scored.program.books]
-        return _Standings(
-            city=scored.city.to_pylist(),
-            rider_kind=scored.rider_kind.tolist(),
-            book_digest=[digests[book] for book in states["book"].tolist()],
-            score_mp=states["score_mp"].tolist(),
-            review_required=states["review"].astype(np.int64).tolist(),
-            seq=scored.last_seq.tolist(),
-            due_us=due_us_of(scored),
-            carried=rider_bytes(scored.carried),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class _Standings:
-    """Where the riders of a part stand, a list each; `carried` is what the next post needs of each."""
-
-    city: list[str]
-    rider_kind: list[int]
-    book_digest: list[str]
-    score_mp: list[int]
-    review_required: list[int]
-    seq: list[int]
-    due_us: list[int]
-    carried: list[bytes]
+    def _standings(self) -> list[StateAfter]:
+        return standings_of(self.scored)
 
 
 @dataclass(slots=True)
@@ -363,32 +336,14 @@ def _write(unit: WriteUnit, block: _LoadBlock, new: Sequence[int], fresh: pa.Tab
 
 def _rows(unit: WriteUnit, block: _LoadBlock, new: Sequence[int]) -> list[RiderRow]:
     """The new riders' rows."""
-    part = block.part
-    stands = part.standings
-    scored, layout = part.scored, add_layout(unit, part.scored.program)
-    found = []
+    scored, rows = block.part.scored, []
+    layout = add_layout(unit, scored.program)
     for rider in new:
-        before = block.rows[part.riders[rider]]
-        low, high = block.lines_of(rider)
-        found.append(
-            RiderRow(
-                rider_id=before.rider_id,
-                city=stands.city[rider],
-                rider_kind=stands.rider_kind[rider],
-                book_digest=stands.book_digest[rider],
-                score_mp=stands.score_mp[rider],
-                review_required=stands.review_required[rider],
-                seq=stands.seq[rider],
-                chain=block.chain[high - 1] if high > low else before.chain,
-                until_us=scored.until_us,
-                keep_us=scored.keep_us,
-                due_us=stands.due_us[rider],
-                layout=layout,
-                carried=compressed(stands.carried[rider]),
-                revision=before.revision,
-            )
-        )
-    return found
+        before, (low, high) = block.rows[block.part.riders[rider]], block.lines_of(rider)
+        chain = block.chain[high - 1] if high > low else before.chain
+        standing = block.part.standings[rider]
+        rows.append(standing.row(scored, layout, before, standing.city, chain))
+    return rows
 
 
 def _follow_up(unit: WriteUnit, lines: pa.Table, fresh: pa.Table, changed: Sequence[RiderRow]) -> None:

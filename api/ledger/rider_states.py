@@ -5,7 +5,7 @@ the rider is made again from events (`api.ledger.rider_past`); both ways give th
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -110,7 +110,12 @@ def save_entries(unit: WriteUnit, scored: ScoredRun, riders: dict[str, RiderRow]
     heads = add_links(rows, {rider: row.chain for rider, row in riders.items()})
     add_rows(unit, entries, rows)
     layout = add_layout(unit, scored.program)
-    changed = _rows(scored, layout, riders, heads)
+    standings = ((standing, riders[standing.rider_id]) for standing in standings_of(scored))
+    changed = [
+        # A rider's city is that of their first event, until they move (`api.riders.moves`).
+        standing.row(scored, layout, before, before.city or standing.city, heads.get(before.rider_id, before.chain))
+        for standing, before in standings
+    ]
     add_passing_checkpoints(unit, scored, layout, (riders[row.rider_id].seq for row in changed))
     change_rows(
         unit, rider_state, "rider_id", [{name: getattr(row, name) for name in row.__slots__} for row in changed]
@@ -137,24 +142,38 @@ def _add_events(unit: WriteUnit, scored: ScoredRun) -> None:
     add_table(unit, events, rows)
 
 
-def _rows(scored: ScoredRun, layout: str, before: Mapping[str, RiderRow], heads: Mapping[str, bytes]) -> list[RiderRow]:
-    """The rows of a run's riders after it."""
+class StateAfter(NamedTuple):
+    """Where a rider stands after a run; `carried` is what the next run needs of them."""
+
+    rider_id: str
+    city: str | None
+    rider_kind: int
+    book_digest: str
+    score_mp: int
+    review_required: int
+    seq: int
+    due_us: int
+    carried: bytes
+
+    def row(self, scored: ScoredRun, layout: str, before: RiderRow, city: str | None, chain: bytes) -> RiderRow:
+        """The row of the rider after the run, who had another before it."""
+        return RiderRow(
+            self.rider_id, city, self.rider_kind, self.book_digest, self.score_mp, self.review_required, self.seq, chain,
+            scored.until_us, scored.keep_us, self.due_us, layout, compressed(self.carried), before.revision,
+        )  # fmt: skip
+
+
+def standings_of(scored: ScoredRun) -> list[StateAfter]:
+    """Where the riders of a run stand, in their order."""
     carried, states = scored.carried, scored.head.riders
     books = [scored.program.books[position].digest for position in states["book"].tolist()]
     columns = zip(
         carried.riders.to_pylist(), carried.city.to_pylist(), carried.rider_kind.tolist(), books,
         carried.score_mp.tolist(), states["review"].tolist(), carried.seq.tolist(), due_us_of(scored),
-        map(compressed, rider_bytes(carried)),
+        rider_bytes(carried),
         strict=True,
     )  # fmt: skip
-    return [
-        RiderRow(
-            # A rider's city is that of their first event, until they move (`api.riders.moves`).
-            rider, before[rider].city or city, kind, book, score_mp, review, seq, heads.get(rider, before[rider].chain),
-            carried.until_us, carried.keep_us, due_us, layout, content, before[rider].revision,
-        )
-        for rider, city, kind, book, score_mp, review, seq, due_us, content in columns
-    ]  # fmt: skip
+    return [StateAfter(*values) for values in columns]
 
 
 def due_us_of(scored: ScoredRun) -> list[int]:
