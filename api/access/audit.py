@@ -13,6 +13,7 @@ from api.access.requester import Requester, need_cities
 from api.db.cursors import CursorPage
 from api.db.identity import platform_of
 from api.db.outbox import iso
+from api.db.records import cut_page, record_of
 from api.db.tables import audit
 from api.db.unit_of_work import ReadUnit, WriteUnit
 from api.refusals import Refused
@@ -67,8 +68,7 @@ def audit_page(
         query = query.where(audit.c.audit_id < int(cursor))
     platform = platform_of(unit)
     lines = [_line(row, platform) for row in unit.connection.execute(query)]
-    more = len(lines) > limit
-    return CursorPage(tuple(lines[:limit]), str(lines[limit - 1].audit_id) if more else None)
+    return cut_page(lines, limit, lambda last: str(last.audit_id))
 
 
 def newest_id(unit: ReadUnit | WriteUnit) -> int:
@@ -120,9 +120,7 @@ def _query(who: Requester, audit_filter: AuditFilter) -> Select[Any]:
 
 
 def _line(row: Any, platform: str) -> AuditLine:
-    return AuditLine(
-        row.audit_id, row.recorded_us, row.actor, row.action, row.subject, row.city, json.loads(row.detail), platform
-    )  # fmt: skip
+    return record_of(AuditLine, row, detail=json.loads(row.detail), platform=platform)
 
 
 def as_csv(lines: Iterator[AuditLine]) -> Iterator[str]:

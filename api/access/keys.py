@@ -19,6 +19,7 @@ from api.db.audit_notes import add_audit_note
 from api.db.bulk import rows_among
 from api.db.cursors import CursorPage, cursor_at, read_cursor
 from api.db.new_names import new_id
+from api.db.records import cut_page, record_of
 from api.db.rider_rows import home_of
 from api.db.tables import api_keys, audit
 from api.db.unit_of_work import ReadUnit, WriteUnit
@@ -231,8 +232,7 @@ def list_keys(
             items.append(key)
         if len(items) > limit:
             break
-    last = items[limit - 1] if len(items) > limit else None
-    return CursorPage(tuple(items[:limit]), None if last is None else cursor_at(last.created_us, last.key_id))
+    return cut_page(items, limit, lambda last: cursor_at(last.created_us, last.key_id))
 
 
 def all_keys(unit: ReadUnit | WriteUnit) -> tuple[Key, ...]:
@@ -364,7 +364,4 @@ def _hash(secret: str) -> bytes:
 
 
 def _key(row: Any) -> Key:
-    return Key(
-        row.key_id, row.role, row.subject, tuple(json.loads(row.cities)), row.created_by, row.created_us,
-        row.expires_us, row.last_used_us, row.revoked_us, row.parent,
-    )  # fmt: skip
+    return record_of(Key, row, cities=tuple(json.loads(row.cities)))

@@ -15,6 +15,7 @@ from sqlalchemy import and_, delete, insert, or_, select, update
 
 from api.access.keys import Role, role_of
 from api.db.bulk import rows_among
+from api.db.records import record_of
 from api.db.tables import api_keys, sessions
 from api.db.unit_of_work import ReadUnit, WriteUnit
 from rules.units import US_PER_S
@@ -88,10 +89,7 @@ def session_of(unit: ReadUnit | WriteUnit, written: str, at_us: int) -> Session 
     row = unit.connection.execute(query).one_or_none()
     if row is None or ended_among(unit, (), {row.session_id}, at_us)[1]:
         return None
-    return Session(
-        row.session_id, role_of(row.role), row.subject, tuple(json.loads(row.cities)), row.key_id, row.expires_us,
-        row.signed_by,
-    )  # fmt: skip
+    return record_of(Session, row, role=role_of(row.role), cities=tuple(json.loads(row.cities)))
 
 
 def end_session(unit: WriteUnit, written: str) -> None:

@@ -5,7 +5,6 @@ What is allowed in which state: `api.books.transitions`.
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, and_, or_, select
@@ -38,7 +37,8 @@ from api.books.in_force import rules_in_force, rules_in_force_or_none, stored_bo
 from api.books.places import BookPlace, Rules, judging, places_of
 from api.books.planned_changes import plan_before, plan_of
 from api.books.transitions import Attempt, DraftUpdate, Verb, apply
-from api.db.cursors import cursor_at, read_cursor
+from api.db.cursors import CursorPage, cursor_at, read_cursor
+from api.db.records import cut_page
 from api.db.tables import drafts
 from api.db.unit_of_work import ReadUnit, WriteUnit
 from api.refusals import Refused
@@ -48,14 +48,6 @@ from rules.events import RIDER_KINDS
 from rules.text import text
 
 TITLE_MAX: Final = 200
-
-
-@dataclass(frozen=True, slots=True)
-class DraftList:
-    """Drafts, the last begun first; `cursor` asks for the older ones, None at the end."""
-
-    drafts: tuple[DraftBrief, ...]
-    cursor: str | None
 
 
 def bases_of(
@@ -356,7 +348,7 @@ def drafts_page(
     book_id: str | None = None,
     cursor: str | None = None,
     limit: int = 50,
-) -> DraftList:
+) -> CursorPage[DraftBrief]:
     """A page of drafts, the last begun first.
 
     Parameters
@@ -380,9 +372,8 @@ def drafts_page(
         older = and_(drafts.c.recorded_us == at_us, drafts.c.draft_id < name)
         query = query.where(or_(drafts.c.recorded_us < at_us, older))
     rows = [brief_of(row) for row in unit.connection.execute(query)]
-    last = rows[limit - 1] if len(rows) > limit else None
-    visible = tuple(draft for draft in rows[:limit] if may_see(who, draft))
-    return DraftList(visible, None if last is None else cursor_at(last.recorded_us, last.draft_id))
+    page = cut_page(rows, limit, lambda last: cursor_at(last.recorded_us, last.draft_id))
+    return CursorPage(tuple(draft for draft in page.items if may_see(who, draft)), page.cursor)
 
 
 def _about(city: str) -> ColumnElement[bool]:

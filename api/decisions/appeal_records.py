@@ -12,6 +12,7 @@ from sqlalchemy import Select, exists, func, select
 
 from api.db.bulk import among, in_chunks, pairs_among, rows_among
 from api.db.decision_words import words_of
+from api.db.records import record_of
 from api.db.tables import appeal_decisions, appeal_texts, appeals, entries, events, open_appeals, replays, rider_state
 from api.db.unit_of_work import ReadUnit, WriteUnit
 from api.decisions.cases import CaseStore, reason_of
@@ -215,8 +216,7 @@ def _appeal(row: Any) -> Appeal:
     if row["decision"] is not None:
         reason = reason_of(row["answer"], row["reason_digest"])
         answer = AppealDecision(row["decision"], row["decided_by"], row["answer_code"], reason, row["decided_us"])
-    filed = {name: row[name] for name in Appeal.__dataclass_fields__ if name not in ("decision", "recalculating")}
-    return Appeal(**filed, recalculating=bool(row["recalculating"]), decision=answer)
+    return record_of(Appeal, row, recalculating=bool(row["recalculating"]), decision=answer)
 
 
 APPEALS: Final = CaseStore(

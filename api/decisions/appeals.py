@@ -18,6 +18,7 @@ from api.db.audit_notes import add_audit_note
 from api.db.bulk import among, rows_among
 from api.db.decision_words import keep_words
 from api.db.outbox import Message, emit
+from api.db.records import record_of
 from api.db.rider_rows import lock_riders, raise_revision
 from api.db.tables import appeal_texts, appeals, entries, events, open_appeals
 from api.db.unit_of_work import WriteUnit
@@ -118,7 +119,7 @@ def file_appeal(
         if (first.reason_code, first.reason, first.evidence_ref) != (reason_code, reason, evidence_ref):
             raise Refused("appeal_differs", appeal=first.appeal_id)
         return first, False
-    line = EntryLine(**{name: row[name] for name in EntryLine.__dataclass_fields__})
+    line = record_of(EntryLine, row)
     book = next(book for book in stored_program(unit).books if book.digest == line.book_digest)
     right = right_of(line, entry_id not in standing_lines(unit, [line]), book, unit.recorded_us, None)
     if right.why_not is not None:

@@ -12,6 +12,7 @@ from api.books.in_force import stored_program
 from api.db.audit_notes import add_audit_note
 from api.db.decision_words import keep_words, words_of
 from api.db.outbox import iso
+from api.db.records import record_of
 from api.db.rider_rows import lock_riders, raise_revision
 from api.db.tables import open_reviews, review_decisions, reviews, rider_state, suspension_lifts
 from api.db.unit_of_work import WriteUnit
@@ -243,19 +244,12 @@ def _reviews() -> Select[Any]:
 def _review(row: Any) -> Review:
     decision = lift = None
     if row["outcome"] is not None:
-        decision = ReviewDecision(
-            outcome=row["outcome"],
-            decided_by=row["decided_by"],
-            reason=reason_of(row["reason"], row["reason_digest"]),
-            is_safety=bool(row["is_safety"]),
-            from_us=row["from_us"],
-            decided_us=row["decided_us"],
-        )
+        reason = reason_of(row["reason"], row["reason_digest"])
+        decision = record_of(ReviewDecision, row, reason=reason, is_safety=bool(row["is_safety"]))
     if row["lifted_by"] is not None:
         reason = reason_of(row["lift_reason"], row["lift_digest"])
         lift = Lift(row["lifted_by"], reason, row["lift_event_id"], row["lifted_us"])
-    opened = {name: row[name] for name in Review.__dataclass_fields__ if name not in ("decision", "lift")}
-    return Review(**opened, decision=decision, lift=lift)
+    return record_of(Review, row, decision=decision, lift=lift)
 
 
 REVIEWS: Final = CaseStore(

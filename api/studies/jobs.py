@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Row, and_, func, insert, or_, select, upda
 from api.db.audit_notes import add_audit_note
 from api.db.cursors import CursorPage, cursor_at, read_cursor
 from api.db.new_names import new_id
+from api.db.records import cut_page, record_of
 from api.db.tables import books, draft_revisions, drafts, studies, study_files, study_progress
 from api.db.unit_of_work import ReadUnit, WriteUnit
 from api.refusals import Refused
@@ -284,9 +285,7 @@ def studies_of(
     if cursor is not None:
         query = query.where(_older(cursor))
     items = [_study(row) for row in unit.connection.execute(query)]
-    more = len(items) > limit
-    last = items[limit - 1] if more else None
-    return CursorPage(tuple(items[:limit]), None if last is None else cursor_at(last.created_us, last.study_id))
+    return cut_page(items, limit, lambda last: cursor_at(last.created_us, last.study_id))
 
 
 def draft_document(unit: ReadUnit | WriteUnit, draft_id: str, revision: int) -> str:
@@ -318,7 +317,7 @@ def steps_of(unit: ReadUnit | WriteUnit, study_id: str, after: int = 0) -> tuple
         .where(study_progress.c.study_id == study_id, study_progress.c.step > after)
         .order_by(study_progress.c.step)
     )
-    return tuple(ProgressStep(row.step, row.permille, row.stage, row.state, row.recorded_us) for row in rows)
+    return tuple(record_of(ProgressStep, row) for row in rows)
 
 
 def files_of(unit: ReadUnit | WriteUnit, study_id: str) -> tuple[str, ...]:
@@ -348,23 +347,12 @@ def _older(cursor: str) -> ColumnElement[bool]:
 
 
 def _study(row: Row[Any]) -> Study:
-    return Study(
-        study_id=row.study_id,
-        kind=row.kind,
+    return record_of(
+        Study,
+        row,
         request=json.loads(row.request),
-        requested_by=row.requested_by,
-        city=row.city,
-        draft_id=row.draft_id,
-        content_digest=row.content_digest,
-        state=row.state,
-        progress_permille=row.progress_permille,
-        stage=row.stage,
         result=None if row.result is None else json.loads(row.result),
-        result_digest=row.result_digest,
         failure=None if row.failure is None else _failure(row.failure),
-        created_us=row.created_us,
-        started_us=row.started_us,
-        finished_us=row.finished_us,
     )
 
 

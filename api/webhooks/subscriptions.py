@@ -17,6 +17,7 @@ from api.db.audit_notes import add_audit_note
 from api.db.cursors import CursorPage, cursor_at, read_cursor
 from api.db.new_names import new_id
 from api.db.outbox import KINDS, PING, Message, enqueue
+from api.db.records import cut_page, record_of
 from api.db.tables import outbox, webhook_attempts, webhooks
 from api.db.unit_of_work import ReadUnit, WriteUnit
 from api.refusals import Refused
@@ -229,15 +230,8 @@ def deliveries_of(
     )
     if cursor is not None:
         query = query.where(attempts.outbox_id < read_cursor(cursor)[0])
-    deliveries = [
-        WebhookDelivery(
-            row.outbox_id, row.kind, row.state, row.num_attempts, row.next_us, row.last_status, row.last_error,
-            row.recorded_us, row.delivered_us,
-        )
-        for row in unit.connection.execute(query)
-    ]  # fmt: skip
-    more = len(deliveries) > limit
-    return CursorPage(tuple(deliveries[:limit]), cursor_at(deliveries[limit - 1].outbox_id, "") if more else None)
+    deliveries = [record_of(WebhookDelivery, row) for row in unit.connection.execute(query)]
+    return cut_page(deliveries, limit, lambda last: cursor_at(last.outbox_id, ""))
 
 
 def _live(actor: str | None) -> tuple[ColumnElement[bool], ...]:
@@ -250,17 +244,7 @@ def _new_secret() -> str:
 
 
 def _webhook(row: Row[Any]) -> Webhook:
-    return Webhook(
-        webhook_id=row.webhook_id,
-        url=row.url,
-        kinds=tuple(json.loads(row.kinds)),
-        cities=tuple(json.loads(row.cities)),
-        created_by=row.created_by,
-        recorded_us=row.recorded_us,
-        failing_us=row.failing_us,
-        disabled_us=row.disabled_us,
-        disabled_why=row.disabled_why,
-    )
+    return record_of(Webhook, row, kinds=tuple(json.loads(row.kinds)), cities=tuple(json.loads(row.cities)))
 
 
 def _why(code: str) -> Translated:

@@ -67,7 +67,7 @@ def state_of(world: World, draft_id: str, wanted: str, within_s: float = 40) -> 
     state = ""
     while state != wanted and time.monotonic() < deadline:
         with store.reading() as unit:
-            state = next(one.state for one in drafts_page(unit, Everywhere()).drafts if one.draft_id == draft_id)
+            state = next(one.state for one in drafts_page(unit, Everywhere()).items if one.draft_id == draft_id)
     store.close()
     assert state == wanted
 

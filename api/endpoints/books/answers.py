@@ -1,11 +1,10 @@
 """Answers about rule books and drafts, made from the values of the store, with the words of one language beside them.
 
-A field of an answer is the attribute of the same name (`shape_of`). What is written here is only what no attribute says:
+A field of an answer is the attribute of the same name (`Model.of`). What is written here is only what no attribute says:
 words, documents as JSON, and where a fault stands.
 """
 
 from collections.abc import Iterable
-from typing import TypeVar
 
 from api.books.approvals import Approval
 from api.books.catalogue import Version
@@ -24,7 +23,6 @@ from api.endpoints.books.shapes import (
     TriedRow,
     VersionShown,
 )
-from api.endpoints.common.schemas import Model
 from rules.clauses import PartClause
 from rules.diff import Change
 from rules.errors import Fault
@@ -34,32 +32,14 @@ from scoring.explain import sentence, tree
 from scoring.explain_words import condition_words
 from scoring.trial import GroupTrial, Trial
 
-Shape = TypeVar("Shape", bound=Model)
-
-
-def shape_of(shape: type[Shape], value: object, **others: object) -> Shape:
-    """The answer made from a value of the store.
-
-    Parameters
-    ----------
-    value
-        Its attributes are named as the fields; inner values become inner shapes.
-    others
-        Fields that it has no attribute for.
-    """
-    fields = {name: getattr(value, name) for name in shape.model_fields if name not in others}
-    # The store has tuples where an answer has lists.
-    return shape.model_validate(fields | others, from_attributes=True, strict=False)
-
 
 def version_shown(version: Version, since: str | None, changes: Iterable[Change], lang: Lang) -> VersionShown:
     """A version in full."""
-    return shape_of(
-        VersionShown,
+    return VersionShown.of(
         version,
         version=version.brief,
         document=to_json(version.document),
-        faults=[_fault(fault, version.pointer(fault), lang) for fault in version.faults],
+        faults=tuple(_fault(fault, version.pointer(fault), lang) for fault in version.faults),
         clauses=_clauses(version.clauses, lang),
         since=since,
         changes=_changes(changes, lang),
@@ -71,11 +51,10 @@ def draft_shown(
 ) -> DraftShown:
     """A draft with its document and its history."""
     conflicts = [] if draft.detail is None else draft.detail.get("conflicts", [])
-    return shape_of(
-        DraftShown,
+    return DraftShown.of(
         draft,
         document=to_json(draft.document),
-        conflicts=[_conflict(conflict, lang) for conflict in conflicts],
+        conflicts=tuple(_conflict(conflict, lang) for conflict in conflicts),
         revisions=tuple(revisions),
         approvals=tuple(approvals),
         needs_impact=needs_impact,
@@ -85,11 +64,10 @@ def draft_shown(
 def checked_shown(checked: Checked, lang: Lang) -> CheckedShown:
     """What the checks say of a draft."""
 
-    def shown(faults: Iterable[Fault]) -> list[FaultShown]:
-        return [_fault(fault, checked.pointer(fault), lang) for fault in faults]
+    def shown(faults: Iterable[Fault]) -> tuple[FaultShown, ...]:
+        return tuple(_fault(fault, checked.pointer(fault), lang) for fault in faults)
 
-    return shape_of(
-        CheckedShown,
+    return CheckedShown.of(
         checked,
         num_errors=len(checked.errors),
         num_warnings=len(checked.faults) - len(checked.errors),
@@ -105,30 +83,27 @@ def checked_shown(checked: Checked, lang: Lang) -> CheckedShown:
 def trial_shown(trial: Trial, lang: Lang) -> TrialShown:
     """What a draft makes of one event."""
 
-    def rows(group: GroupTrial) -> list[TriedRow]:
-        return [
-            shape_of(
-                TriedRow,
-                row,
-                conditions=[condition_words(met.condition, met.value, lang, trial.at) for met in row.met],
+    def rows(group: GroupTrial) -> tuple[TriedRow, ...]:
+        return tuple(
+            TriedRow.of(
+                row, conditions=tuple(condition_words(met.condition, met.value, lang, trial.at) for met in row.met)
             )
             for row in group.rows
-        ]
+        )
 
-    return shape_of(
-        TrialShown,
+    return TrialShown.of(
         trial,
         facts=dict(trial.facts),
-        groups=[shape_of(TriedGroup, group, rows=rows(group)) for group in trial.groups],
-        entries=[
-            shape_of(TriedEntry, why.line, sentence=sentence(why, lang), because=tree(why, lang)) for why in trial.whys
-        ],
+        groups=tuple(TriedGroup.of(group, rows=rows(group)) for group in trial.groups),
+        entries=tuple(
+            TriedEntry.of(why.line, sentence=sentence(why, lang), because=tree(why, lang)) for why in trial.whys
+        ),
     )
 
 
 def _fault(fault: Fault, pointer: str, lang: Lang) -> FaultShown:
     detail, remedy = fault.in_words(lang)
-    return shape_of(FaultShown, fault, pointer=pointer, detail=detail, remedy=remedy)
+    return FaultShown.of(fault, pointer=pointer, detail=detail, remedy=remedy)
 
 
 def _conflict(conflict: dict[str, str], lang: Lang) -> ConflictShown:
@@ -136,21 +111,23 @@ def _conflict(conflict: dict[str, str], lang: Lang) -> ConflictShown:
     return ConflictShown(**conflict, detail=" ".join(fault.in_words(lang)))
 
 
-def _clauses(clauses: Iterable[PartClause], lang: Lang) -> list[ClauseShown]:
-    return [
-        shape_of(
-            ClauseShown, each, rule=each.name, title=text(lang, f"clause.{each.clause}"),
-            law=text(lang, f"law.{each.clause}"),
+def _clauses(clauses: Iterable[PartClause], lang: Lang) -> tuple[ClauseShown, ...]:
+    return tuple(
+        ClauseShown.of(
+            each, rule=each.name, title=text(lang, f"clause.{each.clause}"), law=text(lang, f"law.{each.clause}")
         )
         for each in clauses
-    ]  # fmt: skip
+    )
 
 
-def _changes(changes: Iterable[Change], lang: Lang) -> list[ChangeShown]:
-    return [
-        shape_of(
-            ChangeShown, change, id=change.name, before=to_json(change.before), after=to_json(change.after),
+def _changes(changes: Iterable[Change], lang: Lang) -> tuple[ChangeShown, ...]:
+    return tuple(
+        ChangeShown.of(
+            change,
+            id=change.name,
+            before=to_json(change.before),
+            after=to_json(change.after),
             words=change.describe(lang),
         )
         for change in changes
-    ]  # fmt: skip
+    )

@@ -29,7 +29,7 @@ WAITING: Final[tuple[DraftState, ...]] = ("submitted", "approved", "suspended", 
 def approval_list(visit: BookVisit) -> Response:
     """What waits for somebody: to be approved, to be scheduled, to take effect."""
     with visit.service.reading() as unit:
-        by_state = [(state, drafts_page(unit, visit.who, state=state).drafts) for state in WAITING]
+        by_state = [(state, drafts_page(unit, visit.who, state=state).items) for state in WAITING]
         titles = titles_of(unit, [draft for _, drafts in by_state for draft in drafts], visit.lang)
     return visit.page("approvals.html", by_state=by_state, titles=titles)
 

@@ -38,7 +38,7 @@ def draft_list(visit: BookVisit, state: str = "", city: str = "", cursor: str = 
     """All drafts, newest first."""
     with visit.service.reading() as unit:
         page = store.drafts_page(unit, visit.who, city=city or None, state=_state(state), cursor=cursor or None)
-        titles = titles_of(unit, page.drafts, visit.lang)
+        titles = titles_of(unit, page.items, visit.lang)
     states = [
         ("", visit.say("web_books.all_states")),
         *((name, visit.say(f"web_books.state_{name}")) for name in DRAFT_STATES),

@@ -12,7 +12,7 @@ from api.books import approvals, drafts, scheduling
 from api.books.checking import check_draft, try_event
 from api.books.draft_rows import Draft, DraftState, draft_of
 from api.db.unit_of_work import WriteUnit
-from api.endpoints.books.answers import checked_shown, shape_of, trial_shown
+from api.endpoints.books.answers import checked_shown, trial_shown
 from api.endpoints.books.bodies import (
     ApprovalAsked,
     DraftAsked,
@@ -33,7 +33,7 @@ from api.endpoints.books.bodies import (
     places_of,
 )
 from api.endpoints.books.draft_step import BookReader, DraftStep, DraftWriter, draft_headers, saved, shown, step_of
-from api.endpoints.books.shapes import CheckedShown, DraftLine, DraftPage, DraftSaved, DraftShown, TrialShown
+from api.endpoints.books.shapes import CheckedShown, DraftPage, DraftSaved, DraftShown, TrialShown
 from api.endpoints.common.auth import require
 from api.endpoints.common.etags import WordsDep, is_unchanged
 from api.endpoints.common.problems import MEDIA_TYPE, Problem
@@ -98,7 +98,7 @@ def list_drafts(
         page = drafts.drafts_page(
             unit, actor, city=city, state=state, book_id=book_id, cursor=cursor, limit=limit
         )  # fmt: skip
-    return DraftPage(items=[shape_of(DraftLine, draft) for draft in page.drafts], cursor=page.cursor)
+    return DraftPage.of(page)
 
 
 @router.post("", status_code=201, responses=_NAMED)

@@ -9,7 +9,7 @@ from api.books.catalogue import book_of_id, books_by_place, books_of, compare_ve
 from api.books.checking import NotReadyError
 from api.books.draft_rows import revisions_of
 from api.books.rollback import roll_back
-from api.endpoints.books.answers import draft_shown, shape_of, version_shown
+from api.endpoints.books.answers import draft_shown, version_shown
 from api.endpoints.books.bodies import BookDigest, BookIdText, RollbackAsked
 from api.endpoints.books.draft_step import BookReader, draft_headers, problem_of_checked
 from api.endpoints.books.shapes import BookLine, BooksPage, DraftShown, PlaceBooks, VersionShown
@@ -45,8 +45,8 @@ def list_books(
     page = after[:limit]
     last = f"{page[-1].city}/{page[-1].rider_kind}" if len(after) > limit else None
     return BooksPage(
-        items=[shape_of(PlaceBooks, shelf) for shelf in page],
-        books=[shape_of(BookLine, book) for book in books],
+        items=tuple(map(PlaceBooks.of, page)),
+        books=tuple(map(BookLine.of, books)),
         cursor=last,
     )
 
@@ -55,7 +55,7 @@ def list_books(
 def get_book(book_id: BookIdText, actor: BookReader, service: ServiceDep) -> BookLine:
     """One book: its versions, newest first, and where it is in force."""
     with service.reading() as unit:
-        return shape_of(BookLine, book_of_id(unit, book_id, service.clock()))
+        return BookLine.of(book_of_id(unit, book_id, service.clock()))
 
 
 @router.get("/{book_id}/versions/{digest}")

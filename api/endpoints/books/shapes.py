@@ -1,22 +1,14 @@
 """What the routes of rule books and drafts answer: the shapes; `answers` makes them."""
 
-import datetime as dt
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from api.books.draft_rows import DraftState
-from api.endpoints.common.schemas import ListPage, Model
+from api.endpoints.common.schemas import IsoDate, ListPage, Model
 
 # An example for documents.
 DIGEST: Final = "0f3a9c64d1e25b7788c01d2f6a4be35990d7c1a2b3f4e5d6978812345678abcd"
-
-
-def _iso(value: object) -> object:
-    return value.isoformat() if isinstance(value, dt.date) else value
-
-
-IsoDate = Annotated[str, BeforeValidator(_iso)]
 
 
 class TitleShown(Model):
@@ -69,7 +61,7 @@ class DraftLine(Model):
     state: DraftState
     revision: int
     content_digest: str
-    targets: list[PlaceShown]
+    targets: tuple[PlaceShown, ...]
     rolls_back: str | None
     effective_us: int | None
     author: str
@@ -83,9 +75,9 @@ class PlaceBooks(Model):
     city: str
     rider_kind: str
     in_force: VersionLine | None
-    scheduled: list[ScheduledChangeShown]
-    drafts: list[DraftLine]
-    history: list[VersionLine] = Field(description="What judged before, newest first.")
+    scheduled: tuple[ScheduledChangeShown, ...]
+    drafts: tuple[DraftLine, ...]
+    history: tuple[VersionLine, ...] = Field(description="What judged before, newest first.")
 
 
 class BookLine(Model):
@@ -93,15 +85,15 @@ class BookLine(Model):
 
     book_id: str
     title: TitleShown
-    versions: list[VersionLine]
-    places: list[PlaceShown]
+    versions: tuple[VersionLine, ...]
+    places: tuple[PlaceShown, ...]
 
 
 class BooksPage(ListPage):
     """Places by city and kind of riders; all books by id with the first page."""
 
-    items: list[PlaceBooks]
-    books: list[BookLine]
+    items: tuple[PlaceBooks, ...]
+    books: tuple[BookLine, ...]
 
 
 class FaultShown(Model):
@@ -153,13 +145,13 @@ class VersionShown(Model):
     document: dict[str, Any]
     toml: str
     extends: str | None
-    places: list[PlaceShown]
-    faults: list[FaultShown]
-    clauses: list[ClauseShown]
+    places: tuple[PlaceShown, ...]
+    faults: tuple[FaultShown, ...]
+    clauses: tuple[ClauseShown, ...]
     before: str | None
     after: str | None
     since: str | None = Field(description="The version that `changes` are told from.")
-    changes: list[ChangeShown]
+    changes: tuple[ChangeShown, ...]
 
 
 class TargetShown(Model):
@@ -212,26 +204,26 @@ class DraftShown(Model):
     revision: int
     content_digest: str
     base_digest: str | None = Field(description="The version that changes are told from.")
-    targets: list[TargetShown]
+    targets: tuple[TargetShown, ...]
     rolls_back: str | None
     effective_us: int | None
     book_digest: str | None
-    conflicts: list[ConflictShown]
+    conflicts: tuple[ConflictShown, ...]
     author: str
-    authors: list[str]
+    authors: tuple[str, ...]
     document: dict[str, Any]
     toml: str
     recorded_us: int
     changed_us: int
-    revisions: list[RevisionShown]
-    approvals: list[ApprovalShown]
+    revisions: tuple[RevisionShown, ...]
+    approvals: tuple[ApprovalShown, ...]
     needs_impact: bool
 
 
 class DraftPage(ListPage):
     """Drafts, the last begun first."""
 
-    items: list[DraftLine]
+    items: tuple[DraftLine, ...]
 
 
 class CheckedShown(Model):
@@ -241,12 +233,12 @@ class CheckedShown(Model):
     num_errors: int
     num_warnings: int
     num_examples: int
-    document: list[FaultShown]
-    checks: list[FaultShown]
-    examples: list[FaultShown]
-    dates: list[FaultShown]
-    changes: list[ChangeShown]
-    clauses: list[ClauseShown]
+    document: tuple[FaultShown, ...]
+    checks: tuple[FaultShown, ...]
+    examples: tuple[FaultShown, ...]
+    dates: tuple[FaultShown, ...]
+    changes: tuple[ChangeShown, ...]
+    clauses: tuple[ClauseShown, ...]
 
 
 class DraftSaved(Model):
@@ -260,7 +252,7 @@ class BranchShown(Model):
     """One statement and what it rests on."""
 
     text: str
-    children: list["BranchShown"]
+    children: tuple["BranchShown", ...]
 
 
 class TriedRow(Model):
@@ -269,7 +261,7 @@ class TriedRow(Model):
     rule_id: str
     holds: bool
     fired: bool
-    conditions: list[str]
+    conditions: tuple[str, ...]
 
 
 class TriedGroup(Model):
@@ -277,7 +269,7 @@ class TriedGroup(Model):
 
     group_id: str
     hit: Literal["first", "all"]
-    rows: list[TriedRow]
+    rows: tuple[TriedRow, ...]
 
 
 class TriedEntry(Model):
@@ -300,5 +292,5 @@ class TrialShown(Model):
     score_after_mp: int
     money_fen: int
     facts: dict[str, int] = Field(description="What rules saw; -1 is unknown.")
-    groups: list[TriedGroup]
-    entries: list[TriedEntry]
+    groups: tuple[TriedGroup, ...]
+    entries: tuple[TriedEntry, ...]

@@ -40,7 +40,7 @@ class Model(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     @classmethod
-    def of(cls, value: object, lang: Lang | None = None) -> Self:
+    def of(cls, value: object, lang: Lang | None = None, **others: object) -> Self:
         """The answer made from a value of the store.
 
         Parameters
@@ -49,7 +49,11 @@ class Model(BaseModel):
             Its attributes are named as the fields; lists of the answer are tuples.
         lang
             Language of its words (`InLanguage`); None for an answer without words.
+        others
+            Fields that it has no such attribute for.
         """
+        if others:
+            value = {name: getattr(value, name) for name in cls.model_fields if name not in others} | others
         return cls.model_validate(value, from_attributes=True, context=lang)
 
     @model_validator(mode="before")

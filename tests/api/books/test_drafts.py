@@ -107,7 +107,7 @@ def test_a_broken_toml_text_is_refused_with_its_line(law: Store) -> None:
         drafts.draft_from_toml(unit, ANN, 'id = "x"\nrule = [[\n', targets=[HERE])
 
     with law.reading() as unit:
-        assert drafts.drafts_page(unit, ANN).drafts == ()
+        assert drafts.drafts_page(unit, ANN).items == ()
 
 
 def test_a_faulty_draft_is_kept_and_every_fault_told_with_its_cell(law: Store) -> None:
@@ -245,8 +245,8 @@ def test_nobody_edits_for_a_city_that_is_not_theirs(law: Store) -> None:
             drafts.set_targets(unit, LOCAL, own.draft_id, own.etag, [BookPlace("ningbo", "crowdsourced")])
         with refused("city_unknown"):
             drafts.empty_draft(unit, LOCAL, "anywhere", targets=[])
-        mine = drafts.drafts_page(unit, LOCAL).drafts
-        there = drafts.drafts_page(unit, ANN, city="ningbo").drafts
+        mine = drafts.drafts_page(unit, LOCAL).items
+        there = drafts.drafts_page(unit, ANN, city="ningbo").items
 
     assert [draft.draft_id for draft in mine] == [own.draft_id]
     assert [draft.draft_id for draft in there] == [wide.draft_id]
@@ -263,12 +263,12 @@ def test_lists_go_on_where_the_page_ended(law: Store) -> None:
     with law.writing(NOW_US + 9) as unit:
         while True:
             page = drafts.drafts_page(unit, ANN, cursor=cursor, limit=2)
-            found += [draft.draft_id for draft in page.drafts]
+            found += [draft.draft_id for draft in page.items]
             cursor = page.cursor
             if cursor is None:
                 break
             drafts.empty_draft(unit, ANN, "later", targets=[HERE])
-        one = drafts.drafts_page(unit, ANN, book_id="b3", state="open").drafts
+        one = drafts.drafts_page(unit, ANN, book_id="b3", state="open").items
         with refused("cursor_invalid"):
             drafts.drafts_page(unit, ANN, cursor="x")
 

@@ -185,7 +185,7 @@ def test_the_database_holds_a_service_at_work(shown: tuple[Path, Result]) -> Non
     folder, _ = shown
     store = Store(f"sqlite:///{folder / 'riderscore.db'}")
     with store.reading() as unit:
-        states = Counter(draft.state for draft in drafts_page(unit, Everywhere()).drafts)
+        states = Counter(draft.state for draft in drafts_page(unit, Everywhere()).items)
         impacts = [study.state for study in studies_of(unit).items]
         num_appeals = len(APPEALS.page(unit, "open").items)
         riders = example_riders(unit)
