@@ -3,7 +3,7 @@
 The free words of a book (titles, notes, its publication) are comments: they stand beside these, never instead of them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from rules.book import Book, BookDocument, Cap, ReportEffect, Rule, Tier
 from rules.conditions import UNKNOWN, conditions_of
@@ -158,32 +158,22 @@ def outcome_words(rule: Rule, lang: Lang) -> str:
     if rule.points_mp is not None:
         phrases.append(text(lang, "web_books.points", points=signed_points_text(rule.points_mp)))
     if rule.points_slide:
-        corners = [
-            text(
-                lang,
-                "web_books.corner",
-                late=decimal_text(corner.late_s, 60),
-                value=signed_points_text(corner.points_mp),
-            )
-            for corner in rule.points_slide
-        ]
-        phrases.append(text(lang, "web_books.between").join(corners))
+        values = [(corner.late_s, signed_points_text(corner.points_mp)) for corner in rule.points_slide]
+        phrases.append(_corners("web_books.corner", values, lang))
     if rule.fee_share_permille is not None:
         phrases.append(text(lang, "web_books.share", share=decimal_text(rule.fee_share_permille, 10)))
     if rule.fee_share_slide:
-        corners = [
-            text(
-                lang,
-                "web_books.corner_share",
-                late=decimal_text(corner.late_s, 60),
-                value=decimal_text(corner.share_permille, 10),
-            )
-            for corner in rule.fee_share_slide
-        ]
-        phrases.append(text(lang, "web_books.between").join(corners))
+        values = [(corner.late_s, decimal_text(corner.share_permille, 10)) for corner in rule.fee_share_slide]
+        phrases.append(_corners("web_books.corner_share", values, lang))
     if rule.money_fen is not None:
         phrases.append(text(lang, "web_books.money", yuan=yuan_text(rule.money_fen)))
     return text(lang, "web_books.and").join(phrases)
+
+
+def _corners(key: str, values: Iterable[tuple[int, str]], lang: Lang) -> str:
+    """The corners of a slide: seconds late, and what is given or taken there."""
+    corners = (text(lang, key, late=decimal_text(late_s, 60), value=value) for late_s, value in values)
+    return text(lang, "web_books.between").join(corners)
 
 
 def threshold(tier: Tier, lang: Lang) -> str:

@@ -210,33 +210,28 @@ def at_entries(
     ledger: Ledger, bad: Flags, what: str, expected: np.ndarray | str, found: np.ndarray | str
 ) -> Iterator[Places]:
     """Violations at the entries marked; `expected` and `found` are columns or one word for all."""
-    rows = np.flatnonzero(bad)
-    if not rows.size:
-        return
-    columns = ledger.columns
-    yield (
-        rows.size,
-        [
-            LedgerViolation(_rider(ledger.entries, i), int(columns.seq[i]), what, _word(expected, i), _word(found, i))
-            for i in rows[:MOST_SHOWN].tolist()
-        ],
-    )
+    yield from _at_rows(ledger.entries, ledger.columns.seq, bad, what, expected, found)
 
 
 def at_riders(
     ledger: Ledger, bad: Flags, what: str, expected: np.ndarray | str, found: np.ndarray | str
 ) -> Iterator[Places]:
     """Violations at the rows of the riders table that are marked."""
+    yield from _at_rows(ledger.riders, None, bad, what, expected, found)
+
+
+def _at_rows(
+    table: pa.Table, seq: I64 | None, bad: Flags, what: str, expected: np.ndarray | str, found: np.ndarray | str
+) -> Iterator[Places]:
     rows = np.flatnonzero(bad)
-    if not rows.size:
-        return
-    yield (
-        rows.size,
-        [
-            LedgerViolation(_rider(ledger.riders, i), None, what, _word(expected, i), _word(found, i))
+    if rows.size:
+        first = [
+            LedgerViolation(
+                _rider(table, i), None if seq is None else int(seq[i]), what, _word(expected, i), _word(found, i)
+            )
             for i in rows[:MOST_SHOWN].tolist()
-        ],
-    )
+        ]
+        yield rows.size, first
 
 
 def at_ledger(bad: bool, what: str, expected: object, found: object) -> Iterator[Places]:

@@ -287,16 +287,7 @@ def swings_table(sensitivity: Sensitivity) -> pa.Table:
 def effects_table(sensitivity: Sensitivity) -> pa.Table:
     """One row per metric and parameter of Morris' screening."""
     rows = [
-        {
-            "metric": one.metric,
-            "key": one.parameter.key,
-            "low": one.parameter.low,
-            "high": one.parameter.high,
-            "mu": one.mu,
-            "mu_star": one.mu_star,
-            "mu_star_reach": one.mu_star_reach,
-            "sigma": one.sigma,
-        }
+        {name: getattr(one if hasattr(one, name) else one.parameter, name) for name in _EFFECTS.names}
         for one in sensitivity.effects
     ]
     return pa.Table.from_pylist(rows, _EFFECTS)
@@ -305,16 +296,7 @@ def effects_table(sensitivity: Sensitivity) -> pa.Table:
 def sweep_table(sweep: Iterable[Swept]) -> pa.Table:
     """One row per point of a sweep and primary metric."""
     rows = [
-        {
-            "settings": " ".join(point.settings),
-            "metric": one.metric,
-            "num_seeds": one.num_seeds,
-            "mean_a": one.mean_a,
-            "mean_b": one.mean_b,
-            "difference": one.difference,
-            "ci_low": one.interval.low,
-            "ci_high": one.interval.high,
-        }
+        {"settings": " ".join(point.settings), "metric": one.metric, **paired_document(one)}
         for point in sweep
         for one in point.metrics
     ]
