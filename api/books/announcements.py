@@ -3,13 +3,13 @@
 import datetime as dt
 from dataclasses import dataclass
 
+from api.books.draft_content import today_of
 from api.books.in_force import RulesInForce
 from api.books.places import BookPlace, judging
 from api.books.planned_changes import RulesAhead, coming, plan_of
 from api.db.unit_of_work import ReadUnit, WriteUnit
 from api.words import Translated, translated
 from rules.book import Bilingual, Book, BookDocument
-from rules.calendar import calendar
 from rules.diff import Change, describe_for_riders, diff
 from rules.text import text
 
@@ -115,7 +115,7 @@ def rules_change(book: Book, from_us: int, coming: Book, notice_waived: bool) ->
         book_id=coming.id,
         digest=coming.digest,
         from_us=from_us,
-        date=calendar(model.time_zone, model.day_starts).date_of(from_us),
+        date=today_of(model, from_us),
         title=Translated(model.title.zh, model.title.en),
         changes=tuple(words for change in diff(book, coming) if (words := _words(change, book, coming)) is not None),
         notice_waived=notice_waived,

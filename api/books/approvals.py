@@ -12,6 +12,7 @@ from api.access.requester import Requester, clean_text
 from api.books.draft_rows import Draft
 from api.books.scheduling import put_on_schedule
 from api.books.transitions import Attempt, DraftUpdate, apply
+from api.db.records import record_of
 from api.db.tables import approvals
 from api.db.unit_of_work import ReadUnit, WriteUnit
 
@@ -108,6 +109,5 @@ def _insert_approval(attempt: Attempt, decision: Decision) -> None:
 
 def approvals_of(unit: ReadUnit | WriteUnit, draft_id: str) -> tuple[Approval, ...]:
     """All that was ever said of a draft by others, oldest first."""
-    columns = [approvals.c[name] for name in Approval.__dataclass_fields__]
-    query = select(*columns).where(approvals.c.draft_id == draft_id).order_by(approvals.c.approval_id)
-    return tuple(Approval(*row) for row in unit.connection.execute(query))
+    query = select(approvals).where(approvals.c.draft_id == draft_id).order_by(approvals.c.approval_id)
+    return tuple(record_of(Approval, row) for row in unit.connection.execute(query))

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from api.access.requester import Requester
 from api.books.draft_rows import CLOSED, DraftBrief, brief_of, may_see
 from api.books.in_force import RulesInForce, rules_in_force_or_none, stored_book, stored_program
-from api.books.places import BookPlace, places, places_of, version_starts
+from api.books.places import BookPlace, judging, places, places_of, version_starts
 from api.books.scheduling import ScheduledChange, scheduled_for
 from api.db.tables import drafts
 from api.db.unit_of_work import ReadUnit, WriteUnit
@@ -205,12 +205,8 @@ def version_of(unit: ReadUnit | WriteUnit, digest: str, at_us: int) -> Version:
 
 
 def _judged_by(rules: RulesInForce, digest: str, at_us: int) -> tuple[BookPlace, ...]:
-    judged = []
-    for place in places(rules):
-        begun = [start.book.digest for start in version_starts(rules, place) if start.from_us <= at_us]
-        if begun and begun[-1] == digest:
-            judged.append(place)
-    return tuple(judged)
+    judged = ((place, judging(rules, place, at_us)) for place in places(rules))
+    return tuple(place for place, book in judged if book is not None and book.digest == digest)
 
 
 def compare_versions(unit: ReadUnit | WriteUnit, before: str, after: str) -> tuple[Change, ...]:

@@ -6,7 +6,6 @@ told the command that puts one there (`deploy_command`).
 Where a place has a book, in force or to come, it stays as it is: what follows goes through a draft and its approval.
 """
 
-import datetime as dt
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,13 +14,13 @@ from typing import Final
 
 from sqlalchemy import select
 
+from api.books.draft_content import today_of
 from api.books.in_force import books_stored, deploy, deployed, lock_rules, publish, rules_in_force_or_none
 from api.books.places import BookPlace, judging, places
 from api.db.audit_notes import add_audit_note
 from api.db.tables import books
 from api.db.unit_of_work import ReadUnit, WriteUnit
 from rules.book import Book
-from rules.calendar import calendar
 from rules.compile import start_us
 from rules.deployment import Deploy
 from rules.errors import BookError, Fault
@@ -182,7 +181,7 @@ def deploy_command(platform: str, city: str, rider_kind: str, at_us: int) -> str
     another.
     """
     for book in _fitting(platform, city, rider_kind, at_us):
-        day = _day_of(book, at_us)
+        day = today_of(book.model, at_us)
         return f"{COMMAND} --city {shlex.quote(city)} --rider-kind {rider_kind} --book {book.id} --from {day}"
     return None
 
@@ -196,9 +195,5 @@ def _fitting(platform: str, city: str, rider_kind: str, at_us: int) -> Iterator[
     for name in dict.fromkeys(names):
         first = deployable(name)[0]
         is_for_them = rider_kind in first.model.rider_kinds and first.model.regime != "legacy"
-        if is_for_them and first.model.effective_from <= _day_of(first, at_us):
+        if is_for_them and first.model.effective_from <= today_of(first.model, at_us):
             yield first
-
-
-def _day_of(book: Book, at_us: int) -> dt.date:
-    return calendar(book.model.time_zone, book.model.day_starts).date_of(at_us)

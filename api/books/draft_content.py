@@ -185,10 +185,10 @@ def sound(document: dict[str, Any]) -> Book | None:
         return None
 
 
-def faults_of(document: dict[str, Any]) -> tuple[Fault, ...]:
+def faults_of(document: dict[str, Any], file: str = DRAFT) -> tuple[Fault, ...]:
     """Faults of a document by itself, all at once."""
     try:
-        book_of(document, DRAFT)
+        book_of(document, file)
     except BookError as error:
         return error.faults
     return ()

@@ -15,6 +15,7 @@ from api.books.draft_content import DraftContent, places_json, read_places, stor
 from api.books.places import BookPlace
 from api.db.audit_notes import add_audit_note
 from api.db.new_names import new_id
+from api.db.records import record_of
 from api.db.tables import draft_revisions, drafts
 from api.db.unit_of_work import ReadUnit, WriteUnit
 from api.refusals import Refused
@@ -210,7 +211,7 @@ def draft_of(unit: ReadUnit | WriteUnit, draft_id: str, who: Requester | None = 
         raise Refused("draft_unknown", draft_id=draft_id)
     touched = select(draft_revisions.c.author).where(draft_revisions.c.draft_id == draft_id)
     authors = unit.connection.scalars(touched.order_by(draft_revisions.c.revision))
-    return Draft(**_columns(row), toml=row.document, authors=tuple(dict.fromkeys(authors)))
+    return record_of(Draft, row, **_read(row), toml=row.document, authors=tuple(dict.fromkeys(authors)))
 
 
 def may_see(who: Requester, draft: DraftBrief) -> bool:
@@ -220,29 +221,22 @@ def may_see(who: Requester, draft: DraftBrief) -> bool:
 
 def brief_of(row: Row[Any]) -> DraftBrief:
     """A row of `drafts` for a list."""
-    return DraftBrief(**_columns(row))
+    return record_of(DraftBrief, row, **_read(row))
 
 
-def _columns(row: Row[Any]) -> dict[str, Any]:
-    bases = json.loads(row.bases)
-    columns = {
-        name: getattr(row, name) for name in DraftBrief.__dataclass_fields__ if name not in ("targets", "detail")
+def _read(row: Row[Any]) -> dict[str, Any]:
+    """Columns that hold JSON, read."""
+    targets = zip(read_places(row.targets), json.loads(row.bases), strict=True)
+    return {
+        "targets": tuple(DraftTarget(place.city, place.rider_kind, base) for place, base in targets),
+        "detail": None if row.detail is None else json.loads(row.detail),
     }
-    columns["targets"] = tuple(
-        DraftTarget(place.city, place.rider_kind, base)
-        for place, base in zip(read_places(row.targets), bases, strict=True)
-    )  # fmt: skip
-    columns["detail"] = None if row.detail is None else json.loads(row.detail)
-    return columns
 
 
 def revisions_of(unit: ReadUnit | WriteUnit, draft_id: str) -> tuple[Revision, ...]:
     """All revisions of a draft, oldest first."""
-    columns = [draft_revisions.c[name] for name in Revision.__dataclass_fields__]
-    rows = unit.connection.execute(
-        select(*columns).where(draft_revisions.c.draft_id == draft_id).order_by(draft_revisions.c.revision)
-    )
-    return tuple(Revision(*row) for row in rows)
+    query = select(draft_revisions).where(draft_revisions.c.draft_id == draft_id).order_by(draft_revisions.c.revision)
+    return tuple(record_of(Revision, row) for row in unit.connection.execute(query))
 
 
 def revision_content(

@@ -271,18 +271,14 @@ def deployed(unit: ReadUnit | WriteUnit) -> list[Deploy]:
     """Where books are in force or will be, oldest day first."""
     rows = unit.connection.execute(select(deployments).order_by(deployments.c.from_date))
     return [
-        Deploy.model_validate(
-            {
-                "city": row.city,
-                "rider_kind": row.rider_kind,
-                "book": row.book_id,
-                "from": row.from_date,
-                "source": row.source,
-                "confidence": row.confidence,
-            }
-        )
-        for row in rows
+        deploy_row(row.city, row.rider_kind, row.book_id, row.from_date, row.source, row.confidence) for row in rows
     ]
+
+
+def deploy_row(city: str, rider_kind: str, book: str, from_: dt.date, source: str, confidence: str) -> Deploy:
+    """A row of a table of deployments, for whatever platform the store is."""
+    about = {"city": city, "rider_kind": rider_kind, "book": book, "from": from_}
+    return Deploy.model_validate(about | {"source": source, "confidence": confidence})
 
 
 def rules_in_force(unit: ReadUnit | WriteUnit, book_id: str | None = None) -> RulesInForce:

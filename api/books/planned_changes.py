@@ -17,7 +17,7 @@ from sqlalchemy import Row, func, select
 
 from api.books.draft_content import DRAFT, sound, stored_document
 from api.books.draft_rows import DraftBrief, brief_of
-from api.books.in_force import deploy_faults, deployed, rules_in_force_or_none, rules_stamp
+from api.books.in_force import deploy_faults, deploy_row, deployed, rules_in_force_or_none, rules_stamp
 from api.books.places import BookPlace, judging, places, places_of, version_starts
 from api.db.bulk import among
 from api.db.tables import approvals, draft_revisions, drafts
@@ -190,16 +190,8 @@ def new_deployments(ahead: RulesAhead, draft: DraftBrief, book: Book) -> tuple[D
 
 
 def _deployed(place: BookPlace, draft: DraftBrief, book: Book) -> Deploy:
-    return Deploy.model_validate(
-        {
-            "city": place.city,
-            "rider_kind": place.rider_kind,
-            "book": book.id,
-            "from": book.model.effective_from,
-            "source": f"draft {draft.draft_id}",
-            "confidence": "ours",
-        }
-    )
+    source = f"draft {draft.draft_id}"
+    return deploy_row(place.city, place.rider_kind, book.id, book.model.effective_from, source, "ours")
 
 
 def conflicts(ahead: RulesAhead, draft: DraftBrief, book: Book) -> tuple[Fault, ...]:

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, and_, or_, select
 
 from api.books.in_force import stored_program
 from api.db.bulk import among, in_chunks
+from api.db.records import record_of
 from api.db.tables import entries, events, rider_state
 from api.db.unit_of_work import ReadUnit, WriteUnit
 from api.decisions.appeal_records import Appeal, AppealRight, appeals_against, right_of
@@ -27,7 +28,6 @@ from scoring.explain import sentence
 from scoring.explain_facts import KnownEvents, known_events
 from scoring.prepare import Schedule
 
-_LINE_FIELDS: Final = tuple(EntryLine.__dataclass_fields__)
 # When an order was in hand.
 _HELD: Final = ("accepted_us", "placed_us", "arrived_store_us")
 _BY_BOOKS: Final = Schedule({}, reach_back=False)
@@ -117,7 +117,7 @@ def entry_of(unit: ReadUnit | WriteUnit, entry_id: str, now_us: int) -> Explaine
 
 def line_of(row: Any) -> EntryLine:
     """A row of the ledger as explanations read it."""
-    return EntryLine(**{name: row[name] for name in _LINE_FIELDS})
+    return record_of(EntryLine, row)
 
 
 def explain_entries(

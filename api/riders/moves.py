@@ -6,18 +6,18 @@ decide on what is open, its book judges from the first event on. What was before
 
 import json
 import shlex
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from sqlalchemy import and_, delete, func, insert, or_, select, update
 
 from api.access.new_ids import need_valid_cities
-from api.access.requester import Requester
+from api.access.requester import Requester, may_act_in
 from api.books.deployment import COMMAND
 from api.books.in_force import RulesInForce
 from api.db.audit_notes import add_audit_note
 from api.db.cursors import CursorPage, newest_first
+from api.db.records import record_of
 from api.db.rider_rows import lock_riders, raise_revision
 from api.db.tables import api_keys, open_appeals, open_moves, open_reviews, rider_moves, rider_state
 from api.db.unit_of_work import ReadUnit, WriteUnit
@@ -84,7 +84,7 @@ def move_rider(unit: WriteUnit, law: RulesInForce, who: Requester, rider_id: str
     if to_city == known.city:
         raise Refused("move_already_there", city=city_words(to_city))
     same = waits if waits is not None and waits.to_city == to_city else None
-    if _good(who, to_city):
+    if may_act_in(who, to_city):
         proposed = CityMove(rider_id, known.city, to_city, "proposed", who.name, None, unit.recorded_us)
         return _move(unit, law, who, known, same or proposed)
     return same or _propose(unit, who, rider_id, known, to_city)
@@ -138,10 +138,6 @@ def open_moves_of(
     return CursorPage(tuple(map(_open, page.rows)), page.cursor)
 
 
-def _good(who: Requester, city: str) -> bool:
-    return not who.cities or city in who.cities
-
-
 def _move_state(unit: ReadUnit | WriteUnit, who: Requester, rider_id: str, to_city: str | None = None) -> _MoveState:
     """All that bears on a rider's move, in one statement whoever the rider is.
 
@@ -162,8 +158,8 @@ def _move_state(unit: ReadUnit | WriteUnit, who: Requester, rider_id: str, to_ci
     if row is None or row[rider_state.c.city] is None:
         raise Refused("rider_unknown")
     city, waits, last = row[rider_state.c.city], _waiting(row), _last(row)
-    is_home, is_asked = _good(who, city), waits is not None and _good(who, waits.to_city)
-    stood = last is not None and last.to_city == city and (is_home or _good(who, last.from_city))
+    is_home, is_asked = may_act_in(who, city), waits is not None and may_act_in(who, waits.to_city)
+    stood = last is not None and last.to_city == city and (is_home or may_act_in(who, last.from_city))
     is_told = to_city == city if to_city is not None else not (is_home or is_asked)
     let_go = last if stood and is_told else None
     if not (is_home or is_asked or let_go):
@@ -172,25 +168,20 @@ def _move_state(unit: ReadUnit | WriteUnit, who: Requester, rider_id: str, to_ci
 
 
 def _waiting(row: Any) -> CityMove | None:
-    if row[open_moves.c.rider_id] is None:
-        return None
-    return _open({column.name: row[column] for column in open_moves.c})
+    """The move that waits, in a row with its columns."""
+    columns = {column.name: row[column] for column in open_moves.c}
+    return None if columns["rider_id"] is None else _open(columns)
 
 
 def _last(row: Any) -> CityMove | None:
-    moves = rider_moves.c
-    if row[moves.rider_id] is None:
-        return None
-    return CityMove(
-        row[moves.rider_id], row[moves.from_city], row[moves.to_city], "moved", row[moves.proposed_by],
-        row[moves.accepted_by], row[moves.moved_us],
-    )  # fmt: skip
+    """The last move that was done, in a row with its columns."""
+    columns = {column.name: row[column] for column in rider_moves.c}
+    done = columns["rider_id"] is not None
+    return record_of(CityMove, columns, state="moved", at_us=columns["moved_us"]) if done else None
 
 
 def _open(row: Any) -> CityMove:
-    return CityMove(
-        row["rider_id"], row["from_city"], row["to_city"], "proposed", row["proposed_by"], None, row["proposed_us"]
-    )  # fmt: skip
+    return record_of(CityMove, row, state="proposed", accepted_by=None, at_us=row["proposed_us"])
 
 
 def _propose(unit: WriteUnit, who: Requester, rider_id: str, known: _MoveState, to_city: str) -> CityMove:
@@ -214,7 +205,7 @@ def _propose(unit: WriteUnit, who: Requester, rider_id: str, known: _MoveState, 
 
 def _end(unit: WriteUnit, who: Requester, waits: CityMove) -> None:
     unit.connection.execute(delete(open_moves).where(open_moves.c.rider_id == waits.rider_id))
-    _note(unit, who, "rider_move_withdrawn" if _good(who, waits.from_city) else "rider_move_refused", waits)
+    _note(unit, who, "rider_move_withdrawn" if may_act_in(who, waits.from_city) else "rider_move_refused", waits)
 
 
 def _move(unit: WriteUnit, law: RulesInForce, who: Requester, known: _MoveState, proposed: CityMove) -> CityMove:
@@ -257,9 +248,5 @@ def _is_judged(law: RulesInForce, city: str) -> bool:
 
 def _note(unit: WriteUnit, who: Requester, action: str, move: CityMove) -> None:
     """A line for each of the two cities."""
-    for city in _both(move):
+    for city in (move.from_city, move.to_city):
         add_audit_note(unit, who.name, action, move.rider_id, city=city, from_city=move.from_city, to_city=move.to_city)
-
-
-def _both(move: CityMove) -> Iterable[str]:
-    return move.from_city, move.to_city

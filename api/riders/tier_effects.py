@@ -1,11 +1,12 @@
 """What a tier affects, in fen and orders, and the ways up and back: each as a value and as a statement."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 from api.words import Translated, translated
 from rules.book import Book, BookDocument, Tier
-from rules.text import text
+from rules.text import Lang, text
 from rules.units import PERMILLE, points_text, shown_points, yuan_text
 from scoring.explain_words import moved_words, orders_words, priority_words, titled
 
@@ -96,50 +97,36 @@ def path_to_next_tier(model: BookDocument, score_mp: int, tier: Tier | None, ord
     """The way to the next tier; None at the top."""
     if tier is None:
         return None
-    target_mp = tier.min_mp or 0
     needs = _needs(model, score_mp, orders)
-    points_mp = target_mp - score_mp
-    return PathToScore(
-        target_mp,
-        points_mp,
-        orders,
-        needs,
-        translated(
-            lambda lang: text(
-                lang,
-                f"rider.up_{needs}",
-                title=titled(lang, tier.title),
-                points=moved_words(lang, score_mp, target_mp),
-                orders=orders_words(lang, orders or 0),
-                restores="" if model.training is None else points_text(model.training.restores_to_mp),
-            )
-        ),
-    )
+    return _path(
+        f"rider.up_{needs}", needs, model, score_mp, tier.min_mp or 0, orders,
+        lambda lang: {"title": titled(lang, tier.title)},
+    )  # fmt: skip
 
 
 def path_to_base(book: Book, score_mp: int, orders: int | None) -> PathToScore | None:
     """The way back to the base; None for who is there."""
-    model = book.model
-    base_mp = model.score.base_mp
+    base_mp = book.model.score.base_mp
     if score_mp >= base_mp:
         return None
-    needs = _needs(model, score_mp, orders)
-    return PathToScore(
-        base_mp,
-        base_mp - score_mp,
-        orders,
-        needs,
-        translated(
-            lambda lang: text(
-                lang,
-                f"rider.back_{needs}",
-                base=shown_points(base_mp),
-                points=moved_words(lang, score_mp, base_mp),
-                orders=orders_words(lang, orders or 0),
-                restores="" if model.training is None else points_text(model.training.restores_to_mp),
-            )
-        ),
+    needs = _needs(book.model, score_mp, orders)
+    return _path(
+        f"rider.back_{needs}", needs, book.model, score_mp, base_mp, orders, lambda _: {"base": shown_points(base_mp)}
     )
+
+
+def _path(
+    key: str, needs: Needs, model: BookDocument, score_mp: int, target_mp: int, orders: int | None,
+    named: Callable[[Lang], dict[str, str]],
+) -> PathToScore:  # fmt: skip
+    """The way from a score to one above it; `named` is what its words call that score."""
+    restores = "" if model.training is None else points_text(model.training.restores_to_mp)
+
+    def words(lang: Lang) -> str:
+        points, count = moved_words(lang, score_mp, target_mp), orders_words(lang, orders or 0)
+        return text(lang, key, points=points, orders=count, restores=restores, **named(lang))
+
+    return PathToScore(target_mp, target_mp - score_mp, orders, needs, translated(words))
 
 
 def _needs(model: BookDocument, score_mp: int, orders: int | None) -> Needs:

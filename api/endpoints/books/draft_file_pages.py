@@ -9,6 +9,7 @@ from fastapi import Response
 from starlette.datastructures import FormData, UploadFile
 
 from api.books import drafts as store
+from api.books.draft_content import faults_of
 from api.books.draft_rows import Draft, draft_of
 from api.endpoints.books.columns import PARTS
 from api.endpoints.books.draft_pages import editor
@@ -23,8 +24,7 @@ from api.endpoints.common.page_sessions import PostedTable, field
 from api.endpoints.common.pages import Visit
 from api.endpoints.common.problems import DETAIL_MAX, ERRORS_MAX, shortened
 from api.endpoints.common.threads import ConcurrencyLimit
-from rules.errors import BookError, Fault
-from rules.parse import book_of
+from rules.errors import Fault
 
 router = page_router()
 
@@ -158,14 +158,12 @@ def _saved(visit: Visit, draft: Draft, form: FormData, document: Document, notic
 
 def _rule_faults(document: Document, sheets: Sheets, visit: Visit) -> list[FaultPlace]:
     """What the book's own rules find in cells that came from the file; what was wrong elsewhere stays wrong there."""
-    try:
-        book_of(document, "")
-    except BookError as error:
-        rows = {table.part: table.rows for table in sheets.tables}
-        placed = [each for each in faults_in_words(document, error.faults, visit.lang) if each.place.part in rows]
-        cells = [CellFault(each.place.part, each.place.row, each.place.key, each.fault) for each in placed]
-        return [_cell_place(cell, sheets) for cell in cells]
-    return []
+    parts = {table.part for table in sheets.tables}
+    placed = [
+        each for each in faults_in_words(document, faults_of(document, ""), visit.lang) if each.place.part in parts
+    ]
+    cells = [CellFault(each.place.part, each.place.row, each.place.key, each.fault) for each in placed]
+    return [_cell_place(cell, sheets) for cell in cells]
 
 
 def _sheet_place(fault: SheetFault) -> FaultPlace:

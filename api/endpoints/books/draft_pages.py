@@ -10,6 +10,7 @@ from starlette.datastructures import FormData
 from api.books import drafts as store
 from api.books.approvals import submit
 from api.books.catalogue import books_of
+from api.books.draft_content import faults_of
 from api.books.draft_rows import DRAFT_STATES, Draft, DraftState, draft_of
 from api.books.in_force import rules_in_force_or_none
 from api.books.places import BookPlace, places
@@ -25,9 +26,7 @@ from api.endpoints.common.page_routing import page_router
 from api.endpoints.common.page_sessions import Posted, PostedTable, field
 from api.endpoints.common.pages import Visit
 from api.refusals import Refused
-from rules.errors import BookError, Fault
 from rules.events import RIDER_KINDS
-from rules.parse import book_of
 from scoring.explain import titled
 
 router = page_router()
@@ -171,19 +170,11 @@ def check_cell(visit: WriteVisit, draft_id: str, form: Posted) -> Response:
     rebuilt = document_of([Table(part, tuple(rows))], draft.document)
     faults = [fault.fault for fault in rebuilt.faults if fault.key == key and fault.row == origin]
     if not faults:
-        placed = faults_in_words(rebuilt.document, _document_faults(rebuilt.document), visit.lang)
+        placed = faults_in_words(rebuilt.document, faults_of(rebuilt.document, ""), visit.lang)
         faults = [
             each.fault for each in placed if (each.place.part, each.place.row, each.place.key) == (part, origin, key)
         ]
     return JSONResponse({"faults": [line_of(fault, visit.lang) for fault in faults]})
-
-
-def _document_faults(document: dict[str, object]) -> tuple[Fault, ...]:
-    try:
-        book_of(document, "")
-    except BookError as error:
-        return error.faults
-    return ()
 
 
 @router.post("/console/drafts/{draft_id}/targets")
