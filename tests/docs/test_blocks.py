@@ -92,18 +92,20 @@ def test_shell_on_a_page_runs(page: str, tmp_path: Path) -> None:
         "riderscore serve", f"riderscore serve --port {port}"
     )
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
-    process = subprocess.Popen(
-        ["bash", "-euo", "pipefail", "-c", script],
-        cwd=tmp_path, env={**os.environ, "PATH": path, "LANG": "C.UTF-8"}, start_new_session=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
+    # Printed into a file: what the script leaves running would hold a pipe open.
+    with (tmp_path / ".printed").open("w") as printed:
+        process = subprocess.Popen(
+            ["bash", "-euo", "pipefail", "-c", script],
+            cwd=tmp_path, env={**os.environ, "PATH": path, "LANG": "C.UTF-8"}, start_new_session=True,
+            stdout=printed, stderr=subprocess.STDOUT,
+        )  # fmt: skip
     try:
-        printed, _ = process.communicate(timeout=SHELL_TIMEOUT_S)
+        exit_code = process.wait(timeout=SHELL_TIMEOUT_S)
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
 
-    assert process.returncode == 0, printed
+    assert exit_code == 0, (tmp_path / ".printed").read_text(encoding="utf-8")
 
 
 def typed_commands() -> list[tuple[str, str]]:
