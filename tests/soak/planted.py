@@ -277,4 +277,10 @@ PLANTED = (
         "            _open_item(work, NO_EVENT, book, at_us, NOBODY, 1, 0)\n            _write(out, work, L_RESET",
         (*_EDGES, "-k", "falls_due"),
     ),
+    Planted(
+        "api/access/keys.py",
+        "actor: str, *, with_children: bool = False) -> Revocation:",
+        "actor: str, *, with_children: bool = True) -> Revocation:",
+        ("tests/api/access/test_keys.py", "-k", "what_is_left"),
+    ),
 )

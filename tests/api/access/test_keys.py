@@ -27,10 +27,10 @@ def create(
         return keys.create_key(unit, role, subject, actor=maker, **more)
 
 
-def revoke(store: Store, key: Key, at_us: int = START_US + 1, *, with_children: bool = False) -> Revocation:
+def revoke(store: Store, key: Key, at_us: int = START_US + 1, **more: bool) -> Revocation:
     """End a key."""
     with store.writing(at_us) as unit:
-        return keys.revoke_key(unit, key.key_id, "cli:token", with_children=with_children)
+        return keys.revoke_key(unit, key.key_id, "cli:token", **more)
 
 
 def key_now(store: Store, key: Key) -> Key:
