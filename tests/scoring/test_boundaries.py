@@ -177,12 +177,12 @@ def test_a_tier_begins_with_its_least_score(read: Read, least: int | str, is_pai
 def test_more_carried_fades_than_a_block_of_entries_has_room_for() -> None:
     """A rider of 1 100 small deductions who rides no more gets each back: what is due is counted before it is written."""
     fading = book(
-        rule=[rule("late", points=Decimal("-0.05"), when={"late_min": {"over": 0}})], fading={"after_days": 3}
+        rule=[rule("late", points=Decimal("-0.05"), when={"late_min": {"over": 0}})], fading={"after_days": 30}
     )
     late = [delivered(f"e{n:04}", at_min=n, late_min=9) for n in range(1_100)]
 
     _, written = rows_in_turn(
-        fading, late, [event("reassigned_system", "last", at_min=10 * 1_440)], as_of_us=NOON_US + DAY_US
+        fading, late, [event("reassigned_system", "last", at_min=40 * 1_440)], as_of_us=NOON_US + 20 * DAY_US
     )
 
     assert [row[1:] for row in written] == [("fading", "fade", 50)] * 1_100
