@@ -4,6 +4,7 @@ Each page is a function from the code to Markdown; `tests/docs/test_generated.py
 function makes. Words come from where they are used: help of commands, descriptions of fields, the catalogs.
 """
 
+import inspect
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -12,6 +13,7 @@ from typing import Any, Final, get_args
 
 import annotated_types
 import click
+from numpydoc.docscrape import get_doc_object
 
 PLACE: Final = Path(__file__).parent / "reference"
 Schema = Mapping[str, Any]
@@ -273,6 +275,52 @@ def ledger() -> str:
     return _page(lines)
 
 
+def python() -> str:
+    """Every public name of `import riderscore as rs`."""
+    import riderscore as rs
+
+    lines = _head("Python", "`import riderscore as rs`: every public name. By example: `examples/`, and the tutorials.")
+    names = [*rs.__all__, *(f"books.{name}" for name in rs.books.__all__)]
+    for name in sorted(names, key=str.lower):
+        value = getattr(rs.books, name.partition(".")[2]) if "." in name else getattr(rs, name)
+        if inspect.ismodule(value):
+            continue
+        lines += [f"## rs.{name}", "", *_signature(name, value), *_docstring(value)]
+        for member, part in (
+            inspect.getmembers(value) if inspect.isclass(value) and value.__module__.startswith("rider") else ()
+        ):
+            if not member.startswith("_") and inspect.getdoc(part) and member in vars(value):
+                wrapped = getattr(part, "fget", None) or getattr(part, "func", part)
+                lines += [f"### rs.{name}.{member}", "", *_signature(f"….{member}", wrapped), *_docstring(wrapped)]
+    return _page(lines)
+
+
+def _signature(name: str, value: Any) -> list[str]:
+    if not inspect.isfunction(value):
+        return []
+    signature = inspect.signature(value)
+    asked = [parameter.replace(annotation=parameter.empty) for parameter in signature.parameters.values()]
+    text = str(signature.replace(parameters=asked, return_annotation=signature.empty))
+    return ["```text", f"{'' if name.startswith('…') else 'rs.'}{name}{text}", "```", ""]
+
+
+def _docstring(value: Any) -> list[str]:
+    """A docstring in NumPy form as Markdown: prose, and a list for each section."""
+    document = get_doc_object(value)
+    lines = [_prose("\n".join((*document["Summary"], "", *document["Extended Summary"]))), ""]
+    for section in ("Parameters", "Returns", "Yields", "Raises"):
+        if document[section]:
+            lines += [f"**{section}**", ""]
+            lines += [_item(entry) for entry in document[section]]
+            lines += [""]
+    return lines
+
+
+def _item(entry: Any) -> str:
+    name = ", ".join(f"`{part}`" for part in (entry.name or entry.type).split(", "))
+    return f"- {name}: {_prose(chr(10).join(entry.desc))}"
+
+
 def _openapi() -> dict[str, Any]:
     from api.app.create import create_app
     from api.settings import Settings
@@ -385,6 +433,7 @@ PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "book.md": book,
     "events.md": events,
     "ledger.md": ledger,
+    "python.md": python,
 }
 
 if __name__ == "__main__":

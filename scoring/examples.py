@@ -12,6 +12,7 @@ import numpy as np
 
 from rules.book import Book, BookDocument, Example, ExampleFacts, Rule
 from rules.calendar import FIRST_DATE, calendar, instant_us
+from rules.check import check
 from rules.compile import Program, compile_books
 from rules.errors import Fault
 from rules.events import KIND_CODE, PARTY_CODE, REPORT_KINDS, RIDER_KINDS
@@ -130,6 +131,31 @@ def _outcome(entries: Entries, label: int) -> ExampleOutcome:
         money_fen=int(of_rule["money_fen"].sum()),
         net_points_mp=int(entries["delta_mp"].sum()),
     )
+
+
+def check_books_and_examples(books: Sequence[Book]) -> tuple[Fault, ...]:
+    """All faults and warnings of some books: versions of one id against each other, and every worked example.
+
+    Parameters
+    ----------
+    books
+        In any order.
+
+    Returns
+    -------
+    tuple of Fault
+        By book id in the order in which ids first come.
+    """
+    versions: dict[str, list[Book]] = {}
+    for book in books:
+        versions.setdefault(book.id, []).append(book)
+    faults: list[Fault] = []
+    for some in versions.values():
+        dated = sorted(some, key=lambda book: book.model.effective_from)
+        faults += check(dated)
+        for book in dated:
+            faults += check_examples(book)
+    return tuple(faults)
 
 
 def check_examples(book: Book) -> tuple[Fault, ...]:

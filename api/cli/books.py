@@ -2,7 +2,6 @@
 
 import datetime as dt
 import sys
-from collections.abc import Sequence
 
 import click
 from rich.table import Table
@@ -109,14 +108,6 @@ def show(reference: str, at: dt.date | None, lang: Lang, as_json: bool) -> None:
     click.echo(to_toml(book), nl=False)
 
 
-def grouped(books_read: Sequence[Book]) -> list[list[Book]]:
-    """Books by id, the versions of each oldest first."""
-    by_id: dict[str, list[Book]] = {}
-    for book in books_read:
-        by_id.setdefault(book.id, []).append(book)
-    return [sorted(versions, key=lambda book: book.model.effective_from) for versions in by_id.values()]
-
-
 @click.command("check")
 @click.argument("references", metavar="PATH...", nargs=-1, required=True)
 @click.option("--strict", is_flag=True, help="Count warnings as faults.")
@@ -127,9 +118,8 @@ def check_books(references: tuple[str, ...], strict: bool, lang: Lang, as_json: 
 
     Ends with 3 if a fault is found; warnings are shown and count with --strict only.
     """
-    from rules.check import check
     from rules.shelf import find
-    from scoring.examples import check_examples
+    from scoring.examples import check_books_and_examples
 
     faults: list[Fault] = []
     read: list[Book] = []
@@ -140,10 +130,7 @@ def check_books(references: tuple[str, ...], strict: bool, lang: Lang, as_json: 
             if any(fault.code in NOT_THERE for fault in error.faults):
                 raise
             faults += error.faults
-    for versions in grouped(read):
-        faults += check(versions)
-        for book in versions:
-            faults += check_examples(book)
+    faults += check_books_and_examples(read)
     errors = [fault for fault in faults if fault.severity == "error" or strict]
     if as_json:
         print_json([_fault_document(fault) for fault in faults])

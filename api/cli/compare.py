@@ -29,9 +29,8 @@ from api.cli.scoring_commands import (
 from api.cli.tables import count, minutes, money, plain_table, points, print_parts, signed
 from api.files.readers import Format
 from api.files.reading_options import DEFAULT_READING, ReadingOptions
-from api.runs.bucketed_compare import compare_bucketed
-from api.runs.bucketed_run import is_bucketed
-from api.runs.compare import ComparedFiles, ComparisonCommand, compare_files
+from api.runs.any_size import compare_any_size
+from api.runs.compare import ComparedFiles, ComparisonCommand
 from rules.text import Lang, text
 from scoring.comparison import books_in_use
 
@@ -149,8 +148,7 @@ def run_both(
 ) -> ComparedFiles:
     """Compare with a progress bar, by buckets where the input is large; ends the command if it cannot be done."""
     with run_progress(lang) as progress:
-        run = compare_bucketed if is_bucketed(events, format_, None) else compare_files
-        compared = run(
+        compared = compare_any_size(
             command, events, references, out, format=format_, platform=platform, reading=reading, replace=replace,
             progress=progress,
         )  # fmt: skip

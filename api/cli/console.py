@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from rich.console import Console
@@ -102,12 +102,6 @@ def show_faults(faults: Iterable[Fault], lang: Lang) -> None:
     """All faults on stderr, a line each."""
     for fault in faults:
         click.echo(fault.describe(lang), err=True)
-
-
-def exit_with_faults(faults: Iterable[Fault], lang: Lang, code: int = USAGE) -> NoReturn:
-    """Show faults and end the command."""
-    show_faults(faults, lang)
-    sys.exit(code)
 
 
 def show_reasons(reasons: Iterable["RejectReason"], lang: Lang) -> None:

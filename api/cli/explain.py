@@ -2,7 +2,7 @@
 
 import dataclasses
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +10,13 @@ import click
 from rich.markup import escape
 from rich.tree import Tree
 
-from api.cli.console import USAGE, exit_with_faults, json_option, lang_option, out_console, print_json, show_faults
+from api.cli.console import json_option, lang_option, out_console, print_json, show_faults
 from rules.book import Book, BookPart
 from rules.conditions import MAX_FACT, SET_FACTS, UNKNOWN, Condition
 from rules.errors import Fault
 from rules.text import LANGS, Lang, text
-from scoring.because import Because, ConditionResult, EntryLine, because, lines_of
-from scoring.explain import Branch, LedgerCard, card, card_lines, last_of, sentence, tree
-from scoring.explain_facts import KnownEvents
+from scoring.because import Because, ConditionResult
+from scoring.explain import Branch, LedgerCard, card_lines, sentence, tree
 from scoring.explain_words import clock
 
 
@@ -36,55 +35,20 @@ def explain_command(
     Without --event or --entry: the rider's card, and a sentence for each entry. The files that were scored are read
     once more if they are unchanged; otherwise the ledger and its books alone explain.
     """
-    from api.runs.ledger_files import read_ledger, rejected_places
-    from api.runs.rider_inputs import reread_inputs
+    from api.runs.explained import explain_rider
 
-    ledger = read_ledger(directory, rider=rider)
-    if not ledger.riders.num_rows:
-        exit_with_faults([Fault("rider_unknown", file=str(directory), given=rider)], lang, USAGE)
-    lines = lines_of(ledger.entries)
-    events = reread_inputs(ledger.run, ledger.books, rider, rejected_places(directory))
-    silent = _kind_without_entry(event, lines, events.known)
-    chosen = [] if silent else _chosen(lines, directory, rider, event, entry, lang)
-    show_faults(events.notes, lang)
-    explained = [because(line, lines, ledger.books, events.known) for line in chosen]
-    about = card(ledger.riders.to_pylist()[0], ledger.books, _last(explained, lines, ledger.books))
+    explained = explain_rider(directory, rider, event, entry)
+    show_faults(explained.notes, lang)
     if as_json:
-        print_json(_document(about, explained, events.notes))
-    elif silent:
-        click.echo(text(lang, "explain.no_entry", event=event, kind=text(lang, f"word.{silent}")))
+        print_json(_document(explained.card, explained.entries, explained.notes))
+    elif explained.kind_without_entry:
+        kind = text(lang, f"word.{explained.kind_without_entry}")
+        click.echo(text(lang, "explain.no_entry", event=event, kind=kind))
     elif event is None and entry is None:
-        _show_rider(about, explained, lang)
+        _show_rider(explained.card, explained.entries, lang)
     else:
-        for why in explained:
+        for why in explained.entries:
             out_console().print(_rich(tree(why, lang)))
-
-
-def _kind_without_entry(event: str | None, lines: Sequence[EntryLine], known: KnownEvents | None) -> str | None:
-    """The kind of an event that is in the inputs but wrote no entry."""
-    if event is None or known is None or any(line.event_id == event for line in lines):
-        return None
-    return known.kinds.get(event)
-
-
-def _chosen(
-    lines: Sequence[EntryLine], directory: Path, rider: str, event: str | None, entry: str | None, lang: Lang
-) -> list[EntryLine]:
-    """The entries asked for."""
-    chosen = [line for line in lines if event in (None, line.event_id) and entry in (None, line.entry_id)]
-    if not chosen and event is not None and not any(line.event_id == event for line in lines):
-        exit_with_faults([Fault("event_unknown", file=str(directory), key=rider, given=event)], lang, USAGE)
-    if not chosen and entry is not None:
-        exit_with_faults([Fault("entry_unknown", file=str(directory), key=rider, given=entry)], lang, USAGE)
-    return chosen
-
-
-def _last(explained: Sequence[Because], lines: Sequence[EntryLine], books: Mapping[str, Book]) -> Because | None:
-    """What happened last, explained."""
-    line = last_of(lines)
-    if line is None:
-        return None
-    return next((why for why in explained if why.line == line), None) or because(line, lines, books)
 
 
 def _show_rider(about: LedgerCard, explained: Sequence[Because], lang: Lang) -> None:

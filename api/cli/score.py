@@ -76,22 +76,13 @@ def score_command(
     Bad rows go to rejects.ndjson and the run goes on; exit code 3 where they are more than --max-rejects, 2 where they are
     all.
     """
-    from api.runs.bucketed_run import ScoredBuckets, is_bucketed, score_bucketed
-    from api.runs.run import ScoredFiles, score_files
+    from api.runs.any_size import score_any_size
 
-    run: ScoredFiles | ScoredBuckets
     with run_progress(lang) as progress:
-        if (engine == "ray" and format_ != "mdrp") or is_bucketed(events, format_, state):
-            run = score_bucketed(
-                events, reference, out, format=format_, state=state, as_of_us=as_of_us, progress=progress,
-                engine_name=engine, num_workers=jobs, address=ray_address, platform=platform, reading=reading,
-                replace=replace,
-            )  # fmt: skip
-        else:
-            run = score_files(
-                events, reference, out, format=format_, state=state, as_of_us=as_of_us, platform=platform,
-                reading=reading, replace=replace, progress=progress,
-            )  # fmt: skip
+        run = score_any_size(
+            events, reference, out, format=format_, state=state, as_of_us=as_of_us, engine_name=engine, num_workers=jobs,
+            address=ray_address, platform=platform, reading=reading, replace=replace, progress=progress,
+        )  # fmt: skip
     show_faults(run.warnings, lang)
     counts = run.document["counts"]
     if as_json:

@@ -21,7 +21,7 @@ from api.cli.console import (
 )
 from api.cli.database import check_is_upgraded, open_store
 from rules.text import Lang, text
-from scoring.invariants import CheckResult, LedgerViolation, added_results, check_ledger
+from scoring.invariants import CheckResult, LedgerViolation, added_results
 
 if TYPE_CHECKING:
     from api.ledger.verify import VerifyReport
@@ -48,7 +48,10 @@ def verify(directory: Path | None, database: str | None, lang: Lang, as_json: bo
     if directory is not None and database is not None:
         results, riders, entries = _of_both(directory, database, lang)
     elif directory is not None:
-        results, riders, entries = _of_directory(directory, lang)
+        from api.runs.verified import verify_ledger
+
+        checked = verify_ledger(directory)
+        results, riders, entries = checked.results, checked.num_riders, checked.num_entries
     elif database is not None:
         verified = _of_database(database, lang)
         results, riders, entries, notes = verified.found, verified.num_riders, verified.num_entries, verified.notes
@@ -67,23 +70,6 @@ def verify(directory: Path | None, database: str | None, lang: Lang, as_json: bo
         key = "verify.holds" if holds else "verify.broken"
         click.echo(text(lang, key, entries=entries, riders=riders, checks=len(results), failed=failed))
     sys.exit(0 if holds else DIFFERENCES)
-
-
-def _of_directory(directory: Path, lang: Lang) -> tuple[tuple[CheckResult, ...], int, int]:
-    from api.runs.ledger_files import read_ledgers, wrong_counts
-
-    num_entries = num_riders = 0
-    results: tuple[CheckResult, ...] = ()
-    for ledger in read_ledgers(directory):
-        results = added_results(results, check_ledger(ledger))
-        num_entries += ledger.entries.num_rows
-        num_riders += ledger.riders.num_rows
-    wrong = [
-        LedgerViolation("", None, name, str(wanted), str(stated)) for name, wanted, stated in wrong_counts(directory)
-    ]
-    if wrong:
-        results = added_results(results, (CheckResult("counted", len(wrong), tuple(wrong)),))
-    return results, num_riders, num_entries
 
 
 def _of_database(url: str, lang: Lang) -> "VerifyReport":

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("api", "dispatch", "migrations", "rules", "scoring", "simulations")
+PACKAGES = ("api", "dispatch", "migrations", "riderscore", "rules", "scoring", "simulations")
 PURE = ("rules", "scoring", "dispatch", "simulations")
 
 

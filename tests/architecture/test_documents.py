@@ -30,17 +30,6 @@ def commands(group: click.Command, path: tuple[str, ...] = ("riderscore",)) -> I
             yield from commands(command, (*path, name))
 
 
-def options(command: click.Command) -> list[str]:
-    """The long names of a command's options."""
-    return [
-        name
-        for parameter in command.params
-        if isinstance(parameter, click.Option) and not parameter.hidden
-        for name in (*parameter.opts, *parameter.secondary_opts)
-        if name.startswith("--")
-    ]
-
-
 def test_every_key_of_a_book_is_described() -> None:
     """Each has a row on the page about rule books."""
     from rules.json_form import book_schema

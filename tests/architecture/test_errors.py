@@ -23,7 +23,10 @@ FAMILIES = {
     "api/ledger": ("api.refusals.Refused", "api.child_process.WorkError"),
     "api/studies": ("api.refusals.Refused", "api.child_process.WorkError"),
     "api/endpoints": ("api.endpoints.common.problems.Problem",),
+    "riderscore": ("riderscore.client.ProblemError",),
 }
+# Families of what the command line does not stand on.
+ABOVE_COMMANDS = {"api.endpoints.common.problems.Problem", "riderscore.client.ProblemError"}
 # Where whatever went wrong must not end what goes on, and why.
 BROAD = {
     "api/app/ticker.py": "one duty that fails must not keep the deadlines of the others; all are raised together",
@@ -127,9 +130,7 @@ def test_errors_become_exit_codes_in_one_place() -> None:
     assert ends == []
 
 
-@pytest.mark.parametrize(
-    "root", sorted({root for roots in FAMILIES.values() for root in roots} - {"api.endpoints.common.problems.Problem"})
-)
+@pytest.mark.parametrize("root", sorted({root for roots in FAMILIES.values() for root in roots} - ABOVE_COMMANDS))
 def test_every_family_has_an_exit_code(root: str) -> None:
     """The command line knows each family below the endpoints."""
     from api.cli.failures import exit_code_of, families

@@ -2,10 +2,21 @@
 
 import re
 
+import click
 import pytest
 
 from docs.generated import PAGES, PLACE, commands, main
-from tests.architecture.test_documents import options
+
+
+def options(command: click.Command) -> list[str]:
+    """The long names of a command's options."""
+    return [
+        name
+        for parameter in command.params
+        if isinstance(parameter, click.Option) and not parameter.hidden
+        for name in (*parameter.opts, *parameter.secondary_opts)
+        if name.startswith("--")
+    ]
 
 
 @pytest.mark.parametrize("name", PAGES)

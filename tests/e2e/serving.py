@@ -9,14 +9,17 @@ import uvicorn
 
 from api.app.create import Hook, create_app
 from api.settings import Settings
+from rules.deployment import NO_PLATFORM
 
 START_S = 30
 
 
 @contextmanager
-def serving(url: str, clock: Callable[[], int], hooks: Sequence[Hook] = ()) -> Iterator[str]:
+def serving(
+    url: str, clock: Callable[[], int], hooks: Sequence[Hook] = (), *, platform: str = NO_PLATFORM, demo: bool = True
+) -> Iterator[str]:
     """A running service on a database; the address of its start page, without the slash at its end."""
-    settings = Settings(database_url=url, demo=True, token_cache_s=0, log_level="error")
+    settings = Settings(database_url=url, platform=platform, demo=demo, token_cache_s=0, log_level="error")
     app = create_app(settings, hooks=hooks, clock=clock)
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error", lifespan="on"))
     thread = threading.Thread(target=server.run, daemon=True)

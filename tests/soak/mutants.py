@@ -17,7 +17,18 @@ from queue import SimpleQueue
 from tests.soak.planted import PLANTED, Planted
 
 ROOT = Path(__file__).parents[2]
-COPIED = ("api", "dispatch", "migrations", "rules", "scoring", "simulations", "tests", "pyproject.toml", "README.md")
+COPIED = (
+    "api",
+    "dispatch",
+    "migrations",
+    "riderscore",
+    "rules",
+    "scoring",
+    "simulations",
+    "tests",
+    "pyproject.toml",
+    "README.md",
+)
 PATIENCE_S = 900
 UNCOMPILED = ("-p", "tests.soak.uncompiled", "-W", "ignore:overflow encountered:RuntimeWarning")
 NOTICED, SURVIVED, ASTRAY = "noticed", "SURVIVED", "CANNOT BE PLANTED"
