@@ -4,7 +4,7 @@ Rows are records of structured arrays, so that compiled code takes a whole run a
 stand together; within a rider, events are in order of (occurred_us, event_id).
 """
 
-from typing import Any, Final
+from typing import Any, Final, Literal, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -22,7 +22,7 @@ U8 = NDArray[np.uint8]
 NO_TIME = -(2**63)
 FAR_US = 2**62
 
-ENTRY_KINDS = (
+EntryKind = Literal[
     "award",
     "deduct",
     "cap",
@@ -33,7 +33,8 @@ ENTRY_KINDS = (
     "reenter",
     "training",
     "review",
-)
+]
+ENTRY_KINDS: tuple[EntryKind, ...] = get_args(EntryKind)
 AWARD, DEDUCT, CAP, CLAMP, FADE, RESET, REVERSE, REENTER, TRAINING, REVIEW = range(10)
 
 

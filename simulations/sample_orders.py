@@ -72,20 +72,7 @@ def draw_merchants(city: SampleCity, rng: CounterRandom) -> Merchants:
 
 
 def draw_rain(city: SampleCity, rng: CounterRandom) -> I64:
-    """Draw the rain warning of each day.
-
-    Parameters
-    ----------
-    city
-        The city, with its weather.
-    rng
-        The draws of its seed.
-
-    Returns
-    -------
-    I64
-        Warning level of each day, 0 on dry days; int64 (`num_days`,).
-    """
+    """Warning level of each day, 0 on dry days."""
     return draw_weather(city.weather, city.num_days, rng)
 
 

@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from api.app import openapi
 from api.app.background import background, watching_clock
+from api.app.openapi_operations import scopes_of
 from api.app.request_checks import RequestChecksMiddleware
 from api.app.warm_up import compile_at_start
 from api.clock import now_us, running_us
@@ -132,7 +133,7 @@ def create_app(
     metrics.watch_store(partial(_waiting, service))
     metrics.watch_clock(clock_guard)
     add_handlers(app)
-    plan = BodyRoutes([(route, tuple(openapi.scopes_of(route) or ())) for route in api_routes()], settings)
+    plan = BodyRoutes([(route, tuple(scopes_of(route) or ())) for route in api_routes()], settings)
     app.add_middleware(
         RequestChecksMiddleware,
         service=service,

@@ -34,11 +34,11 @@ class StudyStopped(WorkError):  # noqa: N818 - nothing went wrong
 
 
 def ignore_progress(permille: int, stage: str) -> None:
-    """Progress that is not reported."""
+    """Progress that nobody watches."""
 
 
 def never() -> bool:
-    """A study that is never asked to stop."""
+    """Nobody asks the study to stop."""
     return False
 
 

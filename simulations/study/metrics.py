@@ -199,18 +199,5 @@ def _ratio(above: float, below: float) -> float:
 
 
 def stacked(runs: list[dict[str, float]], name: str) -> F64:
-    """Collect one metric over seeds.
-
-    Parameters
-    ----------
-    runs
-        Metric → value of each seed.
-    name
-        The metric.
-
-    Returns
-    -------
-    F64
-        Its values in the order of the seeds.
-    """
+    """One metric over seeds, in the order of the seeds."""
     return np.array([run[name] for run in runs], np.float64)

@@ -131,7 +131,7 @@ class RestoreAsked(Model):
 
 
 class ReasonAsked(Model):
-    """Why."""
+    """Why something is done."""
 
     reason: ReasonText
 

@@ -167,7 +167,7 @@ def _write(unit: WriteUnit, actor: Actor, draft_id: str, etag: str, body: DraftC
     return drafts.set_targets(unit, actor, draft_id, etag, places_of(body.targets))
 
 
-@router.post("/{draft_id}/check")
+@router.post("/{draft_id}/check", operation_id="check_draft")
 def post_check(draft_id: IdText, actor: BookReader, service: ServiceDep, lang: WordsDep) -> CheckedShown:
     """All that is to be said of a draft: faults, the standard, examples, dates and places, what it changes."""
     with service.reading() as unit:
@@ -175,7 +175,7 @@ def post_check(draft_id: IdText, actor: BookReader, service: ServiceDep, lang: W
     return checked_shown(checked, lang)
 
 
-@router.post("/{draft_id}/try")
+@router.post("/{draft_id}/try", operation_id="try_draft")
 def post_try(draft_id: IdText, body: EventTried, actor: BookReader, service: ServiceDep, lang: WordsDep) -> TrialShown:
     """One event under the draft: which rows match, the points, and why."""
     with service.reading() as unit:
@@ -183,49 +183,49 @@ def post_try(draft_id: IdText, body: EventTried, actor: BookReader, service: Ser
     return trial_shown(try_event(draft, body.kind, body.facts.given()), lang)
 
 
-@router.post("/{draft_id}/undo", responses=_TAGGED_200)
+@router.post("/{draft_id}/undo", operation_id="undo_draft", responses=_TAGGED_200)
 def post_undo(step: Annotated[DraftStep, step_of("undo")]) -> DraftShown:
     """Take back the last edit that stands; again and again goes further back."""
     return step.take(drafts.undo)
 
 
-@router.post("/{draft_id}/restore", responses=_TAGGED_200)
+@router.post("/{draft_id}/restore", operation_id="restore_draft", responses=_TAGGED_200)
 def post_restore(body: RestoreAsked, step: Annotated[DraftStep, step_of("restore")]) -> DraftShown:
     """The content of one of its revisions again."""
     return step.take(drafts.restore, **dict(body))
 
 
-@router.post("/{draft_id}/rebase", responses=_TAGGED_200)
+@router.post("/{draft_id}/rebase", operation_id="rebase_draft", responses=_TAGGED_200)
 def post_rebase(step: Annotated[DraftStep, step_of("rebase")]) -> DraftShown:
     """Take note of the versions now in force as what the draft replaces."""
     return step.take(drafts.rebase)
 
 
-@router.post("/{draft_id}/submit", responses=_TAGGED_200)
+@router.post("/{draft_id}/submit", operation_id="submit_draft", responses=_TAGGED_200)
 def post_submit(step: Annotated[DraftStep, step_of("submit")]) -> DraftShown:
     """Ask for approval: refused unless checks, standard, all examples, notice and places are in order."""
     return step.take(approvals.submit)
 
 
-@router.post("/{draft_id}/withdraw", responses=_TAGGED_200)
+@router.post("/{draft_id}/withdraw", operation_id="withdraw_draft", responses=_TAGGED_200)
 def post_withdraw(body: ReasonAsked, step: Annotated[DraftStep, step_of("withdraw")]) -> DraftShown:
     """End a draft for good."""
     return step.take(drafts.withdraw, **dict(body))
 
 
-@router.post("/{draft_id}/approve", responses=_TAGGED_200)
+@router.post("/{draft_id}/approve", operation_id="approve_draft", responses=_TAGGED_200)
 def post_approve(body: ApprovalAsked, step: Annotated[DraftStep, step_of("approve")]) -> DraftShown:
     """Approve what was read, with its impact; never by anybody who wrote any of it."""
     return step.take(approvals.approve, **dict(body))
 
 
-@router.post("/{draft_id}/reject", responses=_TAGGED_200)
+@router.post("/{draft_id}/reject", operation_id="reject_draft", responses=_TAGGED_200)
 def post_reject(body: RejectionAsked, step: Annotated[DraftStep, step_of("reject")]) -> DraftShown:
     """Send it back, with the reason; its authors may change it and submit again."""
     return step.take(approvals.reject, **dict(body))
 
 
-@router.post("/{draft_id}/schedule", responses=_TAGGED_200)
+@router.post("/{draft_id}/schedule", operation_id="schedule_draft", responses=_TAGGED_200)
 def post_schedule(step: Annotated[DraftStep, step_of("schedule")], body: ScheduleAsked | None = None) -> DraftShown:
     """Let an approved draft take effect on its day; riders are told from now on.
 
@@ -234,13 +234,13 @@ def post_schedule(step: Annotated[DraftStep, step_of("schedule")], body: Schedul
     return step.take(scheduling.schedule, **dict(body or ScheduleAsked()))
 
 
-@router.post("/{draft_id}/cancel", responses=_TAGGED_200)
+@router.post("/{draft_id}/cancel", operation_id="cancel_draft", responses=_TAGGED_200)
 def post_cancel(body: ReasonAsked, step: Annotated[DraftStep, step_of("cancel")]) -> DraftShown:
     """Take it off the schedule; it stays approved as long as nobody edits it."""
     return step.take(scheduling.cancel, **dict(body))
 
 
-@router.post("/{draft_id}/impact", status_code=202)
+@router.post("/{draft_id}/impact", operation_id="start_draft_impact", status_code=202)
 def post_impact(
     draft_id: IdText, body: ImpactOfDraft, actor: ImpactRunner, service: ServiceDep, response: Response
 ) -> Started:

@@ -5,24 +5,19 @@ from typing import Any, Final, Literal
 from pydantic import Field
 
 from api.books.draft_rows import DraftState
-from api.endpoints.common.schemas import IsoDate, ListPage, Model
+from api.endpoints.common.schemas import IsoDate, ListPage, Model, TitleShown
+from rules.events import EventKind, RiderKind
+from scoring.columns import EntryKind
 
 # An example for documents.
 DIGEST: Final = "0f3a9c64d1e25b7788c01d2f6a4be35990d7c1a2b3f4e5d6978812345678abcd"
-
-
-class TitleShown(Model):
-    """The same words in Chinese and English."""
-
-    zh: str = Field(examples=["淘宝闪购众包服务分"])
-    en: str = Field(examples=["Taobao Flash service score, crowdsourced riders"])
 
 
 class PlaceShown(Model):
     """Riders of one kind in one city."""
 
     city: str = Field(examples=["hangzhou"])
-    rider_kind: str = Field(examples=["crowdsourced"])
+    rider_kind: RiderKind = Field(examples=["crowdsourced"])
 
 
 class VersionLine(Model):
@@ -33,14 +28,14 @@ class VersionLine(Model):
     title: TitleShown
     effective_from: IsoDate = Field(examples=["2025-12-03"])
     since_us: int = Field(description="When it began to judge, in this place or at all.")
-    regime: str = Field(examples=["score"])
+    regime: Literal["score", "legacy"] = Field(examples=["score"])
 
 
 class ScheduledChangeShown(Model):
     """A change to come, as riders are told of it."""
 
     city: str
-    rider_kind: str
+    rider_kind: RiderKind
     book_id: str
     digest: str
     title: TitleShown
@@ -73,7 +68,7 @@ class PlaceBooks(Model):
     """What there is for riders of one kind in one city."""
 
     city: str
-    rider_kind: str
+    rider_kind: RiderKind
     in_force: VersionLine | None
     scheduled: tuple[ScheduledChangeShown, ...]
     drafts: tuple[DraftLine, ...]
@@ -158,7 +153,7 @@ class TargetShown(Model):
     """Where a draft is to be in force, and the version it replaces there."""
 
     city: str
-    rider_kind: str
+    rider_kind: RiderKind
     replaces: str | None
 
 
@@ -176,7 +171,7 @@ class RevisionShown(Model):
 
     revision: int
     author: str
-    action: str
+    action: str = Field(description="What made this content.", examples=["saved"])
     content_digest: str
     recorded_us: int
 
@@ -276,7 +271,7 @@ class TriedEntry(Model):
     """An entry that the event would write, and why."""
 
     rule_id: str
-    kind: str
+    kind: EntryKind
     delta_mp: int
     score_after_mp: int
     money_fen: int
@@ -287,7 +282,7 @@ class TriedEntry(Model):
 class TrialShown(Model):
     """What a draft makes of one event."""
 
-    kind: str
+    kind: EventKind
     score_before_mp: int
     score_after_mp: int
     money_fen: int

@@ -38,7 +38,7 @@ class TierRates:
 
     @property
     def is_far_behind(self) -> bool:
-        """Whether a person should look."""
+        """Whether somebody should look."""
         return self.behind_permille is not None and self.behind_permille >= WATCH_PERMILLE
 
 

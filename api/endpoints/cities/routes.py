@@ -12,7 +12,7 @@ from api.cities.daily_figures import NUM_DAYS
 from api.cities.dashboard import dashboard_of
 from api.endpoints.common.auth import require
 from api.endpoints.common.problems import Problem
-from api.endpoints.common.schemas import IdText, Model
+from api.endpoints.common.schemas import IdText, Model, TitleShown
 from api.service import Actor, ServiceDep
 from api.words import city_words
 
@@ -34,13 +34,6 @@ _OF_FIGURES: Final = _within(
 _OF_WORK: Final = _within("work", "rider_days", "num_delivered", "worked_s", "fees_fen", "income_fen")
 
 
-class Titled(Model):
-    """A title of a rule book."""
-
-    zh: str
-    en: str
-
-
 class CauseFigures(Model):
     """Lateness that was not the rider's, of one cause."""
 
@@ -57,7 +50,7 @@ class TierFigures(Model):
 
     model_config = ConfigDict(alias_generator=_OF_WORK)
     tier: str = Field(examples=["normal"])
-    title: Titled
+    title: TitleShown
     priority_permille: int = Field(description="Dispatch priority; 1000 is as everybody.", examples=[1000])
     num_riders: int = Field(description="Standing in the tier now.")
     rider_days: int = Field(description="Days worked by riders of the tier.")
@@ -140,7 +133,7 @@ class CityDashboard(Model):
     num_shared_orders: int = Field(description="Orders that two riders delivered; one of them at least is of the city.")
 
 
-@router.get("/{city}/dashboard")
+@router.get("/{city}/dashboard", operation_id="get_dashboard")
 def read_dashboard(city: IdText, actor: Reader, service: ServiceDep, days: Days = DAYS_DEFAULT) -> CityDashboard:
     """A city's figures: counted in the background, read in a few rows."""
     need_cities(actor, {city})

@@ -45,7 +45,7 @@ class Connection(HttpToolsProtocol):
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The client has gone."""
+        """Nobody is there any more."""
         self._has_head()
         self._forget_reader()
         self._has_rest()

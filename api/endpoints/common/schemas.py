@@ -95,6 +95,13 @@ IfMatch = Annotated[str | None, Header(alias="If-Match", max_length=200, descrip
 IfNoneMatch = Annotated[str | None, Header(alias="If-None-Match", max_length=2_000)]
 
 
+class TitleShown(Model):
+    """The same words in Chinese and English."""
+
+    zh: str = Field(examples=["淘宝闪购众包服务分"])
+    en: str = Field(examples=["Taobao Flash service score, crowdsourced riders"])
+
+
 class Started(Model):
     """Where to watch it."""
 

@@ -35,7 +35,11 @@ def get_appeal(appeal_id: IdText, actor: Reader, service: ServiceDep, lang: Word
     return AppealShown.of(appeal, lang)
 
 
-@router.post("/{appeal_id}/decision", responses={202: {"model": AppealShown, "description": _ACCEPTED}})
+@router.post(
+    "/{appeal_id}/decision",
+    operation_id="decide_appeal",
+    responses={202: {"model": AppealShown, "description": _ACCEPTED}},
+)
 def post_decision(
     appeal_id: IdText, body: AppealAnswer, actor: Decider, service: ServiceDep, lang: WordsDep, response: Response
 ) -> AppealShown:

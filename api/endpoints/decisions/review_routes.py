@@ -32,7 +32,7 @@ def get_review(review_id: IdText, actor: Reader, service: ServiceDep, lang: Word
     return ReviewShown.of(review, lang)
 
 
-@router.post("/{review_id}/decision")
+@router.post("/{review_id}/decision", operation_id="decide_review")
 def post_decision(
     review_id: IdText, body: ReviewAnswer, actor: Decider, service: ServiceDep, lang: WordsDep
 ) -> ReviewShown:
@@ -43,7 +43,7 @@ def post_decision(
     return ReviewShown.of(review, lang)
 
 
-@router.post("/{review_id}/lift")
+@router.post("/{review_id}/lift", operation_id="lift_suspension")
 def post_lift(review_id: IdText, body: LiftAsked, actor: Decider, service: ServiceDep, lang: WordsDep) -> ReviewShown:
     """End a suspension at once, with written reasons."""
     with service.writing() as unit:

@@ -40,7 +40,7 @@ class AppealDecisionShown(Model):
 
     decision: Literal["upheld", "dismissed"]
     decided_by: str = Field(examples=["ops:li.na"])
-    reason_code: str = Field(examples=["evidence_accepted"])
+    reason_code: AnswerCode | Literal["timeout"] = Field(examples=["evidence_accepted"])
     reason_words: InLanguage
     reason: str | None = Field(description="In the person's words, empty for `timeout`; null once they were erased.")
     decided_us: int
@@ -56,7 +56,7 @@ class AppealShown(Model):
     city: str | None
     book_digest: str
     state: Literal["open", "upheld", "dismissed"]
-    reason_code: str
+    reason_code: AppealReason
     reason_words: InLanguage
     reason: str | None = Field(description="In the rider's own words; null once they were erased.")
     evidence_ref: str | None
@@ -94,7 +94,7 @@ class LiftAsked(Model):
 class ReviewDecisionShown(Model):
     """What was decided, by whom and why; `void` by the `ledger` where the cause was taken back before."""
 
-    outcome: str = Field(examples=["warning"])
+    outcome: ReviewOutcome | Literal["void", "course_passed"] = Field(examples=["warning"])
     outcome_words: InLanguage
     decided_by: str = Field(examples=["ops:li.na"])
     reason: str | None = Field(description="In the person's words; null once they were erased.")

@@ -5,12 +5,12 @@ from collections.abc import Collection
 import numpy as np
 
 from api.endpoints.dispatching.shapes import (
+    PlannedStop,
     RoundAnswer,
     RoundAssignment,
     RoundFacts,
     RoundPlan,
     RoundWanted,
-    Stop,
     WaitingOrder,
     Withheld,
 )
@@ -130,9 +130,11 @@ def _assignment(
     )
 
 
-def _stops(row: tuple[int, ...], orders: tuple[str, ...]) -> list[Stop]:
+def _stops(row: tuple[int, ...], orders: tuple[str, ...]) -> list[PlannedStop]:
     return [
-        Stop(order_id=orders[stop], kind="pickup") if stop >= 0 else Stop(order_id=orders[~stop], kind="dropoff")
+        PlannedStop(order_id=orders[stop], kind="pickup")
+        if stop >= 0
+        else PlannedStop(order_id=orders[~stop], kind="dropoff")
         for stop in row
     ]
 

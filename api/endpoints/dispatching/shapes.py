@@ -19,10 +19,17 @@ class RoundPlace(Model):
     longitude: float = Field(ge=-180, le=180, allow_inf_nan=False, examples=[120.15])
 
 
-class Stop(Model):
-    """A stop of a rider's plan."""
+class RoundStop(Model):
+    """A stop that is left of a rider's plan."""
 
     order_id: PlainText
+    kind: Literal["pickup", "dropoff"]
+
+
+class PlannedStop(Model):
+    """A stop of a rider's new plan."""
+
+    order_id: str
     kind: Literal["pickup", "dropoff"]
 
 
@@ -46,7 +53,7 @@ class RoundRider(Model):
         description="Of the tier, as the book states it: higher is offered sooner, 1000 is neutral.",
     )
     capacity: int = Field(default=IN_HAND_MAX, ge=1, le=IN_HAND_MAX)
-    stops: list[Stop] = Field(default=[], max_length=2 * IN_HAND_MAX, description="Left of the orders in hand.")
+    stops: list[RoundStop] = Field(default=[], max_length=2 * IN_HAND_MAX, description="Left of the orders in hand.")
 
 
 class RoundOrder(Model):
@@ -107,7 +114,7 @@ class RoundPlan(Model):
     """All that is left to do for a rider, orders in hand first where they must be."""
 
     rider_id: str
-    stops: list[Stop]
+    stops: list[PlannedStop]
 
 
 class WaitingOrder(Model):

@@ -31,6 +31,7 @@ from api.ledger.stored_ids import StoredIds
 from api.service import Actor, LangDep, ServiceDep
 from rules.deployment import NO_PLATFORM
 from rules.text import Lang, text
+from scoring.columns import EntryKind
 
 router = APIRouter(prefix="/v1", tags=["events"], route_class=ThreadedRoute)
 Platform = Annotated[Actor, Depends(require("events:write"))]
@@ -45,7 +46,7 @@ class EntryWritten(Model):
     event_id: str = Field(description="Whose entry it is; a late event also writes entries of others anew.")
     seq: int
     rule_id: str
-    kind: str = Field(examples=["deduct"])
+    kind: EntryKind = Field(description="What the entry does.", examples=["deduct"])
     delta_mp: int = Field(description="Milli-points.", examples=[-1000])
     score_after_mp: int
     money_fen: int
@@ -124,29 +125,37 @@ _EXAMPLE: Final = {
     "fee_fen": 480,
 }
 _EVENT: Final = {"$ref": "#/components/schemas/Event"}
-_EACH: Final = {"anyOf": [_EVENT, {"description": "Anything else is answered as rejected, with the reason."}]}
 _BODY: Final = {
     "requestBody": {
         "required": True,
+        "description": "One event, a list, or an object that holds a list; 10 000 events at most. What is wrong with one"
+        " is answered beside its place, and the others are scored.",
         "content": {
             JSON: {
                 "schema": {
-                    "description": 'One event, a list, or `{"events": [...]}`; 10 000 events at most.',
                     "anyOf": [
+                        {"$ref": "#/components/schemas/EventBatch"},
+                        {"title": "Events", "type": "array", "items": _EVENT},
                         _EVENT,
-                        {"title": "Events", "type": "array", "items": _EACH},
-                        {"type": "object", "description": '`{"events": [...]}`; else one event that is rejected.'},
                     ],
                 },
-                "examples": {"delivery": {"summary": "A delivery four minutes late", "value": [_EXAMPLE]}},
+                "examples": {
+                    "batch": {"summary": "A delivery four minutes late", "value": {"events": [_EXAMPLE]}},
+                    "list": {"summary": "The same in a list", "value": [_EXAMPLE]},
+                    "single": {"summary": "The same alone", "value": _EXAMPLE},
+                },
             },
-            NDJSON: {"schema": {"type": "string", "description": "One event a line."}},
+            NDJSON: {
+                "schema": {"type": "string", "description": "One event a line."},
+                "example": '{"event_id":"e1","rider_id":"r7","city":"hangzhou","rider_kind":"crowdsourced",'
+                '"kind":"good_review","occurred_us":1772424240000000}\n',
+            },
         },
     }
 }
 
 
-@router.post("/events", openapi_extra=_BODY, response_model=EventAnswers)
+@router.post("/events", operation_id="post_events", openapi_extra=_BODY, response_model=EventAnswers)
 async def post(
     request: Request,
     body: Annotated[_RequestBody, Depends(request_body)],

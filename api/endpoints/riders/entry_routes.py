@@ -11,7 +11,7 @@ from api.endpoints.common.problems import Problem
 from api.endpoints.common.schemas import IdText
 from api.endpoints.common.threads import ThreadedRoute
 from api.endpoints.decisions.shapes import AppealAsked, AppealShown
-from api.endpoints.riders.shapes import EntryTold, explained_entry
+from api.endpoints.riders.shapes import EntryExplained, explained_entry
 from api.riders.entries_explained import entry_of, owner_of_entry
 from api.service import Actor, ServiceDep
 
@@ -21,7 +21,7 @@ Appellant = Annotated[Actor, Depends(require("self:appeal"))]
 
 
 @router.get("")
-def get_entry(entry_id: IdText, actor: Reader, service: ServiceDep, lang: WordsDep) -> EntryTold:
+def get_entry(entry_id: IdText, actor: Reader, service: ServiceDep, lang: WordsDep) -> EntryExplained:
     """Why an entry stands: its because-tree, its rule and book version, and whether it can be appealed."""
     with service.reading() as unit:
         # Whose it is comes first: explaining another's entry would take longer than finding none.

@@ -10,8 +10,11 @@ from api.endpoints.decisions.shapes import AppealShown, ReviewShown
 from api.ledger.recalculation import Recalculation
 from api.riders.cards import RiderCard, book_summary
 from api.riders.entries_explained import ExplainedEntry
+from rules.book_values import Confidence
+from rules.events import EventKind, Party, RiderKind
 from rules.text import Lang
 from scoring.because import EntryLine
+from scoring.columns import EntryKind
 from scoring.explain import tree
 
 _LINE_FIELDS: Final = frozenset(EntryLine.__dataclass_fields__)
@@ -163,15 +166,15 @@ class EntryShown(Model):
     entry_id: str
     event_id: str
     seq: int
-    kind: str = Field(examples=["deduct"])
-    of_kind: str
+    kind: EntryKind = Field(description="What the entry does.", examples=["deduct"])
+    of_kind: EntryKind
     rule_id: str = Field(examples=["late_5"])
     order_id: str | None
-    event_kind: str | None
+    event_kind: EventKind | None
     delta_mp: int = Field(examples=[-1000])
     score_after_mp: int
     money_fen: int
-    liable_party: str
+    liable_party: Party
     late_s: int
     time_given_back_s: int
     occurred_us: int
@@ -218,10 +221,10 @@ class RuleShown(Model):
     rule_id: str = Field(validation_alias="id")
     title: InLanguage
     source: str | None
-    confidence: str | None = Field(examples=["H"])
+    confidence: Confidence | None = Field(examples=["H"])
 
 
-class EntryTold(Model):
+class EntryExplained(Model):
     """An entry with its because-tree."""
 
     entry: EntryShown
@@ -235,7 +238,7 @@ class CardShown(Model):
 
     rider_id: str
     city: str | None
-    rider_kind: str | None
+    rider_kind: RiderKind | None
     score_mp: int = Field(description="Milli-points.", examples=[70200])
     base_mp: int
     floor_mp: int
@@ -277,10 +280,10 @@ def bytes_tag(body: bytes) -> str:
     return hashlib.sha256(body).hexdigest()[:24]
 
 
-def explained_entry(entry: ExplainedEntry, lang: Lang) -> EntryTold:
+def explained_entry(entry: ExplainedEntry, lang: Lang) -> EntryExplained:
     """An entry with all that it follows from, in one language."""
     rule = entry.why.rule
-    return EntryTold(
+    return EntryExplained(
         entry=EntryShown.of(entry, lang),
         book=BookShown.of(book_summary(entry.why.book), lang),
         rule=None if rule is None else RuleShown.of(rule.rule, lang),

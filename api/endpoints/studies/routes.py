@@ -1,4 +1,4 @@
-"""Long work: impacts of a rule book on what happened, studies of what would happen; requested, followed, cancelled, read."""
+"""Long work: impacts of a law on what happened, studies of what would happen; asked for, watched, stopped, read."""
 
 from typing import Annotated, Any, Final, Literal
 
@@ -219,6 +219,7 @@ def cancel_study(study_id: IdText, actor: Runner, service: ServiceDep, lang: Lan
 
 @router.get(
     "/studies/{study_id}/report",
+    operation_id="get_report",
     response_class=Response,
     responses={
         200: {"content": {"text/html": {"schema": {"type": "string"}}}, "description": "A page that stands alone."}

@@ -1,6 +1,6 @@
 """Whether the service lives and can work, what it counts, and what its problems mean. Open to all."""
 
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Path, Request, Response
 from pydantic import Field
@@ -24,7 +24,7 @@ OPEN: Final = frozenset({"/healthz", "/readyz", "/metrics", "/problems", "/probl
 class Health(Model):
     """The process answers."""
 
-    status: str = Field(examples=["ok"])
+    status: Literal["ok"]
 
 
 class Warned(Model):
@@ -58,13 +58,13 @@ class ProblemTypes(Model):
     items: list[ProblemType]
 
 
-@router.get("/healthz")
+@router.get("/healthz", operation_id="get_health")
 async def health() -> Health:
     """Whether the process answers."""
     return Health(status="ok")
 
 
-@router.get("/readyz", responses={503: {"model": Readiness, "description": "Not ready."}})
+@router.get("/readyz", operation_id="get_readiness", responses={503: {"model": Readiness, "description": "Not ready."}})
 def ready(service: ServiceDep, response: Response, lang: LangDep) -> Readiness:
     """Whether this process can work: database, migrations, books, its clock beside the database's, and compiled code.
 
@@ -109,6 +109,7 @@ def _is_in_force(service: Service) -> bool:
 
 @router.get(
     "/metrics",
+    operation_id="get_metrics",
     response_class=Response,
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}, "description": "Prometheus text."}},
 )
@@ -118,14 +119,14 @@ def metrics(request: Request) -> Response:
     return Response(metrics.text(), headers={"Content-Type": CONTENT_TYPE})
 
 
-@router.get("/problems")
+@router.get("/problems", operation_id="list_problems")
 def problem_types(lang: LangDep, response: Response) -> ProblemTypes:
     """Every kind of problem of this service."""
     _in_language(response, lang)
     return ProblemTypes(items=[_shown(code, lang) for code in sorted(STATUS)])
 
 
-@router.get("/problems/{code}")
+@router.get("/problems/{code}", operation_id="get_problem")
 def problem_type(
     code: Annotated[str, Path(pattern=r"^[a-z0-9_]{1,60}$", examples=["token_expired"])],
     lang: LangDep,

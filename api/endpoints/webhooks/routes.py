@@ -7,6 +7,7 @@ from pydantic import Field
 
 from api.access.new_ids import need_valid_cities
 from api.access.requester import need_cities
+from api.db.outbox import Kind
 from api.db.unit_of_work import ReadUnit, WriteUnit
 from api.endpoints.common.auth import require
 from api.endpoints.common.schemas import LIMIT_DEFAULT, Cursor, IdText, Limit, ListPage, Model
@@ -25,7 +26,7 @@ MessageKind = Literal[
 
 
 class WebhookAsked(Model):
-    """A webhook to be made: its address, its kinds of message and its cities."""
+    """Where somebody wants to hear of what."""
 
     url: str = Field(
         min_length=1, max_length=2_000, pattern=r"^[!-~]+$", examples=["https://platform.example/hooks/scores"]
@@ -41,7 +42,7 @@ class WebhookShown(Model):
 
     webhook_id: str
     url: str
-    kinds: tuple[str, ...]
+    kinds: tuple[MessageKind, ...]
     cities: tuple[str, ...]
     created_by: str
     created_us: int = Field(validation_alias="recorded_us")
@@ -79,7 +80,7 @@ class WebhookDeliveryShown(Model):
     """A message on its way to a webhook."""
 
     outbox_id: int
-    kind: str
+    kind: Kind = Field(description="The kind of the message.", examples=["tier.changed"])
     state: Literal["waiting", "delivered", "given_up"]
     num_attempts: int
     next_us: int = Field(description="When the next attempt is due, while it waits.")
@@ -95,7 +96,7 @@ class DeliveryList(ListPage):
     items: tuple[WebhookDeliveryShown, ...]
 
 
-@router.post("", status_code=201)
+@router.post("", operation_id="register_webhook", status_code=201)
 def register(body: WebhookAsked, actor: Owner, service: ServiceDep, response: Response) -> WebhookMade:
     """Tell this address from now on. Messages are signed with the secret (headers webhook-id, -timestamp, -signature)."""
     need_cities(actor, body.cities)
@@ -124,7 +125,7 @@ def get_webhook(webhook_id: IdText, actor: Owner, service: ServiceDep) -> Webhoo
         return WebhookShown.of(_own(unit, webhook_id, actor))
 
 
-@router.delete("/{webhook_id}", status_code=204)
+@router.delete("/{webhook_id}", operation_id="remove_webhook", status_code=204)
 def remove(webhook_id: IdText, actor: Owner, service: ServiceDep) -> None:
     """Tell this address nothing more."""
     with service.writing() as unit:
@@ -132,7 +133,7 @@ def remove(webhook_id: IdText, actor: Owner, service: ServiceDep) -> None:
         subscriptions.remove(unit, actor.name, webhook_id)
 
 
-@router.post("/{webhook_id}/ping", status_code=202)
+@router.post("/{webhook_id}/ping", operation_id="ping_webhook", status_code=202)
 def ping(webhook_id: IdText, actor: Owner, service: ServiceDep) -> PingSent:
     """Send a test message."""
     with service.writing() as unit:
@@ -140,7 +141,7 @@ def ping(webhook_id: IdText, actor: Owner, service: ServiceDep) -> PingSent:
         return PingSent(outbox_id=subscriptions.ping(unit, webhook_id))
 
 
-@router.post("/{webhook_id}/rotate")
+@router.post("/{webhook_id}/rotate", operation_id="rotate_webhook_secret")
 def rotate(webhook_id: IdText, actor: Owner, service: ServiceDep) -> SecretMade:
     """A new secret; the one before signs too for 24 hours."""
     with service.writing() as unit:
@@ -148,7 +149,7 @@ def rotate(webhook_id: IdText, actor: Owner, service: ServiceDep) -> SecretMade:
         return SecretMade(secret=subscriptions.rotate(unit, actor.name, webhook_id))
 
 
-@router.post("/{webhook_id}/enable")
+@router.post("/{webhook_id}/enable", operation_id="enable_webhook")
 def enable(webhook_id: IdText, actor: Owner, service: ServiceDep) -> WebhookShown:
     """Try again after it was switched off."""
     with service.writing() as unit:
@@ -156,7 +157,7 @@ def enable(webhook_id: IdText, actor: Owner, service: ServiceDep) -> WebhookShow
         return WebhookShown.of(subscriptions.enable(unit, actor.name, webhook_id))
 
 
-@router.get("/{webhook_id}/deliveries")
+@router.get("/{webhook_id}/deliveries", operation_id="list_webhook_deliveries")
 def list_deliveries(
     webhook_id: IdText, actor: Owner, service: ServiceDep, cursor: Cursor = None, limit: Limit = LIMIT_DEFAULT
 ) -> DeliveryList:

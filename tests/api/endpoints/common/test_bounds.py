@@ -16,7 +16,7 @@ from api.access import keys
 from api.access.scopes import SCOPES
 from api.access.sessions import begin_session
 from api.app.create import api_routes
-from api.app.openapi import scopes_of
+from api.app.openapi_operations import scopes_of
 from api.db.store import Store
 from api.endpoints.common import rate_limits
 from api.endpoints.common.body_limits import HEADERS_MAX, ORDINARY, WITH_BODY

@@ -13,7 +13,7 @@ from schemathesis.python import asgi
 from api.access import keys
 from api.access.scopes import SCOPES
 from api.app.create import api_routes, create_app
-from api.app.openapi import scopes_of
+from api.app.openapi_operations import scopes_of
 from api.books.scheduling import rules_for_posting
 from api.clock import now_us
 from api.db.store import Store
@@ -62,7 +62,8 @@ def tokens(store: Store) -> Iterator[dict[str, str]]:
 def app(store: Store) -> FastAPI:
     """The service."""
     url = store.engine.url.render_as_string(hide_password=False)
-    return create_app(Settings(database_url=url, law_cache_s=0, log_level="error"), hooks=())
+    settings = Settings(database_url=url, law_cache_s=0, log_level="error", stranger_requests_per_minute=0)
+    return create_app(settings, hooks=())
 
 
 @pytest.fixture(scope="module")
@@ -113,9 +114,9 @@ def test_no_cursor_may_hold_what_no_address_holds(app: FastAPI) -> None:
     operations = [operation for path in app.openapi()["paths"].values() for operation in path.values()]
     cursors = [
         parameter["schema"] for operation in operations for parameter in operation.get("parameters", ())
-        if parameter["name"] == "cursor"
+        if parameter.get("name") == "cursor"
     ]  # fmt: skip
-    patterns = [kind["pattern"] for schema in cursors for kind in schema["anyOf"] if kind["type"] == "string"]
+    patterns = [schema["pattern"] for schema in cursors]
 
     assert len(patterns) == len(cursors) > 5
     assert not any(re.search(pattern, "a\0") for pattern in patterns)

@@ -418,7 +418,7 @@ def test_docs_load_nothing_from_elsewhere(client: TestClient) -> None:
 
     assert page.status_code == 200
     assert "://" not in page.text
-    for name in ("swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png", "start.js"):
+    for name in ("swagger-ui.css", "swagger-ui-bundle.js", "favicon.png", "start.js"):
         assert client.get(f"/docs/assets/{name}").status_code == 200
     assert client.get("/openapi.json").json()["openapi"].startswith("3.")
 
