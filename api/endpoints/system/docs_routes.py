@@ -11,10 +11,12 @@ from starlette.responses import Response
 from api.endpoints.common.problems import Problem
 
 router = APIRouter(include_in_schema=False)
+# A wheel that ships the files of Swagger UI (Apache-2.0); they are all that is used of it.
+_WHEEL: Final = "fastapi_standalone_docs"
 _ASSETS: Final = {
-    "swagger-ui.css": "text/css; charset=utf-8",
-    "swagger-ui-bundle.js": "text/javascript; charset=utf-8",
-    "favicon-32x32.png": "image/png",
+    "swagger-ui.css": ("static/swagger", "text/css; charset=utf-8"),
+    "swagger-ui-bundle.js": ("static/swagger", "text/javascript; charset=utf-8"),
+    "favicon.png": ("static/fastapi", "image/png"),
 }
 _DAY: Final = {"Cache-Control": "public, max-age=86400"}
 # Swagger UI sets styles and pictures of its own in the page; nothing is loaded from elsewhere.
@@ -27,7 +29,7 @@ _PAGE: Final = """<!doctype html>
 <head>
 <meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>riderscore API</title>
-<link rel="icon" href="/docs/assets/favicon-32x32.png"><link rel="stylesheet" href="/docs/assets/swagger-ui.css">
+<link rel="icon" href="/docs/assets/favicon.png"><link rel="stylesheet" href="/docs/assets/swagger-ui.css">
 </head>
 <body>
 <div id="swagger-ui"><noscript><a href="/openapi.json">openapi.json</a></noscript></div>
@@ -61,10 +63,9 @@ def asset(name: str) -> Response:
         return Response(_START, media_type="text/javascript", headers=_DAY)
     if name not in _ASSETS:
         raise Problem("not_found")
-    return Response(_asset(name), media_type=_ASSETS[name], headers=_DAY)
+    return Response(_asset(name), media_type=_ASSETS[name][1], headers=_DAY)
 
 
 @cache
 def _asset(name: str) -> bytes:
-    folder = next(iter(files("swagger_ui_bundle").joinpath("vendor").iterdir()))
-    return folder.joinpath(name).read_bytes()
+    return files(_WHEEL).joinpath(_ASSETS[name][0], name).read_bytes()
