@@ -15,6 +15,8 @@ import annotated_types
 import click
 from numpydoc.docscrape import get_doc_object
 
+from docs import contract
+
 PLACE: Final = Path(__file__).parent / "reference"
 Schema = Mapping[str, Any]
 
@@ -24,6 +26,7 @@ def main() -> int:
     for name, page in PAGES.items():
         path, content = PLACE / name, page()
         if not path.exists() or path.read_text("utf-8") != content:
+            path.parent.mkdir(exist_ok=True)
             path.write_text(content, encoding="utf-8")
             print(path.name)
     return 0
@@ -93,7 +96,7 @@ def http() -> str:
         lines += [f"## {tag}", "", told.get(tag, ""), ""]
         for method, path, operation in operations:
             if operation["tags"][0] == tag:
-                lines += _operation(method, path, operation)
+                lines += _operation(method, path, operation, document["components"]["parameters"])
     return _page(lines)
 
 
@@ -103,7 +106,7 @@ def _operations(document: Schema) -> Iterator[tuple[str, str, Schema]]:
             yield method.upper(), path, operation
 
 
-def _operation(method: str, path: str, operation: Schema) -> list[str]:
+def _operation(method: str, path: str, operation: Schema, shared: Mapping[str, Schema]) -> list[str]:
     scopes = ", ".join(f"`{scope}`" for scope in operation.get("x-scopes", ()))
     lines = [f"### {method} {path}", "", _prose(operation.get("description") or operation["summary"]), ""]
     lines += [f"Operation `{operation['operationId']}`; " + (f"scope {scopes}." if scopes else "open to all."), ""]
@@ -120,8 +123,7 @@ def _operation(method: str, path: str, operation: Schema) -> list[str]:
                 _kind(parameter["schema"]),
                 parameter.get("description", ""),
             )
-            for parameter in operation.get("parameters", ())
-            if "name" in parameter
+            for parameter in (_resolved(each, shared) for each in operation.get("parameters", ()))
         ],
     )
     answers = [
@@ -322,10 +324,7 @@ def _item(entry: Any) -> str:
 
 
 def _openapi() -> dict[str, Any]:
-    from api.app.create import create_app
-    from api.settings import Settings
-
-    return create_app(Settings()).openapi()
+    return contract.openapi()
 
 
 def _resolved(schema: Schema, parts: Mapping[str, Schema]) -> Schema:
@@ -434,6 +433,7 @@ PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "events.md": events,
     "ledger.md": ledger,
     "python.md": python,
+    **contract.FILES,
 }
 
 if __name__ == "__main__":
