@@ -35,12 +35,15 @@ class SearchChineseAndEnglish(SearchEnglish):
     """English words as they are, Chinese in overlapping pairs of characters: no dictionary is needed."""
 
     lang = "zh-en"
-    language_name = "Chinese and English"
+    # The page takes the stemmer's name from it.
+    language_name = "English"
+    # A question is cut side by side, not overlapping: each pair must be on the page, their order does not matter.
     js_splitter_code = f"""
 function splitQuery(query) {{
   const words = query.match(/[{_CHINESE}]+|[^\\s{_CHINESE}\\p{{P}}]+/gu) || [];
   return words.flatMap((word) => /[{_CHINESE}]/u.test(word) && word.length > 2
-    ? Array.from({{length: word.length - 1}}, (_, at) => word.slice(at, at + 2))
+    ? Array.from({{length: Math.ceil(word.length / 2)}}, (_, at) => Math.min(at * 2, word.length - 2))
+        .map((start) => word.slice(start, start + 2))
     : [word]);
 }}
 """

@@ -13,6 +13,7 @@ from api.cli.main import main
 from api.settings import PREFIX, Settings
 from tests.architecture.sources import ROOT, tracked
 
+README_LINES_MAX, README_BYTES_MAX = 120, 8_192
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 # Folders that exist on the machine of whoever wrote a file, and nowhere else.
 MACHINE = ("/" + "work/main", "/" + "work/shared", "/" + "root/", "/" + "opt/wheels", str(Path.home()) + "/")
@@ -64,6 +65,14 @@ def test_every_route_has_a_heading() -> None:
         if f"### {verb.upper()} {path}\n" not in page
     ]
     assert missing == []
+
+
+def test_readme_is_short() -> None:
+    """What a newcomer reads first fits on a few screens; everything else is in docs."""
+    for name in ("README.md", "README.zh-CN.md"):
+        text = (ROOT / name).read_text(encoding="utf-8")
+        assert len(text.splitlines()) <= README_LINES_MAX, name
+        assert len(text.encode()) <= README_BYTES_MAX, name
 
 
 def test_every_command_says_what_it_does() -> None:
