@@ -73,7 +73,7 @@ class OfferFloor:
             raise ValueError(f"lose_pm_max = {self.lose_pm_max}: use 0..1000 per mille")
 
     def priorities(self, wanted: Ints) -> Ints:
-        """Return the multipliers in force: 1 for whoever is neutral."""
+        """Return the multipliers in force: 1 for riders who are neutral."""
         return np.where(self.neutral, PRIORITY_NEUTRAL, wanted)
 
     def with_round(self, offered: Ints, shadow: Ints) -> "OfferFloor":

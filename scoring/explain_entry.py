@@ -182,7 +182,10 @@ def _rule_key(why: Because, whole: _Whole) -> str:
     if points_mp < 0:
         if not is_theirs:
             return "not_yours_loss"
-        return "late" if gross or line.time_given_back_s == 0 else "late_partly"
+        if gross or line.time_given_back_s == 0:
+            return "late"
+        # Without its facts the ledger says how much was given back, not why.
+        return "late_partly" if why.lateness is not None else "late_partly_unnamed"
     if _is_kitchen_unknown(why):
         return "unknown_kitchen" if points_mp > 0 else "unknown_kitchen_nothing"
     if is_theirs:

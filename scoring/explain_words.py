@@ -266,7 +266,7 @@ def effects(tier: Tier, lang: Lang) -> str:
 
 
 def priority_words(lang: Lang, priority_permille: int) -> str:
-    """What a dispatch priority means for whoever has it.
+    """What a dispatch priority means for a rider who has it.
 
     Parameters
     ----------

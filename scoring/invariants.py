@@ -1,4 +1,4 @@
-"""Named checks over any ledger, from its files alone: what must hold whoever wrote it.
+"""Named checks over any ledger, from its files alone: what must hold whatever program wrote it.
 
 Each check is a function from a `Ledger` to violations, as values; none stops at the first. The columns are read once
 and checked as arrays. What needs the history before a ledger that continues another is left out there.

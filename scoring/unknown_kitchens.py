@@ -1,4 +1,4 @@
-"""How many deliveries of a run nobody can assess the kitchen of, and what their books made of them."""
+"""Counts of deliveries whose kitchen times are not known, and what their books made of them."""
 
 from typing import NamedTuple
 

@@ -80,7 +80,7 @@ def _sum(table: pa.Table, name: str) -> int:
 
 
 def _late_share(days: pa.Table, group: str | None) -> float:
-    """Share of deliveries after the deadline, whoever caused it."""
+    """Share of deliveries after the deadline, whatever the cause."""
     rows = days if group is None else days.filter(pc.equal(days.column("tenure_group").cast(pa.string()), group))
     delivered = _sum(rows, "num_delivered")
     return 1.0 - _sum(rows, "num_on_time") / delivered if delivered else 0.0

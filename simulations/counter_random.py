@@ -60,7 +60,13 @@ class Quantiles:
 
 @dataclass(frozen=True, slots=True)
 class CounterRandom:
-    """All draws of one seed. Arguments broadcast; `purpose` names what is drawn, so that no two draws coincide."""
+    """All draws of one seed. Arguments broadcast; `purpose` names what is drawn, so that no two draws coincide.
+
+    Parameters
+    ----------
+    seed
+        Any whole number from 0 to 2^64 − 1; the same seed gives the same draws on every machine.
+    """
 
     seed: int
 

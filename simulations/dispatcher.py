@@ -1,4 +1,4 @@
-"""The dispatcher's round in a living area: new orders appear, impatient customers cancel, orders are planned and offered.
+"""The dispatcher's round in a simulated area: new orders appear, impatient customers cancel, orders are planned and offered.
 
 Planning is `dispatch`'s own, on its own board; riders' answers to offers are `simulations.behaviour`. Time passes elsewhere
 (`simulations.riding`).

@@ -72,6 +72,8 @@ class NationalDay:
     ----------
     num_riders, num_events, num_cities
         Sizes; events are rows of all kinds.
+    seed
+        Of all random draws; the same sizes, day and seed give the same rows.
     first_day
         Local day (from 04:00, Asia/Shanghai) that is generated.
     """
@@ -95,11 +97,19 @@ class NationalDay:
 
 
 def window_table(day: NationalDay, window: int) -> pa.Table:
-    """The rows that come in during a window, by time of event.
+    """Make the rows that come in during a window, by time of event.
+
+    Parameters
+    ----------
+    day
+        The day to generate.
+    window
+        Number of the window, 0 … `day.num_windows` − 1.
 
     Returns
     -------
-    The native columns; `event_id`, `order_id` and `rider_id` are fixed-width names of numbers.
+    pa.Table
+        The native columns; `event_id`, `order_id` and `rider_id` are fixed-width names of numbers.
     """
     own = _rows(day, window) if window < day.num_windows - 1 else None
     before = _rows(day, window - 1) if window > 0 else None
@@ -116,7 +126,18 @@ def window_table(day: NationalDay, window: int) -> pa.Table:
 
 
 def deployment_of(day: NationalDay) -> str:
-    """The deployment table of the day's cities, as TOML: several books in force, and cities that change on this day."""
+    """Write the deployment table of the day's cities: several books in force, and cities that change on this day.
+
+    Parameters
+    ----------
+    day
+        The day to generate; its cities decide the rows.
+
+    Returns
+    -------
+    str
+        The table as TOML.
+    """
     rows = ["# Which book scores whom, for a day that `riderscore bench generate` made; the mixture is an assumption."]
     for k, city in enumerate(_cities(day)):
         kinds = {"crowdsourced": CROWDSOURCED[k % len(CROWDSOURCED)], "dedicated": DEDICATED[k % len(DEDICATED)]}

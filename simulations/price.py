@@ -86,7 +86,7 @@ def prices(book: Book, people: People, level: int) -> Prices:
 
 
 def model_is_gross(model: BookDocument) -> bool:
-    """Whether the book counts lateness whoever caused it."""
+    """Whether the book counts lateness whatever party caused it."""
     return model.lateness == "gross"
 
 

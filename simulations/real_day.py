@@ -27,8 +27,22 @@ DAY_START_S, DAY_END_S = 4 * HOUR_S, 28 * HOUR_S
 class RealDay:
     """A day of real orders; int64 columns, places in metres in one plane, times in seconds after local midnight.
 
-    ``merchant_x``, ``merchant_y``: one a merchant. One an order, by time of placing: ``merchant``, ``x``, ``y``, ``placed_s``,
-    ``ready_s``, ``promised_s`` (both −1 where the data do not say). One a courier: ``on_s``, ``off_s``.
+    Parameters
+    ----------
+    name
+        What the data are called, in messages and in digests.
+    merchant_x, merchant_y
+        Places of the merchants, metres; one value a merchant.
+    merchant
+        Index of the merchant, 0 …; one value an order, like all columns up to `promised_s`, orders by time of placing.
+    x, y
+        Place of the customer, metres.
+    placed_s
+        When the order was placed.
+    ready_s, promised_s
+        When the meal was to be ready, and the delivery promised; −1 where the data do not say.
+    on_s, off_s
+        Begin and end of the shift; one value a courier.
     """
 
     name: str
@@ -89,7 +103,18 @@ def shifts_of(given: RealDay) -> Shifts:
 
 
 def from_instance(instance: Instance) -> RealDay:
-    """The day of a Grubhub instance, its orders by time of placing; what comes after 28:00 is left out."""
+    """Read the day of a Grubhub instance, its orders by time of placing.
+
+    Parameters
+    ----------
+    instance
+        The instance as `dispatch.mdrp` reads it, times in minutes.
+
+    Returns
+    -------
+    RealDay
+        Orders placed from 04:00 to 28:00; what comes before or after is left out.
+    """
     seats = {restaurant.name: seat for seat, restaurant in enumerate(instance.restaurants)}
     orders = sorted(
         (order for order in instance.orders if DAY_START_S <= order.placed_min * MINUTE_S < DAY_END_S),
@@ -112,10 +137,12 @@ def from_instance(instance: Instance) -> RealDay:
 
 
 def from_waybills(name: str, waybills: Mapping[str, I64], midnight_s: int) -> RealDay:
-    """A day of grabbed waybills of a `meituan` file.
+    """Read a day of grabbed waybills of a `meituan` file.
 
     Parameters
     ----------
+    name
+        Of the file, for messages.
     waybills
         Columns of the file as whole numbers (`poi_id`, `courier_id`, coordinates in millionths of a degree, Unix seconds).
     midnight_s
@@ -123,7 +150,13 @@ def from_waybills(name: str, waybills: Mapping[str, I64], midnight_s: int) -> Re
 
     Returns
     -------
-    A courier's shift runs from the first grab to the last arrival.
+    RealDay
+        The day's orders; a courier's shift runs from the first grab to the last arrival.
+
+    Raises
+    ------
+    ValueError
+        If no waybill of that day was grabbed and delivered.
     """
     placed_s = waybills["platform_order_time"] - midnight_s
     rows = (waybills["is_courier_grabbed"] == 1) & (waybills["platform_order_time"] > 0)

@@ -1,4 +1,4 @@
-"""What a day left behind, as tables: native events for the kernel, then rows per rider and day, orders and stays.
+"""The tables of a day: native events for the kernel, then rows per rider and day, orders and stays.
 
 Everything stated here was decided elsewhere: times by riding, points and money by the kernel. Reports and reviews are drawn
 by order and day (`simulations.counter_random`).
@@ -99,7 +99,7 @@ class DayRecord:
 
 @dataclass(frozen=True, slots=True)
 class ScoredDay:
-    """A day told and scored, and where riders stood at its two ends."""
+    """A day's record and its scores, and where riders stood at its begin and end."""
 
     told: DayRecord
     scored: ScoredRun

@@ -52,7 +52,7 @@ DEFAULT_DAYS = 7
 def run(
     scenario: Scenario, plan: BookSwitch, seed: int, num_days: int = DEFAULT_DAYS, given: RealDay | None = None
 ) -> World:
-    """AreaState `num_days` under `plan.book`, after the scenario's warm-up days under `plan.warm_up`.
+    """Simulate `num_days` days under `plan.book`, after the scenario's warm-up days under `plan.warm_up`.
 
     Parameters
     ----------
@@ -62,6 +62,8 @@ def run(
         The books, and who sees or feels them.
     seed
         Of all random draws; the same seed is the same city under every plan.
+    num_days
+        Days after the switch, at least 1.
     given
         Orders and couriers of real data, instead of drawn ones.
 

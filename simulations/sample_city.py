@@ -29,17 +29,20 @@ _TAIL = dt.timedelta(hours=28)
 
 
 def generate(city: SampleCity, seed: int) -> pa.Table:
-    """All events of a city, by time.
+    """Make all events of a city, by time.
 
     Parameters
     ----------
+    city
+        Sizes and distributions of the city.
     seed
         Of all random draws; the same seed and scenario give the same table, byte for byte.
 
     Returns
     -------
-    One column per field of the native event format (times as int64 µs), then `file` (names city and seed) and `row`
-    (1, 2, …), for messages.
+    pa.Table
+        One column per field of the native event format (times as int64 µs), then `file` (names city and seed) and `row`
+        (1, 2, …), for messages.
     """
     rng = CounterRandom(seed)
     riders = draw_riders(city, rng)
@@ -59,7 +62,18 @@ def generate(city: SampleCity, seed: int) -> pa.Table:
 
 
 def events_only(table: pa.Table) -> pa.Table:
-    """The columns that belong into an event file."""
+    """Keep the columns that belong into an event file.
+
+    Parameters
+    ----------
+    table
+        Events as `generate` makes them.
+
+    Returns
+    -------
+    pa.Table
+        The same rows in the columns of the native event format.
+    """
     return table.select(EVENT_SCHEMA.names)
 
 

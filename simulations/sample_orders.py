@@ -72,7 +72,20 @@ def draw_merchants(city: SampleCity, rng: CounterRandom) -> Merchants:
 
 
 def draw_rain(city: SampleCity, rng: CounterRandom) -> I64:
-    """Warning level of each day, 0 on dry days."""
+    """Draw the rain warning of each day.
+
+    Parameters
+    ----------
+    city
+        The city, with its weather.
+    rng
+        The draws of its seed.
+
+    Returns
+    -------
+    I64
+        Warning level of each day, 0 on dry days; int64 (`num_days`,).
+    """
     return draw_weather(city.weather, city.num_days, rng)
 
 

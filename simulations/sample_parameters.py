@@ -127,6 +127,8 @@ class SampleCity:
         Promised delivery = placed + longest of (promised preparation + ride + `estimate_extra_s`, `min_estimate_s`), plus
         `bag_extra_s` for each further order in the bag. That the longest estimate counts: Meituan (H); the numbers are
         assumptions.
+    kitchens, weather, obstacles, conduct
+        Cooking times, rain, what can hold an order up, and how often riders break rules; each states its own sources.
     """
 
     name: str = "hangzhou"

@@ -188,7 +188,7 @@ class Behaviour:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A city to live in.
+    """A city to simulate.
 
     Parameters
     ----------
@@ -196,6 +196,21 @@ class Scenario:
         Of the file.
     title
         (zh, en).
+    city
+        City of the events.
+    time_zone
+        IANA zone of the local days.
+    town, demand, promise, streets, kitchens, weather, doors, people
+        Sizes of the city, when orders come, what is promised, how riding and cooking take time, rain, the time at the customer,
+        and who rides.
+    sending
+        How orders are given to riders.
+    feedback
+        How often customers rate or complain.
+    behaviour
+        How riders respond to what lateness costs them.
+    obstacles
+        What can hold an order up, and who reports it.
     sources
         Dotted key → where its value comes from.
     ranges

@@ -113,7 +113,13 @@ _ANY = (-(2**31), 2**31)
 
 
 def shipped() -> tuple[str, ...]:
-    """Names of the shipped scenarios."""
+    """List the scenarios that come with the package.
+
+    Returns
+    -------
+    tuple[str, ...]
+        Their names, sorted.
+    """
     return tuple(sorted(path.stem for path in SCENARIOS_DIR.glob("*.toml")))
 
 
@@ -126,6 +132,11 @@ def read(reference: str, sets: Sequence[str] = ()) -> Scenario:
         A shipped name, or a TOML file.
     sets
         `key=value`; the value as in the file, with or without its `{ value = … }`.
+
+    Returns
+    -------
+    Scenario
+        The city with all settings, the source of each value, and its digest.
 
     Raises
     ------
@@ -145,7 +156,13 @@ def read(reference: str, sets: Sequence[str] = ()) -> Scenario:
 
 
 def keys() -> tuple[str, ...]:
-    """Every key that `--set` takes, dotted."""
+    """List every key that `--set` takes.
+
+    Returns
+    -------
+    tuple[str, ...]
+        Dotted keys, in the order of the sections.
+    """
     return tuple(f"{part}.{name}" if part else name for part, model in PARTS.items() for name in _names(model))
 
 

@@ -1,6 +1,6 @@
 """The public keys of the issuer of JWTs: read from a file or an address, fresh, and never at the cost of good tokens.
 
-Whoever asks for a key looks at a table that another thread fills. A key that the issuer has removed is gone when the table
+A caller that needs a key reads a table that another thread fills. A key that the issuer has removed is gone when the table
 is read again, at the latest when it is too old to be believed. A token may name any key: only one request at a time waits
 for the table on account of a name that is not there, no more often than every few seconds, and nothing is kept of it.
 """

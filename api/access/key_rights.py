@@ -1,6 +1,6 @@
 """Which role may create keys of which role, and the limits of every new key.
 
-A key reaches no further than its maker: neither to other cities nor longer. Nobody makes one for themself.
+A key reaches no further than its maker: neither to other cities nor longer. No person makes a key for themself.
 """
 
 from collections.abc import Mapping, Sequence
@@ -44,7 +44,7 @@ class KeyMaker(Requester, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ServerCommand:
-    """The command on the server: everywhere, for ever, nobody in particular."""
+    """The maker when the command on the server makes a key: all cities, no end, no person."""
 
     role: str = SERVER_COMMAND
     subject: str = ""
@@ -62,7 +62,7 @@ def make_key(
     cities: Sequence[str] = (),
     expires_days: int | None = None,
 ) -> tuple[Key, str]:
-    """Make a key as somebody; the text that comes with it is its only copy.
+    """Make a key in the name of the person or program that asks; the text that comes with it is its only copy.
 
     Parameters
     ----------

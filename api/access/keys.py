@@ -104,7 +104,7 @@ def create_key(
     actor: str,
     parent: str | None = None,
 ) -> tuple[Key, str]:
-    """Make a key; the text that comes with it is its only copy. Asks nobody whether they may.
+    """Make a key; the text that comes with it is its only copy. Does not check rights.
 
     Parameters
     ----------

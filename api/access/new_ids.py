@@ -32,7 +32,7 @@ def bad_id(field: str, value: str, *path: str | int) -> Refused:
 
 
 def need_valid_rider_id(unit: ReadUnit | WriteUnit, who: Requester, rider_id: str, field: str = "rider_id") -> None:
-    """Refuse a bad rider id, unless it is of a rider whom somebody may see.
+    """Refuse a bad rider id, unless it belongs to a rider whom the requester may see.
 
     Raises
     ------
@@ -62,7 +62,7 @@ def need_valid_cities(
 
 
 def need_valid_person(unit: ReadUnit | WriteUnit, person: str, field: str = "subject") -> None:
-    """Refuse a bad name of somebody who never had a key.
+    """Refuse a bad name of a person or program that never had a key.
 
     Raises
     ------

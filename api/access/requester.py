@@ -37,7 +37,7 @@ def need_cities(who: Requester, cities: Iterable[str]) -> None:
 
 
 def may_act_in(who: Requester, city: str | None) -> bool:
-    """Whether somebody may act in a city; what has no city is for those who act everywhere."""
+    """Whether the requester may act in a city; what has no city is for those who may act in all cities."""
     return not who.cities or city in who.cities
 
 

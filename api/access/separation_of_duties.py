@@ -1,4 +1,4 @@
-"""Nobody decides what they filed, or what was filed with a key of their making.
+"""Separation of duties: no person decides on what they filed, or on what was filed with a key that they made.
 
 A person is their subject, whatever their role and however many keys they hold. Whoever made a key stands behind all that
 is filed with it, and so does whoever made the key of whoever made it.
@@ -13,7 +13,7 @@ from api.refusals import Refused
 
 
 def need_other_decider(decided_by: str, behind: Iterable[str]) -> None:
-    """Refuse a decision by somebody who stands behind what is decided.
+    """Refuse a decision by a person who filed what is decided, in person or through a key.
 
     Parameters
     ----------

@@ -103,7 +103,7 @@ def end_session(unit: WriteUnit, written: str) -> None:
 
 
 def end_sessions_of(unit: WriteUnit, role: Role, subject: str) -> None:
-    """Forget every session of somebody, which ends them."""
+    """Delete every session of a person, which ends them."""
     unit.connection.execute(delete(sessions).where(sessions.c.role == role, sessions.c.subject == subject))
 
 

@@ -105,7 +105,7 @@ class RequestChecksMiddleware:
     async def _admit(self, scope: Scope) -> None:
         """Find out who asks, where they say so, and count the request: for the token, or for the address without one.
 
-        Outside of the API nobody is asked for a token: what stands there is a proxy's, and none of ours.
+        Outside of the API no token is asked for: what stands there is a proxy's, and none of ours.
         """
         if scope["path"] in COUNTED_OPEN:
             check_rate(self._rate_limits.strangers.take(address_of(scope), self._service.clock()))

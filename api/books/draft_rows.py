@@ -174,7 +174,7 @@ def update_draft(unit: WriteUnit, draft: DraftBrief, state: DraftState, **column
 
 
 def lock_draft(unit: WriteUnit, who: Requester, draft_id: str, etag: str | None) -> Draft:
-    """A draft that nobody else can change until the unit ends.
+    """A draft, locked against other writers until the unit ends.
 
     Parameters
     ----------
@@ -215,7 +215,7 @@ def draft_of(unit: ReadUnit | WriteUnit, draft_id: str, who: Requester | None = 
 
 
 def may_see(who: Requester, draft: DraftBrief) -> bool:
-    """Whether a draft is about cities of somebody's alone; one about none is for those who act everywhere."""
+    """Whether all cities of a draft are cities of the requester; a draft without cities is for those who may act in all."""
     return not who.cities or (bool(draft.cities) and all(may_act_in(who, city) for city in draft.cities))
 
 

@@ -1,4 +1,4 @@
-"""Drafts of rule books: begun, edited, withdrawn, listed. Every revision is kept, and whoever made one is an author.
+"""Drafts of rule books: begun, edited, withdrawn, listed. Every revision is kept; each person who made one is an author.
 
 What is allowed in which state: `api.books.transitions`.
 """

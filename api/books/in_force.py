@@ -225,7 +225,7 @@ def _stored(unit: ReadUnit | WriteUnit, stamp: str) -> Program:
 
 
 def _keep(unit: ReadUnit | WriteUnit, stamp: str, memory: dict[Any, Any], key: object, value: object) -> None:
-    """Remember what was read under a stamp, unless somebody has changed the rules while they were read."""
+    """Remember what was read under a stamp, unless the rules were changed while they were read."""
     if rules_stamp(unit) == stamp:
         with _MEMORY:
             while len(memory) >= _NUM_STAMPS_MAX:
@@ -294,7 +294,7 @@ def rules_in_force(unit: ReadUnit | WriteUnit, book_id: str | None = None) -> Ru
     Returns
     -------
     RulesInForce
-        From memory, as long as nobody has changed them.
+        From memory, as long as they have not changed.
 
     Raises
     ------

@@ -174,7 +174,7 @@ def suspend_overtaken(unit: WriteUnit) -> int:
 
 
 def _messages(kind: str, draft: Draft, book: Book, **more: object) -> Iterable[Message]:
-    """One message a city, for whoever listens to it."""
+    """One message a city, for the webhooks that listen to it."""
     for city in sorted(draft.cities):
         data = {
             "draft_id": draft.draft_id,
@@ -213,7 +213,7 @@ def activate_due(unit: WriteUnit) -> tuple[Activated, ...]:
 
 
 def rules_for_posting(unit: WriteUnit) -> RulesInForce:
-    """The rules for whoever is about to post: what is due is put in force first.
+    """The rules that a post is scored by: what is due is put in force first.
 
     Returns
     -------

@@ -101,7 +101,7 @@ _CLEARED: Final[Mapping[str, None]] = {"effective_us": None, "book_digest": None
 
 @dataclass(frozen=True)
 class Attempt:
-    """Somebody's attempt at a verb on a locked draft, with all that guards look at.
+    """A request to apply a verb to a locked draft, with all that guards look at.
 
     Parameters
     ----------

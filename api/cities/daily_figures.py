@@ -1,4 +1,4 @@
-"""A city's figures by local day, kept ready: counted in the background, never while somebody waits for a page.
+"""A city's figures by local day, kept ready: counted in the background, never while a page is waited for.
 
 A day is counted again when the number of its events, or of corrections and appeals about them, is another than what it
 was counted from. Reads `events_by_city` and `entries_by_time`; writes `city_days` alone.

@@ -1,4 +1,4 @@
-"""What a city's events of one stretch of time come to: lateness and whose it was, what the fine would have taken, work.
+"""Figures of a city over a stretch of time: lateness and its causes, what the fine would have taken, work.
 
 Judged by the one kernel: under the book that judged each event, and once more under the book of the old fine. Nothing
 here knows SQL or days.

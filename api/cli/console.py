@@ -48,7 +48,7 @@ def lang_option(command: F) -> F:
 
 
 def _remember_lang(ctx: click.Context, _param: click.Parameter, value: Lang) -> Lang:
-    """The language, also for whoever ends the command (`api.cli.failures`)."""
+    """The language, also for the module that ends the command (`api.cli.failures`)."""
     ctx.meta[LANG_KEY] = value
     return value
 

@@ -98,7 +98,7 @@ def score_command(
 
 
 def _tell_unknown(counts: dict[str, int], lang: Lang) -> None:
-    """How many deliveries nobody can assess the kitchen of, and what the book made of them."""
+    """How many deliveries have a kitchen of which no time is known, and what the book made of them."""
     if counts["unknown_kitchen"]:
         late, exempt = counts["unknown_kitchen_late"], counts["unknown_kitchen_exempt"]
         words = {"unknown": counts["unknown_kitchen"], "late": late, "assessed": late - exempt, "exempt": exempt}

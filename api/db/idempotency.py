@@ -157,7 +157,7 @@ def store_answer(unit: WriteUnit, made: ClaimedKey, answer: StoredAnswer) -> Non
     Raises
     ------
     Refused
-        `idempotency_in_flight` where somebody else has claimed the request since: what was done must not stand.
+        `idempotency_in_flight` where another request has claimed the request since: what was done must not stand.
     """
     changed = unit.connection.execute(
         update(idempotency)

@@ -20,7 +20,7 @@ _MEMORY: Final = Lock()
 
 
 class FairLock:
-    """A lock that is given on in order. Whoever holds it may give it back in another thread."""
+    """A lock that is given in the order of asking. It may be released in another thread than the one that took it."""
 
     def __init__(self) -> None:
         self._guard = Lock()

@@ -51,7 +51,7 @@ class Message:
     rider_id
         Whose it is: messages of one rider are delivered in their order.
     city
-        Where; None concerns everybody.
+        The city; None concerns all cities.
     """
 
     kind: Kind
@@ -93,7 +93,7 @@ def wanted_kinds(unit: ReadUnit | WriteUnit) -> frozenset[str]:
 
 
 def emit(unit: WriteUnit, messages: Iterable[Message]) -> None:
-    """Tell everybody who listens, once this unit is committed."""
+    """Send a message to every webhook that listens, once this unit is committed."""
     queued = list(messages)
     if not queued:
         return

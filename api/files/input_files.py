@@ -93,7 +93,7 @@ class RawChunk:
     bytes_done
         About how far into the file this chunk reaches.
     unknown
-        Columns that nobody knows.
+        Columns that the format does not have.
     notes
         Codes of warnings about how the file is written, with the value to be shown.
     misspelt

@@ -1,4 +1,4 @@
-"""Enters what was accepted about riders' older past, one rider after the other, whoever has waited longest first.
+"""Enters what was accepted about riders' older past, one rider after the other, the longest wait first.
 
 Where nothing waits, riders with long histories and few checkpoints get some: those of a database from before there were
 any, and those that were loaded. Long pasts are folded in a process apart, so that nobody waits longer for an answer.

@@ -22,7 +22,7 @@ _OWN = RESERVED_PREFIXES[1]
 
 @dataclass(frozen=True, slots=True)
 class StoredIds:
-    """The ids of a store, as far as somebody may post about their riders.
+    """The ids of a store, as far as the requester may post about their riders.
 
     Parameters
     ----------

@@ -18,7 +18,7 @@ TRAINING = "training"
 
 @dataclass(frozen=True, slots=True)
 class Suspension:
-    """A suspension that nobody has ended: `announced` until it begins, then `in_force`; `reason` is None once erased."""
+    """A suspension that has not ended: `announced` until it begins, then `in_force`; `reason` is None once erased."""
 
     review_id: str
     state: Literal["announced", "in_force"]

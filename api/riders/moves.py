@@ -130,7 +130,7 @@ def _waiting_move(unit: ReadUnit | WriteUnit, who: Requester, rider_id: str) -> 
 def open_moves_of(
     unit: ReadUnit | WriteUnit, who: Requester, cursor: str | None = None, limit: int = 50
 ) -> CursorPage[CityMove]:
-    """Moves that wait, out of or into somebody's cities."""
+    """Moves that wait, out of or into the requester's cities."""
     query = select(open_moves)
     if who.cities:
         query = query.where(or_(open_moves.c.from_city.in_(who.cities), open_moves.c.to_city.in_(who.cities)))

@@ -31,7 +31,7 @@ _PROGRESS_EVERY_NS: Final = 400_000_000
 
 
 class LeaseLostError(WorkError):
-    """The work is somebody else's by now, or was cancelled."""
+    """The work was taken by another process, or was cancelled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class StudyLease:
 
 
 def has_free_work(unit: ReadUnit | WriteUnit, now_us: int, kind: Kind | None = None) -> bool:
-    """Whether there is work that nobody does, of a kind or of any."""
+    """Whether there is work that no process does, of a kind or of any."""
     free = select(studies.c.study_id).where(_free(now_us))
     return unit.connection.scalar((free if kind is None else free.where(studies.c.kind == kind)).limit(1)) is not None
 

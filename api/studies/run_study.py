@@ -34,11 +34,11 @@ class StudyStopped(WorkError):  # noqa: N818 - nothing went wrong
 
 
 def ignore_progress(permille: int, stage: str) -> None:
-    """Progress that nobody watches."""
+    """Progress that is not reported."""
 
 
 def never() -> bool:
-    """Nobody asks the study to stop."""
+    """A study that is never asked to stop."""
     return False
 
 

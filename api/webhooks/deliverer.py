@@ -23,7 +23,19 @@ _FULL_S: Final = 0.2
 
 
 class WebhookDeliverer:
-    """The deliveries of one server process."""
+    """The deliveries of one server process.
+
+    Parameters
+    ----------
+    store
+        Where messages wait.
+    clock
+        The service's time, microseconds UTC.
+    sender
+        Sends one attempt to its receiver.
+    log
+        Takes the lines of the log.
+    """
 
     def __init__(self, store: Store, clock: Callable[[], int], sender: WebhookSender, log: Any) -> None:
         self._store = store

@@ -140,10 +140,20 @@ def _attempt(row: RowMapping, platform: str, now_us: int) -> DeliveryAttempt:
 
 
 def limit_queues(unit: WriteUnit) -> int:
-    """Keep nothing more for receivers for whom too much waits, until half of it is gone; always 0: once a look is enough.
+    """Keep no new messages for receivers with too many waiting ones, until half of them are gone.
 
-    What waits goes on being sent. Whoever owns such a webhook sees it there (`disabled_why`), and that messages are
-    missing by the numbers (`seq`) of the riders' entries.
+    What waits goes on being sent. The owner of such a webhook sees it there (`disabled_why`), and sees from the numbers
+    (`seq`) of the riders' entries that messages are missing.
+
+    Parameters
+    ----------
+    unit
+        The unit of work that writes.
+
+    Returns
+    -------
+    int
+        Always 0: looking once is enough.
     """
     attempts = webhook_attempts.c
     counted = (
@@ -168,10 +178,22 @@ def limit_queues(unit: WriteUnit) -> int:
 
 
 def delete_old_messages(unit: WriteUnit, before_us: int) -> int:
-    """Let go of some old messages that have arrived, were given up, or are for nobody any more; how many deliveries.
+    """Delete some old messages that have arrived, were given up, or have no receiver any more.
 
     What waits for a webhook that is switched off stays until it is switched on again or removed. The newest message
     stays, so that numbers go on.
+
+    Parameters
+    ----------
+    unit
+        The unit of work that writes.
+    before_us
+        Messages recorded before this instant are old; microseconds UTC.
+
+    Returns
+    -------
+    int
+        How many deliveries were deleted; 0 when nothing is left to delete.
     """
     attempts = webhook_attempts.c
     query = (

@@ -35,14 +35,24 @@ _SECRET_BYTES: Final = 32
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """Where somebody wants to hear of what; empty `kinds` and `cities` for all.
+    """A webhook: address, kinds of message and cities; empty `kinds` and `cities` for all.
 
     Parameters
     ----------
+    webhook_id
+        Its id.
+    url
+        Where messages are sent.
+    kinds, cities
+        What it hears of; empty for all.
+    created_by
+        The actor that made it.
+    recorded_us
+        When it was made, microseconds UTC.
     failing_us
-        Since when nothing got through.
+        Since when no delivery succeeded; None while they do.
     disabled_us, disabled_why
-        When it was switched off, because nothing got through (`failing`), it asked for it (`gone`), or more waits for it
+        When it was switched off, because no delivery succeeded (`failing`), it asked for it (`gone`), or more waits for it
         than may: then what waits is sent, and nothing more is kept until half is gone (`full`).
     """
 
@@ -81,12 +91,25 @@ def register(
     *,
     allow_private: bool = False,
 ) -> tuple[Webhook, str]:
-    """Tell somebody from now on; returns the webhook and its secret, which is shown this once.
+    """Register a webhook.
 
     Parameters
     ----------
+    unit
+        The unit of work that writes.
+    actor
+        Who makes it.
+    url
+        Where messages are sent.
+    kinds, cities
+        What it hears of; empty for all.
     allow_private
         Whether `http` and addresses of the own network will do.
+
+    Returns
+    -------
+    tuple[Webhook, str]
+        The webhook, and its secret, which is shown this once.
 
     Raises
     ------
@@ -150,7 +173,21 @@ def check_url(url: str, *, allow_private: bool) -> None:
 
 
 def webhook_of(unit: ReadUnit | WriteUnit, webhook_id: str, actor: str | None = None) -> Webhook:
-    """One of them; with an actor, if it is theirs.
+    """Find one webhook that is not removed.
+
+    Parameters
+    ----------
+    unit
+        The unit of work that reads.
+    webhook_id
+        The webhook.
+    actor
+        If named, the webhook has to be one that this actor made.
+
+    Returns
+    -------
+    Webhook
+        The webhook.
 
     Raises
     ------
@@ -165,7 +202,22 @@ def webhook_of(unit: ReadUnit | WriteUnit, webhook_id: str, actor: str | None = 
 
 
 def webhooks_of(unit: ReadUnit | WriteUnit, actor: str | None = None, cities: Collection[str] = ()) -> list[Webhook]:
-    """All that are not removed: those of an actor, or (None) all of some cities."""
+    """List the webhooks that are not removed, the oldest first.
+
+    Parameters
+    ----------
+    unit
+        The unit of work that reads.
+    actor
+        Those that this actor made; None for those of all.
+    cities
+        Only those that hear of these cities alone; empty for no limit.
+
+    Returns
+    -------
+    list[Webhook]
+        The webhooks.
+    """
     rows = unit.connection.execute(
         select(webhooks).where(*_live(actor)).order_by(webhooks.c.recorded_us, webhooks.c.webhook_id)
     )
@@ -174,7 +226,17 @@ def webhooks_of(unit: ReadUnit | WriteUnit, actor: str | None = None, cities: Co
 
 
 def remove(unit: WriteUnit, actor: str, webhook_id: str) -> None:
-    """Tell them nothing more; what is on its way is let go."""
+    """Remove a webhook; deliveries that wait are given up.
+
+    Parameters
+    ----------
+    unit
+        The unit of work that writes.
+    actor
+        Who does it, for the audit trail.
+    webhook_id
+        The webhook.
+    """
     unit.connection.execute(
         update(webhooks)
         .where(webhooks.c.webhook_id == webhook_id)
@@ -189,7 +251,22 @@ def remove(unit: WriteUnit, actor: str, webhook_id: str) -> None:
 
 
 def rotate(unit: WriteUnit, actor: str, webhook_id: str) -> str:
-    """A new secret, shown this once; the one before signs too for a day."""
+    """Make a new secret; the one before also signs for one more day.
+
+    Parameters
+    ----------
+    unit
+        The unit of work that writes.
+    actor
+        Who does it, for the audit trail.
+    webhook_id
+        The webhook.
+
+    Returns
+    -------
+    str
+        The new secret, which is shown this once.
+    """
     secret = _new_secret()
     unit.connection.execute(
         update(webhooks)
@@ -201,7 +278,22 @@ def rotate(unit: WriteUnit, actor: str, webhook_id: str) -> str:
 
 
 def enable(unit: WriteUnit, actor: str, webhook_id: str) -> Webhook:
-    """Try again after it was switched off; what waited meanwhile is sent, what happened meanwhile was not kept."""
+    """Switch a webhook on again; what waited meanwhile is sent, what happened meanwhile was not kept.
+
+    Parameters
+    ----------
+    unit
+        The unit of work that writes.
+    actor
+        Who does it, for the audit trail.
+    webhook_id
+        The webhook.
+
+    Returns
+    -------
+    Webhook
+        The webhook after the change.
+    """
     unit.connection.execute(
         update(webhooks)
         .where(webhooks.c.webhook_id == webhook_id)
@@ -212,14 +304,44 @@ def enable(unit: WriteUnit, actor: str, webhook_id: str) -> Webhook:
 
 
 def ping(unit: WriteUnit, webhook_id: str) -> int:
-    """Send a message that says nothing, to see whether it arrives; returns its number."""
+    """Send a message without content, to see whether it arrives.
+
+    Parameters
+    ----------
+    unit
+        The unit of work that writes.
+    webhook_id
+        The webhook.
+
+    Returns
+    -------
+    int
+        The number of the message (`outbox_id`).
+    """
     return enqueue(unit, [(Message(PING, {"webhook_id": webhook_id}), [webhook_id])])[0]
 
 
 def deliveries_of(
     unit: ReadUnit | WriteUnit, webhook_id: str, cursor: str | None = None, limit: int = 50
 ) -> CursorPage[WebhookDelivery]:
-    """What was sent to a webhook or is to be, newest first."""
+    """List what was sent to a webhook or is to be sent, newest first.
+
+    Parameters
+    ----------
+    unit
+        The unit of work that reads.
+    webhook_id
+        The webhook.
+    cursor
+        Where the page before ended; None for the first page.
+    limit
+        Deliveries of one page, at least 1.
+
+    Returns
+    -------
+    CursorPage[WebhookDelivery]
+        One page, and the cursor of the next.
+    """
     attempts = webhook_attempts.c
     query = (
         select(webhook_attempts, outbox.c.kind, outbox.c.recorded_us)

@@ -57,12 +57,18 @@ class Content:
     ----------
     summary, document
         `summary.json` and the study's own description (`study.json`).
+    books
+        Versions of book A, and of book B.
+    scenario
+        The city that was simulated.
     differences
         Primary metric → B − A by seed.
     income_fen
         `a`, `b` → fen a day of each rider, averaged over seeds.
     late_bins
         `a`, `b` → orders by minute of lateness.
+    lang
+        The language that the page is shown in first.
     """
 
     summary: Summary

@@ -60,7 +60,18 @@ class StudyReport:
 
 
 def report(content: Content) -> StudyReport:
-    """Draw the charts and fill the page."""
+    """Draw the charts and fill the page.
+
+    Parameters
+    ----------
+    content
+        What the study measured, and how it was made.
+
+    Returns
+    -------
+    StudyReport
+        The page as HTML, and the charts that stand in it.
+    """
     drawn = {
         f"{name}.{lang}": charts.svg_of(draw(lang), f"{name}-{lang}")
         for name, draw in _charts(content).items()

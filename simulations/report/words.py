@@ -42,7 +42,24 @@ def number_text(value: float, decimals: int, *, signed: bool = False) -> str:
 
 
 def value_text(lang: Lang, unit: str, value: float | None, *, signed: bool = False) -> str:
-    """A value with its unit; a signed share is a difference in percentage points."""
+    """Write a value with its unit; a signed share is a difference in percentage points.
+
+    Parameters
+    ----------
+    lang
+        The language.
+    unit
+        Unit of the metric, as `summary.json` names it.
+    value
+        In that unit; None where it is not defined.
+    signed
+        Whether a plus sign stands before positive values.
+
+    Returns
+    -------
+    str
+        The value in words; a dash for None.
+    """
     if value is None:
         return DASH
     number = number_text(value * _SCALE.get(unit, 1.0), _DECIMALS[unit], signed=signed)
@@ -59,7 +76,22 @@ def percent_text(lang: Lang, share: float | None, *, signed: bool = True, decima
 
 
 def interval_text(lang: Lang, unit: str, low: float | None, high: float | None) -> str:
-    """The ends of an interval of a difference, the unit once."""
+    """Write the ends of an interval of a difference, the unit once.
+
+    Parameters
+    ----------
+    lang
+        The language.
+    unit
+        Unit of the metric, as `summary.json` names it.
+    low, high
+        The ends, in that unit; None where there is no interval.
+
+    Returns
+    -------
+    str
+        Both ends with signs; a dash where there is no interval.
+    """
     if low is None or high is None:
         return DASH
     scale, decimals = _SCALE.get(unit, 1.0), _DECIMALS[unit]
@@ -92,7 +124,20 @@ def _from_to(lang: Lang, low: str, high: str) -> str:
 
 
 def metric_title(lang: Lang, metric: str) -> str:
-    """What a metric is called."""
+    """Say what a metric is called.
+
+    Parameters
+    ----------
+    lang
+        The language.
+    metric
+        Name of the metric in `summary.json`.
+
+    Returns
+    -------
+    str
+        Its title.
+    """
     return text(lang, f"study.metric_{metric}")
 
 
@@ -127,7 +172,20 @@ def metric_sentence(lang: Lang, metric: str, one: Summary) -> str:
 
 
 def headline(summary: Summary, lang: Lang) -> str:
-    """The answer: a sentence for each primary metric."""
+    """Write the answer: a sentence for each primary metric.
+
+    Parameters
+    ----------
+    summary
+        `summary.json` of the study.
+    lang
+        The language.
+
+    Returns
+    -------
+    str
+        One line a metric.
+    """
     return "\n".join(
         metric_sentence(lang, name, summary["metrics"][name]) for name in PRIMARY if name in summary["metrics"]
     )

@@ -80,9 +80,44 @@ class Hidden:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What a study found; fen are fen a rider and day unless said otherwise.
+    """The results of a study; fen are fen a rider and day unless said otherwise.
 
-    `again` holds A against A (the noise floor) by metric, `blind` the means of the third arm.
+    Parameters
+    ----------
+    seeds
+        The seeds that were run, in order.
+    num_riders, num_days
+        Riders of the city, and days after the switch.
+    metrics
+        Each metric under A and B.
+    blind
+        Metric → mean of the arm in which the new tiers give no priority.
+    again
+        Metric → A against A with other draws: what differences mean nothing.
+    groups
+        The same for groups of riders that were known before the switch.
+    days
+        The same by metric and day after the switch.
+    parts, part_sums
+        Part of the decomposition, or `total` → estimate; and its sum in fen over all seeds, riders and days.
+    neutral, neutral_movers
+        Metrics and movers with B at the platform's cost an order of A.
+    hidden
+        Income that low tiers lose through fewer orders; None where tiers give no priority.
+    movers
+        Riders who gain and lose, B against A.
+    bands
+        Arm → position of the tier → sums over riders who began a day in it.
+    late_bins
+        Arm → orders by minute of lateness.
+    income_of_riders
+        Arm → fen a day of each rider, averaged over seeds.
+    group_of
+        Dimension → each rider's group.
+    luck_is_equal
+        Whether both arms met the same orders and riders under every seed.
+    violations
+        Check → how often it failed, over all runs.
     """
 
     seeds: tuple[int, ...]
@@ -112,7 +147,18 @@ class Findings:
 
 
 def findings(results: Sequence[SeedResult]) -> Findings:
-    """Put the seeds of a study together, in the order given."""
+    """Put the seeds of a study together.
+
+    Parameters
+    ----------
+    results
+        Results by seed, in the order in which the seeds were run; at least one.
+
+    Returns
+    -------
+    Findings
+        Metrics, groups, days and the decomposition over all seeds.
+    """
     first = results[0]
     rider_days = first.num_riders * first.num_days
     income: dict[str, F64] = {

@@ -1,4 +1,4 @@
-"""The same deliveries under another book: what the rules alone would change, nobody riding differently.
+"""The same deliveries under another book: what the rules alone would change, with riding unchanged.
 
 Scores the events of one run again, the old book until the switch and another one from then on; adds up its money by rider and
 day. Holds no scoring of its own.
@@ -24,7 +24,22 @@ I64 = np.ndarray
 
 
 def rescored(world: World, scenario: Scenario, book: tuple[Book, ...]) -> Fixed:
-    """Fines and bonus of a world's deliveries, had `book` judged them from the switch on."""
+    """Score a world's deliveries again, as if `book` had judged them from the switch on.
+
+    Parameters
+    ----------
+    world
+        What happened under another book.
+    scenario
+        What the world was made from.
+    book
+        Versions of the book that judges instead.
+
+    Returns
+    -------
+    Fixed
+        Fines and bonus of the same deliveries.
+    """
     program, schedule = program_of(replace(world.plan, book=book), scenario)
     scored = score(program, schedule, world.events)
     _, _, fines, bonus = points_and_money(scored.entries)

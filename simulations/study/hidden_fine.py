@@ -51,5 +51,16 @@ def low_days(book: tuple[Book, ...], days: Columns) -> np.ndarray:
 
 
 def gives_priority(book: tuple[Book, ...]) -> bool:
-    """Whether any tier of any version changes who is given orders."""
+    """Whether any tier of any version changes who is offered orders first.
+
+    Parameters
+    ----------
+    book
+        Versions of one book.
+
+    Returns
+    -------
+    bool
+        False if every tier has the priority 1 000 ‰.
+    """
     return any(tier.priority_permille != PERMILLE for version in book for tier in version.model.tier)

@@ -199,5 +199,18 @@ def _ratio(above: float, below: float) -> float:
 
 
 def stacked(runs: list[dict[str, float]], name: str) -> F64:
-    """One metric over seeds, in the order of the seeds."""
+    """Collect one metric over seeds.
+
+    Parameters
+    ----------
+    runs
+        Metric → value of each seed.
+    name
+        The metric.
+
+    Returns
+    -------
+    F64
+        Its values in the order of the seeds.
+    """
     return np.array([run[name] for run in runs], np.float64)

@@ -81,14 +81,21 @@ class RunOutcome:
 
 
 def outcome_of(world: World, scenario: Scenario, fixed: Fixed | None = None) -> RunOutcome:
-    """What is kept of a run.
+    """Reduce a run to what a study keeps of it.
 
     Parameters
     ----------
+    world
+        The run.
     scenario
         What the world was made from: its limits on speed and bags are checked.
     fixed
         Money of the same deliveries under the other book (`simulations.study.fixed`); zeros where none was worked out.
+
+    Returns
+    -------
+    RunOutcome
+        Rider days from the switch on, and the figures and failed checks of the run.
     """
     days = world.rider_days.filter(pc.greater_equal(world.rider_days.column("day"), 0))
     num_riders = days.num_rows // max(world.num_days, 1)

@@ -47,14 +47,21 @@ class Paired:
 
 
 def paired(metric: str, a: F64, b: F64, num_together: int = 1) -> Paired | None:
-    """Set one metric's values side by side; None where no seed defines it under both books.
+    """Compare one metric's values under both books, seed by seed.
 
     Parameters
     ----------
+    metric
+        Name of the metric.
     a, b
         Values by seed, NaN where a seed does not define the metric (no late order: no mean lateness).
     num_together
         How many primary metrics are declared; 1 for an exploratory one.
+
+    Returns
+    -------
+    Paired | None
+        Means, difference and intervals; None where no seed defines the metric under both books.
     """
     defined = ~(np.isnan(a) | np.isnan(b))
     a, b = a[defined], b[defined]

@@ -39,10 +39,14 @@ class SeedBand:
 
 @dataclass(frozen=True, slots=True)
 class SeedResult:
-    """What one seed says.
+    """The results of one seed.
 
     Parameters
     ----------
+    seed
+        The seed.
+    num_riders, num_days
+        Riders of the city, and days after the switch.
     metrics
         Arm → metric → value.
     groups
@@ -51,16 +55,26 @@ class SeedResult:
         Dimension → each rider's group, on the day of the switch.
     income_fen
         Arm → fen a day of each rider; `neutral` is `b` at the platform's cost per order of `a`.
+    neutral
+        Metrics of `b` at the platform's cost per order of `a`.
     daily
         Arm → metric → values of day 0, 1, ….
     parts
-        Part of the decomposition, or `total` → fen over all rider days; with `(part, dimension, group)` keys for groups.
+        Part of the decomposition, or `total` → fen over all rider days.
+    parts_of_groups
+        (dimension, group) → the same for the riders of a group.
+    hidden
+        Income that low tiers lose through fewer orders; None where tiers give no priority.
     bands
         Arm → position of the tier in that arm's book → sums.
     tier_days_of_groups
         (dimension, group) → arm → position of the tier → rider days begun in it.
     late_bins
         Arm → orders by minute of lateness (`simulations.study.outcome`).
+    luck_is_equal
+        Whether both arms met the same orders and riders.
+    violations
+        Check → how often it failed, over the runs of the seed.
     """
 
     seed: int
@@ -83,7 +97,7 @@ class SeedResult:
 
 
 def seed_result(arms: Mapping[str, RunOutcome], book: tuple[Book, ...]) -> SeedResult:
-    """Set the runs of one seed side by side.
+    """Compare the runs of one seed.
 
     Parameters
     ----------
@@ -92,6 +106,11 @@ def seed_result(arms: Mapping[str, RunOutcome], book: tuple[Book, ...]) -> SeedR
         priority, so that `b` is it; a missing `base` that `a` is it.
     book
         Versions of the new book.
+
+    Returns
+    -------
+    SeedResult
+        Metrics of each arm, groups, and the decomposition.
     """
     a = arms["a"]
     columns = {arm: outcome.columns() for arm, outcome in arms.items()}

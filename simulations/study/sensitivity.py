@@ -53,7 +53,19 @@ TRAJECTORIES = 6
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One assumption: its value, the range it is varied over, and where the value comes from."""
+    """One assumption: its value, the range it is varied over, and where the value comes from.
+
+    Parameters
+    ----------
+    key
+        Dotted key of the scenario.
+    value
+        As the scenario has it, in the unit of the key.
+    low, high
+        Ends of the range, in the same unit.
+    source
+        Where the value comes from.
+    """
 
     key: str
     value: int
@@ -70,8 +82,17 @@ class Parameter:
 class Swing:
     """What one parameter alone does to the difference of one metric.
 
-    `changes_sign_at` is the value at which the difference would be zero, read linearly between the three values run; None where
-    all three have one sign.
+    Parameters
+    ----------
+    parameter
+        What was varied.
+    metric
+        Name of the metric.
+    at_low, at_value, at_high
+        The difference at the low end, at the value assumed, and at the high end.
+    changes_sign_at
+        The value at which the difference would be zero, read linearly between the three values run; None where all three have
+        one sign.
     """
 
     parameter: Parameter
@@ -92,7 +113,18 @@ class Swing:
 class ParameterEffect:
     """Morris' elementary effects of one parameter on the difference of one metric, over its whole range.
 
-    `mu_star` is their mean size, `mu_star_reach` the half-width of its 95 % interval, `sigma` their spread (interaction, curvature).
+    Parameters
+    ----------
+    parameter
+        What was varied.
+    metric
+        Name of the metric; the effects are in its unit.
+    mu, mu_star
+        Mean of the effects, and of their sizes.
+    mu_star_reach
+        Half the width of the 95 % interval of `mu_star`.
+    sigma
+        Spread of the effects: large where parameters interact or the response is curved.
     """
 
     parameter: Parameter
@@ -105,7 +137,15 @@ class ParameterEffect:
 
 @dataclass(frozen=True, slots=True)
 class FindingKept:
-    """At how many points of Morris' design the difference of a metric has the sign that it has at the values assumed."""
+    """At how many points of Morris' design the difference of a metric has the sign that it has at the values assumed.
+
+    Parameters
+    ----------
+    metric
+        Name of the metric.
+    num_points, num_same_sign
+        Points of the design, and those with the same sign.
+    """
 
     metric: str
     num_points: int
@@ -114,7 +154,21 @@ class FindingKept:
 
 @dataclass(frozen=True, slots=True)
 class Sensitivity:
-    """What varying assumptions showed, on a city with these `settings`, over `num_seeds` seeds and `num_days` days."""
+    """What varying assumptions showed.
+
+    Parameters
+    ----------
+    settings
+        `key=value` of the city on which it was done.
+    num_seeds, num_days
+        Seeds of each point, and days after the switch.
+    swings
+        What each parameter alone does.
+    effects
+        Morris' effects, parameters varied together.
+    kept
+        How often the sign of each primary metric stayed.
+    """
 
     settings: tuple[str, ...]
     num_seeds: int
@@ -126,14 +180,33 @@ class Sensitivity:
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """The primary metrics at one point of a sweep."""
+    """The primary metrics at one point of a sweep.
+
+    Parameters
+    ----------
+    settings
+        `key=value` of the point.
+    metrics
+        Each primary metric under A and B.
+    """
 
     settings: tuple[str, ...]
     metrics: tuple[Paired, ...]
 
 
 def parameters(scenario: Scenario) -> tuple[Parameter, ...]:
-    """The parameters that are varied, in this scenario; one whose range is a point is left out."""
+    """List the parameters that are varied in a scenario.
+
+    Parameters
+    ----------
+    scenario
+        The city.
+
+    Returns
+    -------
+    tuple[Parameter, ...]
+        With their ranges; one whose range is a point is left out.
+    """
     found = []
     for key in KEYS:
         value = _value(scenario, key)
@@ -144,7 +217,18 @@ def parameters(scenario: Scenario) -> tuple[Parameter, ...]:
 
 
 def small_settings(scenario: Scenario) -> tuple[str, ...]:
-    """Settings that make a small copy of a city at the same load; none where it is small already."""
+    """Choose settings that make a small copy of a city at the same load.
+
+    Parameters
+    ----------
+    scenario
+        The city.
+
+    Returns
+    -------
+    tuple[str, ...]
+        `key=value`; none where the city is small already.
+    """
     town = scenario.town
     if town.riders <= SMALL_RIDERS:
         return ()
@@ -160,13 +244,41 @@ def small_settings(scenario: Scenario) -> tuple[str, ...]:
 
 
 def swing(parameter: Parameter, metric: str, low: F64, value: F64, high: F64) -> Swing:
-    """Read the differences (by seed) of three runs: at the low end, as it is, at the high end."""
+    """Read three runs of one parameter: at the low end, at the value assumed, at the high end.
+
+    Parameters
+    ----------
+    parameter
+        What was varied.
+    metric
+        Name of the metric.
+    low, value, high
+        Differences by seed at each of the three.
+
+    Returns
+    -------
+    Swing
+        The three estimates, and where the difference changes sign.
+    """
     ends = [(parameter.low, _mean(low)), (parameter.value, _mean(value)), (parameter.high, _mean(high))]
     return Swing(parameter, metric, estimate(low), estimate(value), estimate(high), _crossing(ends))
 
 
 def morris_points(chosen: Sequence[Parameter], seed: int) -> list[tuple[int, ...]]:
-    """Points of Morris' design (Morris 1991; Campolongo and others 2007), whole numbers, a row a run."""
+    """Choose the points of Morris' design (Morris 1991; Campolongo and others 2007).
+
+    Parameters
+    ----------
+    chosen
+        The parameters to vary.
+    seed
+        Of the random trajectories.
+
+    Returns
+    -------
+    list[tuple[int, ...]]
+        Whole numbers, one row a run, one column a parameter.
+    """
     from SALib.sample.morris import sample
 
     rows = sample(_problem(chosen), TRAJECTORIES, num_levels=LEVELS, seed=seed)
@@ -176,7 +288,26 @@ def morris_points(chosen: Sequence[Parameter], seed: int) -> list[tuple[int, ...
 def morris_effects(
     chosen: Sequence[Parameter], metric: str, points: Sequence[Sequence[int]], differences: F64, seed: int
 ) -> tuple[ParameterEffect, ...]:
-    """Elementary effects from the mean difference at each point, largest first."""
+    """Work out elementary effects from the mean difference at each point.
+
+    Parameters
+    ----------
+    chosen
+        The parameters that were varied.
+    metric
+        Name of the metric.
+    points
+        Rows of `morris_points`.
+    differences
+        Mean difference at each point.
+    seed
+        Of the resampling that gives `mu_star_reach`.
+
+    Returns
+    -------
+    tuple[ParameterEffect, ...]
+        One a parameter, the largest `mu_star` first.
+    """
     from SALib.analyze.morris import analyze
 
     found: Mapping[str, F64] = analyze(
@@ -202,7 +333,22 @@ def morris_effects(
 
 
 def kept(metric: str, as_assumed: F64, differences: F64) -> FindingKept:
-    """Count signs: the differences by seed at the values assumed, and the mean difference at each point."""
+    """Count signs.
+
+    Parameters
+    ----------
+    metric
+        Name of the metric.
+    as_assumed
+        Differences by seed at the values assumed.
+    differences
+        Mean difference at each point of the design.
+
+    Returns
+    -------
+    FindingKept
+        How many points have the sign of the mean of `as_assumed`.
+    """
     return FindingKept(metric, differences.size, int((np.sign(differences) == np.sign(_mean(as_assumed))).sum()))
 
 

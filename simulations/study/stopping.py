@@ -15,12 +15,23 @@ STEP = 5
 
 
 def looks(num_max: int) -> tuple[int, ...]:
-    """Numbers of seeds at which the rule may act: 20, 25, 30, … below `num_max`, where the study ends anyway."""
+    """List the numbers of seeds at which the rule may act.
+
+    Parameters
+    ----------
+    num_max
+        Seeds at which the study ends anyway.
+
+    Returns
+    -------
+    tuple[int, ...]
+        20, 25, 30, … below `num_max`.
+    """
     return tuple(range(FIRST_LOOK, num_max, STEP))
 
 
 def seeds_needed(pairs: Sequence[tuple[F64, F64]], precision: float) -> int | None:
-    """The first look at which every metric is as precise as asked for; None if no look is.
+    """Find the first look at which every metric is as precise as asked for.
 
     Parameters
     ----------
@@ -28,6 +39,11 @@ def seeds_needed(pairs: Sequence[tuple[F64, F64]], precision: float) -> int | No
         Values under A and under B by seed, for each primary metric; as many seeds as have been run.
     precision
         Half the width of the 95 % interval of the difference, as a share of the mean under A.
+
+    Returns
+    -------
+    int | None
+        The number of seeds; None if no look is precise enough.
     """
     num = min((a.size for a, _ in pairs), default=0)
     for look in looks(num + 1):

@@ -77,7 +77,18 @@ _SWEEP = pa.schema(
 
 
 def paired_table(results: Iterable[SeedResult]) -> pa.Table:
-    """One row per seed and metric: values under A and B, of the third arm and of A run again (null where not run)."""
+    """Tabulate the values of each seed.
+
+    Parameters
+    ----------
+    results
+        Results by seed.
+
+    Returns
+    -------
+    pa.Table
+        One row per seed and metric: values under A and B, of the third arm and of A run again (null where not run).
+    """
     rows = []
     for one in results:
         for name, value in one.metrics["a"].items():
@@ -99,7 +110,18 @@ def paired_table(results: Iterable[SeedResult]) -> pa.Table:
 
 
 def riders_table(found: Findings) -> pa.Table:
-    """One row a rider: group, and income in fen a day averaged over seeds under A, B, A again, and B at A's cost an order."""
+    """Tabulate riders.
+
+    Parameters
+    ----------
+    found
+        The results of the study.
+
+    Returns
+    -------
+    pa.Table
+        One row a rider: groups, and income in fen a day averaged over seeds under A, B, A again, and B at A's cost an order.
+    """
     income = found.income_of_riders
     columns: dict[str, Any] = {"rider": pa.array(range(found.num_riders), pa.int32())}
     columns |= {name: pa.array(own.tolist(), pa.string()) for name, own in found.group_of.items()}
@@ -112,7 +134,18 @@ def riders_table(found: Findings) -> pa.Table:
 
 
 def groups_table(found: Findings) -> pa.Table:
-    """One row per group and metric, as `summary.json` has it."""
+    """Tabulate groups, as `summary.json` has them.
+
+    Parameters
+    ----------
+    found
+        The results of the study.
+
+    Returns
+    -------
+    pa.Table
+        One row per group and metric.
+    """
     rows = [
         {"dimension": group.dimension, "group": group.group, "num_riders": group.num_riders, "metric": one.metric}
         | paired_document(one)
@@ -123,12 +156,36 @@ def groups_table(found: Findings) -> pa.Table:
 
 
 def days_table(found: Findings) -> pa.Table:
-    """One row per metric and day after the switch."""
+    """Tabulate metrics by day.
+
+    Parameters
+    ----------
+    found
+        The results of the study.
+
+    Returns
+    -------
+    pa.Table
+        One row per metric and day after the switch.
+    """
     return pa.Table.from_pylist([_day(day) for day in found.days])
 
 
 def summary_document(found: Findings, books: Books) -> dict[str, Any]:
-    """`summary.json` but for what only the caller knows (names, sensitivities)."""
+    """Make `summary.json`, but for what only the caller knows (names, sensitivities).
+
+    Parameters
+    ----------
+    found
+        The results of the study.
+    books
+        Versions of book A, and of book B.
+
+    Returns
+    -------
+    dict[str, Any]
+        The document, ready for JSON.
+    """
     return {
         "num_seeds": len(found.seeds),
         "num_riders": found.num_riders,
@@ -262,7 +319,18 @@ def _plain(value: float | None) -> float | None:
 
 
 def swings_table(sensitivity: Sensitivity) -> pa.Table:
-    """One row per metric and parameter varied alone."""
+    """Tabulate parameters varied alone.
+
+    Parameters
+    ----------
+    sensitivity
+        What varying assumptions showed.
+
+    Returns
+    -------
+    pa.Table
+        One row per metric and parameter.
+    """
     rows = [
         {
             "metric": one.metric,
@@ -285,7 +353,18 @@ def swings_table(sensitivity: Sensitivity) -> pa.Table:
 
 
 def effects_table(sensitivity: Sensitivity) -> pa.Table:
-    """One row per metric and parameter of Morris' screening."""
+    """Tabulate Morris' screening.
+
+    Parameters
+    ----------
+    sensitivity
+        What varying assumptions showed.
+
+    Returns
+    -------
+    pa.Table
+        One row per metric and parameter.
+    """
     rows = [
         {name: getattr(one if hasattr(one, name) else one.parameter, name) for name in _EFFECTS.names}
         for one in sensitivity.effects
@@ -294,7 +373,18 @@ def effects_table(sensitivity: Sensitivity) -> pa.Table:
 
 
 def sweep_table(sweep: Iterable[Swept]) -> pa.Table:
-    """One row per point of a sweep and primary metric."""
+    """Tabulate a sweep.
+
+    Parameters
+    ----------
+    sweep
+        Its points.
+
+    Returns
+    -------
+    pa.Table
+        One row per point and primary metric.
+    """
     rows = [
         {"settings": " ".join(point.settings), "metric": one.metric, **paired_document(one)}
         for point in sweep

@@ -298,6 +298,17 @@ def test_without_inputs_the_ledger_and_the_book_explain() -> None:
     assert "late by 4 min, 0 s given back, 4 min remain" in list(texts(tree(why, "en")))
 
 
+def test_without_inputs_nobody_is_named_for_the_time_given_back() -> None:
+    """The ledger holds how much was given back: the rider, who answers for the rest, is not named as its cause."""
+    events = [slow_merchant("a", wait_min=9, late_min=11)]
+
+    partly = "{} 11 min late; 9 min of that was not your doing{}, the other 2 min cost you 1 point (70 → 69)."
+    assert said(TAOBAO, events) == [partly.format("You delivered order order-a", " (the merchant was slow)")]
+    assert said(TAOBAO, events, with_inputs=False) == [partly.format("You delivered record a", "")]
+    (in_chinese,) = said(TAOBAO, events, "zh", with_inputs=False)
+    assert "其中 9 分钟不是您的责任，剩下 2 分钟" in in_chinese
+
+
 def test_inputs_that_do_not_bear_out_the_ledger_are_said_to() -> None:
     """Where the events at hand say something else, the ledger counts and the tree says so."""
     run = engine([book()])

@@ -57,7 +57,7 @@ def enter(visit: AnyVisit, form: Posted) -> Response:
 
 @router.post("/login/demo")
 def enter_demo(visit: AnyVisit, form: Posted) -> Response:
-    """Sign in as somebody of the sample."""
+    """Sign in as one of the sample's people."""
     asked = field(form, "role"), field(form, "subject")
     typed = TypedInput.unpacked(field(form, TYPED_FIELD))
     role = next((role for role, subject, _ in demo_roles(visit) if (role, subject) == asked), None)

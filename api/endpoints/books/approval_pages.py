@@ -27,7 +27,7 @@ WAITING: Final[tuple[DraftState, ...]] = ("submitted", "approved", "suspended", 
 
 @router.get("/console/approvals")
 def approval_list(visit: BookVisit) -> Response:
-    """What waits for somebody: to be approved, to be scheduled, to take effect."""
+    """Changes that wait: to be approved, to be scheduled, to take effect."""
     with visit.service.reading() as unit:
         by_state = [(state, drafts_page(unit, visit.who, state=state).items) for state in WAITING]
         titles = titles_of(unit, [draft for _, drafts in by_state for draft in drafts], visit.lang)

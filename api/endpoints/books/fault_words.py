@@ -64,7 +64,7 @@ def named_in(words: str, lang: Lang) -> str:
 
 
 def _given(given: str, lang: Lang) -> str:
-    """What somebody filled in: without the quotes of a file, switches and choices in words."""
+    """A value as it was filled in: without the quotes of a file, switches and choices in words."""
     bare = given[1:-1] if len(given) > 1 and given[0] == given[-1] == '"' else given
     if bare in ("true", "false"):
         return text(lang, "diff.yes" if bare == "true" else "diff.no")

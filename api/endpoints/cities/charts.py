@@ -38,7 +38,7 @@ class TierRates:
 
     @property
     def is_far_behind(self) -> bool:
-        """Whether somebody should look."""
+        """Whether a person should look."""
         return self.behind_permille is not None and self.behind_permille >= WATCH_PERMILLE
 
 

@@ -214,7 +214,7 @@ def check_scopes(actor: Actor | None, scopes: Sequence[Scope]) -> Actor:
     Raises
     ------
     Problem
-        401 for nobody, 403 without the scope.
+        401 without a requester, 403 without the scope.
     """
     if actor is None:
         raise Problem("unauthenticated")
@@ -225,5 +225,5 @@ def check_scopes(actor: Actor | None, scopes: Sequence[Scope]) -> Actor:
 
 @cache
 def require(*scopes: Scope) -> Require:
-    """What a route asks of whoever calls it: one of these scopes."""
+    """What a route asks of its caller: one of these scopes."""
     return Require(scopes)

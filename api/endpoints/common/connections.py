@@ -45,7 +45,7 @@ class Connection(HttpToolsProtocol):
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Nobody is there any more."""
+        """The client has gone."""
         self._has_head()
         self._forget_reader()
         self._has_rest()

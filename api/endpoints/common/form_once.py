@@ -1,4 +1,4 @@
-"""A form that makes something makes it once: sent a second time, it leads to where it led."""
+"""Forms that create something: sending one a second time creates nothing and shows the first result."""
 
 import hashlib
 import json

@@ -39,7 +39,7 @@ class OpenStreams:
         self._turn = CapacityLimiter(1)
 
     async def answer(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, as long as whoever asked may have the answer."""
+        """Answer a request, as long as its requester may have the answer."""
         opening: _OpenStream | None = None
         is_events = is_whole = False
 

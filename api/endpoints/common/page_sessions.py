@@ -1,4 +1,4 @@
-"""Signing in and out, the language, and what makes a posted form ours.
+"""Signing in and out, the language, and the token that protects forms against forgery.
 
 A session is a row of the database that ends there; the browser has a random text that names it, made anew at each signing
 in, unreadable to scripts, never sent from other sites and, where the browser came by https, never in the clear.
@@ -40,7 +40,7 @@ TABLE_BYTES_MAX: Final = 4 * MIB + 64 * KIB
 
 
 class SignInError(Problem):
-    """A page that needs somebody to sign in first.
+    """A page that needs a person to sign in first.
 
     `path` is where they wanted to go; `is_form` says that they sent something, which stands on the page that says so.
     """
@@ -130,7 +130,7 @@ def _has_book(request: Request, service: Service, actor: Actor) -> bool:
 
 
 def visiting(*scopes: Scope) -> Callable[..., Visit]:
-    """A dependency: the visit of somebody who has one of some scopes; of anybody if none is named."""
+    """A dependency: the visit of a person with one of these scopes; of any person if none is named."""
 
     def visit(request: Request, service: Annotated[Service, Depends(service_of)]) -> Visit:
         made = _counted(request, service)
@@ -239,7 +239,7 @@ def field(form: FormData, name: str) -> str:
 
 
 def sign_in(request: Request, service: Service, response: Response, actor: Actor) -> None:
-    """Begin a session for somebody; the one that this browser had ends."""
+    """Begin a session for a person; the one that this browser had ends."""
     with service.guarding() as unit:
         end_session(unit, request.cookies.get(SESSION_COOKIE, ""))
         written = begin_session(

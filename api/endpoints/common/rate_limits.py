@@ -1,4 +1,4 @@
-"""How many requests somebody may make: the generic cell rate algorithm, one number for each of them.
+"""How many requests each requester may make: the generic cell rate algorithm, one number for each of them.
 
 A token, a session or an address may use a minute's number of requests at once and gets it back evenly. Nothing here reads a
 clock, and no more is held than `_NUM_HELD_MAX` numbers: who has asked least lately is forgotten first.
@@ -42,12 +42,12 @@ class RateLimit:
         self._lock = Lock()
 
     def forget(self) -> None:
-        """Give everybody a whole minute, as after the clock was set."""
+        """Reset every requester's limit to a whole minute, as after the clock was set."""
         with self._lock:
             self._full_us.clear()
 
     def take(self, who: str, now_us: int) -> RateDecision:
-        """Count one request of somebody."""
+        """Count one request of a requester."""
         if not self._step_us:
             return RateDecision(is_allowed=True, remaining=0, reset_s=0)
         with self._lock:
@@ -121,7 +121,7 @@ class RateLimits:
         (self.strangers if look.if_wrong.is_allowed else self.chances).give_back(address)
 
     def forget(self) -> None:
-        """Give everybody a whole minute, as after the clock was set."""
+        """Reset every requester's limit to a whole minute, as after the clock was set."""
         for limit in (self.known, self.strangers, self.chances):
             limit.forget()
 

@@ -61,7 +61,7 @@ class _QueuedItem(Generic[Item, Result]):
     answer: "asyncio.Future[Result]"
 
     def tell(self, result: Any) -> None:
-        """Answer whoever waits, if they still do."""
+        """Give the answer to the request that waits, if it still does."""
         if self.answer.done():
             return
         if isinstance(result, BaseException):
@@ -133,7 +133,7 @@ class WriteQueue(Generic[Item, Result]):
         return await place.answer
 
     async def close(self) -> None:
-        """Refuse whoever waits, and wait until what is being done has ended."""
+        """Refuse the requests that wait, and wait until what is being done has ended."""
         self._is_closed = True
         while self._lines:
             for place in self._next():

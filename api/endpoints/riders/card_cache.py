@@ -1,4 +1,4 @@
-"""Riders' cards as finished bytes: kept as long as the rider's row and the law say that they are true.
+"""Riders' cards as finished bytes, kept until the rider's row or the rules change.
 
 row by the raw driver → the kept card is that row's → bytes; else made once from the store.
 """

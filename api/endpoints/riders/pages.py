@@ -1,4 +1,4 @@
-"""The rider's own pages: where they stand and why, what brings it back, appeals, their data."""
+"""The rider's own pages: score and reasons, how lost points come back, appeals, personal data."""
 
 from typing import Annotated, Final
 

@@ -1,4 +1,4 @@
-"""A rider's own things: card, entries, forecast, export; and the personal fields behind the pseudonym."""
+"""A rider's card, entries, forecast and export; and the personal fields behind the pseudonym."""
 
 from typing import Annotated, Any
 

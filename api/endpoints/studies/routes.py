@@ -1,4 +1,4 @@
-"""Long work: impacts of a law on what happened, studies of what would happen; asked for, watched, stopped, read."""
+"""Long work: impacts of a rule book on what happened, studies of what would happen; requested, followed, cancelled, read."""
 
 from typing import Annotated, Any, Final, Literal
 

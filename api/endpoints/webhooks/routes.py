@@ -26,7 +26,7 @@ MessageKind = Literal[
 
 
 class WebhookAsked(Model):
-    """Where somebody wants to hear of what."""
+    """A webhook to be made: its address, its kinds of message and its cities."""
 
     url: str = Field(
         min_length=1, max_length=2_000, pattern=r"^[!-~]+$", examples=["https://platform.example/hooks/scores"]
