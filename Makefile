@@ -79,7 +79,7 @@ docs: $(VENV)/test.stamp ## the documentation as a site, docs/_build/html/index.
 	$(BIN)/python -m docs.generated
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet --builder html docs docs/_build/html
 
-bench: $(VENV)/bench.stamp ## the figures of the README, as ratios within one run
+bench: $(VENV)/bench.stamp ## the figures of docs/results, as ratios within one run
 	$(BIN)/python -m pytest tests/benchmarks --benchmark-only -p no:randomly
 
 lock: ## lock the versions that pyproject.toml admits

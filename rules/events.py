@@ -1,6 +1,6 @@
 """The closed set of events, causes and parties, with the stable small integers that columns hold.
 
-Words are those of the trade (README glossary). A code is a position in a tuple: append, never reorder.
+Words are those of the trade (docs, glossary). A code is a position in a tuple: append, never reorder.
 """
 
 from dataclasses import dataclass
