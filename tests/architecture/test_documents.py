@@ -11,9 +11,11 @@ import pytest
 from api.app.create import create_app
 from api.cli.main import main
 from api.settings import PREFIX, Settings
-from tests.architecture.sources import ROOT, tracked
+from tests.architecture.sources import PACKAGES, ROOT, tracked
 
 README_LINES_MAX, README_BYTES_MAX = 120, 8_192
+CODE_PATH = re.compile(r"`([a-z_]+/[\w/]+\.(?:py|toml|md|json))`")
+OF_THE_PAST = {"CHANGELOG.md", "openapi-changes.md"}
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 # Folders that exist on the machine of whoever wrote a file, and nowhere else.
 MACHINE = ("/" + "work/main", "/" + "work/shared", "/" + "root/", "/" + "opt/wheels", str(Path.home()) + "/")
@@ -99,6 +101,19 @@ def test_links_in_documents_lead_somewhere() -> None:
     ]
 
     assert broken == []
+
+
+def test_files_that_documents_name_are_there() -> None:
+    """A path of code in a Markdown file, such as `scoring/kernel.py`, leads somewhere; changes and decisions may name old ones."""
+    missing = [
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in tracked()
+        if path.suffix == ".md" and path.name not in OF_THE_PAST
+        for name in CODE_PATH.findall(path.read_text(encoding="utf-8"))
+        if name.partition("/")[0] in (*PACKAGES, "tests", "docs") and not (ROOT / name).exists()
+    ]
+
+    assert missing == []
 
 
 def test_locked_versions_name_no_address() -> None:
