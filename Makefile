@@ -13,7 +13,7 @@ PARALLEL := -n auto --dist loadfile
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url
 
-.PHONY: demo test test-fast explore soak mutants mutation kills load large public check docs bench lock clean
+.PHONY: demo locale test test-fast explore soak mutants mutation kills load large public check docs bench lock clean
 
 $(VENV)/runtime.stamp: requirements/build.txt requirements/runtime.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -89,6 +89,9 @@ lock: ## lock the versions that pyproject.toml admits
 	$(COMPILE) pyproject.toml --group test --group docs -c requirements/runtime.txt -o requirements/test.txt
 	$(COMPILE) pyproject.toml --group test --group docs --group bench -c requirements/test.txt -o requirements/bench.txt
 	$(COMPILE) pyproject.toml --group test --group docs --group mutation -c requirements/test.txt -o requirements/mutation.txt
+
+locale: $(VENV)/runtime.stamp ## compile the words of click in Chinese
+	$(BIN)/pybabel compile --directory api/cli/locale
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, Self
 from pydantic import Field, ValidationError
 from pydantic.dataclasses import dataclass
 
-from rules.deployment import NO_PLATFORM, PLATFORM_PATTERN
+from rules.ids import NO_PLATFORM, PLATFORM_PATTERN
 
 PREFIX: Final = "RIDERSCORE_"
 # It stands in headers of webhooks.

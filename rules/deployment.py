@@ -7,7 +7,7 @@ import datetime as dt
 import difflib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Annotated, Final
+from typing import Annotated
 
 from pydantic import Field, StrictBool, StringConstraints
 
@@ -15,13 +15,9 @@ from rules.book import Book, BookPart, Sourced
 from rules.book_values import BookId, LocalDate, Words
 from rules.errors import BookError, Fault
 from rules.events import RiderKind
-from rules.ids import id_fault
+from rules.ids import NO_PLATFORM, PLATFORM_PATTERN, id_fault
 from rules.parse import MAX_TABLE_VALUES, Source, read_toml
 from rules.validation import validated
-
-# Of runs and databases that name no platform.
-NO_PLATFORM: Final = "default"
-PLATFORM_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 
 
 class Deploy(Sourced):

@@ -1,4 +1,4 @@
-"""Identities: the digest of a document, and which texts may name an event, a rider, an order or a city."""
+"""Identities: the digest of a document, and which texts may name an event, a rider, an order, a city or a platform."""
 
 import datetime as dt
 import hashlib
@@ -11,6 +11,9 @@ from typing import Any, Final
 _MOST_DIGITS = 400
 
 ID_LENGTH_MAX: Final = 128
+# Of runs and databases that name no platform.
+NO_PLATFORM: Final = "default"
+PLATFORM_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 # Given by riderscore itself: what falls due on a day, and decisions on appeals.
 RESERVED_PREFIXES: Final = ("reset:", "appeal:")
 BIDI_CONTROLS: Final = "\u202a-\u202e\u2066-\u2069"

@@ -15,8 +15,6 @@ from gettext import c2py
 from pathlib import Path
 from typing import Final, Literal, get_args
 
-from babel.messages.pofile import read_po
-
 from rules.bidi import isolate
 
 Lang = Literal["zh", "en"]
@@ -52,6 +50,8 @@ class _Catalog:
 
 @cache
 def _read(lang: Lang) -> _Catalog:
+    from babel.messages.pofile import read_po
+
     plain: dict[str, str] = {}
     plural: dict[str, Plural] = {}
     form_of: Callable[[int], int] | None = None

@@ -2,24 +2,36 @@
 
 import datetime as dt
 import sys
+from typing import TYPE_CHECKING
 
 import click
-from rich.table import Table
 
 from api.cli.console import DIFFERENCES, OK, json_option, lang_option, out_console, print_json, show_faults
-from api.cli.lazy_group import LazyGroup
+from api.cli.lazy_group import LazyCommand, LazyGroup
 from api.cli.option_types import DATE
-from rules.book import Book
-from rules.errors import BookError, Fault
 from rules.text import LANGS, Lang, text
 
+if TYPE_CHECKING:
+    from rules.book import Book
+    from rules.errors import Fault
+
 COMMANDS = {
-    "list": "api.cli.books:list_books",
-    "show": "api.cli.books:show",
-    "check": "api.cli.books:check_books",
-    "diff": "api.cli.books:diff_books",
-    "export": "api.cli.books:export",
-    "impact": "api.cli.compare:impact",
+    "list": LazyCommand("api.cli.books:list_books", "List the shipped rule books, every version of each."),
+    "show": LazyCommand("api.cli.books:show", "Show a rule book in full, with all that it inherits."),
+    "check": LazyCommand(
+        "api.cli.books:check_books",
+        "Check rule books (files, folders or ids) against each other and against GB/T 46862-2025.",
+    ),
+    "diff": LazyCommand(
+        "api.cli.books:diff_books", "Say in words what differs between two rule books; ends with 3 if anything does."
+    ),
+    "export": LazyCommand(
+        "api.cli.books:export", "Export a rule book: its document as JSON, or its rules as JDM decision tables."
+    ),
+    "impact": LazyCommand(
+        "api.cli.compare:impact",
+        "Show who would move tier, points or money if book B replaced book A, on deliveries that happened.",
+    ),
 }
 # Faults that say that a book is not there; all others are about what a book says.
 NOT_THERE = {
@@ -38,7 +50,7 @@ def books() -> None:
     """List, show, check, compare and export rule books."""
 
 
-def find_or_exit(reference: str, lang: Lang) -> tuple[Book, ...]:
+def find_or_exit(reference: str, lang: Lang) -> "tuple[Book, ...]":
     """The versions a reference names; ends the command with its faults if there are none."""
     from rules.shelf import early_note, find
 
@@ -48,7 +60,7 @@ def find_or_exit(reference: str, lang: Lang) -> tuple[Book, ...]:
     return versions
 
 
-def version_or_exit(reference: str, at: dt.date | None, lang: Lang) -> Book:
+def version_or_exit(reference: str, at: dt.date | None, lang: Lang) -> "Book":
     """The version of a reference in force on a day; the newest if no day is named."""
     from rules.shelf import early_note, in_force
 
@@ -81,6 +93,8 @@ def list_books(lang: Lang, as_json: bool) -> None:
             ]
         )
         return
+    from rich.table import Table
+
     table = Table(box=None, pad_edge=False)
     for key in ("id", "from", "title", "digest"):
         table.add_column(text(lang, f"cli.books_{key}"), no_wrap=key != "title")
@@ -118,6 +132,7 @@ def check_books(references: tuple[str, ...], strict: bool, lang: Lang, as_json: 
 
     Ends with 3 if a fault is found; warnings are shown and count with --strict only.
     """
+    from rules.errors import BookError
     from rules.shelf import find
     from scoring.examples import check_books_and_examples
 
@@ -142,7 +157,7 @@ def check_books(references: tuple[str, ...], strict: bool, lang: Lang, as_json: 
     sys.exit(DIFFERENCES if errors else OK)
 
 
-def _fault_document(fault: Fault) -> dict[str, object]:
+def _fault_document(fault: "Fault") -> dict[str, object]:
     return {
         "code": fault.code,
         "severity": fault.severity,

@@ -27,8 +27,7 @@ from api.cli.scoring_commands import (
     show_rejects,
 )
 from api.cli.tables import count, minutes, money, plain_table, points, print_parts, signed
-from api.files.readers import Format
-from api.files.reading_options import DEFAULT_READING, ReadingOptions
+from api.files.reading_options import DEFAULT_READING, Format, ReadingOptions
 from api.runs.any_size import compare_any_size
 from api.runs.compare import ComparedFiles, ComparisonCommand
 from rules.text import Lang, text

@@ -1,38 +1,33 @@
 """How every command speaks: data on stdout, progress and messages on stderr, exit codes, language.
 
-Exit codes: 0 done, 1 the run failed, 2 wrong usage or unusable input, 3 differences or faults found.
+Exit codes: 0 done, 1 the run failed, 2 wrong usage or unusable input, 3 differences or faults found, 130 interrupted.
 """
 
 import json
-import os
+import re
 import sys
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from api.settings import PLATFORM_NAME
-from rules.deployment import NO_PLATFORM
-from rules.errors import Fault
+from api.cli.click_words import default_lang
+from rules.ids import NO_PLATFORM, PLATFORM_PATTERN
 from rules.text import LANGS, Lang, text
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from api.runs.outcome import RejectReason
+    from rules.errors import Fault
 
 OK, FAILED, USAGE, DIFFERENCES = 0, 1, 2, 3
+INTERRUPTED = 130
 # Under this name a command keeps its language for whoever ends it.
 LANG_KEY = "riderscore.lang"
 # Columns of a table that is piped: wide enough that nothing wraps.
 PIPED_WIDTH = 160
 F = TypeVar("F", bound=Callable[..., Any])
-
-
-def default_lang() -> Lang:
-    """Language of the environment: Chinese where LANG says so, else English."""
-    spoken = os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG") or ""
-    return "zh" if spoken.lower().startswith("zh") else "en"
 
 
 def lang_option(command: F) -> F:
@@ -73,19 +68,22 @@ def platform_option(says: str) -> Callable[[F], F]:
 
 def parse_platform(ctx: click.Context, param: click.Parameter, value: str) -> str:
     """A platform's name, as the service takes it."""
-    if not PLATFORM_NAME.fullmatch(value):
-        raise click.BadParameter(f"{value!r}: letters, digits, `.`, `_` and `-`, 64 at most")
+    if not re.fullmatch(PLATFORM_PATTERN, value):
+        raise click.BadParameter(usage_text(ctx, "platform", given=value))
     return value
 
 
-def out_console() -> Console:
+def usage_text(ctx: click.Context | None, key: str, **params: object) -> str:
+    """What is wrong with the value of an option, in the language of the command that is being parsed."""
+    lang: Lang = default_lang() if ctx is None else ctx.find_root().meta.get(LANG_KEY) or default_lang()
+    return text(lang, f"usage.{key}", **params)
+
+
+def out_console() -> "Console":
     """Where results go; plain and wide when it is no terminal."""
+    from rich.console import Console
+
     return Console(file=sys.stdout, soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
-
-
-def err_console() -> Console:
-    """Where messages and progress go."""
-    return Console(file=sys.stderr, soft_wrap=True, highlight=False)
 
 
 def print_json(value: object) -> None:
@@ -98,7 +96,7 @@ def print_message(lang: Lang, key: str, **params: object) -> None:
     click.echo(text(lang, key, **params), err=True)
 
 
-def show_faults(faults: Iterable[Fault], lang: Lang) -> None:
+def show_faults(faults: Iterable["Fault"], lang: Lang) -> None:
     """All faults on stderr, a line each."""
     for fault in faults:
         click.echo(fault.describe(lang), err=True)
@@ -117,18 +115,3 @@ def show_reasons(reasons: Iterable["RejectReason"], lang: Lang) -> None:
             row=place["row"],
             message=message,
         )
-
-
-def progress_bar() -> Progress:
-    """A progress bar on stderr that shows on a terminal only."""
-    console = err_console()
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        disable=not console.is_terminal,
-        transient=True,
-    )

@@ -13,9 +13,9 @@ from api.cli.console import (
     lang_option,
     print_json,
     print_message,
-    progress_bar,
 )
 from api.cli.database import check_is_upgraded, check_platform, database_option, open_store, upgrade_store
+from api.cli.progress import shown_progress
 from api.clock import now_us
 from rules.text import Lang, text
 
@@ -126,8 +126,7 @@ def _load(store: Any, ledger: Path, state: Path, lang: Lang) -> Any:
     from api.runs.loadable import books_of_state, loadable_parts, num_riders
 
     loaded, published = LoadCounts(), False
-    with progress_bar() as bar:
-        task = bar.add_task(text(lang, "cli.stage_load"), total=None)
+    with shown_progress(lang, text(lang, "cli.stage_load")) as shown:
         for part in loadable_parts(ledger, state):
             if not published:
                 with store.writing(now_us()) as unit:
@@ -135,10 +134,10 @@ def _load(store: Any, ledger: Path, state: Path, lang: Lang) -> Any:
                     need_unchanged(unit, books_of_state(state))
                     in_force.publish(unit, books_of_state(state))
                 published = True
-                bar.update(task, total=num_riders(ledger))
+                shown.update(total=num_riders(ledger))
             done = 0
             for stop_, block in load_part(store, LedgerPart(part), now_us):
                 loaded = loaded.plus(block)
-                bar.advance(task, stop_ - done)
+                shown.advance(stop_ - done)
                 done = stop_
     return loaded

@@ -20,8 +20,9 @@ from rich.markup import escape
 from rich.panel import Panel
 from rich.tree import Tree
 
-from api.cli.console import lang_option, out_console, print_message, progress_bar
-from api.cli.option_types import OUTPUT_PATH, SEED
+from api.cli.console import lang_option, out_console, print_message
+from api.cli.option_types import OUTPUT_PATH, SEED, WholeNumber
+from api.cli.progress import shown_progress
 from api.cli.tables import aligned, money, plain_table
 from api.clock import now_us
 from api.files.atomic import check_output, write_json, write_parquet
@@ -73,7 +74,7 @@ class DemoCity:
 
 @click.command()
 @click.option("--no-serve", is_flag=True, help="Print and end, without the console in the browser.")
-@click.option("--port", type=click.IntRange(0, 65_535), default=8000, show_default=True, help="Port of the console.")
+@click.option("--port", type=WholeNumber(0, 65_535), default=8000, show_default=True, help="Port of the console.")
 @click.option(
     "--dir",
     "folder",
@@ -83,10 +84,8 @@ class DemoCity:
     help="Where the city, its ledgers and its database are; what is there of an earlier demo is kept and opened.",
 )
 @click.option("--fresh", is_flag=True, help="Throw an earlier demo in --dir away and begin a new one.")
-@click.option("--riders", type=click.IntRange(1, 20_000), default=200, show_default=True, help="Riders of the city.")
-@click.option(
-    "--days", type=click.IntRange(1, 366), default=14, show_default=True, help="Days up to now, today included."
-)
+@click.option("--riders", type=WholeNumber(1, 20_000), default=200, show_default=True, help="Riders of the city.")
+@click.option("--days", type=WholeNumber(1, 366), default=14, show_default=True, help="Days up to now, today included.")
 @click.option("--seed", type=SEED, default=DEFAULT_SEED, show_default=True, help="Another seed is another city.")
 @lang_option
 def demo(no_serve: bool, port: int, folder: Path, fresh: bool, riders: int, days: int, seed: int, lang: Lang) -> None:
@@ -179,15 +178,14 @@ def find_or_begin(folder: Path, riders: int, days: int, seed: int, *, fresh: boo
 def make_sample(folder: Path, described: DemoDescription, lang: Lang) -> DemoCity:
     """Generate the city, write its events, score them under both books."""
     city, seed = described.city, described.seed
-    with progress_bar() as bar:
-        task = bar.add_task(text(lang, "demo.stage_city"), total=3)
+    with shown_progress(lang, text(lang, "demo.stage_city"), 3) as shown:
         events = folder / EVENTS
         if not events.exists() or described.since_us < described.until_us:
             table = events_only(generate(city, seed))
             write_parquet(events, table.filter(pc.less_equal(table["occurred_us"], described.until_us)))
-        bar.update(task, completed=1, description=text(lang, "demo.stage_score"))
+        shown.update(1, stage=text(lang, "demo.stage_score"))
         scored = score_files([events], SCORE_BOOK, folder / "ledger", replace=True)
-        bar.update(task, completed=2, description=text(lang, "demo.stage_fine"))
+        shown.update(2, stage=text(lang, "demo.stage_fine"))
         fined = score_files([events], FINE_BOOK, folder / "ledger-fine", replace=True)
     rain = int((draw_rain(city, CounterRandom(seed)) > 0).sum())
     return DemoCity(
@@ -202,17 +200,13 @@ def make_database(folder: Path, described: DemoDescription, lang: Lang) -> Path:
     database = folder / DATABASE
     is_new = not database.exists()
     if is_new or described.since_us < described.until_us:
-        with progress_bar() as bar:
-            task = bar.add_task(text(lang, "demo.stage_store"), total=None)
+        with shown_progress(lang, text(lang, "demo.stage_store")) as shown:
             table = pq.read_table(folder / EVENTS)
 
-            def tell(done: int, of: int) -> None:
-                bar.update(task, completed=done, total=of)
-
             if is_new:
-                make_store(database, table, described.until_us, tell)
+                make_store(database, table, described.until_us, shown.update)
             else:
-                catch_up(database, table, described.since_us, described.until_us, tell)
+                catch_up(database, table, described.since_us, described.until_us, shown.update)
         described.write(folder)
     return database
 

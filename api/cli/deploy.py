@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from api.cli.console import json_option, lang_option, out_console, print_json, print_message
+from api.cli.console import json_option, lang_option, out_console, print_json, print_message, usage_text
 from api.cli.database import check_is_upgraded, check_platform, database_option, open_store
 from rules.errors import BookError
 from rules.events import RIDER_KINDS
@@ -19,7 +19,7 @@ def parse_city(ctx: click.Context, param: click.Parameter, value: str) -> str:
     """A city as events name it."""
     city = value.strip()
     if not (city.isprintable() and 0 < len(city) <= CITY_LENGTH_MAX):
-        raise click.BadParameter(f"{value!r}: 1 to {CITY_LENGTH_MAX} visible characters")
+        raise click.BadParameter(usage_text(ctx, "city", given=value, most=CITY_LENGTH_MAX))
     return city
 
 

@@ -17,10 +17,10 @@ from api.cli.console import (
     out_console,
     print_json,
     print_message,
-    progress_bar,
 )
 from api.cli.failures import end_on
-from api.cli.option_types import INT64_MAX, OUTPUT_PATH, SECONDS
+from api.cli.option_types import INT64_MAX, OUTPUT_PATH, SECONDS, WholeNumber
+from api.cli.progress import shown_progress
 from rules.text import Lang, text
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ TIME_ZONE = "Asia/Shanghai"
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="A weight or setting; may be repeated.")
 @click.option(
     "--seed",
-    type=click.IntRange(0, INT64_MAX),
+    type=WholeNumber(0, INT64_MAX),
     default=0,
     show_default=True,
     help="Luck of the search; one seed, one result.",
@@ -69,7 +69,7 @@ def dispatch(
     receives the three solution files, deliveries.parquet for `score`, explanations.ndjson and run.json.
     """
     if (instance_dir is None) == (bench is None) or (instance_dir is None) != (out is None):
-        raise click.UsageError("give INSTANCE_DIR with --out DIR, or --bench DIR")
+        raise click.UsageError(text(lang, "usage.dispatch_what"))
     player = _player(policy, assignments, seed, time_limit, lang)
     if bench is not None:
         _bench(bench, player, lang, as_json=as_json)
@@ -198,17 +198,16 @@ def _bench(folder: Path, player: "Callable[[Path], Played]", lang: Lang, *, as_j
         print_message(lang, "dispatch.no_reference", given=root.parent)
     reference = read_reference(reference_file)
     rows, broken = [], 0
-    with progress_bar() as bar:
-        task = bar.add_task(text(lang, "dispatch.playing", given=names[0]), total=len(names))
+    with shown_progress(lang, text(lang, "dispatch.playing", given=names[0]), len(names)) as progress:
         for name in names:
-            bar.update(task, description=text(lang, "dispatch.playing", given=name))
+            progress.update(stage=text(lang, "dispatch.playing", given=name))
             played, seconds = _timed(player, root / name, lang)
             rows.append(compare_rows(played, seconds, reference))
             if played.violations:
                 broken += 1
                 first = played.violations[0]
                 print_message(lang, "dispatch.violations", given=name, detail=len(played.violations), first=str(first))
-            bar.advance(task)
+            progress.advance()
     summary = mean_rows(rows, reference, names)
     if as_json:
         print_json({"instances": rows, "means": summary})

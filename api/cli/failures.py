@@ -1,12 +1,22 @@
 """What ends a command: the one place where an error becomes words on stderr and an exit code."""
 
 import sys
-from collections.abc import Iterable
-from typing import Final, NoReturn
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, NoReturn
 
 import click
 
-from api.cli.console import DIFFERENCES, FAILED, LANG_KEY, USAGE, default_lang, print_message, show_faults, show_reasons
+from api.cli.click_words import click_speaks, default_lang, lang_of
+from api.cli.console import (
+    DIFFERENCES,
+    FAILED,
+    INTERRUPTED,
+    LANG_KEY,
+    USAGE,
+    print_message,
+    show_faults,
+    show_reasons,
+)
 from api.cli.lazy_group import LazyGroup
 from rules.text import Lang
 
@@ -21,10 +31,20 @@ _WORDS: Final = {
 class Commands(LazyGroup):
     """The group of all commands: an error of one of the families below ends a command, any other is a fault of ours."""
 
+    def main(self, args: Sequence[str] | None = None, *others: Any, **options: Any) -> Any:
+        """Read the command line and run what it asks for, in the language that it asks for."""
+        with click_speaks(lang_of(sys.argv[1:] if args is None else args)):
+            return super().main(args, *others, **options)
+
     def invoke(self, ctx: click.Context) -> object:
         """Run a command."""
         try:
             return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit):
+            # click shows these; to ask for the families below costs their imports.
+            raise
+        except KeyboardInterrupt:
+            end_on_interrupt(ctx.meta.get(LANG_KEY) or default_lang())
         except families() as error:
             end_on(error, ctx.meta.get(LANG_KEY) or default_lang())
 
@@ -45,8 +65,18 @@ def families() -> tuple[type[BaseException], ...]:
     )  # fmt: skip
 
 
+def end_on_interrupt(lang: Lang) -> NoReturn:
+    """End a command that a person has stopped with Ctrl-C; what it was writing is taken away by then."""
+    # The terminal shows ^C in the line.
+    click.echo(err=True)
+    print_message(lang, "cli.interrupted")
+    sys.exit(INTERRUPTED)
+
+
 def exit_code_of(error: BaseException) -> int:
     """How a command ends on an error of the families."""
+    if type(error).__name__ == "StudyStopped":
+        return INTERRUPTED
     from api.child_process import WorkError
     from api.db.store import UnreachableError
     from api.refusals import StoredBooksError

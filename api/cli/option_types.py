@@ -10,23 +10,34 @@ import re
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 import click
 
-from api.cli.console import default_lang
-from api.files.errors import InputError
-from rules.calendar import instant_us, read_moment
-from rules.near_names import near_name
+from api.cli.click_words import default_lang
+from api.cli.console import LANG_KEY, usage_text
 
 # Seeds and counts are kept as 64 bits with a sign.
 INT64_MAX: Final = 2**63 - 1
-SEED: Final = click.IntRange(0, INT64_MAX)
 SECONDS_MAX: Final = 10**9
 JOBS_MAX: Final = 4_096
 SEEDS_MAX: Final = 100_000
 DAYS_MAX: Final = 3_660
 _SHARE: Final = re.compile(r"(\d{1,3}(?:\.\d{0,9})?|\.\d{1,9})(%?)")
+
+
+class WholeNumber(click.IntRange):
+    """A whole number within a range, both ends included."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The number, or a usage error."""
+        try:
+            int(value)
+        except ValueError:
+            self.fail(usage_text(ctx, "whole_number", given=str(value)), param, ctx)
+        number: int = super().convert(value, param, ctx)
+        return number
 
 
 class FiniteNumber(click.FloatRange):
@@ -36,9 +47,13 @@ class FiniteNumber(click.FloatRange):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """The number, or a usage error."""
+        try:
+            float(value)
+        except ValueError:
+            self.fail(usage_text(ctx, "number", given=str(value)), param, ctx)
         number: float = super().convert(value, param, ctx)
         if not math.isfinite(number):
-            self.fail(f"{number} is not in the range {self._describe_range()}.", param, ctx)
+            self.fail(usage_text(ctx, "range", given=str(number), allowed=self._describe_range()), param, ctx)
         return number
 
 
@@ -46,7 +61,7 @@ def parse_books(ctx: click.Context, param: click.Parameter, value: str) -> tuple
     """`A,B` as two references."""
     names = tuple(name.strip() for name in value.split(","))
     if len(names) != 2 or not all(names):
-        raise click.BadParameter(f"{value!r}: two books, A,B")
+        raise click.BadParameter(usage_text(ctx, "two_books", given=value))
     return names[0], names[1]
 
 
@@ -59,17 +74,20 @@ class OutputPath(click.Path[Path]):
     def convert(self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None) -> Path:
         """The path, or a usage error."""
         from api.files.atomic import check_is_local
+        from api.files.errors import InputError
 
         try:
             check_is_local(Path(value))
         except InputError as error:
-            lang = ctx.params.get("lang") if ctx is not None else None
+            lang = None if ctx is None else ctx.meta.get(LANG_KEY)
             self.fail(" ".join(error.faults[0].in_words(lang or default_lang())), param, ctx)
         return super().convert(value, param, ctx)
 
 
 def parse_as_of(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
     """An ISO-8601 instant with an offset as µs UTC."""
+    from rules.calendar import instant_us, read_moment
+
     if value is None:
         return None
     try:
@@ -77,7 +95,7 @@ def parse_as_of(ctx: click.Context, param: click.Parameter, value: str | None) -
     except ValueError:
         moment = None
     if moment is None or moment.tzinfo is None:
-        raise click.BadParameter(f"{value!r}: ISO-8601 with an offset, such as 2025-12-17T04:00:00+08:00")
+        raise click.BadParameter(usage_text(ctx, "instant", given=value))
     return instant_us(moment)
 
 
@@ -93,19 +111,23 @@ class DateOption(click.ParamType[dt.date]):
         try:
             return dt.date.fromisoformat(str(value))
         except ValueError:
-            self.fail(f"{value!r}: YYYY-MM-DD", param, ctx)
+            self.fail(usage_text(ctx, "date", given=str(value)), param, ctx)
 
 
 def parse_zone(ctx: click.Context, param: click.Parameter, value: str | None) -> str:
     """The name of a time zone, as the IANA database has it."""
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+
+    from rules.near_names import near_name
+
     if value is None:
         return ""
     try:
         ZoneInfo(value)
     except (OSError, ValueError, ZoneInfoNotFoundError):
         meant = near_name(value, sorted(available_timezones()))
-        hint = f"; did you mean {meant}?" if meant else ""
-        raise click.BadParameter(f"{value!r} is no IANA time zone, such as Asia/Shanghai{hint}") from None
+        words = usage_text(ctx, "zone_near", given=value, near=meant) if meant else usage_text(ctx, "zone", given=value)
+        raise click.BadParameter(words) from None
     return value
 
 
@@ -114,10 +136,11 @@ def parse_share(ctx: click.Context, param: click.Parameter, value: str) -> Decim
     match = _SHARE.fullmatch(value.strip())
     share = Decimal(match[1]) / (100 if match[2] else 1) if match else Decimal(-1)
     if not 0 <= share <= 1:
-        raise click.BadParameter(f"{value!r}: a share from 0 to 1, such as 0.05 or 5%")
+        raise click.BadParameter(usage_text(ctx, "share", given=value))
     return share
 
 
+SEED: Final = WholeNumber(0, INT64_MAX)
 SECONDS: Final = FiniteNumber(min=0, max=SECONDS_MAX)
 SHARE: Final = FiniteNumber(min=0, max=1, min_open=True, max_open=True)
 OUTPUT_PATH: Final = OutputPath()

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from api.cli.console import json_option, lang_option, platform_option, print_json, print_message, show_faults
-from api.cli.option_types import JOBS_MAX, OUTPUT_PATH, parse_as_of
+from api.cli.option_types import JOBS_MAX, OUTPUT_PATH, WholeNumber, parse_as_of
 from api.cli.scoring_commands import (
     format_option,
     max_rejects_option,
@@ -17,8 +17,7 @@ from api.cli.scoring_commands import (
     run_progress,
     show_rejects,
 )
-from api.files.readers import Format
-from api.files.reading_options import ReadingOptions
+from api.files.reading_options import Format, ReadingOptions
 from api.runs.engines import ENGINES, EngineName
 from rules.text import Lang, text
 
@@ -41,7 +40,7 @@ from rules.text import Lang, text
 )
 @click.option(
     "--jobs",
-    type=click.IntRange(1, JOBS_MAX),
+    type=WholeNumber(1, JOBS_MAX),
     help="Tasks side by side above 4 M rows (default: all cores), each of up to about 1 GB; results do not depend on it.",
 )
 @click.option("--ray-address", envvar="RAY_ADDRESS", help="Of a Ray cluster (default: a Ray of this machine).")

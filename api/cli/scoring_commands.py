@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from api.cli.console import DIFFERENCES, print_message, progress_bar, show_reasons
+from api.cli.console import DIFFERENCES, print_message, show_reasons
 from api.cli.option_types import OUTPUT_PATH, parse_share, parse_zone
-from api.files.readers import FORMATS
-from api.files.reading_options import ReadingOptions
+from api.cli.progress import shown_progress
+from api.files.reading_options import FORMATS, ReadingOptions
 from api.runs.outcome import MAX_REJECTS, has_too_many_rejects, read_ndjson, reject_reasons
 from rules.text import Lang, text
 
@@ -86,12 +86,11 @@ def replace_option(command: F) -> F:
 
 @contextmanager
 def run_progress(lang: Lang) -> "Iterator[RunProgress]":
-    """A progress bar for a run over event files."""
-    with progress_bar() as bar:
-        task = bar.add_task(text(lang, "cli.stage_read"), total=None)
+    """Show how far a run over event files is."""
+    with shown_progress(lang, text(lang, "cli.stage_read")) as shown:
 
         def show_progress(stage: str, done: int, total: int) -> None:
-            bar.update(task, description=text(lang, f"cli.stage_{stage}"), completed=done, total=total)
+            shown.update(done, total, text(lang, f"cli.stage_{stage}"))
 
         yield show_progress
 

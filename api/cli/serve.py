@@ -15,6 +15,7 @@ from api.cli.console import FAILED, USAGE, lang_option, print_message
 from api.cli.database import check_platform, database_option, open_store, upgrade_store
 from api.cli.deploy import put_table, table_for
 from api.cli.failures import end_on
+from api.cli.option_types import WholeNumber
 from rules.text import Lang, text
 
 # Lines of the log: what happened, and its values.
@@ -27,7 +28,7 @@ KEEP_ALIVE_S = 5
 @click.command("serve")
 @database_option
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", type=click.IntRange(0, 65_535), default=8000, show_default=True, help="0 for a free one.")
+@click.option("--port", type=WholeNumber(0, 65_535), default=8000, show_default=True, help="0 for a free one.")
 @click.option(
     "--forwarded-allow-ips",
     default=None,

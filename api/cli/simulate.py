@@ -6,8 +6,19 @@ from typing import Any
 import click
 from rich.table import Table
 
-from api.cli.console import json_option, lang_option, out_console, print_json, print_message, progress_bar
-from api.cli.option_types import DAYS_MAX, INT64_MAX, JOBS_MAX, OUTPUT_PATH, SEED, SEEDS_MAX, SHARE, parse_books
+from api.cli.console import json_option, lang_option, out_console, print_json, print_message
+from api.cli.option_types import (
+    DAYS_MAX,
+    INT64_MAX,
+    JOBS_MAX,
+    OUTPUT_PATH,
+    SEED,
+    SEEDS_MAX,
+    SHARE,
+    WholeNumber,
+    parse_books,
+)
+from api.cli.progress import shown_progress
 from api.cli.tables import aligned, plain_table
 from api.runs.engines import ENGINES, EngineName
 from api.studies.design import SENSITIVITIES, Sensitivity, StudyRequest
@@ -21,14 +32,12 @@ from simulations.report.words import headline, interval_text, metric_title, valu
 @click.option(
     "--books", "references", required=True, callback=parse_books, metavar="A,B", help="The old and the new book."
 )
-@click.option(
-    "--seeds", type=click.IntRange(1, SEEDS_MAX), default=20, show_default=True, help="How many pairs of runs."
-)
-@click.option("--days", type=click.IntRange(1, DAYS_MAX), default=7, show_default=True, help="Days after the switch.")
+@click.option("--seeds", type=WholeNumber(1, SEEDS_MAX), default=20, show_default=True, help="How many pairs of runs.")
+@click.option("--days", type=WholeNumber(1, DAYS_MAX), default=7, show_default=True, help="Days after the switch.")
 @click.option("--out", required=True, type=OUTPUT_PATH, help="Folder to write; finished runs in it are used again.")
 @click.option(
     "--jobs",
-    type=click.IntRange(1, JOBS_MAX),
+    type=WholeNumber(1, JOBS_MAX),
     default=None,
     help="Runs side by side (default: all cores); results do not depend on it.",
 )
@@ -77,9 +86,8 @@ def simulate(
     report.html, summary.json, tables and charts into --out. A killed study goes on where it was by the same command.
     """
     if first_seed + seeds - 1 > INT64_MAX:
-        raise click.BadParameter(
-            f"the last of {seeds} seeds from {first_seed} is not in the range 0<=x<={INT64_MAX}.", param_hint="'--seed'"
-        )
+        words = text(lang, "usage.last_seed", seeds=seeds, first=first_seed, most=INT64_MAX)
+        raise click.BadParameter(words, param_hint="'--seed'")
     request = StudyRequest(
         scenario,
         references,
@@ -111,11 +119,10 @@ def simulate(
 def _run(request: StudyRequest, out: Path, lang: Lang) -> dict[str, Any]:
     """Run the study with a progress bar; ends the command if it cannot be done."""
     try:
-        with progress_bar() as bar:
-            task = bar.add_task(text(lang, "study.stage_runs"), total=1000)
+        with shown_progress(lang, text(lang, "study.stage_runs"), 1000) as shown:
 
             def tell(permille: int, stage: str) -> None:
-                bar.update(task, description=text(lang, f"study.stage_{stage}"), completed=permille)
+                shown.update(permille, stage=text(lang, f"study.stage_{stage}"))
 
             return run_study(request, out, tell)
     except KeyboardInterrupt:

@@ -2,21 +2,23 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from api.cli.console import out_console
 from rules.units import FEN_PER_YUAN, MP_PER_POINT, points_text
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
 
 # Columns of a table that is piped: wider than any table here.
 TABLE_WIDTH: Final = 240
 
 
 @contextmanager
-def aligned(console: Console) -> Iterator[None]:
+def aligned(console: "Console") -> Iterator[None]:
     """Where no terminal needs it, fold no line of a table and leave out the spaces that fill it up."""
     if console.is_terminal:
         yield
@@ -27,7 +29,7 @@ def aligned(console: Console) -> Iterator[None]:
     click.echo("\n".join(line.rstrip() for line in capture.get().splitlines()))
 
 
-def print_parts(parts: Sequence[str | Table], note: str = "") -> None:
+def print_parts(parts: Sequence["str | Table"], note: str = "") -> None:
     """Print texts and tables on stdout, an empty line after each, then a note."""
     console = out_console()
     with aligned(console):
@@ -38,8 +40,10 @@ def print_parts(parts: Sequence[str | Table], note: str = "") -> None:
             console.print(note)
 
 
-def plain_table(*headings: str, left: int = 1) -> Table:
+def plain_table(*headings: str, left: int = 1) -> "Table":
     """A table without lines; all columns but the first `left` hold numbers."""
+    from rich.table import Table
+
     table = Table(box=None, pad_edge=False, header_style="bold")
     for k, heading in enumerate(headings):
         table.add_column(heading, justify="left" if k < left else "right", no_wrap=True)

@@ -10,6 +10,7 @@ import click
 
 from api.cli.console import USAGE, json_option, lang_option, print_json, print_message
 from api.cli.database import check_is_upgraded, check_platform, database_option, open_store
+from api.cli.option_types import WholeNumber
 from rules.text import Lang, text
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def token() -> None:
 @click.option("--all-cities", is_flag=True, help="It is good everywhere.")
 @click.option(
     "--expires-days",
-    type=click.IntRange(1, 3_650),
+    type=WholeNumber(1, 3_650),
     help="Days until it ends; without: riders 30 (at most), people 90, platforms 365.",
 )
 @database_option

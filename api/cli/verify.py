@@ -2,32 +2,26 @@
 
 import dataclasses
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich.progress import Progress
 
 from api.cli.console import (
     DIFFERENCES,
-    err_console,
     json_option,
     lang_option,
     out_console,
     print_json,
-    print_message,
-    progress_bar,
 )
 from api.cli.database import check_is_upgraded, open_store
+from api.cli.progress import shown_progress
 from rules.text import Lang, text
 from scoring.invariants import CheckResult, LedgerViolation, added_results
 
 if TYPE_CHECKING:
     from api.ledger.verify import VerifyReport
-
-# From so many riders on a run says how far it is where nobody looks at a terminal.
-LARGE_RIDERS = 10_000
 
 
 @click.command("verify")
@@ -77,23 +71,8 @@ def _of_database(url: str, lang: Lang) -> "VerifyReport":
 
     with open_store(url, lang) as store:
         check_is_upgraded(store, lang)
-        with store.reading() as unit, progress_bar() as bar:
-            return verify_store(unit, tell=_told(bar, lang))
-
-
-def _told(bar: Progress, lang: Lang) -> Callable[[int, int], None]:
-    """Hears how many riders are done: a bar on a terminal, elsewhere a line for each tenth of a large database."""
-    task, shown = bar.add_task(text(lang, "verify.title"), total=None), 0
-
-    def tell(done: int, total: int) -> None:
-        nonlocal shown
-        bar.update(task, completed=done, total=total)
-        tenth = done * 10 // max(total, 1)
-        if total >= LARGE_RIDERS and tenth > shown and not err_console().is_terminal:
-            shown = tenth
-            print_message(lang, "verify.progress", done=done, total=total)
-
-    return tell
+        with store.reading() as unit, shown_progress(lang, text(lang, "verify.title")) as shown:
+            return verify_store(unit, tell=shown.update)
 
 
 def _of_both(directory: Path, url: str, lang: Lang) -> tuple[tuple[CheckResult, ...], int, int]:

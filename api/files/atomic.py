@@ -13,13 +13,13 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
-
-import pyarrow as pa
-import pyarrow.parquet as pq
+from typing import TYPE_CHECKING, Final
 
 from api.files.errors import InputError, system_errors_as
 from rules.errors import Fault
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 # A folder that holds this file was written by riderscore and may be replaced.
 MARKER: Final = "run.json"
@@ -157,7 +157,7 @@ def write_json(path: Path, document: Mapping[str, object]) -> None:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
-def write_parquet(path: Path, table: pa.Table, unique: Sequence[str] = (), random: Sequence[str] = ()) -> None:
+def write_parquet(path: Path, table: "pa.Table", unique: Sequence[str] = (), random: Sequence[str] = ()) -> None:
     """A table as Parquet; equal tables give equal bytes, however they are cut into chunks.
 
     Parameters
@@ -167,6 +167,9 @@ def write_parquet(path: Path, table: pa.Table, unique: Sequence[str] = (), rando
     random
         Texts that look random, too: nor are they compressed, or their least and greatest kept.
     """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     columns = [column.chunk(0) if column.num_chunks == 1 else column.combine_chunks() for column in table.columns]
     whole = pa.table(columns, schema=table.schema.remove_metadata())
     with atomic_file(path) as temporary:

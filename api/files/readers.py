@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Final, Literal, get_args
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -32,14 +32,11 @@ from api.files.input_slices import RowGroups
 from api.files.mdrp import read_mdrp_day
 from api.files.meituan import WAYBILL_COLUMNS, canonical_waybills, meituan_chunks, misspelt_waybills
 from api.files.native import ENDINGS, LINE_ENDINGS, native_chunks
-from api.files.reading_options import ALL_IDS_KNOWN, DEFAULT_READING, ReadingOptions
+from api.files.reading_options import ALL_IDS_KNOWN, DEFAULT_READING, Format, ReadingOptions
 from api.files.rejects import Reject, shorten
 from rules.errors import Fault
 from rules.text_files import Encoding
 from scoring.columns import CANONICAL_SCHEMA
-
-Format = Literal["native", "meituan", "mdrp"]
-FORMATS: Final[tuple[Format, ...]] = get_args(Format)
 
 _ENCODING_NOTES: Final[Mapping[Encoding, str]] = {
     "utf-16-le": "input_encoding_utf_16_le",

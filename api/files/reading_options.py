@@ -2,8 +2,10 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final, Literal, Protocol, get_args
 
+Format = Literal["native", "meituan", "mdrp"]
+FORMATS: Final[tuple[Format, ...]] = get_args(Format)
 RiderAndId = tuple[str, str]
 
 

@@ -20,8 +20,8 @@ import pyarrow.parquet as pq
 from api.files.atomic import MARKER, check_run_paths, write_json, write_ndjson, write_parquet
 from api.files.folder_lock import locked_folders
 from api.files.input_slices import input_slices, inputs_document, slice_warnings
-from api.files.readers import Format, resolve_event_files, skipped_files_warnings
-from api.files.reading_options import DEFAULT_READING, ReadingOptions
+from api.files.readers import resolve_event_files, skipped_files_warnings
+from api.files.reading_options import DEFAULT_READING, Format, ReadingOptions
 from api.files.rejects import Reject, file_and_row, rejects_by_scoring
 from api.runs.bucketed_run import check_any_bucket_scored, worker_seconds
 from api.runs.compare import (
@@ -50,8 +50,8 @@ from api.runs.work_folder import (
     run_stage,
     work_folder_of,
 )
-from rules.deployment import NO_PLATFORM
 from rules.errors import Fault
+from rules.ids import NO_PLATFORM
 from scoring.columns import NO_TIME
 from scoring.comparison import side_by_side, summed, summed_columns
 from scoring.score import ScoredRun

@@ -28,8 +28,8 @@ from api.files.errors import InputError
 from api.files.folder_lock import locked_folders
 from api.files.input_files import sha256_of
 from api.files.input_slices import SLICE_ROWS, input_slices, inputs_document, slice_warnings
-from api.files.readers import Format, resolve_event_files, skipped_files_warnings
-from api.files.reading_options import DEFAULT_READING, ReadingOptions
+from api.files.readers import resolve_event_files, skipped_files_warnings
+from api.files.reading_options import DEFAULT_READING, Format, ReadingOptions
 from api.files.rejects import file_and_row, rejects_by_scoring
 from api.runs.engines import EngineName, engine
 from api.runs.outcome import NothingReadError, check_any_scored, check_same_command, read_ndjson

@@ -16,14 +16,14 @@ import pyarrow.compute as pc
 
 from api.files.atomic import atomic_folder, check_run_paths, write_json, write_ndjson, write_parquet
 from api.files.folder_lock import locked_folders
-from api.files.readers import EventInputs, Format, read_events
-from api.files.reading_options import DEFAULT_READING, ReadingOptions
+from api.files.readers import EventInputs, read_events
+from api.files.reading_options import DEFAULT_READING, Format, ReadingOptions
 from api.files.rejects import Reject, file_and_row
 from api.runs.outcome import check_any_scored, check_same_command
 from api.runs.plan import RunPlan, check_one_platform, deployment_document, plan_books
 from api.runs.run import RunProgress, Stopwatch, all_rejects, no_progress, run_document, write_books
-from rules.deployment import NO_PLATFORM
 from rules.errors import Fault
+from rules.ids import NO_PLATFORM
 from scoring.comparison import Comparison, books_in_use, compare, tier_moves
 from scoring.score import ScoredRun, score
 

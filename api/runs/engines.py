@@ -8,6 +8,7 @@ Tasks are handed out as they can be worked on, so that whoever stops need not wa
 import logging
 import multiprocessing
 import os
+import signal
 import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -105,11 +106,18 @@ def _processes(num_workers: int) -> Iterator[Engine]:
             raise WorkersLostError from error
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
+            # Whoever stops a command need not wait for what its workers are at; what they leave behind is not read.
+            for worker in multiprocessing.active_children():
+                worker.terminate()
             raise
 
 
 def _end_with_parent() -> None:
-    """In a worker: end when the parent does, however it ends; a pool's workers would wait for it for ever."""
+    """In a worker: end when the parent does, however it ends; a pool's workers would wait for it for ever.
+
+    Ctrl-C ends a worker without words: its parent has them.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_wait_for, args=(parent,), daemon=True).start()

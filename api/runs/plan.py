@@ -19,7 +19,6 @@ from rules.book import Book
 from rules.calendar import calendar
 from rules.compile import Program, compile_books, start_us
 from rules.deployment import (
-    NO_PLATFORM,
     AmbiguousPlatform,
     Deploy,
     Deployment,
@@ -29,6 +28,7 @@ from rules.deployment import (
     several_platforms,
 )
 from rules.errors import BookError, Fault
+from rules.ids import NO_PLATFORM
 from rules.parse import MAX_BYTES, MAX_TABLE_VALUES, Source, decode, read_toml
 from rules.readings_0_1_0 import with_old_readings
 from rules.shelf import deployable, deployment, early_note, find, pilots

@@ -10,13 +10,13 @@ import pyarrow.compute as pc
 
 from api.files.errors import InputError
 from api.files.input_files import sha256_of
-from api.files.readers import FileReader, Format, read_events
-from api.files.reading_options import ALL_IDS_KNOWN, ReadingOptions
+from api.files.readers import FileReader, read_events
+from api.files.reading_options import ALL_IDS_KNOWN, Format, ReadingOptions
 from api.runs.plan import AUTO, deployment_document, plan_books
 from rules.book import Book
 from rules.compile import Program, compile_books
-from rules.deployment import NO_PLATFORM
 from rules.errors import BookError, Fault
+from rules.ids import NO_PLATFORM
 from scoring.explain_facts import KnownEvents, known_events
 from scoring.prepare import Schedule, schedule_versions
 

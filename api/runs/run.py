@@ -17,15 +17,15 @@ import pyarrow as pa
 
 from api.files.atomic import MARKER, atomic_folder, check_run_paths, write_json, write_ndjson, write_parquet
 from api.files.folder_lock import locked_folders
-from api.files.readers import EventInputs, Format, read_events
-from api.files.reading_options import DEFAULT_READING, ReadingOptions
+from api.files.readers import EventInputs, read_events
+from api.files.reading_options import DEFAULT_READING, Format, ReadingOptions
 from api.files.rejects import Reject, rejects_by_scoring
 from api.runs.outcome import check_any_scored, check_same_command
 from api.runs.plan import RunPlan, check_one_platform, deployment_document, deployment_rows_document, plan_books
 from api.runs.state_files import load_state, open_state, reach_back, save_state
 from api.runs.state_ids import city_acceptor, with_state_ids
-from rules.deployment import NO_PLATFORM
 from rules.errors import Fault
+from rules.ids import NO_PLATFORM
 from rules.readings_0_1_0 import old_readings_until
 from rules.shelf import to_toml
 from scoring.columns import NO_TIME

@@ -19,8 +19,7 @@ from typing import Any, Final
 from api.files.atomic import STATE_MARKER, atomic_folder, write_json
 from api.files.errors import InputError
 from api.files.input_slices import InputSlice
-from api.files.readers import Format
-from api.files.reading_options import DEFAULT_READING, ReadingOptions
+from api.files.reading_options import DEFAULT_READING, Format, ReadingOptions
 from api.runs.engines import Engine
 from api.runs.plan import RunPlan
 from rules.errors import Fault

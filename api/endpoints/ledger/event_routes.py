@@ -29,7 +29,7 @@ from api.ledger.admission import Admission
 from api.ledger.posting import EventOutcome
 from api.ledger.stored_ids import StoredIds
 from api.service import Actor, LangDep, ServiceDep
-from rules.deployment import NO_PLATFORM
+from rules.ids import NO_PLATFORM
 from rules.text import Lang, text
 from scoring.columns import EntryKind
 
