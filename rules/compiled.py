@@ -41,7 +41,7 @@ def compiled(function: Function) -> Function:
     Function
         Compiled at its first call, or read from the cache on disk.
     """
-    return _cached(function, nogil=True, _nrt=False)
+    return _cached(function, nogil=True, _nrt=False, no_cfunc_wrapper=True)
 
 
 def compiled_with_runtime(function: Function) -> Function:
@@ -57,7 +57,7 @@ def compiled_with_runtime(function: Function) -> Function:
     Function
         Compiled at its first call, or read from the cache on disk.
     """
-    return _cached(function, nogil=True)
+    return _cached(function, nogil=True, no_cfunc_wrapper=True)
 
 
 def inlined(function: Function) -> Function:
@@ -73,7 +73,7 @@ def inlined(function: Function) -> Function:
     Function
         Compiled with its callers.
     """
-    return _cached(function, forceinline=True, _nrt=False)
+    return _cached(function, forceinline=True, _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 
 def stamp_of(file: str) -> str:
