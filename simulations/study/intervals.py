@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
+
+from simulations.study.student_t import student_t_quantile
 
 F64 = NDArray[np.float64]
 
@@ -44,7 +45,7 @@ def paired_t(differences: F64, confidence: float = CONFIDENCE) -> Interval:
     if num < 2:
         return NO_INTERVAL
     mean = float(differences.mean())
-    reach = float(stdtrit(num - 1, (1 + confidence) / 2)) * _standard_error(differences)
+    reach = student_t_quantile(num - 1, (1 + confidence) / 2) * _standard_error(differences)
     return Interval(mean - reach, mean + reach)
 
 

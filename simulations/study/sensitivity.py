@@ -4,7 +4,7 @@ The same seeds serve every variant, so that two variants differ by the parameter
 run, and reads what came out.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -14,6 +14,7 @@ from simulations.scenario import Scenario
 from simulations.scenario_files import allowed_range
 from simulations.study.findings import Estimate
 from simulations.study.intervals import F64, paired_t
+from simulations.study.morris import elementary_effects, mean_size_reach, morris_design
 from simulations.study.paired import Paired
 
 # What is varied: all of how riders respond and what they believe, and the parts of the city that make orders late.
@@ -279,10 +280,10 @@ def morris_points(chosen: Sequence[Parameter], seed: int) -> list[tuple[int, ...
     list[tuple[int, ...]]
         Whole numbers, one row a run, one column a parameter.
     """
-    from SALib.sample.morris import sample
-
-    rows = sample(_problem(chosen), TRAJECTORIES, num_levels=LEVELS, seed=seed)
-    return [tuple(round(float(value)) for value in row) for row in rows]
+    low = np.array([parameter.low for parameter in chosen], np.float64)
+    high = np.array([parameter.high for parameter in chosen], np.float64)
+    unit = morris_design(len(chosen), TRAJECTORIES, LEVELS, seed)
+    return [tuple(round(float(value)) for value in row) for row in unit * (high - low) + low]
 
 
 def morris_effects(
@@ -308,28 +309,20 @@ def morris_effects(
     tuple[ParameterEffect, ...]
         One a parameter, the largest `mu_star` first.
     """
-    from SALib.analyze.morris import analyze
-
-    found: Mapping[str, F64] = analyze(
-        _problem(chosen),
-        np.array(points, np.float64),
-        differences,
-        num_levels=LEVELS,
-        seed=seed,
-        print_to_console=False,
-    )
-    effects = [
+    effects = elementary_effects(np.array(points, np.float64), differences, LEVELS)
+    reach = mean_size_reach(effects, seed)
+    screened = [
         ParameterEffect(
             parameter,
             metric,
-            float(found["mu"][k]),
-            float(found["mu_star"][k]),
-            float(np.nan_to_num(found["mu_star_conf"][k])),
-            float(found["sigma"][k]),
+            float(effects[k].mean()),
+            float(np.abs(effects[k]).mean()),
+            float(np.nan_to_num(reach[k])),
+            float(effects[k].std(ddof=1)),
         )
         for k, parameter in enumerate(chosen)
     ]
-    return tuple(sorted(effects, key=lambda effect: -effect.mu_star))
+    return tuple(sorted(screened, key=lambda effect: -effect.mu_star))
 
 
 def kept(metric: str, as_assumed: F64, differences: F64) -> FindingKept:
@@ -356,14 +349,6 @@ def estimate(values: F64) -> Estimate:
     """Mean and interval of the seeds in which the metric is defined."""
     defined = values[~np.isnan(values)]
     return Estimate(_mean(values), paired_t(defined))
-
-
-def _problem(chosen: Sequence[Parameter]) -> dict[str, object]:
-    return {
-        "num_vars": len(chosen),
-        "names": [parameter.key for parameter in chosen],
-        "bounds": [[parameter.low, parameter.high] for parameter in chosen],
-    }
 
 
 def _mean(values: F64) -> float:
