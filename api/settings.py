@@ -101,6 +101,11 @@ class Settings:
         "info", "JSON lines on stderr from this level on, with request ids, without personal fields"
     )
     forwarded_allow_ips: str = _value("", "as `serve --forwarded-allow-ips`")
+    cache_dir: str = _value(
+        "",
+        "folder for compiled code, also of the command line; by default beside the program, else `~/.cache/riderscore`, else a"
+        " temporary folder, with a word on stderr",
+    )
     demo: bool = _value(False, "one-click roles; refused on a database that `riderscore demo` did not make")
 
     @classmethod

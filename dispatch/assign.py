@@ -123,7 +123,7 @@ def _pass(board: Board, crew: Ints, waiting: Ints, width: int) -> Ints:
     return waiting[chosen < 0]
 
 
-@compiled_with_runtime
+@compiled_with_runtime()
 def insertion_costs(board: Board, waiting: Ints, near: Ints) -> tuple[Ints, Ints, Ints]:
     """Return candidate pairs (row of `waiting`, rider, cost increase).
 
@@ -159,7 +159,7 @@ def insertion_costs(board: Board, waiting: Ints, near: Ints) -> tuple[Ints, Ints
     return left[:num], right[:num], cost[:num]
 
 
-@compiled
+@compiled()
 def put_chosen(board: Board, orders: Ints, riders: Ints) -> None:
     """Insert each order into its rider's plan where it was found to fit.
 
@@ -194,7 +194,7 @@ def choose_plans(board: Board, crew: Ints, width: int) -> int:
     return int(exchange(board, holders, right[chosen]))
 
 
-@compiled_with_runtime
+@compiled_with_runtime()
 def plan_costs(board: Board, holders: Ints, near: Ints) -> tuple[Ints, Ints, Ints]:
     """Return pairs (row of `holders`, rider, what that holder's plan would cost the rider)."""
     most = near.shape[0] * (near.shape[1] + 1)
@@ -212,7 +212,7 @@ def plan_costs(board: Board, holders: Ints, near: Ints) -> tuple[Ints, Ints, Int
     return left[:num], right[:num], cost[:num]
 
 
-@compiled
+@compiled()
 def plan_cost(board: Board, rider: int, holder: int) -> int:
     """Return what driving the holder's plan costs a rider who otherwise drives nothing."""
     riders, stops, num_stops = board.riders, board.stops[holder], board.riders[holder].num_stops
@@ -243,7 +243,7 @@ def plan_cost(board: Board, rider: int, holder: int) -> int:
     return rider_cost(riders, board.weights[0], rider, walked, lost, fees, num) - idle
 
 
-@compiled_with_runtime
+@compiled_with_runtime()
 def exchange(board: Board, holders: Ints, takers: Ints) -> int:
     """Move each holder's plan to its taker; return how many plans changed rider."""
     plans = board.stops[holders].copy()
@@ -265,7 +265,7 @@ def exchange(board: Board, holders: Ints, takers: Ints) -> int:
     return moved
 
 
-@compiled_with_runtime
+@compiled_with_runtime()
 def movable_plans(board: Board, crew: Ints) -> Ints:
     """Return the riders of the crew who are not on the way and hold open orders or nothing."""
     found = np.empty(crew.shape[0], np.int64)

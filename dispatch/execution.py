@@ -26,7 +26,7 @@ def empty_log(num_orders: int) -> Records:
     return np.full(num_orders, -1, DELIVERY)
 
 
-@compiled
+@compiled()
 def open_placed(board: Board, now_s: int, first_hidden: int) -> int:
     """Open the orders placed by now; orders are sorted by placement. Return the first still hidden."""
     orders = board.orders
@@ -37,7 +37,7 @@ def open_placed(board: Board, now_s: int, first_hidden: int) -> int:
     return first_hidden
 
 
-@compiled_with_runtime
+@compiled_with_runtime()
 def open_orders(board: Board, first_hidden: int) -> Ints:
     """Return the known orders nobody has left for."""
     found = np.empty(first_hidden, np.int64)
@@ -49,7 +49,7 @@ def open_orders(board: Board, first_hidden: int) -> Ints:
     return found[:num]
 
 
-@compiled_with_runtime
+@compiled_with_runtime()
 def on_shift(board: Board, now_s: int) -> Ints:
     """Let time pass for waiting riders; return those who may still pick up today.
 
@@ -78,7 +78,7 @@ def on_shift(board: Board, now_s: int) -> Ints:
     return crew[:num]
 
 
-@compiled
+@compiled()
 def first_visit(board: Board, rider: int) -> tuple[int, int]:
     """Return (number of pickups, when all are ready) of a plan's first visit; (0, 0) for a drop-off."""
     stops = board.stops[rider]
@@ -92,7 +92,7 @@ def first_visit(board: Board, rider: int) -> tuple[int, int]:
     return num, ready_s
 
 
-@compiled
+@compiled()
 def drop_stops(stops: Stops, num_stops: int, done: int) -> None:
     """Remove the first `done` stops of a plan.
 
@@ -109,7 +109,7 @@ def drop_stops(stops: Stops, num_stops: int, done: int) -> None:
         stops[i - done] = stops[i]
 
 
-@compiled
+@compiled()
 def arrive_trips(board: Board, log: Records, now_s: int) -> int:
     """Close the trips whose rider has reached the merchant and log them whole; return the orders delivered."""
     riders, orders, weights = board.riders, board.orders, board.weights[0]
@@ -138,7 +138,7 @@ def arrive_trips(board: Board, log: Records, now_s: int) -> int:
     return delivered
 
 
-@compiled
+@compiled()
 def arrive_stops(board: Board, log: Records, now_s: int) -> int:
     """Do the stop every rider has reached: pick up a visit's orders or hand one over; return the orders delivered."""
     riders, orders, weights = board.riders, board.orders, board.weights[0]
@@ -173,7 +173,7 @@ def arrive_stops(board: Board, log: Records, now_s: int) -> int:
     return delivered
 
 
-@compiled_with_runtime
+@compiled_with_runtime()
 def due_to_leave(board: Board, now_s: int, period_s: int) -> Ints:
     """Return the riders, free before the next round, who must leave before it to be there when their meal is ready.
 
@@ -209,7 +209,7 @@ def due_to_leave(board: Board, now_s: int, period_s: int) -> Ints:
     return found[:num_due]
 
 
-@compiled
+@compiled()
 def depart(board: Board, leaving: Ints, now_s: int) -> None:
     """Set riders on the way to their first stop, as soon as they are free."""
     riders, orders = board.riders, board.orders
@@ -220,7 +220,7 @@ def depart(board: Board, leaving: Ints, now_s: int) -> None:
         update_cost(board, rider)
 
 
-@compiled_with_runtime
+@compiled_with_runtime()
 def orders_leaving(board: Board, leaving: Ints) -> Ints:
     """Return the open orders of the first visits of riders who leave now, and of riders on the way.
 
@@ -252,7 +252,7 @@ def orders_leaving(board: Board, leaving: Ints) -> Ints:
     return found[:num_found]
 
 
-@compiled
+@compiled()
 def record_sent(board: Board, log: Records, sent: Ints, now_s: int) -> None:
     """Fix orders to the riders whose plans hold them: from now on they are theirs."""
     for order in sent:
@@ -260,7 +260,7 @@ def record_sent(board: Board, log: Records, sent: Ints, now_s: int) -> None:
         log[order].rider, log[order].sent_s = board.orders[order].holder, now_s
 
 
-@compiled
+@compiled()
 def release_order(board: Board, order: int) -> None:
     """Take an open order out of the plan that holds it.
 
@@ -277,7 +277,7 @@ def release_order(board: Board, order: int) -> None:
         keep_feasible(board, rider)
 
 
-@compiled
+@compiled()
 def set_surcharges(board: Board, tolls: Ints) -> None:
     """Set the cost of one more order, rider by rider.
 
@@ -294,7 +294,7 @@ def set_surcharges(board: Board, tolls: Ints) -> None:
             update_cost(board, rider)
 
 
-@compiled
+@compiled()
 def set_guarantees(board: Board, pace: Ints) -> None:
     """Set the pay below which another order costs nothing, rider by rider."""
     for rider in range(pace.shape[0]):

@@ -205,7 +205,7 @@ def sentence(explanation: Explanation, orders: tuple[str, ...], riders: tuple[st
     return f"{said}; {text(lang, 'dispatch.explain_next', rider=rider, why=separator.join(why))}"
 
 
-@compiled_with_runtime
+@compiled_with_runtime()
 def totals_of_choices(board: Board, orders: Ints, crew: Ints) -> tuple[Ints, Records]:
     """Return the next best rider of each planned order (-1: nobody), and PLAN_TOTALS (orders, 4).
 
@@ -251,7 +251,7 @@ def totals_of_choices(board: Board, orders: Ints, crew: Ints) -> tuple[Ints, Rec
     return others, totals
 
 
-@compiled
+@compiled()
 def total_plan(board: Board, rider: int, stops: Stops, num_stops: int, order: int, total: Record) -> None:
     """Fill a PLAN_TOTALS record of a plan; waiting and lateness of orders but `order` are those of others."""
     weights, riders = board.weights[0], board.riders
@@ -268,7 +268,7 @@ def total_plan(board: Board, rider: int, stops: Stops, num_stops: int, order: in
     total.imbalance_cost = riders[rider].surcharge * planned
 
 
-@compiled
+@compiled()
 def total_facts(
     board: Board, rider: int, stops: Stops, num_stops: int, order: int, total: Record
 ) -> tuple[int, int, int]:

@@ -49,7 +49,7 @@ def solve_nearest(problem: DispatchProblem) -> PlayedDay:
     return PlayedDay(problem, log, refusals(board, problem), tuple(explanations), rounds, 0, cut_off=False)
 
 
-@compiled_with_runtime
+@compiled_with_runtime()
 def give_nearest(board: Board, crew: Ints, waiting: Ints, now_s: int) -> Ints:
     """Give each order to the nearest free rider who can pick it up in time; return those riders."""
     riders = board.riders

@@ -72,37 +72,37 @@ def cost_model(weights: Weights, market: Market) -> Records:
     return model
 
 
-@compiled
+@compiled()
 def delivery_cost(weights: Record, wait_s: int) -> int:
     """Cost of the seconds from order to door."""
     return int(weights.wait * wait_s)
 
 
-@compiled
+@compiled()
 def lateness_cost(weights: Record, late_s: int) -> int:
     """Cost of the seconds beyond the promise; early is free."""
     return int(weights.late * max(late_s, 0))
 
 
-@compiled
+@compiled()
 def sunk_cost_of(weights: Record, placed_s: int, promised_s: int, now_s: int) -> int:
     """Cost of the waiting and the lateness that are there already, whoever brings the order."""
     return delivery_cost(weights, max(now_s - placed_s, 0)) + lateness_cost(weights, now_s - promised_s)
 
 
-@compiled
+@compiled()
 def food_waiting_cost(weights: Record, stood_s: int) -> int:
     """Cost of the seconds a ready meal stands at the merchant."""
     return int(weights.food * stood_s)
 
 
-@compiled
+@compiled()
 def idle_travel_cost(weights: Record, drive_s: int) -> int:
     """Cost of the seconds a rider drives to a merchant."""
     return int(weights.idle * drive_s)
 
 
-@compiled
+@compiled()
 def pay_cost(weights: Record, earned: int, guarantee: int) -> int:
     """Cost of the pay above the shift's guarantee: below it another order costs nothing more."""
     return int(weights.pay * max(earned - guarantee, 0))

@@ -261,13 +261,13 @@ class Plans(NamedTuple):
     stops: Stops
 
 
-@compiled_with_runtime
+@compiled_with_runtime()
 def copy_plans(board: Board) -> Plans:
     """Return a copy of all plans."""
     return Plans(board.orders.copy(), board.riders.copy(), board.stops.copy())
 
 
-@compiled_with_runtime
+@compiled_with_runtime()
 def restore_plans(board: Board, plans: Plans) -> None:
     """Put copied plans back; the caller works out their costs."""
     for order in range(board.orders.shape[0]):

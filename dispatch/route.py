@@ -27,7 +27,7 @@ PER_MILLE = 1000
 TRIP = 0
 
 
-@compiled
+@compiled()
 def evaluate_route(
     travel_s: Seconds,
     orders: Records,
@@ -92,13 +92,13 @@ def evaluate_route(
     return cost, now_s, place
 
 
-@compiled
+@compiled()
 def times_multiplier(cost: int, multiplier: int) -> int:
     """Return a cost times a multiplier in per mille, rounded down."""
     return cost if multiplier == PER_MILLE else cost * multiplier // PER_MILLE
 
 
-@compiled
+@compiled()
 def rider_cost(riders: Records, weights: Record, rider: int, walked: int, lost: int, fees: int, num_orders: int) -> int:
     """Cost of a rider's plan: its walk, what is not lost already times the multiplier, pay above the guarantee, tolls."""
     cost = lost + times_multiplier(walked - lost, riders[rider].multiplier_permille)
@@ -106,7 +106,7 @@ def rider_cost(riders: Records, weights: Record, rider: int, walked: int, lost: 
     return int(cost + riders[rider].surcharge * num_orders)
 
 
-@compiled
+@compiled()
 def update_cost(board: Board, rider: int) -> int:
     """Work out the rider's plan anew after a change, under a new version; return its cost.
 
@@ -159,14 +159,14 @@ def update_cost(board: Board, rider: int) -> int:
     return int(riders[rider].plan_cost)
 
 
-@compiled
+@compiled()
 def update_costs(board: Board) -> None:
     """Work out every rider's plan anew."""
     for rider in range(board.riders.shape[0]):
         update_cost(board, rider)
 
 
-@compiled
+@compiled()
 def set_sunk_costs(board: Board, now_s: int) -> None:
     """Say what of each order's waiting and lateness is there already; plans are to be worked out anew after it."""
     orders = board.orders
@@ -176,7 +176,7 @@ def set_sunk_costs(board: Board, now_s: int) -> None:
         )
 
 
-@compiled
+@compiled()
 def insertion_lower_bound(
     travel_s: Seconds, orders: Records, weights: Record, order: int, place: int, now_s: int
 ) -> int:
@@ -189,7 +189,7 @@ def insertion_lower_bound(
     return direct_cost(travel_s, orders, weights, order, picked_s)
 
 
-@compiled
+@compiled()
 def direct_cost(travel_s: Seconds, orders: Records, weights: Record, order: int, picked_s: int) -> int:
     """Return the cost of an order picked up at `picked_s` and driven straight to its door."""
     drive_s = travel_s[orders[order].merchant, orders[order].door]
@@ -199,7 +199,7 @@ def direct_cost(travel_s: Seconds, orders: Records, weights: Record, order: int,
     )
 
 
-@compiled
+@compiled()
 def best_trip_insertion(board: Board, rider: int, order: int, draft: Stops, limit: int) -> tuple[int, int, int]:
     """Cheapest insertion under the trip rule: (walk increase, pickup index, drop-off index in the new plan).
 
@@ -248,7 +248,7 @@ def best_trip_insertion(board: Board, rider: int, order: int, draft: Stops, limi
     return best, best_pickup, best_dropoff
 
 
-@compiled
+@compiled()
 def best_bag_insertion(board: Board, rider: int, order: int, draft: Stops, limit: int) -> tuple[int, int, int]:
     """Cheapest insertion under the bag rule, as `best_trip_insertion` returns it: any place behind the stop under way.
 
@@ -299,7 +299,7 @@ def best_bag_insertion(board: Board, rider: int, order: int, draft: Stops, limit
     return best, best_pickup, best_dropoff
 
 
-@compiled
+@compiled()
 def num_carried(stops: Stops, num_stops: int) -> int:
     """Return how many orders are in the bag: drop-offs whose pickup the stops no longer hold."""
     load = 0
@@ -308,7 +308,7 @@ def num_carried(stops: Stops, num_stops: int) -> int:
     return load
 
 
-@compiled
+@compiled()
 def best_insertion(board: Board, rider: int, order: int, draft: Stops, limit: int) -> tuple[int, int, int]:
     """Cheapest insertion of an order into a rider's plan: (cost increase, pickup index, drop-off index).
 
@@ -343,7 +343,7 @@ def best_insertion(board: Board, rider: int, order: int, draft: Stops, limit: in
     return increase + more_pay + riders[rider].surcharge, pickup, dropoff
 
 
-@compiled
+@compiled()
 def insert_order(board: Board, rider: int, order: int, pickup: int, dropoff: int) -> int:
     """Insert an order at the given indices of the new plan and work the plan out."""
     stops = board.stops[rider]
@@ -359,7 +359,7 @@ def insert_order(board: Board, rider: int, order: int, pickup: int, dropoff: int
     return update_cost(board, rider)
 
 
-@compiled
+@compiled()
 def remove_order(board: Board, order: int) -> None:
     """Remove an order from the plan that holds it; the caller works the plan out."""
     rider = board.orders[order].holder
@@ -373,7 +373,7 @@ def remove_order(board: Board, order: int) -> None:
     board.orders[order].holder = -1
 
 
-@compiled
+@compiled()
 def keep_feasible(board: Board, rider: int) -> int:
     """Work the rider's plan out; where it goes beyond the shift, take its open orders out. Return the plan's cost.
 

@@ -42,7 +42,7 @@ class SavedPlans(NamedTuple):
     stamp: Ints
 
 
-@compiled
+@compiled()
 def draw_below(state: Words, below: int) -> int:
     """Return the next random whole number in [0, below)."""
     x = state[0]
@@ -53,7 +53,7 @@ def draw_below(state: Words, below: int) -> int:
     return np.int64(((x * np.uint64(2685821657736338717)) >> np.uint64(33)) % np.uint64(below))
 
 
-@compiled_with_runtime
+@compiled_with_runtime()
 def generator(seed: int, round_number: int) -> Words:
     """Return the state of the random numbers of one round."""
     state = np.empty(1, np.uint64)
@@ -64,7 +64,7 @@ def generator(seed: int, round_number: int) -> Words:
     return state
 
 
-@compiled
+@compiled()
 def cheapest_rider(
     board: Board,
     crew: Ints,
@@ -104,7 +104,7 @@ def cheapest_rider(
     return chosen, best, pickup, dropoff
 
 
-@compiled_with_runtime
+@compiled_with_runtime()
 def candidates(board: Board, crew: Ints, open_orders: Ints, width: int) -> Ints:
     """Return (num_open, width) riders: those who could first be at the order's merchant, soonest first.
 
@@ -154,7 +154,7 @@ def candidates(board: Board, crew: Ints, open_orders: Ints, width: int) -> Ints:
     return near
 
 
-@compiled_with_runtime
+@compiled_with_runtime()
 def related_orders(board: Board, open_orders: Ints, near: Ints) -> None:
     """Fill near[i] with the positions of the orders most related to open order i, nearest first."""
     num_open = open_orders.shape[0]
@@ -182,7 +182,7 @@ def related_orders(board: Board, open_orders: Ints, near: Ints) -> None:
                 filled += 1
 
 
-@compiled
+@compiled()
 def save_plan(board: Board, copies: SavedPlans, rider: int, num_copies: int, stamp: int) -> int:
     """Copy a rider's plan before its first change in this repair; return the number of copies."""
     if copies.stamp[rider] == stamp:
@@ -197,7 +197,7 @@ def save_plan(board: Board, copies: SavedPlans, rider: int, num_copies: int, sta
     return num_copies + 1
 
 
-@compiled
+@compiled()
 def restore_saved(board: Board, copies: SavedPlans, num_copies: int) -> None:
     """Restore every copied plan, its version included."""
     for j in range(num_copies):
@@ -209,7 +209,7 @@ def restore_saved(board: Board, copies: SavedPlans, num_copies: int) -> None:
             board.trips[rider, i] = copies.trips[j, i]
 
 
-@compiled
+@compiled()
 def choose_ruin(near: Ints, num_open: int, ruin_max: int, state: Words, out: Ints) -> int:
     """Fill `out` with the positions of a random order and orders related to it; return how many."""
     wanted = min(num_open, 1 + draw_below(state, ruin_max))
@@ -226,7 +226,7 @@ def choose_ruin(near: Ints, num_open: int, ruin_max: int, state: Words, out: Int
     return num
 
 
-@compiled
+@compiled()
 def shuffle(state: Words, items: Ints, num: int) -> None:
     """Put items[:num] into random order."""
     for j in range(num - 1, 0, -1):
@@ -234,7 +234,7 @@ def shuffle(state: Words, items: Ints, num: int) -> None:
         items[j], items[k] = items[k], items[j]
 
 
-@compiled_with_runtime
+@compiled_with_runtime()
 def improve(
     board: Board, crew: Ints, open_orders: Ints, iterations: int, ruin_max: int, width: int, state: Words
 ) -> int:
@@ -270,7 +270,7 @@ def improve(
     return kept
 
 
-@compiled_with_runtime
+@compiled_with_runtime()
 def least_costs(board: Board, crew: Ints, open_orders: Ints) -> Ints:
     """Return for each open order the least any plan could cost it: picked up when ready, driven straight."""
     multiplier = PER_MILLE
@@ -285,7 +285,7 @@ def least_costs(board: Board, crew: Ints, open_orders: Ints) -> Ints:
     return least
 
 
-@compiled
+@compiled()
 def ruin(board: Board, copies: SavedPlans, open_orders: Ints, out: Ints, was: Ints, stamp: int) -> tuple[int, int]:
     """Take the orders at positions `out` out of their plans; return (what those plans cost, number of copies)."""
     before, num_copies = 0, 0
@@ -303,7 +303,7 @@ def ruin(board: Board, copies: SavedPlans, open_orders: Ints, out: Ints, was: In
     return before, num_copies
 
 
-@compiled
+@compiled()
 def recreate(
     board: Board,
     crew: Ints,

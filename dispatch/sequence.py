@@ -27,7 +27,7 @@ SEQUENCE_ORDERS_MAX = 5
 PATH_STATE = record_of("time_s", "place", "cost", "visit_orders")
 
 
-@compiled_with_runtime
+@compiled_with_runtime()
 def best_sequence(board: Board, rider: int, extra: Ints) -> tuple[int, Stops]:
     """Return (walk cost, stops) of the cheapest sequence of the rider's stops and the extra orders'.
 
@@ -71,7 +71,7 @@ def best_sequence(board: Board, rider: int, extra: Ints) -> tuple[int, Stops]:
     return best, best_stops
 
 
-@compiled_with_runtime
+@compiled_with_runtime()
 def resequence(board: Board, riders: Ints) -> int:
     """Put the stops of each of the riders into the best sequence; return how many plans became cheaper."""
     none = np.empty(0, np.int64)
@@ -85,7 +85,7 @@ def resequence(board: Board, riders: Ints) -> int:
     return num_better
 
 
-@compiled
+@compiled()
 def _may_follow(board: Board, rider: int, pool: Stops, used: Flags, path: Stops, depth: int, at: int) -> bool:
     """Say whether pool[at] may come next: not used, pickup before drop-off, room in the bag, the market's rule."""
     if used[at]:
@@ -113,7 +113,7 @@ def _may_follow(board: Board, rider: int, pool: Stops, used: Flags, path: Stops,
     return True
 
 
-@compiled
+@compiled()
 def _advance(board: Board, rider: int, path: Stops, depth: int, states: Records) -> bool:
     """Work out the state behind path[depth] from the one before; False if it is a pickup after the shift."""
     orders, weights, stop = board.orders, board.weights[0], path[depth]
@@ -144,7 +144,7 @@ def _advance(board: Board, rider: int, path: Stops, depth: int, states: Records)
     return bool(picked_s <= board.riders[rider].off_s)
 
 
-@compiled
+@compiled()
 def _least_to_come(board: Board, pool: Stops, used: Flags, state: Record) -> int:
     """Return a lower bound of what is left: every order driven to straight from here."""
     orders, weights, travel_s = board.orders, board.weights[0], board.travel_s

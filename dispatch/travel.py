@@ -202,7 +202,7 @@ class MatrixTravel:
         return np.ascontiguousarray(ranked[: min(width, len(origins))].T.astype(np.int64))
 
 
-@compiled_with_runtime
+@compiled_with_runtime()
 def _planar_table(origins: Coordinates, destinations: Coordinates, metres_a_step: float, step_s: int) -> Seconds:
     table = np.empty((origins.shape[0], destinations.shape[0]), np.int32)
     for i in range(origins.shape[0]):
@@ -213,7 +213,7 @@ def _planar_table(origins: Coordinates, destinations: Coordinates, metres_a_step
     return table
 
 
-@compiled_with_runtime
+@compiled_with_runtime()
 def _sphere_table(origins: Coordinates, destinations: Coordinates, seconds_a_radian: float) -> Seconds:
     table = np.empty((origins.shape[0], destinations.shape[0]), np.int32)
     for i in range(origins.shape[0]):
@@ -226,7 +226,7 @@ def _sphere_table(origins: Coordinates, destinations: Coordinates, seconds_a_rad
     return table
 
 
-@compiled_with_runtime
+@compiled_with_runtime()
 def _nearest(origins: Coordinates, destinations: Coordinates, width: int) -> Ints:
     """Return the `width` nearest origins of each destination by squared distance, ties by position."""
     found = np.empty((destinations.shape[0], width), np.int64)

@@ -21,7 +21,7 @@ ALPHABET = np.frombuffer(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0
 ID_LENGTH = 16
 
 
-@compiled_with_runtime
+@compiled_with_runtime()
 def mix(value: np.uint64) -> np.uint64:
     """MurmurHash3 finalizer."""
     value ^= value >> _SHIFT
@@ -32,13 +32,13 @@ def mix(value: np.uint64) -> np.uint64:
     return value
 
 
-@compiled_with_runtime
+@compiled_with_runtime()
 def fold_in(state: np.uint64, value: np.uint64) -> np.uint64:
     """Hash of a sequence so far and its next word; the two are not interchangeable."""
     return mix((state * _GOLDEN + _GOLDEN) ^ value)
 
 
-@compiled_with_runtime
+@compiled_with_runtime(rows=3)
 def _hash_bytes(offsets: NDArray[np.int32] | I64, data: U8, seed: np.uint64, out: U64) -> None:
     for i in range(out.size):
         at, stop = np.int64(offsets[i]), np.int64(offsets[i + 1])
@@ -102,7 +102,7 @@ def hash_pairs(strings: pa.ChunkedArray | pa.Array) -> U64:
     return np.stack([hash_strings(strings, 1), hash_strings(strings, 2)], axis=1)
 
 
-@compiled_with_runtime
+@compiled_with_runtime(rows=0)
 def _fold_column(state: U64, values: I64) -> None:
     for i in range(state.size):
         state[i] = fold_in(state[i], np.uint64(values[i]))
@@ -134,7 +134,7 @@ def hash_rows(table: pa.Table, columns: list[str]) -> U64:
     return state
 
 
-@compiled_with_runtime
+@compiled_with_runtime(rows=0)
 def write_ids(high: U64, low: U64, out: U8) -> None:
     """Spell 96 bits (64 of `high`, 32 of `low`) as `ID_LENGTH` characters of base64url per row of `out`."""
     six = np.uint64(63)

@@ -154,7 +154,7 @@ def opening_score(ledger: Ledger) -> Iterator[Places]:
         )
 
 
-@compiled_with_runtime
+@compiled_with_runtime(rows=0)
 def _mark_late(rider: I64, at_us: I64, since_us: int, out: Flags) -> None:
     """Mark entries about a time that their rider's ledger had passed when they were written."""
     reached = since_us

@@ -419,7 +419,7 @@ def _fold_rider(
         save_rider(kept, work, r, min(keep_us, until_us))
 
 
-@compiled
+@compiled(rows=1)
 def _fold(
     tables: Tables, events: Events, liability: Liability, first: I64, stop: I64, state: State, until_us: I64,
     keep_us: int, work: RiderScratch, out: Entries, kept: State, head: State, max_entries: int, resume: int,

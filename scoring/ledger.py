@@ -109,7 +109,7 @@ class Identity:
     at_us: I64
 
 
-@compiled_with_runtime
+@compiled_with_runtime(rows=0)
 def _id_words(
     rider: I64, riders: U64, book: I64, books: U64, rule: I64, rules: U64, event: U64, cause: U64, kinds: I64,
     at_us: I64, high: U64, low: U64,

@@ -9,7 +9,7 @@ lateness rounds down to seconds, time given back rounds up.
 import numpy as np
 
 from rules.compile import REPORT_CAUSE_CODE, Tables
-from rules.compiled import compiled_with_runtime, inlined
+from rules.compiled import compiled, inlined
 from rules.events import (
     CANCEL_PARTIES,
     CAUSE_CODE,
@@ -85,6 +85,19 @@ def _overlap_us(a: int, b: int, c: int, d: int) -> int:
 
 
 @inlined
+def _first_from(times_us: I64, num: int, from_us: int) -> int:
+    """Position of the first of `num` ascending times that is not before an instant."""
+    low, high = 0, num
+    while low < high:
+        middle = (low + high) // 2
+        if times_us[middle] < from_us:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@inlined
 def _gained_us(events: Events, i: int, waits: I64, num_waits: int, longest_us: int, late_us: int) -> int:
     """Time that order i gains from merchants: its own wait, and where it overlaps others' waits, each second once.
 
@@ -99,8 +112,7 @@ def _gained_us(events: Events, i: int, waits: I64, num_waits: int, longest_us: i
     held_from = max(held_from, held_to - late_us)
     # The union of the others' waits is walked in order of start; `reached` is how far it has been counted.
     reached = held_from
-    first = np.searchsorted(wait_from[:num_waits], held_from - longest_us)
-    for j in range(first, num_waits):
+    for j in range(_first_from(wait_from, num_waits, held_from - longest_us), num_waits):
         if wait_from[j] >= held_to:
             break
         if wait_row[j] == i:
@@ -146,7 +158,8 @@ def _fill_causes(
     -------
     The party of the first exempting report (-1: none), the weather level.
     """
-    cause_us[:] = 0
+    for cause in range(NUM_CAUSES):
+        cause_us[cause] = 0
     for j in range(num_special):
         row = special[j]
         if events[row].kind == EXTENDED and events[row].cause >= 0 and _bears_on(tables, events, row, i):
@@ -168,7 +181,8 @@ def _fill_causes(
 @inlined
 def _most_given(cause_us: I64, party_us: I64) -> int:
     """The party whose causes gave back most; ties go to the earlier in `PARTIES`."""
-    party_us[:] = 0
+    for party in range(NUM_PARTIES):
+        party_us[party] = 0
     for cause in range(NUM_CAUSES):
         party_us[CAUSE_PARTY_CODE[cause]] += cause_us[cause]
     best = NOBODY
@@ -216,7 +230,9 @@ def _is_unknown(events: Events, i: int) -> bool:
 def _judge_delivery(
     out: Liability, i: int, gross_s: int, exempt_by: int, exempts_unknown: bool, cause_us: I64, party_us: I64
 ) -> None:
-    given_us = cause_us.sum()
+    given_us = 0
+    for cause in range(NUM_CAUSES):
+        given_us += cause_us[cause]
     given_s = min(gross_s, -(-given_us // US_PER_S))
     remaining_s = gross_s - given_s
     out[i].late_s = gross_s
@@ -248,13 +264,12 @@ def _judge_other(out: Liability, events: Events, i: int, exempt_by: int) -> None
         out[i].party = NOBODY
 
 
-@compiled_with_runtime
+@inlined
 def _attribute_rider(
-    tables: Tables, events: Events, first: int, stop: int, waits: I64, special: I64, out: Liability, causes: I64
-) -> None:
+    tables: Tables, events: Events, first: int, stop: int, waits: I64, special: I64, cause_us: I64, party_us: I64,
+    out: Liability, causes: I64,
+) -> None:  # fmt: skip
     num_waits, num_special, longest_us = _collect(events, first, stop, waits, special)
-    cause_us = np.zeros(NUM_CAUSES, np.int64)
-    party_us = np.zeros(NUM_PARTIES, np.int64)
     for i in range(first, stop):
         if events[i].kind == DELIVERED:
             gross_us = 0
@@ -266,7 +281,8 @@ def _attribute_rider(
             exempts_unknown = tables.books[events[i].book].exempt_unknown == 1 and _is_unknown(events, i)
             _judge_delivery(out, i, gross_us // US_PER_S, exempt_by, exempts_unknown, cause_us, party_us)
             if causes.shape[0] > 0:
-                causes[i] = cause_us
+                for cause in range(NUM_CAUSES):
+                    causes[i, cause] = cause_us[cause]
         else:
             exempt_by = -1
             if events[i].kind == UNDELIVERED:
@@ -277,15 +293,23 @@ def _attribute_rider(
             _judge_other(out, events, i, exempt_by)
 
 
-@compiled_with_runtime
-def _attribute(tables: Tables, events: Events, start: I64, out: Liability, causes: I64) -> None:
-    most = 0
+@compiled(rows=1)
+def _attribute(
+    tables: Tables, events: Events, start: I64, waits: I64, special: I64, cause_us: I64, party_us: I64, out: Liability,
+    causes: I64,
+) -> None:  # fmt: skip
     for r in range(start.size - 1):
-        most = max(most, start[r + 1] - start[r])
-    waits = np.empty((3, most), np.int64)
-    special = np.empty(most, np.int64)
-    for r in range(start.size - 1):
-        _attribute_rider(tables, events, start[r], start[r + 1], waits, special, out, causes)
+        _attribute_rider(tables, events, start[r], start[r + 1], waits, special, cause_us, party_us, out, causes)
+
+
+def _attribute_all(tables: Tables, events: Events, start: I64, causes: I64) -> Liability:
+    """Liability of every event, into `causes` what each cause claims where there is room for it."""
+    out = np.zeros(events.size, LIABILITY)
+    most = int(np.diff(start).max(initial=0))
+    waits, special = np.empty((3, most), np.int64), np.empty(most, np.int64)
+    cause_us, party_us = np.zeros(NUM_CAUSES, np.int64), np.zeros(NUM_PARTIES, np.int64)
+    _attribute(tables, events, start, waits, special, cause_us, party_us, out, causes)
+    return out
 
 
 def attribute(tables: Tables, events: Events, start: I64) -> Liability:
@@ -300,9 +324,7 @@ def attribute(tables: Tables, events: Events, start: I64) -> Liability:
     start
         int64[R + 1].
     """
-    out = np.zeros(events.size, LIABILITY)
-    _attribute(tables, events, start, out, np.zeros((0, NUM_CAUSES), np.int64))
-    return out
+    return _attribute_all(tables, events, start, np.zeros((0, NUM_CAUSES), np.int64))
 
 
 def attribute_causes(tables: Tables, events: Events, start: I64) -> tuple[Liability, I64]:
@@ -322,7 +344,5 @@ def attribute_causes(tables: Tables, events: Events, start: I64) -> tuple[Liabil
     tuple[Liability, I64]
         n records, and int64[n, cause] (µs).
     """
-    out = np.zeros(events.size, LIABILITY)
     causes = np.zeros((events.size, NUM_CAUSES), np.int64)
-    _attribute(tables, events, start, out, causes)
-    return out, causes
+    return _attribute_all(tables, events, start, causes), causes

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from rules.compiled import compiled_with_runtime
+from rules.compiled import compiled, compiled_with_runtime
 from rules.events import KIND_CODE
 from scoring.columns import I32, I64, U8, U64, Events
 
@@ -26,44 +26,58 @@ def sorted_riders(column: pa.ChunkedArray) -> tuple[pa.Array, I32]:
     return encoded.dictionary.take(pa.array(order)), rank[encoded.indices.to_numpy()]
 
 
-@compiled_with_runtime
-def _by_rider_and_time(rider: I32, occurred: I64, num_riders: int) -> tuple[I64, I64]:
-    """Permutation that sorts rows by rider and time; where in it the next row has the same rider and instant.
+@compiled(rows=0)
+def _deal_out(rider: I32, occurred: I64, first: I64, place: I64, order: I64, when: I64) -> int:
+    """Sort rows by rider and time into `order`, times beside them in `when`; returns how many riders are out of order.
 
-    Rows are dealt out to their riders as they come; most come in order of time, so that little is left to move.
+    Rows are dealt out to their riders as they come; most come in order of time, so that little is left to move. Rider
+    r has the places from `first[r]` on, and `place[r]` is where the next row goes: -1 afterwards where it must be sorted.
     """
-    place = np.zeros(num_riders + 1, np.int64)
-    for i in range(rider.size):
-        place[rider[i] + 1] += 1
-    for r in range(num_riders):
-        place[r + 1] += place[r]
-    first = place.copy()
-    order, when = np.empty(rider.size, np.int64), np.empty(rider.size, np.int64)
     for i in range(rider.size):
         r = rider[i]
         at = place[r]
         place[r] += 1
-        # A row that is much too early would be moved past many others: left to the sort below.
+        # A row that is much too early would be moved past many others: left to be sorted.
         steps = 0
         while at > first[r] and steps < 32 and when[at - 1] > occurred[i]:
             order[at], when[at] = order[at - 1], when[at - 1]
             at -= 1
             steps += 1
         order[at], when[at] = i, occurred[i]
-    ties, num_ties = np.empty(rider.size, np.int64), 0
-    for r in range(num_riders):
-        start, stop = first[r], place[r]
-        for at in range(start + 1, stop):
+    unsorted = 0
+    for r in range(first.size - 1):
+        for at in range(first[r] + 1, place[r]):
             if when[at - 1] > when[at]:
-                rider_rows = np.sort(order[start:stop])
-                rider_rows = rider_rows[np.argsort(occurred[rider_rows], kind="mergesort")]
-                order[start:stop], when[start:stop] = rider_rows, occurred[rider_rows]
+                place[r] = -1
+                unsorted += 1
                 break
-        for at in range(start + 1, stop):
+    return unsorted
+
+
+@compiled(rows=1)
+def _find_ties(first: I64, when: I64, ties: I64) -> int:
+    """Where the next row has the same rider and instant, into `ties`; returns how many."""
+    num_ties = 0
+    for r in range(first.size - 1):
+        for at in range(first[r] + 1, first[r + 1]):
             if when[at - 1] == when[at]:
                 ties[num_ties] = at - 1
                 num_ties += 1
-    return order, ties[:num_ties].copy()
+    return num_ties
+
+
+def _by_rider_and_time(rider: I32, occurred: I64, num_riders: int) -> tuple[I64, I64]:
+    """Permutation that sorts rows by rider and time; where in it the next row has the same rider and instant."""
+    first = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.bincount(rider, minlength=num_riders))])
+    place, order, when = first.copy(), np.empty(rider.size, np.int64), np.empty(rider.size, np.int64)
+    if _deal_out(rider, occurred, first, place, order, when):
+        rows = np.flatnonzero((place[:-1] < 0)[rider])
+        places = np.flatnonzero(np.repeat(place[:-1] < 0, np.diff(first)))
+        # Both are stable: rows of one instant stay in the order in which they came.
+        order[places] = rows[np.lexsort((occurred[rows], rider[rows]))]
+        when[places] = occurred[order[places]]
+    ties = np.empty(rider.size, np.int64)
+    return order, ties[: _find_ties(first, when, ties)].copy()
 
 
 def scoring_order(table: pa.Table, rider: I32, num_riders: int) -> I64:
@@ -79,14 +93,14 @@ def scoring_order(table: pa.Table, rider: I32, num_riders: int) -> I64:
     return order
 
 
-@compiled_with_runtime
+@compiled(rows=1)
 def gather(source: Events, order: I64, out: Events) -> None:
     """`out[i] = source[order[i]]`; NumPy takes twenty times as long over records."""
     for i in range(order.size):
         out[i] = source[order[i]]
 
 
-@compiled_with_runtime
+@compiled_with_runtime()
 def _places(start: I64) -> I64:
     """An empty hash table in which the rows of each rider fill half at most."""
     most = 0
@@ -98,12 +112,13 @@ def _places(start: I64) -> I64:
     return np.full(size, -1, np.int64)
 
 
-@compiled_with_runtime
+@compiled_with_runtime()
 def _leave_empty(slots: I64, key: U64, first: int, end: int) -> None:
     """Take the rows of one rider out of the table: one by one where they are few, else all of it."""
     size = slots.size
     if 4 * (end - first) >= size:
-        slots[:] = -1
+        for at in range(size):
+            slots[at] = -1
         return
     # Rows that collide stand one behind the other: from each row's own place on, up to the next empty one.
     for i in range(first, end):
@@ -113,7 +128,7 @@ def _leave_empty(slots: I64, key: U64, first: int, end: int) -> None:
             at = (at + 1) & (size - 1)
 
 
-@compiled_with_runtime
+@compiled_with_runtime(rows=1)
 def first_of_identity(start: I64, key: U64, out: I64) -> int:
     """For each row the first row of its rider with the same event id, into `out`; returns how many are not first."""
     slots = _places(start)
@@ -133,7 +148,7 @@ def first_of_identity(start: I64, key: U64, out: I64) -> int:
     return repeats
 
 
-@compiled_with_runtime
+@compiled_with_runtime(rows=1)
 def first_of_order(start: I64, key: U64, counts: NDArray[np.bool_], is_new: U8, out: I64) -> None:
     """For each new row that counts the row of its rider that stands for its order, into `out`: a carried one, else the first.
 

@@ -90,7 +90,7 @@ def entry_rows(entries: Entries) -> list[EntryRow]:
     return [EntryRow(*values) for values in zip(*(entries[name].tolist() for name in EntryRow._fields), strict=True)]
 
 
-@compiled
+@compiled(rows=0)
 def _mark_alike(a: Entries, b: Entries, forced: I64, alike_a: U8, alike_b: U8) -> None:
     """Mark the entries of two readings, each in time order, whose instants read the same in both; `forced` is ascending."""
     i = j = 0

@@ -103,7 +103,7 @@ class ScoredRun:
         )
 
 
-@compiled_with_runtime
+@compiled_with_runtime(rows=0)
 def _compare(entries: Entries, at: I64, written: Entries, written_at: I64, out: I64) -> None:
     """Per rider, how many entries stand already; -1 where they no longer read the same."""
     for r in range(out.size):
@@ -132,7 +132,7 @@ def _compare(entries: Entries, at: I64, written: Entries, written_at: I64, out: 
                 break
 
 
-@compiled_with_runtime
+@compiled_with_runtime(rows=0)
 def _names_own_events(entries: Entries, events: Events) -> bool:
     """Whether each entry, and what made it necessary, is an event of the entry's own rider."""
     for i in range(entries.size):

@@ -21,14 +21,14 @@ def state_of(rng: CounterRandom, purpose: str) -> np.uint64:
     return purpose_state(rng, purpose)
 
 
-@compiled
+@compiled()
 def _mixed(state: np.uint64) -> np.uint64:
     state = (state ^ (state >> np.uint64(30))) * _FIRST
     state = (state ^ (state >> np.uint64(27))) * _SECOND
     return state ^ (state >> np.uint64(31))
 
 
-@compiled
+@compiled()
 def rank(state: np.uint64, entity: int, day: int, occurrence: int) -> int:
     """A rank of 0 … 999 999 millionths: `CounterRandom.below(MILLION, …)`."""
     state = _mixed(state ^ _mixed(np.uint64(entity) + _GOLDEN))

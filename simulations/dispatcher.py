@@ -129,7 +129,7 @@ def near_riders(board: Board, crew: Ints, waiting: Ints, width: int) -> Ints:
     return np.concatenate((near[:, : width // 2 + 1], free), axis=1)
 
 
-@compiled
+@compiled()
 def reveal_orders(live: AreaState, now_s: int) -> int:
     """Show the dispatcher what was placed by now and drop what was cancelled; return how many orders are open."""
     board, counts = live.board, live.counts[0]
@@ -153,7 +153,7 @@ def reveal_orders(live: AreaState, now_s: int) -> int:
     return num
 
 
-@compiled
+@compiled()
 def _fill(live: AreaState, slot: int, row: int) -> None:
     board, today = live.board, live.day_orders[row]
     door = live.xy.shape[0] - live.slots.shape[0] + slot
@@ -170,7 +170,7 @@ def _fill(live: AreaState, slot: int, row: int) -> None:
     board.barred[slot, :] = False
 
 
-@compiled
+@compiled()
 def _end_order(live: AreaState, slot: int, outcome: int) -> None:
     live.log[live.slots[slot].row].outcome = outcome
     live.board.orders[slot].status = 0
@@ -178,7 +178,7 @@ def _end_order(live: AreaState, slot: int, outcome: int) -> None:
     live.counts[0].num_steps += 1
 
 
-@compiled_with_runtime
+@compiled_with_runtime()
 def open_slots(live: AreaState, may_take: Flags) -> Ints:
     """Slots of open orders; plans of riders who may take nothing, or are gone, are taken back."""
     board = live.board
@@ -195,7 +195,7 @@ def open_slots(live: AreaState, may_take: Flags) -> Ints:
     return found[:num]
 
 
-@compiled_with_runtime
+@compiled_with_runtime()
 def offer_orders(live: AreaState, leaving: Ints, now_s: int) -> None:
     """Offer the orders that must go now; who declines is not asked again."""
     board, counts = live.board, live.counts[0]
@@ -229,7 +229,7 @@ def offer_orders(live: AreaState, leaving: Ints, now_s: int) -> None:
             live.log[row].rider, live.log[row].accepted_s = live.crew[r].rider, now_s
 
 
-@compiled
+@compiled()
 def is_finished(live: AreaState) -> bool:
     """Whether nothing more can happen: nobody on duty or yet to come, no order yet to be placed."""
     if live.counts[0].next_row < live.day_orders.shape[0]:
@@ -240,7 +240,7 @@ def is_finished(live: AreaState) -> bool:
     return True
 
 
-@compiled
+@compiled()
 def close_day(live: AreaState) -> None:
     """The end of the day: what nobody took is refused, what is under way stays open."""
     board = live.board

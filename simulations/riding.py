@@ -38,7 +38,7 @@ DRIFT_S = 600
 PERMILLE = 1_000.0
 
 
-@compiled
+@compiled()
 def advance(live: AreaState, now_s: int) -> None:
     """Let every rider's time pass up to `now_s`."""
     riders = live.board.riders
@@ -61,7 +61,7 @@ def advance(live: AreaState, now_s: int) -> None:
             wait_or_go_off(live, r, now_s)
 
 
-@compiled
+@compiled()
 def has_order_next(live: AreaState, r: int) -> bool:
     """Whether the rider's next stop is an order in hand."""
     board = live.board
@@ -71,7 +71,7 @@ def has_order_next(live: AreaState, r: int) -> bool:
     return (stop < 0 and board.orders[~stop].status == CARRIED) or (stop >= 0 and board.orders[stop].status == SENT)
 
 
-@compiled
+@compiled()
 def come_online(live: AreaState, r: int) -> None:
     """Come online."""
     start_s = live.crew[r].start_s
@@ -83,7 +83,7 @@ def come_online(live: AreaState, r: int) -> None:
     update_cost(live.board, r)
 
 
-@compiled
+@compiled()
 def wait_or_go_off(live: AreaState, r: int, now_s: int) -> None:
     """Nothing in hand: wait, work on beyond the planned end, or go (for a pause, if there is a later stretch)."""
     crew, riders = live.crew, live.board.riders
@@ -118,7 +118,7 @@ def wait_or_go_off(live: AreaState, r: int, now_s: int) -> None:
     update_cost(live.board, r)
 
 
-@compiled
+@compiled()
 def return_home(live: AreaState, r: int, now_s: int) -> None:
     """Ride back, unhurried, to where the rider waits for orders; who is there stays."""
     crew, own = live.crew, live.board.riders[r].place
@@ -146,7 +146,7 @@ def return_home(live: AreaState, r: int, now_s: int) -> None:
     update_cost(live.board, r)
 
 
-@compiled
+@compiled()
 def begin_stay(live: AreaState, r: int, at_s: int, phase: int, row: int, metres: int) -> None:
     """Close the present stay and begin another."""
     crew, counts = live.crew, live.counts[0]
@@ -163,7 +163,7 @@ def begin_stay(live: AreaState, r: int, at_s: int, phase: int, row: int, metres:
     crew[r].stay_order = live.day_orders[row].number if row >= 0 else -1
 
 
-@compiled
+@compiled()
 def depart(live: AreaState, r: int, at_s: int) -> None:
     """Ride to the first stop, as fast as a minute is worth."""
     board, crew = live.board, live.crew
@@ -186,7 +186,7 @@ def depart(live: AreaState, r: int, at_s: int) -> None:
     update_cost(board, r)
 
 
-@compiled
+@compiled()
 def riding_s(live: AreaState, r: int, at_s: int, metres: float, noise: float, minute_fen: float) -> int:
     """Seconds of a ride, lights included; adds the expected number of lights jumped."""
     parameters, bold = live.parameters[0], live.crew[r].boldness
@@ -200,20 +200,20 @@ def riding_s(live: AreaState, r: int, at_s: int, metres: float, noise: float, mi
     return np.int64(np.ceil(max(seconds, least)))
 
 
-@compiled
+@compiled()
 def riding_pace(live: AreaState, r: int, at_s: int) -> float:
     """Seconds a kilometre of this rider now: own pace, congestion, rain."""
     minute = min(max(at_s // 60, 0), live.congestion_permille.shape[0] - 1)
     return live.crew[r].pace_s_per_km * (live.congestion_permille[minute] / PERMILLE) * live.parameters[0].rain_pace
 
 
-@compiled
+@compiled()
 def bin_of(late_s: float) -> int:
     """Place of an expected lateness in the tables of prices."""
     return np.int64(min(max((late_s - LATE_MIN_S) / STEP_S, 0.0), NUM_BINS - 1.0))
 
 
-@compiled
+@compiled()
 def price_of_a_minute(live: AreaState, r: int, at_s: int) -> float:
     """What one more minute on the way costs in expectation, over all orders in hand: the rider's own forecast."""
     board = live.board
@@ -239,7 +239,7 @@ def price_of_a_minute(live: AreaState, r: int, at_s: int) -> float:
     return total
 
 
-@compiled
+@compiled()
 def expected_loss_fen(live: AreaState, r: int, offered: int, at_s: int) -> float:
     """What the lateness of an offered order is expected to cost the rider."""
     board = live.board
@@ -262,25 +262,25 @@ def expected_loss_fen(live: AreaState, r: int, offered: int, at_s: int) -> float
     return 0.0
 
 
-@compiled
+@compiled()
 def _at_store(live: AreaState, slot: int, clock_s: float, ride_s: float) -> float:
     return max(clock_s + ride_s + live.parameters[0].pick_up_s, float(live.board.orders[slot].ready_s))
 
 
-@compiled
+@compiled()
 def _usual_door_s(live: AreaState, r: int) -> float:
     """What handing over usually takes this rider: as the dispatcher reckons, at the rider's own speed of searching."""
     return live.board.weights[0].half_dropoff_s * 2.0 * live.crew[r].search_permille / PERMILLE
 
 
-@compiled
+@compiled()
 def late_s(live: AreaState, slot: int, at_s: float) -> float:
     """Lateness that counts: gross, or less what a slow kitchen is known to have cost."""
     gross = at_s - live.board.orders[slot].promised_s
     return gross if live.parameters[0].gross else gross - live.slots[slot].given_back_s
 
 
-@compiled
+@compiled()
 def arrive(live: AreaState, r: int) -> None:
     """Reach the first stop: pick up all of the visit that is the rider's, or hand over."""
     if live.board.stops[r, 0] >= 0:
@@ -289,7 +289,7 @@ def arrive(live: AreaState, r: int) -> None:
         _hand_over(live, r)
 
 
-@compiled
+@compiled()
 def _pick_up(live: AreaState, r: int) -> None:
     board = live.board
     at_s, stops, orders = board.riders[r].arrival_s, board.stops[r], board.orders
@@ -321,7 +321,7 @@ def _pick_up(live: AreaState, r: int) -> None:
     update_cost(board, r)
 
 
-@compiled
+@compiled()
 def _hand_over(live: AreaState, r: int) -> None:
     board, crew = live.board, live.crew
     at_s, slot = board.riders[r].arrival_s, ~board.stops[r, 0]
@@ -346,14 +346,14 @@ def _hand_over(live: AreaState, r: int) -> None:
     update_cost(board, r)
 
 
-@compiled
+@compiled()
 def free_slot(live: AreaState, slot: int) -> None:
     """Give the slot back."""
     live.free[live.counts[0].num_free_slots] = slot
     live.counts[0].num_free_slots += 1
 
 
-@compiled
+@compiled()
 def move_place(live: AreaState, place: int, x: float, y: float) -> None:
     """Move a place, and what the dispatcher reckons from and to it."""
     live.xy[place, 0], live.xy[place, 1] = x, y

@@ -17,6 +17,7 @@ from api.endpoints.common.json_shape import exceeded_limit
 from api.files.json_list import json_list_bounds
 from api.service import Service
 from rules.compile import compile_books
+from rules.compiled import only_machine_code
 from rules.shelf import versions
 from scoring.columns import EVENT_SCHEMA
 from scoring.ledger import entries_table, riders_table
@@ -55,6 +56,7 @@ def compile_and_freeze(compiled: Event) -> None:
 
 def compile_scoring() -> None:
     """Look through a body and score two made-up events under a shipped book; nothing is stored."""
+    only_machine_code()
     exceeded_limit(b"[]", ORDINARY.shape)
     json_list_bounds(b"[]")
     program = compile_books(versions("gbt-46862-reference"))

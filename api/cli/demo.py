@@ -31,6 +31,7 @@ from api.runs.rider_inputs import reread_inputs
 from api.runs.run import ScoredFiles, score_files
 from rules.book import Tier
 from rules.calendar import calendar
+from rules.compiled import only_machine_code
 from rules.text import LANGS, Lang, text
 from rules.units import US_PER_S, points_text
 from scoring.because import Because, EntryLine, because, lines_of
@@ -178,6 +179,8 @@ def find_or_begin(folder: Path, riders: int, days: int, seed: int, *, fresh: boo
 def make_sample(folder: Path, described: DemoDescription, lang: Lang) -> DemoCity:
     """Generate the city, write its events, score them under both books."""
     city, seed = described.city, described.seed
+    # The service that follows needs it all the same.
+    only_machine_code()
     with shown_progress(lang, text(lang, "demo.stage_city"), 3) as shown:
         events = folder / EVENTS
         if not events.exists() or described.since_us < described.until_us:

@@ -36,6 +36,13 @@ class Commands(LazyGroup):
         with click_speaks(lang_of(sys.argv[1:] if args is None else args)):
             return super().main(args, *others, **options)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that is called; where compiled code is kept is settled before."""
+        prepare_compiling(lang_of(args))
+        return super().resolve_command(ctx, args)
+
     def invoke(self, ctx: click.Context) -> object:
         """Run a command."""
         try:
@@ -47,6 +54,15 @@ class Commands(LazyGroup):
             end_on_interrupt(ctx.meta.get(LANG_KEY) or default_lang())
         except families() as error:
             end_on(error, ctx.meta.get(LANG_KEY) or default_lang())
+
+
+def prepare_compiling(lang: Lang) -> None:
+    """Settle where compiled code is kept, and say what is compiled: it takes long, and no progress shows."""
+    from api.compiled_cache import choose_cache
+    from rules.compiled import tell_what_is_compiled
+
+    choose_cache(lambda key, folder: print_message(lang, key, folder=folder))
+    tell_what_is_compiled(lambda name: print_message(lang, "cli.compiling", name=name))
 
 
 def families() -> tuple[type[BaseException], ...]:

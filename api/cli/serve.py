@@ -128,7 +128,10 @@ def run(settings: Any, sock: socket.socket, lang: Lang, log_lines: LogLines | No
     from api.app.create import create_app
     from api.endpoints.common.log_output import stderr_output
     from api.endpoints.common.logs import make_log, relay_libraries
+    from rules.compiled import tell_what_is_compiled
 
+    # Stderr is the log from here on; `/readyz` says whether all is compiled.
+    tell_what_is_compiled(None)
     log = make_log(settings.log_level)
     relay_libraries(log, "uvicorn", "asyncio")
     for event, values in (log_lines or {}).items():

@@ -9,11 +9,11 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numba import njit
 from numpy.typing import NDArray
 
 from api.files.columns import per_row, value_codes
 from api.files.reading_options import ReadingOptions, RiderAndId
+from rules.compiled import compiled_with_runtime
 from rules.ids import ID_LENGTH_MAX, NO_ID, UNSOUND_ID
 
 ID_FIELDS: Final = frozenset({"event_id", "rider_id", "order_id", "ref_event_id", "city"})
@@ -68,7 +68,7 @@ def _unsound(values: pa.Array, reading: ReadingOptions) -> Mask:
     return mask
 
 
-@njit(cache=True, nogil=True)
+@compiled_with_runtime(rows=2)
 def _note_doubtful(bounds: Any, letters: Any, out: Any) -> None:
     """Mark texts that may be no ids: whatever is not marked is one."""
     for i in range(out.size):

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from numba import njit
+
+from rules.compiled import compiled_with_runtime
 
 _NUM_ROWS_MAX: Final = 100_000
 _EVENTS: Final = np.frombuffer(b"events", np.uint8)
@@ -40,7 +41,7 @@ def json_list_bounds(body: bytes) -> JsonListBounds | None:
     return JsonListBounds(first, stop, [] if is_empty else rows)
 
 
-@njit(cache=True, nogil=True)
+@compiled_with_runtime()
 def _list_start(letters: Any, name: Any) -> int:
     """The place after the bracket that begins the list, or that of a member of the outermost object; -1 for none."""
     depth, text_start, text_stop = 0, 0, 0
@@ -73,7 +74,7 @@ def _list_start(letters: Any, name: Any) -> int:
     return -1
 
 
-@njit(cache=True, nogil=True)
+@compiled_with_runtime()
 def _bounds(letters: Any, first: int, starts: Any, stops: Any) -> tuple[int, int]:
     """How many rows were found, -1 for no list, and where it ends."""
     number, depth = 0, 1

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rules import compiled, sources
+from rules import compiled, plain, sources
 
 pytestmark = pytest.mark.slow
 
@@ -16,12 +16,12 @@ from dispatch.constants import NUMBER, {type_name}
 from rules.compiled import compiled
 
 
-@compiled
+@compiled()
 def read(of):
     return NUMBER + of.number
 
 
-print(read({type_name}(0)), sum(read.stats.cache_hits.values()))
+print(read({type_name}(0)), sum(read.machine_code().stats.cache_hits.values()))
 """
 CONSTANTS = """
 from typing import NamedTuple
@@ -40,7 +40,7 @@ def program(tmp_path: Path) -> Path:
     for folder in ("rules", "dispatch"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "__init__.py").touch()
-    for module in (compiled, sources):
+    for module in (compiled, plain, sources):
         shutil.copy(module.__file__, tmp_path / "rules")
     return tmp_path
 
@@ -94,7 +94,7 @@ def test_compiled_code_carries_the_stamp() -> None:
 
     for function in (evaluate_route, _fold, advance):
         stamp = compiled.stamp_of(function.py_func.__code__.co_filename)
-        assert function._cache._cache_file._source_stamp == stamp
+        assert function.machine_code()._cache._cache_file._source_stamp == stamp
 
 
 def test_importing_it_does_not_import_numba() -> None:
@@ -104,3 +104,50 @@ def test_importing_it_does_not_import_numba() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == "False"
+
+
+def test_small_inputs_are_done_in_python_until_they_are_many() -> None:
+    """A function that names its rows compiles nothing for a few, and does for many, for many few, and in a server."""
+    code = """
+import sys
+import numpy as np
+from rules import compiled
+
+@compiled.compiled(rows=0)
+def double(values):
+    for i in range(values.size):
+        values[i] *= 2
+
+told = []
+compiled.tell_what_is_compiled(told.append)
+values = np.ones(8, np.int64)
+double(values)
+print(values.sum(), "numba" in sys.modules, told)
+if sys.argv[1] == "many":
+    double(np.ones(compiled.MADE_ROWS[0] + 1, np.int64))
+elif sys.argv[1] == "often":
+    for _ in range(compiled.MADE_ROWS[1] // 8 + 1):
+        double(values)
+else:
+    compiled.only_machine_code()
+    double(values)
+print("numba" in sys.modules, told)
+"""
+    for way in ("many", "often", "server"):
+        done = subprocess.run([sys.executable, "-c", code, way], capture_output=True, text=True, check=True)
+        assert done.stdout.splitlines() == ["16 False []", "True ['__main__.double']"], way
+
+
+def test_code_in_the_cache_is_taken_sooner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether machine code is kept is seen from the names of files, before Numba is imported."""
+
+    def work() -> None:
+        """Some function of this file."""
+
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    before = compiled.is_kept.__wrapped__(work)
+    (tmp_path / "rules_0123").mkdir()
+    (tmp_path / "rules_0123" / "test_compiled.work-1.py311.nbi").touch()
+
+    assert not before
+    assert compiled.is_kept.__wrapped__(work)

@@ -17,7 +17,7 @@ from simulations.riding import advance
 NEVER = 1 << 60
 
 
-@compiled_with_runtime
+@compiled_with_runtime()
 def play_by_event(live: AreaState, first: int) -> None:
     """Play an area until every order placed has been delivered."""
     now = first
@@ -31,7 +31,7 @@ def play_by_event(live: AreaState, first: int) -> None:
         now = next_instant(live, now)
 
 
-@compiled_with_runtime
+@compiled_with_runtime()
 def give(live: AreaState, now: int) -> Ints:
     """Give waiting orders, oldest first, to the nearest riders with nothing to do; return those riders."""
     board = live.board
@@ -60,7 +60,7 @@ def give(live: AreaState, now: int) -> Ints:
     return leaving[:num]
 
 
-@compiled
+@compiled()
 def next_instant(live: AreaState, now: int) -> int:
     """When the next order is placed, or the next rider arrives or gets free; `NEVER` when nothing is left to do."""
     at = NEVER

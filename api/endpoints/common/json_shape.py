@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from numba import njit
+
+from rules.compiled import compiled_with_runtime
 
 # Deeper than any limit that a setting may ask for.
 DEPTH_MAX: Final = 256
@@ -51,7 +52,7 @@ def exceeded_limit(body: bytes, shape: JsonShape, *, is_lines: bool = False) -> 
     return int(_passed(np.frombuffer(body, np.uint8), limits, is_lines))
 
 
-@njit(cache=True, nogil=True)
+@compiled_with_runtime()
 def _passed(letters: Any, limits: tuple[int, int, int, int, int], is_lines: bool) -> int:
     depth_max, values_max, members_max, items_max, text_max = limits
     counts = np.zeros(DEPTH_MAX + 2, np.int64)
