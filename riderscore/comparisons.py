@@ -6,8 +6,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from api.files.readers import Format
-from api.files.reading_options import ReadingOptions
+from api.files.reading_options import Format, ReadingOptions
 from api.runs.any_size import compare_any_size
 from api.runs.run import PLATFORM
 from riderscore.frames import Backend, Data, ResultFolder, as_files, read_table

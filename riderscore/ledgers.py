@@ -9,8 +9,7 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
-from api.files.readers import Format
-from api.files.reading_options import ReadingOptions
+from api.files.reading_options import Format, ReadingOptions
 from api.runs.any_size import score_any_size
 from api.runs.explained import explain_rider
 from api.runs.ledger_files import ENTRIES, REJECTS, RIDERS, RUN

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from api.files.readers import Format
-from api.files.reading_options import DEFAULT_READING, ReadingOptions
+from api.files.reading_options import DEFAULT_READING, Format, ReadingOptions
 from api.runs.bucketed_compare import compare_bucketed
 from api.runs.bucketed_run import ScoredBuckets, is_bucketed, score_bucketed
 from api.runs.compare import ComparedFiles, ComparisonCommand, compare_files
