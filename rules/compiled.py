@@ -101,6 +101,9 @@ class Compiled:
         """What the function returns."""
         if plain.is_running():
             return self.py_func(*arguments)
+        if "forceinline" in self._options:
+            # It has no entry from Python: machine code would jump to nowhere.
+            return plain.run(self.py_func, arguments)
         if self._machine is None:
             if self._rows is not None and self._is_small(len(arguments[self._rows])):
                 return plain.run(self.py_func, arguments)
@@ -160,7 +163,7 @@ def compiled_with_runtime(*, rows: int | None = None) -> Callable[[Function], Fu
 
 
 def inlined(function: Function) -> Function:
-    """Compile what other compiled code calls; it becomes part of its caller and has no entry of its own.
+    """Compile what other compiled code calls; it becomes part of its caller. Called from Python it runs as Python.
 
     Parameters
     ----------

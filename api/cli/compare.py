@@ -18,6 +18,7 @@ from api.cli.console import (
 )
 from api.cli.option_types import parse_books
 from api.cli.scoring_commands import (
+    events_at_hand,
     format_option,
     max_rejects_option,
     out_option,
@@ -75,7 +76,7 @@ def compare(
 ) -> None:
     """Score the same EVENTS under two books: points, fines, bonuses, income, who gains and who loses.
 
-    EVENTS are CSV, NDJSON or Parquet files, or folders of them; with --format mdrp an INSTANCE_DIR and a SOLUTION_DIR.
+    EVENTS are CSV, NDJSON or Parquet files, folders of them, or `-` for stdin; with --format mdrp an INSTANCE_DIR and a SOLUTION_DIR.
     A and B are book ids, ID@DATE, TOML files or `auto`. Rows that either book cannot judge are left out of both.
     """
     done = run_both("compare", events, references, out, format_, platform, lang, reading, replace=replace)
@@ -122,7 +123,7 @@ def impact(
 ) -> None:
     """Show who would move tier, points or money if book B replaced book A, on deliveries that happened.
 
-    FILE is a CSV, NDJSON or Parquet file or a folder of them; with --format mdrp give INSTANCE_DIR SOLUTION_DIR. Writes
+    FILE is a CSV, NDJSON or Parquet file, a folder of them, or `-` for stdin; with --format mdrp give INSTANCE_DIR SOLUTION_DIR. Writes
     affected.parquet, summary.json, run.json and rejects.ndjson.
     """
     done = run_both("impact", (*events, *more), (from_, to), out, format_, platform, lang, reading, replace=replace)
@@ -146,9 +147,9 @@ def run_both(
     replace: bool,
 ) -> ComparedFiles:
     """Compare with a progress bar, by buckets where the input is large; ends the command if it cannot be done."""
-    with run_progress(lang) as progress:
+    with events_at_hand(events, out) as paths, run_progress(lang) as progress:
         compared = compare_any_size(
-            command, events, references, out, format=format_, platform=platform, reading=reading, replace=replace,
+            command, paths, references, out, format=format_, platform=platform, reading=reading, replace=replace,
             progress=progress,
         )  # fmt: skip
     show_faults(compared.warnings, lang)

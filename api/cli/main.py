@@ -11,6 +11,10 @@ COMMANDS = {
         "api.cli.demo:demo",
         "Score a seeded sample city under a service score and under the old fine, and open the console on it.",
     ),
+    "init": LazyCommand(
+        "api.cli.init:init",
+        "Make a folder to begin with: a rule book, a deployment table, a sample day, and a README that uses them.",
+    ),
     "books": LazyCommand("api.cli.books:books", "List, show, check, compare and export rule books."),
     "score": LazyCommand(
         "api.cli.score:score_command", "Score EVENTS under a rule book into an exact, explained ledger."
@@ -41,7 +45,8 @@ COMMANDS = {
     ),
     "token": LazyCommand("api.cli.token:token", "API keys: each is shown once, when it is made."),
     "schema": LazyCommand(
-        "api.cli.schema:schema", "Print the JSON Schema of an event, a rule book, or a ledger entry."
+        "api.cli.schema:schema",
+        "Print the JSON Schema of an event, a rule book, a ledger entry, or where a rider stands.",
     ),
 }
 

@@ -9,6 +9,7 @@ import click
 from api.cli.console import json_option, lang_option, platform_option, print_json, print_message, show_faults
 from api.cli.option_types import JOBS_MAX, OUTPUT_PATH, WholeNumber, parse_as_of
 from api.cli.scoring_commands import (
+    events_at_hand,
     format_option,
     max_rejects_option,
     out_option,
@@ -71,15 +72,15 @@ def score_command(
 ) -> None:
     """Score EVENTS under a rule book into an exact, explained ledger.
 
-    EVENTS are CSV, NDJSON or Parquet files, or folders of them; with --format mdrp an INSTANCE_DIR and a SOLUTION_DIR.
+    EVENTS are CSV, NDJSON or Parquet files, folders of them, or `-` for stdin; with --format mdrp an INSTANCE_DIR and a SOLUTION_DIR.
     Bad rows go to rejects.ndjson and the run goes on; exit code 3 where they are more than --max-rejects, 2 where they are
     all.
     """
     from api.runs.any_size import score_any_size
 
-    with run_progress(lang) as progress:
+    with events_at_hand(events, out) as paths, run_progress(lang) as progress:
         run = score_any_size(
-            events, reference, out, format=format_, state=state, as_of_us=as_of_us, engine_name=engine, num_workers=jobs,
+            paths, reference, out, format=format_, state=state, as_of_us=as_of_us, engine_name=engine, num_workers=jobs,
             address=ray_address, platform=platform, reading=reading, replace=replace, progress=progress,
         )  # fmt: skip
     show_faults(run.warnings, lang)

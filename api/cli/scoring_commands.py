@@ -1,12 +1,13 @@
 """What `score`, `compare` and `books impact` share: options about event files, progress, ends, rows left out."""
 
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
@@ -20,6 +21,8 @@ from rules.text import Lang, text
 if TYPE_CHECKING:
     from api.runs.run import RunProgress
 
+STDIN: Final = Path("-")
+_NUM_FIRST_BYTES: Final = 4_096
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -94,6 +97,46 @@ def run_progress(lang: Lang) -> "Iterator[RunProgress]":
             shown.update(done, total, text(lang, f"cli.stage_{stage}"))
 
         yield show_progress
+
+
+@contextmanager
+def events_at_hand(events: tuple[Path, ...], out: Path) -> Iterator[tuple[Path, ...]]:
+    """Paths of events, with what comes in on stdin (`-`) in a file beside `out` until the block ends.
+
+    It always stands under the same name, so that the same command is known again. Its first bytes say what it is.
+    """
+    if STDIN not in events:
+        yield events
+        return
+    path = _spool_stdin(out)
+    try:
+        yield tuple(path if given == STDIN else given for given in events)
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _spool_stdin(out: Path) -> Path:
+    from api.files.errors import system_errors_as
+
+    with system_errors_as("output_refused", out):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        source = sys.stdin.buffer
+        first = source.read(_NUM_FIRST_BYTES)
+        path = out.parent / f".{out.name}.stdin{_ending_of(first)}"
+        try:
+            with path.open("wb") as file:
+                file.write(first)
+                shutil.copyfileobj(source, file)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+    return path
+
+
+def _ending_of(first: bytes) -> str:
+    if first.startswith(b"PAR1"):
+        return ".parquet"
+    return ".ndjson" if first.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{") else ".csv"
 
 
 class _NoPandas:

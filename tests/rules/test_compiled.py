@@ -151,3 +151,28 @@ def test_code_in_the_cache_is_taken_sooner(tmp_path: Path, monkeypatch: pytest.M
 
     assert not before
     assert compiled.is_kept.__wrapped__(work)
+
+
+def test_what_is_part_of_others_can_be_called_from_python() -> None:
+    """A function that is inlined has no entry of its own: from Python it runs as Python, also where a caller is compiled."""
+    code = """
+import numpy as np
+from rules.compiled import compiled, inlined, only_machine_code
+
+@inlined
+def double(value):
+    return value * 2
+
+@compiled()
+def double_all(values):
+    for i in range(values.size):
+        values[i] = double(values[i])
+
+only_machine_code()
+values = np.ones(3, np.int64)
+double_all(values)
+print(values.sum(), double(21))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.split() == ["6", "42"]
