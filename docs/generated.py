@@ -16,6 +16,7 @@ import click
 from numpydoc.docscrape import get_doc_object
 
 from docs import contract
+from docs.licences import licences_page
 
 PLACE: Final = Path(__file__).parent / "reference"
 Schema = Mapping[str, Any]
@@ -434,6 +435,7 @@ PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "ledger.md": ledger,
     "python.md": python,
     **contract.FILES,
+    "licences.md": licences_page,
 }
 
 if __name__ == "__main__":

@@ -15,11 +15,11 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, contextmanager
-from importlib.util import find_spec
 from itertools import islice
 from multiprocessing.process import BaseProcess
 from typing import Any, Final, Literal, Protocol, TypeVar, get_args
 
+from api.extras import need_extra
 from api.files.errors import InputError
 from api.runs.outcome import RunError
 from rules.errors import Fault
@@ -130,8 +130,7 @@ def _wait_for(parent: BaseProcess) -> None:
 
 @contextmanager
 def _ray(num_workers: int | None, address: str | None) -> Iterator[Engine]:
-    if find_spec("ray") is None:
-        raise InputError(Fault("ray_missing", file="--engine"))
+    need_extra("ray", "--engine")
     import ray
 
     started = not ray.is_initialized()
