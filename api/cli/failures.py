@@ -40,7 +40,8 @@ class Commands(LazyGroup):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """The command that is called; where compiled code is kept is settled before."""
-        prepare_compiling(lang_of(args))
+        if not {"-h", "--help"} & set(args):
+            prepare_compiling(lang_of(args))
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> object:

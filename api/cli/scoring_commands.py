@@ -108,29 +108,19 @@ def events_at_hand(events: tuple[Path, ...], out: Path) -> Iterator[tuple[Path, 
     if STDIN not in events:
         yield events
         return
-    path = _spool_stdin(out)
-    try:
-        yield tuple(path if given == STDIN else given for given in events)
-    finally:
-        path.unlink(missing_ok=True)
-
-
-def _spool_stdin(out: Path) -> Path:
     from api.files.errors import system_errors_as
 
     with system_errors_as("output_refused", out):
         out.parent.mkdir(parents=True, exist_ok=True)
-        source = sys.stdin.buffer
-        first = source.read(_NUM_FIRST_BYTES)
-        path = out.parent / f".{out.name}.stdin{_ending_of(first)}"
-        try:
-            with path.open("wb") as file:
-                file.write(first)
-                shutil.copyfileobj(source, file)
-        except BaseException:
-            path.unlink(missing_ok=True)
-            raise
-    return path
+    first = sys.stdin.buffer.read(_NUM_FIRST_BYTES)
+    path = out.parent / f".{out.name}.stdin{_ending_of(first)}"
+    try:
+        with system_errors_as("output_refused", path), path.open("wb") as file:
+            file.write(first)
+            shutil.copyfileobj(sys.stdin.buffer, file)
+        yield tuple(path if given == STDIN else given for given in events)
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def _ending_of(first: bytes) -> str:
