@@ -39,6 +39,9 @@ class Ledger:
         Lines of `rejects.ndjson`.
     events
         `rider_id` and `event_id` of all events of the riders, where whoever checks has them; else None.
+    stated
+        What files state once for each event (`scoring.ledger_columns.STATED`), a row per entry; None elsewhere, and in
+        ledgers of 0.1.0.
     """
 
     entries: pa.Table
@@ -47,6 +50,7 @@ class Ledger:
     run: Mapping[str, Any]
     num_rejects: int
     events: pa.Table | None = None
+    stated: pa.Table | None = None
 
     @cached_property
     def columns(self) -> "Columns":

@@ -39,6 +39,7 @@ from scoring.invariant_columns import (
     ints,
     word_codes,
 )
+from scoring.invariant_lateness import lateness_once
 from scoring.invariant_rules import amounts, liability_stated, no_fines, only_the_liable, points_of_rules, rules_known
 from scoring.ledger import (
     RESET_PREFIX,
@@ -428,6 +429,7 @@ CHECKS: tuple[Check, ...] = (
     liability_stated,
     only_the_liable,
     no_fines,
+    lateness_once,
     reversals,
     standing,
     review_flag,
@@ -437,7 +439,7 @@ CHECKS: tuple[Check, ...] = (
     counted,
 )
 # What concerns a ledger directory alone: sums and standing are not kept in a database, and it has no `run.json`.
-OF_FILES: frozenset[Check] = frozenset({standing, sums, recorded_once, books_named, counted})
+OF_FILES: frozenset[Check] = frozenset({lateness_once, standing, sums, recorded_once, books_named, counted})
 
 
 def check_ledger(ledger: Ledger, checks: Sequence[Check] = CHECKS) -> tuple[CheckResult, ...]:

@@ -25,8 +25,9 @@ from scoring.score import ScoredRun
 
 # Entries that belong to no event are under `reset:DATE`.
 RESET_PREFIX = "reset:"
-# Columns whose values hardly repeat, and those that look random: what a writer of files wants to know.
-UNIQUE = ("event_id", "occurred_us")
+# What a writer of files wants to know: columns whose values hardly repeat, that move by little, that look random.
+UNIQUE = ("event_id",)
+STEPWISE = ("seq", "score_after_mp", "occurred_us")
 RANDOM = ("entry_id",)
 
 

@@ -14,6 +14,7 @@ from scoring.columns import ENTRY_KINDS
 _NAMES: Final = pa.dictionary(pa.int32(), pa.string())
 _WORDS: Final = pa.dictionary(pa.int8(), pa.string())
 _DIGESTS: Final = pa.dictionary(pa.int16(), pa.string())
+MONEY_KINDS: Final = ("bonus", "fine")
 _DIGEST: Final = "0f3a9c64d1e25b7788c01d2f6a4be35990d7c1a2b3f4e5d6978812345678abcd"
 
 
@@ -102,12 +103,16 @@ ENTRY_COLUMNS: Final = (
         choices=PARTIES,
     ),
     LedgerColumn(
-        "late_s", pa.int32(), "How late the delivery was, gross, rounded down; 0 for what is no delivery.", 240
+        "late_s",
+        pa.int32(),
+        "How late the delivery was, gross, rounded down: on the first line of the event, below zero on the line that takes "
+        "the last of them back, 0 on all others, so that a sum over lines is the sum over deliveries.",
+        240,
     ),
     LedgerColumn(
         "time_given_back_s",
         pa.int32(),
-        "How much of that was not the rider's, rounded up; never more than `late_s`.",
+        "How much of that was not the rider's, rounded up; stated once for each event, as `late_s` is.",
         0,
     ),
     LedgerColumn("book_digest", _DIGESTS, "The version of the rule book that judged (SHA-256).", _DIGEST),
@@ -140,6 +145,34 @@ ENTRY_COLUMNS: Final = (
         "When the event or due instant happened that the entry concerns, where that is another time than `occurred_us`.",
         1_764_740_040_000_000,
         "the same as `occurred_us`",
+    ),
+    LedgerColumn(
+        "late_counted_s",
+        pa.int32(),
+        "The lateness that counted: `late_s` less `time_given_back_s` where the rider answers for it, 0 where not; all of it "
+        "in a book that counts gross lateness. Stated once for each event, as `late_s` is.",
+        240,
+    ),
+    LedgerColumn(
+        "money_kind",
+        _WORDS,
+        "What the money of the entry is; a `reverse` has the kind of what it takes back. Lines of a bonus are of kind `award` "
+        "and give no points.",
+        "bonus",
+        "no money moves",
+        MONEY_KINDS,
+    ),
+    LedgerColumn(
+        "of_late_s",
+        pa.int32(),
+        "How late the delivery was that the entry concerns, gross: the same on each of its lines. Not to be added up.",
+        240,
+    ),
+    LedgerColumn(
+        "of_time_given_back_s",
+        pa.int32(),
+        "How much of `of_late_s` was not the rider's: the same on each line of the delivery. Not to be added up.",
+        0,
     ),
 )
 RIDER_COLUMNS: Final = (
@@ -199,4 +232,13 @@ RIDER_COLUMNS: Final = (
         -3_458_764_513_820_540_928,
     ),
 )
-ENTRY_SCHEMA: Final = pa.schema([(column.name, column.type) for column in ENTRY_COLUMNS])
+# Rows of `entries.parquet`.
+ENTRY_FILE_SCHEMA: Final = pa.schema([(column.name, column.type) for column in ENTRY_COLUMNS])
+# Under these names files have what each line was judged by; in memory and in databases lines have nothing else.
+OF_LINE: Final = {"late_s": "of_late_s", "time_given_back_s": "of_time_given_back_s"}
+# What files have beside a line: sums of these columns are sums over events, and money is told apart.
+STATED: Final = (*OF_LINE, "late_counted_s", "money_kind")
+# Lines in memory: `late_s` and `time_given_back_s` on each of an event.
+ENTRY_SCHEMA: Final = pa.schema(
+    [field for field in ENTRY_FILE_SCHEMA if field.name not in (*STATED[len(OF_LINE) :], *OF_LINE.values())]
+)

@@ -65,7 +65,7 @@ def generate(riders: int, events: int, cities: int, seed: int, out: Path, lang: 
 
 def write_window(day: "NationalDay", folder: Path, window: int) -> None:
     """One file of the day."""
-    from api.files.atomic import write_parquet
+    from api.files.parquet_files import Origin, write_parquet
     from simulations.national import window_table
 
-    write_parquet(folder / f"{window:05d}.parquet", window_table(day, window))
+    write_parquet(folder / f"{window:05d}.parquet", window_table(day, window), Origin("bench generate"))

@@ -25,7 +25,8 @@ from api.cli.option_types import OUTPUT_PATH, SEED, WholeNumber
 from api.cli.progress import shown_progress
 from api.cli.tables import aligned, money, plain_table
 from api.clock import now_us
-from api.files.atomic import check_output, write_json, write_parquet
+from api.files.atomic import check_output, write_json
+from api.files.parquet_files import Origin, write_parquet
 from api.runs.ledger_files import read_ledger
 from api.runs.rider_inputs import reread_inputs
 from api.runs.run import ScoredFiles, score_files
@@ -185,7 +186,8 @@ def make_sample(folder: Path, described: DemoDescription, lang: Lang) -> DemoCit
         events = folder / EVENTS
         if not events.exists() or described.since_us < described.until_us:
             table = events_only(generate(city, seed))
-            write_parquet(events, table.filter(pc.less_equal(table["occurred_us"], described.until_us)))
+            until = table.filter(pc.less_equal(table["occurred_us"], described.until_us))
+            write_parquet(events, until, Origin("demo"))
         shown.update(1, stage=text(lang, "demo.stage_score"))
         scored = score_files([events], SCORE_BOOK, folder / "ledger", replace=True)
         shown.update(2, stage=text(lang, "demo.stage_fine"))

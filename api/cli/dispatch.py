@@ -162,16 +162,19 @@ def _write(folder: Path, out: Path, played: "Played", time_limit: float | None) 
     """Write the result folder, all at once; return run.json's content."""
     from importlib.metadata import version
 
-    from api.files.atomic import atomic_folder, write_json, write_ndjson, write_parquet
+    from api.files.atomic import atomic_folder, write_json, write_ndjson
     from api.files.mdrp import read_mdrp_day
+    from api.files.parquet_files import SCHEMA_VERSION, Origin, write_parquet
     from dispatch.benchmark import run_document
     from dispatch.mdrp import solution_texts
 
     document = run_document(played) | {"time_limit_s": time_limit, "version": version("riderscore")}
+    document["schema_version"] = SCHEMA_VERSION
     with atomic_folder(out) as target:
         for name, content in solution_texts(played.solution).items():
             (target / name).write_text(content, encoding="utf-8", newline="\n")
-        write_parquet(target / "deliveries.parquet", _events(read_mdrp_day((folder, target), TIME_ZONE).table))
+        deliveries = _events(read_mdrp_day((folder, target), TIME_ZONE).table)
+        write_parquet(target / "deliveries.parquet", deliveries, Origin("dispatch", time_zone=TIME_ZONE))
         write_ndjson(target / "explanations.ndjson", played.explanations)
         write_json(target / "run.json", document)
     return document

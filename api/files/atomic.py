@@ -13,18 +13,14 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from api.files.errors import InputError, system_errors_as
 from rules.errors import Fault
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
 # A folder that holds this file was written by riderscore and may be replaced.
 MARKER: Final = "run.json"
 STATE_MARKER: Final = "state.json"
-ROW_GROUP_ROWS: Final = 1 << 20
 # One letter is a drive.
 _ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 
@@ -155,35 +151,6 @@ def write_json(path: Path, document: Mapping[str, object]) -> None:
     with atomic_file(path) as temporary:
         text = json.dumps(document, ensure_ascii=False, allow_nan=False, indent=2) + "\n"
         temporary.write_text(text, encoding="utf-8", newline="\n")
-
-
-def write_parquet(path: Path, table: "pa.Table", unique: Sequence[str] = (), random: Sequence[str] = ()) -> None:
-    """A table as Parquet; equal tables give equal bytes, however they are cut into chunks.
-
-    Parameters
-    ----------
-    unique
-        Columns whose values hardly repeat: no dictionary is tried for them.
-    random
-        Texts that look random, too: nor are they compressed, or their least and greatest kept.
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    columns = [column.chunk(0) if column.num_chunks == 1 else column.combine_chunks() for column in table.columns]
-    whole = pa.table(columns, schema=table.schema.remove_metadata())
-    with atomic_file(path) as temporary:
-        pq.write_table(
-            whole,
-            temporary,
-            row_group_size=ROW_GROUP_ROWS,
-            compression={name: "NONE" if name in random else "ZSTD" for name in whole.column_names},
-            compression_level={name: 1 for name in whole.column_names if name not in random},
-            use_dictionary=[name for name in whole.column_names if name not in (*unique, *random)],
-            write_statistics=[name for name in whole.column_names if name not in random],
-            version="2.6",
-            data_page_version="1.0",
-        )
 
 
 def link_or_copy(path: Path, place: Path) -> None:

@@ -17,9 +17,10 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from api.files.atomic import MARKER, check_run_paths, write_json, write_ndjson, write_parquet
+from api.files.atomic import MARKER, check_run_paths, write_json, write_ndjson
 from api.files.folder_lock import locked_folders
 from api.files.input_slices import input_slices, inputs_document, slice_warnings
+from api.files.parquet_files import SCHEMA_VERSION, write_parquet
 from api.files.readers import resolve_event_files, skipped_files_warnings
 from api.files.reading_options import DEFAULT_READING, Format, ReadingOptions
 from api.files.rejects import Reject, file_and_row, rejects_by_scoring
@@ -40,7 +41,7 @@ from api.runs.engines import engine
 from api.runs.outcome import check_same_command
 from api.runs.partition import num_rows_of, partition_slice, write_rejects
 from api.runs.plan import RunPlan
-from api.runs.run import RunProgress, Stopwatch, no_progress, write_books
+from api.runs.run import RunProgress, Stopwatch, no_progress, origin_of, write_books
 from api.runs.spill import read_bucket
 from api.runs.work_folder import (
     BucketedRun,
@@ -150,9 +151,10 @@ def _compare(run: BucketedRun, bucket: int) -> None:
     riders = side_by_side(*scored)
     moved = affected_riders(riders)
     watch.lap("compare")
-    write_parquet(run.part(_RIDERS, bucket), riders)
+    origin = origin_of(run.command, run.chosen, run.other or run.chosen)
+    write_parquet(run.part(_RIDERS, bucket), riders, origin)
     if run.command == "impact":
-        write_parquet(run.part(_AFFECTED, bucket), moved)
+        write_parquet(run.part(_AFFECTED, bucket), moved, origin)
     in_order = sorted(rejects, key=file_and_row)
     write_ndjson(run.rejects("parts", bucket), (reject.document() for reject in in_order))
     watch.lap("write")
@@ -223,6 +225,7 @@ def _document(
         "format": run.format,
         "time_zone": run.chosen.time_zone,
         "version": version("riderscore"),
+        "schema_version": SCHEMA_VERSION,
         "books": {side: books_document(chosen) for side, chosen in zip(SIDES, plans, strict=True)},
         "as_of_us": run.as_of_us,
         "inputs": inputs_document(run.slices, slice_reports),

@@ -22,12 +22,12 @@ from api.files.atomic import (
     link_or_copy,
     write_json,
     write_ndjson,
-    write_parquet,
 )
 from api.files.errors import InputError
 from api.files.folder_lock import locked_folders
 from api.files.input_files import sha256_of
 from api.files.input_slices import SLICE_ROWS, input_slices, inputs_document, slice_warnings
+from api.files.parquet_files import SCHEMA_VERSION, write_parquet
 from api.files.readers import resolve_event_files, skipped_files_warnings
 from api.files.reading_options import DEFAULT_READING, Format, ReadingOptions
 from api.files.rejects import file_and_row, rejects_by_scoring
@@ -35,7 +35,7 @@ from api.runs.engines import EngineName, engine
 from api.runs.outcome import NothingReadError, check_any_scored, check_same_command, read_ndjson
 from api.runs.partition import num_rows_of, partition_slice, write_rejects
 from api.runs.plan import deployment_document, deployment_rows_document, plan_books
-from api.runs.run import PLATFORM, RunProgress, Stopwatch, no_progress, write_books
+from api.runs.run import ENTRY_PACKING, PLATFORM, RunProgress, Stopwatch, no_progress, origin_of, write_books
 from api.runs.spill import read_bucket
 from api.runs.state_files import load_state, open_state, reach_back, save_state
 from api.runs.state_ids import city_acceptor
@@ -54,7 +54,8 @@ from api.runs.work_folder import (
 from rules.errors import Fault
 from rules.readings_0_1_0 import old_readings_until
 from scoring.columns import NO_TIME
-from scoring.ledger import RANDOM, UNIQUE, entries_table, riders_table
+from scoring.lateness_once import entry_file_table
+from scoring.ledger import riders_table
 from scoring.score import score
 from scoring.unknown_kitchens import UnknownKitchen, unknown_kitchen
 
@@ -234,10 +235,11 @@ def _score(run: BucketedRun, bucket: int) -> None:
     scored = score(chosen.program, chosen.schedule, table, carried, run.as_of_us)
     rejects = sorted(rejects_by_scoring(table, scored.prepared), key=file_and_row)
     watch.lap("score")
-    entries, riders = entries_table(scored, scored.until_us), riders_table(scored)
+    entries, riders = entry_file_table(scored, scored.until_us), riders_table(scored)
     watch.lap("tables")
-    write_parquet(run.part(_ENTRIES, bucket), entries, UNIQUE, RANDOM)
-    write_parquet(run.part(_RIDERS, bucket), riders)
+    origin = origin_of(run.command, chosen)
+    write_parquet(run.part(_ENTRIES, bucket), entries, origin, ENTRY_PACKING)
+    write_parquet(run.part(_RIDERS, bucket), riders, origin)
     write_ndjson(run.rejects("parts", bucket), (reject.document() for reject in rejects))
     watch.lap("write")
     if run.state is not None:
@@ -276,6 +278,7 @@ def _describe(
         "time_zone": run.chosen.time_zone,
         "reading": run.reading.document(),
         "version": version("riderscore"),
+        "schema_version": SCHEMA_VERSION,
         "book": run.chosen.reference,
         "deployment": deployment_document(run.chosen),
         "books": [

@@ -14,14 +14,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from api.files.atomic import atomic_folder, check_run_paths, write_json, write_ndjson, write_parquet
+from api.files.atomic import atomic_folder, check_run_paths, write_json, write_ndjson
 from api.files.folder_lock import locked_folders
+from api.files.parquet_files import write_parquet
 from api.files.readers import EventInputs, read_events
 from api.files.reading_options import DEFAULT_READING, Format, ReadingOptions
 from api.files.rejects import Reject, file_and_row
 from api.runs.outcome import check_any_scored, check_same_command
 from api.runs.plan import RunPlan, check_one_platform, deployment_document, plan_books
-from api.runs.run import RunProgress, Stopwatch, all_rejects, no_progress, run_document, write_books
+from api.runs.run import RunProgress, Stopwatch, all_rejects, no_progress, origin_of, run_document, write_books
 from rules.errors import Fault
 from rules.ids import NO_PLATFORM
 from scoring.comparison import Comparison, books_in_use, compare, tier_moves
@@ -226,7 +227,8 @@ def _written(
     command = document["command"]
     riders = comparison.riders if command == "compare" else affected_riders(comparison.riders)
     with atomic_folder(out) as folder:
-        write_parquet(folder / ("riders.parquet" if command == "compare" else "affected.parquet"), riders)
+        name = "riders.parquet" if command == "compare" else "affected.parquet"
+        write_parquet(folder / name, riders, origin_of(command, *judged.plans))
         write_json(folder / "summary.json", summary)
         write_ndjson(folder / "rejects.ndjson", (reject.document() for reject in judged.rejects))
         for chosen in judged.plans:

@@ -12,11 +12,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from api.files.errors import InputError
+from api.files.parquet_files import metadata_of
 from rules.book import Book
 from rules.errors import BookError, Fault
 from rules.shelf import find
 from scoring.invariants import Ledger
-from scoring.ledger_columns import ENTRY_SCHEMA, RIDER_COLUMNS
+from scoring.ledger_columns import ENTRY_FILE_SCHEMA, ENTRY_SCHEMA, OF_LINE, RIDER_COLUMNS, STATED
 
 ENTRIES: Final = "entries.parquet"
 RIDERS: Final = "riders.parquet"
@@ -44,9 +45,10 @@ def read_ledger(folder: Path, *, rider: str | None = None) -> Ledger:
     """
     _need_files(folder)
     rows = None if rider is None else [("rider_id", "==", rider)]
-    entries = _table(folder / ENTRIES, _ENTRY_COLUMNS, rows)
+    entries, stated = _entries(folder / ENTRIES, rows)
     riders = _table(folder / RIDERS, RIDER_TYPES, rows)
-    return Ledger(entries, riders, _books(folder / "books"), _run(folder / RUN), _num_lines(folder / REJECTS))
+    books, run = _books(folder / "books"), _run(folder / RUN)
+    return Ledger(entries, riders, books, run, _num_lines(folder / REJECTS), stated=stated)
 
 
 def read_ledgers(folder: Path) -> Iterator[Ledger]:
@@ -68,8 +70,9 @@ def read_ledgers(folder: Path) -> Iterator[Ledger]:
         raise InputError(Fault("ledger_unreadable", file=str(folder / RUN), key="parts", given=str(len(names))))
     for name, share in zip(names, shares, strict=True):
         run_of_part = run | {"counts": share | {"rejected": 0}, "rejected": {}}
-        entries = _table(folder / ENTRIES / name, _ENTRY_COLUMNS, None)
-        yield Ledger(entries, _table(folder / RIDERS / name, RIDER_TYPES, None), books, run_of_part, 0)
+        entries, stated = _entries(folder / ENTRIES / name, None)
+        riders = _table(folder / RIDERS / name, RIDER_TYPES, None)
+        yield Ledger(entries, riders, books, run_of_part, 0, stated=stated)
 
 
 def num_parts(folder: Path) -> int:
@@ -97,7 +100,9 @@ def wrong_counts(folder: Path) -> list[tuple[str, int, object]]:
     return [(name, number, stated.get(name)) for name, number in expected.items() if stated.get(name) != number]
 
 
-_ENTRY_COLUMNS: Final = {field.name: field.type for field in ENTRY_SCHEMA}
+_FILE_COLUMNS: Final = {field.name: field.type for field in ENTRY_FILE_SCHEMA}
+# In ledgers of 0.1.0 each line states the lateness of its event.
+_COLUMNS_0_1_0: Final = {field.name: field.type for field in ENTRY_SCHEMA}
 
 
 def _need_files(folder: Path) -> None:
@@ -110,10 +115,29 @@ def _need_files(folder: Path) -> None:
         raise InputError(*faults)
 
 
+def _entries(path: Path, rows: list[tuple[str, str, str]] | None) -> tuple[pa.Table, pa.Table | None]:
+    """Lines as they are in memory, and what the file states beside them: once for each event."""
+    if _is_of_0_1_0(path):
+        return _table(path, _COLUMNS_0_1_0, rows), None
+    table = _table(path, _FILE_COLUMNS, rows)
+    lines = table.select([OF_LINE.get(name, name) for name in ENTRY_SCHEMA.names]).rename_columns(ENTRY_SCHEMA.names)
+    return lines, table.select(STATED)
+
+
+def _is_of_0_1_0(path: Path) -> bool:
+    """Whether a file, or the first part of a folder of them, neither names a version nor has the columns that came with it."""
+    try:
+        first = path if path.is_file() else min(path.glob("*.parquet"), default=path)
+        return "schema_version" not in metadata_of(first) and not {*OF_LINE.values()} & {*pq.read_schema(first).names}
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(Fault("ledger_unreadable", file=str(path), given=str(error).splitlines()[0])) from None
+
+
 def _table(path: Path, columns: dict[str, pa.DataType], rows: list[tuple[str, str, str]] | None) -> pa.Table:
     """A Parquet file whose columns can be taken as the types given."""
     try:
-        table = pq.read_table(path, filters=rows)
+        words = [name for name, kind in columns.items() if pa.types.is_dictionary(kind)]
+        table = pq.read_table(path, filters=rows, read_dictionary=words)
     except (OSError, pa.ArrowException) as error:
         raise InputError(Fault("ledger_unreadable", file=str(path), given=str(error).splitlines()[0])) from None
     faults = []

@@ -15,8 +15,9 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from api.files.atomic import MARKER, atomic_folder, check_run_paths, write_json, write_ndjson, write_parquet
+from api.files.atomic import MARKER, atomic_folder, check_run_paths, write_json, write_ndjson
 from api.files.folder_lock import locked_folders
+from api.files.parquet_files import SCHEMA_VERSION, ColumnPacking, Origin, write_parquet
 from api.files.readers import EventInputs, read_events
 from api.files.reading_options import DEFAULT_READING, Format, ReadingOptions
 from api.files.rejects import Reject, rejects_by_scoring
@@ -29,7 +30,8 @@ from rules.ids import NO_PLATFORM
 from rules.readings_0_1_0 import old_readings_until
 from rules.shelf import to_toml
 from scoring.columns import NO_TIME
-from scoring.ledger import RANDOM, UNIQUE, entries_table, riders_table
+from scoring.lateness_once import entry_file_table
+from scoring.ledger import RANDOM, STEPWISE, UNIQUE, riders_table
 from scoring.score import ScoredRun, score
 from scoring.unknown_kitchens import unknown_kitchen
 
@@ -37,6 +39,7 @@ RunProgress = Callable[[str, int, int], None]
 
 # Of runs that name none; so in the service (`RIDERSCORE_PLATFORM`).
 PLATFORM: Final = NO_PLATFORM
+ENTRY_PACKING: Final = ColumnPacking(UNIQUE, STEPWISE, RANDOM)
 
 
 def no_progress(stage: str, done: int, total: int) -> None:
@@ -77,6 +80,7 @@ def run_document(events: EventInputs, chosen: RunPlan, scored: ScoredRun, reject
     """What every run says of itself: inputs, books, counts."""
     return {
         "version": version("riderscore"),
+        "schema_version": SCHEMA_VERSION,
         "book": chosen.reference,
         "deployment": deployment_document(chosen),
         "books": [
@@ -169,7 +173,7 @@ def _score_files(
     scored = score(chosen.program, chosen.schedule, events.table, carried, as_of_us)
     rejects = all_rejects(events, scored)
     watch.lap("score")
-    entries, riders = entries_table(scored, scored.until_us), riders_table(scored)
+    entries, riders = entry_file_table(scored, scored.until_us), riders_table(scored)
     watch.lap("tables")
     progress("write", 0, 1)
     document: dict[str, Any] = {
@@ -211,10 +215,17 @@ def _is_done(out: Path, document: dict[str, Any]) -> bool:
 
 def write_ledger(folder: Path, chosen: RunPlan, entries: pa.Table, riders: pa.Table, rejects: Sequence[Reject]) -> None:
     """The files of a ledger directory but `run.json`."""
-    write_parquet(folder / "entries.parquet", entries, UNIQUE, RANDOM)
-    write_parquet(folder / "riders.parquet", riders)
+    origin = origin_of("score", chosen)
+    write_parquet(folder / "entries.parquet", entries, origin, ENTRY_PACKING)
+    write_parquet(folder / "riders.parquet", riders, origin)
     write_ndjson(folder / "rejects.ndjson", (reject.document() for reject in rejects))
     write_books(folder / "books", chosen)
+
+
+def origin_of(command: str, *chosen: RunPlan) -> Origin:
+    """What files of a run under one book, or of a comparison of several, say of where they come from."""
+    books = {book.digest: book for plan in chosen for book in plan.program.books}
+    return Origin(command, tuple(books.values()), chosen[0].time_zone)
 
 
 def write_books(folder: Path, chosen: RunPlan) -> None:

@@ -16,9 +16,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from api.files.atomic import STATE_MARKER, atomic_folder, link_or_copy, write_json, write_parquet
+from api.files.atomic import STATE_MARKER, atomic_folder, link_or_copy, write_json
 from api.files.canonical import TIME_NAMES
 from api.files.errors import InputError
+from api.files.parquet_files import PLAIN_PACKING, ColumnPacking, Origin, write_parquet
 from api.runs.plan import RunPlan
 from rules.book import Book
 from rules.compile import Program
@@ -78,7 +79,9 @@ def open_state(folder: Path) -> Stored | None:
 
 
 # Columns of events whose values hardly repeat.
-_UNIQUE: Final = ("event_id", "order_id", "content", "row", *(f"{name}_us" for name in TIME_NAMES))
+EVENT_PACKING: Final = ColumnPacking(
+    unique=("event_id", "order_id", "content", "row"), stepwise=tuple(f"{name}_us" for name in TIME_NAMES)
+)
 
 
 def load_state(stored: Stored, program: Program) -> Carried:
@@ -106,10 +109,10 @@ def read_tables(stored: Stored) -> tuple[Carried, StateLayout]:
     )  # fmt: skip
 
 
-def write_tables(folder: Path, carried: Carried, layout: StateLayout) -> None:
+def write_tables(folder: Path, carried: Carried, layout: StateLayout, origin: Origin) -> None:
     """The carried state as the files of a folder."""
     for name, table in tables_of(carried, layout).items():
-        write_parquet(folder / f"{name}.parquet", table, _UNIQUE if name == "window" else ())
+        write_parquet(folder / f"{name}.parquet", table, origin, EVENT_PACKING if name == "window" else PLAIN_PACKING)
 
 
 def write_books(folder: Path, books: Sequence[Book]) -> None:
@@ -130,10 +133,11 @@ def save_state(folder: Path, scored: ScoredRun, before: Stored | None) -> None:
     """
     carried, program = scored.carried, scored.program
     layout = layout_of(program)
+    origin = _origin(program.books)
     with atomic_folder(folder, marker=HEADER) as target:
-        write_tables(target, carried, layout)
+        write_tables(target, carried, layout, origin)
         write_books(target, program.books)
-        _archive(target / "archive", scored, before)
+        _archive(target / "archive", scored, before, origin)
         write_json(
             target / HEADER,
             {
@@ -149,7 +153,16 @@ def save_state(folder: Path, scored: ScoredRun, before: Stored | None) -> None:
         )
 
 
-def _archive(folder: Path, scored: ScoredRun, before: Stored | None) -> None:
+def origin_of_state(stored: Stored) -> Origin:
+    """What the files of a state say of where they come from."""
+    return _origin(stored.books)
+
+
+def _origin(books: tuple[Book, ...]) -> Origin:
+    return Origin("score", books, books[0].model.time_zone if books else "")
+
+
+def _archive(folder: Path, scored: ScoredRun, before: Stored | None, origin: Origin) -> None:
     """Keep every event ever accepted: earlier files by link, this run's new rows as one more."""
     folder.mkdir()
     if before is not None:
@@ -161,7 +174,7 @@ def _archive(folder: Path, scored: ScoredRun, before: Stored | None) -> None:
     digests = pa.array([book.digest for book in scored.program.books], pa.string())
     books = digests.take(pa.array(scored.prepared.events["book"][rows]))
     events = scored.prepared.rows(rows).append_column("book", books)
-    write_parquet(folder / f"{len(list(folder.iterdir())):05d}.parquet", events, _UNIQUE)
+    write_parquet(folder / f"{len(list(folder.iterdir())):05d}.parquet", events, origin, EVENT_PACKING)
 
 
 def archive_files(folder: Path) -> list[Path]:

@@ -10,10 +10,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from api.files.atomic import write_json, write_parquet
+from api.files.atomic import write_json
 from api.files.errors import InputError
+from api.files.parquet_files import write_parquet
 from api.runs.spill import bucket_of
-from api.runs.state_files import HEADER, Stored, archive_files, read_tables, write_books, write_tables
+from api.runs.state_files import (
+    EVENT_PACKING,
+    HEADER,
+    Stored,
+    archive_files,
+    origin_of_state,
+    read_tables,
+    write_books,
+    write_tables,
+)
 from rules.errors import Fault
 from scoring.carry import carried_riders
 
@@ -45,7 +55,7 @@ def _split_files(stored: Stored, folders: Mapping[int, Path], num_buckets: int) 
     bucket_of_rider = bucket_of(pa.chunked_array([carried.riders]), num_buckets)
     for bucket, folder in folders.items():
         piece = carried_riders(carried, np.flatnonzero(bucket_of_rider == bucket))
-        write_tables(folder, piece, layout)
+        write_tables(folder, piece, layout, origin_of_state(stored))
         write_books(folder, stored.books)
         write_json(folder / HEADER, stored.header | {"faded": piece.faded.to_pylist()})
 
@@ -61,5 +71,7 @@ def _split_archive(stored: Stored, folders: Mapping[int, Path], num_buckets: int
         for number, folder in folders.items():
             own = table.filter(pa.array(bucket == number))
             if own.num_rows:
-                write_parquet(folder / "archive" / f"{count[number]:05d}.parquet", own)
+                write_parquet(
+                    folder / "archive" / f"{count[number]:05d}.parquet", own, origin_of_state(stored), EVENT_PACKING
+                )
                 count[number] += 1

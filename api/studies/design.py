@@ -10,6 +10,7 @@ from typing import Any, Final, Literal, get_args
 
 from api.files.atomic import check_output
 from api.files.errors import InputError
+from api.files.parquet_files import SCHEMA_VERSION
 from api.files.real_orders import read_real_orders
 from api.runs.engines import EngineName
 from api.studies.tasks import given_digest, sources_digest
@@ -117,6 +118,7 @@ class Design:
         return {
             "command": "simulate",
             "version": version("riderscore"),
+            "schema_version": SCHEMA_VERSION,
             "sources": sources_digest(),
             "scenario": {"reference": request.scenario, "name": self.scenario.name, "digest": self.scenario.digest},
             "books": {

@@ -8,7 +8,8 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import csv
 
-from api.files.atomic import MARKER, atomic_file, write_json, write_parquet
+from api.files.atomic import MARKER, atomic_file, write_json
+from api.files.parquet_files import Origin, write_parquet
 from api.runs.run import Stopwatch
 from api.studies.design import Design
 from rules.formula_guard import escape_formula
@@ -56,8 +57,9 @@ def write_results(folder: Path, design: Design, results: StudyResults, watch: St
     tables, pages = _tables(results), _pages(design, results, summary, document)
     (folder / MARKER).unlink(missing_ok=True)
     _clear(folder, {*pages, *(f"{name}.{kind}" for name in tables for kind in ("parquet", "csv"))})
+    origin = _origin(design)
     for name, table in tables.items():
-        write_parquet(folder / f"{name}.parquet", table)
+        write_parquet(folder / f"{name}.parquet", table, origin)
         with atomic_file(folder / f"{name}.csv") as temporary:
             csv.write_csv(_harmless(table), temporary)
     write_json(folder / "summary.json", summary)
@@ -70,6 +72,12 @@ def write_results(folder: Path, design: Design, results: StudyResults, watch: St
     document["seconds"] = watch.seconds
     write_json(folder / MARKER, document)
     return summary
+
+
+def _origin(design: Design) -> Origin:
+    books = {book.digest: book for versions in design.books for book in versions}
+    time_zone = next(iter(books.values())).model.time_zone
+    return Origin("simulate", tuple(books.values()), time_zone)
 
 
 def _clear(folder: Path, names: Collection[str]) -> None:

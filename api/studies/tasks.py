@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from api.files.atomic import atomic_file
 from api.files.errors import InputError
+from api.files.parquet_files import plain_schema
 from api.runs.engines import Engine
 from rules import sources
 from rules.book import Book
@@ -24,7 +25,7 @@ from rules.errors import Fault
 from rules.ids import digest
 from simulations.real_day import RealDay
 from simulations.scenario import Scenario
-from simulations.study.outcome import RunOutcome
+from simulations.study.outcome import OUTCOME_DAYS, RunOutcome
 from simulations.world import BookSwitch
 
 WORLDS = "worlds"
@@ -145,7 +146,8 @@ def run_task(task: Task) -> tuple[Path, bytes]:
 
 def _content(outcome: RunOutcome) -> bytes:
     facts = json.dumps(outcome.facts, allow_nan=False, sort_keys=True).encode()
-    table = outcome.days.combine_chunks().replace_schema_metadata({_FACTS: facts})
+    plain = outcome.days.cast(plain_schema(outcome.days.schema))
+    table = plain.combine_chunks().replace_schema_metadata({_FACTS: facts})
     written = pa.BufferOutputStream()
     pq.write_table(table, written, compression="zstd")
     return written.getvalue().to_pybytes()
@@ -155,7 +157,7 @@ def read_outcome(path: Path) -> RunOutcome:
     """An outcome from its file."""
     table = pq.read_table(path)
     facts = json.loads(table.schema.metadata[_FACTS])
-    return RunOutcome(table.replace_schema_metadata(None), facts)
+    return RunOutcome(table.replace_schema_metadata(None).cast(OUTCOME_DAYS), facts)
 
 
 def sources_digest() -> str:

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from api.files.atomic import write_parquet
+from api.files.parquet_files import Origin, write_parquet
 from api.runs.run import score_files
 from rules.shelf import versions
 from tests.oracle_history import outcomes
@@ -37,7 +37,7 @@ def checked(day: Path, ledger: Path, book: str, num_riders: int, folder: Path) -
     riders = scores["rider_id"].cast(pa.string()).combine_chunks()
     chosen = riders.take(np.random.default_rng(1).choice(len(riders), min(num_riders, len(riders)), replace=False))
     events = _of(ds.dataset(sorted(day.glob("*.parquet"))), chosen)
-    write_parquet(folder / "sample.parquet", events)
+    write_parquet(folder / "sample.parquet", events, Origin("test"))
     score_files([folder / "sample.parquet"], book, folder / "sample", as_of_us=run["as_of_us"])
     for name, found in parts.items():
         own, alone = (_plain(table) for table in (_of(found, chosen), pq.read_table(folder / "sample" / name)))

@@ -81,12 +81,12 @@ def test_what_fails_leaves_nothing_behind() -> None:
 @pytest.mark.parametrize("book", ["gbt-46862-reference", "taobao-crowdsourced", "legacy-fine"])
 def test_a_ledger_is_the_same_to_the_byte(tmp_path: Path, book: str) -> None:
     """A city's days scored in Python and by machine code; in Python, no compiler is loaded."""
-    from api.files.atomic import write_parquet
+    from api.files.parquet_files import Origin, write_parquet
     from simulations.sample_city import events_only, generate
     from simulations.sample_parameters import SampleCity
 
     events = tmp_path / "events.parquet"
-    write_parquet(events, events_only(generate(SampleCity(num_riders=12, num_days=5), 7)))
+    write_parquet(events, events_only(generate(SampleCity(num_riders=12, num_days=5), 7)), Origin("test"))
 
     printed = {
         way: subprocess.run(

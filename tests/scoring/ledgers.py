@@ -9,7 +9,9 @@ from rules.book import Book
 from rules.readings_0_1_0 import old_readings_until
 from scoring.carry import Carried
 from scoring.invariants import CheckResult, Ledger, check_ledger
+from scoring.lateness_once import entry_file_table
 from scoring.ledger import entries_table, riders_table
+from scoring.ledger_columns import STATED
 from scoring.score import ScoredRun
 from tests.scoring.readings import engine
 
@@ -31,7 +33,7 @@ def ledger_of(scored: ScoredRun, carried: Carried | None = None) -> Ledger:
         "counts": {"entries": entries.num_rows, "riders": riders.num_rows, "rejected": 0},
         "rejected": {},
     }
-    return Ledger(entries, riders, books, run, 0)
+    return Ledger(entries, riders, books, run, 0, stated=entry_file_table(scored, 0).select(STATED))
 
 
 def with_cell(table: pa.Table, column: str, row: int, value: Any) -> pa.Table:

@@ -54,6 +54,12 @@ def everything() -> Ledger:
     return ledger_of(scored_of(versions("gbt-46862-reference"), events))
 
 
+def stated_with(ledger: Ledger, column: str, row: int, value: Any) -> Ledger:
+    """The ledger with one cell of what its file states once for each event replaced."""
+    assert ledger.stated is not None
+    return dataclasses.replace(ledger, stated=with_cell(ledger.stated, column, row, value))
+
+
 def entries_with(ledger: Ledger, column: str, row: int, value: Any) -> Ledger:
     """The ledger with one cell of its entries replaced."""
     return dataclasses.replace(ledger, entries=with_cell(ledger.entries, column, row, value))
@@ -97,14 +103,14 @@ def unjust() -> Ledger:
 def shuffled() -> Ledger:
     """A ledger whose second rider stands before the first."""
     order = pa.array(np.roll(np.arange(revised().entries.num_rows), 2))
-    return dataclasses.replace(revised(), entries=revised().entries.take(order))
+    return dataclasses.replace(revised(), entries=revised().entries.take(order), stated=None)
 
 
 def twice() -> Ledger:
     """A ledger in which the last entry stands twice, with numbers that follow each other."""
     entries = revised().entries
     again = pa.concat_tables([entries, with_cell(entries.slice(entries.num_rows - 1), "seq", 0, 3)])
-    return dataclasses.replace(revised(), entries=again)
+    return dataclasses.replace(revised(), entries=again, stated=None)
 
 
 def under_a_low_ceiling() -> Ledger:
@@ -169,6 +175,12 @@ BROKEN: tuple[tuple[str, str, Callable[[], Ledger]], ...] = (
     ("points_of_rules", "bonus_fen", lambda: entries_with(rewarded(), "money_fen", 1, 60)),
     ("only_the_liable", "liable_party", unjust),
     ("no_fines", "money_fen", fined),
+    ("lateness_once", "late_s", lambda: stated_with(revised(), "late_s", 1, 360)),
+    ("lateness_once", "time_given_back_s", lambda: stated_with(everything(), "time_given_back_s", 0, 60)),
+    ("lateness_once", "late_counted_s", lambda: stated_with(revised(), "late_counted_s", 0, 0)),
+    ("lateness_once", "money_kind", lambda: stated_with(rewarded(), "money_kind", 1, None)),
+    ("lateness_once", "money_kind", lambda: stated_with(rewarded(), "money_kind", 0, "fine")),
+    ("lateness_once", "money_kind", lambda: stated_with(rewarded(), "money_kind", 1, "gift")),
     (
         "reversals",
         "reverse_delta_mp",

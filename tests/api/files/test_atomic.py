@@ -6,10 +6,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from api.files.atomic import atomic_file, atomic_folder, write_json, write_ndjson, write_parquet
+from api.files.atomic import atomic_file, atomic_folder, write_json, write_ndjson
 from api.files.errors import InputError
 from api.files.input_files import sha256_of
+from api.files.parquet_files import Origin, write_parquet
 from api.files.rejects import Reject
+
+ORIGIN = Origin("test")
 
 
 class BrokenOffError(Exception):
@@ -96,8 +99,8 @@ def test_equal_tables_are_equal_bytes(tmp_path: Path) -> None:
     whole = pa.table({"a": pa.array(range(10_000)), "b": pa.array(["x", None] * 5_000)})
     cut = pa.concat_tables([whole.slice(0, 17), whole.slice(17)]).replace_schema_metadata({"k": "v"})
 
-    write_parquet(tmp_path / "whole.parquet", whole)
-    write_parquet(tmp_path / "cut.parquet", cut)
+    write_parquet(tmp_path / "whole.parquet", whole, ORIGIN)
+    write_parquet(tmp_path / "cut.parquet", cut, ORIGIN)
 
     assert sha256_of(tmp_path / "whole.parquet") == sha256_of(tmp_path / "cut.parquet")
     assert pq.read_table(tmp_path / "cut.parquet").equals(whole)
@@ -107,7 +110,7 @@ def test_an_empty_table_can_be_written(tmp_path: Path) -> None:
     """No rows is a file with a schema."""
     table = pa.table({"a": pa.array([], pa.int64())})
 
-    write_parquet(tmp_path / "a.parquet", table)
+    write_parquet(tmp_path / "a.parquet", table, ORIGIN)
 
     assert pq.read_table(tmp_path / "a.parquet").schema == table.schema
 

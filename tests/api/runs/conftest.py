@@ -5,7 +5,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from api.files.atomic import write_parquet
+from api.files.parquet_files import Origin, write_parquet
 from rules.units import US_PER_DAY
 from simulations.sample_city import events_only, generate
 from simulations.sample_parameters import SampleCity
@@ -23,5 +23,5 @@ def days(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     day[::50] = NUM_DAYS - 1
     paths = [folder / f"day{k}.parquet" for k in range(NUM_DAYS)]
     for k, path in enumerate(paths):
-        write_parquet(path, table.filter(pa.array(day == k)))
+        write_parquet(path, table.filter(pa.array(day == k)), Origin("test"))
     return paths

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from api.cli.main import main
-from api.files.atomic import write_parquet
+from api.files.parquet_files import Origin, write_parquet
 from api.runs import bucketed_run
 from api.runs.bucketed_compare import compare_bucketed
 from api.runs.compare import ComparisonCommand, compare_files
@@ -54,7 +54,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     )
     paths = [folder / "a.parquet", folder / "b.parquet"]
     for path, part in zip(paths, (first, second), strict=True):
-        write_parquet(path, part)
+        write_parquet(path, part, Origin("test"))
     return paths
 
 

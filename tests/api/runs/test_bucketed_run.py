@@ -16,8 +16,8 @@ import pytest
 from click.testing import CliRunner
 
 from api.cli.main import main
-from api.files.atomic import write_parquet
 from api.files.errors import InputError
+from api.files.parquet_files import Origin, write_parquet
 from api.runs import bucketed_run
 from api.runs.bucketed_run import score_bucketed
 from api.runs.run import score_files
@@ -44,7 +44,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     parts[2] = pa.concat_tables([parts[2], with_value(parts[0].slice(5, 3), "fee_fen", 999), no_rider(parts[0])])
     paths = [folder / f"{name}.parquet" for name in "abc"]
     for path, part in zip(paths, parts, strict=True):
-        write_parquet(path, part)
+        write_parquet(path, part, Origin("test"))
     return paths
 
 
@@ -66,7 +66,7 @@ def test_a_state_by_buckets_carries_on(tmp_path: Path) -> None:
     middle = int(occurred.min()) + 2 * US_PER_DAY
     days = [tmp_path / "day1.parquet", tmp_path / "day2.parquet"]
     for path, chosen in zip(days, (occurred < middle, occurred >= middle), strict=True):
-        write_parquet(path, table.filter(pa.array(chosen)))
+        write_parquet(path, table.filter(pa.array(chosen)), Origin("test"))
 
     for k, day in enumerate(days):
         score_files([day], BOOK, tmp_path / f"one{k}", state=tmp_path / "state1")

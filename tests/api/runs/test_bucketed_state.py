@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 from api.cli.main import main
-from api.files.atomic import write_parquet
 from api.files.errors import InputError
+from api.files.parquet_files import Origin, write_parquet
 from api.runs import bucketed_run
 from api.runs.bucketed_run import buckets_of_state, score_bucketed
 from api.runs.run import score_files
@@ -73,7 +73,7 @@ def test_a_split_state_that_was_corrected_reaches_back(days: Sequence[Path], tmp
     schema = pq.read_schema(days[0])
     files = [days[0], tmp_path / "quiet.parquet", tmp_path / "fix.parquet"]
     for path, row in zip(files[1:], rows, strict=True):
-        write_parquet(path, pa.Table.from_pylist([row], schema=schema))
+        write_parquet(path, pa.Table.from_pylist([row], schema=schema), Origin("test"))
     for k, path in enumerate(files):
         score_files([path], BOOK, tmp_path / f"one{k}", state=tmp_path / "whole")
         if k < 2:
@@ -118,8 +118,8 @@ def test_a_run_killed_before_its_state_was_in_place_goes_on(
     """Also where its events came late, so that the new state has come no farther than the old one."""
     table = pq.read_table(days[0]).sort_by("occurred_us")
     early, rest = tmp_path / "early.parquet", tmp_path / "rest.parquet"
-    write_parquet(early, table.slice(0, 50))
-    write_parquet(rest, pa.concat_tables([table.slice(50), table.slice(table.num_rows - 1)]))
+    write_parquet(early, table.slice(0, 50), Origin("test"))
+    write_parquet(rest, pa.concat_tables([table.slice(50), table.slice(table.num_rows - 1)]), Origin("test"))
     for name in ("whole", "state"):
         score_bucketed([rest], BOOK, tmp_path / "day", state=tmp_path / name, num_workers=1)
     score_bucketed([early], BOOK, tmp_path / "one", state=tmp_path / "whole", num_workers=1)

@@ -13,8 +13,8 @@ from click.testing import CliRunner
 
 from api.cli.main import main
 from api.files import atomic as files_
-from api.files.atomic import write_parquet
 from api.files.errors import InputError
+from api.files.parquet_files import Origin, write_parquet
 from api.runs import partition
 from api.runs.bucketed_run import bucket_folder, score_bucketed
 from api.runs.run import score_files
@@ -134,7 +134,7 @@ def test_rejects_of_many_buckets_are_put_together_few_files_at_a_time(
     """As many open files as are allowed, whatever the number of buckets; the same lines in the same order."""
     table, again = pq.read_table(days[0]), tmp_path / "again.parquet"
     dearer = pc.add(table["fee_fen"], 1)
-    write_parquet(again, table.set_column(table.schema.get_field_index("fee_fen"), "fee_fen", dearer))
+    write_parquet(again, table.set_column(table.schema.get_field_index("fee_fen"), "fee_fen", dearer), Origin("test"))
     paths = [days[0], again]
     score_bucketed(paths, BOOK, tmp_path / "few", bucket_rows=10**6, num_workers=1)
     monkeypatch.setattr(partition, "_FILES_AT_ONCE", 2)

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from api.files.atomic import write_parquet
 from api.files.errors import InputError
+from api.files.parquet_files import Origin, write_parquet
 from api.runs.bucketed_run import score_bucketed
 from api.studies.run_study import run_study
 from simulations.national import NationalDay, window_table
@@ -28,7 +28,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """A small national day."""
     folder = tmp_path_factory.mktemp("day")
     for window in range(DAY.num_windows):
-        write_parquet(folder / f"{window:05d}.parquet", window_table(DAY, window))
+        write_parquet(folder / f"{window:05d}.parquet", window_table(DAY, window), Origin("test"))
     return sorted(folder.glob("*.parquet"))
 
 
