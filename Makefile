@@ -90,7 +90,7 @@ lock: ## lock the versions that pyproject.toml admits
 	$(COMPILE) pyproject.toml --group test --group docs --group bench -c requirements/test.txt -o requirements/bench.txt
 	$(COMPILE) pyproject.toml --group test --group docs --group mutation -c requirements/test.txt -o requirements/mutation.txt
 
-locale: $(VENV)/runtime.stamp ## compile the words of click in Chinese
+locale: $(VENV)/test.stamp ## compile the words of click in Chinese
 	$(BIN)/pybabel compile --directory api/cli/locale
 
 clean:

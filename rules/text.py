@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final, Literal, get_args
 
 from rules.bidi import isolate
+from rules.catalog_files import read_catalog
 
 Lang = Literal["zh", "en"]
 LANGS: tuple[Lang, ...] = get_args(Lang)
@@ -50,24 +51,19 @@ class _Catalog:
 
 @cache
 def _read(lang: Lang) -> _Catalog:
-    from babel.messages.pofile import read_po
-
     plain: dict[str, str] = {}
     plural: dict[str, Plural] = {}
     form_of: Callable[[int], int] | None = None
     for path in sorted((LOCALE_DIR / lang / "LC_MESSAGES").glob("*.po")):
-        with path.open("rb") as file:
-            messages = read_po(file, locale=lang)
-        form_of = form_of or c2py(messages.plural_expr)
+        expression, messages = read_catalog(path.read_text(encoding="utf-8"))
+        form_of = form_of or (c2py(expression) if expression else None)
         for message in messages:
-            if not message.id:
-                continue
-            key, counted = message.id if isinstance(message.id, tuple) else (str(message.id), "")
+            key, counted = message.key, message.plural
             if key in plain:
                 raise ValueError(f"{path.name}: key {key!r} stands twice")
             if counted:
-                plural[key] = Plural(counted, tuple(message.string))
-            plain[key] = str(message.string[-1] if counted else message.string)
+                plural[key] = Plural(counted, tuple(message.forms))
+            plain[key] = message.forms[-1]
     if form_of is None:
         raise ValueError(f"no catalog for language {lang!r}")
     forms = {key: (words,) for key, words in plain.items()} | {
