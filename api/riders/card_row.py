@@ -2,6 +2,9 @@
 
 On SQLite the row is read on the event loop itself: one look into an index of a file that is mapped in memory takes
 less than handing it to a thread. On PostgreSQL each of a few connections holds the statement prepared.
+
+asyncpg stands beside psycopg for this one row: over psycopg's asynchronous connections, prepared and binary, the route answers 40 %
+fewer requests (tests/benchmarks/http/card.py: 1 110 to 1 275 a second instead of 2 122).
 """
 
 import asyncio

@@ -4,7 +4,7 @@ Plain rows in, Vega-Lite through Altair, SVG out. Text stays text: the reader's 
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
@@ -253,6 +253,3 @@ def bars(lang: Lang, rows: Rows, title: str) -> alt.LayerChart:
         .encode(x="total:Q", text="note:N")
     )
     return stacked + notes
-
-
-Draw = Callable[[Lang], alt.TopLevelMixin]
