@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import uvicorn
 
 from api.app.create import Hook, create_app
+from api.endpoints.common.connections import Connection
 from api.settings import Settings
 from rules.deployment import NO_PLATFORM
 
@@ -21,7 +22,9 @@ def serving(
     """A running service on a database; the address of its start page, without the slash at its end."""
     settings = Settings(database_url=url, platform=platform, demo=demo, token_cache_s=0, log_level="error")
     app = create_app(settings, hooks=hooks, clock=clock)
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error", lifespan="on"))
+    server = uvicorn.Server(
+        uvicorn.Config(app, host="127.0.0.1", port=0, http=Connection, log_level="error", lifespan="on")
+    )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     deadline = time.monotonic() + START_S

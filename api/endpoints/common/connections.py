@@ -5,6 +5,7 @@ So is who does not read the answer. The server closes those with nothing more to
 """
 
 import asyncio
+import re
 import socket
 from typing import Any, Final
 
@@ -20,6 +21,18 @@ SENT_AHEAD_BYTES: Final = 64 * 1024
 # What was refused before its body was read may go on sending it for so long.
 REST_S: Final = 20.0
 _ANSWER: Final = b"HTTP/1.1 %s\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+
+# An offer to speak HTTP/2 from here on, which Java's client makes by itself: a server may pass over it. The parser takes
+# the bytes after it for the other protocol, and the body would be lost.
+_OFFER: Final = re.compile(rb"\r\nupgrade:[ \t]*h2c[ \t]*(?=\r\n)", re.IGNORECASE)
+
+
+def _without_offer(data: bytes) -> bytes:
+    """The bytes with which a request begins, without an offer to change the protocol."""
+    head_end = data.find(b"\r\n\r\n") + 2
+    if head_end < 2 or b"h2c" not in data[:head_end]:
+        return data
+    return _OFFER.sub(b"", data[:head_end], count=1) + data[head_end:]
 
 
 class Connection(HttpToolsProtocol):
@@ -53,7 +66,7 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Some bytes of a request."""
-        super().data_received(data)
+        super().data_received(data if self._head_until is None else _without_offer(data))
         if self._head_until is None:
             return
         self._head_bytes += len(data)

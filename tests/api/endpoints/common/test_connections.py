@@ -82,6 +82,24 @@ async def wordy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> b
     return await heard
 
 
+async def echo(_scope: object, receive: Callable[[], Awaitable[dict]], send: Callable[..., Awaitable[None]]) -> None:
+    """Answers with what it was sent."""
+    message = await receive()
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"5")]})
+    await send({"type": "http.response.body", "body": message["body"]})
+
+
+def test_an_offer_to_speak_http_2_loses_no_body() -> None:
+    """As Java's client makes it with every first POST: it is passed over, and the request is answered as it came."""
+
+    async def offering(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        offer = b"Connection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAEAAEAAAAIAAAAB\r\nUpgrade: h2c\r\n"
+        writer.write(b"POST / HTTP/1.1\r\nHost: x\r\n" + offer + b"Content-Length: 5\r\n\r\nhello")
+        return await reader.readuntil(b"hello")
+
+    assert said_to(offering, echo).startswith(b"HTTP/1.1 200 ")
+
+
 @pytest.mark.parametrize("talk", [silent, dripping, second])
 def test_who_does_not_say_what_they_want_is_let_go(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
     """Silence, a header that never ends, a second request that never begins: the place is free again in time."""
