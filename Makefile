@@ -13,7 +13,7 @@ PARALLEL := -n auto --dist loadfile
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url
 
-.PHONY: demo locale test test-fast explore soak mutants mutation kills load large public check docs bench lock clean
+.PHONY: demo locale test test-fast explore soak mutants clients mutation kills load large public check docs bench lock clean
 
 $(VENV)/runtime.stamp: requirements/build.txt requirements/runtime.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -22,8 +22,11 @@ $(VENV)/runtime.stamp: requirements/build.txt requirements/runtime.txt pyproject
 	$(PIP) install --no-deps --no-build-isolation --editable .
 	touch $@
 
-$(VENV)/test.stamp: $(VENV)/runtime.stamp requirements/test.txt
+$(VENV)/test.stamp: $(VENV)/runtime.stamp requirements/test.txt requirements/clients/package-lock.json
 	$(PIP) install --require-hashes -r requirements/test.txt
+	mkdir -p $(VENV)/clients
+	cp requirements/clients/package.json requirements/clients/package-lock.json $(VENV)/clients
+	cd $(VENV)/clients && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --ignore-scripts --no-audit --no-fund --silent
 	touch $@
 
 $(VENV)/bench.stamp: $(VENV)/test.stamp requirements/bench.txt
@@ -52,7 +55,7 @@ test-fast: $(VENV)/test.stamp ## what needs no server, browser, PostgreSQL, Ray 
 explore: $(VENV)/test.stamp ## property tests with fresh seeds for MINUTES; what fails is printed as @example(...)
 	$(BIN)/python -m tests.soak.explore $(MINUTES)
 
-soak: mutants kills load large ## all of it, an hour or two; each part can be run alone
+soak: mutants kills load large clients ## all of it, an hour or two; each part can be run alone
 
 mutants: $(VENV)/test.stamp ## the faults of tests/soak/planted.py, one at a time; tests must notice each
 	$(BIN)/python -m tests.soak.mutants
@@ -65,6 +68,10 @@ mutation: $(VENV)/mutation.stamp ## cosmic-ray's mutants of six modules, SAMPLE 
 kills: $(VENV)/bench.stamp ## SIGKILL to the service and to runs by buckets, KILLS times each; nothing lost, nothing twice
 	$(BIN)/python -m tests.benchmarks.kills $(KILLS)
 	$(BIN)/python -m tests.benchmarks.lake_kills --events 1000000 --kills $(KILLS)
+
+clients: $(VENV)/test.stamp ## clients in Go and Java, made of the OpenAPI document and at work on a server; needs java, go and their registries
+	$(PIP) install "openapi-generator-cli>=7.26"
+	$(BIN)/python -m tests.soak.clients
 
 load: $(VENV)/bench.stamp ## clients that post without a pause
 	$(BIN)/python -m tests.benchmarks.http.posts

@@ -95,6 +95,7 @@ _TAGS: Final = [
     {"name": "dashboard", "description": "How a city is doing."},
     {"name": "studies", "description": "Long work: history judged anew, and simulated cities."},
     {"name": "webhooks", "description": "Where a platform wants to hear of changes."},
+    {"name": "messages", "description": "What is sent to webhooks, and what their receivers answer."},
     {"name": "tokens", "description": "API keys: made, listed, ended."},
     {"name": "audit", "description": "Who did what, when."},
     {"name": "system", "description": "Health, meters, kinds of problems."},

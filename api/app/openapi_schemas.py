@@ -146,8 +146,9 @@ def api_event() -> dict[str, Any]:
             declared["type"] = next(kind for kind in kinds if kind != "null")
         if "enum" in declared:
             declared["enum"] = [word for word in declared["enum"] if word is not None]
-        if "anyOf" in declared:
-            declared["anyOf"] = [kind for kind in declared["anyOf"] if kind.get("type") != "null"]
+    reports = event["properties"]["reports"]
+    (listed,) = (kind for kind in reports.pop("anyOf") if kind.get("type") == "array")
+    event["properties"]["reports"] = reports | listed | {"examples": [reports["examples"]]}
     return event
 
 
@@ -238,6 +239,9 @@ def _describe(schema: str, field: str, declared: dict[str, Any]) -> None:
     if example is not None and "examples" not in declared and not _refers(declared):
         declared["examples"] = [example]
     declared.pop("title", None)
+    if isinstance(declared.get("default"), dict):
+        # Generators of Go write an object there that is no Go; what is left out of it is said field by field.
+        del declared["default"]
 
 
 def _is_number(declared: dict[str, Any]) -> bool:
