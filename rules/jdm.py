@@ -1,7 +1,8 @@
 """A rule book as a GoRules JSON Decision Model (JDM): one decision table per group, chained.
 
-The document decides what `conditions.match` decides: which rules fire for the compiled facts of an event (`conditions.FACTS`,
--1 for an unknown one, plus `kind` and `fee_fen`), with points and money before any cap. Caps, protections and the
+The document decides what `conditions.match` decides: which rules fire for the facts of an event (`conditions.FACTS`, plus
+`kind` and `fee_fen`), with points and money before any cap. Numbers are those of the compiled facts, -1 for an unknown
+one; `rider_kind`, `party` and `liable` are words of `conditions.SET_FACTS`, null for an unknown one. Caps, protections and the
 clamp depend on the rider's history and are not part of it. The answer stands under `fired`, in reading order.
 """
 
@@ -10,7 +11,7 @@ from itertools import pairwise
 from typing import Any
 
 from rules.book import Book, BookDocument, Rule, RuleGroup
-from rules.conditions import FACTS, MAX_FACT, Condition, conditions_of, points_corners, share_corners
+from rules.conditions import FACTS, MAX_FACT, SET_FACTS, Condition, conditions_of, points_corners, share_corners
 from rules.text import Lang
 from rules.units import PERMILLE
 
@@ -105,7 +106,7 @@ def _row(rule: Rule, book: BookDocument, lang: Lang) -> dict[str, str]:
 
 def _cell(test: Condition) -> str:
     if test.codes is not None:
-        return ", ".join(str(code) for code in sorted(test.codes))
+        return ", ".join(f'"{SET_FACTS[test.fact][code]}"' for code in sorted(test.codes))
     return f">= {test.lo}" if test.hi >= MAX_FACT else f"[{test.lo}..{test.hi}]"
 
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from api.runs.run import score_files
-from rules.conditions import FACTS
-from rules.events import KIND_CODE, KINDS, PARTY_CODE
+from rules.conditions import FACTS, SET_FACTS
+from rules.events import KIND_CODE, KINDS, PARTIES, PARTY_CODE
 from scoring.columns import NO_TIME, Entries
 from scoring.kernel import fold
 from scoring.ledger import entries_table, riders_table
@@ -44,13 +44,17 @@ def fold_day(day: Day, num_riders: int | None = None) -> tuple[Entries, State, S
 
 
 def facts_of(day: Day, num: int) -> peers.Facts:
-    """What a rule engine is asked: the compiled facts that decide, of the first deliveries and others."""
-    given = dict.fromkeys(FACTS, 0) | {"tenure_days": 365, "num_delivered": 1_000, "minute_of_day": 720}
+    """What a rule engine is asked: the facts that decide, of the first deliveries and others; words for codes."""
+    given = (
+        dict.fromkeys(FACTS, 0)
+        | dict.fromkeys(SET_FACTS)
+        | {"tenure_days": 365, "num_delivered": 1_000, "minute_of_day": 720}
+    )
     events, judged = day.events[:num], day.liability[:num]
     remaining = np.where(judged["exempt"], 0, judged["late_s"] - judged["given_s"])
     return [
         given
-        | {"kind": KINDS[kind], "fee_fen": fee, "late_s": late, "liable": liable, "weather_level": weather, "nth_in_month": 1}
+        | {"kind": KINDS[kind], "fee_fen": fee, "late_s": late, "liable": PARTIES[liable], "weather_level": weather, "nth_in_month": 1}
         for kind, fee, late, liable, weather in zip(
             events["kind"].tolist(),
             events["fee_fen"].tolist(),

@@ -38,9 +38,15 @@ def decision(book: Book) -> Any:
     return zen.ZenEngine().create_decision(json.dumps(to_jdm(book)))
 
 
+def in_words(facts: dict[str, int]) -> dict[str, Any]:
+    """Compiled facts as the export takes them: words for codes, null for an unknown one."""
+    words = {fact: (*names, None)[facts[fact]] for fact, names in SET_FACTS.items()}
+    return facts | words
+
+
 def evaluate(made: Any, kind: str, facts: dict[str, int], fee_fen: int) -> list[tuple[str, int, int]]:
     """What fires by the engine: (rule id, points mp, money fen)."""
-    fired = made.evaluate(facts | {"kind": kind, "fee_fen": fee_fen})["result"]["fired"]
+    fired = made.evaluate(in_words(facts) | {"kind": kind, "fee_fen": fee_fen})["result"]["fired"]
     return [(row["rule_id"], row["delta_mp"], row["money_fen"]) for row in fired]
 
 
@@ -83,6 +89,32 @@ def test_sliding_scales_truncate_toward_zero_second_by_second() -> None:
     for late_s in range(1, 950):
         now = facts | {"late_s": late_s}
         assert evaluate(made, "delivered", now, 0) == match(book.model, "delivered", now)
+
+
+@pytest.mark.parametrize("book_id", sorted({*shelf.shipped()} - {"legacy-fine"}))
+def test_cells_name_what_they_ask_for(book_id: str) -> None:
+    """A cell about a party or a kind of rider holds words in quotes, `"rider"`, and no code."""
+    tables = [
+        node["content"] for node in to_jdm(shelf.versions(book_id)[-1])["nodes"] if node["type"] == "decisionTableNode"
+    ]
+    cells = [(fact, row[fact]) for table in tables for row in table["rules"] for fact in SET_FACTS if row[fact]]
+
+    assert cells
+    for fact, cell in cells:
+        assert {json.loads(word) for word in cell.split(", ")} <= set(SET_FACTS[fact])
+
+
+def test_an_unknown_fact_meets_no_word() -> None:
+    """Null, and a fact that is left out, fulfil no condition."""
+    book = shelf.versions("taobao-crowdsourced")[0]
+    facts = in_words(dict.fromkeys(FACTS, 0) | {"late_s": 240, "liable": -1}) | {"kind": "delivered", "fee_fen": 0}
+
+    without = {fact: value for fact, value in facts.items() if fact != "liable"}
+
+    assert facts["liable"] is None
+    assert (
+        decision(book).evaluate(facts)["result"]["fired"] == decision(book).evaluate(without)["result"]["fired"] == []
+    )
 
 
 @pytest.mark.parametrize("lang", ["zh", "en"])
