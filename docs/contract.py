@@ -1,4 +1,4 @@
-"""The contract as files: the OpenAPI document and the JSON Schemas, and what breaks whoever relies on them.
+"""The contract as files: the OpenAPI document, the JSON Schemas, columns of files, and what breaks whoever relies on them.
 
 `python -m docs.generated` writes them to `docs/reference`. `python -m docs.contract` keeps the present shapes as those of
 the last release, in `docs/reference/released.json`: done once, when a version is released. Between releases a test
@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any, Final
 
 RELEASED: Final = Path(__file__).parent / "reference" / "released.json"
+# Made by `python -m docs.file_columns`.
+COLUMNS: Final = RELEASED.with_name("files.json")
 Document = Mapping[str, Any]
 # What is for people, or for one server: no program relies on it.
 _FOR_PEOPLE: Final = frozenset(
@@ -57,8 +59,12 @@ FILES: Final[Mapping[str, Callable[[], str]]] = {
 
 
 def shapes() -> dict[str, Any]:
-    """What programs rely on: the OpenAPI document and the schemas without words for people."""
-    return {"openapi": _bare(openapi()), "schemas": {name: _bare(schema) for name, schema in schemas().items()}}
+    """What programs rely on: the OpenAPI document and the schemas without words for people, and the columns of files."""
+    return {
+        "openapi": _bare(openapi()),
+        "schemas": {name: _bare(schema) for name, schema in schemas().items()},
+        "files": json.loads(COLUMNS.read_text("utf-8"))["files"],
+    }
 
 
 def _bare(part: Any, *, is_names: bool = False) -> Any:
@@ -96,7 +102,19 @@ def breaking_changes(before: Document, after: Document) -> list[str]:
         found += _schema(name, schema, now, is_input=is_input)
         for inner, table in schema.get("$defs", {}).items():
             found += _schema(f"{name}.{inner}", table, now.get("$defs", {}).get(inner), is_input=is_input)
+    found += _columns(before.get("files", {}), after["files"])
     return list(dict.fromkeys(found))
+
+
+def _columns(before: Document, after: Document) -> Iterator[str]:
+    """Columns of files that are gone, or are of another type or unit."""
+    for file, columns in before.items():
+        if file not in after:
+            yield file
+            continue
+        for name, described in columns.items():
+            if after[file].get(name) != described:
+                yield f"{file}: {name}"
 
 
 def _operations_of(document: Document) -> dict[tuple[str, str], Document]:

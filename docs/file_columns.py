@@ -84,9 +84,9 @@ def other_files(place: Path) -> Iterator[tuple[str, Path]]:
         "--jobs",
         "1",
         "--sensitivity",
-        "both",
+        "off",
         "--sweep",
-        "people.patience_s=600,900",
+        "riders=8,9",
     )
     _run("simulate", "ordinary-week", "--books", ",".join(BOOKS), *size, *sets, "--out", place / "study")
     for path in sorted((place / "study").glob("*.parquet")):

@@ -12,11 +12,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from rules.events import PARTIES, RIDER_KINDS
 from scoring.carry import Carried
-from scoring.columns import ENTRY, I64, Entries
+from scoring.columns import ENTRY, ENTRY_KINDS, I64, Entries
 from scoring.layout import StateLayout
 from scoring.state import FADE_DUE, ORDER_POINTS, RIDER_STATE, State
 
+_WORDS: Final = {"kind": ENTRY_KINDS, "of_kind": ENTRY_KINDS, "party": PARTIES}
 TABLES: Final = ("riders", "fades", "orders", "written", "window")
 
 
@@ -42,7 +44,7 @@ def tables_of(carried: Carried, layout: StateLayout) -> dict[str, pa.Table]:
         _table(base.riders, books)
         .append_column("rider_id", carried.riders.cast(pa.string()))
         .append_column("city", carried.city.cast(pa.string()))
-        .append_column("rider_kind", pa.array(carried.rider_kind))
+        .append_column("rider_kind", _words(carried.rider_kind, RIDER_KINDS))
         .append_column("head_score_mp", pa.array(carried.score_mp))
         .append_column("seq", pa.array(carried.seq))
         .append_column("day_sum_mp", _lists(base.day_sum_mp))
@@ -50,6 +52,9 @@ def tables_of(carried: Carried, layout: StateLayout) -> dict[str, pa.Table]:
     )
     labels = pa.array(layout.labels, pa.string()).take(pa.array(carried.written["label"]))
     written = _table(carried.written, books).drop_columns(["label"]).append_column("label", labels)
+    for name, words in _WORDS.items():
+        at = written.schema.get_field_index(name)
+        written = written.set_column(at, name, _words(carried.written[name], words))
     at = carried.window.schema.get_field_index("book")
     window = carried.window.set_column(at, "book", _names(books, carried.window.column("book").to_numpy()))
     return {
@@ -105,7 +110,7 @@ def carried_of(
         keep_us=keep_us,
         riders=riders.column("rider_id").combine_chunks(),
         city=riders.column("city").combine_chunks(),
-        rider_kind=riders.column("rider_kind").to_numpy(),
+        rider_kind=_codes(riders.column("rider_kind"), RIDER_KINDS),
         base=State(
             riders=_records(riders, RIDER_STATE, digests),
             day_sum_mp=_values(riders, "day_sum_mp").reshape(num_riders, len(layout.slots), 2),
@@ -142,9 +147,25 @@ def _records(table: pa.Table, dtype: np.dtype[np.void], books: pa.Array) -> np.n
     return out
 
 
+def _words(codes: np.ndarray, words: Sequence[str]) -> pa.Array:
+    """Codes as words; null where unknown."""
+    return pa.array(words, pa.string()).take(pa.array(codes, mask=codes < 0))
+
+
+def _codes(column: pa.ChunkedArray, words: Sequence[str]) -> I64:
+    """The reverse; version 0.1.0 wrote the codes themselves."""
+    if pa.types.is_integer(column.type):
+        return column.to_numpy().astype(np.int64)
+    codes = pc.fill_null(pc.index_in(column, pa.array(words, pa.string())), -1)
+    return codes.to_numpy().astype(np.int64)
+
+
 def _entries(table: pa.Table, books: pa.Array, labels: pa.Array) -> Entries:
     positions = _positions(table.column("label"), labels)
     table = table.set_column(table.schema.get_field_index("label"), "label", pa.array(positions))
+    for name, words in _WORDS.items():
+        codes = pa.array(_codes(table.column(name), words))
+        table = table.set_column(table.schema.get_field_index(name), name, codes)
     if "nth" not in table.column_names:
         table = table.append_column("nth", pa.array(np.zeros(table.num_rows, np.int16)))
     return _records(table, ENTRY, books)

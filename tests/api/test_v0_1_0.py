@@ -5,6 +5,8 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import func, select, text
@@ -166,6 +168,62 @@ def test_a_ledger_still_verifies(ledgers: Path, book: str) -> None:
 
 
 @pytest.mark.parametrize("book", BOOKS)
+def test_a_ledger_is_explained(ledgers: Path, book: str) -> None:
+    """Each line of a rider of 0.1.0 has its sentence, with the minutes that its own column states."""
+    entries = pq.read_table(f"{book}-ledger-1/entries.parquet")
+    late = entries.filter(pc.and_(pc.greater(entries["late_s"], 0), pc.less(entries["delta_mp"], 0))).slice(0, 1)
+    (line,) = late.to_pylist()
+
+    done = run(
+        "explain",
+        f"{book}-ledger-1",
+        "--rider",
+        line["rider_id"],
+        "--event",
+        line["event_id"],
+        "--json",
+        "--lang",
+        "en",
+    )
+
+    assert done.exit_code == 0, done.output
+    (explained,) = [
+        entry for entry in json.loads(done.stdout)["entries"] if entry["line"]["entry_id"] == line["entry_id"]
+    ]
+    assert explained["line"]["late_s"] == line["late_s"]
+    assert "of_late_s" not in entries.column_names
+
+
+@pytest.mark.parametrize("book", BOOKS)
+def test_a_ledger_is_loaded_and_compared(ledgers: Path, book: str) -> None:
+    """The lines of both runs stand in a new database as 0.1.0 wrote them, line by line, and it vouches for them."""
+    whole = in_one(ledgers, book)
+    url = f"sqlite:///{ledgers / 'loaded.db'}"
+    upgraded = run("db", "upgrade", "--database-url", url)
+
+    loaded = run("db", "load", str(whole), "--state", f"{book}-state", "--database-url", url)
+
+    assert (upgraded.exit_code, loaded.exit_code) == (0, 0), loaded.output
+    for number in (1, 2):
+        compared = run("verify", f"{book}-ledger-{number}", "--database", url)
+        assert compared.exit_code == 0, compared.output
+    assert run("verify", "--database", url).exit_code == 0
+
+
+def in_one(folder: Path, book: str) -> Path:
+    """The two ledgers of a book as one run would have left them: the second began where the first ended."""
+    whole = folder / f"{book}-whole"
+    shutil.copytree(folder / f"{book}-ledger-2", whole)
+    parts = [pq.read_table(folder / f"{book}-ledger-{number}" / "entries.parquet") for number in (1, 2)]
+    lines = pa.concat_tables([part.cast(parts[0].schema) for part in parts])
+    pq.write_table(lines, whole / "entries.parquet")
+    document = json.loads((whole / "run.json").read_text(encoding="utf-8"))
+    document |= {"carried": None, "counts": document["counts"] | {"entries": lines.num_rows}}
+    (whole / "run.json").write_text(json.dumps(document), encoding="utf-8")
+    return whole
+
+
+@pytest.mark.parametrize("book", BOOKS)
 def test_a_state_goes_on(ledgers: Path, book: str) -> None:
     """Another day after the state of 0.1.0 gives the scores of one run over all days, and `verify` passes."""
     named = str(kept.TABLE) if book == "auto" else f"{book}.toml"
@@ -175,6 +233,9 @@ def test_a_state_goes_on(ledgers: Path, book: str) -> None:
 
     assert (went_on.exit_code, at_once.exit_code) == (0, 0), went_on.output + at_once.output
     assert run("verify", "next").exit_code == 0
+    stated = pq.read_table("next/entries.parquet")
+    assert {"of_late_s", "late_counted_s", "money_kind"} <= {*stated.column_names}
+    assert stated["rider_id"].type == pa.string()
     whole = scores_of(ledgers / "whole")
     assert {rider: whole[rider] for rider in scores_of(ledgers / "next")} == scores_of(ledgers / "next")
 

@@ -123,6 +123,28 @@ def gone_key(changed: Shapes) -> None:
     del changed["schemas"]["book"]["$defs"]["Tier"]["properties"]["bonus_fen"]
 
 
+def gone_file_column(changed: Shapes) -> None:
+    """A file lost a column."""
+    del changed["files"]["compare: riders.parquet"]["rider_id"]
+
+
+def retyped_column(changed: Shapes) -> None:
+    """A key of a file has another type."""
+    changed["files"]["score: entries.parquet"]["rider_id"] = {
+        "type": "dictionary<values=string, indices=int32, ordered=0>"
+    }
+
+
+def other_unit(changed: Shapes) -> None:
+    """A number of a file counts something else."""
+    changed["files"]["score: riders.parquet"]["fees_fen"]["unit"] = "yuan"
+
+
+def gone_file(changed: Shapes) -> None:
+    """A command writes one file less."""
+    del changed["files"]["simulate: paired.parquet"]
+
+
 def needed_event_field(changed: Shapes) -> None:
     """An event must hold one field more."""
     changed["schemas"]["event"]["required"].append("fee_fen")
@@ -149,6 +171,10 @@ def needed_event_field(changed: Shapes) -> None:
         (gone_column, "entry.late_s"),
         (gone_key, "book.Tier.bonus_fen"),
         (needed_event_field, "event.fee_fen"),
+        (gone_file_column, "compare: riders.parquet: rider_id"),
+        (retyped_column, "score: entries.parquet: rider_id"),
+        (other_unit, "score: riders.parquet: fees_fen"),
+        (gone_file, "simulate: paired.parquet"),
     ],
 )
 def test_a_change_that_breaks_is_seen(change: Any, name: str) -> None:
@@ -163,6 +189,11 @@ def more_fields(changed: Shapes) -> None:
     """An answer gained a field."""
     schema(changed, "CardShown")["properties"]["mood"] = {"type": "string"}
     schema(changed, "CardShown")["required"].append("mood")
+
+
+def more_columns(changed: Shapes) -> None:
+    """A file gained a column."""
+    changed["files"]["score: entries.parquet"]["mood"] = {"type": "string"}
 
 
 def optional_field(changed: Shapes) -> None:
@@ -193,7 +224,7 @@ def longer_text(changed: Shapes) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [more_fields, optional_field, more_words, more_paths, optional_parameter, longer_text]
+    "change", [more_fields, more_columns, optional_field, more_words, more_paths, optional_parameter, longer_text]
 )
 def test_a_change_that_breaks_nobody_needs_no_line(change: Any) -> None:
     """What is added beside what there is, where readers and senders were told so."""
