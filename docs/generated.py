@@ -5,11 +5,12 @@ function makes. Words come from where they are used: help of commands, descripti
 """
 
 import inspect
+import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, get_args
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 import annotated_types
 import click
@@ -17,6 +18,9 @@ from numpydoc.docscrape import get_doc_object
 
 from docs import contract
 from docs.licences import licences_page
+
+if TYPE_CHECKING:
+    from rules.book_keys import BookKey
 
 PLACE: Final = Path(__file__).parent / "reference"
 Schema = Mapping[str, Any]
@@ -223,6 +227,7 @@ def webhooks() -> str:
 
 def book() -> str:
     """Every key of a rule book, and the operators of conditions."""
+    from rules.book_keys import book_keys
     from rules.json_form import book_schema
 
     schema = book_schema()
@@ -246,10 +251,43 @@ def book() -> str:
             ("a list", "one of those named", '`rider_kind = ["crowdsourced"]`'),
         ],
     )
-    lines += ["## The document", "", _prose(schema.get("description")), "", *_fields(schema)]
-    for name, part in schema["$defs"].items():
-        lines += [f"## {name}", "", _prose(part.get("description")), "", *_fields(part)]
+    keys = book_keys()
+    beside = {name: field for name, field in schema["properties"].items() if name not in {key.path for key in keys}}
+    tables = {table: [key for key in keys if key.table == table] for table in dict.fromkeys(key.table for key in keys)}
+    bilingual = [
+        table for table, inside in tables.items() if [key.path for key in inside] == [f"{table}.zh", f"{table}.en"]
+    ]
+    for table in (table for table in tables if table not in bilingual[1:]):
+        title = "Texts in Chinese and English" if table in bilingual else table or "The document"
+        lines += [f"## {title}", ""]
+        if table in bilingual:
+            lines += [f"Each of {', '.join(f'`{name}`' for name in bilingual)}.", ""]
+        lines += _table(
+            ("key", "kind", "unit", "range", "default", "meaning", "example"),
+            [_key_row(key) for key in tables[table]],
+        )
+        if not table:
+            lines += ["Of a file alone:", "", *_fields({"properties": beside})]
     return _page(lines)
+
+
+def _key_row(key: "BookKey") -> tuple[str, ...]:
+    name = key.path.rpartition(".")[2]
+    kind = ", ".join(f"`{choice}`" for choice in key.choices) or " or ".join(key.types)
+    low = "" if key.lowest is None else f"{'>' if key.is_lowest_excluded else '≥'} {_plain_number(key.lowest)}"
+    high = "" if key.highest is None else f"≤ {_plain_number(key.highest)}"
+    default = key.when_missing if key.default is None else f"`{_json(key.default)}`"
+    example = "" if key.example is None else f"`{_json(key.example)}`"
+    needed = " (needed)" if key.is_required else ""
+    return f"`{name}`{needed}", kind, key.unit, ", ".join(filter(None, (low, high))), default, key.meaning, example
+
+
+def _plain_number(value: float) -> str:
+    return f"{value:,g}".replace(",", " ") if value % 1 else f"{int(value):,}".replace(",", " ")
+
+
+def _json(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def events() -> str:
@@ -340,7 +378,7 @@ def _fields(schema: Schema) -> list[str]:
             _kind(field),
             _default(field),
             field.get("description", ""),
-            ", ".join(f"`{example}`" for example in field.get("examples", ())),
+            ", ".join(f"`{_json(example)}`" for example in field.get("examples", ())),
         )
         for name, field in schema.get("properties", {}).items()
     ]
@@ -349,7 +387,7 @@ def _fields(schema: Schema) -> list[str]:
 
 def _default(field: Schema) -> str:
     default = field.get("default")
-    return "" if default in (None, "", [], {}) else f"`{str(default).lower() if default in (True, False) else default}`"
+    return "" if default in (None, "", [], {}) else f"`{_json(default)}`"
 
 
 def _kind(schema: Schema) -> str:

@@ -66,11 +66,6 @@ class BookKey:
     when_missing: str
     example: Any
 
-    @property
-    def name(self) -> str:
-        """The key without its tables."""
-        return self.path.rpartition(".")[2]
-
 
 def model_schema() -> dict[str, Any]:
     """JSON Schema of a whole book, for readers: defaults in the units of the document, units in every description.

@@ -15,7 +15,7 @@ WITHOUT_CALLER = {
     "dispatch/mdrp.py": {"read_solution"},
     "dispatch/rounds.py": {"solve_large_round"},
     "dispatch/travel.py": {"SlowedTravel"},
-    # The reference of the docs is made of it.
+    # The reference of the docs is made of it (docs/generated.py).
     "rules/book_keys.py": {"book_keys"},
     "rules/ids.py": {"ID_FAULTS"},
     # Published figures to calibrate against: the policy lab reports them.
