@@ -140,7 +140,7 @@ class Client:
         yield from self._pages(f"/v1/riders/{_part(rider_id)}/entries", limit)
 
     def entry(self, entry_id: str) -> dict[str, Any]:
-        """One entry with all that it rests on."""
+        """One entry (`entry`) with all that it rests on: `rule`, `book`, and the `tree` of reasons."""
         return self._object("GET", f"/v1/entries/{_part(entry_id)}")
 
     def appeal(

@@ -66,7 +66,7 @@ def test_a_rider_asks_why_and_appeals(service: LiveService) -> None:
         appeal = client.appeal(last["entry_id"], reason_code="merchant_slow", reason="商家出餐慢")
 
     assert "晚到" in last["sentence"]
-    assert entry["entry_id"] == last["entry_id"]
+    assert entry["entry"]["entry_id"] == last["entry_id"]
     assert forecast
     assert appeal["entry_id"] == last["entry_id"]
 
