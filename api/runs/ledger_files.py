@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from api.files.errors import InputError
-from api.files.parquet_files import metadata_of
+from api.files.parquet_files import SCHEMA_VERSION, metadata_of
 from rules.book import Book
 from rules.errors import BookError, Fault
 from rules.shelf import find
@@ -128,7 +128,10 @@ def _is_of_0_1_0(path: Path) -> bool:
     """Whether a file, or the first part of a folder of them, neither names a version nor has the columns that came with it."""
     try:
         first = path if path.is_file() else min(path.glob("*.parquet"), default=path)
-        return "schema_version" not in metadata_of(first) and not {*OF_LINE.values()} & {*pq.read_schema(first).names}
+        version = metadata_of(first).get("schema_version")
+        if version is not None and not (version.isdecimal() and int(version) <= SCHEMA_VERSION):
+            raise InputError(Fault("ledger_newer", file=str(path), given=version, allowed=f"≤ {SCHEMA_VERSION}"))
+        return version is None and not {*OF_LINE.values()} & {*pq.read_schema(first).names}
     except (OSError, pa.ArrowException) as error:
         raise InputError(Fault("ledger_unreadable", file=str(path), given=str(error).splitlines()[0])) from None
 

@@ -114,6 +114,17 @@ def test_a_ledger_is_verified(day_csv: Path, tmp_path: Path) -> None:
     assert not rs.open_ledger(tmp_path / "ledger").verify()
 
 
+def test_a_ledger_of_a_later_version_is_not_read(day_csv: Path, tmp_path: Path) -> None:
+    """A number of its layout that this version does not know ends reading, with the number and what to do."""
+    rs.score(day_csv, book=README_BOOK, out=tmp_path / "ledger")
+    path = tmp_path / "ledger" / "entries.parquet"
+    table = pa.parquet.read_table(path)
+    pa.parquet.write_table(table.replace_schema_metadata(table.schema.metadata | {b"schema_version": b"99"}), path)
+
+    with pytest.raises(rs.InputError, match="schema version 99"):
+        rs.verify(tmp_path / "ledger")
+
+
 def test_days_go_on_from_each_other(rows: list[dict[str, Any]], tmp_path: Path) -> None:
     """With `state`, the second half opens where the first half ended."""
     first, second = pl.DataFrame(rows[:2]), pl.DataFrame(rows[2:])
