@@ -101,4 +101,5 @@ locale: $(VENV)/test.stamp ## compile the words of click in Chinese
 	$(BIN)/pybabel compile --directory api/cli/locale
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis docs/_build
+	find api dispatch migrations riderscore rules scoring simulations tests -name __pycache__ -prune -exec rm -rf {} +
