@@ -29,7 +29,7 @@ from scoring.columns import (
     Liability,
 )
 from scoring.facts import F_LATE, F_TENURE, read_facts
-from scoring.matching import holds, outcome
+from scoring.matching import holds, is_among, outcome
 from scoring.pending import advance, next_reset_us, number_alike, push_fade
 from scoring.state import (
     FIRST_FADE,
@@ -250,11 +250,11 @@ def _protect(tables: Tables, event: np.void, out: Entries, work: RiderScratch, d
     book = tables.books[event.book]
     tenure = work.facts[F_TENURE]
     young = work.rider[0].num_delivered < book.newcomer_orders or 0 <= tenure < book.newcomer_days
-    if deducted < 0 and young and book.newcomer_kinds >> event.kind & 1:
+    if deducted < 0 and young and is_among(book.newcomer_kinds, event.kind):
         _write(out, work, L_NEWCOMER, CAP, -deducted, 0)
         return 0
     limit = tables.limit_mp[event.book, event.rider_kind + 1]
-    if 0 < limit < -deducted and book.limit_kinds >> event.kind & 1:
+    if 0 < limit < -deducted and is_among(book.limit_kinds, event.kind):
         _write(out, work, L_COST_LIMIT, CAP, -deducted - limit, 0)
         return -limit
     return deducted
@@ -282,7 +282,7 @@ def _apply_caps(
     book = tables.books[event.book]
     for row in range(book.cap_first, book.cap_stop):
         cap = tables.caps[row]
-        if not tables.slots[cap.slot].kinds >> event.kind & 1:
+        if not is_among(tables.slots[cap.slot].kinds, event.kind):
             continue
         before_down = 0
         before_up = 0
@@ -313,7 +313,7 @@ def _remember(tables: Tables, event: np.void, work: RiderScratch, deducted: int,
     if deducted == 0 and awarded == 0:
         return
     for slot in range(tables.slots.size):
-        if not tables.slots[slot].kinds >> event.kind & 1:
+        if not is_among(tables.slots[slot].kinds, event.kind):
             continue
         work.day_sum_mp[slot, DEDUCTED] += deducted
         work.day_sum_mp[slot, AWARDED] += awarded

@@ -7,6 +7,25 @@ from scoring.columns import I64
 
 
 @inlined
+def is_among(kinds: int, kind: int) -> bool:
+    """Whether a kind of events is in a set of kinds.
+
+    Parameters
+    ----------
+    kinds
+        A bit for each code of `rules.events.KINDS`.
+    kind
+        A code; -1 for a kind that nobody knows, which is in no set.
+
+    Returns
+    -------
+    bool
+        True where its bit is set.
+    """
+    return kind >= 0 and (kinds >> kind) & 1 == 1
+
+
+@inlined
 def holds(tables: Tables, first: int, stop: int, facts: I64) -> bool:
     """Whether all tests `first:stop` hold; one on an unknown fact (-1) never does."""
     for c in range(first, stop):

@@ -33,7 +33,7 @@ def test_what_posts_need_is_compiled() -> None:
     compile_scoring()
 
     needed = (kernel._fold, liability._attribute, score._compare, ledger._id_words, write_ids)
-    assert [function.__name__ for function in needed if not function.signatures] == []
+    assert [function.__name__ for function in needed if not function.machine_code().signatures] == []
 
 
 def test_what_is_loaded_is_not_looked_through_again() -> None:
