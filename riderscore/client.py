@@ -110,9 +110,8 @@ class Client:
         ProblemError
             If the post as a whole is refused.
         """
-        headers = {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
-        body = dict(events) if isinstance(events, Mapping) else [dict(event) for event in events]
-        return self._object("POST", "/v1/events", json=body, headers=headers)
+        body = dict(events) if isinstance(events, Mapping) else {"events": [dict(event) for event in events]}
+        return self._object("POST", "/v1/events", json=body, headers=_once(idempotency_key))
 
     def card(self, rider_id: str) -> dict[str, Any]:
         """A rider's card: score, tier and all that it affects, today, ways up and back."""
@@ -144,7 +143,13 @@ class Client:
         return self._object("GET", f"/v1/entries/{_part(entry_id)}")
 
     def appeal(
-        self, entry_id: str, *, reason_code: str, reason: str, evidence_ref: str | None = None
+        self,
+        entry_id: str,
+        *,
+        reason_code: str,
+        reason: str,
+        evidence_ref: str | None = None,
+        idempotency_key: str | None = None,
     ) -> dict[str, Any]:
         """File an appeal against an entry, with a rider's key.
 
@@ -158,6 +163,8 @@ class Client:
             In the rider's own words, at most 2 000 characters.
         evidence_ref
             Where evidence is kept.
+        idempotency_key
+            A repeat with the same key and words gets the first answer.
 
         Returns
         -------
@@ -170,7 +177,7 @@ class Client:
             If it comes too late, or there is nothing to appeal against.
         """
         body = {"reason_code": reason_code, "reason": reason, "evidence_ref": evidence_ref}
-        return self._object("POST", f"/v1/entries/{_part(entry_id)}/appeal", json=body)
+        return self._object("POST", f"/v1/entries/{_part(entry_id)}/appeal", json=body, headers=_once(idempotency_key))
 
     def books(self) -> dict[str, Any]:
         """The rule books, and where they are in force."""
@@ -193,6 +200,11 @@ class Client:
     def _object(self, method: str, path: str, **options: Any) -> dict[str, Any]:
         answer: dict[str, Any] = self.request(method, path, **options)
         return answer
+
+
+def _once(idempotency_key: str | None) -> dict[str, str]:
+    """The header that makes a repeat safe, where a key is given."""
+    return {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
 
 
 def _part(value: str) -> str:

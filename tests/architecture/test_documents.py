@@ -125,6 +125,12 @@ def test_locked_versions_name_no_address() -> None:
         assert len(pins) == len(re.findall(r"^[A-Za-z0-9]", text, re.MULTILINE)), path.name
 
 
+def test_the_lock_of_client_tools_names_no_address() -> None:
+    """The npm lock holds versions and hashes alone: no place to fetch from, nobody's page for donations."""
+    for path in sorted((ROOT / "requirements").rglob("*.json")):
+        assert re.findall(r"\bhttps?://\S+", path.read_text(encoding="utf-8")) == [], path.name
+
+
 @pytest.mark.parametrize("folder", MACHINE)
 def test_no_file_names_a_folder_of_one_machine(folder: str) -> None:
     """Nothing under version control depends on where it was written."""
