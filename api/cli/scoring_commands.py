@@ -113,14 +113,18 @@ def events_at_hand(events: tuple[Path, ...], out: Path) -> Iterator[tuple[Path, 
     with system_errors_as("output_refused", out):
         out.parent.mkdir(parents=True, exist_ok=True)
     first = sys.stdin.buffer.read(_NUM_FIRST_BYTES)
-    path = out.parent / f".{out.name}.stdin{_ending_of(first)}"
+    # Faults and rejects name the file: its name says where the rows came from.
+    folder = out.parent / f".{out.name}.in"
+    path = folder / f"stdin{_ending_of(first)}"
     try:
+        with system_errors_as("output_refused", path):
+            folder.mkdir(exist_ok=True)
         with system_errors_as("output_refused", path), path.open("wb") as file:
             file.write(first)
             shutil.copyfileobj(sys.stdin.buffer, file)
         yield tuple(path if given == STDIN else given for given in events)
     finally:
-        path.unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _ending_of(first: bytes) -> str:

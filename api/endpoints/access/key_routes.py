@@ -87,7 +87,7 @@ def make_token(body: TokenWanted, actor: Maker, service: ServiceDep) -> TokenMad
             "headers": {
                 NUM_LEFT: {
                     "description": "Keys made with it that are still good.",
-                    "schema": {"type": "integer"},
+                    "schema": {"type": "integer", "format": "int32"},
                 }
             }
         }
